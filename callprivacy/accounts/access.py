@@ -1,0 +1,247 @@
+"""
+The whole permission system: what a person may do with a client, and what a role may do for an agency.
+
+Grants are django-guardian's rows with an agency, a grantor and an end; PostgreSQL's policies read the same
+rows and the same end. Nothing else in the project decides who may see what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate
+
+from django.contrib.auth.models import Permission as PermissionRow
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+
+from callprivacy.accounts.enums import (
+    BUNDLES,
+    RIGHTS,
+    AgencyRight,
+    MembershipState,
+    Role,
+)
+from callprivacy.accounts.models import ClientGrant, Membership, User
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Agency, Client
+
+
+class StaffRequest(HttpRequest):
+    """A request after `ScopeMiddleware`: a signed-in person inside the scope of one agency."""
+
+    user: User  # type: ignore[assignment]
+    membership: Membership
+    agency: Agency
+    actor: Actor
+    at: datetime
+
+
+type View[**P] = Callable[Concatenate[Any, P], HttpResponse]
+
+
+def _in_force(at: datetime) -> Q:
+    return Q(ends_at__isnull=True) | Q(ends_at__gt=at)
+
+
+def grants_of(membership: Membership, *, at: datetime) -> QuerySet[ClientGrant]:
+    """A person's grants that count at `at`; none for a suspended membership or an inactive user."""
+    if membership.state != MembershipState.ACTIVE or not membership.user.is_active:
+        return ClientGrant.objects.none()
+    return ClientGrant.objects.filter(
+        _in_force(at), agency_id=membership.agency_id, user_id=membership.user_id
+    )
+
+
+def permissions_on(
+    membership: Membership, client_id: int, *, at: datetime
+) -> frozenset[Permission]:
+    """Everything a person may do with one client, one query."""
+    rows = grants_of(membership, at=at).filter(content_object_id=client_id)
+    return frozenset(
+        Permission(name) for name in rows.values_list("permission__codename", flat=True)
+    )
+
+
+def may(
+    membership: Membership,
+    permission: Permission,
+    client: Client | int,
+    *,
+    at: datetime,
+) -> bool:
+    """Whether a person holds a permission on a client at an instant."""
+    client_id = client if isinstance(client, int) else client.pk
+    return (
+        grants_of(membership, at=at)
+        .filter(content_object_id=client_id, permission__codename=permission.value)
+        .exists()
+    )
+
+
+def client_ids_with(
+    membership: Membership, permission: Permission, *, at: datetime
+) -> list[int]:
+    """Ids of the clients on which a person holds a permission, in order."""
+    rows = grants_of(membership, at=at).filter(permission__codename=permission.value)
+    return sorted(rows.values_list("content_object_id", flat=True))
+
+
+def clients_with(
+    membership: Membership, permission: Permission, *, at: datetime
+) -> QuerySet[Client]:
+    """The clients on which a person holds a permission, by name."""
+    granted = grants_of(membership, at=at).filter(permission__codename=permission.value)
+    return Client.objects.filter(pk__in=granted.values("content_object_id")).order_by(
+        "name"
+    )
+
+
+def people_with(
+    permission: Permission, client_id: int, *, agency_id: int, at: datetime
+) -> list[int]:
+    """User ids of the active people who hold a permission on a client."""
+    rows = ClientGrant.objects.filter(
+        _in_force(at),
+        agency_id=agency_id,
+        content_object_id=client_id,
+        permission__codename=permission.value,
+        user__is_active=True,
+        user__memberships__agency_id=agency_id,
+        user__memberships__state=MembershipState.ACTIVE,
+    )
+    return sorted(set(rows.values_list("user_id", flat=True)))
+
+
+def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:
+    """User ids of the active people whose role has a right in an agency."""
+    roles = [role for role in Role if right in RIGHTS[role]]
+    rows = Membership.objects.filter(
+        agency_id=agency_id,
+        state=MembershipState.ACTIVE,
+        role__in=roles,
+        user__is_active=True,
+    )
+    return sorted(rows.values_list("user_id", flat=True))
+
+
+def has_right(membership: Membership, right: AgencyRight) -> bool:
+    """Whether a person's role has a right in the agency."""
+    return right in membership.rights
+
+
+def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]:
+    """The clients whose existence a person may know: granted ones, and all for who manages clients or people."""
+    if {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & membership.rights:
+        return Client.objects.filter(agency_id=membership.agency_id).order_by("name")
+    return clients_with(membership, Permission.VIEW_CLIENT, at=at)
+
+
+def get_client_or_404(
+    request: StaffRequest, slug: str, permission: Permission
+) -> Client:
+    """
+    Return the agency's client with this slug, on which the person holds the permission.
+
+    :raises Http404: there is none that the person may know of; a stranger's client looks the same.
+    :raises PermissionDenied: the person may know of it, but not do this.
+    """
+    client = (
+        visible_clients(request.membership, at=request.at)
+        .filter(slug=slug)
+        .select_related("agency")
+        .first()
+    )
+    if client is None:
+        raise Http404
+    if not may(request.membership, permission, client, at=request.at):
+        raise PermissionDenied(
+            f"{permission.words} is not granted to you for this client."
+        )
+    return client
+
+
+def needs[**P](
+    permission: Permission,
+) -> Callable[[View[Concatenate[Client, P]]], View[Concatenate[str, P]]]:
+    """Decorate a view whose url names a client by `slug`: it is called with that client, or refused."""
+
+    def decorate(view: View[Concatenate[Client, P]]) -> View[Concatenate[str, P]]:
+        @wraps(view)
+        def guarded(
+            request: StaffRequest, slug: str, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            client = get_client_or_404(request, slug, permission)
+            return view(request, client, *args, **kwargs)
+
+        guarded.needs = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
+    """Decorate a view that concerns the whole agency: 403 for a role without the right."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(
+            request: StaffRequest, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            if not has_right(request.membership, right):
+                raise PermissionDenied(
+                    f"Your role may not {right.value.replace('_', ' ')}."
+                )
+            return view(request, *args, **kwargs)
+
+        guarded.needs = right  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def write_bundle(
+    *,
+    agency_id: int,
+    user_id: int,
+    client_ids: Collection[int],
+    bundle: Role | None,
+    granted_by_id: int | None,
+    at: datetime,
+    ends_at: datetime | None,
+) -> None:
+    """
+    Give a person exactly the bundle's permissions on clients, or none; services record the deed.
+
+    One delete and one insert however many clients.
+    """
+    ClientGrant.objects.filter(
+        agency_id=agency_id, user_id=user_id, content_object_id__in=list(client_ids)
+    ).delete()
+    if bundle is None:
+        return
+    rows = {
+        row.codename: row
+        for row in PermissionRow.objects.filter(
+            content_type__app_label="tenancy",
+            content_type__model="client",
+            codename__in=list(BUNDLES[bundle]),
+        )
+    }
+    ClientGrant.objects.bulk_create(
+        ClientGrant(
+            agency_id=agency_id,
+            user_id=user_id,
+            content_object_id=client_id,
+            permission=rows[permission.value],
+            bundle=bundle,
+            granted_by_id=granted_by_id,
+            granted_at=at,
+            ends_at=ends_at,
+        )
+        for client_id in client_ids
+        for permission in sorted(BUNDLES[bundle])
+    )

@@ -1,0 +1,88 @@
+"""Roles as named bundles, and the rights that concern an agency rather than one client."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db import models
+
+from callprivacy.tenancy.enums import Permission as P
+
+
+class Role(models.TextChoices):
+    """What a person is in an agency; it proposes a bundle for each client and gives the agency's rights."""
+
+    ADMIN = "admin", "Admin"
+    OFFICER = "officer", "Compliance officer"
+    ACCOUNT_MANAGER = "account_manager", "Account manager"
+    ANALYST = "analyst", "Analyst"
+    REVIEWER = "reviewer", "Reviewer"
+    AGENT = "agent", "Agent"
+    APPROVER = "approver", "Client-side approver"
+    CALL_CENTRE_HEAD = "call_centre_head", "Call-centre head"
+
+
+class MembershipState(models.TextChoices):
+    """Whether a membership counts; PostgreSQL reads the same word."""
+
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+
+
+class AgencyRight(StrEnum):
+    """What a role may do for the whole agency. None of these shows a call."""
+
+    MANAGE_PEOPLE = "manage_people"
+    MANAGE_CLIENTS = "manage_clients"
+    VIEW_TRAIL = "view_trail"
+    SIGN_OFF = "sign_off"
+    RUN_JOBS = "run_jobs"
+
+
+RIGHTS: dict[Role, frozenset[AgencyRight]] = {
+    Role.ADMIN: frozenset(
+        {AgencyRight.MANAGE_PEOPLE, AgencyRight.MANAGE_CLIENTS, AgencyRight.VIEW_TRAIL}
+    ),
+    Role.OFFICER: frozenset(
+        {
+            AgencyRight.MANAGE_CLIENTS,
+            AgencyRight.VIEW_TRAIL,
+            AgencyRight.SIGN_OFF,
+            AgencyRight.RUN_JOBS,
+        }
+    ),
+    Role.ACCOUNT_MANAGER: frozenset(),
+    Role.ANALYST: frozenset(),
+    Role.REVIEWER: frozenset(),
+    Role.AGENT: frozenset(),
+    Role.APPROVER: frozenset(),
+    Role.CALL_CENTRE_HEAD: frozenset(),
+}
+
+BUNDLES: dict[Role, frozenset[P]] = {
+    Role.ADMIN: frozenset({P.VIEW_CLIENT, P.MANAGE_CONNECTIONS}),
+    Role.OFFICER: frozenset(P),
+    Role.ACCOUNT_MANAGER: frozenset(
+        {
+            P.VIEW_CLIENT,
+            P.VIEW_CALLS,
+            P.EXPORT_CALLS,
+            P.VIEW_ANALYTICS,
+            P.MANAGE_CONSENT,
+            P.MANAGE_CONNECTIONS,
+        }
+    ),
+    Role.ANALYST: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS}),
+    Role.REVIEWER: frozenset(
+        {
+            P.VIEW_CLIENT,
+            P.VIEW_CALLS,
+            P.REVEAL_NUMBERS,
+            P.PLAY_RECORDINGS,
+            P.READ_TRANSCRIPTS,
+        }
+    ),
+    Role.AGENT: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.MANAGE_CONSENT}),
+    Role.APPROVER: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS, P.HANDLE_REQUESTS}),
+    Role.CALL_CENTRE_HEAD: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.VIEW_ANALYTICS}),
+}

@@ -1,0 +1,55 @@
+"""What a person may do with a client, changed cell by cell through a bundle."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+
+
+class EndsInThePastError(ValueError):
+    """A grant was to end before it began."""
+
+
+@transaction.atomic
+def set_bundle(
+    *,
+    membership: Membership,
+    client: Client,
+    bundle: Role | None,
+    by: Actor,
+    at: datetime,
+    ends_at: datetime | None,
+) -> None:
+    """
+    Give a person exactly one bundle's permissions on a client, until `ends_at` if given, or none.
+
+    :raises EndsInThePastError: `ends_at` is not after `at`.
+    """
+    if ends_at is not None and ends_at <= at:
+        raise EndsInThePastError("A grant ends after it begins.")
+    access.write_bundle(
+        agency_id=membership.agency_id,
+        user_id=membership.user_id,
+        client_ids=[client.pk],
+        bundle=bundle,
+        granted_by_id=by.user_id,
+        at=at,
+        ends_at=ends_at,
+    )
+    audit.record(
+        "grant.changed",
+        subject=client,
+        by=by,
+        at=at,
+        person=membership.user_id,
+        bundle=bundle.value if bundle else None,
+        ends_at=ends_at.isoformat() if ends_at else None,
+    )

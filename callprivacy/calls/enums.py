@@ -1,0 +1,53 @@
+"""The words of a call."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Direction(models.TextChoices):
+    INBOUND = "inbound", "Inbound"
+    OUTBOUND = "outbound", "Outbound"
+
+
+class Outcome(models.TextChoices):
+    ANSWERED = "answered", "Answered"
+    MISSED = "missed", "Missed"
+    VOICEMAIL = "voicemail", "Voicemail"
+    ABANDONED = "abandoned", "Abandoned"
+    BUSY = "busy", "Busy"
+    FAILED = "failed", "Failed"
+    UNDERWAY = "underway", "Under way"
+
+
+class RecordingState(models.TextChoices):
+    """Whether a recording may be heard. Without evidence it is withheld, and evidence comes with the ledger."""
+
+    WITHHELD = "withheld", "Withheld"
+
+
+class InboxState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    REJECTED = "rejected", "Rejected"
+
+
+class JobState(models.TextChoices):
+    """How far an import or export is."""
+
+    DRAFT = "draft", "Waiting for you"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class RevealReason(models.TextChoices):
+    """Why a number is shown; the sentence beside it says more."""
+
+    CALL_BACK = "call_back", "Call back at the caller's wish"
+    COMPLAINT = "complaint", "Look into a complaint"
+    REQUEST = "request", "Answer a privacy request"
+    FRAUD = "fraud", "Suspected fraud or abuse"
+    QUALITY = "quality", "Check a connection's data"
+    LEGAL = "legal", "Legal claim or authority"

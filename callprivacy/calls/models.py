@@ -1,0 +1,445 @@
+"""
+Calls as they are kept: no number in the clear, no name, no text; each row inside its client.
+
+A call's id is its time (UUIDv7's layout), so one index on (client_id, id) serves order, ranges and pages.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from callprivacy.calls.enums import (
+    Direction,
+    InboxState,
+    JobState,
+    Outcome,
+    RecordingState,
+    RevealReason,
+)
+from callprivacy.tenancy.models import ClientOwned, ScopedManager, ScopedQuerySet
+from callprivacy.vault.fields import SealedField, StrictEncryptedField
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOW_BITS = (1 << 80) - 1
+
+
+def call_id(started_at: datetime, chance: int | None = None) -> uuid.UUID:
+    """
+    Return an id for a call: 48 bits of its start in milliseconds, then random bits, as UUIDv7 lays them out.
+
+    :param started_at: aware instant, 1970 or later.
+    :param chance: 80 bits in place of random ones, for tests.
+    """
+    millis = (started_at - _EPOCH) // timedelta(milliseconds=1)
+    low = (secrets.randbits(80) if chance is None else chance) & _LOW_BITS
+    value = (millis << 80) | low
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return uuid.UUID(int=value)
+
+
+def first_id_at(instant: datetime) -> uuid.UUID:
+    """Return the smallest id of a call that starts at `instant` or later; an exclusive upper limit, too."""
+    return uuid.UUID(int=((instant - _EPOCH) // timedelta(milliseconds=1)) << 80)
+
+
+def start_of(identity: uuid.UUID) -> datetime:
+    """Return when the call with this id started, to the millisecond, in UTC."""
+    return _EPOCH + timedelta(milliseconds=identity.int >> 80)
+
+
+class TrackingNumber(ClientOwned):
+    """A number that ads show, and what stands behind it. It is the client's, not a caller's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.CharField(max_length=16)
+    label = models.CharField(max_length=120, blank=True)
+    provider = models.CharField(max_length=20, blank=True)
+    source = models.CharField(max_length=120, blank=True)
+    campaign = models.CharField(max_length=120, blank=True)
+    target_site = models.CharField(max_length=200, blank=True)
+    region = models.CharField(max_length=8, blank=True)
+    records = models.BooleanField("the vendor records", null=True)
+    announcement = models.TextField(max_length=1000, blank=True)
+    announced_from = models.DateField(null=True, blank=True)
+    tested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "number"], name="calls_trackingnumber_once_a_client"
+            ),
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_trackingnumber_in_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.label or self.number
+
+
+class Connection(ClientOwned):
+    """A tracker's way in: its public key in the url, its secrets, and how it has been doing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.CharField(max_length=20)
+    name = models.CharField(max_length=120)
+    key = models.CharField(max_length=64)
+    mapping = models.JSONField(default=dict, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True)
+    is_active = models.BooleanField(default=True)
+    last_event_at = models.DateTimeField(null=True, blank=True)
+    last_refused_at = models.DateTimeField(null=True, blank=True)
+    events = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "key"], name="calls_connection_key"
+            ),
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_connection_in_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConnectionSecret(ClientOwned):
+    """One signing secret of a connection; during a rotation two are active."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="secrets")
+    secret = StrictEncryptedField()
+    created_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"secret of {self.connection_id}"
+
+
+class InboxQuerySet(ScopedQuerySet["Inbox"]):
+    def due(self, at: datetime) -> Self:
+        """Waiting rows whose time has come."""
+        return self.filter(state=InboxState.WAITING, due_at__lte=at)
+
+    def rejected(self) -> Self:
+        """Rows that were signed but could not be understood."""
+        return self.filter(state=InboxState.REJECTED)
+
+
+class Inbox(ClientOwned):
+    """What a tracker sent, sealed under the client's key, until it is processed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="+")
+    event_digest = models.BinaryField(max_length=32, null=True)
+    payload = SealedField()
+    state = models.CharField(
+        max_length=10, choices=InboxState, default=InboxState.WAITING
+    )
+    reason = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    received_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+
+    objects = models.Manager.from_queryset(InboxQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(fields=["agency", "state", "due_at"], name="calls_inbox_due"),
+            models.Index(fields=["client", "state"], name="calls_inbox_of_client"),
+        )
+
+    def __str__(self) -> str:
+        return f"inbox {self.pk}"
+
+
+class Caller(ClientOwned):
+    """A person at one client: the number, sealed once, and a name by which staff recognise a repeated caller."""
+
+    id = models.UUIDField(primary_key=True)
+    number = SealedField()
+    country = models.CharField(max_length=2, blank=True)
+    region = models.CharField(max_length=8, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_caller_in_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Caller {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The stable name, "K7-42Q": five signs drawn from the random caller id."""
+        return caller_label(self.pk)
+
+
+_SIGNS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def caller_label(caller_id: uuid.UUID) -> str:
+    """Return the stable name of a caller within its client, such as "K7-42Q"."""
+    value = caller_id.int
+    letters = _SIGNS[8:]
+    first, value = letters[value % len(letters)], value // len(letters)
+    signs = ""
+    for _ in range(4):
+        signs, value = signs + _SIGNS[value % len(_SIGNS)], value // len(_SIGNS)
+    return f"{first}{signs[0]}-{signs[1:]}"
+
+
+class CallQuerySet(ScopedQuerySet["Call"]):
+    def started_from(self, instant: datetime) -> Self:
+        """Calls that started at `instant` or later."""
+        return self.filter(pk__gte=first_id_at(instant))
+
+    def started_before(self, instant: datetime) -> Self:
+        """Calls that started before `instant`."""
+        return self.filter(pk__lt=first_id_at(instant))
+
+
+class Call(ClientOwned):
+    """One call of one client, by the allowed fields alone."""
+
+    id = models.UUIDField(primary_key=True)
+    caller = models.ForeignKey(
+        Caller, models.PROTECT, null=True, db_constraint=False, related_name="calls"
+    )
+    caller_withheld = models.BooleanField(default=False)
+    connection = models.ForeignKey(
+        Connection,
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    tracking_number = models.ForeignKey(
+        TrackingNumber,
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    direction = models.CharField(max_length=10, choices=Direction)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    seconds = models.PositiveIntegerField(null=True)
+    source = models.CharField(max_length=120, blank=True)
+    campaign = models.CharField(max_length=120, blank=True)
+    medium = models.CharField(max_length=60, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    region = models.CharField(max_length=8, blank=True)
+    first_call = models.BooleanField(null=True)
+    qualified = models.BooleanField(null=True)
+    value_cents = models.BigIntegerField(null=True)
+    tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    sequence = models.IntegerField(default=-1)
+    received_at = models.DateTimeField()
+
+    objects = models.Manager.from_queryset(CallQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_call_in_client"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(seconds__isnull=True) | models.Q(seconds__lte=86400),
+                name="calls_call_within_a_day",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(caller_withheld=True, caller__isnull=False),
+                name="calls_call_withheld_is_nobody",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"call at {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def started_at(self) -> datetime:
+        """When the call started, UTC, to the millisecond: it is in the id."""
+        return start_of(self.pk)
+
+
+class CallRef(ClientOwned):
+    """What a call is called elsewhere, as a keyed digest; a replay meets it."""
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.CharField(max_length=20)
+    kind = models.CharField(max_length=20)
+    digest = models.BinaryField(max_length=32)
+    call = models.ForeignKey(
+        Call, models.CASCADE, db_constraint=False, related_name="references"
+    )
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "provider", "kind", "digest"],
+                name="calls_callref_once_a_client",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.kind}"
+
+
+class Recording(ClientOwned):
+    """That a recording exists at the vendor, and where: sealed under the recording's own key, and withheld."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    call = models.OneToOneField(
+        Call, models.CASCADE, db_constraint=False, related_name="recording"
+    )
+    state = models.CharField(
+        max_length=10, choices=RecordingState, default=RecordingState.WITHHELD
+    )
+    reference = SealedField()
+    provider = models.CharField(max_length=20)
+    seconds = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"recording of {self.call_id}"
+
+
+class CallImport(ClientOwned):
+    """A file of calls on its way in: what it is, how far it is, and what was refused."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, null=True, related_name="+"
+    )
+    format = models.CharField(max_length=20)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.DRAFT)
+    mapping = models.JSONField(default=dict, blank=True)
+    time_zone = models.CharField(max_length=64)
+    file_key = models.UUIDField(null=True)
+    file_digest = models.BinaryField(max_length=32, null=True)
+    rows = models.PositiveIntegerField(default=0)
+    rows_done = models.PositiveIntegerField(default=0)
+    added = models.PositiveIntegerField(default=0)
+    known = models.PositiveIntegerField(default=0)
+    too_old = models.PositiveIntegerField(default=0)
+    erased = models.PositiveIntegerField(default=0)
+    doubtful = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    failure = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        "accounts.User", models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_callimport_in_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"import {self.pk}"
+
+
+class ImportRefusal(ClientOwned):
+    """A line that was not taken, its column and why; never what stood in it."""
+
+    id = models.BigAutoField(primary_key=True)
+    call_import = models.ForeignKey(CallImport, models.CASCADE, related_name="refusals")
+    line = models.PositiveIntegerField()
+    column = models.CharField(max_length=80)
+    reason = models.CharField(max_length=200)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["call_import", "line"], name="calls_refusal_once_a_line"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+class CallExport(ClientOwned):
+    """A masked CSV that a job writes: by whom, why, over which clients' filter, and the sealed file."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    filters = models.JSONField(default=dict)
+    file_key = models.UUIDField(null=True)
+    rows = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "id"], name="calls_callexport_in_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"export {self.pk}"
+
+
+class Reveal(ClientOwned):
+    """A number that was shown to a person: the count behind the hourly limit and the weekly sample."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    call = models.ForeignKey(
+        Call, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
+    reason_kind = models.CharField(max_length=12, choices=RevealReason)
+    reason_digest = models.BinaryField(max_length=32)
+    is_repeat = models.BooleanField(default=False)
+    event_id = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(fields=["agency", "user", "at"], name="calls_reveal_of_user"),
+        )
+
+    def __str__(self) -> str:
+        return f"reveal at {self.at:%Y-%m-%d %H:%M}"

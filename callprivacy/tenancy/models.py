@@ -1,0 +1,264 @@
+"""
+Agencies, their clients, and the shape of every row that belongs to one.
+
+A queryset over such rows refuses to run outside a scope; PostgreSQL's row security stands behind it and
+decides which rows there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import sql
+
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.enums import (
+    Answerer,
+    AtEnd,
+    KeyPurpose,
+    PartyRole,
+    Permission,
+    RetentionState,
+    Sector,
+)
+
+if TYPE_CHECKING:
+    from django.db.models.sql.compiler import SQLCompiler
+
+
+class ScopedQuery(sql.Query):
+    """A query that asks for the scope when it is compiled, which is when it is evaluated."""
+
+    def get_compiler(self, *args: Any, **kwargs: Any) -> SQLCompiler:
+        lib_scope.require()
+        return super().get_compiler(*args, **kwargs)
+
+
+class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
+    """Rows of the current scope. Building one is free; evaluating or writing without a scope raises."""
+
+    def __init__(
+        self,
+        model: type[M] | None = None,
+        query: sql.Query | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, query or ScopedQuery(model), **kwargs)
+
+    def for_client(self, client: Client | int) -> Self:
+        """Rows of one client."""
+        return self.filter(client_id=client if isinstance(client, int) else client.pk)
+
+    def update(self, **kwargs: Any) -> int:
+        lib_scope.require()
+        return super().update(**kwargs)
+
+    def _update(self, *args: Any, **kwargs: Any) -> int:
+        lib_scope.require()
+        return super()._update(*args, **kwargs)  # type: ignore[misc,no-any-return]
+
+    def _raw_delete(self, *args: Any, **kwargs: Any) -> int:
+        lib_scope.require()
+        return super()._raw_delete(*args, **kwargs)  # type: ignore[misc,no-any-return]
+
+    def _insert(self, *args: Any, **kwargs: Any) -> Any:
+        lib_scope.require()
+        return super()._insert(*args, **kwargs)  # type: ignore[misc]
+
+
+ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
+
+
+class AgencyOwned(models.Model):
+    """A row of one agency."""
+
+    agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
+
+    objects = ScopedManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+
+class ClientOwned(models.Model):
+    """
+    A row of one client of one agency.
+
+    The pair is one foreign key in the database (`AgencyClientKey` in the table's migration), and each table's
+    own unique keys and indexes carry the client, so neither column has an index of its own.
+    """
+
+    agency = models.ForeignKey(
+        "tenancy.Agency",
+        models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    client = models.ForeignKey(
+        "tenancy.Client",
+        models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+
+    objects = ScopedManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+
+class Agency(models.Model):
+    """The tenant: an agency, its zone and its own limits."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    time_zone = models.CharField(max_length=64, default="America/New_York")
+    keep_calls_for_days = models.PositiveIntegerField(
+        default=365, validators=[MinValueValidator(1)]
+    )
+    reveals_per_hour = models.PositiveIntegerField(
+        default=20, validators=[MinValueValidator(1)]
+    )
+    is_demo = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    objects = ScopedManager()
+
+    class Meta:
+        verbose_name_plural = "agencies"
+        base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(keep_calls_for_days__gte=1),
+                name="tenancy_agency_keeps_a_day",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Client(AgencyOwned):
+    """One company the agency works for, and the object of every permission."""
+
+    slug = models.SlugField(max_length=60)
+    name = models.CharField("short name", max_length=120)
+    legal_name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, default="America/New_York")
+    sector = models.CharField(max_length=20, choices=Sector, default=Sector.OTHER)
+    brand_colour = models.CharField(
+        max_length=7,
+        default="#2f5d62",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write it as #2f5d62.")],
+    )
+    policy_url = models.URLField("privacy policy", blank=True)
+    home_country = models.CharField(max_length=2, default="US")
+    keep_calls_for_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    retention_state = models.CharField(
+        max_length=10, choices=RetentionState, default=RetentionState.OBSERVE
+    )
+    went_live_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_call_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        permissions = tuple(
+            (permission.value, permission.words) for permission in Permission
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "slug"], name="tenancy_client_slug_in_agency"
+            ),
+            models.UniqueConstraint(
+                fields=["agency", "id"], name="tenancy_client_of_agency"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(keep_calls_for_days__isnull=True)
+                | models.Q(keep_calls_for_days__gte=1),
+                name="tenancy_client_keeps_a_day",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def keep_for_days(self) -> int:
+        """Days a call is kept: the client's own, else the agency's."""
+        return self.keep_calls_for_days or self.agency.keep_calls_for_days
+
+
+class Place(ClientOwned):
+    """Where a client does business; the law of recording looks at it."""
+
+    label = models.CharField(max_length=80, blank=True)
+    country = models.CharField(max_length=2)
+    region = models.CharField(max_length=8, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "country", "region"],
+                name="tenancy_place_once_a_client",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.country}-{self.region}" if self.region else self.country
+
+
+class Engagement(ClientOwned):
+    """What agency and client have agreed: roles per purpose, contracts, who answers, what happens at the end."""
+
+    measure_as = models.CharField(
+        max_length=12, choices=PartyRole, default=PartyRole.PROCESSOR
+    )
+    record_as = models.CharField(
+        max_length=12, choices=PartyRole, default=PartyRole.PROCESSOR
+    )
+    contact_as = models.CharField(
+        max_length=12, choices=PartyRole, default=PartyRole.PROCESSOR
+    )
+    contract_on = models.DateField(null=True, blank=True)
+    dpa_on = models.DateField("data processing agreement", null=True, blank=True)
+    instructions = models.TextField(blank=True, max_length=4000)
+    answered_by = models.CharField(
+        max_length=16, choices=Answerer, default=Answerer.AFTER_APPROVAL
+    )
+    breach_notice_hours = models.PositiveSmallIntegerField(default=24)
+    at_end = models.CharField(max_length=10, choices=AtEnd, default=AtEnd.ERASE)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client"], name="tenancy_engagement_one_a_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Engagement of {self.client_id}"
+
+
+class PublicKey(models.Model):
+    """The shared directory: which agency and client a key in a public url belongs to. No other fact."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    purpose = models.CharField(max_length=12, choices=KeyPurpose)
+    agency_id = models.BigIntegerField()
+    client_id = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} of {self.agency_id}"

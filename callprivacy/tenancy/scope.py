@@ -1,0 +1,114 @@
+"""
+The scope is a transaction: whoever enters one sees what PostgreSQL's row security grants that actor, and
+nothing once it is left. Settings are transaction-local only, because session-level ones were seen to
+travel with pooled connections to the next borrower.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+from psycopg.pq import TransactionStatus
+
+from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.scope import Scope, ScopeKind
+
+_SET = """
+    SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),
+           set_config('callprivacy.user', %s, true), set_config('callprivacy.client', %s, true)
+"""
+
+
+class ScopeConflictError(RuntimeError):
+    """A scope was entered inside a different one."""
+
+
+def _values(scope: Scope | None) -> list[str]:
+    if scope is None:
+        return ["", "", "", ""]
+    parts = [scope.kind.value, scope.agency_id, scope.user_id, scope.client_id]
+    return ["" if part is None else str(part) for part in parts]
+
+
+@contextmanager
+def _enter(scope: Scope) -> Iterator[Scope]:
+    outer = lib_scope.current()
+    if outer is not None:
+        if outer != scope:
+            raise ScopeConflictError(
+                f"{scope.kind} scope inside a different {outer.kind} scope."
+            )
+        with transaction.atomic():
+            yield scope
+        return
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute(_SET, _values(scope))
+        lib_scope.remember(scope)
+        try:
+            yield scope
+        finally:
+            lib_scope.remember(None)
+            _forget_settings()
+
+
+def _forget_settings() -> None:
+    """
+    Clear the settings where an enclosing transaction lives on, as in a test.
+
+    Otherwise the commit or rollback that follows clears them. A broken transaction takes no statement,
+    and its savepoint's rollback restores what was before.
+    """
+    if (
+        len(connection.atomic_blocks) < 2
+        or connection.needs_rollback
+        or connection.connection is None
+    ):
+        return
+    if connection.connection.info.transaction_status == TransactionStatus.INTRANS:
+        with connection.cursor() as cursor:
+            cursor.execute(_SET, _values(None))
+
+
+@contextmanager
+def staff_scope(*, agency_id: int, user_id: int) -> Iterator[Scope]:
+    """
+    Work as one person of an agency: the rows of the clients in that person's grants.
+
+    :raises ScopeConflictError: entered inside a different scope.
+    """
+    with _enter(Scope(ScopeKind.STAFF, agency_id, user_id=user_id)) as scope:
+        yield scope
+
+
+@contextmanager
+def client_scope(*, agency_id: int, client_id: int) -> Iterator[Scope]:
+    """
+    Work for one client, as a webhook or a public page does: that client's rows only.
+
+    :raises ScopeConflictError: entered inside a different scope.
+    """
+    with _enter(Scope(ScopeKind.CLIENT, agency_id, client_id=client_id)) as scope:
+        yield scope
+
+
+@contextmanager
+def job_scope(*, agency_id: int) -> Iterator[Scope]:
+    """
+    Work as an agency's own job: every row of that agency.
+
+    :raises ScopeConflictError: entered inside a different scope.
+    """
+    with _enter(Scope(ScopeKind.JOB, agency_id)) as scope:
+        yield scope
+
+
+@contextmanager
+def operator_scope() -> Iterator[Scope]:
+    """
+    Work as the platform's operator: agencies and memberships, never a client's rows.
+
+    :raises ScopeConflictError: entered inside a different scope.
+    """
+    with _enter(Scope(ScopeKind.OPERATOR, None)) as scope:
+        yield scope

@@ -1,0 +1,137 @@
+"""
+What opens the rest: clients' keys, callers' tokens and keys, recordings' keys, and the memory of what was erased.
+
+These tables live in a database of their own, backed up apart. They have no row security; only this
+package's services touch them, always with the client named.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from callprivacy.vault.fields import StrictEncryptedField
+
+
+class ClientKey(models.Model):
+    """One generation of a client's key, and the token key that all its generations share."""
+
+    client_id = models.BigIntegerField()
+    agency_id = models.BigIntegerField()
+    generation = models.PositiveIntegerField()
+    key = StrictEncryptedField()
+    token_key = StrictEncryptedField()
+    master = models.CharField(max_length=16, db_index=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client_id", "generation"], name="vault_clientkey_generation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"key {self.generation} of client {self.client_id}"
+
+
+class Caller(models.Model):
+    """A number at one client: its token, and the two keys under which everything of that person is sealed."""
+
+    id = models.UUIDField(primary_key=True)
+    client_id = models.BigIntegerField()
+    token = models.BinaryField(max_length=32)
+    generation = models.PositiveIntegerField()
+    content_key = models.BinaryField(null=True)
+    evidence_key = models.BinaryField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client_id", "token"], name="vault_caller_token_of_client"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"caller {self.pk}"
+
+
+class RecordingKey(models.Model):
+    """The key of one recording, wrapped by its caller's content key, or by the client's key where there is none."""
+
+    id = models.UUIDField(primary_key=True)
+    client_id = models.BigIntegerField(db_index=True)
+    caller_id = models.UUIDField(null=True)
+    generation = models.PositiveIntegerField()
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=["client_id", "generation"],
+                condition=models.Q(caller_id=None),
+                name="vault_reckey_uncalled",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"key of recording {self.pk}"
+
+
+class Tombstone(models.Model):
+    """An erased person at one client: found by token, so that no old copy brings them back."""
+
+    client_id = models.BigIntegerField()
+    token = models.BinaryField(max_length=32)
+    erased_caller_id = models.UUIDField()
+    erased_up_to = models.DateTimeField()
+    ends_on = models.DateField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["client_id", "token"], name="vault_tombstone_token"),
+        )
+
+    def __str__(self) -> str:
+        return f"tombstone of {self.erased_caller_id}"
+
+
+class CallTombstone(models.Model):
+    """A call erased singly: the digest of what it was called elsewhere."""
+
+    client_id = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    ends_on = models.DateField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client_id", "digest"], name="vault_calltombstone_digest"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"tombstone of a call of client {self.client_id}"
+
+
+class Watermark(models.Model):
+    """Before this instant a client's rows of a category have expired; nothing older is let in. Only moves forward."""
+
+    client_id = models.BigIntegerField()
+    category = models.CharField(max_length=20)
+    before = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client_id", "category"], name="vault_watermark_one_a_category"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.category} of client {self.client_id} before {self.before:%Y-%m-%d}"
+        )

@@ -1,0 +1,239 @@
+"""What the vault answers: which caller a number is, and the keys that open a client's values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from callprivacy.vault.models import (
+    Caller,
+    CallTombstone,
+    ClientKey,
+    RecordingKey,
+    Tombstone,
+    Watermark,
+)
+from callprivacy.vault.sealing import Key, Place, TokenKey
+
+
+class NoClientKeyError(LookupError):
+    """A client has no key: it was never made, or the client was erased."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ClientKeys:
+    """A client's keys in use: every generation by number, the newest one, and the token key."""
+
+    client_id: int
+    generation: int
+    generations: Mapping[int, Key]
+    tokens: TokenKey
+
+    @property
+    def current(self) -> Key:
+        """The key that new values are sealed under."""
+        return self.generations[self.generation]
+
+
+def content_place(client_id: int, caller_id: uuid.UUID) -> Place:
+    """Where a caller's wrapped content key stands."""
+    return Place(client_id, "vault_caller", "content_key", caller_id)
+
+
+def evidence_place(client_id: int, caller_id: uuid.UUID) -> Place:
+    """Where a caller's wrapped evidence key stands."""
+    return Place(client_id, "vault_caller", "evidence_key", caller_id)
+
+
+def recording_place(client_id: int, recording_id: uuid.UUID) -> Place:
+    """Where a recording's wrapped key stands."""
+    return Place(client_id, "vault_recordingkey", "wrapped", recording_id)
+
+
+def client_keys(client_id: int) -> ClientKeys:
+    """
+    Open a client's keys, one query.
+
+    :raises NoClientKeyError: it has none.
+    :raises SealBrokenError: the master key is wrong.
+    """
+    return many_client_keys([client_id])[client_id]
+
+
+def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
+    """
+    Open several clients' keys, one query.
+
+    :raises NoClientKeyError: one of them has none.
+    """
+    rows: dict[int, list[ClientKey]] = {client_id: [] for client_id in client_ids}
+    for row in ClientKey.objects.filter(client_id__in=list(rows)).order_by(
+        "generation"
+    ):
+        rows[row.client_id].append(row)
+    opened = {}
+    for client_id, generations in rows.items():
+        if not generations:
+            raise NoClientKeyError(f"Client {client_id} has no key.")
+        newest = generations[-1]
+        opened[client_id] = ClientKeys(
+            client_id=client_id,
+            generation=newest.generation,
+            generations={
+                row.generation: Key(bytes.fromhex(row.key)) for row in generations
+            },
+            tokens=TokenKey(bytes.fromhex(newest.token_key)),
+        )
+    return opened
+
+
+def open_content_key(
+    keys: ClientKeys, caller_id: uuid.UUID, generation: int, wrapped: bytes
+) -> Key:
+    """
+    Unwrap one caller's content key.
+
+    :raises SealBrokenError: it was not wrapped by this client's key for this caller.
+    """
+    return Key(
+        keys.generations[generation].unseal(
+            bytes(wrapped), content_place(keys.client_id, caller_id)
+        )
+    )
+
+
+def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
+    """
+    Open the content keys of callers of several clients, two queries; erased callers are left out.
+
+    :param callers: client id -> caller ids.
+    """
+    wanted = {client_id: ids for client_id, ids in callers.items() if ids}
+    if not wanted:
+        return {}
+    keys = many_client_keys(wanted)
+    every = [caller_id for ids in wanted.values() for caller_id in ids]
+    rows = Caller.objects.filter(
+        client_id__in=list(wanted), id__in=every, content_key__isnull=False
+    )
+    return {
+        row.id: open_content_key(
+            keys[row.client_id], row.id, row.generation, bytes(row.content_key or b"")
+        )
+        for row in rows
+        if row.id in set(wanted[row.client_id])
+    }
+
+
+def recording_keys(
+    client_id: int,
+    recording_ids: Collection[uuid.UUID],
+    *,
+    callers: Mapping[uuid.UUID, Key] | None = None,
+) -> dict[uuid.UUID, Key]:
+    """Open recordings' keys of one client; destroyed ones are left out."""
+    rows = list(
+        RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))
+    )
+    keys = client_keys(client_id)
+    content = dict(callers or {})
+    unknown = {
+        row.caller_id for row in rows if row.caller_id is not None
+    } - content.keys()
+    content |= content_keys({client_id: unknown})
+    opened = {}
+    for row in rows:
+        wrapping = (
+            keys.generations[row.generation]
+            if row.caller_id is None
+            else content.get(row.caller_id)
+        )
+        if wrapping is not None:
+            opened[row.id] = Key(
+                wrapping.unseal(bytes(row.wrapped), recording_place(client_id, row.id))
+            )
+    return opened
+
+
+def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:
+    """Return token -> caller id of one client's living callers."""
+    rows = Caller.objects.filter(
+        client_id=client_id, token__in=list(tokens), content_key__isnull=False
+    )
+    return {
+        bytes(token): caller_id for token, caller_id in rows.values_list("token", "id")
+    }
+
+
+def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUID]:
+    """
+    Return client id -> caller id of one number (E.164), opening nothing that is sealed for a caller.
+
+    Each client has its own token; who asks names the clients that the person may see.
+    """
+    if not client_ids:
+        return {}
+    keys = many_client_keys(client_ids)
+    tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
+    rows = Caller.objects.filter(
+        client_id__in=list(keys), token__in=list(tokens), content_key__isnull=False
+    )
+    return {
+        row.client_id: row.id
+        for row in rows
+        if tokens.get(bytes(row.token)) == row.client_id
+    }
+
+
+def erased_up_to(client_id: int, numbers: Collection[str]) -> dict[str, datetime]:
+    """Return number -> until when that person's calls were erased, for numbers with a tombstone."""
+    keys = client_keys(client_id)
+    tokens = {keys.tokens.token(number): number for number in numbers}
+    found: dict[str, datetime] = {}
+    rows = Tombstone.objects.filter(client_id=client_id, token__in=list(tokens))
+    for token, until in rows.values_list("token", "erased_up_to"):
+        number = tokens[bytes(token)]
+        found[number] = max(until, found.get(number, until))
+    return found
+
+
+def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
+    """Return which of these call references were erased singly."""
+    rows = CallTombstone.objects.filter(client_id=client_id, digest__in=list(digests))
+    return {bytes(digest) for digest in rows.values_list("digest", flat=True)}
+
+
+def watermark(client_id: int, category: str) -> datetime | None:
+    """Return the instant before which a client's rows of a category have expired, if any did."""
+    return (
+        Watermark.objects.filter(client_id=client_id, category=category)
+        .values_list("before", flat=True)
+        .first()
+    )
+
+
+def behind_generation(client_id: int, generation: int) -> bool:
+    """Whether any key of a client is still wrapped by a generation older than this one."""
+    return (
+        Caller.objects.filter(client_id=client_id, generation__lt=generation).exists()
+        or RecordingKey.objects.filter(
+            client_id=client_id, caller_id=None, generation__lt=generation
+        ).exists()
+    )
+
+
+def caller_ids(
+    client_id: int, *, older_than: datetime, after: uuid.UUID | None, limit: int
+) -> list[uuid.UUID]:
+    """A page of a client's caller ids whose keys were made before an instant, for the sweep of orphans."""
+    rows = Caller.objects.filter(client_id=client_id, created_at__lt=older_than)
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return list(rows.order_by("id").values_list("id", flat=True)[:limit])
+
+
+def clients_behind_master(fingerprint: str) -> int:
+    """How many client keys are not yet under the newest master key."""
+    return ClientKey.objects.exclude(master=fingerprint).count()

@@ -1,0 +1,380 @@
+"""
+Deeds on keys. Every function names the client it works for, runs in its own transaction on the vault, and
+hands out keys that are dropped with the caller's scope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.conf import settings
+from django.db import connections, transaction
+
+from callprivacy.vault import selectors
+from callprivacy.vault.models import (
+    Caller,
+    CallTombstone,
+    ClientKey,
+    RecordingKey,
+    Tombstone,
+    Watermark,
+)
+from callprivacy.vault.sealing import Key, Place, new_key
+
+VAULT = "vault"
+
+
+class CallerGoneError(LookupError):
+    """A caller's keys were destroyed while somebody wanted to write under them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A caller to be forgotten: with `until`, a tombstone remembers the token; without, nothing does."""
+
+    caller_id: uuid.UUID
+    up_to: datetime | None = None
+    tombstone_ends_on: date | None = None
+
+
+def master_fingerprint() -> str:
+    """Return the name of the newest master key: 16 hex digits of its SHA-256, which say nothing about it."""
+    return hashlib.sha256(settings.FIELD_ENCRYPTION_KEY[0].encode()).hexdigest()[:16]
+
+
+def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
+    """Make a client's first key and its token key; nothing happens where they exist."""
+    ClientKey.objects.bulk_create(
+        [
+            ClientKey(
+                client_id=client_id,
+                agency_id=agency_id,
+                generation=1,
+                key=new_key().hex(),
+                token_key=new_key().hex(),
+                master=master_fingerprint(),
+                created_at=at,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def ensure_callers(
+    *, client_id: int, numbers: Collection[str], at: datetime
+) -> dict[str, uuid.UUID]:
+    """
+    Return the caller id of each number (E.164) of one client, making keys for those never seen.
+
+    Commits by itself, before anything in `default` rests on the keys.
+    """
+    keys = selectors.client_keys(client_id)
+    tokens = {keys.tokens.token(number): number for number in numbers}
+    found = selectors.ids_of_tokens(client_id, tokens)
+    missing = [token for token in tokens if token not in found]
+    if missing:
+        rows = [_fresh_caller(keys, token, at) for token in missing]
+        with transaction.atomic(using=VAULT):
+            _hold_generation(keys)
+            Caller.objects.bulk_create(rows, ignore_conflicts=True)
+        found |= selectors.ids_of_tokens(client_id, missing)
+    return {number: found[token] for token, number in tokens.items()}
+
+
+def _hold_generation(keys: selectors.ClientKeys) -> None:
+    """Keep the generation that new rows are wrapped by from being retired before they commit."""
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM vault_clientkey WHERE client_id = %s AND generation = %s FOR SHARE",
+            [keys.client_id, keys.generation],
+        )
+        if cursor.fetchone() is None:
+            raise selectors.NoClientKeyError(
+                f"Generation {keys.generation} of client {keys.client_id} is gone."
+            )
+
+
+def _fresh_caller(keys: selectors.ClientKeys, token: bytes, at: datetime) -> Caller:
+    caller_id = uuid.uuid4()
+    return Caller(
+        id=caller_id,
+        client_id=keys.client_id,
+        token=token,
+        generation=keys.generation,
+        content_key=keys.current.seal(
+            new_key(), selectors.content_place(keys.client_id, caller_id)
+        ),
+        evidence_key=keys.current.seal(
+            new_key(), selectors.evidence_place(keys.client_id, caller_id)
+        ),
+        created_at=at,
+    )
+
+
+@contextmanager
+def hold_callers(
+    *, client_id: int, caller_ids: Collection[uuid.UUID]
+) -> Iterator[dict[uuid.UUID, Key]]:
+    """
+    Hold callers' rows FOR SHARE, and give their content keys, until what rests on them has committed.
+
+    Enter it outside the scope that writes, so that the scope commits first; erasure waits for it.
+
+    :raises CallerGoneError: one of them was erased in the meantime; look the numbers up again.
+    """
+    with transaction.atomic(using=VAULT):
+        keys = selectors.client_keys(client_id)
+        with connections[VAULT].cursor() as cursor:
+            cursor.execute(
+                "SELECT id, generation, content_key FROM vault_caller"
+                " WHERE client_id = %s AND id = ANY(%s) AND content_key IS NOT NULL ORDER BY id FOR SHARE",
+                [client_id, list(caller_ids)],
+            )
+            opened = {
+                row[0]: selectors.open_content_key(keys, *row)
+                for row in cursor.fetchall()
+            }
+        gone = set(caller_ids) - opened.keys()
+        if gone:
+            raise CallerGoneError(f"{len(gone)} callers are gone.")
+        yield opened
+
+
+def create_recording_keys(
+    *,
+    client_id: int,
+    recordings: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
+    callers: Mapping[uuid.UUID, Key],
+    at: datetime,
+) -> dict[uuid.UUID, Key]:
+    """
+    Make a key for each (recording id, caller id or None) and return them; an existing one is kept.
+
+    :param callers: the held callers' content keys, from `hold_callers`.
+    """
+    keys = selectors.client_keys(client_id)
+    fresh: dict[uuid.UUID, bytes] = {}
+    rows = []
+    for recording_id, caller_id in recordings:
+        raw = new_key()
+        wrapping = keys.current if caller_id is None else callers[caller_id]
+        fresh[recording_id] = raw
+        rows.append(
+            RecordingKey(
+                id=recording_id,
+                client_id=client_id,
+                caller_id=caller_id,
+                generation=keys.generation,
+                wrapped=wrapping.seal(
+                    raw, selectors.recording_place(client_id, recording_id)
+                ),
+                created_at=at,
+            )
+        )
+    with transaction.atomic(using=VAULT):
+        _hold_generation(keys)
+        RecordingKey.objects.bulk_create(rows, ignore_conflicts=True)
+    stored = dict(
+        RecordingKey.objects.filter(
+            client_id=client_id, id__in=list(fresh)
+        ).values_list("id", "wrapped")
+    )
+    made = {row.id: bytes(row.wrapped) for row in rows}
+    if any(bytes(stored[key]) != made[key] for key in stored):
+        return selectors.recording_keys(client_id, list(fresh), callers=callers)
+    return {recording_id: Key(raw) for recording_id, raw in fresh.items()}
+
+
+def destroy_recording_keys(
+    *, client_id: int, recording_ids: Collection[uuid.UUID]
+) -> int:
+    """Destroy recordings' keys; what they sealed is noise from now on, in every copy. Returns how many."""
+    return RecordingKey.objects.filter(
+        client_id=client_id, id__in=list(recording_ids)
+    ).delete()[0]
+
+
+def erase_callers(
+    *, client_id: int, erasures: Collection[Erasure], at: datetime
+) -> int:
+    """
+    Destroy callers' keys in one transaction; those with an end date leave a tombstone in the same one.
+
+    Waits for writers that hold a row. Repeating it changes nothing. Returns how many rows were destroyed.
+    """
+    wanted = {erasure.caller_id: erasure for erasure in erasures}
+    with transaction.atomic(using=VAULT):
+        rows = list(
+            Caller.objects.select_for_update()
+            .filter(client_id=client_id, id__in=list(wanted))
+            .order_by("id")
+        )
+        Tombstone.objects.bulk_create(
+            Tombstone(
+                client_id=client_id,
+                token=bytes(row.token),
+                erased_caller_id=row.id,
+                erased_up_to=erasure.up_to,
+                ends_on=erasure.tombstone_ends_on,
+                created_at=at,
+            )
+            for row in rows
+            if (erasure := wanted[row.id]).up_to is not None
+            and erasure.tombstone_ends_on is not None
+        )
+        RecordingKey.objects.filter(
+            client_id=client_id, caller_id__in=list(wanted)
+        ).delete()
+        return Caller.objects.filter(
+            client_id=client_id, id__in=[row.id for row in rows]
+        ).delete()[0]
+
+
+def entomb_calls(
+    *, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime
+) -> None:
+    """Remember the references of calls erased singly, so that no replay brings them back."""
+    CallTombstone.objects.bulk_create(
+        [
+            CallTombstone(
+                client_id=client_id, digest=digest, ends_on=ends_on, created_at=at
+            )
+            for digest in digests
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def advance_watermark(*, client_id: int, category: str, before: datetime) -> datetime:
+    """Move a client's watermark forward to `before`, never back, and return where it stands."""
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO vault_watermark (client_id, category, before) VALUES (%s, %s, %s)"
+            " ON CONFLICT (client_id, category) DO UPDATE"
+            " SET before = GREATEST(vault_watermark.before, EXCLUDED.before) RETURNING before",
+            [client_id, category, before],
+        )
+        stands: datetime = cursor.fetchone()[0]
+    return stands
+
+
+def rewrap_master(*, limit: int) -> int:
+    """
+    Re-encrypt up to `limit` client keys under the newest master key; returns how many were not there yet.
+
+    Repeat until it returns 0; then the old master key opens nothing any more.
+    """
+    newest = master_fingerprint()
+    with transaction.atomic(using=VAULT):
+        rows = list(
+            ClientKey.objects.select_for_update(skip_locked=True)
+            .exclude(master=newest)
+            .order_by("id")[:limit]
+        )
+        for row in rows:
+            row.master = newest
+            row.save(update_fields=["key", "token_key", "master"])
+    return len(rows)
+
+
+def start_generation(*, client_id: int, at: datetime) -> int:
+    """Give a client a new key beside the old one; new callers are wrapped by it at once. Returns its number."""
+    with transaction.atomic(using=VAULT):
+        newest = (
+            ClientKey.objects.select_for_update()
+            .filter(client_id=client_id)
+            .order_by("-generation")[0]
+        )
+        if selectors.behind_generation(client_id, newest.generation):
+            return newest.generation
+        row = ClientKey.objects.create(
+            client_id=client_id,
+            agency_id=newest.agency_id,
+            generation=newest.generation + 1,
+            key=new_key().hex(),
+            token_key=newest.token_key,
+            master=master_fingerprint(),
+            created_at=at,
+        )
+    return row.generation
+
+
+def rewrap_client(*, client_id: int, limit: int) -> int:
+    """
+    Re-wrap up to `limit` keys of a client under its newest generation; returns how many were re-wrapped.
+
+    Rows that a writer holds are skipped and met again. When nothing is left the old generations are destroyed.
+    """
+    keys = selectors.client_keys(client_id)
+    with transaction.atomic(using=VAULT):
+        callers = list(
+            Caller.objects.select_for_update(skip_locked=True)
+            .filter(client_id=client_id, generation__lt=keys.generation)
+            .order_by("id")[:limit]
+        )
+        for row in callers:
+            old = keys.generations[row.generation]
+            for column in ("content_key", "evidence_key"):
+                wrapped = getattr(row, column)
+                if wrapped is not None:
+                    place = Place(client_id, "vault_caller", column, row.id)
+                    setattr(
+                        row,
+                        column,
+                        keys.current.seal(old.unseal(bytes(wrapped), place), place),
+                    )
+            row.generation = keys.generation
+        Caller.objects.bulk_update(
+            callers, ["content_key", "evidence_key", "generation"], batch_size=500
+        )
+        uncalled = list(
+            RecordingKey.objects.select_for_update(skip_locked=True)
+            .filter(client_id=client_id, caller_id=None, generation__lt=keys.generation)
+            .order_by("id")[: max(limit - len(callers), 0)]
+        )
+        for recording in uncalled:
+            place = selectors.recording_place(client_id, recording.id)
+            raw = keys.generations[recording.generation].unseal(
+                bytes(recording.wrapped), place
+            )
+            recording.wrapped = keys.current.seal(raw, place)
+            recording.generation = keys.generation
+        RecordingKey.objects.bulk_update(
+            uncalled, ["wrapped", "generation"], batch_size=500
+        )
+    return len(callers) + len(uncalled)
+
+
+def retire_generations(*, client_id: int) -> int:
+    """Destroy a client's old keys once they wrap nothing; returns how many were destroyed."""
+    with transaction.atomic(using=VAULT):
+        newest = list(
+            ClientKey.objects.select_for_update()
+            .filter(client_id=client_id)
+            .order_by("generation")
+        )[-1]
+        if selectors.behind_generation(client_id, newest.generation):
+            return 0
+        old = ClientKey.objects.filter(
+            client_id=client_id, generation__lt=newest.generation
+        )
+        return old.delete()[0]
+
+
+def destroy_client(*, client_id: int) -> None:
+    """Destroy every key of a client: whatever it sealed anywhere is noise from now on."""
+    with transaction.atomic(using=VAULT):
+        for model in (
+            RecordingKey,
+            Caller,
+            Tombstone,
+            CallTombstone,
+            Watermark,
+            ClientKey,
+        ):
+            model._default_manager.filter(client_id=client_id).delete()

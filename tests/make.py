@@ -1,0 +1,130 @@
+"""Plain builders: each makes one thing in its agency's own scope, with every fact named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.services import agencies
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.calls.models import Call, Caller, TrackingNumber, call_id
+from callprivacy.lib import phone
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PASSWORD = "Correct-Horse-7-Battery"  # noqa: S105  (a password of tests)
+JOB = Actor.job("tests")
+
+
+def agency(name: str, *, at: datetime = NOON) -> Agency:
+    """An agency in New York's zone."""
+    return agencies.create_agency(
+        name=name, time_zone="America/New_York", by=JOB, at=at
+    )
+
+
+def client(of: Agency, name: str, *, at: datetime = NOON, **fields: Any) -> Client:
+    """A client of an agency, with its keys."""
+    with job_scope(agency_id=of.pk):
+        return agencies.create_client(
+            agency=of,
+            name=name,
+            legal_name=fields.pop("legal_name", f"{name} LLC"),
+            by=JOB,
+            at=at,
+            **fields,
+        )
+
+
+def person(of: Agency, name: str, role: Role, *, at: datetime = NOON) -> Membership:
+    """A person with a membership; the e-mail follows from both names."""
+    user = User.objects.create_user(
+        f"{name}@{of.slug}.example", PASSWORD, name=name.capitalize()
+    )
+    with job_scope(agency_id=of.pk):
+        return Membership.objects.create(agency=of, user=user, role=role, created_at=at)
+
+
+def grant(
+    to: Membership,
+    on: Client,
+    bundle: Role | None = None,
+    *,
+    ends_at: datetime | None = None,
+) -> None:
+    """A bundle on a client; by default the one that the person's role proposes."""
+    with job_scope(agency_id=on.agency_id):
+        access.write_bundle(
+            agency_id=on.agency_id,
+            user_id=to.user_id,
+            client_ids=[on.pk],
+            bundle=bundle or Role(to.role),
+            granted_by_id=None,
+            at=NOON,
+            ends_at=ends_at,
+        )
+
+
+def call(
+    of: Client,
+    number: str | None,
+    *,
+    at: datetime = NOON - timedelta(days=1),
+    **fields: Any,
+) -> Call:
+    """A call from a number in E.164 (None: withheld) that started at `at`."""
+    caller_ids = vault.ensure_callers(
+        client_id=of.pk, numbers=[number] if number else [], at=at
+    )
+    with vault.hold_callers(
+        client_id=of.pk, caller_ids=list(caller_ids.values())
+    ) as keys:
+        with job_scope(agency_id=of.agency_id):
+            caller = None
+            if number:
+                caller_id = caller_ids[number]
+                caller = Caller.objects.filter(pk=caller_id).first()
+                if caller is None:
+                    country, region = phone.place_of(number)
+                    caller = Caller.objects.create(
+                        pk=caller_id,
+                        agency_id=of.agency_id,
+                        client=of,
+                        number=keys[caller_id].seal(
+                            number.encode(),
+                            Place(of.pk, "calls_caller", "number", caller_id),
+                        ),
+                        country=country,
+                        region=region,
+                        created_at=at,
+                    )
+            return Call.objects.create(
+                pk=call_id(at),
+                agency_id=of.agency_id,
+                client=of,
+                caller=caller,
+                caller_withheld=number is None,
+                direction=fields.pop("direction", Direction.INBOUND),
+                outcome=fields.pop("outcome", Outcome.ANSWERED),
+                seconds=fields.pop("seconds", 95),
+                source=fields.pop("source", "Google Ads"),
+                received_at=fields.pop("received_at", at),
+                **fields,
+            )
+
+
+def tracking_number(
+    of: Client, number: str, *, at: datetime = NOON, **fields: Any
+) -> TrackingNumber:
+    """A tracking number of a client."""
+    with job_scope(agency_id=of.agency_id):
+        return TrackingNumber.objects.create(
+            agency_id=of.agency_id, client=of, number=number, created_at=at, **fields
+        )
