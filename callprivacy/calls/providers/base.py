@@ -1,0 +1,462 @@
+"""
+What a provider module may say about a call, and nothing else.
+
+`CallFacts` has a field for everything that is kept and none for anything that is not: names, e-mail addresses, query
+strings, click ids, IP addresses, agents, notes and transcripts end here because there is no place to put them. A
+value that cannot be true is refused with the name of its column, never guessed and never repeated in the message.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from hashlib import sha256
+from typing import Final, Protocol
+
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.lib import phone
+
+EARLIEST: Final = datetime(2005, 1, 1, tzinfo=UTC)
+AHEAD_AT_MOST: Final = timedelta(minutes=10)
+SECONDS_AT_MOST: Final = 24 * 60 * 60
+CENTS_AT_MOST: Final = 100_000_000_000
+
+TEXT_LENGTH: Final = 120
+MEDIUM_LENGTH: Final = 60
+TAG_LENGTH: Final = 60
+TAGS_AT_MOST: Final = 20
+RECORDING_REFERENCE_LENGTH: Final = 2000
+
+MODIFIABLE: Final = frozenset({"qualified", "recording_seconds", "tags", "value_cents"})
+
+
+class RefusedError(ValueError):
+    """A value that is none or cannot be true. Says where and what was expected, never what was there."""
+
+    def __init__(self, column: str, expected: str) -> None:
+        self.column = column[:80]
+        self.expected = expected
+        super().__init__(f"{self.column}: expected {expected}")
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[str, str]]:
+        return RefusedError, (self.column, self.expected)
+
+
+class UnparsableError(ValueError):
+    """What came in is not what the provider sends at all. The message holds nothing of it."""
+
+
+class Stage(IntEnum):
+    """
+    How far a call had come when a provider spoke of it; a later stage knows better, whenever it arrives.
+
+    ADDENDUM is news about a call (its recording) that does not say enough to make one.
+    """
+
+    ADDENDUM = 0
+    STARTED = 1
+    ROUTED = 2
+    ENDED = 3
+    MODIFIED = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CallFacts:
+    """
+    Everything that is kept of a call. "" , None, () and False (`caller_withheld`) mean: not said.
+
+    :ivar started_at: UTC. Where a provider only says when a call ended, end less length.
+    :ivar direction: None only at stage ADDENDUM.
+    :ivar caller: E.164 of the person outside the client company, whichever way the call went. None when withheld, not
+        said, or not a telephone (a browser, a SIP address).
+    :ivar tracking_number: E.164 of the agency's number.
+    :ivar source: `source`, `campaign`, `medium` are plain words of at most 120, 120 and 60 characters (see `plain_text`).
+    :ivar region: ISO 3166-2 without its country, "NS|PE" where an area code serves both; `country` ISO 3166-1.
+    :ivar references: (kind, value), what the provider calls the call; kinds are the provider module's.
+    :ivar recording_reference: address of the recording. It opens the recording: seal it, never show or log it.
+    :ivar account: the provider's account or company, to be matched against the connection and not stored.
+    :ivar stage: `stage`, `revision` order what is said about one call (see `merge`); `revision` orders within a stage.
+    :ivar modified_only: the fields that this event settles even when it leaves them blank.
+    """
+
+    started_at: datetime
+    direction: Direction | None
+    seconds: int | None = None
+    outcome: Outcome | None = None
+    caller: str | None = None
+    caller_withheld: bool = False
+    tracking_number: str | None = None
+    source: str = ""
+    campaign: str = ""
+    medium: str = ""
+    region: str = ""
+    country: str = ""
+    first_call: bool | None = None
+    qualified: bool | None = None
+    value_cents: int | None = None
+    tags: tuple[str, ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
+    recording_reference: str | None = None
+    recording_seconds: int | None = None
+    account: str = ""
+    stage: Stage = Stage.ENDED
+    revision: int = 0
+    modified_only: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        # Written for speed: this runs once for every imported row.
+        started_at = self.started_at
+        if started_at.tzinfo is not UTC or started_at < EARLIEST:
+            raise RefusedError("started_at", "a time in UTC, 2005 or later")
+        if self.direction is None and self.stage is not Stage.ADDENDUM:
+            raise RefusedError("direction", "inbound or outbound")
+        seconds = self.seconds
+        if seconds is not None and not 0 <= seconds <= SECONDS_AT_MOST:
+            raise RefusedError("seconds", "0 to 86400 seconds")
+        seconds = self.recording_seconds
+        if seconds is not None and not 0 <= seconds <= SECONDS_AT_MOST:
+            raise RefusedError("recording_seconds", "0 to 86400 seconds")
+        cents = self.value_cents
+        if cents is not None and not 0 <= cents <= CENTS_AT_MOST:
+            raise RefusedError("value_cents", "an amount from 0 to 1,000,000,000.00")
+        number = self.caller
+        if number is not None and (self.caller_withheld or not phone.is_e164(number)):
+            raise RefusedError("caller", "a telephone number, and none when it is withheld")
+        number = self.tracking_number
+        if number is not None and not phone.is_e164(number):
+            raise RefusedError("tracking_number", "a telephone number")
+
+    @property
+    def order(self) -> int:
+        """`stage` and `revision` in one whole number of 64 bits, for a row to remember."""
+        return self.stage << 48 | self.revision
+
+    def __repr__(self) -> str:
+        """Nothing personal: this lands in logs and tracebacks."""
+        return f"<CallFacts {self.stage.name} {self.direction or '?'} of {len(self.references)} references>"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A genuine event that is no call of ours. The reason is one of a fixed set of words."""
+
+    reason: str
+
+
+type Parsed = CallFacts | Ignored
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Delivery:
+    """
+    What arrived at the door, untouched, for its signature to be checked.
+
+    :ivar url: the full address as the provider called it, with its query string.
+    :ivar headers: names in any case.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    url: str
+
+
+class Provider(Protocol):
+    """One vendor's way of telling us about calls. Pure: no clock, no database, no network."""
+
+    name: str
+    title: str
+    content_types: frozenset[str]
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
+        """Whether one of the connection's active secrets signed it; every secret is tried, in constant time."""
+
+    def event_key(self, body: bytes) -> str | None:
+        """
+        What is the same when the provider repeats an event and different otherwise; at most 120 characters,
+        nothing personal. None when the body is not readable; never raises.
+        """
+
+    def parse(self, body: bytes, headers: Mapping[str, str], *, at: datetime) -> Parsed:
+        """
+        The facts of one verified event.
+
+        :param at: when it arrived, so that reading it again later gives the same.
+        :raises RefusedError: a value in it cannot be true.
+        :raises UnparsableError: it is not an event of this provider.
+        """
+
+
+def merge(known: CallFacts, news: CallFacts) -> CallFacts:
+    """
+    One call out of two things said about it, in whichever order they came.
+
+    The later of the two (stage, then revision) is believed wherever it says something or settles a field; the other
+    fills its blanks. The earliest start stands. Repeating either changes nothing.
+    """
+    later, earlier = (news, known) if news.order >= known.order else (known, news)
+    settled = later.modified_only
+    filled: dict[str, object] = {
+        name: getattr(earlier, name)
+        for name in _SAID
+        if name not in settled
+        and _is_blank(name, getattr(later, name))
+        and not _is_blank(name, getattr(earlier, name))
+    }
+    if later.caller_withheld:
+        filled.pop("caller", None)
+    if later.caller is not None:
+        filled.pop("caller_withheld", None)
+    filled["started_at"] = min(known.started_at, news.started_at)
+    filled["references"] = tuple(sorted({*known.references, *news.references}))
+    filled["modified_only"] = later.modified_only | earlier.modified_only
+    return replace(later, **filled)  # type: ignore[arg-type]  # every name above is a field of the same type
+
+
+def _is_blank(name: str, value: object) -> bool:
+    return value is None or value == "" or value == () or (value is False and name == "caller_withheld")
+
+
+_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only"}
+_SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not in _NOT_MERGED)
+
+
+_EMAIL = re.compile(r"\S@\S")
+_ADDRESS = re.compile(r"://|\bwww\.|[?&;]\s*[\w.\-\[\]]+=|^[\w.\-]+=\S|\b\w+clid\b", re.IGNORECASE)
+_IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{1,4}:){3,}", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:\d[\s().+\-/]{0,3}){10}|\+\s?(?:\d[\s().\-/]{0,2}){7}|\b\d{3}[\s.\-]\d{4}\b")
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_SPACE = re.compile(r"\s+")
+
+
+def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
+    """
+    A word or two of marketing, or "".
+
+    Control and formatting characters are removed, white space is one space, the rest is cut at `length`. What looks
+    like an e-mail address, a telephone number (ten digits, or seven written like one), a web or IP address, a query
+    string, or a click id (a UUID, or sixteen letters and digits in one run with both in it) is dropped altogether.
+    """
+    if not isinstance(raw, str) or not raw:
+        return ""
+    text = raw[: 4 * length]
+    if not text.isascii() or not text.isprintable():
+        text = unicodedata.normalize("NFKC", _SPACE.sub(" ", text))
+        text = "".join(char for char in text if unicodedata.category(char)[0] != "C")
+    text = _SPACE.sub(" ", text).strip()
+    if (
+        _EMAIL.search(text)
+        or _ADDRESS.search(text)
+        or _IP.search(text)
+        or _NUMBER.search(text)
+        or _UUID.search(text)
+        or any(not run.isalpha() and not run.isdigit() for run in _RUN.findall(text))
+    ):
+        return ""
+    return text[:length].rstrip()
+
+
+def tags(raw: object) -> tuple[str, ...]:
+    """At most twenty plain tags, each once, in order, from a list of texts or objects with a name, or a comma list."""
+    items: list[object]
+    if isinstance(raw, str):
+        items = list(raw.split(","))
+    elif isinstance(raw, list):
+        items = [item.get("name") if isinstance(item, dict) else item for item in raw]
+    else:
+        return ()
+    cleaned = (plain_text(item, TAG_LENGTH) for item in items[: 4 * TAGS_AT_MOST])
+    return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:TAGS_AT_MOST]
+
+
+_WHOLE = re.compile(r"[0-9]{1,9}(?:\.0{1,3})?", re.ASCII).fullmatch
+_CLOCK = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-5][0-9])", re.ASCII).fullmatch
+
+
+def seconds(raw: object, column: str) -> int | None:
+    """
+    A length in seconds: a whole number or its text, or `[H:]MM:SS`.
+
+    :raises RefusedError: it is negative, over 24 hours, or no length.
+    """
+    if raw is None or raw == "":
+        return None
+    expected = "whole seconds from 0 to 86400"
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise RefusedError(column, expected)
+    text = str(raw).strip()
+    if not text:
+        return None
+    if _WHOLE(text) is not None:
+        value = int(text.partition(".")[0])
+    elif (clock := _CLOCK(text)) is not None:
+        value = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
+    else:
+        raise RefusedError(column, expected)
+    if value > SECONDS_AT_MOST:
+        raise RefusedError(column, expected)
+    return value
+
+
+_AMOUNT = re.compile(
+    r"(?:[$€£]|USD|EUR|GBP)?\s?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.([0-9]{1,2})0*)?",
+    re.ASCII,
+).fullmatch
+_NO_AMOUNT = frozenset({"", "-", "--", "n/a"})
+
+
+def cents(raw: object, column: str) -> int | None:
+    """
+    An amount of money in hundredths, from `1234.5`, `"$1,234.50"`; "" and "--" are none.
+
+    :raises RefusedError: it is negative, absurd, or no amount.
+    """
+    if raw is None or isinstance(raw, bool):
+        return None
+    expected = "an amount such as 1234.50"
+    if not isinstance(raw, int | float | str):
+        raise RefusedError(column, expected)
+    text = str(raw).strip()
+    if text.lower() in _NO_AMOUNT:
+        return None
+    found = _AMOUNT(text)
+    if found is None:
+        raise RefusedError(column, expected)
+    value = int(found[1].replace(",", "")) * 100 + int((found[2] or "0").ljust(2, "0"))
+    if value > CENTS_AT_MOST:
+        raise RefusedError(column, expected)
+    return value
+
+
+_YES = frozenset({"yes", "y", "true", "t", "1"})
+_NO = frozenset({"no", "n", "false", "f", "0"})
+
+
+def answer(raw: object, column: str) -> bool | None:
+    """
+    Yes, no, or nothing said.
+
+    :raises RefusedError: it is said in other words.
+    """
+    if raw is None or isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().lower() if isinstance(raw, int | str) else "?"
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    if word in {"", "-", "--", "n/a"}:
+        return None
+    raise RefusedError(column, "yes or no")
+
+
+def number(raw: object, column: str, default_region: str = "US") -> str | None:
+    """
+    A telephone number in E.164; None when nothing is said.
+
+    :raises RefusedError: something is said and is no number.
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10**15:
+        raw = str(raw)
+    if not isinstance(raw, str):
+        raise RefusedError(column, "a telephone number")
+    found = phone.normalise(raw, default_region)
+    if found is None and not phone.is_withheld(raw):
+        raise RefusedError(column, "a telephone number")
+    return found
+
+
+def caller(raw: object, column: str, default_region: str = "US") -> tuple[str | None, bool]:
+    """
+    The caller's number, and whether it was withheld.
+
+    :raises RefusedError: what is there is neither a number nor a word for having none.
+    """
+    found = number(raw, column, default_region)
+    return found, found is None
+
+
+def instant(raw: object, column: str) -> datetime:
+    """
+    A moment with its offset, in ISO form, as UTC.
+
+    :raises RefusedError: it is none, or says no offset.
+    """
+    expected = "a time with its offset, such as 2026-01-31T13:05:09-05:00"
+    if not isinstance(raw, str) or not 16 <= len(raw) <= 40:
+        raise RefusedError(column, expected)
+    try:
+        moment = datetime.fromisoformat(raw.strip())
+        if moment.tzinfo is None:
+            raise RefusedError(column, expected)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, RefusedError):
+            raise
+        raise RefusedError(column, expected) from None
+
+
+def check_start(started_at: datetime, column: str, *, at: datetime) -> None:
+    """
+    :raises RefusedError: the start lies before 2005 or more than ten minutes after `at`.
+    """
+    if not EARLIEST <= started_at <= at + AHEAD_AT_MOST:
+        raise RefusedError(column, "a start since 2005 and not in the future")
+
+
+_REGION = re.compile(r"[A-Z0-9]{1,3}(?:\|[A-Z0-9]{1,3}){0,3}", re.ASCII).fullmatch
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII).fullmatch
+
+
+def place(country: object, region: object, caller_number: str | None) -> tuple[str, str]:
+    """
+    (country, region): the provider's codes where they are codes, otherwise where the number belongs.
+    """
+    said_country = country.strip().upper() if isinstance(country, str) else ""
+    said_region = region.strip().upper() if isinstance(region, str) else ""
+    if said_country == "USA":
+        said_country = "US"
+    if _COUNTRY(said_country) is not None and _REGION(said_region) is not None:
+        return said_country, said_region
+    plan_country, plan_region = phone.place_of(caller_number) if caller_number else ("", "")
+    if _COUNTRY(said_country) is None:
+        return plan_country, plan_region
+    return said_country, plan_region if plan_country == said_country else ""
+
+
+_LINK = re.compile(r"https://[!-~]+").fullmatch
+
+
+def recording_link(raw: object) -> str | None:
+    """The address of a recording, https only; whatever else is there is no reference."""
+    if not isinstance(raw, str):
+        return None
+    text = raw.strip()
+    return text if len(text) <= RECORDING_REFERENCE_LENGTH and _LINK(text) is not None else None
+
+
+_REFERENCE = re.compile(r"[A-Za-z0-9._:\-]{1,80}", re.ASCII).fullmatch
+
+
+def reference(raw: object) -> str | None:
+    """What the provider calls something: up to eighty letters, digits and `.-_:`; whatever else is there is none."""
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10**20:
+        return str(raw)
+    return raw if isinstance(raw, str) and _REFERENCE(raw) is not None else None
+
+
+def header(headers: Mapping[str, str], name: str) -> str:
+    """A header's value, whatever the case of its name; "" when there is none."""
+    wanted = name.lower()
+    return next((value for key, value in headers.items() if key.lower() == wanted), "")
+
+
+def digest_key(body: bytes) -> str:
+    """The event key of last resort: equal bodies are one event."""
+    return "sha256:" + sha256(body).hexdigest()

@@ -1,0 +1,518 @@
+"""
+Calls from delimited text: CSV with or without BOM, with commas, semicolons or tabs, plain or gzip.
+
+Columns are found by their names, in any order; a column without a field of ours is never looked at. A row becomes
+`CallFacts` or the `RefusedError` that names its column. The reader streams: its memory does not depend on the file's
+size, a row of over a megabyte is refused, and a gzip file that unpacks beyond all measure is abandoned.
+
+Local times. A time without an offset is read in the zone that the importer was told. A time that the clocks skipped
+is read with the offset from before the change (02:30 becomes 03:30), a time that came twice is its first
+occurrence: PEP 495's `fold=0`.
+
+Encoding. UTF-8; a line that is not is read as Windows-1252 and counted (`Table.recoded_lines`), to be announced.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from operator import itemgetter
+from typing import BinaryIO, Final, Literal, NamedTuple
+
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.calls.providers import base
+from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage, UnparsableError
+from callprivacy.lib import phone
+
+LINE_AT_MOST: Final = 1 << 20
+COLUMNS_AT_MOST: Final = 500
+UNPACKED_AT_MOST: Final = 8 << 30
+RATIO_AT_MOST: Final = 150
+RATIO_FROM: Final = 16 << 20
+REMEMBERED_AT_MOST: Final = 20_000
+
+FIELDS: Final[Mapping[str, str]] = {
+    "started_at": "Start",
+    "caller": "Caller's number",
+    "tracking_number": "Tracking number",
+    "seconds": "Length",
+    "direction": "Direction",
+    "outcome": "Outcome",
+    "source": "Source",
+    "campaign": "Campaign",
+    "medium": "Medium",
+    "country": "Country",
+    "region": "Region",
+    "first_call": "First call",
+    "qualified": "Qualified",
+    "value_cents": "Value",
+    "tags": "Tags",
+    "reference": "Id of the call",
+    "recording_reference": "Address of the recording",
+    "account": "Account",
+}
+"""The fields that a column may be mapped to, with their titles."""
+
+REQUIRED: Final = ("started_at", "caller")
+
+type Slashes = Literal["month first", "day first"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """
+    How a kind of file names and writes its columns.
+
+    :ivar columns: field -> names of the column that may hold it, the best first; compared without case and outer
+        space.
+    :ivar slashes: how 01/02/2026 is read; None refuses it.
+    :ivar references: makes (kind, value) pairs of the reference cell and the recording's address.
+    :ivar default_region: the country of numbers without `+`.
+    :ivar direction: of rows that do not say it.
+    """
+
+    name: str
+    title: str
+    columns: Mapping[str, tuple[str, ...]]
+    references: Callable[[str, str], tuple[tuple[str, str], ...]]
+    slashes: Slashes = None
+    default_region: str = "US"
+    direction: Direction = Direction.INBOUND
+
+
+class Columns(NamedTuple):
+    """Which columns of a file are kept, as (column, field), and which are never read."""
+
+    kept: tuple[tuple[str, str], ...]
+    dropped: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+type Row = tuple[int, CallFacts | RefusedError]
+
+
+def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Columns:
+    """What is kept of a header and what is dropped, in the header's order, and which required fields have no column."""
+    places = _places(header, layout)
+    fields_at = {index: field for field, index in places.items()}
+    return Columns(
+        kept=tuple((name, fields_at[index]) for index, name in enumerate(header) if index in fields_at),
+        dropped=tuple(name for index, name in enumerate(header) if index not in fields_at),
+        missing=tuple(field for field in REQUIRED if field not in places),
+    )
+
+
+def _places(header: list[str] | tuple[str, ...], layout: Format) -> dict[str, int]:
+    """
+    field -> index of its column.
+
+    :raises UnparsableError: two columns have the name of one that is needed.
+    """
+    by_name: dict[str, list[int]] = {}
+    for index, name in enumerate(header):
+        by_name.setdefault(name.strip().casefold(), []).append(index)
+    places: dict[str, int] = {}
+    for field, names in layout.columns.items():
+        for name in names:
+            found = by_name.get(name.strip().casefold(), [])
+            if len(found) > 1:
+                raise UnparsableError(f"Two columns are named “{name[:80]}”.")
+            if found and found[0] not in places.values():
+                places[field] = found[0]
+                break
+    return places
+
+
+class Table:
+    """
+    One file of calls, read once from its start.
+
+    :param source: the file's bytes, or a binary stream at its start. The caller closes it.
+    :ivar header: the names of its columns.
+    :ivar delimiter: what was found to separate them.
+    :ivar compressed: whether it is a gzip file.
+    :ivar recoded_lines: how many lines so far were not UTF-8 and were read as Windows-1252.
+    :raises UnparsableError: it has no header that can be read.
+    """
+
+    def __init__(
+        self,
+        source: bytes | BinaryIO,
+        *,
+        unpacked_at_most: int = UNPACKED_AT_MOST,
+        ratio_at_most: int = RATIO_AT_MOST,
+    ) -> None:
+        packed = _Counted(io.BytesIO(source) if isinstance(source, bytes) else source)
+        first = io.BufferedReader(packed, 1 << 18)
+        start = first.peek(4)[:4]
+        self.compressed = start[:2] == b"\x1f\x8b"
+        self._stream: BinaryIO = first
+        if self.compressed:
+            guarded = _Guarded(first, packed, total=unpacked_at_most, ratio=ratio_at_most)
+            self._stream = io.BufferedReader(guarded, 1 << 18)
+        self.recoded_lines = 0
+        self._lines_read = 0
+        self.header, self.delimiter = self._read_header(start)
+        self._reader = csv.reader(self._lines(), delimiter=self.delimiter)
+
+    def _read_header(self, start: bytes) -> tuple[tuple[str, ...], str]:
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff") or start == b"PK\x03\x04":
+            raise UnparsableError(
+                "Expected CSV text in UTF-8, plain or gzip; not UTF-16, a workbook or a zip file."
+            )
+        lines: list[str] = []
+        text = ""
+        for line in self._lines():
+            text += line
+            lines.append(line)
+            if text.count('"') % 2 == 0 and text.strip():
+                break
+            if len(text) > LINE_AT_MOST:
+                raise UnparsableError("The first line never ends.")
+        text = text.removeprefix("\ufeff").lstrip("\r\n")
+        if not text.strip():
+            raise UnparsableError("The file is empty.")
+        outside = re.sub(r'"[^"]*"', "", text)
+        delimiter = max(",;\t", key=outside.count)
+        try:
+            header = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+        except csv.Error:
+            raise UnparsableError("The first line is no header.") from None
+        names = tuple(name.strip() for name in header)
+        if len(names) > COLUMNS_AT_MOST or any(not name.isprintable() for name in names):
+            raise UnparsableError("The first line is no header.")
+        return names, delimiter
+
+    def _lines(self) -> Iterator[str]:
+        readline = self._stream.readline
+        try:
+            while raw := readline(LINE_AT_MOST):
+                self._lines_read += 1
+                if len(raw) == LINE_AT_MOST:
+                    raise UnparsableError(f"Line {self._lines_read} is longer than a megabyte.")
+                try:
+                    yield raw.decode()
+                except UnicodeDecodeError:
+                    self.recoded_lines += 1
+                    yield raw.decode("cp1252", "replace")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise UnparsableError(f"The gzip file is damaged after line {self._lines_read}.") from None
+
+    def rows(self, layout: Format, *, zone: tzinfo, at: datetime) -> Iterator[Row]:
+        """
+        Line numbers (of a row's first line, the header's being 1) with facts, or with why the row is refused.
+
+        Empty rows are skipped. May be asked once.
+
+        :param zone: of times without an offset.
+        :param at: now; a start more than ten minutes later is refused.
+        :raises UnparsableError: a required column is missing, the file is damaged, or it is a decompression bomb.
+        """
+        places = _places(self.header, layout)
+        missing = [
+            layout.columns[field][0]
+            for field in REQUIRED
+            if field not in places and layout.columns.get(field)
+        ]
+        if missing or any(field not in layout.columns for field in REQUIRED):
+            raise UnparsableError(f"Missing column: {', '.join(missing) or 'start and caller'}.")
+        read = _row_reader(layout, places, self.header, zone=zone, at=at)
+        width = len(self.header)
+        reader = self._reader
+        while True:
+            line = self._lines_read + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                yield line, RefusedError("row", "quotes that close and cells of at most 131,072 characters")
+                continue
+            if len(row) != width:
+                if any(cell.strip() for cell in row):
+                    yield line, RefusedError("row", f"{width} cells, as in the header")
+                continue
+            try:
+                facts = read(row)
+            except RefusedError as error:
+                # A fresh one: the raised one's frames and causes hold what the row said.
+                yield line, RefusedError(error.column, error.expected)
+            else:
+                if facts is not None:
+                    yield line, facts
+
+
+class _Counted(io.RawIOBase):
+    """A stream that knows how much was read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # narrower than Buffer
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.count += len(data)
+        return len(data)
+
+
+class _Guarded(io.RawIOBase):
+    """An unpacked gzip stream that ends in an error instead of in a full disk."""
+
+    def __init__(self, stream: BinaryIO, packed: _Counted, *, total: int, ratio: int) -> None:
+        self._stream = gzip.GzipFile(fileobj=stream)
+        self._packed = packed
+        self._total = total
+        self._ratio = ratio
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # narrower than Buffer
+        data = self._stream.read1(len(buffer))
+        buffer[: len(data)] = data
+        self._count += len(data)
+        if self._count > self._total:
+            raise UnparsableError(f"The file unpacks to more than {self._total} bytes.")
+        if self._count > RATIO_FROM and self._count > self._ratio * self._packed.count:
+            raise UnparsableError(f"The file unpacks to more than {self._ratio} times its size.")
+        return len(data)
+
+
+class _Remembered[K: Hashable, V](dict[K, V]):
+    """What a cell's text means, worked out once for each text that comes again and again; never callers."""
+
+    def __init__(self, read: Callable[[K], V]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, raw: K) -> V:
+        value = self._read(raw)
+        if len(self) >= REMEMBERED_AT_MOST:
+            self.clear()
+        self[raw] = value
+        return value
+
+
+_SLASHED = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d{2})(?::(\d{2}))?(?: ?([AaPp])\.?[Mm]\.?)?", re.ASCII
+).fullmatch
+_HALF_DAY = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d) (\d{1,2}):(\d\d)(?::(\d\d))? ?([AaPp])[Mm](?: ?(Z|[+-]\d\d:?\d\d))?", re.ASCII
+).fullmatch
+_ISO = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:[.,]\d{1,6})?)? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII
+).fullmatch
+
+
+def _start_reader(column: str, slashes: Slashes, *, zone: tzinfo, at: datetime) -> Callable[[str], datetime]:
+    """A function from a cell to UTC. The zone's offset is looked up once for each hour that has only one."""
+    latest = at.astimezone(UTC) + base.AHEAD_AT_MOST
+    earliest = base.EARLIEST
+    from_iso = datetime.fromisoformat
+
+    def offset_of(hour: str) -> timedelta | None:
+        first = from_iso(hour + ":00:00").replace(tzinfo=zone)
+        offset = first.utcoffset()
+        return offset if offset == first.replace(minute=59, second=59).utcoffset() else None
+
+    offsets = _Remembered[str, timedelta | None](offset_of)
+
+    def otherwise(text: str) -> datetime:
+        moment = _local_or_not(text.strip(), slashes)
+        if moment is None:
+            raise RefusedError(column, "a time such as 2026-01-31 13:05:09")
+        try:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        except OverflowError:
+            raise RefusedError(column, "a time such as 2026-01-31 13:05:09") from None
+
+    def start_of(text: str) -> datetime:
+        try:
+            # The plain form, "2026-01-31 13:05:09": read as if it were UTC, then moved by the hour's offset.
+            offset = offsets[text[:13]] if len(text) == 19 and text[13] == ":" else None
+            moment = from_iso(text + "Z") - offset if offset is not None else otherwise(text)
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, RefusedError):
+                raise
+            moment = otherwise(text)
+        if not earliest <= moment <= latest:
+            raise RefusedError(column, "a start since 2005 and not in the future")
+        return moment
+
+    return start_of
+
+
+def _local_or_not(text: str, slashes: Slashes) -> datetime | None:
+    try:
+        if _ISO(text) is not None:
+            return datetime.fromisoformat(
+                text.replace(" UTC", "Z").replace(" +", "+").replace(" -", "-").replace(" Z", "Z")
+            )
+        if (found := _HALF_DAY(text)) is not None:
+            year, month, day = int(found[1]), int(found[2]), int(found[3])
+            offset = found[8] or ""
+        elif slashes is not None and (found := _SLASHED(text)) is not None:
+            one, two, year = int(found[1]), int(found[2]), int(found[3])
+            month, day = (one, two) if slashes == "month first" else (two, one)
+            offset = ""
+        else:
+            return None
+        hour = int(found[4])
+        if found[7]:
+            if not 1 <= hour <= 12:
+                return None
+            hour = hour % 12 + (12 if found[7] in "Pp" else 0)
+        local = datetime(year, month, day, hour, int(found[5]), int(found[6] or 0))
+        return datetime.fromisoformat(local.isoformat() + offset) if offset else local
+    except ValueError:
+        return None
+
+
+_OUTCOME_WORDS: Final = (
+    ("voicemail", Outcome.VOICEMAIL),
+    ("abandon", Outcome.ABANDONED),
+    ("hangup", Outcome.ABANDONED),
+    ("cancel", Outcome.ABANDONED),
+    ("unanswered", Outcome.MISSED),
+    ("not answered", Outcome.MISSED),
+    ("no answer", Outcome.MISSED),
+    ("no-answer", Outcome.MISSED),
+    ("missed", Outcome.MISSED),
+    ("busy", Outcome.BUSY),
+    ("fail", Outcome.FAILED),
+    ("answered", Outcome.ANSWERED),
+    ("completed", Outcome.ANSWERED),
+    ("connected", Outcome.ANSWERED),
+)
+
+
+def _outcome(raw: str, column: str) -> tuple[Outcome | None, Direction | None]:
+    """What a status says about the outcome, and about the direction when it names it ("Outbound Call")."""
+    text = raw.strip().lower()
+    direction = Direction.OUTBOUND if "outbound" in text else Direction.INBOUND if "inbound" in text else None
+    for word, outcome in _OUTCOME_WORDS:
+        if word in text:
+            return outcome, direction
+    if not text or direction is not None or text in {"in progress", "in-progress", "ringing", "-", "--"}:
+        return None, direction
+    raise RefusedError(column, "answered, missed, voicemail, abandoned, busy or failed")
+
+
+def _direction(raw: str, column: str) -> Direction | None:
+    text = raw.strip().lower()
+    if text in {"inbound", "in", "incoming"}:
+        return Direction.INBOUND
+    if text in {"outbound", "out", "outgoing"} or text.startswith("outbound-"):
+        return Direction.OUTBOUND
+    if not text:
+        return None
+    raise RefusedError(column, "inbound or outbound")
+
+
+def _row_reader(
+    layout: Format, places: Mapping[str, int], header: tuple[str, ...], *, zone: tzinfo, at: datetime
+) -> Callable[[list[str]], CallFacts | None]:
+    """A function from a row's cells to its facts; None for a row of blanks."""
+    blank = len(header)  # `read` puts an empty cell there, for the fields without a column
+    pick = itemgetter(*(places.get(field, blank) for field in FIELDS))
+    names = {field: header[place] for field, place in places.items()}
+    region_of_numbers = layout.default_region
+
+    start_of = _start_reader(names["started_at"], layout.slashes, zone=zone, at=at)
+    caller_column = names["caller"]
+    normalise = phone.normalise
+    references_of = layout.references
+    lengths = _Remembered[str, int | None](lambda raw: base.seconds(raw, names["seconds"]))
+    directions = _Remembered[str, Direction | None](lambda raw: _direction(raw, names.get("direction", "")))
+    outcomes = _Remembered[str, tuple[Outcome | None, Direction | None]](
+        lambda raw: _outcome(raw, names.get("outcome", ""))
+    )
+    tracking_numbers = _Remembered[str, str | None](
+        lambda raw: base.number(raw, names.get("tracking_number", ""), region_of_numbers)
+    )
+    texts = _Remembered[str, str](base.plain_text)
+    media = _Remembered[str, str](lambda raw: base.plain_text(raw, base.MEDIUM_LENGTH))
+    first_calls = _Remembered[str, bool | None](lambda raw: base.answer(raw, names.get("first_call", "")))
+    qualifieds = _Remembered[str, bool | None](lambda raw: base.answer(raw, names.get("qualified", "")))
+    values = _Remembered[str, int | None](lambda raw: base.cents(raw, names.get("value_cents", "")))
+    tag_lists = _Remembered[str, tuple[str, ...]](base.tags)
+    accounts = _Remembered[str, str](lambda raw: base.reference(raw.strip()) or "")
+    # Places are remembered by what the row says and the area code, not by the number.
+    places_said = _Remembered[tuple[str, str, str | None], tuple[str, str]](
+        lambda said: base.place(said[0], said[1], said[2] and f"{said[2]}5550100")
+    )
+    usual_direction = layout.direction
+    ended = Stage.ENDED
+    nothing: frozenset[str] = frozenset()
+
+    def read(row: list[str]) -> CallFacts | None:
+        row.append("")
+        (
+            start,
+            caller_raw,
+            tracking_raw,
+            length,
+            direction_raw,
+            status,
+            source,
+            campaign,
+            medium,
+            country,
+            region,
+            first,
+            qualified,
+            value,
+            tag_list,
+            reference,
+            recording,
+            account,
+        ) = pick(row)
+        if not start and not caller_raw and not any(row):
+            return None
+        caller = normalise(caller_raw, region_of_numbers)
+        withheld = caller is None
+        if caller is None and not phone.is_withheld(caller_raw):
+            raise RefusedError(caller_column, "a telephone number")
+        outcome, named_direction = outcomes[status]
+        if caller is None or caller[1] == "1":
+            said_country, said_region = places_said[country, region, caller and caller[:5]]
+        else:
+            said_country, said_region = base.place(country, region, caller)
+        return CallFacts(
+            start_of(start),
+            directions[direction_raw] or named_direction or usual_direction,
+            lengths[length],
+            outcome,
+            caller,
+            withheld,
+            tracking_numbers[tracking_raw],
+            texts[source],
+            texts[campaign],
+            media[medium],
+            said_region,
+            said_country,
+            first_calls[first],
+            qualifieds[qualified],
+            values[value],
+            tag_lists[tag_list],
+            references_of(reference, recording) if reference or recording else (),
+            base.recording_link(recording) if recording else None,
+            None,
+            accounts[account],
+            ended,
+            0,
+            nothing,
+        )
+
+    return read
