@@ -1,0 +1,28 @@
+"""The worker's application and the beat's table, which is all the periodic work there is."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
+
+app = Celery("callprivacy")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+# Name of the job -> task and seconds between two runs. A job claims its period in the database, so that a lost or
+# doubled message costs nothing.
+_EVERY: dict[str, tuple[str, float]] = {}
+
+app.conf.beat_schedule = {
+    # A message that waited longer than its period is stale: the next one finds the same rows.
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for name, (task, seconds) in _EVERY.items()
+}
+
+
+@setup_logging.connect
+def _use_our_logging(**_: Any) -> None:
+    """Keep Celery from setting up logs of its own, which would not pass the mask."""

@@ -1,0 +1,210 @@
+"""
+Reading the environment.
+
+What is missing or wrong raises SettingError, which names the variable and says what to do about it, so that
+nothing starts half configured.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingError(ImproperlyConfigured):
+    """A setting is missing or wrong; the text names the variable and the remedy."""
+
+    def __init__(self, name: str, fact: str, remedy: str) -> None:
+        super().__init__(f"{name} {fact}. {remedy}")
+        self.name = name
+
+
+def text(name: str, *, remedy: str) -> str:
+    """
+    Return a variable that must be there.
+
+    :raises SettingError: it is missing or empty.
+    """
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise SettingError(name, "is not set", remedy)
+    return value
+
+
+def optional(name: str, default: str = "") -> str:
+    """Return a variable that may be missing."""
+    return os.environ.get(name, "").strip() or default
+
+
+def whole_number(name: str, *, default: int, at_least: int = 0) -> int:
+    """
+    Return a whole number.
+
+    :raises SettingError: it is something else, or too small.
+    """
+    raw = optional(name, str(default))
+    if not raw.isascii() or not raw.isdigit() or int(raw) < at_least:
+        raise SettingError(name, "is not a whole number", f"Write a number of at least {at_least}, such as {default}.")
+    return int(raw)
+
+
+def secret(name: str, *, at_least: int, remedy: str) -> str:
+    """
+    Return a secret of a least length.
+
+    :raises SettingError: it is missing or too short to be one.
+    """
+    value = text(name, remedy=remedy)
+    if len(value) < at_least:
+        raise SettingError(name, f"is shorter than {at_least} characters", remedy)
+    return value
+
+
+def secret_bytes(name: str, *, length: int, remedy: str) -> bytes:
+    """
+    Return a secret of exactly `length` bytes, written in base64.
+
+    :raises SettingError: it is missing, no base64, or of another length.
+    """
+    try:
+        value = base64.b64decode(text(name, remedy=remedy), validate=True)
+    except binascii.Error:
+        raise SettingError(name, "is not base64", remedy) from None
+    if len(value) != length:
+        raise SettingError(name, f"does not hold {length} bytes", remedy)
+    return value
+
+
+def fernet_keys(name: str, *, remedy: str) -> list[str]:
+    """
+    Return the keys of a comma list, newest first; each is 32 bytes in URL-safe base64.
+
+    :raises SettingError: none is given or one is no such key.
+    """
+    keys = [key.strip() for key in text(name, remedy=remedy).split(",") if key.strip()]
+    for place, key in enumerate(keys, start=1):
+        try:
+            length = len(base64.b64decode(key, altchars=b"-_", validate=True))
+        except binascii.Error:
+            length = 0
+        if length != 32:
+            raise SettingError(name, f"holds no key in place {place}", remedy)
+    if len(set(keys)) != len(keys):
+        raise SettingError(name, "names the same key twice", remedy)
+    return keys
+
+
+def public_address(name: str, *, remedy: str) -> SplitResult:
+    """
+    Return the address under which people reach the site: scheme and host, no path.
+
+    :raises SettingError: it is no address, or plain http to somewhere that is not this machine.
+    """
+    raw = text(name, remedy=remedy).rstrip("/")
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port
+    except ValueError:
+        raise SettingError(name, "is not an address", remedy) from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingError(name, "does not start with https:// and a host", remedy)
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise SettingError(name, "has more than a scheme, a host and a port", remedy)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingError(name, "is plain http to another machine", "Write https://, plain http is for 127.0.0.1.")
+    return parts
+
+
+def database(name: str, *, remedy: str) -> dict[str, Any]:
+    """
+    Return Django's settings of a PostgreSQL address, with everything that libpq understands in it.
+
+    :raises SettingError: it is missing or libpq cannot read it.
+    """
+    raw = text(name, remedy=remedy)
+    if not raw.startswith(("postgresql://", "postgres://")):
+        raise SettingError(name, "does not start with postgresql://", remedy)
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(raw))
+    except psycopg.ProgrammingError:
+        raise SettingError(name, "cannot be read", remedy) from None
+    if not parts.get("dbname"):
+        raise SettingError(name, "names no database", remedy)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": parts,
+    }
+
+
+def redis_address(name: str, *, remedy: str) -> str:
+    """
+    Return a Redis address as redis-py reads it: redis://, rediss:// or unix://.
+
+    :raises SettingError: it is missing or of another kind.
+    """
+    raw = text(name, remedy=remedy)
+    if urlsplit(raw).scheme not in {"redis", "rediss", "unix"}:
+        raise SettingError(name, "does not start with redis://, rediss:// or unix://", remedy)
+    return raw
+
+
+def broker_address(address: str) -> str:
+    """The same Redis address as Celery writes it: a socket has a scheme of its own there."""
+    parts = urlsplit(address)
+    if parts.scheme != "unix":
+        return address
+    database_number = parse_qs(parts.query).get("db", ["0"])[0]
+    password = f":{quote(unquote(parts.password), safe='')}@" if parts.password else ""
+    return f"redis+socket://{password}{parts.path}?virtual_host={database_number}"
+
+
+def mailer(name: str, *, files: Path) -> dict[str, Any]:
+    """
+    Return one entry of Django's MAILERS: a mail server by its address, or files in a folder when none is named.
+
+    :raises SettingError: the address is of no known kind.
+    """
+    raw = optional(name)
+    if not raw:
+        return {"BACKEND": "django.core.mail.backends.filebased.EmailBackend", "OPTIONS": {"file_path": str(files)}}
+    parts = urlsplit(raw)
+    remedy = "Write smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, or leave it out."
+    kinds: dict[str, Callable[[], dict[str, Any]]] = {
+        "smtp": lambda: {"port": parts.port or 587, "use_tls": parts.hostname not in LOOPBACK},
+        "smtps": lambda: {"port": parts.port or 465, "use_ssl": True},
+    }
+    if parts.scheme not in kinds or not parts.hostname:
+        raise SettingError(name, "is not the address of a mail server", remedy)
+    try:
+        options = kinds[parts.scheme]()
+    except ValueError:
+        raise SettingError(name, "has a port that is none", remedy) from None
+    options |= {"host": parts.hostname, "timeout": 10}
+    if parts.username:
+        options |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
+    return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}
+
+
+def fill_from(file: Path, environ: Mapping[str, str] | None = None) -> None:
+    """Set what the file (lines of NAME=value) says and the environment does not; a missing file says nothing."""
+    known = os.environ if environ is None else environ
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        name, mark, value = line.partition("=")
+        if mark and not name.startswith("#") and name not in known:
+            os.environ[name] = value

@@ -1,0 +1,321 @@
+"""
+The one settings module: everything that differs between machines is read from the environment.
+
+A missing or wrong variable refuses to start and says what to write (callprivacy.lib.env.SettingError).
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.utils.csp import CSP
+
+from callprivacy.lib import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- What the environment says ---------------------------------------------------------------------------------
+
+CALLPRIVACY_STATE = Path(env.optional("CALLPRIVACY_STATE", str(BASE_DIR / ".state"))).resolve()
+CALLPRIVACY_ROLE = env.optional("CALLPRIVACY_ROLE", "app")
+if CALLPRIVACY_ROLE not in {"app", "owner"}:
+    raise env.SettingError("CALLPRIVACY_ROLE", "is neither app nor owner", "Leave it out, or write owner to migrate.")
+
+_address = env.public_address(
+    "CALLPRIVACY_URL", remedy="Write the address people open, such as https://calls.example.com."
+)
+CALLPRIVACY_URL = _address.geturl()
+_https = _address.scheme == "https"
+
+SECRET_KEY = env.secret(
+    "CALLPRIVACY_SECRET_KEY",
+    at_least=50,
+    remedy='Make one: python3 -c "import secrets; print(secrets.token_urlsafe(64))".',
+)
+FIELD_ENCRYPTION_KEY = env.fernet_keys(
+    "FIELD_ENCRYPTION_KEY",
+    remedy=(
+        "Write one or more keys, newest first, with commas between. Make one: "
+        'python3 -c "import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())".'
+    ),
+)
+CALLPRIVACY_SIGNING_KEY = env.secret_bytes(
+    "CALLPRIVACY_SIGNING_KEY",
+    length=32,
+    remedy=(
+        "It signs the trail (an Ed25519 seed). Make one: "
+        'python3 -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())".'
+    ),
+)
+# Public keys (64 hex digits each, with spaces between) that signed the trail before the key was changed.
+CALLPRIVACY_EARLIER_PUBLIC_KEYS = env.optional("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "").split()
+# How many proxies of ours stand in front; their forwarded addresses are believed, nobody else's.
+CALLPRIVACY_PROXY_COUNT = env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0)
+REDIS_URL = env.redis_address("REDIS_URL", remedy="Write redis://:password@host:6379/0, or unix:///path/to/socket.")
+
+# --- Django ----------------------------------------------------------------------------------------------------
+
+DEBUG = False
+ROOT_URLCONF = "callprivacy.urls"
+WSGI_APPLICATION = "callprivacy.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+SITE_NAME = "CallPrivacy"
+
+INSTALLED_APPS = [
+    "dashboard.apps.DashboardConfig",
+    "retention.apps.RetentionConfig",
+    "analytics.apps.AnalyticsConfig",
+    "consent.apps.ConsentConfig",
+    "callprivacy.calls.apps.CallsConfig",
+    "callprivacy.work.apps.WorkConfig",
+    "callprivacy.accounts.apps.AccountsConfig",
+    "callprivacy.audit.apps.AuditConfig",
+    "callprivacy.tenancy.apps.TenancyConfig",
+    "callprivacy.vault.apps.VaultConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.usersessions",
+    "axes",
+    "django_filters",
+    "django_htmx",
+    "django_linear_migrations",
+    "django_structlog",
+    "encrypted_model_fields",
+    "guardian",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "callprivacy.accounts.middleware.ScopeMiddleware",
+    # Last: it turns a locked-out sign-in into its answer.
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.context.shell",
+            ],
+        },
+    }
+]
+
+# --- Databases -------------------------------------------------------------------------------------------------
+
+
+def _database(name: str, owner_name: str) -> dict[str, Any]:
+    variable = owner_name if CALLPRIVACY_ROLE == "owner" else name
+    found = env.database(variable, remedy="Write postgresql://user:password@host:5432/database.")
+    limits = "-c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
+    given = found["OPTIONS"].get("options", "")
+    found["OPTIONS"] |= {"options": f"{limits} {given}".strip()}
+    found["OPTIONS"].setdefault("connect_timeout", 5)
+    # Kept open, never pooled: settings of a scope are local to a transaction either way.
+    return found | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+DATABASES = {
+    "default": _database("DATABASE_URL", "DATABASE_OWNER_URL"),
+    "vault": _database("VAULT_DATABASE_URL", "VAULT_DATABASE_OWNER_URL"),
+}
+DATABASE_ROUTERS = ["callprivacy.vault.router.VaultRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "callprivacy",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
+
+# --- Sign-in ---------------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "callprivacy.accounts.passwords.ComplexityValidator"},
+]
+
+ACCOUNT_ADAPTER = "callprivacy.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Addresses are proven by the invitation that was mailed to them.
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_CHANGE_EMAIL = False
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _address.scheme
+# Failed sign-ins are django-axes' to count, in the database, whether or not the cache answers.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+ALLAUTH_TRUSTED_PROXY_COUNT = CALLPRIVACY_PROXY_COUNT
+USERSESSIONS_TRACK_ACTIVITY = False
+
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "callprivacy.accounts.adapter.axes_username"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_IPWARE_PROXY_COUNT = CALLPRIVACY_PROXY_COUNT or None
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR"] if CALLPRIVACY_PROXY_COUNT else ["REMOTE_ADDR"]
+AXES_IPWARE_PROXY_ORDER = "left-most"
+
+# Grants are written and read by accounts.access alone; there is no anonymous person to grant anything.
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_MONKEY_PATCH_GROUP = False
+
+# --- Browser ---------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = sorted({_address.hostname or ""} | (set() if _https else {"127.0.0.1", "localhost", "[::1]"}))
+CSRF_TRUSTED_ORIGINS = [CALLPRIVACY_URL]
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf" if _https else "csrf"
+CSRF_COOKIE_SECURE = _https
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+SECURE_SSL_REDIRECT = _https
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
+SECURE_HSTS_PRELOAD = _https
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CALLPRIVACY_PROXY_COUNT else None
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "media-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- Files, mail, logs -----------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = CALLPRIVACY_STATE / "static"
+STATICFILES_DIRS = [("dist", BASE_DIR / "static" / "dist")]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+MEDIA_ROOT = CALLPRIVACY_STATE / "media"
+MEDIA_URL = "media/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
+CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")
+MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional("CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>")
+
+_level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
+if _level is None:
+    raise env.SettingError("CALLPRIVACY_LOG_LEVEL", "is no level", "Write DEBUG, INFO, WARNING or ERROR.")
+logs.configure()
+LOGGING = logs.settings(level=_level, as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")
+
+# --- Jobs ------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.broker_address(REDIS_URL)
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SOFT_TIME_LIMIT = 55
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 2,
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(CALLPRIVACY_STATE / "beat")
+
+SILENCED_SYSTEM_CHECKS = [
+    # Guardian's own backend is not used: accounts.access asks instead, with the end date of each grant.
+    "guardian.W001",
+]

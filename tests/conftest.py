@@ -1,0 +1,109 @@
+"""
+The suite's ground: real PostgreSQL as the app's own role, real Valkey, no network beyond this machine.
+
+The owner migrates one pair of template databases for the code as it stands; every worker clones it. A test rolls
+back; one marked `django_db(transaction=True)` commits into a pair of its own, which is dropped afterwards and never
+flushed. Subprocesses find the same databases through the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import ground
+
+if TYPE_CHECKING:
+    from pytest_django.plugin import DjangoDbBlocker
+
+ground.prepare_environment(os.environ)
+
+_NEED_A_DATABASE = frozenset({"db", "transactional_db", "live_server", "admin_user", "admin_client"})
+_COMMIT = frozenset({"transactional_db", "live_server"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    ground.join()
+
+
+def pytest_unconfigure() -> None:
+    ground.leave()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test that uses a database both of them."""
+    for item in items:
+        fixtures = frozenset(getattr(item, "fixturenames", ()))
+        for marker in item.iter_markers("django_db"):
+            marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]
+        if fixtures & _NEED_A_DATABASE and item.get_closest_marker("django_db") is None:
+            item.add_marker(pytest.mark.django_db(transaction=bool(fixtures & _COMMIT), databases="__all__"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection that leaves this machine."""
+    with ground.loopback_only():
+        yield
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[ground.Databases]:
+    """The template databases and what clones them."""
+    found = ground.Databases(ground.servers.admin_url)
+    try:
+        found.prepare()
+        yield found
+    finally:
+        found.admin.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """This worker's own pair of databases."""
+    from django.test import TransactionTestCase  # noqa: PLC0415
+
+    # The trail refuses TRUNCATE, and a clone is thrown away: nothing is ever flushed.
+    TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined,method-assign]
+    pair = databases.current = databases.clone()
+    with django_db_blocker.unblock():
+        ground.point_to(pair)
+    yield
+    with django_db_blocker.unblock():
+        from django.db import connections  # noqa: PLC0415
+
+        connections.close_all()
+    databases.drop(pair)
+
+
+@pytest.fixture
+def own_databases(
+    request: pytest.FixtureRequest, databases: ground.Databases, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """A pair of databases for one test that commits."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = (marker is not None and bool(marker.kwargs.get("transaction"))) or bool(
+        _COMMIT & frozenset(request.fixturenames)
+    )
+    if not commits:
+        yield
+        return
+    shared, pair = databases.current, databases.clone()
+    assert shared is not None
+    with django_db_blocker.unblock():
+        ground.point_to(pair)
+    yield
+    with django_db_blocker.unblock():
+        ground.point_to(shared)
+    databases.drop(pair)
+
+
+@pytest.fixture
+def _django_db_helper(own_databases: None, _django_db_helper: None) -> Iterator[None]:
+    """Let a test that commits have its databases before pytest-django opens them."""
+    yield

@@ -1,0 +1,366 @@
+"""
+What the suite stands on: the servers, the template databases, and each worker's clones of them.
+
+Several runs at once share one set of servers in `.state/test`; who joins first starts them, who leaves last stops
+them. `DATABASE_URL` (a role that may make databases and roles) and `REDIS_URL` name other servers instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import ipaddress
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+import redis
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tools import services
+
+if TYPE_CHECKING:
+    import io
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".state" / "test"
+OWNER, APP = "callprivacy_test_owner", "callprivacy_test_app"
+ALIASES = ("default", "vault")
+_VARIABLES = {"default": "DATABASE_URL", "vault": "VAULT_DATABASE_URL"}
+_OWNER_VARIABLES = {"default": "DATABASE_OWNER_URL", "vault": "VAULT_DATABASE_OWNER_URL"}
+_GIVEN_DATABASE, _GIVEN_REDIS = "CALLPRIVACY_TEST_DATABASE_URL", "CALLPRIVACY_TEST_REDIS_URL"
+_TEMPLATE_LOCK = 0x63_70_74_65
+_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "log_min_messages": "fatal",
+}
+
+
+def prepare_environment(environ: MutableMapping[str, str]) -> None:
+    """Set what the settings ask for: secrets of this run, an address that is no real one; workers inherit them."""
+    if _GIVEN_DATABASE in environ:
+        return
+    environ[_GIVEN_DATABASE] = environ.get("DATABASE_URL", "")
+    environ[_GIVEN_REDIS] = environ.get("REDIS_URL", "")
+    fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    environ |= {
+        "DJANGO_SETTINGS_MODULE": "callprivacy.settings",
+        "CALLPRIVACY_ROLE": "app",
+        "CALLPRIVACY_URL": "http://127.0.0.1:8000",
+        "CALLPRIVACY_SECRET_KEY": secrets.token_urlsafe(64),
+        "CALLPRIVACY_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "CALLPRIVACY_PROXY_COUNT": "0",
+        "CALLPRIVACY_LOG_LEVEL": "INFO",
+        "FIELD_ENCRYPTION_KEY": fernet_key,
+        "MAIL_URL": "",
+    }
+
+
+# --- The servers -----------------------------------------------------------------------------------------------
+
+
+class _Servers:
+    """The servers of this run, and our mark that we use them."""
+
+    def __init__(self) -> None:
+        self.mark: io.TextIOWrapper | None = None
+        self.admin_url = ""
+        self.redis_url = ""
+
+    def join(self) -> None:
+        """Use the servers, and start those that are not up."""
+        self.admin_url, self.redis_url = os.environ[_GIVEN_DATABASE], os.environ[_GIVEN_REDIS]
+        if self.admin_url and self.redis_url:
+            return
+        place = services.Place.of(STATE)
+        with services.locked(STATE / "start.lock"):
+            self.mark = (STATE / "users.lock").open("a")
+            fcntl.flock(self.mark, fcntl.LOCK_SH)
+            if not self.admin_url:
+                postgres = services.Postgres(place, settings=_FAST)
+                if not postgres.is_up():
+                    _start_afresh_if_broken(postgres)
+                self.admin_url = postgres.url("postgres")
+            if not self.redis_url:
+                valkey = services.Valkey(place, durable=False, databases=1024)
+                if not valkey.is_up():
+                    valkey.start(stays=True)
+                self.redis_url = valkey.url(os.getpid() % 1024)
+                with redis.Redis.from_url(self.redis_url) as client:
+                    client.flushdb()
+
+    def leave(self) -> None:
+        """Stop the servers, unless somebody else still uses them."""
+        if self.mark is None:
+            return
+        with services.locked(STATE / "start.lock"):
+            self.mark.close()
+            self.mark = None
+            with services.locked(STATE / "users.lock", wait=False) as alone:
+                if alone:
+                    place = services.Place.of(STATE)
+                    services.Postgres(place, settings=_FAST).stop()
+                    services.Valkey(place).stop()
+
+
+def _start_afresh_if_broken(postgres: services.Postgres) -> None:
+    """Start the server; it keeps nothing worth repairing, so one that a power cut broke is made anew."""
+    try:
+        postgres.start(stays=True)
+    except services.ServiceError:
+        shutil.rmtree(postgres.data, ignore_errors=True)
+        postgres.start(stays=True)
+
+
+# --- The databases ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One database for each alias."""
+
+    names: dict[str, str]
+    urls: dict[str, str]
+    owner_urls: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        """What a subprocess needs to work on this pair."""
+        return {_VARIABLES[alias]: self.urls[alias] for alias in ALIASES} | {
+            _OWNER_VARIABLES[alias]: self.owner_urls[alias] for alias in ALIASES
+        }
+
+
+def _address(admin_url: str, *, user: str, database: str) -> str:
+    parts: dict[str, Any] = dict(conninfo_to_dict(admin_url))
+    parts |= {"user": user, "dbname": database}
+    login = f"{quote(user)}:{quote(_password(admin_url, user))}"
+    rest = {key: value for key, value in parts.items() if key not in {"user", "password", "dbname"}}
+    return f"postgresql://{login}@/{quote(database)}?{urlencode(rest)}"
+
+
+def _password(admin_url: str, role: str) -> str:
+    """A password that every run derives alike and that who lacks the administrator's cannot know."""
+    return hashlib.sha256(f"{role} {admin_url}".encode()).hexdigest()[:40]
+
+
+def _fingerprint() -> str:
+    """What the template depends on: models, migrations, and the versions that are pinned."""
+    found = hashlib.sha256()
+    patterns = ("*/migrations/*.py", "*/models.py", "*/enums.py", "tenancy/rls.py", "vault/router.py")
+    files = {file for pattern in patterns for file in (ROOT / "callprivacy").glob(pattern)}
+    for file in sorted(files | {ROOT / "requirements.txt"}):
+        if file.is_file():
+            found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return found.hexdigest()[:10]
+
+
+class Databases:
+    """The template of the code as it stands, and clones of it."""
+
+    def __init__(self, admin_url: str) -> None:
+        self.admin_url = admin_url
+        self.fingerprint = _fingerprint()
+        self.run = secrets.token_hex(4)
+        self.made = 0
+        self.current: Pair | None = None
+        # Kept open: its name tells other runs that our databases are in use.
+        self.admin = psycopg.connect(
+            admin_url, autocommit=True, application_name=f"callprivacy-tests {self.fingerprint} {self.run}"
+        )
+
+    def _pair(self, prefix: str) -> Pair:
+        names = {alias: f"{prefix}_{alias}" for alias in ALIASES}
+        return Pair(
+            names,
+            {alias: _address(self.admin_url, user=APP, database=name) for alias, name in names.items()},
+            {alias: _address(self.admin_url, user=OWNER, database=name) for alias, name in names.items()},
+        )
+
+    def _execute(self, statement: str, **names: str) -> None:
+        identifiers = {key: sql.Identifier(value) for key, value in names.items()}
+        self.admin.execute(sql.SQL(statement).format(**identifiers))  # type: ignore[arg-type]
+
+    def prepare(self) -> None:
+        """Make the template, unless a run has done so; drop what earlier runs left behind."""
+        self.admin.execute("SELECT pg_advisory_lock(%s)", [_TEMPLATE_LOCK])
+        try:
+            self._sweep()
+            template = self._pair(f"cptemplate_{self.fingerprint}")
+            if not all(self._exists(name) for name in template.names.values()):
+                self._make_template(template)
+        finally:
+            self.admin.execute("SELECT pg_advisory_unlock(%s)", [_TEMPLATE_LOCK])
+
+    def _exists(self, name: str) -> bool:
+        return self.admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+    def _sweep(self) -> None:
+        """Drop the databases of runs, and the templates of code, that nobody uses any more."""
+        rows = self.admin.execute(
+            "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'callprivacy-tests %'"
+        ).fetchall()
+        used = {word for (name,) in rows for word in name.split()[1:]}
+        databases = self.admin.execute(
+            r"SELECT datname FROM pg_database WHERE datname LIKE 'cptest\_%' OR datname LIKE 'cptemplate\_%'"
+        ).fetchall()
+        for (name,) in databases:
+            if name.split("_")[1] not in used:
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        if self._exists(name):
+            self._execute("ALTER DATABASE {name} IS_TEMPLATE false", name=name)
+            self._execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+
+    def _make_template(self, template: Pair) -> None:
+        self.admin.execute(
+            services.role_statements(
+                owner=OWNER,
+                app=APP,
+                owner_password=_password(self.admin_url, OWNER),
+                app_password=_password(self.admin_url, APP),
+            ).encode()
+        )
+        self._execute("GRANT {owner} TO CURRENT_USER", owner=OWNER)
+        part = self._pair(f"cptemplate_{self.fingerprint}_part")
+        for name in (*template.names.values(), *part.names.values()):
+            self._drop(name)
+        for name in part.names.values():
+            self._execute("CREATE DATABASE {name} OWNER {owner} TEMPLATE template0", name=name, owner=OWNER)
+            inside = _address_of_admin(self.admin_url, name)
+            with psycopg.connect(inside, autocommit=True) as connection:
+                connection.execute(services.grant_statements(database=name, owner=OWNER, app=APP).encode())
+        _migrate(part)
+        for alias in ALIASES:
+            self._execute("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true", name=part.names[alias])
+            self._execute("ALTER DATABASE {part} RENAME TO {name}", part=part.names[alias], name=template.names[alias])
+
+    def clone(self) -> Pair:
+        """Return a fresh pair, made from the template."""
+        self.made += 1
+        pair = self._pair(f"cptest_{self.run}_{self.made}")
+        template = self._pair(f"cptemplate_{self.fingerprint}")
+        for alias in ALIASES:
+            name = pair.names[alias]
+            self._execute(
+                "CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}",
+                name=name, owner=OWNER, template=template.names[alias],
+            )  # fmt: skip
+            self._execute("REVOKE ALL ON DATABASE {name} FROM PUBLIC", name=name)
+            self._execute("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}", name=name, app=APP)
+        return pair
+
+    def drop(self, pair: Pair) -> None:
+        """Drop a pair, whoever is still connected to it."""
+        for name in pair.names.values():
+            self._execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+
+
+def _address_of_admin(admin_url: str, database: str) -> str:
+    return psycopg.conninfo.make_conninfo(admin_url, dbname=database)
+
+
+def _migrate(pair: Pair) -> None:
+    """Migrate as the owner, in a process of its own: settings are read once."""
+    code = (
+        "import django; django.setup(); from django.core.management import call_command; "
+        "[call_command('migrate', database=alias, verbosity=0, interactive=False) for alias in ('default', 'vault')]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | pair.environment() | {"CALLPRIVACY_ROLE": "owner"},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"The template could not be migrated:\n{done.stdout}{done.stderr}")
+
+
+# --- What the hooks call ---------------------------------------------------------------------------------------
+
+servers = _Servers()
+
+
+def join() -> None:
+    """Start or join the servers and set Django up; no database exists until one is cloned."""
+    servers.join()
+    state = STATE / f"run-{os.getpid()}"
+    (state / "static").mkdir(parents=True, exist_ok=True)
+    nowhere = {alias: _address(servers.admin_url, user=APP, database="not_cloned_yet") for alias in ALIASES}
+    os.environ |= {
+        "CALLPRIVACY_STATE": str(state),
+        "REDIS_URL": servers.redis_url,
+        **Pair({}, nowhere, nowhere).environment(),
+    }
+    import django  # noqa: PLC0415 the settings read what was set just now
+    from django.conf import settings  # noqa: PLC0415
+
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    django.setup()
+
+
+def leave() -> None:
+    """Forget this run's files and leave the servers."""
+    shutil.rmtree(STATE / f"run-{os.getpid()}", ignore_errors=True)
+    servers.leave()
+
+
+def point_to(pair: Pair) -> None:
+    """Make Django, its future connections and future subprocesses use the pair."""
+    from django.db import connections  # noqa: PLC0415
+
+    connections.close_all()
+    for alias in ALIASES:
+        connections.settings[alias]["NAME"] = pair.names[alias]
+        connections[alias].settings_dict["NAME"] = pair.names[alias]
+    os.environ |= pair.environment()
+
+
+@contextlib.contextmanager
+def loopback_only() -> Iterator[None]:
+    """Refuse connections to anything but this machine."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(line: socket.socket, address: Any) -> None:
+        if line.family not in {socket.AF_INET, socket.AF_INET6} or address[0] == "localhost":
+            return
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(address[0]).is_loopback:
+                return
+        raise RuntimeError(f"A test tried to reach {address[0]}, which is not this machine.")
+
+    def checked_connect(line: socket.socket, address: Any) -> None:
+        check(line, address)
+        connect(line, address)
+
+    def checked_connect_ex(line: socket.socket, address: Any) -> int:
+        check(line, address)
+        return connect_ex(line, address)
+
+    socket.socket.connect = checked_connect  # type: ignore[method-assign,assignment]
+    socket.socket.connect_ex = checked_connect_ex  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        socket.socket.connect = connect  # type: ignore[method-assign]
+        socket.socket.connect_ex = connect_ex  # type: ignore[method-assign]

@@ -1,0 +1,64 @@
+"""The suite's own ground: which role, which databases, what is undone."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connections
+from django.utils import timezone
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("alias", ["default", "vault"])
+def test_tests_run_as_a_role_without_rights(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT rolsuper, rolbypassrls, rolcreatedb FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False, False, False)
+        cursor.execute("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("alias", ["default", "vault"])
+def test_the_app_cannot_make_tables(alias: str) -> None:
+    with connections[alias].cursor() as cursor, pytest.raises(Exception, match="permission denied"):
+        cursor.execute("CREATE TABLE mine (id int)")
+
+
+def _keep(key: str) -> None:
+    Session.objects.create(session_key=key, session_data="", expire_date=timezone.now())
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_test_is_rolled_back(time: int) -> None:
+    assert not Session.objects.exists()
+    _keep(f"rolled-back-{time}")
+
+
+@pytest.mark.parametrize("time", [1, 2])
+@pytest.mark.django_db(transaction=True)
+def test_a_test_that_commits_has_databases_of_its_own(time: int) -> None:
+    assert not Session.objects.exists()
+    _keep(f"committed-{time}")
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        assert other.execute("SELECT count(*) FROM django_session").fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_subprocess_finds_the_same_database() -> None:
+    _keep("seen-by-a-subprocess")
+    code = (
+        "import django; django.setup(); from django.contrib.sessions.models import Session; "
+        "print(Session.objects.get().session_key)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "seen-by-a-subprocess", done.stderr
+
+
+def test_the_network_ends_at_this_machine() -> None:
+    with socket.socket() as line, pytest.raises(RuntimeError, match="not this machine"):
+        line.connect(("192.0.2.1", 80))

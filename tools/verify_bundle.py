@@ -1,0 +1,533 @@
+#!/usr/bin/env python3
+"""
+Verify an exported trail offline: one file, Python 3.10 or later, standard library only.
+
+    python3 verify_bundle.py trail.jsonl --key PUBLIC_KEY --checkpoint checkpoints.jsonl
+
+It recomputes every event's leaf hash from its content, every root (RFC 9162), the chain of seals and every
+Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Without
+`--key` it trusts the keys that the bundle itself brings, and says so. Without `--checkpoint` it cannot know
+that a tail was cut off before the export.
+
+Exit status: 0 nothing found, 1 something found, 2 the files cannot be read or the arguments are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+SEAL_CONTEXT = b"callprivacy seal 1\n"
+EPOCH_CONTEXT = b"callprivacy epoch 1\n"
+EVENT_MEMBERS = {
+    "v", "agency", "id", "epoch", "xid", "at", "actor", "action", "client", "subject", "details", "reason",
+}  # fmt: skip
+SEAL_MEMBERS = {
+    "v", "agency", "number", "first", "last", "count", "size", "root", "previous", "until", "signed_at", "key",
+}  # fmt: skip
+
+
+# --- Ed25519, verification only (RFC 8032, 5.1.7). Nothing here is secret, so nothing is constant in time.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+D2 = 2 * D % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+Point = tuple[int, int, int, int]
+NEUTRAL: Point = (0, 1, 1, 0)
+
+
+def _add(one: Point, two: Point) -> Point:
+    a = (one[1] - one[0]) * (two[1] - two[0]) % P
+    b = (one[1] + one[0]) * (two[1] + two[0]) % P
+    c = one[3] * two[3] * D2 % P
+    d = 2 * one[2] * two[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _decompress(encoded: bytes) -> Point | None:
+    number = int.from_bytes(encoded, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def _compress(point: Point) -> bytes:
+    inverse = pow(point[2], -1, P)
+    x, y = point[0] * inverse % P, point[1] * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def _windows(point: Point) -> list[list[Point]]:
+    """Multiples 0..15 of 16**i times the point, for i below 64: a product is then 64 additions."""
+    table = []
+    for _ in range(64):
+        row = [NEUTRAL]
+        for _ in range(15):
+            row.append(_add(row[-1], point))
+        table.append(row)
+        point = _add(row[-1], point)
+    return table
+
+
+def _times(scalar: int, table: list[list[Point]]) -> Point:
+    result = NEUTRAL
+    for row in table:
+        if scalar & 15:
+            result = _add(result, row[scalar & 15])
+        scalar >>= 4
+    return result
+
+
+def _base_point() -> Point:
+    point = _decompress((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+    if point is None:  # pragma: no cover  (a constant)
+        raise ArithmeticError("No base point.")
+    return point
+
+
+class PublicKey:
+    """An Ed25519 public key that verifies signatures."""
+
+    _base: list[list[Point]] = []
+
+    def __init__(self, encoded: bytes) -> None:
+        point = _decompress(encoded) if len(encoded) == 32 else None
+        if point is None:
+            raise ValueError("Not an Ed25519 public key.")
+        self.encoded = encoded
+        self._minus = _windows((P - point[0], point[1], 1, P - point[3]))
+        if not PublicKey._base:
+            PublicKey._base = _windows(_base_point())
+
+    @property
+    def key_id(self) -> str:
+        return hashlib.sha256(self.encoded).hexdigest()[:16]
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.encoded).hexdigest()
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        if len(signature) != 64:
+            return False
+        scalar = int.from_bytes(signature[32:], "little")
+        if scalar >= ORDER:
+            return False
+        digest = hashlib.sha512(signature[:32] + self.encoded + message).digest()
+        challenge = int.from_bytes(digest, "little") % ORDER
+        point = _add(_times(scalar, PublicKey._base), _times(challenge, self._minus))
+        return _compress(point) == signature[:32]
+
+
+# --- Canonical JSON and the tree of RFC 9162
+
+
+def canonical(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def grow(size: int, peaks: list[bytes], leaves: Iterable[bytes]) -> tuple[int, list[bytes]]:
+    """Append leaf hashes to a tree known by its full subtrees' roots."""
+    peaks = list(peaks)
+    for leaf in leaves:
+        carried, rest = leaf, size
+        while rest & 1:
+            carried = hashlib.sha256(b"\x01" + peaks.pop() + carried).digest()
+            rest >>= 1
+        peaks.append(carried)
+        size += 1
+    return size, peaks
+
+
+def root_of(peaks: list[bytes]) -> bytes:
+    if not peaks:
+        return hashlib.sha256(b"").digest()
+    folded = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        folded = hashlib.sha256(b"\x01" + peak + folded).digest()
+    return folded
+
+
+# --- Reading
+
+
+class Unreadable(Exception):
+    """The file is not a bundle at all."""
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _no_float(text: str) -> float:
+    raise ValueError(f"{text} is no whole number")
+
+
+def parse(text: str | bytes) -> Any:
+    return json.loads(text, object_pairs_hook=_no_twins, parse_float=_no_float, parse_constant=_no_float)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Give (line number, object) of JSON lines, or of one JSON array; an unreadable line is its own error."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            first = file.read(1)
+            file.seek(0)
+            if first == b"[":
+                try:
+                    yield from enumerate(parse(file.read()), start=1)
+                except (ValueError, RecursionError) as error:
+                    raise Unreadable(f"{path}: {error}") from None
+                return
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, parse(line)
+                except (ValueError, RecursionError) as error:
+                    yield number, error
+    except (OSError, EOFError) as error:
+        raise Unreadable(f"{path}: {error}") from None
+
+
+# --- Verifying
+
+Mark = tuple[int, int, int]
+
+
+def mark_of(event: dict[str, Any]) -> Mark:
+    return event["epoch"], int(event["xid"]), event["id"]
+
+
+def until_of(seal: dict[str, Any]) -> Mark:
+    until = seal["until"]
+    return until["epoch"], int(until["xid"]), until["id"]
+
+
+@dataclass
+class Report:
+    """What was found, and what was counted on the way."""
+
+    findings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    events: int = 0
+    sealed: int = 0
+    seals: int = 0
+    agency: int | None = None
+    keys_used: set[str] = field(default_factory=set)
+
+    def found(self, text: str) -> None:
+        self.findings.append(text)
+
+
+class Verifier:
+    """Takes a bundle's lines in order and writes down all that does not hold."""
+
+    def __init__(self, pins: Iterable[str] = ()) -> None:
+        self.pins = {pin.lower() for pin in pins}
+        self.report = Report()
+        self.keys: dict[str, PublicKey] = {}
+        self.digests: dict[int, bytes] = {}
+        self.size = 0
+        self.peaks: list[bytes] = []
+        self.previous: bytes | None = bytes(32)
+        self.number = 0
+        self.position = 0
+        self.until: Mark = (0, 0, 0)
+        self.batch: list[tuple[Mark, bytes]] = []
+        self.began = self.ended = False
+        for pin in self.pins:
+            if len(pin) == 64:
+                self._trust(pin)
+
+    def _trust(self, public: str) -> PublicKey | None:
+        try:
+            key = PublicKey(bytes.fromhex(public))
+        except ValueError:
+            return None
+        self.keys[key.key_id] = key
+        return key
+
+    def take(self, line: int, entry: Any) -> None:
+        """Take the next line."""
+        if not isinstance(entry, dict):
+            self.report.found(f"line {line}: cannot be read ({entry})")
+        elif self.ended:
+            self.report.found(f"line {line}: stands behind the end of the bundle")
+        elif not self.began:
+            self._begin(line, entry)
+        else:
+            for member, handle in (("event", self._event), ("seal", self._seal), ("end", self._end)):
+                if member in entry:
+                    try:
+                        handle(entry)
+                    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                        self.report.found(f"line {line}: not a well-formed {member} ({error!r})")
+                    return
+            self.report.found(f"line {line}: neither event nor seal")
+
+    def _begin(self, line: int, entry: dict[str, Any]) -> None:
+        if entry.get("bundle") != "callprivacy trail" or entry.get("v") != VERSION:
+            raise Unreadable(f"line {line}: not a callprivacy trail of version {VERSION}")
+        self.began = True
+        self.report.agency = entry.get("agency")
+        for named in entry.get("keys", ()):
+            key = self._trust(str(named.get("public"))) if self._pinned(named) else None
+            if key is not None and named.get("id") != key.key_id:
+                self.report.found(f"line {line}: key {named.get('id')} is not named by its own hash")
+
+    def _pinned(self, named: dict[str, Any]) -> bool:
+        if not self.pins:
+            return True
+        try:
+            digest = hashlib.sha256(bytes.fromhex(str(named.get("public")))).hexdigest()
+        except ValueError:
+            return False
+        return bool(self.pins & {str(named.get("public")), digest, digest[:16]})
+
+    def _event(self, entry: dict[str, Any]) -> None:
+        event = entry["event"]
+        mark = mark_of(event)
+        self.position += 1
+        self.report.events += 1
+        if entry["n"] != self.position:
+            self.report.found(f"event {event['id']}: numbered {entry['n']}, but it is the {self.position}. in line")
+            if isinstance(entry["n"], int):
+                self.position = entry["n"]
+        if set(event) != EVENT_MEMBERS or event["v"] != VERSION:
+            self.report.found(f"event {event['id']}: changed, its members are not those of an event")
+        if event["agency"] != self.report.agency:
+            self.report.found(f"event {event['id']}: belongs to agency {event['agency']}")
+        self.batch.append((mark, leaf_hash(canonical(event))))
+
+    def _seal(self, entry: dict[str, Any]) -> None:
+        seal = entry["seal"]
+        if set(seal) != SEAL_MEMBERS or seal["v"] != VERSION:
+            raise ValueError("its members are not those of a seal")
+        number = seal["number"]
+        name = f"seal {number}"
+        message = SEAL_CONTEXT + canonical(seal)
+        self._order(number, name, seal)
+        self._signature(name, seal, message, entry["signature"])
+        if number in self.digests:
+            self.report.found(f"{name}: appears twice")
+        listed = [(identity, bytes.fromhex(digest)) for identity, digest in entry["leaves"]]
+        self._batch(name, seal, listed, until_of(seal))
+        size, peaks = grow(self.size, self.peaks, [digest for _, digest in listed])
+        follows = number == self.number + 1
+        if follows and (root_of(peaks).hex() != seal["root"] or size != seal["size"]):
+            self._wrong_root(name, seal)
+        stated = bytes.fromhex(entry["peaks"])
+        self.size = seal["size"]
+        self.peaks = [stated[at : at + 32] for at in range(0, len(stated), 32)]
+        if root_of(self.peaks).hex() != seal["root"] or len(self.peaks) != self.size.bit_count():
+            self.report.found(f"{name}: its peaks are not those of its root")
+            self.size, self.peaks = size, peaks
+        self.previous = hashlib.sha256(message).digest()
+        self.digests[number] = self.previous
+        self.number, self.until = number, until_of(seal)
+        self.report.sealed += len(self.batch)
+        self.report.seals += 1
+        self.batch = []
+
+    def _order(self, number: int, name: str, seal: dict[str, Any]) -> None:
+        expected = self.number + 1
+        if number > expected:
+            gap = f"seal {expected}" if number == expected + 1 else f"seals {expected} to {number - 1}"
+            self.report.found(f"{gap}: missing")
+        elif number < expected:
+            self.report.found(f"{name}: stands behind seal {self.number}")
+        if seal["agency"] != self.report.agency:
+            self.report.found(f"{name}: belongs to agency {seal['agency']}")
+        if number == expected and seal["previous"] != (self.previous or b"").hex():
+            self.report.found(f"{name}: does not continue the seal before it")
+        if until_of(seal) <= self.until:
+            self.report.found(f"{name}: ends before it begins")
+
+    def _signature(self, name: str, seal: dict[str, Any], message: bytes, signature: str) -> None:
+        key = self.keys.get(seal["key"])
+        if key is None:
+            why = "was not pinned" if self.pins else "is not in the bundle"
+            self.report.found(f"{name}: signed by key {seal['key']}, which {why}")
+        elif not key.verify(message, bytes.fromhex(signature)):
+            self.report.found(f"{name}: its signature is not that of key {key.key_id}")
+        else:
+            self.report.keys_used.add(key.key_id)
+
+    def _wrong_root(self, name: str, seal: dict[str, Any]) -> None:
+        _, peaks = grow(self.size, self.peaks, [digest for _, digest in self.batch])
+        if root_of(peaks).hex() == seal["root"]:
+            self.report.found(f"{name}: its list of leaves was changed; its events are right")
+        else:
+            span = f"events {seal['first']} to {seal['last']}"
+            self.report.found(f"{name}: {span} do not give its root; one was changed, is missing or was added")
+
+    def _batch(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]], until: Mark) -> None:
+        """Name each event that is not what the seal lists."""
+        if seal["count"] != len(listed) or not listed:
+            self.report.found(f"{name}: says {seal['count']} events and lists {len(listed)}")
+        elif (seal["first"], seal["last"]) != (listed[0][0], listed[-1][0]):
+            self.report.found(f"{name}: does not begin and end with the events it names")
+        expected = dict(listed)
+        seen: dict[int, bytes] = {}
+        for mark, digest in self.batch:
+            identity = mark[2]
+            if identity in seen:
+                self.report.found(f"event {identity}: appears twice ({name})")
+            elif identity not in expected:
+                self.report.found(f"event {identity}: added ({name})")
+            elif digest != expected[identity]:
+                self.report.found(f"event {identity}: changed ({name})")
+            elif not self.until <= mark < until:
+                self.report.found(f"event {identity}: does not belong into {name}")
+            seen[identity] = digest
+        for identity in expected:
+            if identity not in seen:
+                self.report.found(f"event {identity}: missing ({name})")
+        right = [identity for identity, _ in listed if identity in seen]
+        here = [mark[2] for mark, _ in self.batch if mark[2] in expected]
+        if len(here) == len(right):
+            for wanted, found in zip(right, here):
+                if wanted != found:
+                    self.report.found(f"event {found}: stands where event {wanted} belongs ({name})")
+                    break
+
+    def _end(self, entry: dict[str, Any]) -> None:
+        end = entry["end"]
+        self.ended = True
+        for mark, _ in self.batch:
+            if mark < self.until:
+                self.report.found(f"event {mark[2]}: added behind the seals, dated back before seal {self.number}")
+        said = (end["events"], end["seals"])
+        if said != (self.report.events, self.report.seals):
+            self.report.found(
+                f"end: says {said[0]} events and {said[1]} seals, here are {self.report.events}"
+                f" and {self.report.seals}"
+            )
+
+    def finish(self) -> Report:
+        """Say what can only be said once the file is over."""
+        if not self.began:
+            raise Unreadable("the file is empty")
+        if not self.ended:
+            self.report.found("end: missing, the file was cut off")
+        if self.batch:
+            self.report.notes.append(f"{len(self.batch)} events are not sealed yet; nothing vouches for them")
+        return self.report
+
+    def compare(self, lines: Iterable[tuple[int, Any]]) -> None:
+        """Hold the chain against checkpoints that were kept elsewhere."""
+        known: dict[int, bytes] = {}
+        for line, entry in lines:
+            try:
+                if "epoch" in entry:
+                    self._restored(line, entry, known)
+                elif entry["seal"]["agency"] == self.report.agency:
+                    message = SEAL_CONTEXT + canonical(entry["seal"])
+                    self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
+                    known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                self.report.found(f"checkpoint line {line}: cannot be read ({error!r})")
+        for number, digest in sorted(known.items()):
+            if number > self.number:
+                last = max(known)
+                self.report.found(f"seals {number} to {last}: the tail was cut, a checkpoint remembers seal {last}")
+                break
+            if number in self.digests and self.digests[number] != digest:
+                self.report.found(f"seal {number}: not the one that a checkpoint remembers, history was rewritten")
+
+    def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> None:
+        said = entry["epoch"]
+        if said["agency"] != self.report.agency:
+            return
+        key = self.keys.get(said["key"])
+        if key is None or not key.verify(EPOCH_CONTEXT + canonical(said), bytes.fromhex(entry["signature"])):
+            self.report.found(f"checkpoint line {line}: the declaration of a restore is not signed by a trusted key")
+            return
+        lost = [number for number in known if number > said["after"]]
+        for number in lost:
+            del known[number]
+        if lost:
+            self.report.notes.append(
+                f"seals {min(lost)} to {max(lost)} were lost in the restore declared on {said['started_at']}"
+            )
+
+
+def verify(path: Path, *, pins: Iterable[str] = (), checkpoint: Path | None = None) -> tuple[Report, Verifier]:
+    """
+    Verify a bundle.
+
+    :raises Unreadable: a file is not what it should be.
+    """
+    verifier = Verifier(pins)
+    for line, entry in read_lines(path):
+        verifier.take(line, entry)
+        if verifier.position and verifier.position % 50_000 == 0 and sys.stderr.isatty():
+            print(f"\r{verifier.position:,} events", end="", file=sys.stderr)
+    report = verifier.finish()
+    if checkpoint is not None:
+        verifier.compare(read_lines(checkpoint))
+    return report, verifier
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Verify an exported trail offline.")
+    parser.add_argument("bundle", type=Path, help="the exported bundle, JSON lines or one JSON array, may be .gz")
+    parser.add_argument(
+        "--key", action="append", default=[], help="trust only this public key (64 hex digits, or its SHA-256)"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="seals kept elsewhere; finds a tail that was cut")
+    options = parser.parse_args(arguments)
+    try:
+        report, verifier = verify(options.bundle, pins=options.key, checkpoint=options.checkpoint)
+    except Unreadable as error:
+        print(f"Cannot verify: {error}", file=sys.stderr)
+        return 2
+    for key_id in sorted(report.keys_used):
+        key = verifier.keys[key_id]
+        print(f"key {key.encoded.hex()} (SHA-256 {key.fingerprint})")
+    if not options.key:
+        print("key not pinned: compare it with the one you were given on paper, or pass --key")
+    if options.checkpoint is None:
+        print("no checkpoint: a tail cut off before the export would not be seen, pass --checkpoint")
+    for note in report.notes:
+        print(f"note: {note}")
+    for finding in report.findings:
+        print(f"FOUND {finding}")
+    print(
+        f"agency {report.agency}: {report.events:,} events, {report.sealed:,} under {report.seals:,} seals,"
+        f" {len(report.findings)} findings"
+    )
+    return 1 if report.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
