@@ -143,7 +143,9 @@ class PublicKey:
 
 
 def canonical(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -319,7 +321,9 @@ class Verifier:
         self.position += 1
         self.report.events += 1
         if entry["n"] != self.position:
-            self.report.found(f"event {event['id']}: numbered {entry['n']}, but it is the {self.position}. in line")
+            self.report.found(
+                f"event {event['id']}: numbered {entry['n']}, but it is the {self.position}. in line"
+            )
             if isinstance(entry["n"], int):
                 self.position = entry["n"]
         if set(event) != EVENT_MEMBERS or event["v"] != VERSION:
@@ -388,7 +392,9 @@ class Verifier:
             self.report.found(f"{name}: its list of leaves was changed; its events are right")
         else:
             span = f"events {seal['first']} to {seal['last']}"
-            self.report.found(f"{name}: {span} do not give its root; one was changed, is missing or was added")
+            self.report.found(
+                f"{name}: {span} do not give its root; one was changed, is missing or was added"
+            )
 
     def _batch(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]], until: Mark) -> None:
         """Name each event that is not what the seal lists."""
@@ -425,7 +431,9 @@ class Verifier:
         self.ended = True
         for mark, _ in self.batch:
             if mark < self.until:
-                self.report.found(f"event {mark[2]}: added behind the seals, dated back before seal {self.number}")
+                self.report.found(
+                    f"event {mark[2]}: added behind the seals, dated back before seal {self.number}"
+                )
         said = (end["events"], end["seals"])
         if said != (self.report.events, self.report.seals):
             self.report.found(
@@ -459,10 +467,14 @@ class Verifier:
         for number, digest in sorted(known.items()):
             if number > self.number:
                 last = max(known)
-                self.report.found(f"seals {number} to {last}: the tail was cut, a checkpoint remembers seal {last}")
+                self.report.found(
+                    f"seals {number} to {last}: the tail was cut, a checkpoint remembers seal {last}"
+                )
                 break
             if number in self.digests and self.digests[number] != digest:
-                self.report.found(f"seal {number}: not the one that a checkpoint remembers, history was rewritten")
+                self.report.found(
+                    f"seal {number}: not the one that a checkpoint remembers, history was rewritten"
+                )
 
     def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> None:
         said = entry["epoch"]
@@ -470,7 +482,9 @@ class Verifier:
             return
         key = self.keys.get(said["key"])
         if key is None or not key.verify(EPOCH_CONTEXT + canonical(said), bytes.fromhex(entry["signature"])):
-            self.report.found(f"checkpoint line {line}: the declaration of a restore is not signed by a trusted key")
+            self.report.found(
+                f"checkpoint line {line}: the declaration of a restore is not signed by a trusted key"
+            )
             return
         lost = [number for number in known if number > said["after"]]
         for number in lost:
@@ -481,7 +495,9 @@ class Verifier:
             )
 
 
-def verify(path: Path, *, pins: Iterable[str] = (), checkpoint: Path | None = None) -> tuple[Report, Verifier]:
+def verify(
+    path: Path, *, pins: Iterable[str] = (), checkpoint: Path | None = None
+) -> tuple[Report, Verifier]:
     """
     Verify a bundle.
 
@@ -500,9 +516,14 @@ def verify(path: Path, *, pins: Iterable[str] = (), checkpoint: Path | None = No
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verify an exported trail offline.")
-    parser.add_argument("bundle", type=Path, help="the exported bundle, JSON lines or one JSON array, may be .gz")
     parser.add_argument(
-        "--key", action="append", default=[], help="trust only this public key (64 hex digits, or its SHA-256)"
+        "bundle", type=Path, help="the exported bundle, JSON lines or one JSON array, may be .gz"
+    )
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        help="trust only this public key (64 hex digits, or its SHA-256)",
     )
     parser.add_argument("--checkpoint", type=Path, help="seals kept elsewhere; finds a tail that was cut")
     options = parser.parse_args(arguments)

@@ -1,0 +1,32 @@
+"""Begin a new epoch of the trail after a restore, before anybody is let in."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from callprivacy.audit import services
+from callprivacy.tenancy import selectors as agencies
+from callprivacy.tenancy.scope import job_scope
+
+
+class Command(BaseCommand):
+    help = (
+        "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints which "
+        "seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) while web, worker and beat are stopped."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--why", required=True, help="what happened, such as: restored the dump of 3 May, 02:00")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if settings.CALLPRIVACY_ROLE != "owner":
+            raise CommandError("Only the owner may: set CALLPRIVACY_ROLE=owner.", returncode=2)
+        epoch = services.start_epoch(why=options["why"], at=timezone.now())
+        lost = 0
+        for agency_id in agencies.agency_ids():
+            with job_scope(agency_id=agency_id):
+                lost += services.declare_restore(agency_id=agency_id, epoch=epoch)
+        self.stdout.write(f"Epoch {epoch.number} has begun; {lost} seals are declared lost.")

@@ -1,0 +1,186 @@
+"""What the trail shows: pages of events, the seal that vouches for each, and how long the oldest waits for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from callprivacy.audit.leaves import START, Mark
+from callprivacy.audit.models import Event, Reason, Seal
+
+UNSEALED_ALARM = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """What to look for; whatever is None is not asked. `since` is inclusive, `until` exclusive."""
+
+    client_id: int | None = None
+    user_id: int | None = None
+    action: str = ""
+    subject_kind: str = ""
+    subject_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    sealed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ends: the instant and id of its last event."""
+
+    at: datetime
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealState:
+    """How an agency's trail stands."""
+
+    seal: Seal | None
+    unsealed: int
+    oldest_unsealed_at: datetime | None
+
+    def is_alarming(self, at: datetime) -> bool:
+        """Whether an event has waited for its seal for longer than it should."""
+        return self.oldest_unsealed_at is not None and at - self.oldest_unsealed_at > UNSEALED_ALARM
+
+
+def _not_before(mark: Mark) -> Q:
+    """Events at a mark or behind it, in the order of the trail."""
+    return (
+        Q(epoch__gt=mark.epoch)
+        | Q(epoch=mark.epoch, xid__gt=mark.xid)
+        | Q(epoch=mark.epoch, xid=mark.xid, id__gte=mark.event_id)
+    )
+
+
+def sealed_until(agency_id: int) -> Mark:
+    """The first mark that no seal covers yet."""
+    seal = newest_seal(agency_id)
+    return seal.until if seal else START
+
+
+def newest_seal(agency_id: int) -> Seal | None:
+    """An agency's newest seal."""
+    return Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
+
+
+def events(agency_id: int, wanted: EventFilter) -> QuerySet[Event]:
+    """An agency's events, newest first, with `has_words`: whether a reason can still be opened."""
+    found = Event.objects.filter(agency_id=agency_id)
+    if wanted.client_id is not None:
+        found = found.filter(client_id=wanted.client_id)
+    if wanted.user_id is not None:
+        found = found.filter(actor_user_id=wanted.user_id)
+    if wanted.action:
+        found = found.filter(action=wanted.action)
+    if wanted.subject_kind:
+        found = found.filter(subject_kind=wanted.subject_kind)
+    if wanted.subject_id:
+        found = found.filter(subject_id=wanted.subject_id)
+    if wanted.since is not None:
+        found = found.filter(at__gte=wanted.since)
+    if wanted.until is not None:
+        found = found.filter(at__lt=wanted.until)
+    if wanted.sealed is not None:
+        beyond = _not_before(sealed_until(agency_id))
+        found = found.filter(~beyond if wanted.sealed else beyond)
+    words = Exists(Reason.objects.filter(event_id=OuterRef("pk")))
+    return found.annotate(has_words=words).order_by("-at", "-id")
+
+
+def page(
+    agency_id: int,
+    wanted: EventFilter,
+    *,
+    size: int,
+    before: Cursor | None = None,
+    after: Cursor | None = None,
+) -> tuple[list[Event], bool, bool]:
+    """
+    A keyset page, newest first: events older than `before`, or the oldest that are newer than `after`.
+
+    :returns: the events, whether there are newer ones, whether there are older ones.
+    """
+    found = events(agency_id, wanted)
+    if after is not None:
+        newer = Q(at__gt=after.at) | Q(at=after.at, id__gt=after.event_id)
+        rows = list(found.filter(newer, at__gte=after.at).order_by("at", "id")[: size + 1])
+        return rows[:size][::-1], len(rows) > size, True
+    if before is not None:
+        older = Q(at__lt=before.at) | Q(at=before.at, id__lt=before.event_id)
+        found = found.filter(older, at__lte=before.at)
+    rows = list(found[: size + 1])
+    return rows[:size], before is not None, len(rows) > size
+
+
+def seals_of(agency_id: int, shown: Sequence[Event]) -> dict[int, Seal]:
+    """Event id -> the seal that covers it, for events of one page; unsealed ones are left out. One query."""
+    if not shown:
+        return {}
+    lowest = min(event.mark for event in shown)
+    highest = max(event.mark for event in shown)
+    first = _first_until_behind(agency_id, lowest)
+    if first is None:
+        return {}
+    last = _first_until_behind(agency_id, highest)
+    seals = Seal.objects.filter(agency_id=agency_id, number__gte=first)
+    if last is not None:
+        seals = seals.filter(number__lte=last)
+    ordered = list(seals.defer("leaves", "peaks").order_by("number"))
+    covered: dict[int, Seal] = {}
+    for event in shown:
+        covering = next((seal for seal in ordered if event.mark < seal.until), None)
+        if covering is not None:
+            covered[event.pk] = covering
+    return covered
+
+
+def _first_until_behind(agency_id: int, mark: Mark) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT number FROM audit_seal WHERE agency_id = %s AND (epoch, until_xid, until_id) > (%s, %s::xid8, %s)"
+            " ORDER BY epoch, until_xid, until_id LIMIT 1",
+            [agency_id, mark.epoch, str(mark.xid), mark.event_id],
+        )
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def seal_state(agency_id: int) -> SealState:
+    """How an agency's trail stands: its newest seal, and what waits for the next."""
+    seal = newest_seal(agency_id)
+    waiting = Event.objects.filter(_not_before(seal.until if seal else START), agency_id=agency_id)
+    ids = list(waiting.order_by("epoch", "xid", "id").values_list("at", flat=True)[:1000])
+    return SealState(seal, len(ids), min(ids, default=None))
+
+
+def actions(agency_id: int) -> list[str]:
+    """Every kind of deed that the agency's trail knows, by skipping through the index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE kinds AS ("
+            " (SELECT action FROM audit_event WHERE agency_id = %(agency)s ORDER BY action LIMIT 1)"
+            " UNION ALL SELECT (SELECT e.action FROM audit_event e WHERE e.agency_id = %(agency)s"
+            " AND e.action > kinds.action ORDER BY e.action LIMIT 1) FROM kinds WHERE kinds.action IS NOT NULL"
+            ") SELECT action FROM kinds WHERE action IS NOT NULL",
+            {"agency": agency_id},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def find_event(agency_id: int, event_id: int) -> Event | None:
+    """One event of the agency, or None."""
+    return Event.objects.filter(agency_id=agency_id, pk=event_id).first()
+
+
+def last_event_of(agency_id: int, action: str) -> Event | None:
+    """The newest event of one kind, such as the last verification."""
+    return Event.objects.filter(agency_id=agency_id, action=action).order_by("-at", "-id").first()
+
+

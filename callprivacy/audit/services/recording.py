@@ -1,0 +1,193 @@
+"""
+Writing a deed down, in the deed's own transaction: what cannot be recorded does not happen, and what does not
+happen is not recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+from datetime import datetime
+
+from django.db import connection, models, transaction
+
+from callprivacy.audit import leaves
+from callprivacy.audit.models import ACTION, Event, HouseEvent, Reason
+from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault_keys
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key, Place
+
+type Detail = str | int | bool | None
+
+_ACTION = re.compile(ACTION)
+_DETAIL = re.compile(r"^[a-z][a-z0-9_]*$")
+_PERSONAL = re.compile(r"\+\d[\d ().-]{6,}\d|[^@\s]+@[^@\s]+\.[^@\s]+")
+_LONGEST_DETAIL = 500
+_SALT_DIGITS = 64
+_REASONS = uuid.UUID("6a1c6e0e-2f1b-4d4f-9f39-6f2f6b7f0f5d")
+
+
+class NotInTransactionError(RuntimeError):
+    """An event was about to be written outside the deed's transaction."""
+
+
+class NotRecordableError(ValueError):
+    """An event has a name or a detail that the trail does not take."""
+
+
+class PersonalValueError(NotRecordableError):
+    """A detail looks like a phone number or an e-mail address; it belongs in the reason or nowhere."""
+
+
+def record(
+    action: str,
+    *,
+    by: Actor,
+    at: datetime,
+    agency_id: int | None = None,
+    subject: models.Model | None = None,
+    client_id: int | None = None,
+    reason: str | None = None,
+    **details: Detail,
+) -> Event:
+    """
+    Write an event into the running transaction.
+
+    The agency is the scope's unless named; the client is the subject's unless named. A reason is sealed in a row
+    that can be erased; the event holds its salted hash. Details are small facts, never personal values.
+
+    :raises NoScopeError: outside a scope, and no agency named.
+    :raises NotInTransactionError: outside a transaction.
+    :raises NotRecordableError: the action is no `noun.verbed`, or a detail is no plain fact.
+    """
+    if not connection.in_atomic_block:
+        raise NotInTransactionError(f"{action} is recorded outside the transaction of its deed.")
+    _check(action, details)
+    agency_id = lib_scope.require_agency() if agency_id is None else agency_id
+    if client_id is None:
+        client_id = _client_of(subject)
+    words = f"{secrets.token_hex(_SALT_DIGITS // 2)}{reason}" if reason else ""
+    event = Event.objects.create(
+        agency_id=agency_id,
+        client_id=client_id,
+        actor_kind=by.kind.value,
+        actor_user_id=by.user_id,
+        actor_name=by.name,
+        action=action,
+        subject_kind="" if subject is None else subject._meta.label_lower,
+        subject_id="" if subject is None else str(subject.pk),
+        at=at,
+        details=details,
+        reason_hash=hashlib.sha256(words.encode()).hexdigest() if words else "",
+    )
+    if words:
+        _seal_reason(event, words, at)
+    return event
+
+
+def record_house(action: str, *, at: datetime, **details: Detail) -> HouseEvent:
+    """
+    Write down what has no agency, such as a failed sign-in. Needs no scope.
+
+    :raises NotRecordableError: as for `record`.
+    """
+    _check(action, details)
+    return HouseEvent.objects.create(action=action, at=at, details=details)
+
+
+def _check(action: str, details: dict[str, Detail]) -> None:
+    if not _ACTION.match(action):
+        raise NotRecordableError(f"{action!r} is no noun.verbed.")
+    for name, value in details.items():
+        if not _DETAIL.match(name):
+            raise NotRecordableError(f"{name!r} is no name of a detail.")
+        if value is not None and not isinstance(value, str | int | bool):
+            raise NotRecordableError(f"{name} is a {type(value).__name__}, not a plain fact.")
+        if isinstance(value, str):
+            if len(value) > _LONGEST_DETAIL or "\0" in value:
+                raise NotRecordableError(f"{name} is no short text.")
+            if _PERSONAL.search(value):
+                raise PersonalValueError(f"{name} looks like a personal value.")
+    try:
+        leaves.canonical(details)
+    except leaves.NotCanonicalError as error:
+        raise NotRecordableError(str(error)) from error
+
+
+def _client_of(subject: models.Model | None) -> int | None:
+    if isinstance(subject, Client):
+        return subject.pk
+    client_id: int | None = getattr(subject, "client_id", None)
+    return client_id
+
+
+def _seal_reason(event: Event, words: str, at: datetime) -> None:
+    holder = -event.agency_id if event.client_id is None else event.client_id
+    sealed = _reason_key(holder, event.agency_id, at).seal(words.encode(), _place(holder, event.pk))
+    Reason.objects.bulk_create(
+        [Reason(event_id=event.pk, agency_id=event.agency_id, client_id=holder, words=sealed)]
+    )
+
+
+def _reason_key(holder: int, agency_id: int, at: datetime) -> Key:
+    """The holder's one key for reasons, made when first needed; a rotation of the holder's key re-wraps it."""
+    key_id = reason_key_id(holder)
+    try:
+        found = vault_keys.recording_keys(holder, [key_id])
+    except vault_keys.NoClientKeyError:
+        if holder > 0:
+            raise
+        vault.create_client_keys(client_id=holder, agency_id=agency_id, at=at)
+        found = {}
+    if not found:
+        found = vault.create_recording_keys(client_id=holder, recordings=[(key_id, None)], callers={}, at=at)
+    return found[key_id]
+
+
+def reason_key_id(holder: int) -> uuid.UUID:
+    """The name under which the vault keeps a holder's key for reasons."""
+    return uuid.uuid5(_REASONS, str(holder))
+
+
+def _place(holder: int, event_id: int) -> Place:
+    return Place(holder, Reason._meta.db_table, "words", event_id)
+
+
+def open_reason(*, event: Event, by: Actor, at: datetime) -> str | None:
+    """
+    Return the words behind an event and record that they were read; None where they are erased or never were.
+
+    The reading is written down first: when that fails, nothing is shown.
+    """
+    with transaction.atomic():
+        row = Reason.objects.filter(event_id=event.pk).first()
+        if row is None:
+            return None
+        record("reason.opened", by=by, at=at, subject=event)
+        key = vault_keys.recording_keys(row.client_id, [reason_key_id(row.client_id)]).get(
+            reason_key_id(row.client_id)
+        )
+        return None if key is None else str(row.words.reveal(key))[_SALT_DIGITS:]
+
+
+@transaction.atomic
+def erase_reasons(*, agency_id: int, client_id: int, before: datetime, by: Actor, at: datetime) -> int:
+    """
+    Erase the words behind a client's events up to an instant; their hashes stay and lead nowhere.
+
+    :returns: how many were erased; the erasure is itself an event.
+    """
+    events = Event.objects.filter(agency_id=agency_id, client_id=client_id, at__lt=before).exclude(
+        reason_hash=""
+    )
+    erased, _ = Reason.objects.filter(
+        agency_id=agency_id, client_id=client_id, event_id__in=events.values("id")
+    ).delete()
+    if erased:
+        record("reasons.erased", by=by, at=at, agency_id=agency_id, client_id=client_id, count=erased)
+    return erased

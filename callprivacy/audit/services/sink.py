@@ -1,0 +1,215 @@
+"""
+Seals kept outside the database: a file per agency in the state folder, one line a seal, only ever appended.
+
+Whoever can rewrite the database cannot rewrite these lines, and they are signed. A seal that cannot be written
+here is not made; the deeds go on and the trail page says how long they have gone unsealed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from callprivacy.audit import leaves
+from callprivacy.audit.leaves import SealMessage
+from callprivacy.vault import signing
+
+
+class SinkError(RuntimeError):
+    """The file of checkpoints cannot be written, or is not the one that belongs to this trail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A seal as it was signed."""
+
+    message: SealMessage
+    signature: bytes
+
+    def is_signed(self) -> bool:
+        """Whether a key that this installation believes has signed it."""
+        return is_signed(self.message.to_bytes(), self.signature, self.message.key_id)
+
+
+@dataclass(slots=True)
+class Known:
+    """What the file says the chain should be, by number, and what a declared restore has cost."""
+
+    seals: dict[int, Checkpoint]
+    lost: dict[int, Checkpoint]
+    damaged: list[int]
+
+
+def is_signed(message: bytes, signature: bytes, key_id: str) -> bool:
+    """Whether the named key is one of ours and has signed the message."""
+    public = signing.public_keys().get(key_id)
+    return public is not None and signing.verify(message, signature, public)
+
+
+def path_of(agency_id: int) -> Path:
+    """Where an agency's checkpoints are kept."""
+    return Path(settings.CALLPRIVACY_STATE) / "checkpoints" / f"{agency_id}.jsonl"
+
+
+def append_seal(checkpoint: Checkpoint) -> None:
+    """
+    Write a seal down, to the disk.
+
+    :raises SinkError: it cannot be written.
+    """
+    members = {"seal": checkpoint.message.as_dict(), "signature": checkpoint.signature.hex()}
+    _append(checkpoint.message.agency_id, members)
+
+
+def append_epoch(*, agency_id: int, epoch: int, after: int, started_at: str) -> None:
+    """
+    Declare, signed, that a restore has cost every seal after number `after`.
+
+    :raises SinkError: it cannot be written.
+    """
+    said = {
+        "v": leaves.VERSION,
+        "agency": agency_id,
+        "epoch": epoch,
+        "after": after,
+        "started_at": started_at,
+        "key": signing.key_id(signing.public_key()),
+    }
+    signature = signing.sign(leaves.EPOCH_CONTEXT + leaves.canonical(said))
+    _append(agency_id, {"epoch": said, "signature": signature.hex()})
+
+
+def _append(agency_id: int, members: dict[str, Any]) -> None:
+    path = path_of(agency_id)
+    line = json.dumps(members, separators=(",", ":")).encode() + b"\n"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.lseek(descriptor, _whole_lines(descriptor), os.SEEK_SET)
+            os.truncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
+            written = os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SinkError(
+            f"The seal cannot be written to {path}: {error.strerror}. Free or repair the folder."
+        ) from error
+    if written != len(line):
+        raise SinkError(f"The seal was only half written to {path}. Free the disk.")
+
+
+def write_all(agency_id: int, checkpoints: Iterable[Checkpoint]) -> int:
+    """
+    Write a whole file at once, in place of none; returns how many seals.
+
+    :raises SinkError: it cannot be written.
+    """
+    path = path_of(agency_id)
+    draft = path.with_suffix(".new")
+    count = 0
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            for count, checkpoint in enumerate(checkpoints, start=1):
+                members = {"seal": checkpoint.message.as_dict(), "signature": checkpoint.signature.hex()}
+                file.write(json.dumps(members, separators=(",", ":")).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error.strerror}.") from error
+    return count
+
+
+def _whole_lines(descriptor: int) -> int:
+    """The length up to the last line feed: a line that a crash tore off is written over."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    at = size
+    while at > 0:
+        begin = max(at - 4096, 0)
+        found = os.pread(descriptor, at - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        at = begin
+    return 0
+
+
+def last(agency_id: int) -> Checkpoint | None:
+    """
+    The seal on the file's last whole line; None where there is no file, or the line is no seal.
+
+    :raises SinkError: the file is there and cannot be read.
+    """
+    try:
+        with path_of(agency_id).open("rb") as file:
+            whole = _whole_lines(file.fileno())
+            file.seek(max(whole - 4096, 0))
+            lines = file.read(whole - max(whole - 4096, 0)).splitlines()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SinkError(f"{path_of(agency_id)} cannot be read: {error.strerror}.") from error
+    try:
+        return _seal(json.loads(lines[-1])) if lines else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def read(agency_id: int) -> Known:
+    """
+    Read everything that the file knows.
+
+    :raises SinkError: the file is there and cannot be read.
+    """
+    known = Known({}, {}, [])
+    for number, members in _lines(agency_id):
+        try:
+            if "epoch" in members:
+                _forget_lost(agency_id, members, known)
+                continue
+            checkpoint = _seal(members)
+            if checkpoint.message.agency_id != agency_id or not checkpoint.is_signed():
+                raise ValueError("Not a seal of this agency, signed by a key of ours.")
+            known.seals[checkpoint.message.number] = checkpoint
+        except (ValueError, KeyError, TypeError):
+            known.damaged.append(number)
+    return known
+
+
+def _lines(agency_id: int) -> Iterator[tuple[int, Any]]:
+    try:
+        with path_of(agency_id).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield number, json.loads(line)
+                except ValueError:
+                    yield number, {}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SinkError(f"{path_of(agency_id)} cannot be read: {error.strerror}.") from error
+
+
+def _seal(members: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(SealMessage.from_dict(members["seal"]), bytes.fromhex(members["signature"]))
+
+
+def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> None:
+    said = members["epoch"]
+    message = leaves.EPOCH_CONTEXT + leaves.canonical(said)
+    if said["agency"] != agency_id or not is_signed(
+        message, bytes.fromhex(members["signature"]), said["key"]
+    ):
+        raise ValueError("Not a declaration for this agency, signed by a key of ours.")
+    for number in [number for number in known.seals if number > said["after"]]:
+        known.lost[number] = known.seals.pop(number)

@@ -1,0 +1,230 @@
+"""
+Checking an agency's trail against its seals and the checkpoints kept outside: every event that was changed, is
+missing, was added or stands elsewhere is named.
+
+`tools/verify_bundle.py` does the same from an export alone and shares no code with this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from callprivacy.audit import leaves
+from callprivacy.audit.leaves import START
+from callprivacy.audit.merkle import HASH_SIZE, Frontier
+from callprivacy.audit.models import Event, Seal
+from callprivacy.audit.services import sink
+from callprivacy.audit.services.sealing import events_between, leaf_of
+
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not hold. `seal` and `event_id` say where, as far as it is known."""
+
+    kind: str
+    text: str
+    seal: int | None = None
+    event_id: int | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was counted and found; no findings means that every sealed event is what it was."""
+
+    agency_id: int
+    events: int = 0
+    sealed: int = 0
+    seals: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def unsealed(self) -> int:
+        """Events that no seal covers yet."""
+        return self.events - self.sealed
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+@dataclass(slots=True)
+class Batch:
+    """A seal (None for what is not sealed yet) and the events that stand in its span."""
+
+    seal: Seal | None
+    events: list[Event]
+
+
+def batches(agency_id: int) -> Iterator[Batch]:
+    """An agency's seals in order, each with the events of its span, then the unsealed ones by the thousand."""
+    events = events_between(agency_id, START).iterator(chunk_size=_CHUNK)
+    waiting = next(events, None)
+    for seal in Seal.objects.filter(agency_id=agency_id).order_by("number").iterator(chunk_size=20):
+        until = seal.until
+        inside: list[Event] = []
+        while waiting is not None and waiting.mark < until:
+            inside.append(waiting)
+            waiting = next(events, None)
+        yield Batch(seal, inside)
+    while waiting is not None:
+        rest = [waiting]
+        while len(rest) < _CHUNK and (waiting := next(events, None)) is not None:
+            rest.append(waiting)
+        if len(rest) == _CHUNK:
+            waiting = next(events, None)
+        yield Batch(None, rest)
+
+
+def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = None) -> Verification:
+    """
+    Verify an agency's whole trail, in the current scope; memory holds one seal's events at a time.
+
+    :param progress: called with the number of events verified so far.
+    """
+    found = Verification(agency_id)
+    chain = _Chain(found)
+    for batch in batches(agency_id):
+        found.events += len(batch.events)
+        if batch.seal is not None:
+            chain.take(batch.seal, batch.events)
+        if progress is not None:
+            progress(found.events)
+    _compare_with_checkpoints(chain)
+    return found
+
+
+class _Chain:
+    """Follows the chain seal by seal and writes down where it breaks."""
+
+    def __init__(self, found: Verification) -> None:
+        self.found = found
+        self.number = 0
+        self.previous = leaves.NO_PREVIOUS
+        self.begin = START
+        self.frontier = Frontier()
+        self.messages: dict[int, bytes] = {}
+
+    def add(self, kind: str, text: str, *, seal: int | None = None, event_id: int | None = None) -> None:
+        self.found.findings.append(Finding(kind, text, seal, event_id))
+
+    def take(self, seal: Seal, events: list[Event]) -> None:
+        """Check one seal and the events in its span."""
+        number = seal.number
+        message = seal.message()
+        follows = number == self.number + 1
+        if not follows:
+            self.add(
+                "seal_missing", f"seals {self.number + 1} to {number - 1}: missing", seal=self.number + 1
+            )
+        elif message.previous != self.previous:
+            self.add("seal_changed", f"seal {number}: does not continue the seal before it", seal=number)
+        if not sink.is_signed(message.to_bytes(), bytes(seal.signature), seal.key_id):
+            self.add("signature", f"seal {number}: its signature is none of ours", seal=number)
+        if seal.until <= self.begin:
+            self.add("seal_changed", f"seal {number}: ends before it begins", seal=number)
+        self._events(seal, events)
+        self._root(seal, events, follows=follows)
+        self.messages[number] = message.digest()
+        self.number, self.previous, self.begin = number, message.digest(), seal.until
+        self.found.seals += 1
+        self.found.sealed += len(events)
+
+    def _events(self, seal: Seal, events: list[Event]) -> None:
+        number = seal.number
+        listed = seal.listed()
+        if len(bytes(seal.leaves)) != seal.count * 40 or seal.count != len(listed):
+            self.add(
+                "seal_changed", f"seal {number}: says {seal.count} events, lists {len(listed)}", seal=number
+            )
+        expected = dict(listed)
+        here: list[int] = []
+        for event in events:
+            if event.pk not in expected:
+                self.add("added", f"event {event.pk}: added (seal {number})", seal=number, event_id=event.pk)
+            else:
+                here.append(event.pk)
+                if _leaf(event) != expected[event.pk]:
+                    self.add(
+                        "changed",
+                        f"event {event.pk}: changed (seal {number})",
+                        seal=number,
+                        event_id=event.pk,
+                    )
+        there = set(here)
+        for event_id, _ in listed:
+            if event_id not in there:
+                self.add(
+                    "missing", f"event {event_id}: missing (seal {number})", seal=number, event_id=event_id
+                )
+        for right, found in zip((one for one, _ in listed if one in there), here, strict=False):
+            if right != found:
+                text = f"event {found}: stands where event {right} belongs (seal {number})"
+                self.add("reordered", text, seal=number, event_id=found)
+                break
+
+    def _root(self, seal: Seal, events: list[Event], *, follows: bool) -> None:
+        number, listed = seal.number, seal.listed()
+        grown = Frontier(self.frontier.size, list(self.frontier.peaks))
+        grown.extend(leaf for _, leaf in listed)
+        right = (seal.size, bytes(seal.root))
+        if follows and (grown.size, grown.root()) != right:
+            again = Frontier(self.frontier.size, list(self.frontier.peaks))
+            again.extend(_leaf(event) for event in events)
+            if (again.size, again.root()) == right:
+                text = f"seal {number}: its list of leaves was changed; its events are right"
+            else:
+                text = f"seal {number}: events {seal.first_event} to {seal.last_event} do not give its root"
+            self.add("root", text, seal=number)
+        if listed and (seal.first_event, seal.last_event) != (listed[0][0], listed[-1][0]):
+            self.add("seal_changed", f"seal {number}: names other events than it lists", seal=number)
+        try:
+            self.frontier = Frontier.load(seal.size, bytes(seal.peaks))
+        except ValueError:
+            self.frontier = grown
+        if self.frontier.root() != bytes(seal.root):
+            self.add("seal_changed", f"seal {number}: its peaks are not those of its root", seal=number)
+            self.frontier = grown
+
+
+def _leaf(event: Event) -> bytes:
+    try:
+        return leaf_of(event)
+    except (leaves.NotCanonicalError, AttributeError):
+        return bytes(HASH_SIZE)
+
+
+def _compare_with_checkpoints(chain: _Chain) -> None:
+    try:
+        known = sink.read(chain.found.agency_id)
+    except sink.SinkError as error:
+        chain.add("checkpoints", str(error))
+        return
+    for line in known.damaged:
+        chain.add("checkpoints", f"checkpoint line {line}: cannot be read, or is not signed by a key of ours")
+    for number, checkpoint in sorted(known.seals.items()):
+        if number > chain.number:
+            newest = max(known.seals)
+            text = f"seals {number} to {newest}: the tail was cut, the checkpoints remember seal {newest}"
+            chain.add("tail_cut", text, seal=number)
+            break
+        digest = chain.messages.get(number)
+        if digest is not None and digest != checkpoint.message.digest():
+            text = f"seal {number}: not the one that the checkpoints remember, history was rewritten"
+            chain.add("rewritten", text, seal=number)
+    unknown = [number for number in chain.messages if number not in known.seals]
+    if unknown:
+        text = f"seals {min(unknown)} to {max(unknown)}: unknown to the checkpoints"
+        chain.add("checkpoints", text, seal=min(unknown))
+    if known.lost:
+        chain.found.notes.append(
+            f"seals {min(known.lost)} to {max(known.lost)} were lost in a declared restore"
+        )

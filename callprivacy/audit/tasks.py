@@ -1,0 +1,24 @@
+"""The sealer, every minute."""
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from callprivacy.audit import services
+from callprivacy.tenancy import selectors as agencies
+from callprivacy.tenancy.scope import job_scope
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="audit.seal_events", acks_late=True)
+def seal_events(**_: Any) -> None:
+    """Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others."""
+    for agency_id in agencies.agency_ids():
+        try:
+            with job_scope(agency_id=agency_id):
+                services.seal_events(agency_id=agency_id, at=timezone.now())
+        except services.SEALING_ERRORS as error:
+            log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)
