@@ -1,11 +1,11 @@
 """
 Write a CallRail call log of any size, the same every time: `python bench/callrail_csv.py ROWS CALLERS FILE`.
 
-Nobody owns a number in it. The first callers have 555-0100 to 555-0199 in every assigned area code, which the plan
-keeps for fiction (some 45,000 numbers). Beyond them it uses the area codes N90 to N99, which the plan keeps for its own
-expansion and has never assigned: no telephone can be dialled there, while the numbers keep the shape that every reader
-of numbers expects. Tracking numbers are 555-01xx of the toll-free codes. Names and addresses are of nobody, and are
-there only so that the reader has something to drop.
+Nobody owns a number in it. The first callers have 555-0100 to 555-0199 in every assigned area code, which
+the plan keeps for fiction (some 45,000 numbers). Beyond them it uses the area codes N90 to N99, which the
+plan keeps for its own expansion and has never assigned: no telephone can be dialled there, while the numbers
+keep the shape that every reader of numbers expects. Tracking numbers are 555-01xx of the toll-free codes.
+Names and addresses are of nobody, and are there only so that the reader has something to drop.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Final, TextIO
 
 HEADER: Final = (
-    "Call Status", "Company Name", "Company ID", "Number Name", "Tracking Number", "Name", "Phone Number", "Email",
-    "First-Time Caller", "City", "State", "Country", "Agent Name", "Agent Number", "Source", "Duration (seconds)",
-    "Start Time", "Device Type", "Keywords", "Referrer", "Medium", "Landing Page", "Campaign", "Value", "Tags",
+    "Call Status", "Company Name", "Company ID", "Number Name", "Tracking Number", "Name",
+    "Phone Number", "Email",
+    "First-Time Caller", "City", "State", "Country", "Agent Name", "Agent Number", "Source",
+    "Duration (seconds)",
+    "Start Time", "Device Type", "Keywords", "Referrer", "Medium", "Landing Page", "Campaign",
+    "Value", "Tags",
     "Qualified", "Destination Number", "Browser", "Google Ads gclid", "Facebook fbclid", "Keywords Spotted",
     "Call Highlights", "Match Type", "Ad Group", "Ad Position", "utm_medium", "utm_source",
     "Customer Talk Time Percent", "Agent Talk Time Percent", "Active Page", "Recording Url", "Note",
@@ -90,17 +93,19 @@ def rows(count: int, callers: int) -> Iterator[tuple[str, ...]]:
         yield (
             status, "Example Plumbing", "155920786", f"{source} line", lines[chance // 17 % len(lines)],
             f"Caller {person}", "Anonymous" if withheld else people[person], f"caller{person}@example.com",
-            "Yes" if first else "No", _CITIES[state], state, "US", f"Agent {chance % 12}", "+12025550100", source,
+            "Yes" if first else "No", _CITIES[state], state, "US", f"Agent {chance % 12}",
+            "+12025550100", source,
             str(chance // 19 % 900 if status[0] in "AV" else 0), start.isoformat(" "),
             "mobile" if chance & 1 else "desktop", "plumber near me" if paid else "",
             "https://www.google.com/" if paid else "", medium,
             f"https://example.com/?utm_source=x&gclid=EAIaIQ{chance:08x}{index:08x}", campaign,
             f"${chance % 5000}.00" if chance % 9 == 0 else "",
             "quote, follow up" if chance % 5 == 0 else "", "Yes" if chance % 4 == 0 else "",
-            "+12025550101", "Chrome", f"EAIaIQ{chance:08x}{index:08x}" if paid else "", "", "", "", "", "", "",
+            "+12025550101", "Chrome", f"EAIaIQ{chance:08x}{index:08x}" if paid else "", "", "", "",
+            "", "", "",
             medium, source.lower(), "55", "45", "https://example.com/contact?name=x",
             f"https://app.callrail.com/calls/{call}/recording/redirect?access_key={chance:08x}{index:08x}",
-            "Called twice,\nwants a \"quote\"" if chance % 50 == 0 else "",
+            'Called twice,\nwants a "quote"' if chance % 50 == 0 else "",
         )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """
 Telephone numbers: read them into E.164, mask them, say where they belong.
 
-The rule of `normalise`, the same on the fast and on the slow path: a number is what has a possible length for its
-country (libphonenumber's `IS_POSSIBLE`, nothing looser) and, under country code 1, the shape `NXX NXX XXXX` with
-N from 2 to 9. Whether it is in service is nobody's business here, so numbers reserved for fiction (555-0100 to
-555-0199) are numbers. Letters make a text no number: vanity spellings, names and SIP addresses are refused, not
-guessed. An extension is cut off. Nothing in this module remembers a number.
+The rule of `normalise`, the same on the fast and on the slow path: a number is what has a possible length
+for its country (libphonenumber's `IS_POSSIBLE`, nothing looser) and, under country code 1, the shape `NXX
+NXX XXXX` with N from 2 to 9. Whether it is in service is nobody's business here, so numbers reserved for
+fiction (555-0100 to 555-0199) are numbers. Letters make a text no number: vanity spellings, names and SIP
+addresses are refused, not guessed. An extension is cut off. Nothing in this module remembers a number.
 """
 
 from __future__ import annotations
@@ -36,15 +36,47 @@ _NANP_DEFAULTS = frozenset({"US", "CA"})
 _IGNORED_IN_WORDS = re.compile(r"[\W_]+")
 
 _WITHHELD_WORDS: Final = frozenset(
-    """
-    anonymous anonymou unknown unknowncaller unknownnumber unknownname restricted restrictednumber private privatecaller
-    privatenumber privatename unavailable callerunavailable idunavailable numberunavailable notavailable withheld
-    numberwithheld blocked blockednumber blockedcaller callerblocked nocallerid noid nonumber none null na hidden
-    hiddennumber outofarea suppressed notprovided confidential invalid payphone
-    """.split()
+    {
+        "anonymous",
+        "anonymou",
+        "unknown",
+        "unknowncaller",
+        "unknownnumber",
+        "unknownname",
+        "restricted",
+        "restrictednumber",
+        "private",
+        "privatecaller",
+        "privatenumber",
+        "privatename",
+        "unavailable",
+        "callerunavailable",
+        "idunavailable",
+        "numberunavailable",
+        "notavailable",
+        "withheld",
+        "numberwithheld",
+        "blocked",
+        "blockednumber",
+        "blockedcaller",
+        "callerblocked",
+        "nocallerid",
+        "noid",
+        "nonumber",
+        "none",
+        "null",
+        "na",
+        "hidden",
+        "hiddennumber",
+        "outofarea",
+        "suppressed",
+        "notprovided",
+        "confidential",
+    }
 )
-# What carriers send for the words on a keypad: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN (and its common misspelling),
-# UNAVAILABLE, PRIVATE. With a leading +1 the second is a number of Austin, Texas, and stays one.
+# What carriers send for the words on a keypad: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN (and its common
+# misspelling), UNAVAILABLE, PRIVATE. With a leading +1 the second is a number of Austin, Texas, and stays
+# one.
 _WITHHELD_DIGITS: Final = frozenset(
     {"266696687", "7378742833", "2562533", "8656696", "8566696", "86282452253", "7748283"}
 )
@@ -122,8 +154,8 @@ def mask(e164: str) -> str:
     The only form of a number that is shown unasked: country code and at most the last four digits.
 
     `+14045554686` gives `+1 ••• ••• 4686`. Outside country code 1 the last four digits show when the national
-    number has ten digits or more, otherwise no more than a third of it; the dots do not tell its length. What is no
-    E.164 number shows nothing.
+    number has ten digits or more, otherwise no more than a third of it; the dots do not tell its length.
+    What is no E.164 number shows nothing.
     """
     if not is_e164(e164):
         return DOTS
@@ -138,11 +170,12 @@ def mask(e164: str) -> str:
 
 def place_of(e164: str) -> tuple[str, str]:
     """
-    The country (ISO 3166-1) and, under country code 1, the region (ISO 3166-2 without its country) of a number's plan.
+    The country (ISO 3166-1) and, under country code 1, the region (ISO 3166-2 without its country) of a
+    number's plan.
 
-    Either is "" when the number does not say: toll-free and other codes without a place, unassigned area codes,
-    codes of no country. A region such as "NS|PE" names all that share the area code. Numbers are ported and people
-    move: this is where the number belongs, not where the caller stands.
+    Either is "" when the number does not say: toll-free and other codes without a place, unassigned area
+    codes, codes of no country. A region such as "NS|PE" names all that share the area code. Numbers are
+    ported and people move: this is where the number belongs, not where the caller stands.
     """
     if not is_e164(e164):
         return "", ""
@@ -154,7 +187,8 @@ def place_of(e164: str) -> tuple[str, str]:
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)]
     if len(regions) == 1:
         return _country(regions[0]), ""
-    # Several countries share the code (+44 with Guernsey, +7 with Kazakhstan): ask the plan, else the main one.
+    # Several countries share the code (+44 with Guernsey, +7 with Kazakhstan): ask the plan, else the main
+    # one.
     parsed = phonenumbers.PhoneNumber(country_code=int(code), national_number=int(e164[1 + len(code) :]))
     return _country(phonenumbers.region_code_for_number(parsed) or regions[0]), ""
 

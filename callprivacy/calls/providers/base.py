@@ -1,9 +1,10 @@
 """
 What a provider module may say about a call, and nothing else.
 
-`CallFacts` has a field for everything that is kept and none for anything that is not: names, e-mail addresses, query
-strings, click ids, IP addresses, agents, notes and transcripts end here because there is no place to put them. A
-value that cannot be true is refused with the name of its column, never guessed and never repeated in the message.
+`CallFacts` has a field for everything that is kept and none for anything that is not: names, e-mail
+addresses, query strings, click ids, IP addresses, agents, notes and transcripts end here because there is no
+place to put them. A value that cannot be true is refused with the name of its column, never guessed and
+never repeated in the message.
 """
 
 from __future__ import annotations
@@ -71,15 +72,19 @@ class CallFacts:
 
     :ivar started_at: UTC. Where a provider only says when a call ended, end less length.
     :ivar direction: None only at stage ADDENDUM.
-    :ivar caller: E.164 of the person outside the client company, whichever way the call went. None when withheld, not
-        said, or not a telephone (a browser, a SIP address).
+    :ivar caller: E.164 of the person outside the client company, whichever way the call went. None when
+        withheld, not said, or not a telephone (a browser, a SIP address).
     :ivar tracking_number: E.164 of the agency's number.
-    :ivar source: `source`, `campaign`, `medium` are plain words of at most 120, 120 and 60 characters (see `plain_text`).
-    :ivar region: ISO 3166-2 without its country, "NS|PE" where an area code serves both; `country` ISO 3166-1.
+    :ivar source: `source`, `campaign`, `medium` are plain words of at most 120, 120 and 60 characters (see
+        `plain_text`).
+    :ivar region: ISO 3166-2 without its country, "NS|PE" where an area code serves both; `country` ISO
+        3166-1.
     :ivar references: (kind, value), what the provider calls the call; kinds are the provider module's.
-    :ivar recording_reference: address of the recording. It opens the recording: seal it, never show or log it.
+    :ivar recording_reference: address of the recording. It opens the recording: seal it, never show or log
+        it.
     :ivar account: the provider's account or company, to be matched against the connection and not stored.
-    :ivar stage: `stage`, `revision` order what is said about one call (see `merge`); `revision` orders within a stage.
+    :ivar stage: `stage`, `revision` order what is said about one call (see `merge`); `revision` orders
+        within a stage.
     :ivar modified_only: the fields that this event settles even when it leaves them blank.
     """
 
@@ -172,7 +177,7 @@ class Provider(Protocol):
     content_types: frozenset[str]
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
-        """Whether one of the connection's active secrets signed it; every secret is tried, in constant time."""
+        """Whether one of the connection's active secrets signed it; all are tried, in constant time."""
 
     def event_key(self, body: bytes) -> str | None:
         """
@@ -194,8 +199,9 @@ def merge(known: CallFacts, news: CallFacts) -> CallFacts:
     """
     One call out of two things said about it, in whichever order they came.
 
-    The later of the two (stage, then revision) is believed wherever it says something or settles a field; the other
-    fills its blanks. The earliest start stands. Repeating either changes nothing.
+    The later of the two (stage, then revision) is believed wherever it says something or settles a field;
+    the other fills its blanks. The earliest start stands. Repeating either changes nothing, and the order
+    does not matter as long as no event is silent about what two before it disagreed on.
     """
     later, earlier = (news, known) if news.order >= known.order else (known, news)
     settled = later.modified_only
@@ -217,14 +223,14 @@ def merge(known: CallFacts, news: CallFacts) -> CallFacts:
 
 
 def _is_blank(name: str, value: object) -> bool:
-    return value is None or value == "" or value == () or (value is False and name == "caller_withheld")
+    return value in (None, "", ()) or (value is False and name == "caller_withheld")
 
 
 _NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only"}
 _SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not in _NOT_MERGED)
 
 
-_EMAIL = re.compile(r"\S@\S")
+_EMAIL = re.compile(r"\S@|@\S")
 _ADDRESS = re.compile(r"://|\bwww\.|[?&;]\s*[\w.\-\[\]]+=|^[\w.\-]+=\S|\b\w+clid\b", re.IGNORECASE)
 _IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{1,4}:){3,}", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d[\s().+\-/]{0,3}){10}|\+\s?(?:\d[\s().\-/]{0,2}){7}|\b\d{3}[\s.\-]\d{4}\b")
@@ -237,9 +243,10 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
     """
     A word or two of marketing, or "".
 
-    Control and formatting characters are removed, white space is one space, the rest is cut at `length`. What looks
-    like an e-mail address, a telephone number (ten digits, or seven written like one), a web or IP address, a query
-    string, or a click id (a UUID, or sixteen letters and digits in one run with both in it) is dropped altogether.
+    Control and formatting characters are removed, white space is one space, the rest is cut at `length`.
+    What looks like an e-mail address, a telephone number (ten digits, or seven written like one), a web or
+    IP address, a query string, or a click id (a UUID, or sixteen letters and digits in one run with both in
+    it) is dropped altogether.
     """
     if not isinstance(raw, str) or not raw:
         return ""
@@ -261,7 +268,7 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
 
 
 def tags(raw: object) -> tuple[str, ...]:
-    """At most twenty plain tags, each once, in order, from a list of texts or objects with a name, or a comma list."""
+    """At most twenty plain tags, each once, in order, from a list of texts or named objects, or a comma list."""
     items: list[object]
     if isinstance(raw, str):
         items = list(raw.split(","))
@@ -445,7 +452,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9._:\-]{1,80}", re.ASCII).fullmatch
 
 
 def reference(raw: object) -> str | None:
-    """What the provider calls something: up to eighty letters, digits and `.-_:`; whatever else is there is none."""
+    """What the provider calls something: up to eighty letters, digits and `.-_:`; anything else is none."""
     if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10**20:
         return str(raw)
     return raw if isinstance(raw, str) and _REFERENCE(raw) is not None else None

@@ -1,10 +1,10 @@
 """
 CallRail's webhooks: base64 HMAC-SHA1 over the raw body in `Signature`, keyed per company.
 
-Sources: apidocs.callrail.com, "Validating payloads" and "Webhooks". The payload does not name its event, so the event
-is known by what the payload holds. Pre-Call and Call Routing Complete come while the call lasts, Post-Call up to
-twenty minutes after it, Call Modified (with `changes`) whenever somebody works on it. Numeric `id` and `CAL...` id are
-kept as references of two kinds, because either way in may know only one.
+Sources: apidocs.callrail.com, "Validating payloads" and "Webhooks". The payload does not name its event, so
+the event is known by what the payload holds. Pre-Call and Call Routing Complete come while the call lasts,
+Post-Call up to twenty minutes after it, Call Modified (with `changes`) whenever somebody works on it.
+Numeric `id` and `CAL...` id are kept as references of two kinds, because either way in may know only one.
 """
 
 from __future__ import annotations
@@ -225,7 +225,8 @@ def _stage(payload: dict[str, Any], length: int | None) -> Stage:
 
 def _settled(payload: dict[str, Any]) -> frozenset[str]:
     """
-    What a Call Modified says for good: it is a snapshot, so every changeable field that it carries, even empty.
+    What a Call Modified says for good: it is a snapshot, so every changeable field that it carries, even
+    empty.
     """
     return frozenset(field for key, field in _SETTLED_BY.items() if key in payload)
 

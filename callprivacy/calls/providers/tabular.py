@@ -1,15 +1,17 @@
 """
 Calls from delimited text: CSV with or without BOM, with commas, semicolons or tabs, plain or gzip.
 
-Columns are found by their names, in any order; a column without a field of ours is never looked at. A row becomes
-`CallFacts` or the `RefusedError` that names its column. The reader streams: its memory does not depend on the file's
-size, a row of over a megabyte is refused, and a gzip file that unpacks beyond all measure is abandoned.
+Columns are found by their names, in any order; a column without a field of ours is never looked at. A row
+becomes `CallFacts` or the `RefusedError` that names its column. The reader streams: its memory does not
+depend on the file's size, a row of over a megabyte is refused, and a gzip file that unpacks beyond all
+measure is abandoned.
 
-Local times. A time without an offset is read in the zone that the importer was told. A time that the clocks skipped
-is read with the offset from before the change (02:30 becomes 03:30), a time that came twice is its first
-occurrence: PEP 495's `fold=0`.
+Local times. A time without an offset is read in the zone that the importer was told. A time that the clocks
+skipped is read with the offset from before the change (02:30 becomes 03:30), a time that came twice is its
+first occurrence: PEP 495's `fold=0`.
 
-Encoding. UTF-8; a line that is not is read as Windows-1252 and counted (`Table.recoded_lines`), to be announced.
+Encoding. UTF-8; a line that is not is read as Windows-1252 and counted (`Table.recoded_lines`), to be
+announced.
 """
 
 from __future__ import annotations
@@ -69,8 +71,8 @@ class Format:
     """
     How a kind of file names and writes its columns.
 
-    :ivar columns: field -> names of the column that may hold it, the best first; compared without case and outer
-        space.
+    :ivar columns: field -> names of the column that may hold it, the best first; compared without case and
+        outer space.
     :ivar slashes: how 01/02/2026 is read; None refuses it.
     :ivar references: makes (kind, value) pairs of the reference cell and the recording's address.
     :ivar default_region: the country of numbers without `+`.
@@ -98,7 +100,7 @@ type Row = tuple[int, CallFacts | RefusedError]
 
 
 def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Columns:
-    """What is kept of a header and what is dropped, in the header's order, and which required fields have no column."""
+    """What is kept and what is dropped of a header, in its order, and which required fields have no column."""
     places = _places(header, layout)
     fields_at = {index: field for field, index in places.items()}
     return Columns(
@@ -212,7 +214,8 @@ class Table:
 
         :param zone: of times without an offset.
         :param at: now; a start more than ten minutes later is refused.
-        :raises UnparsableError: a required column is missing, the file is damaged, or it is a decompression bomb.
+        :raises UnparsableError: a required column is missing, the file is damaged, or it is a decompression
+            bomb.
         """
         places = _places(self.header, layout)
         missing = [
@@ -373,7 +376,8 @@ def _local_or_not(text: str, slashes: Slashes) -> datetime | None:
             if not 1 <= hour <= 12:
                 return None
             hour = hour % 12 + (12 if found[7] in "Pp" else 0)
-        local = datetime(year, month, day, hour, int(found[5]), int(found[6] or 0))
+        minute, second = int(found[5]), int(found[6] or 0)
+        local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  # the zone is the caller's
         return datetime.fromisoformat(local.isoformat() + offset) if offset else local
     except ValueError:
         return None
@@ -433,7 +437,7 @@ def _row_reader(
     caller_column = names["caller"]
     normalise = phone.normalise
     references_of = layout.references
-    lengths = _Remembered[str, int | None](lambda raw: base.seconds(raw, names["seconds"]))
+    lengths = _Remembered[str, int | None](lambda raw: base.seconds(raw, names.get("seconds", "")))
     directions = _Remembered[str, Direction | None](lambda raw: _direction(raw, names.get("direction", "")))
     outcomes = _Remembered[str, tuple[Outcome | None, Direction | None]](
         lambda raw: _outcome(raw, names.get("outcome", ""))

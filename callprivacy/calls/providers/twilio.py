@@ -1,11 +1,12 @@
 """
 Twilio's voice callbacks: status of a call and of its recording.
 
-Sources: twilio.com/docs/usage/webhooks/webhooks-security (forms: address and sorted parameters; JSON: the address,
-with the body's SHA-256 in its query) and twilio.com/docs/usage/webhooks/webhook-shared-keys (the same string under
-HMAC-SHA256, its encoding taken to be base64 as well). Everything received is signed, so parameters that Twilio adds
-change nothing. Callbacks come in any order; `SequenceNumber` says which knows better. Legs of a call (`ParentCallSid`)
-are no calls. Twilio does not know voicemail on inbound calls: `completed` is answered.
+Sources: twilio.com/docs/usage/webhooks/webhooks-security (forms: address and sorted parameters; JSON: the
+address, with the body's SHA-256 in its query) and twilio.com/docs/usage/webhooks/webhook-shared-keys (the
+same string under HMAC-SHA256, its encoding taken to be base64 as well). Everything received is signed, so
+parameters that Twilio adds change nothing. Callbacks come in any order; `SequenceNumber` says which knows
+better. Legs of a call (`ParentCallSid`) are no calls. Twilio does not know voicemail on inbound calls:
+`completed` is answered.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Twilio:
     content_types = frozenset({FORM, JSON})
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
-        """Whether `X-Twilio-Signature` is this delivery's under one of the tokens, with or without the port."""
+        """Whether `X-Twilio-Signature` is this delivery's under one of the tokens, port or no port."""
         signed = _signed_suffix(delivery)
         algorithm = _algorithm(delivery.headers)
         if signed is None or algorithm is None:
@@ -108,7 +109,7 @@ class Twilio:
 
 
 def _load(body: bytes) -> dict[str, str]:
-    """The parameters of a form or of a JSON object's texts and numbers; of repeated names the first stands."""
+    """The parameters of a form, or a JSON object's texts and numbers; the first of repeated names stands."""
     if body.lstrip()[:1] == b"{":
         try:
             payload = json.loads(body)
@@ -149,7 +150,11 @@ def _signed_suffix(delivery: Delivery) -> str | None:
         )
     if content_type != FORM:
         return None
-    return "".join(name + value for name, value in sorted(set(_pairs(delivery.body))))
+    pairs = _pairs(delivery.body)
+    # A body that cannot be read must not pass as the empty one, whose signature is the address's alone.
+    return (
+        None if delivery.body and not pairs else "".join(name + value for name, value in sorted(set(pairs)))
+    )
 
 
 def _algorithm(headers: Mapping[str, str]) -> str | None:

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.calls.providers import PROVIDERS, base
+from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def facts(**changes: Any) -> CallFacts:
+    return dataclasses.replace(CallFacts(NOON, Direction.INBOUND), **changes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("started_at", datetime(2004, 12, 31, tzinfo=UTC)),
+        ("started_at", datetime(2026, 1, 1)),
+        ("direction", None),
+        ("seconds", -1),
+        ("seconds", 86_401),
+        ("recording_seconds", -1),
+        ("value_cents", -1),
+        ("caller", "404-555-0123"),
+        ("caller", ""),
+        ("tracking_number", "anonymous"),
+    ],
+)
+def test_facts_that_cannot_be_true_cannot_be_made(field: str, value: object) -> None:
+    with pytest.raises(RefusedError) as refused:
+        facts(**{field: value})
+    assert refused.value.column == field
+
+
+def test_a_withheld_caller_has_no_number() -> None:
+    with pytest.raises(RefusedError):
+        facts(caller="+14045550123", caller_withheld=True)
+
+
+def test_facts_do_not_print_what_they_hold() -> None:
+    shown = repr(
+        facts(
+            caller="+14045550123", tracking_number="+18005550123", source="Radio", references=(("id", "77"),)
+        )
+    )
+    assert not {"5550123", "Radio", "77"} & {part for part in ("5550123", "Radio", "77") if part in shown}
+
+
+def test_a_refusal_survives_a_queue() -> None:
+    again = pickle.loads(pickle.dumps(RefusedError("Phone Number", "a number")))
+    assert (again.column, again.expected, str(again)) == (
+        "Phone Number",
+        "a number",
+        "Phone Number: expected a number",
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("  Google   Ads\x00\u202e ", "Google Ads"),
+        ("Spring_Sale_2026_Northeast_Search", "Spring_Sale_2026_Northeast_Search"),
+        ("Café München", "Café München"),
+        ("Postcard 2026-01-15", "Postcard 2026-01-15"),
+        ("google.com", "google.com"),
+        ("a" * 200, "a" * 120),
+        ("jo@example.com", ""),
+        ("jo @example.com", ""),
+        ("Coffee @ Work", "Coffee @ Work"),
+        ("Call 404-555-0123", ""),
+        ("call 555-0123", ""),
+        ("+44 117 496 0123", ""),
+        ("https://example.com/x", ""),
+        ("www.example.com", ""),
+        ("?utm_source=x", ""),
+        ("gclid=abc", ""),
+        ("EAIaIQobChMI4f3G2bX8", ""),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", ""),
+        ("192.0.2.7", ""),
+        ("2001:db8:0:1:2::7", ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_marketing_words_stay_and_people_and_clicks_go(raw: object, text: str) -> None:
+    assert base.plain_text(raw) == text
+
+
+@given(st.text())
+def test_plain_text_is_short_printable_and_stays_as_it_is(raw: str) -> None:
+    text = base.plain_text(raw)
+    assert len(text) <= base.TEXT_LENGTH
+    assert "\n" not in text
+    assert all(f"{text} "[index + 1] == " " for index, char in enumerate(text) if char == "@")
+    assert base.plain_text(text) in (text, "")
+
+
+def test_tags_are_plain_few_and_different() -> None:
+    assert base.tags(["hot", "hot", {"name": "quote"}, "jo@example.com", 7, None]) == ("hot", "quote")
+    assert base.tags("quote, follow up,,quote") == ("quote", "follow up")
+    assert len(base.tags([f"tag {index}" for index in range(100)])) == base.TAGS_AT_MOST
+    assert base.tags({"name": "x"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (None, None),
+        ("", None),
+        ("13", 13),
+        (13, 13),
+        (13.0, 13),
+        (" 7 ", 7),
+        ("02:05", 125),
+        ("1:00:01", 3601),
+        ("86400", 86400),
+    ],
+)
+def test_lengths(raw: object, value: int | None) -> None:
+    assert base.seconds(raw, "duration") == value
+
+
+@pytest.mark.parametrize("raw", ["-1", -1, "86401", "x", "1.5", True, [], "9" * 30, float("inf"), "٣"])
+def test_lengths_that_are_none(raw: object) -> None:
+    with pytest.raises(RefusedError):
+        base.seconds(raw, "duration")
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("", None),
+        ("--", None),
+        (None, None),
+        ("$1,234.50", 123450),
+        ("12", 1200),
+        (12.5, 1250),
+        ("0.05", 5),
+        ("€ 3", 300),
+    ],
+)
+def test_amounts(raw: object, value: int | None) -> None:
+    assert base.cents(raw, "value") == value
+
+
+@pytest.mark.parametrize("raw", ["-5", "five", "1,23", "9" * 13, "1.234", [], float("nan")])
+def test_amounts_that_are_none(raw: object) -> None:
+    with pytest.raises(RefusedError):
+        base.cents(raw, "value")
+
+
+def test_answers() -> None:
+    assert [base.answer(raw, "q") for raw in (True, "Yes", "no", 0, "", None)] == [
+        True,
+        True,
+        False,
+        False,
+        None,
+        None,
+    ]
+    odd: tuple[object, ...] = ("perhaps", [], 1.5)
+    for raw in odd:
+        with pytest.raises(RefusedError):
+            base.answer(raw, "q")
+
+
+def test_a_place_is_the_providers_code_or_the_numbers() -> None:
+    assert base.place("US", "ny", "+14045550123") == ("US", "NY")
+    assert base.place("", "", "+14045550123") == ("US", "GA")
+    assert base.place("US", "Georgia", "+14045550123") == ("US", "GA")
+    assert base.place("GB", "", "+14045550123") == ("GB", "")
+    assert base.place(None, None, None) == ("", "")
+
+
+def test_only_https_addresses_are_recordings() -> None:
+    assert base.recording_link("https://example.com/1?k=2") == "https://example.com/1?k=2"
+    for raw in ("http://example.com/1", "javascript:x", "https://a b", "https://" + "a" * 2000, 7, None, ""):
+        assert base.recording_link(raw) is None
+
+
+EVENTS = (
+    facts(started_at=NOON - timedelta(seconds=1), stage=Stage.STARTED, caller="+14045550123", source="Radio"),
+    facts(stage=Stage.ROUTED, revision=1, tracking_number="+18005550123"),
+    facts(
+        stage=Stage.ENDED,
+        revision=2,
+        seconds=0,
+        outcome=Outcome.MISSED,
+        tags=("hot",),
+        first_call=False,
+        value_cents=500,
+    ),
+    facts(
+        direction=None, stage=Stage.ADDENDUM, recording_reference="https://example.com/1", recording_seconds=8
+    ),
+    facts(stage=Stage.MODIFIED, revision=3, tags=("cold",), modified_only=frozenset({"tags", "value_cents"})),
+    facts(
+        stage=Stage.MODIFIED, revision=4, value_cents=900, modified_only=frozenset({"tags", "value_cents"})
+    ),
+)
+
+
+def test_every_order_of_events_ends_in_the_same_call() -> None:
+    ends = set()
+    for order in itertools.permutations(EVENTS):
+        call = order[0]
+        for event in (*order[1:], *order[:3]):
+            call = base.merge(call, event)
+        ends.add(call)
+    (call,) = ends
+    assert call.started_at == NOON - timedelta(seconds=1)
+    assert (call.caller, call.tracking_number, call.source) == ("+14045550123", "+18005550123", "Radio")
+    assert (call.seconds, call.outcome, call.first_call) == (0, Outcome.MISSED, False)
+    assert (call.tags, call.value_cents) == ((), 900)
+    assert (call.recording_reference, call.recording_seconds) == ("https://example.com/1", 8)
+    assert call.direction is Direction.INBOUND
+    assert call.order == Stage.MODIFIED << 48 | 4
+
+
+def test_the_later_event_decides_whether_the_caller_was_withheld() -> None:
+    hidden = facts(caller_withheld=True, stage=Stage.STARTED)
+    shown = facts(caller="+14045550123", stage=Stage.ENDED)
+    assert base.merge(hidden, shown).caller == "+14045550123"
+    assert not base.merge(shown, hidden).caller_withheld
+    hidden = dataclasses.replace(hidden, stage=Stage.MODIFIED)
+    assert base.merge(shown, hidden).caller is None
+    assert base.merge(hidden, shown).caller_withheld
+
+
+def test_the_registry_knows_providers_by_their_names() -> None:
+    assert {name: provider.name for name, provider in PROVIDERS.items()} == {
+        "callrail": "callrail",
+        "twilio": "twilio",
+    }
