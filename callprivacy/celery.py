@@ -12,8 +12,8 @@ app = Celery("callprivacy")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Name of the job -> task and seconds between two runs. A job claims its period in the database, so that a lost or
-# doubled message costs nothing.
+# Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
+# a lost or doubled message costs nothing.
 _EVERY: dict[str, tuple[str, float]] = {}
 
 app.conf.beat_schedule = {

@@ -14,12 +14,14 @@ from callprivacy.lib import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- What the environment says ---------------------------------------------------------------------------------
+# --- What the environment says ----------------------------------------------------------
 
 CALLPRIVACY_STATE = Path(env.optional("CALLPRIVACY_STATE", str(BASE_DIR / ".state"))).resolve()
 CALLPRIVACY_ROLE = env.optional("CALLPRIVACY_ROLE", "app")
 if CALLPRIVACY_ROLE not in {"app", "owner"}:
-    raise env.SettingError("CALLPRIVACY_ROLE", "is neither app nor owner", "Leave it out, or write owner to migrate.")
+    raise env.SettingError(
+        "CALLPRIVACY_ROLE", "is neither app nor owner", "Leave it out, or write owner to migrate."
+    )
 
 _address = env.public_address(
     "CALLPRIVACY_URL", remedy="Write the address people open, such as https://calls.example.com."
@@ -36,7 +38,7 @@ FIELD_ENCRYPTION_KEY = env.fernet_keys(
     "FIELD_ENCRYPTION_KEY",
     remedy=(
         "Write one or more keys, newest first, with commas between. Make one: "
-        'python3 -c "import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())".'
+        'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())".'
     ),
 )
 CALLPRIVACY_SIGNING_KEY = env.secret_bytes(
@@ -51,9 +53,11 @@ CALLPRIVACY_SIGNING_KEY = env.secret_bytes(
 CALLPRIVACY_EARLIER_PUBLIC_KEYS = env.optional("CALLPRIVACY_EARLIER_PUBLIC_KEYS", "").split()
 # How many proxies of ours stand in front; their forwarded addresses are believed, nobody else's.
 CALLPRIVACY_PROXY_COUNT = env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0)
-REDIS_URL = env.redis_address("REDIS_URL", remedy="Write redis://:password@host:6379/0, or unix:///path/to/socket.")
+REDIS_URL = env.redis_address(
+    "REDIS_URL", remedy="Write redis://:password@host:6379/0, or unix:///path/to/socket."
+)
 
-# --- Django ----------------------------------------------------------------------------------------------------
+# --- Django -----------------------------------------------------------------------------
 
 DEBUG = False
 ROOT_URLCONF = "callprivacy.urls"
@@ -134,7 +138,7 @@ TEMPLATES = [
     }
 ]
 
-# --- Databases -------------------------------------------------------------------------------------------------
+# --- Databases --------------------------------------------------------------------------
 
 
 def _database(name: str, owner_name: str) -> dict[str, Any]:
@@ -164,7 +168,7 @@ CACHES = {
     }
 }
 
-# --- Sign-in ---------------------------------------------------------------------------------------------------
+# --- Sign-in ----------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -222,7 +226,7 @@ ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 
-# --- Browser ---------------------------------------------------------------------------------------------------
+# --- Browser ----------------------------------------------------------------------------
 
 ALLOWED_HOSTS = sorted({_address.hostname or ""} | (set() if _https else {"127.0.0.1", "localhost", "[::1]"}))
 CSRF_TRUSTED_ORIGINS = [CALLPRIVACY_URL]
@@ -264,7 +268,7 @@ SECURE_CSP = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# --- Files, mail, logs -----------------------------------------------------------------------------------------
+# --- Files, mail, logs ------------------------------------------------------------------
 
 STATIC_URL = "static/"
 STATIC_ROOT = CALLPRIVACY_STATE / "static"
@@ -280,7 +284,9 @@ STORAGES = {
 CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
 CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")
 MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional("CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional(
+    "CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>"
+)
 
 _level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
 if _level is None:
@@ -288,7 +294,7 @@ if _level is None:
 logs.configure()
 LOGGING = logs.settings(level=_level, as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")
 
-# --- Jobs ------------------------------------------------------------------------------------------------------
+# --- Jobs -------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.broker_address(REDIS_URL)
 CELERY_TIMEZONE = "UTC"

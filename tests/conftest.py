@@ -1,9 +1,9 @@
 """
 The suite's ground: real PostgreSQL as the app's own role, real Valkey, no network beyond this machine.
 
-The owner migrates one pair of template databases for the code as it stands; every worker clones it. A test rolls
-back; one marked `django_db(transaction=True)` commits into a pair of its own, which is dropped afterwards and never
-flushed. Subprocesses find the same databases through the environment.
+The owner migrates one pair of template databases for the code as it stands; every worker clones it. A test
+rolls back; one marked `django_db(transaction=True)` commits into a pair of its own, which is dropped
+afterwards and never flushed. Subprocesses find the same databases through the environment.
 """
 
 from __future__ import annotations
@@ -66,16 +66,16 @@ def databases() -> Iterator[ground.Databases]:
 @pytest.fixture(scope="session")
 def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """This worker's own pair of databases."""
-    from django.test import TransactionTestCase  # noqa: PLC0415
+    from django.test import TransactionTestCase
 
     # The trail refuses TRUNCATE, and a clone is thrown away: nothing is ever flushed.
-    TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined,method-assign]
+    TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined]
     pair = databases.current = databases.clone()
     with django_db_blocker.unblock():
         ground.point_to(pair)
     yield
     with django_db_blocker.unblock():
-        from django.db import connections  # noqa: PLC0415
+        from django.db import connections
 
         connections.close_all()
     databases.drop(pair)
@@ -83,7 +83,10 @@ def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBloc
 
 @pytest.fixture
 def own_databases(
-    request: pytest.FixtureRequest, databases: ground.Databases, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    request: pytest.FixtureRequest,
+    databases: ground.Databases,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[None]:
     """A pair of databases for one test that commits."""
     marker = request.node.get_closest_marker("django_db")
@@ -104,6 +107,5 @@ def own_databases(
 
 
 @pytest.fixture
-def _django_db_helper(own_databases: None, _django_db_helper: None) -> Iterator[None]:
+def _django_db_helper(own_databases: None, _django_db_helper: None) -> None:
     """Let a test that commits have its databases before pytest-django opens them."""
-    yield

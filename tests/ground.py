@@ -1,8 +1,8 @@
 """
 What the suite stands on: the servers, the template databases, and each worker's clones of them.
 
-Several runs at once share one set of servers in `.state/test`; who joins first starts them, who leaves last stops
-them. `DATABASE_URL` (a role that may make databases and roles) and `REDIS_URL` name other servers instead.
+Several runs at once share one set of servers in `.state/test`; who joins first starts them, who leaves last
+stops them. `DATABASE_URL` (a role that may make databases and roles) and `REDIS_URL` name other servers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -57,13 +57,13 @@ _FAST = {
 
 
 def prepare_environment(environ: MutableMapping[str, str]) -> None:
-    """Set what the settings ask for: secrets of this run, an address that is no real one; workers inherit them."""
+    """Set what the settings ask for, with secrets of this run; workers inherit them."""
     if _GIVEN_DATABASE in environ:
         return
     environ[_GIVEN_DATABASE] = environ.get("DATABASE_URL", "")
     environ[_GIVEN_REDIS] = environ.get("REDIS_URL", "")
     fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    environ |= {
+    ours = {
         "DJANGO_SETTINGS_MODULE": "callprivacy.settings",
         "CALLPRIVACY_ROLE": "app",
         "CALLPRIVACY_URL": "http://127.0.0.1:8000",
@@ -74,9 +74,10 @@ def prepare_environment(environ: MutableMapping[str, str]) -> None:
         "FIELD_ENCRYPTION_KEY": fernet_key,
         "MAIL_URL": "",
     }
+    environ.update(ours)
 
 
-# --- The servers -----------------------------------------------------------------------------------------------
+# --- The servers ------------------------------------------------------------------------
 
 
 class _Servers:
@@ -121,6 +122,7 @@ class _Servers:
                     place = services.Place.of(STATE)
                     services.Postgres(place, settings=_FAST).stop()
                     services.Valkey(place).stop()
+                    place.forget_if_elsewhere()
 
 
 def _start_afresh_if_broken(postgres: services.Postgres) -> None:
@@ -132,7 +134,7 @@ def _start_afresh_if_broken(postgres: services.Postgres) -> None:
         postgres.start(stays=True)
 
 
-# --- The databases ---------------------------------------------------------------------------------------------
+# --- The databases ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -196,9 +198,9 @@ class Databases:
             {alias: _address(self.admin_url, user=OWNER, database=name) for alias, name in names.items()},
         )
 
-    def _execute(self, statement: str, **names: str) -> None:
+    def _execute(self, statement: LiteralString, **names: str) -> None:
         identifiers = {key: sql.Identifier(value) for key, value in names.items()}
-        self.admin.execute(sql.SQL(statement).format(**identifiers))  # type: ignore[arg-type]
+        self.admin.execute(sql.SQL(statement).format(**identifiers))
 
     def prepare(self) -> None:
         """Make the template, unless a run has done so; drop what earlier runs left behind."""
@@ -212,7 +214,9 @@ class Databases:
             self.admin.execute("SELECT pg_advisory_unlock(%s)", [_TEMPLATE_LOCK])
 
     def _exists(self, name: str) -> bool:
-        return self.admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+        return (
+            self.admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+        )
 
     def _sweep(self) -> None:
         """Drop the databases of runs, and the templates of code, that nobody uses any more."""
@@ -252,8 +256,12 @@ class Databases:
                 connection.execute(services.grant_statements(database=name, owner=OWNER, app=APP).encode())
         _migrate(part)
         for alias in ALIASES:
-            self._execute("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true", name=part.names[alias])
-            self._execute("ALTER DATABASE {part} RENAME TO {name}", part=part.names[alias], name=template.names[alias])
+            self._execute(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true", name=part.names[alias]
+            )
+            self._execute(
+                "ALTER DATABASE {part} RENAME TO {name}", part=part.names[alias], name=template.names[alias]
+            )
 
     def clone(self) -> Pair:
         """Return a fresh pair, made from the template."""
@@ -284,7 +292,7 @@ def _migrate(pair: Pair) -> None:
     """Migrate as the owner, in a process of its own: settings are read once."""
     code = (
         "import django; django.setup(); from django.core.management import call_command; "
-        "[call_command('migrate', database=alias, verbosity=0, interactive=False) for alias in ('default', 'vault')]"
+        "[call_command('migrate', database=alias, verbosity=0) for alias in ('default', 'vault')]"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -295,7 +303,7 @@ def _migrate(pair: Pair) -> None:
         raise RuntimeError(f"The template could not be migrated:\n{done.stdout}{done.stderr}")
 
 
-# --- What the hooks call ---------------------------------------------------------------------------------------
+# --- What the hooks call ----------------------------------------------------------------
 
 servers = _Servers()
 
@@ -311,8 +319,8 @@ def join() -> None:
         "REDIS_URL": servers.redis_url,
         **Pair({}, nowhere, nowhere).environment(),
     }
-    import django  # noqa: PLC0415 the settings read what was set just now
-    from django.conf import settings  # noqa: PLC0415
+    import django
+    from django.conf import settings
 
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -327,7 +335,7 @@ def leave() -> None:
 
 def point_to(pair: Pair) -> None:
     """Make Django, its future connections and future subprocesses use the pair."""
-    from django.db import connections  # noqa: PLC0415
+    from django.db import connections
 
     connections.close_all()
     for alias in ALIASES:

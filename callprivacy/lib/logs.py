@@ -15,7 +15,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _LONGEST = 15  # digits of an E.164 number
 _LIKE_A_NUMBER = re.compile(
-    r"(?P<date>(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?)?(?!\d))"
+    r"(?P<date>(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d"
+    r"(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?)?(?!\d))"
     r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
 
@@ -52,7 +53,10 @@ def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape
 
 def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: every value of the event, however deep, without numbers."""
-    return {key: value if key in {"_record", "_from_structlog"} else _masked(value) for key, value in event.items()}
+    return {
+        key: value if key in {"_record", "_from_structlog"} else _masked(value)
+        for key, value in event.items()
+    }
 
 
 _SHARED: list[Processor] = [

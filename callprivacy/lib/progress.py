@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class Output(Protocol):
@@ -20,13 +20,15 @@ class Progress:
     Used as a context manager; the last line is always written, and says so when the work was cut short.
     """
 
-    def __init__(self, what: str, *, out: Output, total: int | None = None, every: float | None = None) -> None:
+    def __init__(
+        self, what: str, *, out: Output, total: int | None = None, every: float | None = None
+    ) -> None:
         self.what, self.out, self.total, self.done = what, out, total, 0
         self._live = out.isatty()
         self._every = every if every is not None else (0.1 if self._live else 5.0)
         self._start = self._last = time.monotonic()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -50,7 +52,8 @@ class Progress:
         """Return the line as it stands: what, how many of how many, and how fast."""
         seconds = max(time.monotonic() - self._start, 1e-6)
         share = f" of {self.total:,} ({min(self.done / self.total, 1):.0%})" if self.total else ""
-        return f"{self.what}: {self.done:,}{share}, {self.done / seconds:,.0f}/s{' (stopped)' if stopped else ''}"
+        stop = " (stopped)" if stopped else ""
+        return f"{self.what}: {self.done:,}{share}, {self.done / seconds:,.0f}/s{stop}"
 
     def _write(self, *, stopped: bool = False, final: bool = False) -> None:
         line = self.line(stopped=stopped)
