@@ -1,0 +1,191 @@
+// Small behaviours, each bound to an attribute (templates/components/README.md lists them). Pages work without them
+// wherever the browser can do the deed by itself. Nothing of a page is stored in the browser but the theme.
+
+const on = (type, selector, act) =>
+  document.addEventListener(type, (event) => {
+    const element = event.target instanceof Element ? event.target.closest(selector) : null;
+    if (element) act(element, event);
+  });
+
+// ---- dialogs -------------------------------------------------------------------------------------------------------
+on("click", "[data-open]", (button) => {
+  const dialog = document.getElementById(button.dataset.open);
+  if (!(dialog instanceof HTMLDialogElement)) return;
+  button.closest("details.menu")?.removeAttribute("open");
+  dialog.showModal();
+  dialog.querySelector("[autofocus]")?.focus();
+});
+on("click", "[data-close]", (button) => button.closest("dialog")?.close());
+on("click", "dialog", (dialog, event) => {
+  if (event.target !== dialog) return;
+  const box = dialog.getBoundingClientRect();
+  const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+  if (!inside && !dialog.hasAttribute("data-stay")) dialog.close();
+});
+
+// ---- menus ---------------------------------------------------------------------------------------------------------
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.removeAttribute("open");
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    const had = menu.contains(document.activeElement);
+    menu.removeAttribute("open");
+    if (had) menu.querySelector("summary")?.focus();
+  }
+});
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest?.("details.menu[open]");
+  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.removeAttribute("open");
+});
+document.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.matches?.("details.menu[open]")) event.target.querySelector("[data-first]")?.focus();
+  },
+  true,
+);
+
+// ---- theme ---------------------------------------------------------------------------------------------------------
+const themeNow = () => document.documentElement.dataset.theme ?? "system";
+const markTheme = () => {
+  for (const radio of document.querySelectorAll("[data-theme-choice]")) radio.checked = radio.value === themeNow();
+};
+on("change", "[data-theme-choice]", (radio) => {
+  if (radio.value === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = radio.value;
+  try {
+    if (radio.value === "system") localStorage.removeItem("theme");
+    else localStorage.setItem("theme", radio.value);
+  } catch {
+    // storage refused: the choice lasts for this page
+  }
+  markTheme();
+  document.dispatchEvent(new CustomEvent("look:theme"));
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new CustomEvent("look:theme")));
+
+// ---- copying, dismissing, submitting -------------------------------------------------------------------------------
+const say = (text) => {
+  const region = document.getElementById("announce");
+  if (!region) return;
+  region.textContent = "";
+  setTimeout(() => (region.textContent = text), 50);
+};
+on("click", "[data-copy]", async (button) => {
+  const source = document.querySelector(button.dataset.copy);
+  if (!source) return;
+  const label = button.querySelector("[data-copy-label]") ?? button;
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+    label.textContent = "Copied";
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    label.textContent = "Selected: press Ctrl+C";
+  }
+  say(label.textContent);
+  setTimeout(() => (label.textContent = before), 2500);
+});
+on("click", "[data-dismiss]", (button) => button.closest("[data-dismissable], .alert, [role=status]")?.remove());
+on("change", "form[data-autosubmit] :is(select, input[type=checkbox], input[type=radio])", (control) => control.form.requestSubmit());
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches?.("form[data-once]") || event.defaultPrevented) return;
+  setTimeout(() => {
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+  });
+});
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const button of document.querySelectorAll("form[data-once] button:disabled:not([data-needs-phrase])")) button.disabled = false;
+});
+
+// ---- lists, bulk, typed confirmation -------------------------------------------------------------------------------
+on("input", "[data-filter-list]", (input) => {
+  const words = input.value.trim().toLowerCase();
+  const list = document.querySelector(input.dataset.filterList);
+  let shown = 0;
+  for (const item of list?.children ?? []) {
+    if (item.hasAttribute("data-always")) continue;
+    item.hidden = !item.textContent.toLowerCase().includes(words);
+    if (!item.hidden) shown += 1;
+  }
+  const none = list?.querySelector("[data-none]");
+  if (none) none.hidden = shown > 0;
+});
+const markBulk = (name) => {
+  const boxes = [...document.getElementsByName(name)].filter((box) => box.type === "checkbox");
+  const ticked = boxes.filter((box) => box.checked).length;
+  for (const bar of document.querySelectorAll("[data-bulk]")) {
+    if (bar.dataset.bulk !== name) continue;
+    bar.hidden = ticked === 0;
+    for (const count of bar.querySelectorAll("[data-bulk-count]")) count.textContent = String(ticked);
+  }
+  for (const all of document.querySelectorAll("[data-check-all]")) {
+    if (all.dataset.checkAll !== name) continue;
+    all.checked = ticked > 0 && ticked === boxes.length;
+    all.indeterminate = ticked > 0 && ticked < boxes.length;
+  }
+};
+on("change", "input[type=checkbox]", (box) => {
+  if (box.dataset.checkAll) {
+    for (const other of document.getElementsByName(box.dataset.checkAll)) if (!other.disabled) other.checked = box.checked;
+    markBulk(box.dataset.checkAll);
+  } else if (box.name) markBulk(box.name);
+});
+on("input", "input[data-phrase]", (input) => {
+  const same = input.value.trim() === input.dataset.phrase;
+  for (const button of input.form?.querySelectorAll("[data-needs-phrase]") ?? []) button.disabled = !same;
+});
+
+// ---- a value that may be seen for a while --------------------------------------------------------------------------
+const countDown = (element) => {
+  if (element.dataset.counting) return;
+  element.dataset.counting = "yes";
+  const total = Number(element.dataset.countdown);
+  const end = performance.now() + total * 1000;
+  const left = element.querySelector("[data-countdown-left]");
+  const bar = element.querySelector("progress");
+  const gone = () => {
+    clearInterval(timer);
+    const note = document.createElement("p");
+    note.className = "text-muted";
+    note.setAttribute("role", "status");
+    note.textContent = element.dataset.countdownGone ?? "Hidden again.";
+    element.replaceWith(note);
+  };
+  const tick = () => {
+    if (!element.isConnected) return clearInterval(timer);
+    const seconds = Math.max(0, (end - performance.now()) / 1000);
+    if (left) left.textContent = String(Math.ceil(seconds));
+    if (bar) bar.value = seconds;
+    if (seconds <= 0) gone();
+  };
+  const timer = setInterval(tick, 250);
+  addEventListener("pagehide", gone, { once: true }); // nothing stays for the back button
+  tick();
+};
+
+// ---- start ---------------------------------------------------------------------------------------------------------
+const wire = (root) => {
+  for (const element of root.querySelectorAll?.("[data-countdown]") ?? []) countDown(element);
+  if (root.matches?.("[data-countdown]")) countDown(root);
+};
+wire(document);
+markTheme();
+for (const box of document.querySelectorAll("[data-bulk]")) markBulk(box.dataset.bulk);
+// the browser may have restored what was typed
+for (const input of document.querySelectorAll("input[data-phrase]")) input.dispatchEvent(new Event("input", { bubbles: true }));
+new MutationObserver((changes) => {
+  for (const change of changes) for (const node of change.addedNodes) if (node instanceof Element) wire(node);
+}).observe(document.body, { childList: true, subtree: true });
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status === 403) say("This is not allowed, or your session has ended. Reload the page.");
+});
