@@ -165,7 +165,14 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "callprivacy",
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
-    }
+    },
+    # Hints between web and worker: what does not answer at once is left to the sweep.
+    "hints": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "callprivacy-hints",
+        "OPTIONS": {"socket_timeout": 0.25, "socket_connect_timeout": 0.25},
+    },
 }
 
 # --- Sign-in ----------------------------------------------------------------------------

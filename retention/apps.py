@@ -5,3 +5,26 @@ class RetentionConfig(AppConfig):
     name = "retention"
     label = "retention"
     verbose_name = "Retention"
+
+    def ready(self) -> None:
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
+
+        kinds.register(
+            kinds.Kind(
+                "vendor_deletion",
+                title="Recordings to delete at the vendor",
+                step="Open the deletions",
+                url_name="retention:errands",
+                permission=Permission.MANAGE_RETENTION,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
+                "go_live",
+                title="Expired calls that stay because the client is observed only",
+                step="See what would leave",
+                url_name="retention:policies",
+                permission=Permission.MANAGE_RETENTION,
+            )
+        )

@@ -109,3 +109,11 @@ def own_databases(
 @pytest.fixture
 def _django_db_helper(own_databases: None, _django_db_helper: None) -> None:
     """Let a test that commits have its databases before pytest-django opens them."""
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The fixed cast, in a test that rolls back."""
+    from tests import cast as actors  # noqa: PLC0415  (models load after Django's setup)
+
+    return actors.assemble()

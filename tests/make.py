@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, User
 from callprivacy.accounts.services import agencies
 from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.models import Call, Caller, TrackingNumber, call_id
+from callprivacy.calls.models import Call, Caller, Recording, TrackingNumber, call_id
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
@@ -25,9 +26,7 @@ JOB = Actor.job("tests")
 
 def agency(name: str, *, at: datetime = NOON) -> Agency:
     """An agency in New York's zone."""
-    return agencies.create_agency(
-        name=name, time_zone="America/New_York", by=JOB, at=at
-    )
+    return agencies.create_agency(name=name, time_zone="America/New_York", by=JOB, at=at)
 
 
 def client(of: Agency, name: str, *, at: datetime = NOON, **fields: Any) -> Client:
@@ -45,9 +44,7 @@ def client(of: Agency, name: str, *, at: datetime = NOON, **fields: Any) -> Clie
 
 def person(of: Agency, name: str, role: Role, *, at: datetime = NOON) -> Membership:
     """A person with a membership; the e-mail follows from both names."""
-    user = User.objects.create_user(
-        f"{name}@{of.slug}.example", PASSWORD, name=name.capitalize()
-    )
+    user = User.objects.create_user(f"{name}@{of.slug}.example", PASSWORD, name=name.capitalize())
     with job_scope(agency_id=of.pk):
         return Membership.objects.create(agency=of, user=user, role=role, created_at=at)
 
@@ -80,12 +77,8 @@ def call(
     **fields: Any,
 ) -> Call:
     """A call from a number in E.164 (None: withheld) that started at `at`."""
-    caller_ids = vault.ensure_callers(
-        client_id=of.pk, numbers=[number] if number else [], at=at
-    )
-    with vault.hold_callers(
-        client_id=of.pk, caller_ids=list(caller_ids.values())
-    ) as keys:
+    caller_ids = vault.ensure_callers(client_id=of.pk, numbers=[number] if number else [], at=at)
+    with vault.hold_callers(client_id=of.pk, caller_ids=list(caller_ids.values())) as keys:
         with job_scope(agency_id=of.agency_id):
             caller = None
             if number:
@@ -120,11 +113,30 @@ def call(
             )
 
 
-def tracking_number(
-    of: Client, number: str, *, at: datetime = NOON, **fields: Any
-) -> TrackingNumber:
+def tracking_number(of: Client, number: str, *, at: datetime = NOON, **fields: Any) -> TrackingNumber:
     """A tracking number of a client."""
     with job_scope(agency_id=of.agency_id):
         return TrackingNumber.objects.create(
             agency_id=of.agency_id, client=of, number=number, created_at=at, **fields
         )
+
+
+def recording(of: Call, reference: str) -> Recording:
+    """A withheld recording of a call, its vendor's reference sealed under its own key."""
+    recording_id = uuid.uuid4()
+    callers = [of.caller_id] if of.caller_id else []
+    with vault.hold_callers(client_id=of.client_id, caller_ids=callers) as keys:
+        key = vault.create_recording_keys(
+            client_id=of.client_id, recordings=[(recording_id, of.caller_id)], callers=keys, at=NOON
+        )[recording_id]
+        with job_scope(agency_id=of.agency_id):
+            return Recording.objects.create(
+                pk=recording_id,
+                agency_id=of.agency_id,
+                client_id=of.client_id,
+                call=of,
+                provider="callrail",
+                reference=key.seal(
+                    reference.encode(), Place(of.client_id, "calls_recording", "reference", recording_id)
+                ),
+            )

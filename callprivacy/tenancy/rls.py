@@ -57,9 +57,7 @@ class Policies(RunSQL):
         self.table, self.read, self.write = table, read, write
         self.insert, self.only_append = insert, only_append
         super().__init__(
-            _policies(
-                table, read=read, write=write, insert=insert, only_append=only_append
-            ),
+            _policies(table, read=read, write=write, insert=insert, only_append=only_append),
             _undo(table),
         )
 
@@ -73,18 +71,14 @@ class Policies(RunSQL):
         return (self.__class__.__qualname__, [self.table], kwargs)
 
 
-def AgencyRows(
-    table: str, *, client: bool = False, only_append: bool = False
-) -> Policies:  # noqa: N802
+def AgencyRows(table: str, *, client: bool = False, only_append: bool = False) -> Policies:  # noqa: N802
     """
     Rows of the scope's agency, for its staff and jobs; with `client`, for a client's scope too.
 
     :param table: database table with a column `agency_id`.
     """
     kinds = "('staff', 'job', 'client')" if client else "('staff', 'job')"
-    condition = (
-        f"agency_id = (SELECT scope_agency()) AND (SELECT scope_kind()) IN {kinds}"
-    )
+    condition = f"agency_id = (SELECT scope_agency()) AND (SELECT scope_kind()) IN {kinds}"
     return Policies(table, read=condition, write=condition, only_append=only_append)
 
 
@@ -121,9 +115,7 @@ def ClientRows(  # noqa: N802
 class ClientKey(RunSQL):
     """A foreign key that stays inside the client: (agency_id, client_id, column) meets the same three there."""
 
-    def __init__(
-        self, table: str, column: str, target: str, *, on_delete: str = "NO ACTION"
-    ) -> None:
+    def __init__(self, table: str, column: str, target: str, *, on_delete: str = "NO ACTION") -> None:
         self.table, self.column, self.target, self.on_delete = (
             table,
             column,
@@ -171,7 +163,7 @@ class AppendOnly(RunSQL):
             CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation'; END $$;
             CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
-                FOR EACH ROW EXECUTE FUNCTION {table}_refuse();
+                FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse();
             CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}
                 FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse();
             """,

@@ -35,9 +35,7 @@ def _enter(scope: Scope) -> Iterator[Scope]:
     outer = lib_scope.current()
     if outer is not None:
         if outer != scope:
-            raise ScopeConflictError(
-                f"{scope.kind} scope inside a different {outer.kind} scope."
-            )
+            raise ScopeConflictError(f"{scope.kind} scope inside a different {outer.kind} scope.")
         with transaction.atomic():
             yield scope
         return
@@ -59,11 +57,7 @@ def _forget_settings() -> None:
     Otherwise the commit or rollback that follows clears them. A broken transaction takes no statement,
     and its savepoint's rollback restores what was before.
     """
-    if (
-        len(connection.atomic_blocks) < 2
-        or connection.needs_rollback
-        or connection.connection is None
-    ):
+    if len(connection.atomic_blocks) < 2 or connection.needs_rollback or connection.connection is None:
         return
     if connection.connection.info.transaction_status == TransactionStatus.INTRANS:
         with connection.cursor() as cursor:

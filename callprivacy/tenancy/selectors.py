@@ -1,11 +1,14 @@
-"""What is known about agencies without entering one."""
+"""What is known about agencies without entering one, and what follows from a client's own settings."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from callprivacy.tenancy.enums import KeyPurpose
-from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.models import Client, PublicKey
 
 
 def agency_ids() -> list[int]:
@@ -18,3 +21,15 @@ def agency_ids() -> list[int]:
 def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
     """Return whose public key this is, or None."""
     return PublicKey.objects.filter(key=key, purpose=purpose).first()
+
+
+def cutoff_of(client: Client, at: datetime) -> datetime:
+    """
+    Return the instant before which a client's calls are past their keep-for.
+
+    It is the start of the client's day, as many days before today's as calls are kept; a day that a clock
+    change makes 23 or 25 hours long still counts as one.
+    """
+    zone = ZoneInfo(client.time_zone)
+    day = at.astimezone(zone).date() - timedelta(days=client.keep_for_days)
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)

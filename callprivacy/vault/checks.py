@@ -20,6 +20,5 @@ def only_strict_fields(**_: Any) -> list[checks.CheckMessage]:
         )
         for model in apps.get_models()
         for field in model._meta.get_fields()
-        if isinstance(field, EncryptedMixin)
-        and not isinstance(field, StrictEncryptedField)
+        if isinstance(field, EncryptedMixin) and not isinstance(field, StrictEncryptedField)
     ]

@@ -36,15 +36,11 @@ class StrictEncryptedField(library.EncryptedTextField):  # type: ignore[misc]
                 f"{self.model._meta.label}.{self.name} does not open under FIELD_ENCRYPTION_KEY."
             ) from None
 
-    def get_db_prep_save(
-        self, value: Any, connection: BaseDatabaseWrapper
-    ) -> str | None:
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> str | None:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise TypeError(
-                f"{self.name} takes text, not an expression or {type(value).__name__}."
-            )
+            raise TypeError(f"{self.name} takes text, not an expression or {type(value).__name__}.")
         return str(library.encrypt_str(value).decode())
 
     def get_lookup(self, lookup_name: str) -> Any:
@@ -102,17 +98,13 @@ class _SealedAttribute:
         return Sealed(bytes(blob), self.field.place_of(instance))
 
     def __set__(self, instance: models.Model, value: Any) -> None:
-        instance.__dict__[self.field.attname] = (
-            value.blob if isinstance(value, Sealed) else value
-        )
+        instance.__dict__[self.field.attname] = value.blob if isinstance(value, Sealed) else value
 
 
 class SealedField(models.BinaryField):  # type: ignore[type-arg]
     """A column of sealed bytes. Only isnull can be asked of it."""
 
-    def contribute_to_class(
-        self, cls: type[models.Model], name: str, private_only: bool = False
-    ) -> None:
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, self.attname, _SealedAttribute(self))
 
@@ -121,9 +113,7 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]
         client_id: int = instance.client_id  # type: ignore[attr-defined]
         return Place(client_id, self.model._meta.db_table, self.name, instance.pk)
 
-    def get_db_prep_value(
-        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
-    ) -> Any:
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         if isinstance(value, Sealed):
             value = value.blob
         if value is not None and (not isinstance(value, bytes) or value[:1] != b"\x01"):

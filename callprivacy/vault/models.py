@@ -25,9 +25,7 @@ class ClientKey(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["client_id", "generation"], name="vault_clientkey_generation"
-            ),
+            models.UniqueConstraint(fields=["client_id", "generation"], name="vault_clientkey_generation"),
         )
 
     def __str__(self) -> str:
@@ -47,9 +45,7 @@ class Caller(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["client_id", "token"], name="vault_caller_token_of_client"
-            ),
+            models.UniqueConstraint(fields=["client_id", "token"], name="vault_caller_token_of_client"),
         )
 
     def __str__(self) -> str:
@@ -90,9 +86,7 @@ class Tombstone(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = (
-            models.Index(fields=["client_id", "token"], name="vault_tombstone_token"),
-        )
+        indexes = (models.Index(fields=["client_id", "token"], name="vault_tombstone_token"),)
 
     def __str__(self) -> str:
         return f"tombstone of {self.erased_caller_id}"
@@ -108,9 +102,7 @@ class CallTombstone(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["client_id", "digest"], name="vault_calltombstone_digest"
-            ),
+            models.UniqueConstraint(fields=["client_id", "digest"], name="vault_calltombstone_digest"),
         )
 
     def __str__(self) -> str:
@@ -126,12 +118,8 @@ class Watermark(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["client_id", "category"], name="vault_watermark_one_a_category"
-            ),
+            models.UniqueConstraint(fields=["client_id", "category"], name="vault_watermark_one_a_category"),
         )
 
     def __str__(self) -> str:
-        return (
-            f"{self.category} of client {self.client_id} before {self.before:%Y-%m-%d}"
-        )
+        return f"{self.category} of client {self.client_id} before {self.before:%Y-%m-%d}"

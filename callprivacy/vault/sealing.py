@@ -77,9 +77,7 @@ class Key:
                 place.as_bytes(),
             )
         except InvalidTag:
-            raise SealBrokenError(
-                f"Seal broken: {place.table}.{place.column}."
-            ) from None
+            raise SealBrokenError(f"Seal broken: {place.table}.{place.column}.") from None
 
 
 class TokenKey:

@@ -69,9 +69,7 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
     :raises NoClientKeyError: one of them has none.
     """
     rows: dict[int, list[ClientKey]] = {client_id: [] for client_id in client_ids}
-    for row in ClientKey.objects.filter(client_id__in=list(rows)).order_by(
-        "generation"
-    ):
+    for row in ClientKey.objects.filter(client_id__in=list(rows)).order_by("generation"):
         rows[row.client_id].append(row)
     opened = {}
     for client_id, generations in rows.items():
@@ -81,27 +79,19 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
         opened[client_id] = ClientKeys(
             client_id=client_id,
             generation=newest.generation,
-            generations={
-                row.generation: Key(bytes.fromhex(row.key)) for row in generations
-            },
+            generations={row.generation: Key(bytes.fromhex(row.key)) for row in generations},
             tokens=TokenKey(bytes.fromhex(newest.token_key)),
         )
     return opened
 
 
-def open_content_key(
-    keys: ClientKeys, caller_id: uuid.UUID, generation: int, wrapped: bytes
-) -> Key:
+def open_content_key(keys: ClientKeys, caller_id: uuid.UUID, generation: int, wrapped: bytes) -> Key:
     """
     Unwrap one caller's content key.
 
     :raises SealBrokenError: it was not wrapped by this client's key for this caller.
     """
-    return Key(
-        keys.generations[generation].unseal(
-            bytes(wrapped), content_place(keys.client_id, caller_id)
-        )
-    )
+    return Key(keys.generations[generation].unseal(bytes(wrapped), content_place(keys.client_id, caller_id)))
 
 
 def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
@@ -115,13 +105,9 @@ def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID
         return {}
     keys = many_client_keys(wanted)
     every = [caller_id for ids in wanted.values() for caller_id in ids]
-    rows = Caller.objects.filter(
-        client_id__in=list(wanted), id__in=every, content_key__isnull=False
-    )
+    rows = Caller.objects.filter(client_id__in=list(wanted), id__in=every, content_key__isnull=False)
     return {
-        row.id: open_content_key(
-            keys[row.client_id], row.id, row.generation, bytes(row.content_key or b"")
-        )
+        row.id: open_content_key(keys[row.client_id], row.id, row.generation, bytes(row.content_key or b""))
         for row in rows
         if row.id in set(wanted[row.client_id])
     }
@@ -134,37 +120,23 @@ def recording_keys(
     callers: Mapping[uuid.UUID, Key] | None = None,
 ) -> dict[uuid.UUID, Key]:
     """Open recordings' keys of one client; destroyed ones are left out."""
-    rows = list(
-        RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))
-    )
+    rows = list(RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids)))
     keys = client_keys(client_id)
     content = dict(callers or {})
-    unknown = {
-        row.caller_id for row in rows if row.caller_id is not None
-    } - content.keys()
+    unknown = {row.caller_id for row in rows if row.caller_id is not None} - content.keys()
     content |= content_keys({client_id: unknown})
     opened = {}
     for row in rows:
-        wrapping = (
-            keys.generations[row.generation]
-            if row.caller_id is None
-            else content.get(row.caller_id)
-        )
+        wrapping = keys.generations[row.generation] if row.caller_id is None else content.get(row.caller_id)
         if wrapping is not None:
-            opened[row.id] = Key(
-                wrapping.unseal(bytes(row.wrapped), recording_place(client_id, row.id))
-            )
+            opened[row.id] = Key(wrapping.unseal(bytes(row.wrapped), recording_place(client_id, row.id)))
     return opened
 
 
 def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:
     """Return token -> caller id of one client's living callers."""
-    rows = Caller.objects.filter(
-        client_id=client_id, token__in=list(tokens), content_key__isnull=False
-    )
-    return {
-        bytes(token): caller_id for token, caller_id in rows.values_list("token", "id")
-    }
+    rows = Caller.objects.filter(client_id=client_id, token__in=list(tokens), content_key__isnull=False)
+    return {bytes(token): caller_id for token, caller_id in rows.values_list("token", "id")}
 
 
 def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUID]:
@@ -177,14 +149,8 @@ def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUI
         return {}
     keys = many_client_keys(client_ids)
     tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
-    rows = Caller.objects.filter(
-        client_id__in=list(keys), token__in=list(tokens), content_key__isnull=False
-    )
-    return {
-        row.client_id: row.id
-        for row in rows
-        if tokens.get(bytes(row.token)) == row.client_id
-    }
+    rows = Caller.objects.filter(client_id__in=list(keys), token__in=list(tokens), content_key__isnull=False)
+    return {row.client_id: row.id for row in rows if tokens.get(bytes(row.token)) == row.client_id}
 
 
 def erased_up_to(client_id: int, numbers: Collection[str]) -> dict[str, datetime]:

@@ -27,6 +27,7 @@ from callprivacy.vault.models import (
 from callprivacy.vault.sealing import Key, Place, new_key
 
 VAULT = "vault"
+_PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
 
 class CallerGoneError(LookupError):
@@ -65,9 +66,7 @@ def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
     )
 
 
-def ensure_callers(
-    *, client_id: int, numbers: Collection[str], at: datetime
-) -> dict[str, uuid.UUID]:
+def ensure_callers(*, client_id: int, numbers: Collection[str], at: datetime) -> dict[str, uuid.UUID]:
     """
     Return the caller id of each number (E.164) of one client, making keys for those never seen.
 
@@ -106,20 +105,14 @@ def _fresh_caller(keys: selectors.ClientKeys, token: bytes, at: datetime) -> Cal
         client_id=keys.client_id,
         token=token,
         generation=keys.generation,
-        content_key=keys.current.seal(
-            new_key(), selectors.content_place(keys.client_id, caller_id)
-        ),
-        evidence_key=keys.current.seal(
-            new_key(), selectors.evidence_place(keys.client_id, caller_id)
-        ),
+        content_key=keys.current.seal(new_key(), selectors.content_place(keys.client_id, caller_id)),
+        evidence_key=keys.current.seal(new_key(), selectors.evidence_place(keys.client_id, caller_id)),
         created_at=at,
     )
 
 
 @contextmanager
-def hold_callers(
-    *, client_id: int, caller_ids: Collection[uuid.UUID]
-) -> Iterator[dict[uuid.UUID, Key]]:
+def hold_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Iterator[dict[uuid.UUID, Key]]:
     """
     Hold callers' rows FOR SHARE, and give their content keys, until what rests on them has committed.
 
@@ -135,10 +128,7 @@ def hold_callers(
                 " WHERE client_id = %s AND id = ANY(%s) AND content_key IS NOT NULL ORDER BY id FOR SHARE",
                 [client_id, list(caller_ids)],
             )
-            opened = {
-                row[0]: selectors.open_content_key(keys, *row)
-                for row in cursor.fetchall()
-            }
+            opened = {row[0]: selectors.open_content_key(keys, *row) for row in cursor.fetchall()}
         gone = set(caller_ids) - opened.keys()
         if gone:
             raise CallerGoneError(f"{len(gone)} callers are gone.")
@@ -170,9 +160,7 @@ def create_recording_keys(
                 client_id=client_id,
                 caller_id=caller_id,
                 generation=keys.generation,
-                wrapped=wrapping.seal(
-                    raw, selectors.recording_place(client_id, recording_id)
-                ),
+                wrapped=wrapping.seal(raw, selectors.recording_place(client_id, recording_id)),
                 created_at=at,
             )
         )
@@ -180,9 +168,7 @@ def create_recording_keys(
         _hold_generation(keys)
         RecordingKey.objects.bulk_create(rows, ignore_conflicts=True)
     stored = dict(
-        RecordingKey.objects.filter(
-            client_id=client_id, id__in=list(fresh)
-        ).values_list("id", "wrapped")
+        RecordingKey.objects.filter(client_id=client_id, id__in=list(fresh)).values_list("id", "wrapped")
     )
     made = {row.id: bytes(row.wrapped) for row in rows}
     if any(bytes(stored[key]) != made[key] for key in stored):
@@ -190,18 +176,42 @@ def create_recording_keys(
     return {recording_id: Key(raw) for recording_id, raw in fresh.items()}
 
 
-def destroy_recording_keys(
-    *, client_id: int, recording_ids: Collection[uuid.UUID]
-) -> int:
+def purpose_key(*, client_id: int, purpose: str, at: datetime) -> Key:
+    """
+    Return a client's one key for a purpose ("inbox", "errand", "file"), made when first needed.
+
+    It is wrapped by the client's key, so that a rotation re-wraps it and nothing sealed under it is rewritten.
+    """
+    key_id = uuid.uuid5(_PURPOSES, f"{client_id}/{purpose}")
+    found = selectors.recording_keys(client_id, [key_id])
+    if not found:
+        found = create_recording_keys(client_id=client_id, recordings=[(key_id, None)], callers={}, at=at)
+    return found[key_id]
+
+
+def destroy_recording_keys(*, client_id: int, recording_ids: Collection[uuid.UUID]) -> int:
     """Destroy recordings' keys; what they sealed is noise from now on, in every copy. Returns how many."""
-    return RecordingKey.objects.filter(
-        client_id=client_id, id__in=list(recording_ids)
-    ).delete()[0]
+    return RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids)).delete()[0]
 
 
-def erase_callers(
-    *, client_id: int, erasures: Collection[Erasure], at: datetime
-) -> int:
+@contextmanager
+def erasing_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Iterator[None]:
+    """
+    Hold callers' rows FOR UPDATE while their owner decides which are erased, and until that has committed.
+
+    Waits for writers that hold a row; a writer that comes later waits, finds it gone and makes a fresh one.
+    """
+    with transaction.atomic(using=VAULT):
+        list(
+            Caller.objects.select_for_update()
+            .filter(client_id=client_id, id__in=list(caller_ids))
+            .order_by("id")
+            .values_list("id", flat=True)
+        )
+        yield
+
+
+def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime) -> int:
     """
     Destroy callers' keys in one transaction; those with an end date leave a tombstone in the same one.
 
@@ -210,9 +220,7 @@ def erase_callers(
     wanted = {erasure.caller_id: erasure for erasure in erasures}
     with transaction.atomic(using=VAULT):
         rows = list(
-            Caller.objects.select_for_update()
-            .filter(client_id=client_id, id__in=list(wanted))
-            .order_by("id")
+            Caller.objects.select_for_update().filter(client_id=client_id, id__in=list(wanted)).order_by("id")
         )
         Tombstone.objects.bulk_create(
             Tombstone(
@@ -224,26 +232,17 @@ def erase_callers(
                 created_at=at,
             )
             for row in rows
-            if (erasure := wanted[row.id]).up_to is not None
-            and erasure.tombstone_ends_on is not None
+            if (erasure := wanted[row.id]).up_to is not None and erasure.tombstone_ends_on is not None
         )
-        RecordingKey.objects.filter(
-            client_id=client_id, caller_id__in=list(wanted)
-        ).delete()
-        return Caller.objects.filter(
-            client_id=client_id, id__in=[row.id for row in rows]
-        ).delete()[0]
+        RecordingKey.objects.filter(client_id=client_id, caller_id__in=list(wanted)).delete()
+        return Caller.objects.filter(client_id=client_id, id__in=[row.id for row in rows]).delete()[0]
 
 
-def entomb_calls(
-    *, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime
-) -> None:
+def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime) -> None:
     """Remember the references of calls erased singly, so that no replay brings them back."""
     CallTombstone.objects.bulk_create(
         [
-            CallTombstone(
-                client_id=client_id, digest=digest, ends_on=ends_on, created_at=at
-            )
+            CallTombstone(client_id=client_id, digest=digest, ends_on=ends_on, created_at=at)
             for digest in digests
         ],
         ignore_conflicts=True,
@@ -285,11 +284,7 @@ def rewrap_master(*, limit: int) -> int:
 def start_generation(*, client_id: int, at: datetime) -> int:
     """Give a client a new key beside the old one; new callers are wrapped by it at once. Returns its number."""
     with transaction.atomic(using=VAULT):
-        newest = (
-            ClientKey.objects.select_for_update()
-            .filter(client_id=client_id)
-            .order_by("-generation")[0]
-        )
+        newest = ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("-generation")[0]
         if selectors.behind_generation(client_id, newest.generation):
             return newest.generation
         row = ClientKey.objects.create(
@@ -329,9 +324,7 @@ def rewrap_client(*, client_id: int, limit: int) -> int:
                         keys.current.seal(old.unseal(bytes(wrapped), place), place),
                     )
             row.generation = keys.generation
-        Caller.objects.bulk_update(
-            callers, ["content_key", "evidence_key", "generation"], batch_size=500
-        )
+        Caller.objects.bulk_update(callers, ["content_key", "evidence_key", "generation"], batch_size=500)
         uncalled = list(
             RecordingKey.objects.select_for_update(skip_locked=True)
             .filter(client_id=client_id, caller_id=None, generation__lt=keys.generation)
@@ -339,14 +332,10 @@ def rewrap_client(*, client_id: int, limit: int) -> int:
         )
         for recording in uncalled:
             place = selectors.recording_place(client_id, recording.id)
-            raw = keys.generations[recording.generation].unseal(
-                bytes(recording.wrapped), place
-            )
+            raw = keys.generations[recording.generation].unseal(bytes(recording.wrapped), place)
             recording.wrapped = keys.current.seal(raw, place)
             recording.generation = keys.generation
-        RecordingKey.objects.bulk_update(
-            uncalled, ["wrapped", "generation"], batch_size=500
-        )
+        RecordingKey.objects.bulk_update(uncalled, ["wrapped", "generation"], batch_size=500)
     return len(callers) + len(uncalled)
 
 
@@ -354,15 +343,11 @@ def retire_generations(*, client_id: int) -> int:
     """Destroy a client's old keys once they wrap nothing; returns how many were destroyed."""
     with transaction.atomic(using=VAULT):
         newest = list(
-            ClientKey.objects.select_for_update()
-            .filter(client_id=client_id)
-            .order_by("generation")
+            ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("generation")
         )[-1]
         if selectors.behind_generation(client_id, newest.generation):
             return 0
-        old = ClientKey.objects.filter(
-            client_id=client_id, generation__lt=newest.generation
-        )
+        old = ClientKey.objects.filter(client_id=client_id, generation__lt=newest.generation)
         return old.delete()[0]
 
 

@@ -1,8 +1,8 @@
 """
 The installation's signature: Ed25519 (RFC 8032) under CALLPRIVACY_SIGNING_KEY.
 
-After a rotation CALLPRIVACY_EARLIER_PUBLIC_KEYS names the keys whose signatures are still believed; a key that
-stands in neither setting is nobody's, whatever the database says.
+After a rotation CALLPRIVACY_EARLIER_PUBLIC_KEYS names the keys whose signatures are still believed; a key
+that stands in neither setting is nobody's, whatever the database says.
 """
 
 from __future__ import annotations

@@ -1,0 +1,60 @@
+"""
+The kinds of thing that wait for a person. Each app registers its own when it is ready; the queue and the
+notifications know no more of them than this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+
+
+class UnknownKindError(LookupError):
+    """A kind was used that no app registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    One kind of work.
+
+    :param title: what waits, as the queue says it: "Webhook events that could not be read".
+    :param step: the next step, as its button says it: "Open the events".
+    :param url_name: where that step is; it takes the client's slug where the item has a client.
+    :param permission: what a person needs on the client to see it, or
+    :param right: what a role needs where the item has no client.
+    """
+
+    name: str
+    title: str
+    step: str
+    url_name: str
+    permission: Permission | None = None
+    right: AgencyRight | None = None
+
+
+_KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind known; called from an app's `ready()`."""
+    _KINDS[kind.name] = kind
+
+
+def get(name: str) -> Kind:
+    """
+    Return a kind by name.
+
+    :raises UnknownKindError: no app registered it.
+    """
+    try:
+        return _KINDS[name]
+    except KeyError:
+        raise UnknownKindError(f"No app registered the kind {name!r}.") from None
+
+
+def every() -> list[Kind]:
+    """Every kind there is, by title."""
+    return sorted(_KINDS.values(), key=lambda kind: kind.title)

@@ -1,0 +1,113 @@
+"""What waits for a person, of every kind, and what they were told. No number, no name of a caller."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
+from callprivacy.work.enums import ItemState
+from callprivacy.work.kinds import Kind, get
+
+
+class ItemQuerySet(ScopedQuerySet["Item"]):
+    def open(self) -> Self:
+        """Items that still wait."""
+        return self.filter(state=ItemState.OPEN)
+
+    def awake(self, at: datetime) -> Self:
+        """Open items that nobody has put off beyond `at`."""
+        return self.open().filter(models.Q(snoozed_until__isnull=True) | models.Q(snoozed_until__lte=at))
+
+
+class Item(AgencyOwned):
+    """One thing that waits for a person; at most one is open for the same kind and key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="+", db_constraint=False)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=80)
+    count = models.PositiveIntegerField(null=True)
+    state = models.CharField(max_length=6, choices=ItemState, default=ItemState.OPEN)
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    opened_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    objects = models.Manager.from_queryset(ItemQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "kind", "key"],
+                condition=models.Q(state=ItemState.OPEN),
+                name="work_item_open_once",
+            ),
+        )
+        indexes = (models.Index(fields=["agency", "state", "due_at"], name="work_item_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+    @property
+    def about(self) -> Kind:
+        """The kind, with its words."""
+        return get(self.kind)
+
+
+class Notification(AgencyOwned):
+    """What one person was told, in the app and by mail."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="+", db_constraint=False)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+    mail_due_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(fields=["agency", "user", "-at"], name="work_notification_of_user"),
+            models.Index(
+                fields=["agency", "mail_due_at"],
+                condition=models.Q(mail_due_at__isnull=False),
+                name="work_notification_mail_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.user_id}"
+
+    @property
+    def about(self) -> Kind:
+        """The kind, with its words."""
+        return get(self.kind)
+
+
+class Period(AgencyOwned):
+    """That a periodic job has claimed a period: the row is the claim."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.CharField(max_length=60)
+    period = models.CharField(max_length=30)
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "job", "period"], name="work_period_claimed_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.period}"

@@ -1,0 +1,122 @@
+"""Runs that erase what is past its date, what vendors still have to delete, and who signed that erasing may begin."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet
+from callprivacy.vault.fields import SealedField
+from retention.enums import PartState, RunCause, RunState
+
+
+class RunQuerySet(ScopedQuerySet["Run"]):
+    def running(self) -> Self:
+        """Runs that the sweep goes on with."""
+        return self.filter(state=RunState.RUNNING)
+
+
+class Run(AgencyOwned):
+    """One pass over an agency's clients: planned, then worked off in bounded batches."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    cause = models.CharField(max_length=10, choices=RunCause)
+    state = models.CharField(max_length=10, choices=RunState, default=RunState.RUNNING)
+    planned_on = models.DateField()
+    started_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    planned_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(RunQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (models.Index(fields=["agency", "-created_at"], name="retention_run_newest"),)
+
+    def __str__(self) -> str:
+        return f"run of {self.planned_on}"
+
+
+class PartQuerySet(ScopedQuerySet["RunPart"]):
+    def unfinished(self) -> Self:
+        """Parts that still have something to erase, or have not looked yet."""
+        return self.filter(state__in=[PartState.WAITING, PartState.RUNNING])
+
+    def free(self, at: datetime) -> Self:
+        """Unfinished parts that no worker holds."""
+        return self.unfinished().filter(models.Q(leased_until__isnull=True) | models.Q(leased_until__lte=at))
+
+
+class RunPart(ClientOwned):
+    """What one run does for one client: the cut-off, what was due, and what has left."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="parts")
+    state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
+    cutoff = models.DateTimeField()
+    keep_for_days = models.PositiveIntegerField()
+    calls_due = models.PositiveIntegerField()
+    recordings_due = models.PositiveIntegerField()
+    callers_due = models.PositiveIntegerField()
+    calls_erased = models.PositiveIntegerField(default=0)
+    recordings_erased = models.PositiveIntegerField(default=0)
+    callers_erased = models.PositiveIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(PartQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["run", "client"], name="retention_runpart_once_a_client"),
+        )
+
+    def __str__(self) -> str:
+        return f"part of {self.run_id}"
+
+
+class Errand(ClientOwned):
+    """A recording that the vendor still holds; its reference is sealed under the client's key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    recording_id = models.UUIDField()
+    provider = models.CharField(max_length=20)
+    call_started_at = models.DateTimeField()
+    reference = SealedField()
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "recording_id"], name="retention_errand_once_a_recording"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"errand at {self.provider}"
+
+
+class GoLive(ClientOwned):
+    """An officer's signature that expired calls may leave, with the counts that were shown."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    signed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    signed_at = models.DateTimeField()
+    keep_for_days = models.PositiveIntegerField()
+    cutoff = models.DateTimeField()
+    calls_due = models.PositiveIntegerField()
+    recordings_due = models.PositiveIntegerField()
+    callers_due = models.PositiveIntegerField()
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"signed {self.signed_at:%Y-%m-%d}"

@@ -1,0 +1,103 @@
+"""
+One batch of expired calls, in the order that makes a crash harmless: intent and errands; keys; rows.
+
+Between any two steps the process may die. What is left is found again from state: the calls are still due,
+an errand exists once a recording, a destroyed key stays destroyed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place
+from callprivacy.work import services as work
+from retention import targets
+from retention.models import Errand
+
+
+def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: datetime) -> targets.Erased:
+    """
+    Erase up to `limit` of a client's calls that started before the cut-off, oldest first.
+
+    Called outside any scope: each step is a transaction of its own. Returns what this call removed.
+    """
+    target = targets.CALLS
+    with job_scope(agency_id=client.agency_id):
+        call_ids = list(target.due(client, cutoff).order_by("pk").values_list("pk", flat=True)[:limit])
+        if not call_ids:
+            return targets.Erased(calls=0, recordings=0, callers=0)
+        copies = target.vendor_copies(client, call_ids)
+        _open_errands(client, copies, by, at)
+        audit.record(
+            "calls.erasing",
+            subject=client,
+            by=by,
+            at=at,
+            calls=len(call_ids),
+            recordings=len(copies),
+            cutoff=cutoff.isoformat(),
+            first=str(call_ids[0]),
+            last=str(call_ids[-1]),
+        )
+    forgotten = target.destroy_keys(client=client, call_ids=call_ids, cutoff=cutoff, at=at)
+    with job_scope(agency_id=client.agency_id):
+        erased = target.remove_rows(client=client, call_ids=call_ids, forgotten=forgotten)
+        audit.record(
+            "calls.erased",
+            subject=client,
+            by=by,
+            at=at,
+            calls=erased.calls,
+            recordings=erased.recordings,
+            callers=erased.callers,
+            first=str(call_ids[0]),
+            last=str(call_ids[-1]),
+        )
+    return erased
+
+
+def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> None:
+    """What the vendor holds must still be deleted there when our own key and row are gone."""
+    if not copies:
+        return
+    key = vault.purpose_key(client_id=client.pk, purpose="errand", at=at)
+    errands = []
+    for copy in copies:
+        errand = Errand(
+            agency_id=client.agency_id,
+            client=client,
+            recording_id=copy.recording_id,
+            provider=copy.provider,
+            call_started_at=copy.call_started_at,
+            opened_at=at,
+        )
+        errand.reference = key.seal(
+            copy.reference.encode(), Place(client.pk, Errand._meta.db_table, "reference", errand.pk)
+        )
+        errands.append(errand)
+    Errand.objects.bulk_create(errands, ignore_conflicts=True)
+    renew_item(client=client, by=by, at=at)
+
+
+@transaction.atomic
+def renew_item(*, client: Client, by: Actor, at: datetime) -> None:
+    """Let the open errands of a client wait in the queue, or close the item when none is left."""
+    count = Errand.objects.for_client(client).count()
+    if count:
+        work.open_item(
+            "vendor_deletion",
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            key=str(client.pk),
+            at=at,
+            count=count,
+        )
+    else:
+        work.close_item("vendor_deletion", agency_id=client.agency_id, key=str(client.pk), at=at, by=by)

@@ -1,0 +1,42 @@
+"""Recordings that a vendor still holds: shown to who deletes them there, and closed on that person's word."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import services as vault
+from retention.models import Errand
+from retention.services import erasing
+
+
+@transaction.atomic
+def show_reference(*, errand: Errand, by: Actor, at: datetime) -> str:
+    """Return where the vendor holds the recording; that it was shown is written down first."""
+    audit.record("errand.shown", subject=errand, by=by, at=at, provider=errand.provider)
+    key = vault.purpose_key(client_id=errand.client_id, purpose="errand", at=at)
+    return errand.reference.reveal(key)
+
+
+@transaction.atomic
+def confirm_deleted(*, client: Client, errand_ids: Collection[UUID], by: Actor, at: datetime) -> int:
+    """Close errands whose recordings a person has deleted at the vendor; returns how many were open."""
+    rows = list(Errand.objects.for_client(client).filter(pk__in=list(errand_ids)).select_for_update())
+    for errand in rows:
+        audit.record(
+            "errand.done",
+            subject=errand,
+            by=by,
+            at=at,
+            provider=errand.provider,
+            recording=str(errand.recording_id),
+        )
+    Errand.objects.for_client(client).filter(pk__in=[row.pk for row in rows]).remove()
+    erasing.renew_item(client=client, by=by, at=at)
+    return len(rows)

@@ -1,0 +1,87 @@
+"""How long calls are kept, and whether they may leave at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.work import services as work
+from retention import targets
+from retention.models import GoLive
+
+
+class CountsChangedError(ValueError):
+    """What would leave is no longer what the person was shown; show it again."""
+
+
+@transaction.atomic
+def set_client_days(*, client: Client, days: int | None, reason: str, by: Actor, at: datetime) -> None:
+    """Keep a client's calls for so many days, or as the agency does (None); written down with the reason."""
+    was = client.keep_for_days
+    client.keep_calls_for_days = days
+    client.save(update_fields=["keep_calls_for_days"])
+    audit.record(
+        "policy.changed", subject=client, by=by, at=at, reason=reason, was_days=was, days=client.keep_for_days
+    )
+
+
+@transaction.atomic
+def set_agency_days(*, agency: Agency, days: int, reason: str, by: Actor, at: datetime) -> None:
+    """Keep calls for so many days at every client without a policy of its own."""
+    was = agency.keep_calls_for_days
+    agency.keep_calls_for_days = days
+    agency.save(update_fields=["keep_calls_for_days"])
+    audit.record("policy.changed", subject=agency, by=by, at=at, reason=reason, was_days=was, days=days)
+
+
+@transaction.atomic
+def go_live(*, client: Client, shown: targets.Due, by: Actor, at: datetime) -> GoLive:
+    """
+    Let a client's expired calls leave from now on, signed for with the counts that were shown.
+
+    :raises CountsChangedError: what is due is not what was shown.
+    """
+    locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
+    cutoff = tenancy.cutoff_of(locked, at)
+    due = targets.CALLS.count(locked, cutoff)
+    if due != shown:
+        raise CountsChangedError("What is due has changed since the page was shown.")
+    locked.retention_state = RetentionState.LIVE
+    locked.went_live_at = at
+    locked.save(update_fields=["retention_state", "went_live_at"])
+    signed = GoLive.objects.create(
+        agency_id=locked.agency_id,
+        client=locked,
+        signed_by_id=by.user_id,
+        signed_at=at,
+        keep_for_days=locked.keep_for_days,
+        cutoff=cutoff,
+        calls_due=due.calls,
+        recordings_due=due.recordings,
+        callers_due=due.callers,
+    )
+    audit.record(
+        "client.went_live",
+        subject=locked,
+        by=by,
+        at=at,
+        calls=due.calls,
+        recordings=due.recordings,
+        callers=due.callers,
+        days=locked.keep_for_days,
+    )
+    work.close_item("go_live", agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
+    return signed
+
+
+@transaction.atomic
+def observe(*, client: Client, reason: str, by: Actor, at: datetime) -> None:
+    """Stop erasing a client's expired calls: runs only count from now on."""
+    Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE, went_live_at=None)
+    audit.record("client.observed", subject=client, by=by, at=at, reason=reason)

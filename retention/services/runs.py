@@ -1,0 +1,218 @@
+"""Runs: planned once a night in the agency's zone or by hand, then worked off part by part, resumable at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from retention import targets
+from retention.enums import PartState, RunCause, RunState
+from retention.models import Run, RunPart
+from retention.services import erasing
+
+NIGHT_BEGINS = 2
+BATCH = 500
+_LEASE = timedelta(minutes=2)
+JOB = Actor.job("retention.run")
+
+type Clock = Callable[[], datetime]
+
+
+class AlreadyRunningError(ValueError):
+    """An agency has one run at a time."""
+
+
+class NotRunningError(ValueError):
+    """The run is not in a state in which this can be done."""
+
+
+@transaction.atomic
+def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
+    """
+    Start the night's run once two o'clock has passed in the agency's zone; None where it was started already.
+
+    A night whose two o'clock a clock change leaves out starts at three, a repeated one starts once: the claim
+    is the local date.
+    """
+    local = at.astimezone(ZoneInfo(agency.time_zone))
+    if local.hour < NIGHT_BEGINS:
+        return None
+    if not work.claim_period(
+        agency_id=agency.pk, job="retention.run", period=local.date().isoformat(), at=at
+    ):
+        return None
+    return start_run(agency=agency, cause=RunCause.NIGHTLY, by=JOB, at=at)
+
+
+@transaction.atomic
+def start_run(*, agency: Agency, cause: RunCause, by: Actor, at: datetime) -> Run:
+    """
+    Start a run; a worker counts what is due and erases it.
+
+    :raises AlreadyRunningError: another run of the agency is not over yet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('retention.run'), %s)", [agency.pk])
+    if Run.objects.filter(agency=agency, state__in=[RunState.RUNNING, RunState.PAUSED]).exists():
+        raise AlreadyRunningError("A run is under way: let it finish, or cancel it.")
+    run = Run.objects.create(
+        agency=agency,
+        cause=cause,
+        planned_on=at.astimezone(ZoneInfo(agency.time_zone)).date(),
+        started_by_id=by.user_id,
+        created_at=at,
+    )
+    audit.record("run.started", subject=run, by=by, at=at, cause=cause.value)
+    return run
+
+
+def work_run(*, agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> bool:
+    """
+    Plan a run if it is not yet, and work its parts off in bounded batches until `until`; returns whether any is left.
+
+    Called outside any scope. A part is leased while a batch runs, and a lease that its holder did not live
+    to end runs out.
+    """
+    with job_scope(agency_id=agency_id):
+        _plan(run_id, clock())
+    while clock() < until:
+        part = _lease(agency_id, run_id, clock())
+        if part is None:
+            break
+        erased = erasing.erase_batch(client=part.client, cutoff=part.cutoff, limit=BATCH, by=JOB, at=clock())
+        _note(agency_id, part.pk, erased, clock())
+    with job_scope(agency_id=agency_id):
+        run = Run.objects.get(pk=run_id)
+        _finish_if_done(run, clock())
+        return run.state == RunState.RUNNING
+
+
+def _plan(run_id: UUID, at: datetime) -> None:
+    """Count what is due at every client; observed clients are counted only."""
+    run = Run.objects.running().filter(pk=run_id, planned_at=None).select_for_update().first()
+    if run is None:
+        return
+    clients = Client.objects.filter(agency_id=run.agency_id, archived_at__isnull=True).select_related(
+        "agency"
+    )
+    for client in clients.order_by("name"):
+        cutoff = tenancy.cutoff_of(client, at)
+        due = targets.CALLS.count(client, cutoff)
+        live = client.retention_state == RetentionState.LIVE
+        RunPart.objects.create(
+            agency_id=run.agency_id,
+            client=client,
+            run=run,
+            cutoff=cutoff,
+            keep_for_days=client.keep_for_days,
+            state=PartState.WAITING if live else PartState.OBSERVED,
+            calls_due=due.calls,
+            recordings_due=due.recordings,
+            callers_due=due.callers,
+            finished_at=None if live else at,
+        )
+        if not live and due.calls:
+            work.open_item(
+                "go_live",
+                agency_id=run.agency_id,
+                client_id=client.pk,
+                key=str(client.pk),
+                at=at,
+                count=due.calls,
+            )
+    Run.objects.filter(pk=run.pk).update(planned_at=at)
+
+
+def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
+    with job_scope(agency_id=agency_id):
+        if not Run.objects.running().filter(pk=run_id).exists():
+            return None
+        for part in (
+            RunPart.objects.free(at).filter(run_id=run_id).select_related("client__agency").order_by("pk")
+        ):
+            client = part.client
+            if client.retention_state != RetentionState.LIVE:
+                RunPart.objects.filter(pk=part.pk).update(state=PartState.OBSERVED, finished_at=at)
+                continue
+            taken = RunPart.objects.free(at).filter(pk=part.pk)
+            if taken.update(leased_until=at + _LEASE, state=PartState.RUNNING):
+                part.cutoff = min(part.cutoff, tenancy.cutoff_of(client, at))
+                return part
+    return None
+
+
+def _note(agency_id: int, part_id: UUID, erased: targets.Erased, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        RunPart.objects.filter(pk=part_id).update(
+            calls_erased=F("calls_erased") + erased.calls,
+            recordings_erased=F("recordings_erased") + erased.recordings,
+            callers_erased=F("callers_erased") + erased.callers,
+            leased_until=None,
+        )
+        if not erased.calls:
+            RunPart.objects.filter(pk=part_id).update(state=PartState.DONE, finished_at=at)
+
+
+def _finish_if_done(run: Run, at: datetime) -> None:
+    if (
+        run.state != RunState.RUNNING
+        or run.planned_at is None
+        or RunPart.objects.unfinished().filter(run=run).exists()
+    ):
+        return
+    if Run.objects.running().filter(pk=run.pk).update(state=RunState.DONE, finished_at=at):
+        run.state = RunState.DONE
+        audit.record("run.finished", subject=run, by=JOB, at=at)
+
+
+@transaction.atomic
+def pause_run(*, run: Run, by: Actor, at: datetime) -> None:
+    """
+    Stop a run after the batch that is under way.
+
+    :raises NotRunningError: it does not run.
+    """
+    _move(run, RunState.RUNNING, RunState.PAUSED, "run.paused", by, at)
+
+
+@transaction.atomic
+def resume_run(*, run: Run, by: Actor, at: datetime) -> None:
+    """
+    Go on with a paused run.
+
+    :raises NotRunningError: it is not paused.
+    """
+    _move(run, RunState.PAUSED, RunState.RUNNING, "run.resumed", by, at)
+
+
+@transaction.atomic
+def cancel_run(*, run: Run, by: Actor, at: datetime) -> None:
+    """
+    End a run before its time; what is due stays due, and the next night finds it.
+
+    :raises NotRunningError: it is over.
+    """
+    changed = Run.objects.filter(pk=run.pk, state__in=[RunState.RUNNING, RunState.PAUSED]).update(
+        state=RunState.CANCELLED, finished_at=at
+    )
+    if not changed:
+        raise NotRunningError("This run is over.")
+    audit.record("run.cancelled", subject=run, by=by, at=at)
+
+
+def _move(run: Run, before: RunState, after: RunState, action: str, by: Actor, at: datetime) -> None:
+    if not Run.objects.filter(pk=run.pk, state=before).update(state=after):
+        raise NotRunningError(f"This run is not {before.label.lower()}.")
+    audit.record(action, subject=run, by=by, at=at)

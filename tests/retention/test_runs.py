@@ -1,0 +1,264 @@
+"""Calls leave on time, in an order that a crash cannot spoil, and only where an officer signed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Caller, Recording
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault
+from callprivacy.work.models import Item
+from retention import targets
+from retention.enums import PartState, RunCause, RunState
+from retention.models import Errand, Run, RunPart
+from retention.services import erasing, errands, policies, runs, sweeping
+from tests import make
+from tests.cast import Cast
+
+OLD = make.NOON - timedelta(days=400)
+NEW = make.NOON - timedelta(days=3)
+ANNA, BEN = "+12125550101", "+12125550102"
+
+
+def _live(client: Client) -> Client:
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+        return Client.objects.select_related("agency").get(pk=client.pk)
+
+
+def _run(cast: Cast) -> Run:
+    with job_scope(agency_id=cast.acme.pk):
+        run = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+    runs.work_run(
+        agency_id=cast.acme.pk, run_id=run.pk, until=make.NOON + timedelta(minutes=1), clock=lambda: make.NOON
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        return Run.objects.get(pk=run.pk)
+
+
+def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    kept = make.call(cast.dentist, BEN, at=NEW)
+    _live(cast.dentist)
+
+    run = _run(cast)
+
+    assert run.state == RunState.DONE
+    with job_scope(agency_id=cast.acme.pk):
+        assert [call.pk for call in Call.objects.all()] == [kept.pk]
+        assert Caller.objects.count() == 1
+        part = RunPart.objects.get(run=run, client=cast.dentist)
+        assert (part.state, part.calls_due, part.calls_erased, part.callers_erased) == (
+            PartState.DONE,
+            1,
+            1,
+            1,
+        )
+        actions = list(Event.objects.filter(action__startswith="calls.").values_list("action", flat=True))
+    assert actions == ["calls.erasing", "calls.erased"]
+
+
+def test_a_callers_key_dies_with_the_last_call(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    make.call(cast.dentist, BEN, at=OLD)
+    make.call(cast.dentist, BEN, at=NEW)
+    _live(cast.dentist)
+
+    _run(cast)
+
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+    assert cast.dentist.pk in vault.find_callers([cast.dentist.pk], BEN)
+
+
+def test_an_observed_client_is_counted_and_keeps_everything(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+
+    run = _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 1
+        part = RunPart.objects.get(run=run, client=cast.dentist)
+        assert (part.state, part.calls_due, part.calls_erased) == (PartState.OBSERVED, 1, 0)
+        assert Item.objects.get(kind="go_live").count == 1
+
+
+def test_the_preview_is_the_runs_own_selection(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    make.call(cast.dentist, None, at=OLD)
+    make.call(cast.dentist, BEN, at=NEW)
+    client = _live(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        cutoff = tenancy.cutoff_of(client, make.NOON)
+        due = targets.CALLS.count(client, cutoff)
+        shown = set(targets.CALLS.due(client, cutoff).values_list("pk", flat=True))
+        before = set(Call.objects.values_list("pk", flat=True))
+
+    _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        after = set(Call.objects.values_list("pk", flat=True))
+    assert before - after == shown
+    assert due == targets.Due(calls=2, recordings=0, callers=1)
+
+
+def test_a_recording_leaves_an_errand_whose_reference_opens_until_it_is_confirmed(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA, at=OLD)
+    make.recording(call, "https://vendor.example/r/1")
+    _live(cast.dentist)
+
+    _run(cast)
+
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Recording.objects.count() == 0
+        errand = Errand.objects.get()
+        assert errands.show_reference(errand=errand, by=by, at=make.NOON) == "https://vendor.example/r/1"
+        assert Item.objects.open().get(kind="vendor_deletion").count == 1
+        assert errands.confirm_deleted(client=cast.dentist, errand_ids=[errand.pk], by=by, at=make.NOON) == 1
+        assert not Item.objects.open().filter(kind="vendor_deletion").exists()
+    assert vault.recording_keys(cast.dentist.pk, [errand.recording_id]) == {}
+
+
+@pytest.mark.parametrize("step", ["vendor_copies", "destroy_keys", "remove_rows"])
+def test_a_crash_before_any_step_is_mended_by_the_next_run(
+    cast: Cast, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make.call(cast.dentist, ANNA, at=OLD)
+    make.recording(call, "https://vendor.example/r/1")
+    client = _live(cast.dentist)
+    cutoff = make.NOON - timedelta(days=365)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    real = targets.CALLS
+    broken = targets.Target(
+        **{name: getattr(real, name) for name in real.__slots__} | {step: crash}  # type: ignore[arg-type]
+    )
+    monkeypatch.setattr(targets, "CALLS", broken)
+    with pytest.raises(KeyboardInterrupt):
+        erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+    monkeypatch.setattr(targets, "CALLS", real)
+
+    erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert (Call.objects.count(), Caller.objects.count(), Errand.objects.count()) == (0, 0, 1)
+    assert vault.find_callers([client.pk], ANNA) == {}
+
+
+def test_running_again_changes_nothing(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    make.call(cast.dentist, BEN, at=NEW)
+    _live(cast.dentist)
+    _run(cast)
+
+    again = _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 1
+        assert RunPart.objects.get(run=again, client=cast.dentist).calls_erased == 0
+
+
+def test_one_run_at_a_time(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+        with pytest.raises(runs.AlreadyRunningError):
+            runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+
+
+def test_a_paused_run_erases_nothing_until_it_is_resumed(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        run = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+        runs.pause_run(run=run, by=make.JOB, at=make.NOON)
+    until = make.NOON + timedelta(minutes=1)
+    runs.work_run(agency_id=cast.acme.pk, run_id=run.pk, until=until, clock=lambda: make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 1
+        runs.resume_run(run=run, by=make.JOB, at=make.NOON)
+    runs.work_run(agency_id=cast.acme.pk, run_id=run.pk, until=until, clock=lambda: make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("at", "starts"),
+    [
+        (datetime(2026, 3, 8, 6, 59, tzinfo=UTC), False),  # 01:59 EST; 02:00 does not exist that night
+        (datetime(2026, 3, 8, 7, 0, tzinfo=UTC), True),  # 03:00 EDT
+        (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), False),  # 01:30 EDT
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), False),  # 01:30 EST, the second time
+        (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), True),  # 02:00 EST
+        (datetime(2028, 2, 29, 7, 0, tzinfo=UTC), True),  # 02:00 EST on a leap day
+    ],
+)
+def test_the_night_begins_at_two_in_the_agencys_zone(cast: Cast, at: datetime, starts: bool) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        run = runs.start_nightly(agency=cast.acme, at=at)
+        assert (run is not None) == starts
+        assert runs.start_nightly(agency=cast.acme, at=at) is None
+
+
+def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: Cast) -> None:
+    client = Client(agency=cast.acme, time_zone="America/New_York", keep_calls_for_days=30)
+
+    cutoff = tenancy.cutoff_of(client, datetime(2026, 11, 20, 3, 0, tzinfo=UTC))  # the 19th in New York
+
+    assert cutoff == datetime(2026, 10, 20, 4, 0, tzinfo=UTC)  # midnight EDT
+
+
+def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
+    by = Actor.staff(user_id=cast.alice.user_id)
+    make.call(cast.dentist, ANNA, at=OLD)
+    with job_scope(agency_id=cast.acme.pk):
+        stale = targets.Due(calls=0, recordings=0, callers=0)
+        with pytest.raises(policies.CountsChangedError):
+            policies.go_live(client=cast.dentist, shown=stale, by=by, at=make.NOON)
+        shown = targets.Due(calls=1, recordings=0, callers=1)
+        signed = policies.go_live(client=cast.dentist, shown=shown, by=by, at=make.NOON)
+        assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
+        assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
+
+
+def test_the_watermark_stands_where_the_run_cut(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    client = _live(cast.dentist)
+
+    _run(cast)
+
+    assert vault.watermark(client.pk, "call") == tenancy.cutoff_of(client, make.NOON)
+
+
+def test_the_sweep_forgets_callers_without_calls_and_keys_without_rows(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA, at=OLD)
+    from callprivacy.vault import services as vault_services  # noqa: PLC0415
+
+    vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=[BEN], at=OLD)
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk=call.pk).remove()
+
+    swept = sweeping.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.NOON)
+
+    assert swept == 2
+    assert vault.find_callers([cast.dentist.pk], ANNA) == vault.find_callers([cast.dentist.pk], BEN) == {}
+
+
+def test_another_agencys_calls_are_untouched(cast: Cast) -> None:
+    make.call(cast.florist, ANNA, at=OLD)
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    _live(cast.florist)
+
+    _run(cast)
+
+    with job_scope(agency_id=cast.globex.pk):
+        assert Call.objects.count() == 1
