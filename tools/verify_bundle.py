@@ -21,6 +21,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ EVENT_MEMBERS = {
     "v", "agency", "id", "epoch", "xid", "at", "actor", "action", "client", "subject", "details", "reason",
 }  # fmt: skip
 SEAL_MEMBERS = {
-    "v", "agency", "number", "first", "last", "count", "size", "root", "previous", "until", "signed_at", "key",
+    "v", "agency", "number", "first", "last", "count", "size", "root", "previous", "until", "signed_at",
+    "key",
 }  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def root_of(peaks: list[bytes]) -> bytes:
 # --- Reading
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The file is not a bundle at all."""
 
 
@@ -207,7 +209,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 try:
                     yield from enumerate(parse(file.read()), start=1)
                 except (ValueError, RecursionError) as error:
-                    raise Unreadable(f"{path}: {error}") from None
+                    raise UnreadableError(f"{path}: {error}") from None
                 return
             for number, line in enumerate(file, start=1):
                 if not line.strip():
@@ -217,7 +219,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 except (ValueError, RecursionError) as error:
                     yield number, error
     except (OSError, EOFError) as error:
-        raise Unreadable(f"{path}: {error}") from None
+        raise UnreadableError(f"{path}: {error}") from None
 
 
 # --- Verifying
@@ -298,7 +300,7 @@ class Verifier:
 
     def _begin(self, line: int, entry: dict[str, Any]) -> None:
         if entry.get("bundle") != "callprivacy trail" or entry.get("v") != VERSION:
-            raise Unreadable(f"line {line}: not a callprivacy trail of version {VERSION}")
+            raise UnreadableError(f"line {line}: not a callprivacy trail of version {VERSION}")
         self.began = True
         self.report.agency = entry.get("agency")
         for named in entry.get("keys", ()):
@@ -398,10 +400,7 @@ class Verifier:
 
     def _batch(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]], until: Mark) -> None:
         """Name each event that is not what the seal lists."""
-        if seal["count"] != len(listed) or not listed:
-            self.report.found(f"{name}: says {seal['count']} events and lists {len(listed)}")
-        elif (seal["first"], seal["last"]) != (listed[0][0], listed[-1][0]):
-            self.report.found(f"{name}: does not begin and end with the events it names")
+        self._counts(name, seal, listed)
         expected = dict(listed)
         seen: dict[int, bytes] = {}
         for mark, digest in self.batch:
@@ -420,11 +419,15 @@ class Verifier:
                 self.report.found(f"event {identity}: missing ({name})")
         right = [identity for identity, _ in listed if identity in seen]
         here = [mark[2] for mark, _ in self.batch if mark[2] in expected]
-        if len(here) == len(right):
-            for wanted, found in zip(right, here):
-                if wanted != found:
-                    self.report.found(f"event {found}: stands where event {wanted} belongs ({name})")
-                    break
+        moved = (pair for pair in zip(right, here, strict=False) if pair[0] != pair[1])
+        for wanted, found in islice(moved, 1):
+            self.report.found(f"event {found}: stands where event {wanted} belongs ({name})")
+
+    def _counts(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]]) -> None:
+        if seal["count"] != len(listed) or not listed:
+            self.report.found(f"{name}: says {seal['count']} events and lists {len(listed)}")
+        elif (seal["first"], seal["last"]) != (listed[0][0], listed[-1][0]):
+            self.report.found(f"{name}: does not begin and end with the events it names")
 
     def _end(self, entry: dict[str, Any]) -> None:
         end = entry["end"]
@@ -444,7 +447,7 @@ class Verifier:
     def finish(self) -> Report:
         """Say what can only be said once the file is over."""
         if not self.began:
-            raise Unreadable("the file is empty")
+            raise UnreadableError("the file is empty")
         if not self.ended:
             self.report.found("end: missing, the file was cut off")
         if self.batch:
@@ -501,7 +504,7 @@ def verify(
     """
     Verify a bundle.
 
-    :raises Unreadable: a file is not what it should be.
+    :raises UnreadableError: a file is not what it should be.
     """
     verifier = Verifier(pins)
     for line, entry in read_lines(path):
@@ -529,7 +532,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         report, verifier = verify(options.bundle, pins=options.key, checkpoint=options.checkpoint)
-    except Unreadable as error:
+    except UnreadableError as error:
         print(f"Cannot verify: {error}", file=sys.stderr)
         return 2
     for key_id in sorted(report.keys_used):

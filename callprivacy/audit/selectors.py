@@ -1,4 +1,4 @@
-"""What the trail shows: pages of events, the seal that vouches for each, and how long the oldest waits for one."""
+"""What the trail shows: pages of events, the seal that vouches for each, and what waits for one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from callprivacy.audit.leaves import START, Mark
 from callprivacy.audit.models import Event, Reason, Seal
 
 UNSEALED_ALARM = timedelta(minutes=5)
+COUNTED_AT_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class SealState:
-    """How an agency's trail stands."""
+    """How an agency's trail stands; `unsealed` is counted up to `COUNTED_AT_MOST`."""
 
     seal: Seal | None
     unsealed: int
@@ -50,13 +52,19 @@ class SealState:
         return self.oldest_unsealed_at is not None and at - self.oldest_unsealed_at > UNSEALED_ALARM
 
 
-def _not_before(mark: Mark) -> Q:
-    """Events at a mark or behind it, in the order of the trail."""
-    return (
-        Q(epoch__gt=mark.epoch)
-        | Q(epoch=mark.epoch, xid__gt=mark.xid)
-        | Q(epoch=mark.epoch, xid=mark.xid, id__gte=mark.event_id)
-    )
+def _at_or_behind(mark: Mark) -> RawSQL:
+    """Events at a mark or behind it, as one comparison of rows that the index answers."""
+    condition = "(audit_event.epoch, audit_event.xid, audit_event.id) >= (%s, %s::xid8, %s)"
+    parameters = [mark.epoch, str(mark.xid), mark.event_id]
+    return RawSQL(condition, parameters, output_field=BooleanField())  # noqa: S611  (parameters are bound)
+
+
+def events_between(agency_id: int, begin: Mark, until: Mark | None = None) -> QuerySet[Event]:
+    """An agency's events from one mark up to another, exclusive, in the order of the trail."""
+    found = Event.objects.filter(_at_or_behind(begin), agency_id=agency_id)
+    if until is not None:
+        found = found.exclude(_at_or_behind(until))
+    return found.order_by("epoch", "xid", "id")
 
 
 def sealed_until(agency_id: int) -> Mark:
@@ -71,7 +79,7 @@ def newest_seal(agency_id: int) -> Seal | None:
 
 
 def events(agency_id: int, wanted: EventFilter) -> QuerySet[Event]:
-    """An agency's events, newest first, with `has_words`: whether a reason can still be opened."""
+    """An agency's events, newest first."""
     found = Event.objects.filter(agency_id=agency_id)
     if wanted.client_id is not None:
         found = found.filter(client_id=wanted.client_id)
@@ -88,10 +96,9 @@ def events(agency_id: int, wanted: EventFilter) -> QuerySet[Event]:
     if wanted.until is not None:
         found = found.filter(at__lt=wanted.until)
     if wanted.sealed is not None:
-        beyond = _not_before(sealed_until(agency_id))
-        found = found.filter(~beyond if wanted.sealed else beyond)
-    words = Exists(Reason.objects.filter(event_id=OuterRef("pk")))
-    return found.annotate(has_words=words).order_by("-at", "-id")
+        unsealed = _at_or_behind(sealed_until(agency_id))
+        found = found.exclude(unsealed) if wanted.sealed else found.filter(unsealed)
+    return found.order_by("-at", "-id")
 
 
 def page(
@@ -119,6 +126,13 @@ def page(
     return rows[:size], before is not None, len(rows) > size
 
 
+def words_kept(shown: Sequence[Event]) -> set[int]:
+    """Ids of those events whose reason can still be opened. One query."""
+    return set(
+        Reason.objects.filter(event_id__in=[event.pk for event in shown]).values_list("event_id", flat=True)
+    )
+
+
 def seals_of(agency_id: int, shown: Sequence[Event]) -> dict[int, Seal]:
     """Event id -> the seal that covers it, for events of one page; unsealed ones are left out. One query."""
     if not shown:
@@ -144,7 +158,8 @@ def seals_of(agency_id: int, shown: Sequence[Event]) -> dict[int, Seal]:
 def _first_until_behind(agency_id: int, mark: Mark) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT number FROM audit_seal WHERE agency_id = %s AND (epoch, until_xid, until_id) > (%s, %s::xid8, %s)"
+            "SELECT number FROM audit_seal WHERE agency_id = %s"
+            " AND (epoch, until_xid, until_id) > (%s, %s::xid8, %s)"
             " ORDER BY epoch, until_xid, until_id LIMIT 1",
             [agency_id, mark.epoch, str(mark.xid), mark.event_id],
         )
@@ -155,9 +170,9 @@ def _first_until_behind(agency_id: int, mark: Mark) -> int | None:
 def seal_state(agency_id: int) -> SealState:
     """How an agency's trail stands: its newest seal, and what waits for the next."""
     seal = newest_seal(agency_id)
-    waiting = Event.objects.filter(_not_before(seal.until if seal else START), agency_id=agency_id)
-    ids = list(waiting.order_by("epoch", "xid", "id").values_list("at", flat=True)[:1000])
-    return SealState(seal, len(ids), min(ids, default=None))
+    waiting = events_between(agency_id, seal.until if seal else START)
+    instants = list(waiting.values_list("at", flat=True)[:COUNTED_AT_MOST])
+    return SealState(seal, len(instants), min(instants, default=None))
 
 
 def actions(agency_id: int) -> list[str]:
@@ -167,7 +182,8 @@ def actions(agency_id: int) -> list[str]:
             "WITH RECURSIVE kinds AS ("
             " (SELECT action FROM audit_event WHERE agency_id = %(agency)s ORDER BY action LIMIT 1)"
             " UNION ALL SELECT (SELECT e.action FROM audit_event e WHERE e.agency_id = %(agency)s"
-            " AND e.action > kinds.action ORDER BY e.action LIMIT 1) FROM kinds WHERE kinds.action IS NOT NULL"
+            " AND e.action > kinds.action ORDER BY e.action LIMIT 1)"
+            " FROM kinds WHERE kinds.action IS NOT NULL"
             ") SELECT action FROM kinds WHERE action IS NOT NULL",
             {"agency": agency_id},
         )
@@ -182,5 +198,3 @@ def find_event(agency_id: int, event_id: int) -> Event | None:
 def last_event_of(agency_id: int, action: str) -> Event | None:
     """The newest event of one kind, such as the last verification."""
     return Event.objects.filter(agency_id=agency_id, action=action).order_by("-at", "-id").first()
-
-

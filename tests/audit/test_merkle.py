@@ -89,7 +89,9 @@ def test_every_proof_of_small_logs_verifies_and_no_other_does() -> None:
         for index in range(size):
             proof = merkle.inclusion_proof(index, leaves[:size])
             for other in range(size):
-                assert merkle.verify_inclusion(leaves[index], other, size, proof, roots[size]) is (other == index)
+                assert merkle.verify_inclusion(leaves[index], other, size, proof, roots[size]) is (
+                    other == index
+                )
         for old in range(1, size + 1):
             proof = merkle.consistency_proof(old, leaves[:size])
             for other in range(1, 34):

@@ -1,4 +1,4 @@
-"""The bundle: an agency's whole trail with its seals, for `tools/verify_bundle.py`. docs/trail.md specifies it."""
+"""The bundle: an agency's whole trail with its seals, for `tools/verify_bundle.py` (see docs/trail.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from callprivacy.vault import signing
 
 
 def record_export(*, agency_id: int, by: Actor, at: datetime) -> None:
-    """Write down that the trail leaves the house, before it does; the bundle then holds that event as well."""
+    """Write down that the trail leaves the house, before it does; the bundle then holds that event too."""
     record("trail.exported", by=by, at=at, agency_id=agency_id)
 
 

@@ -58,8 +58,8 @@ def record(
     """
     Write an event into the running transaction.
 
-    The agency is the scope's unless named; the client is the subject's unless named. A reason is sealed in a row
-    that can be erased; the event holds its salted hash. Details are small facts, never personal values.
+    The agency is the scope's unless named; the client is the subject's unless named. A reason is sealed in a
+    row that can be erased; the event holds its salted hash. Details are small facts, never personal values.
 
     :raises NoScopeError: outside a scope, and no agency named.
     :raises NotInTransactionError: outside a transaction.
@@ -135,7 +135,7 @@ def _seal_reason(event: Event, words: str, at: datetime) -> None:
 
 
 def _reason_key(holder: int, agency_id: int, at: datetime) -> Key:
-    """The holder's one key for reasons, made when first needed; a rotation of the holder's key re-wraps it."""
+    """The holder's one key for reasons, made when first needed; rotating the holder's key re-wraps it."""
     key_id = reason_key_id(holder)
     try:
         found = vault_keys.recording_keys(holder, [key_id])

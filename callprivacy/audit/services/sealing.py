@@ -1,21 +1,21 @@
 """
 Sealing: a signed root over everything an agency has done so far, every minute.
 
-Only events whose transaction is certainly over are covered (`xid < pg_snapshot_xmin`), so that no later commit
-can slip in between two sealed ones. One sealer an agency at a time; the seals form a chain.
+Only events whose transaction is certainly over are covered (`xid < pg_snapshot_xmin`), so that no later
+commit can slip in between two sealed ones. One sealer an agency at a time; the seals form a chain.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import connection, models, transaction
-from django.db.models.expressions import RawSQL
+from django.db import connection, transaction
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, Mark, SealMessage
 from callprivacy.audit.merkle import Frontier, leaf_hash
 from callprivacy.audit.models import Epoch, Event, Seal, pack_leaves
+from callprivacy.audit.selectors import events_between
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sink import Checkpoint, SinkError
@@ -33,17 +33,6 @@ class RestoredError(RuntimeError):
 
 class TailCutError(RuntimeError):
     """A checkpoint remembers seals that the database no longer has and that cannot be made again."""
-
-
-def events_between(agency_id: int, begin: Mark, until: Mark | None = None) -> models.QuerySet[Event]:
-    """An agency's events from one mark up to another, exclusive, in the order of the trail."""
-    condition = "(epoch, xid, id) >= (%s, %s::xid8, %s)"
-    parameters: list[object] = [begin.epoch, str(begin.xid), begin.event_id]
-    if until is not None:
-        condition += " AND (epoch, xid, id) < (%s, %s::xid8, %s)"
-        parameters += [until.epoch, str(until.xid), until.event_id]
-    within = RawSQL(condition, parameters, output_field=models.BooleanField())
-    return Event.objects.filter(within, agency_id=agency_id).order_by("epoch", "xid", "id")
 
 
 def leaf_of(event: Event) -> bytes:
@@ -155,8 +144,8 @@ def _made_good(agency_id: int, newest: Seal | None) -> Seal | None:
     number = newest.number if newest else 0
     if newest is not None and number not in known.seals:
         raise SinkError(
-            f"{sink.path_of(agency_id)} does not know seal {number}: bring the folder back, or, when it is lost for "
-            f"good, run: manage.py verify_audit --rebuild-checkpoints."
+            f"{sink.path_of(agency_id)} does not know seal {number}: bring the folder back, or, when it is lost "
+            f"for good, run: manage.py verify_audit --rebuild-checkpoints."
         )
     if newest is not None and known.seals[number].message.to_bytes() != newest.message().to_bytes():
         raise TailCutError(
@@ -180,8 +169,8 @@ def _made_again(agency_id: int, newest: Seal | None, checkpoint: Checkpoint) -> 
         ):
             return _store(checkpoint, frontier, listed)
     raise TailCutError(
-        f"Seal {message.number} was made once and its events are gone or changed. Run: manage.py verify_audit; "
-        f"after a restore: manage.py start_epoch."
+        f"Seal {message.number} was made once and its events are gone or changed. Run: manage.py "
+        f"verify_audit; after a restore: manage.py start_epoch."
     )
 
 
@@ -219,8 +208,8 @@ def rebuild_checkpoints(*, agency_id: int, by: Actor, at: datetime) -> int:
     """
     Write an agency's lost file of checkpoints anew from its seals; returns how many.
 
-    Only for a file that is gone: what the old one knew beyond the database is lost with it, and the trail says
-    so in an event of its own.
+    Only for a file that is gone: what the old one knew beyond the database is lost with it, and the trail
+    says so in an event of its own.
 
     :raises SinkError: there is a file, or the new one cannot be written.
     """
@@ -229,4 +218,6 @@ def rebuild_checkpoints(*, agency_id: int, by: Actor, at: datetime) -> int:
     seals = Seal.objects.filter(agency_id=agency_id).order_by("number")
     with transaction.atomic():
         record("checkpoints.rebuilt", by=by, at=at, agency_id=agency_id, seals=seals.count())
-        return sink.write_all(agency_id, (Checkpoint(seal.message(), bytes(seal.signature)) for seal in seals))
+        return sink.write_all(
+            agency_id, (Checkpoint(seal.message(), bytes(seal.signature)) for seal in seals)
+        )

@@ -1,8 +1,8 @@
 """
 Seals kept outside the database: a file per agency in the state folder, one line a seal, only ever appended.
 
-Whoever can rewrite the database cannot rewrite these lines, and they are signed. A seal that cannot be written
-here is not made; the deeds go on and the trail page says how long they have gone unsealed.
+Whoever can rewrite the database cannot rewrite these lines, and they are signed. A seal that cannot be
+written here is not made; the deeds go on and the trail page says how long they have gone unsealed.
 """
 
 from __future__ import annotations
@@ -117,8 +117,10 @@ def write_all(agency_id: int, checkpoints: Iterable[Checkpoint]) -> int:
     count = 0
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            for count, checkpoint in enumerate(checkpoints, start=1):
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            for checkpoint in checkpoints:
+                count += 1
                 members = {"seal": checkpoint.message.as_dict(), "signature": checkpoint.signature.hex()}
                 file.write(json.dumps(members, separators=(",", ":")).encode() + b"\n")
             file.flush()

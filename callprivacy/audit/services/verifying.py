@@ -1,6 +1,6 @@
 """
-Checking an agency's trail against its seals and the checkpoints kept outside: every event that was changed, is
-missing, was added or stands elsewhere is named.
+Checking an agency's trail against its seals and the checkpoints kept outside: every event that was changed,
+is missing, was added or stands elsewhere is named.
 
 `tools/verify_bundle.py` does the same from an export alone and shares no code with this.
 """
@@ -15,8 +15,9 @@ from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
 from callprivacy.audit.models import Event, Seal
+from callprivacy.audit.selectors import events_between
 from callprivacy.audit.services import sink
-from callprivacy.audit.services.sealing import events_between, leaf_of
+from callprivacy.audit.services.sealing import leaf_of
 
 _CHUNK = 2000
 
@@ -65,7 +66,7 @@ class Batch:
 
 
 def batches(agency_id: int) -> Iterator[Batch]:
-    """An agency's seals in order, each with the events of its span, then the unsealed ones by the thousand."""
+    """An agency's seals in order, each with the events of its span, then the unsealed ones in parts."""
     events = events_between(agency_id, START).iterator(chunk_size=_CHUNK)
     waiting = next(events, None)
     for seal in Seal.objects.filter(agency_id=agency_id).order_by("number").iterator(chunk_size=20):

@@ -14,12 +14,14 @@ from callprivacy.tenancy.scope import job_scope
 
 class Command(BaseCommand):
     help = (
-        "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints which "
-        "seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) while web, worker and beat are stopped."
+        "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints "
+        "which seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) with all else stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--why", required=True, help="what happened, such as: restored the dump of 3 May, 02:00")
+        parser.add_argument(
+            "--why", required=True, help="what happened, such as: restored the dump of 3 May, 02:00"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         if settings.CALLPRIVACY_ROLE != "owner":

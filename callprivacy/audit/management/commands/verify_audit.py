@@ -23,13 +23,15 @@ BY = Actor.job("verify_audit")
 
 class Command(BaseCommand):
     help = (
-        "Verify the trail: every event against its seal, every seal against its signature and the checkpoints "
-        "kept outside the database. Exit status 0: it holds, 1: it does not, 2: it could not be verified."
+        "Verify the trail: every event against its seal, every seal against its signature and the "
+        "checkpoints kept outside the database. Exit status 0: it holds, 1: it does not, 2: it could not be verified."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", metavar="SLUG", help="only this agency")
-        parser.add_argument("--export", type=Path, metavar="FILE", help="also write the bundle of --agency to a new file")
+        parser.add_argument(
+            "--export", type=Path, metavar="FILE", help="also write the bundle of --agency to a new file"
+        )
         parser.add_argument(
             "--rebuild-checkpoints",
             action="store_true",
@@ -70,8 +72,9 @@ class Command(BaseCommand):
         for finding in found.findings:
             self.stdout.write(self.style.ERROR(f"{slug}: FOUND {finding}"))
         summary = (
-            f"{slug}: {found.events:,} events, {found.sealed:,} under {found.seals:,} seals, {found.unsealed:,} not "
-            f"sealed yet: {'the trail holds' if found.holds else f'{len(found.findings)} findings'}"
+            f"{slug}: {found.events:,} events, {found.sealed:,} under {found.seals:,} seals, "
+            f"{found.unsealed:,} not sealed yet: "
+            f"{'the trail holds' if found.holds else f'{len(found.findings)} findings'}"
         )
         self.stdout.write(summary)
         return found.holds
@@ -81,7 +84,7 @@ class Command(BaseCommand):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise CommandError(f"{path} cannot be made: {error.strerror}.", returncode=2) from error
-        with open(descriptor, "wb") as file, job_scope(agency_id=agency_id):
+        with os.fdopen(descriptor, "wb") as file, job_scope(agency_id=agency_id):
             services.record_export(agency_id=agency_id, by=BY, at=at)
             with Progress(f"{slug}: exported", out=self.stderr) as progress:
                 services.export_bundle(agency_id, file=file, at=at, progress=_counting(progress))

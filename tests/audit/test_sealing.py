@@ -1,0 +1,418 @@
+"""Only what is over is sealed, by one sealer at a time, and never without a copy outside the database."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, connections, transaction
+
+from pytest_django import Settings
+
+from callprivacy.audit import leaves, merkle, selectors, services
+from callprivacy.audit.models import Epoch, Event, Seal
+from callprivacy.audit.services import sealing, sink
+from callprivacy.audit.tasks import seal_events
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import signing
+from tests import make
+from tests.audit.trails import JOB, seal, superuser, verify, verify_offline, write
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, settings: Settings) -> None:
+    """Checkpoints of one test only."""
+    settings.CALLPRIVACY_STATE = tmp_path / "state"
+
+
+def seals(agency_id: int) -> list[Seal]:
+    with job_scope(agency_id=agency_id):
+        return list(Seal.objects.order_by("number"))
+
+
+def test_seals_grow_one_tree_and_form_a_chain(tmp_path: Path) -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 4)
+    seal(acme.pk)
+    write(acme.pk, 3)
+    seal(acme.pk, at=NOON + timedelta(minutes=1))
+
+    first, second = seals(acme.pk)
+    with job_scope(agency_id=acme.pk):
+        hashes = [sealing.leaf_of(event) for event in Event.objects.order_by("epoch", "xid", "id")]
+    assert (first.size, second.size) == (5, 8)
+    assert bytes(first.root) == merkle.root(hashes[:5])
+    assert bytes(second.root) == merkle.root(hashes)
+    proof = merkle.consistency_proof(5, hashes)
+    assert merkle.verify_consistency(5, bytes(first.root), 8, bytes(second.root), proof)
+    assert bytes(second.previous) == first.message().digest()
+    assert signing.verify(second.message().to_bytes(), bytes(second.signature), signing.public_key())
+    assert verify(acme.pk).holds
+    assert verify_offline(acme.pk, tmp_path).findings == []
+
+
+def test_nothing_new_makes_no_seal() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+
+    assert seal(acme.pk) == 0
+    assert len(seals(acme.pk)) == 1
+
+
+def test_agencies_have_trails_of_their_own() -> None:
+    acme, globex = make.agency("Acme"), make.agency("Globex")
+    write(acme.pk, 2)
+    write(globex.pk, 3)
+
+    assert (seal(acme.pk), seal(globex.pk)) == (3, 4)
+    assert [one.number for one in seals(acme.pk)] == [one.number for one in seals(globex.pk)] == [1]
+
+
+def test_a_long_trail_is_sealed_in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where a part ends within a transaction."""
+    monkeypatch.setattr(sealing, "EVENTS_A_SEAL", 4)
+    acme = make.agency("Acme")
+    with job_scope(agency_id=acme.pk):
+        for number in range(10):
+            services.record("call.erased", by=JOB, at=NOON, number=number)
+
+    assert [seal(acme.pk) for _ in range(4)] == [4, 4, 3, 0]
+    assert verify(acme.pk).holds
+    assert verify_offline(acme.pk, tmp_path).findings == []
+
+
+def test_a_transaction_still_open_is_waited_for_and_loses_no_event() -> None:
+    """The older transaction commits after younger ones: nothing is sealed past it until it is over."""
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    began, go_on, slow = threading.Event(), threading.Event(), []
+
+    def hold() -> None:
+        with job_scope(agency_id=acme.pk):
+            slow.append(services.record("call.erased", by=JOB, at=NOON, slow=True).pk)
+            began.set()
+            go_on.wait(20)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert began.wait(20)
+    younger = write(acme.pk, 3)
+    assert seal(acme.pk) == 0
+    go_on.set()
+    thread.join()
+
+    assert seal(acme.pk) == 4
+    with job_scope(agency_id=acme.pk):
+        newest = selectors.newest_seal(acme.pk)
+        assert newest is not None
+        assert [event_id for event_id, _ in newest.listed()] == slow + younger
+    assert verify(acme.pk).holds
+
+
+def test_what_was_rolled_back_is_no_event() -> None:
+    acme = make.agency("Acme")
+    with pytest.raises(ZeroDivisionError), job_scope(agency_id=acme.pk):
+        services.record("call.erased", by=JOB, at=NOON)
+        raise ZeroDivisionError
+    ids = write(acme.pk, 2)
+
+    assert seal(acme.pk) == 3
+    assert verify(acme.pk).holds
+    assert ids[0] - 1 not in ids
+
+
+def run_together(work: Callable[[int], None], count: int) -> list[BaseException]:
+    """Run `work` in as many threads at once; what they raised."""
+    raised: list[BaseException] = []
+    start = threading.Barrier(count)
+
+    def one(number: int) -> None:
+        try:
+            start.wait(20)
+            work(number)
+        except BaseException as error:  # noqa: BLE001  (handed to the test)
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return raised
+
+
+def test_eight_writers_and_two_sealers_leave_no_gap_and_no_fork(tmp_path: Path) -> None:
+    acme = make.agency("Acme")
+    wrote: list[int] = []
+
+    def work(number: int) -> None:
+        if number >= 8:
+            for step in range(25):
+                seal(acme.pk, at=NOON + timedelta(seconds=step))
+            return
+        for step in range(40):
+            try:
+                with job_scope(agency_id=acme.pk):
+                    event = services.record("call.erased", by=JOB, at=NOON, writer=number, step=step)
+                    if step % 7 == 0:
+                        raise ZeroDivisionError
+                wrote.append(event.pk)
+            except ZeroDivisionError:
+                continue
+
+    assert run_together(work, 10) == []
+    seal(acme.pk)
+
+    made = seals(acme.pk)
+    listed = [event_id for one in made for event_id, _ in one.listed()]
+    assert [one.number for one in made] == list(range(1, len(made) + 1))
+    assert len(listed) == len(set(listed)) == len(wrote) + 1
+    assert set(wrote) <= set(listed)
+    assert verify(acme.pk).holds
+    assert verify_offline(acme.pk, tmp_path).findings == []
+
+
+def test_a_second_sealer_steps_back() -> None:
+    acme = make.agency("Acme")
+    with superuser() as line:
+        line.execute("BEGIN")
+        line.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal', %s))", [acme.pk])
+        assert seal(acme.pk) == 0
+        line.execute("ROLLBACK")
+
+    assert seal(acme.pk) == 1
+
+
+def test_checkpoints_are_private_lines_and_the_same_seals() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk)
+    seal(acme.pk)
+
+    path = sink.path_of(acme.pk)
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [one["seal"] for one in kept] == [one.message().as_dict() for one in seals(acme.pk)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_failing_sink_refuses_the_seal_and_not_the_deed(tmp_path: Path) -> None:
+    acme = make.agency("Acme")
+    folder = sink.path_of(acme.pk).parent
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be")
+
+    write(acme.pk, 2)
+    with pytest.raises(services.SinkError, match=r"Free or repair|cannot be read"):
+        seal(acme.pk)
+    assert seals(acme.pk) == []
+    folder.unlink()
+
+    assert seal(acme.pk) == 3
+
+
+def test_a_torn_line_is_written_over() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    with sink.path_of(acme.pk).open("ab") as file:
+        file.write(b'{"seal":{"v":1,"agen')
+    write(acme.pk)
+
+    assert seal(acme.pk) == 1
+    assert verify(acme.pk).holds
+    assert len(sink.path_of(acme.pk).read_text().splitlines()) == 2
+
+
+def test_a_crash_between_file_and_database_is_made_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file knows a seal that the database rolled back: the same seal is made again, with its signature."""
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk, 3)
+    append = sink.append_seal
+
+    def append_and_crash(checkpoint: sink.Checkpoint) -> None:
+        append(checkpoint)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sink, "append_seal", append_and_crash)
+    with pytest.raises(KeyboardInterrupt):
+        seal(acme.pk)
+    monkeypatch.undo()
+    write(acme.pk, 2)
+
+    assert seal(acme.pk, at=NOON + timedelta(minutes=1)) == 2
+    assert [one.count for one in seals(acme.pk)] == [1, 3, 2]
+    assert len(sink.path_of(acme.pk).read_text().splitlines()) == 3
+    assert verify(acme.pk).holds
+
+
+def test_a_cut_tail_stops_the_sealer() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk, 3)
+    seal(acme.pk)
+    with superuser() as line:
+        line.execute("DELETE FROM audit_seal WHERE number = 2")
+        line.execute("DELETE FROM audit_event WHERE id = (SELECT max(id) FROM audit_event)")
+
+    with pytest.raises(services.TailCutError, match="Seal 2"):
+        seal(acme.pk)
+
+
+def test_lost_checkpoints_stop_the_sealer_until_they_are_made_anew() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk)
+    kept = sink.path_of(acme.pk).read_bytes()
+    sink.path_of(acme.pk).unlink()
+
+    with pytest.raises(services.SinkError, match="rebuild-checkpoints"):
+        seal(acme.pk)
+    assert [found.kind for found in verify(acme.pk).findings] == ["checkpoints"]
+    with job_scope(agency_id=acme.pk):
+        assert services.rebuild_checkpoints(agency_id=acme.pk, by=JOB, at=NOON) == 1
+    assert sink.path_of(acme.pk).read_bytes() == kept
+    with pytest.raises(services.SinkError, match="is there"), job_scope(agency_id=acme.pk):
+        services.rebuild_checkpoints(agency_id=acme.pk, by=JOB, at=NOON)
+    assert seal(acme.pk) == 2
+    assert verify(acme.pk).holds
+
+
+def test_a_restore_is_noticed_declared_and_then_sealed_on(tmp_path: Path) -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk, 3)
+    seal(acme.pk)
+    with superuser() as line:  # an older dump comes back: the second seal and its events were never in it
+        line.execute("DELETE FROM audit_seal WHERE number = 2")
+        line.execute("DELETE FROM audit_event WHERE action = 'call.revealed'")
+    with pytest.raises(services.TailCutError):
+        seal(acme.pk)
+    assert [found.kind for found in verify(acme.pk).findings] == ["tail_cut"]
+
+    start_epoch_as_owner()
+    with job_scope(agency_id=acme.pk):
+        epoch = Epoch.objects.latest("number")
+        assert services.declare_restore(agency_id=acme.pk, epoch=epoch) == 1
+    write(acme.pk, 2)
+
+    assert seal(acme.pk) == 2
+    found = verify(acme.pk)
+    assert found.holds
+    assert found.notes == ["seals 2 to 2 were lost in a declared restore"]
+    report = verify_offline(acme.pk, tmp_path)
+    assert report.findings == []
+    assert "seals 2 to 2 were lost" in report.notes[0]
+    assert seals(acme.pk)[-1].epoch == 2
+
+
+def start_epoch_as_owner() -> None:
+    with superuser() as line:
+        line.execute("INSERT INTO audit_epoch (number, started_at, why) VALUES (2, now(), 'test')")
+
+
+def test_transaction_ids_that_went_back_stop_the_sealer() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    with superuser() as line:
+        line.execute("UPDATE audit_seal SET until_xid = '9000000000000'")
+    sink.path_of(acme.pk).unlink()
+    with job_scope(agency_id=acme.pk):
+        services.rebuild_checkpoints(agency_id=acme.pk, by=JOB, at=NOON)
+
+    with pytest.raises(services.RestoredError, match="start_epoch"):
+        seal(acme.pk)
+
+
+def test_the_task_seals_every_agency_and_survives_one_that_fails() -> None:
+    acme, globex = make.agency("Acme"), make.agency("Globex")
+    sink.path_of(acme.pk).mkdir(parents=True)
+
+    seal_events()
+
+    assert seals(acme.pk) == []
+    assert len(seals(globex.pk)) == 1
+
+
+def test_the_oldest_unsealed_event_raises_an_alarm_after_five_minutes() -> None:
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk, 2, at=NOON)
+
+    with job_scope(agency_id=acme.pk):
+        state = selectors.seal_state(acme.pk)
+    assert (state.unsealed, state.oldest_unsealed_at) == (2, NOON)
+    assert not state.is_alarming(NOON + timedelta(minutes=5))
+    assert state.is_alarming(NOON + timedelta(minutes=5, seconds=1))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {table} SET id = id",
+        "DELETE FROM {table}",
+        "DELETE FROM {table} WHERE false",
+        "TRUNCATE {table}",
+    ],
+)
+@pytest.mark.parametrize("table", ["audit_event", "audit_seal", "audit_houseevent"])
+def test_nobody_changes_what_was_written(table: str, statement: str) -> None:
+    """The app's role has no right to, and the trigger refuses the owner as well."""
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    sql = statement.format(table=table)
+    with pytest.raises(DatabaseError), job_scope(agency_id=acme.pk), connection.cursor() as cursor:
+        cursor.execute(sql)
+    with superuser() as line:
+        line.execute("SET session_replication_role = origin")
+        with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+            line.execute(sql.encode())
+
+
+def test_the_apps_role_was_left_no_right_to_change_the_trail() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in ("audit_event", "audit_seal", "audit_houseevent", "audit_epoch"):
+            for right in ("UPDATE", "DELETE", "TRUNCATE"):
+                cursor.execute("SELECT has_table_privilege(%s, %s)", [table, right])
+                assert cursor.fetchone() == (False,), (table, right)
+
+
+def test_an_event_cannot_lie_about_its_transaction() -> None:
+    acme = make.agency("Acme")
+    for column, value in (("xid", "'5'"), ("epoch", "7")):
+        sql = (
+            f"INSERT INTO audit_event (agency_id, actor_kind, actor_name, action, subject_kind, subject_id, at, "
+            f"details, reason_hash, {column}) VALUES (%s, 'job', 'x', 'a.b', '', '', now(), '{{}}', '', {value})"
+        )
+        with (
+            pytest.raises(DatabaseError, match="row-level security"),
+            job_scope(agency_id=acme.pk),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql, [acme.pk])
+
+
+def test_a_leaf_is_the_bytes_that_the_specification_shows() -> None:
+    event = Event(
+        pk=7, agency_id=3, client_id=None, actor_kind="staff", actor_user_id=12, actor_name="user:12",
+        action="call.revealed", subject_kind="calls.call", subject_id="0193", at=NOON,
+        details={"b": 1, "a": "é\"\n", "c": None, "d": True}, reason_hash="", xid=900, epoch=1,
+    )  # fmt: skip
+
+    assert leaves.canonical(event.as_leaf()).decode() == (
+        '{"action":"call.revealed","actor":{"kind":"staff","name":"user:12","user":12},"agency":3,'
+        '"at":"2026-11-24T12:00:00.000000Z","client":null,"details":{"a":"é\\"\\n","b":1,"c":null,"d":true},'
+        '"epoch":1,"id":7,"reason":null,"subject":{"id":"0193","kind":"calls.call"},"v":1,"xid":"900"}'
+    )

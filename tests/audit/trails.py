@@ -1,0 +1,76 @@
+"""Trails to test with, and a database superuser who tampers with them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from django.db import connection
+
+from callprivacy.audit import services
+from callprivacy.audit.services import sink
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
+from tests import ground
+from tests.make import NOON
+from tools import verify_bundle
+
+JOB = Actor.job("tests")
+
+
+def write(agency_id: int, count: int = 1, *, at: datetime = NOON, client_id: int | None = None) -> list[int]:
+    """Write events, each in its own transaction; returns their ids."""
+    ids = []
+    for number in range(count):
+        with job_scope(agency_id=agency_id):
+            event = services.record(
+                "call.revealed", by=JOB, at=at + timedelta(seconds=number), client_id=client_id,
+                number=number, kind='näive "quoted"\n', sure=True, nothing=None,
+            )  # fmt: skip
+            ids.append(event.pk)
+    return ids
+
+
+def seal(agency_id: int, *, at: datetime = NOON) -> int:
+    """Seal in the agency's job scope."""
+    with job_scope(agency_id=agency_id):
+        return services.seal_events(agency_id=agency_id, at=at)
+
+
+def verify(agency_id: int) -> services.Verification:
+    """Verify in the agency's job scope."""
+    with job_scope(agency_id=agency_id):
+        return services.verify_agency(agency_id)
+
+
+def export(agency_id: int) -> bytes:
+    """The agency's bundle."""
+    file = io.BytesIO()
+    with job_scope(agency_id=agency_id):
+        services.export_bundle(agency_id, file=file, at=NOON)
+    return file.getvalue()
+
+
+def verify_offline(agency_id: int, folder: Path, *, checkpoint: bool = True) -> verify_bundle.Report:
+    """What the offline tool finds in the bundle, pinned to our key and holding the checkpoints."""
+    from callprivacy.vault import signing
+
+    path = folder / "bundle.jsonl"
+    path.write_bytes(export(agency_id))
+    kept = sink.path_of(agency_id) if checkpoint else None
+    return verify_bundle.verify(path, pins=[signing.public_key().hex()], checkpoint=kept)[0]
+
+
+@contextlib.contextmanager
+def superuser() -> Iterator[psycopg.Connection]:
+    """A superuser's connection to the test's database, with every trigger off."""
+    address = psycopg.conninfo.make_conninfo(
+        ground.servers.admin_url, dbname=connection.settings_dict["NAME"]
+    )
+    with psycopg.connect(address, autocommit=True) as line:
+        line.execute("SET session_replication_role = replica")
+        yield line
