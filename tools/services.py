@@ -114,7 +114,7 @@ def locked(file: Path, *, shared: bool = False, wait: bool = True) -> Iterator[b
         yield True
 
 
-def _dies_with_us(stop: signal.Signals) -> Callable[[], None]:
+def dies_with_us(stop: signal.Signals) -> Callable[[], None]:
     """Make the child end when the process that started it is gone, however that went."""
 
     def prepare() -> None:
@@ -179,7 +179,7 @@ class Place:
                 env=dict(environ),
                 start_new_session=True,
                 umask=0o077,
-                preexec_fn=_dies_with_us(stop) if stop else None,  # noqa: PLW1509 no threads here
+                preexec_fn=dies_with_us(stop) if stop else None,  # noqa: PLW1509 no threads here
                 **self._identity(),
             )
 

@@ -5,6 +5,8 @@ Every line, ours and every library's, passes one mask before it is written: what
 replaced by its last two digits. Dates and long ids stay readable.
 """
 
+import contextlib
+import ipaddress
 import logging
 import re
 from collections.abc import Mapping
@@ -51,12 +53,16 @@ def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape
     return mask_text(repr(value))
 
 
+def _is_plain(key: str, value: Any) -> bool:
+    if key == "ip" and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return bool(ipaddress.ip_address(value))
+    return key in {"_record", "_from_structlog"}
+
+
 def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: every value of the event, however deep, without numbers."""
-    return {
-        key: value if key in {"_record", "_from_structlog"} else _masked(value)
-        for key, value in event.items()
-    }
+    """A structlog processor: every value of the event, however deep, without numbers; `ip` is an address."""
+    return {key: value if _is_plain(key, value) else _masked(value) for key, value in event.items()}
 
 
 _SHARED: list[Processor] = [

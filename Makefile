@@ -1,0 +1,27 @@
+# CallPrivacy: `make run` starts it here, `make test` checks everything. The work is done by the programs in tools/.
+
+.PHONY: run test bench release css requirements types clean
+.DEFAULT_GOAL := run
+
+run:
+	@exec sh tools/python.sh tools/bootstrap.py -m tools.run
+
+test:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.check
+
+bench:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m bench.run
+
+# What a deployment runs once before its processes start; it never makes a demo.
+release:
+	@exec sh tools/python.sh tools/bootstrap.py -m tools.release
+
+css:
+	npm ci --no-audit --no-fund
+	npm run build
+
+requirements:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.compile_requirements
+
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage .coverage.*

@@ -1,0 +1,19 @@
+"""The web server: one process a core, a few threads each, logs through the mask."""
+
+import os
+
+from callprivacy.lib import env, logs
+
+bind = f"{env.optional('BIND', '127.0.0.1')}:{env.whole_number('PORT', default=8000, at_least=1)}"
+workers = env.whole_number("WEB_CONCURRENCY", default=min(os.cpu_count() or 1, 4), at_least=1)
+worker_class = "gthread"
+threads = 4
+timeout = 60
+graceful_timeout = 20
+keepalive = 5
+max_requests = 20_000
+max_requests_jitter = 2_000
+# A proxy in front is believed only where the settings count one.
+forwarded_allow_ips = "127.0.0.1,::1" if env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0) else ""
+accesslog = None
+logconfig_dict = logs.settings(level="INFO", as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")

@@ -1,0 +1,81 @@
+"""
+Make .venv and install what is pinned, when that changed since the last time. Standard library and pip only.
+
+Usage: bootstrap.py [--dev] [COMMAND ...]: afterwards the command runs with the environment's Python.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+
+
+def _stamp(name: str) -> Path:
+    return VENV / f"installed-{name}"
+
+
+def _wanted(name: str) -> str:
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+
+
+def _is_installed(name: str) -> bool:
+    stamp = _stamp(name)
+    return stamp.is_file() and stamp.read_text(encoding="ascii") == _wanted(name)
+
+
+def _works() -> bool:
+    if not PYTHON.exists():
+        return False
+    check = "import pip, sys; sys.exit(sys.version_info < (3, 12))"
+    return subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode == 0
+
+
+def _install(name: str) -> None:
+    print(f"Installing what {name} names ...", flush=True)
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+    ]
+    subprocess.run([*command, "--only-binary=:all:", "-r", str(ROOT / name)], check=True)
+    # The development file holds everything that the other one does.
+    for satisfied in {name, "requirements.txt"}:
+        _stamp(satisfied).write_text(_wanted(satisfied), encoding="ascii")
+
+
+def main() -> int:
+    """Bring .venv up to date and go on with the command."""
+    arguments = sys.argv[1:]
+    name = "requirements.txt"
+    if arguments[:1] == ["--dev"]:
+        name, arguments = "requirements-dev.txt", arguments[1:]
+    (ROOT / ".state").mkdir(mode=0o711, exist_ok=True)
+    with (ROOT / ".state" / "install.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _works():
+            print("Making .venv ...", flush=True)
+            venv.create(VENV, clear=True, with_pip=True, symlinks=True)
+        if not _is_installed(name):
+            try:
+                _install(name)
+            except subprocess.CalledProcessError as error:
+                print(f"pip could not install what {name} names; what it said is above.", file=sys.stderr)
+                return error.returncode
+    if arguments:
+        os.execv(PYTHON, [str(PYTHON), *arguments])  # noqa: S606 our own Python
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""
+What a deployment runs once before its processes start: check, migrate both databases as their owner, collect
+the static files. With `--here`, as `make run` does it, the check is not the one for a public address.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Do all of it in one process, or say in one line why not."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
+    os.environ["CALLPRIVACY_ROLE"] = "owner"
+    here = "--here" in sys.argv[1:]
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import CommandError, call_command
+    from django.db import OperationalError
+
+    try:
+        django.setup()
+        call_command("check", deploy=not here, fail_level="ERROR" if here else "WARNING")
+        for alias in ("default", "vault"):
+            call_command("migrate", database=alias, verbosity=0 if here else 1, skip_checks=True)
+        call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)
+    except (ImproperlyConfigured, CommandError) as error:
+        print(f"CallPrivacy is not released: {error}", file=sys.stderr)
+        return 1
+    except OperationalError as error:
+        print(f"CallPrivacy is not released, a database does not answer: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
