@@ -1,0 +1,9 @@
+"""Addresses of calls, their ways in, and files of calls."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+app_name = "calls"
+
+urlpatterns: list[URLPattern] = []
