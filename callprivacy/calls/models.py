@@ -257,7 +257,7 @@ class Call(ClientOwned):
     qualified = models.BooleanField(null=True)
     value_cents = models.BigIntegerField(null=True)
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
-    sequence = models.IntegerField(default=-1)
+    sequence = models.BigIntegerField(default=-1)
     received_at = models.DateTimeField()
 
     objects = models.Manager.from_queryset(CallQuerySet)()
@@ -345,6 +345,7 @@ class CallImport(ClientOwned):
     time_zone = models.CharField(max_length=64)
     file_key = models.UUIDField(null=True)
     file_digest = models.BinaryField(max_length=32, null=True)
+    line = models.PositiveIntegerField(default=0)
     rows = models.PositiveIntegerField(default=0)
     rows_done = models.PositiveIntegerField(default=0)
     added = models.PositiveIntegerField(default=0)
@@ -434,11 +435,17 @@ class Reveal(ClientOwned):
     is_repeat = models.BooleanField(default=False)
     event_id = models.BigIntegerField()
     at = models.DateTimeField()
+    sampled_on = models.DateField(null=True)
 
     class Meta:
         base_manager_name = "objects"
         indexes = (
             models.Index(fields=["agency", "user", "at"], name="calls_reveal_of_user"),
+            models.Index(
+                fields=["agency", "sampled_on"],
+                condition=models.Q(sampled_on__isnull=False),
+                name="calls_reveal_sampled",
+            ),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,5 @@
+"""Tasks of calls; the worker finds those named here."""
+
+from callprivacy.calls.tasks import inbox
+
+__all__ = ["inbox"]
