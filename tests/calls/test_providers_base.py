@@ -121,6 +121,7 @@ def test_tags_are_plain_few_and_different() -> None:
         (13, 13),
         (13.0, 13),
         (" 7 ", 7),
+        ("  ", None),
         ("02:05", 125),
         ("1:00:01", 3601),
         ("86400", 86400),
@@ -142,6 +143,7 @@ def test_lengths_that_are_none(raw: object) -> None:
         ("", None),
         ("--", None),
         (None, None),
+        (True, None),
         ("$1,234.50", 123450),
         ("12", 1200),
         (12.5, 1250),
@@ -157,6 +159,17 @@ def test_amounts(raw: object, value: int | None) -> None:
 def test_amounts_that_are_none(raw: object) -> None:
     with pytest.raises(RefusedError):
         base.cents(raw, "value")
+
+
+def test_an_amount_beyond_all_measure_is_refused() -> None:
+    assert base.cents("1,000,000,000.00", "value") == base.CENTS_AT_MOST
+    with pytest.raises(RefusedError):
+        base.cents("1,000,000,000.01", "value")
+
+
+def test_a_number_may_come_as_one() -> None:
+    assert base.number(14045550123, "customer_phone_number") == "+14045550123"
+    assert base.number(None, "customer_phone_number") is None
 
 
 def test_answers() -> None:
@@ -179,6 +192,7 @@ def test_a_place_is_the_providers_code_or_the_numbers() -> None:
     assert base.place("", "", "+14045550123") == ("US", "GA")
     assert base.place("US", "Georgia", "+14045550123") == ("US", "GA")
     assert base.place("GB", "", "+14045550123") == ("GB", "")
+    assert base.place("usa", "GA", None) == ("US", "GA")
     assert base.place(None, None, None) == ("", "")
 
 

@@ -192,6 +192,8 @@ def test_what_is_no_call_is_ignored_with_its_reason(payload: dict[str, Any], rea
         ({"start_time": "2026-11-24T12:11:00Z"}, "start_time"),
         ({"start_time": "1999-01-01T00:00:00Z"}, "start_time"),
         ({"start_time": "yesterday"}, "start_time"),
+        ({"start_time": "yesterday at nine sharp"}, "start_time"),
+        ({"start_time": "0001-01-01T00:00:00+14:00"}, "start_time"),
         ({"start_time": None}, "start_time"),
         ({"customer_phone_number": "12"}, "customer_phone_number"),
         ({"customer_phone_number": {"a": 1}}, "customer_phone_number"),

@@ -230,7 +230,9 @@ def test_local_times_where_the_clocks_change(zone: str, local: str, utc: str) ->
 
 
 @given(
-    st.datetimes(datetime(2005, 1, 3), datetime(2026, 11, 23)).map(lambda naive: naive.replace(microsecond=0))
+    st.datetimes(datetime(2005, 1, 3), datetime(2026, 11, 23)).map(
+        lambda naive: naive.replace(microsecond=0, fold=0)
+    )
 )
 def test_remembered_offsets_are_the_zones(naive: datetime) -> None:
     zone = ZoneInfo("America/St_Johns")
@@ -326,7 +328,8 @@ def test_nothing_of_a_dropped_column_is_in_the_facts() -> None:
         b"\x00\x01\x02\n",
         b"\x1f\x8bnot gzip at all",
         gzip.compress(b"Start Time,Phone Number\n" * 9000)[:60],
-        b'"Start Time\n' * 100_000,
+        b'"' + b"Start Time\n" * 100_000,
+        b'"' + b"x" * 140_000 + b'"\n',
     ],
 )
 def test_what_is_no_table_of_calls(source: bytes) -> None:
@@ -396,6 +399,30 @@ def test_a_file_with_other_names_is_read_by_a_mapping() -> None:
             references=(("id", "A-7"),),
         ),
     )
+
+
+def test_directions_of_other_files() -> None:
+    layout = generic.generic({"started_at": "Start", "caller": "Who", "direction": "Way"})
+    lines = [
+        b"2026-07-01 09:30,+14045550123," + way for way in (b"in", b"Outgoing", b"outbound-api", b"", b"up")
+    ]
+    *kept, (_, refused) = read(b"\n".join([b"Start,Who,Way", *lines]), layout)
+    assert [row.direction for _, row in kept if isinstance(row, CallFacts)] == [
+        Direction.INBOUND,
+        Direction.OUTBOUND,
+        Direction.OUTBOUND,
+        Direction.INBOUND,
+    ]
+    assert isinstance(refused, RefusedError)
+    assert refused.column == "Way"
+
+
+def test_what_is_remembered_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular, "REMEMBERED_AT_MOST", 3)
+    rows = read(table(*[ROW | {"Source": f"Radio {index}"} for index in range(10)]))
+    assert [row.source for _, row in rows if isinstance(row, CallFacts)] == [
+        f"Radio {index}" for index in range(10)
+    ]
 
 
 def test_dates_with_slashes_are_refused_unless_somebody_said_how_they_are_read() -> None:

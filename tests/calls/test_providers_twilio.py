@@ -184,6 +184,11 @@ def test_a_browser_or_sip_address_is_no_number_and_is_dropped(address: str) -> N
     assert (call.caller, call.caller_withheld, call.tracking_number) == (None, False, None)
 
 
+def test_without_a_moment_or_a_number_the_arrival_is_the_moment() -> None:
+    call = parse(Timestamp="", SequenceNumber="", CallStatus="ringing")
+    assert (call.started_at, call.revision) == (NOON, 0)
+
+
 def test_names_of_old_are_understood() -> None:
     assert parse(From="", Caller="+12025550177").caller == "+12025550177"
 

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final, Protocol
@@ -268,7 +268,7 @@ def plain_text(raw: object, length: int = TEXT_LENGTH) -> str:
 
 
 def tags(raw: object) -> tuple[str, ...]:
-    """At most twenty plain tags, each once, in order, from a list of texts or named objects, or a comma list."""
+    """At most twenty plain tags, each once, from a list of texts or named objects, or a comma list."""
     items: list[object]
     if isinstance(raw, str):
         items = list(raw.split(","))
@@ -389,24 +389,21 @@ def caller(raw: object, column: str, default_region: str = "US") -> tuple[str | 
     return found, found is None
 
 
-def instant(raw: object, column: str) -> datetime:
+def instant(raw: object, column: str, *, zone: tzinfo) -> datetime:
     """
-    A moment with its offset, in ISO form, as UTC.
+    A moment in ISO form, as UTC.
 
-    :raises RefusedError: it is none, or says no offset.
+    :param zone: of a moment that says no offset; where it came twice the first is meant.
+    :raises RefusedError: it is none.
     """
-    expected = "a time with its offset, such as 2026-01-31T13:05:09-05:00"
-    if not isinstance(raw, str) or not 16 <= len(raw) <= 40:
-        raise RefusedError(column, expected)
-    try:
-        moment = datetime.fromisoformat(raw.strip())
-        if moment.tzinfo is None:
-            raise RefusedError(column, expected)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        if isinstance(error, RefusedError):
-            raise
-        raise RefusedError(column, expected) from None
+    text = raw.strip() if isinstance(raw, str) else ""
+    if 16 <= len(text) <= 40:
+        try:
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise RefusedError(column, "a time such as 2026-01-31T13:05:09-05:00")
 
 
 def check_start(started_at: datetime, column: str, *, at: datetime) -> None:

@@ -248,21 +248,10 @@ def _started_at(payload: dict[str, Any], *, at: datetime) -> datetime:
     column, raw = _first(payload, "start_time", "timestamp", "datetime", "created_at")
     if raw is None:
         raise RefusedError(column, "the start of the call")
-    started_at = _moment(raw, column, _zone(payload) if column != "datetime" else UTC)
+    # `datetime` is UTC; the others are the company's time where they say no offset.
+    started_at = base.instant(raw, column, zone=UTC if column == "datetime" else _zone(payload))
     base.check_start(started_at, column, at=at)
     return started_at
-
-
-def _moment(raw: object, column: str, zone: tzinfo) -> datetime:
-    """With an offset, as it says; without one, in the company's zone (`datetime` is UTC)."""
-    if isinstance(raw, str) and 16 <= len(raw) <= 26:
-        try:
-            naive = datetime.fromisoformat(raw)
-            if naive.tzinfo is None:
-                return naive.replace(tzinfo=zone).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    return base.instant(raw, column)
 
 
 def _zone(payload: dict[str, Any]) -> tzinfo:

@@ -100,7 +100,7 @@ type Row = tuple[int, CallFacts | RefusedError]
 
 
 def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Columns:
-    """What is kept and what is dropped of a header, in its order, and which required fields have no column."""
+    """What is kept and dropped of a header, in its order, and which required fields have no column."""
     places = _places(header, layout)
     fields_at = {index: field for field, index in places.items()}
     return Columns(
