@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
 from django.db import connections, transaction
+from psycopg.errors import UniqueViolation
 
 from callprivacy.vault import selectors
 from callprivacy.vault.models import (
@@ -135,6 +136,180 @@ def hold_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Iterat
         yield opened
 
 
+@contextmanager
+def holding_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Iterator[None]:
+    """
+    Hold callers' rows as `hold_callers` does, without opening a key: for who has them from `issue_keys`.
+
+    :raises CallerGoneError: one of them was erased in the meantime; look the numbers up again.
+    """
+    with transaction.atomic(using=VAULT):
+        with connections[VAULT].cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s)"
+                " AND content_key IS NOT NULL ORDER BY id FOR SHARE) AS held",
+                [client_id, list(caller_ids)],
+            )
+            held = cursor.fetchone()[0]
+        if held != len(caller_ids):
+            raise CallerGoneError(f"{len(caller_ids) - held} callers are gone.")
+        yield
+
+
+class Issued:
+    """
+    Keys of one batch of calls, all of them stored: callers' and recordings'. Dropped with the batch.
+
+    :ivar callers: number -> caller id.
+    :ivar fresh: ids of the callers made just now.
+    :ivar recordings: recording id -> its key.
+    """
+
+    __slots__ = ("_keys", "_opened", "_wrapped", "callers", "fresh", "recordings")
+
+    def __init__(self, keys: selectors.ClientKeys) -> None:
+        self._keys = keys
+        self._opened: dict[uuid.UUID, Key] = {}
+        self._wrapped: dict[uuid.UUID, tuple[int, bytes]] = {}
+        self.callers: dict[str, uuid.UUID] = {}
+        self.fresh: set[uuid.UUID] = set()
+        self.recordings: dict[uuid.UUID, Key] = {}
+
+    def __repr__(self) -> str:
+        return "<Issued>"
+
+    def content_key(self, caller_id: uuid.UUID) -> Key:
+        """A caller's content key, unwrapped when first asked for."""
+        key = self._opened.get(caller_id)
+        if key is None:
+            generation, wrapped = self._wrapped[caller_id]
+            if generation not in self._keys.generations:
+                raise CallerGoneError("The client's key was rotated in the meantime.")
+            key = selectors.open_content_key(self._keys, caller_id, generation, wrapped)
+            self._opened[caller_id] = key
+        return key
+
+    def find(self, tokens: Mapping[bytes, str]) -> None:
+        """Look up which of these tokens have a caller."""
+        with connections[VAULT].cursor() as cursor:
+            cursor.execute(
+                "SELECT id, token, generation, content_key FROM vault_caller"
+                " WHERE client_id = %s AND token = ANY(%s) AND content_key IS NOT NULL",
+                [self._keys.client_id, list(tokens)],
+            )
+            for caller_id, token, generation, wrapped in cursor.fetchall():
+                self.callers[tokens[bytes(token)]] = caller_id
+                self._wrapped[caller_id] = (generation, wrapped)
+
+    def take(self, caller_id: uuid.UUID, key: Key) -> None:
+        """Remember a caller that was stored just now."""
+        self.fresh.add(caller_id)
+        self._opened[caller_id] = key
+
+
+def issue_keys(
+    *,
+    client_id: int,
+    numbers: Collection[str],
+    recordings: Mapping[uuid.UUID, str | None],
+    at: datetime,
+) -> Issued:
+    """
+    Make what a batch of calls needs, by COPY: callers never seen, and a key for each recording.
+
+    Commits by itself, before anything in `default` rests on the keys; hold the callers before writing there.
+    What nobody uses after all is given back with `destroy_recording_keys`.
+
+    :param recordings: id of a new recording -> its caller's number, one of `numbers`; None when withheld.
+    """
+    keys = selectors.client_keys(client_id)
+    issued = Issued(keys)
+    tokens = {keys.tokens.token(number): number for number in numbers}
+    with transaction.atomic(using=VAULT):
+        if tokens:
+            issued.find(tokens)
+        missing = {token: number for token, number in tokens.items() if number not in issued.callers}
+        if missing or recordings:
+            _hold_generation(keys)
+        if missing:
+            _add_callers(keys, missing, issued, at)
+        if recordings:
+            _add_recording_keys(keys, recordings, issued, at)
+    return issued
+
+
+def _add_callers(
+    keys: selectors.ClientKeys, missing: Mapping[bytes, str], issued: Issued, at: datetime
+) -> None:
+    """Copy fresh callers in; where somebody else was quicker with one, add the others and look again."""
+    made = []
+    for token, number in missing.items():
+        raw, caller_id = new_key(), uuid.uuid4()
+        content = keys.current.seal(raw, selectors.content_place(keys.client_id, caller_id))
+        evidence = keys.current.seal(new_key(), selectors.evidence_place(keys.client_id, caller_id))
+        made.append((caller_id, token, content, evidence, number, raw))
+    try:
+        with transaction.atomic(using=VAULT):
+            _copy_in(
+                "COPY vault_caller"
+                " (id, client_id, token, generation, content_key, evidence_key, created_at) FROM STDIN",
+                (
+                    f"{caller_id.hex}\t{keys.client_id}\t\\\\x{token.hex()}\t{keys.generation}"
+                    f"\t\\\\x{content.hex()}\t\\\\x{evidence.hex()}\t{at.isoformat()}\n"
+                    for caller_id, token, content, evidence, _, _ in made
+                ),
+            )
+    except UniqueViolation:
+        Caller.objects.bulk_create(
+            (
+                Caller(
+                    id=caller_id,
+                    client_id=keys.client_id,
+                    token=token,
+                    generation=keys.generation,
+                    content_key=content,
+                    evidence_key=evidence,
+                    created_at=at,
+                )
+                for caller_id, token, content, evidence, _, _ in made
+            ),
+            ignore_conflicts=True,
+        )
+        issued.find(missing)
+    for caller_id, _, _, _, number, raw in made:
+        if issued.callers.setdefault(number, caller_id) == caller_id:
+            issued.take(caller_id, Key(raw))
+
+
+def _add_recording_keys(
+    keys: selectors.ClientKeys,
+    recordings: Mapping[uuid.UUID, str | None],
+    issued: Issued,
+    at: datetime,
+) -> None:
+    lines = []
+    tail = f"\t{at.isoformat()}\n"
+    for recording_id, number in recordings.items():
+        raw = new_key()
+        caller_id = None if number is None else issued.callers[number]
+        wrapping = keys.current if caller_id is None else issued.content_key(caller_id)
+        wrapped = wrapping.seal(raw, selectors.recording_place(keys.client_id, recording_id))
+        issued.recordings[recording_id] = Key(raw)
+        lines.append(
+            f"{recording_id.hex}\t{keys.client_id}\t{'\\N' if caller_id is None else caller_id.hex}"
+            f"\t{keys.generation}\t\\\\x{wrapped.hex()}{tail}"
+        )
+    _copy_in(
+        "COPY vault_recordingkey (id, client_id, caller_id, generation, wrapped, created_at) FROM STDIN",
+        lines,
+    )
+
+
+def _copy_in(statement: str, lines: Iterable[str]) -> None:
+    with connections[VAULT].cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write("".join(lines))
+
+
 def create_recording_keys(
     *,
     client_id: int,
@@ -180,7 +355,7 @@ def purpose_key(*, client_id: int, purpose: str, at: datetime) -> Key:
     """
     Return a client's one key for a purpose ("inbox", "errand", "file"), made when first needed.
 
-    It is wrapped by the client's key, so that a rotation re-wraps it and nothing sealed under it is rewritten.
+    The client's key wraps it, so that a rotation re-wraps it and nothing sealed under it is rewritten.
     """
     key_id = uuid.uuid5(_PURPOSES, f"{client_id}/{purpose}")
     found = selectors.recording_keys(client_id, [key_id])
@@ -282,7 +457,7 @@ def rewrap_master(*, limit: int) -> int:
 
 
 def start_generation(*, client_id: int, at: datetime) -> int:
-    """Give a client a new key beside the old one; new callers are wrapped by it at once. Returns its number."""
+    """Give a client a new key beside the old one; new callers are wrapped by it. Returns its number."""
     with transaction.atomic(using=VAULT):
         newest = ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("-generation")[0]
         if selectors.behind_generation(client_id, newest.generation):
@@ -303,7 +478,7 @@ def rewrap_client(*, client_id: int, limit: int) -> int:
     """
     Re-wrap up to `limit` keys of a client under its newest generation; returns how many were re-wrapped.
 
-    Rows that a writer holds are skipped and met again. When nothing is left the old generations are destroyed.
+    Rows that a writer holds are skipped and met again. When nothing is left the old keys are destroyed.
     """
     keys = selectors.client_keys(client_id)
     with transaction.atomic(using=VAULT):
