@@ -14,7 +14,12 @@ app.autodiscover_tasks()
 
 # Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
 # a lost or doubled message costs nothing.
-_EVERY: dict[str, tuple[str, float]] = {}
+_EVERY: dict[str, tuple[str, float]] = {
+    "retention-nightly": ("retention.start_nightly", 300),
+    "retention-runs": ("retention.work_runs", 30),
+    "retention-leftovers": ("retention.sweep_leftovers", 3600),
+    "work-mail": ("work.send_mail", 60),
+}
 
 app.conf.beat_schedule = {
     # A message that waited longer than its period is stale: the next one finds the same rows.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from callprivacy.calls.models import Call
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
-from retention.models import Errand, Run, RunPart
+from retention import targets
+from retention.enums import PartState
+from retention.models import Errand, GoLive, Run, RunPart
 
 
 def running_ids() -> list[UUID]:
@@ -33,3 +41,85 @@ def parts_of(run: Run) -> QuerySet[RunPart]:
 def errands_of(client: Client) -> QuerySet[Errand]:
     """What vendors still hold of a client, oldest first."""
     return Errand.objects.for_client(client).order_by("opened_at", "pk")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What stands at a client today: until when calls have expired, and what of it is due."""
+
+    client: Client
+    cutoff: datetime
+    due: targets.Due
+    kept: int
+
+    @property
+    def recorded_note(self) -> str:
+        """How many of the due calls have a recording, in words."""
+        return f"{self.due.recordings:,} of them recorded"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is due leaves."""
+        return self.client.retention_state == RetentionState.LIVE
+
+
+def outlook(client: Client, at: datetime) -> Outlook:
+    """A client's outlook, as a run would find it at this instant."""
+    cutoff = tenancy.cutoff_of(client, at)
+    due = targets.CALLS.count(client, cutoff)
+    kept = Call.objects.for_client(client).started_from(cutoff).count()
+    return Outlook(client=client, cutoff=cutoff, due=due, kept=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a keep-for would do, before it is saved."""
+
+    days: int
+    due_now: int
+    due_then: int
+    live: int
+    observed: int
+
+    @property
+    def more(self) -> int:
+        """How many more calls become due; negative where fewer do."""
+        return self.due_then - self.due_now
+
+
+def effect(clients: Sequence[Client], days: int, at: datetime) -> Effect:
+    """What keeping these clients' calls for `days` would make due, beside what is due now."""
+    now = then = 0
+    for client in clients:
+        now += targets.CALLS.due(client, tenancy.cutoff_of(client, at)).count()
+        then += targets.CALLS.due(client, tenancy.cutoff_for_days(client, days, at)).count()
+    live = sum(client.retention_state == RetentionState.LIVE for client in clients)
+    return Effect(days=days, due_now=now, due_then=then, live=live, observed=len(clients) - live)
+
+
+def newest_signature(client: Client) -> GoLive | None:
+    """Who signed last that a client's expired calls may leave."""
+    return GoLive.objects.for_client(client).select_related("signed_by").order_by("-signed_at").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A run's parts, added up: those that erase, and those that were only counted."""
+
+    due: int
+    erased: int
+    recordings: int
+    callers: int
+    observed: int
+
+
+def totals(parts: Sequence[RunPart]) -> Totals:
+    """Add up a run's parts."""
+    live = [part for part in parts if part.state != PartState.OBSERVED]
+    return Totals(
+        due=sum(part.calls_due for part in live),
+        erased=sum(part.calls_erased for part in live),
+        recordings=sum(part.recordings_erased for part in live),
+        callers=sum(part.callers_erased for part in live),
+        observed=sum(part.calls_due for part in parts if part.state == PartState.OBSERVED),
+    )

@@ -8,7 +8,8 @@ from django.db.models import Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import grants_of
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.enums import MembershipState
+from callprivacy.accounts.models import Membership, User
 from callprivacy.work import kinds
 from callprivacy.work.models import Item, Notification
 
@@ -46,3 +47,14 @@ def notifications_of(membership: Membership) -> QuerySet[Notification]:
 def unread_count(membership: Membership) -> int:
     """How many of a person's notifications are unread, counted to 100 at most."""
     return notifications_of(membership).filter(read_at__isnull=True)[:100].count()
+
+
+def colleagues(membership: Membership) -> list[User]:
+    """The active people of a person's agency, by name: whom work can be handed to."""
+    return list(
+        User.objects.filter(
+            is_active=True,
+            memberships__agency_id=membership.agency_id,
+            memberships__state=MembershipState.ACTIVE,
+        ).order_by("name", "pk")
+    )

@@ -109,5 +109,4 @@ class Migration(migrations.Migration):
         rls.AgencyClientKey("retention_runpart"),
         rls.AgencyClientKey("retention_errand"),
         rls.AgencyClientKey("retention_golive"),
-        rls.AppendOnly("retention_golive"),
     ]

@@ -1,0 +1,118 @@
+"""The queue of everything that waits for a person, and the bell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.work import selectors, services
+from callprivacy.work.forms import BulkForm, QueueFilter
+from callprivacy.work.models import Item, Notification
+
+_PAGE = 50
+
+
+@require_GET
+def show_queue(request: StaffRequest) -> HttpResponse:
+    """Everything that waits for this person, earliest due first, filters in the url."""
+    clients = list(access.visible_clients(request.membership, at=request.at))
+    people = selectors.colleagues(request.membership)
+    form = QueueFilter(request.GET, clients=clients)
+    rows = selectors.queue_of(request.membership, at=request.at)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    if wanted.get("kind"):
+        rows = rows.filter(kind=wanted["kind"])
+    if wanted.get("client"):
+        rows = rows.filter(client__slug=wanted["client"])
+    if wanted.get("owner"):
+        rows = rows.filter(owner_id=request.membership.user_id if wanted["owner"] == "me" else None)
+    page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
+    context = {
+        "form": form,
+        "page": page,
+        "bulk": BulkForm(people=people),
+        "filters_in_use": sum(bool(value) for value in wanted.values()),
+        "now": request.at,
+    }
+    return render(request, "work/queue.html", context)
+
+
+@require_POST
+def change_items(request: StaffRequest) -> HttpResponse:
+    """Hand over, put off or close the ticked items."""
+    form = BulkForm(request.POST, people=selectors.colleagues(request.membership))
+    chosen = selectors.queue_of(request.membership, at=request.at).filter(pk__in=_uuids(request.POST.getlist("item")))
+    item_ids = list(chosen.order_by().values_list("pk", flat=True))
+    if not form.is_valid() or not item_ids:
+        messages.warning(request, "Tick at least one item, and pick what is to be done with it.")
+        return redirect("work:queue")
+    by, at = request.actor, request.at
+    if form.cleaned_data["deed"] == "assign":
+        owner = form.cleaned_data["owner"]
+        count = services.assign_items(item_ids=item_ids, owner_id=int(owner) if owner else None, by=by, at=at)
+        messages.success(request, f"Handed over: {count}.")
+    elif form.cleaned_data["deed"] == "snooze":
+        until = at + timedelta(days=int(form.cleaned_data["days"] or 1))
+        count = services.snooze_items(item_ids=item_ids, until=until, by=by, at=at)
+        messages.success(request, f"Put off: {count}. They come back by themselves.")
+    else:
+        count = services.decide_items(item_ids=item_ids, by=by, at=at)
+        messages.success(request, f"Closed: {count}.")
+    return redirect("work:queue")
+
+
+@require_GET
+def open_step(request: StaffRequest, item_id: UUID) -> HttpResponse:
+    """Lead to where an item's next step is taken."""
+    item = selectors.queue_of(request.membership, at=request.at).filter(pk=item_id).first()
+    if item is None:
+        raise Http404
+    return redirect(_step_url(item))
+
+
+@require_GET
+def show_notifications(request: StaffRequest) -> HttpResponse:
+    """What this person was told, newest first."""
+    page = Paginator(selectors.notifications_of(request.membership), _PAGE).get_page(request.GET.get("page"))
+    return render(request, "work/notifications.html", {"page": page})
+
+
+@require_POST
+def open_notification(request: StaffRequest, notification_id: UUID) -> HttpResponse:
+    """Mark one notification as read and lead to what it is about."""
+    found = selectors.notifications_of(request.membership).filter(pk=notification_id).first()
+    if found is None:
+        raise Http404
+    services.mark_read(user_id=request.membership.user_id, notification_id=found.pk, at=request.at)
+    return redirect(_step_url(found))
+
+
+@require_POST
+def read_all(request: StaffRequest) -> HttpResponse:
+    """Mark everything as read."""
+    services.mark_read(user_id=request.membership.user_id, at=request.at)
+    return redirect("work:notifications")
+
+
+def _step_url(row: Item | Notification) -> str:
+    args = [row.client.slug] if row.client is not None else []
+    return reverse(row.about.url_name, args=args)
+
+
+def _uuids(values: list[str]) -> list[UUID]:
+    found = []
+    for value in values:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found

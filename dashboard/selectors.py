@@ -1,0 +1,111 @@
+"""The overview: what needs a person, five figures, the last four weeks, clients worst first, connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count
+
+from callprivacy.accounts import access
+from callprivacy.accounts.models import Membership
+from callprivacy.calls.models import Connection
+from callprivacy.calls.selectors import counts
+from callprivacy.calls.selectors.counts import ClientCount, DayCount, DueCount
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import Permission, RetentionState
+from callprivacy.tenancy.models import Client
+from callprivacy.work import selectors as work
+from callprivacy.work.models import Item
+
+WEEKS = 4
+_SILENT_AFTER = timedelta(hours=24)
+_AT_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """One client on the overview, with what makes it better or worse."""
+
+    client: Client
+    count: ClientCount
+    due: DueCount
+    waiting: int
+    last_event_at: datetime | None
+    is_silent: bool
+
+    @property
+    def badness(self) -> tuple[int, int, int, int]:
+        """Worse is greater: what waits, a silent tracker, calls past their date, then withheld recordings."""
+        return (self.waiting, int(self.is_silent), self.due.calls, self.count.recorded)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether expired calls leave."""
+        return self.client.retention_state == RetentionState.LIVE
+
+
+def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
+    """The clients whose calls a person may see, worst first; at most 200, a bounded number of queries."""
+    clients = list(
+        access.clients_with(membership, Permission.VIEW_CALLS, at=at).select_related("agency")[:_AT_MOST]
+    )
+    ids = [client.pk for client in clients]
+    since = at - timedelta(weeks=WEEKS)
+    count = counts.calls_since(ids, since)
+    due = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
+    waiting = _waiting(membership, at)
+    last = _last_events(ids)
+    rows = [
+        ClientRow(
+            client=client,
+            count=count.get(client.pk, ClientCount()),
+            due=due.get(client.pk, DueCount()),
+            waiting=waiting.get(client.pk, 0),
+            last_event_at=last.get(client.pk),
+            is_silent=client.pk in last and _is_silent(last[client.pk], at),
+        )
+        for client in clients
+    ]
+    return sorted(rows, key=lambda row: (tuple(-part for part in row.badness), row.client.name))
+
+
+def _waiting(membership: Membership, at: datetime) -> dict[int, int]:
+    rows = work.queue_of(membership, at=at).order_by().exclude(client=None)
+    return dict(rows.values_list("client_id").annotate(Count("pk")))
+
+
+def _last_events(client_ids: Sequence[int]) -> dict[int, datetime | None]:
+    """Client id -> newest event over its active connections; clients without a connection are left out."""
+    found: dict[int, datetime | None] = {}
+    rows = Connection.objects.filter(client_id__in=client_ids, is_active=True)
+    for client_id, last in rows.values_list("client_id", "last_event_at"):
+        before = found.get(client_id)
+        found[client_id] = max((instant for instant in (before, last) if instant is not None), default=None)
+    return found
+
+
+def _is_silent(last: datetime | None, at: datetime) -> bool:
+    return last is None or at - last > _SILENT_AFTER
+
+
+def needs_you(membership: Membership, *, at: datetime) -> list[Item]:
+    """At most seven things that wait, earliest due first."""
+    return list(work.queue_of(membership, at=at)[:7])
+
+
+def last_weeks(rows: Sequence[ClientRow], zone: str, *, at: datetime) -> list[DayCount]:
+    """Calls a day of the clients in `rows` over the last four weeks, today included, in the zone's days."""
+    today = at.astimezone(ZoneInfo(zone)).date()
+    days = [today - timedelta(days=back) for back in range(WEEKS * 7 - 1, -2, -1)]
+    limits = [datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)) for day in days]
+    return counts.calls_by_day([row.client.pk for row in rows], limits)
+
+
+def connections(membership: Membership, *, at: datetime) -> list[Connection]:
+    """Connections of the clients a person may see, those silent longest first."""
+    ids = access.client_ids_with(membership, Permission.VIEW_CLIENT, at=at)
+    rows = Connection.objects.filter(client_id__in=ids, is_active=True).select_related("client")
+    return list(rows.order_by("last_event_at", "client__name")[:20])

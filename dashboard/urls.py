@@ -1,0 +1,19 @@
+"""The addresses of the pages that compose."""
+
+from django.urls import path
+
+from dashboard.views import demo, health, mail, overview, trail
+
+app_name = "dashboard"
+
+urlpatterns = [
+    path("", overview.show_overview, name="overview"),
+    path("health", health.health, name="health"),
+    path("mail/", mail.show_mail, name="mail"),
+    path("demo/remove/", demo.remove_demo, name="remove_demo"),
+    path("trail/", trail.trail, name="trail"),
+    path("trail/verify/", trail.trail_verify, name="trail_verify"),
+    path("trail/bundle/", trail.trail_export, name="trail_export"),
+    path("trail/table/", trail.trail_table, name="trail_table"),
+    path("trail/<int:event_id>/reason/", trail.trail_reason, name="trail_reason"),
+]

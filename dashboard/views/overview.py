@@ -1,0 +1,59 @@
+"""The first page: what needs a person today, and how the agency stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.audit import selectors as trail
+from dashboard import selectors
+
+
+@require_GET
+def show_overview(request: StaffRequest) -> HttpResponse:
+    """Seven rows that need you, five figures, four weeks of calls, clients worst first, connections."""
+    rows = selectors.client_rows(request.membership, at=request.at)
+    days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
+    context: dict[str, Any] = {
+        "items": selectors.needs_you(request.membership, at=request.at),
+        "rows": rows,
+        "tiles": _tiles(rows),
+        "chart": {
+            "series": ["Answered", "Not answered"],
+            "rows": [
+                [f"{day.starts_at:%a} {day.starts_at.day} {day.starts_at:%b}", day.answered, day.calls - day.answered]
+                for day in days
+            ],
+        },
+        "connections": selectors.connections(request.membership, at=request.at),
+        "now": request.at,
+    }
+    if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
+        state = trail.seal_state(request.agency.pk)
+        context |= {"trail": state, "trail_late": state.is_alarming(request.at)}
+    return render(request, "dashboard/overview.html", context)
+
+
+def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
+    """The figures, each with the client that adds most to it."""
+
+    def worst(key: str) -> Any:
+        values = {
+            "calls": lambda row: row.count.calls,
+            "withheld": lambda row: row.count.recorded,
+            "late": lambda row: row.due.calls if row.is_live else 0,
+            "observed": lambda row: 0 if row.is_live else row.due.calls,
+        }[key]
+        top = max(rows, key=values, default=None)
+        return {
+            "value": sum(values(row) for row in rows),
+            "client": top.client if top is not None and values(top) else None,
+        }
+
+    return {key: worst(key) for key in ("calls", "withheld", "late", "observed")}

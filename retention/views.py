@@ -1,0 +1,260 @@
+"""Policies, the dry run, going live, runs and errands as people see them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.selectors import masks
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import Permission, RetentionState
+from callprivacy.tenancy.models import Client
+from retention import selectors, targets, tasks
+from retention.enums import RunCause, RunState
+from retention.forms import AgencyDaysForm, DaysForm, ReasonForm, ShownForm
+from retention.models import Run
+from retention.services import errands, policies, runs
+
+_PAGE = 25
+
+
+@require_GET
+def home(request: StaffRequest) -> HttpResponse:
+    """What is due at each client, whether it may leave, and the newest runs."""
+    clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
+    rows = [selectors.outlook(client, request.at) for client in clients.select_related("agency")]
+    if not rows and not access.has_right(request.membership, AgencyRight.RUN_JOBS):
+        raise PermissionDenied("Retention is not granted to you for any client.")
+    return render(
+        request,
+        "retention/home.html",
+        {
+            "rows": sorted(rows, key=lambda row: (-row.due.calls, row.client.name)),
+            "runs": selectors.newest_runs()[:10],
+            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        },
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def agency_days(request: StaffRequest) -> HttpResponse:
+    """Change how long calls are kept where a client has no policy of its own; the effect is shown first."""
+    form = AgencyDaysForm(request.POST or None, initial={"days": request.agency.keep_calls_for_days})
+    effect = None
+    if request.method == "POST" and form.is_valid():
+        days = form.cleaned_data["days"]
+        if "confirmed" in request.POST:
+            policies.set_agency_days(
+                agency=request.agency,
+                days=days,
+                reason=form.cleaned_data["reason"],
+                by=request.actor,
+                at=request.at,
+            )
+            messages.success(request, f"Calls are kept for {days} days where a client has no policy of its own.")
+            return redirect("retention:home")
+        heirs = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at).filter(
+            keep_calls_for_days=None
+        )
+        effect = selectors.effect(list(heirs.select_related("agency")), days, request.at)
+    return render(request, "retention/agency_days.html", {"form": form, "effect": effect})
+
+
+@require_GET
+@needs(Permission.MANAGE_RETENTION)
+def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
+    """A client's keep-for, its state, and what follows from both today."""
+    return render(
+        request,
+        "retention/policies.html",
+        {
+            "client": client,
+            "tab": "policies",
+            "outlook": selectors.outlook(client, request.at),
+            "signature": selectors.newest_signature(client),
+            "form": DaysForm(initial={"days": client.keep_calls_for_days}),
+            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+            "open_errands": selectors.errands_of(client).count(),
+        },
+    )
+
+
+@require_POST
+@needs(Permission.MANAGE_RETENTION)
+def change_days(request: StaffRequest, client: Client) -> HttpResponse:
+    """Show what a new keep-for does, and save it once that was seen."""
+    form = DaysForm(request.POST)
+    effect = None
+    if form.is_valid():
+        days = form.cleaned_data["days"]
+        if "confirmed" in request.POST:
+            policies.set_client_days(
+                client=client, days=days, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+            messages.success(request, f"Calls of {client.name} are kept for {client.keep_for_days} days.")
+            return redirect("retention:policies", client.slug)
+        effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
+    return render(
+        request, "retention/change_days.html", {"client": client, "tab": "policies", "form": form, "effect": effect}
+    )
+
+
+@require_GET
+@needs(Permission.MANAGE_RETENTION)
+def dry_run(request: StaffRequest, client: Client) -> HttpResponse:
+    """Exactly the calls that a run would erase now, masked, oldest first."""
+    outlook = selectors.outlook(client, request.at)
+    due = targets.CALLS.due(client, outlook.cutoff).select_related("caller", "tracking_number", "recording")
+    page = Paginator(due.order_by("pk"), _PAGE).get_page(request.GET.get("page"))
+    masked = masks.masks_of(page.object_list)
+    rows = [{"call": call, "mask": masked[call.pk]} for call in page.object_list]
+    context = {"client": client, "tab": "policies", "outlook": outlook, "page": page, "rows": rows}
+    return render(request, "retention/dry_run.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@needs(Permission.MANAGE_RETENTION)
+def go_live(request: StaffRequest, client: Client) -> HttpResponse:
+    """Sign, with the counts shown, that a client's expired calls leave from now on."""
+    if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
+        raise PermissionDenied("Only a compliance officer signs that erasing begins.")
+    if client.retention_state == RetentionState.LIVE:
+        messages.info(request, f"{client.name} is live already.")
+        return redirect("retention:policies", client.slug)
+    form = ShownForm(request.POST)
+    if request.method == "POST" and form.is_valid():
+        try:
+            policies.go_live(
+                client=client, shown=targets.Due(**form.cleaned_data), by=request.actor, at=request.at
+            )
+        except policies.CountsChangedError:
+            messages.warning(request, "The counts have changed since you saw them. Look again, then sign.")
+        else:
+            messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
+            return redirect("retention:policies", client.slug)
+    outlook = selectors.outlook(client, request.at)
+    return render(request, "retention/go_live.html", {"client": client, "tab": "policies", "outlook": outlook})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Permission.MANAGE_RETENTION)
+def observe(request: StaffRequest, client: Client) -> HttpResponse:
+    """Stop erasing a client's calls, with a reason."""
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        policies.observe(client=client, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+        messages.success(request, f"Nothing of {client.name} is erased until an officer signs again.")
+        return redirect("retention:policies", client.slug)
+    return render(request, "retention/observe.html", {"client": client, "tab": "policies", "form": form})
+
+
+@require_POST
+@needs_right(AgencyRight.RUN_JOBS)
+def start_run(request: StaffRequest) -> HttpResponse:
+    """Start a run now instead of waiting for the night."""
+    try:
+        run = runs.start_run(agency=request.agency, cause=RunCause.BY_HAND, by=request.actor, at=request.at)
+    except runs.AlreadyRunningError as error:
+        messages.warning(request, str(error))
+        return redirect("retention:home")
+    tasks.work_runs.delay_on_commit()
+    return redirect("retention:run", run.pk)
+
+
+@require_GET
+def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
+    """A run with its counts, per client; the part that moves is fetched again each second."""
+    run = _run_or_404(request, run_id)
+    parts = list(selectors.parts_of(run))
+    template = "retention/run_progress.html" if request.htmx else "retention/run.html"  # type: ignore[attr-defined]
+    context = {
+        "run": run,
+        "parts": parts,
+        "total": selectors.totals(parts),
+        "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+        "is_over": run.state in {RunState.DONE, RunState.CANCELLED},
+        "is_slow": run.planned_at is None and request.at - run.created_at > timedelta(minutes=2),
+    }
+    return render(request, template, context)
+
+
+@require_POST
+@needs_right(AgencyRight.RUN_JOBS)
+def steer_run(request: StaffRequest, run_id: UUID, deed: str) -> HttpResponse:
+    """Pause, resume or cancel a run."""
+    deeds = {"pause": runs.pause_run, "resume": runs.resume_run, "cancel": runs.cancel_run}
+    if deed not in deeds:
+        raise Http404
+    run = _run_or_404(request, run_id)
+    try:
+        deeds[deed](run=run, by=request.actor, at=request.at)
+    except runs.NotRunningError as error:
+        messages.warning(request, str(error))
+    else:
+        if deed == "resume":
+            tasks.work_runs.delay_on_commit()
+    return redirect("retention:run", run.pk)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@needs(Permission.MANAGE_RETENTION)
+def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
+    """Recordings that a vendor still holds; ticked ones are closed on the person's word."""
+    if request.method == "POST":
+        chosen = selectors.errands_of(client).filter(pk__in=_uuids(request.POST.getlist("errand")))
+        count = errands.confirm_deleted(
+            client=client, errand_ids=chosen.values_list("pk", flat=True), by=request.actor, at=request.at
+        )
+        messages.success(request, f"Noted: {count} recordings are deleted at the vendor.")
+        return redirect("retention:errands", client.slug)
+    page = Paginator(selectors.errands_of(client), _PAGE).get_page(request.GET.get("page"))
+    return render(request, "retention/errands.html", {"client": client, "tab": "policies", "page": page})
+
+
+@never_cache
+@require_POST
+@needs(Permission.MANAGE_RETENTION)
+def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> HttpResponse:
+    """Where the vendor holds one recording; that it was looked at is in the trail."""
+    errand = selectors.errands_of(client).filter(pk=errand_id).first()
+    if errand is None:
+        raise Http404
+    reference = errands.show_reference(errand=errand, by=request.actor, at=request.at)
+    context = {"client": client, "tab": "policies", "errand": errand, "reference": reference}
+    return render(request, "retention/errand.html", context)
+
+
+def _run_or_404(request: StaffRequest, run_id: UUID) -> Run:
+    """A run of the agency; who may neither run jobs nor manage any client's retention is told there is none."""
+    allowed = access.has_right(request.membership, AgencyRight.RUN_JOBS) or access.client_ids_with(
+        request.membership, Permission.MANAGE_RETENTION, at=request.at
+    )
+    run = selectors.newest_runs().filter(pk=run_id).first() if allowed else None
+    if run is None:
+        raise Http404
+    return run
+
+
+def _uuids(values: list[str]) -> list[UUID]:
+    found = []
+    for value in values:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found
