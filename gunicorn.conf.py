@@ -16,4 +16,5 @@ max_requests_jitter = 2_000
 # A proxy in front is believed only where the settings count one.
 forwarded_allow_ips = "127.0.0.1,::1" if env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0) else ""
 accesslog = None
+control_socket_disable = True
 logconfig_dict = logs.settings(level="INFO", as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")

@@ -7,6 +7,7 @@ made once (secrets, databases, the first agency or the demo) is kept for the nex
 
 import base64
 import contextlib
+import hashlib
 import os
 import secrets
 import socket
@@ -144,8 +145,26 @@ def _manage(*arguments: str, environ: dict[str, str], show: bool = True) -> subp
     )
 
 
-def _prepare(environ: dict[str, str]) -> None:
-    """Migrate both databases as their owner, collect static files and check, in one process."""
+def _fingerprint(environ: dict[str, str]) -> str:
+    """What the databases and the static files were prepared for: the code, the packages, the addresses."""
+    found = hashlib.sha256()
+    for name in ("requirements.txt", "pyproject.toml"):
+        found.update((ROOT / name).read_bytes())
+    packages = (file.parent for file in ROOT.glob("*/__init__.py"))
+    files = [file for package in packages for file in package.rglob("*.py")]
+    static = [file for file in (ROOT / "static").rglob("*") if file.is_file()]
+    for file in sorted({*files, *static}):
+        facts = file.stat()
+        found.update(f"{file}|{facts.st_size}|{facts.st_mtime_ns}\n".encode())
+    found.update("".join(environ[name] for name in (*_GIVEN, "REDIS_URL")).encode())
+    return found.hexdigest()
+
+
+def _prepare(state: Path, environ: dict[str, str]) -> None:
+    """Migrate both databases as their owner, collect static files and check, unless nothing has changed."""
+    mark, wanted = state / "prepared", _fingerprint(environ)
+    if mark.is_file() and mark.read_text(encoding="ascii") == wanted:
+        return
     done = subprocess.run(
         [sys.executable, "-m", "tools.release", "--here"],
         cwd=ROOT,
@@ -154,6 +173,7 @@ def _prepare(environ: dict[str, str]) -> None:
     )
     if done.returncode:
         raise RunError("The databases could not be prepared; what was said is above.")
+    mark.write_text(wanted, encoding="ascii")
 
 
 def _first_time(state: Path, environ: dict[str, str]) -> None:
@@ -188,9 +208,9 @@ def _first_time(state: Path, environ: dict[str, str]) -> None:
 
 
 def _ask() -> str:
-    print(
-        "\nThis is the first start.\n  1  Try the demo (an invented agency with invented calls)\n  2  Start my agency"
-    )
+    print("\nThis is the first start.")
+    print("  1  Try the demo (an invented agency with invented calls)")
+    print("  2  Start my agency")
     while True:
         answer = input("Which one? [1] ").strip() or "1"
         if answer in {"1", "2"}:
@@ -238,7 +258,7 @@ def _announcer(state: Path, port: int, started: float) -> Callable[[], None]:
 
 
 def _answers(port: int) -> bool:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/accounts/login/", method="HEAD")
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/accounts/login/")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=5) as answer:
@@ -277,7 +297,7 @@ def _run(state: Path, started: float) -> None:
             addresses["REDIS_URL"] = valkey.url()
             beside.append(_keep_up("Valkey", valkey))
         environ = _environment(state, _settings(state, port=port, addresses=addresses), port)
-        _prepare(environ)
+        _prepare(state, environ)
         _first_time(state, environ)
         kept = [
             supervise.Kept(name, command, environ, ROOT)

@@ -1,0 +1,122 @@
+"""A missing or wrong setting names itself and says what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callprivacy.lib import env
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CALLPRIVACY_URL", ""),
+        ("CALLPRIVACY_URL", "calls.example.com"),
+        ("CALLPRIVACY_URL", "http://calls.example.com"),
+        ("CALLPRIVACY_URL", "https://calls.example.com/path"),
+        ("CALLPRIVACY_SECRET_KEY", ""),
+        ("CALLPRIVACY_SECRET_KEY", "short"),
+        ("CALLPRIVACY_SIGNING_KEY", "bm90IDMyIGJ5dGVz"),
+        ("CALLPRIVACY_SIGNING_KEY", "%%%"),
+        ("CALLPRIVACY_PROXY_COUNT", "many"),
+        ("CALLPRIVACY_ROLE", "root"),
+        ("CALLPRIVACY_LOG_LEVEL", "LOUD"),
+        ("FIELD_ENCRYPTION_KEY", ""),
+        ("FIELD_ENCRYPTION_KEY", "no key"),
+        ("FIELD_ENCRYPTION_KEY", f"{FERNET},{FERNET}"),
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "mysql://localhost/calls"),
+        ("VAULT_DATABASE_URL", "postgresql://localhost/"),
+        ("REDIS_URL", ""),
+        ("REDIS_URL", "amqp://localhost"),
+        ("MAIL_URL", "pigeon://localhost"),
+    ],
+)
+def test_a_wrong_setting_refuses_to_start(name: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ | {name: value, "CALLPRIVACY_STATE": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"CallPrivacy does not start: {name} ")
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "postgresql://me:p%40ss@/calls?host=/run/db&port=5433&sslmode=require")
+    found = env.database("X", remedy="")
+    assert found["NAME"] == "calls"
+    assert found["USER"] == "me"
+    assert found["PASSWORD"] == "p@ss"
+    assert found["HOST"] == "/run/db"
+    assert found["PORT"] == "5433"
+    assert found["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("address", "broker"),
+    [
+        ("redis://:pw@host:6379/1", "redis://:pw@host:6379/1"),
+        ("unix://:p%2Fw@/run/valkey.sock?db=3", "redis+socket://:p%2Fw@/run/valkey.sock?virtual_host=3"),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+    ],
+)
+def test_a_redis_address_as_celery_writes_it(address: str, broker: str) -> None:
+    assert env.broker_address(address) == broker
+
+
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        (
+            "smtp://me:p%40@mail.example.com",
+            {
+                "host": "mail.example.com",
+                "port": 587,
+                "use_tls": True,
+                "username": "me",
+                "password": "p@",
+                "timeout": 10,
+            },
+        ),
+        (
+            "smtps://mail.example.com",
+            {"host": "mail.example.com", "port": 465, "use_ssl": True, "timeout": 10},
+        ),
+        ("smtp://127.0.0.1:1025", {"host": "127.0.0.1", "port": 1025, "use_tls": False, "timeout": 10}),
+    ],
+)
+def test_a_mail_server_by_its_address(
+    address: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("X", address)
+    assert env.mailer("X", files=tmp_path)["OPTIONS"] == options
+
+
+def test_without_a_mail_server_mail_becomes_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("X", raising=False)
+    assert env.mailer("X", files=tmp_path)["OPTIONS"] == {"file_path": str(tmp_path)}
+
+
+def test_a_file_fills_only_what_the_environment_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "env"
+    file.write_text("# a remark\nFROM_FILE=a=b\nFROM_BOTH=file\n", encoding="utf-8")
+    monkeypatch.setenv("FROM_BOTH", "environment")
+    monkeypatch.setenv("FROM_FILE", "")
+    monkeypatch.delenv("FROM_FILE")
+    env.fill_from(file)
+    assert os.environ["FROM_FILE"] == "a=b"
+    assert os.environ["FROM_BOTH"] == "environment"

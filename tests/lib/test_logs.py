@@ -1,0 +1,95 @@
+"""No phone number gets into a log, by whatever way it was written."""
+
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callprivacy.lib import logs
+
+NUMBER = "+1 (555) 555-0123"
+WRITTEN = [
+    "+15555550123", "15555550123", "5555550123", "555-0123", "(555) 555-0123", "555.555.0123", "555 555 0123",
+    "+1-555-555-0123", "%2B15555550123", "tel:+15555550123", "+49 30 23125 000", "0044 20 7946 0123",
+    "caller=5555550123&x=1", "/calls/15555550123/", "555\u2011555\u20110123", "555\u00a0555\u00a00123",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_number_is_masked(written: str) -> None:
+    masked = logs.mask_text(f"the call from {written} ended")
+    assert "555" not in masked.replace("number ..", "")
+    assert "0123" not in masked
+    assert masked.startswith("the call from ")
+    assert masked.endswith(" ended")
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "2026-11-25 00:29:53.123456",
+        "2026-11-25T00:29:53",
+        "call 0193847561029384756",
+        "took 12.5 s",
+        "port 8000",
+    ],
+)
+def test_what_is_no_number_stays(plain: str) -> None:
+    assert logs.mask_text(plain) == plain
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{7,13}", fullmatch=True), st.text(max_size=8), st.text(max_size=8))
+def test_no_e164_number_survives(number: str, before: str, after: str) -> None:
+    assert number[1:] not in logs.mask_text(before + number + after)
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """What the configured handler writes, by our formatter as the settings describe it."""
+    out = StringIO()
+    handler = logging.StreamHandler(out)
+    settings = logs.settings(level="INFO", as_json=True)
+    formatter = dict(settings["formatters"]["masked"])
+    handler.setFormatter(formatter.pop("()")(**formatter))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    level = root.level
+    root.setLevel(logging.INFO)
+    yield out
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def _only(lines: StringIO) -> dict[str, object]:
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert len(written) == 1
+    assert isinstance(written[0], dict)
+    return written[0]
+
+
+def test_a_library_cannot_log_one(lines: StringIO) -> None:
+    logging.getLogger("some.library").warning("could not dial %s", NUMBER)
+    assert _only(lines)["event"] == "could not dial [number ..23]"
+
+
+def test_nor_can_our_own_events(lines: StringIO) -> None:
+    event = structlog.stdlib.get_logger("callprivacy.test")
+    event.info("dialled", caller=NUMBER, count=15555550123, rows=[{NUMBER: "555-0123"}], ip="198.51.100.7")
+    written = _only(lines)
+    assert "555" not in json.dumps(written).replace("[number", "")
+    assert written["ip"] == "198.51.100.7"
+
+
+def test_nor_a_traceback(lines: StringIO) -> None:
+    try:
+        raise ValueError(f"no such caller: {NUMBER}")
+    except ValueError:
+        logging.getLogger("some.library").exception("failed")
+    assert "0123" not in lines.getvalue()
+    assert "no such caller" in lines.getvalue()
