@@ -19,6 +19,8 @@ from tests import ground
 if TYPE_CHECKING:
     from pytest_django.plugin import DjangoDbBlocker
 
+    from tests.cast import Cast
+
 ground.prepare_environment(os.environ)
 
 _NEED_A_DATABASE = frozenset({"db", "transactional_db", "live_server", "admin_user", "admin_client"})
@@ -36,8 +38,10 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test that uses a database both of them."""
+    """Give every test that uses a database both of them, and keep the browser's tests in one process."""
     for item in items:
+        if item.get_closest_marker("browser") is not None:
+            item.add_marker(pytest.mark.xdist_group("browser"))
         fixtures = frozenset(getattr(item, "fixturenames", ()))
         for marker in item.iter_markers("django_db"):
             marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]
@@ -114,6 +118,6 @@ def _django_db_helper(own_databases: None, _django_db_helper: None) -> None:
 @pytest.fixture
 def cast(db: None) -> Cast:
     """The fixed cast, in a test that rolls back."""
-    from tests import cast as actors  # noqa: PLC0415  (models load after Django's setup)
+    from tests import cast as actors  # models load after Django's setup
 
     return actors.assemble()
