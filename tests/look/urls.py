@@ -1,0 +1,27 @@
+"""The names that the shell and the account pages look up, leading nowhere."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+
+def nowhere(request: HttpRequest, **_: str) -> HttpResponse:
+    """Answer nothing."""
+    return HttpResponse()
+
+
+dashboard = [
+    path("", nowhere, name="overview"),
+    path("search/", nowhere, name="search_number"),
+    path("demo/remove/", nowhere, name="remove_demo"),
+]
+work = [path("notifications/", nowhere, name="notifications")]
+
+urlpatterns = [
+    path("", include((dashboard, "dashboard"))),
+    path("", include((work, "work"))),
+    path("accounts/login/", nowhere, name="account_login"),
+    path("accounts/logout/", nowhere, name="account_logout"),
+    path("accounts/password/", nowhere, name="account_change_password"),
+    path("accounts/password/reset/", nowhere, name="account_reset_password"),
+    path("accounts/sessions/", nowhere, name="usersessions_list"),
+]
