@@ -23,6 +23,7 @@ class EventFilter:
 
     client_id: int | None = None
     user_id: int | None = None
+    actor_kind: str = ""
     action: str = ""
     subject_kind: str = ""
     subject_id: str = ""
@@ -67,6 +68,12 @@ def events_between(agency_id: int, begin: Mark, until: Mark | None = None) -> Qu
     return found.order_by("epoch", "xid", "id")
 
 
+def trail_size(agency_id: int) -> int:
+    """How many events are under seals."""
+    seal = newest_seal(agency_id)
+    return seal.size if seal else 0
+
+
 def sealed_until(agency_id: int) -> Mark:
     """The first mark that no seal covers yet."""
     seal = newest_seal(agency_id)
@@ -85,6 +92,8 @@ def events(agency_id: int, wanted: EventFilter) -> QuerySet[Event]:
         found = found.filter(client_id=wanted.client_id)
     if wanted.user_id is not None:
         found = found.filter(actor_user_id=wanted.user_id)
+    if wanted.actor_kind:
+        found = found.filter(actor_kind=wanted.actor_kind)
     if wanted.action:
         found = found.filter(action=wanted.action)
     if wanted.subject_kind:

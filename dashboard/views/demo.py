@@ -23,7 +23,9 @@ def remove_demo(request: StaffRequest) -> HttpResponse:
     if not any(access.has_right(request.membership, right) for right in rights):
         raise PermissionDenied("The demo's admin or compliance officer removes it.")
     if "confirmed" not in request.POST:
-        return render(request, "dashboard/remove_demo.html", {"extent": selectors.demo_extent(request.agency)})
+        return render(
+            request, "dashboard/remove_demo.html", {"extent": selectors.demo_extent(request.agency)}
+        )
     tasks.remove_demo.delay_on_commit(agency_id=request.agency.pk)
     logout(request)
     return redirect("account_login")

@@ -27,7 +27,11 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "chart": {
             "series": ["Answered", "Not answered"],
             "rows": [
-                [f"{day.starts_at:%a} {day.starts_at.day} {day.starts_at:%b}", day.answered, day.calls - day.answered]
+                [
+                    f"{day.starts_at:%a} {day.starts_at.day} {day.starts_at:%b}",
+                    day.answered,
+                    day.calls - day.answered,
+                ]
                 for day in days
             ],
         },

@@ -51,7 +51,7 @@ def export(agency_id: int) -> bytes:
     """The agency's bundle."""
     file = io.BytesIO()
     with job_scope(agency_id=agency_id):
-        services.export_bundle(agency_id, file=file, at=NOON)
+        services.write_bundle(agency_id=agency_id, file=file, at=NOON)
     return file.getvalue()
 
 

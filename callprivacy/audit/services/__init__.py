@@ -1,6 +1,11 @@
 """Deeds on the trail: writing an event, sealing, verifying, exporting."""
 
-from callprivacy.audit.services.exporting import export_bundle, record_export
+from callprivacy.audit.services.exporting import (
+    TooManyRowsError,
+    export_bundle,
+    export_table,
+    write_bundle,
+)
 from callprivacy.audit.services.recording import (
     NotInTransactionError,
     NotRecordableError,
@@ -19,11 +24,19 @@ from callprivacy.audit.services.sealing import (
     start_epoch,
 )
 from callprivacy.audit.services.sink import SinkError
-from callprivacy.audit.services.verifying import Finding, Verification, verify_agency
+from callprivacy.audit.services.verifying import (
+    EVENTS_WHILE_WAITING,
+    Finding,
+    TooLongError,
+    Verification,
+    check_trail,
+    verify_agency,
+)
 
 SEALING_ERRORS = (SinkError, RestoredError, TailCutError)
 
 __all__ = [
+    "EVENTS_WHILE_WAITING",
     "SEALING_ERRORS",
     "Finding",
     "NotInTransactionError",
@@ -32,16 +45,20 @@ __all__ = [
     "RestoredError",
     "SinkError",
     "TailCutError",
+    "TooLongError",
     "Verification",
     "declare_restore",
     "erase_reasons",
+    "TooManyRowsError",
     "export_bundle",
+    "export_table",
     "open_reason",
     "rebuild_checkpoints",
     "record",
-    "record_export",
     "record_house",
     "seal_events",
     "start_epoch",
+    "check_trail",
     "verify_agency",
+    "write_bundle",
 ]

@@ -1,46 +1,57 @@
-"""The bundle: an agency's whole trail with its seals, for `tools/verify_bundle.py` (see docs/trail.md)."""
+"""
+Taking the trail out of the house: the bundle for `tools/verify_bundle.py` (see docs/trail.md), and a table.
+
+Either is written down before it is made. Reasons stay behind; their hashes go along.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
-from callprivacy.audit import leaves
+from callprivacy.audit import leaves, selectors
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.verifying import batches
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
 
+ROWS_A_TABLE = 10_000
+_COLUMNS = (
+    "event", "at", "action", "who", "client", "subject kind", "subject", "details", "reason hash", "seal",
+)  # fmt: skip
 
-def record_export(*, agency_id: int, by: Actor, at: datetime) -> None:
-    """Write down that the trail leaves the house, before it does; the bundle then holds that event too."""
-    record("trail.exported", by=by, at=at, agency_id=agency_id)
+
+class TooManyRowsError(ValueError):
+    """A table would have more rows than one file should."""
 
 
 def export_bundle(
-    agency_id: int, *, file: BinaryIO, at: datetime, progress: Callable[[int], Any] | None = None
+    *,
+    agency_id: int,
+    file: BinaryIO,
+    by: Actor,
+    at: datetime,
+    progress: Callable[[int], Any] | None = None,
 ) -> int:
-    """
-    Write an agency's bundle as JSON lines, in the current scope; returns how many events it holds.
+    """Record that the trail is exported, then write its bundle; returns how many events it holds."""
+    record("trail.exported", by=by, at=at, agency_id=agency_id, form="bundle")
+    return write_bundle(agency_id=agency_id, file=file, at=at, progress=progress)
 
-    Reasons stay behind: the bundle holds their hashes alone.
-    """
+
+def write_bundle(
+    *, agency_id: int, file: BinaryIO, at: datetime, progress: Callable[[int], Any] | None = None
+) -> int:
+    """Write an agency's bundle as JSON lines, in the current scope; returns how many events it holds."""
 
     def write(members: dict[str, Any]) -> None:
         file.write(json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
     keys = [{"id": key_id, "public": public.hex()} for key_id, public in signing.public_keys().items()]
-    write(
-        {
-            "bundle": "callprivacy trail",
-            "v": leaves.VERSION,
-            "agency": agency_id,
-            "exported_at": leaves.instant(at),
-            "keys": keys,
-        }
-    )
+    header = {"bundle": "callprivacy trail", "v": leaves.VERSION, "agency": agency_id}
+    write({**header, "exported_at": leaves.instant(at), "keys": keys})
     position = seals = 0
     for batch in batches(agency_id):
         for event in batch.events:
@@ -60,3 +71,50 @@ def export_bundle(
             progress(position)
     write({"end": {"events": position, "seals": seals}})
     return position
+
+
+def export_table(
+    *,
+    agency_id: int,
+    wanted: selectors.EventFilter,
+    file: TextIO,
+    people: Mapping[int, str],
+    clients: Mapping[int, str],
+    by: Actor,
+    at: datetime,
+) -> int:
+    """
+    Record that a part of the trail is exported, then write it as CSV; returns how many events.
+
+    :param people: user id -> name, for the column who.
+    :param clients: client id -> name.
+    :raises TooManyRowsError: there are more than `ROWS_A_TABLE`.
+    """
+    rows = list(selectors.events(agency_id, wanted)[: ROWS_A_TABLE + 1])
+    if len(rows) > ROWS_A_TABLE:
+        raise TooManyRowsError(f"More than {ROWS_A_TABLE:,} events: narrow the dates, or export the bundle.")
+    record("trail.exported", by=by, at=at, agency_id=agency_id, form="table", rows=len(rows))
+    seals = selectors.seals_of(agency_id, rows)
+    table = csv.writer(file, lineterminator="\r\n")
+    table.writerow(_COLUMNS)
+    for event in rows:
+        seal = seals.get(event.pk)
+        cells = (
+            event.pk,
+            leaves.instant(event.at),
+            event.action,
+            people.get(event.actor_user_id or 0, event.actor_name),
+            clients.get(event.client_id or 0, event.client_id or ""),
+            event.subject_kind,
+            event.subject_id,
+            json.dumps(event.details, ensure_ascii=False, sort_keys=True),
+            event.reason_hash,
+            seal.number if seal else "",
+        )
+        table.writerow([_harmless(str(cell)) for cell in cells])
+    return len(rows)
+
+
+def _harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
 from callprivacy.audit.models import Event, Seal
-from callprivacy.audit.selectors import events_between
+from callprivacy.audit.selectors import events_between, newest_seal
 from callprivacy.audit.services import sink
+from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sealing import leaf_of
+from callprivacy.lib.scope import Actor
 
 _CHUNK = 2000
+EVENTS_WHILE_WAITING = 100_000
+
+
+class TooLongError(RuntimeError):
+    """A trail is too long to be verified while somebody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,23 @@ def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = Non
         if progress is not None:
             progress(found.events)
     _compare_with_checkpoints(chain)
+    return found
+
+
+def check_trail(*, agency_id: int, by: Actor, at: datetime) -> Verification:
+    """
+    Verify an agency's trail while somebody waits, and record what came out.
+
+    :raises TooLongError: it would take too long; the command has the time.
+    """
+    newest = newest_seal(agency_id)
+    if newest is not None and newest.size > EVENTS_WHILE_WAITING:
+        raise TooLongError(f"{newest.size:,} events take too long here. Run: manage.py verify_audit.")
+    found = verify_agency(agency_id)
+    record(
+        "trail.verified", by=by, at=at, agency_id=agency_id,
+        events=found.events, sealed=found.sealed, seals=found.seals, findings=len(found.findings),
+    )  # fmt: skip
     return found
 
 

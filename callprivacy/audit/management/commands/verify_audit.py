@@ -85,9 +85,10 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{path} cannot be made: {error.strerror}.", returncode=2) from error
         with os.fdopen(descriptor, "wb") as file, job_scope(agency_id=agency_id):
-            services.record_export(agency_id=agency_id, by=BY, at=at)
             with Progress(f"{slug}: exported", out=self.stderr) as progress:
-                services.export_bundle(agency_id, file=file, at=at, progress=_counting(progress))
+                services.export_bundle(
+                    agency_id=agency_id, file=file, by=BY, at=at, progress=_counting(progress)
+                )
         self.stdout.write(f"{slug}: written to {path}; verify it with tools/verify_bundle.py")
 
     def _rebuild(self, agency_id: int, slug: str, at: datetime) -> None:

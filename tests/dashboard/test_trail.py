@@ -1,0 +1,243 @@
+"""The trail page: who may see it, what it shows, and that what is taken along is written down first."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from callprivacy.accounts.models import Membership
+from callprivacy.audit import services
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.scope import job_scope
+from tests import cast, make
+from tests.audit.trails import seal
+from tests.make import JOB, NOON
+
+pytestmark = pytest.mark.django_db
+WORDS = "The caller asked us to call back about the bridge."
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, settings: Settings) -> None:
+    settings.CALLPRIVACY_STATE = tmp_path / "state"
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.assemble()
+
+
+def signed_in(person: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(person.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+def record(everybody: cast.Cast, action: str = "call.revealed", **given: object) -> Event:
+    with job_scope(agency_id=everybody.acme.pk):
+        return services.record(action, by=JOB, **({"at": NOON} | given))  # type: ignore[arg-type]
+
+
+def actions_of(agency_id: int) -> list[str]:
+    with job_scope(agency_id=agency_id):
+        return list(Event.objects.filter(agency_id=agency_id).order_by("id").values_list("action", flat=True))
+
+
+POSTS = ["trail_verify", "trail_export", "trail_table"]
+
+
+def test_a_stranger_is_asked_to_sign_in() -> None:
+    answer = Browser().get(reverse("dashboard:trail"))
+
+    assert answer.status_code == 302
+    assert "/accounts/" in answer["Location"]
+
+
+@pytest.mark.parametrize("name", ["trail", *POSTS])
+def test_a_role_without_the_right_is_refused(everybody: cast.Cast, name: str) -> None:
+    browser = signed_in(everybody.bob)
+    url = reverse(f"dashboard:{name}")
+
+    answer = browser.get(url) if name == "trail" else browser.post(url)
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_what_leaves_a_mark_is_not_done_by_a_link(everybody: cast.Cast, name: str) -> None:
+    assert signed_in(everybody.alice).get(reverse(f"dashboard:{name}")).status_code == 405
+
+
+def test_the_page_shows_ones_own_agency_alone(everybody: cast.Cast) -> None:
+    record(everybody, "call.revealed", client_id=everybody.dentist.pk)
+    with job_scope(agency_id=everybody.globex.pk):
+        services.record("florist.closed", by=JOB, at=NOON)
+
+    page = signed_in(everybody.alice).get(reverse("dashboard:trail")).content.decode()
+
+    assert "Call revealed" in page
+    assert "Not sealed yet" in page
+    assert "Florist closed" not in page
+
+
+def test_filters_are_in_the_address(everybody: cast.Cast) -> None:
+    record(everybody, "call.revealed", client_id=everybody.dentist.pk)
+    record(everybody, "call.erased", client_id=everybody.plumber.pk, at=NOON - timedelta(days=3))
+    browser = signed_in(everybody.alice)
+
+    def deeds(**query: str) -> list[str]:
+        answer = browser.get(reverse("dashboard:trail"), query)
+        assert answer.status_code == 200
+        shown = [row.event.action for row in answer.context["rows"]]
+        return [action for action in shown if action.startswith("call.")]
+
+    assert deeds() == ["call.revealed", "call.erased"]
+    assert deeds(client="dentist") == ["call.revealed"]
+    assert deeds(what="call.erased") == ["call.erased"]
+    assert deeds(until="2026-11-22") == ["call.erased"]
+    assert deeds(since="2026-11-22", until="2026-11-24") == ["call.revealed"]
+    assert deeds(who="job") == ["call.revealed", "call.erased"]
+    assert deeds(who=str(everybody.alice.user_id)) == []
+    assert deeds(sealed="yes") == []
+    assert deeds(sealed="no") == ["call.revealed", "call.erased"]
+    assert deeds(client="florist") == []
+    assert deeds(subject="tenancy.client") == []
+    assert deeds(since="never") == []
+
+
+def test_pages_follow_each_other_both_ways(everybody: cast.Cast) -> None:
+    for number in range(120):
+        record(everybody, "call.revealed", at=NOON + timedelta(seconds=number // 3), number=number)
+    browser = signed_in(everybody.alice)
+
+    def numbers(query: dict[str, str]) -> tuple[list[int], str | None, str | None]:
+        context = browser.get(reverse("dashboard:trail"), query | {"what": "call.revealed"}).context
+        return [row.event.details["number"] for row in context["rows"]], context["newer"], context["older"]
+
+    first, newer, older = numbers({})
+    assert (first, newer) == (list(range(119, 69, -1)), None)
+    second, newer, oldest = numbers({"before": str(older)})
+    assert second == list(range(69, 19, -1))
+    third, _, end = numbers({"before": str(oldest)})
+    assert (third, end) == (list(range(19, -1, -1)), None)
+    assert numbers({"after": str(newer)})[0] == first
+    for nonsense in ("x", "1-", "-1", "9" * 60, f"{10**20}-1", "1-" + "9" * 30):
+        assert numbers({"before": nonsense})[0] in (first, [])
+
+
+def test_the_page_costs_a_bounded_number_of_queries(
+    everybody: cast.Cast, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(60):
+        record(everybody, "call.revealed", client_id=everybody.dentist.pk, number=number, reason=WORDS)
+    browser = signed_in(everybody.alice)
+    browser.get(reverse("dashboard:trail"))
+
+    with django_assert_max_num_queries(40):
+        browser.get(reverse("dashboard:trail"))
+
+
+def test_a_reason_is_opened_by_post_and_that_is_an_event(everybody: cast.Cast) -> None:
+    event = record(everybody, "call.revealed", client_id=everybody.dentist.pk, reason=WORDS)
+    browser = signed_in(everybody.alice)
+    url = reverse("dashboard:trail_reason", args=[event.pk])
+
+    assert WORDS not in browser.get(reverse("dashboard:trail")).content.decode()
+    assert browser.get(url).status_code == 405
+    part = browser.post(url, headers={"HX-Request": "true"}).content.decode()
+    whole = browser.post(url).content.decode()
+
+    assert WORDS in part
+    assert "<html" not in part
+    assert WORDS in whole
+    assert "<html" in whole
+    assert actions_of(everybody.acme.pk)[-2:] == ["reason.opened", "reason.opened"]
+
+
+def test_a_strangers_reason_is_not_there(everybody: cast.Cast) -> None:
+    event = record(everybody, "call.revealed", client_id=everybody.dentist.pk, reason=WORDS)
+    url = reverse("dashboard:trail_reason", args=[event.pk])
+
+    foreign = signed_in(everybody.mallory).post(url)
+    none = signed_in(everybody.mallory).post(reverse("dashboard:trail_reason", args=[10**12]))
+
+    assert foreign.status_code == none.status_code == 404
+    assert signed_in(everybody.bob).post(url).status_code == 403
+
+
+def test_a_table_is_what_was_filtered_and_is_no_formula(everybody: cast.Cast) -> None:
+    record(everybody, "call.revealed", client_id=everybody.dentist.pk, reason=WORDS, note="=1+1")
+    record(everybody, "call.erased")
+
+    answer = signed_in(everybody.alice).post(f"{reverse('dashboard:trail_table')}?what=call.revealed")
+    lines = answer.content.decode("utf-8-sig").splitlines()
+
+    assert answer["Content-Disposition"].startswith('attachment; filename="trail-acme-')
+    assert len(lines) == 2
+    assert "call.revealed" in lines[1]
+    assert "Dentist" in lines[1]
+    assert WORDS not in answer.content.decode()
+    assert actions_of(everybody.acme.pk)[-1] == "trail.exported"
+
+
+def test_a_table_that_is_too_long_is_refused(everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    from callprivacy.audit.services import exporting
+
+    monkeypatch.setattr(exporting, "ROWS_A_TABLE", 1)
+    record(everybody)
+
+    answer = signed_in(everybody.alice).post(reverse("dashboard:trail_table"), follow=True)
+
+    assert "narrow the dates" in answer.content.decode()
+    assert "trail.exported" not in actions_of(everybody.acme.pk)
+
+
+def test_the_bundle_holds_its_own_export(everybody: cast.Cast) -> None:
+    record(everybody)
+
+    answer = signed_in(everybody.alice).post(reverse("dashboard:trail_export"))
+    lines = [json.loads(line) for line in b"".join(answer).splitlines()]  # type: ignore[arg-type]
+
+    assert answer["Content-Disposition"].startswith('attachment; filename="trail-acme-')
+    assert lines[0]["agency"] == everybody.acme.pk
+    assert lines[-2]["event"]["action"] == "trail.exported"
+    assert lines[-1] == {"end": {"events": len(lines) - 2, "seals": 0}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_button_verifies_and_the_page_says_what_vouches(everybody: cast.Cast) -> None:
+    record(everybody)
+    seal(everybody.acme.pk, at=NOON)
+    browser = signed_in(everybody.alice)
+
+    result = browser.post(reverse("dashboard:trail_verify")).content.decode()
+    page = browser.get(reverse("dashboard:trail"))
+
+    assert "The trail holds" in result
+    row = next(row for row in page.context["rows"] if row.event.action == "call.revealed")
+    assert row.seal is not None
+    assert bytes(row.seal.root).hex().startswith(row.root)
+    assert row.root in page.content.decode()
+    assert "the trail held" in page.content.decode()
+    assert page.context["state"].unsealed == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_says_when_the_trail_does_not_hold(everybody: cast.Cast) -> None:
+    from tests.audit.trails import superuser
+
+    event = record(everybody)
+    seal(everybody.acme.pk, at=NOON)
+    with superuser() as line:
+        line.execute("UPDATE audit_event SET at = now() WHERE id = %s", [event.pk])
+
+    result = signed_in(everybody.alice).post(reverse("dashboard:trail_verify")).content.decode()
+
+    assert "The trail does not hold" in result
+    assert f"event {event.pk}: changed (seal 1)" in result
