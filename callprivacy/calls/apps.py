@@ -5,3 +5,8 @@ class CallsConfig(AppConfig):
     name = "callprivacy.calls"
     label = "calls"
     verbose_name = "Calls"
+
+    def ready(self) -> None:
+        from callprivacy.calls import kinds  # noqa: PLC0415  (apps are loaded now)
+
+        kinds.register_reveals()

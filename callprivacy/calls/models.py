@@ -277,6 +277,10 @@ class Call(ClientOwned):
                 name="calls_call_withheld_is_nobody",
             ),
         )
+        indexes = (
+            models.Index(fields=["client", "source", "id"], name="calls_call_by_source"),
+            models.Index(fields=["client", "campaign", "id"], name="calls_call_by_campaign"),
+        )
 
     def __str__(self) -> str:
         return f"call at {self.started_at:%Y-%m-%d %H:%M}"
@@ -446,6 +450,7 @@ class Reveal(ClientOwned):
                 condition=models.Q(sampled_on__isnull=False),
                 name="calls_reveal_sampled",
             ),
+            models.Index(fields=["agency", "event_id"], name="calls_reveal_newest"),
         )
 
     def __str__(self) -> str:

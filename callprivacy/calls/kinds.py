@@ -1,0 +1,33 @@
+"""What of calls may wait for a person; `ready()` makes the kinds known."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.work.kinds import Kind, register
+
+REVEAL_LIMIT: Final = "reveal_limit"
+REVEAL_SAMPLE: Final = "reveal_sample"
+
+
+def register_reveals() -> None:
+    """The two kinds that showing numbers brings: both are the officers'."""
+    register(
+        Kind(
+            REVEAL_LIMIT,
+            title="Somebody reached the limit of numbers shown in an hour",
+            step="Look at the reveals",
+            url_name="calls:reveals",
+            right=AgencyRight.SIGN_OFF,
+        )
+    )
+    register(
+        Kind(
+            REVEAL_SAMPLE,
+            title="Last week's sample of shown numbers is drawn",
+            step="Read the sample",
+            url_name="calls:reveals",
+            right=AgencyRight.SIGN_OFF,
+        )
+    )

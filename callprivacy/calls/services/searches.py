@@ -1,0 +1,79 @@
+"""Looking for a caller by number, without opening anything: by the token each client has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call, caller_label
+from callprivacy.lib import phone
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+
+COUNTED_AT_MOST = 1000
+
+
+class NotANumberError(ValueError):
+    """What was looked for is no phone number in any of the clients' countries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The caller that a number is at one client: the stable name, the calls there, and the newest of them."""
+
+    client: Client
+    caller_id: UUID
+    name: str
+    calls: int
+    newest: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found. Of the number only the mask is left."""
+
+    mask: str
+    hits: list[Hit]
+
+
+def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: datetime) -> Found:
+    """
+    Find the caller that a number is at each of these clients; that somebody looked is written down, not for whom.
+
+    A number without country code is read as each client's own country has it.
+
+    :raises NotANumberError: it is none in any of them.
+    """
+    meant: dict[str, list[Client]] = {}
+    for client in clients:
+        read = phone.normalise(number, client.home_country)
+        if read is not None:
+            meant.setdefault(read, []).append(client)
+    if not meant:
+        raise NotANumberError("That is no phone number.")
+    callers = {
+        client_id: caller_id
+        for read, of in meant.items()
+        for client_id, caller_id in vault.find_callers([client.pk for client in of], read).items()
+    }
+    hits = _hits(clients, callers)
+    audit.record("number.searched", by=by, at=at, clients=len(clients), found=len(hits))
+    masks = sorted({phone.mask(read) for read in meant})
+    return Found(" or ".join(masks), hits)
+
+
+def _hits(clients: Sequence[Client], callers: Mapping[int, UUID]) -> list[Hit]:
+    """The callers that have calls, one query; a caller of thousands is counted up to the limit."""
+    calls: dict[int, list[UUID]] = {}
+    rows = Call.objects.filter(client_id__in=list(callers), caller_id__in=list(callers.values())).order_by("-pk")
+    for client_id, call_id in rows.values_list("client_id", "pk")[:COUNTED_AT_MOST]:
+        calls.setdefault(client_id, []).append(call_id)
+    return [
+        Hit(client, callers[client.pk], f"Caller {caller_label(callers[client.pk])}", len(found), found[0])
+        for client in clients
+        if (found := calls.get(client.pk))
+    ]

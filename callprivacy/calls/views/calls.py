@@ -1,0 +1,246 @@
+"""The list of calls, one call, and the number behind its mask for who says why."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
+from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.selectors import calls as selectors
+from callprivacy.calls.selectors import masks
+from callprivacy.calls.services import reveals, searches
+from callprivacy.tenancy.enums import Permission, RetentionState
+from callprivacy.tenancy.models import Client
+
+_REVEALS_A_PAGE: Final = 50
+
+
+def _cursor(raw: str | None) -> UUID | None:
+    try:
+        return UUID(hex=raw) if raw else None
+    except ValueError:
+        return None
+
+
+@require_safe
+@never_cache
+def list_calls(request: StaffRequest) -> HttpResponse:
+    """Calls of every client granted, or of one, as the address asks."""
+    picked = request.GET.get("client", "")
+    clients = list(selectors.listed_clients(request.membership, picked=picked, at=request.at))
+    if picked and not any(client.slug == picked for client in clients):
+        raise Http404
+    form = CallFilterForm(request.GET, clients=clients)
+    shown = [client for client in clients if picked in {"", client.slug}]
+    zone = shown[0].time_zone if picked else request.agency.time_zone
+    page, filters = selectors.CallPage([], None, None), selectors.CallFilters()
+    if form.is_valid():
+        filters = form.filters()
+        page = selectors.call_page(
+            shown,
+            filters,
+            zone=zone,
+            before=_cursor(request.GET.get("before")),
+            after=_cursor(request.GET.get("after")),
+            oldest_first=form.cleaned_data["sort"] == "oldest",
+        )
+    context = {
+        "form": form,
+        "rows": _rows(page.calls),
+        "page": page,
+        "zone": zone,
+        "client": shown[0] if picked else None,
+        "has_clients": bool(clients),
+        "several": len(shown) > 1,
+        "filters": filters,
+        "active": filters.count + bool(picked) + bool(form.errors),
+        "address": _without_cursors(request),
+    }
+    return render(request, "calls/call_list.html", context)
+
+
+def _without_cursors(request: StaffRequest) -> str:
+    asked = request.GET.copy()
+    for name in ("before", "after", "client", "sort"):
+        asked.pop(name, None)
+    return asked.urlencode()
+
+
+def _rows(calls: list[Call]) -> list[dict[str, Any]]:
+    masked = masks.masks_of(calls)
+    return [{"call": call, "mask": masked[call.pk], "length": _length(call.seconds)} for call in calls]
+
+
+def _length(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _find(client: Client, call_id: UUID) -> Call:
+    call = selectors.find_call(client, call_id)
+    if call is None:
+        raise Http404
+    return call
+
+
+@require_safe
+@never_cache
+@needs(Permission.VIEW_CALLS)
+def show_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """Everything known of one call, masked, and when it leaves."""
+    call = _find(client, call_id)
+    others = selectors.other_calls(call)
+    may = access.permissions_on(request.membership, client.pk, at=request.at)
+    sees_trail = access.has_right(request.membership, AgencyRight.VIEW_TRAIL)
+    context = {
+        "client": client,
+        "call": call,
+        "mask": masks.masks_of([call])[call.pk],
+        "value": None if call.value_cents is None else f"{call.value_cents / 100:,.2f}",
+        "length": _length(call.seconds),
+        "recording": _recording_of(call),
+        "leaves": _leaves(call, client, request.at),
+        "others": others,
+        "other_rows": [
+            {"call": other, "length": _length(other.seconds)} for other in (others.newest if others else [])
+        ],
+        "may_reveal": Permission.REVEAL_NUMBERS in may and call.caller is not None,
+        "events": selectors.trail_of(call) if sees_trail else None,
+    }
+    return render(request, "calls/call.html", context)
+
+
+def _recording_of(call: Call) -> Recording | None:
+    return getattr(call, "recording", None)
+
+
+def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
+    """The clock to erasure: the day it leaves, how many days that is, and whether anything leaves yet."""
+    on = selectors.leaves_on(call, client)
+    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    return {
+        "on": on,
+        "days": (on - today).days,
+        "overdue": on <= today,
+        "observes": client.retention_state == RetentionState.OBSERVE,
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.REVEAL_NUMBERS)
+@sensitive_post_parameters("reason")
+def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """Ask why, write it down, and show the number once."""
+    call = _find(client, call_id)
+    form = RevealForm(request.POST or None)
+    context: dict[str, Any] = {
+        "client": client, "call": call, "form": form, "mask": masks.masks_of([call])[call.pk],
+        "limit": request.agency.reveals_per_hour, "seconds": int(reveals.SHOWN_FOR.total_seconds()),
+    }  # fmt: skip
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "calls/reveal.html", context)
+    try:
+        context["revealed"] = reveals.reveal_number(
+            call=call,
+            agency=request.agency,
+            reason_kind=RevealReason(form.cleaned_data["reason_kind"]),
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+    except reveals.RevealLimitError:
+        return render(request, "calls/reveal_limit.html", context, status=HTTPStatus.TOO_MANY_REQUESTS)
+    except reveals.NoNumberError as error:
+        form.add_error(None, str(error))
+        return render(request, "calls/reveal.html", context)
+    return render(request, "calls/reveal_shown.html", context)
+
+
+@require_POST
+@never_cache
+@sensitive_post_parameters("number")
+def search(request: StaffRequest) -> HttpResponse:
+    """Find the caller that a number is at each client granted. The number is in no address and not on the page."""
+    form = NumberForm(request.POST)
+    clients = list(access.clients_with(request.membership, Permission.VIEW_CALLS, at=request.at))
+    found = None
+    if form.is_valid():
+        try:
+            found = searches.search_number(
+                clients=clients, number=form.cleaned_data["number"], by=request.actor, at=request.at
+            )
+        except searches.NotANumberError:
+            form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+    errors = form.errors.get("number", [])
+    context = {"found": found, "errors": errors, "searched": len(clients), "form": NumberForm()}
+    return render(request, "calls/search.html", context)
+
+
+# --- What was shown, for officers ------------------------------------------------------------------------------
+
+
+def _week(request: StaffRequest, raw: str | None) -> date:
+    try:
+        day = date.fromisoformat(raw or "")
+    except ValueError:
+        return reveals.week_before(request.agency, request.at)
+    return day - timedelta(days=day.weekday())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def list_reveals(request: StaffRequest) -> HttpResponse:
+    """A week's sample and the newest reveals; the sentences of the sample open on demand, each reading recorded."""
+    monday = _week(request, request.POST.get("week") or request.GET.get("week"))
+    sample = selectors.sampled_reveals(request.agency, monday)
+    reasons = None
+    if request.method == "POST":
+        reasons = reveals.read_reasons(reveals=sample, by=request.actor, at=request.at)
+    before = request.GET.get("before", "")
+    newest, older = selectors.reveal_page(
+        request.agency, before=int(before) if before.isdecimal() else None, size=_REVEALS_A_PAGE
+    )
+    context = {
+        "monday": monday,
+        "earlier": monday - timedelta(days=7),
+        "later": monday + timedelta(days=7),
+        "sunday": monday + timedelta(days=6),
+        "sample": [
+            {"reveal": row, "reason": (reasons or {}).get(row.event_id)} for row in sample
+        ],
+        "opened": reasons is not None,
+        "newest": newest,
+        "older": older,
+        "zone": request.agency.time_zone,
+    }
+    return render(request, "calls/reveals.html", context)
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def finish_sample(request: StaffRequest) -> HttpResponse:
+    """Close a week's sample as read."""
+    monday = _week(request, request.POST.get("week"))
+    if reveals.finish_sample(agency=request.agency, monday=monday, by=request.actor, at=request.at):
+        messages.success(request, "The sample is closed as read.")
+    return redirect("calls:reveals")
