@@ -10,3 +10,4 @@ class CallsConfig(AppConfig):
         from callprivacy.calls import kinds  # noqa: PLC0415  (apps are loaded now)
 
         kinds.register_reveals()
+        kinds.register_inbox()

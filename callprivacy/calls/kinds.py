@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+INBOX_REJECTED: Final = "inbox_rejected"
 REVEAL_LIMIT: Final = "reveal_limit"
 REVEAL_SAMPLE: Final = "reveal_sample"
 
@@ -29,5 +31,18 @@ def register_reveals() -> None:
             step="Read the sample",
             url_name="calls:reveals",
             right=AgencyRight.SIGN_OFF,
+        )
+    )
+
+
+def register_inbox() -> None:
+    """Genuine events that could not be read: for whoever manages the client's connections."""
+    register(
+        Kind(
+            INBOX_REJECTED,
+            title="Events of a tracker that could not be read",
+            step="Look at the events",
+            url_name="calls:rejected_events",
+            permission=Permission.MANAGE_CONNECTIONS,
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from callprivacy.calls.views import calls
+from callprivacy.calls.views import calls, connections, hooks, numbers
 
 app_name = "calls"
 
@@ -15,4 +15,37 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/calls/<uuid:call_id>/reveal/", calls.reveal, name="reveal"),
     path("reveals/", calls.list_reveals, name="reveals"),
     path("reveals/finished/", calls.finish_sample, name="finish_sample"),
+    path("hooks/<str:provider>/<str:key>/", hooks.receive, name="hook"),
+    path("clients/<slug:slug>/connections/", connections.list_connections, name="client_connections"),
+    path("clients/<slug:slug>/connections/new/", connections.create_connection, name="create_connection"),
+    path("clients/<slug:slug>/connections/rejected/", connections.list_rejected, name="rejected_events"),
+    path(
+        "clients/<slug:slug>/connections/rejected/retry/", connections.retry_rejected, name="retry_rejected"
+    ),
+    path(
+        "clients/<slug:slug>/connections/rejected/discard/",
+        connections.discard_rejected,
+        name="discard_rejected",
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/",
+        connections.show_connection,
+        name="connection",
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/rotate/",
+        connections.rotate_secret,
+        name="rotate_secret",
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/close/",
+        connections.deactivate_connection,
+        name="deactivate_connection",
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/open/",
+        connections.reactivate_connection,
+        name="reactivate_connection",
+    ),
+    path("clients/<slug:slug>/numbers/<uuid:number_id>/", numbers.describe_number, name="describe_number"),
 ]

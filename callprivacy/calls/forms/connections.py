@@ -1,0 +1,159 @@
+"""What people type about a client's ways in and numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.utils import timezone
+
+from callprivacy.calls.models import TrackingNumber
+from callprivacy.calls.providers import PROVIDERS
+
+_SECRET = re.compile(r"[!-~]{16,200}").fullmatch
+_UNSET = {"": None, "yes": True, "no": False}
+
+
+def _clean_secret(raw: str) -> str:
+    secret = raw.strip()
+    if _SECRET(secret) is None:
+        raise forms.ValidationError(
+            "Paste it as the vendor shows it: 16 to 200 letters, digits and signs, no spaces."
+        )
+    return secret
+
+
+def _secret_field(label: str, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=400,
+        help_text=help_text,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class ConnectionForm(forms.Form):
+    """A new connection: which tracker, what it is called here, and what it signs with."""
+
+    provider = forms.ChoiceField(
+        label="Tracker", choices=[(provider.name, provider.title) for provider in PROVIDERS.values()]
+    )
+    name = forms.CharField(
+        label="Name", max_length=120, help_text="As your team calls it, for example “CallRail, main company”."
+    )
+    secret = _secret_field(
+        "Signing key or auth token",
+        "CallRail: the signing key of this company, under Integrations, Webhooks. Twilio: the auth token of "
+        "the account or subaccount whose calls these are. It is kept sealed and never shown again.",
+    )
+
+    def clean_secret(self) -> str:
+        return _clean_secret(self.cleaned_data["secret"])
+
+
+class RotationForm(forms.Form):
+    """Another secret for a connection, and how long the earlier one still counts."""
+
+    secret = _secret_field(
+        "New signing key or auth token", "It counts from now on, and is never shown again."
+    )
+    overlap_hours = forms.TypedChoiceField(
+        label="The earlier one still counts for",
+        coerce=int,
+        initial=24,
+        choices=[
+            (0, "No longer: it ends now, because it leaked"),
+            (1, "1 hour"),
+            (24, "24 hours"),
+            (72, "3 days"),
+            (168, "7 days"),
+        ],
+        help_text="Events that the vendor signed before it knew the new one are accepted until then.",
+    )
+
+    def clean_secret(self) -> str:
+        return _clean_secret(self.cleaned_data["secret"])
+
+
+class NumberForm(forms.Form):
+    """What is known of a tracking number. Times are read in the client's zone."""
+
+    label = forms.CharField(label="Label", max_length=120, required=False)
+    source = forms.CharField(label="Source", max_length=120, required=False)
+    campaign = forms.CharField(label="Campaign", max_length=120, required=False)
+    target_site = forms.CharField(
+        label="Where it rings",
+        max_length=200,
+        required=False,
+        help_text="The site or office, with its state.",
+    )
+    records = forms.TypedChoiceField(
+        label="Does the vendor record calls to it?",
+        required=False,
+        empty_value=None,
+        coerce=lambda word: _UNSET[word],
+        choices=[("", "Not known yet"), ("yes", "Yes"), ("no", "No")],
+    )
+    announcement = forms.CharField(
+        label="Announcement",
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Word for word, as a caller hears it before the call is connected. Empty: there is none.",
+    )
+    announced_from = forms.DateField(
+        label="Heard since", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    tested_at = forms.DateTimeField(
+        label="Last test call",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="When somebody last called it and heard the announcement.",
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, number: TrackingNumber, zone: ZoneInfo
+    ) -> None:
+        self.zone = zone
+        words = {None: "", True: "yes", False: "no"}
+        initial = {
+            "label": number.label,
+            "source": number.source,
+            "campaign": number.campaign,
+            "target_site": number.target_site,
+            "records": words[number.records],
+            "announcement": number.announcement,
+            "announced_from": number.announced_from,
+            "tested_at": number.tested_at
+            and number.tested_at.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0),
+        }
+        super().__init__(data, initial=initial)
+        self.fields["tested_at"].label = f"Last test call ({zone.key})"
+        self.number = number
+
+    def clean_tested_at(self) -> Any:
+        """The typed wall clock was read in the current zone, which the view has set to the client's."""
+        given = self.cleaned_data["tested_at"]
+        if given is None:
+            return None
+        if given > timezone.now():
+            raise forms.ValidationError("That is in the future.")
+        before = self.number.tested_at
+        if before is not None and given == before.replace(second=0, microsecond=0):
+            return before
+        return given
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("announced_from") and not cleaned.get("announcement"):
+            self.add_error(
+                "announcement", "Write down what callers hear since that day, or leave the day out."
+            )
+        if cleaned.get("announcement") and not cleaned.get("announced_from") and "announced_from" in cleaned:
+            self.add_error(
+                "announced_from", "Say since when callers hear it: earlier calls had no announcement."
+            )
+        return cleaned

@@ -1,0 +1,94 @@
+"""Trackers' ways in, as people set them up: made, given another secret, closed and opened again."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+
+
+@transaction.atomic
+def create_connection(
+    *, client: Client, provider: str, name: str, secret: str, by: Actor, at: datetime
+) -> Connection:
+    """
+    Open a way in for a tracker, with the key that its url will carry.
+
+    :param secret: what the vendor signs with: CallRail's signing key, Twilio's auth token.
+    """
+    connection = Connection.objects.create(
+        agency_id=client.agency_id,
+        client=client,
+        provider=provider,
+        name=name,
+        key=secrets.token_urlsafe(24),
+        created_at=at,
+    )
+    PublicKey.objects.create(
+        key=connection.key, purpose=KeyPurpose.HOOK, agency_id=client.agency_id, client_id=client.pk
+    )
+    _add_secret(connection, secret, at)
+    audit.record("connection.created", subject=connection, by=by, at=at, provider=provider)
+    return connection
+
+
+def _add_secret(connection: Connection, secret: str, at: datetime) -> None:
+    ConnectionSecret.objects.create(
+        agency_id=connection.agency_id,
+        client_id=connection.client_id,
+        connection=connection,
+        secret=secret,
+        created_at=at,
+    )
+
+
+@transaction.atomic
+def rotate_secret(
+    *, connection: Connection, secret: str, overlap: timedelta, by: Actor, at: datetime
+) -> datetime:
+    """
+    Give a connection a new secret; those before count until the overlap is over, or their own earlier end.
+
+    :param overlap: zero when a secret has leaked.
+    :returns: when the earlier secrets end.
+    """
+    ends_at = at + overlap
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    ConnectionSecret.objects.filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=ends_at), connection=connection
+    ).update(ends_at=ends_at)
+    _add_secret(connection, secret, at)
+    audit.record(
+        "connection.secret_rotated",
+        subject=connection,
+        by=by,
+        at=at,
+        earlier_end_at=ends_at.isoformat(),
+    )
+    return ends_at
+
+
+@transaction.atomic
+def deactivate_connection(*, connection: Connection, by: Actor, at: datetime) -> bool:
+    """Close the way in; what it brought stays, what waits is still read. Returns whether it was open."""
+    closed = Connection.objects.filter(pk=connection.pk, is_active=True).update(is_active=False)
+    if closed:
+        audit.record("connection.deactivated", subject=connection, by=by, at=at)
+    return closed > 0
+
+
+@transaction.atomic
+def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) -> bool:
+    """Open the way in again under its old url and secrets. Returns whether it was closed."""
+    opened = Connection.objects.filter(pk=connection.pk, is_active=False).update(is_active=True)
+    if opened:
+        audit.record("connection.reactivated", subject=connection, by=by, at=at)
+    return opened > 0

@@ -1,0 +1,472 @@
+"""
+What trackers send, from the door to the call: signed, sealed, committed, then read.
+
+Nothing of a delivery is parsed before its signature holds, and nothing is acknowledged before it is
+committed. What is in the inbox stays until it has been taken in, or was refused and its seven days are over.
+A crash at any point repeats work and loses none, because taking the same event in twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, F, FilteredRelation, Min, Q
+from django.db.models.functions import Greatest
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import InboxState
+from callprivacy.calls.kinds import INBOX_REJECTED
+from callprivacy.calls.models import Connection, ConnectionSecret, Inbox
+from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.providers.base import (
+    CallFacts,
+    Delivery,
+    Ignored,
+    Provider,
+    RefusedError,
+    UnparsableError,
+    digest_key,
+    header,
+)
+from callprivacy.calls.services import intake
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.tenancy.selectors import find_public_key
+from callprivacy.vault import selectors as vault
+from callprivacy.vault.sealing import Place, SealBrokenError
+from callprivacy.work import services as work
+
+log = logger(__name__)
+
+REJECTED_FOR: Final = timedelta(days=7)
+BATCH: Final = 100
+JOB: Final = Actor.job("calls.process_inbox")
+
+_REFUSAL_NOTED_EVERY: Final = timedelta(minutes=1)
+_LEASE: Final = timedelta(minutes=3)
+_SUSPECT_AFTER: Final = 2
+_FIRST_PAUSE: Final = timedelta(seconds=15)
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+_EARLY_FOR: Final = timedelta(days=1)
+_NEVER_CAME: Final = "The call that it speaks of did not come within a day."
+
+
+class UnknownConnectionError(LookupError):
+    """No active connection of that provider has that key."""
+
+
+class ForgedError(ValueError):
+    """None of the connection's secrets signed the delivery."""
+
+
+# --- At the door --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Door:
+    """A connection as a delivery meets it: whose it is, and the secrets that count now."""
+
+    agency_id: int
+    client_id: int
+    connection_id: UUID
+    secrets: tuple[str, ...]
+
+
+def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datetime) -> int:
+    """
+    Check a delivery and keep it, sealed and committed; an event that waits already is not kept twice.
+
+    Enters the client's scope itself, so it is called outside any.
+
+    :returns: the agency whose inbox it is in.
+    :raises UnknownConnectionError: nobody's door, or another provider's.
+    :raises ForgedError: the signature does not hold.
+    """
+    owner = find_public_key(key, KeyPurpose.HOOK)
+    if owner is None or owner.client_id is None:
+        raise UnknownConnectionError(provider.name)
+    with client_scope(agency_id=owner.agency_id, client_id=owner.client_id):
+        door = _open_door(provider, key, owner.agency_id, owner.client_id, at)
+        if provider.verify(delivery, door.secrets):
+            _keep(door, provider, delivery, at)
+            return owner.agency_id
+        _note_refusal(door, provider, at)
+    raise ForgedError(provider.name)
+
+
+def _open_door(provider: Provider, key: str, agency_id: int, client_id: int, at: datetime) -> _Door:
+    counting = Q(secrets__ends_at__isnull=True) | Q(secrets__ends_at__gt=at)
+    rows = list(
+        Connection.objects.filter(client_id=client_id, key=key, provider=provider.name, is_active=True)
+        .annotate(counting=FilteredRelation("secrets", condition=counting))
+        .values_list("id", "counting__secret")
+    )
+    if not rows:
+        raise UnknownConnectionError(provider.name)
+    secrets = tuple(secret for _, secret in rows if secret is not None)
+    return _Door(agency_id, client_id, rows[0][0], secrets)
+
+
+def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> None:
+    """Store the delivery under an id that follows from the event, so that the primary key stops repeats."""
+    keys = vault.client_keys(door.client_id)
+    event_key = provider.event_key(delivery.body) or digest_key(delivery.body)
+    digest = keys.tokens.digest("inbox", str(door.connection_id), event_key)
+    row_id = UUID(bytes=digest[:16])
+    plain = _packed(header(delivery.headers, "Content-Type"), delivery.body)
+    row = Inbox(
+        id=row_id,
+        agency_id=door.agency_id,
+        client_id=door.client_id,
+        connection_id=door.connection_id,
+        event_digest=digest,
+        payload=keys.current.seal(plain, _place(door.client_id, row_id)),
+        received_at=at,
+        due_at=at,
+    )
+    Inbox.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _note_refusal(door: _Door, provider: Provider, at: datetime) -> None:
+    """Once a minute for each connection: whoever knows the address must not fill the log."""
+    quiet = Q(last_refused_at__isnull=True) | Q(last_refused_at__lte=at - _REFUSAL_NOTED_EVERY)
+    log.warning("hook.refused", provider=provider.name, connection=str(door.connection_id))
+    if Connection.objects.filter(quiet, pk=door.connection_id).update(last_refused_at=at):
+        audit.record_house(
+            "hook.refused",
+            at=at,
+            provider=provider.name,
+            agency=door.agency_id,
+            connection=str(door.connection_id),
+        )
+
+
+def _place(client_id: int, row_id: UUID) -> Place:
+    return Place(client_id, Inbox._meta.db_table, "payload", row_id)
+
+
+def _packed(content_type: str, body: bytes) -> bytes:
+    """The body may be any bytes; what is sealed opens as text."""
+    return json.dumps([content_type, body.decode("utf-8", "surrogateescape")]).encode()
+
+
+def _unpacked(plain: str) -> tuple[str, bytes]:
+    content_type, body = json.loads(plain)
+    return content_type, body.encode("utf-8", "surrogateescape")
+
+
+# --- From the inbox to the call -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Claimed:
+    """A row that is ours until its lease ends; `body` is None where it did not open."""
+
+    id: UUID
+    client: Client
+    connection_id: UUID
+    provider: str
+    attempts: int
+    received_at: datetime
+    content_type: str
+    body: bytes | None
+
+
+@dataclass(slots=True)
+class _Settlement:
+    """What became of the rows of one batch; those that failed, or came before their call, are tried again."""
+
+    done: list[_Claimed] = field(default_factory=list)
+    rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
+    failed: list[_Claimed] = field(default_factory=list)
+
+
+def process_batch(*, agency_id: int, at: datetime, limit: int = BATCH) -> int:
+    """
+    Read up to `limit` due events of an agency into calls; call it again until it returns 0.
+
+    Claims, takes in and settles in scopes of their own, so it is called outside any.
+
+    :returns: how many rows were claimed.
+    """
+    claimed = _claim(agency_id=agency_id, at=at, limit=limit)
+    if not claimed:
+        return 0
+    settlement = _Settlement()
+    groups: dict[tuple[int, UUID], list[tuple[_Claimed, CallFacts]]] = defaultdict(list)
+    for row in claimed:
+        facts = _read(row, settlement)
+        if facts is not None:
+            groups[row.client.pk, row.connection_id].append((row, facts))
+    for group in groups.values():
+        _take_in(group, settlement, at=at)
+    _settle(settlement, agency_id=agency_id, at=at)
+    return len(claimed)
+
+
+def _claim(*, agency_id: int, at: datetime, limit: int) -> list[_Claimed]:
+    """
+    Lease due rows to this worker. Rows that were begun before and never settled come last and alone: if one
+    of them ends the worker, it takes no other with it.
+    """
+    with job_scope(agency_id=agency_id):
+        due = (
+            Inbox.objects.due(at)
+            .filter(agency_id=agency_id)
+            .select_related("client__agency", "connection")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at")
+        )
+        rows = list(due.filter(attempts__lt=_SUSPECT_AFTER)[:limit])
+        if not rows:
+            rows = list(due.filter(attempts__gte=_SUSPECT_AFTER)[:1])
+        Inbox.objects.filter(pk__in=[row.pk for row in rows]).update(
+            attempts=F("attempts") + 1, due_at=at + _LEASE
+        )
+        return _opened(rows)
+
+
+def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
+    """Open each row; keys stay in this scope."""
+    keys: dict[int, vault.ClientKeys | None] = {}
+    for client_id in {row.client_id for row in rows}:
+        try:
+            keys[client_id] = vault.client_keys(client_id)
+        except (vault.NoClientKeyError, SealBrokenError):
+            keys[client_id] = None
+    claimed = []
+    for row in rows:
+        content_type, body = _open(row, keys[row.client_id])
+        claimed.append(
+            _Claimed(
+                row.pk,
+                row.client,
+                row.connection_id,
+                row.connection.provider,
+                row.attempts + 1,
+                row.received_at,
+                content_type,
+                body,
+            )
+        )
+    return claimed
+
+
+def _open(row: Inbox, keys: vault.ClientKeys | None) -> tuple[str, bytes | None]:
+    if keys is not None:
+        for generation in sorted(keys.generations, reverse=True):
+            try:
+                return _unpacked(row.payload.reveal(keys.generations[generation]))
+            except SealBrokenError:
+                continue
+    log.error("inbox.sealed_shut", row=str(row.pk), client=row.client_id)
+    return "", None
+
+
+def _read(row: _Claimed, settlement: _Settlement) -> CallFacts | None:
+    """The facts of a row; without any, what became of it is in the settlement."""
+    if row.body is None:
+        settlement.failed.append(row)
+        return None
+    try:
+        parsed = PROVIDERS[row.provider].parse(
+            row.body, {"Content-Type": row.content_type}, at=row.received_at
+        )
+    except (RefusedError, UnparsableError) as error:
+        settlement.rejected.append((row, str(error)[:200]))
+    except Exception as error:  # noqa: BLE001 one row never blocks the others; it is tried again
+        _log_failure(row, error)
+        settlement.failed.append(row)
+    else:
+        if not isinstance(parsed, Ignored):
+            return parsed
+        settlement.done.append(row)
+    return None
+
+
+def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlement, *, at: datetime) -> None:
+    """Take a connection's events in together; where that fails one by one, so that a bad one stands alone."""
+    first = group[0][0]
+    try:
+        verdicts = intake.take_in(
+            client=first.client,
+            provider=first.provider,
+            connection_id=first.connection_id,
+            facts=[facts for _, facts in group],
+            way=intake.Way.HOOK,
+            at=at,
+        )
+    except Exception as error:  # noqa: BLE001 whatever it was, the rows stay and are tried again
+        if len(group) > 1:
+            for one in group:
+                _take_in([one], settlement, at=at)
+            return
+        _log_failure(first, error)
+        if isinstance(error, RefusedError):
+            settlement.rejected.append((first, str(error)[:200]))
+        else:
+            settlement.failed.append(first)
+    else:
+        for (row, _), verdict in zip(group, verdicts, strict=True):
+            if verdict is not intake.Taken.EARLY:
+                settlement.done.append(row)
+            elif at - row.received_at < _EARLY_FOR:
+                settlement.failed.append(row)
+            else:
+                settlement.rejected.append((row, _NEVER_CAME))
+
+
+def _log_failure(row: _Claimed, error: Exception) -> None:
+    """The kind of the error alone: its text may hold what was in the event."""
+    log.error("inbox.failed", row=str(row.id), attempts=row.attempts, error=type(error).__name__)
+
+
+def _settle(settlement: _Settlement, *, agency_id: int, at: datetime) -> None:
+    """Write down what became of a batch: one short transaction, one update a connection."""
+    with job_scope(agency_id=agency_id):
+        _count(settlement)
+        Inbox.objects.filter(pk__in=[row.id for row in settlement.done]).delete()
+        reasons: dict[str, list[UUID]] = defaultdict(list)
+        for row, reason in settlement.rejected:
+            reasons[reason].append(row.id)
+        for reason, ids in reasons.items():
+            Inbox.objects.filter(pk__in=ids).update(state=InboxState.REJECTED, reason=reason)
+        for attempts in {row.attempts for row in settlement.failed}:
+            ids = [row.id for row in settlement.failed if row.attempts == attempts]
+            Inbox.objects.filter(pk__in=ids).update(due_at=at + pause_after(attempts))
+        for client_id in sorted({row.client.pk for row, _ in settlement.rejected}):
+            _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
+
+
+def pause_after(attempts: int) -> timedelta:
+    """How long a row rests after it failed: 15 seconds, then twice as long each time, an hour at most."""
+    doubled: int = 1 << min(attempts - 1, 10)
+    return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+
+
+def _count(settlement: _Settlement) -> None:
+    """Add to each connection's figures, in the order of ids so that two workers never wait crosswise."""
+    rejected = Counter(row.connection_id for row, _ in settlement.rejected)
+    finished = [*settlement.done, *(row for row, _ in settlement.rejected)]
+    events = Counter(row.connection_id for row in finished)
+    for connection_id in sorted(events):
+        newest = max(row.received_at for row in finished if row.connection_id == connection_id)
+        Connection.objects.filter(pk=connection_id).update(
+            events=F("events") + events[connection_id],
+            rejected=F("rejected") + rejected[connection_id],
+            last_event_at=Greatest(F("last_event_at"), newest),
+        )
+
+
+def _renew_item(*, agency_id: int, client_id: int, by: Actor, at: datetime) -> None:
+    """Let what was rejected wait in the work queue until its purge, or close it when nothing is left."""
+    found = (
+        Inbox.objects.rejected()
+        .filter(client_id=client_id)
+        .aggregate(count=Count("id"), oldest=Min("received_at"))
+    )
+    if found["oldest"] is None:
+        work.close_item(INBOX_REJECTED, agency_id=agency_id, key=str(client_id), at=at, by=by)
+        return
+    work.open_item(
+        INBOX_REJECTED,
+        agency_id=agency_id,
+        client_id=client_id,
+        key=str(client_id),
+        at=at,
+        due_at=found["oldest"] + REJECTED_FOR,
+        count=found["count"],
+    )
+
+
+# --- What was rejected --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def retry_rejected(*, client: Client, by: Actor, at: datetime) -> int:
+    """Let a client's rejected events be read again, as when they came; returns how many."""
+    rows = list(Inbox.objects.rejected().filter(client=client).select_for_update().order_by("id"))
+    _uncount(rows)
+    Inbox.objects.filter(pk__in=[row.pk for row in rows]).update(
+        state=InboxState.WAITING, reason="", attempts=0, due_at=at
+    )
+    if rows:
+        audit.record("inbox.retried", subject=client, by=by, at=at, count=len(rows))
+    _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)
+    return len(rows)
+
+
+def _uncount(rows: Iterable[Inbox]) -> None:
+    """They are counted when they are read again."""
+    again = Counter(row.connection_id for row in rows)
+    for connection_id, count in sorted(again.items()):
+        Connection.objects.filter(pk=connection_id).update(
+            events=Greatest(F("events") - count, 0), rejected=Greatest(F("rejected") - count, 0)
+        )
+
+
+@transaction.atomic
+def discard_rejected(*, client: Client, by: Actor, at: datetime) -> int:
+    """Delete a client's rejected events for good; returns how many."""
+    count, _ = Inbox.objects.rejected().filter(client=client).delete()
+    if count:
+        audit.record("inbox.discarded", subject=client, by=by, at=at, count=count)
+    _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)
+    return count
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """
+    Delete what was rejected seven days ago, and secrets that have ended; returns how many events went.
+
+    Enters the agency's scope itself.
+    """
+    with job_scope(agency_id=agency_id):
+        old = Inbox.objects.rejected().filter(agency_id=agency_id, received_at__lte=at - REJECTED_FOR)
+        counts = dict(old.values_list("client_id").annotate(Count("id")).order_by("client_id"))
+        for client_id in counts:
+            count, _ = old.filter(client_id=client_id).delete()
+            if count:
+                audit.record("inbox.purged", by=JOB, at=at, client_id=client_id, count=count)
+            _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
+        ConnectionSecret.objects.filter(agency_id=agency_id, ends_at__lte=at).delete()
+        return sum(counts.values())
+
+
+def reseal(*, client: Client, limit: int) -> int:
+    """
+    Seal a client's waiting and rejected events under its newest key; returns how many were under an older.
+
+    Part of rotating a client's key: an old generation may go when this returns 0. Runs inside a job's scope.
+    """
+    keys = vault.client_keys(client.pk)
+    rows = Inbox.objects.filter(client=client).select_for_update(skip_locked=True).order_by("id")
+    resealed = 0
+    for row in rows.iterator(chunk_size=100):
+        try:
+            row.payload.reveal(keys.current)
+            continue
+        except SealBrokenError:
+            pass
+        older = [key for number, key in keys.generations.items() if number != keys.generation]
+        for key in older:
+            try:
+                plain = row.payload.reveal(key)
+            except SealBrokenError:
+                continue
+            sealed = keys.current.seal(plain.encode(), _place(client.pk, row.pk))
+            resealed += Inbox.objects.filter(pk=row.pk).update(payload=sealed)
+            break
+        if resealed >= limit:
+            break
+    return resealed

@@ -1,0 +1,95 @@
+"""
+The inbox's worker: woken by a nudge when something came, and by the sweep each minute where one was lost.
+
+A nudge is a hint. It is skipped while one is on its way already, and when Redis does not answer at once; the
+row in the inbox is what counts.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any, Final
+
+from celery import shared_task
+from django.core.cache import caches
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from callprivacy.calls.selectors import connections as selectors
+from callprivacy.calls.services import inbox
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.scope import job_scope
+
+log = logger(__name__)
+
+_ON_ITS_WAY_FOR: Final = 10
+_QUIET_AFTER_FAILURE: Final = 5.0
+_WORK_FOR: Final = 30.0
+
+
+class _Broker:
+    """When this process may next try to reach Redis; after a failure it leaves it alone for a while."""
+
+    def __init__(self) -> None:
+        self.quiet_until = 0.0
+
+    def is_quiet(self) -> bool:
+        return time.monotonic() < self.quiet_until
+
+    def failed(self) -> None:
+        self.quiet_until = time.monotonic() + _QUIET_AFTER_FAILURE
+
+
+_broker = _Broker()
+
+
+def nudge_on_commit(agency_id: int) -> None:
+    """Wake the worker for an agency's inbox once the running transaction, if any, commits. Never raises."""
+    transaction.on_commit(partial(_nudge, agency_id))
+
+
+def _nudge(agency_id: int) -> None:
+    if _broker.is_quiet():
+        return
+    hints = caches["hints"]
+    try:
+        if hints.add(_flag(agency_id), 1, timeout=_ON_ITS_WAY_FOR):
+            process_inbox.delay(agency_id=agency_id)
+    except (RedisError, KombuError, OSError) as error:
+        _broker.failed()
+        log.warning("inbox.not_nudged", agency=agency_id, error=type(error).__name__)
+
+
+def _flag(agency_id: int) -> str:
+    return f"inbox-nudge:{agency_id}"
+
+
+@shared_task(name="calls.process_inbox", acks_late=True)
+def process_inbox(*, agency_id: int, **_: Any) -> None:
+    """Read what is due in an agency's inbox, for half a minute at most; then let another task go on."""
+    try:
+        # Before the first claim: whatever is committed after it sends a nudge of its own.
+        caches["hints"].delete(_flag(agency_id))
+    except RedisError:
+        log.warning("inbox.flag_stays", agency=agency_id)
+    until = time.monotonic() + _WORK_FOR
+    while inbox.process_batch(agency_id=agency_id, at=timezone.now()):
+        if time.monotonic() >= until:
+            nudge_on_commit(agency_id)
+            return
+
+
+@shared_task(name="calls.sweep_inbox", acks_late=True)
+def sweep_inbox(**_: Any) -> None:
+    """Wake the worker for every agency with something due, and purge what was rejected a week ago."""
+    at = timezone.now()
+    for agency_id in tenancy.agency_ids():
+        inbox.purge(agency_id=agency_id, at=at)
+        with job_scope(agency_id=agency_id):
+            waits = selectors.has_due(agency_id, at=at)
+        if waits:
+            process_inbox.delay(agency_id=agency_id)

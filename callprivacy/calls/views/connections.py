@@ -1,0 +1,191 @@
+"""The client's tab "Numbers and connections": ways in, their secrets, and what could not be read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
+from callprivacy.calls.models import Connection
+from callprivacy.calls.selectors import connections as selectors
+from callprivacy.calls.services import connections, inbox
+from callprivacy.calls.tasks.inbox import nudge_on_commit
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+_TAB: Final = "connections"
+
+
+def _context(client: Client, **more: Any) -> dict[str, Any]:
+    return {"client": client, "tab": _TAB, "rejected_for": inbox.REJECTED_FOR, **more}
+
+
+def _find(client: Client, connection_id: UUID) -> Connection:
+    return get_object_or_404(Connection.objects.filter(client=client), pk=connection_id)
+
+
+def _address(connection: Connection) -> str:
+    return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[connection.provider, connection.key])}"
+
+
+@require_safe
+@needs(Permission.MANAGE_CONNECTIONS)
+def list_connections(request: StaffRequest, client: Client) -> HttpResponse:
+    """A client's connections and a page of its numbers."""
+    after = _uuid_or_none(request.GET.get("after", ""))
+    numbers, more = selectors.numbers_page(client, after=after)
+    states = selectors.connections_of(client)
+    context = _context(
+        client,
+        connections=states,
+        rejected=sum(state.rejected for state in states),
+        numbers=numbers,
+        more=more,
+        after=after,
+    )
+    return render(request, "calls/client_connections.html", context)
+
+
+def _uuid_or_none(raw: str) -> UUID | None:
+    try:
+        return UUID(raw)
+    except ValueError:
+        return None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
+    """Open a way in for a tracker."""
+    form = ConnectionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        connection = connections.create_connection(
+            client=client,
+            provider=form.cleaned_data["provider"],
+            name=form.cleaned_data["name"],
+            secret=form.cleaned_data["secret"],
+            by=request.actor,
+            at=request.at,
+        )
+        messages.success(request, "The connection is open. Paste its address at the tracker, as below.")
+        return redirect("calls:connection", client.slug, connection.pk)
+    return render(request, "calls/connection_new.html", _context(client, form=form))
+
+
+@require_safe
+@needs(Permission.MANAGE_CONNECTIONS)
+def show_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """One connection: its address, what to set at the vendor, its secrets and how it is doing."""
+    connection = _find(client, connection_id)
+    context = _context(
+        client,
+        state=selectors.state_of(connection),
+        connection=connection,
+        address=_address(connection),
+        secrets=selectors.active_secrets(connection, at=request.at),
+    )
+    return render(request, "calls/connection.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def rotate_secret(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Give a connection a new secret, with an overlap."""
+    connection = _find(client, connection_id)
+    form = RotationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        connections.rotate_secret(
+            connection=connection,
+            secret=form.cleaned_data["secret"],
+            overlap=timedelta(hours=form.cleaned_data["overlap_hours"]),
+            by=request.actor,
+            at=request.at,
+        )
+        messages.success(request, "The new secret counts from now on.")
+        return redirect("calls:connection", client.slug, connection.pk)
+    context = _context(
+        client,
+        form=form,
+        connection=connection,
+        provider_title=selectors.title_of(connection.provider),
+        secrets=selectors.active_secrets(connection, at=request.at),
+    )
+    return render(request, "calls/connection_rotate.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def deactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Close a way in, after saying what that means."""
+    connection = _find(client, connection_id)
+    if request.method == "POST":
+        connections.deactivate_connection(connection=connection, by=request.actor, at=request.at)
+        messages.success(request, "The connection is closed. Its address answers “not found” from now on.")
+        return redirect("calls:connection", client.slug, connection.pk)
+    state = selectors.state_of(connection)
+    return render(
+        request, "calls/connection_deactivate.html", _context(client, connection=connection, state=state)
+    )
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def reactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Open a way in again."""
+    connection = _find(client, connection_id)
+    connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
+    messages.success(request, "The connection is open again, under the same address and secrets.")
+    return redirect("calls:connection", client.slug, connection.pk)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONNECTIONS)
+def list_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+    """Events that were genuine and could not be read, by connection and reason."""
+    groups = selectors.rejected_of(client)
+    return render(
+        request,
+        "calls/connection_rejected.html",
+        _context(client, groups=groups, total=selectors.rejected_count(client)),
+    )
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def retry_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+    """Have every rejected event of a client read again."""
+    count = inbox.retry_rejected(client=client, by=request.actor, at=request.at)
+    nudge_on_commit(client.agency_id)
+    messages.success(
+        request, f"{_events(count)} will be read again within a minute. What fails comes back here."
+    )
+    return redirect("calls:rejected_events", client.slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def discard_rejected(request: StaffRequest, client: Client) -> HttpResponse:
+    """Delete every rejected event of a client, after saying how many that is."""
+    if request.method == "POST":
+        count = inbox.discard_rejected(client=client, by=request.actor, at=request.at)
+        messages.success(request, f"{_events(count)} deleted.")
+        return redirect("calls:rejected_events", client.slug)
+    groups = selectors.rejected_of(client)
+    return render(
+        request,
+        "calls/connection_discard.html",
+        _context(client, groups=groups, total=selectors.rejected_count(client)),
+    )
+
+
+def _events(count: int) -> str:
+    return f"{count} event" if count == 1 else f"{count} events"
