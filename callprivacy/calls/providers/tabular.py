@@ -206,7 +206,9 @@ class Table:
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise UnparsableError(f"The gzip file is damaged after line {self._lines_read}.") from None
 
-    def rows(self, layout: Format, *, zone: tzinfo, at: datetime) -> Iterator[Row]:
+    def rows(
+        self, layout: Format, *, zone: tzinfo, at: datetime, after_line: int = 0
+    ) -> Iterator[Row]:
         """
         Line numbers (of a row's first line, the header's being 1) with facts, or with why the row is refused.
 
@@ -214,6 +216,7 @@ class Table:
 
         :param zone: of times without an offset.
         :param at: now; a start more than ten minutes later is refused.
+        :param after_line: rows that begin on this line or before are passed over unread.
         :raises UnparsableError: a required column is missing, the file is damaged, or it is a decompression
             bomb.
         """
@@ -235,7 +238,11 @@ class Table:
             except StopIteration:
                 return
             except csv.Error:
+                if line <= after_line:
+                    continue
                 yield line, RefusedError("row", "quotes that close and cells of at most 131,072 characters")
+                continue
+            if line <= after_line:
                 continue
             if len(row) != width:
                 if any(cell.strip() for cell in row):

@@ -1,0 +1,721 @@
+"""
+The one way into the calls: whatever is said of a client's calls, by a tracker or a file, becomes rows here.
+
+A replay changes nothing, two writers at once make one row, what was erased or has expired stays away, and
+nothing that is written names a person in the clear. Two steps, so that a long import may prepare one batch
+while the database stores the one before: `prepare` makes the keys, which the vault commits, and seals;
+`Prepared.store` holds the callers, takes the client's turn (an advisory lock: writers of one client come one
+after the other), looks again what is known, and writes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Q
+
+from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.models import Caller, Recording, call_id
+from callprivacy.calls.providers.base import CallFacts, Stage
+from callprivacy.calls.services import kept as rows
+from callprivacy.calls.services.erasure import WATERMARK
+from callprivacy.calls.services.kept import Kept, Way
+from callprivacy.lib import phone
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.selectors import cutoff_of
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place, TokenKey
+from callprivacy.vault.services import CallerGoneError
+
+__all__ = ["FACTS", "CallerGoneError", "Prepared", "Taken", "Way", "facts_digest", "oldest_kept", "prepare", "take_in"]
+
+FACTS: Final = "facts"
+"""The kind of reference of calls that nobody calls by an id."""
+
+CLOSE: Final = timedelta(seconds=2)
+ATTEMPTS: Final = 3
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_CLOSE_MS: Final = CLOSE // _MILLISECOND
+
+
+class Taken(StrEnum):
+    """
+    What became of one fact.
+
+    DOUBTFUL is kept as a call of its own beside one that may be the same. EARLY is news (a recording) of a call that
+    nobody has told us of yet: nothing was kept, bring it again later.
+    """
+
+    ADDED = "added"
+    KNOWN = "known"
+    CHANGED = "changed"
+    FILLED = "filled"
+    TOO_OLD = "too_old"
+    ERASED = "erased"
+    DOUBTFUL = "doubtful"
+    EARLY = "early"
+
+
+type Alongside = Callable[[Sequence[Taken]], None]
+
+
+def take_in(
+    *,
+    client: Client,
+    provider: str,
+    connection_id: uuid.UUID | None,
+    facts: Sequence[CallFacts],
+    way: Way,
+    at: datetime,
+    alongside: Alongside | None = None,
+) -> list[Taken]:
+    """
+    Take in what is said of a client's calls; one verdict for each fact, in order. Called outside any scope.
+
+    :param alongside: called with the verdicts inside the transaction that writes the calls; what it raises undoes it.
+    :raises CallerGoneError: callers were erased again and again while we wrote; try later.
+    """
+    for attempt in range(ATTEMPTS):
+        prepared = prepare(
+            client=client, provider=provider, connection_id=connection_id, facts=facts, way=way, at=at
+        )
+        try:
+            return prepared.store(alongside)
+        except CallerGoneError:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError  # pragma: no cover
+
+
+def oldest_kept(client: Client, *, at: datetime) -> datetime:
+    """The start before which a call is not let in: past its keep-for, or past what has already been erased."""
+    cutoff, watermark = cutoff_of(client, at), vault_selectors.watermark(client.pk, WATERMARK)
+    return cutoff if watermark is None else max(cutoff, watermark)
+
+
+def facts_digest(tokens: TokenKey, provider: str, facts: CallFacts) -> bytes:
+    """What stands in for a reference: start to the second, both numbers, length."""
+    return tokens.digest(
+        provider,
+        FACTS,
+        str((facts.started_at - _EPOCH) // timedelta(seconds=1)),
+        facts.caller or "",
+        facts.tracking_number or "",
+        "" if facts.seconds is None else str(facts.seconds),
+    )
+
+
+class _Item:
+    """One fact on its way: what the vault and the database said of it so far."""
+
+    __slots__ = (
+        "caller_id", "facts", "index", "new_id", "new_recording", "recording", "recording_id", "references",
+        "tracking_id", "wave",
+    )  # fmt: skip
+
+    def __init__(
+        self, index: int, facts: CallFacts, references: tuple[tuple[str, bytes], ...], wave: int
+    ) -> None:
+        self.index = index
+        self.facts = facts
+        self.references = references
+        self.wave = wave
+        self.caller_id: uuid.UUID | None = None
+        self.tracking_id: uuid.UUID | None = None
+        self.new_id = call_id(facts.started_at)
+        self.recording_id: uuid.UUID | None = None
+        self.recording: bytes | None = None
+        self.new_recording = True
+
+
+def prepare(
+    *,
+    client: Client,
+    provider: str,
+    connection_id: uuid.UUID | None,
+    facts: Sequence[CallFacts],
+    way: Way,
+    at: datetime,
+) -> Prepared:
+    """Make and commit the keys that these facts need, and seal. Called outside any scope."""
+    prepared = Prepared(client, provider, connection_id, way, at, len(facts))
+    prepared.sort_out(facts)
+    prepared.seal()
+    return prepared
+
+
+class Prepared:
+    """A batch whose keys are stored and whose values are sealed. `store` writes it, once."""
+
+    def __init__(
+        self,
+        client: Client,
+        provider: str,
+        connection_id: uuid.UUID | None,
+        way: Way,
+        at: datetime,
+        count: int,
+    ) -> None:
+        self.client, self.provider, self.connection_id = client, provider, connection_id
+        self.way, self.at = way, at
+        self.verdicts: list[Taken] = [Taken.TOO_OLD] * count
+        self.items: list[_Item] = []
+        self.issued = vault.Issued(vault_selectors.client_keys(client.pk))
+        self.callers: dict[uuid.UUID, str] = {}
+        self.caller_lines: dict[uuid.UUID, str] = {}
+        self.unused: set[uuid.UUID] = set()
+        self.used: set[uuid.UUID] = set()
+        self.filled: set[str] = set()
+
+    # --- Before the client's turn ------------------------------------------------------------------------------
+
+    def sort_out(self, facts: Sequence[CallFacts]) -> None:
+        """
+        Refuse what is too old or of erased people, and find the references of the rest.
+
+        Facts that share a reference are of one call: each waits for the wave after the one before it.
+        """
+        client_id = self.client.pk
+        with job_scope(agency_id=self.client.agency_id):
+            self.client = Client.objects.select_related("agency").get(pk=client_id)
+            limit = oldest_kept(self.client, at=self.at)
+        numbers = {fact.caller for fact in facts if fact.caller is not None}
+        erased = vault_selectors.erased_up_to(client_id, numbers) if numbers else {}
+        tokens = vault_selectors.client_keys(client_id).tokens
+        waves: dict[bytes, int] = {}
+        for index, fact in enumerate(facts):
+            if fact.started_at < limit:
+                continue
+            if erased and fact.caller in erased and fact.started_at <= erased[fact.caller]:
+                self.verdicts[index] = Taken.ERASED
+                continue
+            references = self._references(tokens, fact)
+            wave = 0
+            for _, digest in references:
+                if digest in waves:
+                    wave = max(wave, waves[digest] + 1)
+            for _, digest in references:
+                waves[digest] = wave
+            self.items.append(_Item(index, fact, references, wave))
+
+    def _references(self, tokens: TokenKey, fact: CallFacts) -> tuple[tuple[str, bytes], ...]:
+        if fact.references:
+            return tuple((kind, tokens.digest(self.provider, kind, value)) for kind, value in fact.references)
+        return ((FACTS, facts_digest(tokens, self.provider, fact)),)
+
+    def seal(self) -> None:
+        """Have the vault make the keys, and seal numbers and references under them."""
+        wanted, existing = self._recordings_wanted()
+        numbers = {item.facts.caller for item in self.items if item.facts.caller is not None}
+        self.issued = issued = vault.issue_keys(
+            client_id=self.client.pk, numbers=numbers, recordings=wanted, at=self.at
+        )
+        self.unused = set(wanted)
+        keys = issued.recordings | (
+            vault_selectors.recording_keys(self.client.pk, existing) if existing else {}
+        )
+        for item in self.items:
+            number = item.facts.caller
+            if number is not None:
+                item.caller_id = caller_id = issued.callers[number]
+                if caller_id in issued.fresh and caller_id not in self.callers:
+                    self.caller_lines[caller_id] = self._caller_line(caller_id, number)
+                self.callers[caller_id] = number
+            if item.recording_id in keys:
+                reference = item.facts.recording_reference or ""
+                item.recording = keys[item.recording_id].seal(
+                    reference.encode(),
+                    Place(self.client.pk, "calls_recording", "reference", item.recording_id),
+                )
+
+    def _recordings_wanted(self) -> tuple[dict[uuid.UUID, str | None], set[uuid.UUID]]:
+        """
+        Ids of recordings to come with their callers' numbers, and ids of those that are here and may change.
+
+        Looks first what is known, so that importing a file again makes no keys for nothing.
+        """
+        with_recording = [item for item in self.items if item.facts.recording_reference is not None]
+        if not with_recording:
+            return {}, set()
+        with job_scope(agency_id=self.client.agency_id):
+            known = self._known(with_recording)
+            recorded = dict(
+                Recording.objects.filter(client_id=self.client.pk, call_id__in=set(known.values())).values_list(
+                    "call_id", "pk"
+                )
+            ) if known else {}  # fmt: skip
+        wanted: dict[uuid.UUID, str | None] = {}
+        existing = set()
+        for item in with_recording:
+            here = recorded.get(known.get(item.index))  # type: ignore[arg-type]
+            if here is None:
+                item.recording_id = uuid.uuid4()
+                wanted[item.recording_id] = item.facts.caller
+            elif self.way is Way.HOOK:
+                item.recording_id = here
+                item.new_recording = False
+                existing.add(here)
+        return wanted, existing
+
+    def _caller_line(self, caller_id: uuid.UUID, number: str) -> str:
+        country, region = phone.place_of(number)
+        place = Place(self.client.pk, "calls_caller", "number", caller_id)
+        sealed = self.issued.content_key(caller_id).seal(number.encode(), place)
+        return f"{caller_id.hex}\t\\\\x{sealed.hex()}\t{country}\t{region}\n"
+
+    def give_back(self) -> None:
+        """Destroy the keys that nothing was written under."""
+        if self.unused:
+            vault.destroy_recording_keys(client_id=self.client.pk, recording_ids=self.unused)
+            self.unused = set()
+
+    # --- In the client's turn ----------------------------------------------------------------------------------
+
+    def store(self, alongside: Alongside | None = None) -> list[Taken]:
+        """
+        Write the batch in one transaction and return the verdicts. Called outside any scope.
+
+        :raises CallerGoneError: a caller was erased since; prepare again.
+        """
+        written = False
+        try:
+            with (
+                vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
+                job_scope(agency_id=self.client.agency_id),
+            ):
+                self._write()
+                if alongside is not None:
+                    alongside(self.verdicts)
+                written = True
+        finally:
+            # Where the commit itself failed nobody knows whether rows rest on the keys: then they stay.
+            if not written:
+                self.give_back()
+        self.unused -= self.used
+        self.give_back()
+        return self.verdicts
+
+    def _write(self) -> None:
+        if not self.items:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('callprivacy.calls.intake', %s))",
+                [self.client.pk],
+            )
+            cursor.execute(_TABLES)
+        waves: dict[int, list[_Item]] = defaultdict(list)
+        for item in self.items:
+            waves[item.wave].append(item)
+        self._write_callers()
+        self._write_tracking_numbers()
+        for wave in sorted(waves):
+            self._write_wave(waves[wave])
+        self._note_latest()
+
+    def _write_callers(self) -> None:
+        """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
+        if not self.callers:
+            return
+        known = set(
+            Caller.objects.filter(client_id=self.client.pk, pk__in=list(self.callers)).values_list(
+                "pk", flat=True
+            )
+        )
+        lines = []
+        for caller_id, number in self.callers.items():
+            if caller_id not in known:
+                lines.append(self.caller_lines.get(caller_id) or self._caller_line(caller_id, number))
+        if lines:
+            with connection.cursor() as cursor:
+                self._copy(cursor, "intake_caller", lines)
+                cursor.execute(
+                    "INSERT INTO calls_caller (id, agency_id, client_id, number, country, region, created_at)"
+                    " SELECT id, %s, %s, number, country, region, %s FROM intake_caller ON CONFLICT DO NOTHING",
+                    [self.client.agency_id, self.client.pk, self.at],
+                )
+
+    def _copy(self, cursor: Any, table: str, lines: Collection[str]) -> None:
+        """Fill a temporary table anew; between transactions it empties itself."""
+        if table in self.filled:
+            cursor.execute(f"DELETE FROM {table}")
+        self.filled.add(table)
+        with cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            copy.write("".join(lines))
+
+    def _write_tracking_numbers(self) -> None:
+        numbers = {
+            item.facts.tracking_number for item in self.items if item.facts.tracking_number is not None
+        }
+        if not numbers:
+            return
+        with connection.cursor() as cursor:
+            select = "SELECT number, id FROM calls_trackingnumber WHERE client_id = %s AND number = ANY(%s)"
+            cursor.execute(select, [self.client.pk, list(numbers)])
+            found = dict(cursor.fetchall())
+            missing = sorted(numbers - found.keys())
+            if missing:
+                places = [phone.place_of(number)[1] for number in missing]
+                cursor.execute(
+                    "INSERT INTO calls_trackingnumber (id, agency_id, client_id, number, label, provider, source,"
+                    " campaign, target_site, region, announcement, created_at)"
+                    " SELECT gen_random_uuid(), %s, %s, number, '', %s, '', '', '', region, '', %s"
+                    " FROM unnest(%s::text[], %s::text[]) AS fresh (number, region) ON CONFLICT DO NOTHING",
+                    [self.client.agency_id, self.client.pk, self.provider, self.at, missing, places],
+                )
+                cursor.execute(select, [self.client.pk, missing])
+                found |= dict(cursor.fetchall())
+        for item in self.items:
+            if item.facts.tracking_number is not None:
+                item.tracking_id = found[item.facts.tracking_number]
+
+    def _known(self, items: Iterable[_Item]) -> dict[int, uuid.UUID]:
+        """Index of each item that one of its references names -> the call's id."""
+        by_kind: dict[str, dict[bytes, int]] = defaultdict(dict)
+        for item in items:
+            for kind, digest in item.references:
+                by_kind[kind][digest] = item.index
+        found: dict[int, uuid.UUID] = {}
+        with connection.cursor() as cursor:
+            for kind, indexes in by_kind.items():
+                cursor.execute(
+                    "SELECT digest, call_id FROM calls_callref"
+                    " WHERE client_id = %s AND provider = %s AND kind = %s AND digest = ANY(%s)",
+                    [self.client.pk, self.provider, kind, list(indexes)],
+                )
+                for digest, identity in cursor.fetchall():
+                    found.setdefault(indexes[bytes(digest)], identity)
+        return found
+
+    def _write_wave(self, items: Sequence[_Item]) -> None:
+        """Facts of different calls: those known are brought up to date, the others are matched or added."""
+        known = self._known(items)
+        unknown = [item for item in items if item.index not in known]
+        unknown = self._without_erased(unknown)
+        lines = self._lines(unknown)
+        added: list[_Item] = unknown
+        if unknown:
+            with connection.cursor() as cursor:
+                self._copy(cursor, "intake_call", lines)
+            same, doubtful = self._match(unknown)
+            known |= same
+            added = [item for item in unknown if item.index not in same]
+            self._add(added, left_out=list(same))
+            for item in added:
+                self.verdicts[item.index] = Taken.DOUBTFUL if item.index in doubtful else Taken.ADDED
+        ids = {item.index: item.new_id for item in added} | self._update(
+            [item for item in items if item.index in known], known
+        )
+        self._write_references(items, ids)
+
+    def _without_erased(self, items: Sequence[_Item]) -> list[_Item]:
+        """
+        Leave out calls that were erased singly, and news of calls that there are none of.
+
+        Asked after `_known`: an erasure leaves its digest before it removes the row, so that whoever finds no row
+        finds the digest.
+        """
+        digests = [digest for item in items for _, digest in item.references]
+        gone = vault_selectors.entombed(self.client.pk, digests) if digests else set()
+        left = []
+        for item in items:
+            if gone and any(digest in gone for _, digest in item.references):
+                self.verdicts[item.index] = Taken.ERASED
+            elif item.facts.stage is Stage.ADDENDUM:
+                self.verdicts[item.index] = Taken.EARLY
+            else:
+                left.append(item)
+        return left
+
+    def _lines(self, items: Iterable[_Item]) -> list[str]:
+        text, way = _Escaped(), self.way
+        lines = []
+        for item in items:
+            facts = item.facts
+            ms = (facts.started_at - _EPOCH) // _MILLISECOND
+            caller_id, tracking_id, recording_id = item.caller_id, item.tracking_id, item.recording_id
+            lines.append(
+                f"{item.index}\t{item.new_id.hex}\t{ms - _CLOSE_MS:012x}{_ZEROS}\t{ms + _CLOSE_MS + 1:012x}{_ZEROS}"
+                f"\t{caller_id.hex if caller_id else _N}\t{facts.caller_withheld}"
+                f"\t{tracking_id.hex if tracking_id else _N}"
+                f"\t{facts.direction._value_ if facts.direction else _N}\t{rows.first_outcome(facts)}"
+                f"\t{_or_null(facts.seconds)}\t{text[facts.source]}\t{text[facts.campaign]}\t{text[facts.medium]}"
+                f"\t{facts.country}\t{facts.region}\t{_or_null(facts.first_call)}\t{_or_null(facts.qualified)}"
+                f"\t{_or_null(facts.value_cents)}\t{_array(facts.tags) if facts.tags else '{}'}"
+                f"\t{rows.first_sequence(facts, way)}"
+                f"\t{recording_id.hex if recording_id and item.recording else _N}"
+                f"\t{f'\\\\x{item.recording.hex()}' if item.recording else _N}\t{_or_null(facts.recording_seconds)}\n"
+            )
+        return lines
+
+    def _match(self, items: Sequence[_Item]) -> tuple[dict[int, uuid.UUID], set[int]]:
+        """
+        Look for calls that came by another way: (index -> call) of those that are the same beyond doubt, and the
+        indexes of those that may be.
+
+        The same: one call only, of that caller to that number, within two seconds, and as long. A call that this way
+        in knows by another reference of the same kind is another call.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_PLAIN_JOINS)
+            cursor.execute(_CANDIDATES, [self.client.pk])
+            found = cursor.fetchall()
+            cursor.execute(_ANY_JOINS)
+            if not found:
+                return {}, set()
+            cursor.execute(
+                "SELECT call_id, kind FROM calls_callref WHERE client_id = %s AND provider = %s AND call_id = ANY(%s)",
+                [self.client.pk, self.provider, list({row[1] for row in found})],
+            )
+            kinds: dict[uuid.UUID, set[str]] = defaultdict(set)
+            for identity, kind in cursor.fetchall():
+                kinds[identity].add(kind)
+        by_index = {item.index: item for item in items}
+        candidates: dict[int, list[tuple[uuid.UUID, bool]]] = defaultdict(list)
+        for index, identity, is_exact in found:
+            own = {kind for kind, _ in by_index[index].references}
+            if not own & kinds.get(identity, set()):
+                candidates[index].append((identity, is_exact))
+        same: dict[int, uuid.UUID] = {}
+        claimed: set[uuid.UUID] = set()
+        for index, choices in candidates.items():
+            (identity, is_exact), *others = choices
+            if is_exact and not others and identity not in claimed:
+                same[index] = identity
+                claimed.add(identity)
+        return same, candidates.keys() - same.keys()
+
+    def _add(self, items: Sequence[_Item], *, left_out: list[int]) -> None:
+        if not items:
+            return
+        scope = [self.client.agency_id, self.client.pk]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO calls_call (agency_id, client_id, connection_id, received_at, {_CALL})"
+                f" SELECT %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)",
+                [*scope, self.connection_id, self.at, left_out],
+            )
+            recorded = [item.recording_id for item in items if item.recording_id and item.recording]
+            if recorded:
+                cursor.execute(
+                    "INSERT INTO calls_recording (agency_id, client_id, state, provider, id, call_id, reference, seconds)"
+                    " SELECT %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
+                    " WHERE recording_id IS NOT NULL AND index <> ALL(%s)",
+                    [*scope, RecordingState.WITHHELD, self.provider, left_out],
+                )
+                self.used.update(recorded)
+
+    def _write_references(self, items: Iterable[_Item], ids: Mapping[int, uuid.UUID]) -> None:
+        lines = [
+            f"{ids[item.index].hex}\t{kind}\t\\\\x{digest.hex()}\n"
+            for item in items
+            if item.index in ids
+            for kind, digest in item.references
+        ]
+        with connection.cursor() as cursor:
+            self._copy(cursor, "intake_ref", lines)
+            cursor.execute(
+                "INSERT INTO calls_callref (agency_id, client_id, provider, kind, digest, call_id)"
+                " SELECT %s, %s, %s, kind, digest, call_id FROM intake_ref ON CONFLICT DO NOTHING",
+                [self.client.agency_id, self.client.pk, self.provider],
+            )
+
+    def _note_latest(self) -> None:
+        """Remember when the client's latest call was, for whoever asks which clients have gone silent."""
+        counted = (Taken.ADDED, Taken.DOUBTFUL)
+        starts = [item.facts.started_at for item in self.items if self.verdicts[item.index] in counted]
+        if starts:
+            latest = max(starts)
+            silent = Q(last_call_at__isnull=True) | Q(last_call_at__lt=latest)
+            Client.objects.filter(silent, pk=self.client.pk).update(last_call_at=latest)
+
+    # --- Calls that are known ----------------------------------------------------------------------------------
+
+    def _update(self, items: Sequence[_Item], known: Mapping[int, uuid.UUID]) -> dict[int, uuid.UUID]:
+        """Bring known calls up to date; returns index -> the id that the call has now."""
+        if not items:
+            return {}
+        columns = ", ".join(f"c.{name}" for name in rows.COLUMNS)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {columns}, r.id, r.seconds FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id"
+                " WHERE c.client_id = %s AND c.id = ANY(%s) FOR UPDATE OF c",
+                [self.client.pk, list(set(known.values()))],
+            )
+            stored = {row[0]: Kept(*row) for row in cursor.fetchall()}
+        ids: dict[int, uuid.UUID] = {}
+        changed: list[Kept] = []
+        for item in items:
+            before = stored.get(known[item.index])
+            if before is None:
+                self.verdicts[item.index] = Taken.ERASED
+                continue
+            after, overruled = rows.updated(
+                before,
+                item.facts,
+                way=self.way,
+                caller_id=item.caller_id,
+                tracking_number_id=item.tracking_id,
+            )
+            moved = self._moved(before, item)
+            recorded = self._update_recording(before, after, item)
+            if after != before:
+                changed.append(after)
+            filled = any(getattr(after, name) != getattr(before, name) for name in rows.COLUMNS[1:-1])
+            self.verdicts[item.index] = (
+                Taken.CHANGED if overruled or moved or recorded is Taken.CHANGED
+                else Taken.FILLED if filled or recorded is Taken.FILLED
+                else Taken.KNOWN
+            )  # fmt: skip
+            ids[item.index] = before.id
+        self._write_changes(changed)
+        for item in items:
+            if item.index in ids and (earlier := self._moved(stored[ids[item.index]], item)):
+                self._move(ids[item.index], earlier)
+                ids[item.index] = earlier
+        return ids
+
+    def _moved(self, before: Kept, item: _Item) -> uuid.UUID | None:
+        """The id of a call whose tracker now says that it started earlier; its random part stays."""
+        if self.way is not Way.HOOK or item.facts.stage in {Stage.ADDENDUM, Stage.MODIFIED}:
+            return None
+        ms = (item.facts.started_at - _EPOCH) // _MILLISECOND
+        if ms >= before.id.int >> 80:
+            return None
+        return uuid.UUID(int=ms << 80 | before.id.int & ((1 << 80) - 1))
+
+    def _move(self, old: uuid.UUID, new: uuid.UUID) -> None:
+        """Give a call another id, and what hangs on it; the keys between them are checked at the commit."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE calls_call SET id = %s WHERE client_id = %s AND id = %s", [new, self.client.pk, old]
+            )
+            for table in ("calls_callref", "calls_recording", "calls_reveal"):
+                cursor.execute(
+                    f"UPDATE {table} SET call_id = %s WHERE client_id = %s AND call_id = %s",
+                    [new, self.client.pk, old],
+                )
+
+    def _update_recording(self, before: Kept, after: Kept, item: _Item) -> Taken:
+        """Add a recording that there was none of; where there is one, a tracker may change where it is."""
+        if before.recording_id is None:
+            if item.recording is None or item.recording_id is None or not item.new_recording:
+                return Taken.KNOWN
+            Recording.objects.create(
+                pk=item.recording_id,
+                agency_id=self.client.agency_id,
+                client_id=self.client.pk,
+                call_id=before.id,
+                reference=item.recording,
+                provider=self.provider,
+                seconds=after.recording_seconds,
+            )
+            self.used.add(item.recording_id)
+            return Taken.FILLED
+        changes: dict[str, Any] = {}
+        if before.recording_seconds != after.recording_seconds:
+            changes["seconds"] = after.recording_seconds
+        if item.recording is not None and item.recording_id == before.recording_id:
+            old = Recording.objects.get(pk=before.recording_id)
+            key = vault_selectors.recording_keys(self.client.pk, [old.pk])[old.pk]
+            if old.reference.reveal(key) != item.facts.recording_reference:
+                changes["reference"] = item.recording
+        if not changes:
+            return Taken.KNOWN
+        Recording.objects.filter(pk=before.recording_id).update(**changes)
+        return (
+            Taken.CHANGED if "reference" in changes or before.recording_seconds is not None else Taken.FILLED
+        )
+
+    def _write_changes(self, changed: Sequence[Kept]) -> None:
+        if not changed:
+            return
+        text = _Escaped()
+        lines = [
+            f"0\t{row.id.hex}\t{_N}\t{_N}\t{row.caller_id.hex if row.caller_id else _N}\t{row.caller_withheld}"
+            f"\t{row.tracking_number_id.hex if row.tracking_number_id else _N}\t{row.direction}\t{row.outcome}"
+            f"\t{_or_null(row.seconds)}\t{text[row.source]}\t{text[row.campaign]}\t{text[row.medium]}"
+            f"\t{row.country}\t{row.region}\t{_or_null(row.first_call)}\t{_or_null(row.qualified)}"
+            f"\t{_or_null(row.value_cents)}\t{_array(row.tags)}\t{row.sequence}\t{_N}\t{_N}\t{_N}\n"
+            for row in changed
+        ]
+        with connection.cursor() as cursor:
+            self._copy(cursor, "intake_call", lines)
+            names = rows.COLUMNS[1:]
+            cursor.execute(
+                f"UPDATE calls_call AS c SET {', '.join(f'{name} = t.{name}' for name in names)}"
+                " FROM intake_call AS t WHERE c.client_id = %s AND c.id = t.id",
+                [self.client.pk],
+            )
+
+
+# --- SQL -------------------------------------------------------------------------------------------------------
+
+_N: Final = "\\N"
+_ZEROS: Final = "0" * 20
+_CALL: Final = ", ".join(rows.COLUMNS)
+_INTAKE: Final = (
+    f"index, id, first_id, last_id, {', '.join(rows.COLUMNS[1:])}, recording_id, recording, recording_seconds"
+)
+_TABLES: Final = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS intake_caller
+        (id uuid, number bytea, country text, region text) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE IF NOT EXISTS intake_ref
+        (call_id uuid, kind text, digest bytea) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE IF NOT EXISTS intake_call
+        (index integer, id uuid, first_id uuid, last_id uuid, caller_id uuid, caller_withheld boolean,
+         tracking_number_id uuid, direction text, outcome text, seconds integer, source text, campaign text,
+         medium text, country text, region text, first_call boolean, qualified boolean, value_cents bigint,
+         tags text[], sequence bigint, recording_id uuid, recording bytea, recording_seconds integer)
+        ON COMMIT DELETE ROWS;
+"""
+# Each row asks for the few calls within two seconds of it, by the index on (client, id); nothing else is as quick
+# whatever the planner believes of a table that it has never seen.
+_PLAIN_JOINS: Final = (
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+)
+_ANY_JOINS: Final = (
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
+)
+_CANDIDATES: Final = """
+    SELECT t.index, c.id,
+           coalesce(t.caller_id = c.caller_id AND t.tracking_number_id = c.tracking_number_id
+                    AND t.seconds = c.seconds, false)
+      FROM intake_call t, LATERAL (
+           SELECT id, caller_id, caller_withheld, tracking_number_id, seconds FROM calls_call
+            WHERE client_id = %s AND id >= t.first_id AND id < t.last_id OFFSET 0) c
+     WHERE (t.tracking_number_id = c.tracking_number_id
+            OR t.tracking_number_id IS NULL OR c.tracking_number_id IS NULL)
+       AND (t.caller_id = c.caller_id
+            OR t.caller_withheld AND c.caller_withheld AND t.seconds = c.seconds
+               AND t.tracking_number_id = c.tracking_number_id)
+"""
+
+
+def _or_null(value: object) -> object:
+    return _N if value is None else value
+
+
+class _Escaped(dict[str, str]):
+    """Texts as COPY reads them; the same few come again and again."""
+
+    def __missing__(self, raw: str) -> str:
+        value = raw.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        self[raw] = value
+        return value
+
+
+def _array(values: Sequence[str]) -> str:
+    """A text array as COPY reads it."""
+    quoted = ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return ("{" + quoted + "}").replace("\\", "\\\\")

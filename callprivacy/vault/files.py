@@ -1,0 +1,217 @@
+"""
+Files that nobody reads without the vault: sealed in pieces under a key of their own, in the state folder.
+
+Whoever copies the folder has noise. A piece that was cut off, swapped, repeated, changed or taken from
+another file does not open, and the last piece says that it is the last, so that a file that ends early raises
+as well. Deleting the file destroys its key, which stands at its head, wrapped by the client's key for files.
+
+Layout: magic (4 bytes), wrapped key (61), then pieces of `CHUNK` bytes and the tag each, the last one
+shorter. A piece's nonce is its number (11 bytes) and whether it is the last (1), as in STREAM (Hoang,
+Reyhanitabar, Rogaway, Vizar 2015); the key seals nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from callprivacy.vault import services
+from callprivacy.vault.sealing import Place, SealBrokenError, new_key
+
+CHUNK: Final = 64 * 1024
+
+_MAGIC: Final = b"CPF\x01"
+_WRAPPED: Final = 29 + 32
+_TAG: Final = 16
+_PURPOSE: Final = "file"
+
+
+def _path(client_id: int, file_id: uuid.UUID) -> Path:
+    return Path(settings.MEDIA_ROOT) / "sealed" / str(client_id) / file_id.hex
+
+
+def _place(client_id: int, file_id: uuid.UUID) -> Place:
+    return Place(client_id, "vault_file", "key", file_id)
+
+
+def _nonce(number: int, *, is_last: bool) -> bytes:
+    return number.to_bytes(11, "big") + bytes([is_last])
+
+
+class Writer(io.RawIOBase):
+    """
+    A sealed file being written; it is there once `close` has returned, and not at all after `discard`.
+
+    Usable as a context manager: an exception discards it.
+    """
+
+    def __init__(self, client_id: int, file_id: uuid.UUID, *, at: datetime) -> None:
+        super().__init__()
+        self._target = _path(client_id, file_id)
+        self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        raw = new_key()
+        wrapped = services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at).seal(
+            raw, _place(client_id, file_id)
+        )
+        self._part = self._target.with_name(f"{file_id.hex}.{secrets.token_hex(4)}.part")
+        handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(handle, "wb")
+        self._file.write(_MAGIC + wrapped)
+        self._aead = AESGCM(raw)
+        self._pending = bytearray()
+        self._number = 0
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer
+        """Seal more of the file."""
+        self._pending += data
+        self.size += len(data)
+        # The last piece is only known at the end, so one piece always waits.
+        while len(self._pending) > CHUNK:
+            self._seal(bytes(self._pending[:CHUNK]), is_last=False)
+            del self._pending[:CHUNK]
+        return len(data)
+
+    def _seal(self, piece: bytes, *, is_last: bool) -> None:
+        self._file.write(self._aead.encrypt(_nonce(self._number, is_last=is_last), piece, None))
+        self._number += 1
+
+    def close(self) -> None:
+        """Seal the last piece and put the file in its place, on disk."""
+        if self._file.closed:
+            return
+        self._seal(bytes(self._pending), is_last=True)
+        self._pending.clear()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.replace(self._target)
+        super().close()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+        super().close()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def __del__(self) -> None:
+        """Forgotten unfinished: nothing of it stays."""
+        with contextlib.suppress(Exception):
+            if not self._file.closed:
+                self.discard()
+
+
+class Reader(io.RawIOBase):
+    """A sealed file being read from its start; every piece is checked before a byte of it is given out."""
+
+    def __init__(self, client_id: int, file_id: uuid.UUID, *, at: datetime) -> None:
+        super().__init__()
+        self._file = _path(client_id, file_id).open("rb")
+        try:
+            if self._file.read(len(_MAGIC)) != _MAGIC:
+                raise SealBrokenError("Not a sealed file.")
+            key = services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at)
+            self._aead = AESGCM(key.unseal(self._file.read(_WRAPPED), _place(client_id, file_id)))
+        except BaseException:
+            self._file.close()
+            raise
+        self._number = 0
+        self._next = self._file.read(CHUNK + _TAG)
+        self._open_piece = memoryview(b"")
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # narrower than Buffer
+        """
+        :raises SealBrokenError: the file was cut off, changed, or is another's.
+        """
+        if not self._open_piece and not self._ended:
+            self._advance()
+        count = min(len(buffer), len(self._open_piece))
+        buffer[:count] = self._open_piece[:count]
+        self._open_piece = self._open_piece[count:]
+        return count
+
+    def _advance(self) -> None:
+        piece, self._next = self._next, self._file.read(CHUNK + _TAG)
+        self._ended = not self._next
+        try:
+            opened = self._aead.decrypt(_nonce(self._number, is_last=self._ended), piece, None)
+        except (InvalidTag, ValueError):
+            raise SealBrokenError("A sealed file was cut off or changed.") from None
+        self._open_piece = memoryview(opened)
+        self._number += 1
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def write(client_id: int, file_id: uuid.UUID, stream: BinaryIO, *, at: datetime) -> int:
+    """Seal a stream into the client's file with this id; returns its size."""
+    with Writer(client_id, file_id, at=at) as out:
+        while data := stream.read(16 * CHUNK):
+            out.write(data)
+    return out.size
+
+
+def open(client_id: int, file_id: uuid.UUID, *, at: datetime) -> io.BufferedReader:  # noqa: A001  (files.open)
+    """
+    Open a client's sealed file for reading.
+
+    :raises FileNotFoundError: there is none.
+    :raises SealBrokenError: here or while reading: it was cut off, changed, or is another's.
+    """
+    return io.BufferedReader(Reader(client_id, file_id, at=at), 4 * CHUNK)
+
+
+def delete(client_id: int, file_id: uuid.UUID) -> None:
+    """Delete a client's file, with its key; nothing happens where there is none."""
+    _path(client_id, file_id).unlink(missing_ok=True)
+
+
+def delete_all(client_id: int) -> None:
+    """Delete every file of a client."""
+    for path in _files(client_id):
+        path.unlink(missing_ok=True)
+
+
+def ids(client_id: int, *, older_than: datetime) -> list[uuid.UUID]:
+    """Ids of a client's files written before an instant, for the sweep; unfinished ones are removed."""
+    found = []
+    for path in _files(client_id):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime >= older_than.timestamp():
+                continue
+            if path.suffix == ".part":
+                path.unlink(missing_ok=True)
+            else:
+                found.append(uuid.UUID(hex=path.name))
+    return found
+
+
+def _files(client_id: int) -> Iterator[Path]:
+    folder = Path(settings.MEDIA_ROOT) / "sealed" / str(client_id)
+    return folder.iterdir() if folder.is_dir() else iter(())
