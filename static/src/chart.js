@@ -53,7 +53,7 @@ const draw = (figure) => {
       scales: flat ? { x: valueAxis, y: nameAxis } : { x: nameAxis, y: valueAxis },
       plugins: {
         legend: { display: series.length > 1, align: "start", position: "top",
-          labels: { color: token("--color-base-content"), usePointStyle: true, boxHeight: 7, boxWidth: 22, padding: 16, pointStyleWidth: line ? 20 : 10 } },
+          labels: { color: token("--color-base-content"), usePointStyle: true, boxHeight: 7, boxWidth: 9, padding: 16 } },
         tooltip: { backgroundColor: token("--color-neutral"), titleColor: token("--color-neutral-content"), bodyColor: token("--color-neutral-content"),
           padding: 10, cornerRadius: 6, boxPadding: 4, usePointStyle: true,
           callbacks: { label: (item) => ` ${item.dataset.label}: ${number.format(item.raw)}${unit}` } },
