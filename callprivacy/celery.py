@@ -15,6 +15,7 @@ app.autodiscover_tasks()
 # Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
 # a lost or doubled message costs nothing.
 _EVERY: dict[str, tuple[str, float]] = {
+    "audit-seals": ("audit.seal_events", 60),
     "calls-inbox": ("calls.sweep_inbox", 60),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),

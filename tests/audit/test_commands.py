@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -33,11 +32,11 @@ def own_state(tmp_path: Path, settings: Settings) -> None:
 
 
 @pytest.fixture
-def acme() -> Iterator[int]:
+def acme() -> int:
     agency = make.agency("Acme")
     write(agency.pk, 3)
     seal(agency.pk)
-    yield agency.pk
+    return agency.pk
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -103,7 +102,7 @@ def test_the_export_verifies_offline_and_is_private(acme: int, tmp_path: Path) -
 def test_the_offline_tool_names_what_was_changed_in_the_file(acme: int, tmp_path: Path) -> None:
     path = tmp_path / "trail.jsonl"
     run("--agency", "acme", "--export", str(path))
-    path.write_text(path.read_text().replace('"number":1', '"number":8'))
+    path.write_text(path.read_text().replace('"number":2', '"number":8'))
 
     done = subprocess.run(
         [sys.executable, "-I", TOOL, str(path)], capture_output=True, text=True, check=False
@@ -146,7 +145,7 @@ def test_the_offline_tool_reads_the_other_forms(acme: int, tmp_path: Path, form:
 
 
 def test_every_line_of_a_bundle_counts(acme: int, tmp_path: Path) -> None:
-    """Whichever line is dropped, doubled, moved or emptied, something is found; unsealed events by their number."""
+    """Whichever line is dropped, doubled, moved, emptied or torn, something is found."""
     path = tmp_path / "trail.jsonl"
     run("--agency", "acme", "--export", str(path))
     lines = path.read_text().splitlines()

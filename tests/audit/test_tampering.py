@@ -44,8 +44,8 @@ class Trail:
 
     def any_event(self) -> int:
         """A sealed event of Acme."""
-        return self.one("SELECT id FROM audit_event WHERE agency_id = %s AND id <= %s ORDER BY random() LIMIT 1",
-                        self.acme, self.last_sealed)  # fmt: skip
+        query = "SELECT id FROM audit_event WHERE agency_id = %s AND id <= %s ORDER BY random() LIMIT 1"
+        return self.one(query, self.acme, self.last_sealed)
 
     def any_seal(self) -> int:
         return self.one(
@@ -96,7 +96,8 @@ def edit_event(trail: Trail) -> Names:
         "actor_user_id = coalesce(actor_user_id, 0) + 1", "actor_name = actor_name || 'x'",
         "client_id = coalesce(client_id, 0) + 1", "subject_kind = subject_kind || 'x'",
         "subject_id = subject_id || '1'", "reason_hash = repeat('a', 64)",
-        "details = details || '{\"number\": 77}'", "details = details || '{\"number\": 1.5}'", "details = '[]'",
+        "details = details || '{\"number\": 77}'", "details = details || '{\"number\": 1.5}'",
+        "details = '[]'",
         "epoch = epoch - 1",
     ])  # fmt: skip
     trail.line.execute(f"UPDATE audit_event SET {change} WHERE id = %s".encode(), [event])
@@ -113,9 +114,10 @@ def insert_event(trail: Trail) -> Names:
     """A copy of a sealed event under a new id, dated back into the same transaction."""
     event = trail.any_event()
     new = trail.one(
-        "INSERT INTO audit_event (agency_id, client_id, actor_kind, actor_user_id, actor_name, action, subject_kind,"
-        " subject_id, at, details, reason_hash, xid, epoch) SELECT agency_id, client_id, actor_kind, actor_user_id,"
-        " actor_name, 'call.forged', subject_kind, subject_id, at, details, reason_hash, xid, epoch"
+        "INSERT INTO audit_event (agency_id, client_id, actor_kind, actor_user_id, actor_name, action,"
+        " subject_kind, subject_id, at, details, reason_hash, xid, epoch)"
+        " SELECT agency_id, client_id, actor_kind, actor_user_id, actor_name, 'call.forged',"
+        " subject_kind, subject_id, at, details, reason_hash, xid, epoch"
         " FROM audit_event WHERE id = %s RETURNING id",
         event,
     )
@@ -128,7 +130,8 @@ def reorder_events(trail: Trail) -> Names:
     if one == two:
         return reorder_events(trail)
     trail.line.execute(
-        "UPDATE audit_event SET id = CASE id WHEN %(one)s THEN -%(two)s ELSE -%(one)s END WHERE id IN (%(one)s, %(two)s)",
+        "UPDATE audit_event SET id = CASE id WHEN %(one)s THEN -%(two)s ELSE -%(one)s END"
+        " WHERE id IN (%(one)s, %(two)s)",
         {"one": one, "two": two},
     )
     trail.line.execute("UPDATE audit_event SET id = -id WHERE id < 0")
@@ -161,8 +164,9 @@ def truncate_tail(trail: Trail) -> Names:
     """The newest seals and all behind the last kept one are gone, as after an old backup."""
     first = trail.chance.randint(1, 7)
     trail.line.execute(
-        "DELETE FROM audit_event WHERE agency_id = %(agency)s AND xid >= coalesce((SELECT until_xid FROM audit_seal"
-        " WHERE agency_id = %(agency)s AND number = %(number)s - 1), '0'::xid8)",
+        "DELETE FROM audit_event WHERE agency_id = %(agency)s AND xid >= coalesce("
+        "(SELECT until_xid FROM audit_seal WHERE agency_id = %(agency)s AND number = %(number)s - 1),"
+        " '0'::xid8)",
         {"agency": trail.acme, "number": first},
     )
     trail.line.execute("DELETE FROM audit_seal WHERE agency_id = %s AND number >= %s", [trail.acme, first])
@@ -178,9 +182,11 @@ def delete_seal(trail: Trail) -> Names:
 def edit_seal(trail: Trail) -> Names:
     number = trail.any_seal()
     change = trail.chance.choice([
-        "root = set_byte(root, 3, get_byte(root, 3) # 4)", "previous = set_byte(previous, 9, get_byte(previous, 9) # 1)",
+        "root = set_byte(root, 3, get_byte(root, 3) # 4)",
+        "previous = set_byte(previous, 9, get_byte(previous, 9) # 1)",
         "signature = set_byte(signature, 40, get_byte(signature, 40) # 8)",
-        "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)", "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
+        "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)",
+        "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
         "leaves = substr(leaves, 41)", "leaves = substr(leaves, 41) || substr(leaves, 1, 40)",
         "signed_at = signed_at - interval '1 day'", "count = count + 1", "size = size + 1",
         "first_event = first_event + 1", "last_event = last_event - 1", "key_id = 'aaaaaaaaaaaaaaaa'",
@@ -227,10 +233,12 @@ def recompute_everything(trail: Trail) -> Names:
             message = replace(message, key_id=signing.key_id(theirs.public_key().public_bytes_raw()))
             previous, signature = message.digest(), theirs.sign(message.to_bytes())
         trail.line.execute(
-            "UPDATE audit_seal SET count = %s, size = %s, root = %s, previous = %s, first_event = %s, last_event = %s,"
-            " key_id = %s, signature = %s, peaks = %s, leaves = %s WHERE agency_id = %s AND number = %s",
-            [message.count, message.size, message.root, message.previous, message.first_event, message.last_event,
-             message.key_id, signature, frontier.dump(), pack_leaves(listed), trail.acme, one.number],
+            "UPDATE audit_seal SET count = %s, size = %s, root = %s, previous = %s, first_event = %s,"
+            " last_event = %s, key_id = %s, signature = %s, peaks = %s, leaves = %s"
+            " WHERE agency_id = %s AND number = %s",
+            [message.count, message.size, message.root, message.previous, message.first_event,
+             message.last_event, message.key_id, signature, frontier.dump(), pack_leaves(listed),
+             trail.acme, one.number],
         )  # fmt: skip
     return {f"seal {broken}"}
 

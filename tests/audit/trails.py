@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,27 @@ def write(agency_id: int, count: int = 1, *, at: datetime = NOON, client_id: int
 
 
 def seal(agency_id: int, *, at: datetime = NOON) -> int:
+    """Seal what the agency has done; waits for transactions of other tests on the same server."""
+    wait_for_others(agency_id)
+    return seal_now(agency_id, at=at)
+
+
+def wait_for_others(agency_id: int) -> None:
+    """Wait until no transaction anywhere on the server is older than the agency's newest event."""
+    for _ in range(600):
+        with job_scope(agency_id=agency_id), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM audit_event"
+                " WHERE agency_id = %s AND epoch = audit_current_epoch()",
+                [agency_id],
+            )
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.05)
+    raise TimeoutError("A transaction stayed open for half a minute.")
+
+
+def seal_now(agency_id: int, *, at: datetime = NOON) -> int:
     """Seal in the agency's job scope."""
     with job_scope(agency_id=agency_id):
         return services.seal_events(agency_id=agency_id, at=at)

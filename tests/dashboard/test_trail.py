@@ -15,7 +15,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit import services
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
-from tests import cast, make
+from tests import cast
 from tests.audit.trails import seal
 from tests.make import JOB, NOON
 
@@ -202,7 +202,7 @@ def test_the_bundle_holds_its_own_export(everybody: cast.Cast) -> None:
     record(everybody)
 
     answer = signed_in(everybody.alice).post(reverse("dashboard:trail_export"))
-    lines = [json.loads(line) for line in b"".join(answer).splitlines()]  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in b"".join(answer).splitlines()]
 
     assert answer["Content-Disposition"].startswith('attachment; filename="trail-acme-')
     assert lines[0]["agency"] == everybody.acme.pk

@@ -14,11 +14,9 @@ CREATE FUNCTION audit_current_epoch() RETURNS integer LANGUAGE sql STABLE SET se
 
 _IN_AGENCY = "agency_id = (SELECT scope_agency())"
 _STAFF_OR_JOB = f"{_IN_AGENCY} AND (SELECT scope_kind()) IN ('staff', 'job')"
-# A writer that may not read the trail still gets back the row it has just written.
 _JUST_WRITTEN = "xid = pg_current_xact_id_if_assigned()"
-_MAY_WRITE = f"""
-    {_STAFF_OR_JOB}
-    OR ({_IN_AGENCY} AND (SELECT scope_kind()) = 'client' AND client_id = (SELECT scope_client()))
+_CLIENT_OR_OPERATOR = f"""
+    ({_IN_AGENCY} AND (SELECT scope_kind()) = 'client' AND client_id = (SELECT scope_client()))
     OR (SELECT scope_kind()) = 'operator'
 """
 _HONEST = "xid = pg_current_xact_id() AND epoch = (SELECT audit_current_epoch())"
@@ -204,8 +202,9 @@ class Migration(migrations.Migration):
         rls.Policies("audit_epoch", read="true", write="false", only_append=True),
         rls.Policies(
             "audit_event",
-            read=f"({_STAFF_OR_JOB}) OR {_JUST_WRITTEN}",
-            write=f"{_HONEST} AND ({_MAY_WRITE})",
+            # Who may add but not read the trail still gets back the row that was just written.
+            read=f"({_STAFF_OR_JOB}) OR ({_JUST_WRITTEN} AND ({_CLIENT_OR_OPERATOR}))",
+            write=f"{_HONEST} AND (({_STAFF_OR_JOB}) OR {_CLIENT_OR_OPERATOR})",
             only_append=True,
         ),
         rls.Policies(

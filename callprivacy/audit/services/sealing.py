@@ -144,8 +144,8 @@ def _made_good(agency_id: int, newest: Seal | None) -> Seal | None:
     number = newest.number if newest else 0
     if newest is not None and number not in known.seals:
         raise SinkError(
-            f"{sink.path_of(agency_id)} does not know seal {number}: bring the folder back, or, when it is lost "
-            f"for good, run: manage.py verify_audit --rebuild-checkpoints."
+            f"{sink.path_of(agency_id)} does not know seal {number}: bring the folder back, or, when it is "
+            f"lost for good, run: manage.py verify_audit --rebuild-checkpoints."
         )
     if newest is not None and known.seals[number].message.to_bytes() != newest.message().to_bytes():
         raise TailCutError(

@@ -24,7 +24,8 @@ BY = Actor.job("verify_audit")
 class Command(BaseCommand):
     help = (
         "Verify the trail: every event against its seal, every seal against its signature and the "
-        "checkpoints kept outside the database. Exit status 0: it holds, 1: it does not, 2: it could not be verified."
+        "checkpoints kept outside the database. "
+        "Exit status 0: it holds, 1: it does not, 2: it could not be verified."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -84,11 +85,12 @@ class Command(BaseCommand):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise CommandError(f"{path} cannot be made: {error.strerror}.", returncode=2) from error
-        with os.fdopen(descriptor, "wb") as file, job_scope(agency_id=agency_id):
-            with Progress(f"{slug}: exported", out=self.stderr) as progress:
-                services.export_bundle(
-                    agency_id=agency_id, file=file, by=BY, at=at, progress=_counting(progress)
-                )
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            job_scope(agency_id=agency_id),
+            Progress(f"{slug}: exported", out=self.stderr) as progress,
+        ):
+            services.export_bundle(agency_id=agency_id, file=file, by=BY, at=at, progress=_counting(progress))
         self.stdout.write(f"{slug}: written to {path}; verify it with tools/verify_bundle.py")
 
     def _rebuild(self, agency_id: int, slug: str, at: datetime) -> None:
