@@ -8,9 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from django.utils.csp import CSP
 
 from callprivacy.lib import env, logs
+
+# Lets forms and admins say at run time which model they are for, as their types do.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -192,9 +196,11 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "callprivacy.accounts.passwords.ComplexityValidator"},
+    {
+        "NAME": "callprivacy.accounts.passwords.ComplexityValidator",
+        "OPTIONS": {"min_length": env.whole_number("CALLPRIVACY_PASSWORD_LENGTH", default=12, at_least=8)},
+    },
 ]
 
 ACCOUNT_ADAPTER = "callprivacy.accounts.adapter.AccountAdapter"
@@ -222,6 +228,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "callprivacy.accounts.adapter.axes_username"
+AXES_LOCKOUT_CALLABLE = "callprivacy.accounts.adapter.answer_lockout"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_IPWARE_PROXY_COUNT = CALLPRIVACY_PROXY_COUNT or None
@@ -240,7 +247,9 @@ CSRF_TRUSTED_ORIGINS = [CALLPRIVACY_URL]
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
+# The longest a session lasts; without use it ends earlier.
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+CALLPRIVACY_SESSION_IDLE_MINUTES = env.whole_number("CALLPRIVACY_SESSION_IDLE_MINUTES", default=60, at_least=1)
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
