@@ -56,14 +56,10 @@ def grants_of(membership: Membership, *, at: datetime) -> QuerySet[ClientGrant]:
     )
 
 
-def permissions_on(
-    membership: Membership, client_id: int, *, at: datetime
-) -> frozenset[Permission]:
+def permissions_on(membership: Membership, client_id: int, *, at: datetime) -> frozenset[Permission]:
     """Everything a person may do with one client, one query."""
     rows = grants_of(membership, at=at).filter(content_object_id=client_id)
-    return frozenset(
-        Permission(name) for name in rows.values_list("permission__codename", flat=True)
-    )
+    return frozenset(Permission(name) for name in rows.values_list("permission__codename", flat=True))
 
 
 def may(
@@ -82,27 +78,19 @@ def may(
     )
 
 
-def client_ids_with(
-    membership: Membership, permission: Permission, *, at: datetime
-) -> list[int]:
+def client_ids_with(membership: Membership, permission: Permission, *, at: datetime) -> list[int]:
     """Ids of the clients on which a person holds a permission, in order."""
     rows = grants_of(membership, at=at).filter(permission__codename=permission.value)
     return sorted(rows.values_list("content_object_id", flat=True))
 
 
-def clients_with(
-    membership: Membership, permission: Permission, *, at: datetime
-) -> QuerySet[Client]:
+def clients_with(membership: Membership, permission: Permission, *, at: datetime) -> QuerySet[Client]:
     """The clients on which a person holds a permission, by name."""
     granted = grants_of(membership, at=at).filter(permission__codename=permission.value)
-    return Client.objects.filter(pk__in=granted.values("content_object_id")).order_by(
-        "name"
-    )
+    return Client.objects.filter(pk__in=granted.values("content_object_id")).order_by("name")
 
 
-def people_with(
-    permission: Permission, client_id: int, *, agency_id: int, at: datetime
-) -> list[int]:
+def people_with(permission: Permission, client_id: int, *, agency_id: int, at: datetime) -> list[int]:
     """User ids of the active people who hold a permission on a client."""
     rows = ClientGrant.objects.filter(
         _in_force(at),
@@ -134,15 +122,16 @@ def has_right(membership: Membership, right: AgencyRight) -> bool:
 
 
 def visible_clients(membership: Membership, *, at: datetime) -> QuerySet[Client]:
-    """The clients whose existence a person may know: granted ones, and all for who manages clients or people."""
+    """
+    The clients whose existence a person may know: granted ones, and all for who manages clients or
+    people.
+    """
     if {AgencyRight.MANAGE_CLIENTS, AgencyRight.MANAGE_PEOPLE} & membership.rights:
         return Client.objects.filter(agency_id=membership.agency_id).order_by("name")
     return clients_with(membership, Permission.VIEW_CLIENT, at=at)
 
 
-def get_client_or_404(
-    request: StaffRequest, slug: str, permission: Permission
-) -> Client:
+def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) -> Client:
     """
     Return the agency's client with this slug, on which the person holds the permission.
 
@@ -150,17 +139,12 @@ def get_client_or_404(
     :raises PermissionDenied: the person may know of it, but not do this.
     """
     client = (
-        visible_clients(request.membership, at=request.at)
-        .filter(slug=slug)
-        .select_related("agency")
-        .first()
+        visible_clients(request.membership, at=request.at).filter(slug=slug).select_related("agency").first()
     )
     if client is None:
         raise Http404
     if not may(request.membership, permission, client, at=request.at):
-        raise PermissionDenied(
-            f"{permission.words} is not granted to you for this client."
-        )
+        raise PermissionDenied(f"{permission.words} is not granted to you for this client.")
     return client
 
 
@@ -171,9 +155,7 @@ def needs[**P](
 
     def decorate(view: View[Concatenate[Client, P]]) -> View[Concatenate[str, P]]:
         @wraps(view)
-        def guarded(
-            request: StaffRequest, slug: str, *args: P.args, **kwargs: P.kwargs
-        ) -> HttpResponse:
+        def guarded(request: StaffRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             client = get_client_or_404(request, slug, permission)
             return view(request, client, *args, **kwargs)
 
@@ -188,13 +170,9 @@ def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guarded(
-            request: StaffRequest, *args: P.args, **kwargs: P.kwargs
-        ) -> HttpResponse:
+        def guarded(request: StaffRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not has_right(request.membership, right):
-                raise PermissionDenied(
-                    f"Your role may not {right.value.replace('_', ' ')}."
-                )
+                raise PermissionDenied(f"Your role may not {right.value.replace('_', ' ')}.")
             return view(request, *args, **kwargs)
 
         guarded.needs = right  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from django.db import models
 
-from callprivacy.tenancy.enums import Permission as P
+from callprivacy.tenancy.enums import Permission as P  # noqa: N817  (the table below stays readable)
 
 
 class Role(models.TextChoices):
@@ -39,12 +39,21 @@ class AgencyRight(StrEnum):
     RUN_JOBS = "run_jobs"
 
 
+class InvitationState(StrEnum):
+    """Where an invitation stands at an instant."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
 RIGHTS: dict[Role, frozenset[AgencyRight]] = {
-    Role.ADMIN: frozenset(
-        {AgencyRight.MANAGE_PEOPLE, AgencyRight.MANAGE_CLIENTS, AgencyRight.VIEW_TRAIL}
-    ),
+    Role.ADMIN: frozenset({AgencyRight.MANAGE_PEOPLE, AgencyRight.MANAGE_CLIENTS, AgencyRight.VIEW_TRAIL}),
+    # The officer who founds an agency invites its first people, so the officer manages people too.
     Role.OFFICER: frozenset(
         {
+            AgencyRight.MANAGE_PEOPLE,
             AgencyRight.MANAGE_CLIENTS,
             AgencyRight.VIEW_TRAIL,
             AgencyRight.SIGN_OFF,

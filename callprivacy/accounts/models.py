@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import (
@@ -13,7 +14,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from guardian.models import UserObjectPermissionBase
 
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, InvitationState, MembershipState, Role
 from callprivacy.tenancy.models import AgencyOwned, Client, ScopedManager
 
 
@@ -22,20 +23,14 @@ class UserManager(BaseUserManager["User"]):
 
     use_in_migrations = True
 
-    def create_user(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> User:
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> User:
-        return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
-        )
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -65,17 +60,13 @@ class Membership(AgencyOwned):
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
-    state = models.CharField(
-        max_length=10, choices=MembershipState, default=MembershipState.ACTIVE
-    )
+    state = models.CharField(max_length=10, choices=MembershipState, default=MembershipState.ACTIVE)
     created_at = models.DateTimeField()
 
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(
-                fields=["agency", "user"], name="accounts_membership_once_an_agency"
-            ),
+            models.UniqueConstraint(fields=["agency", "user"], name="accounts_membership_once_an_agency"),
         )
 
     def __str__(self) -> str:
@@ -84,20 +75,14 @@ class Membership(AgencyOwned):
     @property
     def rights(self) -> frozenset[AgencyRight]:
         """What the role may do for the whole agency."""
-        return (
-            RIGHTS[Role(self.role)]
-            if self.state == MembershipState.ACTIVE
-            else frozenset()
-        )
+        return RIGHTS[Role(self.role)] if self.state == MembershipState.ACTIVE else frozenset()
 
 
 class ClientGrant(UserObjectPermissionBase):
     """One permission of one person on one client, by whom, and until when."""
 
     id = models.BigAutoField(primary_key=True)
-    content_object = models.ForeignKey(
-        Client, models.CASCADE, related_name="grants", db_column="client_id"
-    )
+    content_object = models.ForeignKey(Client, models.CASCADE, related_name="grants", db_column="client_id")
     agency = models.ForeignKey("tenancy.Agency", models.PROTECT, related_name="+")
     bundle = models.CharField(max_length=20, choices=Role)
     granted_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
@@ -115,9 +100,7 @@ class ClientGrant(UserObjectPermissionBase):
                 name="accounts_clientgrant_once",
             ),
         )
-        indexes = (
-            models.Index(fields=["agency", "user"], name="accounts_grant_of_user"),
-        )
+        indexes = (models.Index(fields=["agency", "user"], name="accounts_grant_of_user"),)
 
     def __str__(self) -> str:
         return f"{self.permission_id} on client {self.content_object_id}"
@@ -134,6 +117,7 @@ class Invitation(AgencyOwned):
     invited_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
@@ -142,6 +126,14 @@ class Invitation(AgencyOwned):
 
     def __str__(self) -> str:
         return f"invitation as {self.get_role_display()}"
+
+    def state_at(self, at: datetime) -> InvitationState:
+        """Whether the link still opens, and if not, why."""
+        if self.accepted_at is not None:
+            return InvitationState.ACCEPTED
+        if self.withdrawn_at is not None:
+            return InvitationState.WITHDRAWN
+        return InvitationState.OPEN if at < self.expires_at else InvitationState.EXPIRED
 
 
 class SignInFailure(models.Model):

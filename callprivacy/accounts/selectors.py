@@ -1,15 +1,269 @@
-"""What is known about people before and inside a scope."""
+"""What is known about people, before and inside a scope; and two questions that a higher room answers."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from allauth.usersessions.models import UserSession
 from django.db import connection
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.crypto import salted_hmac
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
+from callprivacy.accounts.models import ClientGrant, Invitation, Membership, SignInFailure, User
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+FREE_FAILURES = 5
+LONGEST_WAIT = 60
+FORGOTTEN_AFTER = timedelta(days=1)
+MOST_CALLS_COUNTED = 100_000
+
+# --- Before any scope ---
 
 
 def agency_ids_of_user(user_id: int) -> list[int]:
     """Ids of the agencies in which a person is active, oldest first; it needs no scope."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT agency_id FROM agencies_of_user(%s) AS agency_id ORDER BY 1",
-            [user_id],
-        )
+        cursor.execute("SELECT agency_id FROM agencies_of_user(%s) AS agency_id ORDER BY 1", [user_id])
         return [row[0] for row in cursor.fetchall()]
+
+
+def agencies_of_user(user_id: int) -> list[tuple[int, str]]:
+    """Id and name of the agencies in which a person is active, by name; it needs no scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, name FROM agencies_named_of_user(%s)", [user_id])
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def digest_of_name(name: str, device: str = "") -> bytes:
+    """The digest under which a sign-in name's failures are counted, alone or from a device that is known."""
+    value = f"{name.strip().lower()}\0{device}"
+    return salted_hmac("callprivacy.sign-in", value, algorithm="sha256").digest()
+
+
+def digest_of_token(token: str) -> bytes:
+    """What is kept of an invitation's token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def seconds_to_wait(digest: bytes, *, at: datetime) -> int:
+    """Whole seconds until a sign-in name may be tried again; 0 means now."""
+    row = SignInFailure.objects.filter(name_digest=digest).first()
+    if row is None or row.failures < FREE_FAILURES or row.last_at <= at - FORGOTTEN_AFTER:
+        return 0
+    wait = min(2 ** (row.failures - FREE_FAILURES), LONGEST_WAIT)
+    left = row.last_at + timedelta(seconds=wait) - at
+    return max(0, -(-left // timedelta(seconds=1)))
+
+
+def sessions_of(user_id: int) -> list[UserSession]:
+    """A person's sign-ins that are still alive, newest first."""
+    user = User.objects.get(pk=user_id)
+    found: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
+
+
+# --- People ---
+
+
+def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -> QuerySet[Membership]:
+    """The agency's people by name, each with `clients_seen`, the number of clients granted in force."""
+    agency_id = lib_scope.require_agency()
+    seen = (
+        ClientGrant.objects.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
+            agency_id=agency_id,
+            user_id=OuterRef("user_id"),
+            permission__codename=Permission.VIEW_CLIENT.value,
+        )
+        .values("user_id")
+        .annotate(number=Count("content_object_id"))
+        .values("number")
+    )
+    found = (
+        Membership.objects.filter(agency_id=agency_id)
+        .select_related("user")
+        .annotate(clients_seen=Coalesce(Subquery(seen), 0))
+        .order_by("user__name", "pk")
+    )
+    if search:
+        found = found.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
+    if role:
+        found = found.filter(role=role)
+    if state:
+        found = found.filter(state=state)
+    return found
+
+
+def managers() -> QuerySet[Membership]:
+    """The agency's active people who may manage people."""
+    roles = [role for role in Role if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]]
+    return Membership.objects.filter(
+        agency_id=lib_scope.require_agency(),
+        role__in=roles,
+        state=MembershipState.ACTIVE,
+        user__is_active=True,
+    )
+
+
+def invitations() -> QuerySet[Invitation]:
+    """The agency's invitations that nobody has accepted or withdrawn, newest first."""
+    return (
+        Invitation.objects.filter(accepted_at=None, withdrawn_at=None)
+        .select_related("invited_by")
+        .order_by("-created_at", "-pk")
+    )
+
+
+# --- Grants ---
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one person holds on one client: a bundle, by whom, since and until when."""
+
+    user_id: int
+    client_id: int
+    bundle: Role
+    granted_by: str
+    granted_at: datetime
+    ends_at: datetime | None
+
+    def counts_at(self, at: datetime) -> bool:
+        """Whether it is still honoured."""
+        return self.ends_at is None or at < self.ends_at
+
+
+def cells(*, user_ids: Collection[int], client_ids: Collection[int]) -> dict[tuple[int, int], Cell]:
+    """What these people hold on these clients, ended grants too, by (user id, client id); one query."""
+    rows = (
+        ClientGrant.objects.filter(
+            agency_id=lib_scope.require_agency(),
+            user_id__in=list(user_ids),
+            content_object_id__in=list(client_ids),
+        )
+        .values_list("user_id", "content_object_id", "bundle", "granted_by__name", "granted_at", "ends_at")
+        .distinct()
+    )
+    return {
+        (user_id, client_id): Cell(user_id, client_id, Role(bundle), by or "the system", granted_at, ends_at)
+        for user_id, client_id, bundle, by, granted_at, ends_at in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One client as one person sees it."""
+
+    client: Client
+    cell: Cell
+    permissions: tuple[Permission, ...]
+
+
+def clients_seen_by(membership: Membership, *, at: datetime) -> QuerySet[Client]:
+    """The clients of which a person holds any grant in force, by name."""
+    granted = access.grants_of(membership, at=at).values("content_object_id")
+    return Client.objects.filter(pk__in=granted).order_by("name", "pk")
+
+
+def what_is_seen(membership: Membership, clients: Sequence[Client], *, at: datetime) -> list[Seen]:
+    """What a person holds on these clients, those with a grant in force only; two queries."""
+    held = cells(user_ids=[membership.user_id], client_ids=[client.pk for client in clients])
+    names: dict[int, list[Permission]] = {}
+    rows = access.grants_of(membership, at=at).filter(content_object_id__in=[client.pk for client in clients])
+    for client_id, name in rows.values_list("content_object_id", "permission__codename"):
+        names.setdefault(client_id, []).append(Permission(name))
+    order = list(Permission)
+    return [
+        Seen(client, held[membership.user_id, client.pk], tuple(sorted(names[client.pk], key=order.index)))
+        for client in clients
+        if client.pk in names
+    ]
+
+
+def count_calls_seen_by(membership: Membership) -> int:
+    """
+    How many calls a person can see, counted up to `MOST_CALLS_COUNTED`.
+
+    A number, not a row: who manages people learns the reach of a grant without holding one.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count_calls_visible_to(%s, %s)", [membership.user_id, MOST_CALLS_COUNTED + 1])
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A person who sees a client."""
+
+    membership: Membership
+    cell: Cell
+
+
+def people_who_see(client: Client, *, at: datetime) -> list[Watcher]:
+    """Who holds a grant in force on a client, by name; three queries."""
+    rows = ClientGrant.objects.filter(agency_id=client.agency_id, content_object_id=client.pk)
+    user_ids = list(rows.values_list("user_id", flat=True).distinct())
+    held = cells(user_ids=user_ids, client_ids=[client.pk])
+    found = (
+        Membership.objects.filter(agency_id=client.agency_id, user_id__in=user_ids)
+        .select_related("user")
+        .order_by("user__name", "pk")
+    )
+    return [
+        Watcher(membership, cell)
+        for membership in found
+        if (cell := held.get((membership.user_id, client.pk))) is not None
+        and cell.counts_at(at)
+        and membership.state == MembershipState.ACTIVE
+        and membership.user.is_active
+    ]
+
+
+# --- Clients ---
+
+type Rank = Callable[[Sequence[int]], dict[int, tuple[int, str]]]
+_ranks: list[Rank] = []
+
+
+def rank_clients_by(rank: Rank) -> None:
+    """
+    Let a higher room say which clients are worst off; called from its `ready()`.
+
+    :param rank: takes client ids and gives, for those with something to say, (how bad, why in a few words).
+    """
+    _ranks[:] = [rank]
+
+
+def worst_first(clients: Iterable[Client]) -> list[tuple[Client, str]]:
+    """Clients with the reason for their place, worst first, then by name."""
+    known = list(clients)
+    ranked = _ranks[0]([client.pk for client in known]) if _ranks else {}
+    nothing = (0, "")
+    known.sort(key=lambda client: (-ranked.get(client.pk, nothing)[0], client.name.lower(), client.pk))
+    return [(client, ranked.get(client.pk, nothing)[1]) for client in known]
+
+
+def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, int]:
+    """Client id -> number of people with a grant in force; one query."""
+    rows = (
+        ClientGrant.objects.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
+            content_object_id__in=list(client_ids),
+            permission__codename=Permission.VIEW_CLIENT.value,
+            user__is_active=True,
+            user__memberships__agency_id=F("agency_id"),
+            user__memberships__state=MembershipState.ACTIVE,
+        )
+        .values_list("content_object_id")
+        .annotate(people=Count("user_id", distinct=True))
+    )
+    return dict(rows)

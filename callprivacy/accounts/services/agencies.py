@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connection, transaction
 from django.utils.text import slugify
@@ -11,21 +11,22 @@ from django.utils.text import slugify
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import invitations
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement, Place
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
+
+RESERVED_SLUGS = frozenset({"new"})  # words that stand in a client's place in a url
 
 
 class SlugTakenError(ValueError):
     """Another agency, or another client of this agency, has that short name already."""
 
 
-def create_agency(
-    *, name: str, time_zone: str, by: Actor, at: datetime, is_demo: bool = False
-) -> Agency:
+def create_agency(*, name: str, time_zone: str, by: Actor, at: datetime, is_demo: bool = False) -> Agency:
     """
     Make an agency. It enters the new agency's scope itself, so it is called outside any.
 
@@ -51,6 +52,30 @@ def create_agency(
     return agency
 
 
+def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: datetime) -> str:
+    """
+    Invite a compliance officer into an agency and return the link's token; it enters the agency's scope
+    itself.
+
+    :raises AlreadyMemberError: the address is a member's.
+    :raises AlreadyInvitedError: an invitation to it is open.
+    """
+    with job_scope(agency_id=agency_id):
+        invitation, token = invitations.invite(
+            agency_id=agency_id,
+            email=email,
+            name=name,
+            role=Role.OFFICER,
+            client_ids=Client.objects.values_list("pk", flat=True),
+            by=by,
+            at=at,
+        )
+        invitations.send_mail_on_commit(
+            invitation=invitation, token=token, agency_name=Agency.objects.get(pk=agency_id).name, at=at
+        )
+    return token
+
+
 @transaction.atomic
 def create_client(
     *,
@@ -66,15 +91,20 @@ def create_client(
     places: Collection[tuple[str, str]] = (),
     brand_colour: str = "#2f5d62",
     policy_url: str = "",
+    people: Collection[Membership] = (),
 ) -> Client:
     """
     Make a client with its keys, its places (country, region) and an engagement to fill in.
 
-    Whoever is a compliance officer of the agency is granted it; everybody else is granted by hand.
+    Whoever is a compliance officer of the agency is granted it, and so are `people`, each with the bundle
+    that the
+    role proposes; everybody else is granted by hand.
 
     :raises SlugTakenError: the agency has a client of that short name.
     """
     slug = slug or slugify(name)[:60] or "client"
+    if slug in RESERVED_SLUGS:
+        slug = f"{slug}-client"
     if Client.objects.filter(agency=agency, slug=slug).exists():
         raise SlugTakenError(f"There is a client called {slug} already.")
     client = Client.objects.create(
@@ -90,21 +120,18 @@ def create_client(
         created_at=at,
     )
     Place.objects.bulk_create(
-        Place(agency=agency, client=client, country=country, region=region)
-        for country, region in places
+        Place(agency=agency, client=client, country=country, region=region) for country, region in places
     )
     Engagement.objects.create(agency=agency, client=client)
     vault.create_client_keys(client_id=client.pk, agency_id=agency.pk, at=at)
     audit.record("client.created", subject=client, by=by, at=at)
-    officers = Membership.objects.filter(
-        agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE
-    )
-    for user_id in officers.values_list("user_id", flat=True):
+    officers = Membership.objects.filter(agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE)
+    for membership in {row.pk: row for row in (*officers, *people)}.values():
         access.write_bundle(
             agency_id=agency.pk,
-            user_id=user_id,
+            user_id=membership.user_id,
             client_ids=[client.pk],
-            bundle=Role.OFFICER,
+            bundle=Role(membership.role),
             granted_by_id=by.user_id,
             at=at,
             ends_at=None,
@@ -114,7 +141,99 @@ def create_client(
             subject=client,
             by=by,
             at=at,
-            person=user_id,
-            bundle=Role.OFFICER.value,
+            person=membership.user_id,
+            bundle=str(membership.role),
         )
     return client
+
+
+@transaction.atomic
+def update_client(
+    *,
+    client: Client,
+    name: str,
+    legal_name: str,
+    time_zone: str,
+    sector: Sector,
+    home_country: str,
+    places: Collection[tuple[str, str]],
+    brand_colour: str,
+    policy_url: str,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """
+    Change a client's profile; the trail names which fields changed, never to what. The slug stays, links
+    hold.
+    """
+    values = {
+        "name": name,
+        "legal_name": legal_name,
+        "time_zone": time_zone,
+        "sector": sector.value,
+        "home_country": home_country,
+        "brand_colour": brand_colour,
+        "policy_url": policy_url,
+    }
+    changed = [field for field, value in values.items() if getattr(client, field) != value]
+    for field in changed:
+        setattr(client, field, values[field])
+    if changed:
+        client.save(update_fields=changed)
+    if _set_places(client, places):
+        changed.append("places")
+    if changed:
+        audit.record("client.changed", subject=client, by=by, at=at, fields=", ".join(changed))
+
+
+def _set_places(client: Client, places: Collection[tuple[str, str]]) -> bool:
+    """Make a client's places exactly these; returns whether any differed."""
+    wanted = set(places)
+    kept = {(place.country, place.region): place.pk for place in Place.objects.for_client(client)}
+    gone = [pk for key, pk in kept.items() if key not in wanted]
+    fresh = sorted(wanted - kept.keys())
+    if gone:
+        Place.objects.for_client(client).filter(pk__in=gone).delete()
+    Place.objects.bulk_create(
+        Place(agency_id=client.agency_id, client=client, country=country, region=region)
+        for country, region in fresh
+    )
+    return bool(gone or fresh)
+
+
+@transaction.atomic
+def update_engagement(
+    *,
+    client: Client,
+    measure_as: PartyRole,
+    record_as: PartyRole,
+    contact_as: PartyRole,
+    contract_on: date | None,
+    dpa_on: date | None,
+    instructions: str,
+    answered_by: Answerer,
+    breach_notice_hours: int,
+    at_end: AtEnd,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """Change what was agreed with a client; the trail names which facts changed."""
+    engagement = Engagement.objects.for_client(client).get()
+    values = {
+        "measure_as": measure_as.value,
+        "record_as": record_as.value,
+        "contact_as": contact_as.value,
+        "contract_on": contract_on,
+        "dpa_on": dpa_on,
+        "instructions": instructions,
+        "answered_by": answered_by.value,
+        "breach_notice_hours": breach_notice_hours,
+        "at_end": at_end.value,
+    }
+    changed = [field for field, value in values.items() if getattr(engagement, field) != value]
+    if not changed:
+        return
+    for field in changed:
+        setattr(engagement, field, values[field])
+    engagement.save(update_fields=changed)
+    audit.record("engagement.changed", subject=client, by=by, at=at, fields=", ".join(changed))

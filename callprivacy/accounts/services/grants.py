@@ -6,11 +6,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Client
 
 
@@ -32,7 +33,14 @@ def set_bundle(
     Give a person exactly one bundle's permissions on a client, until `ends_at` if given, or none.
 
     :raises EndsInThePastError: `ends_at` is not after `at`.
+    :raises OwnRightsError: the person is who grants, and somebody else could.
     """
+    if (
+        by.kind == ScopeKind.STAFF
+        and by.user_id == membership.user_id
+        and selectors.managers().exclude(pk=membership.pk).exists()
+    ):
+        raise OwnRightsError
     if ends_at is not None and ends_at <= at:
         raise EndsInThePastError("A grant ends after it begins.")
     access.write_bundle(

@@ -1,0 +1,173 @@
+"""
+Django's stock admin for the platform's operators: agencies and people to look at, and two deeds, a new
+agency and one
+more officer, which go through services. Nothing of a client's callers is registered here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from callprivacy.accounts.forms import NewAgencyForm, OfficerForm
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import agencies, invitations
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import operator_scope
+
+
+class OperatorSite(admin.AdminSite):
+    """Sign-in is the same as everywhere else; who is no operator is told of nothing."""
+
+    site_header = "CallPrivacy operator"
+    site_title = "CallPrivacy operator"
+    index_title = "Agencies and people"
+    site_url = None
+    enable_nav_sidebar = False
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.user.is_authenticated:
+            raise Http404
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("account_logout")
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("account_change_password")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().index(request, {"log_entries": []} | (extra_context or {}))
+
+
+site = OperatorSite(name="admin")
+
+
+class ReadOnly[M: (Agency, Membership)](admin.ModelAdmin[M]):
+    """Rows to look at: the deeds are services'."""
+
+    actions = None
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return site.has_permission(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return site.has_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+@admin.register(Agency, site=site)
+class AgencyAdmin(ReadOnly[Agency]):
+    """Agencies; a new one, and one more officer."""
+
+    list_display = ("name", "slug", "time_zone", "is_demo", "created_at")
+    search_fields = ("name", "slug")
+    ordering = ("name",)
+    change_list_template = "accounts/operator/agencies.html"
+    change_form_template = "accounts/operator/agency.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("new/", site.admin_view(self.new_agency), name="accounts_new_agency"),
+            path("<int:pk>/officer/", site.admin_view(self.new_officer), name="accounts_new_officer"),
+        ]
+        return own + super().get_urls()
+
+    def new_agency(self, request: HttpRequest) -> HttpResponse:
+        """Make an agency and invite its first officer."""
+        form = NewAgencyForm(request.POST or None)
+        if form.is_valid():
+            by, at = _operator(request), timezone.now()
+            try:
+                agency = agencies.create_agency(
+                    name=form.cleaned_data["name"], time_zone=form.cleaned_data["time_zone"], by=by, at=at
+                )
+            except agencies.SlugTakenError as error:
+                form.add_error("name", str(error))
+            else:
+                agencies.invite_officer(
+                    agency_id=agency.pk,
+                    email=form.cleaned_data["officer"],
+                    name=form.cleaned_data["officer_name"],
+                    by=by,
+                    at=at,
+                )
+                messages.success(request, f"{agency.name} is there; its officer gets a link by mail.")
+                return redirect("admin:tenancy_agency_changelist")
+        return self._form(request, form, "New agency")
+
+    def new_officer(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Invite one more officer."""
+        if request.method == "POST":
+            with operator_scope():
+                agency = Agency.objects.filter(pk=pk).first()
+        else:
+            agency = Agency.objects.filter(pk=pk).first()
+        if agency is None:
+            raise Http404
+        form = OfficerForm(request.POST or None)
+        if form.is_valid():
+            try:
+                agencies.invite_officer(
+                    agency_id=pk,
+                    email=form.cleaned_data["email"],
+                    name=form.cleaned_data["name"],
+                    by=_operator(request),
+                    at=timezone.now(),
+                )
+            except (invitations.AlreadyMemberError, invitations.AlreadyInvitedError) as error:
+                form.add_error("email", str(error))
+            else:
+                messages.success(request, "The officer gets a link by mail.")
+                return redirect("admin:tenancy_agency_changelist")
+        return self._form(request, form, f"New officer of {agency.name}")
+
+    def _form(self, request: HttpRequest, form: NewAgencyForm | OfficerForm, title: str) -> HttpResponse:
+        context = site.each_context(request) | {"form": form, "title": title, "opts": self.opts}
+        return render(request, "accounts/operator/form.html", context)
+
+
+@admin.register(Membership, site=site)
+class MembershipAdmin(ReadOnly[Membership]):
+    """Who works where, as what."""
+
+    list_display = ("person", "e_mail", "agency", "role", "state", "last_sign_in")
+    list_filter = ("state", "role")
+    list_select_related = ("user", "agency")
+    search_fields = ("user__email", "user__name")
+    ordering = ("agency__name", "user__name")
+    fields = ("person", "e_mail", "agency", "role", "state", "last_sign_in", "created_at")
+    readonly_fields = fields
+
+    def person(self, row: Membership) -> str:
+        return row.user.name
+
+    def e_mail(self, row: Membership) -> str:
+        return row.user.email
+
+    def last_sign_in(self, row: Membership) -> Any:
+        return row.user.last_login
+
+
+def _operator(request: HttpRequest) -> Actor:
+    return Actor.operator(user_id=cast(int, request.user.pk))

@@ -1,0 +1,251 @@
+"""
+Single-use links by which people come in. Only a token's digest is kept, so that nobody who reads the
+database can use
+one; the directory of public keys says to which agency it leads.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from callprivacy.accounts import access, selectors
+from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.models import Invitation, Membership, User
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.scope import job_scope
+
+VALID_FOR = timedelta(days=7)
+
+
+class AlreadyMemberError(ValueError):
+    """The address belongs to somebody who is in the agency already."""
+
+    def __init__(self) -> None:
+        super().__init__("This person is in the agency already; look in the list of people.")
+
+
+class AlreadyInvitedError(ValueError):
+    """An invitation to this address is open."""
+
+    def __init__(self) -> None:
+        super().__init__("An invitation to this address is open already; send that one again or withdraw it.")
+
+
+class InvitationGoneError(ValueError):
+    """The link was used, withdrawn or has expired."""
+
+
+class AccountExistsError(ValueError):
+    """The address has a sign-in already: its owner signs in and accepts with it."""
+
+
+def url_of(token: str) -> str:
+    """The public address of an invitation."""
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/invitation/{token}/"
+
+
+@transaction.atomic
+def invite(
+    *,
+    agency_id: int,
+    email: str,
+    name: str,
+    role: Role,
+    client_ids: Collection[int],
+    by: Actor,
+    at: datetime,
+) -> tuple[Invitation, str]:
+    """
+    Invite somebody, and return the invitation with the token of its link, which is kept nowhere.
+
+    :raises AlreadyMemberError: the address is a member's.
+    :raises AlreadyInvitedError: an invitation to it is open.
+    """
+    email = email.strip().lower()
+    if Membership.objects.filter(agency_id=agency_id, user__email=email).exists():
+        raise AlreadyMemberError
+    if selectors.invitations().filter(email=email, expires_at__gt=at).exists():
+        raise AlreadyInvitedError
+    token, digest = _new_token(agency_id)
+    invitation = Invitation.objects.create(
+        agency_id=agency_id,
+        email=email,
+        name=name.strip(),
+        role=role,
+        client_ids=sorted(client_ids),
+        digest=digest,
+        invited_by_id=by.user_id,
+        created_at=at,
+        expires_at=at + VALID_FOR,
+    )
+    audit.record(
+        "invitation.sent",
+        by=by,
+        at=at,
+        subject=invitation,
+        role=role.value,
+        clients=len(invitation.client_ids),
+    )
+    return invitation, token
+
+
+def _new_token(agency_id: int) -> tuple[str, bytes]:
+    token = secrets.token_urlsafe(32)
+    digest = selectors.digest_of_token(token)
+    PublicKey.objects.create(key=digest.hex(), purpose=KeyPurpose.INVITATION, agency_id=agency_id)
+    return token, digest
+
+
+@transaction.atomic
+def renew(*, invitation: Invitation, by: Actor, at: datetime) -> str:
+    """
+    Give an invitation a new link, and return its token; the old link opens nothing any more.
+
+    :raises InvitationGoneError: it was accepted or withdrawn.
+    """
+    token, digest = _new_token(invitation.agency_id)
+    won = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None).update(
+        digest=digest, expires_at=at + VALID_FOR, sent_at=None
+    )
+    if not won:
+        raise InvitationGoneError
+    PublicKey.objects.filter(key=bytes(invitation.digest).hex()).delete()
+    invitation.refresh_from_db()
+    audit.record("invitation.sent_again", by=by, at=at, subject=invitation)
+    return token
+
+
+@transaction.atomic
+def withdraw(*, invitation: Invitation, by: Actor, at: datetime) -> None:
+    """
+    Take an invitation back.
+
+    :raises InvitationGoneError: it was accepted or withdrawn already.
+    """
+    won = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None).update(
+        withdrawn_at=at
+    )
+    if not won:
+        raise InvitationGoneError
+    audit.record("invitation.withdrawn", by=by, at=at, subject=invitation)
+
+
+def send_mail_on_commit(*, invitation: Invitation, token: str, agency_name: str, at: datetime) -> None:
+    """Send the link once everything about it is kept; a mail that fails is shown as not sent."""
+    transaction.on_commit(
+        partial(
+            _send_mail,
+            invitation_id=invitation.pk,
+            agency_id=invitation.agency_id,
+            to=invitation.email,
+            at=at,
+            context={
+                "agency": agency_name,
+                "name": invitation.name,
+                "role": invitation.get_role_display(),
+                "url": url_of(token),
+                "days": VALID_FOR.days,
+            },
+        ),
+        robust=True,
+    )
+
+
+def _send_mail(
+    *, invitation_id: int, agency_id: int, to: str, at: datetime, context: dict[str, str | int]
+) -> None:
+    EmailMessage(
+        subject=f"{context['agency']} invites you to CallPrivacy",
+        body=render_to_string("accounts/email/invitation.txt", context),
+        to=[to],
+    ).send()
+    with job_scope(agency_id=agency_id):
+        Invitation.objects.filter(pk=invitation_id).update(sent_at=at)
+
+
+@transaction.atomic
+def accept(*, invitation: Invitation, name: str, password: str, at: datetime) -> User:
+    """
+    Let somebody in who has no sign-in yet: a user, the membership, and the bundle on the clients that were
+    named.
+
+    :raises InvitationGoneError: the link was used, withdrawn or has expired.
+    :raises AccountExistsError: the address has a sign-in.
+    """
+    _claim(invitation, at)
+    if User.objects.filter(email=invitation.email).exists():
+        raise AccountExistsError
+    user = User.objects.create_user(invitation.email, password, name=name.strip(), password_changed_at=at)
+    _join(invitation, user, at)
+    return user
+
+
+@transaction.atomic
+def accept_as(*, invitation: Invitation, user: User, at: datetime) -> None:
+    """
+    Let somebody in who has signed in with the address that was invited.
+
+    :raises InvitationGoneError: the link was used, withdrawn or has expired, or is for another address.
+    """
+    if user.email != invitation.email or not user.is_active:
+        raise InvitationGoneError
+    _claim(invitation, at)
+    _join(invitation, user, at)
+
+
+def _claim(invitation: Invitation, at: datetime) -> None:
+    won = Invitation.objects.filter(
+        pk=invitation.pk,
+        digest=bytes(invitation.digest),
+        accepted_at=None,
+        withdrawn_at=None,
+        expires_at__gt=at,
+    ).update(accepted_at=at)
+    if not won:
+        raise InvitationGoneError
+
+
+def _join(invitation: Invitation, user: User, at: datetime) -> None:
+    by = Actor.staff(user_id=user.pk)
+    membership, is_new = Membership.objects.get_or_create(
+        agency_id=invitation.agency_id,
+        user=user,
+        defaults={"role": invitation.role, "state": MembershipState.ACTIVE, "created_at": at},
+    )
+    audit.record(
+        "invitation.accepted", by=by, at=at, subject=invitation, person=user.pk, role=membership.role
+    )
+    if not is_new:
+        return
+    role = Role(invitation.role)
+    clients = list(Client.objects.filter(agency_id=invitation.agency_id, pk__in=invitation.client_ids))
+    access.write_bundle(
+        agency_id=invitation.agency_id,
+        user_id=user.pk,
+        client_ids=[client.pk for client in clients],
+        bundle=role,
+        granted_by_id=invitation.invited_by_id,
+        at=at,
+        ends_at=None,
+    )
+    for client in clients:
+        audit.record(
+            "grant.changed",
+            subject=client,
+            by=by,
+            at=at,
+            person=user.pk,
+            bundle=role.value,
+            granted_by=invitation.invited_by_id,
+        )

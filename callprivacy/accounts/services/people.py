@@ -1,0 +1,194 @@
+"""Deeds on people: their own (signing in and out, a new password) and those of who manages them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import hashers
+from django.db import connection, transaction
+
+from callprivacy.accounts import access, selectors
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
+from callprivacy.accounts.models import Membership, User
+from callprivacy.audit import services as audit
+from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.scope import Actor, ScopeKind
+from callprivacy.tenancy.scope import job_scope
+
+
+class LastManagerError(ValueError):
+    """Nobody would be left who can manage the agency's people."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody else can manage people here. Make somebody else an admin or compliance officer first."
+        )
+
+
+class OwnRightsError(ValueError):
+    """A person tried to change what they may do themselves."""
+
+    def __init__(self) -> None:
+        super().__init__("Ask another admin or compliance officer: nobody changes their own role or grants.")
+
+
+# --- A person's own deeds ---
+
+
+def record_own(action: str, *, user_id: int, at: datetime) -> None:
+    """
+    Write a person's own deed into the trail of each agency the person is active in; without any, into the
+    house's log.
+
+    Inside a scope the scope's agency gets it at once and the others when the scope has committed.
+    """
+    entered = lib_scope.current()
+    agency_ids = selectors.agency_ids_of_user(user_id)
+    for agency_id in agency_ids:
+        if entered is not None and entered.agency_id == agency_id:
+            audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+        elif entered is None:
+            _record_in(agency_id, action, user_id, at)
+        else:
+            transaction.on_commit(partial(_record_in, agency_id, action, user_id, at))
+    if not agency_ids:
+        audit.record_house(action, at=at, person=user_id)
+
+
+def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        audit.record(action, by=Actor.staff(user_id=user_id), at=at)
+
+
+def set_password(*, user: User, password: str, at: datetime) -> None:
+    """Give a person a new password; every session of theirs ends, because its hash no longer fits."""
+    user.password = hashers.make_password(password)
+    user.password_changed_at = at
+    agency_ids = selectors.agency_ids_of_user(user.pk)
+    own_transaction = lib_scope.current() is None and agency_ids
+    with job_scope(agency_id=agency_ids[0]) if own_transaction else transaction.atomic():
+        user.save(update_fields=["password", "password_changed_at"])
+        UserSession.objects.filter(user_id=user.pk).delete()
+        record_own("person.changed_password", user_id=user.pk, at=at)
+
+
+@transaction.atomic
+def end_session(*, user_id: int, session_id: int, at: datetime) -> bool:
+    """End one of a person's own sessions; returns whether there was one."""
+    session = UserSession.objects.filter(user_id=user_id, pk=session_id).first()
+    if session is None:
+        return False
+    session.end()
+    record_own("person.ended_session", user_id=user_id, at=at)
+    return True
+
+
+@transaction.atomic
+def end_every_session(*, user_id: int, at: datetime) -> int:
+    """End all of a person's own sessions, the present one too; returns how many."""
+    ended = _end_sessions(user_id)
+    record_own("person.signed_out_everywhere", user_id=user_id, at=at)
+    return ended
+
+
+def _end_sessions(user_id: int) -> int:
+    sessions = list(UserSession.objects.filter(user_id=user_id))
+    for session in sessions:
+        session.end()
+    return len(sessions)
+
+
+def touch_session(*, session_key: str, at: datetime) -> None:
+    """Remember when a session was last used, for its owner's list."""
+    UserSession.objects.filter(session_key=session_key).update(last_seen_at=at)
+
+
+# --- Deeds of who manages people ---
+
+
+def _hold_managers(agency_id: int) -> None:
+    """Let one change at a time decide who is left; two at once could each remove the other's last one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('accounts.managers', %s))", [agency_id])
+
+
+def _check_own(membership: Membership, by: Actor) -> None:
+    """Refuse a change of one's own rights, unless nobody else could make it."""
+    if by.kind != ScopeKind.STAFF or by.user_id != membership.user_id:
+        return
+    if selectors.managers().exclude(pk=membership.pk).exists():
+        raise OwnRightsError
+
+
+def _check_somebody_is_left(membership: Membership) -> None:
+    if not selectors.managers().exclude(pk=membership.pk).exists():
+        raise LastManagerError
+
+
+@transaction.atomic
+def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
+    """
+    Take a person's access away at once: their sessions end and no grant counts until they are active again.
+
+    :raises LastManagerError: nobody else could manage people.
+    :raises OwnRightsError: people do not suspend themselves.
+    """
+    _hold_managers(membership.agency_id)
+    if by.kind == ScopeKind.STAFF and by.user_id == membership.user_id:
+        raise OwnRightsError
+    _check_somebody_is_left(membership)
+    won = Membership.objects.filter(pk=membership.pk, state=MembershipState.ACTIVE).update(
+        state=MembershipState.SUSPENDED
+    )
+    if not won:
+        return
+    ended = _end_sessions(membership.user_id)
+    audit.record(
+        "person.suspended", by=by, at=at, subject=membership, person=membership.user_id, sessions=ended
+    )
+
+
+@transaction.atomic
+def reactivate(*, membership: Membership, by: Actor, at: datetime) -> None:
+    """Give a suspended person the access back that they had."""
+    won = Membership.objects.filter(pk=membership.pk, state=MembershipState.SUSPENDED).update(
+        state=MembershipState.ACTIVE
+    )
+    if won:
+        audit.record("person.reactivated", by=by, at=at, subject=membership, person=membership.user_id)
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) -> None:
+    """
+    Make a person something else in the agency; grants stay as they are.
+
+    :raises LastManagerError: nobody would be left to manage people.
+    :raises OwnRightsError: somebody else could do it.
+    """
+    _hold_managers(membership.agency_id)
+    _check_own(membership, by)
+    if AgencyRight.MANAGE_PEOPLE not in RIGHTS[role]:
+        _check_somebody_is_left(membership)
+    before = membership.role
+    if role == before or not Membership.objects.filter(pk=membership.pk, role=before).update(role=role):
+        return
+    membership.role = role
+    audit.record(
+        "person.changed_role",
+        by=by,
+        at=at,
+        subject=membership,
+        person=membership.user_id,
+        before=before,
+        after=role.value,
+    )
+
+
+def may_change_grants_of(membership: Membership, by: Membership) -> bool:
+    """Whether a manager may change what a person holds; one's own only where nobody else could."""
+    if not access.has_right(by, AgencyRight.MANAGE_PEOPLE):
+        return False
+    return membership.pk != by.pk or not selectors.managers().exclude(pk=by.pk).exists()

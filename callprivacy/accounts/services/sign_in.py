@@ -1,0 +1,79 @@
+"""
+The slow-down of guesses: after five failures in a row a sign-in name waits 1, 2, 4 ... up to 60 seconds,
+from whatever
+address the next try comes, and is never locked. A device on which the person has signed in before counts
+for itself,
+so that a stranger's guesses do not keep the person out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.models import SignInFailure
+from callprivacy.audit import services as audit
+
+_CLAIM = """
+    INSERT INTO accounts_signinfailure AS kept (name_digest, failures, last_at) VALUES (%(digest)s, 1, %(at)s)
+    ON CONFLICT (name_digest) DO UPDATE
+    SET failures = CASE WHEN kept.last_at <= %(at)s - %(forgotten)s THEN 1 ELSE kept.failures + 1 END,
+    last_at = %(at)s
+    WHERE kept.failures < %(free)s OR kept.last_at <= %(at)s - %(forgotten)s
+       OR kept.last_at + make_interval(secs => least(%(longest)s, power(2, least(kept.failures - %(free)s,
+       30)))) <= %(at)s
+    RETURNING failures
+"""
+
+
+class MustWaitError(ValueError):
+    """A sign-in name was tried again too soon."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Wait {seconds} seconds.")
+        self.seconds = seconds
+
+
+def start_attempt(*, digest: bytes, at: datetime) -> None:
+    """
+    Count a try as failed before it is known to be, so that many at once cannot slip through; success
+    forgets it.
+
+    :raises MustWaitError: the name has to wait. Such a try counts for nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "digest": digest,
+                "at": at,
+                "free": selectors.FREE_FAILURES,
+                "longest": selectors.LONGEST_WAIT,
+                "forgotten": selectors.FORGOTTEN_AFTER,
+            },
+        )
+        if cursor.fetchone() is not None:
+            return
+    raise MustWaitError(max(1, selectors.seconds_to_wait(digest, at=at)))
+
+
+def forget_failures(*, digest: bytes) -> None:
+    """Start again from nothing, after a sign-in or a new password."""
+    SignInFailure.objects.filter(name_digest=digest).delete()
+
+
+def record_failure(*, digest: bytes, at: datetime) -> None:
+    """Write a failed sign-in into the house's own log; the name only as the start of its keyed digest."""
+    audit.record_house("sign_in.failed", at=at, name=digest.hex()[:16])
+
+
+def record_lockout(*, digest: bytes, at: datetime) -> None:
+    """Write down that a name is refused from one address for a while."""
+    audit.record_house("sign_in.locked", at=at, name=digest.hex()[:16])
+
+
+def purge_failures(*, at: datetime) -> int:
+    """Remove counts that are forgotten anyway; returns how many."""
+    return SignInFailure.objects.filter(last_at__lte=at - selectors.FORGOTTEN_AFTER).delete()[0]

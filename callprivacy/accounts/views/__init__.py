@@ -1,0 +1,1 @@
+"""Pages about clients and people; each translates and makes one call."""

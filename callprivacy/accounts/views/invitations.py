@@ -1,0 +1,79 @@
+"""The door for who was invited: a link that works once."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from allauth.account.utils import perform_login
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.enums import InvitationState
+from callprivacy.accounts.forms import AcceptForm
+from callprivacy.accounts.middleware import AGENCY_IN_SESSION
+from callprivacy.accounts.models import Invitation, User
+from callprivacy.accounts.services import invitations
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.scope import job_scope
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  (one for each way it stands)
+    """Show an invitation and accept it: with a new sign-in, or with the one that the address has."""
+    at = timezone.now()
+    digest = selectors.digest_of_token(token)
+    key = tenancy.find_public_key(digest.hex(), KeyPurpose.INVITATION)
+    if key is None:
+        return _closed(request, "unknown", 404)
+    with job_scope(agency_id=key.agency_id):
+        invitation = Invitation.objects.select_related("agency").filter(digest=digest).first()
+        if invitation is None:
+            return _closed(request, "unknown", 404)
+        state = invitation.state_at(at)
+        if state != InvitationState.OPEN:
+            return _closed(request, state.value, 410)
+        if User.objects.filter(email=invitation.email).exists():
+            return _with_a_sign_in(request, invitation)
+        form = AcceptForm(request.POST or None, email=invitation.email, initial={"name": invitation.name})
+        if not form.is_valid():
+            return render(request, "accounts/invitation.html", {"invitation": invitation, "form": form})
+        try:
+            user = invitations.accept(
+                invitation=invitation,
+                name=form.cleaned_data["name"],
+                password=form.cleaned_data["password1"],
+                at=at,
+            )
+        except (invitations.InvitationGoneError, invitations.AccountExistsError):
+            return redirect(request.path)
+    return _sign_in(request, user, key.agency_id)
+
+
+def _sign_in(request: HttpRequest, user: User, agency_id: int) -> HttpResponse:
+    response = cast(HttpResponse, perform_login(request, user, redirect_url="/", email=user.email))
+    request.session[AGENCY_IN_SESSION] = agency_id
+    return response
+
+
+def _with_a_sign_in(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    """The address has a sign-in already: its owner signs in with it and accepts with one press."""
+    user = request.user
+    is_theirs = isinstance(user, User) and user.email == invitation.email
+    if request.method == "POST" and is_theirs:
+        invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
+        request.session[AGENCY_IN_SESSION] = invitation.agency_id
+        return redirect("/")
+    context = {"invitation": invitation, "is_theirs": is_theirs, "has_account": True}
+    return render(request, "accounts/invitation.html", context)
+
+
+def _closed(request: HttpRequest, why: str, status: int) -> HttpResponse:
+    return render(request, "accounts/invitation_closed.html", {"why": why}, status=status)

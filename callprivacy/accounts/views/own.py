@@ -1,0 +1,60 @@
+"""A person's own account: where they are signed in, and which agency they work in."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.middleware import AGENCY_IN_SESSION
+from callprivacy.accounts.services import people
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def list_sessions(request: StaffRequest) -> HttpResponse:
+    """A person's own sign-ins; ends one of them, or all."""
+    if request.method == "POST":
+        return _end(request)
+    context = {
+        "sessions": selectors.sessions_of(request.user.pk),
+        "current": request.session.session_key,
+    }
+    return render(request, "accounts/sessions.html", context)
+
+
+def _end(request: StaffRequest) -> HttpResponse:
+    which, at = request.POST.get("session", ""), timezone.now()
+    if which == "all":
+        people.end_every_session(user_id=request.user.pk, at=at)
+        request.session.flush()
+        messages.success(request, "You are signed out everywhere.")
+        return redirect("account_login")
+    if not which.isascii() or not which.isdigit() or len(which) > 18:
+        raise Http404
+    if not people.end_session(user_id=request.user.pk, session_id=int(which), at=at):
+        raise Http404
+    messages.success(request, "That session has ended.")
+    return redirect("accounts:sessions")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_agency(request: StaffRequest) -> HttpResponse:
+    """Change to another agency that the person works for."""
+    found = selectors.agencies_of_user(request.user.pk)
+    if request.method == "POST":
+        chosen = {str(pk): name for pk, name in found}.get(request.POST.get("agency", ""))
+        if chosen is None:
+            raise Http404
+        request.session[AGENCY_IN_SESSION] = int(request.POST["agency"])
+        messages.success(request, f"You are in {chosen} now.")
+        return redirect("/")
+    return render(request, "accounts/agencies.html", {"agencies": found, "now": request.agency.pk})
+
+
+def not_here(request: HttpRequest) -> HttpResponse:
+    """Pages of the sign-in library that have no use here: addresses change by invitation only."""
+    raise Http404

@@ -1,0 +1,20 @@
+"""Numbered pages of short lists, each with its own name in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+
+def page_of(
+    request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], *, size: int, key: str = "page"
+) -> Page[Any]:
+    """The page that the address names under `key`, with what the addresses before and after it say."""
+    page: Page[Any] = Paginator(rows, size).get_page(request.GET.get(key))
+    page.before = {key: page.number - 1}  # type: ignore[attr-defined]
+    page.after = {key: page.number + 1}  # type: ignore[attr-defined]
+    return page
