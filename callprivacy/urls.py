@@ -1,10 +1,12 @@
 """Every address there is; each app brings its own."""
 
-from django.contrib import admin
 from django.urls import include, path
 
+from callprivacy.accounts.admin import site as operator_site
+
 urlpatterns = [
-    path("operator/", admin.site.urls),
+    path("operator/", operator_site.urls),
+    path("", include("callprivacy.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("dashboard.urls")),
     path("", include("retention.urls")),
