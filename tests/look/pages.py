@@ -64,9 +64,9 @@ class RevealForm(forms.Form):
 class LoginForm(forms.Form):
     """What allauth's has."""
 
-    login = forms.EmailField(label="Email")
+    login = forms.EmailField(label="Email", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
-        widget=forms.PasswordInput,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         help_text='<a href="/accounts/password/reset/">Forgotten your password?</a>',
     )
     remember = forms.BooleanField(required=False, label="Remember me")
@@ -237,9 +237,11 @@ def password() -> str:
     """Return the page that changes a password."""
 
     class PasswordForm(forms.Form):
-        oldpassword = forms.CharField(widget=forms.PasswordInput, label="Current password")
+        oldpassword = forms.CharField(
+            widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), label="Current password"
+        )
         password1 = forms.CharField(
-            widget=forms.PasswordInput,
+            widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
             label="New password",
             help_text="<ul><li>At least 12 characters</li><li>A capital, a digit and a sign</li></ul>",
         )

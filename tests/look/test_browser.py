@@ -51,7 +51,8 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def address() -> Iterator[str]:
     html = {name: page() for name, page in pages.PAGES.items()}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answer, html, build_policy(settings.SECURE_CSP)))
+    policy: str = build_policy(settings.SECURE_CSP)  # type: ignore[no-untyped-call]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answer, html, policy))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -71,7 +72,9 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page, list[str]]:
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme).new_page()
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type in {"warning", "error"} else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(url)
     page.wait_for_load_state("networkidle")
