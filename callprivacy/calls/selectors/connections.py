@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, Min, Q
@@ -95,9 +95,10 @@ class RejectedGroup:
     reason: str
     count: int
     oldest_at: datetime
+    leaves_at: datetime
 
 
-def rejected_of(client: Client, *, limit: int = 100) -> list[RejectedGroup]:
+def rejected_of(client: Client, *, kept_for: timedelta, limit: int = 100) -> list[RejectedGroup]:
     """What a client's connections sent and nobody could read, by connection and reason, oldest first."""
     rows = (
         Inbox.objects.rejected()
@@ -107,7 +108,10 @@ def rejected_of(client: Client, *, limit: int = 100) -> list[RejectedGroup]:
         .order_by("oldest", "reason")[:limit]
     )
     return [
-        RejectedGroup(row["connection__name"], row["reason"], row["count"], row["oldest"]) for row in rows
+        RejectedGroup(
+            row["connection__name"], row["reason"], row["count"], row["oldest"], row["oldest"] + kept_for
+        )
+        for row in rows
     ]
 
 

@@ -69,6 +69,10 @@ class ForgedError(ValueError):
     """None of the connection's secrets signed the delivery."""
 
 
+class ExtentChangedError(ValueError):
+    """There are more or fewer rejected events now than the person was shown."""
+
+
 # --- At the door --------------------------------------------------------------------------------------------
 
 
@@ -416,9 +420,18 @@ def _uncount(rows: Iterable[Inbox]) -> None:
 
 
 @transaction.atomic
-def discard_rejected(*, client: Client, by: Actor, at: datetime) -> int:
-    """Delete a client's rejected events for good; returns how many."""
-    count, _ = Inbox.objects.rejected().filter(client=client).delete()
+def discard_rejected(*, client: Client, seen: int, by: Actor, at: datetime) -> int:
+    """
+    Delete a client's rejected events for good; returns how many.
+
+    :param seen: how many the person was told that there are.
+    :raises ExtentChangedError: it is another number by now; nothing was deleted.
+    """
+    rows = Inbox.objects.rejected().filter(client=client)
+    ids = list(rows.select_for_update().values_list("id", flat=True))
+    if len(ids) != seen:
+        raise ExtentChangedError(f"{len(ids)} events are rejected by now, not {seen}.")
+    count, _ = rows.filter(pk__in=ids).delete()
     if count:
         audit.record("inbox.discarded", subject=client, by=by, at=at, count=count)
     _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)

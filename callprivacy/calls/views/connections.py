@@ -26,7 +26,7 @@ _TAB: Final = "connections"
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": _TAB, "rejected_for": inbox.REJECTED_FOR, **more}
+    return {"client": client, "tab": _TAB, **more}
 
 
 def _find(client: Client, connection_id: UUID) -> Connection:
@@ -151,7 +151,7 @@ def reactivate_connection(request: StaffRequest, client: Client, connection_id: 
 @needs(Permission.MANAGE_CONNECTIONS)
 def list_rejected(request: StaffRequest, client: Client) -> HttpResponse:
     """Events that were genuine and could not be read, by connection and reason."""
-    groups = selectors.rejected_of(client)
+    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
     return render(
         request,
         "calls/connection_rejected.html",
@@ -176,10 +176,20 @@ def retry_rejected(request: StaffRequest, client: Client) -> HttpResponse:
 def discard_rejected(request: StaffRequest, client: Client) -> HttpResponse:
     """Delete every rejected event of a client, after saying how many that is."""
     if request.method == "POST":
-        count = inbox.discard_rejected(client=client, by=request.actor, at=request.at)
+        seen = request.POST.get("seen", "")
+        try:
+            count = inbox.discard_rejected(
+                client=client,
+                seen=int(seen) if seen.isdecimal() and len(seen) < 10 else -1,
+                by=request.actor,
+                at=request.at,
+            )
+        except inbox.ExtentChangedError:
+            messages.warning(request, "There are more or fewer events by now. Nothing was deleted: look again.")
+            return redirect("calls:discard_rejected", client.slug)
         messages.success(request, f"{_events(count)} deleted.")
         return redirect("calls:rejected_events", client.slug)
-    groups = selectors.rejected_of(client)
+    groups = selectors.rejected_of(client, kept_for=inbox.REJECTED_FOR)
     return render(
         request,
         "calls/connection_discard.html",
