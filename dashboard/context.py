@@ -57,7 +57,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
     match = request.resolver_match
     app = match.app_name if match else ""
-    active = {"trail": "proof"}.get(match.url_name or "", app) if match else ""
+    active = ("proof" if (match.url_name or "").startswith("trail") else app) if match else ""
     clients = [
         {"name": client.name, "slug": client.slug, "url": _url("accounts:client", client.slug)}
         for client in access.visible_clients(membership, at=at)[:_SWITCHER_SHOWS]

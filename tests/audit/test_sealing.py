@@ -335,6 +335,17 @@ def test_transaction_ids_that_went_back_stop_the_sealer() -> None:
         seal(acme.pk)
 
 
+def test_the_task_works_off_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "EVENTS_A_SEAL", 2)
+    acme = make.agency("Acme")
+    write(acme.pk, 6)
+    wait_for_others(acme.pk)
+
+    seal_events()
+
+    assert [one.count for one in seals(acme.pk)] == [2, 2, 2, 1]
+
+
 def test_the_task_seals_every_agency_and_survives_one_that_fails() -> None:
     acme, globex = make.agency("Acme"), make.agency("Globex")
     sink.path_of(acme.pk).mkdir(parents=True)
