@@ -15,6 +15,8 @@ max_requests = 20_000
 max_requests_jitter = 2_000
 # A proxy in front is believed only where the settings count one.
 forwarded_allow_ips = "127.0.0.1,::1" if env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0) else ""
+# Loaded once and shared; loading opens no connection, so nothing is inherited that must not be.
+preload_app = True
 accesslog = None
 control_socket_disable = True
 logconfig_dict = logs.settings(level="INFO", as_json=env.optional("CALLPRIVACY_LOG_FORMAT", "json") == "json")

@@ -3,6 +3,7 @@ What a deployment runs once before its processes start: check, migrate both data
 the static files. With `--here`, as `make run` does it, the check is not the one for a public address.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ def main() -> int:
 
     try:
         django.setup()
-        call_command("check", deploy=not here, fail_level="ERROR" if here else "WARNING")
+        out = io.StringIO() if here else None
+        call_command("check", deploy=not here, fail_level="ERROR" if here else "WARNING", stdout=out)
         for alias in ("default", "vault"):
             call_command("migrate", database=alias, verbosity=0 if here else 1, skip_checks=True)
         call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)

@@ -239,14 +239,15 @@ def _keep_up(name: str, service: services.Postgres | services.Valkey) -> Callabl
     return check
 
 
-def _announcer(state: Path, port: int, started: float) -> Callable[[], None]:
-    """Return a check that says once where to look, as soon as the site answers."""
+def _announcer(state: Path, port: int, started: float, ready: Callable[[], None]) -> Callable[[], None]:
+    """Return a check that says once where to look, and calls `ready`, as soon as the site answers."""
     said: list[bool] = []
 
     def check() -> None:
         if said or not _answers(port):
             return
         said.append(True)
+        ready()
         lines = [f"CallPrivacy is ready after {time.monotonic() - started:.1f} s:  http://127.0.0.1:{port}/"]
         demo = state / "demo.txt"
         if demo.exists():
@@ -303,7 +304,9 @@ def _run(state: Path, started: float) -> None:
             supervise.Kept(name, command, environ, ROOT)
             for name, command in supervise.read_procfile(ROOT / "Procfile").items()
         ]
-        supervise.Supervisor(kept, beside, on_tick=_announcer(state, port, started)).run()
+        supervisor = supervise.Supervisor(kept, beside)
+        supervisor.on_tick = _announcer(state, port, started, supervisor.hurry)
+        supervisor.run()
 
 
 def main() -> int:

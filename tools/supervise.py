@@ -21,6 +21,7 @@ from tools import services
 
 _STEADY_FOR = 30.0  # seconds after which a process counts as well again
 _LONGEST_WAIT = 30.0
+_PEACE = 8.0
 _GRACE = 25.0  # seconds to end by itself; a job may take that long to put its work back
 
 
@@ -95,8 +96,9 @@ class Supervisor:
         before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
         reader = selectors.DefaultSelector()
         try:
-            for one in self.kept:
-                self._start(one, reader)
+            # The first one is what people wait for; the others let it load in peace.
+            for one in self.kept[1:]:
+                one.due = time.monotonic() + _PEACE
             while not self._stop:
                 self._show(reader, 0.2)
                 self._look(reader)
@@ -105,6 +107,12 @@ class Supervisor:
             reader.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def hurry(self) -> None:
+        """Start at once what still waits for the first one to be ready."""
+        for one in self.kept:
+            if one.process is None and not one.failures:
+                one.due = 0.0
 
     def stop(self) -> None:
         """End at the next occasion."""
