@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -49,6 +50,9 @@ def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: 
     forgotten = target.destroy_keys(client=client, call_ids=call_ids, cutoff=cutoff, at=at)
     with job_scope(agency_id=client.agency_id):
         erased = target.remove_rows(client=client, call_ids=call_ids, forgotten=forgotten)
+        words = audit.erase_reasons_about(
+            agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=call_ids
+        )
         audit.record(
             "calls.erased",
             subject=client,
@@ -57,6 +61,7 @@ def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: 
             calls=erased.calls,
             recordings=erased.recordings,
             callers=erased.callers,
+            reasons=words,
             first=str(call_ids[0]),
             last=str(call_ids[-1]),
         )

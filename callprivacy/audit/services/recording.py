@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection, models, transaction
@@ -190,4 +191,24 @@ def erase_reasons(*, agency_id: int, client_id: int, before: datetime, by: Actor
     ).delete()
     if erased:
         record("reasons.erased", by=by, at=at, agency_id=agency_id, client_id=client_id, count=erased)
+    return erased
+
+
+def erase_reasons_about(
+    *, agency_id: int, client_id: int, subject: type[models.Model], subject_ids: Collection[uuid.UUID]
+) -> int:
+    """
+    Erase the words behind the events about rows of one client that are being erased themselves.
+
+    Part of that deed: its own event says how many. Returns that number.
+    """
+    events = Event.objects.filter(
+        agency_id=agency_id,
+        client_id=client_id,
+        subject_kind=subject._meta.label_lower,
+        subject_id__in=[str(subject_id) for subject_id in subject_ids],
+    ).exclude(reason_hash="")
+    erased, _ = Reason.objects.filter(
+        agency_id=agency_id, client_id=client_id, event_id__in=events.values("id")
+    ).delete()
     return erased

@@ -1,0 +1,424 @@
+"""
+What every stored field is. `python -m tests.rules.fields` writes docs/data-map.md; a test compares.
+
+A new field without a line here fails the build, so that nobody stores a fact of a person by accident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+DATA_MAP = Path(__file__).resolve().parent.parent.parent / "docs" / "data-map.md"
+
+
+class Is(StrEnum):
+    """The five classes of a stored field."""
+
+    PLAIN = "plain"
+    CALLER = "caller"
+    SEALED = "sealed"
+    EVIDENCE = "evidence"
+    SECRET = "secret"
+
+
+MEANING = {
+    Is.PLAIN: "No fact of a person who called: the agency's business, its staff, counts.",
+    Is.CALLER: "A fact of one call or caller, without a number or a name; it leaves with the row.",
+    Is.SEALED: "Personal: AES-256-GCM under a key that erasing destroys, bound to its place.",
+    Is.EVIDENCE: "Kept beyond an erasure, under the evidence key or as a digest, until its own date.",
+    Is.SECRET: "Opens or guards something: keys, secrets, digests of passwords and links.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A class, and why where it is not obvious."""
+
+    kind: Is
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    One model's fields.
+
+    :ivar leaves: dotted names of the functions by which rows with facts of callers leave.
+    """
+
+    about: str
+    fields: dict[str, Field]
+    leaves: tuple[str, ...] = ()
+
+
+def _fields(kind: Is, names: tuple[str, ...], why: dict[str, str]) -> dict[str, Field]:
+    """Fields of one class: names with spaces between, and names with a reason."""
+    plain = " ".join(names).split()
+    return {name: Field(kind, why.get(name, "")) for name in (*plain, *why)}
+
+
+def _plain(*names: str, **why: str) -> dict[str, Field]:
+    return _fields(Is.PLAIN, names, why)
+
+
+def _caller(*names: str, **why: str) -> dict[str, Field]:
+    return _fields(Is.CALLER, names, why)
+
+
+def _sealed(**why: str) -> dict[str, Field]:
+    return {name: Field(Is.SEALED, text) for name, text in why.items()}
+
+
+def _evidence(**why: str) -> dict[str, Field]:
+    return {name: Field(Is.EVIDENCE, text) for name, text in why.items()}
+
+
+def _secret(**why: str) -> dict[str, Field]:
+    return {name: Field(Is.SECRET, text) for name, text in why.items()}
+
+
+_OURS = "agency client id"
+_ERASE = "callprivacy.calls.services.erasure.remove_rows"
+_KEYS = "callprivacy.calls.services.erasure.destroy_keys"
+
+REGISTER: dict[str, Table] = {
+    # --- tenancy ---
+    "tenancy.Agency": Table(
+        "An agency, the tenant",
+        _plain("id name slug time_zone keep_calls_for_days reveals_per_hour is_demo created_at"),
+    ),
+    "tenancy.Client": Table(
+        "A company the agency works for",
+        _plain(
+            "id agency slug name legal_name time_zone sector brand_colour policy_url home_country",
+            "keep_calls_for_days retention_state went_live_at created_at archived_at",
+            last_call_at="The newest call's start, of whichever caller",
+        ),
+    ),
+    "tenancy.Place": Table("Where a client does business", _plain(_OURS, "label country region")),
+    "tenancy.Engagement": Table(
+        "What agency and client agreed",
+        _plain(
+            _OURS,
+            "measure_as record_as contact_as contract_on dpa_on answered_by breach_notice_hours",
+            "at_end",
+            instructions="Words between two companies about how to work",
+        ),
+    ),
+    "tenancy.PublicKey": Table(
+        "Directory of the keys in public addresses",
+        _secret(key="Stands in a webhook's or an invitation's address")
+        | _plain("purpose agency_id client_id"),
+    ),
+    # --- accounts ---
+    "accounts.User": Table(
+        "A member of staff",
+        _plain(
+            "id last_login is_superuser is_active is_staff created_at password_changed_at",
+            email="Of a member of staff; it is the sign-in name",
+            name="Of a member of staff",
+        )
+        | _secret(password="Argon2id digest"),
+    ),
+    "accounts.User_groups": Table("Unused, comes with Django's permissions", _plain("id user group")),
+    "accounts.User_user_permissions": Table(
+        "Unused, comes with Django's permissions", _plain("id user permission")
+    ),
+    "accounts.Membership": Table(
+        "A person's place in an agency", _plain("id agency user role state created_at")
+    ),
+    "accounts.ClientGrant": Table(
+        "One permission of one person on one client",
+        _plain("id agency content_object permission user bundle granted_by granted_at ends_at"),
+    ),
+    "accounts.Invitation": Table(
+        "A single-use link for one address",
+        _plain(
+            "id agency role client_ids invited_by created_at expires_at sent_at accepted_at",
+            "withdrawn_at",
+            email="Of somebody who is to work for the agency",
+            name="Of somebody who is to work for the agency",
+        )
+        | _secret(digest="SHA-256 of the link's secret"),
+    ),
+    "accounts.SignInFailure": Table(
+        "How often a sign-in name failed lately",
+        _plain("failures last_at") | _secret(name_digest="Keyed digest of what was typed as sign-in name"),
+    ),
+    # --- audit ---
+    "audit.Epoch": Table("One life of the database cluster", _plain("number started_at why")),
+    "audit.Event": Table(
+        "One deed",
+        _plain(
+            "id agency_id client_id actor_kind actor_user_id action subject_kind at xid epoch",
+            actor_name="user:ID or a job's name, never a person's",
+            subject_id="A random id, which leads nowhere once the row it named is gone",
+            details="Small facts; what looks like a number or an address is refused when it is written",
+            reason_hash="SHA-256 of 64 random digits and the words, so it cannot be guessed later",
+        ),
+    ),
+    "audit.Reason": Table(
+        "The words behind an event",
+        _plain("event_id agency_id client_id")
+        | _sealed(words="What a member of staff wrote; it may name a caller"),
+        leaves=("callprivacy.audit.services.recording.erase_reasons_about",),
+    ),
+    "audit.Seal": Table(
+        "A signed root over events",
+        _plain(
+            "id agency_id number first_event last_event count size root previous epoch until_xid",
+            "until_id signed_at key_id signature peaks leaves",
+        ),
+    ),
+    "audit.HouseEvent": Table(
+        "What has no agency, such as a failed sign-in",
+        _plain("id action at xid", details="Small facts, checked as those of an event"),
+    ),
+    # --- work ---
+    "work.Item": Table(
+        "What waits for a person",
+        _plain(
+            "agency id client kind count state owner opened_at due_at snoozed_until closed_at",
+            "closed_by",
+            key="An id, a date or user:ID; never a value",
+        ),
+    ),
+    "work.Notification": Table(
+        "What one person was told",
+        _plain(
+            "agency id user client kind at read_at mail_due_at mailed_at",
+            key="An id, a date or user:ID; never a value",
+        ),
+    ),
+    "work.Period": Table("That a job has claimed a period", _plain("agency id job period claimed_at")),
+    # --- calls ---
+    "calls.TrackingNumber": Table(
+        "A number that ads show",
+        _plain(
+            _OURS,
+            "label provider source campaign target_site region records announcement announced_from",
+            "tested_at created_at",
+            number="The client's own, printed in its ads",
+        ),
+    ),
+    "calls.Connection": Table(
+        "A tracker's way in",
+        _plain(
+            _OURS,
+            "provider name time_zone is_active last_event_at last_refused_at events rejected",
+            "created_at",
+            mapping="Names of a file's columns",
+        )
+        | _secret(key="Stands in the webhook's address"),
+    ),
+    "calls.ConnectionSecret": Table(
+        "A signing secret of a connection",
+        _plain(_OURS, "connection created_at ends_at")
+        | _secret(secret="The vendor's signing key, under FIELD_ENCRYPTION_KEY"),
+    ),
+    "calls.Inbox": Table(
+        "What a tracker sent, until it is processed",
+        _plain(
+            _OURS,
+            "connection state attempts received_at due_at",
+            reason="Why it could not be read; never what stood in it",
+        )
+        | _caller(event_digest="Keyed digest of the vendor's event id")
+        | _sealed(payload="The whole delivery, under the client's key for the inbox"),
+        leaves=(
+            "callprivacy.calls.services.inbox.process_batch",
+            "callprivacy.calls.services.inbox.purge",
+            "callprivacy.calls.services.inbox.discard_rejected",
+        ),
+    ),
+    "calls.Caller": Table(
+        "A person at one client",
+        _plain("agency client")
+        | _caller(
+            "created_at",
+            id="Random; leads to the number only by way of the vault",
+            country="As the number's prefix says",
+            region="As the number's area code says",
+        )
+        | _sealed(number="Under the caller's content key"),
+        leaves=(_ERASE, _KEYS, "callprivacy.calls.services.erasure.remove_idle"),
+    ),
+    "calls.Call": Table(
+        "One call by the allowed fields",
+        _plain("agency client")
+        | _caller(
+            "caller caller_withheld connection tracking_number direction outcome seconds source",
+            "campaign medium country region first_call qualified value_cents received_at",
+            id="Its start in milliseconds, then random bits",
+            tags="Only those that the agency has mapped",
+            sequence="Which news the row holds",
+        ),
+        leaves=(_ERASE,),
+    ),
+    "calls.CallRef": Table(
+        "What a call is called elsewhere",
+        _plain(_OURS, "provider kind") | _caller("call", digest="Keyed digest under the client's token key"),
+        leaves=(_ERASE,),
+    ),
+    "calls.Recording": Table(
+        "That a recording exists at the vendor",
+        _plain("agency client provider")
+        | _caller("id call state seconds")
+        | _sealed(reference="The vendor's address of it, under the recording's own key"),
+        leaves=(_ERASE, _KEYS),
+    ),
+    "calls.CallImport": Table(
+        "A file of calls on its way in",
+        _plain(
+            _OURS,
+            "connection format state time_zone line rows rows_done added known too_old erased",
+            "doubtful refused created_by created_at started_at due_at finished_at",
+            mapping="Names of the file's columns",
+            file_key="Name of the sealed file, which goes when the import is over",
+            file_digest="SHA-256 of the whole file, to know it again",
+            failure="Why it ended early; never what stood in it",
+        ),
+    ),
+    "calls.ImportRefusal": Table(
+        "A line that was not taken",
+        _plain(
+            _OURS,
+            "call_import line",
+            column="The column's name",
+            reason="What was expected; never what stood there",
+        ),
+    ),
+    "calls.CallExport": Table(
+        "A masked CSV that a job writes",
+        _plain(
+            _OURS,
+            "state rows created_by created_at due_at finished_at expires_at",
+            filters="Dates, sources and choices; a caller by random id at most",
+            file_key="Name of the sealed file, which goes at expires_at",
+        ),
+    ),
+    "calls.Reveal": Table(
+        "That a number was shown to a person",
+        _plain("agency client id user reason_kind is_repeat event_id at sampled_on")
+        | _caller("call", reason_digest="Keyed digest of the sentence, to notice repeats"),
+        leaves=(_ERASE,),
+    ),
+    # --- retention ---
+    "retention.Run": Table(
+        "One pass that erases",
+        _plain("agency id cause state planned_on started_by created_at planned_at finished_at"),
+    ),
+    "retention.RunPart": Table(
+        "What one run does for one client",
+        _plain(
+            _OURS,
+            "run state cutoff keep_for_days calls_due recordings_due callers_due calls_erased",
+            "recordings_erased callers_erased leased_until finished_at",
+        ),
+    ),
+    "retention.Errand": Table(
+        "A recording that the vendor still holds",
+        _plain(_OURS, "provider opened_at")
+        | _caller("recording_id call_started_at")
+        | _sealed(reference="The vendor's address of it, under the client's key for errands"),
+        leaves=("retention.services.errands.confirm_deleted",),
+    ),
+    "retention.GoLive": Table(
+        "An officer's signature that expired calls may leave",
+        _plain(_OURS, "signed_by signed_at keep_for_days cutoff calls_due recordings_due callers_due"),
+    ),
+    # --- vault, a database of its own ---
+    "vault.ClientKey": Table(
+        "One generation of a client's key",
+        _plain("id client_id agency_id generation created_at", master="Name of the master key")
+        | _secret(key="Under FIELD_ENCRYPTION_KEY", token_key="Under FIELD_ENCRYPTION_KEY"),
+    ),
+    "vault.Caller": Table(
+        "A number at one client",
+        _plain("client_id generation")
+        | _caller("id created_at")
+        | _secret(
+            token="HMAC-SHA256 of the number under the client's token key",
+            content_key="Wrapped by the client's key; destroying it erases the person",
+            evidence_key="Wrapped by the client's key",
+        ),
+        leaves=(_KEYS, "callprivacy.vault.services.erase_callers"),
+    ),
+    "vault.RecordingKey": Table(
+        "The key of one recording",
+        _plain("client_id generation")
+        | _caller("id caller_id created_at")
+        | _secret(wrapped="Wrapped by the caller's content key, or the client's"),
+        leaves=(_KEYS, "callprivacy.vault.services.destroy_recording_keys"),
+    ),
+    "vault.Tombstone": Table(
+        "An erased person at one client",
+        _plain("id client_id")
+        | _evidence(
+            token="So that no replay brings the person back",
+            erased_caller_id="Leads nowhere in `default`",
+            erased_up_to="Calls until then stay away",
+            ends_on="Its own date",
+            created_at="When the person was erased",
+        ),
+    ),
+    "vault.CallTombstone": Table(
+        "A call erased singly",
+        _plain("id client_id")
+        | _evidence(
+            digest="So that no replay brings the call back",
+            ends_on="Its own date",
+            created_at="When it was erased",
+        ),
+    ),
+    "vault.Watermark": Table("Before this instant nothing is let in", _plain("id client_id category before")),
+}
+
+# Tables that packages bring along: named whole, because we add no field to them.
+PACKAGES: dict[str, Field] = {
+    "admin.LogEntry": Field(Is.PLAIN, "Django's own log of the operator's pages; agencies and staff only"),
+    "auth.Permission": Field(Is.PLAIN, "Names of permissions"),
+    "auth.Group_permissions": Field(Is.PLAIN, "Unused"),
+    "auth.Group": Field(Is.PLAIN, "Unused"),
+    "contenttypes.ContentType": Field(Is.PLAIN, "Names of models"),
+    "sessions.Session": Field(Is.SECRET, "Sessions of staff, signed; no caller's data is put into one"),
+    "account.EmailAddress": Field(Is.PLAIN, "Of staff; unused, comes with django-allauth"),
+    "account.EmailConfirmation": Field(Is.SECRET, "Of staff; unused, comes with django-allauth"),
+    "usersessions.UserSession": Field(Is.SECRET, "Sessions of staff: address, browser, when"),
+    "axes.AccessFailureLog": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),
+    "axes.AccessAttempt": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),
+    "axes.AccessAttemptExpiration": Field(Is.PLAIN, "When a lockout ends"),
+    "axes.AccessLog": Field(Is.PLAIN, "Sign-ins of staff: name, address, browser"),
+    "guardian.UserObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
+    "guardian.GroupObjectPermission": Field(Is.PLAIN, "Unused: grants are rows of accounts.ClientGrant"),
+}
+
+
+def data_map() -> str:
+    """The register as a page."""
+    lines = [
+        "# Data map",
+        "",
+        "What every stored field is. Written by `python -m tests.rules.fields`; do not edit it by hand.",
+        "",
+        "| class | meaning |",
+        "|---|---|",
+        *(f"| {kind} | {meaning} |" for kind, meaning in MEANING.items()),
+        "",
+    ]
+    for label, table in REGISTER.items():
+        lines += [f"## {label}", "", f"{table.about}.", ""]
+        if table.leaves:
+            lines += ["Leaves by " + ", ".join(f"`{name}`" for name in table.leaves) + ".", ""]
+        lines += ["| field | class | why |", "|---|---|---|"]
+        lines += [f"| {name} | {field.kind} | {field.why} |" for name, field in sorted(table.fields.items())]
+        lines.append("")
+    lines += ["## Tables of packages", "", "| table | class | what stands there |", "|---|---|---|"]
+    lines += [f"| {label} | {field.kind} | {field.why} |" for label, field in PACKAGES.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    DATA_MAP.write_text(data_map(), encoding="utf-8")
