@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def _page(template: str, **more: Any) -> str:
     return str(compiled.render(context(**more)))
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "calls": calls,
     "parts": parts,
     "login": login,

@@ -1,6 +1,7 @@
 """The sample pages in a real browser under the real policy: nothing refused, nothing for axe-core to find."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -51,7 +52,7 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def address() -> Iterator[str]:
     html = {name: page() for name, page in pages.PAGES.items()}
-    policy: str = build_policy(settings.SECURE_CSP)  # type: ignore[no-untyped-call]
+    policy = build_policy(settings.SECURE_CSP)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answer, html, policy))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -63,7 +64,8 @@ def address() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--headless", "--disable-gpu"]
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            args=["--no-sandbox", "--headless", "--disable-gpu"],
         )
         yield found
         found.close()
