@@ -22,6 +22,7 @@ _PUBLIC = {
     "DJANGO_SETTINGS_MODULE": "tests.settings_for_types",
     "CALLPRIVACY_URL": "https://calls.example.com",
     "CALLPRIVACY_PROXY_COUNT": "1",
+    "MAIL_URL": "smtp://mail.example.com",
     "CALLPRIVACY_SECRET_KEY": "".join(chr(33 + number * 7 % 94) for number in range(80)),
 }
 
