@@ -46,6 +46,19 @@ def _templates() -> int:
     return _tool("djlint", str(folder), "--lint", "--quiet")()
 
 
+def _styles() -> int:
+    """Build the styles again and compare them with what is committed, where Node.js is."""
+    if not shutil.which("npm"):
+        print("Node.js is not here: static/dist was not built again and compared.")
+        return 0
+    install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
+    if not (ROOT / "node_modules").is_dir():
+        code = subprocess.run(install, cwd=ROOT, check=False).returncode
+        if code:
+            return code
+    return subprocess.run(["npm", "run", "--silent", "check-build"], cwd=ROOT, check=False).returncode
+
+
 def _chromium() -> int:
     """Find Debian's browser for the browser tests, or install it where that is allowed."""
     if shutil.which("chromium") or os.environ.get("CHROMIUM"):
@@ -77,6 +90,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "migrations": _django("makemigrations", "--check", "--dry-run", environ=_CODE_ONLY),
     "deployment": _django("check", "--deploy", "--fail-level", "WARNING", environ=_PUBLIC),
     "requirements": _tool("python", "-m", "tools.compile_requirements", "--check"),
+    "styles": _styles,
     "browser": _chromium,
 }
 
