@@ -10,4 +10,5 @@ class CallsConfig(AppConfig):
         from callprivacy.calls import kinds  # noqa: PLC0415  (apps are loaded now)
 
         kinds.register_reveals()
+        kinds.register_exports()
         kinds.register_inbox()

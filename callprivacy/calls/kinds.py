@@ -8,6 +8,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+EXPORT_READY: Final = "export_ready"
 INBOX_REJECTED: Final = "inbox_rejected"
 REVEAL_LIMIT: Final = "reveal_limit"
 REVEAL_SAMPLE: Final = "reveal_sample"
@@ -44,5 +45,18 @@ def register_inbox() -> None:
             step="Look at the events",
             url_name="calls:rejected_events",
             permission=Permission.MANAGE_CONNECTIONS,
+        )
+    )
+
+
+def register_exports() -> None:
+    """A file that was asked for is written: for who asked."""
+    register(
+        Kind(
+            EXPORT_READY,
+            title="An export of calls is written",
+            step="Take the file",
+            url_name="calls:export_new",
+            permission=Permission.EXPORT_CALLS,
         )
     )

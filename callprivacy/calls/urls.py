@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from callprivacy.calls.views import calls, connections, hooks, numbers
+from callprivacy.calls.views import calls, connections, exports, hooks, numbers
 
 app_name = "calls"
 
@@ -13,6 +13,14 @@ urlpatterns: list[URLPattern] = [
     path("calls/search/", calls.search, name="search"),
     path("clients/<slug:slug>/calls/<uuid:call_id>/", calls.show_call, name="call"),
     path("clients/<slug:slug>/calls/<uuid:call_id>/reveal/", calls.reveal, name="reveal"),
+    path("clients/<slug:slug>/calls/export/", exports.ask, name="export_new"),
+    path("clients/<slug:slug>/calls/export/<uuid:export_id>/", exports.show, name="export"),
+    path(
+        "clients/<slug:slug>/calls/export/<uuid:export_id>/progress/",
+        exports.progress,
+        name="export_progress",
+    ),
+    path("clients/<slug:slug>/calls/export/<uuid:export_id>/file/", exports.take, name="take_export"),
     path("reveals/", calls.list_reveals, name="reveals"),
     path("reveals/finished/", calls.finish_sample, name="finish_sample"),
     path("hooks/<str:provider>/<str:key>/", hooks.receive, name="hook"),

@@ -75,6 +75,18 @@ class CallFilterForm(forms.Form):
             **{name: found[name] for name in _FILTERS if name in found},
         )
 
+    def described(self) -> list[dict[str, str]]:
+        """The filters in use as rows of words; the client and the order are none."""
+        found = []
+        for name, field in self.fields.items():
+            value = self.cleaned_data.get(name)
+            if not value or name in {"client", "sort"}:
+                continue
+            words = dict(field.choices).get(value, value) if isinstance(field, forms.ChoiceField) else value
+            label = str(self[name].label)
+            found.append({"label": label, "value": "One caller" if name == "caller" else str(words)})
+        return found
+
 
 _FILTERS = (
     "from_on",

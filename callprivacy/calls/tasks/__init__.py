@@ -1,5 +1,5 @@
 """Tasks of calls; the worker finds those named here."""
 
-from callprivacy.calls.tasks import inbox
+from callprivacy.calls.tasks import exports, inbox
 
-__all__ = ["inbox"]
+__all__ = ["exports", "inbox"]

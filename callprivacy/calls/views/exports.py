@@ -1,0 +1,148 @@
+"""Exports of a client's calls: asking for one with a reason, watching it, taking the file."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.forms.calls import CallFilterForm, ExportForm
+from callprivacy.calls.models import CallExport
+from callprivacy.calls.selectors import calls as selectors
+from callprivacy.calls.services import exports
+from callprivacy.calls.tasks.exports import write_export
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+log = logger(__name__)
+_LISTED = 20
+
+
+def _send_on_commit(export: CallExport) -> None:
+    """Start the job once the row is there. Without a broker the sweep starts it a minute later."""
+
+    def send() -> None:
+        try:
+            write_export.delay(agency_id=export.agency_id, export_id=str(export.pk))
+        except (RedisError, KombuError, OSError) as error:
+            log.warning("export.not_sent", error=type(error).__name__)
+
+    transaction.on_commit(send)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.EXPORT_CALLS)
+@sensitive_post_parameters("reason")
+def ask(request: StaffRequest, client: Client) -> HttpResponse:
+    """Ask for an export of what the address filters, with a reason."""
+    listed = selectors.listed_clients(request.membership, picked=client.slug, at=request.at)
+    filter_form = CallFilterForm(request.GET, clients=[one for one in listed if one.pk == client.pk])
+    form = ExportForm(request.POST or None)
+    is_valid = filter_form.is_valid()
+    if request.method == "POST" and is_valid and form.is_valid():
+        export = exports.request_export(
+            client=client,
+            filters=filter_form.filters(),
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+        _send_on_commit(export)
+        return redirect("calls:export", client.slug, export.pk)
+    context = {
+        "client": client,
+        "form": form,
+        "filter_form": filter_form,
+        "asked": filter_form.described() if is_valid else [],
+        "days": exports.KEPT_FOR.days,
+        "earlier": _earlier(client),
+    }
+    return render(request, "calls/export_new.html", context)
+
+
+def _earlier(client: Client) -> list[CallExport]:
+    rows = CallExport.objects.for_client(client).select_related("created_by").order_by("-created_at", "-pk")
+    return list(rows[:_LISTED])
+
+
+def _find(client: Client, export_id: UUID) -> CallExport:
+    rows = CallExport.objects.for_client(client).select_related("created_by")
+    return get_object_or_404(rows, pk=export_id)
+
+
+def _context(request: StaffRequest, client: Client, export: CallExport) -> dict[str, Any]:
+    is_over = export.state == JobState.DONE and (
+        export.file_key is None or export.expires_at is None or export.expires_at <= request.at
+    )
+    return {
+        "client": client,
+        "export": export,
+        "progress": {
+            "id": "export-progress",
+            "label": _WORDS[JobState(export.state)],
+            "value": export.rows,
+            "done": export.state == JobState.DONE,
+            "failed": export.state in {JobState.FAILED, JobState.CANCELLED},
+            "url": reverse("calls:export_progress", args=[client.slug, export.pk]),
+            "rows": [{"label": "Calls written", "value": f"{export.rows:,}"}],
+        },
+        "is_over": is_over,
+        "can_take": export.state == JobState.DONE and not is_over,
+    }
+
+
+_WORDS = {
+    JobState.DRAFT: "Waiting for you",
+    JobState.QUEUED: "Waiting for a worker",
+    JobState.RUNNING: "Writing the file",
+    JobState.DONE: "The file is written",
+    JobState.FAILED: "It could not be written",
+    JobState.CANCELLED: "Cancelled: the grant that allowed it has ended",
+}
+
+
+@require_safe
+@never_cache
+@needs(Permission.EXPORT_CALLS)
+def show(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
+    """How far an export is, and its file."""
+    return render(request, "calls/export.html", _context(request, client, _find(client, export_id)))
+
+
+@require_safe
+@never_cache
+@needs(Permission.EXPORT_CALLS)
+def progress(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
+    """The moving part of an export's page."""
+    return render(request, "calls/export_progress.html", _context(request, client, _find(client, export_id)))
+
+
+@require_POST
+@never_cache
+@needs(Permission.EXPORT_CALLS)
+def take(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponseBase:
+    """Give out the file, once it is written down who takes it."""
+    export = _find(client, export_id)
+    try:
+        file = exports.open_export(export=export, by=request.actor, at=request.at)
+    except exports.ExportGoneError:
+        return render(request, "calls/export.html", _context(request, client, export), status=410)
+    name = f"calls-{client.slug}-{export.created_at:%Y-%m-%d}.csv"
+    answer = FileResponse(file, content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"  # noqa: FBT003
+    return answer
