@@ -24,7 +24,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from tests import make
-from tests.calls.test_hooks import CALLRAIL_KEY, TOKEN, base64_hmac, connect, rows
+from tests.calls.test_hooks import CALLRAIL_KEY, TOKEN, base64_hmac, connect, now, rows
 from tests.cast import Cast, assemble
 from tests.make import NOON
 
@@ -105,7 +105,7 @@ def actions(cast: Cast) -> list[str]:
         return list(Event.objects.filter(action__startswith="inbox.").values_list("action", flat=True))
 
 
-# --- Taken in ------------------------------------------------------------------------------------------------
+# --- Taken in -------------------------------------------------------------------------------------------
 
 
 def test_an_event_becomes_a_call_and_leaves_the_inbox(cast: Cast) -> None:
@@ -238,7 +238,7 @@ def test_clients_of_one_agency_are_worked_off_together_and_apart(cast: Cast) -> 
     assert len(rows(cast.florist)) == 1
 
 
-# --- Rejected ------------------------------------------------------------------------------------------------
+# --- Rejected -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,7 @@ class _Mended(CallRail):
         return super().parse(body.replace(b'"-3"', b'"3"'), headers, at=at)
 
 
-def test_retry_after_a_fix_takes_it_in_and_the_item_goes(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retry_after_a_fix_takes_it_in_and_the_item_goes(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     to = connect(cast.dentist)
     bring(to, event(duration="-3"))
     work_off(cast)
@@ -352,7 +350,7 @@ def test_after_seven_days_it_goes_and_ended_secrets_too(cast: Cast) -> None:
     assert item(cast) is None
 
 
-# --- Failed --------------------------------------------------------------------------------------------------
+# --- Failed ---------------------------------------------------------------------------------------------
 
 
 class _Falls(CallRail):
@@ -462,12 +460,12 @@ def test_a_swapped_payload_does_not_open(cast: Cast) -> None:
     assert [row.attempts for row in rows(cast.dentist)] == [1]
 
 
-# --- Tasks ---------------------------------------------------------------------------------------------------
+# --- Tasks ----------------------------------------------------------------------------------------------
 
 
 def test_the_task_works_off_everything_and_does_nothing_more_when_run_twice(cast: Cast) -> None:
     to = connect(cast.dentist)
-    at = datetime.now(UTC)
+    at = now()
     for identity in range(inbox.BATCH + 5):
         bring(to, event(identity), at=at)
 
@@ -478,11 +476,9 @@ def test_the_task_works_off_everything_and_does_nothing_more_when_run_twice(cast
     assert figures(to)[0] == inbox.BATCH + 5
 
 
-def test_the_sweep_wakes_the_agencies_with_something_due(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bring(connect(cast.dentist), event(), at=datetime.now(UTC))
-    bring(connect(cast.florist), event(), at=datetime.now(UTC) + timedelta(hours=1))
+def test_the_sweep_wakes_the_agencies_with_something_due(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(connect(cast.dentist), event(), at=now())
+    bring(connect(cast.florist), event(), at=now() + timedelta(hours=1))
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(tasks.process_inbox, "delay", lambda **arguments: sent.append(arguments))
 
