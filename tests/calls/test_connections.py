@@ -257,12 +257,12 @@ def test_closing_says_first_what_it_means_and_opening_undoes_it(cast: Cast) -> N
 def test_the_list_says_how_each_is_doing_in_few_queries(
     cast: Cast, django_assert_max_num_queries: Any
 ) -> None:
-    for number in range(4):
-        connection = connect(cast.dentist)
+    opened = [connect(cast.dentist) for _ in range(4)]
+    for number, connection in enumerate(opened):
         bring(connection, event(number))
         bring(connection, b"[]")
     work_off(cast)
-    bring(connection, event(100))
+    bring(opened[0], event(100))
     browser = browse(cast.alice)
     browser.get("/clients/dentist/connections/")
 

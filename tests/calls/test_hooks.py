@@ -300,7 +300,7 @@ def test_over_a_megabyte_is_refused_before_it_is_read(cast: Cast) -> None:
     connection, body = connect(cast.dentist), _Unread()
     request = RequestFactory().post(address(connection), b"{}", content_type="application/json")
     request.META["CONTENT_LENGTH"] = str(hooks.LARGEST + 1)
-    request._stream = body  # type: ignore[attr-defined]
+    request._stream = body  # type: ignore[assignment]
 
     answer = hooks.receive(request, "callrail", connection.key)
 

@@ -64,7 +64,7 @@ def bring(to: Connection, payload: dict[str, Any] | bytes, *, at: datetime = NOO
     )
 
 
-def bring_twilio(to: Connection, *, at: datetime = NOON, **params: str) -> None:
+def bring_twilio(to: Connection, **params: str) -> None:
     from urllib.parse import urlencode
 
     url = "https://calls.example.com/hooks/"
@@ -74,7 +74,7 @@ def bring_twilio(to: Connection, *, at: datetime = NOON, **params: str) -> None:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     delivery = Delivery(body=urlencode(params).encode(), headers=headers, url=url)
-    inbox.receive_event(provider=PROVIDERS["twilio"], key=to.key, delivery=delivery, at=at)
+    inbox.receive_event(provider=PROVIDERS["twilio"], key=to.key, delivery=delivery, at=NOON)
 
 
 def work_off(cast: Cast, *, at: datetime = NOON) -> int:

@@ -185,7 +185,7 @@ def discard_rejected(request: StaffRequest, client: Client) -> HttpResponse:
                 at=request.at,
             )
         except inbox.ExtentChangedError:
-            messages.warning(request, "There are more or fewer events by now. Nothing was deleted: look again.")
+            messages.warning(request, "There are more or fewer events by now. Nothing was deleted.")
             return redirect("calls:discard_rejected", client.slug)
         messages.success(request, f"{_events(count)} deleted.")
         return redirect("calls:rejected_events", client.slug)
