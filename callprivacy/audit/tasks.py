@@ -21,7 +21,7 @@ def seal_events(**_: Any) -> None:
     """Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others."""
     for agency_id in agencies.agency_ids():
         try:
-            for _ in range(_SEALS_A_RUN):
+            for _seal in range(_SEALS_A_RUN):
                 with job_scope(agency_id=agency_id):
                     if not services.seal_events(agency_id=agency_id, at=timezone.now()):
                         break
