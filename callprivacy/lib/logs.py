@@ -2,7 +2,7 @@
 Logs in which no phone number can be read.
 
 Every line, ours and every library's, passes one mask before it is written: what looks like a number is
-replaced by its last two digits. Dates and long ids stay readable.
+replaced by its last two digits. Dates, UUIDs and long ids stay readable.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ _LONGEST = 15  # digits of an E.164 number
 _LIKE_A_NUMBER = re.compile(
     r"(?P<date>(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d"
     r"(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6})?)?)?(?!\d))"
+    r"|(?P<uuid>(?<![0-9A-Za-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z]))"
     r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
 
@@ -30,7 +31,7 @@ def mask_text(value: str) -> str:
         found = match.group()
         digits = re.sub(r"\D", "", found)
         one_long_id = found.isdigit() and len(digits) > _LONGEST
-        if match.lastgroup == "date" or one_long_id:
+        if match.lastgroup in {"date", "uuid"} or one_long_id:
             return found
         return f"[number ..{digits[-2:]}]"
 
