@@ -176,15 +176,14 @@ _ROW = (
 
 _STATEMENT = """
 WITH found AS MATERIALIZED (
-    SELECT hits.ids, {unlooked} AS unlooked
-    FROM {clients} AS granted(id)
-    CROSS JOIN LATERAL (SELECT ARRAY(
+    SELECT granted.id AS client_id, ARRAY(
         SELECT recent.id FROM (
             SELECT c.* FROM calls_call c WHERE c.client_id = granted.id AND {walk} ORDER BY c.id {way} LIMIT {looks}
         ) recent WHERE {look} ORDER BY recent.id {way} LIMIT {size}
-    ) AS ids) AS hits
+    ) AS ids
+    FROM {clients} AS granted(id)
 ), edge AS MATERIALIZED (
-    SELECT (SELECT unlooked FROM found WHERE unlooked IS NOT NULL ORDER BY unlooked {way} LIMIT 1) AS id
+    SELECT {edge} AS id
 ), page AS MATERIALIZED (
     SELECT hit.id FROM found CROSS JOIN LATERAL unnest(found.ids) AS hit(id) CROSS JOIN edge
     WHERE edge.id IS NULL OR hit.id {inside} edge.id ORDER BY hit.id {way} LIMIT {size}
@@ -197,9 +196,16 @@ LEFT JOIN calls_trackingnumber t ON t.client_id = c.client_id AND t.id = c.track
 LEFT JOIN calls_recording r ON r.call_id = c.id
 ORDER BY page.id {way}
 """
-_UNLOOKED = """CASE WHEN cardinality(hits.ids) < {size} THEN (
-        SELECT c.id FROM calls_call c WHERE c.client_id = granted.id AND {walk} ORDER BY c.id {way} OFFSET {looks} LIMIT 1
-    ) END"""
+# The first call that was not looked at, of the client where that came first: what lies behind it is another page's.
+_EDGE = """(SELECT next.id FROM found CROSS JOIN LATERAL (
+        SELECT c.id FROM calls_call c WHERE c.client_id = found.client_id AND {walk}
+        ORDER BY c.id {way} OFFSET {looks} LIMIT 1
+    ) AS next WHERE cardinality(found.ids) < {size} ORDER BY next.id {way} LIMIT 1)"""
+# The policy and the walk both name the client, and the planner multiplies the two: it expects a fiftieth of the rows
+# and would read and sort all of a client's calls for one page (measured: 109 ms in place of 9). One message, so that
+# nothing else of the transaction is planned this way.
+_IN_ORDER = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;"
+_AS_EVER = "; SET LOCAL enable_bitmapscan TO DEFAULT; SET LOCAL enable_sort TO DEFAULT"
 _NEXT_CLIENTS = """(
         SELECT every.id FROM unnest(%s::bigint[]) AS every(id) CROSS JOIN LATERAL (
             SELECT c.id FROM calls_call c WHERE c.client_id = every.id AND {walk} ORDER BY c.id {way} LIMIT 1
@@ -216,15 +222,15 @@ def _statement(
     look = _joined(looked)
     shape = {"way": "DESC" if backwards else "ASC", "size": size, "walk": walk.text}
     looks = max(LOOKS_AT // max(len(client_ids), 1), LOOKS_AT_LEAST) if looked else size
-    unlooked, values = "NULL::uuid", ()
+    edge, values = "NULL::uuid", ()
     if looked:
-        unlooked, values = _UNLOOKED.format(looks=looks, **shape), walk.values
+        edge, values = _EDGE.format(looks=looks, **shape), walk.values
     clients = "unnest(%s::bigint[])"
     probe: tuple[Any, ...] = ()
     if len(client_ids) > ASKED_TOGETHER and not looked:
         clients, probe = _NEXT_CLIENTS.format(**shape), walk.values
     text = _STATEMENT.format(
-        unlooked=unlooked,
+        edge=edge,
         clients=clients,
         look=look.text,
         looks=looks,
@@ -232,7 +238,9 @@ def _statement(
         row=_ROW,
         **shape,
     )
-    return _Sql(text, (*values, list(client_ids), *probe, *walk.values, *look.values))
+    if filters.caller_id is None:
+        text = f"{_IN_ORDER}{text}{_AS_EVER}"
+    return _Sql(text, (*walk.values, *look.values, list(client_ids), *probe, *values))
 
 
 def _at(cursor: uuid.UUID | None, *, backwards: bool) -> list[_Sql]:
@@ -267,6 +275,8 @@ def call_page(
     )
     with connection.cursor() as executed:
         executed.execute(statement.text, statement.values)
+        while executed.description is None:
+            executed.nextset()
         rows = executed.fetchall()
     edge: uuid.UUID | None = rows[0][0]
     calls = [_call(row[1:], by_id) for row in rows if row[1] is not None]
