@@ -15,7 +15,7 @@ from typing import Any, Concatenate
 from django.contrib.auth.models import Permission as PermissionRow
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse  # noqa: TID251  (decorators of views)
 
 from callprivacy.accounts.enums import (
     BUNDLES,

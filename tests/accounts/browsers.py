@@ -1,0 +1,40 @@
+"""Signing in as a person, with and without the door."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.test import Client as Browser
+
+from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.scope import job_scope
+from tests.make import PASSWORD
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+def signed_in(person: Membership) -> Browser:
+    """A browser in which the person is signed in, without passing the door."""
+    browser = Browser()
+    browser.force_login(person.user, backend=BACKEND)
+    return browser
+
+
+def sign_in(
+    browser: Browser, email: str, password: str = PASSWORD, *, address: str = "127.0.0.1"
+) -> HttpResponse:
+    """Try the door."""
+    return browser.post(  # type: ignore[return-value]
+        "/accounts/login/", {"login": email, "password": password}, REMOTE_ADDR=address
+    )
+
+
+def is_in(browser: Browser) -> bool:
+    """Whether the session of this browser still opens a page."""
+    return browser.get("/clients/").status_code == 200
+
+
+def actions_of(agency_id: int) -> list[str]:
+    """The names of an agency's events, oldest first."""
+    with job_scope(agency_id=agency_id):
+        return list(Event.objects.order_by("id").values_list("action", flat=True))
