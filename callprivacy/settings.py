@@ -249,7 +249,9 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-session" if _https else "session"
 # The longest a session lasts; without use it ends earlier.
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
-CALLPRIVACY_SESSION_IDLE_MINUTES = env.whole_number("CALLPRIVACY_SESSION_IDLE_MINUTES", default=60, at_least=1)
+CALLPRIVACY_SESSION_IDLE_MINUTES = env.whole_number(
+    "CALLPRIVACY_SESSION_IDLE_MINUTES", default=60, at_least=1
+)
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
