@@ -146,9 +146,9 @@ def holding_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
     with transaction.atomic(using=VAULT):
         with connections[VAULT].cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s)"
+                "SELECT count(*) FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
                 " AND content_key IS NOT NULL ORDER BY id FOR SHARE) AS held",
-                [client_id, list(caller_ids)],
+                [client_id, "{" + ",".join([caller_id.hex for caller_id in caller_ids]) + "}"],
             )
             held = cursor.fetchone()[0]
         if held != len(caller_ids):
@@ -161,32 +161,32 @@ class Issued:
     Keys of one batch of calls, all of them stored: callers' and recordings'. Dropped with the batch.
 
     :ivar callers: number -> caller id.
-    :ivar fresh: ids of the callers made just now.
-    :ivar recordings: recording id -> its key.
+    :ivar fresh: numbers of the callers made just now.
+    :ivar recordings: the recordings' keys, in the order asked for.
     """
 
     __slots__ = ("_keys", "_opened", "_wrapped", "callers", "fresh", "recordings")
 
     def __init__(self, keys: selectors.ClientKeys) -> None:
         self._keys = keys
-        self._opened: dict[uuid.UUID, Key] = {}
-        self._wrapped: dict[uuid.UUID, tuple[int, bytes]] = {}
+        self._opened: dict[str, Key] = {}
+        self._wrapped: dict[str, tuple[int, bytes]] = {}
         self.callers: dict[str, uuid.UUID] = {}
-        self.fresh: set[uuid.UUID] = set()
-        self.recordings: dict[uuid.UUID, Key] = {}
+        self.fresh: set[str] = set()
+        self.recordings: list[Key] = []
 
     def __repr__(self) -> str:
         return "<Issued>"
 
-    def content_key(self, caller_id: uuid.UUID) -> Key:
+    def content_key(self, number: str) -> Key:
         """A caller's content key, unwrapped when first asked for."""
-        key = self._opened.get(caller_id)
+        key = self._opened.get(number)
         if key is None:
-            generation, wrapped = self._wrapped[caller_id]
+            generation, wrapped = self._wrapped[number]
             if generation not in self._keys.generations:
                 raise CallerGoneError("The client's key was rotated in the meantime.")
-            key = selectors.open_content_key(self._keys, caller_id, generation, wrapped)
-            self._opened[caller_id] = key
+            key = selectors.open_content_key(self._keys, self.callers[number], generation, wrapped)
+            self._opened[number] = key
         return key
 
     def find(self, tokens: Mapping[bytes, str]) -> None:
@@ -194,24 +194,25 @@ class Issued:
         with connections[VAULT].cursor() as cursor:
             cursor.execute(
                 "SELECT id, token, generation, content_key FROM vault_caller"
-                " WHERE client_id = %s AND token = ANY(%s) AND content_key IS NOT NULL",
-                [self._keys.client_id, list(tokens)],
+                " WHERE client_id = %s AND token = ANY(%s::bytea[]) AND content_key IS NOT NULL",
+                [self._keys.client_id, selectors.byte_array(tokens)],
             )
             for caller_id, token, generation, wrapped in cursor.fetchall():
-                self.callers[tokens[bytes(token)]] = caller_id
-                self._wrapped[caller_id] = (generation, wrapped)
+                number = tokens[bytes(token)]
+                self.callers[number] = caller_id
+                self._wrapped[number] = (generation, wrapped)
 
-    def take(self, caller_id: uuid.UUID, key: Key) -> None:
+    def take(self, number: str, key: Key) -> None:
         """Remember a caller that was stored just now."""
-        self.fresh.add(caller_id)
-        self._opened[caller_id] = key
+        self.fresh.add(number)
+        self._opened[number] = key
 
 
 def issue_keys(
     *,
     client_id: int,
     numbers: Collection[str],
-    recordings: Mapping[uuid.UUID, str | None],
+    recordings: Sequence[tuple[uuid.UUID, str | None]],
     at: datetime,
 ) -> Issued:
     """
@@ -220,7 +221,7 @@ def issue_keys(
     Commits by itself, before anything in `default` rests on the keys; hold the callers before writing there.
     What nobody uses after all is given back with `destroy_recording_keys`.
 
-    :param recordings: id of a new recording -> its caller's number, one of `numbers`; None when withheld.
+    :param recordings: id of a new recording, and its caller's number, one of `numbers`; None when withheld.
     """
     keys = selectors.client_keys(client_id)
     issued = Issued(keys)
@@ -278,26 +279,26 @@ def _add_callers(
         issued.find(missing)
     for caller_id, _, _, _, number, raw in made:
         if issued.callers.setdefault(number, caller_id) == caller_id:
-            issued.take(caller_id, Key(raw))
+            issued.take(number, Key(raw))
 
 
 def _add_recording_keys(
     keys: selectors.ClientKeys,
-    recordings: Mapping[uuid.UUID, str | None],
+    recordings: Sequence[tuple[uuid.UUID, str | None]],
     issued: Issued,
     at: datetime,
 ) -> None:
     lines = []
-    tail = f"\t{at.isoformat()}\n"
-    for recording_id, number in recordings.items():
+    client_id, tail = keys.client_id, f"\t{at.isoformat()}\n"
+    for recording_id, number in recordings:
         raw = new_key()
-        caller_id = None if number is None else issued.callers[number]
-        wrapping = keys.current if caller_id is None else issued.content_key(caller_id)
-        wrapped = wrapping.seal(raw, selectors.recording_place(keys.client_id, recording_id))
-        issued.recordings[recording_id] = Key(raw)
+        wrapping, caller = keys.current, "\\N"
+        if number is not None:
+            wrapping, caller = issued.content_key(number), issued.callers[number].hex
+        wrapped = wrapping.seal(raw, selectors.recording_place(client_id, recording_id))
+        issued.recordings.append(Key(raw))
         lines.append(
-            f"{recording_id.hex}\t{keys.client_id}\t{'\\N' if caller_id is None else caller_id.hex}"
-            f"\t{keys.generation}\t\\\\x{wrapped.hex()}{tail}"
+            f"{recording_id.hex}\t{client_id}\t{caller}\t{keys.generation}\t\\\\x{wrapped.hex()}{tail}"
         )
     _copy_in(
         "COPY vault_recordingkey (id, client_id, caller_id, generation, wrapped, created_at) FROM STDIN",

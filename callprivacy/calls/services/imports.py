@@ -300,7 +300,9 @@ def run_import(
     if row is None:
         return True
     try:
-        with source() if source else files.open(row.client_id, row.file_key or import_id, at=clock()) as opened:
+        with (
+            source() if source else files.open(row.client_id, row.file_key or import_id, at=clock()) as opened
+        ):
             finished = _read(row, opened, clock=clock, until=until, on_batch=on_batch, workers=workers)
     except OvertakenError:
         return True
@@ -357,7 +359,7 @@ class _Batch:
         self.facts = [facts for _, facts in found if isinstance(facts, CallFacts)]
         self.refusals = [(line, error) for line, error in found if isinstance(error, RefusedError)]
 
-    def prepare(self, at: datetime) -> intake.Prepared:
+    def prepare(self, at: datetime, *, look_first: bool = True) -> intake.Prepared:
         """Make keys and seal."""
         row = self.row
         return intake.prepare(
@@ -367,6 +369,7 @@ class _Batch:
             facts=self.facts,
             way=Way.IMPORT,
             at=at,
+            look_first=look_first,
         )
 
     def note(self, verdicts: Sequence[Taken], *, at: datetime) -> None:
@@ -420,6 +423,8 @@ class _Pipeline:
         self._next = 0
         self._put = 0
         self._line = row.line
+        # A file holds calls that are known or calls that are not, seldom now these and now those.
+        self._look_first = True
         self._error: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._work, name=f"import-{number}") for number in range(workers)
@@ -479,7 +484,7 @@ class _Pipeline:
             self._turn.notify_all()
 
     def _store(self, batch: _Batch) -> None:
-        prepared = batch.prepare(self._clock())
+        prepared = batch.prepare(self._clock(), look_first=self._look_first)
         with self._turn:
             self._turn.wait_for(lambda: self._next == batch.number or self._error is not None)
             if self._error is not None:
@@ -498,12 +503,13 @@ class _Pipeline:
 
         for attempt in range(intake.ATTEMPTS):
             try:
-                prepared.store(note)
+                verdicts = prepared.store(note)
             except intake.CallerGoneError:
                 if attempt == intake.ATTEMPTS - 1:
                     raise
                 prepared = batch.prepare(self._clock())
             else:
+                self._look_first = Taken.KNOWN in verdicts or Taken.FILLED in verdicts
                 return
 
 

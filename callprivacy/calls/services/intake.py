@@ -13,6 +13,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -21,7 +22,7 @@ from django.db import connection
 from django.db.models import Q
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Caller, Recording, call_id
+from callprivacy.calls.models import Recording, call_id
 from callprivacy.calls.providers.base import CallFacts, Stage
 from callprivacy.calls.services import kept as rows
 from callprivacy.calls.services.erasure import WATERMARK
@@ -32,10 +33,20 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.tenancy.selectors import cutoff_of
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Place, TokenKey
+from callprivacy.vault.sealing import Key, Place, TokenKey
 from callprivacy.vault.services import CallerGoneError
 
-__all__ = ["FACTS", "CallerGoneError", "Prepared", "Taken", "Way", "facts_digest", "oldest_kept", "prepare", "take_in"]
+__all__ = [
+    "FACTS",
+    "CallerGoneError",
+    "Prepared",
+    "Taken",
+    "Way",
+    "facts_digest",
+    "oldest_kept",
+    "prepare",
+    "take_in",
+]
 
 FACTS: Final = "facts"
 """The kind of reference of calls that nobody calls by an id."""
@@ -133,7 +144,7 @@ class _Item:
         self.caller_id: uuid.UUID | None = None
         self.tracking_id: uuid.UUID | None = None
         self.new_id = call_id(facts.started_at)
-        self.recording_id: uuid.UUID | None = None
+        self.recording_id = uuid.uuid4()
         self.recording: bytes | None = None
         self.new_recording = True
 
@@ -146,11 +157,17 @@ def prepare(
     facts: Sequence[CallFacts],
     way: Way,
     at: datetime,
+    look_first: bool = True,
 ) -> Prepared:
-    """Make and commit the keys that these facts need, and seal. Called outside any scope."""
+    """
+    Make and commit the keys that these facts need, and seal. Called outside any scope.
+
+    :param look_first: look which calls are known before making keys for their recordings. Without, keys that turn
+        out to be for nothing are destroyed again.
+    """
     prepared = Prepared(client, provider, connection_id, way, at, len(facts))
     prepared.sort_out(facts)
-    prepared.seal()
+    prepared.seal(look_first=look_first)
     return prepared
 
 
@@ -173,9 +190,8 @@ class Prepared:
         self.issued = vault.Issued(vault_selectors.client_keys(client.pk))
         self.callers: dict[uuid.UUID, str] = {}
         self.caller_lines: dict[uuid.UUID, str] = {}
-        self.unused: set[uuid.UUID] = set()
+        self.unused: list[uuid.UUID] = []
         self.used: set[uuid.UUID] = set()
-        self.filled: set[str] = set()
 
     # --- Before the client's turn ------------------------------------------------------------------------------
 
@@ -213,71 +229,77 @@ class Prepared:
             return tuple((kind, tokens.digest(self.provider, kind, value)) for kind, value in fact.references)
         return ((FACTS, facts_digest(tokens, self.provider, fact)),)
 
-    def seal(self) -> None:
+    def seal(self, *, look_first: bool) -> None:
         """Have the vault make the keys, and seal numbers and references under them."""
-        wanted, existing = self._recordings_wanted()
+        wanted, existing = self._recordings_wanted(look_first=look_first)
         numbers = {item.facts.caller for item in self.items if item.facts.caller is not None}
         self.issued = issued = vault.issue_keys(
-            client_id=self.client.pk, numbers=numbers, recordings=wanted, at=self.at
+            client_id=self.client.pk,
+            numbers=numbers,
+            recordings=[(item.recording_id, item.facts.caller) for item in wanted],
+            at=self.at,
         )
-        self.unused = set(wanted)
-        keys = issued.recordings | (
-            vault_selectors.recording_keys(self.client.pk, existing) if existing else {}
-        )
+        self.unused = [item.recording_id for item in wanted]
+        for number, caller_id in issued.callers.items():
+            self.callers[caller_id] = number
+            if number in issued.fresh:
+                self.caller_lines[caller_id] = self._caller_line(caller_id, number)
         for item in self.items:
-            number = item.facts.caller
-            if number is not None:
-                item.caller_id = caller_id = issued.callers[number]
-                if caller_id in issued.fresh and caller_id not in self.callers:
-                    self.caller_lines[caller_id] = self._caller_line(caller_id, number)
-                self.callers[caller_id] = number
-            if item.recording_id in keys:
-                reference = item.facts.recording_reference or ""
-                item.recording = keys[item.recording_id].seal(
-                    reference.encode(),
-                    Place(self.client.pk, "calls_recording", "reference", item.recording_id),
-                )
+            if item.facts.caller is not None:
+                item.caller_id = issued.callers[item.facts.caller]
+        for item, key in zip(wanted, issued.recordings, strict=True):
+            self._seal_reference(item, key)
+        if existing:
+            keys = vault_selectors.recording_keys(self.client.pk, {item.recording_id for item in existing})
+            for item in existing:
+                if item.recording_id in keys:
+                    self._seal_reference(item, keys[item.recording_id])
 
-    def _recordings_wanted(self) -> tuple[dict[uuid.UUID, str | None], set[uuid.UUID]]:
-        """
-        Ids of recordings to come with their callers' numbers, and ids of those that are here and may change.
+    def _seal_reference(self, item: _Item, key: Key) -> None:
+        place = Place(self.client.pk, "calls_recording", "reference", item.recording_id)
+        item.recording = key.seal((item.facts.recording_reference or "").encode(), place)
 
-        Looks first what is known, so that importing a file again makes no keys for nothing.
-        """
+    def _recordings_wanted(self, *, look_first: bool) -> tuple[list[_Item], list[_Item]]:
+        """Items whose recordings are to come, and those whose recordings are here and may have moved."""
         with_recording = [item for item in self.items if item.facts.recording_reference is not None]
-        if not with_recording:
-            return {}, set()
-        with job_scope(agency_id=self.client.agency_id):
-            known = self._known(with_recording)
-            recorded = dict(
-                Recording.objects.filter(client_id=self.client.pk, call_id__in=set(known.values())).values_list(
-                    "call_id", "pk"
+        known: dict[int, uuid.UUID] = {}
+        recorded: dict[uuid.UUID, uuid.UUID] = {}
+        if with_recording and look_first:
+            with job_scope(agency_id=self.client.agency_id):
+                known = self._known(with_recording)
+                recorded = self._pairs(
+                    "SELECT call_id, id FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+                    set(known.values()),
                 )
-            ) if known else {}  # fmt: skip
-        wanted: dict[uuid.UUID, str | None] = {}
-        existing = set()
+        wanted, existing = [], []
         for item in with_recording:
-            here = recorded.get(known.get(item.index))  # type: ignore[arg-type]
+            here = recorded.get(known[item.index]) if item.index in known else None
             if here is None:
-                item.recording_id = uuid.uuid4()
-                wanted[item.recording_id] = item.facts.caller
+                wanted.append(item)
             elif self.way is Way.HOOK:
                 item.recording_id = here
                 item.new_recording = False
-                existing.add(here)
+                existing.append(item)
         return wanted, existing
+
+    def _pairs(self, query: str, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+        if not ids:
+            return {}
+        with connection.cursor() as cursor:
+            cursor.execute(query, [self.client.pk, _uuids(ids)])
+            return dict(cursor.fetchall())
 
     def _caller_line(self, caller_id: uuid.UUID, number: str) -> str:
         country, region = phone.place_of(number)
         place = Place(self.client.pk, "calls_caller", "number", caller_id)
-        sealed = self.issued.content_key(caller_id).seal(number.encode(), place)
+        sealed = self.issued.content_key(number).seal(number.encode(), place)
         return f"{caller_id.hex}\t\\\\x{sealed.hex()}\t{country}\t{region}\n"
 
     def give_back(self) -> None:
         """Destroy the keys that nothing was written under."""
         if self.unused:
             vault.destroy_recording_keys(client_id=self.client.pk, recording_ids=self.unused)
-            self.unused = set()
+            self.unused = []
 
     # --- In the client's turn ----------------------------------------------------------------------------------
 
@@ -301,8 +323,9 @@ class Prepared:
             # Where the commit itself failed nobody knows whether rows rest on the keys: then they stay.
             if not written:
                 self.give_back()
-        self.unused -= self.used
-        self.give_back()
+        if len(self.used) < len(self.unused):
+            self.unused = [identity for identity in self.unused if identity not in self.used]
+            self.give_back()
         return self.verdicts
 
     def _write(self) -> None:
@@ -327,10 +350,8 @@ class Prepared:
         """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
         if not self.callers:
             return
-        known = set(
-            Caller.objects.filter(client_id=self.client.pk, pk__in=list(self.callers)).values_list(
-                "pk", flat=True
-            )
+        known = self._pairs(
+            "SELECT id, id FROM calls_caller WHERE client_id = %s AND id = ANY(%s::uuid[])", self.callers
         )
         lines = []
         for caller_id, number in self.callers.items():
@@ -346,10 +367,8 @@ class Prepared:
                 )
 
     def _copy(self, cursor: Any, table: str, lines: Collection[str]) -> None:
-        """Fill a temporary table anew; between transactions it empties itself."""
-        if table in self.filled:
-            cursor.execute(f"DELETE FROM {table}")
-        self.filled.add(table)
+        """Fill a temporary table anew."""
+        cursor.execute(f"DELETE FROM {table}")
         with cursor.copy(f"COPY {table} FROM STDIN") as copy:
             copy.write("".join(lines))
 
@@ -390,8 +409,8 @@ class Prepared:
             for kind, indexes in by_kind.items():
                 cursor.execute(
                     "SELECT digest, call_id FROM calls_callref"
-                    " WHERE client_id = %s AND provider = %s AND kind = %s AND digest = ANY(%s)",
-                    [self.client.pk, self.provider, kind, list(indexes)],
+                    " WHERE client_id = %s AND provider = %s AND kind = %s AND digest = ANY(%s::bytea[])",
+                    [self.client.pk, self.provider, kind, vault_selectors.byte_array(indexes)],
                 )
                 for digest, identity in cursor.fetchall():
                     found.setdefault(indexes[bytes(digest)], identity)
@@ -407,7 +426,7 @@ class Prepared:
         if unknown:
             with connection.cursor() as cursor:
                 self._copy(cursor, "intake_call", lines)
-            same, doubtful = self._match(unknown)
+            same, doubtful = self._match(unknown) if self._may_match(unknown) else ({}, set())
             known |= same
             added = [item for item in unknown if item.index not in same]
             self._add(added, left_out=list(same))
@@ -443,7 +462,7 @@ class Prepared:
         for item in items:
             facts = item.facts
             ms = (facts.started_at - _EPOCH) // _MILLISECOND
-            caller_id, tracking_id, recording_id = item.caller_id, item.tracking_id, item.recording_id
+            caller_id, tracking_id = item.caller_id, item.tracking_id
             lines.append(
                 f"{item.index}\t{item.new_id.hex}\t{ms - _CLOSE_MS:012x}{_ZEROS}\t{ms + _CLOSE_MS + 1:012x}{_ZEROS}"
                 f"\t{caller_id.hex if caller_id else _N}\t{facts.caller_withheld}"
@@ -453,10 +472,32 @@ class Prepared:
                 f"\t{facts.country}\t{facts.region}\t{_or_null(facts.first_call)}\t{_or_null(facts.qualified)}"
                 f"\t{_or_null(facts.value_cents)}\t{_array(facts.tags) if facts.tags else '{}'}"
                 f"\t{rows.first_sequence(facts, way)}"
-                f"\t{recording_id.hex if recording_id and item.recording else _N}"
+                f"\t{item.recording_id.hex if item.recording else _N}"
                 f"\t{f'\\\\x{item.recording.hex()}' if item.recording else _N}\t{_or_null(facts.recording_seconds)}\n"
             )
         return lines
+
+    def _may_match(self, items: Iterable[_Item]) -> bool:
+        """
+        Whether any call of the client came by another way.
+
+        Where all that is here is known by one kind of reference of this provider's, and so is what comes, whatever
+        else may look alike is another call.
+        """
+        kinds = {kind for item in items for kind, _ in item.references}
+        if len(kinds) > 1:
+            return True
+        (kind,) = kinds
+        with connection.cursor() as cursor:
+            for comparison in ("<", ">"):
+                cursor.execute(
+                    "SELECT 1 FROM calls_callref"
+                    f" WHERE client_id = %s AND (provider, kind) {comparison} (%s, %s) LIMIT 1",
+                    [self.client.pk, self.provider, kind],
+                )
+                if cursor.fetchone() is not None:
+                    return True
+        return False
 
     def _match(self, items: Sequence[_Item]) -> tuple[dict[int, uuid.UUID], set[int]]:
         """
@@ -505,7 +546,7 @@ class Prepared:
                 f" SELECT %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)",
                 [*scope, self.connection_id, self.at, left_out],
             )
-            recorded = [item.recording_id for item in items if item.recording_id and item.recording]
+            recorded = [item.recording_id for item in items if item.recording is not None]
             if recorded:
                 cursor.execute(
                     "INSERT INTO calls_recording (agency_id, client_id, state, provider, id, call_id, reference, seconds)"
@@ -549,14 +590,16 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {columns}, r.id, r.seconds FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id"
-                " WHERE c.client_id = %s AND c.id = ANY(%s) FOR UPDATE OF c",
-                [self.client.pk, list(set(known.values()))],
+                " WHERE c.client_id = %s AND c.id = ANY(%s::uuid[]) FOR UPDATE OF c",
+                [self.client.pk, _uuids(set(known.values()))],
             )
             stored = {row[0]: Kept(*row) for row in cursor.fetchall()}
         ids: dict[int, uuid.UUID] = {}
-        changed: list[Kept] = []
+        changed: dict[uuid.UUID, Kept] = {}
+        moves: dict[uuid.UUID, uuid.UUID] = {}
         for item in items:
-            before = stored.get(known[item.index])
+            identity = known[item.index]
+            before = stored.get(identity)
             if before is None:
                 self.verdicts[item.index] = Taken.ERASED
                 continue
@@ -567,32 +610,31 @@ class Prepared:
                 caller_id=item.caller_id,
                 tracking_number_id=item.tracking_id,
             )
-            moved = self._moved(before, item)
-            recorded = self._update_recording(before, after, item)
+            after, recorded = self._update_recording(before, after, item)
+            moved = self._moved(moves.get(identity, identity), item)
+            if moved is not None:
+                moves[identity] = moved
             if after != before:
-                changed.append(after)
+                changed[identity] = stored[identity] = after
             filled = any(getattr(after, name) != getattr(before, name) for name in rows.COLUMNS[1:-1])
-            self.verdicts[item.index] = (
-                Taken.CHANGED if overruled or moved or recorded is Taken.CHANGED
-                else Taken.FILLED if filled or recorded is Taken.FILLED
-                else Taken.KNOWN
-            )  # fmt: skip
-            ids[item.index] = before.id
-        self._write_changes(changed)
-        for item in items:
-            if item.index in ids and (earlier := self._moved(stored[ids[item.index]], item)):
-                self._move(ids[item.index], earlier)
-                ids[item.index] = earlier
-        return ids
+            if overruled or moved is not None or recorded is Taken.CHANGED:
+                self.verdicts[item.index] = Taken.CHANGED
+            else:
+                self.verdicts[item.index] = Taken.FILLED if filled else recorded
+            ids[item.index] = identity
+        self._write_changes(list(changed.values()))
+        for old, new in moves.items():
+            self._move(old, new)
+        return {index: moves.get(identity, identity) for index, identity in ids.items()}
 
-    def _moved(self, before: Kept, item: _Item) -> uuid.UUID | None:
+    def _moved(self, identity: uuid.UUID, item: _Item) -> uuid.UUID | None:
         """The id of a call whose tracker now says that it started earlier; its random part stays."""
         if self.way is not Way.HOOK or item.facts.stage in {Stage.ADDENDUM, Stage.MODIFIED}:
             return None
         ms = (item.facts.started_at - _EPOCH) // _MILLISECOND
-        if ms >= before.id.int >> 80:
+        if ms >= identity.int >> 80:
             return None
-        return uuid.UUID(int=ms << 80 | before.id.int & ((1 << 80) - 1))
+        return uuid.UUID(int=ms << 80 | identity.int & ((1 << 80) - 1))
 
     def _move(self, old: uuid.UUID, new: uuid.UUID) -> None:
         """Give a call another id, and what hangs on it; the keys between them are checked at the commit."""
@@ -606,11 +648,11 @@ class Prepared:
                     [new, self.client.pk, old],
                 )
 
-    def _update_recording(self, before: Kept, after: Kept, item: _Item) -> Taken:
+    def _update_recording(self, before: Kept, after: Kept, item: _Item) -> tuple[Kept, Taken]:
         """Add a recording that there was none of; where there is one, a tracker may change where it is."""
         if before.recording_id is None:
-            if item.recording is None or item.recording_id is None or not item.new_recording:
-                return Taken.KNOWN
+            if item.recording is None or not item.new_recording:
+                return replace(after, recording_seconds=None), Taken.KNOWN
             Recording.objects.create(
                 pk=item.recording_id,
                 agency_id=self.client.agency_id,
@@ -621,7 +663,7 @@ class Prepared:
                 seconds=after.recording_seconds,
             )
             self.used.add(item.recording_id)
-            return Taken.FILLED
+            return replace(after, recording_id=item.recording_id), Taken.FILLED
         changes: dict[str, Any] = {}
         if before.recording_seconds != after.recording_seconds:
             changes["seconds"] = after.recording_seconds
@@ -631,11 +673,10 @@ class Prepared:
             if old.reference.reveal(key) != item.facts.recording_reference:
                 changes["reference"] = item.recording
         if not changes:
-            return Taken.KNOWN
+            return after, Taken.KNOWN
         Recording.objects.filter(pk=before.recording_id).update(**changes)
-        return (
-            Taken.CHANGED if "reference" in changes or before.recording_seconds is not None else Taken.FILLED
-        )
+        is_change = "reference" in changes or before.recording_seconds is not None
+        return after, Taken.CHANGED if is_change else Taken.FILLED
 
     def _write_changes(self, changed: Sequence[Kept]) -> None:
         if not changed:
@@ -700,6 +741,11 @@ _CANDIDATES: Final = """
             OR t.caller_withheld AND c.caller_withheld AND t.seconds = c.seconds
                AND t.tracking_number_id = c.tracking_number_id)
 """
+
+
+def _uuids(ids: Iterable[uuid.UUID]) -> str:
+    """An array of ids as PostgreSQL reads it; a list of thousands takes the driver much longer."""
+    return "{" + ",".join([identity.hex for identity in ids]) + "}"
 
 
 def _or_null(value: object) -> object:
