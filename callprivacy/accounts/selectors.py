@@ -136,6 +136,11 @@ class Cell:
     granted_at: datetime
     ends_at: datetime | None
 
+    @property
+    def last_instant(self) -> datetime | None:
+        """The last moment at which it counts: within its last day, where its end is a midnight."""
+        return None if self.ends_at is None else self.ends_at - timedelta(seconds=1)
+
     def counts_at(self, at: datetime) -> bool:
         """Whether it is still honoured."""
         return self.ends_at is None or at < self.ends_at

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from datetime import datetime
+
+from django.http import HttpResponse  # noqa: TID251
 from django.test import Client as Browser
+from django.utils import timezone
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
@@ -38,3 +41,8 @@ def actions_of(agency_id: int) -> list[str]:
     """The names of an agency's events, oldest first."""
     with job_scope(agency_id=agency_id):
         return list(Event.objects.order_by("id").values_list("action", flat=True))
+
+
+def now() -> datetime:
+    """The database's own time, which decides whether a grant has ended."""
+    return timezone.now()  # noqa: TID251

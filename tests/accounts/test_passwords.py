@@ -20,7 +20,10 @@ from callprivacy.accounts.passwords import ComplexityValidator
         ("Correct-Horse-Battery", "Add a digit."),
         ("CorrectHorse7Battery", "Add a symbol such as ! or -."),
         ("Short-7-now", "Add 1 more character."),
-        ("", "Add 12 more characters, a small letter, a capital letter, a digit and a symbol such as ! or -."),
+        (
+            "",
+            "Add 12 more characters, a small letter, a capital letter, a digit and a symbol such as ! or -.",
+        ),
     ],
 )
 def test_the_message_names_everything_that_is_missing(password: str, message: str) -> None:

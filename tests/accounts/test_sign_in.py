@@ -125,7 +125,9 @@ def test_no_name_is_in_the_houses_log(people: cast.Cast) -> None:
 # --- guesses ---
 
 
-def test_after_five_failures_a_name_waits_longer_and_longer_but_never_over_a_minute(people: cast.Cast) -> None:
+def test_after_five_failures_a_name_waits_longer_and_longer_but_never_over_a_minute(
+    people: cast.Cast,
+) -> None:
     digest, at = selectors.digest_of_name(BOB), NOON
     for _ in range(5):
         slow.start_attempt(digest=digest, at=at)

@@ -72,7 +72,7 @@ def invite(request: StaffRequest) -> HttpResponse:
             form.add_error("email", str(error))
         else:
             invitations.send_mail_on_commit(
-                invitation=invitation, token=token, agency_name=request.agency.name
+                invitation=invitation, token=token, agency_name=request.agency.name, at=request.at
             )
             messages.success(
                 request, f"{invitation.name} gets a mail with a link that works once, for 7 days."

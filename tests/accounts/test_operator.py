@@ -1,0 +1,135 @@
+"""The operator's pages: agencies and people to look at, two deeds, and nothing of any caller."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from callprivacy.accounts.admin import site
+from callprivacy.accounts.models import Invitation, Membership, User
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import job_scope, operator_scope
+from tests import cast, make
+from tests.accounts.browsers import BACKEND, now, sign_in, signed_in
+from tests.make import PASSWORD
+
+pytestmark = pytest.mark.django_db
+PAGES = (
+    "/operator/",
+    "/operator/tenancy/agency/",
+    "/operator/tenancy/agency/new/",
+    "/operator/accounts/membership/",
+)
+
+
+@pytest.fixture
+def people() -> cast.Cast:
+    return cast.assemble()
+
+
+@pytest.fixture
+def operator() -> Browser:
+    user = User.objects.create_user("op@platform.example", PASSWORD, name="Olga", is_staff=True)
+    browser = Browser()
+    browser.force_login(user, backend=BACKEND)
+    return browser
+
+
+@pytest.mark.parametrize("url", PAGES)
+@pytest.mark.parametrize("who", ["alice", "bob", "carol", "mallory"])
+def test_for_everybody_else_there_is_nothing(people: cast.Cast, who: str, url: str) -> None:
+    assert signed_in(getattr(people, who)).get(url).status_code == 404
+
+
+def test_a_stranger_is_sent_to_the_one_door(people: cast.Cast) -> None:
+    for url in PAGES:
+        answer = Browser().get(url, follow=True)
+        assert answer.redirect_chain[-1][0].startswith("/accounts/login/")
+
+
+def test_an_operator_sees_agencies_and_people(people: cast.Cast, operator: Browser) -> None:
+    assert operator.get("/")["Location"] == "/operator/"
+    assert "Agencies and people" in operator.get("/operator/").content.decode()
+    page = operator.get("/operator/tenancy/agency/").content.decode()
+    assert "Acme" in page
+    assert "Globex" in page
+    assert (
+        "Invite an officer"
+        in operator.get(f"/operator/tenancy/agency/{people.acme.pk}/change/").content.decode()
+    )
+    page = operator.get("/operator/accounts/membership/?q=bob").content.decode()
+    assert "bob@acme.example" in page
+    assert operator.get(f"/operator/accounts/membership/{people.bob.pk}/change/").status_code == 200
+
+
+def test_nothing_is_changed_or_deleted_there(people: cast.Cast, operator: Browser) -> None:
+    acme, bob = people.acme.pk, people.bob.pk
+    for url in (
+        f"/operator/tenancy/agency/{acme}/change/",
+        f"/operator/tenancy/agency/{acme}/delete/",
+        "/operator/tenancy/agency/add/",
+        f"/operator/accounts/membership/{bob}/change/",
+        f"/operator/accounts/membership/{bob}/delete/",
+    ):
+        with job_scope(agency_id=acme):
+            before = Event.objects.count()
+        assert operator.post(url, {"name": "X", "role": "admin"}).status_code in {403, 404}, url
+        with job_scope(agency_id=acme):
+            assert Event.objects.count() == before
+    with job_scope(agency_id=acme):
+        assert Membership.objects.get(pk=bob).role == "reviewer"
+
+
+def test_only_agencies_and_memberships_are_registered_and_no_callers_row_is_reached(
+    people: cast.Cast,
+) -> None:
+    make.call(people.dentist, "+12125550101")
+    assert set(site._registry) == {Agency, Membership}
+    with operator_scope():
+        assert Agency.objects.count() == 2
+        assert Call.objects.count() == Client.objects.count() == Invitation.objects.count() == 0
+
+
+def test_an_operator_makes_an_agency_and_invites_officers(people: cast.Cast, operator: Browser) -> None:
+    given = {
+        "name": "Northlight",
+        "time_zone": "America/Denver",
+        "officer_name": "Ann",
+        "officer": "ann@northlight.example",
+    }
+    answer = operator.post("/operator/tenancy/agency/new/", given, follow=True)
+    assert "Northlight is there" in answer.content.decode()
+    with operator_scope():
+        northlight = Agency.objects.get(slug="northlight")
+    with job_scope(agency_id=northlight.pk):
+        assert Invitation.objects.get().email == "ann@northlight.example"
+        event = Event.objects.filter(action="agency.created").get()
+    assert event.actor_kind == "operator"
+    assert event.actor_user_id == User.objects.get(email="op@platform.example").pk
+    assert (
+        "called northlight already" in operator.post("/operator/tenancy/agency/new/", given).content.decode()
+    )
+    url = f"/operator/tenancy/agency/{northlight.pk}/officer/"
+    assert operator.get(url).status_code == 200
+    assert operator.post(url, {"name": "Bea", "email": "bea@northlight.example"}).status_code == 302
+    again = operator.post(url, {"name": "Bea", "email": "bea@northlight.example"})
+    assert "is open already" in again.content.decode()
+    assert operator.post("/operator/tenancy/agency/999999/officer/", {"name": "B"}).status_code == 404
+
+
+def test_an_operator_who_stops_being_one_is_out_at_once(people: cast.Cast, operator: Browser) -> None:
+    User.objects.filter(email="op@platform.example").update(is_staff=False)
+    assert operator.get("/operator/").status_code == 404
+    assert operator.get("/clients/")["Location"] == "/accounts/login/"
+
+
+def test_an_operators_sign_in_is_in_the_houses_log(people: cast.Cast, operator: Browser) -> None:
+    from callprivacy.audit.models import HouseEvent
+
+    browser = Browser()
+    assert sign_in(browser, "op@platform.example").status_code == 302
+    assert browser.get("/operator/").status_code == 200
+    with operator_scope():
+        assert HouseEvent.objects.filter(action="person.signed_in", at__lte=now()).exists()

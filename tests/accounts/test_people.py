@@ -1,0 +1,121 @@
+"""Who manages people: roles, suspension, and that somebody always can."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import people as deeds
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from tests import cast, make
+from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def people() -> cast.Cast:
+    return cast.assemble()
+
+
+def state_of(person: Membership) -> tuple[str, str]:
+    with job_scope(agency_id=person.agency_id):
+        found = Membership.objects.get(pk=person.pk)
+    return found.role, found.state
+
+
+def test_suspending_signs_out_and_reactivating_lets_in_again(people: cast.Cast) -> None:
+    bob, carol = Browser(), signed_in(people.carol)
+    sign_in(bob, "bob@acme.example")
+    carol.post(f"/people/{people.bob.pk}/suspend/")
+    assert not is_in(bob)
+    assert state_of(people.bob) == ("reviewer", "suspended")
+    page = carol.get(f"/people/{people.bob.pk}/").content.decode()
+    assert "While suspended" in page
+    carol.post(f"/people/{people.bob.pk}/reactivate/")
+    sign_in(bob, "bob@acme.example")
+    assert bob.get("/clients/dentist/").status_code == 200
+    said = actions_of(people.acme.pk)
+    assert said.count("person.suspended") == said.count("person.reactivated") == 1
+
+
+def test_a_second_suspension_is_no_second_deed(people: cast.Cast) -> None:
+    by = Actor.staff(user_id=people.carol.user_id)
+    with job_scope(agency_id=people.acme.pk):
+        deeds.suspend(membership=people.bob, by=by, at=NOON)
+        deeds.suspend(membership=people.bob, by=by, at=NOON)
+        deeds.reactivate(membership=people.bob, by=by, at=NOON)
+        deeds.reactivate(membership=people.bob, by=by, at=NOON)
+    said = actions_of(people.acme.pk)
+    assert said.count("person.suspended") == said.count("person.reactivated") == 1
+
+
+def test_a_role_is_changed_and_grants_stay(people: cast.Cast) -> None:
+    answer = signed_in(people.carol).post(f"/people/{people.bob.pk}/role/", {"role": "agent"}, follow=True)
+    assert "Bob is agent now." in answer.content.decode()
+    assert state_of(people.bob)[0] == "agent"
+    assert signed_in(people.bob).get("/clients/dentist/").status_code == 200
+    assert actions_of(people.acme.pk)[-1] == "person.changed_role"
+
+
+def test_nobody_changes_their_own_role_or_suspends_themselves(people: cast.Cast) -> None:
+    browser = signed_in(people.carol)
+    answer = browser.post(f"/people/{people.carol.pk}/role/", {"role": "officer"})
+    assert answer.status_code == 422
+    assert "nobody changes their own role" in answer.content.decode()
+    answer = browser.post(f"/people/{people.carol.pk}/suspend/", follow=True)
+    assert "nobody changes their own role" in answer.content.decode()
+    assert state_of(people.carol) == ("admin", "active")
+
+
+def test_the_last_who_manages_people_stays(people: cast.Cast) -> None:
+    by_job = Actor.job("tests")
+    with job_scope(agency_id=people.acme.pk):
+        deeds.suspend(membership=people.alice, by=by_job, at=NOON)
+        with pytest.raises(deeds.LastManagerError):
+            deeds.suspend(membership=people.carol, by=by_job, at=NOON)
+        with pytest.raises(deeds.LastManagerError):
+            deeds.change_role(membership=people.carol, role=Role.AGENT, by=by_job, at=NOON)
+        deeds.change_role(
+            membership=people.carol, role=Role.OFFICER, by=Actor.staff(user_id=people.carol.user_id), at=NOON
+        )
+    assert state_of(people.carol) == ("officer", "active")
+
+
+def test_a_manager_whose_user_is_inactive_does_not_count(people: cast.Cast) -> None:
+    people.alice.user.is_active = False
+    people.alice.user.save(update_fields=["is_active"])
+    with job_scope(agency_id=people.acme.pk), pytest.raises(deeds.LastManagerError):
+        deeds.suspend(membership=people.carol, by=Actor.job("tests"), at=NOON)
+
+
+def test_row_security_lets_managers_alone_change_people(people: cast.Cast) -> None:
+    from django.db import DatabaseError, transaction
+
+    bob = people.bob
+    with staff_scope(agency_id=people.acme.pk, user_id=bob.user_id):
+        assert Membership.objects.filter(pk=bob.pk).update(role="admin") == 0
+        with pytest.raises(DatabaseError), transaction.atomic():
+            make.access.write_bundle(
+                agency_id=people.acme.pk,
+                user_id=bob.user_id,
+                client_ids=[people.plumber.pk],
+                bundle=Role.OFFICER,
+                granted_by_id=bob.user_id,
+                at=NOON,
+                ends_at=None,
+            )
+    with staff_scope(agency_id=people.acme.pk, user_id=people.carol.user_id):
+        assert Membership.objects.filter(pk=bob.pk).update(role="agent") == 1
+
+
+def test_the_list_is_filtered_and_asks_few_questions(people: cast.Cast) -> None:
+    page = signed_in(people.alice).get("/people/?q=BOB@&role=reviewer").content.decode()
+    assert "bob@acme.example" in page
+    assert "carol@acme.example" not in page
+    page = signed_in(people.alice).get("/people/?state=suspended").content.decode()
+    assert "Nobody like that" in page
