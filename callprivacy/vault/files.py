@@ -165,7 +165,9 @@ class Reader(io.RawIOBase):
         self._number += 1
 
     def close(self) -> None:
-        self._file.close()
+        # Where there was no file, the interpreter closes what was begun all the same.
+        if "_file" in self.__dict__:
+            self._file.close()
         super().close()
 
 
