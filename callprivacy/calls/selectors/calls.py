@@ -31,8 +31,8 @@ from callprivacy.tenancy.models import Agency, Client
 
 PAGE = 50
 # Calls that one page looks at where no index answers its filter, over all its clients together.
-LOOKS_AT = 20_000
-LOOKS_AT_LEAST = 100
+LOOKS_AT = 10_000
+LOOKS_AT_LEAST = 20
 # Up to here every client is asked for a whole page; above, only those that can be on it.
 ASKED_TOGETHER = 200
 # Up to here the choices of a filter come from the calls, above from the tracking numbers.

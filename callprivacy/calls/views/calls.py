@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -81,9 +83,33 @@ def _without_cursors(request: StaffRequest) -> str:
     return asked.urlencode()
 
 
-def _rows(calls: list[Call]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list, ready to print: the list is the page that is opened most, and a part costs it 0.1 ms."""
+
+    call: Call
+    mask: masks.Mask
+    url: str
+    local: datetime
+    when: str
+    length: str
+
+
+def _rows(calls: list[Call]) -> list[Row]:
     masked = masks.masks_of(calls)
-    return [{"call": call, "mask": masked[call.pk], "length": _length(call.seconds)} for call in calls]
+    return [_row(call, masked[call.pk]) for call in calls]
+
+
+def _row(call: Call, mask: masks.Mask) -> Row:
+    local = call.started_at.astimezone(ZoneInfo(call.client.time_zone))
+    return Row(
+        call=call,
+        mask=mask,
+        url=reverse("calls:call", args=[call.client.slug, call.pk]),
+        local=local,
+        when=f"{local.day} {local:%b %Y, %H:%M}",
+        length=_length(call.seconds),
+    )
 
 
 def _length(seconds: int | None) -> str:
