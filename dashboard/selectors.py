@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count
@@ -16,13 +16,14 @@ from callprivacy.calls.selectors import counts
 from callprivacy.calls.selectors.counts import ClientCount, DayCount, DueCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
 _AT_MOST = 200
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +110,19 @@ def connections(membership: Membership, *, at: datetime) -> list[Connection]:
     ids = access.client_ids_with(membership, Permission.VIEW_CLIENT, at=at)
     rows = Connection.objects.filter(client_id__in=ids, is_active=True).select_related("client")
     return list(rows.order_by("last_event_at", "client__name")[:20])
+
+
+def demo_extent(agency: Agency) -> list[dict[str, str]]:
+    """What goes with a demo, counted as far as the person may see it."""
+    people = Membership.objects.filter(agency=agency).count()
+    clients = Client.objects.filter(agency=agency).count()
+    calls = sum(row.calls for row in counts.calls_since(_client_ids(agency), _BEGINNING).values())
+    return [
+        {"label": "Clients", "value": f"{clients:,}"},
+        {"label": "Calls you can see", "value": f"{calls:,}"},
+        {"label": "People", "value": f"{people:,}"},
+    ]
+
+
+def _client_ids(agency: Agency) -> list[int]:
+    return list(Client.objects.filter(agency=agency).values_list("pk", flat=True))

@@ -1,0 +1,160 @@
+"""Retention as people meet it: the effect is shown first, the right person signs, a stranger finds nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client as Browser
+from django.utils import timezone
+
+from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from retention import tasks
+from retention.enums import RunState
+from retention.models import Errand, Run
+from tests import make
+from tests.cast import Cast
+
+ANNA = "+12125550101"
+REASON = "The client asked for ninety days in its new contract."
+
+
+def _browser(membership: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+def _dentist(cast: Cast) -> Client:
+    with job_scope(agency_id=cast.acme.pk):
+        return Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+
+
+def test_shortening_shows_its_effect_before_it_is_saved(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=100))
+    browser = _browser(cast.alice)
+    url = "/clients/dentist/policies/days/"
+
+    shown = browser.post(url, {"days": "90", "reason": REASON})
+
+    assert "More calls become due" in shown.content.decode()
+    assert _dentist(cast).keep_for_days == 365
+    saved = browser.post(url, {"days": "90", "reason": REASON, "confirmed": "1"})
+    assert saved.status_code == 302
+    assert _dentist(cast).keep_for_days == 90
+    with job_scope(agency_id=cast.acme.pk):
+        event = Event.objects.get(action="policy.changed")
+    assert (event.details["was_days"], event.details["days"]) == (365, 90)
+    assert event.reason_hash
+
+
+def test_a_change_without_a_reason_is_refused_beside_the_field(cast: Cast) -> None:
+    page = _browser(cast.alice).post("/clients/dentist/policies/days/", {"days": "90", "reason": "short"})
+
+    assert "at least 15 characters" in page.content.decode()
+    assert _dentist(cast).keep_for_days == 365
+
+
+def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
+    make.call(cast.dentist, "+12125550177", at=timezone.now() - timedelta(days=4))
+
+    page = _browser(cast.alice).get("/clients/dentist/policies/dry-run/").content.decode()
+
+    assert "••• 0101" in page
+    assert "0177" not in page
+    assert "2125550101" not in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 2
+
+
+def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
+    browser = _browser(cast.alice)
+
+    stale = browser.post(
+        "/clients/dentist/policies/go-live/", {"calls": "0", "recordings": "0", "callers": "0"}
+    )
+    assert "counts have changed" in stale.content.decode()
+    signed = browser.post(
+        "/clients/dentist/policies/go-live/", {"calls": "1", "recordings": "0", "callers": "1"}
+    )
+    assert signed.status_code == 302
+    assert _dentist(cast).retention_state == RetentionState.LIVE
+    started = browser.post("/retention/runs/")
+    tasks.work_runs()
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 0
+        assert Run.objects.get().state == RunState.DONE
+    page = browser.get(started["Location"]).content.decode()
+    assert "Finished" in page
+
+
+def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:
+    browser = _browser(cast.alice)
+    started = browser.post("/retention/runs/")
+    assert "every 1s" in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
+    tasks.work_runs()
+    assert "every 1s" not in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
+
+
+def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
+    make.recording(call, "https://vendor.example/r/secret")
+    browser = _browser(cast.alice)
+    browser.post("/clients/dentist/policies/go-live/", {"calls": "1", "recordings": "1", "callers": "1"})
+    browser.post("/retention/runs/")
+    tasks.work_runs()
+    with job_scope(agency_id=cast.acme.pk):
+        errand = Errand.objects.get()
+
+    listed = browser.get("/clients/dentist/errands/").content.decode()
+    shown = browser.post(f"/clients/dentist/errands/{errand.pk}/").content.decode()
+    browser.post("/clients/dentist/errands/", {"errand": str(errand.pk)})
+
+    assert "vendor.example" not in listed
+    assert "https://vendor.example/r/secret" in shown
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Errand.objects.exists()
+        actions = set(Event.objects.filter(subject_id=str(errand.pk)).values_list("action", flat=True))
+    assert actions == {"errand.shown", "errand.done"}
+
+
+PAGES = (
+    "/clients/dentist/policies/",
+    "/clients/dentist/policies/dry-run/",
+    "/clients/dentist/policies/go-live/",
+    "/clients/dentist/policies/observe/",
+    "/clients/dentist/errands/",
+)
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_each_page_opens_for_the_officer_and_for_nobody_else(cast: Cast, url: str) -> None:
+    assert _browser(cast.alice).get(url).status_code == 200
+    assert _browser(cast.bob).get(url).status_code == 403
+    assert _browser(cast.carol).get(url).status_code == 403
+    assert _browser(cast.mallory).get(url).status_code == 404
+    assert Browser().get(url).status_code == 302
+
+
+def test_the_agencys_pages_open_for_the_officer_and_for_nobody_else(cast: Cast) -> None:
+    for url in ("/retention/", "/retention/agency/"):
+        assert _browser(cast.alice).get(url).status_code == 200
+        assert _browser(cast.bob).get(url).status_code == 403
+        assert _browser(cast.carol).get(url).status_code == 403
+        assert Browser().get(url).status_code == 302
+
+
+def test_another_agencys_run_is_not_there(cast: Cast) -> None:
+    started = _browser(cast.alice).post("/retention/runs/")
+
+    assert _browser(cast.mallory).get(started["Location"]).status_code == 404
+    assert _browser(cast.mallory).post(f"{started['Location']}cancel/").status_code == 404
+    assert _browser(cast.bob).get(started["Location"]).status_code == 404
