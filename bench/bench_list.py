@@ -1,10 +1,12 @@
 """
-The list of calls at 5,000,000 calls of 500 clients, 29 of them granted, against the same page at 50,000 calls.
+The list of calls at 5,000,000 calls of 500 clients, 29 of them granted, against the same page at 50,000
+calls.
 
     python -m bench.bench_list [--calls 5000000] [--times 100] [--explain]
 
-Goals: at most 12 queries a page; the median under 60 ms in the server, middleware and template included; at most 1.5
-times the median at 50,000 calls; also for one grant on a client silent for a year, and for filters without hits.
+Goals: at most 12 queries a page; the median under 60 ms in the server, middleware and template included; at
+most 1.5 times the median at 50,000 calls; also for one grant on a client silent for a year, and for filters
+without hits.
 """
 
 from __future__ import annotations
@@ -36,18 +38,18 @@ GOALS = (
 )
 
 _FILL = """
-INSERT INTO calls_call (id, agency_id, client_id, caller_id, caller_withheld, tracking_number_id, direction, outcome,
-    seconds, source, campaign, medium, country, region, first_call, tags, sequence, received_at)
-SELECT (lpad(to_hex((extract(epoch FROM s.at) * 1000)::bigint), 12, '0') || '7' || substr(s.noise, 1, 3) || '8'
-        || substr(s.noise, 5, 15))::uuid,
+INSERT INTO calls_call (id, agency_id, client_id, caller_id, caller_withheld, tracking_number_id, direction,
+outcome, seconds, source, campaign, medium, country, region, first_call, tags, sequence, received_at)
+SELECT (lpad(to_hex((extract(epoch FROM s.at) * 1000)::bigint), 12, '0') || '7' || substr(s.noise, 1, 3) ||
+'8' || substr(s.noise, 5, 15))::uuid,
     %(agency)s, s.client, s.caller, s.caller IS NULL, s.number,
     CASE WHEN s.n %% 11 = 0 THEN 'outbound' ELSE 'inbound' END,
     (ARRAY['answered','answered','answered','missed','voicemail','abandoned'])[1 + s.n %% 6],
-    ((s.n::bigint * 7919) %% 900)::int, (ARRAY['Google Ads','Google Ads','Google Organic','Bing','Yelp','Facebook','Direct mail','Radio'])[1 + s.n %% 8],
-    CASE WHEN s.n %% 3 = 0 THEN '' ELSE 'Campaign ' || chr(65 + s.n %% 12) END, 'cpc', 'US',
-    (ARRAY['CA','NY','TX','FL','GA','IL','OH','WA'])[1 + (s.n / 8) %% 8], s.n %% 4 = 0, ARRAY[]::varchar[], -1, s.at
-FROM (
-    SELECT g.n, md5(g.n::text) AS noise, c.id AS client,
+    ((s.n::bigint * 7919) %% 900)::int, (ARRAY['Google Ads','Google Ads','Google
+    Organic','Bing','Yelp','Facebook','Direct mail','Radio'])[1 + s.n %% 8], CASE WHEN s.n %% 3 = 0 THEN ''
+    ELSE 'Campaign ' || chr(65 + s.n %% 12) END, 'cpc', 'US',
+    (ARRAY['CA','NY','TX','FL','GA','IL','OH','WA'])[1 + (s.n / 8) %% 8], s.n %% 4 = 0, ARRAY[]::varchar[],
+    -1, s.at FROM ( SELECT g.n, md5(g.n::text) AS noise, c.id AS client,
         CASE WHEN g.n %% 20 = 0 THEN NULL ELSE (c.callers)[1 + g.n %% cardinality(c.callers)] END AS caller,
         (c.numbers)[1 + g.n %% cardinality(c.numbers)] AS number,
         now() - make_interval(secs => CASE WHEN c.rank = {clients} THEN 366 * 86400 ELSE 0 END
@@ -59,8 +61,8 @@ FROM (
 """
 _RECORDINGS = """
 INSERT INTO calls_recording (id, agency_id, client_id, call_id, state, reference, provider)
-SELECT gen_random_uuid(), agency_id, client_id, id, 'withheld', '\\x01'::bytea || decode(repeat('ab', 60), 'hex'), 'callrail'
-FROM calls_call WHERE outcome = 'answered'
+SELECT gen_random_uuid(), agency_id, client_id, id, 'withheld', '\\x01'::bytea || decode(repeat('ab', 60),
+'hex'), 'callrail' FROM calls_call WHERE outcome = 'answered'
 """
 
 
@@ -122,7 +124,9 @@ def prepare(databases: Any, calls: int) -> Place:
                 )
                 for line in range(5)
             )  # fmt: skip
-    many, one, everything = (make.person(agency, name, Role.REVIEWER, at=at) for name in ("many", "one", "all"))
+    many, one, everything = (
+        make.person(agency, name, Role.REVIEWER, at=at) for name in ("many", "one", "all")
+    )
     for client in clients[::17][:GRANTED]:
         make.grant(many, client)
     make.grant(one, clients[-1])
@@ -141,7 +145,8 @@ def _fill(pair: Any, agency_id: int, calls: int) -> None:
         admin.execute(
             "CREATE TEMP TABLE filling AS SELECT c.id, row_number() OVER (ORDER BY c.id)::int AS rank,"
             " ARRAY(SELECT k.id FROM calls_caller k WHERE k.client_id = c.id) AS callers,"
-            " ARRAY(SELECT t.id FROM calls_trackingnumber t WHERE t.client_id = c.id) AS numbers FROM tenancy_client c"
+            " ARRAY(SELECT t.id FROM calls_trackingnumber t WHERE t.client_id = c.id) AS numbers"
+            " FROM tenancy_client c"
         )
         admin.execute("CREATE INDEX ON filling (rank)")
         admin.execute("ANALYZE filling")
@@ -194,7 +199,8 @@ class Figure:
 
 def measure(small: Place, large: Place, times: int, *, explain: bool) -> dict[str, tuple[Figure, Figure]]:
     """
-    Each scenario on both databases, in turns of a few pages, so that a busy moment of the machine falls on both.
+    Each scenario on both databases, in turns of a few pages, so that a busy moment of the machine falls on
+    both.
 
     Returns scenario -> (figure at the small one, figure at the large one).
     """

@@ -1,6 +1,6 @@
 """
-What the benchmarks stand on: a PostgreSQL of their own with durable commits, and databases cloned from the migrated
-template. They run as the app's role, as the web does; only filling is done by the owner's hand.
+What the benchmarks stand on: a PostgreSQL of their own with durable commits, and databases cloned from the
+migrated template. They run as the app's role, as the web does; only filling is done by the owner's hand.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def test_numbers_are_masked_and_callers_have_their_name(cast: Cast) -> None:
 def test_an_erased_caller_does_not_fail_the_page(cast: Cast) -> None:
     call = make.call(cast.dentist, CANARY)
     make.call(cast.dentist, "+14045550142")
-    Keys.objects.filter(pk=call.caller_id).update(content_key=None)
+    Keys.objects.filter(pk=str(call.caller_id)).update(content_key=None)
 
     page = _browser(cast.bob).get("/calls/").content.decode()
 
@@ -122,7 +122,7 @@ def test_a_damaged_key_spoils_its_own_row_alone(cast: Cast) -> None:
     call = make.call(cast.dentist, CANARY)
     make.call(cast.dentist, "+14045550142")
     make.call(cast.plumber, "+14045550143")
-    Keys.objects.filter(pk=call.caller_id).update(content_key=b"\x01" + b"x" * 60)
+    Keys.objects.filter(pk=str(call.caller_id)).update(content_key=b"\x01" + b"x" * 60)
 
     page = _browser(cast.alice).get("/calls/").content.decode()
 
@@ -135,7 +135,9 @@ def test_pages_of_several_clients_merge_in_both_directions(cast: Cast) -> None:
     calls = [*_calls(cast.dentist, 7), *_calls(cast.plumber, 5, first=NOON - timedelta(seconds=30))]
     clients, expected = [cast.dentist, cast.plumber], sorted((call.pk for call in calls), reverse=True)
 
-    seen, before, newer = [], None, None
+    seen: list[UUID] = []
+    before: UUID | None = None
+    newer: str | None = None
     for _ in range(4):
         page = _page(cast, clients, before=before, size=4)
         seen += _ids(page)
@@ -236,7 +238,8 @@ def test_a_filter_without_hits_stops_and_goes_on_where_it_stopped(
     assert first.calls == []
     assert first.looked_to is not None
     assert first.older is not None
-    seen, pages = [], 0
+    seen: list[UUID] = []
+    pages = 0
     older: str | None = first.older
     while older is not None:
         page = _page(cast, clients, busy, before=UUID(older))
@@ -296,7 +299,12 @@ def test_with_many_clients_the_choices_come_from_the_tracking_numbers(
 
 @pytest.mark.parametrize(
     "asked",
-    [{"from_on": "2026-11-24", "until_on": "2026-11-01"}, {"region": "California"}, {"source": CANARY}, {"outcome": "?"}],
+    [
+        {"from_on": "2026-11-24", "until_on": "2026-11-01"},
+        {"region": "California"},
+        {"source": CANARY},
+        {"outcome": "?"},
+    ],
 )
 def test_a_wrong_filter_lists_nothing_and_says_so(cast: Cast, asked: dict[str, str]) -> None:
     make.call(cast.dentist, CANARY)
@@ -329,7 +337,8 @@ def _queries(browser: Browser, **asked: str) -> list[str]:
         assert browser.get("/calls/", asked).status_code == 200
     every = [query["sql"] for captured in (default, vault) for query in captured.captured_queries]
     statements = [sql for sql in every if not sql.startswith(_CONTROL)]
-    # An enclosing test transaction makes the scope clear its settings by hand; a real one ends with its commit.
+    # An enclosing test transaction makes the scope clear its settings by hand; a real one ends with its
+    # commit.
     return [sql for sql in statements if "set_config('callprivacy.kind', ''" not in sql]
 
 

@@ -33,9 +33,7 @@ def _address(call: Call, slug: str = "dentist") -> str:
     return reverse("calls:call", args=[slug, call.pk])
 
 
-@pytest.mark.parametrize(
-    ("who", "status"), [("alice", 200), ("bob", 200), ("carol", 403), ("mallory", 404)]
-)
+@pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 200), ("carol", 403), ("mallory", 404)])
 def test_a_call_opens_for_who_was_granted_its_client(cast: Cast, who: str, status: int) -> None:
     call = make.call(cast.dentist, CANARY)
 
@@ -56,13 +54,23 @@ def test_a_call_of_another_client_is_not_found(cast: Cast) -> None:
 def test_everything_known_is_shown_and_the_number_is_not(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14045550100", label="Front desk")
     call = make.call(
-        cast.dentist, CANARY, tracking_number_id=number.pk, campaign="Spring", medium="cpc", region="GA", country="US",
-        tags=["implant"], value_cents=125000, qualified=True, first_call=True, seconds=3725,
+        cast.dentist, CANARY, tracking_number_id=number.pk, campaign="Spring", medium="cpc", region="GA",
+        country="US", tags=["implant"], value_cents=125000, qualified=True, first_call=True, seconds=3725,
     )  # fmt: skip
 
     page = browser_of(cast.bob).get(_address(call)).content.decode()
 
-    for words in ("Front desk", "+14045550100", "Spring", "cpc", "GA, US", "implant", "1,250.00", "1:02:05", "4686"):
+    for words in (
+        "Front desk",
+        "+14045550100",
+        "Spring",
+        "cpc",
+        "GA, US",
+        "implant",
+        "1,250.00",
+        "1:02:05",
+        "4686",
+    ):
         assert words in page, words
     assert "4045554686" not in page
     assert "EST" in page

@@ -58,9 +58,7 @@ def _events(cast: Cast, action: str) -> list[Event]:
         return list(Event.objects.filter(action=action).order_by("id"))
 
 
-@pytest.mark.parametrize(
-    ("who", "status"), [("alice", 200), ("bob", 200), ("carol", 403), ("mallory", 404)]
-)
+@pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 200), ("carol", 403), ("mallory", 404)])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_who_may_reveal(cast: Cast, call: Call, who: str, status: int, method: str) -> None:
     browser = browser_of(getattr(cast, who))
@@ -78,7 +76,10 @@ def test_who_sees_calls_but_may_not_reveal_is_refused(cast: Cast, call: Call) ->
     make.grant(dave, cast.dentist)
 
     assert browser_of(dave).post(_address(call), WHY).status_code == 403
-    assert "Show the number" not in browser_of(dave).get(reverse("calls:call", args=["dentist", call.pk])).content.decode()
+    assert (
+        "Show the number"
+        not in browser_of(dave).get(reverse("calls:call", args=["dentist", call.pk])).content.decode()
+    )
     assert not _shown(cast)
 
 
@@ -137,7 +138,7 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     browser = browser_of(cast.bob)
     browser.get("/calls/")
     browser.raise_request_exception = False
-    kind = type(connections["default"])
+    kind: Any = type(connections["default"])
     commit = kind._commit
 
     def fail(self: Any) -> None:
@@ -166,9 +167,7 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         ({"reason_kind": "fun", "reason": WHY["reason"]}, "Select a valid choice"),
     ],
 )
-def test_without_a_reason_nothing_is_shown(
-    cast: Cast, call: Call, given: dict[str, str], words: str
-) -> None:
+def test_without_a_reason_nothing_is_shown(cast: Cast, call: Call, given: dict[str, str], words: str) -> None:
     page = browser_of(cast.bob).post(_address(call), given).content.decode()
 
     assert words in page
@@ -301,9 +300,7 @@ def test_a_revealed_number_prints_as_nothing() -> None:
     assert CANARY not in repr(reveals.Revealed(CANARY, is_repeat=False))
 
 
-def test_no_number_in_logs_or_in_the_trail(
-    cast: Cast, call: Call, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_number_in_logs_or_in_the_trail(cast: Cast, call: Call, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         browser_of(cast.bob).post(_address(call), WHY | {"reason": f"Calling {CANARY} back as she asked"})
 
@@ -313,7 +310,7 @@ def test_no_number_in_logs_or_in_the_trail(
         assert "4045554686" not in str(list(Event.objects.values()))
 
 
-# --- The weekly sample -----------------------------------------------------------------------------------------
+# --- The weekly sample --------------------------------------------------------------------------------------
 
 
 def _sample(cast: Cast, at: datetime = MONDAY) -> int | None:

@@ -16,7 +16,9 @@ _ANY = [("", "Any")]
 
 
 class CallFilterForm(forms.Form):
-    """The filters of the list, as they stand in the address. No field takes free text, so no number gets there."""
+    """
+    The filters of the list, as they stand in the address. No field takes free text, so no number gets there.
+    """
 
     client = forms.ChoiceField(required=False)
     from_on = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
@@ -75,6 +77,9 @@ class CallFilterForm(forms.Form):
             **{name: found[name] for name in _FILTERS if name in found},
         )
 
+    def _choices_of(self, name: str) -> list[tuple[str, str]]:
+        return list(cast(Any, self.fields[name]).choices)
+
     def described(self) -> list[dict[str, str]]:
         """The filters in use as rows of words; the client and the order are none."""
         found = []
@@ -82,7 +87,9 @@ class CallFilterForm(forms.Form):
             value = self.cleaned_data.get(name)
             if not value or name in {"client", "sort"}:
                 continue
-            words = dict(field.choices).get(value, value) if isinstance(field, forms.ChoiceField) else value
+            words = value
+            if isinstance(field, forms.ChoiceField):
+                words = next((words for key, words in self._choices_of(name) if key == value), value)
             label = str(self[name].label)
             found.append({"label": label, "value": "One caller" if name == "caller" else str(words)})
         return found

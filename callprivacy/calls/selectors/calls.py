@@ -1,10 +1,11 @@
 """
 Pages of calls over the clients a person was granted, each in a bounded piece of work whatever is filtered.
 
-The newest rows are taken client by client (LATERAL on the index of client and id) and merged. A filter on source,
-campaign or caller walks an index of its own. Any other filter looks at a bounded number of calls a page; where these
-do not fill it, the page says how far back it looked and goes on from there. Above 200 clients an unfiltered page
-first asks each client for its one next call, and then only the few clients that can be on the page.
+The newest rows are taken client by client (LATERAL on the index of client and id) and merged. A filter on
+source, campaign or caller walks an index of its own. Any other filter looks at a bounded number of calls a
+page; where these do not fill it, the page says how far back it looked and goes on from there. Above 200
+clients an unfiltered page first asks each client for its one next call, and then only the few clients that
+can be on the page.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import FETCH_RAISE, BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
-from django.contrib.postgres.fields import ArrayField
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership, User
@@ -89,7 +90,10 @@ class CallFilters:
 
 @dataclass(frozen=True, slots=True)
 class CallPage:
-    """One page, in the order it is shown. The cursors lead to its neighbours; `looked_to` says how far it looked."""
+    """
+    One page, in the order it is shown. The cursors lead to its neighbours; `looked_to` says how far it
+    looked.
+    """
 
     calls: list[Call]
     newer: str | None
@@ -170,16 +174,15 @@ def _columns(alias: str, model: type[Any]) -> str:
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
-_ROW = (
-    f"{_columns('c', Call)}, {_columns('k', Caller)}, {_columns('t', TrackingNumber)}, {_columns('r', Recording)}"
-)
+_JOINED = (("c", Call), ("k", Caller), ("t", TrackingNumber), ("r", Recording))
+_ROW = ", ".join(_columns(alias, model) for alias, model in _JOINED)
 
 _STATEMENT = """
 WITH found AS MATERIALIZED (
     SELECT granted.id AS client_id, ARRAY(
         SELECT recent.id FROM (
-            SELECT c.* FROM calls_call c WHERE c.client_id = granted.id AND {walk} ORDER BY c.id {way} LIMIT {looks}
-        ) recent WHERE {look} ORDER BY recent.id {way} LIMIT {size}
+            SELECT c.* FROM calls_call c WHERE c.client_id = granted.id AND {walk} ORDER BY c.id {way} LIMIT
+            {looks} ) recent WHERE {look} ORDER BY recent.id {way} LIMIT {size}
     ) AS ids
     FROM {clients} AS granted(id)
 ), edge AS MATERIALIZED (
@@ -196,14 +199,15 @@ LEFT JOIN calls_trackingnumber t ON t.client_id = c.client_id AND t.id = c.track
 LEFT JOIN calls_recording r ON r.call_id = c.id
 ORDER BY page.id {way}
 """
-# The first call that was not looked at, of the client where that came first: what lies behind it is another page's.
+# The first call that was not looked at, of the client where that came first: what lies behind it is another
+# page's.
 _EDGE = """(SELECT next.id FROM found CROSS JOIN LATERAL (
         SELECT c.id FROM calls_call c WHERE c.client_id = found.client_id AND {walk}
         ORDER BY c.id {way} OFFSET {looks} LIMIT 1
     ) AS next WHERE cardinality(found.ids) < {size} ORDER BY next.id {way} LIMIT 1)"""
-# The policy and the walk both name the client, and the planner multiplies the two: it expects a fiftieth of the rows
-# and would read and sort all of a client's calls for one page (measured: 109 ms in place of 9). One message, so that
-# nothing else of the transaction is planned this way.
+# The policy and the walk both name the client, and the planner multiplies the two: it expects a fiftieth of
+# the rows and would read and sort all of a client's calls for one page (measured: 109 ms in place of 9). One
+# message, so that nothing else of the transaction is planned this way.
 _IN_ORDER = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;"
 _AS_EVER = "; SET LOCAL enable_bitmapscan TO DEFAULT; SET LOCAL enable_sort TO DEFAULT"
 _NEXT_CLIENTS = """(
@@ -214,7 +218,13 @@ _NEXT_CLIENTS = """(
 
 
 def _statement(
-    client_ids: Sequence[int], filters: CallFilters, *, zone: str, cursor: uuid.UUID | None, backwards: bool, size: int
+    client_ids: Sequence[int],
+    filters: CallFilters,
+    *,
+    zone: str,
+    cursor: uuid.UUID | None,
+    backwards: bool,
+    size: int,
 ) -> _Sql:
     by_index, answered = _walked(filters)
     walk = _joined([*_range(filters, zone), *_at(cursor, backwards=backwards), *by_index])
@@ -260,7 +270,8 @@ def call_page(
     size: int = PAGE,
 ) -> CallPage:
     """
-    One page of calls of these clients, one statement: with caller, tracking number and recording, nothing opened.
+    One page of calls of these clients, one statement: with caller, tracking number and recording, nothing
+    opened.
 
     An id is unique over all clients, so it alone is the key of a page: `before` and `after` are exclusive.
     """
@@ -270,9 +281,7 @@ def call_page(
     backwards = before is not None or (after is None and not oldest_first)
     cursor = before if backwards else after
     by_id = {client.pk: client for client in clients}
-    statement = _statement(
-        list(by_id), filters, zone=zone, cursor=cursor, backwards=backwards, size=size + 1
-    )
+    statement = _statement(list(by_id), filters, zone=zone, cursor=cursor, backwards=backwards, size=size + 1)
     with connection.cursor() as executed:
         executed.execute(statement.text, statement.values)
         while executed.description is None:
@@ -304,9 +313,7 @@ def _call(row: Sequence[Any], clients: Mapping[int, Client]) -> Call:
     """A call with what belongs to it, built from the one row; a missing relation raises instead of asking."""
     parts = iter(row)
     call = Call.from_db("default", _CALL, [next(parts) for _ in _CALL])
-    caller, number, recording = (
-        [next(parts) for _ in names] for names in (_CALLER, _NUMBER, _RECORDING)
-    )
+    caller, number, recording = ([next(parts) for _ in names] for names in (_CALLER, _NUMBER, _RECORDING))
     call.client = clients[call.client_id]
     call.caller = Caller.from_db("default", _CALLER, caller) if caller[0] is not None else None
     call.tracking_number = (
@@ -324,8 +331,8 @@ _FROM_CALLS = """ARRAY(
     WITH RECURSIVE walk(value) AS (
         (SELECT c.{name} FROM calls_call c WHERE c.client_id = tenancy_client.id ORDER BY c.{name} LIMIT 1)
         UNION ALL
-        SELECT (SELECT c.{name} FROM calls_call c WHERE c.client_id = tenancy_client.id AND c.{name} > walk.value
-                ORDER BY c.{name} LIMIT 1)
+        SELECT (SELECT c.{name} FROM calls_call c WHERE c.client_id = tenancy_client.id AND c.{name} >
+        walk.value ORDER BY c.{name} LIMIT 1)
         FROM walk WHERE walk.value IS NOT NULL
     ) SELECT value FROM walk WHERE value > '' LIMIT %s)"""
 _FROM_NUMBERS = """ARRAY(SELECT DISTINCT t.{name} FROM calls_trackingnumber t
@@ -349,11 +356,11 @@ def _choices(name: str, picked: str) -> RawSQL:
 
 def listed_clients(membership: Membership, *, picked: str, at: datetime) -> QuerySet[Client]:
     """
-    The clients whose calls a person may see, each with `may_export` and the choices of its filters, `sources` and
-    `campaigns`.
+    The clients whose calls a person may see, each with `may_export` and the choices of its filters,
+    `sources` and `campaigns`.
 
-    They come from the calls, one index probe a value. For who has more than a few dozen clients and has not picked
-    one of them they come from the tracking numbers; for clients beside the picked one there are none.
+    They come from the calls, one index probe a value. For who has more than a few dozen clients and has not
+    picked one of them they come from the tracking numbers; for clients beside the picked one there are none.
 
     :param picked: slug of the one client that is listed, or "".
     """

@@ -1,7 +1,8 @@
 """
 What a page prints in place of a number. Numbers are opened here, masked and dropped, one go for a whole page.
 
-A number that does not open is printed as erased: its key is gone, or its row is damaged. Neither fails the page.
+A number that does not open is printed as erased: its key is gone, or its row is damaged. Neither fails the
+page.
 """
 
 from __future__ import annotations
@@ -23,14 +24,19 @@ _UNREADABLE = (SealBrokenError, vault.NoClientKeyError, KeyError)
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """The caller's stable name ("Caller K7-42Q", or "" for nobody), and the number's mask or why there is none."""
+    """
+    The caller's stable name ("Caller K7-42Q", or "" for nobody), and the number's mask or why there is none.
+    """
 
     name: str
     text: str
 
 
 def masks_of(calls: Iterable[Call]) -> dict[uuid.UUID, Mask]:
-    """Return call id -> mask. The calls' callers are already loaded; two queries on the vault, whatever the page."""
+    """
+    Return call id -> mask. The calls' callers are already loaded; two queries on the vault, whatever the
+    page.
+    """
     calls = list(calls)
     callers = {call.caller_id: call.caller for call in calls if call.caller is not None}
     opened = numbers_masked(callers.values())
@@ -65,13 +71,17 @@ def _masked(caller: Caller, key: Key | None) -> str:
 
 
 def _keys(wanted: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
-    """Open every key that opens: all at once, and where that fails client by client, then caller by caller."""
+    """
+    Open every key that opens: all at once, and where that fails client by client, then caller by caller.
+    """
     try:
         return vault.content_keys(wanted)
     except _UNREADABLE:
         pass
     if len(wanted) > 1:
-        parts: list[dict[int, Collection[uuid.UUID]]] = [{client_id: ids} for client_id, ids in wanted.items()]
+        parts: list[dict[int, Collection[uuid.UUID]]] = [
+            {client_id: ids} for client_id, ids in wanted.items()
+        ]
     else:
         parts = [{client_id: [one]} for client_id, ids in wanted.items() if len(ids) > 1 for one in ids]
     return {caller_id: key for part in parts for caller_id, key in _keys(part).items()}

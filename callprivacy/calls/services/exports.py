@@ -1,9 +1,10 @@
 """
-Masked calls as a file: asked for with a reason, written by a job in bounded batches into a sealed file, gone after
-seven days. No number is in it, and no cell of it is taken for a formula.
+Masked calls as a file: asked for with a reason, written by a job in bounded batches into a sealed file, gone
+after seven days. No number is in it, and no cell of it is taken for a formula.
 
-The rule for cells: text that begins with one of `= + - @`, their full-width forms, a tab or a line end (spaces in
-front do not hide it) gets an apostrophe in front; line ends inside become spaces; every cell is quoted.
+The rule for cells: text that begins with one of `= + - @`, their full-width forms, a tab or a line end
+(spaces in front do not hide it) gets an apostrophe in front; line ends inside become spaces; every cell is
+quoted.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ _HELD_FOR: Final = timedelta(minutes=2)
 _GIVEN_UP_AFTER: Final = timedelta(days=1)
 _BOM: Final = "\ufeff"
 _FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_LINE_ENDS: Final = str.maketrans({"\r": " ", "\n": " ", "\v": " ", "\f": " ", "\x85": " ", "\u2028": " ", "\u2029": " "})
+_LINE_ENDS: Final = str.maketrans(
+    {"\r": " ", "\n": " ", "\v": " ", "\f": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
+)
 
 COLUMNS: Final = (
     "Started",
@@ -88,6 +91,8 @@ def request_export(
 
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
     """
+    if by.user_id is None:
+        raise TypeError("An export is asked for by a person.")
     reason = plain_reason(reason)
     if len(reason) < SHORTEST_REASON:
         raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
@@ -116,8 +121,8 @@ def write_export(*, due: Due, clock: Callable[[], datetime]) -> bool:
     """
     Write one export's file, a batch a scope. Called outside any scope; safe to run twice, and after a kill.
 
-    The file is there when the last batch is written, and then the row names it; what a killed run left is removed.
-    Returns whether this call wrote it.
+    The file is there when the last batch is written, and then the row names it; what a killed run left is
+    removed. Returns whether this call wrote it.
     """
     with job_scope(agency_id=due.agency_id):
         export = _claim(due, clock())
@@ -200,7 +205,7 @@ def _finish(export: CallExport, file_id: uuid.UUID, rows: int, at: datetime) -> 
     return True
 
 
-# --- Cells -----------------------------------------------------------------------------------------------------
+# --- Cells --------------------------------------------------------------------------------------------------
 
 
 def plain_cell(text: str) -> str:
@@ -247,11 +252,11 @@ def _cells(call: Call, mask: masks.Mask, zone: ZoneInfo) -> tuple[str, ...]:
     )
 
 
-def _said(fact: bool | None) -> str:  # noqa: FBT001  (a column)
+def _said(fact: bool | None) -> str:
     return {None: "", True: "yes", False: "no"}[fact]
 
 
-# --- Taking it, and its end ------------------------------------------------------------------------------------
+# --- Taking it, and its end ---------------------------------------------------------------------------------
 
 
 @transaction.atomic

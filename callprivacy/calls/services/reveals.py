@@ -1,7 +1,7 @@
 """
-Showing a number: the event is written first, in the transaction that the answer waits for; what cannot be recorded
-is not shown. More reveals an hour than the agency allows are refused and told to its officers, and every week a
-random sample goes to them.
+Showing a number: the event is written first, in the transaction that the answer waits for; what cannot be
+recorded is not shown. More reveals an hour than the agency allows are refused and told to its officers, and
+every week a random sample goes to them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def _wait_in_line(*, agency_id: int, user_id: int) -> None:
     """One reveal of a person at a time, so that two at once do not both count one too few."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint # (%s::bigint << 32)))", [_LOCK_CLASS, user_id, agency_id]
+            "SELECT pg_advisory_xact_lock(%s, hashint8(%s::bigint # (%s::bigint << 32)))",
+            [_LOCK_CLASS, user_id, agency_id],
         )
 
 
@@ -147,7 +148,7 @@ def _tell_officers(*, call: Call, agency: Agency, user_id: int, by: Actor, at: d
         )
 
 
-# --- The weekly sample -----------------------------------------------------------------------------------------
+# --- The weekly sample --------------------------------------------------------------------------------------
 
 
 def week_before(agency: Agency, at: datetime) -> date:
@@ -171,11 +172,15 @@ def sample_week(*, agency: Agency, by: Actor, at: datetime) -> int | None:
     :returns: how many were drawn; None where the week was drawn before, 0 where nothing was shown.
     """
     monday = week_before(agency, at)
-    if not work.claim_period(agency_id=agency.pk, job="calls.sample_reveals", period=monday.isoformat(), at=at):
+    if not work.claim_period(
+        agency_id=agency.pk, job="calls.sample_reveals", period=monday.isoformat(), at=at
+    ):
         return None
     first, last = _instants(agency, monday)
     shown = list(
-        Reveal.objects.filter(agency_id=agency.pk, at__gte=first, at__lt=last).order_by("pk").values_list("pk", flat=True)
+        Reveal.objects.filter(agency_id=agency.pk, at__gte=first, at__lt=last)
+        .order_by("pk")
+        .values_list("pk", flat=True)
     )
     drawn = secrets.SystemRandom().sample(shown, min(SAMPLE, len(shown)))
     if drawn:
@@ -189,7 +194,9 @@ def sample_week(*, agency: Agency, by: Actor, at: datetime) -> int | None:
             count=len(drawn),
         )
         officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency.pk)
-        work.notify(kinds.REVEAL_SAMPLE, agency_id=agency.pk, user_ids=officers, at=at, key=monday.isoformat())
+        work.notify(
+            kinds.REVEAL_SAMPLE, agency_id=agency.pk, user_ids=officers, at=at, key=monday.isoformat()
+        )
     audit.record("reveals.sampled", by=by, at=at, week=monday.isoformat(), shown=len(shown), drawn=len(drawn))
     return len(drawn)
 
@@ -197,7 +204,9 @@ def sample_week(*, agency: Agency, by: Actor, at: datetime) -> int | None:
 @transaction.atomic
 def read_reasons(*, reveals: list[Reveal], by: Actor, at: datetime) -> dict[int, str | None]:
     """Return event id -> the sentence behind each reveal; each reading is an event of its own."""
-    events = {event.pk: event for event in Event.objects.filter(pk__in=[reveal.event_id for reveal in reveals])}
+    events = {
+        event.pk: event for event in Event.objects.filter(pk__in=[reveal.event_id for reveal in reveals])
+    }
     return {
         reveal.event_id: audit.open_reason(event=events[reveal.event_id], by=by, at=at)
         for reveal in reveals

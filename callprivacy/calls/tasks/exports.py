@@ -1,4 +1,7 @@
-"""Jobs of exports and of the weekly sample; what is due is found in the database, so a lost message costs nothing."""
+"""
+Jobs of exports and of the weekly sample; what is due is found in the database, so a lost message costs
+nothing.
+"""
 
 from __future__ import annotations
 

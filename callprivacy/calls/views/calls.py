@@ -85,7 +85,9 @@ def _without_cursors(request: StaffRequest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the list, ready to print: the list is the page that is opened most, and a part costs it 0.1 ms."""
+    """
+    A line of the list, ready to print: the list is the page that is opened most, and a part costs it 0.1 ms.
+    """
 
     call: Call
     mask: masks.Mask
@@ -205,7 +207,9 @@ def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse
 @never_cache
 @sensitive_post_parameters("number")
 def search(request: StaffRequest) -> HttpResponse:
-    """Find the caller that a number is at each client granted. The number is in no address and not on the page."""
+    """
+    Find the caller that a number is at each client granted. The number is in no address and not on the page.
+    """
     form = NumberForm(request.POST)
     clients = list(access.clients_with(request.membership, Permission.VIEW_CALLS, at=request.at))
     found = None
@@ -216,12 +220,12 @@ def search(request: StaffRequest) -> HttpResponse:
             )
         except searches.NotANumberError:
             form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
-    errors = form.errors.get("number", [])
+    errors = list(form.errors.get("number", []))
     context = {"found": found, "errors": errors, "searched": len(clients), "form": NumberForm()}
     return render(request, "calls/search.html", context)
 
 
-# --- What was shown, for officers ------------------------------------------------------------------------------
+# --- What was shown, for officers ---------------------------------------------------------------------------
 
 
 def _week(request: StaffRequest, raw: str | None) -> date:
@@ -236,7 +240,9 @@ def _week(request: StaffRequest, raw: str | None) -> date:
 @never_cache
 @needs_right(AgencyRight.SIGN_OFF)
 def list_reveals(request: StaffRequest) -> HttpResponse:
-    """A week's sample and the newest reveals; the sentences of the sample open on demand, each reading recorded."""
+    """
+    A week's sample and the newest reveals; the sentences of the sample open on demand, each reading recorded.
+    """
     monday = _week(request, request.POST.get("week") or request.GET.get("week"))
     sample = selectors.sampled_reveals(request.agency, monday)
     reasons = None
@@ -251,9 +257,7 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
         "earlier": monday - timedelta(days=7),
         "later": monday + timedelta(days=7),
         "sunday": monday + timedelta(days=6),
-        "sample": [
-            {"reveal": row, "reason": (reasons or {}).get(row.event_id)} for row in sample
-        ],
+        "sample": [{"reveal": row, "reason": (reasons or {}).get(row.event_id)} for row in sample],
         "opened": reasons is not None,
         "newest": newest,
         "older": older,
