@@ -17,6 +17,7 @@ app.autodiscover_tasks()
 _EVERY: dict[str, tuple[str, float]] = {
     "audit-seals": ("audit.seal_events", 60),
     "calls-inbox": ("calls.sweep_inbox", 60),
+    "calls-imports": ("calls.sweep_imports", 60),
     "calls-exports": ("calls.sweep_exports", 60),
     "calls-reveal-sample": ("calls.sample_reveals", 3600),
     "retention-nightly": ("retention.start_nightly", 300),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from callprivacy.calls.views import calls, connections, exports, hooks, numbers
+from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers
 
 app_name = "calls"
 
@@ -56,4 +56,12 @@ urlpatterns: list[URLPattern] = [
         name="reactivate_connection",
     ),
     path("clients/<slug:slug>/numbers/<uuid:number_id>/", numbers.describe_number, name="describe_number"),
+    path("clients/<slug:slug>/imports/", imports.list_imports, name="imports"),
+    path("clients/<slug:slug>/imports/new/", imports.upload, name="import_new"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/", imports.show, name="import"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/columns/", imports.describe, name="import_describe"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/start/", imports.start, name="import_start"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/cancel/", imports.cancel, name="import_cancel"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/progress/", imports.progress, name="import_progress"),
+    path("clients/<slug:slug>/imports/<uuid:import_id>/refused/", imports.refusals, name="import_refusals"),
 ]

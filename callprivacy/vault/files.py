@@ -217,3 +217,12 @@ def ids(client_id: int, *, older_than: datetime) -> list[uuid.UUID]:
 def _files(client_id: int) -> Iterator[Path]:
     folder = Path(settings.MEDIA_ROOT) / "sealed" / str(client_id)
     return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def size(client_id: int, file_id: uuid.UUID) -> int:
+    """
+    Bytes of a client's sealed file as it lies on the disk, a little more than what is in it.
+
+    :raises FileNotFoundError: there is none.
+    """
+    return _path(client_id, file_id).stat().st_size

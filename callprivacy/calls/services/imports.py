@@ -1,9 +1,9 @@
 """
-Files of calls on their way in: kept sealed until they are read, read in batches, resumed where they were cut off.
+Files of calls on their way in: kept sealed until they are read, read in batches, resumed where they stopped.
 
-Each batch is one transaction with the line it ends on, so that a worker that is killed has done whole batches and
-whoever comes next goes on behind them. Two workers on one file do no harm: the line is compared when it is moved on,
-and the slower one stops.
+Each batch is one transaction with the line it ends on, so that a worker that is killed has done whole batches
+and whoever comes next goes on behind them. Two workers on one file do no harm: the line is compared when it
+is moved on, and the slower one stops.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import queue
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
 from django.db import connections, transaction
@@ -29,7 +29,7 @@ from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallExport, CallImport, Connection, ImportRefusal
 from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import Format, Row, Table
+from callprivacy.calls.providers.tabular import Format, Row, Slashes, Table
 from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
@@ -49,6 +49,8 @@ WORKERS: Final = 2
 LEASE: Final = timedelta(seconds=60)
 DRAFT_FOR: Final = timedelta(hours=24)
 RUN_FOR_AT_MOST: Final = timedelta(hours=24)
+
+_DAMAGED: Final = "The stored file is damaged. Upload it again."
 
 type Clock = Callable[[], datetime]
 type Opener = Callable[[], BinaryIO]
@@ -91,7 +93,9 @@ class Layout:
 
         :raises RefusedError: a field is none of ours, a required one is missing, or one column serves two.
         """
-        slashes = "month first" if self.slashes == "month first" else "day first" if self.slashes else None
+        slashes: Slashes = None
+        if self.slashes:
+            slashes = "month first" if self.slashes == "month first" else "day first"
         if self.format == "callrail":
             if not self.columns:
                 return generic.CALLRAIL
@@ -115,12 +119,18 @@ class Layout:
         )
 
 
-# --- What a person does ----------------------------------------------------------------------------------------
+# --- What a person does -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def create_import(
-    *, client: Client, connection: Connection | None, layout: Layout, stored: Stored, by: Actor, at: datetime
+    *,
+    client: Client,
+    connection: Connection | None,
+    layout: Layout,
+    stored: Stored,
+    by: Actor,
+    at: datetime,
 ) -> CallImport:
     """Note a sealed file as a draft: nothing is read into calls before somebody starts it."""
     row = CallImport.objects.create(
@@ -219,14 +229,14 @@ def _forget_file(row: CallImport) -> None:
     transaction.on_commit(lambda: files.delete(client_id, file_key))
 
 
-# --- Looking a file through ------------------------------------------------------------------------------------
+# --- Looking a file through ---------------------------------------------------------------------------------
 
 
 def check_import(*, agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
     """
-    Read a draft once without taking anything in, and note how many rows there are, are too old, or are refused.
+    Look a draft through in the background. Called outside any scope.
 
-    Called outside any scope. Nothing happens where it is no draft that waits for it.
+    Nothing happens where it is no draft that waits for it.
     """
     at = clock()
     with job_scope(agency_id=agency_id):
@@ -237,11 +247,25 @@ def check_import(*, agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
             return
         row = CallImport.objects.select_related("client__agency").get(pk=import_id)
         oldest = intake.oldest_kept(row.client, at=at)
+    counts, failure = _count(row, oldest, at, lambda: _keep_lease(agency_id, import_id, clock))
+    with job_scope(agency_id=agency_id):
+        _note_counts(row, counts, failure)
+
+
+def check_small_import(*, row: CallImport, client: Client, at: datetime) -> None:
+    """Look a small draft through at once, in the current scope."""
+    counts, failure = _count(row, intake.oldest_kept(client, at=at), at, lambda: None)
+    _note_counts(row, counts, failure)
+
+
+def _count(
+    row: CallImport, oldest: datetime, at: datetime, keep_lease: Callable[[], None]
+) -> tuple[Counter[str], str]:
+    """Read a file once without taking anything in: rows, those too old, those refused, or why it cannot be."""
     counts: Counter[str] = Counter()
-    failure = ""
+    layout = Layout.of(row)
     try:
-        layout = Layout.of(row)
-        with files.open(row.client_id, row.file_key or uuid.UUID(int=0), at=at) as source:
+        with files.open(row.client_id, row.file_key or row.pk, at=at) as source:
             for _, facts in Table(source).rows(layout.for_reading(), zone=layout.zone, at=at):
                 counts["rows"] += 1
                 if isinstance(facts, RefusedError):
@@ -249,25 +273,29 @@ def check_import(*, agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
                 elif facts.started_at < oldest:
                     counts["too_old"] += 1
                 if counts["rows"] % 50_000 == 0:
-                    _keep_lease(agency_id, import_id, clock)
+                    keep_lease()
     except (UnparsableError, RefusedError) as error:
-        failure = str(error)
+        return counts, str(error)
     except (SealBrokenError, FileNotFoundError):
-        failure = "The stored file is damaged. Upload it again."
-    with job_scope(agency_id=agency_id):
-        CallImport.objects.filter(
-            pk=import_id,
-            state=JobState.DRAFT,
-            format=row.format,
-            mapping=row.mapping,
-            time_zone=row.time_zone,
-        ).update(
-            rows=counts["rows"],
-            too_old=counts["too_old"],
-            refused=counts["refused"],
-            failure=failure[:200],
-            due_at=None,
-        )
+        return counts, _DAMAGED
+    return counts, ""
+
+
+def _note_counts(row: CallImport, counts: Counter[str], failure: str) -> None:
+    """Store them, unless somebody described the file otherwise meanwhile."""
+    CallImport.objects.filter(
+        pk=row.pk,
+        state=JobState.DRAFT,
+        format=row.format,
+        mapping=row.mapping,
+        time_zone=row.time_zone,
+    ).update(
+        rows=counts["rows"],
+        too_old=counts["too_old"],
+        refused=counts["refused"],
+        failure=failure[:200],
+        due_at=None,
+    )
 
 
 def _keep_lease(agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
@@ -275,7 +303,7 @@ def _keep_lease(agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
         CallImport.objects.filter(pk=import_id, due_at__isnull=False).update(due_at=clock() + LEASE)
 
 
-# --- Taking a file in ------------------------------------------------------------------------------------------
+# --- Taking a file in ---------------------------------------------------------------------------------------
 
 
 def run_import(
@@ -310,11 +338,18 @@ def run_import(
         _fail(row, str(error), at=clock())
         return True
     except (SealBrokenError, FileNotFoundError):
-        _fail(row, "The stored file is damaged. Upload it again.", at=clock())
+        _fail(row, _DAMAGED, at=clock())
         return True
     if finished:
         _finish(row, at=clock())
+    else:
+        with job_scope(agency_id=agency_id):
+            CallImport.objects.filter(pk=row.pk, state=JobState.RUNNING).update(due_at=clock())
     return finished
+
+
+def _sealed(row: CallImport, at: datetime) -> BinaryIO:
+    return files.open(row.client_id, row.file_key or row.pk, at=at)
 
 
 def _claim(agency_id: int, import_id: uuid.UUID, at: datetime) -> CallImport | None:
@@ -430,7 +465,7 @@ class _Pipeline:
             threading.Thread(target=self._work, name=f"import-{number}") for number in range(workers)
         ]
 
-    def __enter__(self) -> _Pipeline:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -547,7 +582,7 @@ def _fail(row: CallImport, reason: str, *, at: datetime) -> None:
             _forget_file(row)
 
 
-# --- What nobody waits for -------------------------------------------------------------------------------------
+# --- What nobody waits for ----------------------------------------------------------------------------------
 
 
 def sweep(*, agency_id: int, at: datetime) -> list[uuid.UUID]:
@@ -558,16 +593,17 @@ def sweep(*, agency_id: int, at: datetime) -> list[uuid.UUID]:
     nobody needs any more are deleted. Called outside any scope.
     """
     with job_scope(agency_id=agency_id):
-        for row in CallImport.objects.filter(state=JobState.DRAFT, created_at__lt=at - DRAFT_FOR):
-            cancel_import(row=row, by=JOB, at=at)
+        for draft in CallImport.objects.filter(state=JobState.DRAFT, created_at__lt=at - DRAFT_FOR):
+            cancel_import(row=draft, by=JOB, at=at)
         late = CallImport.objects.filter(
-            state__in=(JobState.QUEUED, JobState.RUNNING), started_at__lt=at - RUN_FOR_AT_MOST, due_at__lte=at
+            state__in=(JobState.QUEUED, JobState.RUNNING),
+            started_at__lt=at - RUN_FOR_AT_MOST,
+            due_at__lte=at,
         )
         overdue = list(late)
-        for row in CallImport.objects.filter(
-            state__in=(JobState.DONE, JobState.FAILED, JobState.CANCELLED), file_key__isnull=False
-        ):
-            _forget_file(row)
+        over = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+        for done in CallImport.objects.filter(state__in=over, file_key__isnull=False):
+            _forget_file(done)
     for row in overdue:
         _fail(row, "It did not finish within a day. Import the file again: what is in stays in.", at=at)
     with job_scope(agency_id=agency_id):
@@ -596,7 +632,7 @@ def _delete_orphans(agency_id: int, *, at: datetime) -> None:
                 files.delete(client_id, file_id)
 
 
-# --- Without a page --------------------------------------------------------------------------------------------
+# --- Without a page -----------------------------------------------------------------------------------------
 
 
 def digest_of(path: Path) -> bytes:
@@ -606,7 +642,13 @@ def digest_of(path: Path) -> bytes:
 
 
 def begin_from_disk(
-    *, client: Client, connection: Connection | None, layout: Layout, digest: bytes, by: Actor, at: datetime
+    *,
+    client: Client,
+    connection: Connection | None,
+    layout: Layout,
+    digest: bytes,
+    by: Actor,
+    at: datetime,
 ) -> CallImport:
     """
     Start an import of a file that stays where it is, or find the one of the same file that was cut off.

@@ -193,7 +193,7 @@ class Prepared:
         self.unused: list[uuid.UUID] = []
         self.used: set[uuid.UUID] = set()
 
-    # --- Before the client's turn ------------------------------------------------------------------------------
+    # --- Before the client's turn ---------------------------------------------------------------------------
 
     def sort_out(self, facts: Sequence[CallFacts]) -> None:
         """
@@ -301,7 +301,7 @@ class Prepared:
             vault.destroy_recording_keys(client_id=self.client.pk, recording_ids=self.unused)
             self.unused = []
 
-    # --- In the client's turn ----------------------------------------------------------------------------------
+    # --- In the client's turn -------------------------------------------------------------------------------
 
     def store(self, alongside: Alongside | None = None) -> list[Taken]:
         """
@@ -580,7 +580,7 @@ class Prepared:
             silent = Q(last_call_at__isnull=True) | Q(last_call_at__lt=latest)
             Client.objects.filter(silent, pk=self.client.pk).update(last_call_at=latest)
 
-    # --- Calls that are known ----------------------------------------------------------------------------------
+    # --- Calls that are known -------------------------------------------------------------------------------
 
     def _update(self, items: Sequence[_Item], known: Mapping[int, uuid.UUID]) -> dict[int, uuid.UUID]:
         """Bring known calls up to date; returns index -> the id that the call has now."""
@@ -700,7 +700,7 @@ class Prepared:
             )
 
 
-# --- SQL -------------------------------------------------------------------------------------------------------
+# --- SQL ----------------------------------------------------------------------------------------------------
 
 _N: Final = "\\N"
 _ZEROS: Final = "0" * 20

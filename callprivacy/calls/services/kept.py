@@ -34,7 +34,7 @@ _RANKS: Final = {
     Stage.MODIFIED: 3,
     Stage.ENDED: 4,
 }
-_UNSAID: Final = (None, "", [], Outcome.UNDERWAY)
+_UNSAID: Final[tuple[object, ...]] = (None, "", [], Outcome.UNDERWAY)
 
 
 class Way(StrEnum):

@@ -1,0 +1,380 @@
+"""Files of calls: brought, looked at, started, watched, and what became of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.forms.imports import LayoutForm, UploadForm
+from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from callprivacy.calls.models import CallImport, Connection
+from callprivacy.calls.providers import generic
+from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
+from callprivacy.calls.providers.tabular import Columns, Table, columns_dropped
+from callprivacy.calls.selectors import imports as selectors
+from callprivacy.calls.services import imports
+from callprivacy.calls.services.exports import plain_cell
+from callprivacy.calls.services.imports import FORMATS, Layout, NotReadyError
+from callprivacy.calls.tasks.imports import nudge_on_commit
+from callprivacy.lib import phone
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
+
+PREVIEWED: Final = 10
+SMALL: Final = 2 << 20
+
+_WORDS: Final = {
+    JobState.DRAFT: "Waiting for you",
+    JobState.QUEUED: "Waiting for a worker",
+    JobState.RUNNING: "Reading the file",
+    JobState.DONE: "The file has been read",
+    JobState.FAILED: "The file could not be read to its end",
+    JobState.CANCELLED: "Cancelled",
+}
+_TONES: Final = {
+    JobState.DRAFT: "warn",
+    JobState.QUEUED: "info",
+    JobState.RUNNING: "info",
+    JobState.DONE: "good",
+    JobState.FAILED: "bad",
+    JobState.CANCELLED: "neutral",
+}
+
+
+def _find(client: Client, import_id: UUID) -> CallImport:
+    return get_object_or_404(selectors.import_rows(client), pk=import_id)
+
+
+def _context(client: Client, row: CallImport | None = None, **more: Any) -> dict[str, Any]:
+    context = {"client": client, "tab": "connections", "keep_for_days": client.keep_for_days, **more}
+    if row is not None:
+        context |= {
+            "row": row,
+            "words": _WORDS[JobState(row.state)],
+            "tone": _TONES[JobState(row.state)],
+            "format_title": FORMATS.get(row.format, row.format),
+        }
+    return context
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def list_imports(request: StaffRequest, client: Client) -> HttpResponse:
+    """The client's newest imports."""
+    found = [
+        {"row": row, "words": _WORDS[JobState(row.state)], "tone": _TONES[JobState(row.state)]}
+        for row in selectors.imports_of(client)
+    ]
+    return render(request, "calls/import_list.html", _context(client, found=found))
+
+
+# --- Bringing a file ----------------------------------------------------------------------------------------
+
+
+@csrf_exempt  # until the file goes where it is sealed; `_upload` is protected
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def upload(request: StaffRequest, client: Client) -> HttpResponse:
+    """Bring a file. It is sealed while it arrives, before anything else of the request is looked at."""
+    handler = SealingUpload(client.pk, at=request.at)
+    request.upload_handlers = [handler]
+    try:
+        return _upload(request, client, handler)
+    finally:
+        handler.forget_unclaimed()
+
+
+@csrf_protect
+def _upload(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
+    connections = selectors.connections_for_files(client)
+    form = UploadForm(
+        request.POST or None, request.FILES or None, connections=connections, own_zone=client.time_zone
+    )
+    if request.method == "POST":
+        row = _create(request, client, form, handler)
+        if row is not None:
+            return redirect("calls:import", client.slug, row.pk)
+    return render(request, "calls/import_upload.html", _context(client, form=form))
+
+
+def _create(
+    request: StaffRequest, client: Client, form: UploadForm, handler: SealingUpload
+) -> CallImport | None:
+    """Note the file, unless it or the form will not do; then the form says why."""
+    if handler.is_too_large:
+        form.add_error(
+            "file", "The file is larger than 1 GB. Export a shorter time, or compress it with gzip."
+        )
+    if not form.is_valid():
+        return None
+    stored = cast(SealedUpload, form.cleaned_data["file"]).stored
+    connection = form.cleaned_data["connection"]
+    try:
+        with opened(client.pk, stored, at=request.at) as source:
+            header = Table(source).header
+    except UnparsableError as error:
+        form.add_error("file", str(error))
+        return None
+    layout = _proposal(header, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
+    row = imports.create_import(
+        client=client,
+        connection=connection,
+        layout=layout,
+        stored=stored,
+        by=request.actor,
+        at=request.at,
+    )
+    handler.is_claimed = True
+    _look_through(row, client, stored.size, at=request.at)
+    return row
+
+
+def _proposal(
+    header: Sequence[str], file_format: str, time_zone: str, connection: Connection | None
+) -> Layout:
+    """What the connection remembers, where this file has those columns; otherwise what the names suggest."""
+    names = {name.casefold() for name in header}
+    remembered = connection.mapping if connection is not None else {}
+    columns = remembered.get("columns", {}) if remembered.get("format") == file_format else {}
+    if columns and all(column.casefold() in names for column in columns.values()):
+        return Layout(file_format, columns, time_zone, remembered.get("slashes", ""))
+    if file_format == "callrail":
+        return Layout(file_format, {}, time_zone)
+    return Layout(file_format, generic.guess_mapping(header), time_zone)
+
+
+def _look_through(row: CallImport, client: Client, size: int, *, at: datetime) -> None:
+    """Count its rows: at once where that is quick, in the background where it is not."""
+    if size <= SMALL:
+        imports.check_small_import(row=row, client=client, at=at)
+    else:
+        nudge_on_commit(row.agency_id, row.pk)
+
+
+# --- Looking at it ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """One row, masked: its line, and what would be kept, or the column and why it would be refused."""
+
+    line: int
+    facts: CallFacts | None
+    number: str
+    local_start: datetime | None
+    has_recording: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The head of a file: its columns, ten rows, and why it cannot be read, if so."""
+
+    header: tuple[str, ...]
+    columns: Columns | None
+    rows: list[PreviewRow]
+    problem: str
+    recoded: int
+
+
+def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
+    layout = Layout.of(row)
+    header: tuple[str, ...] = ()
+    columns, rows, recoded = None, [], 0
+    try:
+        with files.open(client.pk, row.file_key or row.pk, at=at) as source:
+            table = Table(source)
+            header = table.header
+            reading = layout.for_reading()
+            columns = columns_dropped(header, reading)
+            for line, facts in islice(table.rows(reading, zone=layout.zone, at=at), PREVIEWED):
+                rows.append(_preview_row(line, facts, ZoneInfo(client.time_zone)))
+            recoded = table.recoded_lines
+    except (UnparsableError, RefusedError) as error:
+        return Preview(header, columns, rows, str(error), recoded)
+    except (SealBrokenError, FileNotFoundError):
+        return Preview(header, columns, rows, "The stored file is damaged. Upload it again.", recoded)
+    return Preview(header, columns, rows, "", recoded)
+
+
+def _preview_row(line: int, facts: CallFacts | RefusedError, zone: ZoneInfo) -> PreviewRow:
+    if isinstance(facts, RefusedError):
+        return PreviewRow(line, None, "", None, refused=f"{facts.column}: expected {facts.expected}")
+    number = phone.mask(facts.caller) if facts.caller else "Withheld"
+    shown = replace(facts, caller=None, recording_reference=None, references=())
+    local_start = facts.started_at.astimezone(zone).replace(tzinfo=None)
+    return PreviewRow(line, shown, number, local_start, facts.recording_reference is not None)
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def show(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """An import in whatever state it is."""
+    row = _find(client, import_id)
+    if row.state == JobState.DRAFT:
+        return _show_draft(request, client, row)
+    context = _context(client, row, progress=_progress(client, row), refusals=selectors.refusals_of(row))
+    return render(request, "calls/import_show.html", context)
+
+
+def _show_draft(
+    request: StaffRequest, client: Client, row: CallImport, form: LayoutForm | None = None
+) -> HttpResponse:
+    preview = _preview(row, client, at=request.at)
+    layout = Layout.of(row)
+    if form is None:
+        form = LayoutForm(header=preview.header, layout=_named(layout), own_zone=client.time_zone)
+    context = _context(
+        client,
+        row,
+        form=form,
+        preview=preview,
+        is_counted=row.due_at is None,
+        may_start=row.due_at is None and not row.failure and not preview.problem,
+        taken=row.rows - row.too_old - row.refused,
+        progress=_progress(client, row),
+    )
+    return render(request, "calls/import_draft.html", context)
+
+
+def _named(layout: Layout) -> Layout:
+    """With the columns of a CallRail export by their names, for the form to show."""
+    if layout.format != "callrail" or layout.columns:
+        return layout
+    columns = {field: names[0] for field, names in generic.CALLRAIL.columns.items()}
+    return replace(layout, columns=columns)
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def describe(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """Say which column is what."""
+    row = _find(client, import_id)
+    if row.state != JobState.DRAFT or row.file_key is None:
+        messages.warning(request, "This file has been started already.")
+        return redirect("calls:import", client.slug, row.pk)
+    header = _preview(row, client, at=request.at).header
+    form = LayoutForm(request.POST, header=header, layout=Layout.of(row), own_zone=client.time_zone)
+    if not form.is_valid():
+        return _show_draft(request, client, row, form)
+    try:
+        imports.describe_import(row=row, layout=form.layout(), by=request.actor, at=request.at)
+    except (NotReadyError, RefusedError) as error:
+        messages.warning(request, str(error))
+        return redirect("calls:import", client.slug, row.pk)
+    size = files.size(client.pk, row.file_key)
+    row.refresh_from_db()
+    _look_through(row, client, size, at=request.at)
+    messages.success(request, "Saved. Look at the rows below before you start.")
+    return redirect("calls:import", client.slug, row.pk)
+
+
+# --- Starting, watching, stopping ---------------------------------------------------------------------------
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def start(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """Start reading the file into calls."""
+    row = _find(client, import_id)
+    try:
+        imports.start_import(row=row, by=request.actor, at=request.at)
+    except NotReadyError as error:
+        messages.warning(request, str(error))
+    else:
+        nudge_on_commit(row.agency_id, row.pk)
+    return redirect("calls:import", client.slug, row.pk)
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def cancel(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """Stop an import and delete its file."""
+    row = _find(client, import_id)
+    try:
+        imports.cancel_import(row=row, by=request.actor, at=request.at)
+    except NotReadyError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "Stopped. The file is deleted; calls that came in by then stay.")
+    return redirect("calls:import", client.slug, row.pk)
+
+
+def _progress(client: Client, row: CallImport) -> dict[str, Any]:
+    is_draft = row.state == JobState.DRAFT
+    return {
+        "id": "import-progress",
+        "url": reverse("calls:import_progress", args=[client.slug, row.pk]),
+        "label": "Counting the rows" if is_draft else _WORDS[JobState(row.state)],
+        "value": row.rows_done,
+        "max": None if is_draft else row.rows,
+        "done": row.due_at is None if is_draft else row.state == JobState.DONE,
+        "failed": row.state in {JobState.FAILED, JobState.CANCELLED},
+        "rows": [] if is_draft else _counts(row),
+    }
+
+
+def _counts(row: CallImport) -> list[dict[str, str]]:
+    counts = {
+        "Added": row.added,
+        "Known already": row.known,
+        "Doubtful, added apart": row.doubtful,
+        "Too old": row.too_old,
+        "Erased before": row.erased,
+        "Refused": row.refused,
+    }
+    return [{"label": label, "value": f"{count:,}"} for label, count in counts.items()]
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def progress(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """The moving part; when it has come to rest the whole page is asked for."""
+    row = _find(client, import_id)
+    state = _progress(client, row)
+    answer = render(request, "calls/import_progress.html", _context(client, row, progress=state))
+    if state["done"] or state["failed"]:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def refusals(request: StaffRequest, client: Client, import_id: UUID) -> HttpResponse:
+    """Every refused line as CSV: line, column, reason; never what stood there."""
+    row = _find(client, import_id)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(["Line", "Column", "Reason"])
+    for line, column, reason in selectors.every_refusal(row):
+        writer.writerow([line, plain_cell(column), plain_cell(reason)])
+    answer = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="refused-{row.created_at:%Y-%m-%d}.csv"'
+    return answer
