@@ -292,7 +292,7 @@ def _call(
     client: DemoClient, started_at: datetime, tracking: list[str], known: list[str], chance: random.Random
 ) -> CallFacts:
     withheld = chance.random() < _WITHHELD
-    repeated = not withheld and bool(known) and chance.random() < 0.34  # noqa: PLR2004
+    repeated = not withheld and bool(known) and chance.random() < 0.34
     number = None if withheld else (chance.choice(known) if repeated else _fresh_number(client, chance))
     if number is not None and number not in known:
         known.append(number)
@@ -301,12 +301,12 @@ def _call(
         (Outcome.ANSWERED, Outcome.MISSED, Outcome.VOICEMAIL, Outcome.ABANDONED), weights=(74, 11, 10, 5)
     )[0]
     seconds = _seconds(outcome, chance)
-    qualified = outcome == Outcome.ANSWERED and seconds > 60 and chance.random() < 0.45  # noqa: PLR2004
+    qualified = outcome == Outcome.ANSWERED and seconds > 60 and chance.random() < 0.45
     reference = f"demo-{client.slug}-{started_at:%Y%m%dT%H%M%S}-{chance.randrange(10_000):04d}"
     recorded = outcome in {Outcome.ANSWERED, Outcome.VOICEMAIL} and chance.random() < _RECORDED
     return CallFacts(
         started_at=started_at,
-        direction=Direction.INBOUND if chance.random() < 0.94 else Direction.OUTBOUND,  # noqa: PLR2004
+        direction=Direction.INBOUND if chance.random() < 0.94 else Direction.OUTBOUND,
         seconds=seconds,
         outcome=outcome,
         caller=number,
@@ -336,8 +336,8 @@ def _seconds(outcome: Outcome, chance: random.Random) -> int:
 
 def _fresh_number(client: DemoClient, chance: random.Random) -> str:
     if client.country == "US":
-        area = client.prefix if chance.random() < 0.5 else chance.choice(_ELSEWHERE)  # noqa: PLR2004
+        area = client.prefix if chance.random() < 0.5 else chance.choice(_ELSEWHERE)
         return f"+1{area}55501{chance.randrange(100):02d}"
-    if chance.random() < 0.08:  # noqa: PLR2004
+    if chance.random() < 0.08:
         return f"+442079460{chance.randrange(1_000):03d}"
     return _local(client, chance.randrange(1_000 if client.country == "DE" else 10_000))

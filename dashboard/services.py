@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies, grants
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import intake
@@ -125,19 +125,19 @@ def remove_demo(*, agency_id: int, by: Actor, at: datetime) -> None:
 
 def _tables() -> list[str]:
     """Tables with an agency, those that point at others first."""
-    owned = [model for model in apps.get_models() if issubclass(model, AgencyOwned | ClientOwned)]
-    owned += [apps.get_model("accounts", "ClientGrant")]
+    left: list[type[models.Model]] = [ClientGrant]
+    left += [model for model in apps.get_models() if issubclass(model, AgencyOwned | ClientOwned)]
     ordered: list[type[models.Model]] = []
-    while owned:
+    while left:
         free = [
             model
-            for model in owned
-            if not any(_points_at(other, model) for other in owned if other is not model)
+            for model in left
+            if not any(_points_at(other, model) for other in left if other is not model)
         ]
         if not free:
-            raise AssertionError(f"These tables point at each other: {owned}.")
+            raise AssertionError(f"These tables point at each other: {left}.")
         ordered += free
-        owned = [model for model in owned if model not in free]
+        left = [model for model in left if model not in free]
     return [connection.ops.quote_name(model._meta.db_table) for model in ordered]
 
 

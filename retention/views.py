@@ -17,7 +17,6 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.calls.selectors import masks
-from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import selectors, targets, tasks
@@ -64,7 +63,9 @@ def agency_days(request: StaffRequest) -> HttpResponse:
                 by=request.actor,
                 at=request.at,
             )
-            messages.success(request, f"Calls are kept for {days} days where a client has no policy of its own.")
+            messages.success(
+                request, f"Calls are kept for {days} days where a client has no policy of its own."
+            )
             return redirect("retention:home")
         heirs = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at).filter(
             keep_calls_for_days=None
@@ -108,7 +109,9 @@ def change_days(request: StaffRequest, client: Client) -> HttpResponse:
             return redirect("retention:policies", client.slug)
         effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
     return render(
-        request, "retention/change_days.html", {"client": client, "tab": "policies", "form": form, "effect": effect}
+        request,
+        "retention/change_days.html",
+        {"client": client, "tab": "policies", "form": form, "effect": effect},
     )
 
 
@@ -139,7 +142,10 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             policies.go_live(
-                client=client, shown=targets.Due(**form.cleaned_data), by=request.actor, at=request.at
+                client=client,
+                shown=targets.Due(**form.cleaned_data),
+                signed_by=request.membership.user_id,
+                at=request.at,
             )
         except policies.CountsChangedError:
             messages.warning(request, "The counts have changed since you saw them. Look again, then sign.")
@@ -147,7 +153,9 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
             messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
             return redirect("retention:policies", client.slug)
     outlook = selectors.outlook(client, request.at)
-    return render(request, "retention/go_live.html", {"client": client, "tab": "policies", "outlook": outlook})
+    return render(
+        request, "retention/go_live.html", {"client": client, "tab": "policies", "outlook": outlook}
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,11 +18,16 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Place
+from callprivacy.vault.sealing import Key, Place
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-PASSWORD = "Correct-Horse-7-Battery"  # noqa: S105  (a password of tests)
+PASSWORD = "Correct-Horse-7-Battery"
 JOB = Actor.job("tests")
+
+
+def now() -> datetime:
+    """The machine's own instant, for pages and tasks that ask for it themselves."""
+    return datetime.now(UTC)  # noqa: TID251  (what is tested reads the same clock)
 
 
 def agency(name: str, *, at: datetime = NOON) -> Agency:
@@ -78,39 +84,41 @@ def call(
 ) -> Call:
     """A call from a number in E.164 (None: withheld) that started at `at`."""
     caller_ids = vault.ensure_callers(client_id=of.pk, numbers=[number] if number else [], at=at)
-    with vault.hold_callers(client_id=of.pk, caller_ids=list(caller_ids.values())) as keys:
-        with job_scope(agency_id=of.agency_id):
-            caller = None
-            if number:
-                caller_id = caller_ids[number]
-                caller = Caller.objects.filter(pk=caller_id).first()
-                if caller is None:
-                    country, region = phone.place_of(number)
-                    caller = Caller.objects.create(
-                        pk=caller_id,
-                        agency_id=of.agency_id,
-                        client=of,
-                        number=keys[caller_id].seal(
-                            number.encode(),
-                            Place(of.pk, "calls_caller", "number", caller_id),
-                        ),
-                        country=country,
-                        region=region,
-                        created_at=at,
-                    )
-            return Call.objects.create(
-                pk=call_id(at),
-                agency_id=of.agency_id,
-                client=of,
-                caller=caller,
-                caller_withheld=number is None,
-                direction=fields.pop("direction", Direction.INBOUND),
-                outcome=fields.pop("outcome", Outcome.ANSWERED),
-                seconds=fields.pop("seconds", 95),
-                source=fields.pop("source", "Google Ads"),
-                received_at=fields.pop("received_at", at),
-                **fields,
-            )
+    with (
+        vault.hold_callers(client_id=of.pk, caller_ids=list(caller_ids.values())) as keys,
+        job_scope(agency_id=of.agency_id),
+    ):
+        return Call.objects.create(
+            pk=call_id(at),
+            agency_id=of.agency_id,
+            client=of,
+            caller=_caller(of, number, caller_ids[number], keys, at) if number else None,
+            caller_withheld=number is None,
+            direction=fields.pop("direction", Direction.INBOUND),
+            outcome=fields.pop("outcome", Outcome.ANSWERED),
+            seconds=fields.pop("seconds", 95),
+            source=fields.pop("source", "Google Ads"),
+            received_at=fields.pop("received_at", at),
+            **fields,
+        )
+
+
+def _caller(
+    of: Client, number: str, caller_id: uuid.UUID, keys: Mapping[uuid.UUID, Key], at: datetime
+) -> Caller:
+    known = Caller.objects.filter(pk=caller_id).first()
+    if known is not None:
+        return known
+    country, region = phone.place_of(number)
+    return Caller.objects.create(
+        pk=caller_id,
+        agency_id=of.agency_id,
+        client=of,
+        number=keys[caller_id].seal(number.encode(), Place(of.pk, "calls_caller", "number", caller_id)),
+        country=country,
+        region=region,
+        created_at=at,
+    )
 
 
 def tracking_number(of: Client, number: str, *, at: datetime = NOON, **fields: Any) -> TrackingNumber:

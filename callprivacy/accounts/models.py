@@ -89,7 +89,7 @@ class ClientGrant(UserObjectPermissionBase):
     granted_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
 
-    objects = ScopedManager()
+    objects = ScopedManager()  # type: ignore[misc,assignment]  # guardian's own manager knows no scope
 
     class Meta:
         base_manager_name = "objects"

@@ -22,7 +22,7 @@ from callprivacy.calls.enums import (
     RecordingState,
     RevealReason,
 )
-from callprivacy.tenancy.models import ClientOwned, ScopedManager, ScopedQuerySet
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -158,7 +158,7 @@ class Inbox(ClientOwned):
     received_at = models.DateTimeField()
     due_at = models.DateTimeField()
 
-    objects = models.Manager.from_queryset(InboxQuerySet)()
+    objects = models.Manager.from_queryset(InboxQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"
@@ -260,7 +260,7 @@ class Call(ClientOwned):
     sequence = models.BigIntegerField(default=-1)
     received_at = models.DateTimeField()
 
-    objects = models.Manager.from_queryset(CallQuerySet)()
+    objects = models.Manager.from_queryset(CallQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"

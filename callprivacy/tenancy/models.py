@@ -33,7 +33,8 @@ class ScopedQuery(sql.Query):
 
     def get_compiler(self, *args: Any, **kwargs: Any) -> SQLCompiler:
         lib_scope.require()
-        return super().get_compiler(*args, **kwargs)
+        compiler: SQLCompiler = super().get_compiler(*args, **kwargs)
+        return compiler
 
 
 class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
@@ -65,7 +66,7 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
 
     def _raw_delete(self, *args: Any, **kwargs: Any) -> int:
         lib_scope.require()
-        return super()._raw_delete(*args, **kwargs)  # type: ignore[misc,no-any-return]
+        return super()._raw_delete(*args, **kwargs)
 
     def _insert(self, *args: Any, **kwargs: Any) -> Any:
         lib_scope.require()

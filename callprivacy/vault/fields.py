@@ -20,7 +20,7 @@ from callprivacy.lib import scope as lib_scope
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 
 
-class StrictEncryptedField(library.EncryptedTextField):  # type: ignore[misc]
+class StrictEncryptedField(library.EncryptedTextField):
     """Text under the master key: raises on a wrong key, refuses expressions and every lookup but isnull."""
 
     def to_python(self, value: Any) -> Any:

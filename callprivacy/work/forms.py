@@ -35,7 +35,9 @@ class QueueFilter(forms.Form):
 class BulkForm(forms.Form):
     """One deed on the ticked items."""
 
-    deed = forms.ChoiceField(choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")])
+    deed = forms.ChoiceField(
+        choices=[("assign", "Hand over"), ("snooze", "Put off"), ("done", "Close as done")]
+    )
     owner = forms.ChoiceField(required=False)
     days = forms.ChoiceField(required=False, choices=_SNOOZES)
 

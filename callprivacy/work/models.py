@@ -40,7 +40,7 @@ class Item(AgencyOwned):
     closed_at = models.DateTimeField(null=True)
     closed_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
 
-    objects = models.Manager.from_queryset(ItemQuerySet)()
+    objects = models.Manager.from_queryset(ItemQuerySet)()  # type: ignore[misc]  # a manager with more words
 
     class Meta:
         base_manager_name = "objects"

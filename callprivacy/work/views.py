@@ -50,7 +50,9 @@ def show_queue(request: StaffRequest) -> HttpResponse:
 def change_items(request: StaffRequest) -> HttpResponse:
     """Hand over, put off or close the ticked items."""
     form = BulkForm(request.POST, people=selectors.colleagues(request.membership))
-    chosen = selectors.queue_of(request.membership, at=request.at).filter(pk__in=_uuids(request.POST.getlist("item")))
+    chosen = selectors.queue_of(request.membership, at=request.at).filter(
+        pk__in=_uuids(request.POST.getlist("item"))
+    )
     item_ids = list(chosen.order_by().values_list("pk", flat=True))
     if not form.is_valid() or not item_ids:
         messages.warning(request, "Tick at least one item, and pick what is to be done with it.")

@@ -63,8 +63,7 @@ def _letters(folder: Path) -> list[Letter]:
     for path in files[:_NEWEST]:
         at = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
         for part in reversed(path.read_bytes().split(b"\n" + b"-" * 79 + b"\n")):
-            if part.strip():
-                letters.append(_letter(part, at))
+            letters += [_letter(part, at)] if part.strip() else []
     return letters[:_NEWEST]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -46,18 +47,15 @@ def show_overview(request: StaffRequest) -> HttpResponse:
 
 def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
     """The figures, each with the client that adds most to it."""
-
-    def worst(key: str) -> Any:
-        values = {
-            "calls": lambda row: row.count.calls,
-            "withheld": lambda row: row.count.recorded,
-            "late": lambda row: row.due.calls if row.is_live else 0,
-            "observed": lambda row: 0 if row.is_live else row.due.calls,
-        }[key]
-        top = max(rows, key=values, default=None)
-        return {
-            "value": sum(values(row) for row in rows),
-            "client": top.client if top is not None and values(top) else None,
-        }
-
-    return {key: worst(key) for key in ("calls", "withheld", "late", "observed")}
+    figures: dict[str, Callable[[selectors.ClientRow], int]] = {
+        "calls": lambda row: row.count.calls,
+        "withheld": lambda row: row.count.recorded,
+        "late": lambda row: row.due.calls if row.is_live else 0,
+        "observed": lambda row: 0 if row.is_live else row.due.calls,
+    }
+    tiles = {}
+    for name, figure in figures.items():
+        top = max(rows, key=figure, default=None)
+        most = top.client if top is not None and figure(top) else None
+        tiles[name] = {"value": sum(map(figure, rows)), "client": most}
+    return tiles

@@ -12,6 +12,7 @@ from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import services as vault
+from callprivacy.vault.fields import Sealed
 from retention.models import Errand
 from retention.services import erasing
 
@@ -21,7 +22,8 @@ def show_reference(*, errand: Errand, by: Actor, at: datetime) -> str:
     """Return where the vendor holds the recording; that it was shown is written down first."""
     audit.record("errand.shown", subject=errand, by=by, at=at, provider=errand.provider)
     key = vault.purpose_key(client_id=errand.client_id, purpose="errand", at=at)
-    return errand.reference.reveal(key)
+    sealed: Sealed = errand.reference
+    return sealed.reveal(key)
 
 
 @transaction.atomic

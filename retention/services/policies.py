@@ -41,12 +41,14 @@ def set_agency_days(*, agency: Agency, days: int, reason: str, by: Actor, at: da
 
 
 @transaction.atomic
-def go_live(*, client: Client, shown: targets.Due, by: Actor, at: datetime) -> GoLive:
+def go_live(*, client: Client, shown: targets.Due, signed_by: int, at: datetime) -> GoLive:
     """
     Let a client's expired calls leave from now on, signed for with the counts that were shown.
 
+    :param signed_by: user id of the officer.
     :raises CountsChangedError: what is due is not what was shown.
     """
+    by = Actor.staff(user_id=signed_by)
     locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
     cutoff = tenancy.cutoff_of(locked, at)
     due = targets.CALLS.count(locked, cutoff)
@@ -58,7 +60,7 @@ def go_live(*, client: Client, shown: targets.Due, by: Actor, at: datetime) -> G
     signed = GoLive.objects.create(
         agency_id=locked.agency_id,
         client=locked,
-        signed_by_id=by.user_id,
+        signed_by_id=signed_by,
         signed_at=at,
         keep_for_days=locked.keep_for_days,
         cutoff=cutoff,

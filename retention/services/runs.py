@@ -1,4 +1,4 @@
-"""Runs: planned once a night in the agency's zone or by hand, then worked off part by part, resumable at any point."""
+"""Runs: started once a night in the agency's zone or by hand, then worked off part by part, resumable at any point."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def pause_run(*, run: Run, by: Actor, at: datetime) -> None:
 
     :raises NotRunningError: it does not run.
     """
-    _move(run, RunState.RUNNING, RunState.PAUSED, "run.paused", by, at)
+    _move(run, before=RunState.RUNNING, after=RunState.PAUSED, action="run.paused", by=by, at=at)
 
 
 @transaction.atomic
@@ -194,7 +194,7 @@ def resume_run(*, run: Run, by: Actor, at: datetime) -> None:
 
     :raises NotRunningError: it is not paused.
     """
-    _move(run, RunState.PAUSED, RunState.RUNNING, "run.resumed", by, at)
+    _move(run, before=RunState.PAUSED, after=RunState.RUNNING, action="run.resumed", by=by, at=at)
 
 
 @transaction.atomic
@@ -212,7 +212,7 @@ def cancel_run(*, run: Run, by: Actor, at: datetime) -> None:
     audit.record("run.cancelled", subject=run, by=by, at=at)
 
 
-def _move(run: Run, before: RunState, after: RunState, action: str, by: Actor, at: datetime) -> None:
+def _move(run: Run, *, before: RunState, after: RunState, action: str, by: Actor, at: datetime) -> None:
     if not Run.objects.filter(pk=run.pk, state=before).update(state=after):
         raise NotRunningError(f"This run is not {before.label.lower()}.")
     audit.record(action, subject=run, by=by, at=at)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client as Browser
-from django.utils import timezone
 
 from callprivacy.accounts.models import Membership
 from tests import make
@@ -22,7 +21,7 @@ def _browser(membership: Membership) -> Browser:
 
 
 def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
-    now = timezone.now()
+    now = make.now()
     make.call(cast.dentist, ANNA, at=now - timedelta(days=2))
     make.call(cast.plumber, ANNA, at=now - timedelta(days=2))
 

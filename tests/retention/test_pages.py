@@ -1,4 +1,4 @@
-"""Retention as people meet it: the effect is shown first, the right person signs, a stranger finds nothing."""
+"""Retention as people meet it: the effect is shown first, an officer signs, a stranger finds nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client as Browser
-from django.utils import timezone
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
@@ -36,7 +35,7 @@ def _dentist(cast: Cast) -> Client:
 
 
 def test_shortening_shows_its_effect_before_it_is_saved(cast: Cast) -> None:
-    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=100))
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=100))
     browser = _browser(cast.alice)
     url = "/clients/dentist/policies/days/"
 
@@ -61,8 +60,8 @@ def test_a_change_without_a_reason_is_refused_beside_the_field(cast: Cast) -> No
 
 
 def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -> None:
-    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
-    make.call(cast.dentist, "+12125550177", at=timezone.now() - timedelta(days=4))
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
+    make.call(cast.dentist, "+12125550177", at=make.now() - timedelta(days=4))
 
     page = _browser(cast.alice).get("/clients/dentist/policies/dry-run/").content.decode()
 
@@ -74,7 +73,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
 
 
 def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -> None:
-    make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     browser = _browser(cast.alice)
 
     stale = browser.post(
@@ -105,7 +104,7 @@ def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one
 
 
 def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast) -> None:
-    call = make.call(cast.dentist, ANNA, at=timezone.now() - timedelta(days=400))
+    call = make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     make.recording(call, "https://vendor.example/r/secret")
     browser = _browser(cast.alice)
     browser.post("/clients/dentist/policies/go-live/", {"calls": "1", "recordings": "1", "callers": "1"})

@@ -14,6 +14,7 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from callprivacy.work.models import Item
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
@@ -139,9 +140,7 @@ def test_a_crash_before_any_step_is_mended_by_the_next_run(
         raise KeyboardInterrupt
 
     real = targets.CALLS
-    broken = targets.Target(
-        **{name: getattr(real, name) for name in real.__slots__} | {step: crash}  # type: ignore[arg-type]
-    )
+    broken = targets.Target(**{name: getattr(real, name) for name in real.__slots__} | {step: crash})
     monkeypatch.setattr(targets, "CALLS", broken)
     with pytest.raises(KeyboardInterrupt):
         erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
@@ -217,14 +216,15 @@ def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: C
 
 
 def test_going_live_is_refused_when_the_counts_have_changed(cast: Cast) -> None:
-    by = Actor.staff(user_id=cast.alice.user_id)
     make.call(cast.dentist, ANNA, at=OLD)
     with job_scope(agency_id=cast.acme.pk):
         stale = targets.Due(calls=0, recordings=0, callers=0)
         with pytest.raises(policies.CountsChangedError):
-            policies.go_live(client=cast.dentist, shown=stale, by=by, at=make.NOON)
+            policies.go_live(client=cast.dentist, shown=stale, signed_by=cast.alice.user_id, at=make.NOON)
         shown = targets.Due(calls=1, recordings=0, callers=1)
-        signed = policies.go_live(client=cast.dentist, shown=shown, by=by, at=make.NOON)
+        signed = policies.go_live(
+            client=cast.dentist, shown=shown, signed_by=cast.alice.user_id, at=make.NOON
+        )
         assert (signed.calls_due, signed.signed_by_id) == (1, cast.alice.user_id)
         assert Client.objects.get(pk=cast.dentist.pk).retention_state == RetentionState.LIVE
 
@@ -240,8 +240,6 @@ def test_the_watermark_stands_where_the_run_cut(cast: Cast) -> None:
 
 def test_the_sweep_forgets_callers_without_calls_and_keys_without_rows(cast: Cast) -> None:
     call = make.call(cast.dentist, ANNA, at=OLD)
-    from callprivacy.vault import services as vault_services  # noqa: PLC0415
-
     vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=[BEN], at=OLD)
     with job_scope(agency_id=cast.acme.pk):
         Call.objects.filter(pk=call.pk).remove()
