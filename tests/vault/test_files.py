@@ -1,0 +1,154 @@
+"""Sealed files: what was changed, cut off or swapped does not open."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
+from tests import make
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+HEAD = 4 + 29 + 32
+PIECE = files.CHUNK + 16
+CANARY = b"+12025550147,"
+
+
+@pytest.fixture(autouse=True)
+def media(tmp_path: Path) -> Iterator[Path]:
+    with override_settings(MEDIA_ROOT=tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
+def plumber() -> Client:
+    return make.client(make.agency("Acme"), "Plumber")
+
+
+def lies_at(client: Client, file_id: uuid.UUID) -> Path:
+    (path,) = Path(settings.MEDIA_ROOT).rglob(file_id.hex)
+    assert path.parent.name == str(client.pk)
+    return path
+
+
+def read(client: Client, file_id: uuid.UUID) -> bytes:
+    with files.open(client.pk, file_id, at=NOON) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("length", [0, 1, files.CHUNK - 1, files.CHUNK, files.CHUNK + 1, 3 * files.CHUNK])
+def test_what_was_written_is_read(plumber: Client, length: int) -> None:
+    content, file_id = (CANARY * (length // len(CANARY) + 1))[:length], uuid.uuid4()
+    assert files.write(plumber.pk, file_id, io.BytesIO(content), at=NOON) == length
+    assert read(plumber, file_id) == content
+    path = lies_at(plumber, file_id)
+    assert CANARY not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def written(plumber: Client) -> uuid.UUID:
+    """Four pieces, the last one short."""
+    file_id = uuid.uuid4()
+    content = b"".join(bytes([number]) * files.CHUNK for number in range(3)) + b"end"
+    files.write(plumber.pk, file_id, io.BytesIO(content), at=NOON)
+    return file_id
+
+
+def pieces(content: bytes) -> tuple[bytes, list[bytes]]:
+    body = content[HEAD:]
+    return content[:HEAD], [body[at : at + PIECE] for at in range(0, len(body), PIECE)]
+
+
+def broken(plumber: Client, file_id: uuid.UUID, content: bytes) -> None:
+    lies_at(plumber, file_id).write_bytes(content)
+    with pytest.raises(SealBrokenError):
+        read(plumber, file_id)
+
+
+def test_a_swapped_piece_does_not_open(plumber: Client, written: uuid.UUID) -> None:
+    head, body = pieces(lies_at(plumber, written).read_bytes())
+    broken(plumber, written, head + b"".join([body[1], body[0], *body[2:]]))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2, 3])
+def test_a_file_that_ends_early_does_not_open(plumber: Client, written: uuid.UUID, keep: int) -> None:
+    head, body = pieces(lies_at(plumber, written).read_bytes())
+    broken(plumber, written, head + b"".join(body[:keep]))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 18, 20, PIECE + 1])
+def test_a_file_cut_anywhere_does_not_open(plumber: Client, written: uuid.UUID, cut: int) -> None:
+    broken(plumber, written, lies_at(plumber, written).read_bytes()[:-cut])
+
+
+def test_a_file_with_more_behind_it_does_not_open(plumber: Client, written: uuid.UUID) -> None:
+    content = lies_at(plumber, written).read_bytes()
+    broken(plumber, written, content + content[-19:])
+
+
+@pytest.mark.parametrize("at", [0, 3, 4, 10, HEAD - 1, HEAD, HEAD + PIECE, -1])
+def test_a_flipped_bit_does_not_open(plumber: Client, written: uuid.UUID, at: int) -> None:
+    content = bytearray(lies_at(plumber, written).read_bytes())
+    content[at] ^= 1
+    broken(plumber, written, bytes(content))
+
+
+def test_another_files_or_clients_content_does_not_open(plumber: Client, written: uuid.UUID) -> None:
+    other = uuid.uuid4()
+    files.write(plumber.pk, other, io.BytesIO(b"other"), at=NOON)
+    content = lies_at(plumber, written).read_bytes()
+    broken(plumber, other, content)
+    dentist = make.client(plumber.agency, "Dentist")
+    third = uuid.uuid4()
+    files.write(dentist.pk, third, io.BytesIO(b"third"), at=NOON)
+    broken(dentist, third, content)
+
+
+def test_deleting_leaves_nothing_and_may_be_repeated(
+    plumber: Client, written: uuid.UUID, media: Path
+) -> None:
+    files.delete(plumber.pk, written)
+    files.delete(plumber.pk, written)
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+    with pytest.raises(FileNotFoundError):
+        read(plumber, written)
+
+
+def test_an_unfinished_file_is_not_there(plumber: Client, media: Path) -> None:
+    file_id = uuid.uuid4()
+
+    def fail() -> None:
+        with files.Writer(plumber.pk, file_id, at=NOON) as out:
+            out.write(b"half")
+            raise RuntimeError("ended")
+
+    with pytest.raises(RuntimeError, match="ended"):
+        fail()
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+def test_what_lies_too_long_is_found_and_remains_are_removed(
+    plumber: Client, written: uuid.UUID, media: Path
+) -> None:
+    left = lies_at(plumber, written).with_name("abc.0123.part")
+    left.write_bytes(b"x")
+    mtime = lies_at(plumber, written).stat().st_mtime
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.fromtimestamp(mtime, UTC)
+    assert files.ids(plumber.pk, older_than=now - timedelta(hours=1)) == []
+    assert files.ids(plumber.pk, older_than=now + timedelta(hours=1)) == [written]
+    assert not left.exists()
+    files.delete_all(plumber.pk)
+    assert files.ids(plumber.pk, older_than=now + timedelta(hours=1)) == []
