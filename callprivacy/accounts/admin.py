@@ -6,7 +6,7 @@ more officer, which go through services. Nothing of a client's callers is regist
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
@@ -43,10 +43,12 @@ class OperatorSite(admin.AdminSite):
             raise Http404
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         return redirect("account_logout")
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return redirect("account_change_password")
@@ -83,6 +85,12 @@ class ReadOnly[M: (Agency, Membership)](admin.ModelAdmin[M]):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        raise PermissionDenied
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What was done to a row stands in the trail."""
         raise PermissionDenied
 
     def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
@@ -200,4 +208,4 @@ def _refuse_writing(request: HttpRequest) -> None:
 
 
 def _operator(request: HttpRequest) -> Actor:
-    return Actor.operator(user_id=cast(int, request.user.pk))
+    return Actor.operator(user_id=request.user.pk)

@@ -62,7 +62,7 @@ UNIQUE_OVER_ALL = {
 
 def ask(statement: LiteralString, *values: object, alias: str = "default") -> list[tuple[Any, ...]]:
     with connections[alias].cursor() as cursor:
-        cursor.execute(statement, values or None)
+        cursor.execute(statement, values or None)  # type: ignore[arg-type]
         return list(cursor.fetchall())
 
 

@@ -1,0 +1,413 @@
+"""
+Every address, by GET and POST, by everybody, for own things, other people's things and things that are none.
+
+Nothing here knows an address: the resolver lists them, the names of their parts say what to put there, and
+the decorator of the view says who may. A part without an entry in `PARTS` fails. What the rules are:
+
+- nobody gets a 5xx; who is not signed in is led to the sign-in, but for the public doors listed here;
+- a thing of another agency, of a client that is not granted, or of another client than the one named answers
+  exactly as one that does not exist: the same status and the same bytes;
+- who lacks the permission or right gets 403 or 404, who has it gets in somewhere;
+- who is suspended gets in nowhere, and the operator's pages are 404 for everybody but operators;
+- no POST works without the token against forged forms, but for trackers.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404  # noqa: TID251  (what a view would raise)
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.scope import job_scope
+from tests.rules.world import NOTHING, SECRET, Things, World, undone
+
+pytestmark = pytest.mark.django_db
+
+# What stands in an address, by the name of its part, or by (address, name) where one name means several.
+PARTS: dict[str, Callable[[Things], object]] = {
+    name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
+    for name in (
+        "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
+        "item_id", "notification_id", "event_id", "token", "key", "provider", "deed",
+    )
+}  # fmt: skip
+PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
+    ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
+    ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
+} | {
+    (route, "pk"): lambda things: things.membership_id
+    for route in (
+        "people/<int:pk>/",
+        "people/<int:pk>/role/",
+        "people/<int:pk>/suspend/",
+        "people/<int:pk>/reactivate/",
+        "people/<int:pk>/sees/",
+        "people/<int:pk>/clients/<slug:slug>/",
+    )
+}
+# Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
+PUBLIC: dict[str, set[int]] = {
+    "health": {200, 405},
+    "mail/": {200, 405},
+    "hooks/<str:provider>/<str:key>/": {405, 415},
+    "invitation/<str:token>/": {200},
+    "accounts/login/": {200},
+    "accounts/logout/": {302},
+    "accounts/signup/": {200, 302},
+    "accounts/inactive/": {200, 405},
+    "accounts/password/reset/": {200},
+    "accounts/password/reset/done/": {200, 405},
+    "accounts/password/reset/key/done/": {200, 405},
+    "accounts/confirm-email/": {200, 302, 404, 405},
+    "accounts/login/code/confirm/": {302, 404},
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {200, 302, 404},
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": {200, 302},
+}
+# Addresses of packages whose parts no thing of ours fills.
+WRITTEN_OUT: dict[str, list[str]] = {
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": ["/accounts/confirm-email/x:y/"],
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": [
+        "/accounts/password/reset/key/1-abc/"
+    ],
+    "operator/^(?P<app_label>tenancy|accounts)/$": ["/operator/tenancy/", "/operator/accounts/"],
+    "operator/(?P<url>.*)$": ["/operator/nowhere"],
+}
+_OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
+# Views that every member may open, without a permission of their own: what they show is filtered inside.
+FOR_EVERY_MEMBER = {
+    "",
+    "agencies/",
+    "calls/",
+    "calls/search/",
+    "clients/",
+    "clients/<slug:slug>/",
+    "clients/<slug:slug>/people/",
+    "demo/remove/",
+    "notifications/",
+    "notifications/<uuid:notification_id>/",
+    "notifications/read/",
+    "retention/",
+    "retention/runs/<uuid:run_id>/",
+    "work/",
+    "work/items/",
+    "work/items/<uuid:item_id>/",
+}
+# Nobody gets in here with things as they are, and why.
+SHUT = {
+    "demo/remove/": "the agency is no demo",
+    "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the resolver."""
+
+    route: str
+    view: Callable[..., Any]
+    parts: tuple[str, ...]
+
+    @property
+    def needs(self) -> Permission | AgencyRight | None:
+        found: Permission | AgencyRight | None = getattr(self.view, "needs", None)
+        return found
+
+    @property
+    def is_of_operators(self) -> bool:
+        return self.route.startswith("operator/")
+
+    @property
+    def is_own_account(self) -> bool:
+        return self.route.startswith("accounts/")
+
+    def paths(self, things: Things, inner: Things | None = None) -> list[str]:
+        """
+        The address with these things in it.
+
+        :param inner: whose things stand behind the client's slug, where they are another client's.
+        """
+        if self.route in WRITTEN_OUT:
+            return WRITTEN_OUT[self.route]
+        path = "/" + self.route
+        for part in self.parts:
+            of = things if part == "slug" or inner is None else inner
+            value = _OPERATOR_PARTS.get(part) if self.is_of_operators else None
+            if value is None:
+                value = str((PARTS_OF.get((self.route, part)) or PARTS[part])(of))
+            path = re.sub(rf"<(\w+:)?{part}>", value, path)
+        return [path]
+
+
+def _walk(resolver: URLResolver, before: str = "") -> Iterator[Address]:
+    for entry in resolver.url_patterns:
+        route = before + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield Address(route, entry.callback, tuple(re.findall(r"<(?:\w+:)?(\w+)>", route)))
+        else:
+            yield from _walk(entry, route)
+
+
+ADDRESSES = list(_walk(get_resolver()))
+OURS = [address for address in ADDRESSES if not address.is_of_operators]
+MEMBERS = ("alice", "bob", "carol", "mallory")
+METHODS = ("get", "post")
+_by_route = pytest.mark.parametrize("address", OURS, ids=lambda address: address.route or "overview")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, without what differs by chance and without the address that was asked for."""
+
+    status: int
+    where: str
+    body: bytes
+
+
+_TOKEN = re.compile(rb"[A-Za-z0-9]{64}")
+
+
+def ask(browser: Browser, method: str, path: str, **more: Any) -> Answer:
+    """Ask, and undo what it did, in the browser too."""
+    cookies = copy.deepcopy(browser.cookies)
+    with undone():
+        response = getattr(browser, method)(path, **more)
+        body = b"".join(response) if response.streaming else response.content
+    browser.cookies = cookies
+    body = _TOKEN.sub(b"TOKEN", body).replace(path.encode() if len(path) > 1 else b"\0", b"PATH")
+    where = response.headers.get("Location", "").partition("?next=")[0]
+    return Answer(response.status_code, where, body)
+
+
+# --- The walk knows every address ---
+
+
+def test_every_part_of_every_address_has_something_to_put_there() -> None:
+    missing = {
+        f"{address.route} ({part})"
+        for address in ADDRESSES
+        if address.route not in WRITTEN_OUT
+        for part in address.parts
+        if part not in PARTS
+        and (address.route, part) not in PARTS_OF
+        and not (address.is_of_operators and part in _OPERATOR_PARTS)
+    }
+    assert missing == set(), "add them to Things, PARTS and build() in world.py"
+
+
+def test_every_view_says_who_may_or_is_listed_as_for_every_member() -> None:
+    open_to_members = {
+        address.route
+        for address in OURS
+        if address.needs is None and not address.is_own_account and address.route not in PUBLIC
+    }
+    assert open_to_members == FOR_EVERY_MEMBER
+
+
+def test_nothing_is_listed_that_is_not_there() -> None:
+    routes = {address.route for address in ADDRESSES}
+    assert (PUBLIC.keys() | FOR_EVERY_MEMBER | SHUT.keys()) - routes == set()
+
+
+def test_things_that_do_not_exist_do_not(world: World) -> None:
+    for name in ("dentist", "plumber", "florist"):
+        things = getattr(world, name)
+        assert set(vars(things).values()) & (set(vars(NOTHING).values()) - {"callrail", "pause"}) == set()
+
+
+# --- Who is not signed in, and who is suspended ---
+
+
+@_by_route
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stranger_is_led_to_the_sign_in(world: World, address: Address, method: str) -> None:
+    for path in address.paths(world.dentist):
+        answer = ask(world.browsers["anonymous"], method, path)
+        if address.route in PUBLIC:
+            assert answer.status in PUBLIC[address.route], path
+        else:
+            assert answer.status == 302, path
+            assert answer.where.startswith("/accounts/login/"), path
+    if address.parts and address.route not in WRITTEN_OUT and address.route not in PUBLIC:
+        (path,), (none,) = address.paths(world.dentist), address.paths(NOTHING)
+        there = ask(world.browsers["anonymous"], method, path)
+        nowhere = ask(world.browsers["anonymous"], method, none)
+        assert there.status == nowhere.status
+
+
+@_by_route
+@pytest.mark.parametrize("method", METHODS)
+def test_who_is_suspended_gets_in_nowhere(world: World, address: Address, method: str) -> None:
+    if address.route in PUBLIC or address.is_own_account:
+        return
+    for path in address.paths(world.dentist):
+        answer = ask(world.browsers["dave"], method, path)
+        assert (answer.status, answer.where) == (302, "/accounts/login/"), path
+
+
+# --- Members ---
+
+
+@_by_route
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_theirs_answers_as_if_it_did_not_exist(
+    world: World, address: Address, method: str
+) -> None:
+    if not address.parts or address.route in WRITTEN_OUT or address.route in PUBLIC:
+        return
+    (nowhere,) = address.paths(NOTHING)
+    foreign = {"alice": [world.florist], "bob": [world.plumber, world.florist], "carol": [world.florist],
+               "mallory": [world.dentist, world.plumber]}  # fmt: skip
+    for person, strangers in foreign.items():
+        browser = world.browsers[person]
+        none = ask(browser, method, nowhere)
+        assert none.status in {403, 404, 405}, (person, nowhere)
+        for things in strangers:
+            if _is_theirs_all_the_same(address, person, things, world):
+                continue
+            (path,) = address.paths(things)
+            assert ask(browser, method, path) == none, (person, path)
+
+
+def _is_theirs_all_the_same(address: Address, person: str, things: Things, world: World) -> bool:
+    """Bob is of the plumber's agency: what belongs to the agency as a whole is no stranger's for him."""
+    of_a_client = {"slug", "item_id", "notification_id"}
+    return person == "bob" and things is world.plumber and not of_a_client & set(address.parts)
+
+
+@_by_route
+@pytest.mark.parametrize("method", METHODS)
+def test_a_thing_of_another_client_is_none_behind_this_clients_name(
+    world: World, address: Address, method: str
+) -> None:
+    inner = set(address.parts) - {"slug", "pk"}
+    if "slug" not in address.parts or not inner:
+        return
+    for person in ("alice", "bob"):
+        (nowhere,) = address.paths(world.dentist, NOTHING)
+        none = ask(world.browsers[person], method, nowhere)
+        assert none.status in {403, 404, 405}
+        for others in (world.plumber, world.florist):
+            (path,) = address.paths(world.dentist, others)
+            assert ask(world.browsers[person], method, path) == none, (person, path)
+
+
+@_by_route
+def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address) -> None:
+    got_in = False
+    for person in MEMBERS:
+        membership = getattr(world.cast, person)
+        things = world.florist if person == "mallory" else world.dentist
+        client = world.cast.florist if person == "mallory" else world.cast.dentist
+        with job_scope(agency_id=membership.agency_id):
+            may = {
+                None: lambda: True,
+                Permission: lambda: access.may(membership, address.needs, client, at=world.at),  # type: ignore[arg-type] # noqa: B023
+                AgencyRight: lambda: access.has_right(membership, address.needs),  # type: ignore[arg-type] # noqa: B023
+            }[type(address.needs) if address.needs else None]()
+        for method in METHODS:
+            for path in address.paths(things):
+                answer = ask(world.browsers[person], method, path)
+                assert answer.status < 500, (person, method, path)
+                if not may:
+                    assert answer.status in {403, 404, 405}, (person, method, path)
+                got_in = got_in or answer.status < 400 or answer.status == 422
+    if address.route not in SHUT and not address.is_own_account and address.route not in PUBLIC:
+        assert got_in, "nobody gets in: this walk shows nothing"
+
+
+def test_a_person_with_the_grant_sees_the_clients_own_marks(world: World) -> None:
+    """The walk would be worthless in an empty world."""
+    page = world.browsers["alice"].get(f"/clients/dentist/calls/{world.dentist.call_id}/").content.decode()
+    assert world.dentist.mark in page
+
+
+def test_the_walk_would_notice_a_door_that_tells(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 403 where a stranger's thing should be none is found by the rule above."""
+
+    def tell(_request: object, slug: str, _permission: Permission) -> None:
+        raise PermissionDenied if slug == "plumber" else Http404
+
+    monkeypatch.setattr(access, "get_client_or_404", tell)
+    address = next(a for a in OURS if a.route == "clients/<slug:slug>/calls/<uuid:call_id>/")
+    with pytest.raises(AssertionError):
+        test_what_is_not_theirs_answers_as_if_it_did_not_exist(world, address, "get")
+
+
+# --- Forged forms ---
+
+
+@_by_route
+def test_no_form_works_without_its_token(world: World, address: Address) -> None:
+    browser = Browser(enforce_csrf_checks=True, raise_request_exception=False)
+    browser.cookies = world.browsers["alice"].cookies
+    for path in address.paths(world.dentist):
+        answer = ask(browser, "post", path)
+        if address.route == "hooks/<str:provider>/<str:key>/":
+            assert answer.status == 415
+        else:
+            assert answer.status == 403, path
+
+
+# --- Trackers ---
+
+
+def test_a_tracker_is_told_nothing_about_whose_key_it_is(world: World) -> None:
+    """A key that is none and another provider's answer alike; a forged event is told nothing more."""
+    post = {"data": b"{}", "content_type": "application/json"}
+    browser = world.browsers["anonymous"]
+    none = ask(browser, "post", "/hooks/callrail/no-such-key/", **post)
+    assert none.status == 404
+    form = {"data": "a=b", "content_type": "application/x-www-form-urlencoded"}
+    other = ask(browser, "post", f"/hooks/twilio/{world.dentist.key}/", **form)
+    assert (other.status, other.body) == (none.status, none.body)
+    assert ask(browser, "post", "/hooks/nobody/no-such-key/", **post) == none
+    forged = [
+        ask(browser, "post", f"/hooks/callrail/{things.key}/", **post)
+        for things in (world.dentist, world.florist)
+    ]
+    assert forged[0] == forged[1]
+    assert forged[0].status == 403
+    assert SECRET.encode() not in forged[0].body
+
+
+# --- The operator's pages ---
+
+
+@pytest.mark.parametrize(
+    "address", [a for a in ADDRESSES if a.is_of_operators], ids=lambda address: address.route
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_operators_pages_are_there_for_operators_alone(
+    world: World, address: Address, method: str
+) -> None:
+    for path in address.paths(world.dentist):
+        for person in (*MEMBERS, "dave"):
+            answer = ask(world.browsers[person], method, path)
+            expected = {404} if person != "dave" else {302, 404}
+            assert answer.status in expected, (person, path)
+        stranger = ask(world.browsers["anonymous"], method, path)
+        assert stranger.status == 302, path
+        assert "/accounts/login/" in stranger.where or "/operator/login/" in stranger.where, path
+        seen = ask(world.browsers["operator"], method, path)
+        assert seen.status < 500, path
+        assert b"MARK-OF" not in seen.body, path
+
+
+def test_an_operator_gets_in(world: World) -> None:
+    assert world.browsers["operator"].get("/operator/tenancy/agency/").status_code == 200
+
+
+def test_an_operator_is_no_member(world: World) -> None:
+    answer = ask(world.browsers["operator"], "get", f"/clients/dentist/calls/{world.dentist.call_id}/")
+    assert (answer.status, answer.where) == (302, "/operator/")

@@ -1,0 +1,216 @@
+"""
+A world with something of every kind at three clients, so that a walk over every address has own things, other
+people's things and things that do not exist to ask for. Each client's texts carry its own marks.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.test import Client as Browser
+from django.utils import timezone
+
+from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.services import invitations
+from callprivacy.audit import services as audit
+from callprivacy.calls import kinds
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import CallExport, CallImport, ImportRefusal, Inbox, Reveal
+from callprivacy.calls.services import connections as ways
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place
+from callprivacy.work import services as work
+from callprivacy.work.models import Item, Notification
+from retention.enums import RunCause
+from retention.models import Errand, Run
+from retention.services import runs
+from tests import make
+from tests.cast import Cast, assemble
+
+SECRET = "signing-secret-of-a-tracker"
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@dataclass(frozen=True)
+class Things:
+    """What one client has, by the names that addresses use for it."""
+
+    slug: str
+    call_id: uuid.UUID
+    connection_id: uuid.UUID
+    number_id: uuid.UUID
+    export_id: uuid.UUID
+    import_id: uuid.UUID
+    errand_id: uuid.UUID
+    run_id: uuid.UUID
+    item_id: uuid.UUID
+    notification_id: uuid.UUID
+    event_id: int
+    membership_id: int
+    invitation_id: int
+    token: str
+    key: str
+    caller_id: uuid.UUID
+    mark: str
+    provider: str = "callrail"
+    deed: str = "pause"
+
+
+NOTHING = Things(
+    slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2), number_id=uuid.UUID(int=3),
+    export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6),
+    run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
+    event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
+    token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
+    mark="no-such-mark",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class World:
+    """The cast, what each client has, and a browser for each person."""
+
+    cast: Cast
+    dentist: Things
+    plumber: Things
+    florist: Things
+    browsers: dict[str, Browser]
+    at: datetime
+
+
+def build() -> World:
+    """Make the world, around the present instant: requests ask the clock."""
+    now = timezone.now()  # noqa: TID251  (requests ask the clock)
+    cast = assemble()
+    dave = make.person(cast.acme, "dave", Role.OFFICER)
+    make.grant(dave, cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=dave.pk).update(state=MembershipState.SUSPENDED)
+    operator = User.objects.create_user("operator@platform.example", make.PASSWORD, name="Op", is_staff=True)
+    world = World(
+        cast,
+        dentist=_things(cast, cast.dentist, cast.alice, now, "+12025550111"),
+        plumber=_things(cast, cast.plumber, cast.alice, now, "+12025550122"),
+        florist=_things(cast, cast.florist, cast.mallory, now, "+12025550133"),
+        browsers={"anonymous": Browser(raise_request_exception=False)}
+        | {
+            name: browser_of(user)
+            for name, user in {
+                "alice": cast.alice.user, "bob": cast.bob.user, "carol": cast.carol.user,
+                "mallory": cast.mallory.user, "dave": dave.user, "operator": operator,
+            }.items()
+        },
+        at=now,
+    )  # fmt: skip
+    return replace(world, dentist=replace(world.dentist, membership_id=cast.bob.pk))
+
+
+def browser_of(user: User) -> Browser:
+    """A signed-in browser that gets a page, not an exception, when a view fails."""
+    browser = Browser(raise_request_exception=False)
+    browser.force_login(user, backend=BACKEND)
+    return browser
+
+
+def _things(cast: Cast, client: Client, officer: Membership, now: datetime, number: str) -> Things:
+    mark = f"MARK-OF-{client.slug.upper()}"
+    by = Actor.staff(user_id=officer.user_id)
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    tracking = make.tracking_number(client, f"+1404555{client.pk % 10000:04}", at=now, label=f"Line {mark}")
+    call = make.call(
+        client, number, at=now - timedelta(hours=5), source=f"Source {mark}", campaign=f"Campaign {mark}",
+        tags=[f"Tag {mark}"], tracking_number=tracking,
+    )  # fmt: skip
+    old = make.call(client, number, at=now - timedelta(days=500), source=f"Old {mark}")
+    make.recording(call, f"https://vendor.example/{mark}")
+    assert old.caller_id is not None
+    key = vault.purpose_key(client_id=client.pk, purpose="errand", at=now)
+    inbox_key = vault.purpose_key(client_id=client.pk, purpose="inbox", at=now)
+    with job_scope(agency_id=client.agency_id):
+        connection = ways.create_connection(
+            client=client, provider="callrail", name=f"Way {mark}", secret=SECRET, by=by, at=now
+        )
+        export = CallExport.objects.create(
+            **ours, state=JobState.QUEUED, created_by_id=officer.user_id, created_at=now, due_at=now
+        )
+        an_import = CallImport.objects.create(
+            **ours, format="generic", time_zone="UTC", created_by_id=officer.user_id, created_at=now,
+            state=JobState.DONE, connection=connection, finished_at=now, refused=1,
+        )  # fmt: skip
+        ImportRefusal.objects.create(
+            **ours, call_import=an_import, line=2, column="start", reason=f"No {mark}"
+        )
+        errand = Errand(
+            **ours, recording_id=uuid.uuid4(), provider="callrail", call_started_at=now, opened_at=now
+        )
+        errand.reference = key.seal(
+            f"https://vendor.example/errand/{mark}".encode(),
+            Place(client.pk, "retention_errand", "reference", errand.pk),
+        )
+        errand.save(force_insert=True)
+        rejected = Inbox(
+            **ours, connection=connection, state="rejected", reason=f"Why {mark}", received_at=now, due_at=now
+        )
+        rejected.payload = inbox_key.seal(b"{}", Place(client.pk, "calls_inbox", "payload", rejected.pk))
+        rejected.save(force_insert=True)
+        event = audit.record(
+            "number.revealed", subject=call, by=by, at=now, reason=f"The words behind {mark} are sealed."
+        )
+        Reveal.objects.create(
+            **ours, call=call, user_id=officer.user_id, reason_kind="callback", reason_digest=b"2" * 32,
+            event_id=event.pk, at=now,
+        )  # fmt: skip
+        run = Run.objects.first() or runs.start_run(
+            agency=client.agency, cause=RunCause.BY_HAND, by=by, at=now
+        )
+        work.open_item(
+            kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk, key=mark, at=now, count=1
+        )
+        work.notify(
+            kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk,
+            user_ids=[officer.user_id], at=now, key=mark,
+        )  # fmt: skip
+        invitation, token = invitations.invite(
+            agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
+            role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
+        )  # fmt: skip
+        return Things(
+            slug=client.slug,
+            call_id=call.pk,
+            connection_id=connection.pk,
+            number_id=tracking.pk,
+            export_id=export.pk,
+            import_id=an_import.pk,
+            errand_id=errand.pk,
+            run_id=run.pk,
+            item_id=Item.objects.get(client=client, key=mark).pk,
+            notification_id=Notification.objects.get(client=client, key=mark).pk,
+            event_id=event.pk,
+            membership_id=officer.pk,
+            invitation_id=invitation.pk,
+            token=token,
+            key=connection.key,
+            caller_id=old.caller_id,
+            mark=mark,
+        )
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo on both databases what happens inside, though scopes inside want to be outermost."""
+    guards = [transaction.atomic(using=alias) for alias in ("default", "vault")]
+    for guard in guards:
+        guard._from_testcase = True  # type: ignore[attr-defined]
+    with guards[0], guards[1]:
+        yield
+        transaction.set_rollback(True, using="default")
+        transaction.set_rollback(True, using="vault")
