@@ -33,7 +33,7 @@ from callprivacy.tenancy.models import Agency, Client
 class StaffRequest(HttpRequest):
     """A request after `ScopeMiddleware`: a signed-in person inside the scope of one agency."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     membership: Membership
     agency: Agency
     actor: Actor
@@ -160,7 +160,7 @@ def needs[**P](
             return view(request, client, *args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]
-        return guarded
+        return guarded  # type: ignore[return-value]
 
     return decorate
 
@@ -176,7 +176,7 @@ def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
             return view(request, *args, **kwargs)
 
         guarded.needs = right  # type: ignore[attr-defined]
-        return guarded
+        return guarded  # type: ignore[return-value]
 
     return decorate
 

@@ -62,7 +62,7 @@ class AccountAdapter(DefaultAccountAdapter):
             sign_in.record_failure(digest=digest, at=at)
             return None
         sign_in.forget_failures(digest=digest)
-        return user
+        return cast(AbstractBaseUser, user)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         at = timezone.now()
@@ -75,7 +75,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:
-            people.record_own("person.signed_out", user_id=cast(int, request.user.pk), at=timezone.now())
+            people.record_own("person.signed_out", user_id=request.user.pk, at=timezone.now())
         super().logout(request)
 
     # --- passwords ---

@@ -35,7 +35,7 @@ class PlacesField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=600, **kwargs)
 
-    def to_python(self, value: Any) -> list[tuple[str, str]]:
+    def to_python(self, value: Any) -> Any:
         words = [word for word in re.split(r"[,;\s]+", str(value or "").upper()) if word]
         found = []
         for word in words:

@@ -51,7 +51,7 @@ class ScopeMiddleware:
         if request.path.startswith(_OPEN) or not request.user.is_authenticated:
             return self.get_response(request)
         at = timezone.now()
-        user_id = cast(int, request.user.pk)
+        user_id = request.user.pk
         if _has_ended(request, at):
             return _send_away(request, user_id, at)
         if request.path.startswith(_OPERATOR):
@@ -84,6 +84,7 @@ class ScopeMiddleware:
         return redirect("account_login")
 
     def _as_staff(self, request: HttpRequest, user_id: int, agency_id: int, at: datetime) -> HttpResponse:
+        response: HttpResponse | None = None
         with staff_scope(agency_id=agency_id, user_id=user_id):
             membership = (
                 Membership.objects.select_related("agency", "user")
@@ -96,7 +97,7 @@ class ScopeMiddleware:
                     response = self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
-        if membership is None:  # suspended since the session's agency was looked up
+        if response is None:  # suspended since the session's agency was looked up
             return self._without_agency(request)
         if response.status_code == 403:
             _record_refusal(request, user_id, agency_id, at)

@@ -87,13 +87,27 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
     return opened
 
 
+def generation_key(keys: ClientKeys, generation: int) -> Key:
+    """
+    The client's key of one generation; read again where a rotation began after `keys` were read.
+
+    :raises NoClientKeyError: it is gone.
+    """
+    found = keys.generations.get(generation) or client_keys(keys.client_id).generations.get(generation)
+    if found is None:
+        raise NoClientKeyError(f"Generation {generation} of client {keys.client_id} is gone.")
+    return found
+
+
 def open_content_key(keys: ClientKeys, caller_id: uuid.UUID, generation: int, wrapped: bytes) -> Key:
     """
     Unwrap one caller's content key.
 
     :raises SealBrokenError: it was not wrapped by this client's key for this caller.
     """
-    return Key(keys.generations[generation].unseal(bytes(wrapped), content_place(keys.client_id, caller_id)))
+    return Key(
+        generation_key(keys, generation).unseal(bytes(wrapped), content_place(keys.client_id, caller_id))
+    )
 
 
 def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
@@ -122,8 +136,8 @@ def recording_keys(
     callers: Mapping[uuid.UUID, Key] | None = None,
 ) -> dict[uuid.UUID, Key]:
     """Open recordings' keys of one client; destroyed ones are left out."""
+    keys = client_keys(client_id)  # before the rows: a generation is only ever missing when it is newer
     rows = list(RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids)))
-    keys = client_keys(client_id)
     content = dict(callers or {})
     unknown = {row.caller_id for row in rows if row.caller_id is not None} - content.keys()
     content |= content_keys({client_id: unknown})
@@ -207,6 +221,14 @@ def behind_generation(client_id: int, generation: int) -> bool:
         or RecordingKey.objects.filter(
             client_id=client_id, caller_id=None, generation__lt=generation
         ).exists()
+    )
+
+
+def count_wrapped(client_id: int) -> int:
+    """How many keys are wrapped by a client's key: its callers', and the recordings' without a caller."""
+    return (
+        Caller.objects.filter(client_id=client_id).count()
+        + RecordingKey.objects.filter(client_id=client_id, caller_id=None).count()
     )
 
 

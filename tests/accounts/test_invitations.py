@@ -18,6 +18,7 @@ from callprivacy.accounts.models import Invitation, Membership, User
 from callprivacy.accounts.services import invitations
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import KeyPurpose, Permission
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope
 from tests import cast
@@ -35,21 +36,17 @@ def people() -> cast.Cast:
 
 
 def invite(people: cast.Cast, email: str = "dora@acme.example", **given: Any) -> tuple[Invitation, str]:
+    facts: dict[str, Any] = {
+        "agency_id": people.acme.pk,
+        "email": email,
+        "name": "Dora",
+        "role": Role.REVIEWER,
+        "client_ids": [people.dentist.pk],
+        "by": Actor.staff(user_id=people.carol.user_id),
+        "at": now(),
+    }
     with job_scope(agency_id=people.acme.pk):
-        return invitations.invite(
-            **(
-                {
-                    "agency_id": people.acme.pk,
-                    "email": email,
-                    "name": "Dora",
-                    "role": Role.REVIEWER,
-                    "client_ids": [people.dentist.pk],
-                    "by": Actor.staff(user_id=people.carol.user_id),
-                    "at": now(),
-                }
-                | given
-            )
-        )
+        return invitations.invite(**(facts | given))
 
 
 def membership_of(people: cast.Cast, email: str) -> Membership:
@@ -67,7 +64,7 @@ def test_somebody_comes_in_with_name_password_role_and_grants(people: cast.Cast)
     dora = membership_of(people, "dora@acme.example")
     assert (dora.user.name, dora.role, dora.state) == ("Dora Day", "reviewer", "active")
     with job_scope(agency_id=people.acme.pk):
-        seen = access.clients_with(dora, access.Permission.REVEAL_NUMBERS, at=now())
+        seen = access.clients_with(dora, Permission.REVEAL_NUMBERS, at=now())
         assert list(seen) == [people.dentist]
         grant = access.grants_of(dora, at=now()).first()
         assert grant is not None
@@ -81,13 +78,7 @@ def test_only_the_digest_of_a_token_is_kept(people: cast.Cast) -> None:
     key = PublicKey.objects.get(purpose="invitation")
     assert key.key == bytes(invitation.digest).hex()
     assert (key.agency_id, key.client_id) == (people.acme.pk, None)
-    assert tenancy.find_public_key(token, access_purpose()) is None
-
-
-def access_purpose() -> Any:
-    from callprivacy.tenancy.enums import KeyPurpose
-
-    return KeyPurpose.INVITATION
+    assert tenancy.find_public_key(token, KeyPurpose.INVITATION) is None
 
 
 def test_a_used_link_says_so(people: cast.Cast) -> None:

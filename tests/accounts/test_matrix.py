@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import BUNDLES, Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import grants
 from callprivacy.accounts.services.people import OwnRightsError
@@ -50,7 +50,7 @@ def test_a_cell_is_changed_through_a_bundle_with_a_last_day(people: cast.Cast) -
         cell_url(people.bob, people.plumber), {"bundle": "analyst", "until": day.isoformat(), "back": back}
     )
     assert answer["Location"] == back
-    assert names_of(people.bob, people.plumber) == set(make.access.BUNDLES[Role.ANALYST])
+    assert names_of(people.bob, people.plumber) == set(BUNDLES[Role.ANALYST])
     with job_scope(agency_id=people.acme.pk):
         cell = selectors.cells(user_ids=[people.bob.user_id], client_ids=[people.plumber.pk])[
             people.bob.user_id, people.plumber.pk
@@ -189,7 +189,7 @@ def crowd(people: cast.Cast) -> None:
         )
         rows = list(
             PermissionRow.objects.filter(
-                codename__in=list(make.access.BUNDLES[Role.ANALYST]), content_type__model="client"
+                codename__in=list(BUNDLES[Role.ANALYST]), content_type__model="client"
             )
         )
         ClientGrant.objects.bulk_create(

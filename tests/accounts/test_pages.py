@@ -6,6 +6,7 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Invitation
 from callprivacy.accounts.services import invitations
 from callprivacy.lib.scope import Actor
@@ -30,7 +31,7 @@ def invitation_of(people: cast.Cast) -> Invitation:
             agency_id=people.acme.pk,
             email="dora@acme.example",
             name="Dora",
-            role=make.Role.ANALYST,
+            role=Role.ANALYST,
             client_ids=[people.dentist.pk],
             by=Actor.staff(user_id=people.carol.user_id),
             at=make.NOON,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from django.test import Client as Browser
 
+from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import people as deeds
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
-from tests import cast, make
+from tests import cast
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.make import NOON
 
@@ -100,7 +101,7 @@ def test_row_security_lets_managers_alone_change_people(people: cast.Cast) -> No
     with staff_scope(agency_id=people.acme.pk, user_id=bob.user_id):
         assert Membership.objects.filter(pk=bob.pk).update(role="admin") == 0
         with pytest.raises(DatabaseError), transaction.atomic():
-            make.access.write_bundle(
+            access.write_bundle(
                 agency_id=people.acme.pk,
                 user_id=bob.user_id,
                 client_ids=[people.plumber.pk],

@@ -14,13 +14,14 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from callprivacy.accounts import selectors
-from callprivacy.accounts.models import SignInFailure
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership, SignInFailure, User
 from callprivacy.accounts.services import people as deeds
 from callprivacy.accounts.services import sign_in as slow
 from callprivacy.audit.models import HouseEvent
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, operator_scope
-from tests import cast, make
+from tests import cast
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
 from tests.make import NOON, PASSWORD
 
@@ -61,8 +62,8 @@ def test_a_sign_in_and_a_sign_out_are_in_the_trail(people: cast.Cast) -> None:
 
 def test_who_works_for_two_agencies_is_in_both_trails_and_may_change(people: cast.Cast) -> None:
     with job_scope(agency_id=people.globex.pk):
-        make.Membership.objects.create(
-            agency=people.globex, user=people.bob.user, role=make.Role.REVIEWER, created_at=NOON
+        Membership.objects.create(
+            agency=people.globex, user=people.bob.user, role=Role.REVIEWER, created_at=NOON
         )
     browser = Browser()
     sign_in(browser, BOB)
@@ -85,7 +86,7 @@ def test_nobody_changes_into_an_agency_that_is_not_theirs(people: cast.Cast) -> 
 
 def test_sign_up_is_closed(people: cast.Cast) -> None:
     Browser().post("/accounts/signup/", {"email": "eve@acme.example", "password1": PASSWORD})
-    assert not make.User.objects.filter(email="eve@acme.example").exists()
+    assert not User.objects.filter(email="eve@acme.example").exists()
 
 
 def test_an_unknown_name_a_wrong_password_and_a_closed_account_read_the_same(people: cast.Cast) -> None:
@@ -298,7 +299,7 @@ def test_a_membership_suspended_behind_the_sessions_back_counts_at_once(people: 
     browser = signed_in(people.bob)
     assert is_in(browser)
     with job_scope(agency_id=people.acme.pk):
-        make.Membership.objects.filter(pk=people.bob.pk).update(state="suspended")
+        Membership.objects.filter(pk=people.bob.pk).update(state="suspended")
     assert not is_in(browser)
 
 

@@ -1,0 +1,46 @@
+"""Change the master key, or one client's key, while everybody works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from callprivacy.accounts.services import keys
+from callprivacy.lib.progress import Progress
+from callprivacy.vault import selectors as vault_keys
+from callprivacy.vault import services as vault
+
+
+class Command(BaseCommand):
+    help = (
+        "Wrap keys again, in batches and online; a run that was killed is taken up by the next. "
+        "--master: put a new key first in FIELD_ENCRYPTION_KEY, restart, run this, then remove the old one."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument(
+            "--master", action="store_true", help="bring everything under the newest master key"
+        )
+        which.add_argument("--client", metavar="SLUG", help="a client's slug, or agency/client")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        at = timezone.now()
+        if options["master"]:
+            total = vault_keys.clients_behind_master(vault.master_fingerprint())
+            with Progress("Master key", out=self.stderr, total=total or None) as progress:
+                moved = keys.rotate_master(at=at, step=progress.step)
+            self.stdout.write(
+                f"{moved:,} secrets are under the newest master key; older ones open nothing now."
+            )
+            return
+        try:
+            client = keys.find_client(options["client"])
+            total = keys.count_client_rows(client)
+            with Progress(f"Key of {client.slug}", out=self.stderr, total=total or None) as progress:
+                moved = keys.rotate_client(client=client, at=at, step=progress.step)
+        except (keys.UnknownClientError, keys.RotationStuckError) as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"{moved:,} keys of {client.slug} are under its new key; the old one is destroyed.")

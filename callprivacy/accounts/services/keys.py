@@ -1,0 +1,153 @@
+"""
+Changing keys while everybody works: each step is a small transaction, and a run that was killed is taken up again
+by the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.apps import apps
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_keys
+from callprivacy.vault import services as vault
+from callprivacy.vault.fields import StrictEncryptedField
+
+BATCH = 500
+_PAUSE = 0.2
+_LONGEST_PAUSES = 300
+
+type Step = Callable[[int], None]
+type Reseal = Callable[..., int]
+_resealers: list[Reseal] = []
+
+
+def reseal_with(reseal: Reseal) -> None:
+    """
+    Let a higher room seal again what it keeps under a client's key itself; called from its `ready()`.
+
+    :param reseal: takes `client` and `limit`, works in a job's scope, gives how many rows it sealed; 0: none is left.
+    """
+    if reseal not in _resealers:
+        _resealers.append(reseal)
+
+
+class UnknownClientError(LookupError):
+    """No client, or more than one, goes by this name."""
+
+
+class RotationStuckError(RuntimeError):
+    """Something holds rows of a client for too long; the same command goes on where it stopped."""
+
+
+def find_client(name: str) -> Client:
+    """
+    Return the client called `client` or `agency/client` by slug, with its agency.
+
+    :raises UnknownClientError: there is none, or the first form names several.
+    """
+    agency_slug, _, client_slug = name.rpartition("/")
+    found = []
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            rows = Client.objects.filter(agency_id=agency_id, slug=client_slug).select_related("agency")
+            found += [row for row in rows if agency_slug in {"", row.agency.slug}]
+    if not found:
+        raise UnknownClientError(f"There is no client {name}.")
+    if len(found) > 1:
+        names = ", ".join(sorted(f"{client.agency.slug}/{client.slug}" for client in found))
+        raise UnknownClientError(f"Several agencies have a client {name}. Write one of {names}.")
+    return found[0]
+
+
+def rotate_master(*, at: datetime, step: Step) -> int:
+    """Bring everything under the newest master key; then older ones open nothing. Returns how many rows moved."""
+    moved = 0
+    while vault_keys.clients_behind_master(vault.master_fingerprint()):
+        count = vault.rewrap_master(limit=BATCH)
+        moved += count
+        step(count)
+        if not count:
+            time.sleep(_PAUSE)
+    for agency_id in tenancy.agency_ids():
+        count = _rewrap_small_secrets(agency_id, at=at)
+        moved += count
+        step(count)
+    audit.record_house("keys.master_rotated", at=at, rows=moved)
+    return moved
+
+
+def _rewrap_small_secrets(agency_id: int, *, at: datetime) -> int:
+    """Seal an agency's small secrets again, those of connections for one, whoever keeps them."""
+    moved = 0
+    with job_scope(agency_id=agency_id):
+        for model in apps.get_models():
+            names = [field.name for field in model._meta.fields if isinstance(field, StrictEncryptedField)]
+            if not names or model._meta.app_label == "vault":
+                continue
+            for row in model._default_manager.filter(agency_id=agency_id).select_for_update().order_by("pk"):
+                row.save(update_fields=names)
+                moved += 1
+    return moved
+
+
+def _reseal(client: Client) -> int:
+    """Let the higher rooms seal again, batch by batch; returns how many rows they sealed."""
+    moved = 0
+    for reseal in _resealers:
+        count = 1
+        while count:
+            with job_scope(agency_id=client.agency_id):
+                count = reseal(client=client, limit=BATCH)
+            moved += count
+    return moved
+
+
+def count_client_rows(client: Client) -> int:
+    """How many keys a rotation of this client has to wrap again."""
+    return vault_keys.count_wrapped(client.pk)
+
+
+def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
+    """
+    Give a client a new key, wrap everything of it again, and destroy the old one. Returns how many keys moved.
+
+    :raises RotationStuckError: rows stayed held for a minute.
+    """
+    generation = vault.start_generation(client_id=client.pk, at=at)
+    moved = pauses = 0
+    while True:
+        count = vault.rewrap_client(client_id=client.pk, limit=BATCH)
+        moved += count
+        step(count)
+        if count:
+            continue
+        moved += _reseal(client)
+        if not vault_keys.behind_generation(client.pk, generation):
+            vault.retire_generations(client_id=client.pk)
+            if vault_keys.client_keys(client.pk).generations.keys() == {generation}:
+                break
+        pauses += 1
+        if pauses > _LONGEST_PAUSES:
+            raise RotationStuckError(
+                f"Rows of {client.slug} are held. Run the same command again; it goes on."
+            )
+        time.sleep(_PAUSE)
+    with job_scope(agency_id=client.agency_id), transaction.atomic():
+        audit.record(
+            "keys.rotated",
+            by=Actor.job("rotate_keys"),
+            at=at,
+            subject=client,
+            generation=generation,
+            keys=moved,
+        )
+    return moved

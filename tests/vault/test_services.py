@@ -1,0 +1,411 @@
+"""Keys: made once, held while something rests on them, destroyed for good, and rotated online."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+
+import pytest
+from cryptography.fernet import Fernet, MultiFernet
+from django.core.management import CommandError, call_command
+from django.db import connections
+from encrypted_model_fields import fields as library
+from pytest_django import Settings
+
+from callprivacy.accounts.services import keys as rotation
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call
+from callprivacy.calls.models import Caller as SealedCaller
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors, services
+from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Tombstone
+from callprivacy.vault.sealing import Key, SealBrokenError
+from callprivacy.vault.selectors import NoClientKeyError
+from callprivacy.vault.services import CallerGoneError, Erasure
+from tests import make
+from tests.make import NOON
+
+ONE, TWO = "+12125550101", "+12125550102"
+C, OTHER = 7, 8
+
+
+def commits(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.django_db(transaction=True)(test)
+
+
+@pytest.fixture
+def clients(db: None) -> None:
+    for client_id in (C, OTHER):
+        services.create_client_keys(client_id=client_id, agency_id=1, at=NOON)
+
+
+def ensure(*numbers: str, client_id: int = C) -> dict[str, uuid.UUID]:
+    return services.ensure_callers(client_id=client_id, numbers=numbers, at=NOON)
+
+
+class Aside:
+    """Something done in another thread, on connections of its own."""
+
+    def __init__(self, deed: Callable[[], object]) -> None:
+        self.result: object = None
+        self.error: BaseException | None = None
+        self.done = threading.Event()
+
+        def run() -> None:
+            try:
+                self.result = deed()
+            except BaseException as error:  # noqa: BLE001
+                self.error = error
+            finally:
+                connections.close_all()
+                self.done.set()
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+
+    def is_waiting(self) -> bool:
+        return not self.done.wait(0.4)
+
+    def end(self) -> object:
+        self.thread.join(10)
+        assert self.done.is_set()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+# --- callers ---
+
+
+def test_a_number_is_one_caller_of_a_client_and_another_of_the_next(clients: None) -> None:
+    first = ensure(ONE, TWO)
+    assert ensure(ONE, TWO, ONE) == first
+    assert len(set(first.values())) == 2
+    assert ensure(ONE, client_id=OTHER)[ONE] != first[ONE]
+    assert selectors.find_callers([C, OTHER], ONE).keys() == {C, OTHER}
+    assert selectors.find_callers([C], ONE) == {C: first[ONE]}
+    assert selectors.find_callers([], ONE) == {}
+
+
+def test_nothing_of_a_number_stands_in_the_vault(clients: None) -> None:
+    ensure(ONE)
+    row = Caller.objects.get()
+    for value in (row.token, row.content_key, row.evidence_key):
+        assert ONE.encode() not in bytes(value or b"")
+
+
+def test_a_client_without_keys_has_no_callers(clients: None) -> None:
+    with pytest.raises(NoClientKeyError):
+        ensure(ONE, client_id=99)
+
+
+@commits
+def test_two_who_meet_a_number_at_once_make_one_caller(clients: None) -> None:
+    start = threading.Barrier(4)
+
+    def meet() -> object:
+        start.wait(5)
+        return ensure(ONE, TWO)
+
+    found = [aside.end() for aside in [Aside(meet) for _ in range(4)]]
+    assert all(one == found[0] for one in found)
+    assert Caller.objects.count() == 2
+
+
+@commits
+def test_an_erasure_waits_for_a_writer_and_the_next_writer_finds_it_gone(clients: None) -> None:
+    caller_id = ensure(ONE)[ONE]
+    with services.hold_callers(client_id=C, caller_ids=[caller_id]) as held:
+        assert list(held) == [caller_id]
+        erasure = Aside(lambda: services.erase_callers(client_id=C, erasures=[Erasure(caller_id)], at=NOON))
+        assert erasure.is_waiting()
+    assert erasure.end() == 1
+    with pytest.raises(CallerGoneError), services.hold_callers(client_id=C, caller_ids=[caller_id]):
+        pytest.fail("held")
+    assert ensure(ONE)[ONE] != caller_id
+
+
+@commits
+def test_two_writers_hold_a_caller_together(clients: None) -> None:
+    caller_id = ensure(ONE)[ONE]
+
+    def hold() -> bool:
+        with services.hold_callers(client_id=C, caller_ids=[caller_id]):
+            return True
+
+    with services.hold_callers(client_id=C, caller_ids=[caller_id]):
+        assert Aside(hold).end() is True
+
+
+def test_an_erased_person_leaves_a_tombstone_and_comes_back_as_somebody_new(clients: None) -> None:
+    caller_id = ensure(ONE, TWO)[ONE]
+    erasure = Erasure(caller_id, NOON, date(2029, 1, 1))
+    assert services.erase_callers(client_id=C, erasures=[erasure], at=NOON) == 1
+    assert services.erase_callers(client_id=C, erasures=[erasure], at=NOON) == 0
+    assert Tombstone.objects.count() == 1
+    assert selectors.content_keys({C: [caller_id]}) == {}
+    assert selectors.erased_up_to(C, [ONE, TWO]) == {ONE: NOON}
+    assert selectors.erased_up_to(OTHER, [ONE]) == {}
+    assert ensure(ONE)[ONE] != caller_id
+    assert selectors.erased_up_to(C, [ONE]) == {ONE: NOON}
+
+
+def test_one_without_an_end_date_leaves_nothing(clients: None) -> None:
+    services.erase_callers(client_id=C, erasures=[Erasure(ensure(ONE)[ONE])], at=NOON)
+    assert not Tombstone.objects.exists()
+
+
+def test_a_strangers_client_erases_nothing(clients: None) -> None:
+    caller_id = ensure(ONE)[ONE]
+    assert services.erase_callers(client_id=OTHER, erasures=[Erasure(caller_id)], at=NOON) == 0
+    assert services.destroy_recording_keys(client_id=OTHER, recording_ids=[caller_id]) == 0
+    assert selectors.find_callers([C], ONE)
+
+
+def test_a_call_erased_singly_is_remembered_by_its_digest(clients: None) -> None:
+    digests = [b"a" * 32, b"b" * 32]
+    for _ in range(2):
+        services.entomb_calls(client_id=C, digests=digests[:1], ends_on=date(2029, 1, 1), at=NOON)
+    assert selectors.entombed(C, digests) == {digests[0]}
+    assert selectors.entombed(OTHER, digests) == set()
+
+
+def test_a_watermark_moves_forward_only(clients: None) -> None:
+    later = NOON + timedelta(days=1)
+    assert selectors.watermark(C, "calls") is None
+    assert services.advance_watermark(client_id=C, category="calls", before=later) == later
+    assert services.advance_watermark(client_id=C, category="calls", before=NOON) == later
+    assert selectors.watermark(C, "calls") == later
+    assert selectors.watermark(OTHER, "calls") is None
+
+
+def test_a_recordings_key_is_kept_opens_and_is_destroyed(clients: None) -> None:
+    caller_id = ensure(ONE)[ONE]
+    with_caller, without = uuid.uuid4(), uuid.uuid4()
+    for _ in range(2):
+        with services.hold_callers(client_id=C, caller_ids=[caller_id]) as held:
+            made = services.create_recording_keys(
+                client_id=C,
+                recordings=[(with_caller, caller_id), (without, None)],
+                callers=held,
+                at=NOON,
+            )
+    sealed = {name: key.seal(b"x", place(name)) for name, key in made.items()}
+    opened = selectors.recording_keys(C, [with_caller, without])
+    assert [opened[name].unseal(sealed[name], place(name)) for name in sealed] == [b"x", b"x"]
+    services.destroy_recording_keys(client_id=C, recording_ids=[without])
+    assert selectors.recording_keys(C, [with_caller, without]).keys() == {with_caller}
+    services.erase_callers(client_id=C, erasures=[Erasure(caller_id)], at=NOON)
+    assert selectors.recording_keys(C, [with_caller]) == {}
+    assert not RecordingKey.objects.exists()
+
+
+def place(recording_id: uuid.UUID) -> services.Place:
+    return services.Place(C, "calls_recording", "reference", recording_id)
+
+
+def test_destroying_a_client_leaves_nothing_of_it_and_the_others_alone(clients: None) -> None:
+    ensure(ONE)
+    ensure(ONE, client_id=OTHER)
+    services.destroy_client(client_id=C)
+    with pytest.raises(NoClientKeyError):
+        selectors.client_keys(C)
+    assert set(Caller.objects.values_list("client_id", flat=True)) == {OTHER}
+
+
+# --- the master key ---
+
+
+@pytest.fixture
+def masters(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts master keys into use, newest first."""
+
+    def use(*names: str) -> None:
+        settings.FIELD_ENCRYPTION_KEY = list(names)
+        monkeypatch.setattr(library, "CRYPTER", MultiFernet([Fernet(name) for name in names]))
+
+    return use
+
+
+def test_the_master_key_is_rotated_in_batches_and_the_old_one_opens_nothing(
+    masters: Callable[..., None], db: None
+) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    masters(old)
+    for client_id in range(1, 8):
+        services.create_client_keys(client_id=client_id, agency_id=1, at=NOON)
+    caller_id = ensure(ONE, client_id=3)[ONE]
+    masters(new, old)
+    services.create_client_keys(client_id=8, agency_id=1, at=NOON)
+    assert selectors.clients_behind_master(services.master_fingerprint()) == 7
+    assert services.rewrap_master(limit=3) == 3
+    masters(new, old)  # killed here; the next run goes on
+    assert selectors.clients_behind_master(services.master_fingerprint()) == 4
+    assert [services.rewrap_master(limit=3) for _ in range(3)] == [3, 1, 0]
+    masters(new)
+    assert selectors.find_callers([3], ONE) == {3: caller_id}
+    masters(old)
+    with pytest.raises(SealBrokenError):
+        selectors.client_keys(3)
+
+
+def test_the_command_moves_the_small_secrets_of_connections_too(
+    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from callprivacy.calls.models import Connection, ConnectionSecret
+
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    masters(old)
+    agency = make.agency("Acme")
+    dentist = make.client(agency, "Dentist")
+    with job_scope(agency_id=agency.pk):
+        door = Connection.objects.create(
+            agency=agency, client=dentist, provider="twilio", name="T", key="k", created_at=NOON
+        )
+        secret = ConnectionSecret.objects.create(
+            agency=agency, client=dentist, connection=door, secret="s3cret", created_at=NOON
+        )
+    masters(new, old)
+    call_command("rotate_keys", master=True)
+    assert "older ones open nothing" in capsys.readouterr().out
+    masters(new)
+    with job_scope(agency_id=agency.pk):
+        assert ConnectionSecret.objects.get(pk=secret.pk).secret == "s3cret"
+    assert selectors.client_keys(dentist.pk)
+
+
+# --- a client's key ---
+
+
+@pytest.fixture
+def dentist(db: None) -> Client:
+    return make.client(make.agency("Acme"), "Dentist")
+
+
+def opens(client: Client, *calls: Call) -> Iterator[bool]:
+    keys = selectors.content_keys({client.pk: [call.caller_id for call in calls if call.caller_id]})
+    with job_scope(agency_id=client.agency_id):
+        for call in calls:
+            assert call.caller_id is not None
+            row = SealedCaller.objects.get(pk=call.caller_id)
+            yield row.number.reveal(keys[row.pk]).startswith("+1212555")
+
+
+def rotate(client: Client) -> int:
+    return rotation.rotate_client(client=client, at=NOON, step=lambda _: None)
+
+
+def test_a_clients_key_is_rotated_and_no_call_is_written_again(dentist: Client) -> None:
+    calls = [make.call(dentist, number) for number in (ONE, TWO)]
+    withheld = uuid.uuid4()
+    key = services.create_recording_keys(
+        client_id=dentist.pk, recordings=[(withheld, None)], callers={}, at=NOON
+    )[withheld]
+    sealed = key.seal(b"x", place(withheld))
+    token = selectors.client_keys(dentist.pk).tokens.token(ONE)
+    old = ClientKey.objects.get(client_id=dentist.pk).key
+    assert rotate(dentist) == 3
+    row = ClientKey.objects.get(client_id=dentist.pk)
+    assert row.generation == 2
+    assert row.key != old
+    assert list(opens(dentist, *calls)) == [True, True]
+    assert selectors.recording_keys(dentist.pk, [withheld])[withheld].unseal(sealed, place(withheld)) == b"x"
+    assert selectors.client_keys(dentist.pk).tokens.token(ONE) == token
+    wrapped = Caller.objects.get(pk=calls[0].caller_id)
+    with pytest.raises(SealBrokenError):
+        Key(bytes.fromhex(old)).unseal(
+            bytes(wrapped.content_key or b""), selectors.content_place(dentist.pk, wrapped.id)
+        )
+    with job_scope(agency_id=dentist.agency_id):
+        event = Event.objects.get(action="keys.rotated")
+    assert event.client_id == dentist.pk
+    assert event.details == {"generation": 2, "keys": 3}
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
+def test_a_rotation_that_was_killed_is_taken_up_where_it_stopped(dentist: Client, steps: int) -> None:
+    calls = [make.call(dentist, f"+1212555011{n}") for n in range(4)]
+    assert services.start_generation(client_id=dentist.pk, at=NOON) == 2
+    for _ in range(steps):
+        services.rewrap_client(client_id=dentist.pk, limit=1)
+    fresh = make.call(dentist, ONE)
+    assert list(opens(dentist, *calls, fresh)) == [True] * 5
+    if steps < 4:
+        assert services.retire_generations(client_id=dentist.pk) == 0
+        assert services.start_generation(client_id=dentist.pk, at=NOON) == 2
+    rotate(dentist)
+    assert ClientKey.objects.filter(client_id=dentist.pk).count() == 1
+    assert list(opens(dentist, *calls, fresh)) == [True] * 5
+
+
+@commits
+def test_a_held_caller_is_skipped_and_met_again(dentist: Client) -> None:
+    calls = [make.call(dentist, number) for number in (ONE, TWO)]
+    assert calls[0].caller_id is not None
+    with services.hold_callers(client_id=dentist.pk, caller_ids=[calls[0].caller_id]):
+        whole = Aside(lambda: rotate(dentist))
+        assert whole.is_waiting()
+        assert ClientKey.objects.filter(client_id=dentist.pk).count() == 2
+    assert whole.end() == 2
+    assert list(opens(dentist, *calls)) == [True, True]
+
+
+@commits
+def test_calls_that_come_in_during_rotations_stay_readable(dentist: Client) -> None:
+    calls: list[Call] = []
+
+    def receive() -> None:
+        calls.extend(make.call(dentist, f"+12125550{100 + n}") for n in range(30))
+
+    incoming = Aside(receive)
+    for _ in range(4):
+        rotate(dentist)
+    incoming.end()
+    rotate(dentist)
+    assert all(opens(dentist, *calls))
+    assert len(calls) == 30
+
+
+def test_keys_read_before_a_rotation_still_find_what_it_wrapped(dentist: Client) -> None:
+    call = make.call(dentist, ONE)
+    assert call.caller_id is not None
+    early = selectors.client_keys(dentist.pk)
+    rotate(dentist)
+    row = Caller.objects.get(pk=call.caller_id)
+    assert selectors.open_content_key(early, row.id, row.generation, bytes(row.content_key or b""))
+    with pytest.raises(NoClientKeyError):
+        selectors.generation_key(early, 9)
+
+
+def test_the_command_names_a_client_and_refuses_a_doubtful_one(
+    dentist: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make.call(dentist, ONE)
+    call_command("rotate_keys", client="dentist")
+    assert "1 keys of dentist are under its new key" in capsys.readouterr().out
+    make.client(make.agency("Globex"), "Dentist")
+    with pytest.raises(CommandError, match="Write one of acme/dentist, globex/dentist"):
+        call_command("rotate_keys", client="dentist")
+    with pytest.raises(CommandError, match="no client florist"):
+        call_command("rotate_keys", client="florist")
+    call_command("rotate_keys", client="globex/dentist")
+    with pytest.raises(CommandError):
+        call_command("rotate_keys")
+
+
+def test_what_higher_rooms_seal_themselves_is_asked_for_before_the_old_key_goes(
+    dentist: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [5, 2, 0]
+    generations = []
+
+    def reseal(*, client: Client, limit: int) -> int:
+        generations.append(set(selectors.client_keys(client.pk).generations))
+        return left.pop(0)
+
+    monkeypatch.setattr(rotation, "_resealers", [reseal])
+    assert rotate(dentist) == 7
+    assert generations == [{1, 2}] * 3
