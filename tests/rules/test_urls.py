@@ -28,7 +28,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests.rules.world import NOTHING, SECRET, Things, World, undone
 
@@ -302,6 +304,13 @@ def test_a_thing_of_another_client_is_none_behind_this_clients_name(
             assert ask(world.browsers[person], method, path) == none, (person, path)
 
 
+def _may(address: Address, membership: Membership, client: Client, world: World) -> bool:
+    with job_scope(agency_id=membership.agency_id):
+        if isinstance(address.needs, Permission):
+            return access.may(membership, address.needs, client, at=world.at)
+        return address.needs is None or access.has_right(membership, address.needs)
+
+
 @_by_route
 def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address) -> None:
     got_in = False
@@ -309,12 +318,7 @@ def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address
         membership = getattr(world.cast, person)
         things = world.florist if person == "mallory" else world.dentist
         client = world.cast.florist if person == "mallory" else world.cast.dentist
-        with job_scope(agency_id=membership.agency_id):
-            may = {
-                None: lambda: True,
-                Permission: lambda: access.may(membership, address.needs, client, at=world.at),  # type: ignore[arg-type] # noqa: B023
-                AgencyRight: lambda: access.has_right(membership, address.needs),  # type: ignore[arg-type] # noqa: B023
-            }[type(address.needs) if address.needs else None]()
+        may = _may(address, membership, client, world)
         for method in METHODS:
             for path in address.paths(things):
                 answer = ask(world.browsers[person], method, path)

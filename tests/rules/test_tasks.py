@@ -1,0 +1,190 @@
+"""
+Every task of ours: a fixed name, arguments by keyword alone and room for those of a newer release, acknowledged
+when it is done, sent by somebody, without a person's data in its arguments, doing nothing more when run again.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Task
+from django.db import connections
+
+from callprivacy.celery import app
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.scope import job_scope
+from tests.rules.test_fields import CODE, ROOT
+from tests.rules.world import NOTHING, World
+
+pytestmark = pytest.mark.django_db
+
+app.loader.import_default_modules()
+TASKS: dict[str, Task] = {
+    name: task for name, task in app.tasks.items() if task.__module__.split(".")[0] in CODE
+}
+_NAME = re.compile(
+    r"^(calls|retention|work|audit|accounts|dashboard|vault|consent|analytics)\.[a-z]+_[a-z_]+$"
+)
+_by_task = pytest.mark.parametrize("name", sorted(TASKS))
+# What an argument of a task may be called: an id or the number of a row, never a value of a person.
+_ARGUMENT = re.compile(r"^[a-z_]*_ids?$")
+
+
+def _parameters(task: Task) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(task.run).parameters)
+
+
+def test_there_are_tasks() -> None:
+    assert {"audit.seal_events", "calls.process_inbox", "retention.work_runs", "work.send_mail"} <= set(TASKS)
+
+
+@_by_task
+def test_a_task_has_a_fixed_name(name: str) -> None:
+    assert _NAME.match(name), name
+    source = Path(inspect.getfile(inspect.unwrap(TASKS[name].run))).read_text(encoding="utf-8")
+    assert f'name="{name}"' in source, "written out, so that moving the function does not rename the task"
+    module = TASKS[name].__module__
+    assert name.partition(".")[0] in module.split("."), "named after its own app"
+
+
+@_by_task
+def test_a_task_takes_ids_by_keyword_and_what_a_newer_release_adds(name: str) -> None:
+    parameters = _parameters(TASKS[name])
+    kinds = {parameter.kind for parameter in parameters.values()}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+    assert inspect.Parameter.VAR_KEYWORD in kinds
+    for parameter in parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            assert _ARGUMENT.match(parameter.name), f"{name}: {parameter.name} is no id"
+            assert parameter.annotation in {"int", "str", int, str}, parameter
+
+
+@_by_task
+def test_a_task_is_acknowledged_when_it_is_done_and_keeps_no_result(name: str) -> None:
+    task = TASKS[name]
+    assert task.acks_late
+    assert task.ignore_result
+    assert task.reject_on_worker_lost
+    assert not getattr(task, "autoretry_for", ()), "what failed is a row with a due_at, not a message"
+
+
+def _sent_somewhere() -> set[str]:
+    """Names of task functions that our code sends."""
+    sent: set[str] = set()
+    for package in CODE:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.Attribute)
+                    and node.attr in {"delay", "delay_on_commit", "apply_async", "apply_async_on_commit"}
+                    and isinstance(node.value, ast.Name | ast.Attribute)
+                ):
+                    sent.add(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
+    return sent
+
+
+@_by_task
+def test_a_task_is_in_the_beats_table_or_sent(name: str) -> None:
+    by_beat = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert name in by_beat or TASKS[name].run.__name__ in _sent_somewhere()
+
+
+def test_the_beat_sends_only_what_there_is_and_without_arguments() -> None:
+    for entry in app.conf.beat_schedule.values():
+        task = TASKS[entry["task"]]
+        assert not entry.get("args")
+        assert not entry.get("kwargs")
+        required = [p for p in _parameters(task).values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        assert not [p for p in required if p.default is inspect.Parameter.empty], entry["task"]
+
+
+def test_no_task_is_sent_for_later() -> None:
+    """`eta` and `countdown` live in the broker, which may forget; a `due_at` does not."""
+    for package in CODE:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    found = {keyword.arg for keyword in node.keywords} & {"eta", "countdown"}
+                    assert not found, f"{file}:{node.lineno}"
+
+
+# --- Twice is once ---
+
+
+def _arguments(name: str, world: World, *, known: bool) -> dict[str, Any]:
+    things = world.dentist if known else NOTHING
+    found: dict[str, Any] = {}
+    for parameter in _parameters(TASKS[name]).values():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        if parameter.name == "agency_id":
+            found["agency_id"] = world.cast.acme.pk if known else 999_999_999
+        elif parameter.name == "client_id":
+            found["client_id"] = world.cast.dentist.pk if known else 999_999_999
+        else:
+            value = getattr(things, parameter.name)
+            found[parameter.name] = value if isinstance(value, int) else str(value)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _broker_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a task sends on goes nowhere: the rows count, and the sweep finds them."""
+    monkeypatch.setattr(Task, "apply_async", lambda *_args, **_kwargs: None)
+
+
+def _state(world: World) -> dict[str, object]:
+    """A digest of every table of ours in both databases, as each agency's job sees it."""
+    found: dict[str, object] = {}
+    for alias, agency_id in (
+        ("default", world.cast.acme.pk), ("default", world.cast.globex.pk), ("vault", None),
+    ):  # fmt: skip
+        for table in _tables(alias):
+            statement = f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t"
+            if agency_id is None:
+                with connections[alias].cursor() as cursor:
+                    cursor.execute(statement)
+                    found[table] = cursor.fetchone()
+            else:
+                with job_scope(agency_id=agency_id), connections[alias].cursor() as cursor:
+                    cursor.execute(statement)
+                    found[f"{table} of {agency_id}"] = cursor.fetchone()
+    return found
+
+
+def _tables(alias: str) -> list[str]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            " AND relname ~ '^(tenancy|accounts|audit|work|calls|retention|vault|consent|analytics)_'"
+        )
+        return sorted(name for (name,) in cursor.fetchall())
+
+
+@_by_task
+def test_a_task_run_again_does_nothing_more(name: str, world: World) -> None:
+    """The first runs may do what is due; once nothing is, another run leaves every row as it was."""
+    arguments = _arguments(name, world, known=True)
+    for _ in range(2):
+        TASKS[name].run(**arguments, from_a_newer_release=1)
+    before = _state(world)
+    TASKS[name].run(**arguments)
+    after = _state(world)
+    assert {table for table in before if before[table] != after[table]} == set()
+
+
+@_by_task
+def test_a_task_about_something_that_is_gone_changes_nothing_and_leaves_no_scope(
+    name: str, world: World
+) -> None:
+    arguments = _arguments(name, world, known=False)
+    before = _state(world)
+    TASKS[name].run(**arguments)
+    assert lib_scope.current() is None
+    if arguments:
+        assert _state(world) == before
