@@ -19,6 +19,8 @@ from callprivacy.vault.models import (
 )
 from callprivacy.vault.sealing import Key, Place, TokenKey
 
+_RANDOM = 4
+
 
 class NoClientKeyError(LookupError):
     """A client has no key: it was never made, or the client was erased."""
@@ -245,3 +247,18 @@ def caller_ids(
 def clients_behind_master(fingerprint: str) -> int:
     """How many client keys are not yet under the newest master key."""
     return ClientKey.objects.exclude(master=fingerprint).count()
+
+
+def recording_ids(
+    client_id: int, *, older_than: datetime, after: uuid.UUID | None, limit: int
+) -> list[uuid.UUID]:
+    """
+    A page of a client's recordings' keys made before an instant, for the sweep of orphans.
+
+    Keys for a purpose have ids of UUID version 5 and rest on no recording; they are left out.
+    """
+    rows = RecordingKey.objects.filter(client_id=client_id, created_at__lt=older_than)
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    ids = rows.order_by("id").values_list("id", flat=True)
+    return [key_id for key_id in ids[:limit] if key_id.version == _RANDOM]

@@ -25,7 +25,11 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
 
     Keys younger than a day are left alone: their rows may be about to be written.
     """
-    return _sweep_idle(agency_id, client_id, at) + _sweep_keys(agency_id, client_id, at)
+    return (
+        _sweep_idle(agency_id, client_id, at)
+        + _sweep_keys(agency_id, client_id, at)
+        + _sweep_recording_keys(agency_id, client_id, at)
+    )
 
 
 def _sweep_keys(agency_id: int, client_id: int, at: datetime) -> int:
@@ -38,6 +42,20 @@ def _sweep_keys(agency_id: int, client_id: int, at: datetime) -> int:
             known = set(Caller.objects.for_client(client_id).filter(pk__in=page).values_list("pk", flat=True))
         if set(page) - known:
             swept += _destroy(agency_id, client_id, [key for key in page if key not in known], at)
+    return swept
+
+
+def _sweep_recording_keys(agency_id: int, client_id: int, at: datetime) -> int:
+    swept, after = 0, None
+    while page := vault_selectors.recording_ids(
+        client_id, older_than=at - _LEFT_ALONE_FOR, after=after, limit=_PAGE
+    ):
+        after = page[-1]
+        with job_scope(agency_id=agency_id):
+            orphans = erasure.without_recording(client_id, page)
+            if orphans:
+                audit.record("recordings.swept", by=JOB, at=at, client_id=client_id, count=len(orphans))
+        swept += vault.destroy_recording_keys(client_id=client_id, recording_ids=orphans)
     return swept
 
 

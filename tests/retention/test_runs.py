@@ -260,3 +260,18 @@ def test_another_agencys_calls_are_untouched(cast: Cast) -> None:
 
     with job_scope(agency_id=cast.globex.pk):
         assert Call.objects.count() == 1
+
+
+def test_the_sweep_destroys_recordings_keys_without_a_row_and_leaves_keys_for_a_purpose(cast: Cast) -> None:
+    kept = make.recording(make.call(cast.dentist, ANNA, at=NEW), "https://vendor.example/r/1")
+    orphan = make.recording(make.call(cast.dentist, ANNA, at=NEW), "https://vendor.example/r/2")
+    vault_services.purpose_key(client_id=cast.dentist.pk, purpose="inbox", at=OLD)
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=orphan.pk).remove()
+
+    later = make.NOON + timedelta(days=2)
+    swept = sweeping.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=later)
+
+    assert swept == 1
+    assert set(vault.recording_keys(cast.dentist.pk, [kept.pk, orphan.pk])) == {kept.pk}
+    assert vault_services.purpose_key(client_id=cast.dentist.pk, purpose="inbox", at=OLD) is not None

@@ -140,3 +140,9 @@ def remove_idle(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.U
     idle = set(caller_ids) - set(busy.values_list("caller_id", flat=True))
     Caller.objects.for_client(client_id).filter(pk__in=idle).remove()
     return idle
+
+
+def without_recording(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these recordings' ids that have no row."""
+    rows = Recording.objects.for_client(client_id).filter(pk__in=list(recording_ids))
+    return set(recording_ids) - set(rows.values_list("pk", flat=True))

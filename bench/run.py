@@ -1,0 +1,86 @@
+"""
+`make bench`: every measurement, one after the other, written to docs/benchmarks.md with its command.
+
+Each prints a figure beside a named baseline measured in the same run, so that the ratio says more than the
+machine does. `make bench ARGS="reveal list"` runs some of them; what was not run keeps its last entry.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+BENCHES = {
+    "import": "bench.bench_import",
+    "list": "bench.bench_list",
+    "reveal": "bench.bench_reveal",
+    "webhook": "bench.bench_webhook",
+}
+_HEAD = """# Benchmarks
+
+Written by `make bench`; each entry names its command, the commit, and what the command printed. A figure stands
+beside a baseline that was measured in the same run on the same machine.
+"""
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, or all; 1 where one misses its goal."""
+    unknown = set(names) - BENCHES.keys()
+    if unknown:
+        print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(BENCHES)}.")
+        return 2
+    entries = _entries()
+    missed = False
+    for name in names or BENCHES:
+        print(f"--- {name}", flush=True)
+        begin = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", BENCHES[name]], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
+        print(done.stdout, flush=True)
+        missed |= done.returncode != 0
+        entries[name] = _entry(name, done.stdout, time.monotonic() - begin, done.returncode)
+    PAGE.write_text(
+        _HEAD + "".join(f"\n{entries[name]}" for name in BENCHES if name in entries), encoding="utf-8"
+    )
+    print(f"Written to {PAGE.relative_to(ROOT)}.")
+    return int(missed)
+
+
+def _entry(name: str, printed: str, seconds: float, code: int) -> str:
+    verdict = "met its goals" if code == 0 else "missed a goal"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    return (
+        f"## {name}\n\n"
+        f"`python -m {BENCHES[name]}` at commit {_commit()}, {datetime.now(UTC):%Y-%m-%d}, {machine}; "
+        f"took {seconds:.0f} s and {verdict}.\n\n```\n{printed.strip()}\n```\n"
+    )
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def _entries() -> dict[str, str]:
+    """What the page holds already, by name."""
+    if not PAGE.exists():
+        return {}
+    parts = re.split(r"^## (\w+)\n", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {
+        name: f"## {name}\n{text.rstrip()}\n" for name, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
