@@ -42,6 +42,9 @@ ENTRIES = (
     Entry("Proof and settings", "proof", "dashboard:trail", "proof", right=AgencyRight.VIEW_TRAIL),
 )
 
+# Pages of other apps that stand under "Proof and settings".
+_IN_SETTINGS = frozenset({"people", "invite", "matrix", "person", "sees", "cell"})
+
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context of templates/base.html; empty for who has not signed in or works outside an agency."""
@@ -57,7 +60,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
     match = request.resolver_match
     app = match.app_name if match else ""
-    active = ("proof" if (match.url_name or "").startswith("trail") else app) if match else ""
+    page = (match.url_name or "") if match else ""
+    active = "proof" if page.startswith("trail") or page in _IN_SETTINGS else app
     clients = [
         {"name": client.name, "slug": client.slug, "url": _url("accounts:client", client.slug)}
         for client in access.visible_clients(membership, at=at)[:_SWITCHER_SHOWS]

@@ -18,6 +18,7 @@ from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Client, Engagement
 
+NOTHING = "nothing"
 _PLACE = re.compile(r"^([A-Z]{2})(?:-([A-Z0-9]{1,5}))?$")
 
 
@@ -246,7 +247,7 @@ class CellForm(forms.Form):
     """One person's bundle on one client, and until when."""
 
     bundle = forms.ChoiceField(
-        label="May do", required=False, choices=[("", "Nothing"), *Role.choices], widget=forms.RadioSelect
+        label="May do", choices=[(NOTHING, "Nothing"), *Role.choices], widget=forms.RadioSelect
     )
     until = forms.DateField(
         label="Until and including",
@@ -260,7 +261,8 @@ class CellForm(forms.Form):
         self._zone, self._at = ZoneInfo(zone), at
 
     def clean_bundle(self) -> Role | None:
-        return Role(self.cleaned_data["bundle"]) if self.cleaned_data["bundle"] else None
+        bundle = self.cleaned_data["bundle"]
+        return None if bundle == NOTHING else Role(bundle)
 
     def clean_until(self) -> date | None:
         until: date | None = self.cleaned_data["until"]
@@ -271,7 +273,7 @@ class CellForm(forms.Form):
     def ends_at(self) -> datetime | None:
         """The instant at which the last day is over, in the agency's zone."""
         until = self.cleaned_data["until"]
-        if until is None or self.cleaned_data["bundle"] is None:
+        if until is None or self.cleaned_data.get("bundle") is None:
             return None
         return datetime.combine(until + timedelta(days=1), time.min, tzinfo=self._zone)
 

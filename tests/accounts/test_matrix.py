@@ -67,7 +67,7 @@ def test_a_cell_is_changed_through_a_bundle_with_a_last_day(people: cast.Cast) -
     assert event.details["bundle"] == "analyst"
     page = browser.get("/people/matrix/").content.decode()
     assert f"until {day:%-d %b %Y}" in page
-    browser.post(cell_url(people.bob, people.plumber), {"bundle": ""})
+    browser.post(cell_url(people.bob, people.plumber), {"bundle": "nothing"})
     assert names_of(people.bob, people.plumber) == set()
 
 

@@ -94,7 +94,8 @@ def test_raw_sql_without_a_scope_changes_and_adds_nothing(world: cast.Cast) -> N
         assert cursor.rowcount == 0
         with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
             cursor.execute(
-                "INSERT INTO tenancy_place (agency_id, client_id, label, country, region) VALUES (%s, %s, '', 'US', '')",
+                "INSERT INTO tenancy_place (agency_id, client_id, label, country, region)"
+                " VALUES (%s, %s, '', 'US', '')",
                 [world.acme.pk, world.dentist.pk],
             )
 

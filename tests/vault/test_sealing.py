@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.core import serializers
 from django.core.exceptions import FieldError
 from django.db import connections, models, transaction
@@ -131,7 +132,7 @@ def test_whatever_prints_it_prints_the_mask() -> None:
         assert NUMBER not in printed
     for store in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
         with pytest.raises(TypeError):
-            store(sealed)  # type: ignore[operator]
+            store(sealed)
 
 
 def test_outside_a_scope_it_stays_shut() -> None:
@@ -229,7 +230,7 @@ def test_an_expression_or_anything_but_text_is_refused(stored: ClientKey, value:
 @pytest.mark.django_db
 def test_a_bulk_update_keeps_a_secret_that_opens(stored: ClientKey) -> None:
     wanted = new_key().hex()
-    stored.key = wanted
+    stored.key = wanted  # type: ignore[assignment]
     try:
         ClientKey.objects.bulk_update([stored], ["key"])
     except TypeError:
@@ -266,5 +267,5 @@ def test_the_librarys_own_field_is_refused_by_a_check(monkeypatch: pytest.Monkey
                 return ""
 
     assert checks.only_strict_fields() == []
-    monkeypatch.setattr(checks.apps, "get_models", lambda: [Loose, ClientKey])
+    monkeypatch.setattr(apps, "get_models", lambda: [Loose, ClientKey])
     assert [found.id for found in checks.only_strict_fields()] == ["vault.E001"]

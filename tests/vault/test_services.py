@@ -22,7 +22,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors, services
 from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Tombstone
-from callprivacy.vault.sealing import Key, SealBrokenError
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.vault.selectors import NoClientKeyError
 from callprivacy.vault.services import CallerGoneError, Erasure
 from tests import make
@@ -32,8 +32,12 @@ ONE, TWO = "+12125550101", "+12125550102"
 C, OTHER = 7, 8
 
 
-def commits(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.django_db(transaction=True)(test)
+commits = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "_SETTLES_IN", 0)
 
 
 @pytest.fixture
@@ -185,6 +189,7 @@ def test_a_watermark_moves_forward_only(clients: None) -> None:
 def test_a_recordings_key_is_kept_opens_and_is_destroyed(clients: None) -> None:
     caller_id = ensure(ONE)[ONE]
     with_caller, without = uuid.uuid4(), uuid.uuid4()
+    made: dict[uuid.UUID, Key] = {}
     for _ in range(2):
         with services.hold_callers(client_id=C, caller_ids=[caller_id]) as held:
             made = services.create_recording_keys(
@@ -203,8 +208,8 @@ def test_a_recordings_key_is_kept_opens_and_is_destroyed(clients: None) -> None:
     assert not RecordingKey.objects.exists()
 
 
-def place(recording_id: uuid.UUID) -> services.Place:
-    return services.Place(C, "calls_recording", "reference", recording_id)
+def place(recording_id: uuid.UUID) -> Place:
+    return Place(C, "calls_recording", "reference", recording_id)
 
 
 def test_destroying_a_client_leaves_nothing_of_it_and_the_others_alone(clients: None) -> None:
@@ -274,7 +279,7 @@ def test_the_command_moves_the_small_secrets_of_connections_too(
     masters(new)
     with job_scope(agency_id=agency.pk):
         assert ConnectionSecret.objects.get(pk=secret.pk).secret == "s3cret"
-    assert selectors.client_keys(dentist.pk)
+    assert selectors.client_keys(dentist.pk).generation == 1
 
 
 # --- a client's key ---
@@ -314,6 +319,7 @@ def test_a_clients_key_is_rotated_and_no_call_is_written_again(dentist: Client) 
     assert list(opens(dentist, *calls)) == [True, True]
     assert selectors.recording_keys(dentist.pk, [withheld])[withheld].unseal(sealed, place(withheld)) == b"x"
     assert selectors.client_keys(dentist.pk).tokens.token(ONE) == token
+    assert calls[0].caller_id is not None
     wrapped = Caller.objects.get(pk=calls[0].caller_id)
     with pytest.raises(SealBrokenError):
         Key(bytes.fromhex(old)).unseal(
@@ -375,7 +381,9 @@ def test_keys_read_before_a_rotation_still_find_what_it_wrapped(dentist: Client)
     early = selectors.client_keys(dentist.pk)
     rotate(dentist)
     row = Caller.objects.get(pk=call.caller_id)
-    assert selectors.open_content_key(early, row.id, row.generation, bytes(row.content_key or b""))
+    found = selectors.open_content_key(early, row.id, row.generation, bytes(row.content_key or b""))
+    with job_scope(agency_id=dentist.agency_id):
+        assert SealedCaller.objects.get(pk=row.id).number.reveal(found) == ONE
     with pytest.raises(NoClientKeyError):
         selectors.generation_key(early, 9)
 

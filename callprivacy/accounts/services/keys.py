@@ -23,6 +23,8 @@ from callprivacy.vault.fields import StrictEncryptedField
 
 BATCH = 500
 _PAUSE = 0.2
+# A way in that read the keys just before the new one was there has stored what it sealed by then.
+_SETTLES_IN = 2.0
 _LONGEST_PAUSES = 300
 
 type Step = Callable[[int], None]
@@ -124,6 +126,8 @@ def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
     """
     generation = vault.start_generation(client_id=client.pk, at=at)
     moved = pauses = 0
+    if _resealers:
+        time.sleep(_SETTLES_IN)
     while True:
         count = vault.rewrap_client(client_id=client.pk, limit=BATCH)
         moved += count

@@ -19,11 +19,13 @@ from callprivacy.audit import services as audit
 _CLAIM = """
     INSERT INTO accounts_signinfailure AS kept (name_digest, failures, last_at) VALUES (%(digest)s, 1, %(at)s)
     ON CONFLICT (name_digest) DO UPDATE
-    SET failures = CASE WHEN kept.last_at <= %(at)s - make_interval(secs => %(forgotten)s) THEN 1 ELSE kept.failures + 1 END,
-    last_at = %(at)s
-    WHERE kept.failures < %(free)s OR kept.last_at <= %(at)s - make_interval(secs => %(forgotten)s)
-       OR kept.last_at + make_interval(secs => least(%(longest)s, power(2, least(kept.failures - %(free)s,
-       30)))) <= %(at)s
+    SET last_at = %(at)s,
+        failures = CASE WHEN kept.last_at <= %(at)s - make_interval(secs => %(forgotten)s)
+                        THEN 1 ELSE kept.failures + 1 END
+    WHERE kept.failures < %(free)s
+       OR kept.last_at <= %(at)s - make_interval(secs => %(forgotten)s)
+       OR kept.last_at <= %(at)s - make_interval(
+            secs => least(%(longest)s, power(2, least(kept.failures - %(free)s, 30))))
     RETURNING failures
 """
 

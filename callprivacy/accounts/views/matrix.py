@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.forms import CellForm, MatrixFilter, bundle_rows
+from callprivacy.accounts.forms import NOTHING, CellForm, MatrixFilter, bundle_rows
 from callprivacy.accounts.services import grants
 from callprivacy.accounts.services.people import OwnRightsError, may_change_grants_of
 from callprivacy.accounts.views.pages import page_of
@@ -80,7 +80,7 @@ def change_cell(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
     )
     zone, back = request.agency.time_zone, _way_back(request, pk)
     counts = cell is not None and cell.counts_at(request.at)
-    initial: dict[str, Any] = {"bundle": cell.bundle.value if cell and counts else ""}
+    initial: dict[str, Any] = {"bundle": cell.bundle.value if cell and counts else NOTHING}
     if cell and counts and cell.ends_at:
         initial["until"] = CellForm.last_day(cell.ends_at, zone)
     form = CellForm(request.POST or None, initial=initial, zone=zone, at=request.at)
