@@ -32,8 +32,8 @@ from callprivacy.tenancy.models import Agency, Client
 
 PAGE = 50
 # Calls that one page looks at where no index answers its filter, over all its clients together.
-LOOKS_AT = 10_000
-LOOKS_AT_LEAST = 20
+LOOKS_AT = 5_000
+LOOKS_AT_LEAST = 10
 # Up to here every client is asked for a whole page; above, only those that can be on it.
 ASKED_TOGETHER = 200
 # Up to here the choices of a filter come from the calls, above from the tracking numbers.
@@ -99,6 +99,12 @@ class CallPage:
     newer: str | None
     older: str | None
     looked_to: datetime | None = None
+    backwards: bool = True
+
+    @property
+    def onward(self) -> str | None:
+        """The cursor of the page that the walk comes to next."""
+        return self.older if self.backwards else self.newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +312,7 @@ def call_page(
         newer=newer.hex if newer else None,
         older=older.hex if older else None,
         looked_to=start_of(edge) if edge is not None and not further else None,
+        backwards=backwards,
     )
 
 
