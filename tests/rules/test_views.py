@@ -1,0 +1,241 @@
+"""
+What a kind of file may do, read from the source of every file: entrances translate and make one call, services know
+no queue, one room knows cryptography. Each rule is shown to find a planted fault.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rules.test_fields import CODE, ROOT
+
+# What talks to the outside: it asks the clock and translates, and services do the deeds.
+ENTRANCES = {
+    "views", "api", "management", "middleware", "context", "adapter", "admin", "tasks", "forms", "tables",
+    "templatetags", "urls",
+}  # fmt: skip
+_WRITES = {
+    "save", "create", "acreate", "update", "aupdate", "delete", "adelete", "bulk_create", "bulk_update",
+    "get_or_create", "update_or_create", "remove", "set", "add", "clear",
+}  # fmt: skip
+_OF_QUERYSETS = _WRITES - {"remove", "set", "add", "clear"}
+# Raw SQL outside services, selectors and migrations, and why.
+RAW_SQL = {
+    "callprivacy/tenancy/scope.py": "it is what opens a scope",
+    "dashboard/views/health.py": "asks each database whether it answers",
+}
+# Forms that Django's middleware does not guard, and why.
+UNPROTECTED = {
+    "callprivacy/calls/views/hooks.py": "trackers sign what they send",
+    "callprivacy/calls/views/imports.py": "guarded by csrf_protect, once it is set where the file goes",
+}
+
+
+def files() -> list[Path]:
+    """Every file of ours, without migrations."""
+    return sorted(
+        file for package in CODE for file in (ROOT / package).rglob("*.py") if "migrations" not in file.parts
+    )
+
+
+def kind_of(file: Path) -> str:
+    """The name on the ladder that a file has: `views` for calls/views/calls.py."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    inside = parts[2:] if parts[0] == "callprivacy" else parts[1:]
+    return inside[0] if inside else parts[-1]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def _nodes(file: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def _imported(file: Path) -> Iterator[tuple[int, str]]:
+    for node in _nodes(file):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+
+
+def _chain(node: ast.expr) -> list[str]:
+    """`Call.objects.filter(...)` as ["Call", "objects", "filter"]; of `caches["a"].delete` the names too."""
+    names: list[str] = []
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
+        node = node.func if isinstance(node, ast.Call) else node.value
+    if isinstance(node, ast.Name):
+        names.append(node.id)
+    return names[::-1]
+
+
+def writes(file: Path) -> list[str]:
+    """Calls that write rows: by a manager, or by a method that only rows and querysets have."""
+    found = []
+    for node in _nodes(file):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        chain = _chain(node.func)
+        by_manager = chain[-1] in _WRITES and {"objects", "_default_manager", "_base_manager"} & set(chain)
+        by_method = chain[-1] in _OF_QUERYSETS and not _is_a_mapping(chain)
+        if by_manager or by_method:
+            found.append(f"{_name(file)}:{node.lineno} {'.'.join(chain)}")
+    return found
+
+
+def _is_a_mapping(chain: list[str]) -> bool:
+    """`context.update(...)`, `session.save()`, `cache.delete(...)` and the like are no rows."""
+    return bool({"context", "headers", "initial", "attrs", "session", "caches"} & set(chain[:-1]))
+
+
+def clock_reads(file: Path) -> list[str]:
+    """Calls of the clock."""
+    return [
+        f"{_name(file)}:{node.lineno}"
+        for node in _nodes(file)
+        if isinstance(node, ast.Attribute)
+        and (
+            (node.attr in {"now", "localdate", "localtime"} and _chain(node)[:1] == ["timezone"])
+            or (node.attr in {"now", "utcnow", "today"} and _chain(node)[-2:-1] in (["datetime"], ["date"]))
+        )
+    ]
+
+
+def raw_sql(file: Path) -> list[str]:
+    """Places where SQL is written by hand."""
+    return [
+        f"{_name(file)}:{node.lineno} {_chain(node.func)[-1]}"
+        for node in _nodes(file)
+        if isinstance(node, ast.Call)
+        and _chain(node.func)[-1:]
+        and _chain(node.func)[-1] in {"cursor", "raw", "RawSQL", "extra"}
+    ]
+
+
+def imports_of(file: Path, *packages: str) -> list[str]:
+    """Lines that import one of these packages."""
+    return [
+        f"{_name(file)}:{line} {name}" for line, name in _imported(file) if name.split(".")[0] in packages
+    ]
+
+
+def _found(rule: Callable[[Path], list[str]], among: Callable[[Path], bool]) -> list[str]:
+    return [fault for file in files() if among(file) for fault in rule(file)]
+
+
+def test_no_entrance_writes_but_through_a_service() -> None:
+    assert _found(writes, lambda file: kind_of(file) in ENTRANCES) == []
+
+
+def test_selectors_only_read() -> None:
+    assert _found(writes, lambda file: kind_of(file) in {"selectors", "enums", "kinds"}) == []
+
+
+def test_only_entrances_ask_the_clock() -> None:
+    assert _found(clock_reads, lambda file: kind_of(file) not in ENTRANCES and kind_of(file) != "demo") == []
+
+
+def test_only_the_vault_knows_cryptography() -> None:
+    def rule(file: Path) -> list[str]:
+        return imports_of(file, "cryptography", "encrypted_model_fields", "nacl", "hmac")
+
+    assert _found(rule, lambda file: "vault" not in file.parts and kind_of(file) != "providers") == []
+
+
+def test_only_models_and_access_know_guardian() -> None:
+    allowed = {"callprivacy/accounts/models.py", "callprivacy/accounts/access.py"}
+    assert _found(lambda file: imports_of(file, "guardian"), lambda file: _name(file) not in allowed) == []
+
+
+def test_only_tasks_know_the_queue() -> None:
+    def rule(file: Path) -> list[str]:
+        return imports_of(file, "celery")
+
+    assert _found(rule, lambda file: kind_of(file) != "tasks" and file.name != "celery.py") == []
+
+
+def test_sql_is_written_in_services_and_selectors() -> None:
+    allowed = {"services", "selectors", "access"}
+    assert _found(raw_sql, lambda file: kind_of(file) not in allowed and _name(file) not in RAW_SQL) == []
+    assert {name for name in RAW_SQL if not (ROOT / name).exists()} == set()
+
+
+def test_nobody_turns_the_guards_off() -> None:
+    """No `mark_safe`, no pickles, and no form without its token but at the trackers' door."""
+    exempt = []
+    for file in files():
+        for node in _nodes(file):
+            if isinstance(node, ast.Name | ast.Attribute):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                if name in {"mark_safe", "csrf_exempt", "SafeString", "autoescape_off"}:
+                    exempt.append((_name(file), name))
+        assert imports_of(file, "pickle", "marshal", "shelve") == []
+    assert set(exempt) == {(file, "csrf_exempt") for file in UNPROTECTED}
+
+
+def test_templates_escape_everything() -> None:
+    for template in (ROOT / "templates").rglob("*.html"):
+        text = template.read_text(encoding="utf-8")
+        # Django's own field template, where help texts are words of ours.
+        assert "|safe" not in text.replace("{{ field.help_text|safe }}", ""), template
+        assert "autoescape off" not in text, template
+        assert "safeseq" not in text, template
+
+
+def help_texts_made_at_run_time(file: Path) -> list[str]:
+    """Help texts put together inside a function, where something a person typed could get into one."""
+    found = []
+    for function in _nodes(file):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            value: ast.expr | None = None
+            if isinstance(node, ast.keyword) and node.arg == "help_text":
+                value = node.value
+            elif isinstance(node, ast.Assign) and "help_text" in _chain(node.targets[0]):
+                value = node.value
+            if value is not None and not isinstance(value, ast.Constant):
+                found.append(f"{_name(file)}:{value.lineno}")
+    return found
+
+
+def test_help_texts_are_words_of_ours() -> None:
+    """They are written into the page as they stand."""
+    assert _found(help_texts_made_at_run_time, lambda _file: True) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"),
+    [
+        (writes, "def view(request):\n    Call.objects.for_client(c).update(seconds=1)\n"),
+        (writes, "def view(request):\n    row.save(update_fields=['a'])\n"),
+        (writes, "def view(request):\n    rows.filter(pk=1).delete()\n"),
+        (clock_reads, "at = timezone.now()\n"),
+        (clock_reads, "at = datetime.now(UTC)\n"),
+        (raw_sql, "with connection.cursor() as c: pass\n"),
+        (raw_sql, "rows = Call.objects.raw('SELECT 1')\n"),
+        (help_texts_made_at_run_time, "def f(self):\n    self.fields['a'].help_text = name\n"),
+        (lambda file: imports_of(file, "celery"), "from celery import shared_task\n"),
+    ],
+)
+def test_each_rule_finds_a_planted_fault(
+    rule: Callable[[Path], list[str]], source: str, tmp_path: Path
+) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text(source, encoding="utf-8")
+    assert len(rule(planted)) == 1
+
+
+def test_what_is_no_write_is_left_alone(tmp_path: Path) -> None:
+    fine = tmp_path / "fine.py"
+    fine.write_text("context.update(a=1)\nfound.add(1)\nrows.filter(a=1)\nservices.create_client(a=1)\n")
+    assert writes(fine) == []
