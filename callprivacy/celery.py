@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
@@ -15,6 +15,7 @@ app.autodiscover_tasks()
 # Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
 # a lost or doubled message costs nothing.
 _EVERY: dict[str, tuple[str, float]] = {
+    "accounts-sign-ins": ("accounts.purge_sign_ins", 3600),
     "audit-seals": ("audit.seal_events", 60),
     "calls-inbox": ("calls.sweep_inbox", 60),
     "calls-imports": ("calls.sweep_imports", 60),
@@ -31,6 +32,12 @@ app.conf.beat_schedule = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, (task, seconds) in _EVERY.items()
 }
+
+
+@worker_process_init.connect
+def _let_the_web_go_first(**_: Any) -> None:
+    """What a tracker or a person waits for is answered before what can wait."""
+    os.nice(5)
 
 
 @setup_logging.connect

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.test import Client as Browser
 from pytest_django import Settings
@@ -18,6 +19,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, SignInFailure, User
 from callprivacy.accounts.services import people as deeds
 from callprivacy.accounts.services import sign_in as slow
+from callprivacy.accounts.tasks import purge_sign_ins
 from callprivacy.audit.models import HouseEvent
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, operator_scope
@@ -361,3 +363,17 @@ def test_a_forgotten_password_is_reset_by_a_mail_that_works_once(
     again = Browser().get(path)
     assert again.status_code == 200
     assert "password1" not in again.content.decode()
+
+
+def test_ended_sessions_are_tidied_away_and_others_stay(
+    people: cast.Cast, clock: time_machine.Traveller
+) -> None:
+    old, new = Browser(), Browser()
+    sign_in(old, BOB)
+    clock.shift(timedelta(hours=11))
+    sign_in(new, "carol@acme.example")
+    clock.shift(timedelta(hours=1, seconds=1))
+    purge_sign_ins()
+    assert [session.user_id for session in UserSession.objects.all()] == [people.carol.user_id]
+    purge_sign_ins()
+    assert UserSession.objects.count() == 1

@@ -7,6 +7,7 @@ from functools import partial
 
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import hashers
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from callprivacy.accounts import access, selectors
@@ -103,6 +104,13 @@ def _end_sessions(user_id: int) -> int:
 def touch_session(*, session_key: str, at: datetime) -> None:
     """Remember when a session was last used, for its owner's list."""
     UserSession.objects.filter(session_key=session_key).update(last_seen_at=at)
+
+
+def purge_sessions(*, at: datetime) -> int:
+    """Remove sessions that have ended, and what the lists of their owners say of them; returns how many."""
+    ended = Session.objects.filter(expire_date__lte=at).delete()[0]
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return ended
 
 
 # --- Deeds of who manages people ---
