@@ -149,6 +149,6 @@ class NumberForm(forms.Form):
     number = forms.CharField(
         label="Phone number",
         max_length=64,
-        widget=forms.TextInput({"type": "tel", "autocomplete": "off", "inputmode": "tel"}),
+        widget=forms.TelInput({"autocomplete": "off"}),
         error_messages={"required": "Write the number to look for."},
     )
