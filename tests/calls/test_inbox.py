@@ -408,7 +408,7 @@ def test_rows_that_a_worker_died_over_come_back_alone(cast: Cast) -> None:
     for _ in range(2):
         assert len(inbox._claim(agency_id=cast.acme.pk, at=at, limit=10)) == 5
         assert inbox.process_batch(agency_id=cast.acme.pk, at=at) == 0
-        at += timedelta(minutes=3)
+        at += timedelta(seconds=70)
     bring(to, event(10), at=at)
     bring(to, event(11), at=at)
 

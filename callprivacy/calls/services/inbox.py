@@ -49,11 +49,12 @@ from callprivacy.work import services as work
 log = logger(__name__)
 
 REJECTED_FOR: Final = timedelta(days=7)
-BATCH: Final = 100
+BATCH: Final = 250
 JOB: Final = Actor.job("calls.process_inbox")
 
 _REFUSAL_NOTED_EVERY: Final = timedelta(minutes=1)
-_LEASE: Final = timedelta(minutes=3)
+# Longer than the hard limit of a task, so that no two workers hold a row at once.
+_LEASE: Final = timedelta(seconds=70)
 _SUSPECT_AFTER: Final = 2
 _FIRST_PAUSE: Final = timedelta(seconds=15)
 _LONGEST_PAUSE: Final = timedelta(hours=1)

@@ -29,6 +29,7 @@ log = logger(__name__)
 _ON_ITS_WAY_FOR: Final = 10
 _QUIET_AFTER_FAILURE: Final = 5.0
 _WORK_FOR: Final = 30.0
+_REST_FOR: Final = 0.8
 
 
 class _Broker:
@@ -68,19 +69,37 @@ def _flag(agency_id: int) -> str:
     return f"inbox-nudge:{agency_id}"
 
 
+def _say(agency_id: int, *, on_its_way: bool) -> None:
+    """Tell the web whether this worker will look at the inbox again by itself."""
+    try:
+        if on_its_way:
+            caches["hints"].set(_flag(agency_id), 1, timeout=_ON_ITS_WAY_FOR)
+        else:
+            caches["hints"].delete(_flag(agency_id))
+    except RedisError as error:
+        log.warning("inbox.flag_stays", agency=agency_id, error=type(error).__name__)
+
+
 @shared_task(name="calls.process_inbox", acks_late=True)
 def process_inbox(*, agency_id: int, **_: Any) -> None:
-    """Read what is due in an agency's inbox, for half a minute at most; then let another task go on."""
-    try:
-        # Before the first claim: whatever is committed after it sends a nudge of its own.
-        caches["hints"].delete(_flag(agency_id))
-    except RedisError:
-        log.warning("inbox.flag_stays", agency=agency_id)
+    """
+    Read what is due in an agency's inbox, for half a minute at most; then let another task go on.
+
+    While events keep coming it rests between batches: ten events cost little more together than one alone.
+    """
     until = time.monotonic() + _WORK_FOR
-    while inbox.process_batch(agency_id=agency_id, at=timezone.now()):
+    while True:
+        # Before the claim: whatever is committed after it sends a nudge of its own.
+        _say(agency_id, on_its_way=False)
+        count = inbox.process_batch(agency_id=agency_id, at=timezone.now())
+        if count == 0:
+            return
         if time.monotonic() >= until:
             nudge_on_commit(agency_id)
             return
+        if 1 < count < inbox.BATCH:
+            _say(agency_id, on_its_way=True)
+            time.sleep(_REST_FOR)
 
 
 @shared_task(name="calls.sweep_inbox", acks_late=True)
