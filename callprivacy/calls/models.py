@@ -451,6 +451,7 @@ class Reveal(ClientOwned):
                 name="calls_reveal_sampled",
             ),
             models.Index(fields=["agency", "event_id"], name="calls_reveal_newest"),
+            models.Index(fields=["agency", "user", "reason_digest", "at"], name="calls_reveal_same_reason"),
         )
 
     def __str__(self) -> str:
