@@ -171,7 +171,7 @@ def _everything_of_one_call(cast: Cast) -> Client:
         )
         CallRef.objects.create(**ours, provider="callrail", kind="id", digest=b"1" * 32, call=call)
         Reveal.objects.create(
-            **ours, call=call, user_id=cast.alice.user_id, reason_kind="callback", reason_digest=b"2" * 32,
+            **ours, call=call, user_id=cast.alice.user_id, reason_kind="call_back", reason_digest=b"2" * 32,
             event_id=event.pk, at=OLD,
         )  # fmt: skip
         Client.objects.filter(pk=cast.dentist.pk).update(retention_state=RetentionState.LIVE)

@@ -166,7 +166,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             "number.revealed", subject=call, by=by, at=now, reason=f"The words behind {mark} are sealed."
         )
         Reveal.objects.create(
-            **ours, call=call, user_id=officer.user_id, reason_kind="callback", reason_digest=b"2" * 32,
+            **ours, call=call, user_id=officer.user_id, reason_kind="call_back", reason_digest=b"2" * 32,
             event_id=event.pk, at=now,
         )  # fmt: skip
         run = Run.objects.first() or runs.start_run(

@@ -1,0 +1,445 @@
+"""
+One person, put through every way in there is, and then looked for in everything that comes out or lies about: every
+page of everybody, the exported file, mails, log lines, error pages, the broker, dumps of both databases, the media
+folder. Found nowhere but in the one answer that shows a number; and the same look finds a canary that is planted.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hmac
+import io
+import json
+import logging
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+import redis
+from django.conf import settings
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
+
+from callprivacy.calls.enums import InboxState
+from callprivacy.calls.models import Call, CallExport, CallImport, Connection, Inbox
+from callprivacy.calls.services import connections as ways
+from callprivacy.calls.services import searches
+from callprivacy.calls.tasks import exports as export_tasks
+from callprivacy.calls.tasks import imports as import_tasks
+from callprivacy.calls.tasks import inbox as inbox_tasks
+from callprivacy.celery import app
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import tasks as work_tasks
+from tests import ground, make
+from tests.rules import world as worlds
+from tests.rules.scanner import Canary, Scanner, dressed
+from tests.rules.test_urls import METHODS, OURS, ask
+from tests.rules.world import SECRET, Things, World
+from tools import services
+
+if TYPE_CHECKING:
+    from pytest_django.plugin import DjangoDbBlocker
+
+NUMBER, NAME, EMAIL = "+12025550147", "Zebulon Quixote", "zebulon.quixote@caller.example"
+NOTE, SAID = "violet hedgehog in the note", "lilac walrus was said aloud"
+RECORDING, CLICK = "recording-of-zebulon-7Q", "gclid-OchreTapir42"
+REASON = "Mr Quixote asked for a call about his ochre tapir."
+WHY = "A report that mentions the amber newt of Quixote."
+CANARIES = [
+    Canary("number", NUMBER), Canary("name", NAME), Canary("e-mail", EMAIL), Canary("note", NOTE),
+    Canary("transcript", SAID), Canary("recording", RECORDING), Canary("click id", CLICK),
+    Canary("reveal reason", REASON), Canary("export reason", WHY),
+]  # fmt: skip
+SCANNER = Scanner(CANARIES)
+PEOPLE = ("anonymous", "alice", "bob", "carol", "mallory", "dave", "operator")
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Found:
+    """What came out, by the store it lay in."""
+
+    world: World
+    stores: dict[str, bytes] = field(default_factory=dict)
+    plant: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+    revealed: bytes = b""
+    calls: int = 0
+
+
+# --- The ways in ---
+
+
+def _callrail(number: str = NUMBER, **more: object) -> bytes:
+    now = timezone.now() - timedelta(minutes=30)  # noqa: TID251  (a tracker's clock)
+    return json.dumps(
+        {
+            "id": 7001, "resource_id": "CAL-canary-1", "call_type": "voice_mail", "answered": True,
+            "direction": "inbound",
+            "start_time": now.isoformat(), "duration": "95", "customer_phone_number": number, "customer_name": NAME,
+            "customer_city": "Rochester", "customer_state": "PA", "customer_country": "US", "note": NOTE,
+            "transcription": SAID, "conversational_transcript": SAID,
+            "recording": f"https://app.callrail.com/{RECORDING}",
+            "recording_duration": 80, "tracking_phone_number": "+14045550199", "formatted_customer_name": NAME,
+            "formatted_customer_phone_number": "202-555-0147", "gclid": CLICK, "source_name": "Google Ads",
+            "landing_page_url": f"https://dentist.example/?gclid={CLICK}&email={EMAIL}", "email": EMAIL,
+            "campaign": "Brand", "tags": [], "keywords": SAID, "ip_address": "192.0.2.7",
+            "referring_url": f"https://search.example/?q={NAME}", "lead_status": "good_lead", "value": "12.50",
+        }
+        | more
+    ).encode()  # fmt: skip
+
+
+def _send_callrail(world: World, body: bytes, *, key: str, signed: bool = True) -> Any:
+    signature = base64.b64encode(hmac.digest(SECRET.encode(), body, "sha1")).decode()
+    return world.browsers["anonymous"].post(
+        f"/hooks/callrail/{key}/", body, content_type="application/json",
+        headers={"Signature": signature if signed else "bm8="},
+    )  # fmt: skip
+
+
+def _send_twilio(world: World, key: str, **more: str) -> Any:
+    said = {
+        "CallSid": "CA" + "7" * 32, "AccountSid": "AC" + "0" * 32, "From": NUMBER, "To": "+14045550199",
+        "CallStatus": "completed", "CallDuration": "49", "Direction": "inbound", "CallerName": NAME,
+        "SequenceNumber": "3", "FromState": "DC", "FromCountry": "US", "TranscriptionText": SAID,
+        "Timestamp": (timezone.now() - timedelta(minutes=9)).strftime("%a, %d %b %Y %H:%M:%S +0000"),  # noqa: TID251
+    } | more  # fmt: skip
+    path = f"/hooks/twilio/{key}/"
+    text = settings.CALLPRIVACY_URL + path + "".join(name + value for name, value in sorted(said.items()))
+    signature = base64.b64encode(hmac.digest(SECRET.encode(), text.encode(), "sha1")).decode()
+    return world.browsers["anonymous"].post(
+        path, urlencode(said), content_type=FORM, headers={"X-Twilio-Signature": signature}
+    )
+
+
+def _file(first_hour: int) -> bytes:
+    header = "Call Status,Tracking Number,Name,Phone Number,Email,Source,Duration (seconds),Start Time,Landing Page,"
+    day = (timezone.now() - timedelta(days=2)).strftime("%Y-%m-%d")  # noqa: TID251
+    page = f"https://dentist.example/?gclid={CLICK}"
+    rows = [
+        f"Answered Call,+14045550199,{NAME},(202) 555-0147,{EMAIL},Google Ads,95,{day} {first_hour:02}:00:07,{page},",
+        f"Answered Call,+14045550199,{NAME},202-555-0147,{EMAIL},Google Ads,{NAME},{day} {first_hour:02}:09:07,{page},",
+        f"Answered Call,+14045550199,{NAME},{NUMBER} or {EMAIL},,Google Ads,9,{day} {first_hour:02}:19:07,{page},",
+        f"Answered Call,{SAID},{NAME},202.555.0147,{EMAIL},Google Ads,95,{NOTE},{page},",
+    ]
+    tail = f'Brand,"{NOTE}",https://app.callrail.com/{RECORDING}'
+    return (header + "Campaign,Note,Recording Url\n" + "".join(f"{row}{tail}\n" for row in rows)).encode()
+
+
+def _by_trackers(world: World, twilio: Connection) -> None:
+    key = world.dentist.key
+    assert _send_callrail(world, _callrail(), key=key).status_code == 200
+    assert _send_callrail(world, _callrail(answered=False, note=NOTE * 2), key=key).status_code == 200
+    assert _send_callrail(world, b'{"customer_phone_number": "' + NUMBER.encode(), key=key).status_code == 200
+    assert (
+        _send_callrail(world, _callrail(duration=NAME, resource_id="CAL-x", id=7), key=key).status_code == 200
+    )
+    assert _send_callrail(world, _callrail(), key=key, signed=False).status_code == 403
+    assert _send_twilio(world, twilio.key).status_code == 200
+    recording = {
+        "RecordingSid": "RE" + "7" * 32, "RecordingStatus": "completed", "RecordingDuration": "40",
+        "RecordingUrl": f"https://api.twilio.com/{RECORDING}",
+    }  # fmt: skip
+    assert _send_twilio(world, twilio.key, **recording).status_code == 200
+
+
+def _by_files(world: World, folder: Path) -> None:
+    alice = world.browsers["alice"]
+    for content, is_started in ((_file(9), True), (gzip.compress(_file(11)), False)):
+        upload = SimpleUploadedFile(f"{NAME} {NUMBER}.csv", content)
+        said = {"format": "callrail", "connection": "", "time_zone": "America/New_York", "file": upload}
+        answer = alice.post("/clients/dentist/imports/new/", said)
+        assert answer.status_code == 302, answer.content
+        if is_started:
+            with job_scope(agency_id=world.cast.acme.pk):
+                row = CallImport.objects.get(state="draft")
+            assert alice.post(f"/clients/dentist/imports/{row.pk}/start/").status_code == 302
+            import_tasks.run_import.run(agency_id=world.cast.acme.pk, import_id=str(row.pk))
+    path = folder / "calls.csv"
+    path.write_bytes(_file(14))
+    path.chmod(0o600)
+
+
+def _by_forms(found: Found) -> None:
+    alice = found.world.browsers["alice"]
+    for typed in (NUMBER, "(202) 555-0147", f"{NAME} 202-555", "20255501470000"):
+        found.stores.setdefault("search", b"")
+        found.stores["search"] += alice.post("/calls/search/", {"number": typed}).content
+    with job_scope(agency_id=found.world.cast.acme.pk):
+        call = Call.objects.filter(
+            client=found.world.cast.dentist, source="Google Ads", caller__isnull=False
+        )[0]
+    address = f"/clients/dentist/calls/{call.pk}/reveal/"
+    found.revealed = alice.post(address, {"reason_kind": "call_back", "reason": REASON}).content
+    answer = alice.post("/clients/dentist/calls/export/", {"reason": WHY})
+    assert answer.status_code == 302
+    with job_scope(agency_id=found.world.cast.acme.pk):
+        export = CallExport.objects.order_by("-created_at")[0]
+    export_tasks.write_export.run(agency_id=export.agency_id, export_id=str(export.pk))
+    file = alice.post(f"/clients/dentist/calls/export/{export.pk}/file/")
+    found.stores["export"] = b"".join(file.streaming_content)
+    assert b"Google Ads" in found.stores["export"]
+    # A person who puts a number where it does not belong.
+    alice.get(f"/calls/?source={NUMBER}&q=202-555-0147")
+    alice.get("/clients/dentist/calls/202-555-0147/")
+
+
+# --- What comes out ---
+
+
+def _error_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    def break_down(**said: object) -> None:
+        raise RuntimeError(f"cannot look for {said['number']}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(searches, "search_number", break_down)
+        answer = world.browsers["alice"].post("/calls/search/", {"number": NUMBER})
+    assert answer.status_code == 500
+    return bytes(answer.content)
+
+
+def _broker() -> bytes:
+    found = b""
+    with redis.Redis.from_url(settings.REDIS_URL) as line:
+        for key in line.scan_iter(count=1000):
+            kind = line.type(key)
+            found += key + b"\n"
+            if kind == b"list":
+                found += b"\n".join(line.lrange(key, 0, -1))
+            elif kind == b"hash":
+                found += repr(line.hgetall(key)).encode()
+            elif kind == b"string":
+                found += line.get(key) or b""
+            found += b"\n"
+    return found
+
+
+def _dump(url: str) -> bytes:
+    programs = services.Postgres(services.Place.of(ground.STATE), settings={})
+    done = subprocess.run(
+        [programs._program("pg_dump"), "--no-owner", "--dbname", url],
+        env=programs._environ, capture_output=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def _files(folder: Path) -> bytes:
+    return b"\n".join(
+        str(path.relative_to(folder)).encode() + b"\n" + path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    )
+
+
+def _mails() -> bytes:
+    return b"\n".join(message.message().as_bytes() for message in getattr(mail, "outbox", []))
+
+
+def _pages(world: World, many: list[Things]) -> bytes:
+    """Every page of everybody, for every call that the canary made."""
+    found = b""
+    for address in OURS:
+        for things in many if {"call_id", "import_id", "export_id"} & set(address.parts) else many[:1]:
+            for path in address.paths(things):
+                for person in PEOPLE:
+                    for method in METHODS if person == "alice" else ("get",):
+                        found += ask(world.browsers[person], method, path).body
+    for search in (
+        "/calls/?client=dentist",
+        "/calls/?source=Google+Ads",
+        "/trail/?client=dentist",
+        "/reveals/",
+    ):
+        for person in PEOPLE:
+            found += ask(world.browsers[person], "get", search).body
+    return found
+
+
+class _Lines(logging.Handler):
+    """Every line that is logged, as it would be written."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.setFormatter(logging.getLogger().handlers[0].formatter if logging.getLogger().handlers else None)
+        self.text = io.StringIO()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text.write(self.format(record) + "\n")
+
+
+def _ours_formatter() -> logging.Formatter:
+    """The formatter of the settings, whatever pytest has hung into the root."""
+    import logging.config
+
+    known = settings.LOGGING["formatters"]["masked"]
+    made: logging.Formatter = logging.config.DictConfigurator(  # type: ignore[attr-defined]
+        {"version": 1}
+    ).configure_formatter(dict(known))
+    return made
+
+
+@pytest.fixture(scope="module")
+def found(
+    databases: ground.Databases,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Found]:
+    """The whole story, once, committed into databases of its own."""
+    shared, pair = databases.current, databases.clone()
+    assert shared is not None
+    databases.current = pair
+    media, elsewhere = tmp_path_factory.mktemp("media"), tmp_path_factory.mktemp("files")
+    lines = _Lines()
+    lines.setFormatter(_ours_formatter())
+    root = logging.getLogger()
+    monkeypatch = pytest.MonkeyPatch()
+    inbox_tasks._broker.quiet_until = 0.0
+    with django_db_blocker.unblock(), override_settings(MEDIA_ROOT=media):
+        ground.point_to(pair)
+        root.addHandler(lines)
+        try:
+            yield _tell(pair, media, elsewhere, lines, monkeypatch)
+        finally:
+            root.removeHandler(lines)
+            monkeypatch.undo()
+            ground.point_to(shared)
+    databases.current = shared
+    databases.drop(pair)
+
+
+def _tell(
+    pair: ground.Pair, media: Path, elsewhere: Path, lines: _Lines, monkeypatch: pytest.MonkeyPatch
+) -> Found:
+    found = Found(worlds.build())
+    world, acme = found.world, found.world.cast.acme
+    by = Actor.staff(user_id=world.cast.alice.user_id)
+    with job_scope(agency_id=acme.pk):
+        twilio = ways.create_connection(
+            client=world.cast.dentist, provider="twilio", name="Twilio", secret=SECRET, by=by, at=make.NOON
+        )
+    with job_scope(agency_id=acme.pk):
+        kept = Inbox.objects.filter(state=InboxState.REJECTED).count()
+    _by_trackers(world, twilio)
+    found.stores["dump of default before the worker"] = _dump(pair.owner_urls["default"])
+    with job_scope(agency_id=acme.pk):
+        assert Inbox.objects.filter(state=InboxState.WAITING).count() >= 6
+    inbox_tasks.process_inbox.run(agency_id=acme.pk)
+    inbox_tasks.sweep_inbox.run()
+    with job_scope(agency_id=acme.pk):
+        assert Inbox.objects.filter(state=InboxState.REJECTED).count() >= kept + 2, (
+            "what cannot be read stays sealed"
+        )
+    _by_files(world, elsewhere)
+    command = io.StringIO()
+    call_command(
+        "import_calls", str(elsewhere / "calls.csv"), client="dentist", stdout=command, stderr=command
+    )
+    found.stores["command"] = command.getvalue().encode()
+    _by_forms(found)
+    found.stores["error pages"] = _error_pages(world, monkeypatch)
+    work_tasks.send_due_mail.run()
+    app.send_task("calls.process_inbox", kwargs={"agency_id": acme.pk})
+    with job_scope(agency_id=acme.pk):
+        calls = list(
+            Call.objects.filter(client=world.cast.dentist)
+            .exclude(source__contains="MARK")
+            .values_list("pk", flat=True)
+        )
+        files = list(CallImport.objects.filter(client=world.cast.dentist).values_list("pk", flat=True))
+        exports = list(CallExport.objects.filter(client=world.cast.dentist).values_list("pk", flat=True))
+    found.calls = len(calls)
+    many = [replace(world.dentist, call_id=pk) for pk in calls]
+    many += [replace(world.dentist, import_id=pk) for pk in files]
+    many += [replace(world.dentist, export_id=pk) for pk in exports]
+    found.stores["pages"] = _pages(world, many)
+    found.stores["mails"] = _mails()
+    found.stores["broker"] = _broker()
+    found.stores["media"] = _files(media)
+    found.stores["dump of default"] = _dump(pair.owner_urls["default"])
+    found.stores["dump of vault"] = _dump(pair.owner_urls["vault"])
+    found.stores["logs"] = lines.text.getvalue().encode()
+    return found
+
+
+STORES = (
+    "pages", "search", "export", "command", "error pages", "mails", "broker", "media", "logs",
+    "dump of default before the worker", "dump of default", "dump of vault",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_canary_is_nowhere(found: Found, store: str) -> None:
+    assert SCANNER.find(found.stores[store]) == set()
+
+
+def test_every_store_was_looked_into(found: Found) -> None:
+    assert set(STORES) == set(found.stores)
+    for store in STORES:
+        assert len(found.stores[store]) > 20, f"{store} is empty, which proves nothing"
+    assert found.calls == 4, "one call by each tracker, one by each way of a file"
+    assert b"calls_caller" in found.stores["dump of default"]
+    assert b"process_inbox" in found.stores["broker"]
+    assert b"request_finished" in found.stores["logs"]
+
+
+def test_the_one_answer_that_shows_the_number_shows_it(found: Found) -> None:
+    """And nothing else of the person."""
+    assert SCANNER.find(found.revealed) == {"number"}
+
+
+@pytest.mark.parametrize("dress", sorted(dressed(NUMBER)))
+def test_the_scanner_knows_every_dress(dress: str) -> None:
+    assert SCANNER.find(b"before " + dressed(NUMBER)[dress] + b" after") == {"number"}
+
+
+@pytest.mark.parametrize("canary", CANARIES, ids=lambda canary: canary.what)
+def test_the_scanner_knows_every_canary(canary: Canary) -> None:
+    packed = gzip.compress(json.dumps({"said": canary.value}).encode()).hex().encode()
+    assert canary.what in SCANNER.find(canary.value.encode())
+    assert canary.what in SCANNER.find(b"1\t\\\\x" + packed + b"\t2\n")
+
+
+def test_a_planted_canary_is_found_in_each_store(
+    found: Found, tmp_path: Path, databases: ground.Databases, settings: Any
+) -> None:
+    """The same functions that looked, after somebody was careless."""
+    from django.core.mail import EmailMessage
+    from django.db import connection
+
+    pair = databases.current
+    assert pair is not None
+    with job_scope(agency_id=found.world.cast.acme.pk), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE calls_call SET medium = %s WHERE id = %s", [EMAIL, found.world.dentist.call_id]
+        )
+    assert SCANNER.find(_dump(pair.owner_urls["default"])) == {"e-mail"}
+    page = found.world.browsers["alice"].get(f"/clients/dentist/calls/{found.world.dentist.call_id}/")
+    assert SCANNER.find(page.content) == {"e-mail"}
+    (tmp_path / "careless").write_bytes(gzip.compress(NUMBER.encode()))
+    assert SCANNER.find(_files(tmp_path)) == {"number"}
+    with redis.Redis.from_url(settings.REDIS_URL) as line:
+        line.lpush(
+            "celery",
+            json.dumps({"body": base64.b64encode(f'[[], {{"number": "{NUMBER}"}}]'.encode()).decode()}),
+        )
+        assert SCANNER.find(_broker()) == {"number"}
+        line.lpop("celery")
+    message = (
+        EmailMessage("Call", f"Call {NAME} back, =C3=A4", to=["alice@acme.example"]).message().as_bytes()
+    )
+    assert SCANNER.find(message) == {"name"}
+    lines = _Lines()
+    lines.setFormatter(_ours_formatter())
+    lines.emit(logging.LogRecord("x", logging.INFO, __file__, 1, "asked by %s for %s", (NAME, NUMBER), None))
+    assert SCANNER.find(lines.text.getvalue().encode()) == {"name"}, "the mask of the logs hides numbers"
