@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -27,8 +27,7 @@ class SealBrokenError(ValueError):
     """A sealed value did not open: wrong key, wrong place, or damaged. Nothing of it is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a sealed value stands: it opens nowhere else."""
 
     client_id: int

@@ -72,6 +72,7 @@ def the_call(client: Client) -> Call:
 def number_of(call: Call) -> str:
     """The caller's number, opened."""
     with job_scope(agency_id=call.agency_id):
+        assert call.caller_id is not None
         caller = Caller.objects.get(pk=call.caller_id)
         keys = vault_selectors.content_keys({call.client_id: [caller.pk]})
         return str(caller.number.reveal(keys[caller.pk]))

@@ -55,7 +55,7 @@ def rows(client: Client) -> tuple[int, int, int, int]:
     """How many calls, callers, references and recordings there are."""
     with job_scope(agency_id=client.agency_id):
         models: tuple[Any, ...] = (Call, Caller, CallRef, Recording)
-        return tuple(model.objects.count() for model in models)  # type: ignore[return-value]
+        return tuple(model.objects.count() for model in models)
 
 
 # --- One call ------------------------------------------------------------------------------------------------------

@@ -206,9 +206,7 @@ class Table:
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise UnparsableError(f"The gzip file is damaged after line {self._lines_read}.") from None
 
-    def rows(
-        self, layout: Format, *, zone: tzinfo, at: datetime, after_line: int = 0
-    ) -> Iterator[Row]:
+    def rows(self, layout: Format, *, zone: tzinfo, at: datetime, after_line: int = 0) -> Iterator[Row]:
         """
         Line numbers (of a row's first line, the header's being 1) with facts, or with why the row is refused.
 
@@ -231,6 +229,7 @@ class Table:
         read = _row_reader(layout, places, self.header, zone=zone, at=at)
         width = len(self.header)
         reader = self._reader
+        self._pass_over(after_line)
         while True:
             line = self._lines_read + 1
             try:
@@ -238,11 +237,7 @@ class Table:
             except StopIteration:
                 return
             except csv.Error:
-                if line <= after_line:
-                    continue
                 yield line, RefusedError("row", "quotes that close and cells of at most 131,072 characters")
-                continue
-            if line <= after_line:
                 continue
             if len(row) != width:
                 if any(cell.strip() for cell in row):
@@ -256,6 +251,16 @@ class Table:
             else:
                 if facts is not None:
                     yield line, facts
+
+    def _pass_over(self, after_line: int) -> None:
+        """Leave out the rows that begin on this line or before."""
+        while self._lines_read < after_line:
+            try:
+                next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                continue
 
 
 class _Counted(io.RawIOBase):

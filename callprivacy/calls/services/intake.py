@@ -8,6 +8,8 @@ while the database stores the one before: `prepare` makes the keys, which the va
 after the other), looks again what is known, and writes.
 """
 
+# ruff: noqa: S608  names put into SQL are constants of this module
+
 from __future__ import annotations
 
 import uuid
@@ -165,7 +167,9 @@ def prepare(
     :param look_first: look which calls are known before making keys for their recordings. Without, keys that turn
         out to be for nothing are destroyed again.
     """
-    prepared = Prepared(client, provider, connection_id, way, at, len(facts))
+    prepared = Prepared(
+        client=client, provider=provider, connection_id=connection_id, way=way, at=at, count=len(facts)
+    )
     prepared.sort_out(facts)
     prepared.seal(look_first=look_first)
     return prepared
@@ -176,6 +180,7 @@ class Prepared:
 
     def __init__(
         self,
+        *,
         client: Client,
         provider: str,
         connection_id: uuid.UUID | None,
@@ -549,7 +554,8 @@ class Prepared:
             recorded = [item.recording_id for item in items if item.recording is not None]
             if recorded:
                 cursor.execute(
-                    "INSERT INTO calls_recording (agency_id, client_id, state, provider, id, call_id, reference, seconds)"
+                    "INSERT INTO calls_recording"
+                    " (agency_id, client_id, state, provider, id, call_id, reference, seconds)"
                     " SELECT %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
                     " WHERE recording_id IS NOT NULL AND index <> ALL(%s)",
                     [*scope, RecordingState.WITHHELD, self.provider, left_out],
