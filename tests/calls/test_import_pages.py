@@ -234,7 +234,7 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
     bring(browser, cast.dentist, content, format="generic", connection=connection.pk)
     row = the_import(cast.dentist)
     shown = text(browser.get(url("import", cast.dentist, row.pk)))
-    assert "It cannot be read like this" in shown
+    assert "Choose the column for “Start” below, and save." in shown
     assert "Start the import" not in shown
     said = {
         "time_zone": "UTC", "slashes": "", "column_started_at": "When", "column_caller": "Who",

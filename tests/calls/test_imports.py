@@ -50,6 +50,14 @@ def plumber() -> Client:
     return make.client(make.agency("Acme"), "Plumber")
 
 
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Tasks that are sent run at once."""
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
 def counts(row: CallImport) -> dict[str, int]:
     names = ("rows", "rows_done", "added", "known", "too_old", "erased", "doubtful", "refused")
     return {name: getattr(row, name) for name in names if getattr(row, name)}
@@ -342,8 +350,7 @@ def test_the_sweep_clears_up(plumber: Client, media: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_sweep_task_works_off_what_waits(plumber: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.conf, "task_always_eager", True)
+def test_the_sweep_task_works_off_what_waits(plumber: Client, eager: None) -> None:
     long_ago = files.now() - timedelta(minutes=5)
     row = files.started(plumber, table([line(1)]), at=long_ago)
     waiting = files.started(plumber, table([line(2)]), at=long_ago)

@@ -27,7 +27,7 @@ from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import Columns, Table, columns_dropped
+from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import imports
 from callprivacy.calls.services.exports import plain_cell
@@ -211,8 +211,11 @@ def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
             for line, facts in islice(table.rows(reading, zone=layout.zone, at=at), PREVIEWED):
                 rows.append(_preview_row(line, facts, ZoneInfo(client.time_zone)))
             recoded = table.recoded_lines
-    except (UnparsableError, RefusedError) as error:
+    except UnparsableError as error:
         return Preview(header, columns, rows, str(error), recoded)
+    except RefusedError as error:
+        problem = f"Choose the column for “{FIELDS.get(error.column, error.column)}” below, and save."
+        return Preview(header, columns, rows, problem, recoded)
     except (SealBrokenError, FileNotFoundError):
         return Preview(header, columns, rows, "The stored file is damaged. Upload it again.", recoded)
     return Preview(header, columns, rows, "", recoded)
