@@ -106,6 +106,9 @@ def read_all(request: StaffRequest) -> HttpResponse:
 
 
 def _step_url(row: Item | Notification) -> str:
+    """Where the next step is taken; the bell again when the client is none of this person's any more."""
+    if row.client is None and row.client_id is not None:
+        return reverse("work:notifications")
     args = [row.client.slug] if row.client is not None else []
     return reverse(row.about.url_name, args=args)
 

@@ -187,7 +187,7 @@ def _by_forms(found: Found) -> None:
         export = CallExport.objects.order_by("-created_at")[0]
     export_tasks.write_export.run(agency_id=export.agency_id, export_id=str(export.pk))
     file = alice.post(f"/clients/dentist/calls/export/{export.pk}/file/")
-    found.stores["export"] = b"".join(file.streaming_content)
+    found.stores["export"] = file.getvalue()
     assert b"Google Ads" in found.stores["export"]
     # A person who puts a number where it does not belong.
     alice.get(f"/calls/?source={NUMBER}&q=202-555-0147")
@@ -282,9 +282,7 @@ def _ours_formatter() -> logging.Formatter:
     import logging.config
 
     known = settings.LOGGING["formatters"]["masked"]
-    made: logging.Formatter = logging.config.DictConfigurator(  # type: ignore[attr-defined]
-        {"version": 1}
-    ).configure_formatter(dict(known))
+    made: logging.Formatter = logging.config.DictConfigurator({"version": 1}).configure_formatter(dict(known))
     return made
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, cast
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from callprivacy.calls.enums import Direction, Outcome, RevealReason
 from callprivacy.calls.selectors.calls import FIRST, LENGTHS, RECORDED, CallFilters
@@ -13,6 +15,8 @@ from callprivacy.calls.services.reveals import SHORTEST_REASON, plain_reason
 from callprivacy.tenancy.models import Client
 
 _ANY = [("", "Any")]
+# What a call's id can say is of 1970 or later.
+_DAYS = [MinValueValidator(date(1971, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
 
 class CallFilterForm(forms.Form):
@@ -21,8 +25,12 @@ class CallFilterForm(forms.Form):
     """
 
     client = forms.ChoiceField(required=False)
-    from_on = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
-    until_on = forms.DateField(label="Until", required=False, widget=forms.DateInput({"type": "date"}))
+    from_on = forms.DateField(
+        label="From", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
+    )
+    until_on = forms.DateField(
+        label="Until", required=False, widget=forms.DateInput({"type": "date"}), validators=_DAYS
+    )
     outcome = forms.ChoiceField(choices=[*_ANY, *Outcome.choices], required=False)
     source = forms.ChoiceField(required=False)
     campaign = forms.ChoiceField(required=False)
@@ -52,7 +60,7 @@ class CallFilterForm(forms.Form):
             values = {value for client in clients for value in getattr(client, f"{name}s")}
             # What stands in the address stays a choice: the list may be shorter than the truth.
             asked = str(self.data.get(name, ""))
-            if asked and asked.strip() == asked and not any(sign.isdigit() for sign in asked):
+            if asked.isprintable() and asked.strip() == asked != "" and not any(sign.isdigit() for sign in asked):
                 values.add(asked)
             self._choose(name, [*_ANY, *((value, value) for value in sorted(values, key=str.casefold))])
 

@@ -34,9 +34,11 @@ _REVEALS_A_PAGE: Final = 50
 
 def _cursor(raw: str | None) -> UUID | None:
     try:
-        return UUID(hex=raw) if raw else None
+        found = UUID(hex=raw) if raw else None
     except ValueError:
         return None
+    # The first and the last id there can be have no neighbour to go on from.
+    return found if found is not None and 0 < found.int < (1 << 128) - 1 else None
 
 
 @require_safe
@@ -44,6 +46,8 @@ def _cursor(raw: str | None) -> UUID | None:
 def list_calls(request: StaffRequest) -> HttpResponse:
     """Calls of every client granted, or of one, as the address asks."""
     picked = request.GET.get("client", "")
+    if not picked.isprintable():
+        raise Http404
     clients = list(selectors.listed_clients(request.membership, picked=picked, at=request.at))
     if picked and not any(client.slug == picked for client in clients):
         raise Http404
@@ -232,6 +236,8 @@ def _week(request: StaffRequest, raw: str | None) -> date:
     try:
         day = date.fromisoformat(raw or "")
     except ValueError:
+        day = date.min
+    if not 1971 <= day.year < 3000:
         return reveals.week_before(request.agency, request.at)
     return day - timedelta(days=day.weekday())
 
@@ -250,7 +256,7 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
         reasons = reveals.read_reasons(reveals=sample, by=request.actor, at=request.at)
     before = request.GET.get("before", "")
     newest, older = selectors.reveal_page(
-        request.agency, before=int(before) if before.isdecimal() else None, size=_REVEALS_A_PAGE
+        request.agency, before=int(before) if before.isdecimal() and len(before) < 19 else None, size=_REVEALS_A_PAGE
     )
     context = {
         "monday": monday,

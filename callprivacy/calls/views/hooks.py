@@ -33,7 +33,7 @@ _ACCEPTED: Final = {
 def receive(request: HttpRequest, provider: str, key: str) -> HttpResponse:
     """Take one delivery of a tracker."""
     vendor = PROVIDERS.get(provider)
-    if vendor is None:
+    if vendor is None or not key.isprintable():
         return _answer(404, b"Not found.\n")
     if (refusal := _refuse_unread(request, vendor.content_types)) is not None:
         return refusal

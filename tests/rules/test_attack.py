@@ -1,0 +1,466 @@
+"""The promises tried by hand: what a person with a browser, a member with a grudge or a forged header would try."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import ClientGrant, Invitation, Membership, User
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, CallImport, ImportRefusal, Reveal
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from callprivacy.work.models import Item
+from retention.models import Errand
+from tests import make
+from tests.rules.test_urls import OURS, ask
+from tests.rules.world import NOTHING, World, browser_of
+
+pytestmark = pytest.mark.django_db
+
+NUL = "a\0b"
+ENDLESS = "9" * 6000
+HOSTILE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("https://evil.example")']
+
+
+def _alice(world: World) -> Browser:
+    return browser_of(world.cast.alice.user)
+
+
+def _bob(world: World) -> Browser:
+    return browser_of(world.cast.bob.user)
+
+
+# --- Ids of others in sessions, bodies and lists ---
+
+
+def test_a_forged_agency_in_the_session_opens_nothing(world: World) -> None:
+    browser = _alice(world)
+    session = browser.session
+    session["agency_id"] = world.cast.globex.pk
+    session.save()
+    assert browser.get(f"/clients/florist/calls/{world.florist.call_id}/").status_code == 404
+    assert world.florist.mark not in browser.get("/calls/").content.decode()
+    assert browser.session["agency_id"] == world.cast.acme.pk
+
+
+def test_another_agency_cannot_be_chosen(world: World) -> None:
+    browser = _alice(world)
+    for name in ("agency", "agency_id", "pk", "id"):
+        browser.post("/agencies/", {name: world.cast.globex.pk})
+    assert browser.get("/clients/florist/").status_code == 404
+
+
+@pytest.mark.parametrize("deed", ["assign", "snooze", "close", "decide"])
+def test_items_of_others_in_a_list_stay_as_they_are(world: World, deed: str) -> None:
+    body = {"deed": deed, "item": [world.florist.item_id, world.plumber.item_id, "no-id", NUL], "days": "3",
+            "owner": world.cast.bob.user_id}  # fmt: skip
+    _bob(world).post("/work/items/", body)
+    for agency, things in ((world.cast.acme, world.plumber), (world.cast.globex, world.florist)):
+        with job_scope(agency_id=agency.pk):
+            item = Item.objects.get(pk=things.item_id)
+            assert (item.state, item.owner_id, item.snoozed_until) == ("open", None, None)
+
+
+def test_an_item_goes_to_colleagues_alone(world: World) -> None:
+    body = {"deed": "assign", "item": [world.dentist.item_id], "owner": world.cast.mallory.user_id}
+    _alice(world).post("/work/items/", body)
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert Item.objects.get(pk=world.dentist.item_id).owner_id is None
+
+
+def test_errands_of_others_in_a_list_stay_open(world: World) -> None:
+    ids = [world.dentist.errand_id, world.plumber.errand_id, world.florist.errand_id, "no-id"]
+    _alice(world).post("/clients/dentist/errands/", {"errand": ids})
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert set(Errand.objects.values_list("pk", flat=True)) == {world.plumber.errand_id}
+    with job_scope(agency_id=world.cast.globex.pk):
+        assert Errand.objects.filter(pk=world.florist.errand_id).exists()
+
+
+def test_a_file_is_not_tied_to_another_clients_connection(world: World, settings: Any, tmp_path: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    for things in (world.plumber, world.florist):
+        file = SimpleUploadedFile(
+            "calls.csv", b"Phone Number,Start Time\n(202) 555-0147,2026-11-20 10:00:00\n"
+        )
+        said = {
+            "format": "callrail",
+            "connection": str(things.connection_id),
+            "time_zone": "UTC",
+            "file": file,
+        }
+        answer = _alice(world).post("/clients/dentist/imports/new/", said)
+        assert answer.status_code == 200, "shown again with the fault beside the field"
+        assert things.mark not in answer.content.decode()
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert CallImport.objects.filter(client=world.cast.dentist).count() == 1
+
+
+def test_nobody_is_invited_to_another_agencys_client(world: World) -> None:
+    body = {
+        "name": "Eve",
+        "email": "eve@people.example",
+        "role": "officer",
+        "clients": [world.cast.florist.pk],
+    }
+    _alice(world).post("/people/invite/", body)
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert not Invitation.objects.filter(client_ids__contains=[world.cast.florist.pk]).exists()
+
+
+def test_a_new_clients_people_are_of_the_agency(world: World) -> None:
+    body = {"name": "New", "legal_name": "New LLC", "sector": "other", "time_zone": "America/New_York",
+            "home_country": "US", "places": "US-NY", "brand_colour": "#2f5d62"}  # fmt: skip
+    _alice(world).post("/clients/new/", body | {"people": [world.cast.mallory.pk]})
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert not ClientGrant.objects.filter(user_id=world.cast.mallory.user_id).exists()
+
+
+def test_an_admin_without_a_grant_gives_none_to_herself(world: World) -> None:
+    carol = browser_of(world.cast.carol.user)
+    for role in ("officer", "reviewer"):
+        carol.post(f"/people/{world.cast.carol.pk}/clients/dentist/", {"bundle": role, "until": ""})
+        carol.post(f"/people/{world.cast.carol.pk}/role/", {"role": role})
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert not ClientGrant.objects.filter(user_id=world.cast.carol.user_id).exists()
+        assert Membership.objects.get(pk=world.cast.carol.pk).role == Role.ADMIN
+    assert carol.get(f"/clients/dentist/calls/{world.dentist.call_id}/").status_code in {403, 404}
+
+
+def test_an_admin_without_a_grant_reads_no_words_about_a_call(world: World) -> None:
+    carol = browser_of(world.cast.carol.user)
+    answer = carol.post(f"/trail/{world.dentist.event_id}/reason/")
+    assert world.dentist.mark not in answer.content.decode()
+    assert (
+        world.dentist.mark in _alice(world).post(f"/trail/{world.dentist.event_id}/reason/").content.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "caller={caller_id}", "client=dentist&caller={caller_id}", "before={call_hex}", "after={call_hex}",
+        "client={slug}", "client=dentist&client={slug}", "source=Source+{mark}", "campaign=Campaign+{mark}",
+    ],
+)  # fmt: skip
+def test_ids_of_others_in_the_address_of_the_list_show_nothing(world: World, query: str) -> None:
+    for things in (world.plumber, world.florist):
+        asked = query.format(call_hex=things.call_id.hex, **vars(things))
+        none = query.format(call_hex=NOTHING.call_id.hex, **vars(NOTHING))
+        page = _bob(world).get(f"/calls/?{asked}")
+        assert page.status_code == _bob(world).get(f"/calls/?{none}").status_code
+        assert b"Line " + things.mark.encode() not in page.content
+
+
+# --- Access that ends ---
+
+
+def test_a_grant_that_has_ended_counts_for_nothing_at_once(world: World) -> None:
+    browser, address = _bob(world), f"/clients/dentist/calls/{world.dentist.call_id}/"
+    assert browser.get(address).status_code == 200
+    make.grant(world.cast.bob, world.cast.dentist, ends_at=world.at - timedelta(seconds=1))
+    assert browser.get(address).status_code == 404
+    assert (
+        browser.post(address + "reveal/", {"reason_kind": "call_back", "reason": "x" * 20}).status_code == 404
+    )
+
+
+def test_a_notification_about_a_client_that_was_taken_away_harms_nobody(world: World) -> None:
+    with job_scope(agency_id=world.cast.acme.pk):
+        work.notify(
+            "inbox_rejected", agency_id=world.cast.acme.pk, client_id=world.cast.plumber.pk,
+            user_ids=[world.cast.bob.user_id], at=world.at, key="taken-away",
+        )  # fmt: skip
+    browser = _bob(world)
+    page = browser.get("/notifications/")
+    assert page.status_code == 200
+    assert b"Plumber" not in page.content
+    from callprivacy.work.models import Notification
+
+    with job_scope(agency_id=world.cast.acme.pk):
+        pk = Notification.objects.get(key="taken-away").pk
+    assert ask(browser, "post", f"/notifications/{pk}/").status in {302, 404}
+
+
+def test_who_is_suspended_is_out_with_the_next_request(world: World) -> None:
+    browser = _bob(world)
+    assert browser.get("/calls/").status_code == 200
+    assert _alice(world).post(f"/people/{world.cast.bob.pk}/suspend/").status_code == 302
+    assert browser.get("/calls/").headers["Location"].startswith("/accounts/login/")
+
+
+# --- Addresses, hosts, headers ---
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1:8000@evil.example", "127.0.0.1.evil.example", "a b"]
+)
+def test_another_host_is_refused(world: World, host: str) -> None:
+    for path in ("/accounts/login/", "/accounts/password/reset/", "/calls/"):
+        assert _alice(world).get(path, headers={"host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "Forwarded"])
+def test_a_link_in_a_mail_leads_to_our_address_whatever_the_header_says(world: World, header: str) -> None:
+    mail.outbox.clear()
+    Browser().post(
+        "/accounts/password/reset/", {"email": world.cast.bob.user.email}, headers={header: "evil.example"}
+    )
+    assert all("evil.example" not in str(message.message()) for message in mail.outbox)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "https:evil.example",
+     "/%0d%0aSet-Cookie:a=b", "\t//evil.example"],
+)  # fmt: skip
+def test_no_page_sends_a_person_elsewhere(world: World, target: str) -> None:
+    answers = [
+        Browser().post(
+            "/accounts/login/",
+            {"login": world.cast.bob.user.email, "password": make.PASSWORD, "next": target},
+        ),
+        _alice(world).post(
+            f"/people/{world.cast.bob.pk}/clients/dentist/",
+            {"bundle": "reviewer", "next": target, "back": target},
+        ),
+        _alice(world).get(
+            f"/people/{world.cast.bob.pk}/clients/dentist/?next={target}&back={target}",
+            headers={"referer": target},
+        ),
+        _alice(world).post("/notifications/read/", {"next": target}, headers={"referer": target}),
+        _alice(world).post("/agencies/", {"agency": world.cast.acme.pk, "next": target}),
+        _alice(world).post("/accounts/logout/", {"next": target}),
+    ]
+    for answer in answers:
+        where = answer.headers.get("Location", "/")
+        assert where.startswith("/"), where
+        assert not where.startswith(("//", "/\\")), where
+        assert "\n" not in where
+        assert "Set-Cookie:a" not in answer.headers.get("Set-Cookie", "")
+        assert f'href="{target}"' not in answer.content.decode()
+
+
+def test_the_page_of_mails_is_for_who_sits_at_the_machine(world: World) -> None:
+    assert Browser(REMOTE_ADDR="192.0.2.7").get("/mail/").status_code == 404
+    assert Browser(REMOTE_ADDR="192.0.2.7", HTTP_X_FORWARDED_FOR="127.0.0.1").get("/mail/").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace", "head"])
+def test_other_methods_do_nothing(world: World, method: str) -> None:
+    browser = _alice(world)
+    browser.raise_request_exception = False
+    with job_scope(agency_id=world.cast.acme.pk):
+        before = Event.objects.exclude(action="access.refused").count()
+    for address in OURS:
+        for path in address.paths(world.dentist):
+            answer = getattr(browser, method)(path)
+            assert answer.status_code < 500, (method, path)
+            assert answer.status_code != 201
+            if address.route.startswith("accounts/logout"):
+                browser = _alice(world)
+                browser.raise_request_exception = False
+    with job_scope(agency_id=world.cast.acme.pk):
+        after = Event.objects.exclude(
+            action__in=["access.refused", "person.signed_in", "person.signed_out"]
+        ).count()
+    assert after == before
+
+
+# --- What does not fit ---
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/calls/?before={}", "/calls/?client={}", "/calls/?source={}", "/calls/?from_on={}", "/calls/?region={}",
+        "/calls/?caller={}", "/calls/?length={}", "/trail/?before={}", "/trail/?client={}", "/trail/?from_on={}",
+        "/reveals/?before={}", "/reveals/?week={}", "/work/?page={}", "/work/?client={}", "/work/?kind={}",
+        "/clients/?q={}", "/clients/?page={}", "/people/?q={}", "/people/?page={}", "/people/matrix/?people={}",
+        "/people/matrix/?clients={}", "/people/matrix/?c={}", "/notifications/?page={}",
+        "/clients/dentist/connections/?after={}", "/clients/dentist/policies/dry-run/?page={}",
+        "/clients/dentist/errands/?page={}", "/invitation/{}/", "/hooks/callrail/{}/", "/hooks/{}/key/",
+        "/clients/dentist/calls/export/?source={}", "/accounts/password/reset/key/{}-abc/", "/operator/{}",
+        "/accounts/login/?next={}", "/clients/dentist/calls/{}/",
+    ],
+)  # fmt: skip
+def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str) -> None:
+    browser = _alice(world)
+    browser.raise_request_exception = False
+    for value in ("%00", "a%00b", ENDLESS, "-1", "0001-01-01", "9999-12-31", "%ED%A0%80", "%FF", "1e400", "٣", "²",
+                  "0" * 32, "f" * 32, "00000000-0000-0000-0000-000000000000", "9223372036854775808-1", "%F0%9F%92%A3",
+                  "253402300800000000-1", "' OR 1=1--", "{{7*7}}", "../../etc/passwd"):  # fmt: skip
+        for method in ("get", "post"):
+            answer = ask(browser, method, path.format(value))
+            assert answer.status < 500, (method, path.format(value)[:80])
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/calls/search/", ["number"]),
+        ("/clients/dentist/calls/{call_id}/reveal/", ["reason", "reason_kind"]),
+        ("/clients/dentist/calls/export/", ["reason"]),
+        ("/reveals/", ["week"]),
+        ("/reveals/finished/", ["week"]),
+        ("/clients/dentist/policies/days/", ["days", "reason"]),
+        ("/clients/dentist/policies/go-live/", ["calls", "recordings", "callers"]),
+        ("/clients/dentist/policies/observe/", ["reason"]),
+        ("/retention/agency/", ["days", "reason"]),
+        ("/clients/dentist/connections/new/", ["name", "secret", "provider"]),
+        ("/clients/dentist/connections/{connection_id}/rotate/", ["secret", "overlap_hours"]),
+        ("/clients/dentist/numbers/{number_id}/", ["label", "announcement", "tested_at", "announced_from"]),
+        ("/clients/new/", ["name", "legal_name", "places", "policy_url", "home_country", "time_zone"]),
+        ("/clients/dentist/edit/", ["name", "legal_name", "places", "policy_url", "home_country"]),
+        ("/clients/dentist/engagement/", ["instructions", "breach_notice_hours", "dpa_on"]),
+        ("/people/invite/", ["name", "email", "role", "clients"]),
+        ("/people/{membership_id}/role/", ["role"]),
+        ("/people/{membership_id}/clients/dentist/", ["bundle", "until"]),
+        ("/work/items/", ["item", "deed", "days", "owner"]),
+        ("/clients/dentist/errands/", ["errand"]),
+        ("/agencies/", ["agency"]),
+        ("/invitation/{token}/", ["name", "password1", "password2"]),
+        ("/clients/dentist/imports/{import_id}/describe/", ["time_zone", "slashes"]),
+    ],
+)
+def test_absurd_values_in_forms_are_no_fault_of_ours(world: World, path: str, names: list[str]) -> None:
+    browser = _alice(world)
+    browser.raise_request_exception = False
+    address = path.format(**vars(world.dentist))
+    for value in (NUL, ENDLESS, "-1", "99999999999999999999", "0001-01-01", "9999-12-31T23:59", "\ud7ff\uffff",
+                  "=1+1", "\r\nBcc: evil@evil.example", "x" * 100_000):  # fmt: skip
+        assert ask(browser, "post", address, data=dict.fromkeys(names, value)).status < 500, value[:20]
+
+
+@pytest.mark.parametrize("key", ["%00", "a%00b", "%FF", "%ED%A0%80", "x" * 5000])
+def test_absurd_keys_of_trackers_are_keys_that_are_none(world: World, key: str) -> None:
+    browser = Browser(raise_request_exception=False)
+    for provider in ("callrail", key):
+        answer = browser.post(f"/hooks/{provider}/{key}/", b"{}", content_type="application/json")
+        assert answer.status_code == 404
+
+
+def test_a_body_of_a_thousand_fields_is_refused_not_chewed(world: World) -> None:
+    browser = _alice(world)
+    answer = browser.post("/work/items/", {f"f{number}": "x" for number in range(5000)})
+    assert answer.status_code == 400
+    assert browser.post("/calls/search/", {"number": "1" * (3 * 1024 * 1024)}).status_code in {400, 413}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"CONTENT_LENGTH": str(1024 * 1024 + 1)}, 413),
+        ({"CONTENT_LENGTH": "-5"}, 403),
+        ({"CONTENT_LENGTH": "many"}, 400),
+        ({"CONTENT_TYPE": "text/html"}, 415),
+        ({"CONTENT_TYPE": "application/json; charset=" + "x" * 4000}, 403),
+    ],
+)
+def test_a_trackers_odd_request_is_answered_in_one_line(
+    world: World, headers: dict[str, str], status: int
+) -> None:
+    browser = Browser(raise_request_exception=False)
+    answer = browser.generic(
+        "POST",
+        f"/hooks/callrail/{world.dentist.key}/",
+        b"{}",
+        content_type="application/json",
+        **headers,  # type: ignore[arg-type]
+    )
+    assert answer.status_code == status
+    assert len(answer.content) < 60
+
+
+# --- Files that a spreadsheet would run ---
+
+
+def _cells(text: str) -> list[str]:
+    return [cell for row in csv.reader(io.StringIO(text.lstrip("\ufeff"))) for cell in row]
+
+
+def _is_a_formula(cell: str) -> bool:
+    return cell.lstrip().startswith(("=", "+", "@")) or cell.startswith(("-1", "\t", "\r"))
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_names_that_are_formulas_leave_the_trails_table_as_words(world: World, words: str) -> None:
+    with job_scope(agency_id=world.cast.acme.pk):
+        Client.objects.filter(pk=world.cast.dentist.pk).update(name=words)
+    User.objects.filter(pk=world.cast.alice.user_id).update(name=words)
+    text = _alice(world).post("/trail/table/").content.decode()
+    assert "number.revealed" in text
+    assert [cell for cell in _cells(text) if _is_a_formula(cell)] == []
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_columns_that_are_formulas_leave_the_list_of_refusals_as_words(world: World, words: str) -> None:
+    with job_scope(agency_id=world.cast.acme.pk):
+        ImportRefusal.objects.filter(call_import_id=world.dentist.import_id).update(
+            column=words, reason=words
+        )
+    answer = _alice(world).get(f"/clients/dentist/imports/{world.dentist.import_id}/refusals/")
+    text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()  # type: ignore[attr-defined]
+    assert [cell for cell in _cells(text) if _is_a_formula(cell)] == []
+
+
+# --- Markup that a tracker brings ---
+
+
+def test_what_a_tracker_names_is_words_on_every_page(world: World) -> None:
+    markup = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
+    with job_scope(agency_id=world.cast.acme.pk):
+        Call.objects.filter(pk=world.dentist.call_id).update(source=markup, campaign=markup, tags=[markup])
+        Client.objects.filter(pk=world.cast.dentist.pk).update(name=markup, legal_name=markup)
+    User.objects.filter(pk=world.cast.bob.user_id).update(name=markup)
+    browser = _alice(world)
+    for address in OURS:
+        for path in address.paths(world.dentist):
+            body = ask(browser, "get", path).body
+            assert b"<script>alert" not in body, path
+            assert b"<img src=x" not in body, path
+
+
+# --- Reveals ---
+
+
+def test_a_reveal_that_cannot_be_written_down_shows_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callprivacy.audit import services as audit
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("the trail is full")
+
+    monkeypatch.setattr(audit, "record", refuse)
+    browser = _alice(world)
+    browser.raise_request_exception = False
+    answer = browser.post(
+        f"/clients/dentist/calls/{world.dentist.call_id}/reveal/",
+        {"reason_kind": "call_back", "reason": "The caller asked to be called back."},
+    )
+    assert answer.status_code == 500
+    assert b"555-0111" not in answer.content
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert Reveal.objects.filter(client=world.cast.dentist).count() == 1
+
+
+def test_settings_that_guard_the_browser(world: World) -> None:
+    answer = _alice(world).get("/calls/")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert settings.SESSION_COOKIE_HTTPONLY
+    for path in ("/calls/", f"/clients/dentist/calls/{world.dentist.call_id}/"):
+        assert "no-store" in _alice(world).get(path).headers["Cache-Control"]
