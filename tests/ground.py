@@ -168,8 +168,9 @@ def _password(admin_url: str, role: str) -> str:
 def _fingerprint() -> str:
     """What the template depends on: models, migrations, and the versions that are pinned."""
     found = hashlib.sha256()
-    patterns = ("*/migrations/*.py", "*/models.py", "*/enums.py", "tenancy/rls.py", "vault/router.py")
-    files = {file for pattern in patterns for file in (ROOT / "callprivacy").glob(pattern)}
+    kinds = ("migrations/*.py", "models.py", "enums.py", "rls.py", "router.py")
+    # Rooms lie in the project package and beside it.
+    files = {file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")}
     for file in sorted(files | {ROOT / "requirements.txt"}):
         if file.is_file():
             found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
