@@ -169,15 +169,17 @@ class Table:
                 "Expected CSV text in UTF-8, plain or gzip; not UTF-16, a workbook or a zip file."
             )
         lines: list[str] = []
-        text = ""
+        length, is_quoted, is_blank = 0, False, True
         for line in self._lines():
-            text += line
             lines.append(line)
-            if text.count('"') % 2 == 0 and text.strip():
+            length += len(line)
+            is_quoted ^= line.count('"') % 2 == 1
+            is_blank = is_blank and not line.strip()
+            if not is_quoted and not is_blank:
                 break
-            if len(text) > LINE_AT_MOST:
+            if length > LINE_AT_MOST:
                 raise UnparsableError("The first line never ends.")
-        text = text.removeprefix("\ufeff").lstrip("\r\n")
+        text = "".join(lines).removeprefix("\ufeff").lstrip("\r\n")
         if not text.strip():
             raise UnparsableError("The file is empty.")
         outside = re.sub(r'"[^"]*"', "", text)
