@@ -170,7 +170,9 @@ def _fingerprint() -> str:
     found = hashlib.sha256()
     kinds = ("migrations/*.py", "models.py", "enums.py", "rls.py", "router.py")
     # Rooms lie in the project package and beside it.
-    files = {file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")}
+    files = {
+        file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")
+    }
     for file in sorted(files | {ROOT / "requirements.txt"}):
         if file.is_file():
             found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
