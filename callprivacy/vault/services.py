@@ -425,6 +425,15 @@ def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, a
     )
 
 
+def expire_tombstones(*, client_id: int, on: date) -> int:
+    """Remove a client's tombstones whose end date has come; returns how many."""
+    ended = [
+        model._default_manager.filter(client_id=client_id, ends_on__lte=on).delete()[0]
+        for model in (Tombstone, CallTombstone)
+    ]
+    return sum(ended)
+
+
 def advance_watermark(*, client_id: int, category: str, before: datetime) -> datetime:
     """Move a client's watermark forward to `before`, never back, and return where it stands."""
     with connections[VAULT].cursor() as cursor:

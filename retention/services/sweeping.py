@@ -21,7 +21,9 @@ JOB = Actor.job("retention.sweep")
 
 def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
     """
-    Destroy a client's callers' keys that no row rests on, and callers that have no call; returns how many.
+    Destroy a client's keys that no row rests on, callers that have no call, and tombstones past their end date.
+
+    Returns how many.
 
     Keys younger than a day are left alone: their rows may be about to be written.
     """
@@ -29,6 +31,7 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
         _sweep_idle(agency_id, client_id, at)
         + _sweep_keys(agency_id, client_id, at)
         + _sweep_recording_keys(agency_id, client_id, at)
+        + vault.expire_tombstones(client_id=client_id, on=at.date())
     )
 
 

@@ -282,3 +282,16 @@ def test_the_houses_log_takes_what_has_no_agency_and_shows_it_to_the_operator_al
 def test_an_event_costs_one_query(acme: Agency, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with job_scope(agency_id=acme.pk), django_assert_num_queries(1):
         services.record("call.erased", by=JOB, at=NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_may_not_view_the_trail_reads_only_what_they_did_themselves() -> None:
+    everybody = cast.assemble()
+    with job_scope(agency_id=everybody.acme.pk):
+        services.record("call.erased", by=JOB, at=NOON)
+    with staff_scope(agency_id=everybody.acme.pk, user_id=everybody.bob.user_id):
+        services.record("call.opened", by=Actor.staff(user_id=everybody.bob.user_id), at=NOON)
+    with staff_scope(agency_id=everybody.acme.pk, user_id=everybody.bob.user_id):
+        assert set(Event.objects.values_list("action", flat=True)) == {"call.opened"}
+    with staff_scope(agency_id=everybody.acme.pk, user_id=everybody.alice.user_id):
+        assert {"call.erased", "call.opened"} <= set(Event.objects.values_list("action", flat=True))

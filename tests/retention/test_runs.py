@@ -275,3 +275,13 @@ def test_the_sweep_destroys_recordings_keys_without_a_row_and_leaves_keys_for_a_
     assert swept == 1
     assert set(vault.recording_keys(cast.dentist.pk, [kept.pk, orphan.pk])) == {kept.pk}
     assert vault_services.purpose_key(client_id=cast.dentist.pk, purpose="inbox", at=OLD) is not None
+
+
+def test_the_sweep_removes_tombstones_whose_end_date_has_come(cast: Cast) -> None:
+    of, today = cast.dentist.pk, make.NOON.date()
+    vault_services.entomb_calls(client_id=of, digests=[b"a" * 32], ends_on=today, at=OLD)
+    vault_services.entomb_calls(client_id=of, digests=[b"b" * 32], ends_on=today + timedelta(days=1), at=OLD)
+
+    sweeping.sweep_client(agency_id=cast.acme.pk, client_id=of, at=make.NOON)
+
+    assert vault.entombed(of, [b"a" * 32, b"b" * 32]) == {b"b" * 32}
