@@ -22,7 +22,6 @@ from callprivacy.work.models import Item
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
-_AT_MOST = 200
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -49,10 +48,8 @@ class ClientRow:
 
 
 def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
-    """The clients whose calls a person may see, worst first; at most 200, a bounded number of queries."""
-    clients = list(
-        access.clients_with(membership, Permission.VIEW_CALLS, at=at).select_related("agency")[:_AT_MOST]
-    )
+    """The clients whose calls a person may see, worst first; a bounded number of queries however many."""
+    clients = list(access.clients_with(membership, Permission.VIEW_CALLS, at=at).select_related("agency"))
     ids = [client.pk for client in clients]
     since = at - timedelta(weeks=WEEKS)
     count = counts.calls_since(ids, since)

@@ -10,6 +10,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from callprivacy.calls.models import Call
+from callprivacy.calls.selectors import counts
+from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -61,6 +63,26 @@ class Outlook:
     def is_live(self) -> bool:
         """Whether what is due leaves."""
         return self.client.retention_state == RetentionState.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One client on the list: what of it is due now."""
+
+    client: Client
+    due: DueCount
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is due leaves."""
+        return self.client.retention_state == RetentionState.LIVE
+
+
+def standings(clients: Sequence[Client], at: datetime) -> list[Standing]:
+    """What is due at each of these clients, most first, counted in one statement."""
+    due = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
+    rows = [Standing(client, due.get(client.pk, DueCount())) for client in clients]
+    return sorted(rows, key=lambda row: (-row.due.calls, row.client.name))
 
 
 def outlook(client: Client, at: datetime) -> Outlook:

@@ -32,14 +32,14 @@ _PAGE = 25
 def home(request: StaffRequest) -> HttpResponse:
     """What is due at each client, whether it may leave, and the newest runs."""
     clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
-    rows = [selectors.outlook(client, request.at) for client in clients.select_related("agency")]
+    rows = selectors.standings(list(clients.select_related("agency")), request.at)
     if not rows and not access.has_right(request.membership, AgencyRight.RUN_JOBS):
         raise PermissionDenied("Retention is not granted to you for any client.")
     return render(
         request,
         "retention/home.html",
         {
-            "rows": sorted(rows, key=lambda row: (-row.due.calls, row.client.name)),
+            "rows": rows,
             "runs": selectors.newest_runs()[:10],
             "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
             "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
@@ -64,7 +64,7 @@ def agency_days(request: StaffRequest) -> HttpResponse:
                 at=request.at,
             )
             messages.success(
-                request, f"Calls are kept for {days} days where a client has no policy of its own."
+                request, f"Calls are kept for {days} {_days(days)} where a client has no policy of its own."
             )
             return redirect("retention:home")
         heirs = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at).filter(
@@ -88,6 +88,7 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
             "signature": selectors.newest_signature(client),
             "form": DaysForm(initial={"days": client.keep_calls_for_days}),
             "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
             "open_errands": selectors.errands_of(client).count(),
         },
     )
@@ -105,7 +106,10 @@ def change_days(request: StaffRequest, client: Client) -> HttpResponse:
             policies.set_client_days(
                 client=client, days=days, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
-            messages.success(request, f"Calls of {client.name} are kept for {client.keep_for_days} days.")
+            messages.success(
+                request,
+                f"Calls of {client.name} are kept for {client.keep_for_days} {_days(client.keep_for_days)}.",
+            )
             return redirect("retention:policies", client.slug)
         effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
     return render(
@@ -228,7 +232,9 @@ def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
         count = errands.confirm_deleted(
             client=client, errand_ids=chosen.values_list("pk", flat=True), by=request.actor, at=request.at
         )
-        messages.success(request, f"Noted: {count} recordings are deleted at the vendor.")
+        messages.success(
+            request, f"Noted: {count} recording{'s are' if count != 1 else ' is'} deleted at the vendor."
+        )
         return redirect("retention:errands", client.slug)
     page = Paginator(selectors.errands_of(client), _PAGE).get_page(request.GET.get("page"))
     return render(request, "retention/errands.html", {"client": client, "tab": "policies", "page": page})
@@ -245,6 +251,10 @@ def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> Ht
     reference = errands.show_reference(errand=errand, by=request.actor, at=request.at)
     context = {"client": client, "tab": "policies", "errand": errand, "reference": reference}
     return render(request, "retention/errand.html", context)
+
+
+def _days(number: int) -> str:
+    return "day" if number == 1 else "days"
 
 
 def _run_or_404(request: StaffRequest, run_id: UUID) -> Run:

@@ -24,12 +24,17 @@ def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
 
 
 def cutoff_of(client: Client, at: datetime) -> datetime:
+    """Return the instant before which a client's calls are past their keep-for."""
+    return cutoff_for_days(client, client.keep_for_days, at)
+
+
+def cutoff_for_days(client: Client, days: int, at: datetime) -> datetime:
     """
-    Return the instant before which a client's calls are past their keep-for.
+    Return the instant before which calls would be past a keep-for of so many days.
 
     It is the start of the client's day, as many days before today's as calls are kept; a day that a clock
     change makes 23 or 25 hours long still counts as one.
     """
     zone = ZoneInfo(client.time_zone)
-    day = at.astimezone(zone).date() - timedelta(days=client.keep_for_days)
+    day = at.astimezone(zone).date() - timedelta(days=days)
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)

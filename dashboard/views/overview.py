@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.timesince import timesince
 from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
@@ -14,6 +16,8 @@ from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from dashboard import selectors
+
+_SHOWN = 50
 
 
 @require_GET
@@ -23,7 +27,8 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
     context: dict[str, Any] = {
         "items": selectors.needs_you(request.membership, at=request.at),
-        "rows": rows,
+        "rows": rows[:_SHOWN],
+        "left_out": max(0, len(rows) - _SHOWN),
         "tiles": _tiles(rows),
         "chart": {
             "series": ["Answered", "Not answered"],
@@ -42,6 +47,9 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
         state = trail.seal_state(request.agency.pk)
         context |= {"trail": state, "trail_late": state.is_alarming(request.at)}
+        if state.seal is not None:
+            is_fresh = request.at - state.seal.signed_at < timedelta(minutes=1)
+            context["sealed_ago"] = "just now" if is_fresh else f"{timesince(state.seal.signed_at)} ago"
     return render(request, "dashboard/overview.html", context)
 
 

@@ -44,7 +44,8 @@ def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
     Start the night's run once two o'clock has passed in the agency's zone; None where it was started already.
 
     A night whose two o'clock a clock change leaves out starts at three, a repeated one starts once: the claim
-    is the local date.
+    is the local date. A run that is still paused ends here, so that a forgotten pause keeps nothing for ever:
+    what is due stays due, and the new run finds it.
     """
     local = at.astimezone(ZoneInfo(agency.time_zone))
     if local.hour < NIGHT_BEGINS:
@@ -53,6 +54,8 @@ def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
         agency_id=agency.pk, job="retention.run", period=local.date().isoformat(), at=at
     ):
         return None
+    for paused in Run.objects.filter(agency=agency, state=RunState.PAUSED):
+        cancel_run(run=paused, by=JOB, at=at)
     return start_run(agency=agency, cause=RunCause.NIGHTLY, by=JOB, at=at)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.models import Membership
+from dashboard.views import overview
 from tests import make
 from tests.cast import Cast
 
@@ -49,16 +54,32 @@ def test_a_stranger_sees_none_of_it(cast: Cast) -> None:
 def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
     page = _browser(cast.carol).get("/").content.decode()
 
-    assert "No client is granted to you yet" in page
+    assert "No calls for you to see" in page
+    assert "Open the clients" in page
 
 
 def test_the_number_of_queries_does_not_grow_with_clients(
-    cast: Cast, django_assert_max_num_queries: pytest.FixtureRequest
+    cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
+    browser = _browser(cast.alice)
+    browser.get("/")
+    with CaptureQueriesContext(connections["default"]) as few:
+        browser.get("/")
     for number in range(8):
         make.client(cast.acme, f"More {number}")
 
-    browser = _browser(cast.alice)
-    browser.get("/")
-    with django_assert_max_num_queries(26):  # type: ignore[operator]
+    with django_assert_num_queries(len(few)):
         browser.get("/")
+
+
+def test_every_client_is_counted_also_those_that_are_not_listed(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "_SHOWN", 1)
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA, at=make.now() - timedelta(days=2))
+
+    response = _browser(cast.alice).get("/")
+
+    assert response.context["tiles"]["calls"]["value"] == 2
+    assert "1 more client, all counted above" in response.content.decode()

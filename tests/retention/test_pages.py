@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
@@ -157,3 +161,16 @@ def test_another_agencys_run_is_not_there(cast: Cast) -> None:
     assert _browser(cast.mallory).get(started["Location"]).status_code == 404
     assert _browser(cast.mallory).post(f"{started['Location']}cancel/").status_code == 404
     assert _browser(cast.bob).get(started["Location"]).status_code == 404
+
+
+def test_the_list_of_clients_takes_no_more_queries_for_more_clients(
+    cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
+) -> None:
+    browser = _browser(cast.alice)
+    browser.get("/retention/")
+    with CaptureQueriesContext(connections["default"]) as few:
+        browser.get("/retention/")
+    for number in range(8):
+        make.client(cast.acme, f"More {number}")
+    with django_assert_num_queries(len(few)):
+        browser.get("/retention/")

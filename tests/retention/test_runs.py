@@ -285,3 +285,13 @@ def test_the_sweep_removes_tombstones_whose_end_date_has_come(cast: Cast) -> Non
     sweeping.sweep_client(agency_id=cast.acme.pk, client_id=of, at=make.NOON)
 
     assert vault.entombed(of, [b"a" * 32, b"b" * 32]) == {b"b" * 32}
+
+
+def test_a_forgotten_pause_ends_with_the_next_night(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        paused = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+        runs.pause_run(run=paused, by=make.JOB, at=make.NOON)
+        tonight = runs.start_nightly(agency=cast.acme, at=make.NOON)
+
+        assert tonight is not None
+        assert Run.objects.get(pk=paused.pk).state == RunState.CANCELLED
