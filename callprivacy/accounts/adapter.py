@@ -1,11 +1,14 @@
 """
 How django-allauth and django-axes meet our people: sign-up is closed, sign-in is by e-mail, guesses are
-slowed down,
-and every sign-in, sign-out and new password is written down.
+slowed down, and every sign-in, sign-out and new password is written down.
+
+`client_address` is the one answer to where a request comes from: only what our own proxies wrote counts.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from functools import partial
@@ -13,10 +16,11 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -31,6 +35,7 @@ _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
 _SILENT = frozenset({"account/messages/logged_in.txt"})
+_WITH_PORT = re.compile(r"^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -48,6 +53,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         at = timezone.now()
+        if not AxesProxyHandler.is_allowed(request, credentials):
+            # What a refused address goes on trying makes nobody else wait: axes answers it, nothing is counted.
+            super().authenticate(request, **credentials)
+            return None
         digest = _digest_of_try(request, credentials)
         try:
             sign_in.start_attempt(digest=digest, at=at)
@@ -78,6 +87,12 @@ class AccountAdapter(DefaultAccountAdapter):
             people.record_own("person.signed_out", user_id=request.user.pk, at=timezone.now())
         super().logout(request)
 
+    def get_client_ip(self, request: HttpRequest) -> str:
+        address = client_address(request)
+        if address is None:
+            raise PermissionDenied("It is not known from which address this comes.")
+        return address
+
     # --- passwords ---
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
@@ -101,6 +116,35 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """
+    Return the address a request comes from, without port; None where the server knows none (a bare socket).
+
+    With n proxies of ours in front it is the n-th entry of X-Forwarded-For from the right: each of them wrote
+    one, and what stands further left was sent by the client and may be forged. A header that is shorter, or
+    holds no address there, counts for nothing: then it is the address of who spoke to the server.
+    """
+    proxies: int = settings.CALLPRIVACY_PROXY_COUNT
+    if proxies:
+        entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        found = _address_in(entries[-proxies]) if len(entries) >= proxies else None
+        if found is not None:
+            return found
+    return _address_in(request.META.get("REMOTE_ADDR", ""))
+
+
+def _address_in(entry: str) -> str | None:
+    """The address in "198.51.100.7", "198.51.100.7:4711", "2001:db8::7" or "[2001:db8::7]:4711", in one spelling."""
+    entry = entry.strip()
+    match = _WITH_PORT.match(entry)
+    plain = (match[1] or match[2]) if match else entry
+    try:
+        address = ipaddress.ip_address(plain.partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def axes_username(request: HttpRequest | None, credentials: Mapping[str, Any] | None) -> str | None:

@@ -1,11 +1,9 @@
 """
-One scope a request: a signed-in person's request runs, and its page is rendered, inside that person's
-scope, in the
-agency's time zone.
+One scope a request: a signed-in person's request runs, and its page is rendered, inside that person's scope,
+in the agency's time zone.
 
 A response of 500 and above rolls back; a refusal is written down afterwards in a transaction of its own. A
-session
-ends by itself after a while without use, and in any case after its longest time.
+session ends by itself after a while without use, and in any case after its longest time.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
 
+import structlog
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -22,10 +21,11 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django_structlog.middlewares import RequestMiddleware
 
 from callprivacy.accounts import selectors
 from callprivacy.accounts.access import StaffRequest
-from callprivacy.accounts.adapter import STARTED_AT
+from callprivacy.accounts.adapter import STARTED_AT, client_address
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import people
 from callprivacy.audit import services as audit
@@ -39,6 +39,14 @@ _OPEN = ("/hooks/", "/invitation/", "/static/", "/health", "/.well-known/")
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """Writes each request into the log with the address that counts at the door, not with one that is claimed."""
+
+    @classmethod
+    def bind_ip(cls, request: HttpRequest) -> None:
+        structlog.contextvars.bind_contextvars(ip=client_address(request))
 
 
 class ScopeMiddleware:
