@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.db.models import Case, Max, Value, When
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, ResolverMatch, reverse
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
 from callprivacy.work import selectors as work
 
 _SWITCHER_SHOWS = 50
@@ -42,8 +45,9 @@ ENTRIES = (
     Entry("Proof and settings", "proof", "dashboard:trail", "proof", right=AgencyRight.VIEW_TRAIL),
 )
 
-# Pages of other apps that stand under "Proof and settings".
+# Pages of other apps that stand under "Proof and settings", and pages that stand under no entry.
 _IN_SETTINGS = frozenset({"people", "invite", "matrix", "person", "sees", "cell"})
+_NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -52,21 +56,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if membership is None:
         return {}
     at = request.at  # type: ignore[attr-defined]
-    granted = {
-        Permission(name)
-        for name in access.grants_of(membership, at=at)
-        .values_list("permission__codename", flat=True)
-        .distinct()
-    }
     match = request.resolver_match
-    app = match.app_name if match else ""
-    page = (match.url_name or "") if match else ""
-    active = "proof" if page.startswith("trail") or page in _IN_SETTINGS else app
-    clients = [
-        {"name": client.name, "slug": client.slug, "url": _url("accounts:client", client.slug)}
-        for client in access.visible_clients(membership, at=at)[:_SWITCHER_SHOWS]
-    ]
-    slug = match.kwargs.get("slug") if match else None
+    slug = str(match.kwargs.get("slug", "")) if match else ""
+    granted, here = _permissions(membership, slug, at=at)
+    visible = access.visible_clients(membership, at=at)
+    clients = [_client(client) for client in visible[:_SWITCHER_SHOWS]]
+    chosen = slug or request.GET.get("client", "")
+    current = next((client for client in clients if client["slug"] == chosen), None)
+    if slug and current is None and len(clients) == _SWITCHER_SHOWS:
+        current = next((_client(client) for client in visible.filter(slug=slug)), None)
+    active = _entry_of(match)
     return {
         "nav": [
             {
@@ -81,12 +80,46 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         ],
         "clients": clients,
         "clients_url": _url("accounts:clients"),
-        "current_client": next((client for client in clients if client["slug"] == slug), None),
+        "current_client": current,
+        "may_here": here,
         "bell_count": work.unread_count(membership),
         "is_demo": membership.agency.is_demo,
-        "new_menu": _new_menu(membership),
+        "new_menu": _new_menu(membership, slug if Permission.MANAGE_CONNECTIONS in here else ""),
         "membership": membership,
     }
+
+
+def _client(client: Client) -> dict[str, str]:
+    return {"name": client.name, "slug": client.slug, "url": _url("accounts:client", client.slug)}
+
+
+def _permissions(
+    membership: Membership, slug: str, *, at: datetime
+) -> tuple[set[Permission], set[Permission]]:
+    """What the person may do at some client, and what at the client whose page this is."""
+    here = Max(Case(When(content_object__slug=slug, then=1), default=0)) if slug else Value(0)
+    rows = (
+        access.grants_of(membership, at=at)
+        .order_by()
+        .values("permission__codename")
+        .annotate(here=here)
+        .values_list("permission__codename", "here")
+        .distinct()
+    )
+    found = {Permission(name): bool(is_here) for name, is_here in rows}
+    return set(found), {permission for permission, is_here in found.items() if is_here}
+
+
+def _entry_of(match: ResolverMatch | None) -> str:
+    """The entry under which a page stands: a client's pages are Clients, whichever app draws them."""
+    page = (match.url_name or "") if match else ""
+    if match is None or page in _NOWHERE:
+        return ""
+    if page.startswith("trail") or page in _IN_SETTINGS:
+        return "proof"
+    if match.route.startswith("clients/") and "/calls/" not in match.route:
+        return "accounts"
+    return match.app_name
 
 
 def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) -> bool:
@@ -95,13 +128,17 @@ def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) ->
     return entry.right is None or access.has_right(membership, entry.right)
 
 
-def _new_menu(membership: Membership) -> list[dict[str, str]]:
-    wanted = []
+def _new_menu(membership: Membership, slug: str) -> list[dict[str, str]]:
+    """What "+ New" offers; with a client's slug, also what is made for that client."""
+    wanted: list[tuple[str, str, str]] = []
+    if slug:
+        wanted.append(("Calls from a file", _url("calls:import_new", slug), "upload"))
+        wanted.append(("Connection", _url("calls:create_connection", slug), "connections"))
     if access.has_right(membership, AgencyRight.MANAGE_CLIENTS):
-        wanted.append(("Client", "accounts:client_new", "clients"))
+        wanted.append(("Client", _url("accounts:new_client"), "clients"))
     if access.has_right(membership, AgencyRight.MANAGE_PEOPLE):
-        wanted.append(("Invitation", "accounts:invite", "people"))
-    return [{"label": label, "url": url, "icon": icon} for label, name, icon in wanted if (url := _url(name))]
+        wanted.append(("Invitation", _url("accounts:invite"), "people"))
+    return [{"label": label, "url": url, "icon": icon} for label, url, icon in wanted if url]
 
 
 def _url(name: str, *args: str) -> str:

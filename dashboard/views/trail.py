@@ -44,6 +44,23 @@ class Row:
         return bytes(self.seal.root).hex()[:8] if self.seal else ""
 
 
+# Jobs as a person reads them; the details of a row name the job itself.
+JOBS = {
+    "accounts.purge_sign_ins": "the clock (sign-ins)",
+    "calls.process_inbox": "a tracker's event",
+    "calls.run_import": "an import",
+    "calls.sample_reveals": "the weekly sample",
+    "calls.write_export": "an export",
+    "dashboard.demo": "the demo",
+    "dashboard.remove_demo": "the demo",
+    "import_calls": "a command (import)",
+    "retention.run": "the retention run",
+    "retention.sweep": "the retention run",
+    "rotate_keys": "a command (new keys)",
+    "verify_audit": "a command (verify)",
+}
+
+
 def words_of(action: str) -> str:
     """An action as a person reads it: `call.revealed` is "Call revealed"."""
     return action.replace(".", " ").replace("_", " ").capitalize()
@@ -88,7 +105,7 @@ def _page(
         Row(
             event=event,
             what=words_of(event.action),
-            who=people.get(event.actor_user_id or 0, event.actor_name),
+            who=people.get(event.actor_user_id or 0) or JOBS.get(event.actor_name, event.actor_name),
             client=clients.get(event.client_id or 0),
             seal=seals.get(event.pk),
             has_words=event.pk in kept,

@@ -49,6 +49,12 @@ document.addEventListener(
   true,
 );
 
+// ---- tabs: on a narrow screen the current one is in view -------------------------------------------------------------
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.parentElement;
+  if (row.scrollWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+}
+
 // ---- theme ---------------------------------------------------------------------------------------------------------
 const themeNow = () => document.documentElement.dataset.theme ?? "system";
 const markTheme = () => {

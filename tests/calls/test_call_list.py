@@ -97,7 +97,7 @@ def test_numbers_are_masked_and_callers_have_their_name(cast: Cast) -> None:
     assert "+1 ••• ••• 4686" in page
     assert call.caller is not None
     assert f"Caller {call.caller.label}" in page
-    assert "number withheld" in page
+    assert "Number withheld" in page
     assert "4045554686" not in page
     assert "404-555" not in page
 

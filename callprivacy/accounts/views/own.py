@@ -12,6 +12,7 @@ from callprivacy.accounts import selectors
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
 from callprivacy.accounts.services import people
+from callprivacy.lib.browsers import browser_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -20,7 +21,10 @@ def list_sessions(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         return _end(request)
     context = {
-        "sessions": selectors.sessions_of(request.user.pk),
+        "sessions": [
+            {"row": row, "browser": browser_of(row.user_agent)}
+            for row in selectors.sessions_of(request.user.pk)
+        ],
         "current": request.session.session_key,
     }
     return render(request, "accounts/sessions.html", context)

@@ -1,0 +1,213 @@
+"""Starts the processes of the Procfile as `make run` does, with a demo of a few days, and visits them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tools import services, supervise
+
+ROOT = Path(__file__).resolve().parents[2]
+DAYS = 12
+OFFICER, ADMIN, REVIEWER = "olivia", "ada", "theo"
+_DEMO = f"""
+import os, django
+django.setup()
+from django.utils import timezone
+from dashboard import demo, services
+demo.DAYS = {DAYS}
+services.make_demo(password=os.environ["DEMO_PASSWORD"], at=timezone.now(), progress=lambda name: None)
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the product answers, how its people sign in, and what its processes said."""
+
+    url: str
+    password: str
+    logs: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+    def said(self) -> str:
+        """The last lines of every process, for the message of a test that failed."""
+        return "\n".join(
+            f"--- {file.stem}\n{file.read_text(errors='replace')[-3000:]}"
+            for file in sorted(self.logs.glob("*.log"))
+        )
+
+
+@contextmanager
+def running(state: Path, databases: Mapping[str, str]) -> Iterator[Site]:
+    """Prepare what `make run` prepares, run web, worker and beat, and end them."""
+    port, password = _free_port(), f"North-{secrets.token_urlsafe(9)}-7a"
+    environ = dict(os.environ) | {
+        **databases,
+        "CALLPRIVACY_STATE": str(state),
+        "CALLPRIVACY_URL": f"http://127.0.0.1:{port}",
+        "CALLPRIVACY_LOG_FORMAT": "text",
+        "CALLPRIVACY_LOG_LEVEL": "WARNING",
+        "DEMO_PASSWORD": password,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "1",
+    }
+    preparations = [
+        _started(["manage.py", "collectstatic", "--noinput", "--verbosity", "0"], environ),
+        _started(["-c", _DEMO], environ),
+    ]
+    for preparation in preparations:
+        said = preparation.communicate()[0]
+        assert preparation.returncode == 0, said
+    site = Site(environ["CALLPRIVACY_URL"], password, state, environ)
+    processes = [
+        _kept(name, command, environ, state / f"{name}.log")
+        for name, command in supervise.read_procfile(ROOT / "Procfile").items()
+    ]
+    try:
+        _wait_for(site, processes[0])
+        yield site
+    finally:
+        _end(processes)
+
+
+def _started(arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _kept(name: str, command: str, environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {command}"],
+            cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=services.dies_with_us(signal.SIGTERM),  # noqa: PLW1509  (no threads yet)
+        )  # fmt: skip
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End each process with all that it started: kindly, then at once."""
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        left = [process for process in processes if process.poll() is None]
+        for process in left:
+            os.killpg(process.pid, number)
+        until = time.monotonic() + patience
+        for process in left:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+
+
+def _free_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])
+
+
+def _wait_for(site: Site, web: subprocess.Popen[bytes]) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until = time.monotonic() + 40
+    while time.monotonic() < until:
+        assert web.poll() is None, site.said()
+        try:
+            with opener.open(f"{site.url}/accounts/login/", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"The site does not answer.\n{site.said()}")
+
+
+# --- The browser ------------------------------------------------------------------------
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Chromium, from CHROMIUM or the path; the sandbox is off only where root cannot have one."""
+    name = os.environ.get("CHROMIUM", "chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=shutil.which(name) or name,
+            args=["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+        )
+        yield found
+        found.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser, and what the browser complained of."""
+
+    page: Page
+    site: Site
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.page.context
+
+    def open(self, path: str) -> None:
+        """Go to an address of the site."""
+        self.page.goto(self.site.url + path)
+
+    def sign_in(self, name: str = OFFICER) -> None:
+        """Sign in as one of the demo's people, through the door."""
+        self.open("/accounts/login/")
+        self.page.get_by_label("Email").fill(f"{name}@northlight.example")
+        self.page.get_by_label("Password").fill(self.site.password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("heading", level=1).wait_for()
+        assert not self.page.url.startswith(f"{self.site.url}/accounts/login/"), self.page.content()
+
+
+@contextmanager
+def visiting(browser: Browser, site: Site, **options: Any) -> Iterator[Visitor]:
+    """
+    Visit the site, and fail at the end when the browser complained.
+
+    :param options: of the browser's context, such as its viewport.
+    """
+    options.setdefault("viewport", {"width": 1280, "height": 900})
+    context = browser.new_context(**options)
+    context.set_default_timeout(15_000)
+    visitor = Visitor(context.new_page(), site)
+    listen(visitor.page, visitor.complaints)
+    try:
+        yield visitor
+        assert visitor.complaints == []
+    finally:
+        context.close()
+
+
+# Said by the browser of every answer 4xx, also of those that a test asks for.
+_REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4(22|29) ")
+
+
+def listen(page: Page, complaints: list[str]) -> None:
+    """Write down warnings, errors (the policy's refusals are such), broken scripts and lost requests."""
+
+    def say(text: str) -> None:
+        if not _REFUSED.match(text):
+            complaints.append(f"{page.url}: {text}")
+
+    page.on("console", lambda message: say(message.text) if message.type in {"warning", "error"} else None)
+    page.on("pageerror", lambda error: say(str(error)))
+    page.on("response", lambda answer: say(f"{answer.status} {answer.url}") if answer.status >= 500 else None)

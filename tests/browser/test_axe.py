@@ -1,0 +1,106 @@
+"""axe-core finds nothing on any page that a compliance officer can reach by links, light and dark."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from tests.browser.site import ROOT, Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci"),
+]
+
+OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/mail/", "/nowhere/"]
+# Not followed: what ends the visit, and what is a file.
+_NOT = re.compile(r"/logout/|/file/|/refused/|^/static/|^/operator/")
+_ANY = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"), "*"),
+    (re.compile(r"(?<=/)\d+(?=/)"), "*"),
+    (re.compile(r"(?<=/clients/)(?!new/)[^/]+(?=/)"), "*"),
+)
+
+
+def shape(path: str) -> str:
+    """What pages of the same view have in common."""
+    for pattern, mark in _ANY:
+        path = pattern.sub(mark, path)
+    return path
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds, injected through the browser's protocol beside the policy, in both themes."""
+    session = page.context.new_cdp_session(page)
+    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    found: list[str] = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        answer = session.send(
+            "Runtime.evaluate",
+            {
+                "expression": "axe.run({resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map("
+                "v => v.id + ': ' + v.nodes[0].html.slice(0, 160) + v.nodes[0].any.map(a => a.message))))",
+                "awaitPromise": True,
+                "returnByValue": True,
+            },
+        )
+        found += [f"{theme}: {said}" for said in json.loads(answer["result"]["value"])]
+    session.detach()
+    return found
+
+
+def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str, str], list[str]]:
+    """Open one page of each shape; returns the pages and what was found on them."""
+    page, waiting, seen, found = visitor.page, list(start), {}, []
+    while waiting:
+        path = waiting.pop(0)
+        if shape(path) in seen:
+            continue
+        answer = page.goto(visitor.site.url + path)
+        assert answer is not None
+        seen[shape(path)] = path
+        if follow and not answer.ok:
+            found.append(f"{path}: linked, and answers {answer.status}")
+        found += [f"{path}: {said}" for said in findings(page)]
+        if not page.title().endswith(" - CallPrivacy") or page.title().startswith(" "):
+            found.append(f"{path}: the title is {page.title()!r}")
+        if page.locator("h1").count() != 1:
+            found.append(f"{path}: {page.locator('h1').count()} headings of the first rank")
+        links = page.locator("a[href]").evaluate_all("found => found.map(a => a.getAttribute('href'))")
+        for link in links if follow else []:
+            there = urlsplit(urljoin(page.url, link))
+            if f"{there.scheme}://{there.netloc}" == visitor.site.url and not _NOT.search(there.path):
+                waiting.append(there.path)
+    return seen, found
+
+
+def test_every_page_of_the_officer_is_clean(visitor: Visitor) -> None:
+    visitor.sign_in()
+    seen, found = walk(visitor, ["/"], follow=True)
+
+    assert found == []
+    # The walk has been everywhere that matters, and would notice a navigation that is lost.
+    assert {
+        "/", "/work/", "/clients/", "/clients/*/", "/clients/*/connections/", "/clients/*/imports/new/",
+        "/clients/*/policies/dry-run/", "/clients/*/policies/go-live/", "/calls/", "/clients/*/calls/*/",
+        "/clients/*/calls/*/reveal/", "/retention/", "/trail/", "/people/", "/people/matrix/",
+        "/people/*/sees/", "/notifications/", "/accounts/password/change/", "/accounts/sessions/",
+    } <= seen.keys()  # fmt: skip
+
+
+def test_the_pages_before_the_door_are_clean(visitor: Visitor) -> None:
+    _, found = walk(visitor, OPEN, follow=False)
+
+    assert found == []
+    visitor.complaints[:] = [said for said in visitor.complaints if " 404 " not in said]

@@ -1,0 +1,118 @@
+"""What a person runs into besides the main road: the locked door, the keyboard, the phone, the strict policy."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import site as sites
+from tests.browser.site import ADMIN, REVIEWER, Site, Visitor
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_door_says_the_same_of_every_name_and_closes(visitor: Visitor) -> None:
+    page = visitor.page
+    said = []
+    for _ in range(5):
+        visitor.open("/accounts/login/")
+        page.get_by_label("Email").fill("nobody@northlight.example")
+        page.get_by_label("Password").fill("Wrong-Password-7")
+        page.get_by_role("button", name="Sign in").click()
+        said.append(page.locator("main").inner_text())
+
+    assert all("do not belong together" in answer for answer in said[:4])
+    expect(page.get_by_role("heading", name="Try again later")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("Wait 15 minutes")
+    page.get_by_role("link", name="Back to sign in").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def reach(page: Page, name: str, *, at_most: int = 40) -> None:
+    """Press Tab until what is focused has this name, and see that the focus can be seen."""
+    for _ in range(at_most):
+        page.keyboard.press("Tab")
+        focused = page.locator(":is(a, button):focus")
+        if focused.count() and name in (focused.inner_text() or focused.get_attribute("aria-label") or ""):
+            shown = focused.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).boxShadow")
+            assert shown != "nonenone", f"the focus on {name} cannot be seen"
+            return
+    raise AssertionError(f"{name} was not reached with {at_most} presses of Tab")
+
+
+def test_a_number_is_revealed_without_a_mouse(visitor: Visitor) -> None:
+    visitor.sign_in(REVIEWER)
+    page = visitor.page
+    visitor.open("/calls/?client=harbor-dental")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text(re.compile("Skip"))
+    page.keyboard.press("Enter")
+    reach(page, "Caller ")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/clients/harbor-dental/calls/*/")
+    reach(page, "Show the number")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/reveal/")
+    page.get_by_label("What for").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.type("The caller asked on the phone to be called back.")
+    reach(page, "Write down and show", at_most=3)
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".reveal-value")).to_have_text(re.compile(r"555"))
+    number = page.locator(".reveal-value").inner_text()
+    page.get_by_role("link", name="Back to the call").click()
+    expect(page.get_by_role("heading", name="The call", exact=True)).to_be_visible()
+    assert number not in page.content()
+
+
+def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) -> None:
+    with sites.visiting(
+        browser, site, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    ) as visitor:
+        visitor.sign_in()
+        page = visitor.page
+        drawer = page.get_by_role("dialog", name="Menu")
+        expect(drawer).to_be_hidden()
+        page.get_by_role("button", name="Menu", exact=True).tap()
+        entries = drawer.get_by_role("link").all_inner_texts()
+        assert {"Overview", "Work queue", "Clients", "Calls", "Retention", "Proof and settings"} <= {
+            entry.strip() for entry in entries
+        }
+        drawer.get_by_role("link", name="Retention").tap()
+
+        expect(page.get_by_role("heading", name="Retention", level=1)).to_be_visible()
+        expect(drawer).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        # A client's last tab is in view where it is the current one.
+        visitor.open("/clients/harbor-dental/policies/")
+        expect(page.get_by_role("link", name="Policies")).to_be_in_viewport(ratio=0.9)
+
+
+def test_nothing_inline_runs(visitor: Visitor) -> None:
+    """The policy in force refuses what a page could be made to carry; the refusal is what is expected here."""
+    visitor.sign_in(ADMIN)
+    page = visitor.page
+    policy = page.request.get(f"{visitor.site.url}/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page.evaluate(
+        """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
+                   document.body.append(s); }"""
+    )
+
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+def test_a_tab_that_is_not_ones_own_is_not_offered(visitor: Visitor) -> None:
+    visitor.sign_in(REVIEWER)
+    visitor.open("/clients/harbor-dental/")
+    for link in visitor.page.locator("main a[href^='/']").all():
+        address = link.get_attribute("href") or ""
+        answer = visitor.page.request.get(f"{visitor.site.url}{address}")
+        assert answer.ok, f"{address} is offered and answers {answer.status}"
