@@ -151,6 +151,17 @@ def recording_keys(
     return opened
 
 
+def uncalled_key(keys: ClientKeys, key_id: uuid.UUID) -> Key | None:
+    """Open one key that the client's own key wraps, one query; None where there is none of that id."""
+    row = RecordingKey.objects.filter(client_id=keys.client_id, id=key_id, caller_id=None).first()
+    if row is None:
+        return None
+    if row.generation not in keys.generations:  # it was re-wrapped after `keys` were read
+        keys = client_keys(keys.client_id)
+    wrapping = keys.generations[row.generation]
+    return Key(wrapping.unseal(bytes(row.wrapped), recording_place(keys.client_id, key_id)))
+
+
 def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:
     """Return token -> caller id of one client's living callers."""
     rows = Caller.objects.filter(client_id=client_id, token__in=list(tokens), content_key__isnull=False)

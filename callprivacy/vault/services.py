@@ -352,17 +352,21 @@ def create_recording_keys(
     return {recording_id: Key(raw) for recording_id, raw in fresh.items()}
 
 
-def purpose_key(*, client_id: int, purpose: str, at: datetime) -> Key:
+def purpose_key(
+    *, client_id: int, purpose: str, at: datetime, keys: selectors.ClientKeys | None = None
+) -> Key:
     """
     Return a client's one key for a purpose ("inbox", "errand", "file"), made when first needed.
 
     The client's key wraps it, so that a rotation re-wraps it and nothing sealed under it is rewritten.
+
+    :param keys: the client's keys, where they are open already.
     """
     key_id = uuid.uuid5(_PURPOSES, f"{client_id}/{purpose}")
-    found = selectors.recording_keys(client_id, [key_id])
-    if not found:
-        found = create_recording_keys(client_id=client_id, recordings=[(key_id, None)], callers={}, at=at)
-    return found[key_id]
+    found = selectors.uncalled_key(keys or selectors.client_keys(client_id), key_id)
+    if found is not None:
+        return found
+    return create_recording_keys(client_id=client_id, recordings=[(key_id, None)], callers={}, at=at)[key_id]
 
 
 def destroy_recording_keys(*, client_id: int, recording_ids: Collection[uuid.UUID]) -> int:

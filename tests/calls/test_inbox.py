@@ -436,9 +436,6 @@ def test_an_event_sealed_before_a_rotation_opens_after_it(cast: Cast) -> None:
     to = connect(cast.dentist)
     bring(to, event())
     vault.start_generation(client_id=cast.dentist.pk, at=NOON)
-    with job_scope(agency_id=cast.acme.pk):
-        assert inbox.reseal(client=cast.dentist, limit=10) == 1
-        assert inbox.reseal(client=cast.dentist, limit=10) == 0
     while vault.rewrap_client(client_id=cast.dentist.pk, limit=100):
         pass
     assert vault.retire_generations(client_id=cast.dentist.pk) == 1

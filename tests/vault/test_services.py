@@ -35,11 +35,6 @@ C, OTHER = 7, 8
 commits = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "_SETTLES_IN", 0)
-
-
 @pytest.fixture
 def clients(db: None) -> None:
     for client_id in (C, OTHER):
@@ -402,18 +397,3 @@ def test_the_command_names_a_client_and_refuses_a_doubtful_one(
     call_command("rotate_keys", client="globex/dentist")
     with pytest.raises(CommandError):
         call_command("rotate_keys")
-
-
-def test_what_higher_rooms_seal_themselves_is_asked_for_before_the_old_key_goes(
-    dentist: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left = [5, 2, 0]
-    generations = []
-
-    def reseal(*, client: Client, limit: int) -> int:
-        generations.append(set(selectors.client_keys(client.pk).generations))
-        return left.pop(0)
-
-    monkeypatch.setattr(rotation, "_resealers", [reseal])
-    assert rotate(dentist) == 7
-    assert generations == [{1, 2}] * 3

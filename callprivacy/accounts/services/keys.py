@@ -23,23 +23,9 @@ from callprivacy.vault.fields import StrictEncryptedField
 
 BATCH = 500
 _PAUSE = 0.2
-# A way in that read the keys just before the new one was there has stored what it sealed by then.
-_SETTLES_IN = 2.0
 _LONGEST_PAUSES = 300
 
 type Step = Callable[[int], None]
-type Reseal = Callable[..., int]
-_resealers: list[Reseal] = []
-
-
-def reseal_with(reseal: Reseal) -> None:
-    """
-    Let a higher room seal again what it keeps under a client's key itself; called from its `ready()`.
-
-    :param reseal: takes `client` and `limit`, works in a job's scope, gives how many rows it sealed; 0: none is left.
-    """
-    if reseal not in _resealers:
-        _resealers.append(reseal)
 
 
 class UnknownClientError(LookupError):
@@ -101,18 +87,6 @@ def _rewrap_small_secrets(agency_id: int, *, at: datetime) -> int:
     return moved
 
 
-def _reseal(client: Client) -> int:
-    """Let the higher rooms seal again, batch by batch; returns how many rows they sealed."""
-    moved = 0
-    for reseal in _resealers:
-        count = 1
-        while count:
-            with job_scope(agency_id=client.agency_id):
-                count = reseal(client=client, limit=BATCH)
-            moved += count
-    return moved
-
-
 def count_client_rows(client: Client) -> int:
     """How many keys a rotation of this client has to wrap again."""
     return vault_keys.count_wrapped(client.pk)
@@ -126,15 +100,12 @@ def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
     """
     generation = vault.start_generation(client_id=client.pk, at=at)
     moved = pauses = 0
-    if _resealers:
-        time.sleep(_SETTLES_IN)
     while True:
         count = vault.rewrap_client(client_id=client.pk, limit=BATCH)
         moved += count
         step(count)
         if count:
             continue
-        moved += _reseal(client)
         if not vault_keys.behind_generation(client.pk, generation):
             vault.retire_generations(client_id=client.pk)
             if vault_keys.client_keys(client.pk).generations.keys() == {generation}:

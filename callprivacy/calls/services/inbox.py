@@ -43,11 +43,13 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.tenancy.selectors import find_public_key
 from callprivacy.vault import selectors as vault
-from callprivacy.vault.sealing import Place, SealBrokenError
+from callprivacy.vault import services as vault_services
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
 
 log = logger(__name__)
 
+_PURPOSE: Final = "inbox"
 REJECTED_FOR: Final = timedelta(days=7)
 BATCH: Final = 250
 JOB: Final = Actor.job("calls.process_inbox")
@@ -128,6 +130,7 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     event_key = provider.event_key(delivery.body) or digest_key(delivery.body)
     digest = keys.tokens.digest("inbox", str(door.connection_id), event_key)
     row_id = UUID(bytes=digest[:16])
+    key = vault_services.purpose_key(client_id=door.client_id, purpose=_PURPOSE, at=at, keys=keys)
     plain = _packed(header(delivery.headers, "Content-Type"), delivery.body)
     row = Inbox(
         id=row_id,
@@ -135,7 +138,7 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
         client_id=door.client_id,
         connection_id=door.connection_id,
         event_digest=digest,
-        payload=keys.current.seal(plain, _place(door.client_id, row_id)),
+        payload=key.seal(plain, _place(door.client_id, row_id)),
         received_at=at,
         due_at=at,
     )
@@ -238,15 +241,15 @@ def _claim(*, agency_id: int, at: datetime, limit: int) -> list[_Claimed]:
         Inbox.objects.filter(pk__in=[row.pk for row in rows]).update(
             attempts=F("attempts") + 1, due_at=at + _LEASE
         )
-        return _opened(rows)
+        return _opened(rows, at)
 
 
-def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
+def _opened(rows: Collection[Inbox], at: datetime) -> list[_Claimed]:
     """Open each row; keys stay in this scope."""
-    keys: dict[int, vault.ClientKeys | None] = {}
+    keys: dict[int, Key | None] = {}
     for client_id in {row.client_id for row in rows}:
         try:
-            keys[client_id] = vault.client_keys(client_id)
+            keys[client_id] = vault_services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at)
         except (vault.NoClientKeyError, SealBrokenError):
             keys[client_id] = None
     claimed = []
@@ -267,13 +270,12 @@ def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
     return claimed
 
 
-def _open(row: Inbox, keys: vault.ClientKeys | None) -> tuple[str, bytes | None]:
-    if keys is not None:
-        for generation in sorted(keys.generations, reverse=True):
-            try:
-                return _unpacked(row.payload.reveal(keys.generations[generation]))
-            except SealBrokenError:
-                continue
+def _open(row: Inbox, key: Key | None) -> tuple[str, bytes | None]:
+    try:
+        if key is not None:
+            return _unpacked(row.payload.reveal(key))
+    except SealBrokenError:
+        pass
     log.error("inbox.sealed_shut", row=str(row.pk), client=row.client_id)
     return "", None
 
@@ -455,32 +457,3 @@ def purge(*, agency_id: int, at: datetime) -> int:
             _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
         ConnectionSecret.objects.filter(agency_id=agency_id, ends_at__lte=at).delete()
         return sum(counts.values())
-
-
-def reseal(*, client: Client, limit: int) -> int:
-    """
-    Seal a client's waiting and rejected events under its newest key; returns how many were under an older.
-
-    Part of rotating a client's key: an old generation may go when this returns 0. Runs inside a job's scope.
-    """
-    keys = vault.client_keys(client.pk)
-    rows = Inbox.objects.filter(client=client).select_for_update(skip_locked=True).order_by("id")
-    resealed = 0
-    for row in rows.iterator(chunk_size=100):
-        try:
-            row.payload.reveal(keys.current)
-            continue
-        except SealBrokenError:
-            pass
-        older = [key for number, key in keys.generations.items() if number != keys.generation]
-        for key in older:
-            try:
-                plain = row.payload.reveal(key)
-            except SealBrokenError:
-                continue
-            sealed = keys.current.seal(plain.encode(), _place(client.pk, row.pk))
-            resealed += Inbox.objects.filter(pk=row.pk).update(payload=sealed)
-            break
-        if resealed >= limit:
-            break
-    return resealed
