@@ -11,13 +11,14 @@ def nowhere(request: HttpRequest, **_: str) -> HttpResponse:
 
 dashboard = [
     path("", nowhere, name="overview"),
-    path("search/", nowhere, name="search_number"),
     path("demo/remove/", nowhere, name="remove_demo"),
 ]
+calls = [path("search/", nowhere, name="search")]
 work = [path("notifications/", nowhere, name="notifications")]
 
 urlpatterns = [
     path("", include((dashboard, "dashboard"))),
+    path("", include((calls, "calls"))),
     path("", include((work, "work"))),
     path("accounts/login/", nowhere, name="account_login"),
     path("accounts/logout/", nowhere, name="account_logout"),
