@@ -14,7 +14,7 @@ from django.db import connections
 from callprivacy.calls.enums import Direction, Outcome, RecordingState
 from callprivacy.calls.models import Call, Caller, CallRef, Recording, TrackingNumber
 from callprivacy.calls.providers.base import CallFacts, Stage
-from callprivacy.calls.services import erasure, intake
+from callprivacy.calls.services import erasure, intake, turns
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -309,6 +309,18 @@ def test_a_recording_that_moved_is_sealed_anew_under_its_key(plumber: Client) ->
     assert recording_of(the_call(plumber)) == OTHER_LINK
 
 
+def test_a_recording_whose_key_is_gone_already_is_left_alone(plumber: Client) -> None:
+    told(plumber, fact(recording_reference=LINK, recording_seconds=90))
+    again = intake.prepare(
+        client=plumber, provider="callrail", connection_id=None,
+        facts=[fact(recording_reference=OTHER_LINK, recording_seconds=90)], way=Way.HOOK, at=NOON,
+    )  # fmt: skip
+    recording_id = the_call(plumber).recording.pk
+    vault.destroy_recording_keys(client_id=plumber.pk, recording_ids=[recording_id])
+    assert again.store() == [Taken.KNOWN]
+    assert rows(plumber) == (1, 1, 1, 1)
+
+
 def test_a_start_that_turns_out_earlier_moves_the_call_and_what_hangs_on_it(plumber: Client) -> None:
     told(plumber, fact(revision=1, recording_reference=LINK))
     before = the_call(plumber)
@@ -418,6 +430,48 @@ def test_what_is_older_than_the_watermark_is_too_old(plumber: Client) -> None:
         plumber, fact(started_at=YESTERDAY - timedelta(seconds=1)), fact(references=(("id", "2"),))
     )
     assert verdicts == [Taken.TOO_OLD, Taken.ADDED]
+
+
+def test_what_a_run_erased_after_the_batch_was_prepared_is_not_brought_back(plumber: Client) -> None:
+    later = fact(references=(("id", "2"),), started_at=YESTERDAY + timedelta(hours=1), caller=OTHER_CALLER)
+    prepared = intake.prepare(
+        client=plumber, provider="callrail", connection_id=None,
+        facts=[fact(recording_reference=LINK), later], way=Way.IMPORT, at=NOON,
+    )  # fmt: skip
+    vault.advance_watermark(
+        client_id=plumber.pk, category=erasure.WATERMARK, before=YESTERDAY + timedelta(minutes=1)
+    )
+    assert prepared.store() == [Taken.TOO_OLD, Taken.ADDED]
+    assert rows(plumber) == (1, 1, 1, 0)
+    assert number_of(the_call(plumber)) == OTHER_CALLER
+    assert RecordingKey.objects.filter(client_id=plumber.pk).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_moves_the_line_waits_for_a_batch_under_way(plumber: Client) -> None:
+    prepared = intake.prepare(
+        client=plumber, provider="callrail", connection_id=None, facts=[fact()], way=Way.HOOK, at=NOON
+    )
+    order: list[str] = []
+
+    def move() -> None:
+        try:
+            with job_scope(agency_id=plumber.agency_id):
+                turns.lock_client(plumber.pk)
+                order.append("moved")
+        finally:
+            connections.close_all()
+
+    mover = threading.Thread(target=move)
+
+    def meanwhile(_: object) -> None:
+        mover.start()
+        mover.join(0.5)
+        order.append("written")
+
+    prepared.store(meanwhile)
+    mover.join(10)
+    assert order == ["written", "moved"]
 
 
 def test_an_erased_persons_calls_stay_away_and_later_ones_make_a_fresh_caller(plumber: Client) -> None:

@@ -29,6 +29,7 @@ from callprivacy.calls.providers.base import CallFacts, Stage
 from callprivacy.calls.services import kept as rows
 from callprivacy.calls.services.erasure import WATERMARK
 from callprivacy.calls.services.kept import Kept, Way
+from callprivacy.calls.services.turns import lock_client
 from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -336,11 +337,11 @@ class Prepared:
     def _write(self) -> None:
         if not self.items:
             return
+        lock_client(self.client.pk)
+        self._leave_out_expired()
+        if not self.items:
+            return
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('callprivacy.calls.intake', %s))",
-                [self.client.pk],
-            )
             cursor.execute(_TABLES)
         waves: dict[int, list[_Item]] = defaultdict(list)
         for item in self.items:
@@ -350,6 +351,21 @@ class Prepared:
         for wave in sorted(waves):
             self._write_wave(waves[wave])
         self._note_latest()
+
+    def _leave_out_expired(self) -> None:
+        """Look again where the line stands: a run may have erased, since we prepared, what we would bring back."""
+        limit = oldest_kept(self.client, at=self.at)
+        kept = [item for item in self.items if item.facts.started_at >= limit]
+        if len(kept) == len(self.items):
+            return
+        for item in self.items:
+            if item.facts.started_at < limit:
+                self.verdicts[item.index] = Taken.TOO_OLD
+        self.items = kept
+        named = {item.caller_id for item in kept}
+        self.callers = {
+            caller_id: number for caller_id, number in self.callers.items() if caller_id in named
+        }
 
     def _write_callers(self) -> None:
         """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
@@ -675,8 +691,9 @@ class Prepared:
             changes["seconds"] = after.recording_seconds
         if item.recording is not None and item.recording_id == before.recording_id:
             old = Recording.objects.get(pk=before.recording_id)
-            key = vault_selectors.recording_keys(self.client.pk, [old.pk])[old.pk]
-            if old.reference.reveal(key) != item.facts.recording_reference:
+            # No key: an erasing run is between the key and the row, which it removes in a moment.
+            key = vault_selectors.recording_keys(self.client.pk, [old.pk]).get(old.pk)
+            if key is not None and old.reference.reveal(key) != item.facts.recording_reference:
                 changes["reference"] = item.recording
         if not changes:
             return after, Taken.KNOWN
