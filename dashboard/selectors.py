@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count
+from django.db.models import Count, Min, Q
+from django.utils.timesince import timesince
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
@@ -17,11 +18,13 @@ from callprivacy.calls.selectors.counts import ClientCount, DayCount, DueCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client
+from callprivacy.work import kinds
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
+_PAST_AT_MOST = 1000
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -87,6 +90,73 @@ def _last_events(client_ids: Sequence[int]) -> dict[int, datetime | None]:
 
 def _is_silent(last: datetime | None, at: datetime) -> bool:
     return last is None or at - last > _SILENT_AFTER
+
+
+# --- What each client needs a person for, in the list of clients ---
+
+
+def what_clients_need(
+    membership: Membership, clients: Sequence[Client], at: datetime
+) -> dict[int, tuple[int, str]]:
+    """
+    Client id -> (how much it needs the person, what for in words); clients that need nothing are left out.
+
+    What is past due comes first, then what waits, a silent tracker, calls past their date. Six queries,
+    however many clients; a client says only what the person is granted to know of it.
+    """
+    overdue, waiting, titles = _titles_waiting(membership, at)
+    known = set(access.client_ids_with(membership, Permission.VIEW_CLIENT, at=at))
+    readable = set(access.client_ids_with(membership, Permission.VIEW_CALLS, at=at))
+    last = _last_events([client.pk for client in clients if client.pk in known])
+    limits = {client.pk: tenancy.cutoff_of(client, at) for client in clients if client.pk in readable}
+    past = counts.some_calls_before(limits, at_most=_PAST_AT_MOST)
+    badness, words = {}, {}
+    for pk in (client.pk for client in clients):
+        is_silent = pk in last and _is_silent(last[pk], at)
+        badness[pk] = (overdue.get(pk, 0), waiting.get(pk, 0), int(is_silent), past.get(pk, 0))
+        said = [
+            titles.get(pk, ""),
+            _words_of_silence(last[pk], at) if is_silent else "",
+            _words_of_past(past.get(pk, 0)),
+        ]
+        told = "; ".join(part for part in said if part)
+        words[pk] = told[:1].upper() + told[1:]
+    steps = {bad: step for step, bad in enumerate(sorted({*badness.values(), (0, 0, 0, 0)}))}
+    return {pk: (steps[bad], words[pk]) for pk, bad in badness.items() if steps[bad]}
+
+
+def _titles_waiting(
+    membership: Membership, at: datetime
+) -> tuple[dict[int, int], dict[int, int], dict[int, str]]:
+    """Client id -> how many things are past due, how many wait, and the first of them by name."""
+    rows = (
+        work.queue_of(membership, at=at)
+        .order_by()
+        .exclude(client=None)
+        .values_list("client_id", "kind")
+        .annotate(number=Count("pk"), late=Count("pk", filter=Q(due_at__lt=at)), first=Min("due_at"))
+    )
+    overdue: dict[int, int] = {}
+    waiting: dict[int, int] = {}
+    titles: dict[int, str] = {}
+    for client_id, kind, number, late, _first in sorted(rows, key=lambda row: (row[4] is None, row[4] or at)):
+        overdue[client_id] = overdue.get(client_id, 0) + late
+        waiting[client_id] = waiting.get(client_id, 0) + number
+        titles.setdefault(client_id, kinds.get(kind).title + (" (past due)" if late else ""))
+    for client_id, number in waiting.items():
+        if number > 1:
+            titles[client_id] += f", and {number - 1:,} more"
+    return overdue, waiting, titles
+
+
+def _words_of_silence(last: datetime | None, at: datetime) -> str:
+    return f"tracker silent for {timesince(last, at, depth=1)}" if last else "tracker has sent nothing yet"
+
+
+def _words_of_past(calls: int) -> str:
+    if calls >= _PAST_AT_MOST:
+        return f"{calls:,} calls or more past their date"
+    return "1 call past its date" if calls == 1 else f"{calls} calls past their date" if calls else ""
 
 
 def needs_you(membership: Membership, *, at: datetime) -> list[Item]:

@@ -235,23 +235,26 @@ def people_who_see(client: Client, *, at: datetime) -> list[Watcher]:
 
 # --- Clients ---
 
-type Rank = Callable[[Sequence[int]], dict[int, tuple[int, str]]]
+type Rank = Callable[[Membership, Sequence[Client], datetime], dict[int, tuple[int, str]]]
 _ranks: list[Rank] = []
 
 
 def rank_clients_by(rank: Rank) -> None:
     """
-    Let a higher room say which clients are worst off; called from its `ready()`.
+    Let a higher room say which clients need a person most; called from its `ready()`.
 
-    :param rank: takes client ids and gives, for those with something to say, (how bad, why in a few words).
+    :param rank: takes who asks, clients and the instant, and gives for those with something to say, by id,
+        (how much they need the person, for what in a few words).
     """
     _ranks[:] = [rank]
 
 
-def worst_first(clients: Iterable[Client]) -> list[tuple[Client, str]]:
-    """Clients with the reason for their place, worst first, then by name."""
+def worst_first(
+    clients: Iterable[Client], *, membership: Membership, at: datetime
+) -> list[tuple[Client, str]]:
+    """Clients with what they need a person for, those that need it most first, then by name."""
     known = list(clients)
-    ranked = _ranks[0]([client.pk for client in known]) if _ranks else {}
+    ranked = _ranks[0](membership, known, at) if _ranks else {}
     nothing = (0, "")
     known.sort(key=lambda client: (-ranked.get(client.pk, nothing)[0], client.name.lower(), client.pk))
     return [(client, ranked.get(client.pk, nothing)[1]) for client in known]

@@ -124,7 +124,7 @@ def test_the_list_asks_a_higher_room_who_is_worst_off(
         return page.index("Dentist") < page.index("Plumber")
 
     assert order()
-    selectors.rank_clients_by(lambda _: {people.plumber.pk: (5, "12 calls withheld")})
+    selectors.rank_clients_by(lambda *_: {people.plumber.pk: (5, "12 calls withheld")})
     assert not order()
     assert "12 calls withheld" in browser.get("/clients/").content.decode()
 

@@ -35,7 +35,8 @@ def list_clients(request: StaffRequest) -> HttpResponse:
         found = found.filter(name__icontains=wanted["q"])
     if wanted.get("sector"):
         found = found.filter(sector=wanted["sector"])
-    page = page_of(request, selectors.worst_first(found), size=PAGE)
+    ranked = selectors.worst_first(found, membership=request.membership, at=request.at)
+    page = page_of(request, ranked, size=PAGE)
     counts = selectors.count_people_of([client.pk for client, _ in page], at=request.at)
     rows = [{"client": client, "why": why, "people": counts.get(client.pk, 0)} for client, why in page]
     context = {

@@ -39,6 +39,17 @@ _BEFORE = """
     ) AS found
 """
 
+_SOME_BEFORE = """
+    SELECT wanted.client_id, found.calls
+    FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[]) AS wanted (client_id, before),
+    LATERAL (
+        SELECT count(*) AS calls
+        FROM (SELECT FROM calls_call c WHERE c.client_id = wanted.client_id AND c.id < wanted.before
+              LIMIT %(at_most)s) AS first_ones
+    ) AS found
+    WHERE found.calls > 0
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
@@ -98,3 +109,18 @@ def calls_before(limits: Mapping[int, datetime]) -> dict[int, DueCount]:
             _BEFORE, {"clients": list(limits), "limits": [first_id_at(limit) for limit in limits.values()]}
         )
         return {row[0]: DueCount(*row[1:]) for row in cursor.fetchall()}
+
+
+def some_calls_before(limits: Mapping[int, datetime], *, at_most: int) -> dict[int, int]:
+    """Count each client's calls before its limit up to `at_most`, however many there are; no entry for none."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SOME_BEFORE,
+            {
+                "clients": list(limits),
+                "limits": [first_id_at(limit) for limit in limits.values()],
+                "at_most": at_most,
+            },
+        )
+        return dict(cursor.fetchall())
