@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connections as databases
 
 from callprivacy.audit.models import Event
@@ -17,7 +18,7 @@ from callprivacy.calls.models import Call, Connection, Inbox, Recording
 from callprivacy.calls.providers import PROVIDERS
 from callprivacy.calls.providers.base import Delivery, Parsed
 from callprivacy.calls.providers.callrail import CallRail
-from callprivacy.calls.services import connections, inbox
+from callprivacy.calls.services import connections, inbox, intake
 from callprivacy.calls.tasks import inbox as tasks
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -187,7 +188,7 @@ def test_a_recording_that_comes_before_its_call_waits_for_it(cast: Cast) -> None
     )
     work_off(cast)
     (row,) = rows(cast.dentist)
-    assert (row.state, row.attempts, row.due_at) == (InboxState.WAITING, 1, NOON + timedelta(seconds=15))
+    assert (row.state, row.attempts, row.due_at) == (InboxState.WAITING, 0, NOON + timedelta(seconds=15))
 
     bring_twilio(
         to,
@@ -386,6 +387,112 @@ def test_a_failure_is_tried_again_with_longer_pauses_and_blocks_nobody(
     assert len(calls(cast.dentist)) == 11
     assert CALLER not in caplog.text
     assert figures(to)[:2] == (11, 0)
+
+
+def test_what_fails_twelve_times_is_refused_told_and_purged(cast: Cast, falls: None) -> None:
+    to, at = connect(cast.dentist), NOON
+    bring(to, event(note="poison"))
+    for _ in range(11):
+        work_off(cast, at=at)
+        at = rows(cast.dentist)[0].due_at
+    assert item(cast) is None
+    work_off(cast, at=at)
+
+    (row,) = rows(cast.dentist)
+    assert (row.state, row.reason) == (InboxState.REJECTED, "It failed again and again.")
+    assert figures(to)[:2] == (1, 1)
+    found = item(cast)
+    assert found is not None
+    assert (found.count, found.due_at) == (1, NOON + timedelta(days=7))
+    assert inbox.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=7)) == 1
+
+
+def test_what_does_not_open_is_refused_in_the_end(cast: Cast) -> None:
+    to, at = connect(cast.dentist), NOON
+    bring(to, event())
+    with job_scope(agency_id=cast.acme.pk):
+        Inbox.objects.update(payload=b"\x01" + bytes(60))
+    for _ in range(12):
+        work_off(cast, at=at)
+        at = rows(cast.dentist)[0].due_at
+
+    (row,) = rows(cast.dentist)
+    assert (row.state, row.reason) == (
+        InboxState.REJECTED,
+        "It could not be opened with this client's keys.",
+    )
+    assert item(cast) is not None
+
+
+def test_a_days_failures_are_enough_and_one_is_not_however_late(cast: Cast, falls: None) -> None:
+    bring(connect(cast.dentist), event(note="poison"))
+    at = NOON + timedelta(days=1)
+    states = []
+    for _ in range(3):
+        work_off(cast, at=at)
+        (row,) = rows(cast.dentist)
+        states.append(row.state)
+        at = row.due_at
+    assert states == [InboxState.WAITING, InboxState.WAITING, InboxState.REJECTED]
+
+
+def test_what_ends_its_worker_twelve_times_is_not_read_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(connect(cast.dentist), event())
+    for attempt in range(12):
+        assert inbox._claim(agency_id=cast.acme.pk, at=NOON + attempt * timedelta(seconds=70), limit=10)
+    monkeypatch.setattr(inbox, "_read", None)
+    work_off(cast, at=NOON + timedelta(hours=1))
+    (row,) = rows(cast.dentist)
+    assert (row.state, row.reason) == (InboxState.REJECTED, "It failed again and again.")
+
+
+class _TooLong(CallRail):
+    """A provider that is at work when the task's time is over."""
+
+    def parse(self, body: bytes, headers: Any, *, at: datetime) -> Parsed:
+        raise SoftTimeLimitExceeded
+
+
+def test_the_end_of_a_tasks_time_is_no_failure_of_a_row(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(connect(cast.dentist), event())
+    monkeypatch.setitem(PROVIDERS, "callrail", _TooLong())
+    with pytest.raises(SoftTimeLimitExceeded):
+        work_off(cast)
+    monkeypatch.undo()
+
+    def take_in(**_: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(intake, "take_in", take_in)
+    with pytest.raises(SoftTimeLimitExceeded):
+        work_off(cast, at=NOON + timedelta(seconds=70))
+    assert rows(cast.dentist)[0].state == InboxState.WAITING
+
+
+def test_recordings_that_wait_for_their_calls_are_no_suspects(cast: Cast) -> None:
+    to = connect(cast.dentist, "twilio", TOKEN)
+    for n in range(3):
+        bring_twilio(
+            to,
+            CallSid=f"CA{n}",
+            AccountSid="AC1",
+            RecordingSid=f"RE{n}",
+            RecordingStatus="completed",
+            RecordingDuration="30",
+            RecordingUrl=f"https://api.twilio.com/Recordings/RE{n}",
+            RecordingStartTime="Tue, 24 Nov 2026 11:30:10 +0000",
+        )
+    at, sizes, pauses = NOON, [], []
+    for _ in range(5):
+        sizes.append(inbox.process_batch(agency_id=cast.acme.pk, at=at))
+        due = rows(cast.dentist)[0].due_at
+        pauses.append((due - at).total_seconds())
+        at = due
+
+    assert sizes == [3, 3, 3, 3, 3]
+    assert pauses == [15, 15, 30, 60, 120]
 
 
 def test_what_is_mended_goes_through_after_its_pause(

@@ -2,8 +2,9 @@
 What trackers send, from the door to the call: signed, sealed, committed, then read.
 
 Nothing of a delivery is parsed before its signature holds, and nothing is acknowledged before it is
-committed. What is in the inbox stays until it has been taken in, or was refused and its seven days are over.
-A crash at any point repeats work and loses none, because taking the same event in twice changes nothing.
+committed. What is in the inbox stays until it has been taken in, or was refused and its seven days are over;
+what fails again and again is refused as well, so that somebody hears of it. A crash at any point repeats work
+and loses none, because taking the same event in twice changes nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Count, F, FilteredRelation, Min, Q
 from django.db.models.functions import Greatest
@@ -61,7 +63,13 @@ _SUSPECT_AFTER: Final = 2
 _FIRST_PAUSE: Final = timedelta(seconds=15)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _EARLY_FOR: Final = timedelta(days=1)
+_TRIED_AT_MOST: Final = 12
+# However old a row is: one failure, or the two of a worker that died over its neighbours, is no verdict.
+_TRIED_AT_LEAST: Final = 3
+_TRIED_FOR: Final = timedelta(days=1)
 _NEVER_CAME: Final = "The call that it speaks of did not come within a day."
+_SEALED_SHUT: Final = "It could not be opened with this client's keys."
+_FAILED: Final = "It failed again and again."
 
 
 class UnknownConnectionError(LookupError):
@@ -192,11 +200,20 @@ class _Claimed:
 
 @dataclass(slots=True)
 class _Settlement:
-    """What became of the rows of one batch; those that failed, or came before their call, are tried again."""
+    """What became of the rows of one batch; those that came before their call are tried again."""
 
     done: list[_Claimed] = field(default_factory=list)
-    rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
+    early: list[_Claimed] = field(default_factory=list)
     failed: list[_Claimed] = field(default_factory=list)
+    rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
+
+    def fail(self, row: _Claimed, reason: str, at: datetime) -> None:
+        """Let it be tried again, until that has been enough; then the reason is what a person reads."""
+        is_old = at - row.received_at >= _TRIED_FOR and row.attempts >= _TRIED_AT_LEAST
+        if is_old or row.attempts >= _TRIED_AT_MOST:
+            self.rejected.append((row, reason))
+        else:
+            self.failed.append(row)
 
 
 def process_batch(*, agency_id: int, at: datetime, limit: int = BATCH) -> int:
@@ -213,7 +230,11 @@ def process_batch(*, agency_id: int, at: datetime, limit: int = BATCH) -> int:
     settlement = _Settlement()
     groups: dict[tuple[int, UUID], list[tuple[_Claimed, CallFacts]]] = defaultdict(list)
     for row in claimed:
-        facts = _read(row, settlement)
+        if row.attempts > _TRIED_AT_MOST:
+            # Begun twelve times and never settled: it ends whoever reads it.
+            settlement.rejected.append((row, _FAILED))
+            continue
+        facts = _read(row, settlement, at=at)
         if facts is not None:
             groups[row.client.pk, row.connection_id].append((row, facts))
     for group in groups.values():
@@ -280,10 +301,10 @@ def _open(row: Inbox, key: Key | None) -> tuple[str, bytes | None]:
     return "", None
 
 
-def _read(row: _Claimed, settlement: _Settlement) -> CallFacts | None:
+def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts | None:
     """The facts of a row; without any, what became of it is in the settlement."""
     if row.body is None:
-        settlement.failed.append(row)
+        settlement.fail(row, _SEALED_SHUT, at)
         return None
     try:
         parsed = PROVIDERS[row.provider].parse(
@@ -291,9 +312,11 @@ def _read(row: _Claimed, settlement: _Settlement) -> CallFacts | None:
         )
     except (RefusedError, UnparsableError) as error:
         settlement.rejected.append((row, str(error)[:200]))
+    except SoftTimeLimitExceeded:
+        raise  # the time of the task is over, which says nothing of the row
     except Exception as error:  # noqa: BLE001 one row never blocks the others; it is tried again
         _log_failure(row, error)
-        settlement.failed.append(row)
+        settlement.fail(row, _FAILED, at)
     else:
         if not isinstance(parsed, Ignored):
             return parsed
@@ -313,6 +336,8 @@ def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlemen
             way=intake.Way.HOOK,
             at=at,
         )
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:  # noqa: BLE001 whatever it was, the rows stay and are tried again
         if len(group) > 1:
             for one in group:
@@ -322,13 +347,13 @@ def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlemen
         if isinstance(error, RefusedError):
             settlement.rejected.append((first, str(error)[:200]))
         else:
-            settlement.failed.append(first)
+            settlement.fail(first, _FAILED, at)
     else:
         for (row, _), verdict in zip(group, verdicts, strict=True):
             if verdict is not intake.Taken.EARLY:
                 settlement.done.append(row)
             elif at - row.received_at < _EARLY_FOR:
-                settlement.failed.append(row)
+                settlement.early.append(row)
             else:
                 settlement.rejected.append((row, _NEVER_CAME))
 
@@ -351,6 +376,9 @@ def _settle(settlement: _Settlement, *, agency_id: int, at: datetime) -> None:
         for attempts in {row.attempts for row in settlement.failed}:
             ids = [row.id for row in settlement.failed if row.attempts == attempts]
             Inbox.objects.filter(pk__in=ids).update(due_at=at + pause_after(attempts))
+        for row in settlement.early:
+            # It was read without harm: no attempt counts, and it never becomes a suspect that is taken alone.
+            Inbox.objects.filter(pk=row.id).update(attempts=0, due_at=at + _early_pause(at - row.received_at))
         for client_id in sorted({row.client.pk for row, _ in settlement.rejected}):
             _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
 
@@ -359,6 +387,11 @@ def pause_after(attempts: int) -> timedelta:
     """How long a row rests after it failed: 15 seconds, then twice as long each time, an hour at most."""
     doubled: int = 1 << min(attempts - 1, 10)
     return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+
+
+def _early_pause(age: timedelta) -> timedelta:
+    """As long as it has waited already, from 15 seconds to an hour."""
+    return min(max(age, _FIRST_PAUSE), _LONGEST_PAUSE)
 
 
 def _count(settlement: _Settlement) -> None:

@@ -363,9 +363,7 @@ class Prepared:
                 self.verdicts[item.index] = Taken.TOO_OLD
         self.items = kept
         named = {item.caller_id for item in kept}
-        self.callers = {
-            caller_id: number for caller_id, number in self.callers.items() if caller_id in named
-        }
+        self.callers = {caller_id: number for caller_id, number in self.callers.items() if caller_id in named}
 
     def _write_callers(self) -> None:
         """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
