@@ -148,7 +148,7 @@ def test_the_number_of_queries_does_not_grow_with_clients(
         )
     _item(cast.plumber, "a", due_in=-timedelta(days=1))
     browser = _browser(cast.alice)
-    browser.get("/")
+    browser.get("/clients/")
     with django_assert_max_num_queries(26):
         rows = _shown(browser)
     assert rows[0][0] == "Plumber"
