@@ -23,7 +23,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-reveal-sample": ("calls.sample_reveals", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
-    "retention-leftovers": ("retention.sweep_leftovers", 3600),
+    "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
     "work-mail": ("work.send_mail", 60),
 }
 

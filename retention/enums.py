@@ -24,3 +24,4 @@ class PartState(models.TextChoices):
     OBSERVED = "observed", "Counted only"
     RUNNING = "running", "Erasing"
     DONE = "done", "Done"
+    FAILED = "failed", "Stopped by a fault"

@@ -66,6 +66,7 @@ class RunPart(ClientOwned):
     calls_erased = models.PositiveIntegerField(default=0)
     recordings_erased = models.PositiveIntegerField(default=0)
     callers_erased = models.PositiveIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
     leased_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -88,7 +89,7 @@ class Errand(ClientOwned):
     recording_id = models.UUIDField()
     provider = models.CharField(max_length=20)
     call_started_at = models.DateTimeField()
-    reference = SealedField()
+    reference = SealedField(null=True)
     opened_at = models.DateTimeField()
 
     class Meta:

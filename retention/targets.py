@@ -20,15 +20,24 @@ from callprivacy.tenancy.models import Client
 __all__ = ["CALLS", "Due", "Erased", "Target", "VendorCopy"]
 
 
+class CloseBefore(Protocol):
+    def __call__(self, *, client: Client, cutoff: datetime) -> None: ...
+
+
 class DestroyKeys(Protocol):
     def __call__(
-        self, *, client: Client, call_ids: Collection[UUID], cutoff: datetime, at: datetime
+        self, *, client: Client, call_ids: Collection[UUID], recording_ids: Collection[UUID], at: datetime
     ) -> set[UUID]: ...
 
 
 class RemoveRows(Protocol):
     def __call__(
-        self, *, client: Client, call_ids: Collection[UUID], forgotten: Collection[UUID]
+        self,
+        *,
+        client: Client,
+        call_ids: Collection[UUID],
+        recording_ids: Collection[UUID],
+        forgotten: Collection[UUID],
     ) -> Erased: ...
 
 
@@ -40,6 +49,7 @@ class Target:
     due: Callable[[Client, datetime], CallQuerySet]
     count: Callable[[Client, datetime], Due]
     vendor_copies: Callable[[Client, Collection[UUID]], list[VendorCopy]]
+    close_before: CloseBefore
     destroy_keys: DestroyKeys
     remove_rows: RemoveRows
 
@@ -49,6 +59,7 @@ CALLS = Target(
     due=erasure.due_calls,
     count=erasure.count_due,
     vendor_copies=erasure.vendor_copies,
+    close_before=erasure.close_before,
     destroy_keys=erasure.destroy_keys,
     remove_rows=erasure.remove_rows,
 )

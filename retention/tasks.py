@@ -10,40 +10,55 @@ from django.utils import timezone
 
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 from retention import selectors
 from retention.services import runs, sweeping
 
 _BUDGET = timedelta(seconds=40)
+_LEAST = timedelta(seconds=2)
 
 
 @shared_task(name="retention.start_nightly", acks_late=True)
 def start_nightly(**_: Any) -> None:
     """Start each agency's run once its night has come."""
-    for agency_id in tenancy.agency_ids():
+
+    def start(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
-            try:
-                runs.start_nightly(agency=Agency.objects.get(pk=agency_id), at=timezone.now())
-            except runs.AlreadyRunningError:
-                continue
+            runs.start_nightly(agency=Agency.objects.get(pk=agency_id), at=timezone.now())
+
+    in_each_agency(start)
 
 
 @shared_task(name="retention.work_runs", acks_late=True)
 def work_runs(**_: Any) -> None:
-    """Go on with every run that is not over, for as long as a task may take."""
-    until = timezone.now() + _BUDGET
-    for agency_id in tenancy.agency_ids():
+    """Go on with every run that is not over, for as long as a task may take, each agency its share of it."""
+    ids = tenancy.agency_ids()
+    share = _BUDGET / max(len(ids), 1)
+
+    def go_on(agency_id: int) -> None:
+        until = timezone.now() + max(share, _LEAST)
         with job_scope(agency_id=agency_id):
             run_ids = selectors.running_ids()
         for run_id in run_ids:
             runs.work_run(agency_id=agency_id, run_id=run_id, until=until, clock=timezone.now)
 
+    in_each_agency(go_on)
+
 
 @shared_task(name="retention.sweep_leftovers", acks_late=True)
 def sweep_leftovers(**_: Any) -> None:
-    """Remove what a crash left behind: keys without rows and callers without calls."""
-    for agency_id in tenancy.agency_ids():
+    """Have each client's leftovers removed, by a task of its own."""
+
+    def hand_out(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
-            clients = selectors.client_ids()
-        for client_id in clients:
-            sweeping.sweep_client(agency_id=agency_id, client_id=client_id, at=timezone.now())
+            client_ids = selectors.client_ids()
+        for client_id in client_ids:
+            sweep_client.delay(agency_id=agency_id, client_id=client_id)
+
+    in_each_agency(hand_out)
+
+
+@shared_task(name="retention.sweep_client", acks_late=True, soft_time_limit=590, time_limit=600)
+def sweep_client(*, agency_id: int, client_id: int, **_: Any) -> None:
+    """Remove what a crash left behind at one client: keys without rows, callers without calls."""
+    sweeping.sweep_client(agency_id=agency_id, client_id=client_id, at=timezone.now())

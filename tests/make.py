@@ -148,3 +148,15 @@ def recording(of: Call, reference: str) -> Recording:
                     reference.encode(), Place(of.client_id, "calls_recording", "reference", recording_id)
                 ),
             )
+
+
+def bare_recording(of: Call) -> Recording:
+    """A recording of a call of which we know no address."""
+    with job_scope(agency_id=of.agency_id):
+        return Recording.objects.create(
+            agency_id=of.agency_id,
+            client_id=of.client_id,
+            call=of,
+            provider="callrail",
+            reference=b"\x01" + bytes(28),
+        )

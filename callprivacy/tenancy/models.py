@@ -54,7 +54,7 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
 
     def remove(self) -> int:
         """Delete the rows in one statement, without collecting what hangs on them; returns how many."""
-        return self._raw_delete(self.db)
+        return self._raw_delete(self.db) or 0
 
     def update(self, **kwargs: Any) -> int:
         lib_scope.require()

@@ -4,14 +4,18 @@ nothing once it is left. Settings are transaction-local only, because session-le
 travel with pooled connections to the next borrower.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
 
 from callprivacy.lib import scope as lib_scope
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Scope, ScopeKind
+
+log = logger(__name__)
 
 _SET = """
     SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),
@@ -106,3 +110,21 @@ def operator_scope() -> Iterator[Scope]:
     """
     with _enter(Scope(ScopeKind.OPERATOR, None)) as scope:
         yield scope
+
+
+def in_each_agency(deed: Callable[[int], object]) -> None:
+    """
+    Do a job's deed for each agency, one after the other in an order of chance, outside any scope.
+
+    One agency's fault is logged by its kind and keeps no other agency's work; the deed enters the scope itself.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT agency_id FROM all_agency_ids() AS agency_id ORDER BY random()")
+        agency_ids = [row[0] for row in cursor.fetchall()]
+    for agency_id in agency_ids:
+        try:
+            deed(agency_id)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001  (its work is found again by the next sweep)
+            log.error("job.failed", agency=agency_id, error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)

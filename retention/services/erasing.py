@@ -12,7 +12,6 @@ from datetime import datetime
 from django.db import transaction
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Call
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -23,17 +22,21 @@ from retention import targets
 from retention.models import Errand
 
 
-def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: datetime) -> targets.Erased:
+def erase_batch(
+    *, client: Client, cutoff: datetime, limit: int, by: Actor, at: datetime
+) -> targets.Erased | None:
     """
     Erase up to `limit` of a client's calls that started before the cut-off, oldest first.
 
-    Called outside any scope: each step is a transaction of its own. Returns what this call removed.
+    Called outside any scope: each step is a transaction of its own. Returns what this call removed, or None where
+    nothing was due.
     """
     target = targets.CALLS
+    target.close_before(client=client, cutoff=cutoff)
     with job_scope(agency_id=client.agency_id):
         call_ids = list(target.due(client, cutoff).order_by("pk").values_list("pk", flat=True)[:limit])
         if not call_ids:
-            return targets.Erased(calls=0, recordings=0, callers=0)
+            return None
         copies = target.vendor_copies(client, call_ids)
         _open_errands(client, copies, by, at)
         audit.record(
@@ -47,11 +50,11 @@ def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: 
             first=str(call_ids[0]),
             last=str(call_ids[-1]),
         )
-    forgotten = target.destroy_keys(client=client, call_ids=call_ids, cutoff=cutoff, at=at)
+    recording_ids = [copy.recording_id for copy in copies]
+    forgotten = target.destroy_keys(client=client, call_ids=call_ids, recording_ids=recording_ids, at=at)
     with job_scope(agency_id=client.agency_id):
-        erased = target.remove_rows(client=client, call_ids=call_ids, forgotten=forgotten)
-        words = audit.erase_reasons_about(
-            agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=call_ids
+        erased = target.remove_rows(
+            client=client, call_ids=call_ids, recording_ids=recording_ids, forgotten=forgotten
         )
         audit.record(
             "calls.erased",
@@ -61,7 +64,7 @@ def erase_batch(*, client: Client, cutoff: datetime, limit: int, by: Actor, at: 
             calls=erased.calls,
             recordings=erased.recordings,
             callers=erased.callers,
-            reasons=words,
+            reasons=erased.reasons,
             first=str(call_ids[0]),
             last=str(call_ids[-1]),
         )
@@ -83,9 +86,9 @@ def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, a
             call_started_at=copy.call_started_at,
             opened_at=at,
         )
-        errand.reference = key.seal(
-            copy.reference.encode(), Place(client.pk, Errand._meta.db_table, "reference", errand.pk)
-        )
+        if copy.reference is not None:
+            place = Place(client.pk, Errand._meta.db_table, "reference", errand.pk)
+            errand.reference = key.seal(copy.reference.encode(), place)
         errands.append(errand)
     Errand.objects.bulk_create(errands, ignore_conflicts=True)
     renew_item(client=client, by=by, at=at)

@@ -18,12 +18,16 @@ from retention.services import erasing
 
 
 @transaction.atomic
-def show_reference(*, errand: Errand, by: Actor, at: datetime) -> str:
-    """Return where the vendor holds the recording; that it was shown is written down first."""
+def show_reference(*, errand: Errand, by: Actor, at: datetime) -> str | None:
+    """
+    Return where the vendor holds the recording; that it was shown is written down first.
+
+    None where our own record of it did not open when the call left: it is found there by the call's time.
+    """
     audit.record("errand.shown", subject=errand, by=by, at=at, provider=errand.provider)
     key = vault.purpose_key(client_id=errand.client_id, purpose="errand", at=at)
-    sealed: Sealed = errand.reference
-    return sealed.reveal(key)
+    sealed: Sealed | None = errand.reference
+    return None if sealed is None else sealed.reveal(key)
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from callprivacy.audit import services as audit
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
@@ -22,9 +23,12 @@ from retention.enums import PartState, RunCause, RunState
 from retention.models import Run, RunPart
 from retention.services import erasing
 
+log = logger(__name__)
+
 NIGHT_BEGINS = 2
 BATCH = 500
 _LEASE = timedelta(minutes=2)
+_FAILURES = 3
 JOB = Actor.job("retention.run")
 
 type Clock = Callable[[], datetime]
@@ -41,7 +45,8 @@ class NotRunningError(ValueError):
 @transaction.atomic
 def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
     """
-    Start the night's run once two o'clock has passed in the agency's zone; None where it was started already.
+    Start the night's run once two o'clock has passed in the agency's zone; None where it was started already, or
+    where another does not end: that is somebody's work then.
 
     A night whose two o'clock a clock change leaves out starts at three, a repeated one starts once: the claim
     is the local date. A run that is still paused ends here, so that a forgotten pause keeps nothing for ever:
@@ -56,7 +61,13 @@ def start_nightly(*, agency: Agency, at: datetime) -> Run | None:
         return None
     for paused in Run.objects.filter(agency=agency, state=RunState.PAUSED):
         cancel_run(run=paused, by=JOB, at=at)
-    return start_run(agency=agency, cause=RunCause.NIGHTLY, by=JOB, at=at)
+    try:
+        run = start_run(agency=agency, cause=RunCause.NIGHTLY, by=JOB, at=at)
+    except AlreadyRunningError:
+        work.open_item("retention_stuck", agency_id=agency.pk, key="run", at=at)
+        return None
+    work.close_item("retention_stuck", agency_id=agency.pk, key="run", at=at, by=JOB)
+    return run
 
 
 @transaction.atomic
@@ -88,54 +99,71 @@ def work_run(*, agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> 
     Called outside any scope. A part is leased while a batch runs, and a lease that its holder did not live
     to end runs out.
     """
-    with job_scope(agency_id=agency_id):
-        _plan(run_id, clock())
+    _plan(agency_id, run_id, until, clock)
     while clock() < until:
         part = _lease(agency_id, run_id, clock())
         if part is None:
             break
-        erased = erasing.erase_batch(client=part.client, cutoff=part.cutoff, limit=BATCH, by=JOB, at=clock())
-        _note(agency_id, part.pk, erased, clock())
+        try:
+            erased = erasing.erase_batch(
+                client=part.client, cutoff=part.cutoff, limit=BATCH, by=JOB, at=clock()
+            )
+        except Exception as error:  # noqa: BLE001  (one client's fault keeps no other client's calls)
+            kind = type(error).__name__
+            log.error("retention.batch_failed", client=part.client_id, error=kind)  # noqa: TRY400  (no values)
+            _note_failure(part, clock())
+        else:
+            _note(part, erased, clock())
     with job_scope(agency_id=agency_id):
         run = Run.objects.get(pk=run_id)
         _finish_if_done(run, clock())
         return run.state == RunState.RUNNING
 
 
-def _plan(run_id: UUID, at: datetime) -> None:
-    """Count what is due at every client; observed clients are counted only."""
-    run = Run.objects.running().filter(pk=run_id, planned_at=None).select_for_update().first()
-    if run is None:
-        return
-    clients = Client.objects.filter(agency_id=run.agency_id, archived_at__isnull=True).select_related(
-        "agency"
-    )
-    for client in clients.order_by("name"):
-        cutoff = tenancy.cutoff_of(client, at)
-        due = targets.CALLS.count(client, cutoff)
-        live = client.retention_state == RetentionState.LIVE
-        RunPart.objects.create(
-            agency_id=run.agency_id,
-            client=client,
-            run=run,
-            cutoff=cutoff,
-            keep_for_days=client.keep_for_days,
-            state=PartState.WAITING if live else PartState.OBSERVED,
-            calls_due=due.calls,
-            recordings_due=due.recordings,
-            callers_due=due.callers,
-            finished_at=None if live else at,
+def _plan(agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> None:
+    """Count what is due, one client a transaction; observed clients are counted only."""
+    with job_scope(agency_id=agency_id):
+        if not Run.objects.running().filter(pk=run_id, planned_at=None).exists():
+            return
+        planned = RunPart.objects.filter(run_id=run_id).values("client_id")
+        client_ids = list(
+            Client.objects.exclude(pk__in=planned).order_by("name").values_list("pk", flat=True)
         )
-        if not live and due.calls:
-            work.open_item(
-                "go_live",
-                agency_id=run.agency_id,
-                client_id=client.pk,
-                key=str(client.pk),
-                at=at,
-                count=due.calls,
-            )
-    Run.objects.filter(pk=run.pk).update(planned_at=at)
+    for client_id in client_ids:
+        if clock() >= until:
+            return
+        with job_scope(agency_id=agency_id):
+            _plan_part(run_id, Client.objects.select_related("agency").get(pk=client_id), clock())
+    with job_scope(agency_id=agency_id):
+        Run.objects.filter(pk=run_id, planned_at=None).update(planned_at=clock())
+
+
+def _plan_part(run_id: UUID, client: Client, at: datetime) -> None:
+    cutoff = tenancy.cutoff_of(client, at)
+    due = targets.CALLS.count(client, cutoff)
+    live = client.retention_state == RetentionState.LIVE
+    part = RunPart(
+        agency_id=client.agency_id,
+        client=client,
+        run_id=run_id,
+        cutoff=cutoff,
+        keep_for_days=client.keep_for_days,
+        state=PartState.WAITING if live else PartState.OBSERVED,
+        calls_due=due.calls,
+        recordings_due=due.recordings,
+        callers_due=due.callers,
+        finished_at=None if live else at,
+    )
+    RunPart.objects.bulk_create([part], ignore_conflicts=True)
+    if not live and due.calls:
+        work.open_item(
+            "go_live",
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            key=str(client.pk),
+            at=at,
+            count=due.calls,
+        )
 
 
 def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
@@ -151,21 +179,43 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
                 continue
             taken = RunPart.objects.free(at).filter(pk=part.pk)
             if taken.update(leased_until=at + _LEASE, state=PartState.RUNNING):
+                part.leased_until = at + _LEASE
                 part.cutoff = min(part.cutoff, tenancy.cutoff_of(client, at))
                 return part
     return None
 
 
-def _note(agency_id: int, part_id: UUID, erased: targets.Erased, at: datetime) -> None:
-    with job_scope(agency_id=agency_id):
-        RunPart.objects.filter(pk=part_id).update(
+def _note(part: RunPart, erased: targets.Erased | None, at: datetime) -> None:
+    """Add what a batch removed; only who still holds the lease gives it back or ends the part."""
+    with job_scope(agency_id=part.agency_id):
+        mine = RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until)
+        if erased is None:
+            if mine.update(leased_until=None, state=PartState.DONE, finished_at=at):
+                work.close_item(
+                    "retention_failed", agency_id=part.agency_id, key=str(part.client_id), at=at, by=JOB
+                )
+            return
+        RunPart.objects.filter(pk=part.pk).update(
             calls_erased=F("calls_erased") + erased.calls,
             recordings_erased=F("recordings_erased") + erased.recordings,
             callers_erased=F("callers_erased") + erased.callers,
-            leased_until=None,
         )
-        if not erased.calls:
-            RunPart.objects.filter(pk=part_id).update(state=PartState.DONE, finished_at=at)
+        mine.update(leased_until=None)
+
+
+def _note_failure(part: RunPart, at: datetime) -> None:
+    """After a few faults the part ends, so that the run can, and somebody is told."""
+    with job_scope(agency_id=part.agency_id):
+        RunPart.objects.filter(pk=part.pk).update(failures=F("failures") + 1)
+        given_up = RunPart.objects.unfinished().filter(pk=part.pk, failures__gte=_FAILURES)
+        if given_up.update(state=PartState.FAILED, finished_at=at):
+            work.open_item(
+                "retention_failed",
+                agency_id=part.agency_id,
+                client_id=part.client_id,
+                key=str(part.client_id),
+                at=at,
+            )
 
 
 def _finish_if_done(run: Run, at: datetime) -> None:

@@ -2,64 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Caller
 from callprivacy.calls.services import erasure
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
+from callprivacy.work import services as work
 
 _LEFT_ALONE_FOR = timedelta(hours=24)
-_PAGE = 500
+_PAGE = 2_000
+# More orphans than these few, and than this share of all keys, are no crash's leftovers.
+_FEW = 100
+_SHARE = 0.05
 JOB = Actor.job("retention.sweep")
 
 
 def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
     """
-    Destroy a client's keys that no row rests on, callers that have no call, and tombstones past their end date.
+    Remove tombstones past their end date, callers that have no call, and keys that no row rests on.
 
-    Returns how many.
-
-    Keys younger than a day are left alone: their rows may be about to be written.
+    Keys younger than a day are left alone: their rows may be about to be written. Where very many keys have no row
+    nothing is destroyed, because then rather the rows are missing: a database that was restored or is not the right
+    one. Somebody is told instead. Returns how many were removed.
     """
-    return (
-        _sweep_idle(agency_id, client_id, at)
-        + _sweep_keys(agency_id, client_id, at)
-        + _sweep_recording_keys(agency_id, client_id, at)
-        + vault.expire_tombstones(client_id=client_id, on=at.date())
+    ended = vault.expire_tombstones(client_id=client_id, on=at.date())
+    idle = _sweep_idle(agency_id, client_id, at)
+    callers, seen_callers = _orphans(_caller_pages(client_id, at), agency_id, erasure.without_row, client_id)
+    recordings, seen_recordings = _orphans(
+        _recording_pages(client_id, at), agency_id, erasure.without_recording, client_id
     )
+    count = len(callers) + len(recordings)
+    if count > max(_FEW, (seen_callers + seen_recordings) * _SHARE):
+        with job_scope(agency_id=agency_id):
+            work.open_item(
+                "keys_without_rows",
+                agency_id=agency_id,
+                client_id=client_id,
+                key=str(client_id),
+                at=at,
+                count=count,
+            )
+        return ended + idle
+    for start in range(0, len(callers), _PAGE):
+        idle += _destroy(agency_id, client_id, callers[start : start + _PAGE], at)
+    if recordings:
+        with job_scope(agency_id=agency_id):
+            audit.record("recordings.swept", by=JOB, at=at, client_id=client_id, count=len(recordings))
+        vault.destroy_recording_keys(client_id=client_id, recording_ids=recordings)
+    return ended + idle + len(recordings)
 
 
-def _sweep_keys(agency_id: int, client_id: int, at: datetime) -> int:
-    swept, after = 0, None
+def _orphans(
+    pages: Iterator[list[UUID]],
+    agency_id: int,
+    missing: Callable[[int, list[UUID]], set[UUID]],
+    client_id: int,
+) -> tuple[list[UUID], int]:
+    """Ids whose row is missing, and how many ids there were."""
+    orphans: list[UUID] = []
+    seen = 0
+    for page in pages:
+        with job_scope(agency_id=agency_id):
+            orphans += sorted(missing(client_id, page))
+        seen += len(page)
+    return orphans, seen
+
+
+def _caller_pages(client_id: int, at: datetime) -> Iterator[list[UUID]]:
+    after = None
     while page := vault_selectors.caller_ids(
         client_id, older_than=at - _LEFT_ALONE_FOR, after=after, limit=_PAGE
     ):
+        yield page
         after = page[-1]
-        with job_scope(agency_id=agency_id):
-            known = set(Caller.objects.for_client(client_id).filter(pk__in=page).values_list("pk", flat=True))
-        if set(page) - known:
-            swept += _destroy(agency_id, client_id, [key for key in page if key not in known], at)
-    return swept
 
 
-def _sweep_recording_keys(agency_id: int, client_id: int, at: datetime) -> int:
-    swept, after = 0, None
+def _recording_pages(client_id: int, at: datetime) -> Iterator[list[UUID]]:
+    after = None
     while page := vault_selectors.recording_ids(
         client_id, older_than=at - _LEFT_ALONE_FOR, after=after, limit=_PAGE
     ):
+        yield page
         after = page[-1]
-        with job_scope(agency_id=agency_id):
-            orphans = erasure.without_recording(client_id, page)
-            if orphans:
-                audit.record("recordings.swept", by=JOB, at=at, client_id=client_id, count=len(orphans))
-        swept += vault.destroy_recording_keys(client_id=client_id, recording_ids=orphans)
-    return swept
 
 
 def _sweep_idle(agency_id: int, client_id: int, at: datetime) -> int:

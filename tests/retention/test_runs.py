@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from callprivacy.audit.models import Event
-from callprivacy.calls.models import Call, Caller, Recording
+from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event, Reason
+from callprivacy.calls.models import Call, Caller, Recording, Reveal
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
@@ -15,6 +19,8 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
+from callprivacy.vault.models import RecordingKey
+from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work.models import Item
 from retention import targets
 from retention.enums import PartState, RunCause, RunState
@@ -127,7 +133,7 @@ def test_a_recording_leaves_an_errand_whose_reference_opens_until_it_is_confirme
     assert vault.recording_keys(cast.dentist.pk, [errand.recording_id]) == {}
 
 
-@pytest.mark.parametrize("step", ["vendor_copies", "destroy_keys", "remove_rows"])
+@pytest.mark.parametrize("step", ["close_before", "vendor_copies", "destroy_keys", "remove_rows"])
 def test_a_crash_before_any_step_is_mended_by_the_next_run(
     cast: Cast, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,3 +301,129 @@ def test_a_forgotten_pause_ends_with_the_next_night(cast: Cast) -> None:
 
         assert tonight is not None
         assert Run.objects.get(pk=paused.pk).state == RunState.CANCELLED
+
+
+def test_a_recording_whose_key_is_gone_or_damaged_still_leaves_an_errand(cast: Cast) -> None:
+    gone = make.recording(make.call(cast.dentist, ANNA, at=OLD), "https://vendor.example/r/1")
+    damaged = make.recording(make.call(cast.dentist, BEN, at=OLD), "https://vendor.example/r/2")
+    sound = make.recording(make.call(cast.dentist, BEN, at=OLD), "https://vendor.example/r/3")
+    vault_services.destroy_recording_keys(client_id=cast.dentist.pk, recording_ids=[gone.pk])
+    RecordingKey.objects.filter(pk=damaged.pk).update(wrapped=b"\x01" + bytes(60))
+    _live(cast.dentist)
+
+    run = _run(cast)
+
+    assert run.state == RunState.DONE
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 0
+        shown = {
+            errand.recording_id: errands.show_reference(errand=errand, by=by, at=make.NOON)
+            for errand in Errand.objects.all()
+        }
+    assert shown == {gone.pk: None, damaged.pk: None, sound.pk: "https://vendor.example/r/3"}
+
+
+def test_a_call_given_a_recording_in_the_middle_stays_for_the_next_batch(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make.call(cast.dentist, ANNA, at=OLD)
+    client = _live(cast.dentist)
+    real = targets.CALLS
+
+    def late(**names: Any) -> set[uuid.UUID]:
+        forgotten = real.destroy_keys(**names)
+        if not late_ones:
+            late_ones.append(make.bare_recording(call))
+        return forgotten
+
+    late_ones: list[Recording] = []
+    monkeypatch.setattr(targets, "CALLS", dataclasses.replace(real, destroy_keys=late))
+    cutoff = make.NOON - timedelta(days=365)
+
+    first = erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+    second = erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+
+    assert (first and first.calls, second and second.calls) == (0, 1)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Errand.objects.get().recording_id == late_ones[0].pk
+
+
+def test_one_clients_fault_ends_its_part_tells_somebody_and_keeps_no_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    make.call(cast.plumber, BEN, at=OLD)
+    _live(cast.dentist)
+    _live(cast.plumber)
+    real = targets.CALLS
+
+    def broken(client: Client, cutoff: datetime) -> Any:
+        if client.pk == cast.dentist.pk:
+            raise SealBrokenError("Seal broken.")
+        return real.due(client, cutoff)
+
+    monkeypatch.setattr(targets, "CALLS", dataclasses.replace(real, due=broken))
+    with job_scope(agency_id=cast.acme.pk):
+        run = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+    for minutes in (0, 3, 6, 9):
+        at = make.NOON + timedelta(minutes=minutes)
+        runs.work_run(
+            agency_id=cast.acme.pk, run_id=run.pk, until=at + timedelta(minutes=1), clock=lambda at=at: at
+        )
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert RunPart.objects.get(run=run, client=cast.dentist).state == PartState.FAILED
+        assert RunPart.objects.get(run=run, client=cast.plumber).state == PartState.DONE
+        assert Run.objects.get(pk=run.pk).state == RunState.DONE
+        assert Item.objects.open().filter(kind="retention_failed", client=cast.dentist).exists()
+
+
+def test_words_behind_a_reveal_leave_with_the_call_also_when_its_id_has_moved(cast: Cast) -> None:
+    call = make.call(cast.dentist, ANNA, at=OLD)
+    client = _live(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        event = audit.record(
+            "number.revealed",
+            subject=client,
+            by=make.JOB,
+            at=make.NOON,
+            reason="Mrs Example asked for a call back.",
+        )
+        Reveal.objects.create(
+            agency_id=cast.acme.pk,
+            client=client,
+            call=call,
+            user_id=cast.alice.user_id,
+            reason_kind="call_back",
+            reason_digest=bytes(32),
+            event_id=event.pk,
+            at=make.NOON,
+        )
+        assert Reason.objects.filter(event_id=event.pk).exists()
+
+    _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Reason.objects.filter(event_id=event.pk).exists()
+
+
+def test_very_many_keys_without_rows_are_told_and_not_destroyed(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "_FEW", 1)
+    numbers = [f"+121255501{last:02d}" for last in range(10, 20)]
+    vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=numbers, at=OLD)
+
+    assert sweeping.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.NOON) == 0
+
+    assert all(vault.find_callers([cast.dentist.pk], number) for number in numbers)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind="keys_without_rows").count == 10
+
+
+def test_a_run_that_does_not_end_is_somebodys_work(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+        assert runs.start_nightly(agency=cast.acme, at=make.NOON) is None
+        assert Item.objects.open().filter(kind="retention_stuck").exists()

@@ -195,12 +195,19 @@ def erase_reasons(*, agency_id: int, client_id: int, before: datetime, by: Actor
 
 
 def erase_reasons_about(
-    *, agency_id: int, client_id: int, subject: type[models.Model], subject_ids: Collection[uuid.UUID]
+    *,
+    agency_id: int,
+    client_id: int,
+    subject: type[models.Model],
+    subject_ids: Collection[uuid.UUID],
+    event_ids: Collection[int] = (),
 ) -> int:
     """
     Erase the words behind the events about rows of one client that are being erased themselves.
 
     Part of that deed: its own event says how many. Returns that number.
+
+    :param event_ids: events about these rows that name them by an earlier id.
     """
     events = Event.objects.filter(
         agency_id=agency_id,
@@ -208,7 +215,8 @@ def erase_reasons_about(
         subject_kind=subject._meta.label_lower,
         subject_id__in=[str(subject_id) for subject_id in subject_ids],
     ).exclude(reason_hash="")
-    erased, _ = Reason.objects.filter(
-        agency_id=agency_id, client_id=client_id, event_id__in=events.values("id")
+    words = Reason.objects.filter(agency_id=agency_id, client_id=client_id)
+    erased, _ = words.filter(
+        models.Q(event_id__in=events.values("id")) | models.Q(event_id__in=list(event_ids))
     ).delete()
     return erased
