@@ -23,8 +23,9 @@ class Kind:
     :param title: what waits, as the queue says it: "Webhook events that could not be read".
     :param step: the next step, as its button says it: "Open the events".
     :param url_name: where that step is; it takes the client's slug where the item has a client.
-    :param permission: what a person needs on the client to see it, or
+    :param permission: what a person needs on the client to see it and to be told of it, or
     :param right: what a role needs where the item has no client.
+    :raises ValueError: neither of the two is named, or both.
     """
 
     name: str
@@ -33,6 +34,10 @@ class Kind:
     url_name: str
     permission: Permission | None = None
     right: AgencyRight | None = None
+
+    def __post_init__(self) -> None:
+        if (self.permission is None) == (self.right is None):
+            raise ValueError(f"The kind {self.name!r} names one permission or one right.")
 
 
 _KINDS: dict[str, Kind] = {}

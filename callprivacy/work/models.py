@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
 
@@ -12,6 +12,9 @@ from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
 from callprivacy.work.enums import ItemState
 from callprivacy.work.kinds import Kind, get
+
+HANDED: Final = "handed:"
+"""How the key of a notification begins that tells a person of an item handed to them; the item's id follows."""
 
 
 class ItemQuerySet(ScopedQuerySet["Item"]):
@@ -93,6 +96,12 @@ class Notification(AgencyOwned):
     def about(self) -> Kind:
         """The kind, with its words."""
         return get(self.kind)
+
+    @property
+    def words(self) -> str:
+        """What the person is told: the kind's title, and whether it was handed to them by name."""
+        title = self.about.title
+        return f"Handed to you: {title}" if self.key.startswith(HANDED) else title
 
 
 class Period(AgencyOwned):

@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import grants_of
-from callprivacy.accounts.enums import MembershipState
+from callprivacy.accounts.enums import AgencyRight, MembershipState
 from callprivacy.accounts.models import Membership, User
+from callprivacy.tenancy.enums import Permission
 from callprivacy.work import kinds
+from callprivacy.work.kinds import Kind
 from callprivacy.work.models import Item, Notification
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one person may act on: the clients of each permission, and the rights of the role."""
+
+    clients: Mapping[str, frozenset[int]]
+    rights: frozenset[AgencyRight]
+
+    def of(self, permission: Permission) -> frozenset[int]:
+        """The clients on which the person holds a permission."""
+        return self.clients.get(permission.value, frozenset())
+
+    def covers(self, kind: Kind, client_id: int | None) -> bool:
+        """Whether the person may act on a thing of this kind: the one rule of queue, bell and mail."""
+        if kind.permission is not None:
+            return client_id in self.of(kind.permission)
+        return kind.right in self.rights and (
+            client_id is None or client_id in self.of(Permission.VIEW_CLIENT)
+        )
+
+
+def reach_of(membership: Membership | None, *, at: datetime) -> Reach:
+    """A person's reach, one query; none for who is no member, suspended or inactive."""
+    if membership is None or not membership.user.is_active:
+        return Reach({}, frozenset())
+    granted: dict[str, set[int]] = {}
+    rows = access.grants_of(membership, at=at).values_list("permission__codename", "content_object_id")
+    for codename, client_id in rows:
+        granted.setdefault(codename, set()).add(client_id)
+    return Reach({name: frozenset(ids) for name, ids in granted.items()}, membership.rights)
+
+
+def memberships_of(user_ids: Collection[int], *, agency_id: int) -> dict[int, Membership]:
+    """User id -> membership in an agency, with its user."""
+    rows = Membership.objects.filter(agency_id=agency_id, user_id__in=list(user_ids)).select_related("user")
+    return {row.user_id: row for row in rows}
+
+
+def people_for(kind: Kind, *, agency_id: int, client_id: int | None, at: datetime) -> list[int]:
+    """User ids of everybody who may act on a thing of this kind, two queries at most."""
+    if kind.permission is not None:
+        if client_id is None:
+            return []
+        return access.people_with(kind.permission, client_id, agency_id=agency_id, at=at)
+    if kind.right is None:
+        return []
+    people = access.people_with_right(kind.right, agency_id=agency_id)
+    if client_id is None:
+        return people
+    seeing = set(access.people_with(Permission.VIEW_CLIENT, client_id, agency_id=agency_id, at=at))
+    return [user_id for user_id in people if user_id in seeing]
 
 
 def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
@@ -20,16 +75,16 @@ def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
 
     An item of a client needs the kind's permission there; one without needs the kind's right.
     """
-    granted: dict[str, list[int]] = {}
-    rows = grants_of(membership, at=at).values_list("permission__codename", "content_object_id")
-    for codename, client_id in rows:
-        granted.setdefault(codename, []).append(client_id)
+    reach = reach_of(membership, at=at)
     wanted = Q(pk__in=[])
     for kind in kinds.every():
-        if kind.permission is not None and kind.permission.value in granted:
-            wanted |= Q(kind=kind.name, client_id__in=granted[kind.permission.value])
-        if kind.right is not None and access.has_right(membership, kind.right):
-            wanted |= Q(kind=kind.name)
+        if kind.permission is not None:
+            clients = reach.of(kind.permission)
+            if clients:
+                wanted |= Q(kind=kind.name, client_id__in=clients)
+        elif kind.right in reach.rights:
+            seen = Q(client_id__isnull=True) | Q(client_id__in=reach.of(Permission.VIEW_CLIENT))
+            wanted |= Q(kind=kind.name) & seen
     return (
         Item.objects.awake(at)
         .filter(wanted)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
-from callprivacy.work import kinds
+from callprivacy.work import kinds, selectors
 from callprivacy.work.enums import ItemState
-from callprivacy.work.models import Item, Notification, Period
+from callprivacy.work.models import HANDED, Item, Notification, Period
 
-_MAIL_AGAIN_AFTER = timedelta(minutes=10)
+MAIL_AGAIN_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """How many items found their new owner, and how many were left because the person may not act on them."""
+
+    handed: int
+    without_grant: int = 0
+    without_right: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many stayed as they were."""
+        return self.without_grant + self.without_right
 
 
 def open_item(
@@ -26,28 +42,41 @@ def open_item(
     client_id: int | None = None,
     due_at: datetime | None = None,
     count: int | None = None,
-) -> None:
+) -> bool:
     """
-    Let something wait for a person; where the same kind and key waits already, its count and date are renewed.
+    Let something wait for a person, and tell everybody who may act on it.
 
+    Where the same kind and key waits already, its count and date are renewed, and nobody is told again.
+
+    :returns: whether a new item was opened.
     :raises UnknownKindError: no app registered the kind.
     """
-    kinds.get(kind)
-    Item.objects.bulk_create(
-        [
-            Item(
-                agency_id=agency_id,
-                client_id=client_id,
-                kind=kind,
-                key=key,
-                count=count,
-                opened_at=at,
-                due_at=due_at,
-            )
-        ],
-        ignore_conflicts=True,
+    about = kinds.get(kind)
+    waiting = Item.objects.open().filter(agency_id=agency_id, kind=kind, key=key)
+    if waiting.update(count=count, due_at=due_at):
+        return False
+    item = Item(
+        agency_id=agency_id,
+        client_id=client_id,
+        kind=kind,
+        key=key,
+        count=count,
+        opened_at=at,
+        due_at=due_at,
     )
-    Item.objects.open().filter(agency_id=agency_id, kind=kind, key=key).update(count=count, due_at=due_at)
+    Item.objects.bulk_create([item], ignore_conflicts=True)
+    if not Item.objects.filter(pk=item.pk).exists():  # another transaction opened it in the meantime
+        waiting.update(count=count, due_at=due_at)
+        return False
+    notify(
+        kind,
+        agency_id=agency_id,
+        client_id=client_id,
+        user_ids=selectors.people_for(about, agency_id=agency_id, client_id=client_id, at=at),
+        at=at,
+        key=key,
+    )
+    return True
 
 
 def close_item(kind: str, *, agency_id: int, key: str, at: datetime, by: Actor) -> bool:
@@ -59,7 +88,7 @@ def close_item(kind: str, *, agency_id: int, key: str, at: datetime, by: Actor) 
 @transaction.atomic
 def decide_items(*, item_ids: Collection[UUID], by: Actor, at: datetime) -> int:
     """Close several items as done by a person, each written down; returns how many were open."""
-    items = list(Item.objects.open().select_for_update().filter(pk__in=list(item_ids)))
+    items = list(_locked(item_ids))
     Item.objects.filter(pk__in=[item.pk for item in items]).update(
         state=ItemState.DONE, closed_at=at, closed_by_id=by.user_id
     )
@@ -69,19 +98,54 @@ def decide_items(*, item_ids: Collection[UUID], by: Actor, at: datetime) -> int:
 
 
 @transaction.atomic
-def assign_items(*, item_ids: Collection[UUID], owner_id: int | None, by: Actor, at: datetime) -> int:
-    """Hand several open items to a person, or to nobody; returns how many."""
-    items = list(Item.objects.open().filter(pk__in=list(item_ids)))
+def assign_items(
+    *, agency_id: int, item_ids: Collection[UUID], owner_id: int | None, by: Actor, at: datetime
+) -> Handed:
+    """
+    Hand several open items to a person who is then told, or to nobody.
+
+    Items that this person may not act on stay as they are.
+    """
+    items = list(_locked(item_ids))
+    left: list[Item] = []
+    if owner_id is not None:
+        owner = selectors.memberships_of([owner_id], agency_id=agency_id).get(owner_id)
+        reach = selectors.reach_of(owner, at=at)
+        left = [item for item in items if not reach.covers(item.about, item.client_id)]
+        items = [item for item in items if reach.covers(item.about, item.client_id)]
     Item.objects.filter(pk__in=[item.pk for item in items]).update(owner_id=owner_id)
     for item in items:
         audit.record("item.assigned", subject=item, client_id=item.client_id, by=by, at=at, person=owner_id)
-    return len(items)
+    if owner_id is not None and owner_id != by.user_id:
+        _tell_of_handed([item for item in items if item.owner_id != owner_id], owner_id, at)
+    without_grant = sum(item.client_id is not None for item in left)
+    return Handed(len(items), without_grant, len(left) - without_grant)
+
+
+def _locked(item_ids: Collection[UUID]) -> QuerySet[Item]:
+    """Open items, held until the end of the transaction, in one order so that two deeds never wait crosswise."""
+    return Item.objects.open().filter(pk__in=list(item_ids)).order_by("pk").select_for_update()
+
+
+def _tell_of_handed(items: list[Item], owner_id: int, at: datetime) -> None:
+    Notification.objects.bulk_create(
+        Notification(
+            agency_id=item.agency_id,
+            user_id=owner_id,
+            client_id=item.client_id,
+            kind=item.kind,
+            key=f"{HANDED}{item.pk}",
+            at=at,
+            mail_due_at=at,
+        )
+        for item in items
+    )
 
 
 @transaction.atomic
 def snooze_items(*, item_ids: Collection[UUID], until: datetime, by: Actor, at: datetime) -> int:
     """Put several open items off until an instant; returns how many."""
-    items = list(Item.objects.open().filter(pk__in=list(item_ids)))
+    items = list(_locked(item_ids))
     Item.objects.filter(pk__in=[item.pk for item in items]).update(snoozed_until=until)
     for item in items:
         audit.record(
@@ -131,20 +195,30 @@ def mark_read(*, user_id: int, at: datetime, notification_id: UUID | None = None
 @transaction.atomic
 def claim_mail(*, agency_id: int, at: datetime, limit: int) -> list[Notification]:
     """
-    Claim notifications whose mail is due; each comes back in ten minutes unless `mail_sent` is told.
+    Claim notifications whose mail is due; each comes back after `MAIL_AGAIN_AFTER` unless `mail_sent` is told.
 
-    Notifications that were read in the meantime need no mail.
+    What was read in the meantime needs no mail. What is about a thing on which the person may no longer act,
+    and anything for who is suspended, inactive or gone, is never mailed.
     """
     due = Notification.objects.filter(agency_id=agency_id, mail_due_at__lte=at)
     due.filter(read_at__isnull=False).update(mail_due_at=None)
     rows = list(
         due.filter(read_at__isnull=True)
-        .select_related("user")
+        .select_related("user", "agency")
         .select_for_update(skip_locked=True, of=("self",))
-        .order_by("mail_due_at")[:limit]
+        .order_by("mail_due_at", "pk")[:limit]
     )
-    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(mail_due_at=at + _MAIL_AGAIN_AFTER)
-    return rows
+    members = selectors.memberships_of({row.user_id for row in rows}, agency_id=agency_id)
+    reaches = {
+        user_id: selectors.reach_of(members.get(user_id), at=at)
+        for user_id in sorted({row.user_id for row in rows})
+    }
+    kept = [row for row in rows if reaches[row.user_id].covers(row.about, row.client_id)]
+    keep = {row.pk for row in kept}
+    dropped = [row.pk for row in rows if row.pk not in keep]
+    Notification.objects.filter(pk__in=keep).update(mail_due_at=at + MAIL_AGAIN_AFTER)
+    Notification.objects.filter(pk__in=dropped).update(mail_due_at=None)
+    return kept
 
 
 def mail_sent(*, notification_ids: Collection[UUID], at: datetime) -> None:
@@ -158,10 +232,11 @@ def claim_period(*, agency_id: int, job: str, period: str, at: datetime) -> bool
 
     Call it in the transaction that does the work, so that a failed run gives the claim back.
     """
-    before = Period.objects.filter(agency_id=agency_id, job=job, period=period).exists()
-    if before:
+    if Period.objects.filter(agency_id=agency_id, job=job, period=period).exists():
         return False
-    Period.objects.bulk_create(
-        [Period(agency_id=agency_id, job=job, period=period, claimed_at=at)], ignore_conflicts=True
-    )
-    return Period.objects.filter(agency_id=agency_id, job=job, period=period, claimed_at=at).exists()
+    try:
+        with transaction.atomic():
+            Period.objects.create(agency_id=agency_id, job=job, period=period, claimed_at=at)
+    except IntegrityError:  # another transaction claimed it in the meantime
+        return False
+    return True

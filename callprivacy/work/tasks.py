@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
+from smtplib import SMTPException
 from typing import Any
 
 from celery import shared_task
 from django.conf import settings
 from django.core.mail import send_mail
+from django.urls import reverse
 from django.utils import timezone
 
+from callprivacy.lib.logs import logger
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services
+from callprivacy.work.models import Notification
+
+log = logger(__name__)
+
+_BATCH = 200
 
 
 @shared_task(name="work.send_mail", acks_late=True)
 def send_due_mail(**_: Any) -> None:
-    """Send the mail that is due, one message a person, without a number, a name or a link that opens by itself."""
+    """Send the mail that is due, one message a person and agency."""
     for agency_id in tenancy.agency_ids():
-        at = timezone.now()
-        with job_scope(agency_id=agency_id):
-            rows = services.claim_mail(agency_id=agency_id, at=at, limit=200)
-        for address in sorted({row.user.email for row in rows}):
-            mine = [row for row in rows if row.user.email == address]
-            titles = sorted({row.about.title for row in mine})
-            lines = "\n".join(f"- {title}" for title in titles)
-            send_mail(
-                "CallPrivacy: something waits for you",
-                f"New in CallPrivacy:\n\n{lines}\n\nSign in to see it: {settings.CALLPRIVACY_URL}/work/\n",
-                None,
-                [address],
-            )
+        _send_of(agency_id)
+
+
+def _send_of(agency_id: int) -> None:
+    at = timezone.now()
+    with job_scope(agency_id=agency_id):
+        rows = services.claim_mail(agency_id=agency_id, at=at, limit=_BATCH)
+    for user_id in sorted({row.user_id for row in rows}):
+        if timezone.now() >= at + services.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        mine = [row for row in rows if row.user_id == user_id]
+        if _send(mine):
             with job_scope(agency_id=agency_id):
                 services.mail_sent(notification_ids=[row.pk for row in mine], at=timezone.now())
+
+
+def _send(rows: list[Notification]) -> bool:
+    """
+    Send one person's message: what kinds of thing are new, and where to sign in to see them.
+
+    :returns: whether the server took it; if not, it is tried again when the claim ends.
+    """
+    user, agency = rows[0].user, rows[0].agency
+    lines = "\n".join(f"- {words}" for words in sorted({row.words for row in rows}))
+    try:
+        send_mail(
+            "CallPrivacy: something waits for you",
+            f"New for you at {agency.name}:\n\n{lines}\n\n"
+            f"Sign in to see it: {settings.CALLPRIVACY_URL}{reverse('work:notifications')}\n",
+            None,
+            [user.email],
+        )
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("mail.not_taken", user_id=user.pk, error=type(error).__name__)
+        return False
+    return True

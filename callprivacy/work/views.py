@@ -17,6 +17,7 @@ from callprivacy.accounts.access import StaffRequest
 from callprivacy.work import selectors, services
 from callprivacy.work.forms import BulkForm, QueueFilter
 from callprivacy.work.models import Item, Notification
+from callprivacy.work.services import Handed
 
 _PAGE = 50
 
@@ -49,7 +50,8 @@ def show_queue(request: StaffRequest) -> HttpResponse:
 @require_POST
 def change_items(request: StaffRequest) -> HttpResponse:
     """Hand over, put off or close the ticked items."""
-    form = BulkForm(request.POST, people=selectors.colleagues(request.membership))
+    people = selectors.colleagues(request.membership)
+    form = BulkForm(request.POST, people=people)
     chosen = selectors.queue_of(request.membership, at=request.at).filter(
         pk__in=_uuids(request.POST.getlist("item"))
     )
@@ -59,9 +61,11 @@ def change_items(request: StaffRequest) -> HttpResponse:
         return redirect("work:queue")
     by, at = request.actor, request.at
     if form.cleaned_data["deed"] == "assign":
-        owner = form.cleaned_data["owner"]
-        count = services.assign_items(item_ids=item_ids, owner_id=int(owner) if owner else None, by=by, at=at)
-        messages.success(request, f"Handed over: {count}.")
+        owner = int(form.cleaned_data["owner"]) if form.cleaned_data["owner"] else None
+        handed = services.assign_items(
+            agency_id=request.agency.pk, item_ids=item_ids, owner_id=owner, by=by, at=at
+        )
+        _say_handed(request, handed, str(next((one for one in people if one.pk == owner), "nobody")))
     elif form.cleaned_data["deed"] == "snooze":
         until = at + timedelta(days=int(form.cleaned_data["days"] or 1))
         count = services.snooze_items(item_ids=item_ids, until=until, by=by, at=at)
@@ -103,6 +107,24 @@ def read_all(request: StaffRequest) -> HttpResponse:
     """Mark everything as read."""
     services.mark_read(user_id=request.membership.user_id, at=request.at)
     return redirect("work:notifications")
+
+
+def _say_handed(request: StaffRequest, handed: Handed, name: str) -> None:
+    """Say how many items were handed over, how many were not, and why."""
+    if handed.handed:
+        messages.success(request, f"Handed to {name}: {handed.handed}.")
+    if not handed.left:
+        return
+    said = [f"Could not be handed to {name}: {handed.left}. They stayed as they were."]
+    if handed.without_grant:
+        said.append(
+            f"{handed.without_grant} of them: {name} has no grant on the client that covers this work."
+        )
+    if handed.without_right:
+        said.append(
+            f"{handed.without_right} of them: the role of {name} in the agency does not cover this work."
+        )
+    messages.warning(request, " ".join(said))
 
 
 def _step_url(row: Item | Notification) -> str:

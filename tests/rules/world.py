@@ -175,10 +175,6 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         work.open_item(
             kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk, key=mark, at=now, count=1
         )
-        work.notify(
-            kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk,
-            user_ids=[officer.user_id], at=now, key=mark,
-        )  # fmt: skip
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
             role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
@@ -193,7 +189,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             errand_id=errand.pk,
             run_id=run.pk,
             item_id=Item.objects.get(client=client, key=mark).pk,
-            notification_id=Notification.objects.get(client=client, key=mark).pk,
+            notification_id=Notification.objects.get(client=client, key=mark, user_id=officer.user_id).pk,
             event_id=event.pk,
             membership_id=officer.pk,
             invitation_id=invitation.pk,

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
-from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.calls import kinds
@@ -140,12 +138,6 @@ def _number_of(call: Call) -> str:
 def _tell_officers(*, call: Call, agency: Agency, user_id: int, by: Actor, at: datetime) -> None:
     audit.record("reveal.blocked", subject=call, by=by, at=at, limit=agency.reveals_per_hour)
     work.open_item(kinds.REVEAL_LIMIT, agency_id=agency.pk, key=f"person-{user_id}", at=at, due_at=at)
-    hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
-    if work.claim_period(agency_id=agency.pk, job=f"calls.reveal_limit.{user_id}", period=hour, at=at):
-        officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency.pk)
-        work.notify(
-            kinds.REVEAL_LIMIT, agency_id=agency.pk, user_ids=officers, at=at, key=f"person-{user_id}"
-        )
 
 
 # --- The weekly sample --------------------------------------------------------------------------------------
@@ -192,10 +184,6 @@ def sample_week(*, agency: Agency, by: Actor, at: datetime) -> int | None:
             at=at,
             due_at=at + timedelta(days=7),
             count=len(drawn),
-        )
-        officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency.pk)
-        work.notify(
-            kinds.REVEAL_SAMPLE, agency_id=agency.pk, user_ids=officers, at=at, key=monday.isoformat()
         )
     audit.record("reveals.sampled", by=by, at=at, week=monday.isoformat(), shown=len(shown), drawn=len(drawn))
     return len(drawn)

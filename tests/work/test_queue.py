@@ -1,0 +1,149 @@
+"""The queue: who sees what waits, what is past due, filters, pages, and a bound on its queries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from callprivacy.work.models import Item
+from tests import make
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.work import waiting
+
+
+def test_an_item_of_a_client_is_for_who_holds_the_permission_there(cast: Cast) -> None:
+    dave = waiting.manager(cast, "dave", cast.plumber)
+    item = waiting.of_client(cast.dentist)
+
+    assert waiting.queue_of(cast.alice) == [item]
+    assert waiting.queue_of(cast.bob) == []  # granted the client, without the permission
+    assert waiting.queue_of(cast.carol) == []  # manages clients, without a grant
+    assert waiting.queue_of(dave) == []  # the permission, on the other client
+    assert waiting.queue_of(cast.mallory) == []  # the other agency
+
+
+def test_an_item_of_the_agency_is_for_whose_role_has_the_right(cast: Cast) -> None:
+    item = waiting.of_agency(cast.acme)
+
+    assert waiting.queue_of(cast.alice) == [item]
+    for person in (cast.bob, cast.carol, cast.mallory):
+        assert waiting.queue_of(person) == []
+
+
+def test_a_grant_that_has_ended_shows_nothing(cast: Cast) -> None:
+    waiting.of_client(cast.dentist)
+    make.grant(cast.alice, cast.dentist, ends_at=make.now() - timedelta(seconds=1))
+
+    assert waiting.queue_of(cast.alice) == []
+
+
+def test_what_is_past_due_is_marked_and_comes_first(cast: Cast) -> None:
+    later = waiting.of_client(cast.dentist, "later", due_at=make.now() + timedelta(days=1))
+    page = browser_of(cast.alice).get("/work/")
+    assert "Past due" not in page.content.decode()
+
+    late = waiting.of_client(cast.plumber, "late", due_at=make.now() - timedelta(minutes=1))
+    page = browser_of(cast.alice).get("/work/")
+
+    assert list(page.context["page"].object_list) == [late, later]
+    assert page.content.decode().count("Past due") == 1
+
+
+def test_filters(cast: Cast) -> None:
+    dentist = waiting.of_client(cast.dentist, "dentist")
+    plumber = waiting.of_client(cast.plumber, "plumber")
+    agency = waiting.of_agency(cast.acme)
+    waiting.do(cast.alice, "assign", plumber, owner=cast.alice.user_id)
+
+    found = {
+        query: {item.pk for item in waiting.queue_of(cast.alice, query)}
+        for query in (
+            "",
+            "?kind=reveal_limit",
+            "?client=dentist",
+            "?owner=me",
+            "?owner=nobody",
+            "?client=dentist&owner=me",
+        )
+    }
+
+    assert found == {
+        "": {dentist.pk, plumber.pk, agency.pk},
+        "?kind=reveal_limit": {agency.pk},
+        "?client=dentist": {dentist.pk},
+        "?owner=me": {plumber.pk},
+        "?owner=nobody": {dentist.pk, agency.pk},
+        "?client=dentist&owner=me": set(),
+    }
+
+
+def test_pages(cast: Cast) -> None:
+    for number in range(53):
+        waiting.of_client(cast.dentist, f"k{number}")
+
+    first, second = waiting.queue_of(cast.alice), waiting.queue_of(cast.alice, "?page=2")
+
+    assert (len(first), len(second)) == (50, 3)
+    assert len({item.pk for item in [*first, *second]}) == 53
+
+
+@pytest.mark.parametrize("address", ["/work/", "/notifications/"])
+def test_queries_do_not_grow_with_items(cast: Cast, address: str) -> None:
+    browser = browser_of(cast.alice)
+    waiting.of_client(cast.dentist, "first")
+    browser.get(address)  # what a session's first page asks once
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        assert browser.get(address).status_code == 200
+    for number in range(20):
+        waiting.of_client((cast.dentist, cast.plumber)[number % 2], f"k{number}")
+        waiting.of_agency(cast.acme, f"person-{number}")
+    with CaptureQueriesContext(connection) as many:
+        page = browser.get(address)
+
+    assert len(page.context["page"].object_list) == 41
+    assert len(many) == len(few) <= 25
+
+
+def test_what_is_put_off_comes_back_by_itself(cast: Cast) -> None:
+    item = waiting.of_client(cast.dentist)
+    before = make.now()
+
+    answer = waiting.do(cast.alice, "snooze", item, days="3")
+
+    assert waiting.said(answer) == ["Put off: 1. They come back by themselves."]
+    assert waiting.queue_of(cast.alice) == []
+    until = waiting.again(item).snoozed_until
+    assert until is not None
+    assert before + timedelta(days=3) <= until <= make.now() + timedelta(days=3)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.awake(until - timedelta(microseconds=1)).exists()
+        assert Item.objects.awake(until).get() == item
+        Item.objects.filter(pk=item.pk).update(snoozed_until=make.now())
+    assert waiting.queue_of(cast.alice) == [item]
+
+
+def test_the_next_step_is_where_the_thing_is(cast: Cast) -> None:
+    of_client, of_agency = waiting.of_client(cast.dentist), waiting.of_agency(cast.acme)
+    browser = browser_of(cast.alice)
+
+    assert browser.get(f"/work/items/{of_client.pk}/").headers["Location"].startswith("/clients/dentist/")
+    assert browser.get(f"/work/items/{of_agency.pk}/").headers["Location"] == "/reveals/"
+
+
+def test_closing_from_a_service_leaves_the_queue(cast: Cast) -> None:
+    item = waiting.of_client(cast.dentist, "k")
+    with job_scope(agency_id=cast.acme.pk):
+        closing = {"agency_id": cast.acme.pk, "key": "k", "at": make.now(), "by": make.JOB}
+        assert work.close_item(waiting.EVENTS, **closing) is True  # type: ignore[arg-type]
+        assert work.close_item(waiting.EVENTS, **closing) is False  # type: ignore[arg-type]
+
+    assert waiting.again(item).state == "done"
+    assert waiting.queue_of(cast.alice) == []
