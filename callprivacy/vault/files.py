@@ -45,6 +45,15 @@ def _place(client_id: int, file_id: uuid.UUID) -> Place:
     return Place(client_id, "vault_file", "key", file_id)
 
 
+def _sync(folder: Path) -> None:
+    """Have a new name in a folder survive a power cut, as the file's content does."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _nonce(number: int, *, is_last: bool) -> bytes:
     return number.to_bytes(11, "big") + bytes([is_last])
 
@@ -100,6 +109,7 @@ class Writer(io.RawIOBase):
         os.fsync(self._file.fileno())
         self._file.close()
         self._part.replace(self._target)
+        _sync(self._target.parent)
         super().close()
 
     def discard(self) -> None:

@@ -138,14 +138,16 @@ def recording_keys(
     callers: Mapping[uuid.UUID, Key] | None = None,
 ) -> dict[uuid.UUID, Key]:
     """Open recordings' keys of one client; destroyed ones are left out."""
-    keys = client_keys(client_id)  # before the rows: a generation is only ever missing when it is newer
+    keys = client_keys(client_id)
     rows = list(RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids)))
     content = dict(callers or {})
     unknown = {row.caller_id for row in rows if row.caller_id is not None} - content.keys()
     content |= content_keys({client_id: unknown})
     opened = {}
     for row in rows:
-        wrapping = keys.generations[row.generation] if row.caller_id is None else content.get(row.caller_id)
+        wrapping = (
+            generation_key(keys, row.generation) if row.caller_id is None else content.get(row.caller_id)
+        )
         if wrapping is not None:
             opened[row.id] = Key(wrapping.unseal(bytes(row.wrapped), recording_place(client_id, row.id)))
     return opened
@@ -156,9 +158,7 @@ def uncalled_key(keys: ClientKeys, key_id: uuid.UUID) -> Key | None:
     row = RecordingKey.objects.filter(client_id=keys.client_id, id=key_id, caller_id=None).first()
     if row is None:
         return None
-    if row.generation not in keys.generations:  # it was re-wrapped after `keys` were read
-        keys = client_keys(keys.client_id)
-    wrapping = keys.generations[row.generation]
+    wrapping = generation_key(keys, row.generation)
     return Key(wrapping.unseal(bytes(row.wrapped), recording_place(keys.client_id, key_id)))
 
 

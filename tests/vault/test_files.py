@@ -56,6 +56,18 @@ def test_what_was_written_is_read(plumber: Client, length: int) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_name_is_on_disk_as_well_as_the_content(plumber: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_id, synced = uuid.uuid4(), []
+
+    def note(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path.suffix, path.is_dir() and (path / file_id.hex).exists()))
+
+    monkeypatch.setattr(files.os, "fsync", note)
+    files.write(plumber.pk, file_id, io.BytesIO(b"x"), at=NOON)
+    assert synced == [(".part", False), ("", True)]
+
+
 @pytest.fixture
 def written(plumber: Client) -> uuid.UUID:
     """Four pieces, the last one short."""

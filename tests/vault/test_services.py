@@ -294,6 +294,19 @@ def opens(client: Client, *calls: Call) -> Iterator[bool]:
             yield row.number.reveal(keys[row.pk]).startswith("+1212555")
 
 
+def test_recordings_keys_open_where_a_rotation_begins_between_two_reads(
+    clients: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording_id = uuid.uuid4()
+    services.create_recording_keys(client_id=C, recordings=[(recording_id, None)], callers={}, at=NOON)
+    stale, read = selectors.client_keys(C), selectors.client_keys
+    services.start_generation(client_id=C, at=NOON)
+    assert services.rewrap_client(client_id=C, limit=10) == 1
+    answers = iter([stale])
+    monkeypatch.setattr(selectors, "client_keys", lambda of: next(answers, None) or read(of))
+    assert set(selectors.recording_keys(C, [recording_id])) == {recording_id}
+
+
 def rotate(client: Client) -> int:
     return rotation.rotate_client(client=client, at=NOON, step=lambda _: None)
 
