@@ -333,6 +333,19 @@ def test_a_worker_that_is_busy_with_it_keeps_it_and_a_dead_one_loses_it(cast: Ca
     assert _write(export, at=NOON + timedelta(minutes=2))
 
 
+def test_what_was_sent_is_not_sent_again_while_workers_are_busy(cast: Cast) -> None:
+    export = _ask(cast)
+    minute = timedelta(minutes=1)
+
+    def sent(at: datetime) -> int:
+        with job_scope(agency_id=cast.acme.pk):
+            return len(exports.due_exports(agency_id=cast.acme.pk, at=at))
+
+    assert [sent(NOON + n * minute) for n in range(12)] == [1, *[0] * 9, 1, 0]
+    assert _write(export, at=NOON + 12 * minute)
+    assert sent(NOON + 60 * minute) == 0
+
+
 def test_a_killed_run_leaves_no_file_and_the_next_writes_it(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

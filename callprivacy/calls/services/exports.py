@@ -19,6 +19,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
@@ -41,6 +42,7 @@ KEPT_FOR: Final = timedelta(days=7)
 BATCH: Final = 1000
 JOB: Final = Actor.job("calls.write_export")
 _HELD_FOR: Final = timedelta(minutes=2)
+_SENT_FOR: Final = timedelta(minutes=10)
 _GIVEN_UP_AFTER: Final = timedelta(days=1)
 _BOM: Final = "\ufeff"
 _FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -110,11 +112,18 @@ def request_export(
 
 
 def due_exports(*, agency_id: int, at: datetime) -> list[Due]:
-    """Exports that wait, or whose worker has not been heard of for a while; in the agency's scope."""
+    """
+    Take down, to be sent to workers, exports that wait or whose worker has not been heard of for a while.
+
+    They are due again in ten minutes, should no worker have begun by then. In the agency's scope.
+    """
     rows = CallExport.objects.filter(
         agency_id=agency_id, state__in=[JobState.QUEUED, JobState.RUNNING], due_at__lte=at
     )
-    return [Due(agency_id, pk) for pk in rows.order_by("due_at").values_list("pk", flat=True)[:100]]
+    rows = rows.select_for_update(skip_locked=True).order_by("due_at")
+    ids = list(rows.values_list("pk", flat=True)[:100])
+    CallExport.objects.filter(pk__in=ids).update(state=JobState.QUEUED, due_at=at + _SENT_FOR)
+    return [Due(agency_id, pk) for pk in ids]
 
 
 def write_export(*, due: Due, clock: Callable[[], datetime]) -> bool:
@@ -147,9 +156,8 @@ def write_export(*, due: Due, clock: Callable[[], datetime]) -> bool:
 
 def _claim(due: Due, at: datetime) -> CallExport | None:
     """Take an export for two minutes, unless another worker has it; refuse it where the grant is gone."""
-    waiting = CallExport.objects.filter(
-        pk=due.export_id, state__in=[JobState.QUEUED, JobState.RUNNING], due_at__lte=at
-    )
+    left = Q(state=JobState.RUNNING, due_at__lte=at)
+    waiting = CallExport.objects.filter(Q(state=JobState.QUEUED) | left, pk=due.export_id)
     if not waiting.update(state=JobState.RUNNING, due_at=at + _HELD_FOR, rows=0):
         return None
     export = CallExport.objects.select_related("client__agency").get(pk=due.export_id)
