@@ -16,7 +16,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from callprivacy.accounts.enums import BUNDLES, MembershipState, Role
 from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
-from callprivacy.tenancy.models import Client, Engagement
+from callprivacy.tenancy.models import Agency, Client, Engagement
 
 NOTHING = "nothing"
 _PLACE = re.compile(r"^([A-Z]{2})(?:-([A-Z0-9]{1,5}))?$")
@@ -61,6 +61,36 @@ class PlacesField(forms.CharField):
         """There is nothing more to check in a list of places."""
 
 
+class AgencyForm(forms.Form):
+    """What holds for the whole agency."""
+
+    name = forms.CharField(label="Agency", max_length=120, help_text="On its pages and in its invitations.")
+    time_zone = forms.ChoiceField(
+        choices=zone_choices,
+        help_text="Days and times that concern no single client are told in this zone; each client has its own.",
+    )
+    reveals_per_hour = forms.IntegerField(
+        label="Numbers a person may show in an hour",
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=(
+            "Counted for each person over the last 60 minutes. Who reaches it is stopped, and the compliance "
+            "officers are told. The smaller it is, the less a stolen sign-in can take."
+        ),
+    )
+
+    def __init__(self, *args: Any, may_limit: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_limit:
+            limit = self.fields["reveals_per_hour"]
+            limit.disabled = True
+            limit.help_text = "Only a compliance officer changes it."
+
+    @classmethod
+    def values_of(cls, agency: Agency) -> dict[str, Any]:
+        """What the form shows of an agency as it is."""
+        return {field: getattr(agency, field) for field in cls.base_fields}
+
+
 class ClientForm(forms.Form):
     """A client's profile."""
 
@@ -76,14 +106,14 @@ class ClientForm(forms.Form):
         help_text="Two letters, such as US or DE; numbers without a prefix are read as there.",
     )
     places = PlacesField(
-        help_text="Where it does business: US-CA, US-NY, DE. The law of recording follows from it."
+        help_text="Where it does business: US-CA, US-NY, DE. For your records; nothing is decided from it yet."
     )
     brand_colour = forms.CharField(
         max_length=7,
         initial="#2f5d62",
         widget=forms.TextInput(attrs={"type": "color"}),
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write it as #2f5d62.")],
-        help_text="On the pages that the client's callers see.",
+        help_text="Kept with the profile; no page is drawn in it yet.",
     )
     policy_url = forms.URLField(
         label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from allauth.usersessions.models import UserSession
 from django.db import connection
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncHour
 from django.utils.crypto import salted_hmac
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership, SignInFailure, User
+from callprivacy.audit.models import Event
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -231,6 +232,34 @@ def people_who_see(client: Client, *, at: datetime) -> list[Watcher]:
         and membership.state == MembershipState.ACTIVE
         and membership.user.is_active
     ]
+
+
+# --- Numbers shown, as the trail knows them ---
+
+
+@dataclass(frozen=True, slots=True)
+class RevealUse:
+    """How the limit of numbers shown was used over the last seven days."""
+
+    shown: int
+    most_in_an_hour: int
+    blocked: int
+
+
+def reveal_use(*, agency_id: int, at: datetime) -> RevealUse:
+    """Use of the limit over the last seven days, by hours of the clock; two queries."""
+    lately = Event.objects.filter(agency_id=agency_id, at__gt=at - timedelta(days=7), at__lte=at)
+    hours = (
+        lately.filter(action="number.revealed")
+        .annotate(hour=TruncHour("at"))
+        .values("actor_user_id", "hour")
+        .annotate(number=Count("pk"))
+        .order_by()
+        .values_list("number", flat=True)
+    )
+    shown = list(hours)
+    blocked = lately.filter(action="reveal.blocked").count()
+    return RevealUse(shown=sum(shown), most_in_an_hour=max(shown, default=0), blocked=blocked)
 
 
 # --- Clients ---

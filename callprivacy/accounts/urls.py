@@ -1,8 +1,8 @@
-"""Clients, people, grants, a person's own account, and the door for who was invited."""
+"""Clients, people, grants, the agency, a person's own account, and the door for who was invited."""
 
 from django.urls import path
 
-from callprivacy.accounts.views import clients, invitations, matrix, own, people
+from callprivacy.accounts.views import agency, clients, invitations, matrix, own, people
 
 app_name = "accounts"
 urlpatterns = [
@@ -23,6 +23,7 @@ urlpatterns = [
     path("people/<int:pk>/reactivate/", people.reactivate, name="reactivate"),
     path("people/<int:pk>/sees/", people.show_what_is_seen, name="sees"),
     path("people/<int:pk>/clients/<slug:slug>/", matrix.change_cell, name="cell"),
+    path("agency/", agency.edit_agency, name="agency"),
     path("agencies/", own.choose_agency, name="agencies"),
     path("accounts/sessions/", own.list_sessions, name="sessions"),
     path("accounts/email/", own.not_here),

@@ -77,6 +77,26 @@ def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: date
 
 
 @transaction.atomic
+def update_agency(
+    *, agency: Agency, name: str, time_zone: str, reveals_per_hour: int, by: Actor, at: datetime
+) -> None:
+    """
+    Change an agency's own settings. The trail names the fields, and a limit of numbers shown with before
+    and after.
+    """
+    before = agency.reveals_per_hour
+    values = {"name": name, "time_zone": time_zone, "reveals_per_hour": reveals_per_hour}
+    changed = [field for field, value in values.items() if getattr(agency, field) != value]
+    if not changed:
+        return
+    for field in changed:
+        setattr(agency, field, values[field])
+    agency.save(update_fields=changed)
+    limits = {"before": before, "after": reveals_per_hour} if reveals_per_hour != before else {}
+    audit.record("agency.changed", subject=agency, by=by, at=at, fields=", ".join(changed), **limits)
+
+
+@transaction.atomic
 def create_client(
     *,
     agency: Agency,

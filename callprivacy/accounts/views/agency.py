@@ -1,0 +1,31 @@
+"""The agency's own settings: its name, its zone, and how many numbers a person may show in an hour."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from callprivacy.accounts import access, selectors
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.forms import AgencyForm
+from callprivacy.accounts.services import agencies
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+def edit_agency(request: StaffRequest) -> HttpResponse:
+    """Change the agency; the limit of numbers shown is for who signs off."""
+    form = AgencyForm(
+        request.POST or None,
+        initial=AgencyForm.values_of(request.agency),
+        may_limit=access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    )
+    if form.is_valid():
+        agencies.update_agency(agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect("accounts:agency")
+    context = {"form": form, "use": selectors.reveal_use(agency_id=request.agency.pk, at=request.at)}
+    return render(request, "accounts/agency.html", context)
