@@ -32,6 +32,12 @@ class AgencyDaysForm(DaysForm):
     days = forms.IntegerField(label="Keep calls for (days)", min_value=1, max_value=_LONGEST)
 
 
+class SeenForm(forms.Form):
+    """How many calls a person was told would be due."""
+
+    due_then = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
 class ReasonForm(forms.Form):
     """Why erasing stops."""
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from callprivacy.accounts import access
+from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Call
 from callprivacy.calls.selectors import counts
 from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
 from retention.enums import PartState
@@ -111,12 +113,27 @@ class Effect:
 
 def effect(clients: Sequence[Client], days: int, at: datetime) -> Effect:
     """What keeping these clients' calls for `days` would make due, beside what is due now."""
-    now = then = 0
-    for client in clients:
-        now += targets.CALLS.due(client, tenancy.cutoff_of(client, at)).count()
-        then += targets.CALLS.due(client, tenancy.cutoff_for_days(client, days, at)).count()
+    now = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
+    then = counts.calls_before({client.pk: tenancy.cutoff_for_days(client, days, at) for client in clients})
     live = sum(client.retention_state == RetentionState.LIVE for client in clients)
-    return Effect(days=days, due_now=now, due_then=then, live=live, observed=len(clients) - live)
+    return Effect(
+        days=days,
+        due_now=sum(count.calls for count in now.values()),
+        due_then=sum(count.calls for count in then.values()),
+        live=live,
+        observed=len(clients) - live,
+    )
+
+
+def heirs() -> list[Client]:
+    """The scope's clients without a keep-for of their own."""
+    return list(Client.objects.filter(keep_calls_for_days=None).select_related("agency").order_by("name"))
+
+
+def heirs_unseen(membership: Membership, *, at: datetime) -> list[Client]:
+    """Clients that inherit the agency's keep-for, and whose calls this person cannot count."""
+    seen = set(access.client_ids_with(membership, Permission.VIEW_CALLS, at=at))
+    return [client for client in heirs() if client.pk not in seen]
 
 
 def newest_signature(client: Client) -> GoLive | None:

@@ -21,7 +21,7 @@ from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import selectors, targets, tasks
 from retention.enums import RunCause, RunState
-from retention.forms import AgencyDaysForm, DaysForm, ReasonForm, ShownForm
+from retention.forms import AgencyDaysForm, DaysForm, ReasonForm, SeenForm, ShownForm
 from retention.models import Run
 from retention.services import errands, policies, runs
 
@@ -53,9 +53,11 @@ def agency_days(request: StaffRequest) -> HttpResponse:
     """Change how long calls are kept where a client has no policy of its own; the effect is shown first."""
     form = AgencyDaysForm(request.POST or None, initial={"days": request.agency.keep_calls_for_days})
     effect = None
-    if request.method == "POST" and form.is_valid():
+    unseen = selectors.heirs_unseen(request.membership, at=request.at)
+    if request.method == "POST" and form.is_valid() and not unseen:
         days = form.cleaned_data["days"]
-        if "confirmed" in request.POST:
+        effect = selectors.effect(selectors.heirs(), days, request.at)
+        if _was_seen(request, effect):
             policies.set_agency_days(
                 agency=request.agency,
                 days=days,
@@ -64,14 +66,11 @@ def agency_days(request: StaffRequest) -> HttpResponse:
                 at=request.at,
             )
             messages.success(
-                request, f"Calls are kept for {days} {_days(days)} where a client has no policy of its own."
+                request, f"Calls are kept for {days} days where a client has no policy of its own."
             )
             return redirect("retention:home")
-        heirs = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at).filter(
-            keep_calls_for_days=None
-        )
-        effect = selectors.effect(list(heirs.select_related("agency")), days, request.at)
-    return render(request, "retention/agency_days.html", {"form": form, "effect": effect})
+    context = {"form": form, "effect": effect, "unseen": unseen}
+    return render(request, "retention/agency_days.html", context)
 
 
 @require_GET
@@ -102,16 +101,16 @@ def change_days(request: StaffRequest, client: Client) -> HttpResponse:
     effect = None
     if form.is_valid():
         days = form.cleaned_data["days"]
-        if "confirmed" in request.POST:
+        effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
+        if _was_seen(request, effect):
             policies.set_client_days(
                 client=client, days=days, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
             )
+            kept = client.keep_for_days
             messages.success(
-                request,
-                f"Calls of {client.name} are kept for {client.keep_for_days} {_days(client.keep_for_days)}.",
+                request, f"Calls of {client.name} are kept for {kept} day{'' if kept == 1 else 's'}."
             )
             return redirect("retention:policies", client.slug)
-        effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
     return render(
         request,
         "retention/change_days.html",
@@ -255,6 +254,17 @@ def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> Ht
 
 def _days(number: int) -> str:
     return "day" if number == 1 else "days"
+
+
+def _was_seen(request: StaffRequest, effect: selectors.Effect) -> bool:
+    """Whether the person confirms, and was shown as many calls as are due by now; else it is shown again."""
+    if "confirmed" not in request.POST:
+        return False
+    seen = SeenForm(request.POST)
+    if seen.is_valid() and seen.cleaned_data["due_then"] == effect.due_then:
+        return True
+    messages.warning(request, "The counts have changed since you saw them. Look again, then save.")
+    return False
 
 
 def _run_or_404(request: StaffRequest, run_id: UUID) -> Run:

@@ -11,6 +11,7 @@ from django.db import connections
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
@@ -47,7 +48,7 @@ def test_shortening_shows_its_effect_before_it_is_saved(cast: Cast) -> None:
 
     assert "More calls become due" in shown.content.decode()
     assert _dentist(cast).keep_for_days == 365
-    saved = browser.post(url, {"days": "90", "reason": REASON, "confirmed": "1"})
+    saved = browser.post(url, {"days": "90", "reason": REASON, "confirmed": "1", "due_then": "1"})
     assert saved.status_code == 302
     assert _dentist(cast).keep_for_days == 90
     with job_scope(agency_id=cast.acme.pk):
@@ -174,3 +175,48 @@ def test_the_list_of_clients_takes_no_more_queries_for_more_clients(
         make.client(cast.acme, f"More {number}")
     with django_assert_num_queries(len(few)):
         browser.get("/retention/")
+
+
+def test_a_keep_for_is_not_saved_when_the_counts_have_changed(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=100))
+    seen = {"days": "90", "reason": REASON, "confirmed": "1", "due_then": "0"}
+
+    page = _browser(cast.alice).post("/clients/dentist/policies/days/", seen)
+
+    assert "counts have changed" in page.content.decode()
+    assert _dentist(cast).keep_for_days == 365
+
+
+def test_the_agencys_keep_for_needs_eyes_on_every_client_that_inherits_it(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        access.write_bundle(
+            agency_id=cast.acme.pk,
+            user_id=cast.alice.user_id,
+            client_ids=[cast.plumber.pk],
+            bundle=None,
+            granted_by_id=None,
+            at=make.NOON,
+            ends_at=None,
+        )
+    asked = {"days": "90", "reason": REASON, "confirmed": "1", "due_then": "0"}
+
+    page = _browser(cast.alice).post("/retention/agency/", asked).content.decode()
+
+    assert "Not granted to you" in page
+    assert "Plumber" in page
+    assert _dentist(cast).keep_for_days == 365
+
+
+def test_the_agencys_keep_for_shows_what_it_makes_due_everywhere_and_is_saved(cast: Cast) -> None:
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA, at=make.now() - timedelta(days=100))
+    browser = _browser(cast.alice)
+
+    shown = browser.post("/retention/agency/", {"days": "90", "reason": REASON})
+    assert shown.context["effect"].due_then == 2
+    saved = browser.post(
+        "/retention/agency/", {"days": "90", "reason": REASON, "confirmed": "1", "due_then": "2"}
+    )
+
+    assert saved.status_code == 302
+    assert _dentist(cast).keep_for_days == 90

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,10 @@ from tests.cast import Cast
 OLD = make.NOON - timedelta(days=400)
 NEW = make.NOON - timedelta(days=3)
 ANNA, BEN = "+12125550101", "+12125550102"
+
+
+def _same(at: datetime) -> datetime:
+    return at
 
 
 def _live(client: Client) -> Client:
@@ -369,7 +374,7 @@ def test_one_clients_fault_ends_its_part_tells_somebody_and_keeps_no_other(
     for minutes in (0, 3, 6, 9):
         at = make.NOON + timedelta(minutes=minutes)
         runs.work_run(
-            agency_id=cast.acme.pk, run_id=run.pk, until=at + timedelta(minutes=1), clock=lambda at=at: at
+            agency_id=cast.acme.pk, run_id=run.pk, until=at + timedelta(minutes=1), clock=partial(_same, at)
         )
 
     with job_scope(agency_id=cast.acme.pk):
