@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
 from callprivacy.accounts.admin import site
 from callprivacy.accounts.models import Invitation, Membership, User
-from callprivacy.audit.models import Event
+from callprivacy.audit.models import Event, HouseEvent
 from callprivacy.calls.models import Call
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope, operator_scope
@@ -16,6 +19,7 @@ from tests.accounts.browsers import BACKEND, now, sign_in, signed_in
 from tests.make import PASSWORD
 
 pytestmark = pytest.mark.django_db
+FRESH = "Another-Horse-8-Battery"
 PAGES = (
     "/operator/",
     "/operator/tenancy/agency/",
@@ -133,3 +137,61 @@ def test_an_operators_sign_in_is_in_the_houses_log(people: cast.Cast, operator: 
     assert browser.get("/operator/").status_code == 200
     with operator_scope():
         assert HouseEvent.objects.filter(action="person.signed_in", at__lte=now()).exists()
+
+
+# --- how one becomes an operator ---
+
+
+def _create(email: str) -> str:
+    said = io.StringIO()
+    call_command("create_operator", email, stdout=said)
+    return said.getvalue()
+
+
+def _houses_actions() -> list[str]:
+    with operator_scope():
+        return list(HouseEvent.objects.order_by("id").values_list("action", flat=True))
+
+
+def test_a_new_operator_chooses_a_password_by_a_link_that_works_once(people: cast.Cast) -> None:
+    said = _create("Olga@platform.example")
+    link = said.split()[-1]
+    assert link.startswith("http://127.0.0.1:8000/accounts/password/reset/key/")
+    path = link.removeprefix("http://127.0.0.1:8000")
+    browser = Browser()
+    assert sign_in(browser, "olga@platform.example", "").status_code == 200
+    form = browser.get(path)["Location"]
+    assert browser.post(form, {"password1": FRESH, "password2": FRESH}).status_code == 302
+    assert sign_in(browser, "olga@platform.example", FRESH).status_code == 302
+    assert browser.get("/")["Location"] == "/operator/"
+    assert browser.get("/operator/").status_code == 200
+    assert browser.get("/clients/")["Location"] == "/operator/"
+    assert "password1" not in Browser().get(path).content.decode()
+    assert "operator.created" in _houses_actions()
+    assert User.objects.get(email="olga@platform.example").is_superuser is False
+
+
+def test_who_did_not_use_the_link_gets_another_and_the_deed_is_written_once(db: None) -> None:
+    first, second = (_create("olga@platform.example").split()[-1] for _ in range(2))
+    assert "/reset/key/" in first
+    assert "/reset/key/" in second
+    assert _houses_actions() == ["operator.created"]
+
+
+def test_a_person_of_an_agency_keeps_their_sign_in(people: cast.Cast) -> None:
+    said = _create("bob@acme.example")
+    assert "with the sign-in they have" in said
+    assert "/reset/key/" not in said
+    browser = Browser()
+    assert sign_in(browser, "bob@acme.example", PASSWORD).status_code == 302
+    assert browser.get("/operator/").status_code == 200
+    assert browser.get("/clients/").status_code == 200
+
+
+def test_no_operator_is_made_of_a_word_or_of_a_sign_in_that_is_off(people: cast.Cast) -> None:
+    with pytest.raises(CommandError, match="no e-mail address"):
+        _create("olga")
+    User.objects.filter(email="bob@acme.example").update(is_active=False)
+    with pytest.raises(CommandError, match="switched off"):
+        _create("bob@acme.example")
+    assert _houses_actions() == []

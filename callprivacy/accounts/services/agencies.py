@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils.text import slugify
@@ -92,7 +93,9 @@ def update_agency(
     for field in changed:
         setattr(agency, field, values[field])
     agency.save(update_fields=changed)
-    limits = {"before": before, "after": reveals_per_hour} if reveals_per_hour != before else {}
+    limits: dict[str, Any] = (
+        {"before": before, "after": reveals_per_hour} if reveals_per_hour != before else {}
+    )
     audit.record("agency.changed", subject=agency, by=by, at=at, fields=", ".join(changed), **limits)
 
 

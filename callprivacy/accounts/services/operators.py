@@ -1,0 +1,54 @@
+"""
+Operators of the platform: they make agencies and invite officers at /operator/, and see nothing of any caller.
+
+Only who has the machine makes one. No password passes through a terminal: a new operator gets a link that
+works once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from callprivacy.accounts.models import User
+from callprivacy.audit import services as audit
+
+
+class SwitchedOffError(ValueError):
+    """The address has a sign-in that is switched off."""
+
+
+@transaction.atomic
+def make_operator(*, email: str, name: str, at: datetime) -> User:
+    """
+    Make somebody an operator: with the sign-in that the address has, or with a new one without a password.
+
+    :raises SwitchedOffError: the sign-in is switched off.
+    """
+    email = email.strip().lower()
+    user = User.objects.select_for_update().filter(email=email).first()
+    if user is None:
+        user = User.objects.create_user(email, None, name=name, is_staff=True)
+    elif not user.is_active:
+        raise SwitchedOffError(f"The sign-in of {email} is switched off.")
+    elif user.is_staff:
+        return user
+    else:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+    audit.record_house("operator.created", at=at, person=user.pk)
+    return user
+
+
+def password_link(user: User) -> str:
+    """A link at the public address with which a person chooses a password, once; a used one opens nothing."""
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)},
+    )
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}{path}"
