@@ -484,7 +484,12 @@ def test_an_erased_persons_calls_stay_away_and_later_ones_make_a_fresh_caller(pl
         at=NOON,
     )
     with job_scope(agency_id=plumber.agency_id):
-        erasure.remove_rows(client=plumber, call_ids=[old.pk], recording_ids=[], forgotten=[old.caller_id])
+        erasure.remove_rows(
+            client=plumber,
+            call_ids=[old.pk],
+            recording_ids=list(Recording.objects.values_list("pk", flat=True)),
+            forgotten=[old.caller_id],
+        )
     for way in Way:
         assert told(plumber, fact(recording_reference=LINK), way=way) == [Taken.ERASED]
         assert told(plumber, from_file(), way=way) == [Taken.ERASED]
