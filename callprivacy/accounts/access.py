@@ -38,6 +38,7 @@ class StaffRequest(HttpRequest):
     agency: Agency
     actor: Actor
     at: datetime
+    has_several_agencies: bool
 
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponse]

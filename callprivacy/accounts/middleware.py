@@ -50,7 +50,7 @@ class RequestLogMiddleware(RequestMiddleware):
 
 
 class ScopeMiddleware:
-    """Opens the scope of the session's agency, and sets `membership`, `agency`, `actor` and `at`."""
+    """Opens the scope of the session's agency, and sets what `StaffRequest` says."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -151,6 +151,7 @@ def _send_away(request: HttpRequest, user_id: int, at: datetime) -> HttpResponse
 
 def _agency_of(request: HttpRequest, user_id: int) -> int | None:
     agencies = selectors.agency_ids_of_user(user_id)
+    cast(StaffRequest, request).has_several_agencies = len(agencies) > 1
     chosen = request.session.get(AGENCY_IN_SESSION)
     if chosen in agencies:
         return cast(int, chosen)

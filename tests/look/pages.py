@@ -252,14 +252,12 @@ def password() -> str:
 
 def sessions() -> str:
     """Return the list of one's sessions."""
-    seen = {
-        "ip": "198.51.100.7",
-        "created_at": NOON,
-        "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/146.0",
-    }
-    return _page(
-        "usersessions/usersession_list.html", sessions=[{**seen, "is_current": True}, seen], session_count=2
-    )
+    rows = [
+        {"pk": pk, "session_key": key, "ip": "198.51.100.7", "created_at": NOON, "last_seen_at": NOON}
+        for pk, key in enumerate(("here", "there"), start=1)
+    ]
+    sessions = [{"row": row, "browser": "Firefox on Linux"} for row in rows]
+    return _page("accounts/sessions.html", sessions=sessions, current="here")
 
 
 def plain(name: str) -> str:
