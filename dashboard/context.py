@@ -46,7 +46,7 @@ ENTRIES = (
 )
 
 # Pages of other apps that stand under "Proof and settings", and pages that stand under no entry.
-_IN_SETTINGS = frozenset({"people", "invite", "matrix", "person", "sees", "cell"})
+_IN_SETTINGS = frozenset({"people", "invite", "matrix", "person", "sees", "cell", "reveals", "agency"})
 _NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 
