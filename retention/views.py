@@ -17,6 +17,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.calls.selectors import masks
+from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import selectors, targets, tasks
@@ -231,12 +232,16 @@ def show_errands(request: StaffRequest, client: Client) -> HttpResponse:
         count = errands.confirm_deleted(
             client=client, errand_ids=chosen.values_list("pk", flat=True), by=request.actor, at=request.at
         )
-        messages.success(
-            request, f"Noted: {count} recording{'s are' if count != 1 else ' is'} deleted at the vendor."
-        )
+        if count:
+            noted = f"Noted: {count} recording{'s are' if count != 1 else ' is'} deleted at the vendor."
+            messages.success(request, noted)
+        else:
+            messages.warning(request, "Nothing was ticked. Tick what you have deleted at the vendor.")
         return redirect("retention:errands", client.slug)
     page = Paginator(selectors.errands_of(client), _PAGE).get_page(request.GET.get("page"))
-    return render(request, "retention/errands.html", {"client": client, "tab": "policies", "page": page})
+    rows = [{"errand": errand, "vendor": title_of(errand.provider)} for errand in page.object_list]
+    context = {"client": client, "tab": "policies", "page": page, "rows": rows}
+    return render(request, "retention/errands.html", context)
 
 
 @never_cache
@@ -249,6 +254,7 @@ def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> Ht
         raise Http404
     reference = errands.show_reference(errand=errand, by=request.actor, at=request.at)
     context = {"client": client, "tab": "policies", "errand": errand, "reference": reference}
+    context["vendor"] = title_of(errand.provider)
     return render(request, "retention/errand.html", context)
 
 

@@ -15,6 +15,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
+from callprivacy.calls.selectors.connections import title_of
 from dashboard import selectors
 
 _SHOWN = 50
@@ -41,7 +42,10 @@ def show_overview(request: StaffRequest) -> HttpResponse:
                 for day in days
             ],
         },
-        "connections": selectors.connections(request.membership, at=request.at),
+        "connections": [
+            {"row": row, "vendor": title_of(row.provider)}
+            for row in selectors.connections(request.membership, at=request.at)
+        ],
         "now": request.at,
     }
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):

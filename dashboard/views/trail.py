@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,13 @@ class Row:
         """The beginning of the root that vouches for it."""
         return bytes(self.seal.root).hex()[:8] if self.seal else ""
 
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """The details as a person reads them; the export has them as they are."""
+        return [
+            (name.replace("_", " ").capitalize(), _plain(value)) for name, value in self.event.details.items()
+        ]
+
 
 # Jobs as a person reads them; the details of a row name the job itself.
 JOBS = {
@@ -59,6 +67,17 @@ JOBS = {
     "rotate_keys": "a command (new keys)",
     "verify_audit": "a command (verify)",
 }
+
+
+_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+
+
+def _plain(value: object) -> str:
+    """One detail in words: "call_back" is "call back", False is "no", nothing is "none"."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = "none" if value is None else str(value)
+    return text.replace("_", " ") if _CODE.fullmatch(text) else text
 
 
 def words_of(action: str) -> str:
