@@ -20,6 +20,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-inbox": ("calls.sweep_inbox", 60),
     "calls-imports": ("calls.sweep_imports", 60),
     "calls-exports": ("calls.sweep_exports", 60),
+    "calls-day-keys": ("calls.sweep_day_keys", 21600),
     "calls-reveal-sample": ("calls.sample_reveals", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),

@@ -80,6 +80,6 @@ class SealingUpload(FileUploadHandler):
         files.delete(self._client_id, self._file_id)
 
 
-def opened(client_id: int, stored: Stored, *, at: datetime) -> BinaryIO:
+def opened(client_id: int, stored: Stored) -> BinaryIO:
     """The sealed file, for a look at its head."""
-    return files.open(client_id, stored.file_id, at=at)
+    return files.open(client_id, stored.file_id)

@@ -3,11 +3,12 @@ Files that nobody reads without the vault: sealed in pieces under a key of their
 
 Whoever copies the folder has noise. A piece that was cut off, swapped, repeated, changed or taken from
 another file does not open, and the last piece says that it is the last, so that a file that ends early raises
-as well. Deleting the file destroys its key, which stands at its head, wrapped by the client's key for files.
+as well. Deleting the file destroys its key, which stands at its head, wrapped by the client's key for files of
+the UTC day; that key is destroyed when the day's files are gone, and then no old copy of the folder opens either.
 
-Layout: magic (4 bytes), wrapped key (61), then pieces of `CHUNK` bytes and the tag each, the last one
-shorter. A piece's nonce is its number (11 bytes) and whether it is the last (1), as in STREAM (Hoang,
-Reyhanitabar, Rogaway, Vizar 2015); the key seals nothing else.
+Layout: magic and version (4 bytes), day (10, as 2026-11-24), wrapped key (61), then pieces of `CHUNK` bytes and
+the tag each, the last one shorter. A piece's nonce is its number (11 bytes) and whether it is the last (1), as in
+STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015); the key seals nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,15 +27,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from callprivacy.vault import services
+from callprivacy.vault import selectors, services
 from callprivacy.vault.sealing import Place, SealBrokenError, new_key
 
 CHUNK: Final = 64 * 1024
 
-_MAGIC: Final = b"CPF\x01"
+PURPOSE: Final = "file"
+
+_MAGIC: Final = b"CPF\x02"
+_DAY: Final = 10
 _WRAPPED: Final = 29 + 32
 _TAG: Final = 16
-_PURPOSE: Final = "file"
 
 
 def _path(client_id: int, file_id: uuid.UUID) -> Path:
@@ -43,6 +46,17 @@ def _path(client_id: int, file_id: uuid.UUID) -> Path:
 
 def _place(client_id: int, file_id: uuid.UUID) -> Place:
     return Place(client_id, "vault_file", "key", file_id)
+
+
+def _day_of(file: BinaryIO) -> date | None:
+    """Read a file's head up to the wrapped key: the day whose key opens it; None where it is no file of ours."""
+    head = file.read(len(_MAGIC) + _DAY)
+    if not head.startswith(_MAGIC):
+        return None
+    try:
+        return date.fromisoformat(head[len(_MAGIC) :].decode())
+    except ValueError:
+        return None
 
 
 def _sync(folder: Path) -> None:
@@ -70,13 +84,13 @@ class Writer(io.RawIOBase):
         self._target = _path(client_id, file_id)
         self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         raw = new_key()
-        wrapped = services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at).seal(
+        wrapped = services.day_key(client_id=client_id, purpose=PURPOSE, at=at).seal(
             raw, _place(client_id, file_id)
         )
         self._part = self._target.with_name(f"{file_id.hex}.{secrets.token_hex(4)}.part")
         handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(handle, "wb")
-        self._file.write(_MAGIC + wrapped)
+        self._file.write(_MAGIC + at.astimezone(UTC).date().isoformat().encode() + wrapped)
         self._aead = AESGCM(raw)
         self._pending = bytearray()
         self._number = 0
@@ -134,13 +148,16 @@ class Writer(io.RawIOBase):
 class Reader(io.RawIOBase):
     """A sealed file being read from its start; every piece is checked before a byte of it is given out."""
 
-    def __init__(self, client_id: int, file_id: uuid.UUID, *, at: datetime) -> None:
+    def __init__(self, client_id: int, file_id: uuid.UUID) -> None:
         super().__init__()
         self._file = _path(client_id, file_id).open("rb")
         try:
-            if self._file.read(len(_MAGIC)) != _MAGIC:
+            day = _day_of(self._file)
+            if day is None:
                 raise SealBrokenError("Not a sealed file.")
-            key = services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at)
+            key = selectors.day_key(selectors.client_keys(client_id), PURPOSE, day)
+            if key is None:
+                raise SealBrokenError("The key of that day's files is destroyed.")
             self._aead = AESGCM(key.unseal(self._file.read(_WRAPPED), _place(client_id, file_id)))
         except BaseException:
             self._file.close()
@@ -189,14 +206,14 @@ def write(client_id: int, file_id: uuid.UUID, stream: BinaryIO, *, at: datetime)
     return out.size
 
 
-def open(client_id: int, file_id: uuid.UUID, *, at: datetime) -> io.BufferedReader:  # noqa: A001  (files.open)
+def open(client_id: int, file_id: uuid.UUID) -> io.BufferedReader:  # noqa: A001  (files.open)
     """
     Open a client's sealed file for reading.
 
     :raises FileNotFoundError: there is none.
     :raises SealBrokenError: here or while reading: it was cut off, changed, or is another's.
     """
-    return io.BufferedReader(Reader(client_id, file_id, at=at), 4 * CHUNK)
+    return io.BufferedReader(Reader(client_id, file_id), 4 * CHUNK)
 
 
 def delete(client_id: int, file_id: uuid.UUID) -> None:
@@ -222,6 +239,15 @@ def ids(client_id: int, *, older_than: datetime) -> list[uuid.UUID]:
             else:
                 found.append(uuid.UUID(hex=path.name))
     return found
+
+
+def days(client_id: int) -> set[date]:
+    """The days whose keys a client's files need, unfinished ones as well."""
+    found = set()
+    for path in _files(client_id):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            found.add(_day_of(file))
+    return {day for day in found if day is not None}
 
 
 def _files(client_id: int) -> Iterator[Path]:

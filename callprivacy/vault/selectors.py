@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 
 from django.db import connections
 
@@ -20,6 +20,7 @@ from callprivacy.vault.models import (
 from callprivacy.vault.sealing import Key, Place, TokenKey
 
 _RANDOM = 4
+_PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
 
 class NoClientKeyError(LookupError):
@@ -160,6 +161,33 @@ def uncalled_key(keys: ClientKeys, key_id: uuid.UUID) -> Key | None:
         return None
     wrapping = generation_key(keys, row.generation)
     return Key(wrapping.unseal(bytes(row.wrapped), recording_place(keys.client_id, key_id)))
+
+
+def purpose_id(client_id: int, purpose: str) -> uuid.UUID:
+    """The id, of version 5, of a client's key for a purpose."""
+    return uuid.uuid5(_PURPOSES, f"{client_id}/{purpose}")
+
+
+def of_day(purpose: str, day: date) -> str:
+    """The purpose whose key is of one UTC day: "inbox/2026-11-24"."""
+    return f"{purpose}/{day.isoformat()}"
+
+
+def day_key(keys: ClientKeys, purpose: str, day: date) -> Key | None:
+    """Open a client's key of a purpose for a day, one query; None where it never was or is destroyed."""
+    return uncalled_key(keys, purpose_id(keys.client_id, of_day(purpose, day)))
+
+
+def key_days(client_id: int, purpose: str, *, before: date) -> list[date]:
+    """The days before one of which a client still has a key of a purpose."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT id, created_at FROM vault_recordingkey WHERE client_id = %s AND caller_id IS NULL"
+            " AND created_at < %s AND substr(id::text, 15, 1) = '5' ORDER BY created_at",
+            [client_id, datetime.combine(before, time.min, tzinfo=UTC)],
+        )
+        made = [(key_id, at.astimezone(UTC).date()) for key_id, at in cursor.fetchall()]
+    return [day for key_id, day in made if key_id == purpose_id(client_id, of_day(purpose, day))]
 
 
 def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -28,7 +28,6 @@ from callprivacy.vault.models import (
 from callprivacy.vault.sealing import Key, Place, new_key
 
 VAULT = "vault"
-_PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
 
 class CallerGoneError(LookupError):
@@ -362,11 +361,28 @@ def purpose_key(
 
     :param keys: the client's keys, where they are open already.
     """
-    key_id = uuid.uuid5(_PURPOSES, f"{client_id}/{purpose}")
+    key_id = selectors.purpose_id(client_id, purpose)
     found = selectors.uncalled_key(keys or selectors.client_keys(client_id), key_id)
     if found is not None:
         return found
     return create_recording_keys(client_id=client_id, recordings=[(key_id, None)], callers={}, at=at)[key_id]
+
+
+def day_key(*, client_id: int, purpose: str, at: datetime, keys: selectors.ClientKeys | None = None) -> Key:
+    """
+    Return a client's key of a purpose for the UTC day of `at`, made when first needed.
+
+    For what lives a few days: with the day's key every copy of it goes, also those in old backups.
+    """
+    return purpose_key(
+        client_id=client_id, purpose=selectors.of_day(purpose, at.astimezone(UTC).date()), at=at, keys=keys
+    )
+
+
+def destroy_purpose_key(*, client_id: int, purpose: str) -> bool:
+    """Destroy a client's key for a purpose ("inbox/2026-11-24"); returns whether there was one."""
+    key_id = selectors.purpose_id(client_id, purpose)
+    return bool(RecordingKey.objects.filter(client_id=client_id, id=key_id, caller_id=None).delete()[0])
 
 
 def destroy_recording_keys(*, client_id: int, recording_ids: Collection[uuid.UUID]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,14 @@ from django.conf import settings
 from django.test import override_settings
 
 from callprivacy.tenancy.models import Client
-from callprivacy.vault import files
+from callprivacy.vault import files, selectors, services
 from callprivacy.vault.sealing import SealBrokenError
 from tests import make
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
 
-HEAD = 4 + 29 + 32
+HEAD = 4 + 10 + 29 + 32
 PIECE = files.CHUNK + 16
 CANARY = b"+12025550147,"
 
@@ -42,7 +43,7 @@ def lies_at(client: Client, file_id: uuid.UUID) -> Path:
 
 
 def read(client: Client, file_id: uuid.UUID) -> bytes:
-    with files.open(client.pk, file_id, at=NOON) as file:
+    with files.open(client.pk, file_id) as file:
         return file.read()
 
 
@@ -63,7 +64,7 @@ def test_the_name_is_on_disk_as_well_as_the_content(plumber: Client, monkeypatch
         path = Path(f"/proc/self/fd/{handle}").readlink()
         synced.append((path.suffix, path.is_dir() and (path / file_id.hex).exists()))
 
-    monkeypatch.setattr(files.os, "fsync", note)
+    monkeypatch.setattr("callprivacy.vault.files.os.fsync", note)
     files.write(plumber.pk, file_id, io.BytesIO(b"x"), at=NOON)
     assert synced == [(".part", False), ("", True)]
 
@@ -137,6 +138,31 @@ def test_deleting_leaves_nothing_and_may_be_repeated(
         read(plumber, written)
 
 
+def test_a_file_says_its_day_and_opens_only_while_the_days_key_is_there(plumber: Client) -> None:
+    one, two = uuid.uuid4(), uuid.uuid4()
+    files.write(plumber.pk, one, io.BytesIO(b"one"), at=NOON)
+    files.write(plumber.pk, two, io.BytesIO(b"two"), at=NOON + timedelta(hours=12))
+    assert lies_at(plumber, two).read_bytes()[4:14] == b"2026-11-25"
+    assert files.days(plumber.pk) == {date(2026, 11, 24), date(2026, 11, 25)}
+
+    assert services.destroy_purpose_key(client_id=plumber.pk, purpose="file/2026-11-24")
+    assert not services.destroy_purpose_key(client_id=plumber.pk, purpose="file/2026-11-24")
+
+    with pytest.raises(SealBrokenError):
+        read(plumber, one)
+    assert read(plumber, two) == b"two"
+    assert selectors.key_days(plumber.pk, "file", before=date(2026, 12, 1)) == [date(2026, 11, 25)]
+
+
+def test_what_is_no_file_of_ours_needs_no_key(plumber: Client, written: uuid.UUID) -> None:
+    path = lies_at(plumber, written)
+    for content in (b"", b"CPF\x01" + bytes(80), b"CPF\x02no-day-any" + bytes(80)):
+        path.write_bytes(content)
+        assert files.days(plumber.pk) == set()
+        with pytest.raises(SealBrokenError):
+            read(plumber, written)
+
+
 def test_an_unfinished_file_is_not_there(plumber: Client, media: Path) -> None:
     file_id = uuid.uuid4()
 
@@ -156,8 +182,6 @@ def test_what_lies_too_long_is_found_and_remains_are_removed(
     left = lies_at(plumber, written).with_name("abc.0123.part")
     left.write_bytes(b"x")
     mtime = lies_at(plumber, written).stat().st_mtime
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.fromtimestamp(mtime, UTC)
     assert files.ids(plumber.pk, older_than=now - timedelta(hours=1)) == []
     assert files.ids(plumber.pk, older_than=now + timedelta(hours=1)) == [written]

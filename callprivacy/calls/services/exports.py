@@ -278,7 +278,7 @@ def open_export(*, export: CallExport, by: Actor, at: datetime) -> io.BufferedRe
         raise ExportGoneError("The file is gone. Ask for a new export.")
     audit.record("export.downloaded", subject=export, by=by, at=at, rows=export.rows)
     try:
-        return files.open(export.client_id, export.file_key, at=at)
+        return files.open(export.client_id, export.file_key)
     except FileNotFoundError:
         raise ExportGoneError("The file is gone. Ask for a new export.") from None
 

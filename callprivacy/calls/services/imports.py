@@ -267,7 +267,7 @@ def _count(
     counts: Counter[str] = Counter()
     layout = Layout.of(row)
     try:
-        with files.open(row.client_id, row.file_key or row.pk, at=at) as source:
+        with files.open(row.client_id, row.file_key or row.pk) as source:
             for _, facts in Table(source).rows(layout.for_reading(), zone=layout.zone, at=at):
                 counts["rows"] += 1
                 if isinstance(facts, RefusedError):
@@ -330,9 +330,7 @@ def run_import(
     if row is None:
         return True
     try:
-        with (
-            source() if source else files.open(row.client_id, row.file_key or import_id, at=clock()) as opened
-        ):
+        with source() if source else files.open(row.client_id, row.file_key or import_id) as opened:
             finished = _read(row, opened, clock=clock, until=until, on_batch=on_batch, workers=workers)
     except OvertakenError:
         return True
@@ -348,10 +346,6 @@ def run_import(
         with job_scope(agency_id=agency_id):
             CallImport.objects.filter(pk=row.pk, state=JobState.RUNNING).update(due_at=clock())
     return finished
-
-
-def _sealed(row: CallImport, at: datetime) -> BinaryIO:
-    return files.open(row.client_id, row.file_key or row.pk, at=at)
 
 
 def _claim(agency_id: int, import_id: uuid.UUID, at: datetime) -> CallImport | None:

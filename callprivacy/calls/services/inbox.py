@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -51,7 +52,7 @@ from callprivacy.work import services as work
 
 log = logger(__name__)
 
-_PURPOSE: Final = "inbox"
+PURPOSE: Final = "inbox"
 REJECTED_FOR: Final = timedelta(days=7)
 BATCH: Final = 250
 JOB: Final = Actor.job("calls.process_inbox")
@@ -138,7 +139,7 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     event_key = provider.event_key(delivery.body) or digest_key(delivery.body)
     digest = keys.tokens.digest("inbox", str(door.connection_id), event_key)
     row_id = UUID(bytes=digest[:16])
-    key = vault_services.purpose_key(client_id=door.client_id, purpose=_PURPOSE, at=at, keys=keys)
+    key = vault_services.day_key(client_id=door.client_id, purpose=PURPOSE, at=at, keys=keys)
     plain = _packed(header(delivery.headers, "Content-Type"), delivery.body)
     row = Inbox(
         id=row_id,
@@ -262,20 +263,24 @@ def _claim(*, agency_id: int, at: datetime, limit: int) -> list[_Claimed]:
         Inbox.objects.filter(pk__in=[row.pk for row in rows]).update(
             attempts=F("attempts") + 1, due_at=at + _LEASE
         )
-        return _opened(rows, at)
+        return _opened(rows)
 
 
-def _opened(rows: Collection[Inbox], at: datetime) -> list[_Claimed]:
+def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
     """Open each row; keys stay in this scope."""
-    keys: dict[int, Key | None] = {}
-    for client_id in {row.client_id for row in rows}:
-        try:
-            keys[client_id] = vault_services.purpose_key(client_id=client_id, purpose=_PURPOSE, at=at)
-        except (vault.NoClientKeyError, SealBrokenError):
-            keys[client_id] = None
+    days: dict[int, set[date]] = defaultdict(set)
+    for row in rows:
+        days[row.client_id].add(_day(row))
+    keys: dict[tuple[int, date], Key | None] = {}
+    for client_id, of_client in days.items():
+        with suppress(vault.NoClientKeyError, SealBrokenError):
+            opened = vault.client_keys(client_id)
+            for day in of_client:
+                with suppress(SealBrokenError):
+                    keys[client_id, day] = vault.day_key(opened, PURPOSE, day)
     claimed = []
     for row in rows:
-        content_type, body = _open(row, keys[row.client_id])
+        content_type, body = _open(row, keys.get((row.client_id, _day(row))))
         claimed.append(
             _Claimed(
                 row.pk,
@@ -289,6 +294,11 @@ def _opened(rows: Collection[Inbox], at: datetime) -> list[_Claimed]:
             )
         )
     return claimed
+
+
+def _day(row: Inbox) -> date:
+    """The day whose key sealed it."""
+    return row.received_at.astimezone(UTC).date()
 
 
 def _open(row: Inbox, key: Key | None) -> tuple[str, bytes | None]:
@@ -472,6 +482,21 @@ def discard_rejected(*, client: Client, seen: int, by: Actor, at: datetime) -> i
         audit.record("inbox.discarded", subject=client, by=by, at=at, count=count)
     _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)
     return count
+
+
+def days_left(*, client_id: int, days: Collection[date]) -> set[date]:
+    """Those of these days from which a client's inbox still has events; in the agency's scope."""
+    return {
+        day
+        for day in days
+        if Inbox.objects.filter(
+            client_id=client_id, received_at__gte=_start(day), received_at__lt=_start(day + timedelta(days=1))
+        ).exists()
+    }
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def purge(*, agency_id: int, at: datetime) -> int:

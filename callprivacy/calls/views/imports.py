@@ -131,7 +131,7 @@ def _create(
     stored = cast(SealedUpload, form.cleaned_data["file"]).stored
     connection = form.cleaned_data["connection"]
     try:
-        with opened(client.pk, stored, at=request.at) as source:
+        with opened(client.pk, stored) as source:
             header = Table(source).header
     except UnparsableError as error:
         form.add_error("file", str(error))
@@ -203,7 +203,7 @@ def _preview(row: CallImport, client: Client, *, at: datetime) -> Preview:
     header: tuple[str, ...] = ()
     columns, rows, recoded = None, [], 0
     try:
-        with files.open(client.pk, row.file_key or row.pk, at=at) as source:
+        with files.open(client.pk, row.file_key or row.pk) as source:
             table = Table(source)
             header = table.header
             reading = layout.for_reading()
