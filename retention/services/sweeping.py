@@ -29,8 +29,11 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
 
     Keys younger than a day are left alone: their rows may be about to be written. Where very many keys have no row
     nothing is destroyed, because then rather the rows are missing: a database that was restored or is not the right
-    one. Somebody is told instead. Returns how many were removed.
+    one. Somebody is told instead. Returns how many were removed; none where the client is gone.
     """
+    with job_scope(agency_id=agency_id):
+        if not Client.objects.filter(pk=client_id).exists():
+            return 0
     ended = vault.expire_tombstones(client_id=client_id, on=at.date())
     idle = _sweep_idle(agency_id, client_id, at)
     callers, seen_callers = _orphans(_caller_pages(client_id, at), agency_id, erasure.without_row, client_id)

@@ -315,7 +315,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "run state cutoff keep_for_days calls_due recordings_due callers_due calls_erased",
-            "recordings_erased callers_erased leased_until finished_at",
+            "recordings_erased callers_erased failures leased_until finished_at",
         ),
     ),
     "retention.Errand": Table(
