@@ -16,6 +16,8 @@ from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.work import selectors as work
+from dashboard.access import may_remove_demo
+from dashboard.views import mail
 
 _SWITCHER_SHOWS = 50
 
@@ -51,10 +53,10 @@ _NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context of templates/base.html; empty for who has not signed in or works outside an agency."""
+    """Context of templates/base.html; for who has not signed in or works outside an agency only where mail is."""
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
-        return {}
+        return {"mail_url": _url("dashboard:mail")} if mail.is_here(request) else {}
     at = request.at  # type: ignore[attr-defined]
     match = request.resolver_match
     slug = str(match.kwargs.get("slug", "")) if match else ""
@@ -84,6 +86,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "may_here": here,
         "bell_count": work.unread_count(membership),
         "is_demo": membership.agency.is_demo,
+        "may_remove_demo": may_remove_demo(membership),
         "new_menu": _new_menu(membership, slug if Permission.MANAGE_CONNECTIONS in here else ""),
         "membership": membership,
     }

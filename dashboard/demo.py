@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.providers.base import CallFacts
-from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.enums import Answerer, PartyRole, Sector
 
 AGENCY = "Northlight"
 MAIL = "@northlight.example"
@@ -223,6 +223,82 @@ GRANTED: dict[Role, tuple[str, ...]] = {
     Role.CALL_CENTRE_HEAD: ("lone-star-hvac",),
 }
 
+# Clients whose calls are kept for sixty days, for the live one expired calls leave already.
+KEEP_FOR_DAYS = 60
+OBSERVED_POLICY = "harbor-dental"
+LIVE_POLICY = "prairie-auto"
+
+# A client whose tracker has said nothing for so many days.
+SILENT = {"hudson-movers": 2}
+
+# Clients whose trackers have sent events that cannot be read, and how many.
+UNREADABLE = {"magnolia-dental": 2, "bayline-law": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the agency and a client have agreed; None where the paper is missing."""
+
+    contract_on: date
+    dpa_on: date | None
+    measure_as: PartyRole = PartyRole.PROCESSOR
+    record_as: PartyRole = PartyRole.PROCESSOR
+    contact_as: PartyRole = PartyRole.PROCESSOR
+    answered_by: Answerer = Answerer.AFTER_APPROVAL
+    breach_notice_hours: int = 24
+    instructions: str = ""
+
+
+AGREEMENTS = {
+    "harbor-dental": Agreement(
+        date(2024, 3, 1),
+        date(2024, 3, 1),
+        instructions="Health details may be spoken. Nobody outside the account's team listens.",
+    ),
+    "sunset-plumbing": Agreement(date(2023, 9, 18), date(2023, 10, 2)),
+    "bayline-law": Agreement(
+        date(2025, 1, 13),
+        date(2025, 1, 13),
+        answered_by=Answerer.CLIENT,
+        instructions="Calls may be privileged. Recordings are for the firm alone.",
+    ),
+    "lakeshore-roofing": Agreement(date(2024, 6, 3), date(2024, 6, 10)),
+    "prairie-auto": Agreement(date(2022, 11, 7), date(2023, 1, 9)),
+    "lone-star-hvac": Agreement(date(2024, 4, 22), date(2024, 4, 22), measure_as=PartyRole.JOINT),
+    "magnolia-dental": Agreement(date(2025, 5, 5), date(2025, 5, 12)),
+    "coral-homes": Agreement(date(2024, 8, 19), date(2024, 8, 19), answered_by=Answerer.AGENCY),
+    "gulf-legal": Agreement(date(2025, 10, 6), None),
+    "hudson-movers": Agreement(date(2023, 2, 27), None, answered_by=Answerer.AGENCY),
+    "lindenhof": Agreement(
+        date(2024, 1, 15),
+        date(2024, 1, 15),
+        measure_as=PartyRole.JOINT,
+        answered_by=Answerer.AFTER_APPROVAL,
+        breach_notice_hours=12,
+        instructions="No recording before the caller has agreed.",
+    ),
+    "atelier-canal": Agreement(
+        date(2024, 9, 2),
+        date(2024, 9, 2),
+        contact_as=PartyRole.CONTROLLER,
+        breach_notice_hours=12,
+    ),
+}
+
+_ENGLISH = "This call may be recorded so that we can serve you better. Please tell us if you do not agree."
+_ALL_PARTIES = (
+    "This call is recorded. If you stay on the line, you agree. Press 2 to talk without a recording."
+)
+_GERMAN = "Wir möchten das Gespräch aufzeichnen. Wenn Sie zustimmen, drücken Sie bitte die Eins."
+# What a caller hears, by client; the others announce nothing that the agency knows of.
+_ANNOUNCED = {
+    "harbor-dental": _ALL_PARTIES,
+    "sunset-plumbing": _ENGLISH,
+    "lone-star-hvac": _ENGLISH,
+    "coral-homes": _ALL_PARTIES,
+    "lindenhof": _GERMAN,
+}
+
 _SOURCES = (
     ("Google Ads", "cpc", 36),
     ("Google Organic", "organic", 22),
@@ -232,6 +308,8 @@ _SOURCES = (
     ("Direct", "", 8),
     ("Print", "offline", 4),
 )
+_ADVERTISED = frozenset({"cpc", "paid social"})
+_PLACED = frozenset({"local", "offline"})
 _CAMPAIGNS = {
     Sector.DENTAL: ("Implants", "Emergency dentist", "Whitening"),
     Sector.HOME: ("Emergency repair", "Spring check", "Financing"),
@@ -250,8 +328,71 @@ _RECORDED = 0.62
 _ELSEWHERE = ("206", "303", "404", "602", "615", "702", "718", "808", "919", "972")
 
 
+@dataclass(frozen=True, slots=True)
+class DemoNumber:
+    """What is known of one of a client's tracking numbers; `tested` days before the demo, if ever."""
+
+    label: str
+    source: str
+    campaign: str
+    target_site: str
+    records: bool
+    announcement: str
+    announced_from: date | None
+    tested: int | None
+
+
+def numbers_of(client: DemoClient) -> dict[str, DemoNumber]:
+    """
+    What is known of each tracking number. Where words are announced the ads' and the website's number
+    announce them; the third number was forgotten, as in life.
+    """
+    words = _ANNOUNCED.get(client.slug, "")
+    ads, website, profile = tracking_numbers(client)
+    site, since = f"{client.slug}.example", date(2025, 11, 3) if words else None
+    campaign = _CAMPAIGNS[client.sector][0]
+    return {
+        ads: DemoNumber("Ads", "Google Ads", campaign, site, True, words, since, 21 if words else None),
+        website: DemoNumber("Website", "Google Organic", "", site, True, words, since, None),
+        profile: DemoNumber("Profile and print", "Google Business Profile", "", "", True, "", None, None),
+    }
+
+
+def heard_at(client: DemoClient, *, at: datetime) -> datetime:
+    """When a client's tracker sent something last: within hours, or before it fell silent."""
+    position = [other.slug for other in CLIENTS].index(client.slug)
+    return at - timedelta(days=SILENT.get(client.slug, 0), minutes=6 + 17 * position)
+
+
+def newest_call(client: DemoClient, *, at: datetime) -> CallFacts:
+    """The call that the tracker told of last."""
+    started_at = heard_at(client, at=at).replace(microsecond=0) - timedelta(seconds=150)
+    return CallFacts(
+        started_at=started_at,
+        direction=Direction.INBOUND,
+        seconds=142,
+        outcome=Outcome.ANSWERED,
+        caller=f"+1{client.prefix}5550142" if client.country == "US" else _local(client, 142),
+        tracking_number=tracking_numbers(client)[0],
+        source="Google Ads",
+        medium="cpc",
+        region=client.region,
+        country=client.country,
+        references=(("call", f"demo-{client.slug}-newest"),),
+    )
+
+
+def unreadable_of(client: DemoClient, *, at: datetime) -> list[tuple[datetime, dict[str, str]]]:
+    """What a workflow tool between a tracker and us sent without the call's id, and when it came."""
+    last = heard_at(client, at=at)
+    moments = [last - timedelta(hours=2 * back) for back in range(UNREADABLE.get(client.slug, 0), 0, -1)]
+    return [
+        (moment, {"SentBy": "workflow", "SentAt": moment.isoformat(timespec="seconds")}) for moment in moments
+    ]
+
+
 def tracking_numbers(client: DemoClient) -> list[str]:
-    """Three numbers that the client's ads show."""
+    """Three numbers that the client shows: in ads, on its website, in its profile and in print."""
     if client.country == "US":
         return [f"+1{client.prefix}55501{last:02d}" for last in (10, 20, 30)]
     return [_local(client, last) for last in (110, 220, 330)]
@@ -273,7 +414,7 @@ def calls_of(client: DemoClient, *, until: date) -> Iterator[CallFacts]:
     zone = ZoneInfo(client.zone)
     tracking = tracking_numbers(client)
     known: list[str] = []
-    for back in range(DAYS, 0, -1):
+    for back in range(DAYS, SILENT.get(client.slug, 0), -1):
         day = until - timedelta(days=back)
         expected = client.calls_a_day * _WEEKDAYS[day.weekday()]
         count = max(0, round(chance.gauss(expected, expected**0.5)))
@@ -311,9 +452,9 @@ def _call(
         outcome=outcome,
         caller=number,
         caller_withheld=withheld,
-        tracking_number=chance.choice(tracking),
+        tracking_number=tracking[0 if medium in _ADVERTISED else 2 if medium in _PLACED else 1],
         source=source,
-        campaign=chance.choice(_CAMPAIGNS[client.sector]) if medium in {"cpc", "paid social"} else "",
+        campaign=chance.choice(_CAMPAIGNS[client.sector]) if medium in _ADVERTISED else "",
         medium=medium,
         region=client.region,
         country=client.country,

@@ -2,80 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import base64
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, models
+from django.utils.text import slugify
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies, grants
 from callprivacy.audit import services as audit
-from callprivacy.calls.services import intake
+from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.providers.base import Delivery
+from callprivacy.calls.services import connections, inbox, intake, numbers
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import AtEnd
 from callprivacy.tenancy.models import Agency, AgencyOwned, Client, ClientOwned, PublicKey
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, operator_scope
 from callprivacy.vault import files
 from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import TokenKey
+from callprivacy.work import services as work
+from callprivacy.work.models import Period
 from dashboard import demo
+from retention import targets
+from retention.services import policies
 
-_BATCH = 5_000
+_BATCH: Final = 5_000
+_MAKER: Final = Actor.job("dashboard.demo")
+_MADE: Final = "made"
 
 
 class DemoExistsError(ValueError):
-    """There is a demo already."""
+    """There is a demo already, or none can be made now; the text says which."""
+
+
+def find_demo() -> int | None:
+    """The id of the agency that was made as the demo, finished or not. Called outside any scope."""
+    with operator_scope():
+        return (
+            Agency.objects.filter(slug=slugify(demo.AGENCY), is_demo=True)
+            .values_list("pk", flat=True)
+            .first()
+        )
+
+
+def what_there_is() -> str:
+    """For the first start: "nothing", a demo that is "unfinished", the "demo", or an "agency" of somebody."""
+    with operator_scope():
+        if Agency.objects.filter(is_demo=False).exists():
+            return "agency"
+    found = find_demo()
+    if found is None:
+        return "nothing"
+    return "demo" if _is_finished(found) else "unfinished"
 
 
 def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -> Agency:
     """
-    Make the invented agency with its clients, people and ninety days of calls.
+    Make the invented agency with its clients, people and ninety days of calls; what an interrupted attempt
+    left is removed first. Called outside any scope.
 
     :param password: every demo person's; the caller prints it once.
     :param progress: told each client's name before its calls are taken in.
-    :raises DemoExistsError: an agency of that name exists.
+    :raises DemoExistsError: there is a finished one, one is just being made or removed, or an agency of its
+        name is no demo.
     """
-    by = Actor.job("dashboard.demo")
-    try:
-        agency = agencies.create_agency(name=demo.AGENCY, time_zone=demo.ZONE, by=by, at=at, is_demo=True)
-    except agencies.SlugTakenError as error:
-        raise DemoExistsError("There is a demo already.") from error
-    people = _make_people(agency, password, at)
-    for about in demo.CLIENTS:
-        progress(about.name)
-        client = _make_client(agency, about, by, at)
-        facts = list(demo.calls_of(about, until=at.astimezone(ZoneInfo(about.zone)).date()))
-        for start in range(0, len(facts), _BATCH):
-            intake.take_in(
-                client=client,
-                provider=about.provider,
-                connection_id=None,
-                facts=facts[start : start + _BATCH],
-                way=intake.Way.IMPORT,
-                at=at,
+    with _alone(wait=False):
+        left = find_demo()
+        if left is not None:
+            if _is_finished(left):
+                raise DemoExistsError("There is a demo already.")
+            _remove(left, by=_MAKER, at=at)
+        try:
+            agency = agencies.create_agency(
+                name=demo.AGENCY, time_zone=demo.ZONE, by=_MAKER, at=at, is_demo=True
             )
-    with job_scope(agency_id=agency.pk):
-        for role, slugs in demo.GRANTED.items():
-            for client in Client.objects.filter(slug__in=slugs):
-                grants.set_bundle(
-                    membership=people[role], client=client, bundle=role, by=by, at=at, ends_at=None
-                )
+        except agencies.SlugTakenError as error:
+            raise DemoExistsError(f"An agency is called {demo.AGENCY}, and it is no demo.") from error
+        people = _make_people(agency, password, at)
+        for about in demo.CLIENTS:
+            progress(about.name)
+            _fill_client(_make_client(agency, about, at), about, at)
+        inbox.process_batch(agency_id=agency.pk, at=at)
+        with job_scope(agency_id=agency.pk):
+            for role, slugs in demo.GRANTED.items():
+                for client in Client.objects.filter(slug__in=slugs):
+                    grants.set_bundle(
+                        membership=people[role], client=client, bundle=role, by=_MAKER, at=at, ends_at=None
+                    )
+            _set_policies(signed_by=people[Role.OFFICER].user_id, at=at)
+            work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at)
     return agency
 
 
+@contextmanager
+def _alone(*, wait: bool) -> Iterator[None]:
+    """
+    Let nobody else make or remove the demo meanwhile; the lock ends with the connection.
+
+    :raises DemoExistsError: somebody does, and we do not wait.
+    """
+    with connection.cursor() as cursor:
+        if wait:
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended('dashboard.demo', 0))")
+        else:
+            cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('dashboard.demo', 0))")
+            if not cursor.fetchone()[0]:
+                raise DemoExistsError("The demo is just being made or removed. Wait a minute.")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended('dashboard.demo', 0))")
+
+
+def _is_finished(agency_id: int) -> bool:
+    with job_scope(agency_id=agency_id):
+        return Period.objects.filter(agency_id=agency_id, job=_MAKER.name, period=_MADE).exists()
+
+
 def _make_people(agency: Agency, password: str, at: datetime) -> dict[Role, Membership]:
-    people = {}
-    for name, short, role in demo.PEOPLE:
-        user = User.objects.create_user(f"{short}{demo.MAIL}", password, name=name)
-        with job_scope(agency_id=agency.pk):
-            people[role] = Membership.objects.create(agency=agency, user=user, role=role, created_at=at)
-    return people
-
-
-def _make_client(agency: Agency, about: demo.DemoClient, by: Actor, at: datetime) -> Client:
+    """All in one transaction: a person without a membership would not be found again."""
     with job_scope(agency_id=agency.pk):
-        return agencies.create_client(
+        people = {}
+        for name, short, role in demo.PEOPLE:
+            user = User.objects.create_user(f"{short}{demo.MAIL}", password, name=name)
+            people[role] = Membership.objects.create(agency=agency, user=user, role=role, created_at=at)
+        return people
+
+
+def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client:
+    agreed = demo.AGREEMENTS[about.slug]
+    with job_scope(agency_id=agency.pk):
+        client = agencies.create_client(
             agency=agency,
             slug=about.slug,
             name=about.name,
@@ -86,9 +156,114 @@ def _make_client(agency: Agency, about: demo.DemoClient, by: Actor, at: datetime
             places=[(about.country, about.region)],
             brand_colour=about.colour,
             policy_url=f"https://{about.slug}.example/privacy",
-            by=by,
+            by=_MAKER,
             at=at,
         )
+        agencies.update_engagement(
+            client=client,
+            measure_as=agreed.measure_as,
+            record_as=agreed.record_as,
+            contact_as=agreed.contact_as,
+            contract_on=agreed.contract_on,
+            dpa_on=agreed.dpa_on,
+            instructions=agreed.instructions,
+            answered_by=agreed.answered_by,
+            breach_notice_hours=agreed.breach_notice_hours,
+            at_end=AtEnd.ERASE,
+            by=_MAKER,
+            at=at,
+        )
+    return client
+
+
+def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> None:
+    """Its connection, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
+    facts = list(demo.calls_of(about, until=at.astimezone(ZoneInfo(about.zone)).date()))
+    secret = secrets.token_hex(16)
+    door: Connection | None = None
+    if about.provider in PROVIDERS:
+        facts.append(demo.newest_call(about, at=at))
+        door = _make_connection(client, about, secret, at)
+    for start in range(0, len(facts), _BATCH):
+        intake.take_in(
+            client=client,
+            provider=about.provider,
+            connection_id=door.pk if door else None,
+            facts=facts[start : start + _BATCH],
+            way=intake.Way.IMPORT,
+            at=at,
+        )
+    with job_scope(agency_id=client.agency_id):
+        if door is not None:
+            Connection.objects.filter(pk=door.pk).update(
+                events=len(facts), last_event_at=demo.heard_at(about, at=at)
+            )
+        known = demo.numbers_of(about)
+        for number in TrackingNumber.objects.for_client(client):
+            _describe(number, known[number.number], at)
+    if door is not None:
+        for received_at, params in demo.unreadable_of(about, at=at):
+            _deliver(door, secret, params, received_at)
+
+
+def _make_connection(client: Client, about: demo.DemoClient, secret: str, at: datetime) -> Connection:
+    provider = PROVIDERS[about.provider]
+    with job_scope(agency_id=client.agency_id):
+        return connections.create_connection(
+            client=client, provider=provider.name, name=provider.title, secret=secret, by=_MAKER, at=at
+        )
+
+
+def _describe(number: TrackingNumber, known: demo.DemoNumber, at: datetime) -> None:
+    numbers.describe_number(
+        number=number,
+        facts={
+            "label": known.label,
+            "source": known.source,
+            "campaign": known.campaign,
+            "target_site": known.target_site,
+            "records": known.records,
+            "announcement": known.announcement,
+            "announced_from": known.announced_from,
+            "tested_at": None if known.tested is None else at - timedelta(days=known.tested),
+        },
+        by=_MAKER,
+        at=at,
+    )
+
+
+def _deliver(door: Connection, secret: str, params: Mapping[str, str], received_at: datetime) -> None:
+    """Bring a form to a Twilio connection's door, signed as Twilio signs with HMAC-SHA256."""
+    url = f"{settings.CALLPRIVACY_URL}/hooks/{door.provider}/{door.key}/"
+    signed = url + "".join(name + params[name] for name in sorted(params))
+    signature = base64.b64encode(TokenKey(secret.encode()).token(signed)).decode()
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Twilio-Signature": signature,
+        "X-Twilio-Webhooks-Signature-Settings": "algorithm=HMAC_SHA256",
+    }
+    inbox.receive_event(
+        provider=PROVIDERS[door.provider],
+        key=door.key,
+        delivery=Delivery(urlencode(params).encode(), headers, url),
+        at=received_at,
+    )
+
+
+def _set_policies(*, signed_by: int, at: datetime) -> None:
+    """Shorten two clients' keep-for once their calls are in, and let the one's expired calls leave."""
+    for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY):
+        client = Client.objects.select_related("agency").get(slug=slug)
+        policies.set_client_days(
+            client=client,
+            days=demo.KEEP_FOR_DAYS,
+            reason="The demo's policy for this client.",
+            by=_MAKER,
+            at=at,
+        )
+        if slug == demo.LIVE_POLICY:
+            due = targets.CALLS.count(client, tenancy.cutoff_of(client, at))
+            policies.go_live(client=client, shown=due, signed_by=signed_by, at=at)
 
 
 class NotADemoError(ValueError):
@@ -103,10 +278,17 @@ def remove_demo(*, agency_id: int, by: Actor, at: datetime) -> None:
 
     :raises NotADemoError: the agency is none.
     """
+    with _alone(wait=True):
+        _remove(agency_id, by=by, at=at)
+        _forget_first_start()
+
+
+def _remove(agency_id: int, *, by: Actor, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
         if not Agency.objects.filter(pk=agency_id, is_demo=True).exists():
             raise NotADemoError("This agency is not a demo.")
         audit.record("demo.removing", by=by, at=at)
+        Period.objects.filter(agency_id=agency_id, job=_MAKER.name, period=_MADE).remove()
         client_ids = list(Client.objects.values_list("pk", flat=True))
         user_ids = list(Membership.objects.values_list("user_id", flat=True))
     for client_id in client_ids:
@@ -121,6 +303,13 @@ def remove_demo(*, agency_id: int, by: Actor, at: datetime) -> None:
         invented = User.objects.filter(pk__in=user_ids, email__endswith=demo.MAIL, is_staff=False)
         invented.delete()
         Agency.objects.filter(pk=agency_id).remove()
+
+
+def _forget_first_start() -> None:
+    """What `make run` keeps of the demo: its logins, and that the first start is over unless for an agency."""
+    (settings.CALLPRIVACY_STATE / "demo.txt").unlink(missing_ok=True)
+    if what_there_is() != "agency":
+        (settings.CALLPRIVACY_STATE / "started-with").unlink(missing_ok=True)
 
 
 def _tables() -> list[str]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("mail/", mail.show_mail, name="mail"),
     path("demo/remove/", demo.remove_demo, name="remove_demo"),
+    path("demo/removed/", demo.show_removed, name="demo_removed"),
     path("trail/", trail.trail, name="trail"),
     path("trail/verify/", trail.trail_verify, name="trail_verify"),
     path("trail/bundle/", trail.trail_export, name="trail_export"),

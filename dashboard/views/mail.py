@@ -39,12 +39,13 @@ class Letter:
 @require_GET
 def show_mail(request: HttpRequest) -> HttpResponse:
     """The newest mails, or 404 wherever mail goes to a server or the reader comes from elsewhere."""
-    if not _is_here(request):
+    if not is_here(request):
         raise Http404
     return render(request, "dashboard/mail.html", {"letters": _letters(settings.CALLPRIVACY_MAIL_FOLDER)})
 
 
-def _is_here(request: HttpRequest) -> bool:
+def is_here(request: HttpRequest) -> bool:
+    """Whether the page answers this request: mail is written to files, and the reader is on this machine."""
     if not settings.CALLPRIVACY_MAIL_IS_FILES or settings.CALLPRIVACY_URL.startswith("https:"):
         return False
     if settings.CALLPRIVACY_PROXY_COUNT:

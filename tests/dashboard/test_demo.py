@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
+from django.test import Client as Browser
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, User
-from callprivacy.calls.models import Call, Recording
-from callprivacy.tenancy.models import Client
+from callprivacy.audit.models import Event
+from callprivacy.calls.enums import InboxState
+from callprivacy.calls.kinds import INBOX_REJECTED
+from callprivacy.calls.models import Call, Connection, ConnectionSecret, Inbox, Recording, TrackingNumber
+from callprivacy.calls.services import intake
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import job_scope
-from dashboard import demo, services
+from callprivacy.vault import files
+from callprivacy.work.models import Item
+from dashboard import demo, services, tasks
+from retention import targets
+from retention.models import GoLive
 from tests import make
+from tests.accounts.browsers import signed_in
+from tests.cast import Cast
 
 FICTION = re.compile(r"\+1\d{3}55501\d\d|\+442079460\d{3}|\+493023125\d{3}|\+3319900\d{4}")
 
@@ -48,9 +67,46 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "DAYS", 3)
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, settings: Settings) -> Path:
+    """A state folder after a first start with the demo."""
+    settings.CALLPRIVACY_STATE = tmp_path
+    (tmp_path / "demo.txt").write_text("logins", encoding="ascii")
+    (tmp_path / "started-with").write_text("demo\n", encoding="ascii")
+    return tmp_path
+
+
+def _make(at: datetime = make.NOON) -> Agency:
+    return services.make_demo(password=make.PASSWORD, at=at, progress=lambda _name: None)
+
+
+def _kept(state: Path) -> list[str]:
+    return sorted(
+        file.name for file in state.iterdir() if file.suffix == ".txt" or file.name == "started-with"
+    )
+
+
+def _vault_rows() -> int:
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM vault_caller) + (SELECT count(*) FROM vault_clientkey WHERE client_id > 0)"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _rows_of(agency: Agency) -> tuple[int, int, int]:
+    with job_scope(agency_id=agency.pk):
+        return (Call.objects.count(), Client.objects.count(), Membership.objects.count())
+
+
+def _person(agency: Agency, role: Role) -> Membership:
+    with job_scope(agency_id=agency.pk):
+        return Membership.objects.select_related("user").get(role=role)
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small")
-def test_the_demo_is_made_once_and_removed_as_a_whole() -> None:
+def test_the_demo_is_made_once_and_removed_as_a_whole(state: Path) -> None:
     told: list[str] = []
     agency = services.make_demo(password=make.PASSWORD, at=make.NOON, progress=told.append)
     with job_scope(agency_id=agency.pk):
@@ -58,19 +114,130 @@ def test_the_demo_is_made_once_and_removed_as_a_whole() -> None:
         assert Membership.objects.count() == 8
         assert Call.objects.count() > 300
         assert Recording.objects.exclude(state="withheld").count() == 0
-    with pytest.raises(services.DemoExistsError):
-        services.make_demo(password=make.PASSWORD, at=make.NOON, progress=told.append)
+    assert services.what_there_is() == "demo"
+    with pytest.raises(services.DemoExistsError, match="already"):
+        _make()
+    assert len(told) == 12
 
     services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
 
-    with connections["vault"].cursor() as cursor:
-        cursor.execute(
-            "SELECT (SELECT count(*) FROM vault_caller) + (SELECT count(*) FROM vault_clientkey WHERE client_id > 0)"
-        )
-        assert cursor.fetchone()[0] == 0
-    with job_scope(agency_id=agency.pk):
-        assert (Call.objects.count(), Client.objects.count(), Membership.objects.count()) == (0, 0, 0)
+    assert _vault_rows() == 0
+    assert _rows_of(agency) == (0, 0, 0)
     assert not User.objects.filter(email__endswith="@northlight.example").exists()
+    assert services.what_there_is() == "nothing"
+    assert _kept(state) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_an_interrupted_demo_is_removed_and_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_in, taken = intake.take_in, []
+
+    def crash_after_three(**facts: Any) -> list[intake.Taken]:
+        taken.append(facts["client"].slug)
+        if len(taken) > 3:
+            raise ConnectionError
+        return take_in(**facts)
+
+    monkeypatch.setattr(intake, "take_in", crash_after_three)
+    with pytest.raises(ConnectionError):
+        _make()
+    first = services.find_demo()
+    assert first is not None
+    assert services.what_there_is() == "unfinished"
+    monkeypatch.setattr(intake, "take_in", take_in)
+
+    agency = _make()
+
+    assert agency.pk != first
+    assert services.find_demo() == agency.pk
+    assert services.what_there_is() == "demo"
+    with job_scope(agency_id=first):
+        assert (Client.objects.count(), Call.objects.count()) == (0, 0)
+    calls, clients, people = _rows_of(agency)
+    assert (calls > 300, clients, people) == (True, 12, 8)
+    assert User.objects.filter(email__endswith=demo.MAIL).count() == 8
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_a_removal_that_was_cut_off_leaves_an_unfinished_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = _make()
+
+    def crash(_client_id: int) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "delete_all", crash)
+        with pytest.raises(OSError):  # noqa: PT011  (ours, without a text)
+            services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
+
+    assert services.what_there_is() == "unfinished"
+    services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
+    assert services.what_there_is() == "nothing"
+
+
+@pytest.mark.django_db
+def test_an_agency_of_somebody_by_that_name_is_left_alone() -> None:
+    agency = make.agency(demo.AGENCY)
+
+    with pytest.raises(services.DemoExistsError, match="no demo"):
+        _make()
+
+    assert services.find_demo() is None
+    assert services.what_there_is() == "agency"
+    with job_scope(agency_id=agency.pk):
+        assert Agency.objects.filter(pk=agency.pk).exists()
+
+
+@pytest.mark.django_db
+def test_the_demo_has_life_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "CLIENTS", tuple(_quiet(client) for client in demo.CLIENTS))
+    agency = _make()
+
+    with job_scope(agency_id=agency.pk):
+        doors = list(Connection.objects.select_related("client"))
+        heard = {door.client.slug: door.last_event_at for door in doors}
+        yesterday = make.NOON - timedelta(hours=24)
+        silent = {slug for slug, at in heard.items() if at is None or at < yesterday}
+        rejected = {door.client.slug: door.rejected for door in doors if door.rejected}
+        items = dict(Item.objects.filter(kind=INBOX_REJECTED).values_list("client__slug", "count"))
+        observed, live = (
+            Client.objects.select_related("agency").get(slug=slug)
+            for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY)
+        )
+        due = [
+            targets.CALLS.count(client, tenancy.cutoff_of(client, make.NOON)) for client in (observed, live)
+        ]
+        numbers = list(TrackingNumber.objects.all())
+        agreed = Engagement.objects.exclude(contract_on=None)
+
+        assert len(doors) == 11
+        assert ConnectionSecret.objects.count() == 11
+        assert silent == set(demo.SILENT)
+        assert rejected == items == {"magnolia-dental": 2, "bayline-law": 1}
+        assert set(Inbox.objects.values_list("state", flat=True)) == {InboxState.REJECTED}
+        assert (observed.keep_for_days, observed.retention_state) == (60, RetentionState.OBSERVE)
+        assert (live.keep_for_days, live.retention_state) == (60, RetentionState.LIVE)
+        assert all(one.calls > 0 for one in due)
+        assert GoLive.objects.get().calls_due == due[1].calls
+        assert len(numbers) == 36
+        assert all(number.label and number.source for number in numbers)
+        assert 0 < sum(bool(number.announcement) for number in numbers) < 36
+        assert (agreed.count(), agreed.filter(dpa_on=None).count()) == (12, 2)
+        assert Event.objects.filter(action__startswith="reveal").count() == 0
+
+
+def _quiet(client: demo.DemoClient) -> demo.DemoClient:
+    return replace(client, calls_a_day=1.5)
+
+
+def test_the_newest_call_is_of_fiction_too() -> None:
+    for client in demo.CLIENTS:
+        if client.provider != "generic":
+            fact = demo.newest_call(client, at=make.NOON)
+            assert FICTION.fullmatch(fact.caller or "")
+            assert fact.started_at < make.NOON
 
 
 @pytest.mark.django_db
@@ -80,3 +247,145 @@ def test_an_agency_that_is_no_demo_is_not_removed(cast: object) -> None:
         services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
     with job_scope(agency_id=agency.pk):
         assert Client.objects.count() == 2
+
+
+# --- The command ---
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_the_command_makes_looks_and_removes_without_a_worker(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("demo", "--look")
+    call_command("demo")
+    made = capsys.readouterr().out
+    call_command("demo", "--look")
+    looked = capsys.readouterr().out
+    call_command("demo", "--remove")
+    removed = capsys.readouterr().out
+
+    assert made.startswith("nothing\n")
+    assert all(f"{short}{demo.MAIL}" in made for _, short, _ in demo.PEOPLE)
+    assert looked == "demo\n"
+    assert "manage.py create_agency NAME --officer EMAIL" in removed
+    assert services.find_demo() is None
+    assert _kept(state) == []
+    with pytest.raises(CommandError, match="There is no demo"):
+        call_command("demo", "--remove")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_beside_an_agency_of_ones_own_the_first_start_stays_over(state: Path) -> None:
+    make.agency("Acme")
+    agency = _make()
+
+    services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
+
+    assert _kept(state) == ["started-with"]
+
+
+# --- The page ---
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_one_click_shows_the_extent_and_a_second_removes(
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.remove_demo, "delay", lambda **ids: sent.append(ids))
+    agency = _make(make.now())
+    browser = signed_in(_person(agency, Role.OFFICER))
+    assert "Remove the demo</button>" in browser.get("/").content.decode()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        shown = browser.post("/demo/remove/")
+    assert shown.status_code == 200
+    assert "<dd>12</dd>" in shown.content.decode()
+    assert "<dd>8</dd>" in shown.content.decode()
+    assert sent == []
+    assert browser.get("/").status_code == 200
+
+    with django_capture_on_commit_callbacks(execute=True):
+        done = browser.post("/demo/remove/", {"confirmed": "1"}, follow=True)
+    page = done.content.decode()
+    assert done.redirect_chain == [("/demo/removed/", 302)]
+    assert "is being removed" in page
+    assert "make run" in page
+    assert ".venv/bin/python manage.py create_agency NAME --officer EMAIL" in page
+    assert sent == [{"agency_id": agency.pk}]
+    assert browser.get("/").status_code == 302
+
+    tasks.remove_demo(agency_id=agency.pk)
+    events = _events(agency)
+    tasks.remove_demo(agency_id=agency.pk)
+
+    assert _rows_of(agency) == (0, 0, 0)
+    assert _events(agency) == events
+    assert _kept(state) == []
+
+
+def _events(agency: Agency) -> int:
+    with job_scope(agency_id=agency.pk):
+        return Event.objects.count()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("small")
+def test_who_may_not_remove_it_is_not_offered_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.remove_demo, "delay_on_commit", _refuse)
+    agency = _make(make.now())
+    browser = signed_in(_person(agency, Role.REVIEWER))
+
+    page = browser.get("/").content.decode()
+
+    assert "This is the demo" in page
+    assert "Remove the demo" not in page
+    assert browser.post("/demo/remove/").status_code == 403
+    assert browser.post("/demo/remove/", {"confirmed": "1"}).status_code == 403
+    assert browser.get("/demo/remove/").status_code == 405
+    assert services.what_there_is() == "demo"
+
+
+@pytest.mark.django_db
+def test_elsewhere_there_is_nothing_to_remove(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.remove_demo, "delay_on_commit", _refuse)
+    for person in (cast.alice, cast.bob, cast.carol, cast.mallory):
+        assert signed_in(person).post("/demo/remove/", {"confirmed": "1"}).status_code == 404
+    stranger = Browser().post("/demo/remove/", {"confirmed": "1"})
+    assert stranger.status_code == 302
+    assert stranger["Location"].startswith("/accounts/login/")
+
+
+def _refuse(**ids: Any) -> None:
+    raise AssertionError(ids)
+
+
+@pytest.mark.django_db
+def test_the_page_after_it_is_there_only_where_a_demo_may_be(settings: Settings) -> None:
+    assert Browser().get("/demo/removed/").status_code == 200
+    settings.CALLPRIVACY_URL = "https://calls.example"
+    assert Browser().get("/demo/removed/").status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "is_files", "is_linked"),
+    [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("203.0.113.9", True, False)],
+)
+def test_the_sign_in_page_links_to_mail_only_where_that_answers(
+    address: str, is_files: bool, is_linked: bool, settings: Settings
+) -> None:
+    settings.CALLPRIVACY_MAIL_IS_FILES = is_files
+    settings.CALLPRIVACY_URL = "http://127.0.0.1:8000"
+    settings.CALLPRIVACY_PROXY_COUNT = 0
+    browser = Browser(REMOTE_ADDR=address)
+
+    page = browser.get("/accounts/login/").content.decode()
+
+    assert ('href="/mail/"' in page) is is_linked
+    assert (browser.get("/mail/").status_code == 200) is is_linked

@@ -62,6 +62,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
 PUBLIC: dict[str, set[int]] = {
     "health": {200, 405},
     "mail/": {200, 405},
+    "demo/removed/": {200, 405},
     "hooks/<str:provider>/<str:key>/": {405, 415},
     "invitation/<str:token>/": {200},
     "accounts/login/": {200},
