@@ -181,6 +181,21 @@ def _first_time(state: Path, environ: dict[str, str]) -> None:
     mark = state / "started-with"
     if mark.exists():
         return
+    found = _what_there_is(environ)
+    if found == "agency":
+        mark.write_text("agency\n", encoding="ascii")
+        return
+    if found == "demo":
+        if not (state / "demo.txt").exists():
+            print(
+                "There is a demo, but its logins are not known here. For a new one:\n"
+                "    .venv/bin/python manage.py demo --remove\n"
+                "and then make run again.",
+                flush=True,
+            )
+            return
+        mark.write_text("demo\n", encoding="ascii")
+        return
     choice = "demo" if os.environ.get("DEMO") == "1" else ""
     if not choice and sys.stdin.isatty() and sys.stdout.isatty():
         choice = _ask()
@@ -191,9 +206,9 @@ def _first_time(state: Path, environ: dict[str, str]) -> None:
             raise RunError("The demo could not be made; what was said is above. Try again with make run.")
         services.write_private(state / "demo.txt", done.stdout)
     elif choice == "agency":
-        name = input("Name of the agency: ").strip()
-        officer = input("E-mail of its compliance officer (you, perhaps): ").strip()
-        if _manage("create_agency", name, "--officer", officer, environ=environ).returncode:
+        name = _answer("Name of the agency: ")
+        officer = _answer("E-mail of its compliance officer (you, perhaps): ")
+        if _manage("create_agency", "--officer", officer, "--", name, environ=environ).returncode:
             raise RunError("The agency could not be made; what was said is above. Try again with make run.")
     else:
         print(
@@ -207,14 +222,45 @@ def _first_time(state: Path, environ: dict[str, str]) -> None:
     mark.write_text(choice + "\n", encoding="ascii")
 
 
+def _what_there_is(environ: dict[str, str]) -> str:
+    """
+    "nothing", "unfinished", "demo" or "agency", as `manage.py demo --look` says.
+
+    :raises RunError: it cannot say.
+    """
+    done = _manage("demo", "--look", environ=environ, show=False)
+    if done.returncode:
+        raise RunError("The database cannot be asked which agencies there are; what was said is above.")
+    return done.stdout.strip()
+
+
 def _ask() -> str:
+    """Which of the two, or "" where the input has ended."""
     print("\nThis is the first start.")
     print("  1  Try the demo (an invented agency with invented calls)")
     print("  2  Start my agency")
     while True:
-        answer = input("Which one? [1] ").strip() or "1"
+        try:
+            answer = input("Which one? [1] ").strip() or "1"
+        except EOFError:
+            return ""
         if answer in {"1", "2"}:
             return {"1": "demo", "2": "agency"}[answer]
+
+
+def _answer(question: str) -> str:
+    """
+    Something, asked for until it is there.
+
+    :raises RunError: the input has ended.
+    """
+    while True:
+        try:
+            answer = input(question).strip()
+        except EOFError:
+            raise RunError("The question was not answered. Try again with make run.") from None
+        if answer:
+            return answer
 
 
 # --- The run itself ----------------------------------------------------------------------
@@ -239,7 +285,27 @@ def _keep_up(name: str, service: services.Postgres | services.Valkey) -> Callabl
     return check
 
 
-def _announcer(state: Path, port: int, started: float, ready: Callable[[], None]) -> Callable[[], None]:
+def _lines(state: Path, environ: dict[str, str], port: int) -> list[str]:
+    """Where to look: the demo's logins while there is one, and the page where mail is read."""
+    lines = []
+    demo = state / "demo.txt"
+    if demo.exists():
+        lines += demo.read_text(encoding="utf-8").strip().splitlines()
+    if _mail_is_here(environ):
+        lines.append(f"No mail server is set (MAIL_URL): mail is read at  http://127.0.0.1:{port}/mail/")
+    return [*lines, "Ctrl-C ends it; the data stays."]
+
+
+def _mail_is_here(environ: dict[str, str]) -> bool:
+    """Whether the mail page answers, as dashboard.views.mail decides."""
+    is_public = environ.get("CALLPRIVACY_URL", "").startswith("https:")
+    is_behind = environ.get("CALLPRIVACY_PROXY_COUNT", "").strip() not in {"", "0"}
+    return not (environ.get("MAIL_URL", "").strip() or is_public or is_behind)
+
+
+def _announcer(
+    state: Path, environ: dict[str, str], port: int, started: float, ready: Callable[[], None]
+) -> Callable[[], None]:
     """Return a check that says once where to look, and calls `ready`, as soon as the site answers."""
     said: list[bool] = []
 
@@ -248,11 +314,8 @@ def _announcer(state: Path, port: int, started: float, ready: Callable[[], None]
             return
         said.append(True)
         ready()
-        lines = [f"CallPrivacy is ready after {time.monotonic() - started:.1f} s:  http://127.0.0.1:{port}/"]
-        demo = state / "demo.txt"
-        if demo.exists():
-            lines += demo.read_text(encoding="utf-8").strip().splitlines()
-        lines.append("Ctrl-C ends it; the data stays.")
+        first = f"CallPrivacy is ready after {time.monotonic() - started:.1f} s:  http://127.0.0.1:{port}/"
+        lines = [first, *_lines(state, environ, port)]
         print("\n" + "\n".join(f"  {line}" for line in lines) + "\n", flush=True)
 
     return check
@@ -305,7 +368,7 @@ def _run(state: Path, started: float) -> None:
             for name, command in supervise.read_procfile(ROOT / "Procfile").items()
         ]
         supervisor = supervise.Supervisor(kept, beside)
-        supervisor.on_tick = _announcer(state, port, started, supervisor.hurry)
+        supervisor.on_tick = _announcer(state, environ, port, started, supervisor.hurry)
         supervisor.run()
 
 
