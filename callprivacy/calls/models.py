@@ -74,12 +74,8 @@ class TrackingNumber(ClientOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(
-                fields=["client", "number"], name="calls_trackingnumber_once_a_client"
-            ),
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_trackingnumber_in_client"
-            ),
+            models.UniqueConstraint(fields=["client", "number"], name="calls_trackingnumber_once_a_client"),
+            models.UniqueConstraint(fields=["client", "id"], name="calls_trackingnumber_in_client"),
         )
 
     def __str__(self) -> str:
@@ -105,12 +101,8 @@ class Connection(ClientOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(
-                fields=["client", "key"], name="calls_connection_key"
-            ),
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_connection_in_client"
-            ),
+            models.UniqueConstraint(fields=["client", "key"], name="calls_connection_key"),
+            models.UniqueConstraint(fields=["client", "id"], name="calls_connection_in_client"),
         )
 
     def __str__(self) -> str:
@@ -150,9 +142,7 @@ class Inbox(ClientOwned):
     connection = models.ForeignKey(Connection, models.PROTECT, related_name="+")
     event_digest = models.BinaryField(max_length=32, null=True)
     payload = SealedField()
-    state = models.CharField(
-        max_length=10, choices=InboxState, default=InboxState.WAITING
-    )
+    state = models.CharField(max_length=10, choices=InboxState, default=InboxState.WAITING)
     reason = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     received_at = models.DateTimeField()
@@ -182,11 +172,7 @@ class Caller(ClientOwned):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = (
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_caller_in_client"
-            ),
-        )
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_caller_in_client"),)
 
     def __str__(self) -> str:
         return f"Caller {self.label}"
@@ -225,9 +211,7 @@ class Call(ClientOwned):
     """One call of one client, by the allowed fields alone."""
 
     id = models.UUIDField(primary_key=True)
-    caller = models.ForeignKey(
-        Caller, models.PROTECT, null=True, db_constraint=False, related_name="calls"
-    )
+    caller = models.ForeignKey(Caller, models.PROTECT, null=True, db_constraint=False, related_name="calls")
     caller_withheld = models.BooleanField(default=False)
     connection = models.ForeignKey(
         Connection,
@@ -265,9 +249,7 @@ class Call(ClientOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_call_in_client"
-            ),
+            models.UniqueConstraint(fields=["client", "id"], name="calls_call_in_client"),
             models.CheckConstraint(
                 condition=models.Q(seconds__isnull=True) | models.Q(seconds__lte=86400),
                 name="calls_call_within_a_day",
@@ -298,9 +280,7 @@ class CallRef(ClientOwned):
     provider = models.CharField(max_length=20)
     kind = models.CharField(max_length=20)
     digest = models.BinaryField(max_length=32)
-    call = models.ForeignKey(
-        Call, models.CASCADE, db_constraint=False, related_name="references"
-    )
+    call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="references")
 
     class Meta:
         base_manager_name = "objects"
@@ -319,12 +299,8 @@ class Recording(ClientOwned):
     """That a recording exists at the vendor, and where: sealed under the recording's own key, and withheld."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    call = models.OneToOneField(
-        Call, models.CASCADE, db_constraint=False, related_name="recording"
-    )
-    state = models.CharField(
-        max_length=10, choices=RecordingState, default=RecordingState.WITHHELD
-    )
+    call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="recording")
+    state = models.CharField(max_length=10, choices=RecordingState, default=RecordingState.WITHHELD)
     reference = SealedField()
     provider = models.CharField(max_length=20)
     seconds = models.PositiveIntegerField(null=True)
@@ -340,9 +316,7 @@ class CallImport(ClientOwned):
     """A file of calls on its way in: what it is, how far it is, and what was refused."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    connection = models.ForeignKey(
-        Connection, models.PROTECT, null=True, related_name="+"
-    )
+    connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="+")
     format = models.CharField(max_length=20)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.DRAFT)
     mapping = models.JSONField(default=dict, blank=True)
@@ -359,9 +333,7 @@ class CallImport(ClientOwned):
     doubtful = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)
-    created_by = models.ForeignKey(
-        "accounts.User", models.PROTECT, null=True, related_name="+"
-    )
+    created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
@@ -369,11 +341,7 @@ class CallImport(ClientOwned):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = (
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_callimport_in_client"
-            ),
-        )
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callimport_in_client"),)
 
     def __str__(self) -> str:
         return f"import {self.pk}"
@@ -391,9 +359,7 @@ class ImportRefusal(ClientOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(
-                fields=["call_import", "line"], name="calls_refusal_once_a_line"
-            ),
+            models.UniqueConstraint(fields=["call_import", "line"], name="calls_refusal_once_a_line"),
         )
 
     def __str__(self) -> str:
@@ -416,11 +382,7 @@ class CallExport(ClientOwned):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = (
-            models.UniqueConstraint(
-                fields=["client", "id"], name="calls_callexport_in_client"
-            ),
-        )
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_callexport_in_client"),)
 
     def __str__(self) -> str:
         return f"export {self.pk}"
@@ -430,9 +392,7 @@ class Reveal(ClientOwned):
     """A number that was shown to a person: the count behind the hourly limit and the weekly sample."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    call = models.ForeignKey(
-        Call, models.CASCADE, db_constraint=False, related_name="+"
-    )
+    call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="+")
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     reason_kind = models.CharField(max_length=12, choices=RevealReason)
     reason_digest = models.BinaryField(max_length=32)

@@ -76,9 +76,7 @@ def require() -> Scope:
     """
     scope = _current.get()
     if scope is None:
-        raise NoScopeError(
-            "No scope: enter staff_scope, client_scope or job_scope before the query."
-        )
+        raise NoScopeError("No scope: enter staff_scope, client_scope or job_scope before the query.")
     return scope
 
 

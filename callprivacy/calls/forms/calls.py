@@ -60,7 +60,11 @@ class CallFilterForm(forms.Form):
             values = {value for client in clients for value in getattr(client, f"{name}s")}
             # What stands in the address stays a choice: the list may be shorter than the truth.
             asked = str(self.data.get(name, ""))
-            if asked.isprintable() and asked.strip() == asked != "" and not any(sign.isdigit() for sign in asked):
+            if (
+                asked.isprintable()
+                and asked.strip() == asked != ""
+                and not any(sign.isdigit() for sign in asked)
+            ):
                 values.add(asked)
             self._choose(name, [*_ANY, *((value, value) for value in sorted(values, key=str.casefold))])
 

@@ -256,7 +256,9 @@ def list_reveals(request: StaffRequest) -> HttpResponse:
         reasons = reveals.read_reasons(reveals=sample, by=request.actor, at=request.at)
     before = request.GET.get("before", "")
     newest, older = selectors.reveal_page(
-        request.agency, before=int(before) if before.isdecimal() and len(before) < 19 else None, size=_REVEALS_A_PAGE
+        request.agency,
+        before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        size=_REVEALS_A_PAGE,
     )
     context = {
         "monday": monday,
