@@ -111,7 +111,7 @@ def bring_a_file(visitor: Visitor) -> None:
 
 
 def see_masked_calls(visitor: Visitor) -> None:
-    """The list holds the file's calls, masked; a client without a grant has no address."""
+    """The list holds the file's calls, every caller masked."""
     page = visitor.page
     visitor.open(f"/calls/?client={SLUG}")
     expect(page.get_by_role("heading", name=f"Calls of {CLIENT}")).to_be_visible()

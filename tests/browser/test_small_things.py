@@ -116,3 +116,19 @@ def test_a_tab_that_is_not_ones_own_is_not_offered(visitor: Visitor) -> None:
         address = link.get_attribute("href") or ""
         answer = visitor.page.request.get(f"{visitor.site.url}{address}")
         assert answer.ok, f"{address} is offered and answers {answer.status}"
+
+
+def test_calls_of_granted_clients_only(visitor: Visitor) -> None:
+    """The reviewer has two of the twelve clients: only their calls are listed, the others have no address."""
+    visitor.sign_in(REVIEWER)
+    page = visitor.page
+    visitor.open("/calls/")
+    offered = set(page.get_by_label("Client", exact=True).locator("option").all_inner_texts()) - {
+        "All clients"
+    }
+    listed = set(page.locator('td[data-label="Client"]').all_inner_texts())
+    assert len(offered) == 2
+    assert listed
+    assert listed <= offered
+    for slug, status in (("harbor-dental", 200), ("sunset-plumbing", 404), ("no-such-client", 404)):
+        assert page.request.get(f"{visitor.site.url}/clients/{slug}/").status == status, slug
