@@ -19,8 +19,8 @@ from typing import Final
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
-from django.db.models import Count, F, FilteredRelation, Min, Q
+from django.db import connection, transaction
+from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
 
 from callprivacy.audit import services as audit
@@ -73,6 +73,20 @@ _SEALED_SHUT: Final = "It could not be opened with this client's keys."
 _FAILED: Final = "It failed again and again."
 
 
+# Written by hand because they run for every delivery, while the tracker waits.
+_CONNECTION: Final = """
+    SELECT c.id, s.secret FROM calls_connection c LEFT JOIN calls_connectionsecret s
+        ON s.client_id = c.client_id AND s.connection_id = c.id AND (s.ends_at IS NULL OR s.ends_at > %s)
+    WHERE c.client_id = %s AND c.key = %s AND c.provider = %s AND c.is_active
+"""
+_EVENT: Final = """
+    INSERT INTO calls_inbox
+        (id, agency_id, client_id, connection_id, event_digest, payload, state, reason, attempts, received_at, due_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id) DO NOTHING
+"""
+_SECRET: Final = ConnectionSecret._meta.get_field("secret")
+
+
 class UnknownConnectionError(LookupError):
     """No active connection of that provider has that key."""
 
@@ -121,15 +135,13 @@ def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datet
 
 
 def _open_door(provider: Provider, key: str, agency_id: int, client_id: int, at: datetime) -> _Door:
-    counting = Q(secrets__ends_at__isnull=True) | Q(secrets__ends_at__gt=at)
-    rows = list(
-        Connection.objects.filter(client_id=client_id, key=key, provider=provider.name, is_active=True)
-        .annotate(counting=FilteredRelation("secrets", condition=counting))
-        .values_list("id", "counting__secret")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_CONNECTION, [at, client_id, key, provider.name])
+        rows = cursor.fetchall()
     if not rows:
         raise UnknownConnectionError(provider.name)
-    secrets = tuple(secret for _, secret in rows if secret is not None)
+    opened = [_SECRET.from_db_value(sealed) for _, sealed in rows]
+    secrets = tuple(secret for secret in opened if secret is not None)
     return _Door(agency_id, client_id, rows[0][0], secrets)
 
 
@@ -141,17 +153,22 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     row_id = UUID(bytes=digest[:16])
     key = vault_services.day_key(client_id=door.client_id, purpose=PURPOSE, at=at, keys=keys)
     plain = _packed(header(delivery.headers, "Content-Type"), delivery.body)
-    row = Inbox(
-        id=row_id,
-        agency_id=door.agency_id,
-        client_id=door.client_id,
-        connection_id=door.connection_id,
-        event_digest=digest,
-        payload=key.seal(plain, _place(door.client_id, row_id)),
-        received_at=at,
-        due_at=at,
-    )
-    Inbox.objects.bulk_create([row], ignore_conflicts=True)
+    sealed = key.seal(plain, _place(door.client_id, row_id))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EVENT,
+            [
+                row_id,
+                door.agency_id,
+                door.client_id,
+                door.connection_id,
+                digest,
+                sealed,
+                InboxState.WAITING,
+                at,
+                at,
+            ],
+        )
 
 
 def _note_refusal(door: _Door, provider: Provider, at: datetime) -> None:
