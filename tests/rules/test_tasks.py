@@ -168,10 +168,9 @@ def _tables(alias: str) -> list[str]:
 
 @_by_task
 def test_a_task_run_again_does_nothing_more(name: str, world: World) -> None:
-    """The first runs may do what is due; once nothing is, another run leaves every row as it was."""
+    """The first run may do what is due; another one leaves every row as it was."""
     arguments = _arguments(name, world, known=True)
-    for _ in range(2):
-        TASKS[name].run(**arguments, from_a_newer_release=1)
+    TASKS[name].run(**arguments, from_a_newer_release=1)
     before = _state(world)
     TASKS[name].run(**arguments)
     after = _state(world)
