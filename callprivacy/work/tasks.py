@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 from callprivacy.work import services
 from callprivacy.work.models import Notification
 
@@ -25,8 +24,7 @@ _BATCH = 200
 @shared_task(name="work.send_mail", acks_late=True)
 def send_due_mail(**_: Any) -> None:
     """Send the mail that is due, one message a person and agency."""
-    for agency_id in tenancy.agency_ids():
-        _send_of(agency_id)
+    in_each_agency(_send_of)
 
 
 def _send_of(agency_id: int) -> None:

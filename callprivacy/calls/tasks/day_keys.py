@@ -8,19 +8,21 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.calls.services import day_keys
-from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 
 @shared_task(name="calls.sweep_day_keys", acks_late=True)
 def sweep_day_keys(**_: Any) -> None:
     """Have each client's old keys looked through, by a task of its own."""
-    for agency_id in tenancy.agency_ids():
+
+    def hand_out(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
             client_ids = list(Client.objects.order_by("pk").values_list("pk", flat=True))
         for client_id in client_ids:
             destroy_day_keys.delay(agency_id=agency_id, client_id=client_id)
+
+    in_each_agency(hand_out)
 
 
 @shared_task(name="calls.destroy_day_keys", acks_late=True)

@@ -21,8 +21,7 @@ from redis.exceptions import RedisError
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.services import inbox
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 log = logger(__name__)
 
@@ -106,9 +105,12 @@ def process_inbox(*, agency_id: int, **_: Any) -> None:
 def sweep_inbox(**_: Any) -> None:
     """Wake the worker for every agency with something due, and purge what was rejected a week ago."""
     at = timezone.now()
-    for agency_id in tenancy.agency_ids():
+
+    def sweep(agency_id: int) -> None:
         inbox.purge(agency_id=agency_id, at=at)
         with job_scope(agency_id=agency_id):
             waits = selectors.has_due(agency_id, at=at)
         if waits:
             process_inbox.delay(agency_id=agency_id)
+
+    in_each_agency(sweep)
