@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from dashboard.views import demo, health, mail, overview, trail
+from dashboard.views import demo, health, home, mail, overview, trail
 
 app_name = "dashboard"
 
 urlpatterns = [
-    path("", overview.show_overview, name="overview"),
+    path("", home.show_home, name="home"),
+    path("overview/", overview.show_overview, name="overview"),
     path("health", health.health, name="health"),
     path("mail/", mail.show_mail, name="mail"),
     path("demo/remove/", demo.remove_demo, name="remove_demo"),

@@ -300,7 +300,7 @@ def test_one_click_shows_the_extent_and_a_second_removes(
     monkeypatch.setattr(tasks.remove_demo, "delay", lambda **ids: sent.append(ids))
     agency = _make(make.now())
     browser = signed_in(_person(agency, Role.OFFICER))
-    assert "Remove the demo</button>" in browser.get("/").content.decode()
+    assert "Remove the demo</button>" in browser.get("/overview/").content.decode()
 
     with django_capture_on_commit_callbacks(execute=True):
         shown = browser.post("/demo/remove/")
@@ -308,7 +308,7 @@ def test_one_click_shows_the_extent_and_a_second_removes(
     assert "<dd>12</dd>" in shown.content.decode()
     assert "<dd>8</dd>" in shown.content.decode()
     assert sent == []
-    assert browser.get("/").status_code == 200
+    assert browser.get("/overview/").status_code == 200
 
     with django_capture_on_commit_callbacks(execute=True):
         done = browser.post("/demo/remove/", {"confirmed": "1"}, follow=True)
@@ -318,7 +318,7 @@ def test_one_click_shows_the_extent_and_a_second_removes(
     assert "make run" in page
     assert ".venv/bin/python manage.py create_agency NAME --officer EMAIL" in page
     assert sent == [{"agency_id": agency.pk}]
-    assert browser.get("/").status_code == 302
+    assert browser.get("/overview/").status_code == 302
 
     tasks.remove_demo(agency_id=agency.pk)
     events = _events(agency)
@@ -341,7 +341,7 @@ def test_who_may_not_remove_it_is_not_offered_to(monkeypatch: pytest.MonkeyPatch
     agency = _make(make.now())
     browser = signed_in(_person(agency, Role.REVIEWER))
 
-    page = browser.get("/").content.decode()
+    page = browser.get("/overview/").content.decode()
 
     assert "This is the demo" in page
     assert "Remove the demo" not in page

@@ -30,7 +30,7 @@ def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=now - timedelta(days=2))
     make.call(cast.plumber, ANNA, at=now - timedelta(days=2))
 
-    page = _browser(cast.alice).get("/").content.decode()
+    page = _browser(cast.alice).get("/overview/").content.decode()
 
     assert "Dentist" in page
     assert "Plumber" in page
@@ -38,21 +38,21 @@ def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
 
 
 def test_a_reviewer_sees_the_granted_client_only(cast: Cast) -> None:
-    page = _browser(cast.bob).get("/").content.decode()
+    page = _browser(cast.bob).get("/overview/").content.decode()
 
     assert "Dentist" in page
     assert "Plumber" not in page
 
 
 def test_a_stranger_sees_none_of_it(cast: Cast) -> None:
-    page = _browser(cast.mallory).get("/").content.decode()
+    page = _browser(cast.mallory).get("/overview/").content.decode()
 
     assert "Dentist" not in page
     assert "Florist" in page
 
 
 def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
-    page = _browser(cast.carol).get("/").content.decode()
+    page = _browser(cast.carol).get("/overview/").content.decode()
 
     assert "No calls for you to see" in page
     assert "Open the clients" in page
@@ -62,14 +62,14 @@ def test_the_number_of_queries_does_not_grow_with_clients(
     cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
     browser = _browser(cast.alice)
-    browser.get("/")
+    browser.get("/overview/")
     with CaptureQueriesContext(connections["default"]) as few:
-        browser.get("/")
+        browser.get("/overview/")
     for number in range(8):
         make.client(cast.acme, f"More {number}")
 
     with django_assert_num_queries(len(few)):
-        browser.get("/")
+        browser.get("/overview/")
 
 
 def test_every_client_is_counted_also_those_that_are_not_listed(
@@ -79,7 +79,7 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
     for client in (cast.dentist, cast.plumber):
         make.call(client, ANNA, at=make.now() - timedelta(days=2))
 
-    response = _browser(cast.alice).get("/")
+    response = _browser(cast.alice).get("/overview/")
 
     assert response.context["tiles"]["calls"]["value"] == 2
     assert "1 more client, all counted above" in response.content.decode()

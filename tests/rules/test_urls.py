@@ -100,6 +100,7 @@ FOR_EVERY_MEMBER = {
     "notifications/",
     "notifications/<uuid:notification_id>/",
     "notifications/read/",
+    "overview/",
     "retention/",
     "retention/runs/<uuid:run_id>/",
     "work/",
@@ -165,7 +166,7 @@ ADDRESSES = list(_walk(get_resolver()))
 OURS = [address for address in ADDRESSES if not address.is_of_operators]
 MEMBERS = ("alice", "bob", "carol", "mallory")
 METHODS = ("get", "post")
-_by_route = pytest.mark.parametrize("address", OURS, ids=lambda address: address.route or "overview")
+_by_route = pytest.mark.parametrize("address", OURS, ids=lambda address: address.route or "home")
 
 
 @dataclass(frozen=True)

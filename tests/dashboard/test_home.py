@@ -1,0 +1,140 @@
+"""Each role is led to where its day begins, and never to a page that it may not open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import ModuleType
+
+import pytest
+from django.http import HttpRequest, HttpResponse  # noqa: TID251  (a page that may come one day)
+from django.test import Client as Browser
+from django.urls import clear_url_caches, get_resolver, include, path
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.urls import urlpatterns
+from dashboard.views.home import LANDINGS
+from tests import make
+from tests.cast import Cast
+
+
+def _browser(membership: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+def _landed(membership: Membership) -> str:
+    """Where "/" leads; the page there opens."""
+    browser = _browser(membership)
+    answer = browser.get("/")
+    assert answer.status_code == 302
+    assert browser.get(answer["Location"]).status_code == 200
+    return answer["Location"]
+
+
+def _person(cast: Cast, role: Role) -> Membership:
+    person = make.person(cast.acme, f"one-{role.value}", role)
+    make.grant(person, cast.dentist)
+    return person
+
+
+@pytest.fixture
+def only_what_is_here() -> Iterator[None]:
+    """Without the rooms that are not named here, so that what is said of a page to come stays true."""
+    later = [entry for entry in urlpatterns if getattr(entry, "app_name", "") in {"analytics", "consent"}]
+    for entry in later:
+        urlpatterns.remove(entry)
+    _forget_addresses()
+    yield
+    urlpatterns.extend(later)
+    _forget_addresses()
+
+
+def _forget_addresses() -> None:
+    clear_url_caches()
+    for name in ("url_patterns", "urlconf_module"):
+        get_resolver().__dict__.pop(name, None)
+
+
+@pytest.fixture
+def later_rooms(only_what_is_here: None) -> Iterator[None]:
+    """The rooms with the agents' desk and the reports, each as one bare page."""
+
+    def page(_: HttpRequest) -> HttpResponse:
+        return HttpResponse("here")
+
+    rooms = []
+    for app, name in (("consent", "desk"), ("analytics", "home")):
+        module = ModuleType(f"tests.dashboard.{app}")
+        module.urlpatterns = [path(f"later/{app}/", page, name=name)]  # type: ignore[attr-defined]
+        module.app_name = app  # type: ignore[attr-defined]
+        rooms.append(path("", include(module)))
+    urlpatterns.extend(rooms)
+    _forget_addresses()
+    yield
+    for room in rooms:
+        urlpatterns.remove(room)
+
+
+def test_every_role_has_its_row() -> None:
+    assert LANDINGS.keys() == set(Role)
+
+
+@pytest.mark.usefixtures("only_what_is_here")
+@pytest.mark.parametrize(
+    ("role", "page"),
+    [
+        (Role.OFFICER, "/overview/"),
+        (Role.ADMIN, "/overview/"),
+        (Role.ACCOUNT_MANAGER, "/clients/"),
+        (Role.ANALYST, "/overview/"),
+        (Role.REVIEWER, "/calls/"),
+        (Role.AGENT, "/calls/"),
+        (Role.APPROVER, "/clients/dentist/"),
+        (Role.CALL_CENTRE_HEAD, "/clients/dentist/"),
+    ],
+)
+def test_each_role_lands_where_its_day_begins(cast: Cast, role: Role, page: str) -> None:
+    assert _landed(_person(cast, role)) == page
+
+
+@pytest.mark.usefixtures("later_rooms")
+def test_agents_and_analysts_land_on_their_own_page_once_there_is_one(cast: Cast) -> None:
+    assert _landed(_person(cast, Role.AGENT)) == "/later/consent/"
+    assert _landed(_person(cast, Role.ANALYST)) == "/later/analytics/"
+    assert _landed(_person(cast, Role.REVIEWER)) == "/calls/"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_was_granted_nothing_lands_on_a_page_that_opens(cast: Cast, role: Role) -> None:
+    expected = {Role.ACCOUNT_MANAGER, Role.APPROVER, Role.CALL_CENTRE_HEAD}
+
+    landed = _landed(make.person(cast.acme, f"none-{role.value}", role))
+
+    assert landed == ("/clients/" if role in expected else "/overview/")
+
+
+def test_a_client_side_person_of_two_clients_chooses(cast: Cast) -> None:
+    person = _person(cast, Role.APPROVER)
+    make.grant(person, cast.plumber)
+
+    assert _landed(person) == "/clients/"
+
+
+def test_a_grant_that_has_ended_leads_nowhere(cast: Cast) -> None:
+    person = make.person(cast.acme, "was-here", Role.REVIEWER)
+    make.grant(person, cast.dentist, ends_at=make.now() - timedelta(minutes=1))
+
+    assert _landed(person) == "/overview/"
+
+
+def test_the_overview_keeps_an_address_of_its_own_for_everybody(cast: Cast) -> None:
+    for person in (cast.alice, cast.bob, cast.carol):
+        assert _browser(person).get("/overview/").status_code == 200
+
+
+def test_a_stranger_is_led_to_the_door_and_nothing_is_done_by_post(cast: Cast) -> None:
+    assert Browser().get("/")["Location"].startswith("/accounts/login/")
+    assert _browser(cast.alice).post("/").status_code == 405
