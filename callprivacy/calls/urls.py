@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern] = [
         connections.reactivate_connection,
         name="reactivate_connection",
     ),
+    path("clients/<slug:slug>/numbers/new/", numbers.add_number, name="add_number"),
     path("clients/<slug:slug>/numbers/<uuid:number_id>/", numbers.describe_number, name="describe_number"),
     path("clients/<slug:slug>/imports/", imports.list_imports, name="imports"),
     path("clients/<slug:slug>/imports/new/", imports.upload, name="import_new"),

@@ -73,6 +73,8 @@ def urls(cast: Cast) -> list[tuple[str, str]]:
         *(("post", base + path.format(c=connection.pk)) for path in WRITE),
         ("get", numbers),
         ("post", numbers),
+        ("get", "/clients/dentist/numbers/new/"),
+        ("post", "/clients/dentist/numbers/new/"),
     ]
 
 
@@ -360,7 +362,7 @@ def test_a_number_is_described_in_the_clients_zone_and_the_trail_names_the_field
     ((action, details),) = deeds(cast)
     assert action == "number.described"
     assert details == {
-        "changed": "label, source, campaign, target_site, records, announcement, announced_from, tested_at"
+        "changed": "label, source, campaign, target_site, region, records, announcement, announced_from, tested_at"
     }
     shown = page(browser.get(url))
     assert 'value="2026-11-23T09:30"' in shown
@@ -395,6 +397,83 @@ def test_what_cannot_be_is_not_saved(cast: Cast, changes: dict[str, str], words:
     assert deeds(cast) == []
 
 
+NEW = "/clients/dentist/numbers/new/"
+
+
+def test_a_number_is_added_by_hand_before_its_first_call(cast: Cast) -> None:
+    make.grant(cast.carol, cast.dentist, Role.ADMIN)
+    browser = browse(cast.carol)
+    assert f'href="{NEW}"' in page(browser.get("/clients/dentist/connections/"))
+    assert "a number of US" in page(browser.get(NEW))
+
+    answer = browser.post(NEW, FACTS | {"number": "(404) 555-0199", "provider": "twilio"})
+
+    assert answer["Location"] == "/clients/dentist/connections/"
+    row = described(cast)
+    assert (row.number, row.provider, row.region) == ("+14045550199", "twilio", "GA")
+    assert (row.label, row.source, row.campaign, row.target_site) == (
+        "Billboard", "Outdoor", "Spring", "Main Street, CA",
+    )  # fmt: skip
+    assert (row.records, row.announcement) == (True, "This call is recorded.")
+    assert row.announced_from == date(2026, 3, 1)
+    assert deeds(cast) == [("number.added", {"provider": "twilio"})]
+    assert "Billboard" in page(browser.get("/clients/dentist/connections/"))
+
+
+def test_a_call_meets_the_number_that_was_added_by_hand(cast: Cast) -> None:
+    browse(cast.alice).post(NEW, {"number": "+14045550199", "label": "Billboard"})
+    bring(connect(cast.dentist), event())
+    work_off(cast)
+
+    (call,) = calls(cast.dentist)
+
+    assert call.tracking_number_id == described(cast).pk
+
+
+def test_a_number_is_read_as_of_the_clients_country(cast: Cast) -> None:
+    watchmaker = make.client(cast.acme, "Uhrmacher", home_country="DE")
+    make.grant(cast.alice, watchmaker)
+
+    browse(cast.alice).post(
+        f"/clients/{watchmaker.slug}/numbers/new/", {"number": "030 123456", "region": "be"}
+    )
+
+    row = described(cast)
+    assert (row.number, row.region) == ("+4930123456", "BE")
+
+
+def test_a_number_that_is_there_is_not_added_twice_and_the_page_says_so(cast: Cast) -> None:
+    number = make.tracking_number(cast.dentist, "+14045550199", label="First")
+    browser = browse(cast.alice)
+
+    shown = page(browser.post(NEW, {"number": "404-555-0199", "label": "Second"}))
+
+    assert "This client has that number already." in shown
+    assert described(cast).label == number.label
+    assert deeds(cast) == []
+    assert browser.post("/clients/plumber/numbers/new/", {"number": "404-555-0199"}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"number": ""}, "required"),
+        ({"number": "555-0199"}, "no telephone number"),
+        ({"number": "1-800-FLOWERS"}, "no telephone number"),
+        ({"region": "Calif."}, "short form alone"),
+        ({"provider": "pigeon"}, "valid choice"),
+        ({"announced_from": ""}, "Say since when"),
+    ],
+)
+def test_what_cannot_be_is_not_added(cast: Cast, changes: dict[str, str], words: str) -> None:
+    shown = page(browse(cast.alice).post(NEW, FACTS | {"number": "+14045550199"} | changes))
+
+    assert words in shown
+    with job_scope(agency_id=cast.acme.pk):
+        assert not TrackingNumber.objects.exists()
+    assert deeds(cast) == []
+
+
 def test_numbers_are_paged_without_a_number_in_the_address(cast: Cast) -> None:
     for index in range(60):
         make.tracking_number(cast.dentist, f"+1404555{index:04}")
@@ -407,8 +486,8 @@ def test_numbers_are_paged_without_a_number_in_the_address(cast: Cast) -> None:
     assert f"?after={fiftieth.pk}" in first
     second = page(browser.get(f"/clients/dentist/connections/?after={fiftieth.pk}"))
 
-    assert first.count("/clients/dentist/numbers/") == 50
-    assert second.count("/clients/dentist/numbers/") == 10
+    assert first.count('data-label="Number"') == 50
+    assert second.count('data-label="Number"') == 10
     assert "+14045559999" not in first + second
     for nothing in (uuid4(), "x"):
         assert browser.get(f"/clients/dentist/connections/?after={nothing}").status_code == 200

@@ -320,6 +320,7 @@ def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str
         ("/clients/dentist/connections/new/", ["name", "secret", "provider"]),
         ("/clients/dentist/connections/{connection_id}/rotate/", ["secret", "overlap_hours"]),
         ("/clients/dentist/numbers/{number_id}/", ["label", "announcement", "tested_at", "announced_from"]),
+        ("/clients/dentist/numbers/new/", ["number", "provider", "region", "label", "tested_at"]),
         ("/clients/new/", ["name", "legal_name", "places", "policy_url", "home_country", "time_zone"]),
         ("/clients/dentist/edit/", ["name", "legal_name", "places", "policy_url", "home_country"]),
         ("/clients/dentist/engagement/", ["instructions", "breach_notice_hours", "dpa_on"]),

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.calls.providers import PROVIDERS
+from callprivacy.lib import phone
 
 _SECRET = re.compile(r"[!-~]{16,200}").fullmatch
+_REGION = re.compile(r"[A-Z0-9]{1,3}", re.ASCII).fullmatch
 _UNSET = {"": None, "yes": True, "no": False}
 
 
@@ -90,6 +92,12 @@ class NumberForm(forms.Form):
         required=False,
         help_text="The site or office, with its state.",
     )
+    region = forms.CharField(
+        label="State or province",
+        max_length=8,
+        required=False,
+        help_text="Where it rings, in short: CA. Empty: where its area code is.",
+    )
     records = forms.TypedChoiceField(
         label="Does the vendor record calls to it?",
         required=False,
@@ -124,6 +132,7 @@ class NumberForm(forms.Form):
             "source": number.source,
             "campaign": number.campaign,
             "target_site": number.target_site,
+            "region": number.region,
             "records": words[number.records],
             "announcement": number.announcement,
             "announced_from": number.announced_from,
@@ -132,7 +141,14 @@ class NumberForm(forms.Form):
         }
         super().__init__(data, initial=initial)
         self.fields["tested_at"].label = f"Last test call ({zone.key})"
-        self.number = number
+        self.row = number
+
+    def clean_region(self) -> str:
+        region = str(self.cleaned_data["region"]).upper()
+        # An area code of several provinces is written "NS|PE"; what stands there already may stay.
+        if region and region != self.row.region and _REGION(region) is None:
+            raise forms.ValidationError("Write its short form alone, such as CA or ON.")
+        return region
 
     def clean_tested_at(self) -> Any:
         """The typed wall clock was read in the current zone, which the view has set to the client's."""
@@ -141,7 +157,7 @@ class NumberForm(forms.Form):
             return None
         if given > timezone.now():
             raise forms.ValidationError("That is in the future.")
-        before = self.number.tested_at
+        before = self.row.tested_at
         if before is not None and given == before.replace(second=0, microsecond=0):
             return before
         return given
@@ -157,3 +173,37 @@ class NumberForm(forms.Form):
                 "announced_from", "Say since when callers hear it: earlier calls had no announcement."
             )
         return cleaned
+
+
+class NewNumberForm(NumberForm):
+    """A number that no call has brought yet, and what is known of it."""
+
+    number = forms.CharField(
+        label="Number",
+        max_length=40,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+    )
+    provider = forms.ChoiceField(
+        label="Tracker",
+        required=False,
+        choices=[
+            ("", "Not known yet"),
+            *((provider.name, provider.title) for provider in PROVIDERS.values()),
+        ],
+    )
+    field_order = ("number", "provider")
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, country: str, zone: ZoneInfo) -> None:
+        self.country = country
+        super().__init__(data, number=TrackingNumber(), zone=zone)
+        self.fields[
+            "number"
+        ].help_text = f"As the tracker shows it. Without a + it is read as a number of {country}."
+
+    def clean_number(self) -> str:
+        found = phone.normalise(self.cleaned_data["number"], self.country)
+        if found is None:
+            raise forms.ValidationError(
+                "This is no telephone number. Write it with its area code, or with + and its country."
+            )
+        return found
