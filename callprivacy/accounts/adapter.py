@@ -99,6 +99,7 @@ class AccountAdapter(DefaultAccountAdapter):
         person = cast(User, user)
         people.set_password(user=person, password=password, at=timezone.now())
         sign_in.forget_failures(digest=selectors.digest_of_name(person.email))
+        sign_in.lift_lockouts(name=person.email.lower())
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """The link in the mail, at the public address, whatever host the request named."""
@@ -166,7 +167,8 @@ def answer_lockout(
     """
     at = timezone.now()
     sign_in.record_lockout(digest=_digest_of_try(request, credentials or {}), at=at)
-    minutes = int(settings.AXES_COOLOFF_TIME.total_seconds()) // 60
+    name = axes_username(request, credentials) or ""
+    minutes = max(1, selectors.minutes_locked(name, client_address(request), at=at))
     return render(request, "account/lockout.html", {"minutes": minutes}, status=429)
 
 

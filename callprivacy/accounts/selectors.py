@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, TruncHour
@@ -62,6 +64,21 @@ def seconds_to_wait(digest: bytes, *, at: datetime) -> int:
     wait = min(2 ** (row.failures - FREE_FAILURES), LONGEST_WAIT)
     left = row.last_at + timedelta(seconds=wait) - at
     return max(0, -(-left // timedelta(seconds=1)))
+
+
+def minutes_locked(name: str, address: str | None, *, at: datetime) -> int:
+    """Minutes, begun ones counted, until a sign-in name may be tried again from an address; 0 means now."""
+    rows = AccessAttempt.objects.filter(
+        username=name, ip_address=address, attempt_time__gte=at - settings.AXES_COOLOFF_TIME
+    ).order_by("attempt_time")
+    failures = list(rows.values_list("attempt_time", "failures_since_start"))
+    # A row for each browser; the lock ends when enough of them are past.
+    left = sum(count for _, count in failures)
+    ends_at = at
+    while left >= settings.AXES_FAILURE_LIMIT:
+        tried_at, count = failures.pop(0)
+        left, ends_at = left - count, tried_at + settings.AXES_COOLOFF_TIME
+    return -((at - ends_at) // timedelta(minutes=1))
 
 
 def sessions_of(user_id: int) -> list[UserSession]:

@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from callprivacy.accounts import selectors
+from callprivacy.accounts.adapter import AccountAdapter
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, SignInFailure, User
 from callprivacy.accounts.services import people as deeds
@@ -230,6 +231,49 @@ def test_five_failures_lock_the_pair_of_name_and_address_only(
     assert sign_in(Browser(), BOB, PASSWORD, address="10.0.0.2").status_code == 302
     clock.shift(timedelta(minutes=16))
     assert sign_in(Browser(), BOB, PASSWORD, address="10.0.0.1").status_code == 302
+
+
+def test_the_page_says_how_long_the_lock_still_lasts(
+    people: cast.Cast, clock: time_machine.Traveller
+) -> None:
+    def tried(password: str = WRONG) -> str:
+        return str(sign_in(Browser(), BOB, password, address="10.0.0.1").content.decode())
+
+    for _ in range(4):
+        assert "again in" not in tried()
+        clock.shift(timedelta(minutes=4))
+
+    assert "again in 15 minutes;" in tried()
+    clock.shift(timedelta(minutes=1))
+    assert "again in 14 minutes;" in tried()
+    clock.shift(timedelta(minutes=13, seconds=30))
+    assert "again in 1 minute;" in tried(PASSWORD)
+    clock.shift(timedelta(seconds=31))
+    assert sign_in(Browser(), BOB, PASSWORD, address="10.0.0.1").status_code == 302
+
+
+def test_a_lock_lasts_until_enough_of_the_failures_are_past(
+    people: cast.Cast, clock: time_machine.Traveller
+) -> None:
+    one, other = Browser(), Browser(headers={"user-agent": "Another"})
+    for browser, minutes in ((one, 0), (one, 10), (other, 0), (other, 0)):
+        sign_in(browser, BOB, WRONG, address="10.0.0.1")
+        clock.shift(timedelta(minutes=minutes))
+    locked = sign_in(other, BOB, WRONG, address="10.0.0.1")
+
+    assert "again in 5 minutes;" in locked.content.decode()
+    clock.shift(timedelta(minutes=5, seconds=1))
+    assert sign_in(one, BOB, PASSWORD, address="10.0.0.1").status_code == 302
+
+
+def test_a_new_password_lifts_the_lock(people: cast.Cast, clock: time_machine.Traveller) -> None:
+    for _ in range(5):
+        sign_in(Browser(), BOB, WRONG, address="10.0.0.1")
+    assert sign_in(Browser(), BOB, PASSWORD, address="10.0.0.1").status_code == 429
+
+    AccountAdapter().set_password(people.bob.user, f"New-{PASSWORD}")
+
+    assert sign_in(Browser(), BOB, f"New-{PASSWORD}", address="10.0.0.1").status_code == 302
 
 
 # --- sessions ---

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from axes.models import AccessAttempt
 from django.db import connection
 
 from callprivacy.accounts import selectors
@@ -64,6 +65,11 @@ def start_attempt(*, digest: bytes, at: datetime) -> None:
 def forget_failures(*, digest: bytes) -> None:
     """Start again from nothing, after a sign-in or a new password."""
     SignInFailure.objects.filter(name_digest=digest).delete()
+
+
+def lift_lockouts(*, name: str) -> None:
+    """Let a sign-in name in again from every address: who has just chosen its password owns its mailbox."""
+    AccessAttempt.objects.filter(username=name).delete()
 
 
 def record_failure(*, digest: bytes, at: datetime) -> None:
