@@ -228,6 +228,21 @@ def test_the_button_verifies_and_the_page_says_what_vouches(everybody: cast.Cast
     assert page.context["state"].unsealed == 1
 
 
+def test_what_no_seal_vouches_for_is_not_said_to_hold(everybody: cast.Cast) -> None:
+    record(everybody)
+    browser = signed_in(everybody.alice)
+
+    result = browser.post(reverse("dashboard:trail_verify")).content.decode()
+    page = browser.get(reverse("dashboard:trail")).content.decode()
+
+    assert "Nothing is sealed yet" in result
+    assert "nothing vouches for any of them" in result
+    assert "The trail holds" not in result
+    assert "alert-good" not in result
+    assert "nothing was sealed yet" in page
+    assert "the trail held" not in page
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_page_says_when_the_trail_does_not_hold(everybody: cast.Cast) -> None:
     from tests.audit.trails import superuser

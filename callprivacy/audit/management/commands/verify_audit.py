@@ -75,7 +75,7 @@ class Command(BaseCommand):
         summary = (
             f"{slug}: {found.events:,} events, {found.sealed:,} under {found.seals:,} seals, "
             f"{found.unsealed:,} not sealed yet: "
-            f"{'the trail holds' if found.holds else f'{len(found.findings)} findings'}"
+            f"{_verdict(found)}"
         )
         self.stdout.write(summary)
         return found.holds
@@ -100,6 +100,12 @@ class Command(BaseCommand):
         except services.SinkError as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(f"{slug}: {count:,} checkpoints written anew")
+
+
+def _verdict(found: services.Verification) -> str:
+    if not found.holds:
+        return f"{len(found.findings)} findings"
+    return "the trail holds" if found.seals else "nothing is sealed yet"
 
 
 def _counting(progress: Progress) -> Callable[[int], None]:
