@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("dashboard.urls")),
     path("", include("retention.urls")),
+    path("", include("consent.urls")),
     path("", include("callprivacy.calls.urls")),
     path("", include("callprivacy.work.urls")),
 ]

@@ -82,3 +82,89 @@ class Basis(models.TextChoices):
     CONTRACT = "contract", "Contract"
     LEGAL_OBLIGATION = "legal_obligation", "Legal obligation"
     NOTICE = "notice", "Notice"
+
+
+class Language(models.TextChoices):
+    """Languages that words to callers come in."""
+
+    ENGLISH = "en", "English"
+    SPANISH = "es", "Spanish"
+
+
+class NoticeState(models.TextChoices):
+    """Whether a version's words may still change."""
+
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+    RETIRED = "retired", "Retired"
+
+
+class PostedWhere(models.TextChoices):
+    """Where a notice hangs that nobody clicks on."""
+
+    SITE = "site", "Website"
+    AD = "ad", "Advertisement"
+    PROFILE = "profile", "Business profile"
+    PRINT = "print", "Print"
+    PREMISES = "premises", "Sign on the premises"
+
+
+class State(models.TextChoices):
+    """Where a person stands with a purpose at a client, out of the standing events."""
+
+    NONE = "none", "Nothing said"
+    NOTICED = "noticed", "Notice given"
+    GIVEN = "given", "Given"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    INVALIDATED = "invalidated", "Invalidated"
+
+
+class WaitingState(models.TextChoices):
+    """How far something is that a job or a person has to do."""
+
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class VendorStep(models.TextChoices):
+    """What a vendor has to do when a person withdraws."""
+
+    STOP_RECORDING = "stop_recording", "Stop the running recording"
+    DELETE_RECORDING = "delete_recording", "Delete a recording"
+    REDACT_CALLER = "redact_caller", "Redact the caller"
+    TURN_OFF_RECORDING = "turn_off_recording", "Turn recording off for the number"
+    TURN_OFF_MONITORING = "turn_off_monitoring", "Turn listening in off"
+    MOVE_TO_MENU = "move_to_menu", "Move the number to our phone menu"
+    STOP_TEXTS = "stop_texts", "Stop texting"
+    REMOVE_FROM_ADS = "remove_from_ads", "Remove from an advertiser's list"
+
+
+class InvitationState(models.TextChoices):
+    """How far an invitation by e-mail or text is."""
+
+    QUEUED = "queued", "Queued"
+    SENT = "sent", "Sent"
+    REMINDED = "reminded", "Reminded"
+    ANSWERED = "answered", "Answered"
+    BOUNCED = "bounced", "Bounced"
+    PURGED = "purged", "Purged"
+
+
+class ReplyState(models.TextChoices):
+    """What became of something a person wrote."""
+
+    SETTLED = "settled", "Settled by the words themselves"
+    WAITING = "waiting", "Waits for a person"
+    DECIDED = "decided", "Decided by a person"
+
+
+class ListKind(models.TextChoices):
+    """What a list of numbers says of them."""
+
+    DO_NOT_CALL = "do_not_call", "Do-not-call register"
+    REASSIGNED = "reassigned", "Reassigned numbers"

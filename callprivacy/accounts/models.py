@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from django.db import models
 from guardian.models import UserObjectPermissionBase
 
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, InvitationState, MembershipState, Role
-from callprivacy.tenancy.models import AgencyOwned, Client, ScopedManager
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager
 
 
 class UserManager(BaseUserManager["User"]):
@@ -134,6 +135,35 @@ class Invitation(AgencyOwned):
         if self.withdrawn_at is not None:
             return InvitationState.WITHDRAWN
         return InvitationState.OPEN if at < self.expires_at else InvitationState.EXPIRED
+
+
+class ApiKey(ClientOwned):
+    """
+    A key of one of the agency's systems for one client: what it may do, until when; only its digest is kept.
+
+    The key begins with a name in the directory of public keys, so that its client is known before the rest is checked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    key = models.CharField(max_length=64)
+    digest = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=20))
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "key"], name="accounts_apikey_name"),
+            models.UniqueConstraint(fields=["client", "digest"], name="accounts_apikey_digest"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SignInFailure(models.Model):

@@ -21,9 +21,19 @@ class Outcome(models.TextChoices):
 
 
 class RecordingState(models.TextChoices):
-    """Whether a recording may be heard. Without evidence it is withheld, and evidence comes with the ledger."""
+    """Whether a recording may be heard. Without evidence in the ledger it is withheld; `consent` writes what it decided."""
 
     WITHHELD = "withheld", "Withheld"
+    ALLOWED = "allowed", "Allowed"
+    GONE = "gone", "Erased"
+
+
+class TranscriptState(models.TextChoices):
+    """Whether a call's words may be read."""
+
+    WITHHELD = "withheld", "Withheld"
+    ALLOWED = "allowed", "Allowed"
+    GONE = "gone", "Erased"
 
 
 class InboxState(models.TextChoices):

@@ -21,6 +21,7 @@ from callprivacy.calls.enums import (
     Outcome,
     RecordingState,
     RevealReason,
+    TranscriptState,
 )
 from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
@@ -162,12 +163,17 @@ class Inbox(ClientOwned):
 
 
 class Caller(ClientOwned):
-    """A person at one client: the number, sealed once, and a name by which staff recognise a repeated caller."""
+    """
+    A person at one client: the number, sealed once, and a name by which staff recognise a repeated caller.
+
+    `has_evidence` says that the ledger of consent knows the caller, who then stays when the last call has expired.
+    """
 
     id = models.UUIDField(primary_key=True)
     number = SealedField()
     country = models.CharField(max_length=2, blank=True)
     region = models.CharField(max_length=8, blank=True)
+    has_evidence = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -296,7 +302,13 @@ class CallRef(ClientOwned):
 
 
 class Recording(ClientOwned):
-    """That a recording exists at the vendor, and where: sealed under the recording's own key, and withheld."""
+    """
+    That a recording exists at the vendor, and where: sealed under the recording's own key.
+
+    `consent` decides whether it may be heard: `decided_at` is empty while nobody has, or when it must be decided
+    anew; what follows `withheld_from` stays withheld. `due_at` is when quarantine lets `retention` erase it.
+    `file_key` names the sealed copy kept here. `came_late` marks what an import of history brought.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="recording")
@@ -304,12 +316,101 @@ class Recording(ClientOwned):
     reference = SealedField()
     provider = models.CharField(max_length=20)
     seconds = models.PositiveIntegerField(null=True)
+    came_late = models.BooleanField(default=False, db_default=False)
+    decided_at = models.DateTimeField(null=True)
+    withheld_from = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    fetch_due_at = models.DateTimeField(null=True)
+    fetch_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    file_key = models.UUIDField(null=True)
+    file_size = models.BigIntegerField(null=True)
+    media_type = models.CharField(max_length=40, blank=True, default="", db_default="")
+    stored_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
+        indexes = (
+            models.Index(
+                fields=["agency", "id"],
+                condition=models.Q(decided_at__isnull=True),
+                name="calls_recording_undecided",
+            ),
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="calls_recording_due",
+            ),
+            models.Index(
+                fields=["agency", "fetch_due_at"],
+                condition=models.Q(fetch_due_at__isnull=False),
+                name="calls_recording_fetch_due",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"recording of {self.call_id}"
+
+
+class Transcript(ClientOwned):
+    """A call's words, redacted on the way in and sealed under a key of their own; read only where that is allowed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="transcript")
+    state = models.CharField(max_length=10, choices=TranscriptState, default=TranscriptState.WITHHELD)
+    text = SealedField(null=True)
+    provider = models.CharField(max_length=20)
+    vendor_redacted = models.BooleanField(null=True)
+    redactions = models.PositiveIntegerField(default=0)
+    received_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(
+                fields=["agency", "id"],
+                condition=models.Q(decided_at__isnull=True),
+                name="calls_transcript_undecided",
+            ),
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="calls_transcript_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"transcript of {self.call_id}"
+
+
+class CallPress(ClientOwned):
+    """A key that a tracker says was pressed on a call: which menu, which key; `consent` reads what it means."""
+
+    id = models.BigAutoField(primary_key=True)
+    call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="presses")
+    name = models.CharField(max_length=40)
+    value = models.CharField(max_length=4)
+    at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "call", "name", "value"], name="calls_press_once_a_call"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "id"],
+                condition=models.Q(handled_at__isnull=True),
+                name="calls_press_unhandled",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
 
 
 class CallImport(ClientOwned):

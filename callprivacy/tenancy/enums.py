@@ -74,3 +74,6 @@ class KeyPurpose(models.TextChoices):
 
     HOOK = "hook", "Webhook of a connection"
     INVITATION = "invitation", "Invitation link"
+    CONSENT = "consent", "Consent page of a client"
+    ASK = "ask", "Personal link in an invitation"
+    API = "api", "Key of the API"

@@ -115,17 +115,22 @@ def ClientRows(  # noqa: N802
 class ClientKey(RunSQL):
     """A foreign key that stays inside the client: (agency_id, client_id, column) meets the same three there."""
 
-    def __init__(self, table: str, column: str, target: str, *, on_delete: str = "NO ACTION") -> None:
-        self.table, self.column, self.target, self.on_delete = (
-            table,
-            column,
-            target,
-            on_delete,
-        )
+    def __init__(
+        self,
+        table: str,
+        column: str,
+        target: str,
+        *,
+        on_delete: str = "NO ACTION",
+        on_update: str = "NO ACTION",
+    ) -> None:
+        self.table, self.column, self.target = table, column, target
+        self.on_delete, self.on_update = on_delete, on_update
         name = f"{table}_{column}_same_client"
         super().__init__(
             f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (client_id, {column}) "
-            f"REFERENCES {target} (client_id, id) ON DELETE {on_delete} DEFERRABLE INITIALLY DEFERRED;",
+            f"REFERENCES {target} (client_id, id) ON DELETE {on_delete} ON UPDATE {on_update} "
+            "DEFERRABLE INITIALLY DEFERRED;",
             f"ALTER TABLE {table} DROP CONSTRAINT {name};",
         )
 
@@ -133,7 +138,7 @@ class ClientKey(RunSQL):
         return (
             self.__class__.__qualname__,
             [self.table, self.column, self.target],
-            {"on_delete": self.on_delete},
+            {"on_delete": self.on_delete, "on_update": self.on_update},
         )
 
 

@@ -33,11 +33,15 @@ class ClientKey(models.Model):
 
 
 class Caller(models.Model):
-    """A number at one client: its token, and the two keys under which everything of that person is sealed."""
+    """
+    A number at one client: its token, and the two keys under which everything of that person is sealed.
+
+    Of an erased person whose evidence must stay, the evidence key alone is left: no token, no content key.
+    """
 
     id = models.UUIDField(primary_key=True)
     client_id = models.BigIntegerField()
-    token = models.BinaryField(max_length=32)
+    token = models.BinaryField(max_length=32, null=True)
     generation = models.PositiveIntegerField()
     content_key = models.BinaryField(null=True)
     evidence_key = models.BinaryField(null=True)
@@ -123,3 +127,44 @@ class Watermark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.category} of client {self.client_id} before {self.before:%Y-%m-%d}"
+
+
+class Suppression(models.Model):
+    """
+    A number that said no to a client, for one purpose; it outlives the erasure of the person.
+
+    Found by token, so that texts and calls are refused although nobody knows whose number it was.
+    """
+
+    client_id = models.BigIntegerField()
+    token = models.BinaryField(max_length=32)
+    purpose = models.CharField(max_length=10)
+    since = models.DateTimeField()
+    ends_on = models.DateField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client_id", "token", "purpose"], name="vault_suppression_one_a_purpose"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.purpose} refused to client {self.client_id}"
+
+
+class ListedNumber(models.Model):
+    """A number on a register that an agency uploaded, by the agency's own token."""
+
+    id = models.BigAutoField(primary_key=True)
+    list_id = models.UUIDField()
+    token = models.BinaryField(max_length=32)
+    on = models.DateField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["list_id", "token"], name="vault_listednumber_once_a_list"),
+        )
+
+    def __str__(self) -> str:
+        return f"number on {self.list_id}"

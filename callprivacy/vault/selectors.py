@@ -113,6 +113,59 @@ def open_content_key(keys: ClientKeys, caller_id: uuid.UUID, generation: int, wr
     )
 
 
+def open_evidence_key(keys: ClientKeys, caller_id: uuid.UUID, generation: int, wrapped: bytes) -> Key:
+    """
+    Unwrap one caller's evidence key.
+
+    :raises SealBrokenError: it was not wrapped by this client's key for this caller.
+    """
+    return Key(
+        generation_key(keys, generation).unseal(bytes(wrapped), evidence_place(keys.client_id, caller_id))
+    )
+
+
+def evidence_keys(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Key]:
+    """Open the evidence keys of callers of one client, erased ones too; destroyed ones are left out."""
+    if not caller_ids:
+        return {}
+    keys = client_keys(client_id)
+    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), evidence_key__isnull=False)
+    return {
+        row.id: open_evidence_key(keys, row.id, row.generation, bytes(row.evidence_key or b""))
+        for row in rows
+    }
+
+
+def suppressed(
+    client_id: int, numbers: Collection[str], *, on: date, keys: ClientKeys | None = None
+) -> dict[str, dict[str, datetime]]:
+    """
+    Return number -> purpose -> since when that number has said no to a client; numbers that said nothing are left out.
+
+    :param on: suppressions that have ended by this day do not count.
+    """
+    tokens = {(keys or client_keys(client_id)).tokens.token(number): number for number in numbers}
+    found: dict[str, dict[str, datetime]] = {}
+    if not tokens:
+        return found
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT token, purpose, since FROM vault_suppression WHERE client_id = %s"
+            " AND token = ANY(%s::bytea[]) AND (ends_on IS NULL OR ends_on > %s)",
+            [client_id, byte_array(tokens), on],
+        )
+        for token, purpose, since in cursor.fetchall():
+            found.setdefault(tokens[bytes(token)], {})[purpose] = since
+    return found
+
+
+def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
+    """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
+    token = client_keys(client_id).tokens.token(number)
+    rows = Tombstone.objects.filter(client_id=client_id, token=token).order_by("-created_at")
+    return list(rows.values_list("erased_caller_id", flat=True))
+
+
 def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
     """
     Open the content keys of callers of several clients, two queries; erased callers are left out.
@@ -193,7 +246,9 @@ def key_days(client_id: int, purpose: str, *, before: date) -> list[date]:
 def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:
     """Return token -> caller id of one client's living callers."""
     rows = Caller.objects.filter(client_id=client_id, token__in=list(tokens), content_key__isnull=False)
-    return {bytes(token): caller_id for token, caller_id in rows.values_list("token", "id")}
+    return {
+        bytes(token): caller_id for token, caller_id in rows.values_list("token", "id") if token is not None
+    }
 
 
 def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUID]:
@@ -207,7 +262,9 @@ def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUI
     keys = many_client_keys(client_ids)
     tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
     rows = Caller.objects.filter(client_id__in=list(keys), token__in=list(tokens), content_key__isnull=False)
-    return {row.client_id: row.id for row in rows if tokens.get(bytes(row.token)) == row.client_id}
+    return {
+        row.client_id: row.id for row in rows if row.token and tokens.get(bytes(row.token)) == row.client_id
+    }
 
 
 def erased_up_to(client_id: int, numbers: Collection[str]) -> dict[str, datetime]:
@@ -276,8 +333,12 @@ def count_wrapped(client_id: int) -> int:
 def caller_ids(
     client_id: int, *, older_than: datetime, after: uuid.UUID | None, limit: int
 ) -> list[uuid.UUID]:
-    """A page of a client's caller ids whose keys were made before an instant, for the sweep of orphans."""
-    rows = Caller.objects.filter(client_id=client_id, created_at__lt=older_than)
+    """
+    A page of a client's caller ids whose keys were made before an instant, for the sweep of orphans.
+
+    Erased callers of whom evidence stays are left out: they have no row elsewhere, and must not.
+    """
+    rows = Caller.objects.filter(client_id=client_id, created_at__lt=older_than, content_key__isnull=False)
     if after is not None:
         rows = rows.filter(id__gt=after)
     return list(rows.order_by("id").values_list("id", flat=True)[:limit])

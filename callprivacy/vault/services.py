@@ -22,6 +22,7 @@ from callprivacy.vault.models import (
     CallTombstone,
     ClientKey,
     RecordingKey,
+    Suppression,
     Tombstone,
     Watermark,
 )
@@ -36,11 +37,17 @@ class CallerGoneError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A caller to be forgotten: with `until`, a tombstone remembers the token; without, nothing does."""
+    """
+    A caller to be forgotten: with `up_to`, a tombstone remembers the token; without, nothing does.
+
+    With `keep_evidence` the evidence key stays, without the token: what is sealed under it can still be opened by
+    whoever finds it through the tombstone, and everything else of the person is noise.
+    """
 
     caller_id: uuid.UUID
     up_to: datetime | None = None
     tombstone_ends_on: date | None = None
+    keep_evidence: bool = False
 
 
 def master_fingerprint() -> str:
@@ -428,10 +435,106 @@ def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime
                 created_at=at,
             )
             for row in rows
-            if (erasure := wanted[row.id]).up_to is not None and erasure.tombstone_ends_on is not None
+            if row.token is not None
+            and (erasure := wanted[row.id]).up_to is not None
+            and erasure.tombstone_ends_on is not None
         )
         RecordingKey.objects.filter(client_id=client_id, caller_id__in=list(wanted)).delete()
-        return Caller.objects.filter(client_id=client_id, id__in=[row.id for row in rows]).delete()[0]
+        staying = [row.id for row in rows if wanted[row.id].keep_evidence]
+        kept = Caller.objects.filter(client_id=client_id, id__in=staying, content_key__isnull=False).update(
+            token=None, content_key=None
+        )
+        gone = [row.id for row in rows if not wanted[row.id].keep_evidence]
+        return kept + Caller.objects.filter(client_id=client_id, id__in=gone).delete()[0]
+
+
+def destroy_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> int:
+    """
+    Destroy the evidence keys of erased callers whose evidence has come to its own date; returns how many.
+
+    Callers that are still here keep theirs: it goes with them.
+    """
+    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), content_key__isnull=True)
+    return rows.delete()[0]
+
+
+# --- Numbers that said no -----------------------------------------------------------------------------------------
+
+
+def suppress(
+    *,
+    client_id: int,
+    numbers: Collection[str],
+    purposes: Collection[str],
+    at: datetime,
+    ends_on: date | None = None,
+) -> int:
+    """
+    Remember that numbers (E.164) said no to a client for some purposes; returns how many pairs are new.
+
+    It outlives the erasure of the person. Saying it again moves the end date out, never in.
+    """
+    keys = selectors.client_keys(client_id)
+    tokens = [keys.tokens.token(number) for number in numbers]
+    return _suppress_tokens(client_id=client_id, tokens=tokens, purposes=purposes, at=at, ends_on=ends_on)
+
+
+def suppress_callers(
+    *,
+    client_id: int,
+    caller_ids: Collection[uuid.UUID],
+    purposes: Collection[str],
+    at: datetime,
+    ends_on: date | None = None,
+) -> int:
+    """Remember the same of callers, without their numbers being opened; erased ones have no token any more."""
+    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), token__isnull=False)
+    tokens = [bytes(token) for token in rows.values_list("token", flat=True) if token is not None]
+    return _suppress_tokens(client_id=client_id, tokens=tokens, purposes=purposes, at=at, ends_on=ends_on)
+
+
+def _suppress_tokens(
+    *,
+    client_id: int,
+    tokens: Collection[bytes],
+    purposes: Collection[str],
+    at: datetime,
+    ends_on: date | None,
+) -> int:
+    pairs = sorted((token, purpose) for token in set(tokens) for purpose in set(purposes))
+    if not pairs:
+        return 0
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO vault_suppression (client_id, token, purpose, since, ends_on)"
+            " SELECT %s, token, purpose, %s, %s FROM unnest(%s::bytea[], %s::text[]) AS said (token, purpose)"
+            " ON CONFLICT (client_id, token, purpose) DO UPDATE SET ends_on ="
+            " CASE WHEN vault_suppression.ends_on IS NULL OR excluded.ends_on IS NULL THEN NULL"
+            " ELSE greatest(vault_suppression.ends_on, excluded.ends_on) END"
+            " RETURNING xmax = 0",
+            [
+                client_id,
+                at,
+                ends_on,
+                selectors.byte_array([token for token, _ in pairs]),
+                [purpose for _, purpose in pairs],
+            ],
+        )
+        return sum(fresh for (fresh,) in cursor.fetchall())
+
+
+def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collection[str]) -> int:
+    """Forget that a caller said no for these purposes, because the person said yes again; returns how many."""
+    token = Caller.objects.filter(client_id=client_id, id=caller_id).values_list("token", flat=True).first()
+    if token is None:
+        return 0
+    rows = Suppression.objects.filter(client_id=client_id, token=bytes(token), purpose__in=list(purposes))
+    return rows.delete()[0]
+
+
+def end_suppressions(*, client_id: int, on: date) -> int:
+    """Remove a client's suppressions whose end date has come; returns how many."""
+    return Suppression.objects.filter(client_id=client_id, ends_on__lte=on).delete()[0]
 
 
 def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime) -> None:
@@ -565,6 +668,7 @@ def destroy_client(*, client_id: int) -> None:
             Tombstone,
             CallTombstone,
             Watermark,
+            Suppression,
             ClientKey,
         ):
             model._default_manager.filter(client_id=client_id).delete()

@@ -54,6 +54,7 @@ UNIQUE_OVER_ALL = {
     "tenancy_publickey_pkey": "random",
     "accounts_signinfailure_pkey": "keyed digest; no row says whether a name exists",
     "calls_recording_call_id_key": "a call's id is random and its client's",
+    "calls_transcript_call_id_key": "a call's id is random and its client's",
     "calls_refusal_once_a_line": "begins with the random id of an import of one client",
     "retention_runpart_once_a_client": "names a client behind a random run",
     "audit_epoch_pkey": "one cluster",

@@ -67,7 +67,8 @@ def count_due(client: Client, cutoff: datetime) -> Due:
     """Count what is due, as a run would find it."""
     calls = due_calls(client, cutoff)
     later = Call.objects.for_client(client).filter(caller_id=OuterRef("caller_id")).started_from(cutoff)
-    callers = calls.filter(caller__isnull=False).filter(~Exists(later)).values("caller_id").distinct()
+    callers = calls.filter(caller__isnull=False, caller__has_evidence=False).filter(~Exists(later))
+    callers = callers.values("caller_id").distinct()
     recordings = Recording.objects.for_client(client).filter(call__in=calls)
     return Due(calls=calls.count(), recordings=recordings.count(), callers=callers.count())
 
@@ -112,7 +113,7 @@ def destroy_keys(
     *, client: Client, call_ids: Collection[uuid.UUID], recording_ids: Collection[uuid.UUID], at: datetime
 ) -> set[uuid.UUID]:
     """
-    Step 2: destroy the recordings' keys and those of callers with no other call.
+    Step 2: destroy the recordings' keys and those of callers with no other call whom the ledger does not know.
 
     Called outside any scope: it holds the callers' vault rows, so that no call can arrive for them, looks
     in `default` whether any is left, and destroys. Returns the callers that are forgotten.
@@ -128,11 +129,27 @@ def destroy_keys(
                 .exclude(pk__in=list(call_ids))
             )
             forgotten = caller_ids - set(staying.values_list("caller_id", flat=True))
+            forgotten -= _known_to_the_ledger(client.pk, forgotten)
         vault.destroy_recording_keys(client_id=client.pk, recording_ids=recording_ids)
         vault.erase_callers(
             client_id=client.pk, erasures=[vault.Erasure(caller_id) for caller_id in forgotten], at=at
         )
     return forgotten
+
+
+def _known_to_the_ledger(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """
+    Those of these callers of whom there is evidence of consent or withdrawal.
+
+    Waits for whoever writes such evidence just now: both hold the vault's row first, then ours.
+    """
+    rows = (
+        Caller.objects.for_client(client_id)
+        .filter(pk__in=list(caller_ids))
+        .select_for_update()
+        .order_by("pk")
+    )
+    return {pk for pk, known in rows.values_list("pk", "has_evidence") if known}
 
 
 def close_before(*, client: Client, cutoff: datetime) -> None:
@@ -179,9 +196,10 @@ def remove_rows(
 
 
 def idle_callers(client: Client, *, older_than: datetime, limit: int) -> list[uuid.UUID]:
-    """Callers without any call, as a run that was cut short leaves them."""
+    """Callers without any call and unknown to the ledger, as a run that was cut short leaves them."""
     still = Call.objects.filter(caller_id=OuterRef("pk"), client_id=client.pk)
-    idle = Caller.objects.for_client(client).filter(created_at__lt=older_than).exclude(Exists(still))
+    idle = Caller.objects.for_client(client).filter(created_at__lt=older_than, has_evidence=False)
+    idle = idle.exclude(Exists(still))
     return list(idle.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
@@ -189,6 +207,7 @@ def remove_idle(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.U
     """Remove those of these callers that have no call; returns them and those that had no row at all."""
     busy = Call.objects.for_client(client_id).filter(caller_id__in=list(caller_ids))
     idle = set(caller_ids) - set(busy.values_list("caller_id", flat=True))
+    idle -= _known_to_the_ledger(client_id, idle)
     Caller.objects.for_client(client_id).filter(pk__in=idle).remove()
     return idle
 

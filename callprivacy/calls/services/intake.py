@@ -569,10 +569,10 @@ class Prepared:
             if recorded:
                 cursor.execute(
                     "INSERT INTO calls_recording"
-                    " (agency_id, client_id, state, provider, id, call_id, reference, seconds)"
-                    " SELECT %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
+                    " (agency_id, client_id, state, provider, came_late, id, call_id, reference, seconds)"
+                    " SELECT %s, %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
                     " WHERE recording_id IS NOT NULL AND index <> ALL(%s)",
-                    [*scope, RecordingState.WITHHELD, self.provider, left_out],
+                    [*scope, RecordingState.WITHHELD, self.provider, self.way is Way.IMPORT, left_out],
                 )
                 self.used.update(recorded)
 
@@ -681,6 +681,7 @@ class Prepared:
                 reference=item.recording,
                 provider=self.provider,
                 seconds=after.recording_seconds,
+                came_late=self.way is Way.IMPORT,
             )
             self.used.add(item.recording_id)
             return replace(after, recording_id=item.recording_id), Taken.FILLED

@@ -1,0 +1,51 @@
+"""The tables of consent: notices, the ledger, the law that decides, the ways in, what others are asked to do."""
+
+from consent.models.capture import (
+    Invitation,
+    InvitationBatch,
+    MenuSession,
+    PhoneCode,
+    PhoneMenu,
+    Reply,
+    TermsDocument,
+)
+from consent.models.contact import ListCheck, NumberList
+from consent.models.law import (
+    Acknowledgement,
+    AnsweringSite,
+    ClientStandard,
+    Declaration,
+    Rejudgement,
+    RulePack,
+)
+from consent.models.ledger import ConsentEvent, ConsentState, Decision
+from consent.models.notices import Notice, NoticeVersion, PostedNotice
+from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint
+
+__all__ = [
+    "Acknowledgement",
+    "AdDestination",
+    "AnsweringSite",
+    "ClientStandard",
+    "ConsentEvent",
+    "ConsentState",
+    "Decision",
+    "Declaration",
+    "Invitation",
+    "InvitationBatch",
+    "ListCheck",
+    "MenuSession",
+    "Notice",
+    "NoticeVersion",
+    "NumberList",
+    "PhoneCode",
+    "PhoneMenu",
+    "PostedNotice",
+    "Rejudgement",
+    "Reply",
+    "RulePack",
+    "TermsDocument",
+    "VendorTask",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+]

@@ -1,0 +1,161 @@
+"""What a client has declared and asks of itself, where its calls are answered, and which rules decide."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from callprivacy.tenancy.models import AgencyOwned, ClientOwned
+from consent.enums import Basis, Standard
+
+
+class Declaration(ClientOwned):
+    """On what a client rests measuring its calls, with its balancing test; the newest counts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    basis = models.CharField(max_length=24, choices=Basis)
+    balancing_test = models.TextField(max_length=4000, blank=True)
+    declared_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    declared_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client"],
+                condition=models.Q(ended_at__isnull=True),
+                name="consent_declaration_one_counts",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.get_basis_display()
+
+
+class ClientStandard(ClientOwned):
+    """What a client asks of itself beyond the law, until when; without one it is express consent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    standard = models.CharField(max_length=14, choices=Standard)
+    chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    chosen_at = models.DateTimeField()
+    expires_on = models.DateField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client"],
+                condition=models.Q(ended_at__isnull=True),
+                name="consent_standard_one_counts",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(standard=Standard.EXPRESS) | models.Q(expires_on__isnull=False),
+                name="consent_standard_lower_expires",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.get_standard_display()
+
+
+class AnsweringSite(ClientOwned):
+    """Where a client's calls are answered; its law counts beside the caller's. A tracking number's site names it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    country = models.CharField(max_length=2)
+    region = models.CharField(max_length=8, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "name"], name="consent_site_name"),
+            models.UniqueConstraint(fields=["client", "id"], name="consent_site_in_client"),
+            models.UniqueConstraint(
+                fields=["client"], condition=models.Q(is_default=True), name="consent_site_one_default"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Acknowledgement(ClientOwned):
+    """That a person who answers calls knows of being recorded, since when, and which words they signed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(
+        AnsweringSite, models.CASCADE, db_constraint=False, related_name="acknowledgements"
+    )
+    person = models.CharField(max_length=120)
+    words = models.TextField(max_length=2000)
+    acknowledged_on = models.DateField()
+    left_on = models.DateField(null=True, blank=True)
+    recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "site", "person"], name="consent_acknowledgement_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.person
+
+
+class RulePack(AgencyOwned):
+    """Rules of the law that an agency imported in place of the shipped ones; the newest active one decides."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    is_active = models.BooleanField(default=False)
+    clients_changed = models.PositiveIntegerField(default=0)
+    decisions_changed = models.PositiveIntegerField(default=0)
+    imported_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    imported_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency"], condition=models.Q(is_active=True), name="consent_rulepack_one_active"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rejudgement(ClientOwned):
+    """That a client's recordings, or those of one caller, are to be decided anew; a job works it off from the cursor."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    caller_id = models.UUIDField(null=True)
+    cause = models.CharField(max_length=60)
+    cursor = models.UUIDField(null=True)
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(finished_at__isnull=True),
+                name="consent_rejudgement_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.cause

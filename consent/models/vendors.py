@@ -1,0 +1,153 @@
+"""What a withdrawal asks of others: tasks at vendors with their dates and receipts, and word to the agency's systems."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from callprivacy.calls.models import Connection
+from callprivacy.tenancy.models import ClientOwned
+from callprivacy.vault.fields import SealedField, StrictEncryptedField
+from consent.enums import VendorStep, WaitingState
+
+
+class AdDestination(ClientOwned):
+    """Where a client's numbers are sent for advertising, so that a withdrawal can be carried there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    contact = models.CharField(max_length=200, blank=True)
+    instructions = models.TextField(max_length=1000, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "name"], name="consent_addestination_name"),
+            models.UniqueConstraint(fields=["client", "id"], name="consent_addestination_in_client"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VendorTask(ClientOwned):
+    """
+    One step at one vendor that a withdrawal or a quarantine asks for: target, outer limit and law, receipt.
+
+    `reference` is what the vendor needs to find it, sealed under the client's key for errands.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    step = models.CharField(max_length=20, choices=VendorStep)
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
+    destination = models.ForeignKey(
+        AdDestination, models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
+    caller_id = models.UUIDField(null=True)
+    recording_id = models.UUIDField(null=True)
+    event_id = models.UUIDField(null=True)
+    by_ticket = models.BooleanField(default=False)
+    reference = SealedField(null=True)
+    ticket = models.TextField(max_length=4000, blank=True)
+    state = models.CharField(max_length=10, choices=WaitingState, default=WaitingState.WAITING)
+    law = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+    target_at = models.DateTimeField()
+    outer_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True)
+    sent_at = models.DateTimeField(null=True)
+    sent_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    chased = models.PositiveSmallIntegerField(default=0)
+    reply = models.TextField(max_length=2000, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    receipt = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "step", "connection", "event_id", "recording_id"],
+                nulls_distinct=False,
+                condition=models.Q(destination__isnull=True),
+                name="consent_vendortask_once",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "destination", "event_id"],
+                condition=models.Q(destination__isnull=False),
+                name="consent_vendortask_once_an_ad",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="consent_vendortask_due",
+            ),
+            models.Index(fields=["client", "state", "target_at"], name="consent_vendortask_board"),
+            models.Index(fields=["client", "caller_id"], name="consent_vendortask_of_caller"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.state}"
+
+
+class WebhookEndpoint(ClientOwned):
+    """An address of the agency's systems that is told of withdrawals, and the secret that signs what it is told."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    url = models.URLField(max_length=500)
+    secret = StrictEncryptedField()
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_endpoint_in_client"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WebhookDelivery(ClientOwned):
+    """One message to one endpoint: tried with growing pauses for three days, then a dead letter to be sent again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, models.CASCADE, db_constraint=False, related_name="deliveries"
+    )
+    event_type = models.CharField(max_length=60)
+    event_id = models.UUIDField()
+    payload = SealedField(null=True)
+    state = models.CharField(max_length=10, choices=WaitingState, default=WaitingState.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_status = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "endpoint", "event_type", "event_id"], name="consent_delivery_once"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="consent_delivery_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.state}"

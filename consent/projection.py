@@ -1,0 +1,69 @@
+"""
+Where a person stands, out of what happened: the same for the same events in whatever order they came.
+
+Pure. A standing event counts from the moment it happened; at one moment a no beats a yes. A notice alone never
+changes a yes or a no, and what was said of a single call changes nothing beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from consent.enums import EventKind, Scope, State
+
+# At one moment the later in this list counts.
+_WEIGHT: Final = {
+    EventKind.NOTICED: 0,
+    EventKind.GIVEN: 1,
+    EventKind.RENEWED: 2,
+    EventKind.EXPIRED: 3,
+    EventKind.INVALIDATED: 4,
+    EventKind.REFUSED: 5,
+    EventKind.WITHDRAWN: 6,
+}
+_STATE: Final = {
+    EventKind.NOTICED: State.NOTICED,
+    EventKind.GIVEN: State.GIVEN,
+    EventKind.RENEWED: State.GIVEN,
+    EventKind.EXPIRED: State.EXPIRED,
+    EventKind.INVALIDATED: State.INVALIDATED,
+    EventKind.REFUSED: State.REFUSED,
+    EventKind.WITHDRAWN: State.WITHDRAWN,
+}
+
+
+class Happened(Protocol):
+    """What is asked of an event."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def happened_at(self) -> datetime: ...
+
+
+def _order(event: Happened) -> tuple[datetime, int, int]:
+    return event.happened_at, _WEIGHT[EventKind(event.kind)], event.id.int
+
+
+def standing[E: Happened](events: Iterable[E]) -> tuple[State, E | None]:
+    """
+    Where a person stands with one purpose, and the event that says so.
+
+    An expiry or an invalidation ends a yes, never a no. Events of single calls are left out.
+    """
+    deciding: E | None = None
+    for event in sorted((event for event in events if event.scope == Scope.STANDING), key=_order):
+        state = State.NONE if deciding is None else _STATE[EventKind(deciding.kind)]
+        if event.kind == EventKind.NOTICED and state is not State.NONE:
+            continue
+        if event.kind in {EventKind.EXPIRED, EventKind.INVALIDATED} and state is not State.GIVEN:
+            continue
+        deciding = event
+    return (State.NONE, None) if deciding is None else (_STATE[EventKind(deciding.kind)], deciding)
