@@ -143,6 +143,11 @@ REGISTER: dict[str, Table] = {
         )
         | _secret(digest="SHA-256 of the link's secret"),
     ),
+    "accounts.ApiKey": Table(
+        "A key of one of the agency's systems for one client",
+        _plain(_OURS, "name scopes created_by created_at ends_at last_used_on revoked_at")
+        | _secret(key="Stands at the head of the key", digest="SHA-256 of the whole key"),
+    ),
     "accounts.SignInFailure": Table(
         "How often a sign-in name failed lately",
         _plain("failures last_at") | _secret(name_digest="Keyed digest of what was typed as sign-in name"),
@@ -237,7 +242,7 @@ REGISTER: dict[str, Table] = {
         "A person at one client",
         _plain("agency client")
         | _caller(
-            "created_at",
+            "created_at has_evidence",
             id="Random; leads to the number only by way of the vault",
             country="As the number's prefix says",
             region="As the number's area code says",
@@ -265,9 +270,25 @@ REGISTER: dict[str, Table] = {
     "calls.Recording": Table(
         "That a recording exists at the vendor",
         _plain("agency client provider")
-        | _caller("id call state seconds")
+        | _caller(
+            "id call state seconds came_late decided_at withheld_from due_at fetch_due_at fetch_attempts",
+            "file_size media_type stored_at",
+            file_key="Name of the sealed copy kept here",
+        )
         | _sealed(reference="The vendor's address of it, under the recording's own key"),
         leaves=(_ERASE, _KEYS),
+    ),
+    "calls.Transcript": Table(
+        "What was said on a call, redacted",
+        _plain("agency client provider")
+        | _caller("id call state vendor_redacted redactions received_at decided_at due_at")
+        | _sealed(text="Under a key of its own"),
+        leaves=(_ERASE,),
+    ),
+    "calls.CallPress": Table(
+        "A key that was pressed on a call, as its tracker says",
+        _plain(_OURS) | _caller("call name value at handled_at"),
+        leaves=(_ERASE,),
     ),
     "calls.CallImport": Table(
         "A file of calls on its way in",
@@ -305,6 +326,223 @@ REGISTER: dict[str, Table] = {
         | _caller("call", reason_digest="Keyed digest of the sentence, to notice repeats"),
         leaves=(_ERASE,),
     ),
+    # --- consent ---
+    "consent.Notice": Table("Words for callers", _plain(_OURS, "name purposes channel language created_at")),
+    "consent.NoticeVersion": Table(
+        "The words as of one version",
+        _plain(
+            _OURS,
+            "notice number state controller policy_url created_by created_at published_by published_at retired_at",
+            words="What every caller is told",
+            withdraw="What every caller is told",
+            digest="SHA-256 of the words",
+        ),
+    ),
+    "consent.PostedNotice": Table(
+        "That words hung somewhere",
+        _plain(
+            _OURS,
+            "tracking_number where place version from_on to_on picture_type created_by created_at",
+            words="What every caller could read",
+            picture_key="Name of the sealed picture of a sign or page",
+            picture_digest="SHA-256 of the picture",
+        ),
+    ),
+    "consent.ConsentEvent": Table(
+        "One thing that happened between a person and a client about one purpose",
+        _plain(_OURS, "version user recorded_by audit_event_id document_id")
+        | _evidence(
+            caller_id="Random; leads to the number only by way of the vault",
+            call_digest="Keyed digest of what the call is called elsewhere",
+            purpose="",
+            kind="",
+            basis="",
+            scope="",
+            channel="",
+            strength="",
+            evidence="Under the caller's evidence key",
+            evidence_digest="SHA-256 of the evidence, for the proof",
+            source_digest="Keyed digest, so that the same fact is one event",
+            happened_at="",
+            recorded_at="",
+        ),
+    ),
+    "consent.ConsentState": Table(
+        "Where a caller stands with a purpose",
+        _plain(_OURS)
+        | _evidence(
+            caller_id="Random; leads to the number only by way of the vault",
+            purpose="",
+            state="",
+            strength="",
+            event_id="",
+            version_id="",
+            since="",
+            expires_at="",
+        ),
+    ),
+    "consent.Decision": Table(
+        "What was decided of one call and one purpose",
+        _plain(_OURS, "standard pack")
+        | _caller(
+            "call purpose allowed lawful standard_met basis event_id rules withheld_from decided_at",
+            reasons="Sentences about rules and events, never about the person",
+            places="Countries and states of both sides, and how they were known",
+        ),
+        leaves=(_ERASE,),
+    ),
+    "consent.Declaration": Table(
+        "On what a client rests measuring its calls",
+        _plain(
+            _OURS,
+            "basis declared_by declared_at ended_at",
+            balancing_test="The client's reasoning about callers in general",
+        ),
+    ),
+    "consent.ClientStandard": Table(
+        "What a client asks of itself",
+        _plain(_OURS, "standard chosen_by chosen_at expires_on ended_at"),
+    ),
+    "consent.AnsweringSite": Table(
+        "Where a client's calls are answered", _plain(_OURS, "name country region is_default created_at")
+    ),
+    "consent.Acknowledgement": Table(
+        "That somebody who answers calls knows of being recorded",
+        _plain(
+            _OURS,
+            "site acknowledged_on left_on recorded_by created_at",
+            person="Of somebody who works for the client",
+            words="What that person signed",
+        ),
+    ),
+    "consent.RulePack": Table(
+        "Rules of the law that an agency imported",
+        _plain(
+            "agency id name digest is_active clients_changed decisions_changed imported_by imported_at",
+            "activated_at",
+            text="Statutes and values",
+        ),
+    ),
+    "consent.Rejudgement": Table(
+        "That recordings are to be decided anew",
+        _plain(_OURS, "cause cursor due_at created_at finished_at")
+        | _evidence(caller_id="Random; leads to the number only by way of the vault"),
+    ),
+    "consent.PhoneCode": Table(
+        "A code sent to a phone",
+        _plain(_OURS, "tries created_at expires_at used_at")
+        | _caller("caller_id")
+        | _secret(digest="Keyed digest of the code"),
+        leaves=("consent.services.codes.purge",),
+    ),
+    "consent.InvitationBatch": Table(
+        "A list of people who are asked",
+        _plain(_OURS, "name version size refused created_by created_at paused_at"),
+    ),
+    "consent.Invitation": Table(
+        "One person asked",
+        _plain(_OURS, "batch channel version state attempts created_at due_at sent_at reminded_at")
+        | _caller("caller_id answered_at bounced_at purge_at")
+        | _sealed(address="Under the caller's content key")
+        | _secret(
+            address_digest="Keyed digest of the address, to know a bounce or an answer by",
+            link_digest="SHA-256 of the personal link's secret",
+            message_digest="Keyed digest of the message's id",
+        ),
+        leaves=("consent.services.invitations.purge",),
+    ),
+    "consent.TermsDocument": Table(
+        "A document that people signed, or a list attested under one",
+        _plain(
+            _OURS,
+            "name stands_apart is_list media_type size signed_on people created_by created_at",
+            clause="The words of the terms",
+        )
+        | _evidence(file_key="Name of the sealed document", file_digest="SHA-256 of the document"),
+    ),
+    "consent.PhoneMenu": Table(
+        "The menu that answers a tracking number",
+        _plain(
+            _OURS,
+            "tracking_number connection is_active language notice other_notice wait_seconds created_at",
+            forward_to="The client's own line",
+            person_line="The client's own line",
+        ),
+    ),
+    "consent.MenuSession": Table(
+        "One call on its way through a menu",
+        _plain(_OURS, "menu version")
+        | _caller(
+            "caller_id step pressed verification is_recording started_at recording_from stopped_at ended_at",
+            call_digest="Keyed digest of the vendor's id of the call",
+        )
+        | _sealed(
+            vendor_call="The vendor's id of the call", vendor_recording="The vendor's id of the recording"
+        ),
+        leaves=("consent.services.menu_calls.purge",),
+    ),
+    "consent.Reply": Table(
+        "What a person wrote",
+        _plain(_OURS, "tracking_number_id decided_by decided_at")
+        | _caller(
+            "caller_id invitation channel label why proof state received_at confirm_due_at confirmed_at purge_at",
+            message_digest="Keyed digest of the message's id",
+        )
+        | _sealed(text="Under the caller's evidence key, or the client's where nobody is known"),
+        leaves=("consent.services.texts.purge",),
+    ),
+    "consent.AdDestination": Table(
+        "Where a client's numbers are sent for advertising",
+        _plain(
+            _OURS,
+            "name is_active created_at",
+            contact="Of a company",
+            instructions="How to have somebody removed there",
+        ),
+    ),
+    "consent.VendorTask": Table(
+        "One step at one vendor that a withdrawal asks for",
+        _plain(
+            _OURS,
+            "step connection destination by_ticket state law created_at target_at outer_at due_at attempts",
+            "last_error sent_at sent_by chased checked_at done_at receipt",
+            ticket="Words to a vendor, without a number",
+            reply="What a vendor answered",
+        )
+        | _evidence(
+            caller_id="Random; leads to the number only by way of the vault",
+            recording_id="Random; leads nowhere once the recording is gone",
+            event_id="The withdrawal in the ledger",
+            reference="What the vendor finds it by, under the client's key for errands; goes when it is done",
+        ),
+    ),
+    "consent.WebhookEndpoint": Table(
+        "An address of the agency's systems",
+        _plain(_OURS, "name url is_active created_at") | _secret(secret="Signs what it is told"),
+    ),
+    "consent.WebhookDelivery": Table(
+        "One message to one endpoint",
+        _plain(_OURS, "endpoint event_type state attempts last_status created_at due_at delivered_at")
+        | _caller("event_id")
+        | _sealed(payload="Under the client's key of the day"),
+        leaves=("consent.services.webhooks.purge",),
+    ),
+    "consent.NumberList": Table(
+        "A register of numbers that the agency uploaded",
+        _plain("agency id kind name as_of size refused is_active created_by created_at"),
+    ),
+    "consent.ListCheck": Table(
+        "A list that is checked before it is dialled",
+        _plain(
+            _OURS,
+            "name purpose state rows rows_done allowed blocked refused created_by created_at due_at finished_at",
+            "expires_at",
+            file_key="Name of the sealed list, which goes when it was checked",
+            result_key="Name of the sealed result, which goes at expires_at",
+            reasons="Counts by reason",
+            failure="Why it ended early; never what stood in it",
+        ),
+    ),
     # --- retention ---
     "retention.Run": Table(
         "One pass that erases",
@@ -340,9 +578,9 @@ REGISTER: dict[str, Table] = {
         _plain("client_id generation")
         | _caller("id created_at")
         | _secret(
-            token="HMAC-SHA256 of the number under the client's token key",
+            token="HMAC-SHA256 of the number under the client's token key; empty once the person is erased",
             content_key="Wrapped by the client's key; destroying it erases the person",
-            evidence_key="Wrapped by the client's key",
+            evidence_key="Wrapped by the client's key; what it opens outlives the erasure",
         ),
         leaves=(_KEYS, "callprivacy.vault.services.erase_callers"),
     ),
@@ -371,6 +609,22 @@ REGISTER: dict[str, Table] = {
             digest="So that no replay brings the call back",
             ends_on="Its own date",
             created_at="When it was erased",
+        ),
+    ),
+    "vault.Suppression": Table(
+        "A number that said no to a client, for one purpose",
+        _plain("id client_id purpose")
+        | _evidence(
+            token="HMAC-SHA256 of the number under the client's token key: the no outlives the person's erasure",
+            since="When it was said",
+            ends_on="Its own date",
+        ),
+    ),
+    "vault.ListedNumber": Table(
+        "A number on a register that the agency uploaded",
+        _plain("id list_id")
+        | _evidence(
+            token="HMAC-SHA256 of the number under the agency's token key", on="As the register says"
         ),
     ),
     "vault.Watermark": Table("Before this instant nothing is let in", _plain("id client_id category before")),
