@@ -19,7 +19,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
-__all__ = ["is_e164", "is_withheld", "mask", "normalise", "place_of"]
+__all__ = ["is_e164", "is_withheld", "mask", "normalise", "place_of", "regions_of"]
 
 LONGEST_RAW: Final = 64
 DOTS: Final = "•••"
@@ -72,6 +72,7 @@ _WITHHELD_WORDS: Final = frozenset(
         "suppressed",
         "notprovided",
         "confidential",
+        "redacted",
     }
 )
 # What carriers send for the words on a keypad: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN (and its common
@@ -191,6 +192,18 @@ def place_of(e164: str) -> tuple[str, str]:
     # one.
     parsed = phonenumbers.PhoneNumber(country_code=int(code), national_number=int(e164[1 + len(code) :]))
     return _country(phonenumbers.region_code_for_number(parsed) or regions[0]), ""
+
+
+@cache
+def regions_of(country: str) -> frozenset[str]:
+    """The regions (ISO 3166-2 without its country) that area codes of a country under code 1 name; else none."""
+    return frozenset(
+        region
+        for own, regions in _regions().values()
+        if own == country
+        for region in regions.split("|")
+        if region
+    )
 
 
 def _country(region: str) -> str:

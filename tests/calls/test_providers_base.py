@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.providers import PROVIDERS, base
-from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage
+from callprivacy.calls.providers import FORMATS, PROVIDERS, TRACKERS, base, capabilities
+from callprivacy.calls.providers.base import CallFacts, Capabilities, RefusedError, Stage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -34,6 +34,14 @@ def facts(**changes: Any) -> CallFacts:
         ("caller", "404-555-0123"),
         ("caller", ""),
         ("tracking_number", "anonymous"),
+        ("presses", (("", "9"),)),
+        ("presses", (("  ", "9"),)),
+        ("presses", (("a" * 41, "9"),)),
+        ("presses", (("menu\n", "9"),)),
+        ("presses", (("menu", "12345"),)),
+        ("presses", (("menu", "A"),)),
+        ("presses", (("menu", "٣"),)),
+        ("presses", (("menu", "9"),) * 21),
     ],
 )
 def test_facts_that_cannot_be_true_cannot_be_made(field: str, value: object) -> None:
@@ -45,6 +53,16 @@ def test_facts_that_cannot_be_true_cannot_be_made(field: str, value: object) -> 
 def test_a_withheld_caller_has_no_number() -> None:
     with pytest.raises(RefusedError):
         facts(caller="+14045550123", caller_withheld=True)
+
+
+@pytest.mark.parametrize(
+    "held", [{"caller": "+14045550123"}, {"recording_reference": "https://example.com/1"}]
+)
+def test_a_redacted_call_has_neither_number_nor_recording(held: dict[str, str]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        facts(redacted=True, **held)
+    assert refused.value.column == "redacted"
+    assert base.anonymous(facts(**held)).caller_withheld
 
 
 def test_facts_do_not_print_what_they_hold() -> None:
@@ -196,6 +214,15 @@ def test_a_place_is_the_providers_code_or_the_numbers() -> None:
     assert base.place(None, None, None) == ("", "")
 
 
+def test_a_region_without_a_country_is_believed_where_the_numbers_country_has_it() -> None:
+    assert base.place("", "NY", "+14045550123") == ("US", "NY")
+    assert base.place(None, "on", "+16045550123") == ("CA", "ON")
+    assert base.place("", "ON", "+14045550123") == ("US", "GA")
+    assert base.place("", "BE", "+4930123456") == ("DE", "")
+    assert base.place("", "NY", None) == ("", "")
+    assert base.place("Mars", "NY", "+14045550123") == ("US", "GA")
+
+
 def test_only_https_addresses_are_recordings() -> None:
     assert base.recording_link("https://example.com/1?k=2") == "https://example.com/1?k=2"
     for raw in ("http://example.com/1", "javascript:x", "https://a b", "https://" + "a" * 2000, 7, None, ""):
@@ -251,8 +278,54 @@ def test_the_later_event_decides_whether_the_caller_was_withheld() -> None:
     assert base.merge(hidden, shown).caller_withheld
 
 
+def test_pressed_keys_of_every_event_stay() -> None:
+    one, two = (
+        facts(presses=(("menu 1", "1"),)),
+        facts(presses=(("menu 1", "1"), ("menu 2", "9")), revision=1),
+    )
+    both = (("menu 1", "1"), ("menu 2", "9"))
+    assert base.merge(one, two).presses == base.merge(two, one).presses == both
+
+
+def test_a_person_who_was_taken_out_stays_out_whatever_else_was_said_and_when() -> None:
+    named = facts(
+        caller="+14045550123", tags=("VIP",), recording_reference="https://example.com/1", recording_seconds=8
+    )
+    for revision in (0, 2):
+        gone = facts(redacted=True, caller_withheld=True, revision=revision)
+        for call in (base.merge(dataclasses.replace(named, revision=1), gone), base.merge(gone, named)):
+            assert (call.redacted, call.caller, call.caller_withheld) == (True, None, True)
+            assert (call.tags, call.recording_reference, call.recording_seconds) == ((), None, None)
+
+
 def test_the_registry_knows_providers_by_their_names() -> None:
     assert {name: provider.name for name, provider in PROVIDERS.items()} == {
         "callrail": "callrail",
         "twilio": "twilio",
+        "ctm": "ctm",
     }
+    assert TRACKERS == {
+        "callrail": "CallRail",
+        "twilio": "Twilio",
+        "ctm": "CallTrackingMetrics",
+        "invoca": "Invoca",
+    }
+    assert {name: layout.name for name, layout in FORMATS.items()} == {
+        name: name for name in ("callrail", "ctm", "invoca")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "can"),
+    [
+        ("callrail", Capabilities()),
+        ("twilio", Capabilities(gates_before=True, stops_mid_call=True, deletes_after=True)),
+        ("ctm", Capabilities(deletes_after=True, redacts=True)),
+        ("invoca", Capabilities()),
+        ("generic", Capabilities()),
+        ("nobody", Capabilities()),
+    ],
+)
+def test_what_a_tracker_can_is_written_down(name: str, can: Capabilities) -> None:
+    assert capabilities(name) == can
+    assert can.does_nothing is (can == Capabilities())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
@@ -31,6 +31,8 @@ MEDIUM_LENGTH: Final = 60
 TAG_LENGTH: Final = 60
 TAGS_AT_MOST: Final = 20
 RECORDING_REFERENCE_LENGTH: Final = 2000
+PRESSES_AT_MOST: Final = 20
+PRESS_NAME_LENGTH: Final = 40
 
 MODIFIABLE: Final = frozenset({"qualified", "recording_seconds", "tags", "value_cents"})
 
@@ -86,6 +88,10 @@ class CallFacts:
     :ivar stage: `stage`, `revision` order what is said about one call (see `merge`); `revision` orders
         within a stage.
     :ivar modified_only: the fields that this event settles even when it leaves them blank.
+    :ivar presses: (name, key) of what the caller pressed in the tracker's menu: a name of at most 40 characters,
+        and up to four digits, `*` or `#`, or "" where the tracker names the key alone (see `presses`).
+    :ivar redacted: the tracker has removed the person from its copy; whoever keeps one removes them, too.
+    :ivar corrects: a row of a file that replaces an earlier one, instead of filling its blanks.
     """
 
     started_at: datetime
@@ -111,6 +117,9 @@ class CallFacts:
     stage: Stage = Stage.ENDED
     revision: int = 0
     modified_only: frozenset[str] = frozenset()
+    presses: tuple[tuple[str, str], ...] = ()
+    redacted: bool = False
+    corrects: bool = False
 
     def __post_init__(self) -> None:
         # Written for speed: this runs once for every imported row.
@@ -134,6 +143,12 @@ class CallFacts:
         number = self.tracking_number
         if number is not None and not phone.is_e164(number):
             raise RefusedError("tracking_number", "a telephone number")
+        if self.presses:
+            _check_presses(self.presses)
+        if self.redacted and (self.caller is not None or self.recording_reference is not None):
+            raise RefusedError(
+                "redacted", "no caller and no recording where the tracker has removed the person"
+            )
 
     @property
     def order(self) -> int:
@@ -162,11 +177,35 @@ class Delivery:
 
     :ivar url: the full address as the provider called it, with its query string.
     :ivar headers: names in any case.
+    :ivar at: when it arrived, for providers that sign the time; None where nobody said.
     """
 
     body: bytes
     headers: Mapping[str, str]
     url: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """
+    What a tracker lets us do at its side through its own interface; what it does not, a person asks it for.
+
+    :ivar gates_before: recording begins only after consent, because our menu starts it.
+    :ivar stops_mid_call: a running recording can be stopped.
+    :ivar deletes_after: a recording can be deleted once it is made.
+    :ivar redacts: the person can be removed from the tracker's record of a call.
+    """
+
+    gates_before: bool = False
+    stops_mid_call: bool = False
+    deletes_after: bool = False
+    redacts: bool = False
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether everything there needs a person."""
+        return not (self.gates_before or self.stops_mid_call or self.deletes_after or self.redacts)
 
 
 class Provider(Protocol):
@@ -203,6 +242,8 @@ def merge(known: CallFacts, news: CallFacts) -> CallFacts:
     the other fills its blanks. The earliest start stands. Repeating either changes nothing, and the order
     does not matter as long as no event is silent about what two before it disagreed on.
     """
+    if known.redacted or news.redacted:
+        known, news = anonymous(known), anonymous(news)
     later, earlier = (news, known) if news.order >= known.order else (known, news)
     settled = later.modified_only
     filled: dict[str, object] = {
@@ -218,15 +259,29 @@ def merge(known: CallFacts, news: CallFacts) -> CallFacts:
         filled.pop("caller_withheld", None)
     filled["started_at"] = min(known.started_at, news.started_at)
     filled["references"] = tuple(sorted({*known.references, *news.references}))
+    filled["presses"] = tuple(dict.fromkeys((*earlier.presses, *later.presses)))[:PRESSES_AT_MOST]
     filled["modified_only"] = later.modified_only | earlier.modified_only
     return replace(later, **filled)  # type: ignore[arg-type]  # every name above is a field of the same type
 
 
+def anonymous(facts: CallFacts) -> CallFacts:
+    """The same call without the person: no number, no recording, no tags."""
+    return replace(
+        facts,
+        caller=None,
+        caller_withheld=True,
+        recording_reference=None,
+        recording_seconds=None,
+        tags=(),
+        modified_only=facts.modified_only - {"recording_seconds", "tags"},
+    )
+
+
 def _is_blank(name: str, value: object) -> bool:
-    return value in (None, "", ()) or (value is False and name == "caller_withheld")
+    return value in (None, "", ()) or (value is False and name in {"caller_withheld", "redacted"})
 
 
-_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only"}
+_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only", "presses", "corrects"}
 _SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not in _NOT_MERGED)
 
 
@@ -421,6 +476,8 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII).fullmatch
 def place(country: object, region: object, caller_number: str | None) -> tuple[str, str]:
     """
     (country, region): the provider's codes where they are codes, otherwise where the number belongs.
+
+    A region without a country is believed where the number's own country has such a region.
     """
     said_country = country.strip().upper() if isinstance(country, str) else ""
     said_region = region.strip().upper() if isinstance(region, str) else ""
@@ -430,7 +487,8 @@ def place(country: object, region: object, caller_number: str | None) -> tuple[s
         return said_country, said_region
     plan_country, plan_region = phone.place_of(caller_number) if caller_number else ("", "")
     if _COUNTRY(said_country) is None:
-        return plan_country, plan_region
+        is_theirs = not said_country and said_region in phone.regions_of(plan_country)
+        return plan_country, said_region if is_theirs else plan_region
     return said_country, plan_region if plan_country == said_country else ""
 
 
@@ -453,6 +511,74 @@ def reference(raw: object) -> str | None:
     if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 10**20:
         return str(raw)
     return raw if isinstance(raw, str) and _REFERENCE(raw) is not None else None
+
+
+_KEYS = re.compile(r"[0-9*#]{1,4}", re.ASCII).fullmatch
+_NAME_THEN_KEYS = re.compile(r"(.*\S)\s*[:=>\-\u2013]\s*([0-9*#]{1,4})", re.ASCII).fullmatch
+_KEYS_THEN_NAME = re.compile(r"([0-9*#]{1,4})\s*[:=>.)\-\u2013]\s*(\S.*)", re.ASCII).fullmatch
+_BETWEEN_PRESSES = re.compile(r"[,;|\n]")
+_PRESS_NAMES: Final = ("name", "menu")
+_PRESS_KEYS: Final = ("value", "key", "digits", "input")
+
+
+def presses(raw: object, name_of: Callable[[int], str]) -> tuple[tuple[str, str], ...]:
+    """
+    What was pressed, as (name, key), out of a list or a text with commas between; at most twenty, each once.
+
+    An item is a key ("9"), a key with its menu ("Main menu: 9", "9 - Do not record"), an object with `name` and
+    `value`, or the name that somebody gave a key ("Do not record"), whose key is then "". More than four digits are
+    no key but something that a caller typed in, and are dropped.
+
+    :param name_of: the name of a press that has none, by its place in the list, from 1.
+    """
+    items: list[object]
+    if isinstance(raw, str):
+        items = list(_BETWEEN_PRESSES.split(raw[:2000]))
+    elif isinstance(raw, list | tuple):
+        items = list(raw)
+    else:
+        items = [raw]
+    found = (_press(item, name_of(place)) for place, item in enumerate(items[: 4 * PRESSES_AT_MOST], 1))
+    return tuple(dict.fromkeys(press for press in found if press is not None))[:PRESSES_AT_MOST]
+
+
+def _press(raw: object, own_name: str) -> tuple[str, str] | None:
+    if isinstance(raw, dict):
+        name = next((raw[key] for key in _PRESS_NAMES if isinstance(raw.get(key), str)), "")
+        keys = next((str(raw[key]).strip() for key in _PRESS_KEYS if isinstance(raw.get(key), str | int)), "")
+        if _KEYS(keys) is None:
+            return None
+        return plain_text(name, PRESS_NAME_LENGTH) or own_name, keys
+    text = str(raw).strip() if isinstance(raw, str | int) and not isinstance(raw, bool) else ""
+    if len(text) > TEXT_LENGTH:
+        return None
+    if _KEYS(text) is not None:
+        return own_name, text
+    # As a whole, before it is taken apart: half of a telephone number looks like a name, and the rest like a key.
+    text = plain_text(text)
+    if (found := _NAME_THEN_KEYS(text)) is not None:
+        name, keys = found[1], found[2]
+    elif (found := _KEYS_THEN_NAME(text)) is not None:
+        keys, name = found[1], found[2]
+    else:
+        name, keys = text, ""
+    name = plain_text(name, PRESS_NAME_LENGTH)
+    if not name.strip("0123456789*#.:- "):
+        return (own_name, keys) if keys else None
+    return name, keys
+
+
+def _check_presses(given: tuple[tuple[str, str], ...]) -> None:
+    """
+    :raises RefusedError: they are too many, or one has no name, or is no key.
+    """
+    if len(given) > PRESSES_AT_MOST:
+        raise RefusedError("presses", f"at most {PRESSES_AT_MOST} keys")
+    for name, keys in given:
+        if not name.strip() or len(name) > PRESS_NAME_LENGTH or not name.isprintable():
+            raise RefusedError("presses", f"a name of at most {PRESS_NAME_LENGTH} characters")
+        if keys and _KEYS(keys) is None:
+            raise RefusedError("presses", "up to four digits, * or #")
 
 
 def header(headers: Mapping[str, str], name: str) -> str:

@@ -127,11 +127,12 @@ _USUAL_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "tags": ("tags", "taglist", "labels"),
     "reference": ("id", "callid", "reference", "sid", "callsid", "transactionid", "completecallid"),
     "recording_reference": ("recordingurl", "recording", "audio"),
+    "presses": ("menuinputs", "keypresses", "keyspressed", "menukeys", "keypadentries"),
 }
 
 
 def guess_mapping(header: Iterable[str]) -> dict[str, str]:
-    """A first proposal for `generic`, by the columns' usual names; a person confirms it."""
+    """A first proposal of field -> column, by the columns' usual names; a person confirms it."""
     by_name = {re.sub(r"[\W_]+", "", name).casefold(): name for name in reversed(list(header))}
     proposal: dict[str, str] = {}
     for field, names in _USUAL_NAMES.items():

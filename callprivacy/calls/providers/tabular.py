@@ -1,10 +1,14 @@
 """
-Calls from delimited text: CSV with or without BOM, with commas, semicolons or tabs, plain or gzip.
+Calls from tables: CSV with or without BOM, with commas, semicolons, tabs or bars, or a JSON array of flat objects;
+plain or gzip.
 
 Columns are found by their names, in any order; a column without a field of ours is never looked at. A row
 becomes `CallFacts` or the `RefusedError` that names its column. The reader streams: its memory does not
 depend on the file's size, a row of over a megabyte is refused, and a gzip file that unpacks beyond all
 measure is abandoned.
+
+JSON. An object is a row and its names are the columns, which are those of the first hundred objects. As a line counts
+the place of the object in the array, from 1, plus 1, so that its numbers are those of a CSV of the same calls.
 
 Local times. A time without an offset is read in the zone that the importer was told. A time that the clocks
 skipped is read with the offset from before the change (02:30 becomes 03:30), a time that came twice is its
@@ -19,13 +23,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from operator import itemgetter
-from typing import BinaryIO, Final, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, Literal, NamedTuple
 
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.providers import base
@@ -33,7 +39,7 @@ from callprivacy.calls.providers.base import CallFacts, RefusedError, Stage, Unp
 from callprivacy.lib import phone
 
 LINE_AT_MOST: Final = 1 << 20
-COLUMNS_AT_MOST: Final = 500
+COLUMNS_AT_MOST: Final = 2_000
 UNPACKED_AT_MOST: Final = 8 << 30
 RATIO_AT_MOST: Final = 150
 RATIO_FROM: Final = 16 << 20
@@ -58,10 +64,13 @@ FIELDS: Final[Mapping[str, str]] = {
     "reference": "Id of the call",
     "recording_reference": "Address of the recording",
     "account": "Account",
+    "presses": "Keys pressed in the menu",
 }
 """The fields that a column may be mapped to, with their titles."""
 
 REQUIRED: Final = ("started_at", "caller")
+
+JSON_NAMES_FROM: Final = 100
 
 type Slashes = Literal["month first", "day first"] | None
 
@@ -77,6 +86,10 @@ class Format:
     :ivar references: makes (kind, value) pairs of the reference cell and the recording's address.
     :ivar default_region: the country of numbers without `+`.
     :ivar direction: of rows that do not say it.
+    :ivar has_epochs: whether a start may be a whole number, of seconds or milliseconds since 1970.
+    :ivar also: what else `is_call` and `finish` are given of a row: key -> names of the column that may hold it.
+    :ivar is_call: whether a row is one at all; those that are not are passed over.
+    :ivar finish: the last word on a row's facts.
     """
 
     name: str
@@ -86,6 +99,10 @@ class Format:
     slashes: Slashes = None
     default_region: str = "US"
     direction: Direction = Direction.INBOUND
+    has_epochs: bool = False
+    also: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    is_call: Callable[[Mapping[str, str]], bool] | None = None
+    finish: Callable[[CallFacts, Mapping[str, str]], CallFacts] | None = None
 
 
 class Columns(NamedTuple):
@@ -101,8 +118,9 @@ type Row = tuple[int, CallFacts | RefusedError]
 
 def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Columns:
     """What is kept and dropped of a header, in its order, and which required fields have no column."""
-    places = _places(header, layout)
-    fields_at = {index: field for field, index in places.items()}
+    places = _places(header, layout.columns)
+    fields_at = {index: key for key, index in _places(header, layout.also).items()}
+    fields_at |= {index: field for field, index in places.items()}
     return Columns(
         kept=tuple((name, fields_at[index]) for index, name in enumerate(header) if index in fields_at),
         dropped=tuple(name for index, name in enumerate(header) if index not in fields_at),
@@ -110,7 +128,7 @@ def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Colu
     )
 
 
-def _places(header: list[str] | tuple[str, ...], layout: Format) -> dict[str, int]:
+def _places(header: list[str] | tuple[str, ...], columns: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     """
     field -> index of its column.
 
@@ -120,7 +138,7 @@ def _places(header: list[str] | tuple[str, ...], layout: Format) -> dict[str, in
     for index, name in enumerate(header):
         by_name.setdefault(name.strip().casefold(), []).append(index)
     places: dict[str, int] = {}
-    for field, names in layout.columns.items():
+    for field, names in columns.items():
         for name in names:
             found = by_name.get(name.strip().casefold(), [])
             if len(found) > 1:
@@ -137,7 +155,7 @@ class Table:
 
     :param source: the file's bytes, or a binary stream at its start. The caller closes it.
     :ivar header: the names of its columns.
-    :ivar delimiter: what was found to separate them.
+    :ivar delimiter: what was found to separate them; "" in JSON.
     :ivar compressed: whether it is a gzip file.
     :ivar recoded_lines: how many lines so far were not UTF-8 and were read as Windows-1252.
     :raises UnparsableError: it has no header that can be read.
@@ -160,13 +178,33 @@ class Table:
             self._stream = io.BufferedReader(guarded, 1 << 18)
         self.recoded_lines = 0
         self._lines_read = 0
-        self.header, self.delimiter = self._read_header(start)
-        self._reader = csv.reader(self._lines(), delimiter=self.delimiter)
+        self._found: Iterator[tuple[int, list[str] | None]]
+        if _is_json(self._stream):
+            objects = _Objects(self._stream)
+            self.header, self.delimiter = objects.header, ""
+            self._found = objects.rows()
+        else:
+            self.header, self.delimiter = self._read_header(start)
+            self._found = self._csv_rows()
+
+    def _csv_rows(self) -> Iterator[tuple[int, list[str] | None]]:
+        """The first line of each row, with its cells; None where they cannot be told apart."""
+        reader = csv.reader(self._lines(), delimiter=self.delimiter)
+        while True:
+            line = self._lines_read + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                yield line, None
+            else:
+                yield line, row
 
     def _read_header(self, start: bytes) -> tuple[tuple[str, ...], str]:
         if start[:2] in (b"\xff\xfe", b"\xfe\xff") or start == b"PK\x03\x04":
             raise UnparsableError(
-                "Expected CSV text in UTF-8, plain or gzip; not UTF-16, a workbook or a zip file."
+                "Expected CSV or JSON text in UTF-8, plain or gzip; not UTF-16, a workbook or a zip file."
             )
         lines: list[str] = []
         length, is_quoted, is_blank = 0, False, True
@@ -183,7 +221,7 @@ class Table:
         if not text.strip():
             raise UnparsableError("The file is empty.")
         outside = re.sub(r'"[^"]*"', "", text)
-        delimiter = max(",;\t", key=outside.count)
+        delimiter = max(",;\t|", key=outside.count)
         try:
             header = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
         except csv.Error:
@@ -220,7 +258,7 @@ class Table:
         :raises UnparsableError: a required column is missing, the file is damaged, or it is a decompression
             bomb.
         """
-        places = _places(self.header, layout)
+        places = _places(self.header, layout.columns)
         missing = [
             layout.columns[field][0]
             for field in REQUIRED
@@ -228,17 +266,12 @@ class Table:
         ]
         if missing or any(field not in layout.columns for field in REQUIRED):
             raise UnparsableError(f"Missing column: {', '.join(missing) or 'start and caller'}.")
-        read = _row_reader(layout, places, self.header, zone=zone, at=at)
+        read = _finished(layout, self.header, _row_reader(layout, places, self.header, zone=zone, at=at))
         width = len(self.header)
-        reader = self._reader
-        self._pass_over(after_line)
-        while True:
-            line = self._lines_read + 1
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error:
+        for line, row in self._found:
+            if line <= after_line:
+                continue
+            if row is None:
                 yield line, RefusedError("row", "quotes that close and cells of at most 131,072 characters")
                 continue
             if len(row) != width:
@@ -254,15 +287,139 @@ class Table:
                 if facts is not None:
                     yield line, facts
 
-    def _pass_over(self, after_line: int) -> None:
-        """Leave out the rows that begin on this line or before."""
-        while self._lines_read < after_line:
-            try:
-                next(self._reader)
-            except StopIteration:
+
+def _finished(
+    layout: Format, header: tuple[str, ...], read: Callable[[list[str]], CallFacts | None]
+) -> Callable[[list[str]], CallFacts | None]:
+    """The same reader, with a format's own say on what is a call and what it is."""
+    if layout.is_call is None and layout.finish is None:
+        return read
+    places = _places(header, layout.also)
+    is_call, finish = layout.is_call, layout.finish
+
+    def read_further(row: list[str]) -> CallFacts | None:
+        cells = {key: row[place].strip() for key, place in places.items()}
+        if is_call is not None and not is_call(cells):
+            return None
+        facts = read(row)
+        return facts if facts is None or finish is None else finish(facts, cells)
+
+    return read_further
+
+
+def _is_json(stream: io.BufferedReader[Any]) -> bool:
+    """Whether the text begins as an array of objects does; a header may begin with a bracket, too."""
+    try:
+        start = stream.peek(256).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return False  # whoever reads its first line says so
+    return start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
+
+
+class _Objects:
+    """The objects of a JSON array, one after the other, as rows."""
+
+    def __init__(self, stream: io.BufferedReader[Any]) -> None:
+        self._text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="strict", newline="")
+        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self._buffer, self._at, self._is_over = "", 0, False
+        self._place = 0
+        self._skip()
+        self._at += 1  # the bracket
+        first = list(self._objects(JSON_NAMES_FROM))
+        names = dict.fromkeys(name for found in first for name in found or ())
+        if not names:
+            raise UnparsableError("The file is empty.")
+        if len(names) > COLUMNS_AT_MOST or any(not name.isprintable() for name in names):
+            raise UnparsableError("The names in the first objects are no column names.")
+        self._first = first
+        self.header = tuple(name.strip() for name in names)
+        self._names = tuple(names)
+
+    def rows(self) -> Iterator[tuple[int, list[str] | None]]:
+        """Place + 1 of each object, with its cells in the header's order; None where it is no object."""
+        place = 1
+        for found in self._first:
+            place += 1
+            yield place, self._cells(found)
+        self._first = []
+        for found in self._objects(None):
+            place += 1
+            yield place, self._cells(found)
+
+    def _cells(self, found: dict[str, object] | None) -> list[str] | None:
+        if found is None:
+            return None
+        return [_cell(found.get(name)) for name in self._names]
+
+    def _objects(self, limit: int | None) -> Iterator[dict[str, object] | None]:
+        while limit is None or limit > 0:
+            sign = self._skip()
+            if sign == "]":
                 return
-            except csv.Error:
-                continue
+            if sign == "," and self._place:
+                self._at += 1
+                sign = self._skip()
+            elif self._place:
+                raise self._damaged()
+            self._place += 1
+            if limit is not None:
+                limit -= 1
+            yield self._next(sign)
+
+    def _next(self, sign: str) -> dict[str, object] | None:
+        if sign != "{":
+            raise self._damaged()
+        while True:
+            try:
+                found, self._at = self._decoder.raw_decode(self._buffer, self._at)
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, RecursionError) or self._is_over:
+                    raise self._damaged() from None
+                if len(self._buffer) - self._at > LINE_AT_MOST:
+                    raise UnparsableError(f"Object {self._place} is longer than a megabyte.") from None
+                self._more()
+            else:
+                return found if isinstance(found, dict) else None
+
+    def _skip(self) -> str:
+        """The next sign that is no white space."""
+        while True:
+            while self._at < len(self._buffer):
+                if self._buffer[self._at] not in " \t\r\n":
+                    return self._buffer[self._at]
+                self._at += 1
+            if self._is_over:
+                raise self._damaged()
+            self._more()
+
+    def _more(self) -> None:
+        try:
+            read = self._text.read(1 << 18)
+        except UnicodeDecodeError:
+            raise UnparsableError("Expected JSON in UTF-8.") from None
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise UnparsableError(f"The gzip file is damaged after object {self._place}.") from None
+        self._is_over = not read
+        self._buffer, self._at = self._buffer[self._at :] + read, 0
+
+    def _damaged(self) -> UnparsableError:
+        return UnparsableError(f"Expected a JSON array of objects; it breaks off after object {self._place}.")
+
+
+def _no_constant(_: str) -> None:
+    raise ValueError
+
+
+def _cell(value: object) -> str:
+    """What a cell of a CSV would hold: the text of one value, or of a list of them."""
+    if value is None or isinstance(value, dict):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(_cell(item) for item in value if not isinstance(item, list | dict))
+    return str(value)
 
 
 class _Counted(io.RawIOBase):
@@ -321,6 +478,7 @@ class _Remembered[K: Hashable, V](dict[K, V]):
         return value
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SLASHED = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d{2})(?::(\d{2}))?(?: ?([AaPp])\.?[Mm]\.?)?", re.ASCII
 ).fullmatch
@@ -332,7 +490,16 @@ _ISO = re.compile(
 ).fullmatch
 
 
-def _start_reader(column: str, slashes: Slashes, *, zone: tzinfo, at: datetime) -> Callable[[str], datetime]:
+def epoch(text: str) -> datetime | None:
+    """A moment written as ten digits, seconds since 1970, or thirteen, milliseconds; None for anything else."""
+    if not (text.isascii() and text.isdigit() and len(text) in (10, 13)):
+        return None
+    return _EPOCH + timedelta(milliseconds=int(text) if len(text) == 13 else int(text) * 1000)
+
+
+def _start_reader(
+    column: str, slashes: Slashes, *, zone: tzinfo, at: datetime, has_epochs: bool = False
+) -> Callable[[str], datetime]:
     """A function from a cell to UTC. The zone's offset is looked up once for each hour that has only one."""
     latest = at.astimezone(UTC) + base.AHEAD_AT_MOST
     earliest = base.EARLIEST
@@ -346,11 +513,14 @@ def _start_reader(column: str, slashes: Slashes, *, zone: tzinfo, at: datetime) 
     offsets = _Remembered[str, timedelta | None](offset_of)
 
     def otherwise(text: str) -> datetime:
-        moment = _local_or_not(text.strip(), slashes)
-        if moment is None:
+        text = text.strip()
+        found = epoch(text) if has_epochs else None
+        if found is None:
+            found = moment(text, slashes)
+        if found is None:
             raise RefusedError(column, "a time such as 2026-01-31 13:05:09")
         try:
-            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+            return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
         except OverflowError:
             raise RefusedError(column, "a time such as 2026-01-31 13:05:09") from None
 
@@ -358,19 +528,20 @@ def _start_reader(column: str, slashes: Slashes, *, zone: tzinfo, at: datetime) 
         try:
             # The plain form, "2026-01-31 13:05:09": read as if it were UTC, then moved by the hour's offset.
             offset = offsets[text[:13]] if len(text) == 19 and text[13] == ":" else None
-            moment = from_iso(text + "Z") - offset if offset is not None else otherwise(text)
+            start = from_iso(text + "Z") - offset if offset is not None else otherwise(text)
         except (ValueError, OverflowError) as error:
             if isinstance(error, RefusedError):
                 raise
-            moment = otherwise(text)
-        if not earliest <= moment <= latest:
+            start = otherwise(text)
+        if not earliest <= start <= latest:
             raise RefusedError(column, "a start since 2005 and not in the future")
-        return moment
+        return start
 
     return start_of
 
 
-def _local_or_not(text: str, slashes: Slashes) -> datetime | None:
+def moment(text: str, slashes: Slashes) -> datetime | None:
+    """A time as trackers write them, with or without an offset; None for anything else."""
     try:
         if _ISO(text) is not None:
             return datetime.fromisoformat(
@@ -447,7 +618,9 @@ def _row_reader(
     names = {field: header[place] for field, place in places.items()}
     region_of_numbers = layout.default_region
 
-    start_of = _start_reader(names["started_at"], layout.slashes, zone=zone, at=at)
+    start_of = _start_reader(
+        names["started_at"], layout.slashes, zone=zone, at=at, has_epochs=layout.has_epochs
+    )
     caller_column = names["caller"]
     normalise = phone.normalise
     references_of = layout.references
@@ -469,6 +642,9 @@ def _row_reader(
     # Places are remembered by what the row says and the area code, not by the number.
     places_said = _Remembered[tuple[str, str, str | None], tuple[str, str]](
         lambda said: base.place(said[0], said[1], said[2] and f"{said[2]}5550100")
+    )
+    presses_of = _Remembered[str, tuple[tuple[str, str], ...]](
+        lambda raw: base.presses(raw, lambda place: f"menu {place}")
     )
     usual_direction = layout.direction
     ended = Stage.ENDED
@@ -495,6 +671,7 @@ def _row_reader(
             reference,
             recording,
             account,
+            presses,
         ) = pick(row)
         if not start and not caller_raw and not any(row):
             return None
@@ -531,6 +708,7 @@ def _row_reader(
             ended,
             0,
             nothing,
+            presses_of[presses] if presses else (),
         )
 
     return read
