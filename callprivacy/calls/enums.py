@@ -21,7 +21,7 @@ class Outcome(models.TextChoices):
 
 
 class RecordingState(models.TextChoices):
-    """Whether a recording may be heard. Without evidence in the ledger it is withheld; `consent` writes what it decided."""
+    """Whether a recording may be heard: withheld until evidence allows it; `consent` writes what it decided."""
 
     WITHHELD = "withheld", "Withheld"
     ALLOWED = "allowed", "Allowed"

@@ -137,7 +137,7 @@ class RulePack(AgencyOwned):
 
 
 class Rejudgement(ClientOwned):
-    """That a client's recordings, or those of one caller, are to be decided anew; a job works it off from the cursor."""
+    """That a client's recordings, or those of one caller, are to be decided anew; a job goes on from the cursor."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)

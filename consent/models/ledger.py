@@ -25,7 +25,8 @@ class ConsentEvent(ClientOwned):
     `caller_id` names a caller of the vault, whose evidence key outlives an erasure; a call without a caller
     (number withheld) has its events by its call alone. `call_digest` is one of the call's references
     (`calls.CallRef.digest`), which is known before the call is here and stays when its start is corrected.
-    `source_digest` is the same when the same fact is said again. The evidence is JSON, sealed under the caller's evidence key, or the client's where there is no caller.
+    `source_digest` is the same when the same fact is said again. The evidence is JSON, sealed under
+    the caller's evidence key, or the client's where there is no caller.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

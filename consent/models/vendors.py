@@ -1,4 +1,4 @@
-"""What a withdrawal asks of others: tasks at vendors with their dates and receipts, and word to the agency's systems."""
+"""What a withdrawal asks of others: tasks at vendors with dates and receipts, and word to the agency's systems."""
 
 from __future__ import annotations
 

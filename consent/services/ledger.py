@@ -135,7 +135,7 @@ def _mark_known(client: Client, caller_ids: Collection[uuid.UUID]) -> None:
 def _evidence_keys(
     client: Client, caller_ids: Collection[uuid.UUID], facts: Iterable[Said], at: datetime
 ) -> dict[uuid.UUID | None, Key]:
-    keys: dict[uuid.UUID | None, Key] = {**vault_selectors.evidence_keys(client.pk, caller_ids)}
+    keys: dict[uuid.UUID | None, Key] = dict(vault_selectors.evidence_keys(client.pk, caller_ids).items())
     if any(fact.caller_id is None for fact in facts):
         keys[None] = vault.purpose_key(client_id=client.pk, purpose=EVIDENCE, at=at)
     return keys
@@ -257,7 +257,7 @@ def _lift_on_commit(client_id: int, caller_id: uuid.UUID, purposes: frozenset[st
 def evidence_of(*, client: Client, events: Collection[ConsentEvent], at: datetime) -> dict[uuid.UUID, Any]:
     """Open the evidence of events: event id -> what was sealed. Events whose key is gone are left out."""
     callers = {event.caller_id for event in events if event.caller_id is not None}
-    keys: dict[uuid.UUID | None, Key] = {**vault_selectors.evidence_keys(client.pk, callers)}
+    keys: dict[uuid.UUID | None, Key] = dict(vault_selectors.evidence_keys(client.pk, callers).items())
     if any(event.caller_id is None for event in events):
         keys[None] = vault.purpose_key(client_id=client.pk, purpose=EVIDENCE, at=at)
     return {

@@ -68,6 +68,7 @@ def test_what_was_said_is_there_with_its_evidence_sealed_and_its_trail(cast: Cas
         assert b"record my calls" not in bytes(stored.evidence.blob)
         opened = ledger.evidence_of(client=cast.dentist, events=[stored], at=NOON)
         assert opened == {event.pk: {"words": "You may record my calls."}}
+        assert stored.audit_event_id is not None
         trail = Event.objects.get(pk=stored.audit_event_id)
         assert trail.action == "consent.recorded"
         assert Rejudgement.objects.for_client(cast.dentist).filter(caller_id=caller_id).count() == 1

@@ -67,8 +67,8 @@ def count_due(client: Client, cutoff: datetime) -> Due:
     """Count what is due, as a run would find it."""
     calls = due_calls(client, cutoff)
     later = Call.objects.for_client(client).filter(caller_id=OuterRef("caller_id")).started_from(cutoff)
-    callers = calls.filter(caller__isnull=False, caller__has_evidence=False).filter(~Exists(later))
-    callers = callers.values("caller_id").distinct()
+    leaving = calls.filter(caller__isnull=False, caller__has_evidence=False).filter(~Exists(later))
+    callers = leaving.values("caller_id").distinct()
     recordings = Recording.objects.for_client(client).filter(call__in=calls)
     return Due(calls=calls.count(), recordings=recordings.count(), callers=callers.count())
 
