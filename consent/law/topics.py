@@ -1,0 +1,225 @@
+"""
+What rules are about, which values a topic knows, and which of two values is the stricter.
+
+A value is text in a file; `Topic.read` makes of it what programs use and refuses anything else. Strictness orders
+the values of one topic, so that of several rules the strictest can be taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+from typing import Any, Final
+
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?([0-2][0-9]:[0-5][0-9])-([0-2][0-9]:[0-5][0-9])")
+
+
+class Topic(StrEnum):
+    """What a rule is about."""
+
+    RECORDING_CONSENT = "recording_consent"
+    NOTICE_SUFFICES = "notice_suffices"
+    TERMS_COUNT = "terms_count"
+    CONTACT_CONSENT = "contact_consent"
+    SHARING_CONSENT = "sharing_consent"
+    MINORS = "minors"
+    HEALTH = "health"
+    QUIET_HOURS = "quiet_hours"
+    DO_NOT_CALL_YEARS = "do_not_call_years"
+    OPT_OUT_DAYS = "opt_out_days"
+    OPT_OUT_REACH = "opt_out_reach"
+    WITHDRAWAL_DAYS = "withdrawal_days"
+    WITHDRAWAL_WORDS = "withdrawal_words"
+    CONFIRMATION_MINUTES = "confirmation_minutes"
+    SALE_OPT_OUT_DAYS = "sale_opt_out_days"
+    SALE_WAIT_MONTHS = "sale_wait_months"
+    SIGNAL_HONOURED = "signal_honoured"
+    SIGNAL_CONFIRMED = "signal_confirmed"
+    VENDOR_USE = "vendor_use"
+    EVIDENCE_MONTHS = "evidence_months"
+    RECORDING_MONTHS = "recording_months"
+
+    def read(self, text: str) -> Any:
+        """
+        What the value says: a word, a number, `Days`, `Hours` or a tuple of words.
+
+        :raises ValueError: the topic has no such value; the message says which it has.
+        """
+        return _KINDS[self].read(text)
+
+    def strictness(self, text: str) -> float:
+        """The higher, the stricter; comparable within the topic alone."""
+        kind = _KINDS[self]
+        return kind.strictness(kind.read(text))
+
+    @property
+    def meaning(self) -> str:
+        """The question that a rule of this topic answers, for people."""
+        return _KINDS[self].meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A number of days; working days of the place, or of the calendar."""
+
+    count: int
+    business: bool
+
+    def __str__(self) -> str:
+        return f"{self.count} {'business' if self.business else 'calendar'} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """
+    When people may be called, at their local time: for each weekday from Monday the spans of the day, each from a
+    time up to a time; a day without spans is a day without calls.
+    """
+
+    week: tuple[tuple[tuple[time, time], ...], ...]
+
+    def allow(self, weekday: int, moment: time) -> bool:
+        """Whether a call may be made then; Monday is 0, the end of a span is exclusive."""
+        return any(start <= moment < end for start, end in self.week[weekday])
+
+    @property
+    def minutes(self) -> int:
+        """How many minutes of a week are open."""
+        return sum(_minutes(end) - _minutes(start) for day in self.week for start, end in day)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    meaning: str
+    read: Callable[[str], Any]
+    strictness: Callable[[Any], float]
+
+
+def _words(meaning: str, *words: str) -> _Kind:
+    """Words, the least strict first."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f'"{text}" is none of {", ".join(words)}')
+        return text
+
+    return _Kind(meaning, read, words.index)
+
+
+def _number(meaning: str, *, longer_is_stricter: bool) -> _Kind:
+    def read(text: str) -> int:
+        if re.fullmatch(r"[0-9]{1,4}", text) is None:
+            raise ValueError(f'"{text}" is no number of at most four digits')
+        return int(text)
+
+    return _Kind(meaning, read, float if longer_is_stricter else lambda number: -float(number))
+
+
+def _days(meaning: str) -> _Kind:
+    def read(text: str) -> Days:
+        found = re.fullmatch(r"([0-9]{1,3}) (business|calendar)", text)
+        if found is None:
+            raise ValueError(f'"{text}" is not a number and "business" or "calendar"')
+        return Days(int(found[1]), found[2] == "business")
+
+    # Five working days are about a week; which is stricter never hangs on a holiday.
+    return _Kind(meaning, read, lambda days: -days.count * (7 / 5 if days.business else 1))
+
+
+def _hours(meaning: str) -> _Kind:
+    return _Kind(meaning, _read_hours, lambda hours: -float(hours.minutes))
+
+
+def _read_hours(text: str) -> Hours:
+    """`mon-fri 09:00-21:30; sat-sun 10:00-18:00`, or one span for all days; a day not named is closed."""
+    week: list[list[tuple[time, time]]] = [[] for _ in _WEEKDAYS]
+    for part in text.split(";"):
+        days, start, end = _read_span(part.strip())
+        for day in days:
+            if week[day] and week[day][-1][1] > start:
+                raise ValueError(f'"{part.strip()}" begins before what is named in front of it has ended')
+            week[day].append((start, end))
+    return Hours(tuple(tuple(day) for day in week))
+
+
+def _read_span(text: str) -> tuple[range, time, time]:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(f'"{text}" is not like "mon-fri 09:00-21:00"')
+    first, last = found[1] or "mon", found[2] or found[1] or "sun"
+    if first not in _WEEKDAYS or last not in _WEEKDAYS:
+        raise ValueError(f'"{text}" names no weekday (mon to sun)')
+    start, end = time.fromisoformat(found[3]), time.fromisoformat(found[4])
+    days = range(_WEEKDAYS.index(first), _WEEKDAYS.index(last) + 1)
+    if start >= end or not days:
+        raise ValueError(f'"{text}" ends before it begins')
+    return days, start, end
+
+
+def _minutes(moment: time) -> int:
+    return moment.hour * 60 + moment.minute
+
+
+def _list(meaning: str) -> _Kind:
+    def read(text: str) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in text.split("|"))
+        if not all(words) or len(set(words)) != len(words):
+            raise ValueError(f'"{text}" is not a list of different words parted by |')
+        return words
+
+    return _Kind(meaning, read, len)
+
+
+_KINDS: Final[dict[Topic, _Kind]] = {
+    Topic.RECORDING_CONSENT: _words(
+        "Who must agree before a call is recorded, listened to or analysed",
+        "one_party",
+        "informed",
+        "all_party",
+        "express_only",
+    ),
+    Topic.NOTICE_SUFFICES: _words(
+        "Whether staying on the line after an announcement on this call is agreement", "yes", "no"
+    ),
+    Topic.TERMS_COUNT: _words("Whether agreement inside general terms is consent", "count", "do_not_count"),
+    Topic.CONTACT_CONSENT: _words(
+        "How a person must have agreed to be contacted for marketing", "express", "written"
+    ),
+    Topic.SHARING_CONSENT: _words(
+        "What the law asks before a person's data are sold or shared", "opt_out", "consent"
+    ),
+    Topic.MINORS: _words("What is asked for where the caller is a minor", "express"),
+    Topic.HEALTH: _words("What is asked for where a call is about health", "express"),
+    Topic.QUIET_HOURS: _hours("When people may be called, at their local time"),
+    Topic.DO_NOT_CALL_YEARS: _number(
+        "How many years a company keeps a do-not-call request", longer_is_stricter=True
+    ),
+    Topic.OPT_OUT_DAYS: _days("By when an opt-out of calls and texts is honoured"),
+    Topic.OPT_OUT_REACH: _words(
+        "Whether an opt-out ends messages of its category or all of them", "category", "all"
+    ),
+    Topic.WITHDRAWAL_DAYS: _days("By when processing stops after consent is withdrawn"),
+    Topic.WITHDRAWAL_WORDS: _list("Words of a text that are always an opt-out"),
+    Topic.CONFIRMATION_MINUTES: _number(
+        "Within how many minutes one text may confirm an opt-out", longer_is_stricter=False
+    ),
+    Topic.SALE_OPT_OUT_DAYS: _days("By when an opt-out of sale or sharing is honoured"),
+    Topic.SALE_WAIT_MONTHS: _number(
+        "How many months pass before a person is asked to opt in to sale again", longer_is_stricter=True
+    ),
+    Topic.SIGNAL_HONOURED: _words("Whether a browser's opt-out signal must be honoured", "no", "yes"),
+    Topic.SIGNAL_CONFIRMED: _words(
+        "Whether a person must be able to see that the signal was honoured", "no", "yes"
+    ),
+    Topic.VENDOR_USE: _words(
+        "Whether a vendor may be able to use calls for ends of its own", "unrestricted", "no_own_use"
+    ),
+    Topic.EVIDENCE_MONTHS: _number(
+        "How many months evidence of consent and withdrawal is kept at least", longer_is_stricter=True
+    ),
+    Topic.RECORDING_MONTHS: _number("How many months a recording is kept at most", longer_is_stricter=False),
+}
