@@ -140,6 +140,7 @@ class VendorStep(models.TextChoices):
     TURN_OFF_RECORDING = "turn_off_recording", "Turn recording off for the number"
     TURN_OFF_MONITORING = "turn_off_monitoring", "Turn listening in off"
     MOVE_TO_MENU = "move_to_menu", "Move the number to our phone menu"
+    ANNOUNCE = "announce", "Announce the recording before the call connects"
     STOP_TEXTS = "stop_texts", "Stop texting"
     REMOVE_FROM_ADS = "remove_from_ads", "Remove from an advertiser's list"
 
@@ -168,3 +169,17 @@ class ListKind(models.TextChoices):
 
     DO_NOT_CALL = "do_not_call", "Do-not-call register"
     REASSIGNED = "reassigned", "Reassigned numbers"
+
+
+class SetupStep(models.TextChoices):
+    """The steps from a new client to one that is live, in their order."""
+
+    BLUEPRINT = "blueprint", "Blueprint"
+    ENGAGEMENT = "engagement", "Engagement"
+    TRACKER = "tracker", "Call tracker"
+    BACKFILL = "backfill", "Past calls"
+    NUMBERS = "numbers", "Numbers"
+    FINDINGS = "findings", "What was found"
+    PEOPLE = "people", "People"
+    WORDS = "words", "Words and snippet"
+    LIVE = "live", "Go live"

@@ -15,11 +15,14 @@ from consent.models.law import (
     AnsweringSite,
     ClientStandard,
     Declaration,
+    PackEffect,
     Rejudgement,
     RulePack,
+    RuleSignOff,
 )
 from consent.models.ledger import ConsentEvent, ConsentState, Decision
 from consent.models.notices import Notice, NoticeVersion, PostedNotice
+from consent.models.setup import SetupMark
 from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -38,12 +41,15 @@ __all__ = [
     "Notice",
     "NoticeVersion",
     "NumberList",
+    "PackEffect",
     "PhoneCode",
     "PhoneMenu",
     "PostedNotice",
     "Rejudgement",
     "Reply",
     "RulePack",
+    "RuleSignOff",
+    "SetupMark",
     "TermsDocument",
     "VendorTask",
     "WebhookDelivery",

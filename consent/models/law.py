@@ -122,6 +122,9 @@ class RulePack(AgencyOwned):
     decisions_changed = models.PositiveIntegerField(default=0)
     imported_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     imported_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    counted_at = models.DateTimeField(null=True)
+    activated_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     activated_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -131,9 +134,58 @@ class RulePack(AgencyOwned):
                 fields=["agency"], condition=models.Q(is_active=True), name="consent_rulepack_one_active"
             ),
         )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="consent_rulepack_due",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
+
+
+class PackEffect(ClientOwned):
+    """What a pack of rules would change at one client, as far as a job has counted; it goes on from the cursor."""
+
+    id = models.BigAutoField(primary_key=True)
+    pack = models.ForeignKey(RulePack, models.CASCADE, related_name="effects")
+    counted = models.PositiveIntegerField(default=0)
+    newly_allowed = models.PositiveIntegerField(default=0)
+    newly_withheld = models.PositiveIntegerField(default=0)
+    cursor = models.UUIDField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["client", "pack"], name="consent_packeffect_once"),)
+
+    def __str__(self) -> str:
+        return f"effect at {self.client_id}"
+
+
+class RuleSignOff(AgencyOwned):
+    """That counsel approved one rule as it stood: who, when. A rule that changes has lost it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    rule_id = models.CharField(max_length=60)
+    rule_digest = models.CharField(max_length=64)
+    counsel = models.CharField(max_length=120)
+    signed_on = models.DateField()
+    recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "rule_id", "rule_digest"], name="consent_rulesignoff_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} by {self.counsel}"
 
 
 class Rejudgement(ClientOwned):

@@ -6,7 +6,7 @@ import uuid
 
 from django.db import models
 
-from callprivacy.calls.models import Connection
+from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.tenancy.models import ClientOwned
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 from consent.enums import VendorStep, WaitingState
@@ -35,7 +35,8 @@ class AdDestination(ClientOwned):
 
 class VendorTask(ClientOwned):
     """
-    One step at one vendor that a withdrawal or a quarantine asks for: target, outer limit and law, receipt.
+    One step at one vendor that a withdrawal, a quarantine or a tracking number's state asks for: target, outer limit
+    and law, receipt.
 
     `reference` is what the vendor needs to find it, sealed under the client's key for errands.
     """
@@ -47,6 +48,9 @@ class VendorTask(ClientOwned):
     )
     destination = models.ForeignKey(
         AdDestination, models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
+    tracking_number = models.ForeignKey(
+        TrackingNumber, models.PROTECT, null=True, db_constraint=False, related_name="+"
     )
     caller_id = models.UUIDField(null=True)
     recording_id = models.UUIDField(null=True)
@@ -74,7 +78,7 @@ class VendorTask(ClientOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["client", "step", "connection", "event_id", "recording_id"],
+                fields=["client", "step", "connection", "tracking_number", "event_id", "recording_id"],
                 nulls_distinct=False,
                 condition=models.Q(destination__isnull=True),
                 name="consent_vendortask_once",

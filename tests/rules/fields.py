@@ -419,9 +419,24 @@ REGISTER: dict[str, Table] = {
         "Rules of the law that an agency imported",
         _plain(
             "agency id name digest is_active clients_changed decisions_changed imported_by imported_at",
-            "activated_at",
+            "due_at counted_at activated_by activated_at",
             text="Statutes and values",
         ),
+    ),
+    "consent.PackEffect": Table(
+        "What a pack of rules would change at one client",
+        _plain(_OURS, "pack counted newly_allowed newly_withheld cursor finished_at"),
+    ),
+    "consent.RuleSignOff": Table(
+        "That counsel approved a rule",
+        _plain(
+            "agency id rule_id rule_digest signed_on recorded_by recorded_at",
+            counsel="Of a lawyer, at work",
+        ),
+    ),
+    "consent.SetupMark": Table(
+        "That a step of setting up a client is settled",
+        _plain(_OURS, "step marked_by marked_at", note="A blueprint's name or a count"),
     ),
     "consent.Rejudgement": Table(
         "That recordings are to be decided anew",
@@ -504,8 +519,8 @@ REGISTER: dict[str, Table] = {
         "One step at one vendor that a withdrawal asks for",
         _plain(
             _OURS,
-            "step connection destination by_ticket state law created_at target_at outer_at due_at attempts",
-            "last_error sent_at sent_by chased checked_at done_at receipt",
+            "step connection destination tracking_number by_ticket state law created_at target_at outer_at due_at",
+            "attempts last_error sent_at sent_by chased checked_at done_at receipt",
             ticket="Words to a vendor, without a number",
             reply="What a vendor answered",
         )
