@@ -24,6 +24,7 @@ from consent.models.ledger import ConsentEvent, ConsentState, Decision
 from consent.models.notices import Notice, NoticeVersion, PostedNotice
 from consent.models.setup import SetupMark
 from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint
+from consent.models.web import Subscription, WebPage
 
 __all__ = [
     "Acknowledgement",
@@ -50,8 +51,10 @@ __all__ = [
     "RulePack",
     "RuleSignOff",
     "SetupMark",
+    "Subscription",
     "TermsDocument",
     "VendorTask",
+    "WebPage",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

@@ -450,6 +450,18 @@ REGISTER: dict[str, Table] = {
         | _secret(digest="Keyed digest of the code"),
         leaves=("consent.services.codes.purge",),
     ),
+    "consent.WebPage": Table(
+        "A client's public page and its form on other sites",
+        _plain(_OURS, "origins swap_url swap_integrity swap_needs_consent created_at key_changed_at")
+        | _secret(key="Stands in the page's public address; whoever knows it may write to that client"),
+    ),
+    "consent.Subscription": Table(
+        "An address that is told of changes",
+        _plain(_OURS, "language on_change on_notice created_at asked_at confirmed_at told_at due_at attempts")
+        | _caller("caller_id")
+        | _sealed(address="Under the caller's content key"),
+        leaves=("consent.services.preferences.purge",),
+    ),
     "consent.InvitationBatch": Table(
         "A list of people who are asked",
         _plain(_OURS, "name version size refused created_by created_at paused_at"),

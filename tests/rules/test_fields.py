@@ -43,6 +43,7 @@ OWN_DATE = {
     "consent.Invitation",
     "consent.MenuSession",
     "consent.Reply",
+    "consent.Subscription",
     "consent.WebhookDelivery",
 }
 
