@@ -53,7 +53,11 @@ class InvitationBatch(ClientOwned):
 
 
 class Invitation(ClientOwned):
-    """One person asked, by e-mail or by text; the address is sealed and goes when nobody answers."""
+    """
+    One person asked, by e-mail or by text; the address is sealed and goes when nobody answers.
+
+    `confirms` names the invitation whose yes this one asks to be said a second time, for sharing alone.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     batch = models.ForeignKey(
@@ -62,6 +66,7 @@ class Invitation(ClientOwned):
     caller_id = models.UUIDField()
     channel = models.CharField(max_length=12, choices=Channel)
     version = models.ForeignKey(NoticeVersion, models.PROTECT, db_constraint=False, related_name="+")
+    confirms = models.ForeignKey("self", models.CASCADE, null=True, db_constraint=False, related_name="+")
     address = SealedField(null=True)
     address_digest = models.BinaryField(max_length=32, null=True)
     link_digest = models.BinaryField(max_length=32, null=True)
@@ -193,7 +198,11 @@ class MenuSession(ClientOwned):
 
 
 class Reply(ClientOwned):
-    """What a person wrote, by text or e-mail, sealed; how it was understood, and what became of it."""
+    """
+    What a person wrote, by text or e-mail, sealed; how it was understood, and what became of it.
+
+    `confirm_words` are what we answer once, and only until a few minutes later.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)
@@ -209,6 +218,7 @@ class Reply(ClientOwned):
     proof = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=10, choices=ReplyState)
     received_at = models.DateTimeField()
+    confirm_words = models.CharField(max_length=320, blank=True, default="", db_default="")
     confirm_due_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")

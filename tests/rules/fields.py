@@ -468,7 +468,7 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.Invitation": Table(
         "One person asked",
-        _plain(_OURS, "batch channel version state attempts created_at due_at sent_at reminded_at")
+        _plain(_OURS, "batch channel version confirms state attempts created_at due_at sent_at reminded_at")
         | _caller("caller_id answered_at bounced_at purge_at")
         | _sealed(address="Under the caller's content key")
         | _secret(
@@ -510,7 +510,9 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.Reply": Table(
         "What a person wrote",
-        _plain(_OURS, "tracking_number_id decided_by decided_at")
+        _plain(
+            _OURS, "tracking_number_id decided_by decided_at", confirm_words="What we answer; of nobody in it"
+        )
         | _caller(
             "caller_id invitation channel label why proof state received_at confirm_due_at confirmed_at purge_at",
             message_digest="Keyed digest of the message's id",
