@@ -35,10 +35,10 @@ def receive(request: HttpRequest, provider: str, key: str) -> HttpResponse:
     vendor = PROVIDERS.get(provider)
     if vendor is None or not key.isprintable():
         return _answer(404, b"Not found.\n")
-    if (refusal := _refuse_unread(request, vendor.content_types)) is not None:
+    if (refusal := refuse_unread(request, vendor.content_types)) is not None:
         return refusal
     try:
-        delivery = Delivery(body=request.body, headers=request.headers, url=_address_as_called(request))
+        delivery = Delivery(body=request.body, headers=request.headers, url=address_as_called(request))
         agency_id = inbox.receive_event(provider=vendor, key=key, delivery=delivery, at=timezone.now())
     except inbox.UnknownConnectionError:
         return _answer(404, b"Not found.\n")
@@ -51,7 +51,7 @@ def receive(request: HttpRequest, provider: str, key: str) -> HttpResponse:
     return HttpResponse(body, content_type=content_type)
 
 
-def _refuse_unread(request: HttpRequest, content_types: frozenset[str]) -> HttpResponse | None:
+def refuse_unread(request: HttpRequest, content_types: frozenset[str]) -> HttpResponse | None:
     """Refuse by the headers alone, before a byte of the body is read."""
     if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
         return _answer(411, b"Send a Content-Length.\n")
@@ -66,7 +66,7 @@ def _refuse_unread(request: HttpRequest, content_types: frozenset[str]) -> HttpR
     return None
 
 
-def _address_as_called(request: HttpRequest) -> str:
+def address_as_called(request: HttpRequest) -> str:
     """The address that the vendor called and signed: our public one, whatever proxies have made of it."""
     query = request.META.get("QUERY_STRING", "")
     return f"{settings.CALLPRIVACY_URL}{request.path}{'?' if query else ''}{query}"
