@@ -275,7 +275,6 @@ SECURE_CSP = {
     "img-src": [CSP.SELF, "data:"],
     "font-src": [CSP.SELF],
     "connect-src": [CSP.SELF],
-    "media-src": [CSP.SELF],
     "manifest-src": [CSP.SELF],
     "form-action": [CSP.SELF],
     "base-uri": [CSP.NONE],
@@ -294,8 +293,14 @@ MEDIA_ROOT = CALLPRIVACY_STATE / "media"
 MEDIA_URL = "media/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # What is stored here of recordings, sealed: in the media folder, or in a bucket.
+    "recordings": env.recordings_storage("CALLPRIVACY_RECORDINGS"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+
+# Recordings are fetched from their trackers' own hosts over https; for demos and tests also from these (host:port), in
+# the clear where the host is this machine.
+CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())
 
 CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
 CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")

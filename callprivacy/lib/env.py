@@ -208,6 +208,41 @@ def mailer(name: str, *, files: Path) -> dict[str, Any]:
     return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}
 
 
+def recordings_storage(name: str) -> dict[str, Any]:
+    """
+    Return the entry of Django's STORAGES for stored recordings: our own folder, or a bucket of S3's kind.
+
+    Keys of the bucket come from where its programs look for them (AWS_ACCESS_KEY_ID and its like), never from here.
+
+    :raises SettingError: it is no bucket's address.
+    """
+    raw = optional(name)
+    if not raw:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+        }
+    remedy = "Write s3://bucket/folder?endpoint_url=https://s3.example.com&region_name=eu-central-1, or leave it out."
+    parts = urlsplit(raw)
+    options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if parts.scheme != "s3" or not parts.hostname or parts.username or parts.port:
+        raise SettingError(name, "is not the address of a bucket", remedy)
+    if options.keys() - {"endpoint_url", "region_name"}:
+        raise SettingError(name, "says more than endpoint_url and region_name", remedy)
+    if not options.get("endpoint_url", "https://").startswith("https://"):
+        raise SettingError(name, "names an endpoint without https", remedy)
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": parts.hostname,
+            "location": parts.path.strip("/"),
+            "default_acl": None,
+            "file_overwrite": False,
+            **options,
+        },
+    }
+
+
 def fill_from(file: Path, environ: Mapping[str, str] | None = None) -> None:
     """Set what the file (lines of NAME=value) says and the environment does not; it may be missing."""
     known = os.environ if environ is None else environ

@@ -9,6 +9,10 @@ the UTC day; that key is destroyed when the day's files are gone, and then no ol
 Layout: magic and version (4 bytes), day (10, as 2026-11-24), wrapped key (61), then pieces of `CHUNK` bytes and
 the tag each, the last one shorter. A piece's nonce is its number (11 bytes) and whether it is the last (1), as in
 STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015); the key seals nothing else.
+
+Recordings lie in the storage named "recordings" (a folder, or a bucket) and are sealed likewise, but under a key that
+the recording's own key wraps: once that is destroyed no copy opens, wherever it is. They are read from any place on,
+piece by piece. Layout: magic and version (4 bytes), wrapped key (61), pieces as above.
 """
 
 from __future__ import annotations
@@ -17,18 +21,21 @@ import contextlib
 import io
 import os
 import secrets
+import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from callprivacy.vault import selectors, services
-from callprivacy.vault.sealing import Place, SealBrokenError, new_key
+from callprivacy.vault.sealing import Key, Place, SealBrokenError, new_key
 
 CHUNK: Final = 64 * 1024
 
@@ -38,6 +45,13 @@ _MAGIC: Final = b"CPF\x02"
 _DAY: Final = 10
 _WRAPPED: Final = 29 + 32
 _TAG: Final = 16
+_PIECE: Final = CHUNK + _TAG
+
+_FOLDER: Final = "recordings"
+_RECORDING_MAGIC: Final = b"CPR\x01"
+_RECORDING_HEAD: Final = len(_RECORDING_MAGIC) + _WRAPPED
+# Sealed bytes that wait in memory before they go to a file of the system's own.
+_SPOOLED: Final = 4 * 1024 * 1024
 
 
 def _path(client_id: int, file_id: uuid.UUID) -> Path:
@@ -222,9 +236,11 @@ def delete(client_id: int, file_id: uuid.UUID) -> None:
 
 
 def delete_all(client_id: int) -> None:
-    """Delete every file of a client."""
+    """Delete every file of a client, recordings too."""
     for path in _files(client_id):
         path.unlink(missing_ok=True)
+    for file_id in recording_ids(client_id):
+        delete_recording(client_id, file_id)
 
 
 def ids(client_id: int, *, older_than: datetime) -> list[uuid.UUID]:
@@ -262,3 +278,192 @@ def size(client_id: int, file_id: uuid.UUID) -> int:
     :raises FileNotFoundError: there is none.
     """
     return _path(client_id, file_id).stat().st_size
+
+
+# --- Recordings ---------------------------------------------------------------------------------------------------
+
+
+def _storage() -> Storage:
+    return storages["recordings"]
+
+
+def _name(client_id: int, file_id: uuid.UUID) -> str:
+    return f"{_FOLDER}/{client_id}/{file_id.hex}"
+
+
+def _recording_place(client_id: int, file_id: uuid.UUID) -> Place:
+    return Place(client_id, "vault_recordingfile", "key", file_id)
+
+
+class RecordingWriter:
+    """
+    A recording's file being sealed; it is in the storage once `close` has returned, and not at all before.
+
+    Usable as a context manager: an exception discards it. What waits meanwhile, waits sealed.
+    """
+
+    def __init__(self, client_id: int, file_id: uuid.UUID, key: Key) -> None:
+        raw = new_key()
+        self._client_id, self._file_id = client_id, file_id
+        self._sealed = tempfile.SpooledTemporaryFile(max_size=_SPOOLED)  # noqa: SIM115  (closed by close or discard)
+        self._sealed.write(_RECORDING_MAGIC + key.seal(raw, _recording_place(client_id, file_id)))
+        self._aead = AESGCM(raw)
+        self._pending = bytearray()
+        self._number = 0
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Seal more of it."""
+        self._pending += data
+        self.size += len(data)
+        # The last piece is only known at the end, so one piece always waits.
+        while len(self._pending) > CHUNK:
+            self._seal(bytes(self._pending[:CHUNK]), is_last=False)
+            del self._pending[:CHUNK]
+
+    def _seal(self, piece: bytes, *, is_last: bool) -> None:
+        self._sealed.write(self._aead.encrypt(_nonce(self._number, is_last=is_last), piece, None))
+        self._number += 1
+
+    def close(self) -> None:
+        """
+        Seal the last piece and store the file.
+
+        :raises FileExistsError: there is a file of that id; a fresh one is needed for each attempt.
+        """
+        self._seal(bytes(self._pending), is_last=True)
+        self._pending.clear()
+        self._sealed.seek(0)
+        name = _name(self._client_id, self._file_id)
+        stored = _storage().save(name, File(self._sealed))
+        self._sealed.close()
+        if stored != name:
+            _storage().delete(stored)
+            raise FileExistsError(name)
+        if isinstance(storage := _storage(), FileSystemStorage):
+            # On this machine: the file survives a power cut before a row names it.
+            _sync_file(Path(storage.path(name)))
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._pending.clear()
+        self._sealed.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    _sync(path.parent)
+
+
+class RecordingReader(io.RawIOBase):
+    """
+    A recording's file, read from any place on; every piece is checked before a byte of it is given out.
+
+    The last piece is checked at once, so that a file that was cut off never opens.
+    """
+
+    def __init__(self, client_id: int, file_id: uuid.UUID, key: Key) -> None:
+        super().__init__()
+        self._file = _storage().open(_name(client_id, file_id))
+        try:
+            body = self._file.size - _RECORDING_HEAD
+            self._pieces = -(-body // _PIECE)
+            self.size = body - self._pieces * _TAG
+            if (
+                self._pieces < 1
+                or self.size < 0
+                or self._file.read(len(_RECORDING_MAGIC)) != _RECORDING_MAGIC
+            ):
+                raise SealBrokenError("Not a sealed recording.")
+            self._aead = AESGCM(key.unseal(self._file.read(_WRAPPED), _recording_place(client_id, file_id)))
+            self._position = 0
+            self._open_number, self._open_piece = -1, b""
+            self._open(self._pieces - 1)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place in the recording, counted as `io` does."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # narrower than Buffer
+        """
+        :raises SealBrokenError: the file was cut off, changed, or is another's.
+        """
+        if self._position >= self.size:
+            return 0
+        number, start = divmod(self._position, CHUNK)
+        if number != self._open_number:
+            self._open(number)
+        piece = self._open_piece[start : start + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+    def _open(self, number: int) -> None:
+        self._file.seek(_RECORDING_HEAD + number * _PIECE)
+        nonce = _nonce(number, is_last=number == self._pieces - 1)
+        try:
+            self._open_piece = self._aead.decrypt(nonce, self._file.read(_PIECE), None)
+        except (InvalidTag, ValueError):
+            raise SealBrokenError("A sealed recording was cut off or changed.") from None
+        self._open_number = number
+
+    def close(self) -> None:
+        # Where there was no file, the interpreter closes what was begun all the same.
+        if "_file" in self.__dict__:
+            self._file.close()
+        super().close()
+
+
+def open_recording(client_id: int, file_id: uuid.UUID, key: Key) -> RecordingReader:
+    """
+    Open a recording's sealed file with the recording's own key.
+
+    :raises FileNotFoundError: there is none.
+    :raises SealBrokenError: here or while reading: it was cut off, changed, or is another's.
+    """
+    return RecordingReader(client_id, file_id, key)
+
+
+def delete_recording(client_id: int, file_id: uuid.UUID) -> None:
+    """Delete a recording's file; nothing happens where there is none."""
+    _storage().delete(_name(client_id, file_id))
+
+
+def recording_ids(client_id: int) -> list[uuid.UUID]:
+    """Ids of the recordings' files of a client, for the sweep: those that no row names have no owner any more."""
+    try:
+        _, names = _storage().listdir(f"{_FOLDER}/{client_id}")
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        with contextlib.suppress(ValueError):
+            found.append(uuid.UUID(hex=name))
+    return found

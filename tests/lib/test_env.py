@@ -36,6 +36,10 @@ FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("REDIS_URL", ""),
         ("REDIS_URL", "amqp://localhost"),
         ("MAIL_URL", "pigeon://localhost"),
+        ("CALLPRIVACY_RECORDINGS", "https://bucket.example.com"),
+        ("CALLPRIVACY_RECORDINGS", "s3://key:secret@bucket"),
+        ("CALLPRIVACY_RECORDINGS", "s3://bucket?default_acl=public-read"),
+        ("CALLPRIVACY_RECORDINGS", "s3://bucket?endpoint_url=http://s3.example.com"),
     ],
 )
 def test_a_wrong_setting_refuses_to_start(name: str, value: str) -> None:
@@ -120,3 +124,28 @@ def test_a_file_fills_only_what_the_environment_lacks(
     env.fill_from(file)
     assert os.environ["FROM_FILE"] == "a=b"
     assert os.environ["FROM_BOTH"] == "environment"
+
+
+def test_recordings_lie_in_a_bucket_or_in_a_folder_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "s3://calls/sealed?endpoint_url=https://s3.example.com&region_name=eu-central-1")
+    assert env.recordings_storage("X") == {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": "calls",
+            "location": "sealed",
+            "default_acl": None,
+            "file_overwrite": False,
+            "endpoint_url": "https://s3.example.com",
+            "region_name": "eu-central-1",
+        },
+    }
+    monkeypatch.delenv("X")
+    assert env.recordings_storage("X")["BACKEND"] == "django.core.files.storage.FileSystemStorage"
+
+
+def test_the_storage_of_a_bucket_takes_what_is_written_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from storages.backends.s3 import S3Storage
+
+    monkeypatch.setenv("X", "s3://calls/sealed?endpoint_url=https://s3.example.com")
+    storage = S3Storage(**env.recordings_storage("X")["OPTIONS"])
+    assert (storage.bucket_name, storage.location, storage.file_overwrite) == ("calls", "sealed", False)
