@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from consent.law import places
@@ -65,6 +65,12 @@ class Rules:
     def era(self, at: datetime) -> int:
         """Which stretch without any change of rules an instant lies in (days are days in UTC)."""
         return bisect_right(self._changes, at)
+
+    def day_of(self, era: int) -> date:
+        """A day in that stretch, its first where it has one."""
+        if era:
+            return self._changes[era - 1].date()
+        return self._changes[0].date() - timedelta(days=1) if self._changes else date(2000, 1, 1)
 
     def for_place(self, country: str, region: str, topic: Topic, on: date) -> Rule:
         """

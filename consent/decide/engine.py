@@ -1,0 +1,199 @@
+"""
+`decide`: may this be done with this call or this person, what does that rest on, and why.
+
+Recording is judged over its call: evidence must be there when it begins, and a refusal, withdrawal or the end of
+the consent during the call withholds what follows. Everything else is judged at the moment of use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from consent.decide import standing, words
+from consent.decide.ground import Family, Ground, Need, ground_of
+from consent.decide.question import Answer, CallSpan, Event, Question
+from consent.decide.standing import Standing
+from consent.enums import Basis, Purpose, Standard
+from consent.law import Rules
+
+_FAMILY: Final = {
+    Purpose.RECORD: Family.LISTENING,
+    Purpose.REVIEW: Family.LISTENING,
+    Purpose.ANALYSE: Family.LISTENING,
+    Purpose.CONTACT: Family.CONTACT,
+    Purpose.SHARE: Family.SHARING,
+}
+_NO_GROUND: Final = Ground(Need.NOTHING, terms_count=False, written=False, rules=(), reasons=(), caveat=())
+
+
+def decide(question: Question, rules: Rules) -> Answer:
+    """
+    Decide one question. Pure: the same question and rules give the same answer, in whatever order the events come.
+
+    Whether a recording may be played is two questions, that of recording it and that of reviewing it.
+    """
+    purpose = question.purpose
+    if purpose == Purpose.MEASURE:
+        return _measure(question)
+    if purpose == Purpose.RECORD:
+        return _record(question, rules)
+    ground = _ground(question, rules, question.at)
+    found = _read(question, ground, question.call, begins=question.at, until=question.at)
+    return _answer(question, ground, found)
+
+
+def _record(question: Question, rules: Rules) -> Answer:
+    call = question.call or CallSpan(question.at)
+    begins = call.recording_started_at or call.started_at
+    until = max(begins, call.ended_at or call.started_at + standing.LONGEST)
+    ground = _ground(question, rules, begins)
+    found = _read(question, ground, call, begins=begins, until=until)
+    answer = _answer(question, ground, found)
+    press = found.press
+    undisturbed = found.stop is None and found.end is None and call.recording_started_at is None
+    if not answer.allowed and press is not None and undisturbed:
+        # Behind a menu the recording begins with the key, so that is the moment which is judged.
+        begins = press.at
+        found = _read(question, ground, call, begins=begins, until=until)
+        answer = _answer(question, ground, found)
+    if not answer.allowed:
+        return replace(answer, withheld_from=begins)
+    return _over_the_call(question, ground, found, answer)
+
+
+def _over_the_call(question: Question, ground: Ground, found: Standing, answer: Answer) -> Answer:
+    """A recording that was allowed when it began, and what of it is withheld."""
+    cut = found.stop
+    end = found.end if found.yes is not None else None
+    if end is not None and (cut is None or end.at < cut.at):
+        alone = replace(found, yes=None)
+        if not all(_judge(question, ground, alone)):
+            cut = end
+    if cut is None:
+        return answer
+    return Answer(
+        allowed=False,
+        lawful=False,
+        standard_met=False,
+        basis=None,
+        event=cut,
+        rules=answer.rules,
+        reasons=(*ground.reasons, *_evidence(ground, found), words.cut(cut), *ground.caveat),
+        withheld_from=cut.at,
+    )
+
+
+def _measure(question: Question) -> Answer:
+    at = question.at
+    found = _read(question, _NO_GROUND, question.call, begins=at, until=at)
+    if found.no is not None:
+        return Answer(False, False, False, None, found.no, (), tuple(_refusal(found)))
+    if question.declared == Basis.CONSENT and found.yes is None:
+        return Answer(False, False, False, None, None, (), (words.DECLARED_CONSENT,))
+    if found.yes is not None:
+        return Answer(True, True, True, Basis.CONSENT, found.yes, (), (words.stands(found.yes),))
+    return Answer(True, True, True, question.declared, None, (), (words.OPT_OUT,))
+
+
+def _ground(question: Question, rules: Rules, at: datetime) -> Ground:
+    return ground_of(
+        rules,
+        question.places,
+        _FAMILY[question.purpose],
+        rules.era(at),
+        minor=question.minor,
+        health=question.health,
+    )
+
+
+def _read(
+    question: Question, ground: Ground, call: CallSpan | None, *, begins: datetime, until: datetime
+) -> Standing:
+    if call is None:
+        outset = until
+    elif question.purpose == Purpose.RECORD:
+        outset = begins + standing.OUTSET
+    else:
+        outset = (call.recording_started_at or call.started_at) + standing.OUTSET
+    return standing.read(
+        question.events,
+        question.purpose,
+        ground,
+        call,
+        begins=begins,
+        until=until,
+        outset=outset,
+        posted=question.posted_notice,
+    )
+
+
+def _judge(question: Question, ground: Ground, found: Standing) -> tuple[bool, bool]:
+    """Lawful, and the standard met. Nobody's refusal is overruled, by whatever law or standard."""
+    if found.no is not None:
+        return False, False
+    if found.yes is not None:
+        return True, True
+    lawful = ground.need is Need.NOTHING or (ground.need is Need.TOLD and found.announced)
+    met = question.standard == Standard.LEGAL_MINIMUM or (
+        question.standard == Standard.ANNOUNCE and found.announced
+    )
+    return lawful, met
+
+
+def _answer(question: Question, ground: Ground, found: Standing) -> Answer:
+    lawful, met = _judge(question, ground, found)
+    allowed = lawful and met
+    reasons = (*ground.reasons, *_why(question, ground, found, lawful=lawful, met=met), *ground.caveat)
+    basis, event = _rests_on(found)
+    return Answer(allowed, lawful, met, basis if allowed else None, event, ground.rules, reasons)
+
+
+def _rests_on(found: Standing) -> tuple[Basis, Event | None]:
+    if found.no is not None:
+        return Basis.CONSENT, found.no
+    if found.yes is not None:
+        return Basis(found.yes.basis), found.yes
+    if found.announced or found.posted:
+        return Basis.NOTICE, found.heard if found.announced else found.seen
+    return Basis.LEGITIMATE_INTERESTS, None
+
+
+def _why(question: Question, ground: Ground, found: Standing, *, lawful: bool, met: bool) -> list[str]:
+    if found.no is not None:
+        return _refusal(found)
+    said = _evidence(ground, found)
+    if not lawful:
+        said.append(_lacking(ground, found))
+    elif found.yes is None and ground.need is Need.NOTHING:
+        said.append(words.NOTHING_ASKED)
+    if not met:
+        said.append(words.NOT_MET[question.standard])
+    return said
+
+
+def _refusal(found: Standing) -> list[str]:
+    said = [words.forbids(found.no)] if found.no is not None else []
+    return [*said, words.THIS_CALL_FIRST] if found.of_this_call else said
+
+
+def _evidence(ground: Ground, found: Standing) -> list[str]:
+    if found.yes is not None:
+        return [words.stands(found.yes)]
+    said = []
+    if found.announced:
+        said.append(words.ANNOUNCED)
+    if found.posted:
+        said.append(words.POSTED)
+    if found.late is not None:
+        said.append(words.too_late(found.late))
+    if found.unfit is not None:
+        said.append(words.unfit(found.unfit, written=ground.written))
+    return said or [words.NO_EVIDENCE]
+
+
+def _lacking(ground: Ground, found: Standing) -> str:
+    if ground.need is Need.EXPRESS:
+        return words.NOTICE_ALONE if found.announced or found.posted else words.UNSAID
+    return words.POSTED_ALONE if found.posted else words.UNTOLD

@@ -1,0 +1,214 @@
+"""
+What the law of all places of a question asks for together: the strictest of them, each one named.
+
+Places, purpose and date decide it, so it is worked out once for each and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+from functools import lru_cache
+from typing import Final
+
+from consent.decide.question import Place
+from consent.law import Rule, Rules, Topic, places
+
+NAMED: Final = 4
+
+_OF_THE_CALLER: Final = frozenset({"address", "billing", "carrier", "tracker"})
+_OF_THE_SITE: Final = frozenset({"site", "answering_site", "office", "staff"})
+_ALSO: Final = {"billing_address": "billing", "tracker_state": "tracker", "trackers_state": "tracker"}
+_ANYWHERE: Final = Place("", "", "")
+
+
+class Need(IntEnum):
+    """What the caller must have said or heard before; the higher, the stricter."""
+
+    NOTHING = 0
+    TOLD = 1
+    EXPRESS = 2
+
+
+class Family(StrEnum):
+    """Purposes that the same rules decide."""
+
+    LISTENING = "listening"
+    CONTACT = "contact"
+    SHARING = "sharing"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """
+    :ivar need: what must be there. :ivar terms_count: whether agreement in general terms is consent.
+    :ivar written: whether consent must be in writing. :ivar rules: the ids used.
+    :ivar reasons: a sentence a place. :ivar caveat: the sentence on rules that nobody has verified, if any.
+    """
+
+    need: Need
+    terms_count: bool
+    written: bool
+    rules: tuple[str, ...]
+    reasons: tuple[str, ...]
+    caveat: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A place as it counts: `weak` is known from an area code or the like alone."""
+
+    place: Place
+    weak: bool
+
+
+@lru_cache(maxsize=16_384)
+def ground_of(
+    rules: Rules, asked: tuple[Place, ...], family: Family, era: int, *, minor: bool, health: bool
+) -> Ground:
+    """
+    The ground of a question.
+
+    Both sides count and the strictest wins. An area code alone relaxes nothing: it counts as an unknown place
+    unless better evidence speaks of the caller, and then only where it is stricter. Where nothing speaks of the
+    caller, the caller's place is unknown.
+
+    :param era: the stretch of rules, as `Rules.era` gives it.
+    """
+    on, sides = rules.day_of(era), _sides(asked)
+    if family is Family.LISTENING:
+        need, used, said = _listening(rules, sides, on)
+    else:
+        need, used, said = _by_consent(rules, sides, on, family)
+    terms = _strictest(rules, sides, Topic.TERMS_COUNT, on)
+    for flag, topic, sentence in (
+        (minor, Topic.MINORS, "The caller is a minor: a notice alone never suffices."),
+        (health, Topic.HEALTH, "The call is about health: a notice alone never suffices."),
+    ):
+        if flag:
+            need = Need.EXPRESS
+            used.append(_strictest(rules, sides, topic, on))
+            said.append(sentence)
+    return Ground(
+        need=need,
+        terms_count=terms.value == "count",
+        written=family is Family.CONTACT and any(rule.value == "written" for rule in used),
+        rules=tuple(dict.fromkeys(rule.id for rule in used)),
+        reasons=tuple(dict.fromkeys(said)),
+        caveat=_caveat(used),
+    )
+
+
+def _sides(asked: tuple[Place, ...]) -> list[_Asked]:
+    """The places that count. A place nobody knows is added where nothing at all is said of the caller."""
+    kinds = [_kind(place) for place in asked]
+    strong = any(kind in _OF_THE_CALLER for kind in kinds)
+    found = [
+        _Asked(place, weak=not strong and kind not in _OF_THE_SITE)
+        for place, kind in zip(asked, kinds, strict=True)
+        # Beside better evidence an area code of no place (toll-free) says nothing.
+        if not strong or kind in _OF_THE_CALLER or kind in _OF_THE_SITE or place.country.strip()
+    ]
+    if all(kind in _OF_THE_SITE for kind in kinds):
+        found.append(_Asked(_ANYWHERE, weak=False))
+    return found
+
+
+def _kind(place: Place) -> str:
+    word = place.evidence.strip().lower().replace(" ", "_").replace("-", "_")
+    return _ALSO.get(word, word)
+
+
+def _listening(rules: Rules, sides: Iterable[_Asked], on: date) -> tuple[Need, list[Rule], list[str]]:
+    """Recording, listening and analysing: one rule on consent for each place, and one on notice where it matters."""
+    need, used, said = Need.NOTHING, [], []
+    for side in sides:
+        consent = _rule(rules, side, Topic.RECORDING_CONSENT, on)
+        notice = _rule(rules, side, Topic.NOTICE_SUFFICES, on)
+        asked, sentence = _meaning(consent, notice)
+        need = max(need, asked)
+        used.extend([consent, notice] if consent.value == "all_party" else [consent])
+        said.append(f"{_capital(_who(side, consent))}: {sentence}")
+    return need, used, said
+
+
+def _meaning(consent: Rule, notice: Rule) -> tuple[Need, str]:
+    match consent.value:
+        case "one_party":
+            return Need.NOTHING, "the consent of one party is enough."
+        case "informed":
+            return Need.TOLD, "the caller must be told on the call."
+        case "all_party" if notice.value == "yes":
+            return (
+                Need.TOLD,
+                "everybody on the call must agree; staying after an announcement on the call is agreement.",
+            )
+        case "all_party":
+            return (
+                Need.EXPRESS,
+                "everybody on the call must agree, and staying after an announcement is no agreement.",
+            )
+        case _:
+            return Need.EXPRESS, "only express consent counts, never a notice alone."
+
+
+def _by_consent(
+    rules: Rules, sides: Iterable[_Asked], on: date, family: Family
+) -> tuple[Need, list[Rule], list[str]]:
+    """Contact and sharing rest on express consent wherever the person is; the rules say in which form."""
+    topic = Topic.CONTACT_CONSENT if family is Family.CONTACT else Topic.SHARING_CONSENT
+    used = [_rule(rules, side, topic, on) for side in sides]
+    if family is Family.SHARING:
+        return Need.EXPRESS, used, ["Sharing and selling rest on express consent, never on a notice alone."]
+    written = any(rule.value == "written" for rule in used)
+    return (
+        Need.EXPRESS,
+        used,
+        [f"Contact rests on {'written' if written else 'express'} consent, never on a notice alone."],
+    )
+
+
+def _rule(rules: Rules, side: _Asked, topic: Topic, on: date) -> Rule:
+    rule = rules.for_place(side.place.country, side.place.region, topic, on)
+    return max(rule, rules.for_place("", "", topic, on), key=_strictness) if side.weak else rule
+
+
+def _strictest(rules: Rules, sides: list[_Asked], topic: Topic, on: date) -> Rule:
+    return max((_rule(rules, side, topic, on) for side in sides), key=_strictness)
+
+
+def _who(side: _Asked, rule: Rule) -> str:
+    """The place in words, and why another place's rule decides for it."""
+    code, regions = places.normalise(side.place.country, side.place.region)
+    if code == places.UNKNOWN:
+        return (
+            "the caller's place is not known"
+            if _kind(side.place) not in _OF_THE_SITE
+            else "a site's place is not known"
+        )
+    name = " or ".join(places.name(code, region) for region in regions) or places.name(code)
+    if rule.country == places.UNKNOWN:
+        if side.weak:
+            return f"{name} is only a guess from the number, which relaxes nothing"
+        return f"{name}, region not known"
+    if rule.country == places.UNLISTED:
+        return f"{name} has no rule of its own here, so the strictest applies"
+    return name
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _caveat(used: list[Rule]) -> tuple[str, ...]:
+    names = list(dict.fromkeys(rule.id for rule in used if not rule.is_verified))
+    if not names:
+        return ()
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (f"Decided by rules that are not yet verified: {', '.join(names[:NAMED])}{more}.",)
+
+
+def _strictness(rule: Rule) -> float:
+    return rule.strictness

@@ -1,0 +1,111 @@
+"""What is asked and what is answered. Plain values: no model, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime
+
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """
+    One event of the ledger about the person.
+
+    `at` is when it happened, which alone counts; `recorded_at` is when we learned of it and decides nothing, so that
+    evidence may arrive late. `call_id` names the call of an event in the scope of one call, where it is known.
+    """
+
+    purpose: Purpose
+    kind: EventKind
+    basis: Basis
+    channel: Channel
+    scope: Scope
+    at: datetime
+    strength: Strength | None = None
+    id: Hashable | None = None
+    recorded_at: datetime | None = None
+    call_id: Hashable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where one side of the call is, and how that is known.
+
+    :ivar country: ISO 3166-1 alpha-2, "" where nobody knows.
+    :ivar region: ISO 3166-2 without the country, "" where nobody knows, "NS|PE" for one of several.
+    :ivar evidence: of the caller `address`, `billing`, `tracker` or `carrier`, or the weak `area_code`; of those
+        who answer `site`. Any other word is as weak as an area code.
+    """
+
+    country: str
+    region: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallSpan:
+    """
+    A call's time.
+
+    :ivar ended_at: None while it is not known; a call under way may be given the present as its end.
+    :ivar announcement: the caller heard at its start that it is recorded, and stayed.
+    :ivar recording_started_at: where the recording is known to have begun later than the call (behind our menu).
+    """
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    announcement: bool = False
+    call_id: Hashable | None = None
+    recording_started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    May this be done?
+
+    :ivar at: the moment of use. Recording is judged over its call instead, and without one as if it began then.
+    :ivar places: of both sides, all that is known; none at all is an unknown place.
+    :ivar events: what the ledger knows of the person at this client, in any order, of any purpose.
+    :ivar posted_notice: a sign or page told of the purpose when the call came.
+    :ivar declared: on what the client rests measuring; only that purpose looks at it.
+    """
+
+    purpose: Purpose
+    at: datetime
+    call: CallSpan | None = None
+    places: tuple[Place, ...] = ()
+    events: tuple[Event, ...] = ()
+    posted_notice: bool = False
+    standard: Standard = Standard.EXPRESS
+    minor: bool = False
+    health: bool = False
+    declared: Basis = Basis.LEGITIMATE_INTERESTS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What was decided and why.
+
+    :ivar allowed: `lawful` (the rules of the places) and `standard_met` (what the client asks of itself).
+    :ivar basis: what an allowed use rests on; None where it is not allowed.
+    :ivar event: the consent or notice it rests on, or the refusal or withdrawal that forbids it.
+    :ivar rules: ids of the rules that were used.
+    :ivar reasons: plain sentences, in the order in which one would say them.
+    :ivar withheld_from: of a recording that is not allowed, from when on it is withheld: its beginning, or the
+        moment of a withdrawal on the call (what was recorded before that was allowed). None for other purposes.
+    """
+
+    allowed: bool
+    lawful: bool
+    standard_met: bool
+    basis: Basis | None
+    event: Event | None
+    rules: tuple[str, ...]
+    reasons: tuple[str, ...]
+    withheld_from: datetime | None = None

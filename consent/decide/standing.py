@@ -1,0 +1,212 @@
+"""
+What stands at an instant: the consent, refusal and notices that the events of one purpose leave behind.
+
+Only when a thing happened counts, never when or in which order we learned of it. At equal instants the refusal or
+withdrawal wins, and an expiry wins over the consent it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from consent.decide.ground import Ground
+from consent.decide.question import CallSpan, Event
+from consent.enums import Basis, Channel, EventKind, Scope, Strength
+
+BEFORE: Final = timedelta(minutes=15)
+"""How long before a call an event of one call still belongs to it, where no call is named."""
+LONGEST: Final = timedelta(hours=1)
+"""How long a call is taken to last whose end is not known."""
+OUTSET: Final = timedelta(minutes=1)
+"""What is spoken this soon after the beginning was announced at the outset."""
+IN_THE_MENU: Final = timedelta(minutes=5)
+"""How soon after its beginning a call's menu has been answered, where no call is named and its end not known."""
+
+_GIVING: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
+_STOPPING: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
+_ENDING: Final = frozenset({EventKind.EXPIRED, EventKind.INVALIDATED})
+# By these nobody says anything: a consent that came this way is a notice.
+_SILENT: Final = frozenset({Channel.POSTED, Channel.ANNOUNCEMENT, Channel.GPC})
+_SPOKEN: Final = frozenset({Channel.ANNOUNCEMENT, Channel.AGENT, Channel.MENU})
+_IN_WRITING: Final = frozenset(
+    {Channel.WEB, Channel.EMAIL, Channel.TERMS, Channel.MENU, Channel.SMS, Channel.PORTAL}
+)
+
+
+@dataclass(slots=True)
+class Standing:
+    """
+    :ivar yes: the consent in force. :ivar no: the refusal or withdrawal that nothing lifts.
+    :ivar of_this_call: whether that refusal was for this call. :ivar announced: heard on this call, at its outset.
+    :ivar heard: the event of it, if there is one. :ivar posted: a notice was there before; :ivar seen: its event.
+    :ivar stop: the first refusal or withdrawal after the instant. :ivar end: the first expiry after it.
+    :ivar press: the first key pressed for consent in this call's menu after it.
+    :ivar late: a consent that came after it. :ivar unfit: a consent that does not have the form asked for.
+    """
+
+    yes: Event | None = None
+    no: Event | None = None
+    of_this_call: bool = False
+    announced: bool = False
+    heard: Event | None = None
+    posted: bool = False
+    seen: Event | None = None
+    stop: Event | None = None
+    end: Event | None = None
+    press: Event | None = None
+    late: Event | None = None
+    unfit: Event | None = None
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest yes, no and end up to the instant, of one scope."""
+
+    yes: Event | None = None
+    no: Event | None = None
+    end: Event | None = None
+
+    def take(self, event: Event) -> None:
+        kind = event.kind
+        if kind in _GIVING:
+            self.yes = _newest(self.yes, event)
+        elif kind in _STOPPING:
+            self.no = _newest(self.no, event)
+        else:
+            self.end = _newest(self.end, event)
+
+
+def read(
+    events: tuple[Event, ...],
+    purpose: str,
+    ground: Ground,
+    call: CallSpan | None,
+    *,
+    begins: datetime,
+    until: datetime,
+    outset: datetime,
+    posted: bool,
+) -> Standing:
+    """
+    What the events of one purpose leave standing at `begins`, and what happens after it up to `until`.
+
+    :param outset: up to when a spoken notice was given at the beginning of the call.
+    """
+    found = Standing(announced=call is not None and call.announcement, posted=posted)
+    of_call, standing = _Newest(), _Newest()
+    for event in events:
+        if event.purpose != purpose or event.at > until:
+            continue
+        mine = event.scope == Scope.THIS_CALL
+        if mine and not _belongs(event, call):
+            continue
+        is_notice = _is_notice(event, ground)
+        if is_notice or (event.at > begins and event.kind in _GIVING):
+            _take_notice(found, event, call, begins, outset)
+        if is_notice:
+            if event.kind in _GIVING:
+                found.unfit = _newest(found.unfit, event)
+        elif event.at > begins:
+            _take_later(found, event, call, mine=mine)
+        else:
+            (of_call if mine else standing).take(event)
+    _settle(found, of_call, standing)
+    return found
+
+
+def _settle(found: Standing, of_call: _Newest, standing: _Newest) -> None:
+    """A consent stands that is newer than whatever ends it; a refusal for this call beats any standing consent."""
+    if _outlasts(of_call.yes, of_call.no, of_call.end, standing.no, standing.end):
+        found.yes = of_call.yes
+    elif of_call.no is not None:
+        found.no, found.of_this_call = of_call.no, True
+    elif _outlasts(standing.yes, standing.no, standing.end):
+        found.yes = standing.yes
+    else:
+        found.no = standing.no
+
+
+def _outlasts(yes: Event | None, *others: Event | None) -> bool:
+    if yes is None:
+        return False
+    return all(other is None or other.at < yes.at for other in others)
+
+
+def _is_notice(event: Event, ground: Ground) -> bool:
+    """Whether an event tells the caller and no more: so does a consent that is no express consent where the call is."""
+    if event.kind == EventKind.NOTICED:
+        return True
+    if event.kind not in _GIVING:
+        return False
+    said = ground.terms_count if event.basis == Basis.CONTRACT else event.basis == Basis.CONSENT
+    return (
+        not said
+        or event.channel in _SILENT
+        or (ground.written and event.channel not in _IN_WRITING and event.strength != Strength.A)
+    )
+
+
+def _belongs(event: Event, call: CallSpan | None) -> bool:
+    """
+    Whether an event in the scope of one call is about this one.
+
+    By name where both are named. Otherwise by time: from a quarter of an hour before the call to its end. A refusal
+    that comes later still belongs to it: it can be about no call that it does not forbid.
+    """
+    if call is None:
+        return False
+    if event.call_id is not None and call.call_id is not None:
+        return event.call_id == call.call_id
+    if event.at < call.started_at - BEFORE:
+        return False
+    return event.kind in _STOPPING or event.at <= (call.ended_at or call.started_at + LONGEST)
+
+
+def _take_later(found: Standing, event: Event, call: CallSpan | None, *, mine: bool) -> None:
+    """What happened after the instant: it ends what stood, or comes too late."""
+    if event.kind in _STOPPING:
+        found.stop = _first(found.stop, event)
+    elif event.kind in _ENDING:
+        found.end = _first(found.end, event)
+    else:
+        found.late = _first(found.late, event)
+        if mine and call is not None and event.channel == Channel.MENU and _in_menu(event, call):
+            found.press = _first(found.press, event)
+
+
+def _in_menu(event: Event, call: CallSpan) -> bool:
+    if call.ended_at is not None:
+        return event.at <= call.ended_at
+    named = event.call_id is not None and call.call_id is not None
+    return named or event.at <= call.started_at + IN_THE_MENU
+
+
+def _take_notice(
+    found: Standing, event: Event, call: CallSpan | None, begins: datetime, outset: datetime
+) -> None:
+    """A notice spoken at this call's outset was announced on it; another that was there before is as good as posted."""
+    if event.channel in _SPOKEN and event.at <= outset and _belongs(event, call):
+        found.announced = True
+        found.heard = _newest(found.heard, event)
+    elif event.at <= begins and event.channel != Channel.GPC:
+        found.posted = True
+        found.seen = _newest(found.seen, event)
+
+
+def _newest(one: Event | None, other: Event) -> Event:
+    if one is None or one.at < other.at:
+        return other
+    return other if one.at == other.at and _order(one) < _order(other) else one
+
+
+def _first(one: Event | None, other: Event) -> Event:
+    if one is None or other.at < one.at:
+        return other
+    return other if one.at == other.at and _order(other) < _order(one) else one
+
+
+def _order(event: Event) -> tuple[str, str, str, str, str]:
+    """Which of two at one instant is named is never left to the order of arrival."""
+    return event.kind, event.channel, event.basis, event.scope, str(event.id)

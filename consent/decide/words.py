@@ -1,0 +1,75 @@
+"""The sentences of an answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from consent.decide.question import Event
+from consent.enums import Channel, EventKind, Scope, Standard
+
+NO_EVIDENCE: Final = "Nobody recorded a consent or an announcement for this purpose."
+ANNOUNCED: Final = "It was announced on this call, and the caller stayed."
+POSTED: Final = "A sign or page told of it beforehand."
+POSTED_ALONE: Final = "A posted sign or page alone never suffices here."
+NOTICE_ALONE: Final = "A notice alone never suffices here; express consent is asked for."
+UNTOLD: Final = "The law here asks for an announcement on this call or express consent."
+UNSAID: Final = "The law here asks for express consent."
+NOTHING_ASKED: Final = "The law here asks nothing of the caller."
+THIS_CALL_FIRST: Final = "A refusal for this call beats any standing consent."
+OPT_OUT: Final = "Measuring rests on the client's declared basis until the person objects."
+DECLARED_CONSENT: Final = "The client declared consent as its basis for measuring, and none is in force."
+NOT_MET: Final = {
+    Standard.EXPRESS: "The client asks itself for express consent.",
+    Standard.ANNOUNCE: "The client asks itself for an announcement on this call or express consent.",
+}
+
+_CHANNELS: Final = {channel.value: channel.label.lower() for channel in Channel} | {
+    Channel.SMS.value: "text message",
+    Channel.API.value: "API",
+}
+_SCOPES: Final = {Scope.THIS_CALL.value: "for this call", Scope.STANDING.value: "standing"}
+_DID: Final = {
+    EventKind.GIVEN.value: "Agreed",
+    EventKind.RENEWED.value: "Agreed again",
+    EventKind.REFUSED.value: "Refused",
+    EventKind.WITHDRAWN.value: "Withdrawn",
+    EventKind.EXPIRED.value: "The consent expired",
+    EventKind.INVALIDATED.value: "The consent was found invalid",
+    EventKind.NOTICED.value: "Told",
+}
+
+
+def stands(event: Event) -> str:
+    """The consent in force."""
+    return f"{_happened(event)}; nothing has ended it since."
+
+
+def forbids(event: Event) -> str:
+    """The refusal or withdrawal that holds."""
+    return f"{_happened(event)}; nothing lifts it."
+
+
+def too_late(event: Event) -> str:
+    """A consent that cannot heal what was begun without it."""
+    return f"{_happened(event)}, after the recording had begun, which it cannot heal."
+
+
+def unfit(event: Event, *, written: bool) -> str:
+    """A consent without the form that is asked for."""
+    if written:
+        return f"{_happened(event)}, but not in writing."
+    return f"{_happened(event)}, but not as a consent that counts here: it is no more than a notice."
+
+
+def cut(event: Event) -> str:
+    """What ends a recording on its call."""
+    return f"{_happened(event)}, on the call: what follows is withheld."
+
+
+def _happened(event: Event) -> str:
+    return f"{_DID[event.kind]} on {_when(event.at)} ({_CHANNELS[event.channel]}, {_SCOPES[event.scope]})"
+
+
+def _when(at: datetime) -> str:
+    return f"{at.astimezone(UTC).isoformat(' ', 'seconds')[:19]} UTC"
