@@ -60,6 +60,7 @@ FIRST = CallFacts(
     references=(("call", "0C1A-AAAA0001"), ("transaction", "FE7F3A51-11111111")),
     recording_reference="https://instance.example.com/call/recording/FE7F3A51",
     presses=(("keypress_1", "1"), ("keypress_2", "9")),
+    ranked=True,
 )
 
 
@@ -74,7 +75,7 @@ def test_a_file_of_transactions(source: bytes) -> None:
     assert (second.outcome, second.first_call, second.recording_reference) == (Outcome.MISSED, None, None)
     assert second.presses == (("opt_in_SMS", "1"), ("Do not record", ""))
     assert isinstance(correction, CallFacts)
-    assert (correction.corrects, correction.caller, correction.seconds) == (True, "+12025550189", 140)
+    assert (correction.ranked, correction.caller, correction.seconds) == (True, "+12025550189", 140)
     assert correction.references == (
         ("call", "0C1A-AAAA0001"), ("transaction", "0D0D0D0D-44444444"), ("transaction", "FE7F3A51-11111111"),
     )  # fmt: skip
@@ -207,8 +208,8 @@ def test_a_region_is_believed_where_the_numbers_country_has_it() -> None:
 )
 def test_a_correction_knows_when_it_was_made(said: dict[str, Any], revision: int) -> None:
     call = only(corrects_transaction_id="E9C4063A-22222222", **said)
-    assert (call.corrects, call.revision) == (True, revision)
-    assert not only(**said).corrects
+    assert call.revision == revision
+    assert only(**said).revision == 0
 
 
 @pytest.mark.parametrize(

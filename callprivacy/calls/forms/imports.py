@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.tabular import FIELDS, REQUIRED
 from callprivacy.calls.services.imports import FORMATS, Layout
 
@@ -49,8 +50,8 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV in UTF-8, plain or gzip, with one line of column names, up to 1 GB. "
-        "It is sealed as it arrives and deleted when it has been read.",
+        help_text="CSV in UTF-8 with one line of column names, or JSON as an array of calls; plain or gzip, up to "
+        "1 GB. It is sealed as it arrives and deleted when it has been read.",
         error_messages={
             "required": "Choose a file of at most 1 GB.",
             "empty": "The file is empty. Export it again.",
@@ -82,6 +83,11 @@ class UploadForm(forms.Form):
         )
 
 
+def _usual_slashes(file_format: str) -> str:
+    preset = PRESETS.get(file_format)
+    return (preset.slashes if preset else None) or ""
+
+
 class LayoutForm(forms.Form):
     """Which column is what. A column that is chosen for nothing is never read."""
 
@@ -97,7 +103,7 @@ class LayoutForm(forms.Form):
             label="Dates written with slashes",
             choices=_SLASHES,
             required=False,
-            initial=layout.slashes or ("month first" if layout.format == "callrail" else ""),
+            initial=layout.slashes or _usual_slashes(layout.format),
         )
         names = list(dict.fromkeys(name for name in header if name))
         chosen = {column.strip().casefold() for column in layout.columns.values()}

@@ -91,7 +91,8 @@ class CallFacts:
     :ivar presses: (name, key) of what the caller pressed in the tracker's menu: a name of at most 40 characters,
         and up to four digits, `*` or `#`, or "" where the tracker names the key alone (see `presses`).
     :ivar redacted: the tracker has removed the person from its copy; whoever keeps one removes them, too.
-    :ivar corrects: a row of a file that replaces an earlier one, instead of filling its blanks.
+    :ivar ranked: a row of a file that knows by `revision` which rows of the same call came before it, and replaces
+        what they said instead of filling blanks.
     """
 
     started_at: datetime
@@ -119,7 +120,7 @@ class CallFacts:
     modified_only: frozenset[str] = frozenset()
     presses: tuple[tuple[str, str], ...] = ()
     redacted: bool = False
-    corrects: bool = False
+    ranked: bool = False
 
     def __post_init__(self) -> None:
         # Written for speed: this runs once for every imported row.
@@ -281,7 +282,7 @@ def _is_blank(name: str, value: object) -> bool:
     return value in (None, "", ()) or (value is False and name in {"caller_withheld", "redacted"})
 
 
-_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only", "presses", "corrects"}
+_NOT_MERGED: Final = {"started_at", "references", "stage", "revision", "modified_only", "presses", "ranked"}
 _SAID: Final = tuple(field.name for field in fields(CallFacts) if field.name not in _NOT_MERGED)
 
 

@@ -71,7 +71,7 @@ def _finish(facts: CallFacts, cells: Mapping[str, str]) -> CallFacts:
         outcome=facts.outcome or _outcome(cells),
         first_call=None if repeats is None else not repeats,
         presses=_presses(facts, cells),
-        corrects=corrects is not None,
+        ranked=True,
         revision=0 if corrects is None else _revision(cells.get("corrected_at", "")),
     )
 

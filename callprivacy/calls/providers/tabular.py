@@ -128,6 +128,15 @@ def columns_dropped(header: list[str] | tuple[str, ...], layout: Format) -> Colu
     )
 
 
+def columns_found(header: list[str] | tuple[str, ...], layout: Format) -> dict[str, str]:
+    """
+    field -> name of the column that a format finds for it in a header.
+
+    :raises UnparsableError: two columns have the name of one that is needed.
+    """
+    return {field: header[index] for field, index in _places(header, layout.columns).items()}
+
+
 def _places(header: list[str] | tuple[str, ...], columns: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     """
     field -> index of its column.

@@ -29,9 +29,10 @@ from django.db.models import F
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallExport, CallImport, Connection, ImportRefusal
+from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import Format, Row, Slashes, Table
+from callprivacy.calls.providers.tabular import Format, Row, Slashes, Table, columns_found
 from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
@@ -44,7 +45,10 @@ from callprivacy.vault.sealing import SealBrokenError
 log = logger(__name__)
 
 JOB: Final = Actor.job("calls.run_import")
-FORMATS: Final = {"callrail": generic.CALLRAIL.title, "generic": "Other file"}
+FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"generic": "Other file"}
+
+# Kinds of file whose columns somebody has written down; the others' are guessed and shown to a person.
+_SETTLED: Final = frozenset({"callrail", "invoca"})
 
 BATCH: Final = 4_000
 WORKERS: Final = 2
@@ -80,7 +84,7 @@ class Layout:
     """
     How a person says that a file is to be read.
 
-    :ivar columns: field -> name of the column; empty: a CallRail export's own names.
+    :ivar columns: field -> name of the column; empty: the names that the format knows by itself.
     :ivar slashes: "month first" or "day first" for 01/02/2026; "" refuses such dates.
     """
 
@@ -98,12 +102,13 @@ class Layout:
         slashes: Slashes = None
         if self.slashes:
             slashes = "month first" if self.slashes == "month first" else "day first"
-        if self.format == "callrail":
-            if not self.columns:
-                return generic.CALLRAIL
-            checked = generic.generic(self.columns, slashes=slashes or "month first")
-            return replace(generic.CALLRAIL, columns=checked.columns, slashes=checked.slashes)
-        return generic.generic(self.columns, slashes=slashes)
+        preset = PRESETS.get(self.format)
+        if preset is None:
+            return generic.generic(self.columns, slashes=slashes)
+        if not self.columns:
+            return preset
+        checked = generic.generic(self.columns, slashes=slashes or preset.slashes)
+        return replace(preset, columns=checked.columns, slashes=checked.slashes)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -119,6 +124,24 @@ class Layout:
             row.time_zone,
             row.mapping.get("slashes", ""),
         )
+
+
+def columns_proposed(header: Sequence[str], file_format: str) -> dict[str, str]:
+    """
+    field -> column, as the names of a file suggest, for a person to confirm.
+
+    Empty for a format whose names are settled: it finds its own.
+
+    :raises UnparsableError: two columns have the name of one that is needed.
+    """
+    if file_format in _SETTLED:
+        return {}
+    preset = PRESETS.get(file_format)
+    found = columns_found(tuple(header), preset) if preset is not None else {}
+    for name, column in generic.guess_mapping(header).items():
+        if name not in found and column not in found.values():
+            found[name] = column
+    return found
 
 
 # --- What a person does -------------------------------------------------------------------------------------
@@ -176,9 +199,10 @@ def describe_import(*, row: CallImport, layout: Layout, by: Actor, at: datetime)
     if not changed:
         raise NotReadyError("This file has been started already.")
     if row.connection_id is not None:
-        Connection.objects.filter(pk=row.connection_id).update(
-            mapping={"format": layout.format, **mapping}, time_zone=layout.time_zone
-        )
+        connection = Connection.objects.select_for_update().get(pk=row.connection_id)
+        connection.mapping |= {"format": layout.format, **mapping}
+        connection.time_zone = layout.time_zone
+        connection.save(update_fields=["mapping", "time_zone"])
     audit.record("import.described", subject=row, by=by, at=at, format=layout.format)
 
 

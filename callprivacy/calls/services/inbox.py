@@ -13,7 +13,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -127,7 +127,7 @@ def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datet
         raise UnknownConnectionError(provider.name)
     with client_scope(agency_id=owner.agency_id, client_id=owner.client_id):
         door = _open_door(provider, key, owner.agency_id, owner.client_id, at)
-        if provider.verify(delivery, door.secrets):
+        if provider.verify(replace(delivery, at=at), door.secrets):
             _keep(door, provider, delivery, at)
             return owner.agency_id
         _note_refusal(door, provider, at)

@@ -2,8 +2,9 @@
 The one way into the calls: whatever is said of a client's calls, by a tracker or a file, becomes rows here.
 
 A replay changes nothing, two writers at once make one row, what was erased or has expired stays away, and
-nothing that is written names a person in the clear. Two steps, so that a long import may prepare one batch
-while the database stores the one before: `prepare` makes the keys, which the vault commits, and seals;
+nothing that is written names a person in the clear. Where a tracker has taken the person out of a call, so do we
+(see `redaction`), and what older news still says of them is left out. Two steps, so that a long import may prepare
+one batch while the database stores the one before: `prepare` makes the keys, which the vault commits, and seals;
 `Prepared.store` holds the callers, takes the client's turn (an advisory lock: writers of one client come one
 after the other), looks again what is known, and writes.
 """
@@ -24,9 +25,10 @@ from django.db import connection
 from django.db.models import Q
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Recording, call_id
-from callprivacy.calls.providers.base import CallFacts, Stage
+from callprivacy.calls.models import CallPress, Recording, call_id, start_of
+from callprivacy.calls.providers.base import CallFacts, Stage, anonymous
 from callprivacy.calls.services import kept as rows
+from callprivacy.calls.services import redaction
 from callprivacy.calls.services.erasure import WATERMARK
 from callprivacy.calls.services.kept import Kept, Way
 from callprivacy.calls.services.turns import lock_client
@@ -133,8 +135,8 @@ class _Item:
     """One fact on its way: what the vault and the database said of it so far."""
 
     __slots__ = (
-        "caller_id", "facts", "index", "new_id", "new_recording", "recording", "recording_id", "references",
-        "tracking_id", "wave",
+        "caller_id", "facts", "index", "is_outdated", "new_id", "new_recording", "recording", "recording_id",
+        "references", "tracking_id", "wave",
     )  # fmt: skip
 
     def __init__(
@@ -150,6 +152,18 @@ class _Item:
         self.recording_id = uuid.uuid4()
         self.recording: bytes | None = None
         self.new_recording = True
+        self.is_outdated = False
+
+    @property
+    def digests(self) -> list[bytes]:
+        """What the call is called, by every kind of reference."""
+        return [digest for _, digest in self.references]
+
+    def leave_out_person(self) -> None:
+        """Go on as news of a call from which the person was taken out."""
+        self.facts = anonymous(self.facts)
+        self.caller_id = None
+        self.recording = None
 
 
 def prepare(
@@ -229,6 +243,22 @@ class Prepared:
             for _, digest in references:
                 waves[digest] = wave
             self.items.append(_Item(index, fact, references, wave))
+        # No caller is made for a call from which the person was taken out; `_write_wave` looks again.
+        self._leave_out_people(self.items)
+
+    def _leave_out_people(self, items: Iterable[_Item]) -> set[bytes]:
+        """
+        Leave the person out of news of calls that have a tombstone, or of which this batch says that the person is
+        out; returns the tombstones.
+        """
+        items = list(items)
+        digests = [digest for item in items for digest in item.digests]
+        gone = vault_selectors.entombed(self.client.pk, digests) if digests else set()
+        without = gone.union(*(item.digests for item in self._redacted()))
+        for item in items:
+            if without and not without.isdisjoint(item.digests):
+                item.leave_out_person()
+        return gone
 
     def _references(self, tokens: TokenKey, fact: CallFacts) -> tuple[tuple[str, bytes], ...]:
         if fact.references:
@@ -282,7 +312,7 @@ class Prepared:
             here = recorded.get(known[item.index]) if item.index in known else None
             if here is None:
                 wanted.append(item)
-            elif self.way is Way.HOOK:
+            elif self.way is Way.HOOK or item.facts.ranked:
                 item.recording_id = here
                 item.new_recording = False
                 existing.append(item)
@@ -317,6 +347,7 @@ class Prepared:
         """
         written = False
         try:
+            self._begin_redaction()
             with (
                 vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
                 job_scope(agency_id=self.client.agency_id),
@@ -332,7 +363,25 @@ class Prepared:
         if len(self.used) < len(self.unused):
             self.unused = [identity for identity in self.unused if identity not in self.used]
             self.give_back()
+        redaction.entomb(
+            client=self.client,
+            digests=[digest for item in self._redacted() for digest in item.digests],
+            at=self.at,
+        )
         return self.verdicts
+
+    def _redacted(self) -> list[_Item]:
+        return [item for item in self.items if item.facts.redacted]
+
+    def _begin_redaction(self) -> None:
+        """What can be done for calls that are here before the rows are touched: the intent, and the vault's part."""
+        redacted = self._redacted()
+        if not redacted:
+            return
+        with job_scope(agency_id=self.client.agency_id):
+            known = self._known(redacted)
+        if known:
+            redaction.begin(client=self.client, call_ids=set(known.values()), at=self.at)
 
     def _write(self) -> None:
         if not self.items:
@@ -438,8 +487,9 @@ class Prepared:
     def _write_wave(self, items: Sequence[_Item]) -> None:
         """Facts of different calls: those known are brought up to date, the others are matched or added."""
         known = self._known(items)
+        gone = self._leave_out_people(items)
         unknown = [item for item in items if item.index not in known]
-        unknown = self._without_erased(unknown)
+        unknown = self._without_erased(unknown, gone)
         lines = self._lines(unknown)
         added: list[_Item] = unknown
         if unknown:
@@ -454,20 +504,28 @@ class Prepared:
         ids = {item.index: item.new_id for item in added} | self._update(
             [item for item in items if item.index in known], known
         )
+        self._finish_redaction([item for item in items if item.index in known and item.index in ids], ids)
         self._write_references(items, ids)
+        self._write_presses(items, ids)
 
-    def _without_erased(self, items: Sequence[_Item]) -> list[_Item]:
+    def _finish_redaction(self, items: Sequence[_Item], ids: Mapping[int, uuid.UUID]) -> None:
+        redacted = [item for item in items if item.facts.redacted]
+        if redacted and redaction.finish(
+            client=self.client, call_ids={ids[item.index] for item in redacted}, at=self.at
+        ):
+            for item in redacted:
+                self.verdicts[item.index] = Taken.CHANGED
+
+    def _without_erased(self, items: Sequence[_Item], gone: set[bytes]) -> list[_Item]:
         """
         Leave out calls that were erased singly, and news of calls that there are none of.
 
-        Asked after `_known`: an erasure leaves its digest before it removes the row, so that whoever finds no row
-        finds the digest.
+        `gone` was asked after `_known`: an erasure leaves its digest before it removes the row, so that whoever finds
+        no row finds the digest.
         """
-        digests = [digest for item in items for _, digest in item.references]
-        gone = vault_selectors.entombed(self.client.pk, digests) if digests else set()
         left = []
         for item in items:
-            if gone and any(digest in gone for _, digest in item.references):
+            if gone and not gone.isdisjoint(item.digests):
                 self.verdicts[item.index] = Taken.ERASED
             elif item.facts.stage is Stage.ADDENDUM:
                 self.verdicts[item.index] = Taken.EARLY
@@ -591,6 +649,42 @@ class Prepared:
                 [self.client.agency_id, self.client.pk, self.provider],
             )
 
+    def _write_presses(self, items: Iterable[_Item], ids: Mapping[int, uuid.UUID]) -> None:
+        """
+        What was pressed on these calls, each key of each menu once a call; what was there already stays as it is.
+
+        No tracker says when in the call a key was pressed, so its moment is the call's start. A row that
+        replaces another takes away what nobody has acted on yet and it does not name any more.
+        """
+        text, lines = _Escaped(), []
+        for item in items:
+            if item.index not in ids or not item.facts.presses or item.is_outdated:
+                continue
+            identity = ids[item.index]
+            if item.facts.ranked:
+                self._replace_presses(identity, item.facts.presses)
+            at = start_of(identity).isoformat()
+            lines += [
+                f"{identity.hex}\t{text[name]}\t{text[key]}\t{at}\n" for name, key in item.facts.presses
+            ]
+        if not lines:
+            return
+        with connection.cursor() as cursor:
+            self._copy(cursor, "intake_press", lines)
+            cursor.execute(
+                "INSERT INTO calls_callpress (agency_id, client_id, call_id, name, value, at)"
+                " SELECT %s, %s, call_id, name, value, at FROM intake_press ON CONFLICT DO NOTHING",
+                [self.client.agency_id, self.client.pk],
+            )
+
+    def _replace_presses(self, identity: uuid.UUID, presses: Collection[tuple[str, str]]) -> None:
+        stale = [
+            row.pk
+            for row in CallPress.objects.for_client(self.client).filter(call_id=identity, handled_at=None)
+            if (row.name, row.value) not in presses
+        ]
+        CallPress.objects.for_client(self.client).filter(pk__in=stale).remove()
+
     def _note_latest(self) -> None:
         """Remember when the client's latest call was, for whoever asks which clients have gone silent."""
         counted = (Taken.ADDED, Taken.DOUBTFUL)
@@ -623,6 +717,7 @@ class Prepared:
             if before is None:
                 self.verdicts[item.index] = Taken.ERASED
                 continue
+            item.is_outdated = rows.is_outdated(before, item.facts)
             after, overruled = rows.updated(
                 before,
                 item.facts,
@@ -649,7 +744,8 @@ class Prepared:
 
     def _moved(self, identity: uuid.UUID, item: _Item) -> uuid.UUID | None:
         """The id of a call whose tracker now says that it started earlier; its random part stays."""
-        if self.way is not Way.HOOK or item.facts.stage in {Stage.ADDENDUM, Stage.MODIFIED}:
+        speaks = self.way is Way.HOOK or item.facts.ranked
+        if not speaks or item.facts.stage in {Stage.ADDENDUM, Stage.MODIFIED}:
             return None
         ms = (item.facts.started_at - _EPOCH) // _MILLISECOND
         if ms >= identity.int >> 80:
@@ -688,12 +784,17 @@ class Prepared:
         changes: dict[str, Any] = {}
         if before.recording_seconds != after.recording_seconds:
             changes["seconds"] = after.recording_seconds
-        if item.recording is not None and item.recording_id == before.recording_id:
+        may_move = self.way is Way.HOOK or (item.facts.ranked and not item.is_outdated)
+        if may_move and item.recording is not None:
             old = Recording.objects.get(pk=before.recording_id)
             # No key: an erasing run is between the key and the row, which it removes in a moment.
             key = vault_selectors.recording_keys(self.client.pk, [old.pk]).get(old.pk)
-            if key is not None and old.reference.reveal(key) != item.facts.recording_reference:
-                changes["reference"] = item.recording
+            address = item.facts.recording_reference or ""
+            if key is not None and old.reference.reveal(key) != address:
+                # The item's own may be sealed under a key of its own, from before another row of its batch came in.
+                changes["reference"] = key.seal(
+                    address.encode(), Place(self.client.pk, "calls_recording", "reference", old.pk)
+                )
         if not changes:
             return after, Taken.KNOWN
         Recording.objects.filter(pk=before.recording_id).update(**changes)
@@ -735,6 +836,8 @@ _TABLES: Final = """
         (id uuid, number bytea, country text, region text) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_ref
         (call_id uuid, kind text, digest bytea) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE IF NOT EXISTS intake_press
+        (call_id uuid, name text, value text, at timestamptz) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_call
         (index integer, id uuid, first_id uuid, last_id uuid, caller_id uuid, caller_withheld boolean,
          tracking_number_id uuid, direction text, outcome text, seconds integer, source text, campaign text,

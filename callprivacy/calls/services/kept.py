@@ -2,7 +2,9 @@
 A call as it is kept, and what news may change of it, so that events in any order end in one right row.
 
 Three rules. What a tracker's later stage says beats what an earlier one said. Call Modified settles its own fields
-and only fills blanks of the others. A file of calls only ever fills blanks.
+and only fills blanks of the others. A file of calls only ever fills blanks; but a row that knows its place among others
+of the same call (`CallFacts.ranked`: a correction) speaks as a tracker does, and the newest stands whichever file came
+first.
 
 `Call.sequence` remembers which news a row holds, in one whole number: the newest order (stage and revision, see
 `CallFacts.order`) in bits 0 to 51, the fields that a Call Modified has settled in bits 52 to 55, the rank of the
@@ -90,7 +92,17 @@ class Order:
 
 def first_sequence(facts: CallFacts, way: Way) -> int:
     """The `sequence` of a row that these facts make."""
-    return BY_FILES if way is Way.IMPORT else Order().after(facts).sequence
+    return Order().after(facts).sequence if _speaks(facts, way) else BY_FILES
+
+
+def is_outdated(kept: Kept, facts: CallFacts) -> bool:
+    """Whether a row of a file has been replaced by one that came in before it."""
+    return facts.ranked and facts.order < Order.of(kept.sequence).newest
+
+
+def _speaks(facts: CallFacts, way: Way) -> bool:
+    """Whether these facts may overrule others."""
+    return way is Way.HOOK or facts.ranked
 
 
 def first_outcome(facts: CallFacts) -> str:
@@ -153,9 +165,9 @@ def updated(
     The start, in the row's id, is the caller's business.
     """
     order = Order.of(kept.sequence)
-    is_hook = way is Way.HOOK
-    wins = is_hook and order.yields_to(facts)
-    wins_own = is_hook and facts.order >= order.newest
+    speaks = _speaks(facts, way)
+    wins = speaks and order.yields_to(facts)
+    wins_own = speaks and facts.order >= order.newest
     said: dict[str, Any] = {
         "tracking_number_id": tracking_number_id,
         "direction": facts.direction and facts.direction.value,
@@ -182,7 +194,7 @@ def updated(
         if settles or fills:
             changes[name] = new
     changes = {name: value for name, value in changes.items() if value != getattr(kept, name)}
-    if is_hook:
+    if speaks:
         changes["sequence"] = order.after(facts).sequence
     overruled = any(
         name != "sequence"

@@ -25,9 +25,9 @@ from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.imports import LayoutForm, UploadForm
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import CallImport, Connection
-from callprivacy.calls.providers import generic
+from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
-from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped
+from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped, columns_found
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import imports
 from callprivacy.calls.services.exports import plain_cell
@@ -133,10 +133,10 @@ def _create(
     try:
         with opened(client.pk, stored) as source:
             header = Table(source).header
+        layout = _proposal(header, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
     except UnparsableError as error:
         form.add_error("file", str(error))
         return None
-    layout = _proposal(header, form.cleaned_data["format"], form.cleaned_data["time_zone"], connection)
     row = imports.create_import(
         client=client,
         connection=connection,
@@ -159,9 +159,7 @@ def _proposal(
     columns = remembered.get("columns", {}) if remembered.get("format") == file_format else {}
     if columns and all(column.casefold() in names for column in columns.values()):
         return Layout(file_format, columns, time_zone, remembered.get("slashes", ""))
-    if file_format == "callrail":
-        return Layout(file_format, {}, time_zone)
-    return Layout(file_format, generic.guess_mapping(header), time_zone)
+    return Layout(file_format, imports.columns_proposed(header, file_format), time_zone)
 
 
 def _look_through(row: CallImport, client: Client, size: int, *, at: datetime) -> None:
@@ -248,7 +246,8 @@ def _show_draft(
     preview = _preview(row, client, at=request.at)
     layout = Layout.of(row)
     if form is None:
-        form = LayoutForm(header=preview.header, layout=_named(layout), own_zone=client.time_zone)
+        named = _named(layout, preview.header)
+        form = LayoutForm(header=preview.header, layout=named, own_zone=client.time_zone)
     context = _context(
         client,
         row,
@@ -262,12 +261,14 @@ def _show_draft(
     return render(request, "calls/import_draft.html", context)
 
 
-def _named(layout: Layout) -> Layout:
-    """With the columns of a CallRail export by their names, for the form to show."""
-    if layout.format != "callrail" or layout.columns:
+def _named(layout: Layout, header: tuple[str, ...]) -> Layout:
+    """With the columns that a format finds by itself by their names, for the form to show."""
+    if layout.columns or layout.format not in PRESETS:
         return layout
-    columns = {field: names[0] for field, names in generic.CALLRAIL.columns.items()}
-    return replace(layout, columns=columns)
+    try:
+        return replace(layout, columns=columns_found(header, PRESETS[layout.format]))
+    except UnparsableError:
+        return layout
 
 
 @require_POST

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
-from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import RefusedError, UnparsableError
 from callprivacy.calls.providers.tabular import Table
 from callprivacy.calls.selectors import imports as selectors
@@ -28,8 +27,8 @@ BY = Actor.job("import_calls")
 
 class Command(BaseCommand):
     help = (
-        "Import a CSV file of calls, plain or gzip. Only the allowed columns are read; what is known is not "
-        "added twice. A command that was ended goes on where it was when it is given the same file again."
+        "Import a file of calls, CSV or a JSON array, plain or gzip. Only the allowed columns are read; what is "
+        "known is not added twice. A command that was ended goes on where it was when it is given the same file again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--columns",
             metavar="JSON",
-            help='with --format generic: {"started_at": "Date", "caller": "From"}',
+            help='where the names of the columns do not say it: {"started_at": "Date", "caller": "From"}',
         )
         parser.add_argument("--slashes", choices=["month first", "day first"], default="")
 
@@ -102,8 +101,8 @@ class Command(BaseCommand):
             columns: dict[str, str] = {}
             if options["columns"]:
                 columns = json.loads(options["columns"])
-            elif options["format"] == "generic":
-                columns = generic.guess_mapping(header)
+            else:
+                columns = imports.columns_proposed(header, options["format"])
             layout = Layout(options["format"], columns, zone, options["slashes"])
             layout.for_reading()
         except OSError as error:

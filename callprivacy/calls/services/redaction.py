@@ -1,0 +1,97 @@
+"""
+A tracker has taken a person out of its record of a call, and so do we: no caller, no recording, no words, no tags.
+
+The order is that of every erasure: the intent; keys and tombstones in the vault; rows; the deed. Repeating any of it
+changes nothing, and whoever brings the event that says so brings it again until it is done. The tombstones are the
+call's references: what speaks of the call later, a repeat of an older event or a file, is taken in without the person.
+
+The call stays and is counted. The caller stays while other calls are theirs; one without any is found by retention's
+sweep a day later, and their keys are destroyed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call, CallQuerySet, CallRef, Recording, Reveal, Transcript
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
+from callprivacy.vault import services as vault
+
+JOB: Final = Actor.job("calls.redact")
+TOMBSTONE_FOR: Final = timedelta(days=3653)
+
+
+def _named(client: Client, call_ids: Collection[uuid.UUID]) -> CallQuerySet:
+    """Those of these calls that still hold something of a person."""
+    recorded = Recording.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
+    written = Transcript.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
+    holds = Q(caller__isnull=False) | Q(tags__len__gt=0) | Q(caller_withheld=False)
+    return (
+        Call.objects.for_client(client)
+        .filter(pk__in=list(call_ids))
+        .filter(holds | Exists(recorded) | Exists(written))
+    )
+
+
+def begin(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> None:
+    """
+    Write the intent down, leave tombstones for the calls' references, and destroy the keys of what was said on them.
+
+    Called outside any scope, before `finish`.
+    """
+    with job_scope(agency_id=client.agency_id):
+        named = list(_named(client, call_ids).values_list("pk", flat=True))
+        if named:
+            audit.record("calls.redacting", subject=client, by=JOB, at=at, calls=len(named))
+        references = CallRef.objects.for_client(client).filter(call_id__in=list(call_ids))
+        digests = [bytes(digest) for digest in references.values_list("digest", flat=True)]
+        keys = [
+            *Recording.objects.for_client(client).filter(call_id__in=named).values_list("pk", flat=True),
+            *Transcript.objects.for_client(client).filter(call_id__in=named).values_list("pk", flat=True),
+        ]
+    entomb(client=client, digests=digests, at=at)
+    vault.destroy_recording_keys(client_id=client.pk, recording_ids=keys)
+
+
+def entomb(*, client: Client, digests: Collection[bytes], at: datetime) -> None:
+    """Remember calls' references, so that nothing that comes later names a person on them again."""
+    if digests:
+        ends_on = (at + TOMBSTONE_FOR).date()
+        vault.entomb_calls(client_id=client.pk, digests=digests, ends_on=ends_on, at=at)
+
+
+def finish(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> int:
+    """Take the person out of the rows, inside the scope that brings the news; returns of how many calls."""
+    named = set(_named(client, call_ids).values_list("pk", flat=True))
+    if not named:
+        return 0
+    recordings = Recording.objects.for_client(client).filter(call_id__in=named)
+    stored = [key for key in recordings.values_list("file_key", flat=True) if key is not None]
+    removed = recordings.remove()
+    Transcript.objects.for_client(client).filter(call_id__in=named).remove()
+    reveals = Reveal.objects.for_client(client).filter(call_id__in=named)
+    words = audit.erase_reasons_about(
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        subject=Call,
+        subject_ids=named,
+        event_ids=list(reveals.values_list("event_id", flat=True)),
+    )
+    calls = Call.objects.for_client(client).filter(pk__in=named)
+    count = calls.update(caller=None, caller_withheld=True, tags=[])
+    audit.record(
+        "calls.redacted", subject=client, by=JOB, at=at, calls=count, recordings=removed, reasons=words
+    )
+    for file_key in stored:
+        transaction.on_commit(lambda key=file_key: files.delete(client.pk, key))  # type: ignore[misc]
+    return count
