@@ -1,0 +1,337 @@
+"""Notices: which words are in force, how versions differ, who agreed to which, and where they hang."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from django.db.models import Count, Q, QuerySet
+
+from callprivacy.calls.models import TrackingNumber
+from callprivacy.tenancy.models import Client
+from consent.enums import Channel, Language, NoticeState, Purpose, State
+from consent.models import ConsentState, Notice, NoticeVersion, PhoneMenu, PostedNotice
+from consent.selectors import wording
+from consent.selectors.wording import Draft, Facts, Missing
+
+SCHEMA: Final = "ISO/IEC TS 27560:2023"
+POSTED_A_PAGE: Final = 50
+_STANDS: Final = (State.GIVEN, State.NOTICED)
+
+
+# --- For the ways in ---
+
+
+def in_force(
+    client: Client, *, purpose: Purpose, channel: Channel, language: str = Language.ENGLISH
+) -> NoticeVersion | None:
+    """
+    The words that a client tells people on a channel about a purpose, or None where it has published none.
+
+    Of several notices the one that was published last. With its notice, one query.
+    """
+    rows = NoticeVersion.objects.for_client(client).filter(
+        state=NoticeState.PUBLISHED,
+        notice__channel=channel,
+        notice__language=language,
+        notice__purposes__contains=[purpose],
+    )
+    return rows.select_related("notice").order_by("-published_at", "-pk").first()
+
+
+def in_force_of(notice_id: uuid.UUID, *, client: Client) -> NoticeVersion | None:
+    """The words in force of one notice, or None where none is published; with its notice, one query."""
+    rows = NoticeVersion.objects.for_client(client).filter(notice_id=notice_id, state=NoticeState.PUBLISHED)
+    return rows.select_related("notice").first()
+
+
+def said_in_full(version: NoticeVersion) -> str:
+    """The words with how to withdraw, as they are spoken, sent or shown."""
+    return "\n\n".join(part.strip() for part in (version.words, version.withdraw) if part.strip())
+
+
+def facts_of(version: NoticeVersion) -> dict[str, Any]:
+    """What a version says, in the terms of ISO/IEC TS 27560; the digest of a published one is over these."""
+    notice = version.notice
+    return {
+        "schema_version": SCHEMA,
+        "privacy_notice": {
+            "notice_id": str(notice.pk),
+            "version": version.number,
+            "text": version.words,
+            "url": version.policy_url,
+        },
+        "language": notice.language,
+        "purposes": sorted(notice.purposes),
+        "pii_controllers": [version.controller],
+        "collection_method": notice.channel,
+        "withdrawal_method": version.withdraw,
+    }
+
+
+def canonical(facts: dict[str, Any]) -> bytes:
+    """The one form in JSON of facts without floats: keys sorted, no spaces, UTF-8 (RFC 8785 for such values)."""
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest_of(version: NoticeVersion) -> bytes:
+    """SHA-256 over what a version says."""
+    return hashlib.sha256(canonical(facts_of(version))).digest()
+
+
+# --- For the pages ---
+
+
+def facts_about(client: Client) -> Facts:
+    """What is known of a client and stands in ready words."""
+    return Facts(name=client.name, controller=client.legal_name, page=client.policy_url)
+
+
+def draft_of(version: NoticeVersion, client: Client) -> Draft:
+    """A version as it is checked before it is published."""
+    notice = version.notice
+    return Draft(
+        channel=Channel(notice.channel),
+        language=Language(notice.language),
+        purposes=tuple(Purpose(purpose) for purpose in notice.purposes),
+        controller=version.controller,
+        words=version.words,
+        withdraw=version.withdraw,
+        names=(client.name, client.legal_name),
+    )
+
+
+def missing_in(version: NoticeVersion, client: Client) -> list[Missing]:
+    """What keeps a version from being published."""
+    return wording.what_is_missing(draft_of(version, client), facts_about(client))
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A notice as the list shows it."""
+
+    notice: Notice
+    published: NoticeVersion | None
+    draft: NoticeVersion | None
+    retired: int
+    older_callers: int
+    newest_callers: int
+
+    @property
+    def purposes(self) -> list[str]:
+        """What it is for, in words."""
+        return purpose_words(self.notice)
+
+
+def purpose_words(notice: Notice) -> list[str]:
+    """A notice's purposes in words, in their order."""
+    return [purpose.label for purpose in Purpose if purpose in notice.purposes]
+
+
+def notices_of(client: Client, *, channel: str = "", language: str = "", state: str = "") -> list[NoticeRow]:
+    """
+    A client's notices by channel, language and name; three queries however many there are.
+
+    :param state: "published", "draft" or "retired" (neither in force nor drafted).
+    """
+    rows = Notice.objects.for_client(client).order_by("channel", "language", "name")
+    if channel:
+        rows = rows.filter(channel=channel)
+    if language:
+        rows = rows.filter(language=language)
+    notices = list(rows)
+    versions: dict[uuid.UUID, list[NoticeVersion]] = defaultdict(list)
+    for version in NoticeVersion.objects.for_client(client).filter(notice__in=notices):
+        versions[version.notice_id].append(version)
+    callers = callers_by_version(client)
+    found = [_row(notice, versions[notice.pk], callers) for notice in notices]
+    order = {channel: place for place, channel in enumerate(wording.NOTICE_CHANNELS)}
+    found.sort(key=lambda row: (order.get(Channel(row.notice.channel), 99), row.notice.language))
+    return [row for row in found if _is_in(row, state)]
+
+
+def _row(notice: Notice, versions: Sequence[NoticeVersion], callers: dict[uuid.UUID, int]) -> NoticeRow:
+    by_state = {version.state: version for version in versions}
+    published = by_state.get(NoticeState.PUBLISHED)
+    older = [version for version in versions if version.state == NoticeState.RETIRED]
+    return NoticeRow(
+        notice=notice,
+        published=published,
+        draft=by_state.get(NoticeState.DRAFT),
+        retired=len(older),
+        older_callers=sum(callers.get(version.pk, 0) for version in older),
+        newest_callers=callers.get(published.pk, 0) if published else 0,
+    )
+
+
+def _is_in(row: NoticeRow, state: str) -> bool:
+    return {
+        "published": row.published is not None,
+        "draft": row.draft is not None,
+        "retired": row.published is None and row.draft is None,
+    }.get(state, True)
+
+
+def callers_by_version(client: Client, *, notice: Notice | None = None) -> dict[uuid.UUID, int]:
+    """Version id -> callers whose consent or notice still stands and rests on it; only whom the scope may see."""
+    rows = ConsentState.objects.for_client(client).filter(state__in=_STANDS, version_id__isnull=False)
+    if notice is not None:
+        ids = NoticeVersion.objects.for_client(client).filter(notice=notice).values("pk")
+        rows = rows.filter(version_id__in=ids)
+    counted = rows.order_by().values("version_id").annotate(callers=Count("caller_id", distinct=True))
+    return {
+        version_id: callers
+        for version_id, callers in counted.values_list("version_id", "callers")
+        if version_id is not None
+    }
+
+
+def notice_rows(client: Client) -> QuerySet[Notice]:
+    """A client's notices, to find one among."""
+    return Notice.objects.for_client(client)
+
+
+def versions_of(notice: Notice) -> list[NoticeVersion]:
+    """Every version of a notice, newest first."""
+    rows = NoticeVersion.objects.for_client(notice.client_id).filter(notice=notice)
+    return list(rows.select_related("notice", "created_by", "published_by").order_by("-number"))
+
+
+def menus_with(notice: Notice) -> int:
+    """How many phone menus that answer now speak a notice."""
+    rows = PhoneMenu.objects.for_client(notice.client_id).filter(is_active=True)
+    return rows.filter(Q(notice=notice) | Q(other_notice=notice)).count()
+
+
+# --- Differences ---
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of words: kept, added or removed."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One part of a notice in two versions."""
+
+    title: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs."""
+        return all(piece.kind == "same" for piece in self.pieces)
+
+
+_PARTS: Final = (
+    ("words", "Words"),
+    ("withdraw", "How to withdraw"),
+    ("controller", "Controller"),
+    ("policy_url", "Privacy policy"),
+)
+
+
+def changes(old: NoticeVersion, new: NoticeVersion) -> list[Change]:
+    """How two versions differ, part by part, word by word."""
+    return [
+        Change(title, tuple(word_pieces(getattr(old, name), getattr(new, name)))) for name, title in _PARTS
+    ]
+
+
+def word_pieces(old: str, new: str) -> Iterator[Piece]:
+    """The words of two texts as runs that are the same, removed and added, in reading order."""
+    before, after = re.findall(r"\S+|\s+", old), re.findall(r"\S+|\s+", new)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        if kind == "equal":
+            yield Piece("same", "".join(before[start:end]))
+            continue
+        if end > start:
+            yield Piece("removed", "".join(before[start:end]))
+        if other_end > other_start:
+            yield Piece("added", "".join(after[other_start:other_end]))
+
+
+# --- Posted notices ---
+
+
+@dataclass(frozen=True, slots=True)
+class PostedFilter:
+    """What the register is narrowed to; empty means everything."""
+
+    number: uuid.UUID | None = None
+    where: str = ""
+    on: date | None = None
+    state: str = ""
+
+
+def posted_page(
+    client: Client, wanted: PostedFilter, *, today: date, after: str = "", limit: int = POSTED_A_PAGE
+) -> tuple[list[PostedNotice], str]:
+    """
+    A page of the register, the newest first, with numbers and notices; one query.
+
+    :param after: where the page before ended, as it was returned with it.
+    :returns: the page, and where it ended if there is more.
+    """
+    rows = posted_rows(client)
+    if wanted.number is not None:
+        rows = rows.filter(Q(tracking_number_id=wanted.number) | Q(tracking_number=None))
+    if wanted.where:
+        rows = rows.filter(where=wanted.where)
+    day = wanted.on or (today if wanted.state == "now" else None)
+    if day is not None:
+        rows = rows.filter(from_on__lte=day).filter(Q(to_on=None) | Q(to_on__gt=day))
+    if wanted.state == "ended":
+        rows = rows.filter(to_on__lte=today)
+    cursor = _cursor(after)
+    if cursor is not None:
+        from_on, identity = cursor
+        rows = rows.filter(Q(from_on__lt=from_on) | Q(from_on=from_on, pk__lt=identity))
+    page = list(rows.order_by("-from_on", "-pk")[: limit + 1])
+    more = page[limit - 1] if len(page) > limit else None
+    return page[:limit], f"{more.from_on.isoformat()}.{more.pk}" if more is not None else ""
+
+
+def _cursor(raw: str) -> tuple[date, uuid.UUID] | None:
+    day, _, identity = raw.partition(".")
+    try:
+        return date.fromisoformat(day), uuid.UUID(identity)
+    except ValueError:
+        return None
+
+
+def posted_rows(client: Client) -> QuerySet[PostedNotice]:
+    """A client's posted notices, with their numbers and notices."""
+    rows = PostedNotice.objects.for_client(client)
+    return rows.select_related("tracking_number", "version__notice", "created_by")
+
+
+def was_posted(client: Client, *, tracking_number_id: uuid.UUID | None, on: date) -> bool:
+    """Whether words hung somewhere on a day for a number (or for all of the client's)."""
+    rows = PostedNotice.objects.for_client(client).filter(from_on__lte=on)
+    rows = rows.filter(Q(to_on=None) | Q(to_on__gt=on))
+    return rows.filter(Q(tracking_number=None) | Q(tracking_number_id=tracking_number_id)).exists()
+
+
+def numbers_without_posted(client: Client, *, on: date, limit: int = 50) -> list[TrackingNumber]:
+    """Numbers that no posted notice covers on a day, none where one covers all; two queries."""
+    live = PostedNotice.objects.for_client(client).filter(from_on__lte=on)
+    live = live.filter(Q(to_on=None) | Q(to_on__gt=on))
+    covered = set(live.values_list("tracking_number_id", flat=True))
+    if None in covered:
+        return []
+    rows = TrackingNumber.objects.for_client(client).exclude(pk__in=covered).order_by("label", "number")
+    return list(rows[:limit])

@@ -1,0 +1,125 @@
+"""What clients ask of themselves beyond the law, and on what they rest measuring their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+
+from callprivacy.accounts import access
+from callprivacy.accounts.models import Membership
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.enums import Standard
+from consent.models import ClientStandard, Declaration
+
+SOON: Final = timedelta(days=30)
+
+
+def today_at(client: Client, at: datetime) -> date:
+    """The client's own day at an instant."""
+    return at.astimezone(ZoneInfo(client.time_zone)).date()
+
+
+def chosen(client: Client) -> ClientStandard | None:
+    """What was chosen last and not ended, expired or not."""
+    rows = ClientStandard.objects.for_client(client).filter(ended_at=None)
+    return rows.select_related("chosen_by").first()
+
+
+def standard_of(client: Client, *, at: datetime) -> Standard:
+    """
+    What a client asks of itself at an instant; express consent where nothing was chosen or the choice expired.
+
+    The day of expiry is the client's own; the choice does not count on it any more. One query.
+    """
+    row = ClientStandard.objects.for_client(client).filter(ended_at=None).first()
+    if row is None or (row.expires_on is not None and row.expires_on <= today_at(client, at)):
+        return Standard.EXPRESS
+    return Standard(row.standard)
+
+
+def standards_of(clients: Collection[Client], *, at: datetime) -> dict[int, Standard]:
+    """Client id -> what it asks of itself; one query."""
+    rows = {
+        row.client_id: row
+        for row in ClientStandard.objects.filter(client__in=list(clients), ended_at=None).defer("chosen_by")
+    }
+    found = {}
+    for client in clients:
+        row = rows.get(client.pk)
+        over = row is not None and row.expires_on is not None and row.expires_on <= today_at(client, at)
+        found[client.pk] = Standard.EXPRESS if row is None or over else Standard(row.standard)
+    return found
+
+
+def history_of(client: Client) -> QuerySet[ClientStandard]:
+    """Every choice of a client's, newest first."""
+    rows = ClientStandard.objects.for_client(client).select_related("chosen_by")
+    return rows.order_by("-chosen_at", "-pk")
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A client that asks less of itself than express consent, and until when."""
+
+    client: Client
+    standard: Standard
+    expires_on: date
+    is_soon: bool
+
+
+def lowered(membership: Membership, *, at: datetime) -> list[Lowered]:
+    """
+    Clients that a person sees and that ask less than express consent, the next to expire first.
+
+    For the overview; one query beside the person's grants.
+    """
+    clients = access.clients_with(membership, Permission.VIEW_CLIENT, at=at)
+    rows = (
+        ClientStandard.objects.filter(client__in=clients, ended_at=None, expires_on__isnull=False)
+        .exclude(standard=Standard.EXPRESS)
+        .select_related("client")
+        .order_by("expires_on", "client__name")
+    )
+    return [
+        Lowered(
+            row.client,
+            Standard(row.standard),
+            row.expires_on,
+            row.expires_on - today_at(row.client, at) <= SOON,
+        )
+        for row in rows
+        if row.expires_on is not None and row.expires_on > today_at(row.client, at)
+    ]
+
+
+def expiring(agency_id: int, *, by: date) -> QuerySet[ClientStandard]:
+    """Choices that expire on a day or before it, for the job; with their clients."""
+    rows = ClientStandard.objects.filter(agency_id=agency_id, ended_at=None, expires_on__lte=by)
+    return rows.select_related("client").order_by("expires_on", "pk")
+
+
+# --- The basis of measuring ---
+
+
+def declaration_of(client: Client) -> Declaration | None:
+    """On what a client rests measuring its calls, as it was declared last."""
+    rows = Declaration.objects.for_client(client).filter(ended_at=None)
+    return rows.select_related("declared_by").first()
+
+
+def declarations_of(client: Client) -> QuerySet[Declaration]:
+    """Everything a client has declared, newest first."""
+    rows = Declaration.objects.for_client(client).select_related("declared_by")
+    return rows.order_by("-declared_at", "-pk")
+
+
+def clients_without_declaration(client_ids: Collection[int]) -> set[int]:
+    """Of these clients those that have declared nothing; one query."""
+    rows = Declaration.objects.filter(Q(client_id__in=list(client_ids)) & Q(ended_at=None))
+    return set(client_ids) - set(rows.values_list("client_id", flat=True))
