@@ -1,0 +1,220 @@
+"""
+Twilio's side of the wire: what its webhooks say, and the few things that we ask of its REST interface.
+
+Source: twilio/twilio-oai, api_v2010 (Messages, Recordings, Calls/{sid}/Recordings/{sid}). Nothing here opens a
+scope: who calls claims first, commits, calls, and records. No number and no token is in an error's text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from callprivacy.lib import phone
+
+NAME: Final = "twilio"
+SID: Final = "sid"
+"""The kind of reference under which `calls.CallRef` knows a CallSid."""
+
+OPTED_OUT: Final = 21610
+CURRENT: Final = "Twilio.CURRENT"
+
+_TIMEOUT: Final = urllib3.Timeout(connect=4, read=8)
+_FIELDS_AT_MOST: Final = 300
+_TEXT_AT_MOST: Final = 1600
+_TRY_AGAIN: Final = frozenset({408, 429})
+_sid = re.compile(r"[A-Z]{2}[0-9a-zA-Z]{1,62}|Twilio\.CURRENT", re.ASCII).fullmatch
+_VERIFICATION: Final = re.compile(r"[A-Za-z-]{1,40}", re.ASCII).fullmatch
+# Ways of writing that Twilio carries beside texts; whoever says stop there is the same person.
+_OTHER_WAYS: Final = ("whatsapp:", "rcs:")
+
+
+# --- What webhooks say ---
+
+
+def read(body: bytes) -> dict[str, str]:
+    """The parameters of a form whose signature has been checked; the first of repeated names stands."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_AT_MOST)
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))
+
+
+def number_of(raw: str) -> str | None:
+    """A number in E.164; None for a withheld caller, a short code, a name, a client or a SIP address."""
+    lowered = raw.strip().lower()
+    for way in _OTHER_WAYS:
+        lowered = lowered.removeprefix(way)
+    found = phone.normalise(lowered) if lowered.startswith("+") else None
+    return found if found and not phone.is_withheld(found) else None
+
+
+def verification_of(raw: str) -> str:
+    """`StirVerstat` as it came, or nothing where it is no such word."""
+    return raw if _VERIFICATION(raw) else ""
+
+
+def is_proven(verification: str) -> bool:
+    """Whether the carrier vouches that the caller may use the number (full attestation, "A")."""
+    return verification == "TN-Validation-Passed-A"
+
+
+# --- What we ask ---
+
+
+class TwilioError(Exception):
+    """Twilio did not do what it was asked."""
+
+
+class RetryableError(TwilioError):
+    """It did not, and it may later: nothing was done. The text says why in a word."""
+
+
+class UnclearError(TwilioError):
+    """The connection broke after the question was sent: whether it was done is not known."""
+
+
+class RefusedError(TwilioError):
+    """It will not, however often it is asked. `code` is Twilio's, 0 where it said none."""
+
+    def __init__(self, status: int, code: int) -> None:
+        self.status, self.code = status, code
+        super().__init__(f"refused with {status}, code {code}")
+
+
+class GoneError(RefusedError):
+    """What the question is about is not there, or no longer."""
+
+
+class OptedOutError(RefusedError):
+    """The number has said no to texts of this sender (code 21610)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Account:
+    """
+    An account or subaccount, and what opens it.
+
+    :ivar base: where its interface is; the demo's is played by ourselves.
+    """
+
+    sid: str
+    token: str
+    base: str = field(default="https://api.twilio.com")
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"<Account {self.sid}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What Twilio answered: the thing's own id and state."""
+
+    sid: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.sid} {self.state}".strip()
+
+
+_pool = urllib3.PoolManager(num_pools=4, maxsize=2, retries=False)
+
+
+def stop_recording(account: Account, *, call: str, recording: str = CURRENT) -> Receipt:
+    """
+    Stop a call's running recording, by default the one that runs now; its own id is in the receipt.
+
+    :raises GoneError: nothing is being recorded on that call any more.
+    :raises TwilioError: see the other kinds.
+    """
+    path = f"Calls/{_checked(call)}/Recordings/{_checked(recording)}.json"
+    return _receipt(_ask(account, "POST", path, {"Status": "stopped"}))
+
+
+def delete_recording(account: Account, *, recording: str) -> Receipt:
+    """
+    Delete a recording for good; one that is not there any more is deleted.
+
+    :raises TwilioError: it is not known to be deleted.
+    """
+    try:
+        _ask(account, "DELETE", f"Recordings/{_checked(recording)}.json", {})
+    except GoneError:
+        return Receipt(recording, "not there")
+    return Receipt(recording, "deleted")
+
+
+def send_text(account: Account, *, to: str, sender: str, words: str, told_at: str = "") -> Receipt:
+    """
+    Send one text.
+
+    :param sender: one of the account's numbers, or the id of a messaging service (MG...).
+    :param told_at: the address that is told what became of it; "" when nobody needs to know.
+    :raises OptedOutError: the number said no to this sender.
+    :raises UnclearError: it may have been sent; sending again may say it twice.
+    :raises TwilioError: see the other kinds.
+    """
+    by = "MessagingServiceSid" if sender.startswith("MG") else "From"
+    said = {"To": to, by: sender, "Body": words[:_TEXT_AT_MOST]}
+    if told_at:
+        said["StatusCallback"] = told_at
+    return _receipt(_ask(account, "POST", "Messages.json", said))
+
+
+def _checked(sid: str) -> str:
+    """An id goes into an address: nothing but an id may."""
+    if _sid(sid) is None:
+        raise RefusedError(400, 0)
+    return sid
+
+
+def _ask(account: Account, method: str, path: str, said: Mapping[str, str]) -> Mapping[str, Any]:
+    url = f"{account.base}/2010-04-01/Accounts/{quote(_checked(account.sid))}/{path}"
+    headers = urllib3.make_headers(basic_auth=f"{account.sid}:{account.token}")
+    headers |= {"Accept": "application/json", "User-Agent": "CallPrivacy"}
+    if method == "POST":
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    try:
+        answer = _pool.request(
+            method, url, body=urlencode(said), headers=headers, timeout=_TIMEOUT, redirect=False
+        )
+    except (NewConnectionError, ConnectTimeoutError) as error:
+        raise RetryableError("not reached") from error
+    except HTTPError as error:
+        raise UnclearError(type(error).__name__) from error
+    return _understood(answer.status, answer.data)
+
+
+def _understood(status: int, body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body) if body else {}
+    except ValueError:
+        found = {}
+    payload: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    if 200 <= status < 300:
+        return payload
+    code = payload.get("code")
+    number = code if isinstance(code, int) else 0
+    if number == OPTED_OUT:
+        raise OptedOutError(status, number)
+    if status in _TRY_AGAIN or status >= 500:
+        raise RetryableError(f"answered {status}")
+    if status == 404:
+        raise GoneError(status, number)
+    raise RefusedError(status, number)
+
+
+def _receipt(payload: Mapping[str, Any]) -> Receipt:
+    def short(name: str) -> str:
+        return str(payload.get(name) or "")[:64]
+
+    return Receipt(short("sid"), short("status"))
