@@ -214,7 +214,7 @@ class CallQuerySet(ScopedQuerySet["Call"]):
 
 
 class Call(ClientOwned):
-    """One call of one client, by the allowed fields alone."""
+    """One call of one client, by the allowed fields alone. `on_hold`: it may not be erased, whatever is due."""
 
     id = models.UUIDField(primary_key=True)
     caller = models.ForeignKey(Caller, models.PROTECT, null=True, db_constraint=False, related_name="calls")
@@ -249,6 +249,7 @@ class Call(ClientOwned):
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     sequence = models.BigIntegerField(default=-1)
     received_at = models.DateTimeField()
+    on_hold = models.BooleanField(default=False, db_default=False)
 
     objects = models.Manager.from_queryset(CallQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -307,13 +308,14 @@ class Recording(ClientOwned):
 
     `consent` decides whether it may be heard: `decided_at` is empty while nobody has, or when it must be decided
     anew; what follows `withheld_from` stays withheld. `due_at` is when quarantine lets `retention` erase it.
-    `file_key` names the sealed copy kept here. `came_late` marks what an import of history brought.
+    `file_key` names the sealed copy kept here. `came_late` marks what an import of history brought. What quarantine
+    erased has no reference and no file; `vendor_told_at` is when deleting it at the vendor became somebody's errand.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     call = models.OneToOneField(Call, models.CASCADE, db_constraint=False, related_name="recording")
     state = models.CharField(max_length=10, choices=RecordingState, default=RecordingState.WITHHELD)
-    reference = SealedField()
+    reference = SealedField(null=True)
     provider = models.CharField(max_length=20)
     seconds = models.PositiveIntegerField(null=True)
     came_late = models.BooleanField(default=False, db_default=False)
@@ -326,9 +328,18 @@ class Recording(ClientOwned):
     file_size = models.BigIntegerField(null=True)
     media_type = models.CharField(max_length=40, blank=True, default="", db_default="")
     stored_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    vendor_told_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state=RecordingState.GONE, gone_at__isnull=False)
+                | (~models.Q(state=RecordingState.GONE) & models.Q(gone_at=None, reference__isnull=False)),
+                name="calls_recording_gone_is_dated",
+            ),
+        )
         indexes = (
             models.Index(
                 fields=["agency", "id"],
@@ -364,9 +375,17 @@ class Transcript(ClientOwned):
     received_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state=TranscriptState.GONE, gone_at__isnull=False)
+                | (~models.Q(state=TranscriptState.GONE) & models.Q(gone_at=None)),
+                name="calls_transcript_gone_is_dated",
+            ),
+        )
         indexes = (
             models.Index(
                 fields=["agency", "id"],

@@ -164,6 +164,11 @@ class Client(AgencyOwned):
         null=True, blank=True, validators=[MinValueValidator(1)]
     )
     retention_state = models.CharField(max_length=10, choices=RetentionState, default=RetentionState.OBSERVE)
+    quarantine_hours = models.PositiveSmallIntegerField(
+        "hours a withheld recording stays", default=72, db_default=72
+    )
+    stores_recordings = models.BooleanField("store recordings here", default=False, db_default=False)
+    takes_transcripts = models.BooleanField("take transcripts in", default=False, db_default=False)
     went_live_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_call_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
@@ -179,6 +184,10 @@ class Client(AgencyOwned):
             models.CheckConstraint(
                 condition=models.Q(keep_calls_for_days__isnull=True) | models.Q(keep_calls_for_days__gte=1),
                 name="tenancy_client_keeps_a_day",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(quarantine_hours__gte=1, quarantine_hours__lte=2160),
+                name="tenancy_client_quarantine",
             ),
         )
 
@@ -220,6 +229,9 @@ class Engagement(ClientOwned):
     contract_on = models.DateField(null=True, blank=True)
     dpa_on = models.DateField("data processing agreement", null=True, blank=True)
     instructions = models.TextField(blank=True, max_length=4000)
+    delete_at_vendor = models.BooleanField(
+        "withheld recordings are deleted at the tracker too", default=False, db_default=False
+    )
     answered_by = models.CharField(max_length=16, choices=Answerer, default=Answerer.AFTER_APPROVAL)
     breach_notice_hours = models.PositiveSmallIntegerField(default=24)
     at_end = models.CharField(max_length=10, choices=AtEnd, default=AtEnd.ERASE)

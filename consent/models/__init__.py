@@ -13,6 +13,7 @@ from consent.models.contact import ListCheck, NumberList
 from consent.models.law import (
     Acknowledgement,
     AnsweringSite,
+    CallerPlace,
     ClientStandard,
     Declaration,
     PackEffect,
@@ -30,6 +31,7 @@ __all__ = [
     "Acknowledgement",
     "AdDestination",
     "AnsweringSite",
+    "CallerPlace",
     "ClientStandard",
     "ConsentEvent",
     "ConsentState",

@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 
+from callprivacy.calls.models import Caller
 from callprivacy.tenancy.models import AgencyOwned, ClientOwned
 from consent.enums import Basis, Standard
 
@@ -188,11 +189,33 @@ class RuleSignOff(AgencyOwned):
         return f"{self.rule_id} by {self.counsel}"
 
 
+class CallerPlace(ClientOwned):
+    """Where a caller lives by an address that the client knows: the best evidence of place. It goes with the caller."""
+
+    caller = models.OneToOneField(
+        Caller, models.CASCADE, primary_key=True, db_constraint=False, related_name="+"
+    )
+    country = models.CharField(max_length=2)
+    region = models.CharField(max_length=8, blank=True)
+    recorded_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"{self.country}-{self.region}" if self.region else self.country
+
+
 class Rejudgement(ClientOwned):
-    """That a client's recordings, or those of one caller, are to be decided anew; a job goes on from the cursor."""
+    """
+    That recordings are to be decided anew: those of one caller, that of one call (by a reference's digest), or all of
+    the client's. A job works it off from the cursor.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField(null=True)
+    call_digest = models.BinaryField(max_length=32, null=True)
     cause = models.CharField(max_length=60)
     cursor = models.UUIDField(null=True)
     due_at = models.DateTimeField()

@@ -94,6 +94,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             "id agency slug name legal_name time_zone sector brand_colour policy_url home_country",
             "keep_calls_for_days retention_state went_live_at created_at archived_at",
+            "quarantine_hours stores_recordings takes_transcripts",
             last_call_at="The newest call's start, of whichever caller",
         ),
     ),
@@ -103,7 +104,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "measure_as record_as contact_as contract_on dpa_on answered_by breach_notice_hours",
-            "at_end",
+            "at_end delete_at_vendor",
             instructions="Words between two companies about how to work",
         ),
     ),
@@ -255,7 +256,7 @@ REGISTER: dict[str, Table] = {
         _plain("agency client")
         | _caller(
             "caller caller_withheld connection tracking_number direction outcome seconds source",
-            "campaign medium country region first_call qualified value_cents received_at",
+            "campaign medium country region first_call qualified value_cents received_at on_hold",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",
@@ -272,7 +273,7 @@ REGISTER: dict[str, Table] = {
         _plain("agency client provider")
         | _caller(
             "id call state seconds came_late decided_at withheld_from due_at fetch_due_at fetch_attempts",
-            "file_size media_type stored_at",
+            "file_size media_type stored_at gone_at vendor_told_at",
             file_key="Name of the sealed copy kept here",
         )
         | _sealed(reference="The vendor's address of it, under the recording's own key"),
@@ -281,7 +282,7 @@ REGISTER: dict[str, Table] = {
     "calls.Transcript": Table(
         "What was said on a call, redacted",
         _plain("agency client provider")
-        | _caller("id call state vendor_redacted redactions received_at decided_at due_at")
+        | _caller("id call state vendor_redacted redactions received_at decided_at due_at gone_at")
         | _sealed(text="Under a key of its own"),
         leaves=(_ERASE,),
     ),
@@ -406,6 +407,14 @@ REGISTER: dict[str, Table] = {
     "consent.AnsweringSite": Table(
         "Where a client's calls are answered", _plain(_OURS, "name country region is_default created_at")
     ),
+    "consent.CallerPlace": Table(
+        "Where a caller lives by an address that the client knows",
+        _plain("agency client recorded_by recorded_at")
+        | _caller(
+            "country", caller="Random; leads to the number only by way of the vault", region="The state alone"
+        ),
+        leaves=(_ERASE,),
+    ),
     "consent.Acknowledgement": Table(
         "That somebody who answers calls knows of being recorded",
         _plain(
@@ -441,7 +450,10 @@ REGISTER: dict[str, Table] = {
     "consent.Rejudgement": Table(
         "That recordings are to be decided anew",
         _plain(_OURS, "cause cursor due_at created_at finished_at")
-        | _evidence(caller_id="Random; leads to the number only by way of the vault"),
+        | _evidence(
+            caller_id="Random; leads to the number only by way of the vault",
+            call_digest="Keyed digest of a call's reference",
+        ),
     ),
     "consent.PhoneCode": Table(
         "A code sent to a phone",
