@@ -302,6 +302,13 @@ STORAGES = {
 # the clear where the host is this machine.
 CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())
 
+# Twilio's interface, for texts and for stopping a recording; another address only where its part is played.
+CALLPRIVACY_TWILIO_URL = env.public_address(
+    "CALLPRIVACY_TWILIO_URL",
+    default="https://api.twilio.com",
+    remedy="Leave it out, or write the address that stands in for https://api.twilio.com.",
+).geturl()
+
 CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
 CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")
 MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}

@@ -105,13 +105,13 @@ def fernet_keys(name: str, *, remedy: str) -> list[str]:
     return keys
 
 
-def public_address(name: str, *, remedy: str) -> SplitResult:
+def public_address(name: str, *, remedy: str, default: str = "") -> SplitResult:
     """
-    Return the address under which people reach the site: scheme and host, no path.
+    Return the address of a site, ours or a vendor's: scheme and host, no path.
 
     :raises SettingError: it is no address, or plain http to somewhere that is not this machine.
     """
-    raw = text(name, remedy=remedy).rstrip("/")
+    raw = (optional(name, default) or text(name, remedy=remedy)).rstrip("/")
     try:
         parts = urlsplit(raw)
         _ = parts.port

@@ -67,6 +67,11 @@ def is_proven(verification: str) -> bool:
     return verification == "TN-Validation-Passed-A"
 
 
+def is_account(sid: str) -> bool:
+    """Whether this is the id of an account or subaccount."""
+    return sid.startswith("AC") and _sid(sid) is not None
+
+
 # --- What we ask ---
 
 
