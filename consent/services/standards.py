@@ -1,0 +1,124 @@
+"""
+What a client asks of itself beyond the law. Express consent is where everybody begins; less is chosen by an
+officer with a reason, for a year at most, and falls back by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from consent import kinds
+from consent.enums import Standard
+from consent.models import ClientStandard
+from consent.selectors import standards as selectors
+from consent.services import rejudging
+
+JOB: Final = Actor.job("consent.expire_standards")
+
+
+class ReasonMissingError(ValueError):
+    """Less than express consent is chosen with a written reason."""
+
+
+def a_year_after(day: date) -> date:
+    """The same day a year later; the day before it, where there is no such day."""
+    try:
+        return day.replace(year=day.year + 1)
+    except ValueError:
+        return day.replace(year=day.year + 1, day=28)
+
+
+@transaction.atomic
+def choose(*, client: Client, standard: Standard, reason: str, by: Actor, at: datetime) -> ClientStandard:
+    """
+    Choose what a client asks of itself; recordings are decided anew.
+
+    Whoever calls this has made sure that less than express consent is chosen by an officer.
+
+    :raises ReasonMissingError: less than express consent, and no reason.
+    """
+    if standard != Standard.EXPRESS and not reason.strip():
+        raise ReasonMissingError("Say why less than express consent is enough.")
+    was = selectors.standard_of(client, at=at)
+    ClientStandard.objects.for_client(client).filter(ended_at=None).update(ended_at=at)
+    expires_on = a_year_after(selectors.today_at(client, at)) if standard != Standard.EXPRESS else None
+    row = ClientStandard.objects.create(
+        agency_id=client.agency_id,
+        client=client,
+        standard=standard,
+        chosen_by_id=by.user_id,
+        chosen_at=at,
+        expires_on=expires_on,
+    )
+    audit.record(
+        "standard.chosen",
+        subject=row,
+        by=by,
+        at=at,
+        reason=reason.strip() or None,
+        was=str(was),
+        standard=str(standard),
+        until=expires_on.isoformat() if expires_on else None,
+    )
+    for kind in (kinds.STANDARD_EXPIRING, kinds.STANDARD_EXPIRED):
+        work.close_item(kind, agency_id=client.agency_id, key=str(client.pk), at=at, by=by)
+    rejudging.of_client(client=client, cause="standard", at=at)
+    return row
+
+
+def expire(*, agency_id: int, at: datetime) -> int:
+    """
+    Let choices whose year is over fall back to express consent, and say beforehand which are about to.
+
+    Called outside any scope; safe to run twice. Returns how many fell back.
+    """
+    fallen = 0
+    with job_scope(agency_id=agency_id):
+        # A day ahead of every zone there is, so that each client's own day decides below.
+        soon = list(selectors.expiring(agency_id, by=at.date() + selectors.SOON))
+        for row in soon:
+            if row.expires_on is None:
+                continue
+            if row.expires_on > selectors.today_at(row.client, at):
+                _warn(row, row.expires_on, at)
+            else:
+                fallen += _fall_back(row, at)
+    return fallen
+
+
+def _warn(row: ClientStandard, expires_on: date, at: datetime) -> None:
+    zone = ZoneInfo(row.client.time_zone)
+    work.open_item(
+        kinds.STANDARD_EXPIRING,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        key=str(row.client_id),
+        due_at=datetime.combine(expires_on, time.min, tzinfo=zone),
+        at=at,
+    )
+
+
+def _fall_back(row: ClientStandard, at: datetime) -> int:
+    ended = ClientStandard.objects.filter(pk=row.pk, ended_at=None).update(ended_at=at)
+    if not ended:
+        return 0
+    audit.record("standard.expired", subject=row, by=JOB, at=at, standard=row.standard)
+    work.close_item(kinds.STANDARD_EXPIRING, agency_id=row.agency_id, key=str(row.client_id), at=at, by=JOB)
+    work.open_item(
+        kinds.STANDARD_EXPIRED,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        key=str(row.client_id),
+        at=at,
+    )
+    rejudging.of_client(client=row.client, cause="standard expired", at=at)
+    return 1
