@@ -159,6 +159,37 @@ def suppressed(
     return found
 
 
+def suppressed_callers(
+    client_id: int, caller_ids: Collection[uuid.UUID], *, on: date
+) -> dict[uuid.UUID, dict[str, datetime]]:
+    """Return caller id -> purpose -> since when that caller's number has said no to a client, also before an erasure."""
+    found: dict[uuid.UUID, dict[str, datetime]] = {}
+    if not caller_ids:
+        return found
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id, s.purpose, s.since FROM vault_caller c"
+            " JOIN vault_suppression s ON s.client_id = c.client_id AND s.token = c.token"
+            " WHERE c.client_id = %s AND c.id = ANY(%s::uuid[]) AND (s.ends_on IS NULL OR s.ends_on > %s)",
+            [client_id, "{" + ",".join(caller_id.hex for caller_id in caller_ids) + "}", on],
+        )
+        for caller_id, purpose, since in cursor.fetchall():
+            found.setdefault(caller_id, {})[purpose] = since
+    return found
+
+
+def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.UUID]:
+    """The ids of a client's callers whose numbers have said no to a purpose, also before an erasure."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id FROM vault_suppression s"
+            " JOIN vault_caller c ON c.client_id = s.client_id AND c.token = s.token"
+            " WHERE s.client_id = %s AND s.purpose = %s AND (s.ends_on IS NULL OR s.ends_on > %s)",
+            [client_id, purpose, on],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
     """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
     token = client_keys(client_id).tokens.token(number)

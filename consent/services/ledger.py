@@ -103,19 +103,33 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
             event.audit_event_id = recorded.pk
         ConsentEvent.objects.bulk_create(events)
         project(client=client, caller_ids=caller_ids, purposes={event.purpose for event in events})
-        Rejudgement.objects.bulk_create(
-            Rejudgement(
-                agency_id=client.agency_id,
-                client_id=client.pk,
-                caller_id=caller_id,
-                cause="event",
-                due_at=at,
-                created_at=at,
-            )
-            for caller_id in caller_ids
-        )
+        _decide_anew(client, events, at)
         _carry_to_the_vault(client, events, at)
     return events
+
+
+def _decide_anew(client: Client, events: Iterable[ConsentEvent], at: datetime) -> None:
+    """Have the recordings of the events' callers decided anew; those of calls without a caller by the calls' names."""
+    callers = {event.caller_id for event in events if event.caller_id is not None}
+    digests = {
+        bytes(event.call_digest)
+        for event in events
+        if event.caller_id is None and event.call_digest is not None
+    }
+    about: list[tuple[uuid.UUID | None, bytes | None]] = [(caller_id, None) for caller_id in sorted(callers)]
+    about += [(None, digest) for digest in sorted(digests)]
+    Rejudgement.objects.bulk_create(
+        Rejudgement(
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            caller_id=caller_id,
+            call_digest=digest,
+            cause="event",
+            due_at=at,
+            created_at=at,
+        )
+        for caller_id, digest in about
+    )
 
 
 def _digest(client: Client, fact: Said) -> bytes:
