@@ -1,0 +1,322 @@
+"""What the public pages say, in each language: plain words for callers, no law and no jargon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from consent.enums import Language, Purpose
+
+HONOURED: Final = {
+    # The first is the phrase of California's regulation (11 CCR 7025).
+    Language.ENGLISH: "Opt-Out Request Honored",
+    Language.SPANISH: "Solicitud de exclusión respetada",
+}
+NAMES: Final = {Language.ENGLISH: "English", Language.SPANISH: "Español"}
+_MONTHS: Final = {
+    Language.ENGLISH: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    Language.SPANISH: ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """
+    One purpose as a caller reads it.
+
+    :ivar title: what is done.
+    :ivar ask: the sentence beside the box, in the first person.
+    :ivar stops: what a withdrawal ends.
+    """
+
+    title: str
+    ask: str
+    stops: str
+
+
+ABOUT: Final[dict[Language, dict[Purpose, About]]] = {
+    Language.ENGLISH: {
+        Purpose.RECORD: About(
+            "Recording", "You may record my calls.", "No call with this number is recorded."
+        ),
+        Purpose.REVIEW: About(
+            "Listening",
+            "People may listen to my calls, live or recorded.",
+            "Nobody listens to calls with this number.",
+        ),
+        Purpose.ANALYSE: About(
+            "Analysis",
+            "Software may write down and analyse what is said on my calls.",
+            "No software reads or analyses calls with this number.",
+        ),
+        Purpose.CONTACT: About(
+            "Calls and texts to me",
+            "You may call and text me with offers.",
+            "No offers are sent to this number.",
+        ),
+        Purpose.SHARE: About(
+            "Sharing",
+            "You may share or sell my number and facts about my calls.",
+            "This number is not shared with others and not sold.",
+        ),
+        Purpose.MEASURE: About(
+            "Counting",
+            "You may count my calls and see which advertisement led to them.",
+            "Calls with this number are not used to measure advertisements.",
+        ),
+    },
+    Language.SPANISH: {
+        Purpose.RECORD: About(
+            "Grabación", "Pueden grabar mis llamadas.", "No se graba ninguna llamada con este número."
+        ),
+        Purpose.REVIEW: About(
+            "Escucha",
+            "Otras personas pueden escuchar mis llamadas, en directo o grabadas.",
+            "Nadie escucha las llamadas con este número.",
+        ),
+        Purpose.ANALYSE: About(
+            "Análisis",
+            "Un programa puede transcribir y analizar lo que se dice en mis llamadas.",
+            "Ningún programa lee ni analiza las llamadas con este número.",
+        ),
+        Purpose.CONTACT: About(
+            "Llamadas y mensajes para mí",
+            "Pueden llamarme y escribirme con ofertas.",
+            "No se envían ofertas a este número.",
+        ),
+        Purpose.SHARE: About(
+            "Compartir",
+            "Pueden compartir o vender mi número y datos de mis llamadas.",
+            "Este número no se comparte con otros ni se vende.",
+        ),
+        Purpose.MEASURE: About(
+            "Recuento",
+            "Pueden contar mis llamadas y saber qué anuncio me trajo.",
+            "Las llamadas con este número no se usan para medir anuncios.",
+        ),
+    },
+}
+
+TEXTS: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "title": "Your calls with {name}",
+        "lede": "Say what may happen with your calls, or take back what you said. It counts at once.",
+        "language": "Language",
+        "give": "Agree",
+        "give_lede": "Tick only what you want. Nothing is ticked for you.",
+        "nothing_asked": "There is nothing to agree to here at the moment. What you agreed to earlier can be stopped.",
+        "withdraw_how": "How to take it back:",
+        "policy": "Privacy policy",
+        "number": "Your phone number",
+        "number_help": "With the country code where it is from abroad, such as +44 20 7946 0018.",
+        "give_button": "I agree to what I ticked",
+        "stop": "Take it back",
+        "stop_lede": "One step, no reasons asked. It counts from this second.",
+        "stop_all": "Stop everything",
+        "stop_some": "Stop only some things",
+        "stop_button": "Stop what I ticked",
+        "choices": "See and change your choices",
+        "choices_lede": "Prove your phone with a code, and see what is kept on record for it.",
+        "choices_none": "Codes cannot be sent here at the moment. To see what is on record, ask the company.",
+        "send_code": "Send me a code",
+        "code_sent": "If this number can receive texts, a code is on its way. It counts for 10 minutes.",
+        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
+        "code": "Code, 6 digits",
+        "check_code": "Go on",
+        "code_wrong": "That is not the code, or it no longer counts. Look again, or ask for a new one.",
+        "another": "Another number",
+        "receipt": "Your receipt",
+        "agreed": "You agreed",
+        "stopped": "Stopped",
+        "stopped_at": "Stopped here at {at}",
+        "recorded_at": "Recorded at {at}",
+        "for_number": "For the number {mask}",
+        "earlier_no": (
+            "If this number said no to us before, that no goes on counting until you prove the phone."
+        ),
+        "prove": "Prove that it is your phone",
+        "prove_lede": "A code by text makes your answer certain. Without it your answer counts as not proven.",
+        "proven": "Your phone is proven.",
+        "share_later": "You asked us before not to share. To allow it again, say so twice in your choices.",
+        "words_shown": "The words you saw",
+        "page": "Page",
+        "entry": "Entry",
+        "kept": "Keep this address to find the receipt again. It opens for 30 days.",
+        "back": "Back",
+        "to_withdraw": "Take it back",
+        "gpc": "Your browser asks us not to share or sell (Global Privacy Control). We follow it.",
+        "gpc_share": "Sharing cannot be allowed here while your browser asks us not to.",
+        "centre": "Your choices",
+        "centre_lede": "For the number {mask}. Each switch counts at once.",
+        "on": "Allowed",
+        "off": "Not allowed",
+        "on_since": "Allowed since {at}",
+        "off_since": "Stopped since {at}",
+        "off_never": "You have not been asked, or have not answered.",
+        "on_default": "The company counts its calls without asking. You can object.",
+        "off_expired": "Allowed once; that has expired.",
+        "turn_on": "Allow",
+        "turn_off": "Stop",
+        "no_words": "To allow this, ask the company: it has no words for it here.",
+        "all_stopped": "Everything is stopped.",
+        "again": "Allow sharing again?",
+        "again_lede": "You asked us on {at} not to share or sell. Only go on if you have changed your mind.",
+        "again_button": "Yes, allow it again",
+        "again_not": "No, leave it stopped",
+        "updates": "Tell me by e-mail",
+        "updates_lede": "Off unless you turn it on. We use the address for this and nothing else.",
+        "address": "E-mail address",
+        "on_change": "When my choices change",
+        "on_notice": "When a notice that I agreed to changes",
+        "save": "Save",
+        "saved": "Saved.",
+        "asked": "We sent a message to that address. Open the link in it, then it counts.",
+        "waiting": "{address} is not confirmed yet. Open the link in the message we sent.",
+        "told": "News goes to {address}.",
+        "updates_off": "No e-mail is sent any more, and the address is deleted.",
+        "confirm": "Confirm your address",
+        "confirm_lede": "Do you want {name} to tell you by e-mail when your choices or its notices change?",
+        "confirm_button": "Yes, tell me",
+        "confirmed": "Confirmed. You can turn it off by the link in each message.",
+        "expired": "This link has expired",
+        "expired_lede": "Links like this open for a while only. Prove your phone with a code to go on.",
+        "until": "This page opens until {at}.",
+        "too_old": "The page was open for too long, so nothing was changed. Please send it again.",
+        "too_many": "Too much came from your network. Nothing was changed. Wait an hour, then try again.",
+        "unknown_limit": "This cannot be taken at the moment. Nothing was changed. Try again in a few minutes.",
+        "bad_number": "Write a phone number, such as (404) 555-0142.",
+        "none_ticked": "Tick at least one box.",
+        "bad_address": "Write an e-mail address, such as name@example.com.",
+        "busy": "Something else was written for this number just now. Please send it again.",
+        "again_send": "Please correct what is marked, then send it again.",
+        "preview": "Preview: nothing is sent.",
+        "thanks": "Thank you.",
+        "receipt_link": "Receipt, and how to take it back",
+        "more_link": "See or change your choices",
+    },
+    Language.SPANISH: {
+        "title": "Sus llamadas con {name}",
+        "lede": "Diga qué se puede hacer con sus llamadas, o retire lo que dijo. Cuenta en el acto.",
+        "language": "Idioma",
+        "give": "Aceptar",
+        "give_lede": "Marque solo lo que quiera. Nada está marcado de antemano.",
+        "nothing_asked": "Ahora no hay nada que aceptar aquí. Puede retirar lo que aceptó antes.",
+        "withdraw_how": "Cómo retirarlo:",
+        "policy": "Política de privacidad",
+        "number": "Su número de teléfono",
+        "number_help": "Con el prefijo del país si es del extranjero, como +34 910 12 34 56.",
+        "give_button": "Acepto lo que marqué",
+        "stop": "Retirar",
+        "stop_lede": "Un solo paso, sin preguntar por qué. Cuenta desde este segundo.",
+        "stop_all": "Parar todo",
+        "stop_some": "Parar solo algunas cosas",
+        "stop_button": "Parar lo que marqué",
+        "choices": "Ver y cambiar sus decisiones",
+        "choices_lede": "Demuestre con un código que el teléfono es suyo y vea lo que consta para él.",
+        "choices_none": "Ahora no se pueden enviar códigos. Pregunte a la empresa lo que consta.",
+        "send_code": "Envíenme un código",
+        "code_sent": "Si este número recibe mensajes, un código va en camino. Vale 10 minutos.",
+        "code_again": "¿No llegó? Cada número recibe como mucho tres por hora. Espere un minuto y pida otro.",
+        "code": "Código, 6 cifras",
+        "check_code": "Continuar",
+        "code_wrong": "Ese no es el código, o ya no vale. Mire otra vez o pida uno nuevo.",
+        "another": "Otro número",
+        "receipt": "Su comprobante",
+        "agreed": "Usted aceptó",
+        "stopped": "Parado",
+        "stopped_at": "Parado aquí a las {at}",
+        "recorded_at": "Anotado a las {at}",
+        "for_number": "Para el número {mask}",
+        "earlier_no": (
+            "Si este número nos dijo antes que no, ese no sigue valiendo hasta que demuestre el teléfono."
+        ),
+        "prove": "Demuestre que es su teléfono",
+        "prove_lede": "Un código por mensaje hace cierta su respuesta. Sin él, cuenta como no demostrada.",
+        "proven": "Su teléfono está demostrado.",
+        "share_later": (
+            "Antes nos pidió no compartir. Para permitirlo de nuevo, dígalo dos veces en sus decisiones."
+        ),
+        "words_shown": "Las palabras que vio",
+        "page": "Página",
+        "entry": "Entrada",
+        "kept": "Guarde esta dirección para encontrar el comprobante. Se abre durante 30 días.",
+        "back": "Volver",
+        "to_withdraw": "Retirarlo",
+        "gpc": "Su navegador nos pide no compartir ni vender (Global Privacy Control). Lo respetamos.",
+        "gpc_share": "No se puede permitir compartir mientras su navegador nos lo pida.",
+        "centre": "Sus decisiones",
+        "centre_lede": "Para el número {mask}. Cada interruptor cuenta en el acto.",
+        "on": "Permitido",
+        "off": "No permitido",
+        "on_since": "Permitido desde {at}",
+        "off_since": "Parado desde {at}",
+        "off_never": "No se le ha preguntado, o no ha contestado.",
+        "on_default": "La empresa cuenta sus llamadas sin preguntar. Puede oponerse.",
+        "off_expired": "Permitido en su día; ha caducado.",
+        "turn_on": "Permitir",
+        "turn_off": "Parar",
+        "no_words": "Para permitirlo, pregunte a la empresa: aquí no tiene palabras para ello.",
+        "all_stopped": "Todo está parado.",
+        "again": "¿Permitir de nuevo que se comparta?",
+        "again_lede": "El {at} nos pidió no compartir ni vender. Siga solo si ha cambiado de idea.",
+        "again_button": "Sí, permitirlo de nuevo",
+        "again_not": "No, dejarlo parado",
+        "updates": "Avísenme por correo",
+        "updates_lede": "Apagado si no lo enciende. Usamos la dirección para esto y nada más.",
+        "address": "Correo electrónico",
+        "on_change": "Cuando cambien mis decisiones",
+        "on_notice": "Cuando cambie un aviso que acepté",
+        "save": "Guardar",
+        "saved": "Guardado.",
+        "asked": "Enviamos un mensaje a esa dirección. Abra el enlace y contará.",
+        "waiting": "{address} no está confirmada todavía. Abra el enlace del mensaje que enviamos.",
+        "told": "Los avisos van a {address}.",
+        "updates_off": "Ya no se envía correo, y la dirección se ha borrado.",
+        "confirm": "Confirme su dirección",
+        "confirm_lede": "¿Quiere que {name} le avise por correo cuando cambien sus decisiones o sus avisos?",
+        "confirm_button": "Sí, avísenme",
+        "confirmed": "Confirmado. Puede apagarlo con el enlace de cada mensaje.",
+        "expired": "Este enlace ha caducado",
+        "expired_lede": "Estos enlaces se abren solo un tiempo. Demuestre su teléfono con un código para seguir.",
+        "until": "Esta página se abre hasta el {at}.",
+        "too_old": "La página estuvo abierta demasiado tiempo y no se cambió nada. Envíela otra vez.",
+        "too_many": "Llegó demasiado desde su red. No se cambió nada. Espere una hora y pruebe otra vez.",
+        "unknown_limit": "Ahora no se puede recibir. No se cambió nada. Pruebe dentro de unos minutos.",
+        "bad_number": "Escriba un número de teléfono, como (404) 555-0142.",
+        "none_ticked": "Marque al menos una casilla.",
+        "bad_address": "Escriba un correo, como nombre@example.com.",
+        "busy": "Se anotó otra cosa para este número ahora mismo. Envíelo otra vez.",
+        "again_send": "Corrija lo que está señalado y envíelo otra vez.",
+        "preview": "Vista previa: no se envía nada.",
+        "thanks": "Gracias.",
+        "receipt_link": "Comprobante, y cómo retirarlo",
+        "more_link": "Ver o cambiar sus decisiones",
+    },
+}
+
+
+def language_of(*said: str) -> Language:
+    """
+    The first of these that names a language of ours; English where none does.
+
+    :param said: values of a form or an address ("es"), or an Accept-Language header.
+    """
+    for text in said:
+        for part in text[:200].split(","):
+            code = part.partition(";")[0].strip().lower()[:2]
+            if code in Language.values:
+                return Language(code)
+    return Language.ENGLISH
+
+
+def when(at: datetime, zone: str, language: Language) -> str:
+    """An instant to the second in a client's zone: "24 Nov 2026, 08:41:02 EST"."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {_MONTHS[language][local.month - 1]} {local.year}, {local:%H:%M:%S %Z}"
+
+
+def clock(at: datetime, zone: str) -> str:
+    """The time of day to the second in a client's zone: "08:41:02 EST"."""
+    return f"{at.astimezone(ZoneInfo(zone)):%H:%M:%S %Z}"

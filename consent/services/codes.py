@@ -1,0 +1,198 @@
+"""
+Proof that somebody holds a phone: six digits that arrive there, good for ten minutes and five tries.
+
+Only a keyed digest of a code is kept, the number nowhere: it travels in the page as a sealed value. Whoever asks
+learns nothing, because every number is treated alike, known or not, within its limits or beyond them. The first
+proof of a number that never called makes its caller; a key without one is swept away.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db.models import F
+
+from callprivacy.calls.services import people
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place, SealBrokenError
+from consent.channels import codes as channel
+from consent.channels.codes import CodeSender, NotSentError
+from consent.enums import Language
+from consent.models import PhoneCode
+
+log = logger(__name__)
+
+GOOD_FOR: Final = timedelta(minutes=10)
+TRIES: Final = 5
+AN_HOUR_A_NUMBER: Final = 3
+A_DAY_A_NUMBER: Final = 6
+AN_HOUR_A_CLIENT: Final = 60
+KEPT_FOR: Final = timedelta(days=1)
+# Longer than a code is good for, so that a page that is still open may ask for another one.
+_CHALLENGE_FOR: Final = timedelta(hours=1)
+_PURPOSE: Final = "web"
+_HOUR: Final = timedelta(hours=1)
+
+
+class WrongCodeError(ValueError):
+    """The code is not the newest one of that number, is used, too old, or was guessed at too often."""
+
+
+class StaleChallengeError(ValueError):
+    """What the page brought is not ours, or too old."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Proven:
+    """A number that its holder proved, its caller, and which code did it."""
+
+    number: str
+    caller_id: uuid.UUID
+    code_id: uuid.UUID
+
+
+def can_send(client: Client) -> bool:
+    """Whether codes reach phones of this client's callers at all. Inside a scope."""
+    return _sender_of(client) is not None
+
+
+def _sender_of(client: Client) -> CodeSender | None:
+    """What brings codes for a client; None where nothing does."""
+    if settings.CALLPRIVACY_MAIL_IS_FILES and not settings.CALLPRIVACY_URL.startswith("https:"):
+        return channel.PageOfMails()
+    return None
+
+
+def send_code(*, client: Client, number: str, language: Language, at: datetime) -> str:
+    """
+    Send a code to a number (E.164), where its limits allow one more, and return the challenge for the page.
+
+    Called outside any scope: the code is committed before it is sent. The answer and its time are the same for
+    every number. Who is not served is told nowhere but in our log.
+    """
+    with client_scope(agency_id=client.agency_id, client_id=client.pk):
+        challenge = _challenge(client, number, at)
+        sender = _sender_of(client)
+        code = _new_code(client, number, at) if sender is not None else None
+    if sender is None or code is None:
+        log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
+        return challenge
+    try:
+        sender.send(number=number, words=channel.words_of(code, name=client.name, language=language))
+    except NotSentError as error:
+        log.warning("code.not_sent", client=client.pk, why=str(error))
+    return challenge
+
+
+def _new_code(client: Client, number: str, at: datetime) -> str | None:
+    """Store a new code and return it; None where the number or the client has had enough."""
+    caller_id = vault.ensure_callers(client_id=client.pk, numbers=[number], at=at)[number]
+    of_client = PhoneCode.objects.for_client(client)
+    of_caller = of_client.filter(caller_id=caller_id)
+    if (
+        of_caller.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_NUMBER
+        or of_caller.filter(created_at__gt=at - KEPT_FOR).count() >= A_DAY_A_NUMBER
+        or of_client.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_CLIENT
+    ):
+        return None
+    code = f"{secrets.randbelow(10**6):06}"
+    code_id = uuid.uuid4()
+    PhoneCode.objects.create(
+        pk=code_id,
+        agency_id=client.agency_id,
+        client=client,
+        caller_id=caller_id,
+        digest=_digest(client, code_id, code),
+        created_at=at,
+        expires_at=at + GOOD_FOR,
+    )
+    return code
+
+
+def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Proven:
+    """
+    Prove the number of a challenge by its newest code; a code proves once.
+
+    Called outside any scope: a try counts whether or not it was right.
+
+    :raises StaleChallengeError: the page is too old, or the challenge is none of ours.
+    :raises WrongCodeError: the number is not proven.
+    """
+    with client_scope(agency_id=client.agency_id, client_id=client.pk):
+        number = _number_of(client, challenge, at)
+        proven = _try(client, number, code, at)
+    if proven is None:
+        raise WrongCodeError
+    return proven
+
+
+def _try(client: Client, number: str, code: str, at: datetime) -> Proven | None:
+    caller_id = vault_selectors.find_callers([client.pk], number).get(client.pk)
+    if caller_id is None:
+        return None
+    newest = PhoneCode.objects.for_client(client).filter(caller_id=caller_id).order_by("-created_at").first()
+    if newest is None:
+        return None
+    alive = PhoneCode.objects.filter(pk=newest.pk, used_at__isnull=True, expires_at__gt=at, tries__lt=TRIES)
+    if not alive.update(tries=F("tries") + 1):
+        return None
+    if not secrets.compare_digest(bytes(newest.digest), _digest(client, newest.pk, code)):
+        return None
+    if not PhoneCode.objects.filter(pk=newest.pk, used_at__isnull=True).update(used_at=at):
+        return None
+    added = people.add_callers(client=client, numbers=[number], at=at)
+    return Proven(number, added[number], newest.pk)
+
+
+def _digest(client: Client, code_id: uuid.UUID, code: str) -> bytes:
+    keys = vault_selectors.client_keys(client.pk)
+    return keys.tokens.digest("code", str(code_id), code)
+
+
+def _place(client: Client) -> Place:
+    return Place(client.pk, PhoneCode._meta.db_table, "challenge", client.pk)
+
+
+def _challenge(client: Client, number: str, at: datetime) -> str:
+    plain = json.dumps([number, int((at + _CHALLENGE_FOR).timestamp())]).encode()
+    key = vault.purpose_key(client_id=client.pk, purpose=_PURPOSE, at=at)
+    return base64.urlsafe_b64encode(key.seal(plain, _place(client))).decode()
+
+
+def _number_of(client: Client, challenge: str, at: datetime) -> str:
+    key = vault.purpose_key(client_id=client.pk, purpose=_PURPOSE, at=at)
+    try:
+        number, until = json.loads(key.unseal(base64.urlsafe_b64decode(challenge.encode()), _place(client)))
+    except (SealBrokenError, binascii.Error, ValueError):
+        raise StaleChallengeError from None
+    if at.timestamp() >= until:
+        raise StaleChallengeError
+    return str(number)
+
+
+def number_of(*, client: Client, challenge: str, at: datetime) -> str:
+    """
+    The number that a challenge is about, to send another code there. Enters the client's scope itself.
+
+    :raises StaleChallengeError: the page is too old, or the challenge is none of ours.
+    """
+    with client_scope(agency_id=client.agency_id, client_id=client.pk):
+        return _number_of(client, challenge, at)
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """Remove an agency's codes that no limit looks at any more; returns how many."""
+    with job_scope(agency_id=agency_id):
+        return PhoneCode.objects.filter(agency_id=agency_id, created_at__lte=at - KEPT_FOR).remove()

@@ -1,0 +1,48 @@
+"""
+How often somebody may knock at a public door. Counted in Valkey, which may be away; then the answer is that
+nobody knows, and who asks decides: what protects a person goes through, what could harm one waits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from django.core.cache import caches
+from django.utils.crypto import salted_hmac
+from redis.exceptions import RedisError
+
+from callprivacy.lib.logs import logger
+
+log = logger(__name__)
+
+_SALT: Final = "callprivacy.consent.limits"
+
+
+class Verdict(StrEnum):
+    """Whether there is room: `UNKNOWN` where the count does not answer at once."""
+
+    OPEN = "open"
+    FULL = "full"
+    UNKNOWN = "unknown"
+
+
+def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime) -> Verdict:
+    """
+    Count one more of a kind by somebody, and tell whether it is within `most` in the running period.
+
+    :param what: the kind, such as "form:17" for a client's form.
+    :param who: an address or a number; only a keyed digest of it is kept, for one period.
+    """
+    seconds = int(per.total_seconds())
+    name = salted_hmac(_SALT, f"{what}\n{who}", algorithm="sha256").hexdigest()[:32]
+    key = f"limit:{name}:{int(at.timestamp()) // seconds}"
+    cache = caches["hints"]
+    try:
+        cache.add(key, 0, timeout=seconds)
+        count = cache.incr(key)
+    except (RedisError, OSError, ValueError) as error:
+        log.warning("limit.unknown", what=what, error=type(error).__name__)
+        return Verdict.UNKNOWN
+    return Verdict.OPEN if count <= most else Verdict.FULL
