@@ -51,23 +51,36 @@ def _record(question: Question, rules: Rules) -> Answer:
     ground = _ground(question, rules, begins)
     found = _read(question, ground, call, begins=begins, until=until)
     answer = _answer(question, ground, found)
-    press = found.press
-    undisturbed = found.stop is None and found.end is None and call.recording_started_at is None
-    if not answer.allowed and press is not None and undisturbed:
+    if not answer.allowed and _opens(found, call):
         # Behind a menu the recording begins with the key, so that is the moment which is judged.
-        begins = press.at
+        begins = found.press.at if found.press is not None else begins
         found = _read(question, ground, call, begins=begins, until=until)
         answer = _answer(question, ground, found)
     if not answer.allowed:
         return replace(answer, withheld_from=begins)
-    return _over_the_call(question, ground, found, answer)
+    known = max(begins, call.ended_at or question.at)
+    return _over_the_call(question, ground, found, answer, known)
 
 
-def _over_the_call(question: Question, ground: Ground, found: Standing, answer: Answer) -> Answer:
-    """A recording that was allowed when it began, and what of it is withheld."""
-    cut = found.stop
+def _opens(found: Standing, call: CallSpan) -> bool:
+    """Whether a key on this call opened the recording: nothing is known of an earlier one, and no no came before."""
+    if found.press is None or call.recording_started_at is not None:
+        return False
+    return all(other is None or other.at > found.press.at for other in (found.stop, found.end))
+
+
+def _over_the_call(
+    question: Question, ground: Ground, found: Standing, answer: Answer, known: datetime
+) -> Answer:
+    """
+    A recording that was allowed when it began, and what of it is withheld.
+
+    :param known: up to when the call is looked at: its end, or the moment of the question where none is known. A
+        refusal for this call is looked at in any case: who is asked and says no has said so of the whole call.
+    """
+    cut = found.stop if found.stop is not None and found.stop.at <= known else found.refusal
     end = found.end if found.yes is not None else None
-    if end is not None and (cut is None or end.at < cut.at):
+    if end is not None and end.at <= known and (cut is None or end.at < cut.at):
         alone = replace(found, yes=None)
         if not all(_judge(question, ground, alone)):
             cut = end
@@ -194,6 +207,8 @@ def _evidence(ground: Ground, found: Standing) -> list[str]:
 
 
 def _lacking(ground: Ground, found: Standing) -> str:
+    if ground.written:
+        return words.UNWRITTEN
     if ground.need is Need.EXPRESS:
         return words.NOTICE_ALONE if found.announced or found.posted else words.UNSAID
     return words.POSTED_ALONE if found.posted else words.UNTOLD

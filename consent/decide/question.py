@@ -51,7 +51,7 @@ class CallSpan:
     """
     A call's time.
 
-    :ivar ended_at: None while it is not known; a call under way may be given the present as its end.
+    :ivar ended_at: None while it is not known; then a call is taken to last no more than an hour.
     :ivar announcement: the caller heard at its start that it is recorded, and stayed.
     :ivar recording_started_at: where the recording is known to have begun later than the call (behind our menu).
     """
@@ -68,7 +68,8 @@ class Question:
     """
     May this be done?
 
-    :ivar at: the moment of use. Recording is judged over its call instead, and without one as if it began then.
+    :ivar at: the moment of use. Recording is judged over its call instead, of which `at` is the last known moment as
+        long as its end is not known; without a call it is asked of one that begins at `at`.
     :ivar places: of both sides, all that is known; none at all is an unknown place.
     :ivar events: what the ledger knows of the person at this client, in any order, of any purpose.
     :ivar posted_notice: a sign or page told of the purpose when the call came.

@@ -42,6 +42,7 @@ class Standing:
     :ivar of_this_call: whether that refusal was for this call. :ivar announced: heard on this call, at its outset.
     :ivar heard: the event of it, if there is one. :ivar posted: a notice was there before; :ivar seen: its event.
     :ivar stop: the first refusal or withdrawal after the instant. :ivar end: the first expiry after it.
+    :ivar refusal: the first refusal for this call after it.
     :ivar press: the first key pressed for consent in this call's menu after it.
     :ivar late: a consent that came after it. :ivar unfit: a consent that does not have the form asked for.
     """
@@ -54,6 +55,7 @@ class Standing:
     posted: bool = False
     seen: Event | None = None
     stop: Event | None = None
+    refusal: Event | None = None
     end: Event | None = None
     press: Event | None = None
     late: Event | None = None
@@ -102,10 +104,10 @@ def read(
         mine = event.scope == Scope.THIS_CALL
         if mine and not _belongs(event, call):
             continue
-        is_notice = _is_notice(event, ground)
-        if is_notice or (event.at > begins and event.kind in _GIVING):
+        no_consent = event.kind == EventKind.NOTICED or _is_unfit(event, ground)
+        if no_consent or (event.at > begins and event.kind in _GIVING):
             _take_notice(found, event, call, begins, outset)
-        if is_notice:
+        if no_consent:
             if event.kind in _GIVING:
                 found.unfit = _newest(found.unfit, event)
         elif event.at > begins:
@@ -134,10 +136,8 @@ def _outlasts(yes: Event | None, *others: Event | None) -> bool:
     return all(other is None or other.at < yes.at for other in others)
 
 
-def _is_notice(event: Event, ground: Ground) -> bool:
-    """Whether an event tells the caller and no more: so does a consent that is no express consent where the call is."""
-    if event.kind == EventKind.NOTICED:
-        return True
+def _is_unfit(event: Event, ground: Ground) -> bool:
+    """Whether what was given is no express consent where the call is. It may still show that the caller was told."""
     if event.kind not in _GIVING:
         return False
     said = ground.terms_count if event.basis == Basis.CONTRACT else event.basis == Basis.CONSENT
@@ -168,6 +168,8 @@ def _take_later(found: Standing, event: Event, call: CallSpan | None, *, mine: b
     """What happened after the instant: it ends what stood, or comes too late."""
     if event.kind in _STOPPING:
         found.stop = _first(found.stop, event)
+        if mine and event.kind == EventKind.REFUSED:
+            found.refusal = _first(found.refusal, event)
     elif event.kind in _ENDING:
         found.end = _first(found.end, event)
     else:
@@ -190,7 +192,7 @@ def _take_notice(
     if event.channel in _SPOKEN and event.at <= outset and _belongs(event, call):
         found.announced = True
         found.heard = _newest(found.heard, event)
-    elif event.at <= begins and event.channel != Channel.GPC:
+    elif event.at <= begins and (event.kind == EventKind.NOTICED or event.basis == Basis.NOTICE):
         found.posted = True
         found.seen = _newest(found.seen, event)
 

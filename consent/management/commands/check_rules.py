@@ -1,0 +1,56 @@
+"""Check the rules of the law as files: what is wrong with them, and what nobody has looked at for 90 days."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from consent.law import pack
+
+
+class Command(BaseCommand):
+    help = (
+        "Check the shipped rules, or a pack before it is imported: rows that overlap or leave a gap, places that "
+        "must be answered and are not, missing citations, unknown places and topics, and rows that were not "
+        "checked for 90 days. Each finding is a line on standard error. Exit status 0: nothing was found, 1: "
+        "something was."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "pack", nargs="?", type=Path, metavar="PACK", help="a pack; the shipped rules without it"
+        )
+        parser.add_argument(
+            "--on", type=_day, metavar="DATE", help="the day to check for, like 2026-11-25; today without it"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        on = options["on"] or timezone.now().date()
+        try:
+            raw = options["pack"].read_bytes() if options["pack"] else pack.shipped_text()
+        except OSError as error:
+            raise CommandError(f"{options['pack']} cannot be read: {error.strerror}.") from error
+        version, rules, found = pack.read(raw)
+        found = [*found, *pack.faults(rules), *pack.stale(rules, on)]
+        for fault in found:
+            self.stderr.write(str(fault))
+        unverified = sum(not rule.is_verified for rule in rules)
+        unsigned = sum(not rule.signed_off_by for rule in rules)
+        self.stdout.write(
+            f"Rules {version or 'without a version'} on {on}: {len(rules)} rows, {unverified} not verified yet, "
+            f"{unsigned} not signed off by counsel yet, digest {pack.digest_of(rules)[:16]}; "
+            f"{len(found) or 'no'} finding{'' if len(found) == 1 else 's'}."
+        )
+        if found:
+            sys.exit(1)
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
