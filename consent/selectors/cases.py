@@ -1,0 +1,262 @@
+"""
+What a decision is made from, read for a whole batch of calls at once.
+
+Whatever a call may be, the number of queries is the same: about a dozen for one call or five hundred.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from callprivacy.calls.enums import Outcome
+from callprivacy.calls.models import Call, TrackingNumber
+from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from consent.decide import CallSpan, Event, Question
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.models import ClientStandard, PostedNotice
+from consent.selectors import places, standards
+from consent.selectors.places import Located
+
+_HEALTH: Final = frozenset({Sector.DENTAL})
+_EVENT: Final = (
+    "id, call_digest, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, caller_id"
+)
+# Events of a batch by its calls' references: the ledger names a call by one of them.
+_OF_CALLS: Final = f"""
+    SELECT r.call_id, {", ".join(f"e.{name.strip()}" for name in _EVENT.split(","))}
+    FROM calls_callref r
+    JOIN consent_consentevent e ON e.client_id = r.client_id AND e.call_digest = r.digest
+    WHERE r.client_id = %s AND r.call_id = ANY(%s::uuid[]) AND e.purpose = ANY(%s)
+"""  # noqa: S608  (names of columns)
+_OF_CALLERS: Final = f"""
+    SELECT NULL, {_EVENT} FROM consent_consentevent
+    WHERE client_id = %s AND caller_id = ANY(%s::uuid[]) AND purpose = ANY(%s)
+"""  # noqa: S608  (names of columns)
+# Which calls of the same callers other events name.
+_OTHER_CALLS: Final = """
+    SELECT r.digest, r.call_id FROM calls_call c
+    JOIN calls_callref r ON r.client_id = c.client_id AND r.call_id = c.id
+    WHERE c.client_id = %s AND c.caller_id = ANY(%s::uuid[])
+"""
+_MENUS: Final = """
+    SELECT r.call_id, min(m.recording_from)
+    FROM calls_callref r
+    JOIN consent_menusession m ON m.client_id = r.client_id AND m.call_digest = r.digest
+    WHERE r.client_id = %s AND r.call_id = ANY(%s::uuid[]) AND m.recording_from IS NOT NULL
+    GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call as the engine is asked about it, and every piece of evidence of where it is."""
+
+    call: Call
+    question: Question
+    places: tuple[Located, ...]
+
+
+def calls_for(client: Client, call_ids: Collection[uuid.UUID]) -> list[Call]:
+    """Calls of a client with what `cases` needs of them; one query."""
+    rows = Call.objects.for_client(client).filter(pk__in=list(call_ids))
+    return list(rows.select_related("caller", "tracking_number").order_by("pk"))
+
+
+def cases(client: Client, calls: Sequence[Call], purpose: Purpose, *, at: datetime) -> list[Case]:
+    """
+    The questions of a batch of calls of one client, in their order.
+
+    Recording is asked over the call, by the standard of then; everything else at `at`, by the standard of now.
+    Calls come with their caller and tracking number (`calls_for`).
+    """
+    return asked(client, calls, [purpose], at=at)[purpose] if calls else []
+
+
+def asked(
+    client: Client, calls: Sequence[Call], purposes: Collection[Purpose], *, at: datetime
+) -> dict[Purpose, list[Case]]:
+    """The questions of a batch for several purposes, of one reading."""
+    found: dict[Purpose, list[Case]] = {purpose: [] for purpose in purposes}
+    if not calls:
+        return found
+    batch = _Batch(client, calls, purposes, at)
+    for call in calls:
+        located = places.places_of(call, batch.places)
+        for purpose, of_purpose in found.items():
+            of_purpose.append(Case(call, batch.question(call, purpose, located), located))
+    return found
+
+
+class _Batch:
+    """What is known of a batch's calls. Read once, then asked call by call."""
+
+    def __init__(
+        self, client: Client, calls: Sequence[Call], purposes: Collection[Purpose], at: datetime
+    ) -> None:
+        self.client, self.at = client, at
+        self.zone = ZoneInfo(client.time_zone)
+        call_ids = [call.pk for call in calls]
+        callers = sorted({call.caller_id for call in calls if call.caller_id is not None})
+        self.places = places.known_of(client, callers)
+        self.health = client.sector in _HEALTH
+        self.standards = _Standards(client, at)
+        self.posted = list(PostedNotice.objects.for_client(client).select_related("version__notice"))
+        self.menus = dict(_fetch(_MENUS, client.pk, call_ids))
+        self.declared = declared_by(client) if Purpose.MEASURE in purposes else Basis.LEGITIMATE_INTERESTS
+        self._read_events(call_ids, callers, [purpose.value for purpose in purposes])
+
+    def _read_events(
+        self, call_ids: Sequence[uuid.UUID], callers: Sequence[uuid.UUID], purposes: list[str]
+    ) -> None:
+        self.of_call: dict[uuid.UUID, dict[uuid.UUID, Event]] = defaultdict(dict)
+        self.of_caller: dict[uuid.UUID, list[Event]] = defaultdict(list)
+        for row in _fetch(_OF_CALLS, self.client.pk, call_ids, purposes):
+            self.of_call[row[0]][row[1]] = _event(row, call_id=row[0])
+        rows = _fetch(_OF_CALLERS, self.client.pk, callers, purposes) if callers else []
+        named: dict[bytes, uuid.UUID] = {}
+        if any(row[2] is not None for row in rows):
+            named = {
+                bytes(digest): call_id for digest, call_id in _fetch(_OTHER_CALLS, self.client.pk, callers)
+            }
+        for row in rows:
+            call_id = None if row[2] is None else named.get(bytes(row[2]))
+            self.of_caller[row[11]].append(_event(row, call_id=call_id))
+        on = self.at.astimezone(self.zone).date()
+        for caller_id, refused in vault.suppressed_callers(self.client.pk, callers, on=on).items():
+            self.of_caller[caller_id] += [
+                _refused(purpose, since) for purpose, since in refused.items() if purpose in purposes
+            ]
+
+    def question(self, call: Call, purpose: Purpose, located: Sequence[Located]) -> Question:
+        started_at = call.started_at
+        ended_at = None
+        if call.seconds is not None and call.outcome != Outcome.UNDERWAY:
+            ended_at = started_at + timedelta(seconds=call.seconds)
+        day = started_at.astimezone(self.zone).date()
+        own = self.of_call.get(call.pk, {})
+        others = self.of_caller.get(call.caller_id, []) if call.caller_id is not None else []
+        return Question(
+            purpose=purpose,
+            at=self.at,
+            call=CallSpan(
+                started_at=started_at,
+                ended_at=ended_at,
+                announcement=is_announced(call.tracking_number, day),
+                call_id=call.pk,
+                recording_started_at=self.menus.get(call.pk),
+            ),
+            places=places.that_count(located),
+            events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
+            posted_notice=any(_hangs(notice, call, purpose, day) for notice in self.posted),
+            standard=self.standards.of(started_at if purpose is Purpose.RECORD else self.at),
+            health=self.health,
+            declared=self.declared,
+        )
+
+
+class _Standards:
+    """
+    What a client asked of itself at each instant.
+
+    A recording is judged by what counted when its call began, so that a choice that expires or is raised makes nobody
+    destroy what was right then. Calls that came before the client chose anything take what it chose first.
+    """
+
+    def __init__(self, client: Client, at: datetime) -> None:
+        self.client = client
+        self.rows = list(ClientStandard.objects.for_client(client).order_by("chosen_at", "pk"))
+        self.now = at
+
+    def of(self, instant: datetime) -> Standard:
+        if not self.rows:
+            return Standard.EXPRESS
+        instant = max(instant, self.rows[0].chosen_at)
+        for row in reversed(self.rows):
+            if row.chosen_at <= instant and (row.ended_at is None or instant < row.ended_at):
+                is_over = (
+                    row.expires_on is not None and standards.today_at(self.client, instant) >= row.expires_on
+                )
+                return Standard.EXPRESS if is_over else Standard(row.standard)
+        return Standard.EXPRESS
+
+
+def declared_by(client: Client) -> Basis:
+    """On what a client rests measuring its calls; its legitimate interests where it has declared nothing yet."""
+    declaration = standards.declaration_of(client)
+    return Basis.LEGITIMATE_INTERESTS if declaration is None else Basis(declaration.basis)
+
+
+def is_announced(number: TrackingNumber | None, day: date) -> bool:
+    """Whether calls to a number began with its announcement on a day; without a date nobody knows since when."""
+    return (
+        number is not None
+        and bool(number.announcement.strip())
+        and number.announced_from is not None
+        and number.announced_from <= day
+    )
+
+
+def _hangs(notice: PostedNotice, call: Call, purpose: Purpose, day: date) -> bool:
+    """Whether a posted notice told of a purpose when the call came: for its number or all, on that day."""
+    if notice.tracking_number_id not in {None, call.tracking_number_id}:
+        return False
+    if not notice.from_on <= day or (notice.to_on is not None and notice.to_on <= day):
+        return False
+    return notice.version is None or purpose in notice.version.notice.purposes
+
+
+def _fetch(
+    statement: str, client_id: int, ids: Collection[uuid.UUID], purposes: list[str] | None = None
+) -> list[Any]:
+    """Rows of one statement; ids go as one text, since a list of hundreds takes the driver much longer."""
+    array = "{" + ",".join([one.hex for one in ids]) + "}"
+    values: list[Any] = [client_id, array]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values if purposes is None else [*values, purposes])
+        return list(cursor.fetchall())
+
+
+_PURPOSES: Final[Mapping[str, Purpose]] = {word.value: word for word in Purpose}
+_KINDS: Final[Mapping[str, EventKind]] = {word.value: word for word in EventKind}
+_BASES: Final[Mapping[str, Basis]] = {word.value: word for word in Basis}
+_CHANNELS: Final[Mapping[str, Channel]] = {word.value: word for word in Channel}
+_SCOPES: Final[Mapping[str, Scope]] = {word.value: word for word in Scope}
+_STRENGTHS: Final[Mapping[str, Strength]] = {word.value: word for word in Strength}
+
+
+def _event(row: Any, *, call_id: uuid.UUID | None) -> Event:
+    _, identity, _, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, _ = row
+    return Event(
+        purpose=_PURPOSES[purpose],
+        kind=_KINDS[kind],
+        basis=_BASES[basis],
+        channel=_CHANNELS[channel],
+        scope=_SCOPES[scope],
+        at=happened_at,
+        strength=_STRENGTHS[strength],
+        id=identity,
+        recorded_at=recorded_at,
+        call_id=call_id,
+    )
+
+
+def _refused(purpose: str, since: datetime) -> Event:
+    """The no of a number, which outlives the ledger of an erased person, as the engine reads it."""
+    return Event(
+        purpose=_PURPOSES[purpose],
+        kind=EventKind.WITHDRAWN,
+        basis=Basis.CONSENT,
+        channel=Channel.OFFICER,
+        scope=Scope.STANDING,
+        at=since,
+    )

@@ -1,0 +1,128 @@
+"""
+Where the two sides of a call are, and how that is known.
+
+Of the caller the best evidence counts: an address, then what the tracker says, then the number's area code; what was
+not used is kept beside it. Of those who answer: the site that the tracking number names, then the client's default
+site, then everywhere the client does business. Where nothing is known, that is said, and the law takes it as unknown.
+
+A tracker that says what the area code says may have looked nowhere else, so it counts as the area code.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from callprivacy.calls.models import Call
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Place as Business
+from consent import decide
+from consent.models import CallerPlace
+from consent.selectors import sites
+from consent.selectors.sites import Sites
+
+CALLER: Final = "caller"
+SITE: Final = "site"
+
+ADDRESS: Final = "address"
+TRACKER: Final = "tracker"
+AREA_CODE: Final = "area_code"
+
+WORDS: Final = {
+    ADDRESS: "by an address",
+    TRACKER: "as the tracker says",
+    AREA_CODE: "by the area code",
+    "site": "the site that answers",
+    "office": "where the client does business",
+}
+"""What each kind of evidence is called in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """
+    One piece of evidence of where a side is.
+
+    :ivar side: of the caller, or of those who answer. :ivar counts: whether the decision looked at it.
+    """
+
+    country: str
+    region: str
+    evidence: str
+    side: str
+    counts: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """As a decision keeps it."""
+        return {
+            "country": self.country,
+            "region": self.region,
+            "evidence": self.evidence,
+            "side": self.side,
+            "counts": self.counts,
+        }
+
+    @property
+    def place(self) -> decide.Place:
+        """As the engine is asked."""
+        return decide.Place(self.country, self.region, self.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of places at one client for a batch of calls."""
+
+    sites: Sites
+    business: tuple[Located, ...]
+    addresses: Mapping[uuid.UUID, tuple[str, str]]
+
+
+def known_of(client: Client, caller_ids: Iterable[uuid.UUID]) -> Known:
+    """Read what places are known at a client, and the addresses of these callers; three queries."""
+    business = Business.objects.for_client(client).order_by("country", "region")
+    rows = CallerPlace.objects.for_client(client).filter(caller_id__in=list(caller_ids))
+    return Known(
+        sites=sites.sites_by_name(client),
+        business=tuple(
+            Located(country, region, "office", SITE)
+            for country, region in business.values_list("country", "region")
+        ),
+        addresses={row[0]: (row[1], row[2]) for row in rows.values_list("caller_id", "country", "region")},
+    )
+
+
+def places_of(call: Call, known: Known) -> tuple[Located, ...]:
+    """Both sides of a call, whose caller and tracking number are loaded; the caller's best evidence first."""
+    return (*_of_caller(call, known), *_of_site(call, known))
+
+
+def that_count(located: Sequence[Located]) -> tuple[decide.Place, ...]:
+    """The places that the engine is asked with."""
+    return tuple(one.place for one in located if one.counts)
+
+
+def _of_caller(call: Call, known: Known) -> list[Located]:
+    caller = call.caller
+    said = (call.country, call.region)
+    by_number = (caller.country, caller.region) if caller is not None else ("", "")
+    found: list[tuple[tuple[str, str], str]] = []
+    if call.caller_id is not None and call.caller_id in known.addresses:
+        found.append((known.addresses[call.caller_id], ADDRESS))
+    if said[0] and said != by_number:
+        found.append((said, TRACKER))
+    if by_number[0]:
+        found.append((by_number, AREA_CODE))
+    return [
+        Located(country, region, evidence, CALLER, counts=number == 0)
+        for number, ((country, region), evidence) in enumerate(found)
+    ]
+
+
+def _of_site(call: Call, known: Known) -> tuple[Located, ...]:
+    number = call.tracking_number
+    site = known.sites.of_number("" if number is None else number.target_site)
+    if site is not None:
+        return (Located(site.country, site.region, "site", SITE),)
+    return known.business or (Located("", "", "site", SITE),)
