@@ -61,3 +61,29 @@ class RevealReason(models.TextChoices):
     FRAUD = "fraud", "Suspected fraud or abuse"
     QUALITY = "quality", "Check a connection's data"
     LEGAL = "legal", "Legal claim or authority"
+
+
+class PressPurpose(models.TextChoices):
+    """What a pressed key may be about. The ledger's own words, which stand above this room; a test holds them equal."""
+
+    MEASURE = "measure", "Track and count"
+    RECORD = "record", "Record"
+    REVIEW = "review", "Play, read, listen live"
+    ANALYSE = "analyse", "Analyse the content"
+    CONTACT = "contact", "Contact"
+    SHARE = "share", "Share or sell"
+
+
+class PressKind(models.TextChoices):
+    """What a pressed key may say."""
+
+    WITHDRAWN = "withdrawn", "takes consent back"
+    REFUSED = "refused", "says no"
+    GIVEN = "given", "agrees"
+
+
+class PressScope(models.TextChoices):
+    """How far it reaches."""
+
+    THIS_CALL = "this_call", "This call"
+    STANDING = "standing", "Until the caller says otherwise"

@@ -41,6 +41,11 @@ urlpatterns: list[URLPattern] = [
         name="connection",
     ),
     path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/presses/",
+        connections.map_presses,
+        name="map_presses",
+    ),
+    path(
         "clients/<slug:slug>/connections/<uuid:connection_id>/rotate/",
         connections.rotate_secret,
         name="rotate_secret",

@@ -58,8 +58,16 @@ def the_connection(cast: Cast) -> Connection:
 
 # --- Who may --------------------------------------------------------------------------------------------
 
-READ = ("", "new/", "rejected/", "rejected/discard/", "{c}/", "{c}/rotate/", "{c}/close/")
-WRITE = ("new/", "rejected/retry/", "rejected/discard/", "{c}/rotate/", "{c}/close/", "{c}/open/")
+READ = ("", "new/", "rejected/", "rejected/discard/", "{c}/", "{c}/presses/", "{c}/rotate/", "{c}/close/")
+WRITE = (
+    "new/",
+    "rejected/retry/",
+    "rejected/discard/",
+    "{c}/presses/",
+    "{c}/rotate/",
+    "{c}/close/",
+    "{c}/open/",
+)
 
 
 @pytest.fixture
@@ -114,7 +122,7 @@ def test_a_connection_of_another_client_is_not_found_here(cast: Cast) -> None:
     browser = browse(cast.carol)
 
     for person in (browser, browse(cast.alice)):
-        for path in ("", "rotate/", "close/"):
+        for path in ("", "presses/", "rotate/", "close/"):
             assert person.get(f"/clients/dentist/connections/{other.pk}/{path}").status_code == 404
         assert person.post(f"/clients/dentist/connections/{other.pk}/close/").status_code == 404
         assert person.get(f"/clients/dentist/numbers/{number.pk}/").status_code == 404

@@ -11,7 +11,7 @@ from django import forms
 from django.utils import timezone
 
 from callprivacy.calls.models import TrackingNumber
-from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.providers import PROVIDERS, TRACKERS
 from callprivacy.lib import phone
 
 _SECRET = re.compile(r"[!-~]{16,200}").fullmatch
@@ -28,8 +28,22 @@ def _clean_secret(raw: str) -> str:
     return secret
 
 
-def _secret_field(label: str, help_text: str) -> forms.CharField:
-    return forms.CharField(
+def _required() -> str:
+    raise forms.ValidationError("This field is required: without it nothing that arrives is believed.")
+
+
+class _AskedOfSigners(forms.CharField):
+    """A secret that a tracker which signs nothing does not have; `ConnectionForm.clean` knows which one it is."""
+
+    def validate(self, value: Any) -> None:
+        if value:
+            super().validate(value)
+
+
+def _secret_field(
+    label: str, help_text: str, *, field: type[forms.CharField] = forms.CharField
+) -> forms.CharField:
+    return field(
         label=label,
         max_length=400,
         help_text=help_text,
@@ -40,20 +54,30 @@ def _secret_field(label: str, help_text: str) -> forms.CharField:
 class ConnectionForm(forms.Form):
     """A new connection: which tracker, what it is called here, and what it signs with."""
 
-    provider = forms.ChoiceField(
-        label="Tracker", choices=[(provider.name, provider.title) for provider in PROVIDERS.values()]
-    )
+    provider = forms.ChoiceField(label="Tracker", choices=list(TRACKERS.items()))
     name = forms.CharField(
         label="Name", max_length=120, help_text="As your team calls it, for example “CallRail, main company”."
     )
     secret = _secret_field(
         "Signing key or auth token",
         "CallRail: the signing key of this company, under Integrations, Webhooks. Twilio: the auth token of "
-        "the account or subaccount whose calls these are. It is kept sealed and never shown again.",
+        "the account or subaccount whose calls these are. CallTrackingMetrics: the secret key of the account. "
+        "Invoca signs nothing and its calls come by files: leave it empty. It is kept sealed and never shown again.",
+        field=_AskedOfSigners,
     )
+    use_required_attribute = False  # a browser would not let the form of a tracker without a secret go
 
-    def clean_secret(self) -> str:
-        return _clean_secret(self.cleaned_data["secret"])
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        provider, secret = cleaned.get("provider"), cleaned.get("secret", "")
+        if provider in PROVIDERS:
+            try:
+                cleaned["secret"] = _clean_secret(secret) if secret else _required()
+            except forms.ValidationError as error:
+                self.add_error("secret", error)
+        elif provider and secret:
+            self.add_error("secret", "This tracker signs nothing, so there is nothing to enter here.")
+        return cleaned
 
 
 class RotationForm(forms.Form):
@@ -188,7 +212,7 @@ class NewNumberForm(NumberForm):
         required=False,
         choices=[
             ("", "Not known yet"),
-            *((provider.name, provider.title) for provider in PROVIDERS.values()),
+            *TRACKERS.items(),
         ],
     )
     field_order = ("number", "provider")

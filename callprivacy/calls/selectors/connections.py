@@ -1,17 +1,19 @@
-"""A client's ways in and numbers as its page shows them."""
+"""A client's ways in and numbers as its page shows them, and what a connection says that pressed keys mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, Min, Q
 
-from callprivacy.calls.enums import InboxState
-from callprivacy.calls.models import Connection, ConnectionSecret, Inbox, TrackingNumber
-from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.enums import InboxState, PressKind, PressPurpose, PressScope
+from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox, TrackingNumber
+from callprivacy.calls.providers import FORMATS, PROVIDERS, TRACKERS, capabilities
+from callprivacy.calls.providers.base import Capabilities
 from callprivacy.tenancy.models import Client
 
 NUMBERS_A_PAGE = 50
@@ -27,6 +29,11 @@ class ConnectionState:
     rejected: int
 
     @property
+    def calls_us(self) -> bool:
+        """Whether the tracker tells us of calls by itself."""
+        return calls_us(self.connection.provider)
+
+    @property
     def error_percent(self) -> float | None:
         """Of a hundred events, how many could not be read; None before the first."""
         if not self.connection.events:
@@ -36,7 +43,12 @@ class ConnectionState:
 
 def title_of(provider: str) -> str:
     """A provider's name as a person reads it."""
-    return PROVIDERS[provider].title if provider in PROVIDERS else provider.capitalize()
+    return TRACKERS.get(provider, provider.capitalize())
+
+
+def calls_us(provider: str) -> bool:
+    """Whether a tracker tells us of calls by itself; the others' come by files."""
+    return provider in PROVIDERS
 
 
 def connections_of(client: Client) -> list[ConnectionState]:
@@ -68,6 +80,130 @@ def active_secrets(connection: Connection, *, at: datetime) -> Sequence[Connecti
     counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
     rows = ConnectionSecret.objects.filter(counting, client_id=connection.client_id, connection=connection)
     return list(rows.defer("secret").order_by("-created_at", "-id"))
+
+
+# --- What a tracker lets us do ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """One thing that a tracker lets us do at its side or does not, and what follows, in plain words."""
+
+    title: str
+    is_there: bool
+    words: str
+
+
+_ABILITIES = (
+    (
+        "gates_before",
+        "Hold the recording back until the caller agrees",
+        "Our telephone menu answers first, and the recording starts after key 1.",
+        "Where recording is on it starts with the call. Turn it off there, or move the number to our menu.",
+    ),
+    (
+        "stops_mid_call",
+        "Stop a recording that runs",
+        "A withdrawal during the call can stop it at once.",
+        "What is recorded after a withdrawal is withheld here, and has to be deleted there.",
+    ),
+    (
+        "deletes_after",
+        "Delete a recording afterwards",
+        "It can be asked for without a person, and the answer is kept as a receipt.",
+        "A person has to ask its support; the ticket is drafted here, and its answer kept.",
+    ),
+    (
+        "redacts",
+        "Take the person out of its record of a call",
+        "Number, name, recording and text go there for good, and what it redacts is taken out here as well.",
+        "A person has to ask its support.",
+    ),
+)
+
+
+def abilities_of(provider: str) -> list[Ability]:
+    """What a tracker can, one after the other."""
+    can: Capabilities = capabilities(provider)
+    return [
+        Ability(title, getattr(can, name), yes if getattr(can, name) else no)
+        for name, title, yes, no in _ABILITIES
+    ]
+
+
+def columns_read(provider: str) -> list[str]:
+    """The columns that are read of a tracker's files, as its interface names them; the others need not leave it."""
+    layout = FORMATS.get(provider)
+    if layout is None:
+        return []
+    names = [names[0] for names in (*layout.also.values(), *layout.columns.values())]
+    return list(dict.fromkeys(names))
+
+
+# --- What pressed keys mean ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PressRule:
+    """
+    What a key says when it was pressed on a call of a connection.
+
+    :ivar name: of the menu, or of the key where the tracker names it; "" for any.
+    :ivar value: up to four digits, `*` or `#`; "" for any, or where the tracker names the key alone.
+    :ivar purposes: `kind`, `scope`: the ledger's words.
+    """
+
+    name: str
+    value: str
+    purposes: tuple[str, ...]
+    kind: str
+    scope: str
+
+    def covers(self, name: str, value: str) -> bool:
+        """Whether this press is meant; names are the same in any case of letters."""
+        same_name = not self.name or self.name.casefold() == name.casefold()
+        return same_name and (not self.value or self.value == value)
+
+    @property
+    def purpose_words(self) -> str:
+        """Its purposes as a person reads them."""
+        return ", ".join(PressPurpose(purpose).label for purpose in self.purposes)
+
+    @property
+    def kind_words(self) -> str:
+        """What it says, as a person reads it."""
+        return str(PressKind(self.kind).label)
+
+    @property
+    def scope_words(self) -> str:
+        """How far it reaches, as a person reads it."""
+        return str(PressScope(self.scope).label)
+
+
+def press_rules(connection: Connection) -> tuple[PressRule, ...]:
+    """What a connection's `mapping` says that keys mean; none: whatever was pressed means nothing."""
+    return tuple(
+        PressRule(row["name"], row["value"], tuple(row["purpose"]), row["kind"], row["scope"])
+        for row in connection.mapping.get("presses", ())
+    )
+
+
+def rules_for(rules: Iterable[PressRule], *, name: str, value: str) -> list[PressRule]:
+    """The rules that a press meets, all of them."""
+    return [rule for rule in rules if rule.covers(name, value)]
+
+
+def pressed_lately(
+    connection: Connection, *, looked_at: int = 500, limit: int = 12
+) -> list[tuple[str, str, int]]:
+    """(name, key, how often) among the client's newest presses that came by this connection, the most usual first."""
+    rows = CallPress.objects.filter(client_id=connection.client_id).order_by("-call_id")
+    found = rows.values_list("name", "value", "call__connection_id")[:looked_at]
+    counts = Counter((name, value) for name, value, by in found if by == connection.pk)
+    return [(name, value, count) for (name, value), count in counts.most_common(limit)]
+
+
+# --- Numbers ------------------------------------------------------------------------------------------------
 
 
 def numbers_page(

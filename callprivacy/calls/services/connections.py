@@ -1,8 +1,11 @@
-"""Trackers' ways in, as people set them up: made, given another secret, closed and opened again."""
+"""
+Trackers' ways in, as people set them up: made, given another secret, told what keys mean, closed and opened again.
+"""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,6 +13,7 @@ from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
@@ -22,7 +26,10 @@ def create_connection(
     """
     Open a way in for a tracker, with the key that its url will carry.
 
-    :param secret: what the vendor signs with: CallRail's signing key, Twilio's auth token.
+    One whose calls come by files has no url: its key opens nothing, and it has no secret.
+
+    :param secret: what the vendor signs with: CallRail's signing key, Twilio's auth token, the secret key of
+        CallTrackingMetrics.
     """
     connection = Connection.objects.create(
         agency_id=client.agency_id,
@@ -32,10 +39,11 @@ def create_connection(
         key=secrets.token_urlsafe(24),
         created_at=at,
     )
-    PublicKey.objects.create(
-        key=connection.key, purpose=KeyPurpose.HOOK, agency_id=client.agency_id, client_id=client.pk
-    )
-    _add_secret(connection, secret, at)
+    if calls_us(provider):
+        PublicKey.objects.create(
+            key=connection.key, purpose=KeyPurpose.HOOK, agency_id=client.agency_id, client_id=client.pk
+        )
+        _add_secret(connection, secret, at)
     audit.record("connection.created", subject=connection, by=by, at=at, provider=provider)
     return connection
 
@@ -92,3 +100,24 @@ def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
     if opened:
         audit.record("connection.reactivated", subject=connection, by=by, at=at)
     return opened > 0
+
+
+@transaction.atomic
+def map_presses(*, connection: Connection, rules: Sequence[PressRule], by: Actor, at: datetime) -> bool:
+    """Say what keys mean that callers press, in place of what was said before; returns whether anything changed."""
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if press_rules(row) == tuple(rules):
+        return False
+    row.mapping["presses"] = [
+        {
+            "name": rule.name,
+            "value": rule.value,
+            "purpose": list(rule.purposes),
+            "kind": rule.kind,
+            "scope": rule.scope,
+        }
+        for rule in rules
+    ]
+    row.save(update_fields=["mapping"])
+    audit.record("connection.presses_mapped", subject=row, by=by, at=at, rules=len(rules))
+    return True

@@ -1,4 +1,6 @@
-"""The client's tab "Numbers and connections": ways in, their secrets, and what could not be read."""
+"""
+The client's tab "Numbers and connections": ways in, their secrets, what pressed keys mean, what could not be read.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
+from callprivacy.calls.forms.presses import press_rows
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.services import connections, inbox
@@ -76,9 +79,15 @@ def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
             by=request.actor,
             at=request.at,
         )
-        messages.success(request, "The connection is open. Paste its address at the tracker, as below.")
+        messages.success(request, _opened(connection))
         return redirect("calls:connection", client.slug, connection.pk)
     return render(request, "calls/connection_new.html", _context(client, form=form))
+
+
+def _opened(connection: Connection) -> str:
+    if selectors.calls_us(connection.provider):
+        return "The connection is open. Paste its address at the tracker, as below."
+    return "The connection is there. Bring its calls by a file, as below."
 
 
 @require_safe
@@ -86,14 +95,46 @@ def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
 def show_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """One connection: its address, what to set at the vendor, its secrets and how it is doing."""
     connection = _find(client, connection_id)
+    calls_us = selectors.calls_us(connection.provider)
     context = _context(
         client,
         state=selectors.state_of(connection),
         connection=connection,
-        address=_address(connection),
+        calls_us=calls_us,
+        address=_address(connection) if calls_us else "",
+        columns=",".join(selectors.columns_read(connection.provider)),
         secrets=selectors.active_secrets(connection, at=request.at),
+        abilities=selectors.abilities_of(connection.provider),
+        rules=selectors.press_rules(connection),
     )
     return render(request, "calls/connection.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Say what keys mean that callers press in the tracker's menu."""
+    connection = _find(client, connection_id)
+    rows = press_rows(request.POST or None, rules=selectors.press_rules(connection))
+    if request.method == "POST" and rows.is_valid():
+        rules = rows.rules()
+        connections.map_presses(connection=connection, rules=rules, by=request.actor, at=request.at)
+        messages.success(request, _mapped(len(rules)))
+        return redirect("calls:connection", client.slug, connection.pk)
+    context = _context(
+        client,
+        connection=connection,
+        rows=rows,
+        provider_title=selectors.title_of(connection.provider),
+        pressed=selectors.pressed_lately(connection),
+    )
+    return render(request, "calls/connection_presses.html", context)
+
+
+def _mapped(count: int) -> str:
+    if not count:
+        return "Saved. Whatever callers press changes nothing."
+    return "Saved. One key has a meaning." if count == 1 else f"Saved. {count} keys have a meaning."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -101,6 +142,8 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
 def rotate_secret(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Give a connection a new secret, with an overlap."""
     connection = _find(client, connection_id)
+    if not selectors.calls_us(connection.provider):
+        raise Http404
     form = RotationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         connections.rotate_secret(
