@@ -1,0 +1,113 @@
+"""
+The rules of `grammar.toml`, compiled: meanings are characters, a rule is a regular expression over them.
+
+No expression begins with a repetition and every repetition is bounded, so that the time to look at a reply grows with its
+length and no faster.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from consent.replies import lexicon
+
+_NAME: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*(?:_[a-z](?![a-z]))?")
+_ONE: Final = "(?:[\ue000-\uf8ffx]|\\[[\ue000-\uf8ffx]+\\])"
+_ALTERNATIVES: Final = re.compile(f"\\(\\?:({_ONE}(?:\\|{_ONE})*)\\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way of saying something."""
+
+    id: str
+    label: str
+    why: str
+    purposes: str
+    may_be_negated: bool
+    may_be_doubted: bool
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What beside a withdrawal makes it doubtful."""
+
+    where: str
+    why: str
+    only: str
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """All of it."""
+
+    rules: tuple[Rule, ...]
+    doubts: tuple[Doubt, ...]
+    negates: frozenset[str]
+    """Meanings that turn what follows around."""
+    passes: frozenset[str]
+    """Meanings that may stand between such a one and what it turns around."""
+
+
+@cache
+def load() -> Grammar:
+    """Read and compile the grammar."""
+    data = tomllib.loads(Path(__file__).with_name("grammar.toml").read_text(encoding="utf-8"))
+    macros = data["macro"]
+    rules = tuple(
+        Rule(
+            id=rule["id"],
+            label=rule["label"],
+            why=rule["why"],
+            purposes=rule.get("purposes", "deeds"),
+            may_be_negated=rule.get("negated", "doubt") == "doubt",
+            may_be_doubted=rule.get("doubt", True),
+            pattern=compiled(rule["pattern"], macros),
+        )
+        for rule in data["rule"]
+    )
+    doubts = tuple(
+        Doubt(doubt["where"], doubt["why"], doubt.get("only", ""), compiled(doubt["pattern"], macros))
+        for doubt in data["doubt"]
+    )
+    negates, passes = (frozenset(_expanded(name, macros)) - set("[]") for name in ("NEGATES", "PASSES"))
+    return Grammar(rules, doubts, negates, passes)
+
+
+def compiled(pattern: str, macros: dict[str, str]) -> re.Pattern[str]:
+    """A regular expression over the characters of meanings."""
+    return re.compile(_expanded(pattern, macros))
+
+
+def _expanded(pattern: str, macros: dict[str, str]) -> str:
+    known = lexicon.codes()
+
+    def _put(found: re.Match[str]) -> str:
+        name = found.group()
+        if name in macros:
+            return f"(?:{_expanded(macros[name], macros)})"
+        if name in known:
+            return known[name]
+        raise ValueError(f"The grammar names {name}, which is neither a meaning nor a macro.")
+
+    return _as_classes(_NAME.sub(_put, pattern).replace(" ", ""))
+
+
+def _as_classes(text: str) -> str:
+    """Write every choice between single meanings as a class, which is faster and cannot backtrack."""
+    before = ""
+    while before != text:
+        before = text
+        text = _ALTERNATIVES.sub(lambda found: f"[{_letters(found.group(1))}]", text)
+    return text
+
+
+def _letters(alternatives: str) -> str:
+    return "".join(dict.fromkeys(letter for letter in alternatives if letter not in "[]|"))

@@ -1,0 +1,85 @@
+"""
+Slips of the finger: which known word an unknown one was meant to be.
+
+Only words that matter are guessed at, only one slip away (two where they are long), and never from a word that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from consent.replies import normal
+
+_SHORT: Final = 5
+_LONG: Final = 9
+
+
+def guesses(word: str) -> Iterator[str]:
+    """Known words that `word` may have been meant to be, the surest first."""
+    yield from dict.fromkeys(normal.shrink(word))
+    if not word.isalpha():
+        if any(letter.isalpha() for letter in word):
+            yield normal.unleet(word)
+        return
+    if len(word) >= _SHORT and word not in _exist():
+        targets = _targets()
+        for shorter in (word, *_without_one(word)):
+            for target in targets.get(shorter, ()):
+                if target[0] == word[0] and is_slip(word, target):
+                    yield target
+
+
+def is_stop(word: str) -> bool:
+    """Whether a word that stands alone is STOP with one slip."""
+    return 2 < len(word) < 6 and word not in _exist() and _distance(word, "stop", 1) == 1
+
+
+def is_slip(word: str, target: str) -> bool:
+    """Whether one letter is missing, doubled, wrong or swapped; two such slips in a long word."""
+    allowed = 2 if min(len(word), len(target)) >= _LONG else 1
+    return _distance(word, target, allowed) <= allowed
+
+
+def _distance(one: str, other: str, allowed: int) -> int:
+    """Damerau's distance of two words (optimal alignment), at least `allowed` + 1 where it is more."""
+    if abs(len(one) - len(other)) > allowed:
+        return allowed + 1
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        now = [row]
+        for column, wanted in enumerate(other, 1):
+            cost = min(last[column] + 1, now[-1] + 1, last[column - 1] + (letter != wanted))
+            swapped = row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == wanted
+            now.append(min(cost, before[column - 2] + 1) if swapped else cost)
+        before, last = last, now
+    return last[-1]
+
+
+def _without_one(word: str) -> Iterator[str]:
+    for place in range(len(word)):
+        yield word[:place] + word[place + 1 :]
+
+
+@cache
+def _targets() -> dict[str, tuple[str, ...]]:
+    """Each word that is guessed at, under itself and under itself less one letter."""
+    found: dict[str, list[str]] = {}
+    for target in _lines("guessed.txt"):
+        for key in (target, *_without_one(target)):
+            if target not in (group := found.setdefault(key, [])):
+                group.append(target)
+    return {key: tuple(group) for key, group in found.items()}
+
+
+@cache
+def _exist() -> frozenset[str]:
+    return frozenset(_lines("exist.txt"))
+
+
+def _lines(name: str) -> list[str]:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
