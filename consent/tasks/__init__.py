@@ -1,3 +1,5 @@
 """Tasks of consent; the worker finds those named here."""
 
-__all__: list[str] = []
+from consent.tasks import menu_calls, web
+
+__all__ = ["menu_calls", "web"]
