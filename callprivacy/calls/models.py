@@ -214,7 +214,12 @@ class CallQuerySet(ScopedQuerySet["Call"]):
 
 
 class Call(ClientOwned):
-    """One call of one client, by the allowed fields alone. `on_hold`: it may not be erased, whatever is due."""
+    """
+    One call of one client, by the allowed fields alone.
+
+    `on_hold`: it may not be erased, whatever is due. `redact_due_at`: since when its tracker has taken the person out,
+    while ours waits for the hold to end.
+    """
 
     id = models.UUIDField(primary_key=True)
     caller = models.ForeignKey(Caller, models.PROTECT, null=True, db_constraint=False, related_name="calls")
@@ -250,6 +255,7 @@ class Call(ClientOwned):
     sequence = models.BigIntegerField(default=-1)
     received_at = models.DateTimeField()
     on_hold = models.BooleanField(default=False, db_default=False)
+    redact_due_at = models.DateTimeField(null=True)
 
     objects = models.Manager.from_queryset(CallQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -269,6 +275,11 @@ class Call(ClientOwned):
         indexes = (
             models.Index(fields=["client", "source", "id"], name="calls_call_by_source"),
             models.Index(fields=["client", "campaign", "id"], name="calls_call_by_campaign"),
+            models.Index(
+                fields=["agency", "redact_due_at"],
+                condition=models.Q(redact_due_at__isnull=False),
+                name="calls_call_redact_due",
+            ),
         )
 
     def __str__(self) -> str:

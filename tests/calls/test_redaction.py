@@ -18,6 +18,7 @@ from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import redaction
 from callprivacy.calls.services.imports import Layout
 from callprivacy.calls.services.intake import Taken, Way
+from callprivacy.calls.tasks import redaction as tasks
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files as vault_files
@@ -71,7 +72,7 @@ def redacted(**said: Any) -> CallFacts:
 
 def deeds(cast: Cast) -> list[tuple[str, dict[str, Any]]]:
     with job_scope(agency_id=cast.acme.pk):
-        found = Event.objects.filter(action__startswith="calls.red").order_by("id")
+        found = Event.objects.filter(action__startswith="calls.redact").order_by("id")
         return list(found.values_list("action", "details"))
 
 
@@ -259,3 +260,65 @@ def test_by_a_file_of_ctm(cast: Cast) -> None:
     nobody(cast.dentist)
     files.imported(cast.dentist, (header + row).encode(), Layout("ctm", {}, files.ZONE))
     nobody(cast.dentist)
+
+
+# --- Held calls -----------------------------------------------------------------------------------------
+
+
+def hold(client: Client, *, on: bool) -> None:
+    with job_scope(agency_id=client.agency_id):
+        Call.objects.for_client(client).update(on_hold=on)
+
+
+def due(client: Client) -> Any:
+    with job_scope(agency_id=client.agency_id):
+        return Call.objects.for_client(client).get().redact_due_at
+
+
+def test_a_held_call_keeps_what_it_has_until_the_hold_ends(cast: Cast) -> None:
+    told(cast.dentist, named())
+    hold(cast.dentist, on=True)
+    later = NOON + timedelta(hours=1)
+
+    assert told(cast.dentist, redacted()) == [Taken.KNOWN]
+    told(cast.dentist, redacted(revision=8), at=later)
+    assert redaction.work_off(agency_id=cast.acme.pk, at=later) == 0
+
+    call = the_call(cast.dentist)
+    assert (number_of(call), call.tags, call.caller_withheld) == (CALLER, ["VIP"], False)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Recording.objects.get().reference is not None
+        assert RecordingKey.objects.filter(pk=Recording.objects.get().pk).exists()
+    assert due(cast.dentist) == NOON
+    assert deeds(cast) == [("calls.redaction_put_off", {"calls": 1})]
+
+
+def test_news_of_a_held_call_adds_nothing_of_the_person(cast: Cast) -> None:
+    told(cast.dentist, fact())
+    hold(cast.dentist, on=True)
+    told(cast.dentist, redacted())
+    told(cast.dentist, named(caller=OTHER_CALLER, revision=9))
+    call = the_call(cast.dentist)
+    assert (number_of(call), call.tags) == (CALLER, [])
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Recording.objects.exists()
+
+
+def test_when_the_hold_ends_the_person_goes(cast: Cast) -> None:
+    told(cast.dentist, named())
+    hold(cast.dentist, on=True)
+    told(cast.dentist, redacted())
+    hold(cast.dentist, on=False)
+    later = NOON + timedelta(days=3)
+
+    assert redaction.work_off(agency_id=cast.globex.pk, at=later) == 0
+    tasks.redact_released(later="argument")
+    assert redaction.work_off(agency_id=cast.acme.pk, at=later) == 0
+
+    nobody(cast.dentist)
+    assert due(cast.dentist) is None
+    assert [action for action, _ in deeds(cast)] == [
+        "calls.redaction_put_off",
+        "calls.redacting",
+        "calls.redacted",
+    ]

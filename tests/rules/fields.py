@@ -256,7 +256,7 @@ REGISTER: dict[str, Table] = {
         _plain("agency client")
         | _caller(
             "caller caller_withheld connection tracking_number direction outcome seconds source",
-            "campaign medium country region first_call qualified value_cents received_at on_hold",
+            "campaign medium country region first_call qualified value_cents received_at on_hold redact_due_at",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",

@@ -261,7 +261,7 @@ def test_a_foreign_key_between_rows_of_clients_stays_inside_the_client() -> None
     rows = ask(
         "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
     )
-    definitions = {(table, re.sub(r" (ON DELETE|DEFERRABLE).*", "", text)) for table, text in rows}
+    definitions = {(table, re.sub(r" (ON UPDATE|ON DELETE|DEFERRABLE).*", "", text)) for table, text in rows}
     missing = [
         f"{model._meta.label}.{field.name}"
         for model in OURS

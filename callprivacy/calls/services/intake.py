@@ -165,6 +165,12 @@ class _Item:
         self.caller_id = None
         self.recording = None
 
+    def say_nothing_of_person(self) -> None:
+        """Leave it to `redaction` what becomes of the person on a call that is here; it may be held."""
+        self.facts = replace(
+            self.facts, caller_withheld=False, modified_only=self.facts.modified_only - {"tags"}, tags=()
+        )
+
 
 def prepare(
     *,
@@ -488,6 +494,9 @@ class Prepared:
         """Facts of different calls: those known are brought up to date, the others are matched or added."""
         known = self._known(items)
         gone = self._leave_out_people(items)
+        for item in items:
+            if item.index in known and (item.facts.redacted or not gone.isdisjoint(item.digests)):
+                item.say_nothing_of_person()
         unknown = [item for item in items if item.index not in known]
         unknown = self._without_erased(unknown, gone)
         lines = self._lines(unknown)

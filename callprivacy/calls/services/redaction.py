@@ -5,6 +5,8 @@ The order is that of every erasure: the intent; keys and tombstones in the vault
 changes nothing, and whoever brings the event that says so brings it again until it is done. The tombstones are the
 call's references: what speaks of the call later, a repeat of an older event or a file, is taken in without the person.
 
+A call that is held keeps what it has until the hold ends; that it is due is a date on its row, which a sweep looks for.
+
 The call stays and is counted. The caller stays while other calls are theirs; one without any is found by retention's
 sweep a day later, and their keys are destroyed.
 """
@@ -32,7 +34,7 @@ TOMBSTONE_FOR: Final = timedelta(days=3653)
 
 
 def _named(client: Client, call_ids: Collection[uuid.UUID]) -> CallQuerySet:
-    """Those of these calls that still hold something of a person."""
+    """Those of these calls that have something of a person left, held ones among them."""
     recorded = Recording.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
     written = Transcript.objects.filter(call_id=OuterRef("pk"), client_id=client.pk)
     holds = Q(caller__isnull=False) | Q(tags__len__gt=0) | Q(caller_withheld=False)
@@ -50,7 +52,7 @@ def begin(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> N
     Called outside any scope, before `finish`.
     """
     with job_scope(agency_id=client.agency_id):
-        named = list(_named(client, call_ids).values_list("pk", flat=True))
+        named = list(_named(client, call_ids).filter(on_hold=False).values_list("pk", flat=True))
         if named:
             audit.record("calls.redacting", subject=client, by=JOB, at=at, calls=len(named))
         references = CallRef.objects.for_client(client).filter(call_id__in=list(call_ids))
@@ -71,8 +73,13 @@ def entomb(*, client: Client, digests: Collection[bytes], at: datetime) -> None:
 
 
 def finish(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> int:
-    """Take the person out of the rows, inside the scope that brings the news; returns of how many calls."""
-    named = set(_named(client, call_ids).values_list("pk", flat=True))
+    """
+    Take the person out of the rows, inside the scope that brings the news; returns of how many calls.
+
+    Those that are held are noted as due instead.
+    """
+    _put_off(client, call_ids, at)
+    named = set(_named(client, call_ids).filter(on_hold=False).values_list("pk", flat=True))
     if not named:
         return 0
     recordings = Recording.objects.for_client(client).filter(call_id__in=named)
@@ -88,10 +95,39 @@ def finish(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> 
         event_ids=list(reveals.values_list("event_id", flat=True)),
     )
     calls = Call.objects.for_client(client).filter(pk__in=named)
-    count = calls.update(caller=None, caller_withheld=True, tags=[])
+    count = calls.update(caller=None, caller_withheld=True, tags=[], redact_due_at=None)
     audit.record(
         "calls.redacted", subject=client, by=JOB, at=at, calls=count, recordings=removed, reasons=words
     )
     for file_key in stored:
         transaction.on_commit(lambda key=file_key: files.delete(client.pk, key))  # type: ignore[misc]
     return count
+
+
+def _put_off(client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> None:
+    held = Call.objects.for_client(client).filter(pk__in=list(call_ids), on_hold=True, redact_due_at=None)
+    count = held.update(redact_due_at=at)
+    if count:
+        audit.record("calls.redaction_put_off", subject=client, by=JOB, at=at, calls=count)
+
+
+def work_off(*, agency_id: int, at: datetime, limit: int = 500) -> int:
+    """
+    Take people out of calls whose hold has ended; returns how many calls were found. Call it again until it is 0.
+
+    Called outside any scope.
+    """
+    with job_scope(agency_id=agency_id):
+        due = Call.objects.filter(
+            agency_id=agency_id, redact_due_at__isnull=False, redact_due_at__lte=at, on_hold=False
+        )
+        found = due.select_related("client").order_by("redact_due_at")[:limit]
+        calls: dict[Client, set[uuid.UUID]] = {}
+        for call in found:
+            calls.setdefault(call.client, set()).add(call.pk)
+    for client, call_ids in calls.items():
+        begin(client=client, call_ids=call_ids, at=at)
+        with job_scope(agency_id=agency_id):
+            finish(client=client, call_ids=call_ids, at=at)
+            Call.objects.for_client(client).filter(pk__in=call_ids, on_hold=False).update(redact_due_at=None)
+    return sum(len(call_ids) for call_ids in calls.values())
