@@ -56,10 +56,23 @@ def _record(question: Question, rules: Rules) -> Answer:
         begins = found.press.at if found.press is not None else begins
         found = _read(question, ground, call, begins=begins, until=until)
         answer = _answer(question, ground, found)
-    if not answer.allowed:
-        return replace(answer, withheld_from=begins)
     known = max(begins, call.ended_at or question.at)
-    return _over_the_call(question, ground, found, answer, known)
+    cut, left = _cut(question, ground, found, known)
+    if cut is None:
+        return answer if answer.allowed else replace(answer, withheld_from=begins)
+    said = answer.reasons
+    if found.no is None:
+        said = (*ground.reasons, *_evidence(ground, found), *_cutting(found, cut), *ground.caveat)
+    return Answer(
+        allowed=False,
+        lawful=left[0],
+        standard_met=left[1],
+        basis=None,
+        event=found.no or cut,
+        rules=ground.rules,
+        reasons=said,
+        withheld_from=cut.at if answer.allowed else begins,
+    )
 
 
 def _opens(found: Standing, call: CallSpan) -> bool:
@@ -69,33 +82,27 @@ def _opens(found: Standing, call: CallSpan) -> bool:
     return all(other is None or other.at > found.press.at for other in (found.stop, found.end))
 
 
-def _over_the_call(
-    question: Question, ground: Ground, found: Standing, answer: Answer, known: datetime
-) -> Answer:
+def _cut(
+    question: Question, ground: Ground, found: Standing, known: datetime
+) -> tuple[Event | None, tuple[bool, bool]]:
     """
-    A recording that was allowed when it began, and what of it is withheld.
+    What on the call ends the recording, and whether what follows it is lawful and meets the standard.
 
     :param known: up to when the call is looked at: its end, or the moment of the question where none is known. A
         refusal for this call is looked at in any case: who is asked and says no has said so of the whole call.
     """
-    cut = found.stop if found.stop is not None and found.stop.at <= known else found.refusal
-    end = found.end if found.yes is not None else None
-    if end is not None and end.at <= known and (cut is None or end.at < cut.at):
-        alone = replace(found, yes=None)
-        if not all(_judge(question, ground, alone)):
-            cut = end
-    if cut is None:
-        return answer
-    return Answer(
-        allowed=False,
-        lawful=False,
-        standard_met=False,
-        basis=None,
-        event=cut,
-        rules=answer.rules,
-        reasons=(*ground.reasons, *_evidence(ground, found), words.cut(cut), *ground.caveat),
-        withheld_from=cut.at,
-    )
+    stop = found.stop if found.stop is not None and found.stop.at <= known else found.refusal
+    left, end = (False, False), None
+    if found.yes is not None and found.end is not None and found.end.at <= known:
+        left = _judge(question, ground, replace(found, yes=None))
+        end = None if all(left) else found.end
+    if stop is None:
+        return end, left
+    return (end if end is not None and end.at < stop.at else stop), (False, False)
+
+
+def _cutting(found: Standing, cut: Event) -> list[str]:
+    return [words.cut(cut), words.THIS_CALL_FIRST] if cut is found.refusal else [words.cut(cut)]
 
 
 def _measure(question: Question) -> Answer:
