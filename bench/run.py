@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
+    "decide": "bench.bench_decide",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
     "reveal": "bench.bench_reveal",
