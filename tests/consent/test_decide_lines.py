@@ -427,3 +427,9 @@ def test_what_it_writes_it_can_read() -> None:
     read = lines.read_question(json.dumps(question(events=[event(kind="refused"), event(kind="noticed")])))
     assert [found.kind.value for found in read.events] == ["refused", "noticed"]
     assert read.standard.value == "legal_minimum"
+
+
+def test_the_example_in_the_documentation_is_what_comes_out(tmp_path: Path) -> None:
+    blocks = (ROOT / "docs" / "deciding.md").read_text().split("```\n")
+    asked, answered = blocks[1], blocks[3]
+    assert run(tmp_path, asked.strip()) == [json.loads(answered)]
