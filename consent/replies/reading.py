@@ -14,9 +14,11 @@ from typing import Final
 from consent.replies import lexicon, normal, spelling
 
 MOST_WORDS: Final = 1_500
-_DEFINITE: Final = frozenset(
-    ["my", "our", "your", "this", "that", "the", "these", "those", "a", "an", "any", "all", "no", "more", "further", "his", "her", "their", "mi", "mis", "tu", "tus", "su", "sus", "el", "la", "los", "las", "un", "una", "este", "esta", "estas", "estos", "mas", "ninguna", "phone", "text", "voice"]
-)
+_DEFINITE: Final = {
+    "en": frozenset("my our your this that the these those a an any all no more further his her their phone text".split()),
+    "es": frozenset("mi mis tu tus su sus el la los las un una este esta estas estos mas ninguna mucha muchas".split()),
+    "fr": frozenset[str](),
+}
 # A verb that stands behind one of those is a noun: my call, the text.
 _NOUNS: Final = {
     "phone": "NUMBER",
@@ -82,9 +84,31 @@ def _expanded(folded: list[str], parts: Sequence[str], language: str) -> tuple[l
         long = expand.get(word) or expand.get(plain)
         if long is None and "'" in word:
             long = _apostrophe(word)
+        if long is None and not _is_known(plain):
+            long = _written_together(plain, language)
         words.extend(long or (plain,))
         accented.extend(long or (part,))
     return words, accented
+
+
+def _written_together(word: str, language: str) -> tuple[str, ...] | None:
+    for guess in (language, *_OTHERS[language]):
+        if found := spelling.apart(word, _all_words(guess)):
+            expand = lexicon.load()[guess].expand
+            return tuple(piece for part in found for piece in expand.get(part, (part,)))
+    return None
+
+
+@cache
+def _is_known(word: str) -> bool:
+    return any(word in table.words or word in table.phrases for table in lexicon.load().values())
+
+
+@cache
+def _all_words(language: str) -> frozenset[str]:
+    own = lexicon.load()[language]
+    longer = {word for phrases in own.phrases.values() for phrase, _ in phrases for word in phrase}
+    return frozenset({"i", *(word for word in {*own.words, *own.expand, *longer} if len(word) > 1)})
 
 
 _TAILS: Final = {"re": "are", "ll": "will", "d": "would", "ve": "have", "m": "am", "s": "s", "t": "not"}
@@ -113,7 +137,7 @@ def _one(word: str, accented: str, before: str, meaning: str, order: Sequence[st
         return "C_v"
     meaning = meaning or _meaning_of(word, tuple(order))
     if meaning.endswith("_v"):
-        if before in _DEFINITE:
+        if before in _DEFINITE[order[0]]:
             return _NOUNS.get(word, f"{meaning[0]}_n" if meaning[1] == "_" else meaning)
         if accented.endswith(("é", "ó", "í")):  # llamé, llamó: told, not asked for
             return f"{meaning[:-1]}d"

@@ -23,6 +23,7 @@ def guesses(word: str) -> Iterator[str]:
     if not word.isalpha():
         if any(letter.isalpha() for letter in word):
             yield normal.unleet(word)
+            yield word.rstrip("0123456789")
         return
     if len(word) >= _SHORT and word not in _exist():
         targets = _targets()
@@ -30,6 +31,30 @@ def guesses(word: str) -> Iterator[str]:
             for target in targets.get(shorter, ()):
                 if target[0] == word[0] and is_slip(word, target):
                     yield target
+
+
+def apart(word: str, known: frozenset[str]) -> tuple[str, ...]:
+    """The words in one written without spaces (stoptextingme), or nothing where it does not come out even."""
+    if not _LEAST_APART <= len(word) <= _MOST_APART or not word.startswith(_OPENERS) or word in _exist():
+        return ()
+    ways: list[tuple[str, ...] | None] = [()] + [None] * len(word)
+    for end in range(2, len(word) + 1):
+        for start in range(end - 2, max(end - _MOST_LETTERS, 0) - 1, -1):
+            before = ways[start]
+            if before is not None and word[start:end] in known and (ways[end] is None or len(before) < len(ways[end])):
+                ways[end] = (*before, word[start:end])
+    found = ways[-1] or ()
+    return found if 1 < len(found) <= _MOST_WORDS_APART else ()
+
+
+_OPENERS: Final = (
+    "stop", "please", "dont", "donot", "quit", "remove", "take", "leave", "no", "never", "optme", "unsub", "cancel", "delete",
+    "lose", "get", "ya", "quit", "dejen", "deja", "basta", "borr", "saqu", "iconsent", "ido", "idont", "record",
+)  # fmt: skip
+_LEAST_APART: Final = 6
+_MOST_APART: Final = 40
+_MOST_LETTERS: Final = 14
+_MOST_WORDS_APART: Final = 8
 
 
 def is_stop(word: str) -> bool:
