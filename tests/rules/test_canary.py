@@ -122,6 +122,38 @@ def _send_twilio(world: World, key: str, **more: str) -> Any:
     )
 
 
+def _send_ctm(world: World, key: str, **more: object) -> Any:
+    now = timezone.now()  # noqa: TID251
+    said = {
+        "id": 7002, "unix_time": int((now - timedelta(hours=3)).timestamp()), "duration": 61, "name": NAME,
+        "agent": {"name": NAME}, "email": EMAIL, "caller_number_complete": NUMBER, "caller_number": NUMBER,
+        "caller_number_split": ["1", "202", "555", "0147"], "caller_number_format": "(202) 555-0147",
+        "tracking_number": "+14045550199", "dial_status": "completed", "source": "Google Ads", "notes": NOTE,
+        "transcription_text": SAID, "audio": f"https://app.calltrackingmetrics.com/{RECORDING}", "cnam": NAME,
+        "location": f"https://dentist.example/?gclid={CLICK}", "tag_list": [EMAIL],
+        "inputs": {"menu_inputs": [NUMBER, "202-555-0147", EMAIL, "9"]},
+    } | more  # fmt: skip
+    body = json.dumps(said).encode()
+    at = str(int(now.timestamp()))
+    signature = base64.b64encode(hmac.digest(SECRET.encode(), at.encode() + body, "sha1")).decode()
+    return world.browsers["anonymous"].post(
+        f"/hooks/ctm/{key}/", body, content_type="application/json",
+        headers={"X-CTM-Time": at, "X-CTM-Signature": signature},
+    )  # fmt: skip
+
+
+def _transactions() -> bytes:
+    start = (timezone.now() - timedelta(hours=30)).timestamp()  # noqa: TID251
+    row = {
+        "transaction_id": "T-canary", "complete_call_id": "C-canary", "transaction_type": "Call",
+        "start_time_utc": int(start) * 1000, "calling_phone_number": "202-555-0147", "duration": 44,
+        "display_name_data_append": NAME, "primary_email_address_data_append": EMAIL, "notes": NOTE, "gclid": CLICK,
+        "keypresses": ["202-555-0147", EMAIL, "9"], "recording": f"https://invoca.example/{RECORDING}",
+        "call_source_description": "Google Ads",
+    }  # fmt: skip
+    return json.dumps([row, row | {"transaction_id": "T-2", "duration": NAME}]).encode()
+
+
 def _file(first_hour: int) -> bytes:
     header = "Call Status,Tracking Number,Name,Phone Number,Email,Source,Duration (seconds),Start Time,Landing Page,"
     day = (timezone.now() - timedelta(days=2)).strftime("%Y-%m-%d")  # noqa: TID251
@@ -136,8 +168,11 @@ def _file(first_hour: int) -> bytes:
     return (header + "Campaign,Note,Recording Url\n" + "".join(f"{row}{tail}\n" for row in rows)).encode()
 
 
-def _by_trackers(world: World, twilio: Connection) -> None:
+def _by_trackers(world: World, twilio: Connection, ctm: Connection) -> None:
     key = world.dentist.key
+    assert _send_ctm(world, ctm.key).status_code == 200
+    assert _send_ctm(world, ctm.key, id=7003, duration=NAME).status_code == 200
+    assert _send_ctm(world, ctm.key, redacted=True, id=7004).status_code == 200
     assert _send_callrail(world, _callrail(), key=key).status_code == 200
     assert _send_callrail(world, _callrail(answered=False, note=NOTE * 2), key=key).status_code == 200
     assert _send_callrail(world, b'{"customer_phone_number": "' + NUMBER.encode(), key=key).status_code == 200
@@ -155,9 +190,13 @@ def _by_trackers(world: World, twilio: Connection) -> None:
 
 def _by_files(world: World, folder: Path) -> None:
     alice = world.browsers["alice"]
-    for content, is_started in ((_file(9), True), (gzip.compress(_file(11)), False)):
+    for content, kind, is_started in (
+        (_file(9), "callrail", True),
+        (_transactions(), "invoca", True),
+        (gzip.compress(_file(11)), "callrail", False),
+    ):
         upload = SimpleUploadedFile(f"{NAME} {NUMBER}.csv", content)
-        said = {"format": "callrail", "connection": "", "time_zone": "America/New_York", "file": upload}
+        said = {"format": kind, "connection": "", "time_zone": "America/New_York", "file": upload}
         answer = alice.post("/clients/dentist/imports/new/", said)
         assert answer.status_code == 302, answer.content
         if is_started:
@@ -328,7 +367,10 @@ def _tell(
         )
     with job_scope(agency_id=acme.pk):
         kept = Inbox.objects.filter(state=InboxState.REJECTED).count()
-    _by_trackers(world, twilio)
+        ctm = ways.create_connection(
+            client=world.cast.dentist, provider="ctm", name="CTM", secret=SECRET, by=by, at=make.NOON
+        )
+    _by_trackers(world, twilio, ctm)
     found.stores["dump of default before the worker"] = _dump(pair.owner_urls["default"])
     with job_scope(agency_id=acme.pk):
         assert Inbox.objects.filter(state=InboxState.WAITING).count() >= 6
@@ -385,7 +427,7 @@ def test_every_store_was_looked_into(found: Found) -> None:
     assert set(STORES) == set(found.stores)
     for store in STORES:
         assert len(found.stores[store]) > 20, f"{store} is empty, which proves nothing"
-    assert found.calls == 4, "one call by each tracker, one by each way of a file"
+    assert found.calls == 7, "one call by each tracker, one that came redacted, one by each way of a file"
     assert b"calls_caller" in found.stores["dump of default"]
     assert b"process_inbox" in found.stores["broker"]
     assert b"request_finished" in found.stores["logs"]
