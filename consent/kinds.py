@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+RECORDINGS_NOT_FETCHED: Final = "recordings_not_fetched"
+RULES_COUNTED: Final = "rules_counted"
 STANDARD_EXPIRED: Final = "standard_expired"
 STANDARD_EXPIRING: Final = "standard_expiring"
+VENDOR_NOT_REDACTING: Final = "vendor_not_redacting"
+VENDOR_SILENT: Final = "vendor_silent"
+VENDOR_TASKS: Final = "vendor_tasks"
+WITHHELD_ON_NUMBER: Final = "withheld_on_number"
+WITHHELD_RECORDINGS: Final = "withheld_recordings"
+WITHDRAWAL_CHOICE: Final = "withdrawal_choice"
 
 
 def register_all() -> None:
     """Make every kind known."""
     register_standards()
+    register_rules()
+    register_recordings()
+    register_withdrawals()
 
 
 def register_standards() -> None:
@@ -33,6 +45,90 @@ def register_standards() -> None:
             title="A standard has ended: express consent is asked for again",
             step="Look at the standard",
             url_name="consent:standard",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+
+
+def register_rules() -> None:
+    """It is known what imported rules would change: for the officers, who put them in force or do not."""
+    register(
+        Kind(
+            RULES_COUNTED,
+            title="Imported rules of the law: what they change is counted",
+            step="Look at what changes",
+            url_name="consent:packs",
+            right=AgencyRight.SIGN_OFF,
+        )
+    )
+
+
+def register_recordings() -> None:
+    """What is withheld and will leave, what could not be fetched, and a tracker that does not redact."""
+    register(
+        Kind(
+            WITHHELD_RECORDINGS,
+            title="Withheld recordings that will be erased",
+            step="Look at the recordings",
+            url_name="consent:recordings",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            WITHHELD_ON_NUMBER,
+            title="Many withheld calls on one number within a day",
+            step="Look at the number's calls",
+            url_name="consent:recordings",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            RECORDINGS_NOT_FETCHED,
+            title="Recordings that could not be fetched from the tracker",
+            step="Look at the recordings",
+            url_name="consent:recordings",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            VENDOR_NOT_REDACTING,
+            title="Transcripts that the tracker should have redacted and did not",
+            step="Look at how it is handled",
+            url_name="consent:recordings",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+
+
+def register_withdrawals() -> None:
+    """Withdrawals that vendors have to carry out: what to choose, what to send, who has not answered."""
+    register(
+        Kind(
+            WITHDRAWAL_CHOICE,
+            title="Callers who asked not to be recorded, at a tracker that cannot ask",
+            step="Choose what to do",
+            url_name="consent:withdrawals",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            VENDOR_TASKS,
+            title="Withdrawals that vendors have to be told of",
+            step="Open the board",
+            url_name="consent:withdrawals",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            VENDOR_SILENT,
+            title="A vendor has not answered a letter",
+            step="Ask again",
+            url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )
     )

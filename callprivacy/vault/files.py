@@ -456,14 +456,20 @@ def delete_recording(client_id: int, file_id: uuid.UUID) -> None:
     _storage().delete(_name(client_id, file_id))
 
 
-def recording_ids(client_id: int) -> list[uuid.UUID]:
-    """Ids of the recordings' files of a client, for the sweep: those that no row names have no owner any more."""
+def recording_ids(client_id: int, *, older_than: datetime | None = None) -> list[uuid.UUID]:
+    """Ids of a client's recordings' files, for the sweep: those stored before an instant, or all."""
     try:
         _, names = _storage().listdir(f"{_FOLDER}/{client_id}")
     except FileNotFoundError:
         return []
     found = []
     for name in names:
-        with contextlib.suppress(ValueError):
-            found.append(uuid.UUID(hex=name))
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            file_id = uuid.UUID(hex=name)
+            if older_than is None or _stored_at(client_id, file_id) < older_than:
+                found.append(file_id)
     return found
+
+
+def _stored_at(client_id: int, file_id: uuid.UUID) -> datetime:
+    return _storage().get_modified_time(_name(client_id, file_id))

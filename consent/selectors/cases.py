@@ -109,7 +109,7 @@ class _Batch:
         callers = sorted({call.caller_id for call in calls if call.caller_id is not None})
         self.places = places.known_of(client, callers)
         self.health = client.sector in _HEALTH
-        self.standards = _Standards(client, at)
+        self.standards = _Standards(client)
         self.posted = list(PostedNotice.objects.for_client(client).select_related("version__notice"))
         self.menus = dict(_fetch(_MENUS, client.pk, call_ids))
         self.declared = declared_by(client) if Purpose.MEASURE in purposes else Basis.LEGITIMATE_INTERESTS
@@ -168,19 +168,19 @@ class _Standards:
     """
     What a client asked of itself at each instant.
 
-    A recording is judged by what counted when its call began, so that a choice that expires or is raised makes nobody
-    destroy what was right then. Calls that came before the client chose anything take what it chose first.
+    A recording is judged by what counted when its call began, so that a choice that ends makes nobody destroy what
+    was right then. Calls that came before the client chose anything take what it chose last.
     """
 
-    def __init__(self, client: Client, at: datetime) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         self.rows = list(ClientStandard.objects.for_client(client).order_by("chosen_at", "pk"))
-        self.now = at
 
     def of(self, instant: datetime) -> Standard:
         if not self.rows:
             return Standard.EXPRESS
-        instant = max(instant, self.rows[0].chosen_at)
+        if instant < self.rows[0].chosen_at:
+            return Standard(self.rows[-1].standard)
         for row in reversed(self.rows):
             if row.chosen_at <= instant and (row.ended_at is None or instant < row.ended_at):
                 is_over = (

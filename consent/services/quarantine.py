@@ -1,0 +1,171 @@
+"""
+What is withheld has an end: it is shown to somebody, and after a set time it leaves.
+
+Only at clients that are live, never what came with imported history, never what is on hold. `retention` erases what
+is due; this module says when, and keeps what waits for a person true. Nothing here erases anything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Count, Min
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import RecordingState, TranscriptState
+from callprivacy.calls.models import Call, Recording, Transcript
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.work import services as work
+from consent import kinds
+from consent.selectors import decisions as selectors
+from consent.services import rejudging
+
+MANY: Final = 5
+MANY_WITHIN: Final = timedelta(hours=24)
+HOURS_AT_MOST: Final = 90 * 24
+JOB: Final = Actor.job("consent.decide_recordings")
+
+
+class HoursOutOfRangeError(ValueError):
+    """Quarantine lasts from an hour to 90 days."""
+
+
+def due_at(
+    client: Client, *, is_withheld: bool, came_late: bool, on_hold: bool, since: datetime
+) -> datetime | None:
+    """
+    When a recording, or what was said in it, leaves; None where it stays.
+
+    :param since: since when the decision stands. What was withheld before the client went live leaves as long after
+        that as anything else.
+    """
+    if (
+        not is_withheld
+        or came_late
+        or on_hold
+        or client.went_live_at is None
+        or not selectors.is_live(client)
+    ):
+        return None
+    return max(since, client.went_live_at) + timedelta(hours=client.quarantine_hours)
+
+
+def renew_items(*, client: Client, withheld: Collection[uuid.UUID], at: datetime) -> None:
+    """
+    Let what is due at a client wait for somebody until then, and tell of numbers with many withheld calls.
+
+    :param withheld: calls that were withheld just now. In the job's scope that decided them.
+    """
+    leaving = Recording.objects.filter(
+        agency_id=client.agency_id, client_id=client.pk, due_at__isnull=False, state=RecordingState.WITHHELD
+    )
+    found = leaving.aggregate(count=Count("pk"), first=Min("due_at"))
+    if found["count"]:
+        work.open_item(
+            kinds.WITHHELD_RECORDINGS,
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            key=str(client.pk),
+            at=at,
+            due_at=found["first"],
+            count=found["count"],
+        )
+    else:
+        work.close_item(
+            kinds.WITHHELD_RECORDINGS, agency_id=client.agency_id, key=str(client.pk), at=at, by=JOB
+        )
+    if withheld and selectors.is_live(client):
+        _tell_of_numbers(client, withheld, at)
+
+
+def _tell_of_numbers(client: Client, withheld: Collection[uuid.UUID], at: datetime) -> None:
+    """Many withheld calls on one number in a day are no accident: its announcement or its menu does not work."""
+    calls = Call.objects.for_client(client)
+    numbers = calls.filter(pk__in=list(withheld), tracking_number__isnull=False).values("tracking_number_id")
+    recent = calls.started_from(at - MANY_WITHIN).filter(
+        tracking_number_id__in=numbers,
+        recording__state=RecordingState.WITHHELD,
+        recording__decided_at__isnull=False,
+        recording__came_late=False,
+    )
+    many = recent.values("tracking_number_id").annotate(count=Count("pk")).filter(count__gte=MANY)
+    for row in many.order_by("tracking_number_id"):
+        work.open_item(
+            kinds.WITHHELD_ON_NUMBER,
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            key=str(row["tracking_number_id"]),
+            at=at,
+            count=row["count"],
+        )
+
+
+def erasable(client: Client, *, at: datetime, limit: int) -> list[uuid.UUID]:
+    """
+    Calls whose recording or transcript is due at a live client, oldest date first, held until the transaction ends.
+
+    What is being decided anew is left out, so that evidence that has just come in is looked at first; so is
+    what somebody else works on. What an erasure began and did not end is found by `unfinished`.
+    """
+    if not selectors.is_live(client):
+        return []
+    rows = (
+        Recording.objects.filter(agency_id=client.agency_id, client_id=client.pk, due_at__lte=at)
+        .filter(state=RecordingState.WITHHELD, decided_at__isnull=False)
+        .filter(came_late=False, call__on_hold=False)
+        .exclude(selectors.being_decided(client))
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("due_at", "pk")
+    )
+    found = list(rows.values_list("call_id", flat=True)[:limit])
+    words = (
+        Transcript.objects.filter(agency_id=client.agency_id, client_id=client.pk, due_at__lte=at)
+        .filter(state=TranscriptState.WITHHELD, decided_at__isnull=False, call__on_hold=False)
+        .exclude(selectors.being_decided(client))
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("due_at", "pk")
+    )
+    found += words.values_list("call_id", flat=True)[: limit - len(found)]
+    return list(dict.fromkeys(found))
+
+
+@transaction.atomic
+def change_handling(
+    *,
+    client: Client,
+    quarantine_hours: int,
+    stores_recordings: bool,
+    takes_transcripts: bool,
+    by: Actor,
+    at: datetime,
+) -> None:
+    """
+    Change how long what is withheld stays at a client, and whether recordings and transcripts are kept here.
+
+    What has a date already gets its new one when the job has decided it anew.
+
+    :raises HoursOutOfRangeError: fewer than one hour, or more than 90 days.
+    """
+    if not 1 <= quarantine_hours <= HOURS_AT_MOST:
+        raise HoursOutOfRangeError(f"Write 1 to {HOURS_AT_MOST} hours.")
+    values = {
+        "quarantine_hours": quarantine_hours,
+        "stores_recordings": stores_recordings,
+        "takes_transcripts": takes_transcripts,
+    }
+    before = {name: getattr(client, name) for name in values}
+    changed = [name for name, value in values.items() if before[name] != value]
+    if not changed:
+        return
+    for name in changed:
+        setattr(client, name, values[name])
+    client.save(update_fields=changed)
+    told: dict[str, Any] = {name: values[name] for name in changed}
+    told |= {f"was_{name}": before[name] for name in changed}
+    audit.record("handling.changed", subject=client, by=by, at=at, **told)
+    rejudging.of_client(client=client, cause="handling", at=at)
