@@ -33,7 +33,6 @@ SHIPPED: Final = Path(__file__).parent / "rules"
 _VERSION = re.compile(r"# version: ([\w.\-]{1,40})")
 _ID = re.compile(r"[a-z0-9][a-z0-9.\-]{2,58}[a-z0-9]")
 _MUST_SAY: Final = ("id", "country", "topic", "value", "source", "confidence", "checked_on")
-_FALLBACKS: Final = (Topic.RECORDING_CONSENT, Topic.NOTICE_SUFFICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +323,7 @@ def _places_without(rules: list[Rule]) -> Iterator[Fault]:
 def _weak_fallback(rules: list[Rule]) -> Iterator[Fault]:
     """What stands in for a missing rule must exist for each topic and be as strict as any rule there is."""
     by_key = _by_key(rules)
-    for topic in sorted({rule.topic for rule in rules} | set(_FALLBACKS)):
+    for topic in Topic:
         rows = by_key.get((places.UNLISTED, "", topic), [])
         if len(rows) != 1 or rows[0].effective_from is not None or rows[0].effective_to is not None:
             yield Fault(topic, "gap", f"{places.UNLISTED} (places without a row) needs one row without dates")

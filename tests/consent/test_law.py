@@ -224,6 +224,11 @@ class TestReading:
         )
         assert any("vendor_use: gap" in f for f in faults(without("unlisted-vendor-use,")))
 
+    def test_a_pack_is_silent_on_no_topic(self) -> None:
+        for topic in Topic:
+            kept = [line for line in SHIPPED.splitlines() if f",{topic}," not in line]
+            assert any(found.startswith(f"{topic}: gap") for found in faults("\n".join(kept) + "\n")), topic
+
     def test_every_fault_is_named(self) -> None:
         text = changed("us-tx-recording-consent,", "Tex. Penal Code 16.02", "").replace(
             "Ala. Code 13A-11-30", ""
