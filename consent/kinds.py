@@ -10,6 +10,7 @@ from callprivacy.work.kinds import Kind, register
 
 RECORDINGS_NOT_FETCHED: Final = "recordings_not_fetched"
 RULES_COUNTED: Final = "rules_counted"
+REPLIES: Final = "replies"
 STANDARD_EXPIRED: Final = "standard_expired"
 STANDARD_EXPIRING: Final = "standard_expiring"
 VENDOR_NOT_REDACTING: Final = "vendor_not_redacting"
@@ -22,6 +23,7 @@ WITHDRAWAL_CHOICE: Final = "withdrawal_choice"
 
 def register_all() -> None:
     """Make every kind known."""
+    register_replies()
     register_standards()
     register_rules()
     register_recordings()
@@ -129,6 +131,19 @@ def register_withdrawals() -> None:
             title="A vendor has not answered a letter",
             step="Ask again",
             url_name="consent:withdrawals",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+
+
+def register_replies() -> None:
+    """Texts and mails that may be withdrawals: for who looks after the client's consent."""
+    register(
+        Kind(
+            REPLIES,
+            title="Messages that may be withdrawals",
+            step="Read and decide",
+            url_name="consent:replies",
             permission=Permission.MANAGE_CONSENT,
         )
     )

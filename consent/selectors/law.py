@@ -123,6 +123,11 @@ class PlaceRules:
     lines: tuple[RuleLine, ...]
 
     @property
+    def recording_line(self) -> RuleLine | None:
+        """What recording asks for there, with what a person must know of it."""
+        return None if self.recording is None else RuleLine(self.recording, None, False)
+
+    @property
     def unverified(self) -> int:
         """How many of its rules nobody has verified."""
         return sum(not line.is_verified for line in self.lines)

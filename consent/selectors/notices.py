@@ -319,6 +319,14 @@ def posted_rows(client: Client) -> QuerySet[PostedNotice]:
     return rows.select_related("tracking_number", "version__notice", "created_by")
 
 
+def versions_to_post(client: Client) -> list[NoticeVersion]:
+    """The words in force for notices that hang somewhere, English first."""
+    rows = NoticeVersion.objects.for_client(client).filter(
+        state=NoticeState.PUBLISHED, notice__channel=Channel.POSTED
+    )
+    return list(rows.select_related("notice").order_by("notice__language", "notice__name"))
+
+
 def was_posted(client: Client, *, tracking_number_id: uuid.UUID | None, on: date) -> bool:
     """Whether words hung somewhere on a day for a number (or for all of the client's)."""
     rows = PostedNotice.objects.for_client(client).filter(from_on__lte=on)

@@ -1,5 +1,5 @@
 """Tasks of consent; the worker finds those named here."""
 
-from consent.tasks import menu_calls, web
+from consent.tasks import law, menu_calls, web, withdrawals
 
-__all__ = ["menu_calls", "web"]
+__all__ = ["law", "menu_calls", "web", "withdrawals"]

@@ -1,0 +1,99 @@
+"""What people type about the rules of the law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django import forms
+
+from consent import law
+from consent.law import Topic
+from consent.selectors import law as selectors
+
+
+class RulesFilter(forms.Form):
+    """Which rules are listed."""
+
+    place = forms.ChoiceField(required=False)
+    topic = forms.ChoiceField(required=False)
+    state = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "All"),
+            ("unverified", "Not verified yet"),
+            ("unsigned", "Not signed off by counsel"),
+            ("stale", "Not checked for 90 days"),
+        ],
+    )
+
+    def __init__(self, *args: Any, places: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["place"] = forms.ChoiceField(required=False, choices=[("", "Every place"), *places])
+        topics = [(topic.value, selectors.topic_name(topic)) for topic in Topic]
+        self.fields["topic"] = forms.ChoiceField(required=False, choices=[("", "Every topic"), *topics])
+
+
+class PackForm(forms.Form):
+    """A file of rules."""
+
+    file = forms.FileField(
+        label="File of rules",
+        help_text="CSV in UTF-8 with its version in the first line, as “Take as a file” writes it. Up to 4 MB.",
+        error_messages={"empty": "The file is empty."},
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    def clean_file(self) -> bytes:
+        upload = self.cleaned_data["file"]
+        if upload.size > law.pack.LARGEST:
+            raise forms.ValidationError("The file is larger than 4 MB.")
+        content: bytes = upload.read()
+        return content
+
+
+class ActivateForm(forms.Form):
+    """Why rules are put in force, and what the person was told that they change."""
+
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label="Why these rules",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="At least 15 characters: what changed in the law, and who says so. It is kept in the trail.",
+    )
+
+
+class ReturnForm(forms.Form):
+    """Why the shipped rules decide again."""
+
+    reason = forms.CharField(
+        label="Why the shipped rules",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="At least 15 characters. It is kept in the trail.",
+    )
+
+
+class SignOffForm(forms.Form):
+    """Which counsel approved a rule, and when."""
+
+    rule = forms.RegexField(r"^[a-z0-9.\-]{4,60}$", widget=forms.HiddenInput)
+    seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    counsel = forms.CharField(max_length=120, help_text="Name and firm.")
+    signed_on = forms.DateField(
+        label="Signed on", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._today = today
+
+    def clean_signed_on(self) -> date:
+        day: date = self.cleaned_data["signed_on"]
+        if day > self._today:
+            raise forms.ValidationError("That is in the future.")
+        return day

@@ -1,0 +1,141 @@
+"""What people type about notices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django import forms
+
+from consent.enums import Channel, Language, Purpose
+from consent.models import NoticeVersion
+from consent.selectors import wording
+from consent.services.notices import Words
+
+_CHANNELS = [(channel.value, channel.label) for channel in wording.NOTICE_CHANNELS]
+
+
+class NoticeFilter(forms.Form):
+    """Which notices are listed."""
+
+    channel = forms.ChoiceField(required=False, choices=[("", "Any channel"), *_CHANNELS])
+    language = forms.ChoiceField(required=False, choices=[("", "Any language"), *Language.choices])
+    state = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Any state"),
+            ("published", "In force"),
+            ("draft", "With a draft"),
+            ("retired", "No longer in force"),
+        ],
+    )
+
+
+class KindForm(forms.Form):
+    """What a new notice is for: the words that ship for it are filled in next."""
+
+    channel = forms.ChoiceField(label="Where callers meet it", choices=_CHANNELS)
+    language = forms.ChoiceField(choices=Language.choices)
+    purposes = forms.MultipleChoiceField(
+        label="What for",
+        choices=Purpose.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Each purpose is agreed to and withdrawn on its own. Ask for no more than is used.",
+    )
+
+    def clean_channel(self) -> Channel:
+        return Channel(self.cleaned_data["channel"])
+
+    def clean_language(self) -> Language:
+        return Language(self.cleaned_data["language"])
+
+    def clean_purposes(self) -> list[Purpose]:
+        return [Purpose(purpose) for purpose in self.cleaned_data["purposes"]]
+
+
+class WordsForm(forms.Form):
+    """What a notice says."""
+
+    controller = forms.CharField(
+        max_length=200,
+        required=False,
+        help_text="Who is responsible for the data, by its legal name.",
+    )
+    words = forms.CharField(
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 7}),
+        help_text="Word for word as callers read or hear it.",
+    )
+    withdraw = forms.CharField(
+        label="How to withdraw",
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="It follows the words. Name a way that works where they stand.",
+    )
+    policy_url = forms.URLField(
+        label="Privacy policy", required=False, max_length=200, assume_scheme="https", help_text="https://..."
+    )
+
+    def said(self) -> Words:
+        """What was typed."""
+        return Words(**{name: self.cleaned_data[name] for name in self.base_fields_of_words()})
+
+    @staticmethod
+    def base_fields_of_words() -> tuple[str, ...]:
+        """The fields that are words, whatever else a form asks for."""
+        return ("controller", "words", "withdraw", "policy_url")
+
+    @classmethod
+    def values_of(cls, words: Words | NoticeVersion) -> dict[str, Any]:
+        """What the form shows of words that there are."""
+        return {name: getattr(words, name) for name in cls.base_fields_of_words()}
+
+
+class NewNoticeForm(WordsForm):
+    """A new notice: its name, and its words."""
+
+    name = forms.CharField(max_length=80, help_text="As your team calls it. Callers do not see it.")
+    field_order = ("name",)
+
+
+class DraftForm(WordsForm):
+    """The next version of a notice; its purposes too, while no version was published."""
+
+    purposes = forms.MultipleChoiceField(
+        label="What for", choices=Purpose.choices, widget=forms.CheckboxSelectMultiple
+    )
+    field_order = ("purposes",)
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        purposes: Collection[str],
+        fixed: bool,
+        initial: Mapping[str, Any],
+    ) -> None:
+        super().__init__(data, initial={**initial, "purposes": list(purposes)})
+        if fixed:
+            field = self.fields["purposes"]
+            field.disabled = True
+            field.help_text = "Fixed, since a version was published. Make another notice for other purposes."
+
+    def clean_purposes(self) -> list[Purpose]:
+        return [Purpose(purpose) for purpose in self.cleaned_data["purposes"]]
+
+
+class SeenForm(forms.Form):
+    """The digest of the words that a person was shown before publishing them."""
+
+    seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+
+    def clean_seen(self) -> bytes:
+        return bytes.fromhex(self.cleaned_data["seen"])
+
+
+class CompareForm(forms.Form):
+    """Two versions to be compared, by their numbers."""
+
+    old = forms.IntegerField(min_value=1, max_value=100_000)
+    new = forms.IntegerField(min_value=1, max_value=100_000)

@@ -1,0 +1,78 @@
+"""What people type about standards and the basis of measuring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from consent.enums import Basis, Standard
+
+_EXPLAINED = {
+    Standard.EXPRESS: "Express consent: recordings are kept only where the caller agreed by a key, a word or a form.",
+    Standard.ANNOUNCE: "Announced: an announcement on this call after which the caller stayed on is enough where "
+    "the law allows it.",
+    Standard.LEGAL_MINIMUM: "What the law asks: where one party's consent or a posted notice is enough, nothing "
+    "more is asked.",
+}
+
+
+class StandardForm(forms.Form):
+    """What a client asks of itself. Less than express consent is an officer's choice."""
+
+    standard = forms.ChoiceField(
+        widget=forms.RadioSelect, choices=[(each.value, words) for each, words in _EXPLAINED.items()]
+    )
+    reason = forms.CharField(
+        label="Why less than express consent is enough",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+    )
+
+    def __init__(self, *args: Any, may_lower: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._may_lower = may_lower
+
+    def clean_standard(self) -> Standard:
+        chosen = Standard(self.cleaned_data["standard"])
+        if chosen != Standard.EXPRESS and not self._may_lower:
+            raise forms.ValidationError("Only a compliance officer chooses less than express consent.")
+        return chosen
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        reason = str(cleaned.get("reason", "")).strip()
+        if cleaned.get("standard", Standard.EXPRESS) != Standard.EXPRESS and len(reason) < 15:
+            self.add_error("reason", "Write at least 15 characters: why is less than express consent enough?")
+        return cleaned
+
+
+class DeclarationForm(forms.Form):
+    """On what a client rests measuring its calls."""
+
+    basis = forms.ChoiceField(
+        label="Lawful basis",
+        choices=[(each.value, each.label) for each in Basis if each != Basis.NOTICE],
+    )
+    balancing_test = forms.CharField(
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text="Needed for legitimate interests: whose interest it is, why less will not do, and why the "
+        "callers' interests do not weigh more.",
+    )
+
+    def clean_basis(self) -> Basis:
+        return Basis(self.cleaned_data["basis"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        test = str(cleaned.get("balancing_test", "")).strip()
+        if cleaned.get("basis") == Basis.LEGITIMATE_INTERESTS and len(test) < 100:
+            self.add_error(
+                "balancing_test",
+                "Weigh the interests in at least 100 characters. The text that ships is a start.",
+            )
+        return cleaned

@@ -1,0 +1,274 @@
+"""
+The rules of the law, as an agency imports and approves them.
+
+A pack decides nothing before an officer has put it in force, having seen what it changes: every decision is made
+again by the new rules beside the present ones, by a job, and only then counted. What it changes is then decided
+anew everywhere.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final
+
+from django.db import IntegrityError, transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from consent import kinds, law
+from consent.decide import decide
+from consent.enums import Purpose
+from consent.law import Rules
+from consent.models import Decision, PackEffect, RulePack, RuleSignOff
+from consent.selectors import cases
+from consent.selectors import law as selectors
+from consent.services import rejudging
+
+JOB: Final = Actor.job("consent.count_packs")
+BATCH: Final = 500
+
+type Clock = Callable[[], datetime]
+
+
+class SameRulesError(ValueError):
+    """The pack holds exactly the rules that decide now."""
+
+
+class NotCountedError(ValueError):
+    """What a pack changes is not counted yet."""
+
+
+class CountsChangedError(ValueError):
+    """What a pack changes is no longer what the person was shown."""
+
+
+class NoPackError(ValueError):
+    """There is no such pack, or it is not in force."""
+
+
+class UnknownRuleError(ValueError):
+    """No rule in force has this id, or it says something else by now."""
+
+
+class SignedAlreadyError(ValueError):
+    """Counsel's approval of this rule is written down."""
+
+
+# --- Packs ---
+
+
+@transaction.atomic
+def import_pack(*, agency: Agency, raw: bytes, by: Actor, at: datetime) -> RulePack:
+    """
+    Read a pack and let a job count what it would change. It decides nothing yet.
+
+    :raises PackError: it cannot decide; with everything that is wrong with it.
+    :raises SameRulesError: nothing in it differs from the rules in force.
+    """
+    rules = law.parse_pack(raw)
+    now = selectors.rules_of(agency.pk)
+    if rules.digest == now.digest:
+        raise SameRulesError("These are exactly the rules that decide now.")
+    row = RulePack.objects.create(
+        agency=agency,
+        name=rules.version,
+        text=law.dump_pack(rules),
+        digest=rules.digest,
+        imported_by_id=by.user_id,
+        imported_at=at,
+        due_at=at,
+    )
+    audit.record("rules.imported", subject=row, by=by, at=at, rules=len(rules), digest=rules.digest)
+    return row
+
+
+def work_packs(*, agency_id: int, until: datetime, clock: Clock) -> None:
+    """
+    Count what imported packs would change, and have everything decided anew for one that was put in force.
+
+    Called outside any scope; it may be run twice. What a run does not finish the next one goes on with.
+    """
+    with job_scope(agency_id=agency_id):
+        pack_ids = selectors.due_packs(agency_id)
+    for pack_id in pack_ids:
+        with job_scope(agency_id=agency_id):
+            pack = RulePack.objects.defer("text").filter(pk=pack_id).first()
+            if pack is None:
+                continue
+            if pack.counted_at is not None:
+                _decide_anew(pack, clock())
+                continue
+            _begin(pack)
+        while clock() < until:
+            with job_scope(agency_id=agency_id):
+                if not _count_more(pack_id, clock()):
+                    break
+
+
+def _decide_anew(pack: RulePack, at: datetime) -> None:
+    """Rules were put in force or out of it: every client's recordings are decided by what counts now."""
+    if not RulePack.objects.filter(pk=pack.pk, due_at__isnull=False).update(due_at=None):
+        return
+    for client in Client.objects.filter(agency_id=pack.agency_id).order_by("pk"):
+        rejudging.of_client(client=client, cause="rules", at=at)
+
+
+def _begin(pack: RulePack) -> None:
+    """A row to count in for each client; one that comes meanwhile has nothing that was decided by other rules."""
+    ids = Client.objects.filter(agency_id=pack.agency_id).values_list("pk", flat=True)
+    missing = selectors.clients_without_effect(pack, list(ids))
+    PackEffect.objects.bulk_create(
+        [PackEffect(agency_id=pack.agency_id, client_id=client_id, pack=pack) for client_id in missing],
+        ignore_conflicts=True,
+    )
+
+
+def _count_more(pack_id: uuid.UUID, at: datetime) -> bool:
+    """Count one page of one client; returns whether anything is left."""
+    pack = RulePack.objects.select_for_update().filter(pk=pack_id, due_at__isnull=False).first()
+    if pack is None:
+        return False
+    effect = (
+        PackEffect.objects.select_related("client__agency")
+        .filter(pack=pack, finished_at=None)
+        .order_by("client_id")
+        .first()
+    )
+    if effect is None:
+        _finish(pack, at)
+        return False
+    _count_page(effect, selectors.rules_of(pack.agency_id), selectors.rules_in(pack), at)
+    return True
+
+
+def _count_page(effect: PackEffect, now: Rules, then: Rules, at: datetime) -> None:
+    client = effect.client
+    rows = Decision.objects.for_client(client).filter(purpose=Purpose.RECORD)
+    if effect.cursor is not None:
+        rows = rows.filter(call_id__gt=effect.cursor)
+    call_ids = list(rows.order_by("call_id").values_list("call_id", flat=True)[:BATCH])
+    asked = cases.cases(client, cases.calls_for(client, call_ids), Purpose.RECORD, at=at)
+    for case in asked:
+        before, after = decide(case.question, now).allowed, decide(case.question, then).allowed
+        effect.newly_allowed += after and not before
+        effect.newly_withheld += before and not after
+    effect.counted += len(call_ids)
+    effect.cursor = call_ids[-1] if call_ids else effect.cursor
+    effect.finished_at = at if len(call_ids) < BATCH else None
+    effect.save(update_fields=["newly_allowed", "newly_withheld", "counted", "cursor", "finished_at"])
+
+
+def _finish(pack: RulePack, at: datetime) -> None:
+    count = selectors.count_of(pack)
+    pack.due_at, pack.counted_at = None, at
+    pack.clients_changed = len(selectors.effects_of(pack))
+    pack.decisions_changed = count.changed
+    pack.save(update_fields=["due_at", "counted_at", "clients_changed", "decisions_changed"])
+    work.open_item(
+        kinds.RULES_COUNTED, agency_id=pack.agency_id, key=str(pack.pk), at=at, count=count.changed
+    )
+
+
+@transaction.atomic
+def activate_pack(*, pack: RulePack, seen: int, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Let a pack decide from now on, in place of what decided before; everything is decided anew by a job.
+
+    Whoever calls this has made sure that an officer does it.
+
+    :param seen: how many decisions the person was told would change.
+    :raises NotCountedError: what it changes is not known yet.
+    :raises CountsChangedError: it is not what was shown.
+    """
+    locked = RulePack.objects.select_for_update().get(pk=pack.pk)
+    if locked.counted_at is None:
+        raise NotCountedError("What it changes is still being counted.")
+    if locked.decisions_changed != seen:
+        raise CountsChangedError("The count has changed since you saw it. Look again.")
+    if locked.is_active:
+        return
+    RulePack.objects.filter(agency_id=locked.agency_id, is_active=True).update(is_active=False)
+    locked.is_active, locked.activated_at, locked.activated_by_id, locked.due_at = True, at, by.user_id, at
+    locked.save(update_fields=["is_active", "activated_at", "activated_by", "due_at"])
+    audit.record(
+        "rules.activated",
+        subject=locked,
+        by=by,
+        at=at,
+        reason=reason,
+        digest=locked.digest,
+        clients=locked.clients_changed,
+        decisions=locked.decisions_changed,
+    )
+    work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
+
+
+@transaction.atomic
+def return_to_shipped(*, agency: Agency, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Let the shipped rules decide again; everything is decided anew by a job.
+
+    :raises NoPackError: they decide already.
+    """
+    pack = RulePack.objects.select_for_update().filter(agency=agency, is_active=True).first()
+    if pack is None:
+        raise NoPackError("The shipped rules decide already.")
+    pack.is_active, pack.due_at = False, at
+    pack.save(update_fields=["is_active", "due_at"])
+    audit.record("rules.returned", subject=pack, by=by, at=at, reason=reason, digest=pack.digest)
+
+
+@transaction.atomic
+def discard_pack(*, pack: RulePack, by: Actor, at: datetime) -> None:
+    """
+    Throw away a pack that never decided anything.
+
+    :raises NoPackError: it decided something, so it stays as a proof.
+    """
+    locked = RulePack.objects.select_for_update().filter(pk=pack.pk, activated_at=None).first()
+    if locked is None:
+        raise NoPackError("It was in force, so it stays.")
+    audit.record("rules.discarded", subject=locked, by=by, at=at, digest=locked.digest)
+    work.close_item(kinds.RULES_COUNTED, agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
+    locked.delete()
+
+
+# --- Counsel ---
+
+
+@transaction.atomic
+def sign_off(
+    *, agency: Agency, rule_id: str, seen: str, counsel: str, signed_on: date, by: Actor, at: datetime
+) -> RuleSignOff:
+    """
+    Write down that counsel approved a rule as it stands.
+
+    :param seen: the fingerprint of the rule that the person was shown.
+    :raises UnknownRuleError: no such rule decides, or it says something else.
+    :raises SignedAlreadyError: it is written down.
+    """
+    rule = selectors.rules_of(agency.pk).get(rule_id)
+    if rule is None or selectors.fingerprint(rule) != seen:
+        raise UnknownRuleError("This rule is not the one that you were shown. Look again.")
+    try:
+        with transaction.atomic():
+            row = RuleSignOff.objects.create(
+                agency=agency,
+                rule_id=rule.id,
+                rule_digest=seen,
+                counsel=counsel,
+                signed_on=signed_on,
+                recorded_by_id=by.user_id,
+                recorded_at=at,
+            )
+    except IntegrityError:
+        raise SignedAlreadyError("Counsel's approval of this rule is written down already.") from None
+    audit.record(
+        "rule.signed_off", subject=row, by=by, at=at, rule=rule.id, digest=seen, on=signed_on.isoformat()
+    )
+    return row

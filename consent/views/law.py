@@ -1,0 +1,341 @@
+"""The rules of the law: what decides where, imported packs and what they change, counsel's approval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent import law
+from consent.forms.law import ActivateForm, PackForm, ReturnForm, RulesFilter, SignOffForm
+from consent.law import PackError, Rule, Rules
+from consent.models import RulePack
+from consent.selectors import law as selectors
+from consent.selectors import standards
+from consent.services import law as services
+
+FAULTS_SHOWN: Final = 50
+DIFFERENCES_SHOWN: Final = 200
+
+
+def _today(request: StaffRequest) -> date:
+    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+
+
+def _may_sign(request: StaffRequest) -> bool:
+    return access.has_right(request.membership, AgencyRight.SIGN_OFF)
+
+
+@require_safe
+def show_law(request: StaffRequest) -> HttpResponse:
+    """The rules in force, place by place; narrowed by the address."""
+    rules = selectors.rules_of(request.agency.pk)
+    today = _today(request)
+    form = RulesFilter(request.GET, places=selectors.place_choices(rules))
+    wanted = form.cleaned_data if form.is_valid() else {}
+    places = selectors.lines(rules, today, wanted=selectors.LawFilter(**wanted))
+    everything = (
+        selectors.lines(rules, today, wanted=selectors.LawFilter()) if any(wanted.values()) else places
+    )
+    context = {
+        "rules": rules,
+        "pack": selectors.active_pack(request.agency.pk),
+        "form": form,
+        "active": sum(bool(value) for value in wanted.values()),
+        "places": places,
+        "is_narrowed": any(wanted.values()),
+        "figures": _figures(everything),
+        "coming": selectors.coming(rules, today)[:50],
+        "may_sign": _may_sign(request),
+        "today": today,
+    }
+    return render(request, "consent/law.html", context)
+
+
+def _figures(places: list[selectors.PlaceRules]) -> dict[str, int]:
+    lines = [line for place in places for line in place.lines]
+    return {
+        "places": len(places),
+        "rules": len(lines),
+        "unverified": sum(not line.is_verified for line in lines),
+        "unsigned": sum(line.sign_off is None for line in lines),
+        "stale": sum(line.is_stale for line in lines),
+    }
+
+
+@require_safe
+def take_rules(request: StaffRequest) -> HttpResponse:
+    """The rules that decide now, as a file that can be changed and imported again."""
+    rules = selectors.rules_of(request.agency.pk)
+    answer = HttpResponse(law.dump_pack(rules), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = 'attachment; filename="rules.csv"'
+    return answer
+
+
+@require_safe
+@needs(Permission.VIEW_CLIENT)
+def show_client_law(request: StaffRequest, client: Client) -> HttpResponse:
+    """The places that matter to a client, and what recording asks for there."""
+    rules = selectors.rules_of(client.agency_id)
+    context = {
+        "client": client,
+        "tab": "consent",
+        "part": "law",
+        "rows": selectors.places_of(client, rules, standards.today_at(client, request.at)),
+        "standard": standards.standard_of(client, at=request.at),
+    }
+    return render(request, "consent/law_client.html", context)
+
+
+# --- Packs ---
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def list_packs(request: StaffRequest) -> HttpResponse:
+    """Packs so far, and a new one."""
+    form = PackForm(request.POST or None, request.FILES or None)
+    faults: tuple[law.Fault, ...] = ()
+    if request.method == "POST" and form.is_valid():
+        try:
+            pack = services.import_pack(
+                agency=request.agency, raw=form.cleaned_data["file"], by=request.actor, at=request.at
+            )
+        except PackError as error:
+            faults = error.faults
+            form.add_error("file", "These rules cannot decide. What is wrong stands below.")
+        except services.SameRulesError as error:
+            form.add_error("file", str(error))
+        else:
+            messages.success(
+                request, "The rules are read. What they change is being counted; nothing decides yet."
+            )
+            return redirect("consent:pack", pack.pk)
+    context = {
+        "form": form,
+        "faults": faults[:FAULTS_SHOWN],
+        "more_faults": max(0, len(faults) - FAULTS_SHOWN),
+        "packs": list(selectors.packs()[: selectors.PACKS_SHOWN]),
+        "rules": selectors.rules_of(request.agency.pk),
+        "pack": selectors.active_pack(request.agency.pk),
+        "return_form": ReturnForm(),
+    }
+    return render(request, "consent/law_packs.html", context)
+
+
+def _find(pack_id: UUID) -> RulePack:
+    return get_object_or_404(selectors.packs(), pk=pack_id)
+
+
+@require_safe
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def show_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
+    """One pack: what it says otherwise, and what would come of it."""
+    return _show(request, _find(pack_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """One rule that a pack adds, removes or says otherwise: what of it, before and after."""
+
+    kind: str
+    place: str
+    topic: str
+    facts: tuple[tuple[str, str, str], ...]
+
+
+_FACTS: Final = (
+    ("value", "Value"),
+    ("citation", "Citation"),
+    ("source", "Source"),
+    ("effective_from", "In force from"),
+    ("effective_to", "In force until"),
+    ("confidence", "Confidence"),
+    ("checked_on", "Checked on"),
+    ("signed_off_by", "Signed off by"),
+)
+
+
+def _changes(old: Rules, new: Rules) -> list[RuleChange]:
+    difference = law.difference(old, new)
+    pairs: list[tuple[str, Rule | None, Rule | None]] = [
+        *(("Changed", before, after) for before, after in difference.changed),
+        *(("Added", None, after) for after in difference.added),
+        *(("Removed", before, None) for before in difference.removed),
+    ]
+    return [_change(kind, before, after) for kind, before, after in pairs]
+
+
+def _change(kind: str, before: Rule | None, after: Rule | None) -> RuleChange:
+    rule = after or before
+    if rule is None:  # a pair always holds one
+        raise Http404
+    facts = []
+    for name, title in _FACTS:
+        old, new = (_said(each, name) for each in (before, after))
+        if old != new and (kind == "Changed" or name in {"value", "citation", "confidence"}):
+            facts.append((title, old, new))
+    return RuleChange(
+        kind, selectors.place_name(rule.country, rule.region), selectors.topic_name(rule.topic), tuple(facts)
+    )
+
+
+def _said(rule: Rule | None, name: str) -> str:
+    if rule is None:
+        return ""
+    if name == "value":
+        return selectors.value_words(rule)
+    value = getattr(rule, name)
+    return "" if value is None else str(value)
+
+
+def _show(request: StaffRequest, pack: RulePack, form: ActivateForm | None = None) -> HttpResponse:
+    now = selectors.rules_of(request.agency.pk)
+    changes = [] if pack.is_active else _changes(now, selectors.rules_in(pack))
+    context = {
+        "pack": pack,
+        "progress": _progress(pack),
+        "effects": selectors.effects_of(pack) if pack.counted_at else [],
+        "changes": changes[:DIFFERENCES_SHOWN],
+        "change_count": len(changes),
+        "form": form or ActivateForm(initial={"seen": pack.decisions_changed}),
+        "may_activate": pack.counted_at is not None and not pack.is_active,
+    }
+    return render(request, "consent/law_pack.html", context)
+
+
+def _progress(pack: RulePack) -> dict[str, Any]:
+    count = selectors.count_of(pack)
+    return {
+        "id": "pack-progress",
+        "url": reverse("consent:pack_progress", args=[pack.pk]),
+        "label": "Deciding again by the new rules" if pack.counted_at is None else "Counted",
+        "value": count.finished,
+        "max": count.clients or None,
+        "done": pack.counted_at is not None,
+        "rows": [
+            {"label": "Decisions looked at", "value": f"{count.counted:,}"},
+            {"label": "Would be withheld", "value": f"{count.newly_withheld:,}"},
+            {"label": "Would be allowed", "value": f"{count.newly_allowed:,}"},
+        ],
+    }
+
+
+@require_safe
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def pack_progress(request: StaffRequest, pack_id: UUID) -> HttpResponse:
+    """The moving part; when it has come to rest the whole page is asked for."""
+    pack = _find(pack_id)
+    answer = render(request, "consent/law_progress.html", {"progress": _progress(pack)})
+    if pack.counted_at is not None:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
+    """Put a pack in force."""
+    pack = _find(pack_id)
+    form = ActivateForm(request.POST)
+    if not form.is_valid():
+        return _show(request, pack, form)
+    try:
+        services.activate_pack(pack=pack, by=request.actor, at=request.at, **form.cleaned_data)
+    except (services.NotCountedError, services.CountsChangedError) as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(
+            request, "These rules decide from now on. Every client's recordings are decided anew."
+        )
+    return redirect("consent:pack", pack.pk)
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def discard_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
+    """Throw away a pack that never decided anything."""
+    pack = _find(pack_id)
+    try:
+        services.discard_pack(pack=pack, by=request.actor, at=request.at)
+    except services.NoPackError as error:
+        messages.warning(request, str(error))
+        return redirect("consent:pack", pack.pk)
+    messages.success(request, "The pack is gone. It decided nothing.")
+    return redirect("consent:packs")
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def return_to_shipped(request: StaffRequest) -> HttpResponse:
+    """Let the shipped rules decide again."""
+    form = ReturnForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, "Write at least 15 characters: why the shipped rules again?")
+        return redirect("consent:packs")
+    try:
+        services.return_to_shipped(
+            agency=request.agency, by=request.actor, at=request.at, **form.cleaned_data
+        )
+    except services.NoPackError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(
+            request, "The shipped rules decide again. Every client's recordings are decided anew."
+        )
+    return redirect("consent:packs")
+
+
+# --- Counsel ---
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def sign_off(request: StaffRequest) -> HttpResponse:
+    """Write down that counsel approved a rule as it stands."""
+    today = _today(request)
+    asked = request.POST.get("rule") or request.GET.get("rule", "")
+    rule = selectors.rules_of(request.agency.pk).get(asked)
+    if rule is None:
+        messages.warning(request, "Choose the rule that counsel approved.")
+        return redirect("consent:law")
+    initial = {"rule": rule.id, "seen": selectors.fingerprint(rule), "signed_on": today}
+    form = SignOffForm(request.POST or None, today=today, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        facts = form.cleaned_data
+        try:
+            services.sign_off(
+                agency=request.agency,
+                rule_id=facts["rule"],
+                seen=facts["seen"],
+                counsel=facts["counsel"],
+                signed_on=facts["signed_on"],
+                by=request.actor,
+                at=request.at,
+            )
+        except (services.UnknownRuleError, services.SignedAlreadyError) as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(
+                request, "Counsel's approval is written down. It holds while the rule stays as it is."
+            )
+        place = selectors.place_key(rule.country, rule.region)
+        return redirect(f"{reverse('consent:law')}?place={place}")
+    line = selectors.RuleLine(rule, selectors.sign_offs([rule]).get(rule.id), False)
+    return render(request, "consent/law_sign.html", {"form": form, "line": line})
