@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.calls.models import CallPress
@@ -33,7 +34,7 @@ from tests.calls.saying import (
     the_call,
     told,
 )
-from tests.calls.test_hooks import base64_hmac, connect
+from tests.calls.test_hooks import base64_hmac, connect, now, rows
 from tests.calls.test_inbox import work_off
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -168,6 +169,38 @@ def test_a_replayed_webhook_changes_nothing(cast: Cast) -> None:
         work_off(cast, at=NOON + timedelta(hours=hour))
     assert len(calls(cast.dentist)) == 1
     assert pressed(cast.dentist) == [("menu 1", "9")]
+
+
+# --- CallTrackingMetrics at the door --------------------------------------------------------------------
+
+
+def knock(
+    to: Any, body: bytes, headers: Mapping[str, str] | None = None, *, sent_at: datetime | None = None
+) -> int:
+    """Deliver over HTTP, signed unless other headers are given."""
+    time = str(int((sent_at or now()).timestamp()))
+    signed = {"X-CTM-Time": time, "X-CTM-Signature": base64_hmac(CTM_SECRET, time.encode() + body)}
+    answer = Browser(enforce_csrf_checks=True).post(
+        f"/hooks/ctm/{to.key}/", body, content_type="application/json", headers=signed | dict(headers or {})
+    )
+    return int(answer.status_code)
+
+
+BODY = b'{"id": 7, "unix_time": 1795447812, "duration": 5}'
+
+
+def test_what_is_signed_gets_in_once_and_the_rest_is_forbidden(cast: Cast) -> None:
+    to, other = connect(cast.dentist, "ctm", CTM_SECRET), connect(cast.plumber, "ctm", CTM_SECRET[::-1])
+    assert knock(to, BODY) == 200
+    assert knock(to, BODY, sent_at=now() - timedelta(minutes=9)) == 200
+    assert len(rows(cast.dentist)) == 1
+    assert knock(to, BODY, sent_at=now() - timedelta(days=2)) == 403
+    assert knock(to, BODY, {"X-CTM-Signature": base64_hmac(CTM_SECRET, BODY)}) == 403
+    assert knock(to, BODY, {"X-CTM-Time": "1"}) == 403
+    assert knock(to, BODY, {"X-CTM-Time": ""}) == 403
+    assert knock(other, BODY) == 403
+    assert len(rows(cast.dentist)) == 1
+    assert rows(cast.plumber) == []
 
 
 # --- Files of Invoca ------------------------------------------------------------------------------------
