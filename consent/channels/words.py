@@ -296,6 +296,39 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
     },
 }
 
+MAIL: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "confirm_subject": "{name}: confirm your address",
+        "confirm": (
+            "Somebody, you most likely, gave this address to {name}, to be told by e-mail when choices about calls"
+            " or the notices behind them change.\n\nOpen this page to confirm it. If it was not you, do nothing:"
+            " the address is deleted after a week."
+        ),
+        "subject": "{name}: a change to your choices",
+        "changed": "Your choices about calls with {name} changed:",
+        "replaced": "A notice of {name} that you agreed to has new words:",
+        "see": "See and change your choices, or turn these messages off (the link opens for 30 days):",
+        "on": "allowed",
+        "off": "stopped",
+        "ended": "no longer allowed, it has ended",
+    },
+    Language.SPANISH: {
+        "confirm_subject": "{name}: confirme su dirección",
+        "confirm": (
+            "Alguien, probablemente usted, dio esta dirección a {name} para recibir un aviso por correo cuando"
+            " cambien las decisiones sobre llamadas o los avisos.\n\nAbra esta página para confirmarla. Si no fue"
+            " usted, no haga nada: la dirección se borra en una semana."
+        ),
+        "subject": "{name}: un cambio en sus decisiones",
+        "changed": "Sus decisiones sobre las llamadas con {name} han cambiado:",
+        "replaced": "Un aviso de {name} que usted aceptó tiene palabras nuevas:",
+        "see": "Vea y cambie sus decisiones, o apague estos mensajes (el enlace se abre durante 30 días):",
+        "on": "permitido",
+        "off": "parado",
+        "ended": "ya no permitido, ha terminado",
+    },
+}
+
 
 def language_of(*said: str) -> Language:
     """

@@ -56,6 +56,13 @@ def words_by_purpose(client: Client, language: Language) -> dict[Purpose, Notice
     return {purpose: found[purpose] for purpose in Purpose if purpose in found}
 
 
+def purposes_asked(client: Client) -> list[str]:
+    """What the public page asks for now, in words; English and Spanish together."""
+    rows = NoticeVersion.objects.for_client(client).published().filter(notice__channel=Channel.WEB)
+    found = {purpose for purposes in rows.values_list("notice__purposes", flat=True) for purpose in purposes}
+    return [purpose.label for purpose in Purpose if purpose in found]
+
+
 def versions_shown(client: Client, version_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, NoticeVersion]:
     """These published versions of a client, also those that newer ones have replaced; drafts are left out."""
     rows = NoticeVersion.objects.for_client(client).filter(

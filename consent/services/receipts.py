@@ -158,9 +158,7 @@ def start_proof(*, key: str, token: str, language: Language, at: datetime) -> st
     return codes.send_code(client=client, number=number, language=language, at=at)
 
 
-def finish_proof(
-    *, key: str, token: str, challenge: str, code: str, visit: Visit, at: datetime
-) -> tuple[str, Proven]:
+def finish_proof(*, key: str, token: str, challenge: str, code: str, visit: Visit, at: datetime) -> str:
     """
     Write what a receipt holds once more, now by the proven phone; returns the token of the new receipt.
 
@@ -194,7 +192,7 @@ def finish_proof(
         later = len(said) < len(events)
         fresh = ledger.record_events(client=client, said=said, by=web.BY, at=at)
         event_ids = [event.pk for event in fresh or events]
-        return tokens.sign_receipt(client.pk, event_ids, at=at, later=later), proven
+        return tokens.sign_receipt(client.pk, event_ids, at=at, later=later)
 
 
 def _said_again(

@@ -332,6 +332,50 @@ def form_of(client: Client, notices: Iterable[Words], *, at: datetime) -> str:
     return tokens.sign_form(client.pk, shown, at=at)
 
 
+def note_of(look: Look, *, at: datetime) -> str:
+    """The signed note of a page that shows no words to agree to."""
+    return tokens.sign_form(look.client_id, {}, at=at)
+
+
+def send_code(*, key: str, number: str, language: Language, at: datetime) -> str:
+    """
+    Send a code to a number, and return the challenge for the page. Enters the client's scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    """
+    return codes.send_code(client=_client_behind(key), number=number, language=language, at=at)
+
+
+def send_another(*, key: str, challenge: str, language: Language, at: datetime) -> str:
+    """
+    Send another code to the number of a challenge, and return the next challenge. Enters the client's scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    :raises StaleChallengeError: the page is too old.
+    """
+    client = _client_behind(key)
+    number = codes.number_of(client=client, challenge=challenge, at=at)
+    return codes.send_code(client=client, number=number, language=language, at=at)
+
+
+def check_code(*, key: str, challenge: str, code: str, at: datetime) -> tuple[Client, codes.Proven]:
+    """
+    Prove the number of a challenge. Enters the client's scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    :raises StaleChallengeError: the page is too old.
+    :raises WrongCodeError: the number is not proven.
+    """
+    client = _client_behind(key)
+    return client, codes.check_code(client=client, challenge=challenge, code=code, at=at)
+
+
+def _client_behind(key: str) -> Client:
+    door = door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        return client_of(door)
+
+
 # --- What a form brings back --------------------------------------------------------------------------------
 
 

@@ -11,9 +11,17 @@ const root = resolve(src, "../..");
 const dist = join(root, "static/dist");
 const modules = join(root, "node_modules");
 const inter = join(modules, "@fontsource-variable/inter/files");
+// What other sites load. A released version never changes: a new one is a new file (consent/channels/embed.py names it).
+const embed = join(root, "static/consent/embed.v1.js");
 const fonts = { "inter-latin.woff2": "inter-latin-wght-normal.woff2", "inter-latin-ext.woff2": "inter-latin-ext-wght-normal.woff2" };
 const licences = { "Chart.js": "chart.js/LICENSE.md", "@kurkle/color": "@kurkle/color/LICENSE.md", "Tailwind CSS": "tailwindcss/LICENSE",
   daisyUI: "daisyui/LICENSE", "Inter": "@fontsource-variable/inter/LICENSE" };
+
+async function buildEmbed(outfile) {
+  await esbuild.build({
+    entryPoints: [join(src, "embed.js")], outfile, bundle: true, minify: true, format: "iife", target: "es2022", legalComments: "none", logLevel: "warning",
+  });
+}
 
 async function build(out) {
   mkdirSync(join(out, "fonts"), { recursive: true });
@@ -48,6 +56,8 @@ if (process.argv.includes("--check")) {
     }
   };
   const stale = [...names].filter((name) => !same(name));
+  await buildEmbed(join(out, "embed.js"));
+  if (!readFileSync(join(out, "embed.js")).equals(readFileSync(embed))) stale.push(relative(root, embed));
   rmSync(out, { recursive: true, force: true });
   if (stale.length) {
     console.error(`static/dist is not what static/src and templates build: ${stale.join(", ")}. Run \`npm run build\` and commit static/dist.`);
@@ -57,6 +67,7 @@ if (process.argv.includes("--check")) {
 } else {
   const out = mkdtempSync(join(tmpdir(), "look-")); // built aside, then laid over: a running server never misses a file
   await build(out);
+  await buildEmbed(embed);
   cpSync(out, dist, { recursive: true });
   const built = new Set(files(out).map((f) => relative(out, f)));
   for (const file of files(dist)) if (!built.has(relative(dist, file))) rmSync(file);

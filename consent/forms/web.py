@@ -1,0 +1,99 @@
+"""How staff set up a client's public page and its form on other sites."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from consent.channels.signals import origin_of
+
+MOST_SITES: Final = 50
+_INTEGRITY: Final = re.compile(r"(?:sha(?:256|384|512)-[A-Za-z0-9+/]{43,88}={0,2})").fullmatch
+
+
+class SitesForm(forms.Form):
+    """Which sites may carry the form, and the number-swap that it may load there."""
+
+    origins = forms.CharField(
+        label="Sites that may carry the form",
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="One a line, such as https://www.example.com, without a path. Every subdomain is a site of its own.",
+    )
+    swap_url = forms.URLField(
+        label="Number-swap script of the call tracker",
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        help_text="Leave it empty and the numbers on the site stay as they are. It is loaded where nobody objects.",
+    )
+    swap_integrity = forms.CharField(
+        label="Its integrity hash",
+        required=False,
+        max_length=120,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "placeholder": "sha384-…"}),
+        help_text=(
+            "With it a changed script is not run."
+            " Leave it empty where the tracker changes its script without notice."
+        ),
+    )
+    swap_needs_consent = forms.BooleanField(
+        label="Ask every visitor before numbers are swapped",
+        required=False,
+        help_text=(
+            "Without it only visitors outside the Americas and Australia are asked, by their time zone;"
+            " whoever cannot be placed is asked too."
+        ),
+    )
+
+    def clean_origins(self) -> list[str]:
+        """
+        One origin a line.
+
+        :raises ValidationError: a line is none, or there are too many.
+        """
+        lines = [line.strip() for line in self.cleaned_data["origins"].splitlines() if line.strip()]
+        found = []
+        for number, line in enumerate(lines, start=1):
+            origin = origin_of(line)
+            if origin is None:
+                raise ValidationError(
+                    f"Line {number} is no site. Write https:// and the host, such as https://www.example.com."
+                )
+            found.append(origin)
+        if len(set(found)) > MOST_SITES:
+            raise ValidationError(f"At most {MOST_SITES} sites.")
+        return sorted(set(found))
+
+    def clean_swap_url(self) -> str:
+        """
+        Only over https: a script in the clear could be anybody's.
+
+        :raises ValidationError: it is not.
+        """
+        url = str(self.cleaned_data["swap_url"])
+        if url and not url.startswith("https://"):
+            raise ValidationError("Write the script's address with https://.")
+        return url
+
+    def clean_swap_integrity(self) -> str:
+        """
+        One hash as browsers read it.
+
+        :raises ValidationError: it is none.
+        """
+        said = str(self.cleaned_data["swap_integrity"]).strip()
+        if said and _INTEGRITY(said) is None:
+            raise ValidationError("Write it as sha384- and the hash in Base64, as the tracker gives it.")
+        return said
+
+    def clean(self) -> dict[str, Any]:
+        """A hash is of a script."""
+        said: dict[str, Any] = super().clean() or {}
+        if said.get("swap_integrity") and not said.get("swap_url") and "swap_url" not in self.errors:
+            self.add_error("swap_url", "Write the address of the script that this is the hash of.")
+        return said

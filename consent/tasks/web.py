@@ -1,0 +1,67 @@
+"""News by e-mail to who asked for it, and what public pages leave behind."""
+
+from __future__ import annotations
+
+from email.utils import formataddr, parseaddr
+from smtplib import SMTPException
+from typing import Any, Final
+
+from celery import shared_task
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+from consent.services import codes, preferences
+from consent.services.preferences import Letter
+
+log = logger(__name__)
+
+_BATCH: Final = 50
+
+
+@shared_task(name="consent.send_updates", acks_late=True)
+def send_updates(**_: Any) -> None:
+    """Tell people of changes who asked to be told, and ask for the confirmation of new addresses."""
+    in_each_agency(_send_of)
+
+
+def _send_of(agency_id: int) -> None:
+    at = timezone.now()
+    with job_scope(agency_id=agency_id):
+        letters = preferences.claim_letters(agency_id=agency_id, at=at, limit=_BATCH)
+    for letter in letters:
+        if timezone.now() >= at + preferences.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        if _send(letter):
+            with job_scope(agency_id=agency_id):
+                preferences.letter_sent(letter=letter, at=timezone.now())
+
+
+def _send(letter: Letter) -> bool:
+    """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
+    own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    mail = EmailMessage(
+        letter.subject, letter.text, formataddr((letter.sender, own)), [letter.address],
+        headers={"Auto-Submitted": "auto-generated"},
+    )  # fmt: skip
+    try:
+        mail.send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("update.not_taken", subscription=str(letter.subscription_id), error=type(error).__name__)
+        return False
+    return True
+
+
+@shared_task(name="consent.purge_public", acks_late=True)
+def purge_public(**_: Any) -> None:
+    """Remove codes that no limit looks at any more, and addresses that nobody confirmed."""
+    at = timezone.now()
+
+    def purge(agency_id: int) -> None:
+        codes.purge(agency_id=agency_id, at=at)
+        preferences.purge(agency_id=agency_id, at=at)
+
+    in_each_agency(purge)

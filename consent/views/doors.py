@@ -1,0 +1,196 @@
+"""
+What every public page of consent has in common: no session, no cookie, no cache, no word to other sites about
+where somebody was, and the same 404 for whatever opens nothing.
+
+There is no session that a forged form could ride on. A form brings back a signed note instead, which says what it
+showed; without a fresh one nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+
+from callprivacy.accounts.adapter import client_address
+from callprivacy.lib.browsers import browser_of
+from consent.channels import signals, tokens, words
+from consent.enums import Language
+from consent.services.codes import StaleChallengeError, WrongCodeError
+from consent.services.ledger import CallerGoneError
+from consent.services.limits import Verdict, knock
+from consent.services.preferences import NoWordsError, SignalError, UnknownLinkError
+from consent.services.receipts import UnknownReceiptError
+from consent.services.web import Look, NothingTickedError, StaleFormError, UnknownKeyError, Visit
+
+LARGEST: Final = 16 * 1024
+AN_HOUR: Final = timedelta(hours=1)
+_PLAIN: Final = "text/plain; charset=utf-8"
+
+
+class RefusedError(Exception):
+    """A form that is not taken: the status of the answer, and which of our words says why."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+
+
+class SeeOther(HttpResponseRedirect):
+    """Sends the browser on with a GET, so that loading the page again repeats nothing."""
+
+    status_code = 303
+
+
+_REFUSALS: Final[dict[type[Exception], tuple[int, str]]] = {
+    StaleFormError: (403, "too_old"),
+    StaleChallengeError: (403, "too_old"),
+    NothingTickedError: (422, "none_ticked"),
+    WrongCodeError: (422, "code_wrong"),
+    NoWordsError: (422, "no_words"),
+    SignalError: (422, "gpc_share"),
+    CallerGoneError: (503, "busy"),
+}
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """
+    Turn what a service refuses into words for who sent the form.
+
+    :raises RefusedError: it refused.
+    """
+    try:
+        yield
+    except tuple(_REFUSALS) as error:
+        status, problem = _REFUSALS[type(error)]
+        raise RefusedError(status, problem) from error
+
+
+type View = Callable[..., HttpResponse]
+
+
+def public(view: View) -> View:
+    """Decorate a view that anybody may open, from whatever page."""
+
+    @csrf_exempt
+    @login_not_required
+    @wraps(view)
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        refusal = _refuse_unread(request)
+        if refusal is not None:
+            return refusal
+        try:
+            response = view(request, *args, **kwargs)
+        except (UnknownKeyError, UnknownLinkError, UnknownReceiptError):
+            raise Http404 from None
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+        return response
+
+    return opened
+
+
+def _refuse_unread(request: HttpRequest) -> HttpResponse | None:
+    """Refuse by the headers alone, before a byte of the body is read."""
+    if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
+        return HttpResponse(b"Send a Content-Length.\n", status=411, content_type=_PLAIN)
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return HttpResponse(b"Content-Length is no number.\n", status=400, content_type=_PLAIN)
+    if len(length) > 9 or int(length) > LARGEST:
+        return HttpResponse(b"The body is over 16 KB.\n", status=413, content_type=_PLAIN)
+    return None
+
+
+def language_for(request: HttpRequest) -> Language:
+    """The language that was chosen on the page, else the browser's."""
+    chosen = request.POST.get("lang") or request.GET.get("lang") or ""
+    return words.language_of(chosen, request.headers.get("Accept-Language", ""))
+
+
+def visit_of(request: HttpRequest, *, page: str = "") -> Visit:
+    """
+    What evidence says of who sends a form.
+
+    :param page: host and path, where it is not this very page; a path with a secret in it never is.
+    """
+    here = f"{urlsplit(settings.CALLPRIVACY_URL).netloc}{request.path}"
+    return Visit(
+        page=page or here,
+        browser=browser_of(request.headers.get("User-Agent", "")),
+        opted_out=signals.is_opted_out(request.headers.get("Sec-GPC")),
+    )
+
+
+def need_room(
+    request: HttpRequest,
+    what: str,
+    *,
+    most: int,
+    at: datetime,
+    number: str = "",
+    while_unknown: bool = False,
+) -> None:
+    """
+    Refuse what comes too often within an hour, by where it comes from and by the number it is about.
+
+    :param while_unknown: take it also while nobody can count.
+    :raises RefusedError: there is no room.
+    """
+    verdict = knock(what, client_address(request) or "", most=most, per=AN_HOUR, at=at)
+    if verdict is Verdict.OPEN and number:
+        verdict = knock(f"{what}:number", number, most=most, per=AN_HOUR, at=at)
+    if verdict is Verdict.FULL:
+        raise RefusedError(429, "too_many")
+    if verdict is Verdict.UNKNOWN and not while_unknown:
+        raise RefusedError(503, "unknown_limit")
+
+
+def need_fresh(request: HttpRequest, look: Look, *, at: datetime) -> None:
+    """
+    Refuse a form that did not come from a page of this client that was opened lately.
+
+    :raises RefusedError: it did not.
+    """
+    with refusing():
+        tokens.read_form(request.POST.get("form", ""), client_id=look.client_id, at=at)
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    look: Look,
+    language: Language,
+    *,
+    refused: RefusedError | None = None,
+    status: int = 200,
+    **context: Any,
+) -> HttpResponse:
+    """Draw a public page in a client's name, with why a form was not taken."""
+    texts = words.TEXTS[language]
+    filled = {
+        "look": look,
+        "language": language.value,
+        "languages": [(code.value, name) for code, name in words.NAMES.items()],
+        "t": texts,
+        "problem": texts[refused.problem] if refused and refused.problem != "code_wrong" else "",
+        "code_is_wrong": refused is not None and refused.problem == "code_wrong",
+        "honoured": words.HONOURED[language],
+        "opted_out": signals.is_opted_out(request.headers.get("Sec-GPC")),
+        **context,
+    }
+    return render(
+        request, f"consent/public/{template}.html", filled, status=refused.status if refused else status
+    )
