@@ -158,6 +158,130 @@ class AgencyClientKey(RunSQL):
         return (self.__class__.__qualname__, [self.table], {})
 
 
+class StatementKeys(RunSQL):
+    """
+    What `AgencyClientKey` and `ClientKey` promise, checked once a statement instead of once a row.
+
+    For tables that are filled by thousands of rows at a time. The check looks at the statement's rows as a set,
+    locks what they rest on as a foreign key would, and refuses in the statement itself, so that parents are written
+    first and removed last. What is rested on refuses to leave, and to change its key, in the same way.
+
+    :param few: column -> table it points into, where thousands of rows name a few of its rows.
+    :param many: column -> table it points into, where each row names another one.
+    """
+
+    def __init__(
+        self, table: str, *, few: dict[str, str] | None = None, many: dict[str, str] | None = None
+    ) -> None:
+        self.table, self.few, self.many = table, few or {}, many or {}
+        targets = {**self.few, **self.many}
+        super().__init__(
+            "\n".join(
+                [
+                    _child_check(table, self.few, self.many),
+                    _parent_check(table, "client_id", "tenancy_client"),
+                    *(_parent_check(table, column, target) for column, target in targets.items()),
+                ]
+            ),
+            "\n".join(
+                [
+                    f"DROP FUNCTION {table}_keys() CASCADE;",
+                    *(
+                        f"DROP FUNCTION {table}_{column}_rests() CASCADE;"
+                        for column in ("client_id", *targets)
+                    ),
+                ]
+            ),
+        )
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (self.__class__.__qualname__, [self.table], {"few": self.few, "many": self.many})
+
+
+# Each row finds what it rests on by one probe of an index, whatever the planner believes of a set it has never seen.
+_AS_OWNER = (
+    "LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp"
+    " SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off"
+)
+
+
+def _refuse(table: str, name: str, words: str) -> str:
+    return (
+        f"RAISE foreign_key_violation USING MESSAGE = '{table}: {words}',"
+        f" TABLE = '{table}', CONSTRAINT = '{table}_{name}';"
+    )
+
+
+def _child_check(table: str, few: dict[str, str], many: dict[str, str]) -> str:
+    checks = [
+        f"""
+        FOR named IN SELECT DISTINCT agency_id, client_id FROM fresh LOOP
+            PERFORM FROM tenancy_client t WHERE t.agency_id = named.agency_id AND t.id = named.client_id
+                FOR KEY SHARE;
+            IF NOT FOUND THEN {_refuse(table, "client_of_agency", "no such client of the agency")} END IF;
+        END LOOP;"""
+    ]
+    for column, target in few.items():
+        refuse = _refuse(table, f"{column}_same_client", f"{column} is none of {target} of the client")
+        checks.append(f"""
+        FOR named IN SELECT DISTINCT client_id, {column} AS key FROM fresh WHERE {column} IS NOT NULL LOOP
+            PERFORM FROM {target} t WHERE t.client_id = named.client_id AND t.id = named.key FOR KEY SHARE;
+            IF NOT FOUND THEN {refuse} END IF;
+        END LOOP;""")
+    for column, target in many.items():
+        refuse = _refuse(table, f"{column}_same_client", f"{column} is none of {target} of the client")
+        met = f"t.client_id = f.client_id AND t.id = f.{column}"
+        # What this transaction has added itself nobody else sees, so that only the others are locked.
+        checks.append(f"""
+        SELECT count(*) FILTER (WHERE t.id IS NULL), count(*) FILTER (WHERE t.xmin <> own) INTO missing, others
+            FROM fresh f LEFT JOIN {target} t ON {met} WHERE f.{column} IS NOT NULL;
+        IF missing = 0 AND others > 0 THEN
+            SELECT others - count(*) INTO missing FROM (
+                SELECT FROM fresh f JOIN {target} t ON {met} WHERE t.xmin <> own FOR KEY SHARE OF t) AS held;
+        END IF;
+        IF missing > 0 THEN {refuse} END IF;""")
+    return f"""
+    CREATE FUNCTION {table}_keys() RETURNS trigger {_AS_OWNER} AS $$
+    DECLARE
+        named record;
+        missing bigint;
+        others bigint;
+        own xid := pg_current_xact_id()::xid;
+    BEGIN{"".join(checks)}
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER {table}_keys_insert AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh
+        FOR EACH STATEMENT EXECUTE FUNCTION {table}_keys();
+    CREATE TRIGGER {table}_keys_update AFTER UPDATE ON {table} REFERENCING NEW TABLE AS fresh
+        FOR EACH STATEMENT EXECUTE FUNCTION {table}_keys();
+    """
+
+
+def _parent_check(table: str, column: str, target: str) -> str:
+    """What rows of `table` rest on by `column` stays, with its key, while they are there."""
+    if column == "client_id":
+        owner, rests, name = "agency_id", "c.agency_id = o.agency_id AND c.client_id = o.id", "client_of_agency"
+    else:
+        owner, rests = "client_id", f"c.client_id = o.client_id AND c.{column} = o.id"
+        name = f"{column}_same_client"
+    refuse = _refuse(table, name, f"rows rest on this one of {target}")
+    return f"""
+    CREATE FUNCTION {table}_{column}_rests() RETURNS trigger {_AS_OWNER} AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF EXISTS (SELECT FROM gone o JOIN {table} c ON {rests}) THEN {refuse} END IF;
+        ELSIF EXISTS (SELECT FROM {table} c WHERE {rests.replace("o.", "OLD.")}) THEN {refuse}
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER {table}_{column}_rests_delete AFTER DELETE ON {target} REFERENCING OLD TABLE AS gone
+        FOR EACH STATEMENT EXECUTE FUNCTION {table}_{column}_rests();
+    CREATE TRIGGER {table}_{column}_rests_update AFTER UPDATE ON {target}
+        FOR EACH ROW WHEN ((OLD.{owner}, OLD.id) IS DISTINCT FROM (NEW.{owner}, NEW.id))
+        EXECUTE FUNCTION {table}_{column}_rests();
+    """
+
+
 class AppendOnly(RunSQL):
     """A trigger that refuses UPDATE, DELETE and TRUNCATE to everybody, the owner too."""
 

@@ -762,16 +762,16 @@ class Prepared:
         return uuid.UUID(int=ms << 80 | identity.int & ((1 << 80) - 1))
 
     def _move(self, old: uuid.UUID, new: uuid.UUID) -> None:
-        """Give a call another id, and what hangs on it; the keys between them are checked at the commit."""
+        """Give a call another id, and what hangs on it: in one statement, at whose end the keys between them hold."""
+        moved = [
+            f"{table} AS (UPDATE calls_{table} SET call_id = %s WHERE client_id = %s AND call_id = %s)"
+            for table in _HANGING
+        ]
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE calls_call SET id = %s WHERE client_id = %s AND id = %s", [new, self.client.pk, old]
+                f"WITH {', '.join(moved)} UPDATE calls_call SET id = %s WHERE client_id = %s AND id = %s",
+                [new, self.client.pk, old] * (len(moved) + 1),
             )
-            for table in ("calls_callref", "calls_recording", "calls_reveal"):
-                cursor.execute(
-                    f"UPDATE {table} SET call_id = %s WHERE client_id = %s AND call_id = %s",
-                    [new, self.client.pk, old],
-                )
 
     def _update_recording(self, before: Kept, after: Kept, item: _Item) -> tuple[Kept, Taken]:
         """Add a recording that there was none of; where there is one, a tracker may change where it is."""
@@ -835,6 +835,7 @@ class Prepared:
 # --- SQL ----------------------------------------------------------------------------------------------------
 
 _N: Final = "\\N"
+_HANGING: Final = ("callref", "recording", "reveal")
 _ZEROS: Final = "0" * 20
 _CALL: Final = ", ".join(rows.COLUMNS)
 _INTAKE: Final = (
