@@ -23,6 +23,10 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-day-keys": ("calls.sweep_day_keys", 21600),
     "calls-redactions": ("calls.redact_released", 3600),
     "calls-reveal-sample": ("calls.sample_reveals", 3600),
+    "consent-decisions": ("consent.decide_recordings", 20),
+    "consent-decided": ("consent.purge_decisions", 6 * 3600),
+    "consent-fetches": ("consent.fetch_recordings", 60),
+    "consent-store": ("consent.sweep_store", 6 * 3600),
     "consent-packs": ("consent.count_packs", 30),
     "consent-standards": ("consent.expire_standards", 3600),
     "consent-updates": ("consent.send_updates", 60),
@@ -31,6 +35,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-purge-public": ("consent.purge_public", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
+    "retention-quarantine": ("retention.erase_quarantined", 120),
     "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
     "work-mail": ("work.send_mail", 60),
 }

@@ -132,8 +132,9 @@ class WaitingState(models.TextChoices):
 
 
 class VendorStep(models.TextChoices):
-    """What a vendor has to do when a person withdraws."""
+    """What a vendor has to do when a person withdraws; the first is ours: to say which of the others."""
 
+    CHOOSE = "choose", "Choose how the tracker leaves this caller unrecorded"
     STOP_RECORDING = "stop_recording", "Stop the running recording"
     DELETE_RECORDING = "delete_recording", "Delete a recording"
     REDACT_CALLER = "redact_caller", "Redact the caller"
@@ -143,6 +144,14 @@ class VendorStep(models.TextChoices):
     ANNOUNCE = "announce", "Announce the recording before the call connects"
     STOP_TEXTS = "stop_texts", "Stop texting"
     REMOVE_FROM_ADS = "remove_from_ads", "Remove from an advertiser's list"
+
+
+class OnWithdrawal(models.TextChoices):
+    """What an officer has chosen to do where a tracker cannot ask before it records."""
+
+    MENU = "menu", "Move the number to our phone menu"
+    OFF = "off", "Turn the tracker's recording off"
+    DELETE = "delete", "Delete each recording of this caller after the call"
 
 
 class InvitationState(models.TextChoices):
@@ -183,3 +192,14 @@ class SetupStep(models.TextChoices):
     PEOPLE = "people", "People"
     WORDS = "words", "Words and snippet"
     LIVE = "live", "Go live"
+
+
+class UseReason(models.TextChoices):
+    """Why a recording is heard or a transcript read; the sentence beside it says more."""
+
+    LEAD = "lead", "Qualify the call"
+    QUALITY = "quality", "Check how the call was handled"
+    TRAINING = "training", "Train the people who answer"
+    COMPLAINT = "complaint", "Look into a complaint"
+    REQUEST = "request", "Answer a privacy request"
+    LEGAL = "legal", "Legal claim or authority"

@@ -56,14 +56,21 @@ def standing[E: Happened](events: Iterable[E]) -> tuple[State, E | None]:
     """
     Where a person stands with one purpose, and the event that says so.
 
-    An expiry or an invalidation ends a yes, never a no. Events of single calls are left out.
+    An expiry or an invalidation ends a yes, never a no, and a no before that yes holds again. Events of single calls
+    are left out.
     """
     deciding: E | None = None
+    no: E | None = None
     for event in sorted((event for event in events if event.scope == Scope.STANDING), key=_order):
         state = State.NONE if deciding is None else _STATE[EventKind(deciding.kind)]
         if event.kind == EventKind.NOTICED and state is not State.NONE:
             continue
-        if event.kind in {EventKind.EXPIRED, EventKind.INVALIDATED} and state is not State.GIVEN:
+        if event.kind in {EventKind.EXPIRED, EventKind.INVALIDATED}:
+            if state is State.GIVEN:
+                # What ended is as if it had never been given: an earlier no holds again.
+                deciding = no or event
             continue
         deciding = event
+        if event.kind in {EventKind.REFUSED, EventKind.WITHDRAWN}:
+            no = event
     return (State.NONE, None) if deciding is None else (_STATE[EventKind(deciding.kind)], deciding)

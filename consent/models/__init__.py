@@ -24,7 +24,7 @@ from consent.models.law import (
 from consent.models.ledger import ConsentEvent, ConsentState, Decision
 from consent.models.notices import Notice, NoticeVersion, PostedNotice
 from consent.models.setup import SetupMark
-from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint
+from consent.models.vendors import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
 from consent.models.web import Subscription, WebPage
 
 __all__ = [
@@ -59,4 +59,5 @@ __all__ = [
     "WebPage",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "Withdrawal",
 ]

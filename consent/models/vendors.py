@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
+from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.models import Connection, TrackingNumber
-from callprivacy.tenancy.models import ClientOwned
+from callprivacy.tenancy.models import ClientOwned, ScopedQuerySet
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
-from consent.enums import VendorStep, WaitingState
+from consent.enums import Channel, Purpose, VendorStep, WaitingState
 
 
 class AdDestination(ClientOwned):
@@ -33,6 +36,57 @@ class AdDestination(ClientOwned):
         return self.name
 
 
+class WithdrawalQuerySet(ScopedQuerySet["Withdrawal"]):
+    def open(self) -> Self:
+        """Withdrawals of which something is still to be done somewhere."""
+        return self.filter(closed_at__isnull=True)
+
+    def due(self, at: datetime) -> Self:
+        """Those that a job has to look at."""
+        return self.filter(due_at__lte=at)
+
+
+class Withdrawal(ClientOwned):
+    """
+    That a person said no: stopped here at once, and carried to whoever else holds the number.
+
+    Written in the transaction of its events. A job plans what vendors have to do (`planned_at`), tells the agency's
+    systems, and closes it when every step is done.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    caller_id = models.UUIDField()
+    purposes = ArrayField(models.CharField(max_length=10, choices=Purpose))
+    event_ids = ArrayField(models.UUIDField())
+    channel = models.CharField(max_length=12, choices=Channel)
+    happened_at = models.DateTimeField()
+    stopped_at = models.DateTimeField()
+    target_at = models.DateTimeField(null=True)
+    outer_at = models.DateTimeField(null=True)
+    law = models.CharField(max_length=200, blank=True)
+    due_at = models.DateTimeField(null=True)
+    planned_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(WithdrawalQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="consent_withdrawal_in_client"),)
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="consent_withdrawal_due",
+            ),
+            models.Index(fields=["client", "-stopped_at"], name="consent_withdrawal_newest"),
+            models.Index(fields=["client", "caller_id"], name="consent_withdrawal_of_caller"),
+        )
+
+    def __str__(self) -> str:
+        return f"withdrawal {self.pk}"
+
+
 class VendorTask(ClientOwned):
     """
     One step at one vendor that a withdrawal, a quarantine or a tracking number's state asks for: target, outer limit
@@ -51,6 +105,9 @@ class VendorTask(ClientOwned):
     )
     tracking_number = models.ForeignKey(
         TrackingNumber, models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
+    withdrawal = models.ForeignKey(
+        Withdrawal, models.CASCADE, null=True, db_constraint=False, related_name="tasks"
     )
     caller_id = models.UUIDField(null=True)
     recording_id = models.UUIDField(null=True)

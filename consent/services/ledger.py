@@ -28,7 +28,7 @@ from callprivacy.vault.sealing import Key, Place
 from callprivacy.vault.services import CallerGoneError
 from consent import projection
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength
-from consent.models import ConsentEvent, ConsentState, Rejudgement
+from consent.models import ConsentEvent, ConsentState, Rejudgement, Withdrawal
 
 __all__ = ["CallerGoneError", "Said", "evidence_of", "project", "record_events"]
 
@@ -104,8 +104,44 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
         ConsentEvent.objects.bulk_create(events)
         project(client=client, caller_ids=caller_ids, purposes={event.purpose for event in events})
         _decide_anew(client, events, at)
+        _open_withdrawals(client, events, at)
         _carry_to_the_vault(client, events, at)
     return events
+
+
+def _open_withdrawals(client: Client, events: Iterable[ConsentEvent], at: datetime) -> None:
+    """
+    A standing no is carried to whoever else holds the number; a job plans how.
+
+    Only what counts now: a no that arrives after a later yes asks nothing of anybody.
+    """
+    said: dict[tuple[uuid.UUID, str, datetime], list[ConsentEvent]] = defaultdict(list)
+    for event in events:
+        if event.caller_id is not None and event.kind in _NO and event.scope == Scope.STANDING:
+            said[event.caller_id, event.channel, event.happened_at].append(event)
+    counting = set(
+        ConsentState.objects.for_client(client)
+        .filter(caller_id__in={caller_id for caller_id, _, _ in said})
+        .values_list("event_id", flat=True)
+    )
+    rows = []
+    for (caller_id, channel, happened_at), parts in said.items():
+        now = sorted((part for part in parts if part.pk in counting), key=lambda part: part.purpose)
+        if now:
+            rows.append(
+                Withdrawal(
+                    agency_id=client.agency_id,
+                    client_id=client.pk,
+                    caller_id=caller_id,
+                    purposes=[part.purpose for part in now],
+                    event_ids=[part.pk for part in now],
+                    channel=channel,
+                    happened_at=happened_at,
+                    stopped_at=at,
+                    due_at=at,
+                )
+            )
+    Withdrawal.objects.bulk_create(rows)
 
 
 def _decide_anew(client: Client, events: Iterable[ConsentEvent], at: datetime) -> None:

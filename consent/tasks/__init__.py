@@ -1,5 +1,5 @@
 """Tasks of consent; the worker finds those named here."""
 
-from consent.tasks import law, menu_calls, web, withdrawals
+from consent.tasks import decisions, law, menu_calls, store, web, withdrawals
 
-__all__ = ["law", "menu_calls", "web", "withdrawals"]
+__all__ = ["decisions", "law", "menu_calls", "store", "web", "withdrawals"]

@@ -114,6 +114,14 @@ def test_at_one_moment_a_no_beats_a_yes(cast: Cast) -> None:
     assert state_of(cast, caller_id) == State.WITHDRAWN
 
 
+def test_a_yes_that_has_expired_lets_an_earlier_no_hold_again(cast: Cast) -> None:
+    caller_id = caller_of(cast)
+    record(cast, said(caller_id, EventKind.GIVEN, 1), said(caller_id, EventKind.EXPIRED, 2))
+    assert state_of(cast, caller_id) == State.EXPIRED
+    record(cast, said(caller_id, EventKind.WITHDRAWN, 0))
+    assert state_of(cast, caller_id) == State.WITHDRAWN
+
+
 def test_an_event_of_one_call_changes_no_standing(cast: Cast) -> None:
     caller_id = caller_of(cast)
     record(

@@ -545,8 +545,8 @@ REGISTER: dict[str, Table] = {
         "One step at one vendor that a withdrawal asks for",
         _plain(
             _OURS,
-            "step connection destination tracking_number by_ticket state law created_at target_at outer_at due_at",
-            "attempts last_error sent_at sent_by chased checked_at done_at receipt",
+            "step connection destination tracking_number withdrawal by_ticket state law created_at target_at",
+            "outer_at due_at attempts last_error sent_at sent_by chased checked_at done_at receipt",
             ticket="Words to a vendor, without a number",
             reply="What a vendor answered",
         )
@@ -555,6 +555,17 @@ REGISTER: dict[str, Table] = {
             recording_id="Random; leads nowhere once the recording is gone",
             event_id="The withdrawal in the ledger",
             reference="What the vendor finds it by, under the client's key for errands; goes when it is done",
+        ),
+    ),
+    "consent.Withdrawal": Table(
+        "That a person said no, on its way to whoever else holds the number",
+        _plain(_OURS, "channel target_at outer_at law due_at planned_at closed_at")
+        | _evidence(
+            caller_id="Random; leads to the number only by way of the vault",
+            purposes="",
+            event_ids="The events in the ledger",
+            happened_at="",
+            stopped_at="",
         ),
     ),
     "consent.WebhookEndpoint": Table(
@@ -606,7 +617,11 @@ REGISTER: dict[str, Table] = {
     ),
     "retention.GoLive": Table(
         "An officer's signature that expired calls may leave",
-        _plain(_OURS, "signed_by signed_at keep_for_days cutoff calls_due recordings_due callers_due"),
+        _plain(
+            _OURS,
+            "signed_by signed_at keep_for_days cutoff calls_due recordings_due callers_due",
+            "recordings_allowed recordings_withheld recordings_leaving quarantine_hours",
+        ),
     ),
     # --- vault, a database of its own ---
     "vault.ClientKey": Table(

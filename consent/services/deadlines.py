@@ -1,0 +1,93 @@
+"""Until when the law, and we ourselves, have a withdrawal carried out: working days of the place, by its calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from consent.enums import Purpose
+from consent.law import Days, Rules, Topic
+
+TARGET: Final = timedelta(hours=24)
+"""What we ask of ourselves at every vendor, whatever the law leaves."""
+
+# The topic that says how long the law leaves, for what a person withdraws; for everything else consent as such.
+_TOPICS: Final = {Purpose.CONTACT: Topic.OPT_OUT_DAYS, Purpose.SHARE: Topic.SALE_OPT_OUT_DAYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """
+    When something has to be done at the latest.
+
+    :ivar law: what says so, as its citation; "" where it is our own target. :ivar rule: the rule's id, or "".
+    """
+
+    at: datetime
+    law: str
+    rule: str
+
+
+def limit(
+    rules: Rules, *, purpose: Purpose, places: Iterable[tuple[str, str]], zone: str, at: datetime
+) -> Limit:
+    """
+    The outer limit of a withdrawal: the earliest that any of the places' laws sets, and never before our own target.
+
+    Where a law says at once, or no law of the places names a time, our own target is the limit.
+
+    :param places: (country, region) of the caller, as far as they are known; none counts as unknown.
+    :param zone: the client's, whose days are counted.
+    """
+    own = at + TARGET
+    topic = _TOPICS.get(purpose, Topic.WITHDRAWAL_DAYS)
+    found: list[Limit] = []
+    for country, region in list(places) or [("", "")]:
+        rule = rules.find(country, region, topic, at.date())
+        if rule is None:
+            continue
+        end = after(topic.read(rule.value), at=at, zone=zone, country=country)
+        found.append(Limit(max(end, own), rule.citation, rule.id))
+    return min(found, key=lambda one: (one.at, one.rule)) if found else Limit(own, "", "")
+
+
+def after(days: Days, *, at: datetime, zone: str, country: str = "") -> datetime:
+    """
+    The end of the last of so many days after the day of `at`, local midnight as an instant in UTC.
+
+    Working days leave out Saturdays, Sundays and the country's public holidays (the United States' where it is not
+    known).
+    """
+    here = ZoneInfo(zone)
+    day = at.astimezone(here).date()
+    left = days.count
+    while left:
+        day += timedelta(days=1)
+        if not days.business or is_working_day(day, country=country):
+            left -= 1
+    end = datetime.combine(day + timedelta(days=1), time.min, tzinfo=here)
+    return end.astimezone(UTC)
+
+
+def is_working_day(day: date, *, country: str = "") -> bool:
+    """Whether a day is neither of a weekend nor a public holiday of the country."""
+    return day.weekday() < 5 and day not in _calendar(country or "US")
+
+
+@lru_cache(maxsize=64)
+def _calendar(country: str) -> Any:
+    """
+    The public holidays of a whole country, the United States' where there is no calendar of it.
+
+    Those of a state alone do not count: federal law leaves out federal holidays, and fewer holidays are sooner.
+    """
+    try:
+        return holidays.country_holidays(country)
+    except NotImplementedError:
+        return holidays.country_holidays("US")

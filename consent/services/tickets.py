@@ -1,0 +1,75 @@
+"""
+Letters to vendors without an interface for it: what to do, for which number of ours, and what to answer.
+
+A letter never holds the caller's number: whoever sends it is shown the number beside it, and that is written down.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callprivacy.calls.models import Recording
+from callprivacy.calls.providers import PROVIDERS
+from consent.enums import VendorStep
+from consent.models import VendorTask
+
+_WORDS: Final = {
+    VendorStep.DELETE_RECORDING: (
+        "Please delete one call recording, its transcript and every copy of it.\n\n{call}\n"
+        "The recording's address stands below. The caller has withdrawn consent to being recorded."
+    ),
+    VendorStep.REDACT_CALLER: (
+        "Please redact the caller whose number stands below in every call of {client}: name, number, recording and "
+        "transcript."
+    ),
+    VendorStep.TURN_OFF_RECORDING: (
+        "Please turn call recording off for every tracking number of {client}, from now on. A caller has withdrawn "
+        "consent, and your menu cannot leave one caller unrecorded."
+    ),
+    VendorStep.TURN_OFF_MONITORING: (
+        "Please turn listening in to running calls off for the caller whose number stands below, or, where that "
+        "cannot be done for one caller, for all calls of {client}."
+    ),
+    VendorStep.STOP_TEXTS: (
+        "Please send no text to the number below from any number of {client}, and remove it from every list and "
+        "sequence."
+    ),
+    VendorStep.REMOVE_FROM_ADS: (
+        "Please remove the number below from every audience and list of {client}, and from every copy that was passed "
+        "on. The person has opted out of the sale and sharing of personal information."
+    ),
+    VendorStep.STOP_RECORDING: "Please stop the running recording of the call below.",
+}
+_END: Final = (
+    "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The law leaves until "
+    "{outer:%B %-d, %Y} ({law}).\n\n{agency}, for {client}"
+)
+
+
+def vendor_of(task: VendorTask) -> str:
+    """The vendor as people call it."""
+    if task.destination is not None:
+        return task.destination.name
+    if task.connection is not None:
+        provider = PROVIDERS.get(task.connection.provider)
+        return provider.title if provider is not None else task.connection.name
+    return "Vendor"
+
+
+def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
+    """The letter that a task begins with; whoever sends it may change it."""
+    client = task.client
+    call = ""
+    if recording is not None:
+        started = recording.call.started_at
+        call = f"The call began on {started:%B %-d, %Y at %H:%M:%S} UTC.\n"
+    body = _WORDS.get(VendorStep(task.step), "").format(client=client.legal_name or client.name, call=call)
+    end = _END.format(
+        target=task.target_at,
+        outer=task.outer_at,
+        law=task.law or "our own target: consent is needed at every moment",
+        agency=client.agency.name,
+        client=client.legal_name or client.name,
+    )
+    hello = f"To {vendor_of(task)}\n\n"
+    return hello + body + end

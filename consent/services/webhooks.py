@@ -1,0 +1,314 @@
+"""
+Word to the agency's own systems: signed as the Standard Webhooks specification has it, tried for three days.
+
+A message that nobody took is kept as a dead letter, shown, and sent again by a person. The payload is sealed under
+the client's key of the day, which goes with the message.
+Source: standard-webhooks/standard-webhooks, spec (version 1: `webhook-id`, `webhook-timestamp`, `webhook-signature`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import secrets
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from urllib3.exceptions import HTTPError
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Caller
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Place
+from consent.enums import WaitingState
+from consent.models import WebhookDelivery, WebhookEndpoint, Withdrawal
+
+WITHDRAWN: Final = "consent.withdrawn"
+PING: Final = "webhook.ping"
+PURPOSE: Final = "webhook"
+TRIED_FOR: Final = timedelta(days=3)
+KEPT_FOR: Final = timedelta(days=7)
+_PAUSES: Final = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 30, 120, 300, 900, 1800, 3600, 7200, 14400, 21600, 28800, 28800, 43200, 43200)
+)
+_LEASE: Final = timedelta(minutes=2)
+_TIMEOUT: Final = urllib3.Timeout(connect=4, read=10)
+_PREFIX: Final = "whsec_"
+_GONE: Final = 410
+
+
+class AddressError(ValueError):
+    """An address that nothing is sent to: not https, or inside our own network. The text says which."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Letter:
+    """One message on its way."""
+
+    delivery_id: uuid.UUID
+    client_id: int
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    attempts: int
+    created_at: datetime
+
+
+# --- Endpoints ----------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_endpoint(
+    *, client: Client, name: str, url: str, by: Actor, at: datetime
+) -> tuple[WebhookEndpoint, str]:
+    """
+    Have an address told of withdrawals; returns it and its secret, which is shown this once.
+
+    :raises AddressError: nothing may be sent there.
+    """
+    check_address(url)
+    secret = new_secret()
+    row = WebhookEndpoint.objects.create(
+        agency_id=client.agency_id, client=client, name=name, url=url, secret=secret, created_at=at
+    )
+    audit.record("endpoint.added", by=by, at=at, subject=row)
+    return row, secret
+
+
+@transaction.atomic
+def close_endpoint(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> bool:
+    """Tell an address nothing more; returns whether it was told anything until now."""
+    rows = WebhookEndpoint.objects.for_client(endpoint.client_id).filter(pk=endpoint.pk, is_active=True)
+    if not rows.update(is_active=False):
+        return False
+    waiting = WebhookDelivery.objects.for_client(endpoint.client_id).filter(
+        endpoint=endpoint, state=WaitingState.WAITING
+    )
+    waiting.update(state=WaitingState.CANCELLED, due_at=None)
+    audit.record("endpoint.closed", by=by, at=at, subject=endpoint)
+    return True
+
+
+@transaction.atomic
+def rotate_secret(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> str:
+    """Give an endpoint another secret; returns it, shown this once. The old one signs nothing more."""
+    secret = new_secret()
+    endpoint.secret = secret  # type: ignore[assignment]  # the field is typed as itself
+    endpoint.save(update_fields=["secret"])
+    audit.record("endpoint.secret_rotated", by=by, at=at, subject=endpoint)
+    return secret
+
+
+def new_secret() -> str:
+    """A signing secret of 32 random bytes, written as the specification has it."""
+    return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def check_address(url: str) -> None:
+    """
+    Refuse an address that is not https, or that leads into our own network.
+
+    A demo on this machine may tell itself.
+
+    :raises AddressError: it is one of those.
+    """
+    parts = urlsplit(url)
+    if url.startswith(f"{settings.CALLPRIVACY_URL}/demo/"):
+        return
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+        raise AddressError("Give an https address without a user name.")
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443)}
+    except OSError:
+        raise AddressError("This name does not exist.") from None
+    if any(not ipaddress.ip_address(str(one).split("%")[0]).is_global for one in found):
+        raise AddressError("This address lies inside a private network.")
+
+
+# --- Messages -----------------------------------------------------------------------------------------------------
+
+
+def announce(*, client: Client, withdrawal: Withdrawal, at: datetime) -> int:
+    """Queue word of a withdrawal for every endpoint of the client; returns how many. Inside a job's scope."""
+    endpoints = list(
+        WebhookEndpoint.objects.for_client(client).filter(is_active=True).select_related("client")
+    )
+    if not endpoints:
+        return 0
+    data = {
+        "withdrawal": str(withdrawal.pk),
+        "client": client.slug,
+        "caller": str(withdrawal.caller_id),
+        "number": _number(client, withdrawal.caller_id),
+        "purposes": list(withdrawal.purposes),
+        "channel": withdrawal.channel,
+        "happened_at": withdrawal.happened_at.isoformat(),
+        "stopped_at": withdrawal.stopped_at.isoformat(),
+    }
+    rows = [_delivery(one, WITHDRAWN, withdrawal.pk, data, at) for one in endpoints]
+    WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+@transaction.atomic
+def ping(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> WebhookDelivery:
+    """Queue a message that says nothing, to see whether the endpoint takes it."""
+    row = _delivery(endpoint, PING, uuid.uuid4(), {"client": endpoint.client.slug}, at)
+    row.save(force_insert=True)
+    audit.record("endpoint.pinged", by=by, at=at, subject=endpoint)
+    return row
+
+
+def _number(client: Client, caller_id: uuid.UUID) -> str | None:
+    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
+    keys = vault_selectors.content_keys({client.pk: [caller_id]})
+    return caller.number.reveal(keys[caller_id]) if caller is not None and caller_id in keys else None
+
+
+def _delivery(
+    endpoint: WebhookEndpoint, kind: str, about: uuid.UUID, data: dict[str, Any], at: datetime
+) -> WebhookDelivery:
+    client = endpoint.client
+    body = {"type": kind, "timestamp": at.isoformat(), "data": data}
+    row = WebhookDelivery(
+        agency_id=client.agency_id,
+        client=client,
+        endpoint=endpoint,
+        event_type=kind,
+        event_id=about,
+        created_at=at,
+        due_at=at,
+    )
+    key = vault.day_key(client_id=client.pk, purpose=PURPOSE, at=at)
+    place = Place(client.pk, WebhookDelivery._meta.db_table, "payload", row.pk)
+    row.payload = key.seal(json.dumps(body, separators=(",", ":")).encode(), place)
+    return row
+
+
+def sign(secret: str, *, message_id: str, at: datetime, body: bytes) -> str:
+    """The signature of one message: base64 HMAC-SHA256 over id, time and body, "v1," before it."""
+    raw = base64.b64decode(secret.removeprefix(_PREFIX))
+    signed = f"{message_id}.{int(at.timestamp())}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
+
+
+def claim(*, agency_id: int, at: datetime) -> Letter | None:
+    """Claim the next message that is due; it comes back unless it is settled."""
+    with job_scope(agency_id=agency_id):
+        row = (
+            WebhookDelivery.objects.filter(agency_id=agency_id, state=WaitingState.WAITING, due_at__lte=at)
+            .select_related("endpoint")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at", "pk")
+            .first()
+        )
+        if row is None:
+            return None
+        WebhookDelivery.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
+        keys = vault_selectors.client_keys(row.client_id)
+        day = row.created_at.astimezone(UTC).date()
+        key = vault_selectors.day_key(keys, PURPOSE, day)
+        if key is None or row.payload is None or not row.endpoint.is_active:
+            WebhookDelivery.objects.filter(pk=row.pk).update(state=WaitingState.CANCELLED, due_at=None)
+            return None
+        body = row.payload.reveal(key).encode()
+        message_id = f"msg_{row.pk.hex}"
+        return Letter(
+            delivery_id=row.pk,
+            client_id=row.client_id,
+            url=row.endpoint.url,
+            body=body,
+            headers={
+                "Content-Type": "application/json",
+                "User-Agent": "CallPrivacy",
+                "webhook-id": message_id,
+                "webhook-timestamp": str(int(at.timestamp())),
+                "webhook-signature": sign(row.endpoint.secret, message_id=message_id, at=at, body=body),
+            },
+            attempts=row.attempts + 1,
+            created_at=row.created_at,
+        )
+
+
+_pool = urllib3.PoolManager(num_pools=8, maxsize=1, retries=False)
+
+
+def send(letter: Letter) -> tuple[int, str]:
+    """Bring one message to its address. Outside any scope. Returns the status, and words where there is none."""
+    try:
+        check_address(letter.url)
+        response = _pool.request(
+            "POST",
+            letter.url,
+            body=letter.body,
+            headers=letter.headers,
+            timeout=_TIMEOUT,
+            redirect=False,
+            preload_content=False,
+        )
+        status = response.status
+        response.close()
+    except AddressError as error:
+        return 0, str(error)
+    except (HTTPError, OSError) as error:
+        return 0, type(error).__name__
+    return status, f"answered {status}"
+
+
+def settle(*, agency_id: int, letter: Letter, status: int, words: str, at: datetime) -> None:
+    """Write down what came of it: taken, to be tried again, or a dead letter for a person to look at."""
+    with job_scope(agency_id=agency_id):
+        row = WebhookDelivery.objects.for_client(letter.client_id).filter(
+            pk=letter.delivery_id, state=WaitingState.WAITING
+        )
+        if 200 <= status < 300:
+            row.update(state=WaitingState.DONE, delivered_at=at, due_at=None, payload=None, last_status=words)
+            return
+        pause = _PAUSES[min(letter.attempts, len(_PAUSES)) - 1]
+        if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
+            row.update(state=WaitingState.FAILED, due_at=None, last_status=words[:120])
+        else:
+            row.update(due_at=at + pause, last_status=words[:120])
+
+
+@transaction.atomic
+def send_again(*, delivery: WebhookDelivery, by: Actor, at: datetime) -> bool:
+    """Try a dead letter once more, for another three days; returns whether it was one that can be sent."""
+    rows = WebhookDelivery.objects.for_client(delivery.client_id).filter(
+        pk=delivery.pk, state=WaitingState.FAILED, payload__isnull=False, endpoint__is_active=True
+    )
+    if not rows.exists():
+        return False
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(state=WaitingState.WAITING, due_at=at, attempts=0)
+    audit.record("delivery.sent_again", by=by, at=at, subject=delivery)
+    return True
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """Remove messages that are a week old, and the keys of their days; returns how many."""
+    with job_scope(agency_id=agency_id):
+        old = WebhookDelivery.objects.filter(agency_id=agency_id, created_at__lt=at - KEPT_FOR)
+        clients = set(old.values_list("client_id", flat=True))
+        count = old.remove()
+    for client_id in clients:
+        for day in vault_selectors.key_days(
+            client_id, PURPOSE, before=(at - KEPT_FOR).astimezone(UTC).date()
+        ):
+            vault.destroy_purpose_key(client_id=client_id, purpose=vault_selectors.of_day(PURPOSE, day))
+    return count

@@ -1,0 +1,380 @@
+"""
+Carrying a withdrawal to whoever else holds the number.
+
+Here it counts from the moment it is written. A job then plans what vendors have to do, by what each of them can:
+our phone menu asks before it records; a recording can be deleted by its interface or by a letter; and where a tracker
+can do neither an officer chooses. The withdrawal is closed when every step is.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.models import Caller, Connection, Recording, TrackingNumber
+from callprivacy.calls.providers import capabilities
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
+from callprivacy.work import services as work
+from consent import kinds
+from consent.channels import twilio
+from consent.enums import OnWithdrawal, Purpose, VendorStep, WaitingState
+from consent.models import AdDestination, PhoneMenu, VendorTask, Withdrawal
+from consent.selectors import law
+from consent.services import deadlines, tickets, webhooks
+
+JOB: Final = Actor.job("consent.carry_out")
+ERRAND: Final = "errand"
+"""The client's purpose key for what a vendor needs to find a thing by."""
+
+NOBODY: Final = uuid.UUID(int=0)
+ON_WITHDRAWAL: Final = "on_withdrawal"
+BATCH: Final = 50
+# Trackers on whose pages calls can be listened to while they run.
+_LISTENED_LIVE: Final = frozenset({"callrail", "ctm", "invoca"})
+# Trackers that send texts of their own, which our list of numbers does not reach.
+_SEND_TEXTS: Final = frozenset({"callrail", "ctm"})
+_OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+
+
+class NotToChooseError(LookupError):
+    """The task is none that waits for a choice, or somebody has chosen already."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    step: VendorStep
+    purpose: Purpose
+    connection: Connection | None = None
+    destination: AdDestination | None = None
+    tracking_number: TrackingNumber | None = None
+    by_ticket: bool = True
+
+
+# --- The job ------------------------------------------------------------------------------------------------------
+
+
+def carry_out(*, agency_id: int, at: datetime) -> int:
+    """Plan what is due of an agency's withdrawals, and close what is done; returns how many were looked at."""
+    with job_scope(agency_id=agency_id):
+        rows = list(
+            Withdrawal.objects.filter(agency_id=agency_id)
+            .due(at)
+            .select_related("client__agency")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at", "pk")[:BATCH]
+        )
+        for row in rows:
+            _plan(row, at)
+        return len(rows) + _close_what_is_done(agency_id, at)
+
+
+def _plan(row: Withdrawal, at: datetime) -> None:
+    client = row.client
+    caller = Caller.objects.for_client(client).filter(pk=row.caller_id).first()
+    places = [(caller.country, caller.region)] if caller is not None and caller.country else []
+    rules = law.rules_of(client.agency_id)
+    limits = {
+        purpose: deadlines.limit(
+            rules, purpose=Purpose(purpose), places=places, zone=client.time_zone, at=row.stopped_at
+        )
+        for purpose in row.purposes
+    }
+    events = dict(zip(row.purposes, row.event_ids, strict=True))
+    tasks = []
+    for step in _steps(client, frozenset(row.purposes)):
+        limit = limits[step.purpose]
+        task = VendorTask(
+            agency_id=client.agency_id,
+            client=client,
+            step=step.step,
+            connection=step.connection,
+            destination=step.destination,
+            tracking_number=step.tracking_number,
+            withdrawal=row,
+            caller_id=row.caller_id,
+            event_id=events[step.purpose],
+            by_ticket=step.by_ticket,
+            law=limit.law[:120],
+            created_at=at,
+            target_at=row.stopped_at + deadlines.TARGET,
+            outer_at=limit.at,
+        )
+        task.ticket = tickets.draft(task) if step.by_ticket else ""
+        task.reference = _who(client, task, caller, at)
+        tasks.append(task)
+    VendorTask.objects.bulk_create(tasks, ignore_conflicts=True)
+    webhooks.announce(client=client, withdrawal=row, at=at)
+    first = min(limits.values(), key=lambda limit: limit.at)
+    VendorTask.objects.for_client(client).filter(event_id__in=row.event_ids, withdrawal=None).update(
+        withdrawal=row
+    )
+    row.planned_at, row.due_at, row.law = at, None, first.law[:200]
+    row.target_at, row.outer_at = row.stopped_at + deadlines.TARGET, first.at
+    row.save(update_fields=["planned_at", "due_at", "law", "target_at", "outer_at"])
+    audit.record(
+        "withdrawal.planned", by=JOB, at=at, subject=row, tasks=len(tasks), purposes=",".join(row.purposes)
+    )
+    renew_items(client=client, at=at)
+
+
+def _steps(client: Client, purposes: frozenset[str]) -> Iterator[_Step]:
+    connections = list(
+        Connection.objects.for_client(client).filter(is_active=True).order_by("created_at", "pk")
+    )
+    for one in connections:
+        if Purpose.RECORD in purposes:
+            yield from _of_recording(client, one)
+        if Purpose.REVIEW in purposes and one.provider in _LISTENED_LIVE:
+            yield _Step(VendorStep.TURN_OFF_MONITORING, Purpose.REVIEW, one)
+        if Purpose.ANALYSE in purposes and capabilities(one.provider).redacts:
+            yield _Step(VendorStep.REDACT_CALLER, Purpose.ANALYSE, one)
+        if Purpose.CONTACT in purposes and one.provider in _SEND_TEXTS:
+            yield _Step(VendorStep.STOP_TEXTS, Purpose.CONTACT, one)
+    if Purpose.SHARE in purposes:
+        for destination in AdDestination.objects.for_client(client).filter(is_active=True).order_by("pk"):
+            yield _Step(VendorStep.REMOVE_FROM_ADS, Purpose.SHARE, destination=destination)
+
+
+def _of_recording(client: Client, one: Connection) -> Iterator[_Step]:
+    """Nothing where our menu asks first; what was chosen for this tracker before; otherwise somebody chooses."""
+    open_numbers = ungated(client, one)
+    if not open_numbers:
+        return
+    chosen = one.mapping.get(ON_WITHDRAWAL)
+    if chosen in OnWithdrawal.values:
+        yield from _chosen(OnWithdrawal(chosen), one, open_numbers)
+    else:
+        yield _Step(VendorStep.CHOOSE, Purpose.RECORD, one, by_ticket=False)
+
+
+def _chosen(choice: OnWithdrawal, one: Connection, numbers: Iterable[TrackingNumber]) -> Iterator[_Step]:
+    """What a choice asks for now; deleting is asked for after each call."""
+    if choice is OnWithdrawal.OFF:
+        yield _Step(VendorStep.TURN_OFF_RECORDING, Purpose.RECORD, one)
+    elif choice is OnWithdrawal.MENU:
+        for number in numbers:
+            yield _Step(VendorStep.MOVE_TO_MENU, Purpose.RECORD, one, tracking_number=number, by_ticket=False)
+
+
+def ungated(client: Client, one: Connection) -> list[TrackingNumber]:
+    """The tracker's numbers whose calls may be recorded without our menu asking first."""
+    gated = PhoneMenu.objects.for_client(client).filter(is_active=True).values("tracking_number_id")
+    rows = TrackingNumber.objects.for_client(client).filter(Q(provider=one.provider) | Q(provider=""))
+    rows = rows.exclude(records=False).exclude(pk__in=gated)
+    return list(rows.order_by("label", "pk"))
+
+
+def _who(client: Client, task: VendorTask, caller: Caller | None, at: datetime) -> bytes | None:
+    """The number, sealed for whoever has to name it to the vendor."""
+    if task.step in {VendorStep.CHOOSE, VendorStep.MOVE_TO_MENU} or caller is None:
+        return None
+    keys = vault_selectors.content_keys({client.pk: [caller.pk]})
+    if caller.pk not in keys:
+        return None
+    plain = json.dumps({"number": caller.number.reveal(keys[caller.pk])})
+    return seal_reference(client, task, plain, at)
+
+
+def seal_reference(client: Client, task: VendorTask, plain: str, at: datetime) -> bytes:
+    """Seal what a vendor needs, under the client's key for errands."""
+    key: Key = vault.purpose_key(client_id=client.pk, purpose=ERRAND, at=at)
+    return key.seal(plain.encode(), Place(client.pk, VendorTask._meta.db_table, "reference", task.pk))
+
+
+def _close_what_is_done(agency_id: int, at: datetime) -> int:
+    """Close planned withdrawals of which no step is open any more."""
+    still = VendorTask.objects.filter(withdrawal=OuterRef("pk"), state__in=_OPEN)
+    rows = Withdrawal.objects.filter(agency_id=agency_id, planned_at__isnull=False).open()
+    done = list(rows.exclude(Exists(still)).select_for_update(skip_locked=True).order_by("pk")[:BATCH])
+    for row in done:
+        row.closed_at = at
+        row.save(update_fields=["closed_at"])
+        audit.record("withdrawal.closed", by=JOB, at=at, subject=row)
+    return len(done)
+
+
+# --- What waits for a person --------------------------------------------------------------------------------------
+
+
+def renew_items(*, client: Client, at: datetime) -> None:
+    """Bring the queue's two items of a client up to date: choices, and letters to vendors."""
+    rows = VendorTask.objects.for_client(client).filter(state__in=(WaitingState.WAITING, WaitingState.FAILED))
+    for kind, waiting in (
+        (kinds.WITHDRAWAL_CHOICE, rows.filter(step=VendorStep.CHOOSE)),
+        (kinds.VENDOR_TASKS, rows.exclude(step=VendorStep.CHOOSE).filter(due_at=None)),
+    ):
+        count = waiting.count()
+        if count:
+            first = waiting.order_by("target_at").values_list("target_at", flat=True)[0]
+            work.open_item(
+                kind,
+                agency_id=client.agency_id,
+                client_id=client.pk,
+                key=str(client.pk),
+                at=at,
+                due_at=first,
+                count=count,
+            )
+        else:
+            work.close_item(kind, agency_id=client.agency_id, key=str(client.pk), at=at, by=JOB)
+
+
+@transaction.atomic
+def choose(
+    *, task: VendorTask, choice: OnWithdrawal, for_all: bool, by: Actor, at: datetime
+) -> list[VendorTask]:
+    """
+    Settle how a tracker that cannot ask leaves this caller unrecorded; returns the tasks that follow.
+
+    :param for_all: the same for every later withdrawal at this tracker, without asking again.
+    :raises NotToChooseError: it waits for no choice.
+    """
+    one = task.connection
+    settled = VendorTask.objects.for_client(task.client_id).filter(
+        pk=task.pk, step=VendorStep.CHOOSE, state=WaitingState.WAITING
+    )
+    if one is None or not settled.update(
+        state=WaitingState.DONE, done_at=at, receipt=choice.value, sent_by=by.user_id
+    ):
+        raise NotToChooseError(task.pk)
+    if for_all:
+        held = Connection.objects.select_for_update().get(pk=one.pk)
+        held.mapping = held.mapping | {ON_WITHDRAWAL: choice.value}
+        held.save(update_fields=["mapping"])
+    audit.record("withdrawal.chosen", by=by, at=at, subject=task, choice=choice.value, for_all=for_all)
+    client = task.client
+    caller = Caller.objects.for_client(client).filter(pk=task.caller_id or NOBODY).first()
+    follow = []
+    for step in _chosen(choice, one, ungated(client, one)):
+        row = VendorTask(
+            agency_id=client.agency_id,
+            client=client,
+            step=step.step,
+            connection=one,
+            tracking_number=step.tracking_number,
+            withdrawal_id=task.withdrawal_id,
+            caller_id=task.caller_id,
+            event_id=task.event_id,
+            by_ticket=step.by_ticket,
+            law=task.law,
+            created_at=at,
+            target_at=task.target_at,
+            outer_at=task.outer_at,
+        )
+        row.ticket = tickets.draft(row) if step.by_ticket else ""
+        row.reference = _who(client, row, caller, at)
+        follow.append(row)
+    VendorTask.objects.bulk_create(follow, ignore_conflicts=True)
+    renew_items(client=client, at=at)
+    return follow
+
+
+# --- After each call ----------------------------------------------------------------------------------------------
+
+# A caller who said no to recording, a tracker where each recording is deleted afterwards, a recording of a call that
+# began since, and nobody has been asked to delete it yet.
+_LATE: Final = """
+SELECT r.id FROM consent_consentstate s
+JOIN calls_call c ON c.client_id = s.client_id AND c.caller_id = s.caller_id
+JOIN calls_recording r ON r.call_id = c.id
+WHERE s.agency_id = %s AND s.purpose = 'record' AND s.state IN ('withdrawn', 'refused')
+  AND r.state = 'withheld' AND r.decided_at IS NOT NULL AND r.came_late = FALSE
+  AND to_timestamp(('x' || left(replace(c.id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) >= s.since
+  AND NOT EXISTS (SELECT 1 FROM consent_vendortask t WHERE t.client_id = s.client_id
+                  AND t.recording_id = r.id AND t.step = 'delete_recording')
+  AND EXISTS (SELECT 1 FROM calls_connection n WHERE n.id = c.connection_id AND
+              (n.mapping ->> 'on_withdrawal' = 'delete' OR EXISTS (
+                  SELECT 1 FROM consent_vendortask k WHERE k.client_id = s.client_id AND k.connection_id = n.id
+                  AND k.caller_id = s.caller_id AND k.step = 'choose' AND k.receipt = 'delete')))
+LIMIT %s
+"""
+
+
+def ask_deletions(*, agency_id: int, at: datetime) -> int:
+    """
+    Ask for the deletion of what a tracker recorded of a caller after the withdrawal; returns how many recordings.
+
+    By the vendor's interface where it has one, by a letter otherwise.
+    """
+    with job_scope(agency_id=agency_id):
+        with database.cursor() as cursor:
+            cursor.execute(_LATE, [agency_id, BATCH])
+            found = [row[0] for row in cursor.fetchall()]
+        rows = Recording.objects.filter(pk__in=found, state=RecordingState.WITHHELD)
+        recordings = list(rows.select_related("call__connection", "call__caller", "client__agency"))
+        for recording in recordings:
+            _ask_deletion(recording, at)
+        for client in {recording.client for recording in recordings}:
+            renew_items(client=client, at=at)
+    return len(recordings)
+
+
+def _ask_deletion(recording: Recording, at: datetime) -> None:
+    client, one = recording.client, recording.call.connection
+    latest = (
+        Withdrawal.objects.for_client(client)
+        .filter(caller_id=recording.call.caller_id or NOBODY, purposes__contains=[Purpose.RECORD])
+        .order_by("-stopped_at")
+        .first()
+    )
+    task = VendorTask(
+        agency_id=client.agency_id,
+        client=client,
+        step=VendorStep.DELETE_RECORDING,
+        connection=one,
+        withdrawal=latest,
+        caller_id=recording.call.caller_id,
+        recording_id=recording.pk,
+        event_id=latest.event_ids[latest.purposes.index(Purpose.RECORD)] if latest is not None else None,
+        law=latest.law[:120] if latest is not None else "",
+        created_at=at,
+        target_at=at + deadlines.TARGET,
+        outer_at=at + deadlines.TARGET,
+    )
+    where = _address(recording)
+    sid = _twilio_recording(where) if one is not None and one.provider == twilio.NAME else ""
+    if sid:
+        task.due_at = at
+        task.reference = seal_reference(client, task, json.dumps({"call": "", "recording": sid}), at)
+    else:
+        task.by_ticket = True
+        task.ticket = tickets.draft(task, recording=recording)
+        task.reference = seal_reference(client, task, json.dumps({"recording": where or ""}), at)
+    VendorTask.objects.bulk_create([task], ignore_conflicts=True)
+    if latest is not None:
+        Withdrawal.objects.filter(pk=latest.pk).update(closed_at=None)
+    audit.record("recording.deletion_asked", by=JOB, at=at, subject=task, by_ticket=task.by_ticket)
+
+
+def _address(recording: Recording) -> str | None:
+    key = vault_selectors.recording_keys(recording.client_id, [recording.pk]).get(recording.pk)
+    if key is None or recording.reference is None:
+        return None
+    try:
+        return str(recording.reference.reveal(key))
+    except SealBrokenError:
+        return None
+
+
+def _twilio_recording(address: str | None) -> str:
+    """The id of a recording in its address, or nothing."""
+    for part in reversed((address or "").split("?", 1)[0].split("/")):
+        name = part.split(".", 1)[0]
+        if twilio.is_recording(name):
+            return name
+    return ""

@@ -1,0 +1,283 @@
+"""A withdrawal counts here at once, and is carried to every vendor that holds the number, by what each can do."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.models import Connection, Recording
+from callprivacy.calls.services import people
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from callprivacy.vault import services as vault
+from callprivacy.work.models import Item
+from consent import kinds
+from consent.enums import Channel, EventKind, OnWithdrawal, Purpose, Strength, VendorStep, WaitingState
+from consent.law import Days, load_pack
+from consent.models import AdDestination, VendorTask, Withdrawal
+from consent.services import deadlines, ledger, vendor_tasks, withdrawals
+from consent.services.ledger import Said
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+ONE = "+14155550101"
+EVERY = (Purpose.CONTACT, Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE, Purpose.SHARE)
+
+
+def connect(cast: Cast, provider: str = "callrail", **mapping: Any) -> Connection:
+    with job_scope(agency_id=cast.acme.pk):
+        return Connection.objects.create(
+            agency_id=cast.acme.pk,
+            client=cast.dentist,
+            provider=provider,
+            name=provider.title(),
+            key=uuid.uuid4().hex,
+            mapping=mapping,
+            created_at=NOON,
+        )
+
+
+def withdraw(
+    cast: Cast, *purposes: Purpose, at: datetime = NOON, kind: EventKind = EventKind.WITHDRAWN
+) -> uuid.UUID:
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[ONE], at=at)[ONE]
+        said = [
+            Said(
+                purpose=purpose,
+                kind=kind,
+                channel=Channel.SMS,
+                strength=Strength.A,
+                happened_at=at,
+                source=f"text {at}",
+                caller_id=caller_id,
+                evidence={"text": "STOP"},
+            )
+            for purpose in purposes or EVERY
+        ]
+        ledger.record_events(client=cast.dentist, said=said, by=Actor.client("tests"), at=at)
+    return caller_id
+
+
+def tasks(cast: Cast) -> list[VendorTask]:
+    with job_scope(agency_id=cast.acme.pk):
+        rows = VendorTask.objects.for_client(cast.dentist).select_related(
+            "connection", "destination", "client"
+        )
+        return list(rows.order_by("step", "created_at"))
+
+
+def carry_out(cast: Cast, at: datetime = NOON) -> None:
+    while withdrawals.carry_out(agency_id=cast.acme.pk, at=at):
+        pass
+
+
+def the_withdrawal(cast: Cast) -> Withdrawal:
+    with job_scope(agency_id=cast.acme.pk):
+        return Withdrawal.objects.for_client(cast.dentist).get()
+
+
+def test_a_stop_is_one_withdrawal_with_its_purposes(cast: Cast) -> None:
+    withdraw(cast)
+    row = the_withdrawal(cast)
+    assert sorted(row.purposes) == sorted(EVERY)
+    assert row.stopped_at == NOON
+    assert len(row.event_ids) == len(EVERY)
+
+
+def test_each_vendor_gets_what_it_can_do(cast: Cast) -> None:
+    make.tracking_number(cast.dentist, "+14155550900", provider="callrail")
+    connect(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        AdDestination.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, name="Audience list", created_at=NOON
+        )
+    withdraw(cast)
+    carry_out(cast)
+    assert {task.step for task in tasks(cast)} == {
+        VendorStep.CHOOSE,
+        VendorStep.TURN_OFF_MONITORING,
+        VendorStep.STOP_TEXTS,
+        VendorStep.REMOVE_FROM_ADS,
+    }
+    assert all("+1415" not in task.ticket for task in tasks(cast))
+    with job_scope(agency_id=cast.acme.pk):
+        waiting = set(Item.objects.open().values_list("kind", "count"))
+    assert waiting == {(kinds.WITHDRAWAL_CHOICE, 1), (kinds.VENDOR_TASKS, 3)}
+
+
+def test_planning_twice_asks_once(cast: Cast) -> None:
+    make.tracking_number(cast.dentist, "+14155550900", provider="callrail")
+    connect(cast)
+    withdraw(cast)
+    carry_out(cast)
+    before = len(tasks(cast))
+    with job_scope(agency_id=cast.acme.pk):
+        Withdrawal.objects.update(due_at=NOON, planned_at=None)
+    carry_out(cast)
+    assert len(tasks(cast)) == before
+
+
+def test_where_nobody_else_holds_the_number_it_closes(cast: Cast) -> None:
+    withdraw(cast)
+    carry_out(cast)
+    assert the_withdrawal(cast).closed_at == NOON
+
+
+def test_a_no_that_a_later_yes_overruled_asks_nothing(cast: Cast) -> None:
+    withdraw(cast, Purpose.CONTACT, at=NOON, kind=EventKind.GIVEN)
+    withdraw(cast, Purpose.CONTACT, at=NOON - timedelta(days=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Withdrawal.objects.exists()
+
+
+def test_choosing_to_turn_recording_off_drafts_a_letter(cast: Cast) -> None:
+    make.tracking_number(cast.dentist, "+14155550900", provider="callrail")
+    connect(cast)
+    withdraw(cast, Purpose.RECORD)
+    carry_out(cast)
+    (task,) = tasks(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        (follow,) = withdrawals.choose(task=task, choice=OnWithdrawal.OFF, for_all=True, by=by, at=NOON)
+        assert follow.step == VendorStep.TURN_OFF_RECORDING
+        assert "turn call recording off" in follow.ticket
+        with pytest.raises(withdrawals.NotToChooseError):
+            withdrawals.choose(task=task, choice=OnWithdrawal.OFF, for_all=True, by=by, at=NOON)
+    withdraw(cast, Purpose.RECORD, at=NOON + timedelta(days=1), kind=EventKind.GIVEN)
+    withdraw(cast, Purpose.RECORD, at=NOON + timedelta(days=2))
+    carry_out(cast, NOON + timedelta(days=2))
+    assert [task.step for task in tasks(cast)].count(VendorStep.CHOOSE) == 1
+
+
+def test_what_is_recorded_after_the_withdrawal_is_asked_to_be_deleted(cast: Cast) -> None:
+    make.tracking_number(cast.dentist, "+14155550900", provider="callrail")
+    rail = connect(cast)
+    caller_id = withdraw(cast, Purpose.RECORD)
+    carry_out(cast)
+    (task,) = tasks(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert withdrawals.choose(task=task, choice=OnWithdrawal.DELETE, for_all=False, by=by, at=NOON) == []
+    earlier = make.call(cast.dentist, ONE, at=NOON - timedelta(hours=1), connection=rail)
+    later = make.call(cast.dentist, ONE, at=NOON + timedelta(hours=1), connection=rail)
+    assert later.caller_id == caller_id
+    for call in (earlier, later):
+        make.recording(call, "https://app.callrail.com/calls/CAL1/recording?access_key=abc")
+    at = NOON + timedelta(hours=2)
+    assert withdrawals.ask_deletions(agency_id=cast.acme.pk, at=at) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.update(decided_at=at)
+    assert withdrawals.ask_deletions(agency_id=cast.acme.pk, at=at) == 1
+    assert withdrawals.ask_deletions(agency_id=cast.acme.pk, at=at) == 0
+    (asked,) = [task for task in tasks(cast) if task.step == VendorStep.DELETE_RECORDING]
+    assert asked.by_ticket
+    assert "access_key" not in asked.ticket
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        shown = vendor_tasks.show_reference(task=asked, by=by, at=at)
+    assert shown == {"recording": "https://app.callrail.com/calls/CAL1/recording?access_key=abc"}
+
+
+def test_twilio_is_asked_by_its_interface(cast: Cast) -> None:
+    make.tracking_number(cast.dentist, "+14155550900", provider="twilio")
+    line = connect(cast, "twilio", account="AC1", on_withdrawal="delete")
+    withdraw(cast, Purpose.RECORD)
+    carry_out(cast)
+    call = make.call(cast.dentist, ONE, at=NOON + timedelta(hours=1), connection=line)
+    recording = make.recording(
+        call, "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE0123abc.json"
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=recording.pk).update(decided_at=NOON, state=RecordingState.WITHHELD)
+    withdrawals.ask_deletions(agency_id=cast.acme.pk, at=NOON)
+    (asked,) = tasks(cast)
+    assert (asked.step, asked.by_ticket, asked.due_at) == (VendorStep.DELETE_RECORDING, False, NOON)
+    key = vault.purpose_key(client_id=cast.dentist.pk, purpose="errand", at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert json.loads(asked.reference.reveal(key))["recording"] == "RE0123abc"
+
+
+def test_a_letter_is_sent_answered_checked_and_done(cast: Cast) -> None:
+    connect(cast)
+    withdraw(cast, Purpose.CONTACT)
+    carry_out(cast)
+    (task,) = tasks(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert vendor_tasks.show_reference(task=task, by=by, at=NOON) == {"number": ONE}
+        vendor_tasks.mark_sent(task=task, words="Please stop.", by=by, at=NOON)
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=6)) == 0
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=7)) == 1
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=8)) == 0
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=14)) == 1
+    assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=30)) == 0
+    end = NOON + timedelta(days=15)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        vendor_tasks.note_reply(task=task, words="Done.", by=by, at=end)
+        with pytest.raises(vendor_tasks.NotCheckedError):
+            vendor_tasks.confirm_done(task=task, receipt="case 12", was_checked=False, by=by, at=end)
+        vendor_tasks.confirm_done(task=task, receipt="case 12", was_checked=True, by=by, at=end)
+        with pytest.raises(vendor_tasks.NotOpenError):
+            vendor_tasks.mark_sent(task=task, words="Again.", by=by, at=end)
+    (done,) = tasks(cast)
+    assert (done.state, done.receipt, done.reference) == (WaitingState.DONE, "case 12", None)
+    carry_out(cast, end)
+    assert the_withdrawal(cast).closed_at == end
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.VENDOR_SILENT).exists()
+
+
+def test_strangers_see_no_task(cast: Cast) -> None:
+    connect(cast)
+    withdraw(cast, Purpose.CONTACT)
+    carry_out(cast)
+    with staff_scope(agency_id=cast.globex.pk, user_id=cast.mallory.user_id):
+        assert not VendorTask.objects.exists()
+        assert not Withdrawal.objects.exists()
+
+
+# --- Deadlines ---
+
+
+def test_working_days_leave_out_weekends_and_holidays() -> None:
+    # Tuesday before Thanksgiving 2026: the 26th is a holiday, the weekend follows.
+    end = deadlines.after(Days(10, business=True), at=NOON, zone="America/New_York", country="US")
+    assert end == datetime(2026, 12, 10, 5, 0, tzinfo=UTC)
+
+
+def test_a_day_ends_by_the_clients_clock_also_on_the_night_of_the_change() -> None:
+    before = datetime(2026, 10, 31, 16, 0, tzinfo=UTC)
+    end = deadlines.after(Days(1, business=False), at=before, zone="America/New_York")
+    assert end == datetime(2026, 11, 2, 5, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "place", "law", "end"),
+    [
+        (Purpose.CONTACT, ("US", "TX"), "47 CFR 64.1200", datetime(2026, 12, 10, 5, 0, tzinfo=UTC)),
+        (Purpose.SHARE, ("US", "CA"), "11 CCR 7026", datetime(2026, 12, 17, 5, 0, tzinfo=UTC)),
+        (Purpose.RECORD, ("DE", ""), "art. 7(3)", NOON + timedelta(hours=24)),
+    ],
+)
+def test_the_outer_limit_is_the_places_law(
+    purpose: Purpose, place: tuple[str, str], law: str, end: datetime
+) -> None:
+    found = deadlines.limit(load_pack(), purpose=purpose, places=[place], zone="America/New_York", at=NOON)
+    assert law in found.law
+    assert found.at == end
+
+
+@pytest.mark.parametrize("places", [[], [("US", "TX")]])
+def test_where_no_law_names_a_time_our_own_target_is_the_limit(places: list[tuple[str, str]]) -> None:
+    found = deadlines.limit(
+        load_pack(), purpose=Purpose.RECORD, places=places, zone="America/New_York", at=NOON
+    )
+    assert found == deadlines.Limit(NOON + deadlines.TARGET, "", "")
