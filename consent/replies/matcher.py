@@ -212,7 +212,8 @@ def _doubt(rule: grammar.Rule, read: reading.Reading, span: tuple[int, int], pur
         if doubt.only and purposes != {Purpose(doubt.only)}:
             continue
         start, end = _region(doubt.where, read.meanings, span)
-        if doubt.pattern.search(read.meanings, start, end):
+        hits = doubt.pattern.finditer(read.meanings, start, end)
+        if any(doubt.where != "anywhere" or not span[0] <= hit.start() < span[1] for hit in hits):
             return doubt.why
     return ""
 

@@ -144,17 +144,29 @@ def _one(word: str, accented: str, before: str, meaning: str, order: Sequence[st
     return meaning
 
 
+def _travels(word: str, meaning: str) -> bool:
+    """Whether a word is used also by people who write another language."""
+    return meaning[1:2] == "_" or meaning in _TRAVELLERS or word in {"please", "thanks", "gracias"}
+
+
+_TRAVELLERS: Final = frozenset(
+    {"STOP", "STOPES", "UNSUB", "DNC", "SPAM", "REMOVE", "CONSENT", "LIST", "GOAWAY", "STOPFR", "NEFR", "AGREE", "REMOVEME"}
+)
+
+
 @lru_cache(maxsize=20_000)
 def _meaning_of(word: str, order: tuple[str, ...]) -> str:
     tables = lexicon.load()
     for language in order:
-        if found := tables[language].words.get(word):
+        found = tables[language].words.get(word)
+        if found and (language == order[0] or _travels(word, found)):
             return found
     if word.isdigit():
         return "NUMBER" if len(word) >= 4 else "DIGITS"
     for guess in spelling.guesses(word):
         for language in order:
-            if found := tables[language].words.get(guess):
+            found = tables[language].words.get(guess)
+            if found and (language == order[0] or _travels(guess, found)):
                 return found
     return ""
 
