@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from consent.views import embed, law, notices, posted, preferences, public, sites, standards, voice, web
+from consent.views import (
+    embed,
+    law,
+    notices,
+    posted,
+    preferences,
+    public,
+    recordings,
+    sites,
+    standards,
+    texts,
+    voice,
+    web,
+)
 
 app_name = "consent"
 
@@ -24,6 +37,12 @@ urlpatterns: list[URLPattern] = [
     path("twilio/<str:key>/voice/step/", voice.step, name="voice_step"),
     path("twilio/<str:key>/voice/status/", voice.note_status, name="voice_status"),
     path("twilio/<str:key>/voice/recording/", voice.note_recording, name="voice_recording"),
+    path("twilio/<str:key>/sms/", texts.receive, name="sms"),
+    path("twilio/<str:key>/sms/status/", texts.note_status, name="sms_status"),
+    # Messages that wait for a person, and asking by text
+    path("clients/<slug:slug>/consent/messages/", texts.list_replies, name="replies"),
+    path("clients/<slug:slug>/consent/messages/<uuid:reply_id>/", texts.decide_reply, name="decide_reply"),
+    path("clients/<slug:slug>/consent/ask/<uuid:caller_id>/", texts.invite, name="ask_by_text"),
     # Notices, what hangs where, standards, sites
     path("clients/<slug:slug>/notices/", notices.list_notices, name="notices"),
     path("clients/<slug:slug>/notices/new/", notices.new_notice, name="new_notice"),
@@ -70,4 +89,54 @@ urlpatterns: list[URLPattern] = [
     path("law/packs/<uuid:pack_id>/progress/", law.pack_progress, name="pack_progress"),
     path("law/packs/<uuid:pack_id>/activate/", law.activate_pack, name="activate_pack"),
     path("law/packs/<uuid:pack_id>/discard/", law.discard_pack, name="discard_pack"),
+    # Recordings: what was decided, one heard or read, how they are handled
+    path("clients/<slug:slug>/recordings/", recordings.list_recordings, name="recordings"),
+    path("clients/<slug:slug>/recordings/handling/", recordings.change_handling, name="handling"),
+    path("clients/<slug:slug>/recordings/again/", recordings.fetch_again, name="fetch_again"),
+    path("clients/<slug:slug>/calls/<uuid:call_id>/recording/", recordings.play, name="recording"),
+    path("clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/", recordings.give_audio, name="audio"),
+    path("clients/<slug:slug>/calls/<uuid:call_id>/transcript/", recordings.read, name="transcript"),
+    path("clients/<slug:slug>/calls/<uuid:call_id>/place/", recordings.place_caller, name="caller_place"),
+    # Withdrawals, and what vendors owe
+    path("consent/withdrawals/", withdrawals.list_all, name="all_withdrawals"),
+    path("clients/<slug:slug>/consent/withdrawals/", withdrawals.list_withdrawals, name="withdrawals"),
+    path(
+        "clients/<slug:slug>/consent/withdrawals/<uuid:withdrawal_id>/",
+        withdrawals.show_withdrawal,
+        name="withdrawal",
+    ),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/", withdrawals.show_step, name="vendor_task"),
+    path(
+        "clients/<slug:slug>/consent/steps/<uuid:task_id>/reference/",
+        withdrawals.show_reference,
+        name="vendor_reference",
+    ),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/choose/", withdrawals.choose, name="vendor_choose"),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/sent/", withdrawals.mark_sent, name="vendor_sent"),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/reply/", withdrawals.note_reply, name="vendor_reply"),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/done/", withdrawals.confirm_done, name="vendor_done"),
+    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/again/", withdrawals.try_again, name="vendor_again"),
+    path("clients/<slug:slug>/ads/", endpoints.list_destinations, name="destinations"),
+    path(
+        "clients/<slug:slug>/ads/<uuid:destination_id>/close/",
+        endpoints.close_destination,
+        name="close_destination",
+    ),
+    path("clients/<slug:slug>/endpoints/", endpoints.list_endpoints, name="endpoints"),
+    path("clients/<slug:slug>/endpoints/new/", endpoints.add_endpoint, name="add_endpoint"),
+    path("clients/<slug:slug>/endpoints/<uuid:endpoint_id>/", endpoints.show_endpoint, name="endpoint"),
+    path("clients/<slug:slug>/endpoints/<uuid:endpoint_id>/ping/", endpoints.ping, name="ping_endpoint"),
+    path(
+        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/secret/",
+        endpoints.rotate_secret,
+        name="rotate_endpoint",
+    ),
+    path(
+        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/close/", endpoints.close_endpoint, name="close_endpoint"
+    ),
+    path(
+        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/messages/<uuid:delivery_id>/again/",
+        endpoints.send_again,
+        name="send_again",
+    ),
 ]

@@ -34,6 +34,13 @@ _sid = re.compile(r"[A-Z]{2}[0-9a-zA-Z]{1,62}|Twilio\.CURRENT", re.ASCII).fullma
 _VERIFICATION: Final = re.compile(r"[A-Za-z-]{1,40}", re.ASCII).fullmatch
 # Ways of writing that Twilio carries beside texts; whoever says stop there is the same person.
 _OTHER_WAYS: Final = ("whatsapp:", "rcs:")
+_OWN_WORDS: Final = frozenset(
+    {
+        "STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "REVOKE", "OPTOUT",
+        "START", "YES", "UNSTOP",
+        "HELP", "INFO",
+    }
+)  # fmt: skip
 
 
 # --- What webhooks say ---
@@ -80,6 +87,19 @@ def is_call(sid: str) -> bool:
 def is_recording(sid: str) -> bool:
     """Whether this is the id of a recording."""
     return sid.startswith("RE") and _sid(sid) is not None
+
+
+def is_message(sid: str) -> bool:
+    """Whether this is the id of a text, with pictures or without."""
+    return sid.startswith(("SM", "MM")) and _sid(sid) is not None
+
+
+def answers_itself(words: str) -> bool:
+    """
+    Whether Twilio answers these words itself: its default opt-out, opt-in and help words, alone and in any case
+    (support article 223134027).
+    """
+    return words.strip().upper() in _OWN_WORDS
 
 
 # --- What we ask ---

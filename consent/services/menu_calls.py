@@ -527,8 +527,10 @@ def has_due(*, agency_id: int, at: datetime) -> bool:
 
 
 def _due(agency_id: int, at: datetime) -> QuerySet[VendorTask]:
+    """Tasks about recordings that began in a menu; those about recordings in the list of calls are others' to do."""
     return VendorTask.objects.filter(
         agency_id=agency_id,
+        recording_id__in=MenuSession.objects.filter(agency_id=agency_id).values("pk"),
         step__in=_STEPS,
         state=WaitingState.WAITING,
         by_ticket=False,

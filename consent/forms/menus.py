@@ -1,0 +1,253 @@
+"""What people type about telephone menus and texts, and what they decide about a message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django import forms
+
+from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.lib import phone
+from callprivacy.tenancy.models import Client
+from consent.channels import twilio
+from consent.enums import Language, Purpose
+from consent.models import Notice, NoticeVersion, PhoneMenu
+from consent.selectors import menus as selectors
+
+_ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII).fullmatch
+_ORDER: Final = {
+    "en": "English first, Spanish by key 3",
+    "es": "Spanish first, English by key 3",
+    "en-only": "English alone",
+    "es-only": "Spanish alone",
+}
+_PURPOSES: Final = (
+    (Purpose.RECORD, "being recorded"),
+    (Purpose.REVIEW, "being heard by people"),
+    (Purpose.ANALYSE, "being analyzed"),
+    (Purpose.CONTACT, "being called and texted"),
+    (Purpose.SHARE, "having data shared or sold"),
+)
+
+
+class MenuForm(forms.Form):
+    """How the menu of one number is set up."""
+
+    number = forms.ChoiceField(label="Number")
+    connection = forms.ChoiceField(label="Connection to Twilio", help_text="Whose account the number is in.")
+    languages = forms.ChoiceField(label="Languages", choices=list(_ORDER.items()))
+    english = forms.ChoiceField(label="Notice in English", required=False)
+    spanish = forms.ChoiceField(label="Notice in Spanish", required=False)
+    forward_to = forms.CharField(
+        label="Line that calls go on to",
+        max_length=40,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+        help_text="The client's own line, not a tracking number.",
+    )
+    person_line = forms.CharField(
+        label="Line of a person who knows about recording",
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+        help_text="Key 0 leads there. Empty: key 0 leads to the line above.",
+    )
+    wait_seconds = forms.IntegerField(
+        label="Seconds to wait for a key",
+        min_value=3,
+        max_value=30,
+        initial=6,
+        help_text="After the last word. Then the call goes on without a recording.",
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        client: Client,
+        menu: PhoneMenu | None = None,
+    ) -> None:
+        self.client = client
+        self.menu = menu
+        self._numbers = {str(row.pk): row for row in selectors.numbers_without_menu(client)}
+        self._connections = {str(row.pk): row for row in selectors.connections_to_twilio(client)}
+        if menu is not None:
+            self._connections.setdefault(str(menu.connection_id), menu.connection)
+        found = selectors.notices_for_menus(client)
+        self._notices = {str(row.pk): row for row in found}
+        super().__init__(data, initial=_initial(menu) if menu is not None else None)
+        self._choose("number", [(key, _number(row)) for key, row in self._numbers.items()], "Choose a number")
+        if menu is not None:
+            del self.fields["number"]
+        self._choose("connection", [(key, row.name) for key, row in self._connections.items()], None)
+        for name, language in (("english", Language.ENGLISH), ("spanish", Language.SPANISH)):
+            spoken = [(str(row.pk), row.name) for row in found if row.language == language]
+            self._choose(name, spoken, "No notice")
+
+    def _choose(self, name: str, choices: Sequence[tuple[str, str]], nothing: str | None) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
+        field.choices = [*([("", nothing)] if nothing else []), *choices]
+
+    def clean_forward_to(self) -> str:
+        return self._line("forward_to")
+
+    def clean_person_line(self) -> str:
+        return self._line("person_line") if self.cleaned_data["person_line"] else ""
+
+    def _line(self, name: str) -> str:
+        found = phone.normalise(self.cleaned_data[name], self.client.home_country)
+        if found is None:
+            raise forms.ValidationError(
+                "This is no telephone number. Write it with its area code, or with + and its country."
+            )
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        order = cleaned.get("languages", "")
+        wanted = {"en": ("english", "spanish"), "es": ("spanish", "english")}
+        alone = {"en-only": ("english",), "es-only": ("spanish",)}
+        for name in wanted.get(order) or alone.get(order) or ():
+            if name in cleaned and not cleaned[name]:
+                self.add_error(name, "Choose the notice that is spoken. It is written under Notices.")
+        return cleaned
+
+    @property
+    def tracking_number(self) -> TrackingNumber:
+        """The number that was chosen; for a new menu alone."""
+        return self._numbers[self.cleaned_data["number"]]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the services take."""
+        cleaned, order = self.cleaned_data, self.cleaned_data["languages"]
+        first = Language.ENGLISH if order.startswith("en") else Language.SPANISH
+        own, other = ("english", "spanish") if first is Language.ENGLISH else ("spanish", "english")
+        connection: Connection = self._connections[cleaned["connection"]]
+        notice: Notice = self._notices[cleaned[own]]
+        return {
+            "connection": connection,
+            "language": first,
+            "notice": notice,
+            "other_notice": self._notices[cleaned[other]] if order in {"en", "es"} else None,
+            "forward_to": cleaned["forward_to"],
+            "person_line": cleaned["person_line"],
+            "wait_seconds": cleaned["wait_seconds"],
+        }
+
+
+def _initial(menu: PhoneMenu) -> dict[str, Any]:
+    own, other = ("english", "spanish") if menu.language == Language.ENGLISH else ("spanish", "english")
+    return {
+        "connection": str(menu.connection_id),
+        "languages": menu.language if menu.other_notice_id else f"{menu.language}-only",
+        own: str(menu.notice_id),
+        other: str(menu.other_notice_id or ""),
+        "forward_to": menu.forward_to,
+        "person_line": menu.person_line,
+        "wait_seconds": menu.wait_seconds,
+    }
+
+
+def _number(row: TrackingNumber) -> str:
+    return f"{row.label} ({row.number})" if row.label else row.number
+
+
+class AccountForm(forms.Form):
+    """Which of Twilio's accounts a connection belongs to, and how it treats STOP."""
+
+    account = forms.CharField(
+        label="Account SID",
+        max_length=34,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Of the account or subaccount that owns the numbers: AC and 32 signs. Empty: the first call or text "
+        "that Twilio signs will name it.",
+    )
+    redaction = forms.BooleanField(
+        label="Phone number redaction is on in this account",
+        required=False,
+        help_text="Twilio then does not answer STOP and START by itself, so we confirm them.",
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, connection: Connection) -> None:
+        initial = {
+            "account": connection.mapping.get("account", ""),
+            "redaction": connection.mapping.get("twilio_answers", True) is False,
+        }
+        super().__init__(data, initial=initial)
+
+    def clean_account(self) -> str:
+        account = str(self.cleaned_data["account"]).strip()
+        if account and not (_ACCOUNT(account) and twilio.is_account(account)):
+            raise forms.ValidationError("An Account SID is AC followed by 32 digits and letters from a to f.")
+        return account
+
+
+class DecisionForm(forms.Form):
+    """What a message is taken to mean."""
+
+    outcome_choices: Final = (
+        ("withdrawn", "It withdraws"),
+        ("refused", "It answers our question with no"),
+        ("nothing", "Neither: it is about something else"),
+    )
+    decision = forms.ChoiceField(
+        label="What the person means", choices=outcome_choices, widget=forms.RadioSelect
+    )
+    purposes = forms.MultipleChoiceField(
+        label="What is withdrawn",
+        choices=[(purpose.value, words.capitalize()) for purpose, words in _PURPOSES],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only where it withdraws. When in doubt, all of it: words that are not clear count as a withdrawal.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("decision") == "withdrawn" and not cleaned.get("purposes"):
+            self.add_error("purposes", "Tick what the person withdraws.")
+        return cleaned
+
+    @property
+    def withdrawn(self) -> frozenset[Purpose]:
+        """The purposes that are withdrawn; none for the other decisions."""
+        if self.cleaned_data["decision"] != "withdrawn":
+            return frozenset()
+        return frozenset(Purpose(value) for value in self.cleaned_data["purposes"])
+
+    @property
+    def refused(self) -> bool:
+        """Whether an invitation is refused."""
+        return bool(self.cleaned_data["decision"] == "refused")
+
+    @property
+    def outcome(self) -> str:
+        """What the page says afterwards."""
+        if self.refused:
+            return "Written down as a refusal."
+        named = [words for purpose, words in _PURPOSES if purpose in self.withdrawn]
+        return f"Withdrawn: {', '.join(named)}." if named else "Written down: it withdraws nothing."
+
+
+class InviteForm(forms.Form):
+    """Which words are sent."""
+
+    version = forms.ChoiceField(label="Words", widget=forms.RadioSelect)
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, versions: Sequence[NoticeVersion]) -> None:
+        self._versions = {str(row.pk): row for row in versions}
+        super().__init__(data)
+        field = self.fields["version"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
+        field.choices = [
+            (key, f"{row.notice.name}, {row.notice.get_language_display()}, version {row.number}")
+            for key, row in self._versions.items()
+        ]
+        if len(versions) == 1:
+            field.initial = str(versions[0].pk)
+
+    def clean_version(self) -> NoticeVersion:
+        return self._versions[str(self.cleaned_data["version"])]

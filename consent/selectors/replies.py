@@ -1,0 +1,92 @@
+"""Messages of people that wait for a person, and the words that can be sent to one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from callprivacy.calls.models import Caller, TrackingNumber, caller_label
+from callprivacy.tenancy.models import Client
+from consent.enums import Channel, NoticeState, ReplyState
+from consent.models import NoticeVersion, Reply
+
+A_PAGE: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """A message as the list shows it: who wrote it by name, to which number, and why it waits."""
+
+    reply: Reply
+    caller: str
+    number: TrackingNumber | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepliesPage:
+    """A page of waiting messages; `after` leads to the next one, "" on the last."""
+
+    rows: Sequence[ReplyRow]
+    after: str = ""
+
+
+def replies_of(client: Client) -> QuerySet[Reply]:
+    """A client's messages with the invitations that they may answer."""
+    return Reply.objects.for_client(client).select_related(
+        "client", "invitation", "invitation__version", "invitation__version__notice", "decided_by"
+    )
+
+
+def waiting_page(client: Client, *, after: str) -> RepliesPage:
+    """
+    The waiting messages by when they came, the oldest first.
+
+    :param after: the last row of the page before; what is none starts at the first page.
+    """
+    rows = replies_of(client).filter(state=ReplyState.WAITING).defer("text").order_by("received_at", "pk")
+    with suppress(ValueError):
+        last = (
+            Reply.objects.for_client(client)
+            .filter(pk=uuid.UUID(after))
+            .only("received_at", "client_id")
+            .first()
+        )
+        if last is not None:
+            later = Q(received_at__gt=last.received_at)
+            rows = rows.filter(later | Q(received_at=last.received_at, pk__gt=last.pk))
+    found = list(rows[: A_PAGE + 1])
+    numbers = {
+        number.pk: number
+        for number in TrackingNumber.objects.for_client(client).filter(
+            pk__in={row.tracking_number_id for row in found if row.tracking_number_id}
+        )
+    }
+    shown = [
+        ReplyRow(
+            row,
+            f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Nobody known",
+            numbers.get(row.tracking_number_id) if row.tracking_number_id else None,
+        )
+        for row in found[:A_PAGE]
+    ]
+    return RepliesPage(shown, str(shown[-1].reply.pk) if len(found) > A_PAGE else "")
+
+
+def caller_of(reply: Reply) -> Caller | None:
+    """Who wrote a message; None where nobody is known or the person was erased."""
+    if reply.caller_id is None:
+        return None
+    return Caller.objects.for_client(reply.client_id).filter(pk=reply.caller_id).first()
+
+
+def versions_for_texts(client: Client) -> list[NoticeVersion]:
+    """The words in force that may be sent as a text, by name."""
+    rows = NoticeVersion.objects.for_client(client).filter(
+        state=NoticeState.PUBLISHED, notice__channel=Channel.SMS
+    )
+    return list(rows.select_related("notice").order_by("notice__name", "notice__language", "pk"))

@@ -1,0 +1,644 @@
+"""
+What people text: understood at the door, effective in the same transaction, and put before a person where it is
+doubtful.
+
+STOP and its kin withdraw everything but measuring at the client whose number was texted. START restores texting and
+nothing else. A yes counts only as the answer to an invitation whose words we sent two weeks ago at most. What smells of
+a withdrawal and is none that is certain waits for a person, and counts as one when nobody has decided in time.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Count, Min
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import TrackingNumber
+from callprivacy.calls.services import people
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key, Place
+from callprivacy.work import services as work
+from consent import kinds, projection
+from consent.channels import texts as words
+from consent.channels import twilio
+from consent.enums import (
+    Basis,
+    Channel,
+    EventKind,
+    InvitationState,
+    Language,
+    Purpose,
+    ReplyState,
+    Scope,
+    State,
+    Strength,
+)
+from consent.models import ConsentEvent, ConsentState, Invitation, Reply
+from consent.replies import Verdict, classify
+from consent.replies.table import EVERYTHING
+from consent.services import ledger, menu_calls
+from consent.services.ledger import Said
+from consent.services.menus import ANSWERS_ITSELF
+from consent.services.twilio_door import Door
+
+ANSWER_WITHIN: Final = timedelta(days=14)
+"""For how long a yes is the answer to an invitation."""
+
+CONFIRM_WITHIN: Final = timedelta(minutes=5)
+"""A text that confirms a withdrawal is allowed within five minutes of it: 47 CFR 64.1200(a)(12)."""
+
+KEPT_FOR: Final = timedelta(days=30)
+DECIDE_WITHIN: Final = timedelta(days=1)
+UNDECIDED_FOR: Final = timedelta(days=10)
+"""
+A reply that nobody has decided by then counts as a withdrawal: ten days lie within the ten business days of 47 CFR
+64.1200(a)(10), and words that are not clear are presumed to revoke.
+"""
+
+JOB: Final = Actor.job("consent.sweep_texts")
+LONGEST: Final = 5_000
+_LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
+_OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
+_NO: Final = frozenset({State.WITHDRAWN, State.REFUSED})
+# The matcher's reasons end in the person's own words, which are evidence and lie sealed.
+_QUOTED: Final = re.compile(r":? ['\"].*", re.DOTALL)
+
+
+class NoMessageError(ValueError):
+    """It names no text message."""
+
+
+class DecidedError(ValueError):
+    """Somebody has decided it already, or its time is over."""
+
+
+# --- At the door ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Meaning:
+    """
+    What a text means, by the matcher and by Twilio's own keyword handling together.
+
+    :ivar restores: texting again, and nothing else.
+    """
+
+    label: str
+    why: str
+    purposes: frozenset[Purpose]
+    language: Language
+    restores: bool = False
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Message:
+    """A text as it came."""
+
+    door: Door
+    sid: str
+    body: str
+    caller_id: uuid.UUID
+    number: TrackingNumber | None
+    opt_out_type: str
+    at: datetime
+
+    def evidence(self, meaning: _Meaning, why: str) -> dict[str, Any]:
+        return {
+            "text": self.body,
+            "message": self.sid,
+            "received_at": self.at.isoformat(),
+            "number_texted": str(self.number.pk) if self.number else "",
+            "understood_as": meaning.label,
+            "why": why,
+            "twilio_says": self.opt_out_type,
+        }
+
+
+def take_in(*, door: Door, at: datetime) -> Reply | None:
+    """
+    Take in one text; what it withdraws is withdrawn when this transaction commits.
+
+    :returns: None where it was taken in before, or came from nobody who can be called.
+    :raises NoMessageError: it names no message.
+    :raises CallerGoneError: the caller was erased in this moment; take it in again.
+    """
+    sid = door.said.get("MessageSid") or door.said.get("SmsSid") or ""
+    if not twilio.is_message(sid):
+        raise NoMessageError("A text of Twilio has a MessageSid.")
+    number = twilio.number_of(door.said.get("From", ""))
+    if number is None:
+        return None
+    message = _Message(
+        door=door,
+        sid=sid,
+        body=door.said.get("Body", "")[:LONGEST],
+        caller_id=people.add_callers(client=door.client, numbers=[number], at=at)[number],
+        number=door.tracking_number(),
+        opt_out_type=door.said.get("OptOutType", "").upper()[:10],
+        at=at,
+    )
+    verdict = classify(message.body, channel="sms")
+    meaning = _meaning(verdict, message.opt_out_type)
+    invitation = open_invitation(door.client, message.caller_id, at=at)
+    reply = _new_reply(message, meaning, invitation)
+    Reply.objects.bulk_create([reply], ignore_conflicts=True)
+    if not Reply.objects.for_client(door.client).filter(pk=reply.pk).exists():
+        return None
+    _act(reply, message, meaning, invitation, verdict.why)
+    _settle(reply, message, meaning)
+    return reply
+
+
+def _meaning(verdict: Verdict, opt_out_type: str) -> _Meaning:
+    """
+    Twilio's word and the matcher's, together: whichever says stop is right.
+
+    `OptOutType` comes where Advanced Opt-Out is on, with the keywords that somebody set there.
+    """
+    language = Language.SPANISH if verdict.language == Language.SPANISH else Language.ENGLISH
+    why = _QUOTED.sub(".", verdict.why)[:300]
+    if opt_out_type == "STOP" and verdict.label != "withdraw":
+        return _Meaning("withdraw", "Twilio knows it as a word that opts out.", EVERYTHING, language)
+    if opt_out_type == "START" and verdict.label not in {"withdraw", "review", "consent"}:
+        contact = frozenset({Purpose.CONTACT})
+        return _Meaning(
+            "consent", "Twilio knows it as a word that opts in.", contact, language, restores=True
+        )
+    return _Meaning(
+        label=verdict.label,
+        why=why,
+        purposes=verdict.purposes,
+        language=language,
+        restores=verdict.label == "consent" and verdict.purposes == {Purpose.CONTACT},
+        needs_person=verdict.needs_person,
+    )
+
+
+def open_invitation(client: Client, caller_id: uuid.UUID, *, at: datetime) -> Invitation | None:
+    """The newest invitation by text that a caller may still answer; inside a scope."""
+    rows = Invitation.objects.for_client(client).filter(
+        caller_id=caller_id, channel=Channel.SMS, state__in=_OPEN, sent_at__gt=at - ANSWER_WITHIN
+    )
+    return rows.select_related("version", "version__notice").order_by("-sent_at", "-pk").first()
+
+
+def _new_reply(message: _Message, meaning: _Meaning, invitation: Invitation | None) -> Reply:
+    client = message.door.client
+    return Reply(
+        agency_id=client.agency_id,
+        client=client,
+        caller_id=message.caller_id,
+        invitation=invitation,
+        tracking_number_id=message.number.pk if message.number else None,
+        channel=Channel.SMS,
+        message_digest=message.door.digest("message", message.sid),
+        label=meaning.label,
+        why=meaning.why,
+        state=ReplyState.SETTLED,
+        received_at=message.at,
+        purge_at=message.at + KEPT_FOR,
+    )
+
+
+def _act(reply: Reply, message: _Message, meaning: _Meaning, invitation: Invitation | None, why: str) -> None:
+    """What follows at once; whatever is not certain is left waiting."""
+    client, by, at = message.door.client, message.door.by, message.at
+    evidence = message.evidence(meaning, why)
+    source = f"sms {message.sid}"
+    if meaning.label == "withdraw":
+        withdraw(
+            client=client,
+            caller_id=message.caller_id,
+            purposes=meaning.purposes or EVERYTHING,
+            channel=Channel.SMS,
+            strength=Strength.A,
+            source=source,
+            evidence=evidence,
+            said_at=at,
+            by=by,
+            at=at,
+        )
+        if meaning.needs_person:
+            _wait(reply, "It withdraws, and asks for more: read what else is wanted.")
+    elif meaning.label == "consent" and meaning.restores:
+        reply.why = _restore(message, evidence, source)
+    elif meaning.label == "consent" and invitation is not None:
+        _answer(reply, message, meaning, invitation, evidence)
+    elif meaning.label == "consent":
+        _wait(reply, "A yes, but to no invitation of the last two weeks whose words we sent.")
+    elif meaning.label == "review" or meaning.needs_person:
+        _wait(reply, reply.why)
+
+
+def _wait(reply: Reply, why: str) -> None:
+    reply.state, reply.why = ReplyState.WAITING, why[:300]
+
+
+def _settle(reply: Reply, message: _Message, meaning: _Meaning) -> None:
+    """Keep the text of what waits, and the words of the one answer that is ours to give."""
+    changed = ["state", "why", "confirm_words", "confirm_due_at", "text"]
+    if reply.state == ReplyState.WAITING:
+        reply.text = _key(reply, message.at).seal(message.body.encode(), _place(reply))
+    if message.number is not None and not _twilio_answers(message):
+        reply.confirm_words = words.confirming(
+            message.door.client,
+            meaning.label,
+            meaning.purposes if meaning.label == "withdraw" else frozenset(),
+            language=meaning.language,
+            restores=meaning.restores,
+        )
+        reply.confirm_due_at = message.at if reply.confirm_words else None
+    reply.save(update_fields=changed)
+
+
+def _twilio_answers(message: _Message) -> bool:
+    """
+    Whether Twilio has answered already. With its redaction of numbers on it does not filter its own words, and a person
+    has said so on the page of menus.
+    """
+    if message.opt_out_type:
+        return True
+    filters = message.door.connection.mapping.get(ANSWERS_ITSELF, True)
+    return bool(filters) and twilio.answers_itself(message.body)
+
+
+def _key(reply: Reply, at: datetime) -> Key:
+    if reply.caller_id is None:
+        return vault.purpose_key(client_id=reply.client_id, purpose=ledger.EVIDENCE, at=at)
+    return vault_selectors.evidence_keys(reply.client_id, [reply.caller_id])[reply.caller_id]
+
+
+def _place(reply: Reply) -> Place:
+    return Place(reply.client_id, Reply._meta.db_table, "text", reply.pk)
+
+
+# --- No -------------------------------------------------------------------------------------------------------------
+
+
+def withdraw(
+    *,
+    client: Client,
+    caller_id: uuid.UUID,
+    purposes: Collection[Purpose],
+    channel: Channel,
+    strength: Strength,
+    source: str,
+    evidence: Mapping[str, Any],
+    said_at: datetime,
+    by: Actor,
+    at: datetime,
+) -> list[ConsentEvent]:
+    """
+    Write a standing withdrawal, stop what is being recorded of the person, and withdraw our open questions.
+
+    Inside a scope that may write the client's consent, in whose transaction everything is. The caller of this wakes
+    `consent.tasks.menu_calls` on commit.
+    """
+    events = ledger.record_events(
+        client=client,
+        said=[
+            Said(
+                purpose=purpose,
+                kind=EventKind.WITHDRAWN,
+                channel=channel,
+                strength=strength,
+                happened_at=said_at,
+                source=source,
+                caller_id=caller_id,
+                evidence=evidence,
+            )
+            for purpose in sorted(purposes)
+        ],
+        by=by,
+        at=at,
+    )
+    if Purpose.RECORD in purposes:
+        stopped = next((event.pk for event in events if event.purpose == Purpose.RECORD), None)
+        menu_calls.stop_running(client=client, caller_id=caller_id, by=by, at=at, event_id=stopped)
+    if Purpose.CONTACT in purposes:
+        unanswered = (InvitationState.QUEUED, *_OPEN)
+        Invitation.objects.for_client(client).filter(caller_id=caller_id, state__in=unanswered).update(
+            state=InvitationState.ANSWERED, answered_at=at, due_at=None
+        )
+    return events
+
+
+def note_opt_out(
+    *, client: Client, caller_id: uuid.UUID, source: str, by: Actor, at: datetime
+) -> list[ConsentEvent]:
+    """
+    Twilio would not send to a number because it had opted out there (21610): a withdrawal that we missed.
+
+    Inside a scope that may write the client's consent.
+    """
+    return withdraw(
+        client=client,
+        caller_id=caller_id,
+        purposes=EVERYTHING,
+        channel=Channel.SMS,
+        strength=Strength.C,
+        source=source,
+        evidence={"twilio_says": f"error {twilio.OPTED_OUT}", "noted_at": at.isoformat()},
+        said_at=at,
+        by=by,
+        at=at,
+    )
+
+
+# --- Texting again --------------------------------------------------------------------------------------------------
+
+
+def _restore(message: _Message, evidence: Mapping[str, Any], source: str) -> str:
+    """
+    Undo what a withdrawal took from texting, and nothing else; returns what became of it.
+
+    A consent that stood before it stands again, on the words that were agreed to then. Where there was none, being
+    texted is no longer refused, but the event does not rest on consent: no advertising may follow from it.
+    """
+    client = message.door.client
+    found = list(
+        ConsentEvent.objects.for_client(client)
+        .filter(caller_id=message.caller_id, purpose=Purpose.CONTACT, scope=Scope.STANDING)
+        .defer("evidence")
+    )
+    if not _said_no_to(client, message.caller_id, Purpose.CONTACT, message.at):
+        return "It restores texting, which nothing forbade."
+    state, deciding = projection.standing(found)
+    earlier = [one for one in found if deciding is not None and one.happened_at < deciding.happened_at]
+    before, given = projection.standing(earlier)
+    stood = before == State.GIVEN and given is not None and given.basis == Basis.CONSENT and state in _NO
+    ledger.record_events(
+        client=client,
+        said=[
+            Said(
+                purpose=Purpose.CONTACT,
+                kind=EventKind.RENEWED,
+                basis=Basis.CONSENT if stood else Basis.LEGITIMATE_INTERESTS,
+                channel=Channel.SMS,
+                strength=Strength.A,
+                happened_at=message.at,
+                source=source,
+                caller_id=message.caller_id,
+                version_id=given.version_id if stood and given is not None else None,
+                evidence={
+                    **evidence,
+                    "withdrawn_at": deciding.happened_at.isoformat() if deciding is not None else "",
+                },
+            )
+        ],
+        by=message.door.by,
+        at=message.at,
+    )
+    if stood:
+        return "It restores texting, with the consent that stood before."
+    return "It restores texting. There was no consent to advertising before, so there is none now."
+
+
+# --- Yes ------------------------------------------------------------------------------------------------------------
+
+
+def _answer(
+    reply: Reply, message: _Message, meaning: _Meaning, invitation: Invitation, evidence: Mapping[str, Any]
+) -> None:
+    """A yes to an invitation: given for what it asked, but sharing after an opt-out only when it is said again."""
+    client, at = message.door.client, message.at
+    asked = {Purpose(purpose) for purpose in invitation.version.notice.purposes}
+    given = (asked & meaning.purposes) if meaning.purposes else asked
+    if invitation.confirms_id is not None:
+        given &= {Purpose.SHARE}
+    twice = {Purpose.SHARE} & given if invitation.confirms_id is None else set()
+    if twice and _said_no_to(client, message.caller_id, Purpose.SHARE, at):
+        given -= twice
+        _ask_again(client, invitation, message.caller_id, at)
+        reply.why = "A yes; to sharing it has to be said a second time, because sharing was refused before."
+    if given:
+        ledger.record_events(
+            client=client,
+            said=[
+                Said(
+                    purpose=purpose,
+                    kind=EventKind.GIVEN,
+                    channel=Channel.SMS,
+                    strength=Strength.A,
+                    happened_at=at,
+                    source=f"sms {message.sid}",
+                    caller_id=message.caller_id,
+                    version_id=invitation.version_id,
+                    evidence={**evidence, **_asked_with(client, invitation)},
+                )
+                for purpose in sorted(given)
+            ],
+            by=message.door.by,
+            at=at,
+        )
+    Invitation.objects.for_client(client).filter(pk=invitation.pk).update(
+        state=InvitationState.ANSWERED, answered_at=at, due_at=None
+    )
+
+
+def _asked_with(client: Client, invitation: Invitation) -> dict[str, str]:
+    return {
+        "invitation": str(invitation.pk),
+        "words_sent": words.inviting(client, invitation),
+        "sent_at": invitation.sent_at.isoformat() if invitation.sent_at else "",
+        "version_digest": bytes(invitation.version.digest or b"").hex(),
+        "second_yes_to": str(invitation.confirms_id or ""),
+    }
+
+
+def _said_no_to(client: Client, caller_id: uuid.UUID, purpose: Purpose, at: datetime) -> bool:
+    """In the ledger, or by a number whose person was erased since."""
+    no = ConsentState.objects.for_client(client).filter(
+        caller_id=caller_id, purpose=purpose, state__in=tuple(_NO)
+    )
+    if no.exists():
+        return True
+    found = vault_selectors.suppressed_callers(client.pk, [caller_id], on=at.date())
+    return purpose in found.get(caller_id, {})
+
+
+def _ask_again(client: Client, invitation: Invitation, caller_id: uuid.UUID, at: datetime) -> None:
+    """The second question of opting in again after an opt-out of sale: 11 CCR 7028(a)."""
+    Invitation.objects.create(
+        agency_id=client.agency_id,
+        client=client,
+        caller_id=caller_id,
+        channel=Channel.SMS,
+        version=invitation.version,
+        confirms=invitation,
+        created_at=at,
+        due_at=at,
+        purge_at=at + KEPT_FOR,
+    )
+
+
+# --- What a person decides ------------------------------------------------------------------------------------------
+
+
+def read_reply(*, reply: Reply, by: Actor, at: datetime) -> str | None:
+    """The words of a reply that waits or was decided, with the reading in the trail; None where they are gone."""
+    if reply.text is None:
+        return None
+    keys = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id] if reply.caller_id else [])
+    if reply.caller_id is not None and reply.caller_id not in keys:
+        return None
+    audit.record("reply.read", subject=reply, by=by, at=at)
+    return str(reply.text.reveal(_key(reply, at)))
+
+
+@transaction.atomic
+def decide_reply(
+    *, reply: Reply, withdrawn: Collection[Purpose], refused: bool, by: Actor, at: datetime
+) -> None:
+    """
+    Settle what a doubtful reply meant: these purposes withdrawn, an invitation refused, or nothing of the kind.
+
+    What is withdrawn counts from when the person said it.
+
+    :raises DecidedError: it does not wait any more.
+    """
+    waiting = Reply.objects.for_client(reply.client_id).filter(pk=reply.pk, state=ReplyState.WAITING)
+    if not waiting.update(state=ReplyState.DECIDED, decided_by_id=by.user_id, decided_at=at):
+        raise DecidedError("This reply was decided in the meantime.")
+    text = reply.text.reveal(_key(reply, at)) if reply.text is not None else ""
+    evidence = {
+        "text": text,
+        "received_at": reply.received_at.isoformat(),
+        "why_it_waited": reply.why,
+        "decided_by": "a person" if by.user_id is not None else "nobody in time",
+    }
+    if reply.caller_id is not None and withdrawn:
+        withdraw(
+            client=reply.client,
+            caller_id=reply.caller_id,
+            purposes=withdrawn,
+            channel=Channel(reply.channel),
+            strength=_strength(reply),
+            source=f"reply {reply.pk}",
+            evidence=evidence,
+            said_at=reply.received_at,
+            by=by,
+            at=at,
+        )
+    if reply.caller_id is not None and refused:
+        _refuse(reply, reply.caller_id, evidence, by=by, at=at)
+    audit.record(
+        "reply.decided",
+        subject=reply,
+        by=by,
+        at=at,
+        withdrawn=", ".join(sorted(withdrawn)),
+        refused=refused,
+    )
+
+
+def _strength(reply: Reply) -> Strength:
+    """A text comes from its number; mail is as good as its proof of the sender."""
+    if reply.channel == Channel.SMS:
+        return Strength.A
+    return Strength.B if reply.proof else Strength.C
+
+
+def _refuse(
+    reply: Reply, caller_id: uuid.UUID, evidence: Mapping[str, Any], *, by: Actor, at: datetime
+) -> None:
+    invitation = reply.invitation
+    asked = invitation.version.notice.purposes if invitation is not None else sorted(_LISTENING)
+    ledger.record_events(
+        client=reply.client,
+        said=[
+            Said(
+                purpose=Purpose(purpose),
+                kind=EventKind.REFUSED,
+                channel=Channel(reply.channel),
+                strength=_strength(reply),
+                happened_at=reply.received_at,
+                source=f"reply {reply.pk}",
+                caller_id=caller_id,
+                version_id=invitation.version_id if invitation is not None else None,
+                evidence=evidence,
+            )
+            for purpose in asked
+        ],
+        by=by,
+        at=at,
+    )
+    if invitation is not None:
+        Invitation.objects.for_client(reply.client_id).filter(pk=invitation.pk).update(
+            state=InvitationState.ANSWERED, answered_at=at, due_at=None
+        )
+
+
+# --- What a job does ------------------------------------------------------------------------------------------------
+
+
+def renew_items(*, agency_id: int, at: datetime) -> None:
+    """Keep one item a client in the work queue while replies wait there. Enters the agency's scope itself."""
+    with job_scope(agency_id=agency_id):
+        waiting = {
+            row["client_id"]: row
+            for row in Reply.objects.filter(agency_id=agency_id, state=ReplyState.WAITING)
+            .values("client_id")
+            .annotate(count=Count("pk"), oldest=Min("received_at"))
+            .order_by("client_id")
+        }
+        for client_id, row in waiting.items():
+            work.open_item(
+                kinds.REPLIES,
+                agency_id=agency_id,
+                client_id=client_id,
+                key=_item(client_id),
+                at=at,
+                count=row["count"],
+                due_at=row["oldest"] + DECIDE_WITHIN,
+            )
+        for client_id in Client.objects.filter(agency_id=agency_id).values_list("pk", flat=True):
+            if client_id not in waiting:
+                work.close_item(kinds.REPLIES, agency_id=agency_id, key=_item(client_id), at=at, by=JOB)
+
+
+def _item(client_id: int) -> str:
+    return f"replies of {client_id}"
+
+
+def settle_undecided(*, agency_id: int, at: datetime) -> int:
+    """Let what nobody decided in ten days count as a withdrawal; returns how many."""
+    with job_scope(agency_id=agency_id):
+        late = list(
+            Reply.objects.filter(
+                agency_id=agency_id, state=ReplyState.WAITING, received_at__lte=at - UNDECIDED_FOR
+            )
+            .select_related("client", "invitation__version__notice")
+            .order_by("received_at", "pk")[:50]
+        )
+        for reply in late:
+            # A yes to nothing is no no; what withdrew at once and asked for more has done so.
+            withdrawn = EVERYTHING if reply.label == "review" else frozenset[Purpose]()
+            decide_reply(reply=reply, withdrawn=withdrawn, refused=False, by=JOB, at=at)
+        return len(late)
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """Remove replies a month after they came, and invitations by text that nobody answered. Returns how many."""
+    with job_scope(agency_id=agency_id):
+        old = Reply.objects.filter(agency_id=agency_id, purge_at__lte=at)
+        removed = old.exclude(state=ReplyState.WAITING).remove()
+        Invitation.objects.filter(
+            agency_id=agency_id,
+            channel=Channel.SMS,
+            purge_at__lte=at,
+            state__in=(InvitationState.QUEUED, *_OPEN),
+        ).update(state=InvitationState.PURGED, due_at=None)
+        return removed

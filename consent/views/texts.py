@@ -1,0 +1,171 @@
+"""
+Twilio's public door for texts, and the pages on which people decide what a message meant.
+
+A text is answered with nothing: what is to be said to the person goes out by itself, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.models import Caller
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.channels import texts as words
+from consent.channels import twiml
+from consent.forms.menus import DecisionForm, InviteForm
+from consent.models import Invitation
+from consent.selectors import replies as selectors
+from consent.services import text_sending, texts, twilio_door
+from consent.services.ledger import CallerGoneError
+from consent.services.twilio_door import Door
+from consent.tasks.menu_calls import nudge_stops
+from consent.tasks.texts import nudge_texts
+from consent.views.voice import delivery_of, forbidden, not_found
+
+ACTOR: Final = "twilio.sms"
+_TRIES: Final = 3
+
+
+# --- The doors ------------------------------------------------------------------------------------------------------
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def receive(request: HttpRequest, key: str) -> HttpResponse:
+    """A text comes in."""
+    return _take(request, key, lambda door: texts.take_in(door=door, at=timezone.now()))
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def note_status(request: HttpRequest, key: str) -> HttpResponse:
+    """Twilio says what became of a text of ours."""
+    return _take(request, key, lambda door: text_sending.note_status(door=door, at=timezone.now()))
+
+
+def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> HttpResponse:
+    delivery = delivery_of(request, key)
+    if isinstance(delivery, HttpResponse):
+        return delivery
+    for left in reversed(range(_TRIES)):
+        try:
+            with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
+                agency_id = door.client.agency_id
+                deed(door)
+        except twilio_door.UnknownConnectionError:
+            return not_found()
+        except twilio_door.ForgedError:
+            return forbidden()
+        except texts.NoMessageError:
+            return HttpResponse(
+                b"No message is in it.\n", status=400, content_type="text/plain; charset=utf-8"
+            )
+        except CallerGoneError:
+            # Erased in this moment: the next try meets a fresh caller. Twilio does not send a text again.
+            if not left:
+                raise
+            continue
+        nudge_stops(agency_id)
+        nudge_texts(agency_id)
+        break
+    return HttpResponse(twiml.NOTHING, content_type=twiml.CONTENT_TYPE)
+
+
+# --- The pages ------------------------------------------------------------------------------------------------------
+
+
+def _context(client: Client, **more: Any) -> dict[str, Any]:
+    return {"client": client, "tab": "consent", **more}
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def list_replies(request: StaffRequest, client: Client) -> HttpResponse:
+    """The messages of a client that wait for a person, the oldest first."""
+    page = selectors.waiting_page(client, after=request.GET.get("after", ""))
+    return render(
+        request,
+        "consent/replies.html",
+        _context(client, page=page, undecided_for=texts.UNDECIDED_FOR.days),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONSENT)
+def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpResponse:
+    """One message: its words, why it waits, and what it is taken to mean."""
+    reply = get_object_or_404(selectors.replies_of(client), pk=reply_id)
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            texts.decide_reply(
+                reply=reply,
+                withdrawn=form.withdrawn,
+                refused=form.refused,
+                by=request.actor,
+                at=request.at,
+            )
+        except texts.DecidedError as error:
+            messages.warning(request, str(error))
+        else:
+            nudge_stops(client.agency_id)
+            nudge_texts(client.agency_id)
+            messages.success(request, form.outcome)
+        return redirect("consent:replies", client.slug)
+    context = _context(
+        client,
+        reply=reply,
+        form=form,
+        text=texts.read_reply(reply=reply, by=request.actor, at=request.at),
+        caller=selectors.caller_of(reply),
+        decides_itself_at=reply.received_at + texts.UNDECIDED_FOR,
+    )
+    return render(request, "consent/replies_decide.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONSENT)
+def invite(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
+    """Ask one caller by text, after showing the very words."""
+    caller = get_object_or_404(Caller.objects.for_client(client), pk=caller_id)
+    versions = selectors.versions_for_texts(client)
+    form = InviteForm(request.POST or None, versions=versions)
+    if request.method == "POST" and form.is_valid():
+        try:
+            invitation = text_sending.invite(
+                client=client,
+                caller_id=caller.pk,
+                version=form.cleaned_data["version"],
+                by=request.actor,
+                at=request.at,
+            )
+        except text_sending.NotInvitedError as error:
+            form.add_error(None, str(error))
+        else:
+            nudge_texts(client.agency_id)
+            now = invitation.due_at is not None and invitation.due_at <= request.at
+            messages.success(
+                request, "The text is on its way." if now else "The text goes out in the morning."
+            )
+            return redirect("consent:replies", client.slug)
+    shown = [
+        (version, words.inviting(client, Invitation(client=client, version=version))) for version in versions
+    ]
+    context = _context(
+        client, caller=caller, form=form, shown=shown, goes_at=text_sending.next_hour(client, request.at)
+    )
+    return render(request, "consent/replies_invite.html", context)
