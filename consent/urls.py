@@ -6,8 +6,10 @@ from django.urls import URLPattern, path
 
 from consent.views import (
     embed,
+    endpoints,
     law,
     notices,
+    onboarding,
     posted,
     preferences,
     public,
@@ -17,6 +19,7 @@ from consent.views import (
     texts,
     voice,
     web,
+    withdrawals,
 )
 
 app_name = "consent"
@@ -78,6 +81,15 @@ urlpatterns: list[URLPattern] = [
         sites.note_left,
         name="note_left",
     ),
+    # Setting a client up
+    path("blueprints/", onboarding.list_blueprints, name="blueprints"),
+    path("clients/<slug:slug>/setup/", onboarding.show_setup, name="setup"),
+    path("clients/<slug:slug>/setup/blueprint/", onboarding.apply_blueprint, name="apply_blueprint"),
+    path("clients/<slug:slug>/setup/engagement/", onboarding.save_agreed, name="save_agreed"),
+    path("clients/<slug:slug>/setup/tracker/", onboarding.connect, name="setup_connect"),
+    path("clients/<slug:slug>/setup/numbers/", onboarding.confirm_numbers, name="confirm_numbers"),
+    path("clients/<slug:slug>/setup/fixes/", onboarding.accept_fixes, name="accept_fixes"),
+    path("clients/<slug:slug>/setup/mark/", onboarding.mark_step, name="mark_step"),
     # Which law
     path("clients/<slug:slug>/law/", law.show_client_law, name="client_law"),
     path("law/", law.show_law, name="law"),
@@ -111,11 +123,19 @@ urlpatterns: list[URLPattern] = [
         withdrawals.show_reference,
         name="vendor_reference",
     ),
-    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/choose/", withdrawals.choose, name="vendor_choose"),
+    path(
+        "clients/<slug:slug>/consent/steps/<uuid:task_id>/choose/", withdrawals.choose, name="vendor_choose"
+    ),
     path("clients/<slug:slug>/consent/steps/<uuid:task_id>/sent/", withdrawals.mark_sent, name="vendor_sent"),
-    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/reply/", withdrawals.note_reply, name="vendor_reply"),
-    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/done/", withdrawals.confirm_done, name="vendor_done"),
-    path("clients/<slug:slug>/consent/steps/<uuid:task_id>/again/", withdrawals.try_again, name="vendor_again"),
+    path(
+        "clients/<slug:slug>/consent/steps/<uuid:task_id>/reply/", withdrawals.note_reply, name="vendor_reply"
+    ),
+    path(
+        "clients/<slug:slug>/consent/steps/<uuid:task_id>/done/", withdrawals.confirm_done, name="vendor_done"
+    ),
+    path(
+        "clients/<slug:slug>/consent/steps/<uuid:task_id>/again/", withdrawals.try_again, name="vendor_again"
+    ),
     path("clients/<slug:slug>/ads/", endpoints.list_destinations, name="destinations"),
     path(
         "clients/<slug:slug>/ads/<uuid:destination_id>/close/",
@@ -132,7 +152,9 @@ urlpatterns: list[URLPattern] = [
         name="rotate_endpoint",
     ),
     path(
-        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/close/", endpoints.close_endpoint, name="close_endpoint"
+        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/close/",
+        endpoints.close_endpoint,
+        name="close_endpoint",
     ),
     path(
         "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/messages/<uuid:delivery_id>/again/",

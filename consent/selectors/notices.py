@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
 
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, Language, NoticeState, Purpose, State
 from consent.models import ConsentState, Notice, NoticeVersion, PhoneMenu, PostedNotice
-from consent.selectors import wording
+from consent.selectors import web, wording
 from consent.selectors.wording import Draft, Facts, Missing
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
@@ -91,8 +93,12 @@ def digest_of(version: NoticeVersion) -> bytes:
 
 
 def facts_about(client: Client) -> Facts:
-    """What is known of a client and stands in ready words."""
-    return Facts(name=client.name, controller=client.legal_name, page=client.policy_url)
+    """What is known of a client and stands in ready words; its page is where consent can be taken back."""
+    page = web.page_of(client)
+    address = client.policy_url
+    if page is not None:
+        address = f"{settings.CALLPRIVACY_URL}{reverse('consent:public_page', args=[page.key])}"
+    return Facts(name=client.name, controller=client.legal_name, page=address)
 
 
 def draft_of(version: NoticeVersion, client: Client) -> Draft:

@@ -27,6 +27,8 @@ from consent.models import RulePack
 from consent.selectors import law as selectors
 from consent.selectors import standards
 from consent.services import law as services
+from consent.tasks.law import count_packs
+from consent.tasks.nudges import nudge_on_commit
 
 FAULTS_SHOWN: Final = 50
 DIFFERENCES_SHOWN: Final = 200
@@ -121,6 +123,7 @@ def list_packs(request: StaffRequest) -> HttpResponse:
         except services.SameRulesError as error:
             form.add_error("file", str(error))
         else:
+            nudge_on_commit(count_packs, request.agency.pk)
             messages.success(
                 request, "The rules are read. What they change is being counted; nothing decides yet."
             )
@@ -261,6 +264,7 @@ def activate_pack(request: StaffRequest, pack_id: UUID) -> HttpResponse:
     except (services.NotCountedError, services.CountsChangedError) as error:
         messages.warning(request, str(error))
     else:
+        nudge_on_commit(count_packs, request.agency.pk)
         messages.success(
             request, "These rules decide from now on. Every client's recordings are decided anew."
         )
@@ -296,6 +300,7 @@ def return_to_shipped(request: StaffRequest) -> HttpResponse:
     except services.NoPackError as error:
         messages.info(request, str(error))
     else:
+        nudge_on_commit(count_packs, request.agency.pk)
         messages.success(
             request, "The shipped rules decide again. Every client's recordings are decided anew."
         )

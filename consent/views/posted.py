@@ -22,6 +22,7 @@ from consent.models import PostedNotice
 from consent.selectors import notices as selectors
 from consent.selectors import standards
 from consent.services import posted
+from consent.tasks.decisions import nudge_decisions
 
 _TAB: Final = "consent"
 _SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
@@ -108,6 +109,7 @@ def _post(request: StaffRequest, client: Client, handler: SealingUpload) -> Http
                     **facts,
                 )
                 handler.is_claimed = picture is not None
+                nudge_decisions(client.agency_id)
                 messages.success(request, "It is in the register.")
                 return redirect("consent:posted_notice", client.slug, row.pk)
     return render(request, "consent/posted_new.html", _context(client, form=form))
@@ -165,6 +167,7 @@ def end_posted(request: StaffRequest, client: Client, posted_id: UUID) -> HttpRe
             messages.warning(request, str(error))
             return redirect("consent:posted_notice", client.slug, row.pk)
         else:
+            nudge_decisions(client.agency_id)
             messages.success(request, "It is written down that it hangs no more.")
             return redirect("consent:posted_notice", client.slug, row.pk)
     return render(request, "consent/posted_end.html", _context(client, form=form, **_facts(row)))

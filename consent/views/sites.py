@@ -22,6 +22,7 @@ from consent.selectors import notices as notice_selectors
 from consent.selectors import sites as selectors
 from consent.selectors import standards, wording
 from consent.services import sites
+from consent.tasks.decisions import nudge_decisions
 
 _TAB: Final = "consent"
 _NOT_YOURS: Final = "Tracking numbers name this site. Who manages connections may change its name."
@@ -58,6 +59,7 @@ def add_site(request: StaffRequest, client: Client) -> HttpResponse:
         except sites.NameTakenError as error:
             form.add_error("name", str(error))
         else:
+            nudge_decisions(client.agency_id)
             messages.success(request, "The site is registered. Recordings are decided anew within minutes.")
             return redirect("consent:site", client.slug, site.pk)
     return render(request, "consent/site_form.html", _context(client, form=form, site=None))
@@ -107,6 +109,7 @@ def change_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
             except sites.StillNamedError as error:
                 form.add_error("is_default", str(error))
             else:
+                nudge_decisions(client.agency_id)
                 messages.success(request, "Saved. Recordings are decided anew within minutes.")
                 return redirect("consent:site", client.slug, site.pk)
     return render(request, "consent/site_form.html", _context(client, form=form, site=site))
@@ -129,6 +132,7 @@ def remove_site(request: StaffRequest, client: Client, site_id: UUID) -> HttpRes
         except sites.StillNamedError as error:
             messages.warning(request, str(error))
             return redirect("consent:site", client.slug, site.pk)
+        nudge_decisions(client.agency_id)
         messages.success(request, "The site is removed.")
         return redirect("consent:sites", client.slug)
     context = _context(
@@ -151,6 +155,7 @@ def assign_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     form = NumbersForm(request.POST, rows=numbers, sites=rows)
     if form.is_valid():
         changed = sites.assign_numbers(client=client, chosen=form.chosen(), by=request.actor, at=request.at)
+        nudge_decisions(client.agency_id)
         messages.success(request, f"{changed} number{'' if changed == 1 else 's'} changed.")
         return redirect("consent:sites", client.slug)
     return render(request, "consent/sites.html", _context(client, sites=rows, numbers=numbers, form=form))

@@ -20,6 +20,7 @@ from consent.selectors import notices as notice_selectors
 from consent.selectors import standards as selectors
 from consent.selectors import wording
 from consent.services import declarations, standards
+from consent.tasks.decisions import nudge_decisions
 
 _TAB: Final = "consent"
 
@@ -68,6 +69,7 @@ def choose_standard(request: StaffRequest, client: Client) -> HttpResponse:
             by=request.actor,
             at=request.at,
         )
+        nudge_decisions(client.agency_id)
         until = f" until {row.expires_on:%d %b %Y}" if row.expires_on else ""
         label = Standard(row.standard).label
         messages.success(request, f"{label}{until}. Recordings are decided anew within minutes.")

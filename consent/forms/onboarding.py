@@ -1,0 +1,189 @@
+"""What people type while a client is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django import forms
+
+from callprivacy.calls.models import TrackingNumber
+from callprivacy.tenancy.models import Client
+from consent.enums import SetupStep, VendorStep
+from consent.selectors.onboarding import Proposal
+from consent.services.setup import Fix, Said
+
+MARKED = (SetupStep.BLUEPRINT, SetupStep.TRACKER, SetupStep.BACKFILL, SetupStep.FINDINGS, SetupStep.WORDS)
+"""Steps that a person may settle by saying so, because no row shows them."""
+
+
+def _day() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class BlueprintForm(forms.Form):
+    """Which blueprint, for which clients, and what the person agrees to."""
+
+    publishes = forms.BooleanField(
+        label="Put in force what says everything it must", required=False, help_text="The rest stays a draft."
+    )
+    declares = forms.BooleanField(
+        label="Declare the basis of measuring, with the balancing test that ships", required=False
+    )
+    reason = forms.CharField(
+        label="Why less than express consent is enough",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+    )
+
+    def __init__(self, *args: Any, lowers: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lowers = lowers
+        if not lowers:
+            del self.fields["reason"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        reason = str(cleaned.get("reason", "")).strip()
+        if self._lowers and len(reason) < 15:
+            self.add_error("reason", "Write at least 15 characters: why is less than express consent enough?")
+        cleaned["reason"] = reason
+        return cleaned
+
+
+class ChooseForm(forms.Form):
+    """Which blueprint is looked at, and for which clients."""
+
+    name = forms.ChoiceField(label="Blueprint")
+    client = forms.MultipleChoiceField(label="Clients", required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(
+        self, *args: Any, names: Iterable[tuple[str, str]], clients: Iterable[Client], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"] = forms.ChoiceField(label="Blueprint", choices=list(names))
+        self.fields["client"] = forms.MultipleChoiceField(
+            label="Clients",
+            required=False,
+            widget=forms.CheckboxSelectMultiple,
+            choices=[(client.slug, client.name) for client in clients],
+        )
+
+
+class AgreedForm(forms.Form):
+    """When contract and data processing agreement were signed."""
+
+    contract_on = forms.DateField(label="Contract signed on", widget=_day())
+    dpa_on = forms.DateField(label="Data processing agreement signed on", widget=_day())
+
+
+class NumbersForm(forms.Form):
+    """Of each tracking number: whether the vendor records, and what callers hear before the call connects."""
+
+    announcement = forms.CharField(
+        label="What callers hear",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Word for word. It is written down for each number ticked as announced below.",
+    )
+
+    def __init__(
+        self, *args: Any, numbers: Iterable[TrackingNumber], words: str, today: date, **kwargs: Any
+    ) -> None:
+        numbers = list(numbers)
+        kwargs.setdefault("initial", {})
+        kwargs["initial"].setdefault("announcement", words)
+        super().__init__(*args, **kwargs)
+        self.rows = numbers
+        self._today = today
+        for number in numbers:
+            self.fields[f"records_{number.pk}"] = forms.TypedChoiceField(
+                label=f"Does the vendor record calls to {number}?",
+                coerce=lambda word: word == "yes",
+                choices=[("", "Say it"), ("yes", "Recorded"), ("no", "Not recorded")],
+                initial={True: "yes", False: "no", None: ""}[number.records],
+                error_messages={"required": "Say whether calls to this number are recorded."},
+            )
+            self.fields[f"announced_{number.pk}"] = forms.BooleanField(
+                label=f"Announced on {number}", required=False, initial=bool(number.announcement)
+            )
+            self.fields[f"since_{number.pk}"] = forms.DateField(
+                label=f"Heard on {number} since", required=False, widget=_day(), initial=number.announced_from
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Each number with its three fields, for the table."""
+        return [
+            {
+                "number": number,
+                "records": self[f"records_{number.pk}"],
+                "announced": self[f"announced_{number.pk}"],
+                "since": self[f"since_{number.pk}"],
+            }
+            for number in self.rows
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for number in self.rows:
+            announced, since = cleaned.get(f"announced_{number.pk}"), cleaned.get(f"since_{number.pk}")
+            if announced and not since:
+                self.add_error(f"since_{number.pk}", "Since when? Earlier calls had no announcement.")
+            if since and since > self._today:
+                self.add_error(f"since_{number.pk}", "That is in the future.")
+            if announced and not (number.announcement or cleaned.get("announcement", "").strip()):
+                self.add_error("announcement", "Write down what callers hear, word for word.")
+        return cleaned
+
+    def said(self) -> dict[UUID, Said]:
+        """What was said of each number; words that a number has already stay."""
+        words = self.cleaned_data["announcement"].strip()
+        found = {}
+        for number in self.rows:
+            records = self.cleaned_data[f"records_{number.pk}"]
+            announced = self.cleaned_data[f"announced_{number.pk}"]
+            found[number.pk] = Said(
+                records=records,
+                announcement=(number.announcement or words) if announced else "",
+                announced_from=self.cleaned_data[f"since_{number.pk}"] if announced else None,
+            )
+        return found
+
+
+class FixesForm(forms.Form):
+    """Which of the proposed fixes become tasks."""
+
+    fix = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Tick what is to be asked of the tracker, or leave it as it is."},
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, proposals: Iterable[Proposal]) -> None:
+        keys = [proposal.key for proposal in proposals]
+        super().__init__(data, initial={"fix": keys})
+        self.fields["fix"] = forms.MultipleChoiceField(
+            choices=[(key, key) for key in keys],
+            widget=forms.CheckboxSelectMultiple,
+            error_messages=self.fields["fix"].error_messages,
+        )
+
+    def fixes(self) -> list[Fix]:
+        """What was ticked."""
+        parted = (key.partition(".") for key in self.cleaned_data["fix"])
+        return [Fix(UUID(number), VendorStep(step)) for number, _, step in parted]
+
+
+class MarkForm(forms.Form):
+    """A step that a person settles by saying so, or takes up again."""
+
+    step = forms.ChoiceField(choices=[(step.value, step.label) for step in MARKED])
+    note = forms.CharField(required=False, max_length=200)
+    undo = forms.BooleanField(required=False)
+
+    def clean_step(self) -> SetupStep:
+        return SetupStep(self.cleaned_data["step"])

@@ -1,0 +1,321 @@
+"""Setting a client up: one page with every step, what shows it, and the next one as one button; and blueprints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.forms.connections import ConnectionForm
+from callprivacy.calls.forms.imports import UploadForm
+from callprivacy.calls.models import Connection
+from callprivacy.calls.selectors import connections as connection_selectors
+from callprivacy.calls.selectors import imports as import_selectors
+from callprivacy.calls.services import connections
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client, Engagement
+from consent.enums import SetupStep
+from consent.forms.onboarding import (
+    AgreedForm,
+    BlueprintForm,
+    ChooseForm,
+    FixesForm,
+    MarkForm,
+    NumbersForm,
+)
+from consent.selectors import blueprints as blueprint_selectors
+from consent.selectors import law, standards, web
+from consent.selectors import onboarding as selectors
+from consent.selectors.blueprints import Blueprint, Plan, UnknownBlueprintError
+from consent.services import blueprints, setup
+from consent.tasks.decisions import nudge_decisions
+
+CLIENTS_AT_ONCE: Final = 50
+
+
+def _url(client: Client, step: SetupStep | None = None) -> str:
+    address = reverse("consent:setup", args=[client.slug])
+    return f"{address}?step={step.value}" if step is not None else address
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def show_setup(request: StaffRequest, client: Client) -> HttpResponse:
+    """Every step and where it stands; the next one, or the one that the address names, is open."""
+    return _show(request, client)
+
+
+def _show(
+    request: StaffRequest, client: Client, *, step: SetupStep | None = None, **forms: Any
+) -> HttpResponse:
+    state = selectors.setup_of(client, at=request.at)
+    asked = state.get(step or request.GET.get("step", ""))
+    current = asked or state.next or state.steps[-1]
+    held = access.permissions_on(request.membership, client.pk, at=request.at)
+    context: dict[str, Any] = {
+        "client": client,
+        "tab": "setup",
+        "setup": state,
+        "current": current,
+        "is_next": current == state.next,
+        "may_manage": access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS),
+        "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        "may_connect": Permission.MANAGE_CONNECTIONS in held,
+        **_facts_of(current.step, request, client),
+        **forms,
+    }
+    return render(request, "consent/onboarding.html", context)
+
+
+def _facts_of(step: SetupStep, request: StaffRequest, client: Client) -> dict[str, Any]:
+    """What the open step's part of the page needs; the others need nothing."""
+    gather = {
+        SetupStep.BLUEPRINT: _blueprint_facts,
+        SetupStep.ENGAGEMENT: _engagement_facts,
+        SetupStep.TRACKER: _tracker_facts,
+        SetupStep.BACKFILL: _backfill_facts,
+        SetupStep.NUMBERS: _numbers_facts,
+        SetupStep.FINDINGS: _findings_facts,
+        SetupStep.WORDS: _words_facts,
+    }.get(step)
+    return gather(request, client) if gather is not None else {}
+
+
+def _blueprint_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    found = list(blueprint_selectors.blueprints().values())
+    found.sort(key=lambda blueprint: blueprint.sector != client.sector)
+    return {"blueprints": found}
+
+
+def _engagement_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    engagement = Engagement.objects.for_client(client).get()
+    initial = {"contract_on": engagement.contract_on, "dpa_on": engagement.dpa_on}
+    return {"form": AgreedForm(initial=initial), "engagement": engagement}
+
+
+def _tracker_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    ways = connection_selectors.connections_of(client)
+    return {"form": ConnectionForm(initial={"name": client.name}), "ways": ways}
+
+
+def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    running = selectors.running_import(client)
+    return {
+        "form": UploadForm(
+            connections=import_selectors.connections_for_files(client),
+            own_zone=client.time_zone,
+            initial={"format": "callrail", "time_zone": client.time_zone, "connection": _only_way(client)},
+        ),
+        "running": running,
+        "imports": import_selectors.imports_of(client, limit=5),
+    }
+
+
+def _only_way(client: Client) -> Connection | None:
+    ways = list(Connection.objects.for_client(client).filter(is_active=True)[:2])
+    return ways[0] if len(ways) == 1 else None
+
+
+def _numbers_form(request: StaffRequest, client: Client, data: Any = None) -> NumbersForm:
+    return NumbersForm(
+        data,
+        numbers=selectors.numbers_to_confirm(client),
+        words=selectors.announcement_words(client),
+        today=standards.today_at(client, request.at),
+    )
+
+
+def _numbers_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    return {"form": _numbers_form(request, client), "used": selectors.recorded_by_number(client)}
+
+
+def _findings_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    proposals = selectors.proposals(client, at=request.at)
+    return {
+        "findings": selectors.findings_of(client, at=request.at),
+        "proposals": proposals,
+        "form": FixesForm(proposals=proposals),
+        "standard": standards.standard_of(client, at=request.at),
+        "open_fixes": selectors.open_fixes(client),
+    }
+
+
+def _words_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
+    return {"page": web.page_of(client), "rules": law.active_pack(client.agency_id)}
+
+
+# --- Its deeds ------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def save_agreed(request: StaffRequest, client: Client) -> HttpResponse:
+    """Write down when the contracts were signed."""
+    if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
+        raise PermissionDenied("What was agreed is written down by who manages clients.")
+    form = AgreedForm(request.POST)
+    if not form.is_valid():
+        return _show(request, client, step=SetupStep.ENGAGEMENT, form=form)
+    setup.agree(client=client, facts=form.cleaned_data, by=request.actor, at=request.at)
+    messages.success(request, "The dates are written down.")
+    return redirect(_url(client))
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def connect(request: StaffRequest, client: Client) -> HttpResponse:
+    """Open the way in of a tracker."""
+    form = ConnectionForm(request.POST)
+    if not form.is_valid():
+        return _show(request, client, step=SetupStep.TRACKER, form=form)
+    way = connections.create_connection(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    messages.success(request, "The tracker is connected. Paste the address at the tracker, as its page says.")
+    if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
+        return redirect("calls:connection", client.slug, way.pk)
+    return redirect(_url(client))
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
+    """Write down of each number whether it is recorded and what callers hear."""
+    if not access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at):
+        raise PermissionDenied("Tracking numbers are changed by who manages connections.")
+    form = _numbers_form(request, client, request.POST)
+    if not form.is_valid():
+        return _show(request, client, step=SetupStep.NUMBERS, form=form)
+    setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
+    nudge_decisions(client.agency_id)
+    messages.success(request, "The numbers are confirmed. Recordings are decided anew.")
+    return redirect(_url(client))
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def accept_fixes(request: StaffRequest, client: Client) -> HttpResponse:
+    """Make tasks of the fixes that were ticked."""
+    form = FixesForm(request.POST, proposals=selectors.proposals(client, at=request.at))
+    if not form.is_valid():
+        return _show(request, client, step=SetupStep.FINDINGS, form=form)
+    made = setup.accept_fixes(client=client, fixes=form.fixes(), by=request.actor, at=request.at)
+    tasks = f"{len(made)} task{'' if len(made) == 1 else 's'}"
+    messages.success(request, f"{tasks} at the tracker; they wait in the work queue.")
+    return redirect(_url(client))
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
+    """Settle a step by saying so, or take it up again."""
+    form = MarkForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    step = form.cleaned_data["step"]
+    if form.cleaned_data["undo"]:
+        setup.unmark(client=client, step=step, by=request.actor, at=request.at)
+    else:
+        note = form.cleaned_data["note"]
+        setup.mark(client=client, step=step, note=note, by=request.actor, at=request.at)
+    return redirect(_url(client))
+
+
+# --- Blueprints -----------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
+    """What a blueprint would change at one client; then apply it."""
+    if not access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
+        raise PermissionDenied("Blueprints change policies and roles: who manages clients applies them.")
+    blueprint = _blueprint(request.GET.get("name", ""))
+    if blueprint is None:
+        return redirect(_url(client, SetupStep.BLUEPRINT))
+    plan = blueprint_selectors.plan_for(client, blueprint, at=request.at)
+    form = BlueprintForm(request.POST or None, lowers=_signs(request, [plan]))
+    if request.method == "POST" and form.is_valid():
+        done = blueprints.apply(
+            client=client, blueprint=blueprint, by=request.actor, at=request.at, **form.cleaned_data
+        )
+        said = f"{blueprint.title}: {done.published} in force, {done.drafted} drafted."
+        messages.success(request, said)
+        return redirect(_url(client))
+    context = {
+        "client": client,
+        "tab": "setup",
+        "blueprint": blueprint,
+        "plans": [plan],
+        "form": form,
+        "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        "is_refused": plan.lowers and not access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    }
+    return render(request, "consent/onboarding_blueprint.html", context)
+
+
+def _blueprint(name: str) -> Blueprint | None:
+    try:
+        return blueprint_selectors.get(name)
+    except UnknownBlueprintError:
+        return None
+
+
+def _signs(request: StaffRequest, plans: list[Plan]) -> bool:
+    """Whether applying lowers a standard, which an officer signs for with a reason; others are refused."""
+    lowers = any(plan.lowers for plan in plans)
+    if lowers and request.method == "POST" and not access.has_right(request.membership, AgencyRight.SIGN_OFF):
+        raise PermissionDenied(
+            "This blueprint asks less than express consent: a compliance officer applies it."
+        )
+    return lowers
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def list_blueprints(request: StaffRequest) -> HttpResponse:
+    """Blueprints, and what one would change at many clients; then apply it to them."""
+    clients = list(
+        access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
+        .filter(archived_at=None)
+        .select_related("agency")[:CLIENTS_AT_ONCE]
+    )
+    choose = ChooseForm(request.GET or None, names=blueprints.names(), clients=clients)
+    wanted = choose.cleaned_data if choose.is_valid() else {}
+    blueprint = _blueprint(wanted.get("name", ""))
+    chosen = [client for client in clients if client.slug in wanted.get("client", [])]
+    plans = (
+        [blueprint_selectors.plan_for(client, blueprint, at=request.at) for client in chosen]
+        if blueprint is not None
+        else []
+    )
+    form = BlueprintForm(request.POST or None, lowers=_signs(request, plans)) if plans else None
+    if request.method == "POST" and form is not None and blueprint is not None and form.is_valid():
+        for client in chosen:
+            blueprints.apply(
+                client=client, blueprint=blueprint, by=request.actor, at=request.at, **form.cleaned_data
+            )
+        number = f"{len(chosen)} client{'' if len(chosen) == 1 else 's'}"
+        messages.success(request, f"{blueprint.title} is applied to {number}.")
+        return redirect("consent:blueprints")
+    context = {
+        "blueprints": list(blueprint_selectors.blueprints().values()),
+        "blueprint": blueprint,
+        "choose": choose,
+        "clients": clients,
+        "plans": plans,
+        "form": form,
+        "is_refused": any(plan.lowers for plan in plans)
+        and not access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    }
+    return render(request, "consent/onboarding_blueprints.html", context)
