@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from callprivacy.lib import phone
+from consent.channels import twilio
 from consent.enums import Language
 
 _WORDS: Final = {
@@ -26,6 +27,10 @@ class NotSentError(RuntimeError):
     """The vendor did not take the message. Its answer is not repeated, for it may hold the number."""
 
 
+class HasOptedOutError(NotSentError):
+    """The number has said no to texts of this sender, at the carrier or the vendor."""
+
+
 class CodeSender(Protocol):
     """Something that brings words to a phone; called outside any scope."""
 
@@ -33,6 +38,7 @@ class CodeSender(Protocol):
         """
         Bring these words to a number in E.164.
 
+        :raises HasOptedOutError: the number said no to texts.
         :raises NotSentError: they were not taken.
         """
         ...
@@ -58,3 +64,23 @@ class PageOfMails:
             letter.send()
         except (SMTPException, OSError) as error:
             raise NotSentError(type(error).__name__) from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ByTwilio:
+    """
+    Sends the text from one of the client's own numbers.
+
+    :ivar sender: that number, in E.164.
+    """
+
+    account: twilio.Account
+    sender: str
+
+    def send(self, *, number: str, words: str) -> None:
+        try:
+            twilio.send_text(self.account, to=number, sender=self.sender, words=words)
+        except twilio.OptedOutError:
+            raise HasOptedOutError("opted out") from None
+        except twilio.TwilioError as error:
+            raise NotSentError(str(error)) from None

@@ -20,20 +20,25 @@ from typing import Final
 from django.conf import settings
 from django.db.models import F
 
+from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.services import people
 from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place, SealBrokenError
 from consent.channels import codes as channel
-from consent.channels.codes import CodeSender, NotSentError
+from consent.channels import twilio
+from consent.channels.codes import CodeSender, HasOptedOutError, NotSentError
 from consent.enums import Language
 from consent.models import PhoneCode
+from consent.services import texts, twilio_door
 
 log = logger(__name__)
 
+BY: Final = Actor.client("consent.codes")
 GOOD_FOR: Final = timedelta(minutes=10)
 TRIES: Final = 5
 AN_HOUR_A_NUMBER: Final = 3
@@ -63,15 +68,38 @@ class Proven:
     code_id: uuid.UUID
 
 
-def can_send(client: Client) -> bool:
+def can_send(client: Client, *, at: datetime) -> bool:
     """Whether codes reach phones of this client's callers at all. Inside a scope."""
-    return _sender_of(client) is not None
+    return _sender_of(client, at) is not None
 
 
-def _sender_of(client: Client) -> CodeSender | None:
-    """What brings codes for a client; None where nothing does."""
-    if settings.CALLPRIVACY_MAIL_IS_FILES and not settings.CALLPRIVACY_URL.startswith("https:"):
+def _sender_of(client: Client, at: datetime) -> CodeSender | None:
+    """
+    What brings codes for a client: its own number at Twilio; the page of mails where this is but a trial on one
+    machine; None where nothing does.
+    """
+    is_trial = settings.CALLPRIVACY_MAIL_IS_FILES and not settings.CALLPRIVACY_URL.startswith("https:")
+    if is_trial and client.agency.is_demo:
         return channel.PageOfMails()
+    return _twilio_of(client, at) or (channel.PageOfMails() if is_trial else None)
+
+
+def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
+    """The client's oldest open connection to Twilio that names its account, and its oldest number there."""
+    number = (
+        TrackingNumber.objects.for_client(client)
+        .filter(provider=twilio.NAME)
+        .order_by("created_at", "pk")
+        .first()
+    )
+    if number is None:
+        return None
+    ways = Connection.objects.for_client(client).filter(provider=twilio.NAME, is_active=True)
+    for way in ways.select_related("client__agency").order_by("created_at", "pk"):
+        try:
+            return channel.ByTwilio(twilio_door.account_of(way, at=at), number.number)
+        except twilio_door.NoAccountError:
+            continue
     return None
 
 
@@ -84,16 +112,25 @@ def send_code(*, client: Client, number: str, language: Language, at: datetime) 
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         challenge = _challenge(client, number, at)
-        sender = _sender_of(client)
+        sender = _sender_of(client, at)
         code = _new_code(client, number, at) if sender is not None else None
     if sender is None or code is None:
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
         return challenge
     try:
         sender.send(number=number, words=channel.words_of(code, name=client.name, language=language))
+    except HasOptedOutError:
+        _note_opt_out(client, number, at)
     except NotSentError as error:
         log.warning("code.not_sent", client=client.pk, why=str(error))
     return challenge
+
+
+def _note_opt_out(client: Client, number: str, at: datetime) -> None:
+    """That a number takes no texts is a withdrawal that we missed."""
+    with client_scope(agency_id=client.agency_id, client_id=client.pk):
+        caller_id = people.add_callers(client=client, numbers=[number], at=at)[number]
+        texts.note_opt_out(client=client, caller_id=caller_id, source=f"21610 {at.date()}", by=BY, at=at)
 
 
 def _new_code(client: Client, number: str, at: datetime) -> str | None:

@@ -35,7 +35,7 @@ from consent.enums import Channel, EventKind, Language, Purpose, Scope, State, S
 from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
-from consent.services import ledger, web
+from consent.services import web
 from consent.services.ledger import CallerGoneError, Said
 from consent.services.web import Look, Visit, Words
 
@@ -337,7 +337,7 @@ def _heed_signal(client: Client, opened: Opened, visit: Visit, at: datetime) -> 
     if state is not None and state.state in _NO:
         return
     said = web.opt_out(opened.subject, opened.strength, source=f"signal {uuid.uuid4()}", visit=visit, at=at)
-    ledger.record_events(client=client, said=[said], by=BY, at=at)
+    web.write(client, [said], by=BY, at=at)
 
 
 def allow(
@@ -385,7 +385,7 @@ def allow(
             channel=Channel.PORTAL,
             asked_twice=bool(asked),
         )
-        ledger.record_events(client=client, said=[said], by=BY, at=at)
+        web.write(client, [said], by=BY, at=at)
 
 
 def _mind_the_no(client: Client, opened: Opened, asked: str, visit: Visit, at: datetime) -> None:
@@ -436,7 +436,7 @@ def stop(*, link: str, purposes: Collection[Purpose], language: Language, visit:
             )
             for purpose in sorted(set(purposes))
         ]
-        ledger.record_events(client=client, said=said, by=BY, at=at)
+        web.write(client, said, by=BY, at=at)
 
 
 # --- News by e-mail -----------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from consent.enums import Basis, Channel, EventKind, Language, Purpose, Strength
 from consent.models import ConsentEvent, NoticeVersion, WebPage
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
-from consent.services import codes, ledger
+from consent.services import codes, ledger, menu_calls
 from consent.services.ledger import CallerGoneError, Said
 
 __all__ = ["CallerGoneError", "StaleFormError"]
@@ -84,6 +84,7 @@ class Look:
     """In whose name a page stands, and its colours."""
 
     key: str
+    agency_id: int
     client_id: int
     name: str
     legal_name: str
@@ -231,6 +232,7 @@ def look_of(client: Client, key: str) -> Look:
     """In whose name and colours a page stands."""
     return Look(
         key=key,
+        agency_id=client.agency_id,
         client_id=client.pk,
         name=client.name,
         legal_name=client.legal_name,
@@ -267,7 +269,7 @@ def show_page(*, key: str, language: Language, at: datetime) -> Page:
             language=language,
             notices=notices,
             form=form_of(client, notices, at=at),
-            can_prove=codes.can_send(client),
+            can_prove=codes.can_send(client, at=at),
         )
 
 
@@ -436,7 +438,20 @@ def _record(
         ]  # fmt: skip
     if visit.opted_out and (answer.deed is Deed.GIVE or Purpose.SHARE not in wanted):
         said.append(opt_out(caller_id, Strength.C, source=source, visit=visit, at=at))
-    return ledger.record_events(client=client, said=said, by=BY, at=at)
+    return write(client, said, by=BY, at=at)
+
+
+def write(client: Client, said: Collection[Said], *, by: Actor, at: datetime) -> list[ConsentEvent]:
+    """
+    Write into the ledger; a recording that runs in this moment of who takes recording back is stopped.
+
+    Inside the client's scope. Who calls wakes `consent.tasks.menu_calls` on commit.
+    """
+    events = ledger.record_events(client=client, said=list(said), by=by, at=at)
+    for event in events:
+        if event.purpose == Purpose.RECORD and event.kind == EventKind.WITHDRAWN and event.caller_id:
+            menu_calls.stop_running(client=client, caller_id=event.caller_id, by=by, at=at, event_id=event.pk)
+    return events
 
 
 def noes_of(client: Client, number: str, at: datetime) -> frozenset[str]:

@@ -19,6 +19,7 @@ from consent.services import preferences, web
 from consent.services.limits import Verdict, knock
 from consent.services.preferences import AskTwiceError, Centre, ExpiredLinkError, Switch
 from consent.services.web import Deed, Visit
+from consent.tasks.menu_calls import nudge_stops
 from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 
@@ -112,6 +113,7 @@ def _switch(request: HttpRequest, centre: Centre, language: Language, at: dateti
         if form.cleaned_data["deed"] == Deed.WITHDRAW:
             purposes = list(Purpose) if purpose == _EVERYTHING else [Purpose(purpose)]
             preferences.stop(link=centre.link, purposes=purposes, language=language, visit=visit, at=at)
+            nudge_stops(centre.look.agency_id)
         elif purpose != _EVERYTHING:
             preferences.allow(
                 link=centre.link,

@@ -16,6 +16,7 @@ from consent.forms.public import AnswerForm, CodeForm, NumberForm
 from consent.services import preferences, receipts, web
 from consent.services.receipts import Receipt
 from consent.services.web import Answer, Deed, Page, Visit
+from consent.tasks.menu_calls import nudge_stops
 from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 
@@ -74,7 +75,10 @@ def record(request: HttpRequest, page: Page, form: AnswerForm, visit: Visit, at:
         language=page.language,
     )
     with doors.refusing():
-        return web.record_answer(key=page.look.key, answer=answer, visit=visit, at=at)
+        receipt = web.record_answer(key=page.look.key, answer=answer, visit=visit, at=at)
+    if is_no:
+        nudge_stops(page.look.agency_id)
+    return receipt
 
 
 def _draw_consent(
