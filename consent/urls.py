@@ -42,6 +42,29 @@ urlpatterns: list[URLPattern] = [
     path("twilio/<str:key>/voice/recording/", voice.note_recording, name="voice_recording"),
     path("twilio/<str:key>/sms/", texts.receive, name="sms"),
     path("twilio/<str:key>/sms/status/", texts.note_status, name="sms_status"),
+    # Telephone menus
+    path("clients/<slug:slug>/consent/menus/", menus.list_menus, name="menus"),
+    path("clients/<slug:slug>/consent/menus/new/", menus.add_menu, name="add_menu"),
+    path("clients/<slug:slug>/consent/menus/<uuid:menu_id>/", menus.show_menu, name="menu"),
+    path("clients/<slug:slug>/consent/menus/<uuid:menu_id>/change/", menus.change_menu, name="change_menu"),
+    path(
+        "clients/<slug:slug>/consent/menus/<uuid:menu_id>/activate/",
+        menus.activate_menu,
+        name="activate_menu",
+    ),
+    path(
+        "clients/<slug:slug>/consent/menus/<uuid:menu_id>/deactivate/",
+        menus.deactivate_menu,
+        name="deactivate_menu",
+    ),
+    path(
+        "clients/<slug:slug>/consent/menus/<uuid:menu_id>/preview/", menus.preview_menu, name="preview_menu"
+    ),
+    path(
+        "clients/<slug:slug>/consent/accounts/<uuid:connection_id>/",
+        menus.describe_account,
+        name="describe_account",
+    ),
     # Messages that wait for a person, and asking by text
     path("clients/<slug:slug>/consent/messages/", texts.list_replies, name="replies"),
     path("clients/<slug:slug>/consent/messages/<uuid:reply_id>/", texts.decide_reply, name="decide_reply"),

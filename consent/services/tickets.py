@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from callprivacy.calls.models import Recording
-from callprivacy.calls.providers import PROVIDERS
 from consent.enums import VendorStep
 from consent.models import VendorTask
+from consent.selectors.vendors import vendor_of
 
 _WORDS: Final = {
     VendorStep.DELETE_RECORDING: (
@@ -44,16 +44,6 @@ _END: Final = (
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The law leaves until "
     "{outer:%B %-d, %Y} ({law}).\n\n{agency}, for {client}"
 )
-
-
-def vendor_of(task: VendorTask) -> str:
-    """The vendor as people call it."""
-    if task.destination is not None:
-        return task.destination.name
-    if task.connection is not None:
-        provider = PROVIDERS.get(task.connection.provider)
-        return provider.title if provider is not None else task.connection.name
-    return "Vendor"
 
 
 def draft(task: VendorTask, *, recording: Recording | None = None) -> str:

@@ -1,0 +1,82 @@
+"""What people type about withdrawals at vendors, destinations of advertising, and endpoints."""
+
+from __future__ import annotations
+
+from django import forms
+
+from consent.enums import OnWithdrawal
+
+_CHOICES = [
+    (
+        OnWithdrawal.MENU.value,
+        "Move the number to our phone menu: it asks before anything is recorded, and remembers who said never.",
+    ),
+    (
+        OnWithdrawal.OFF.value,
+        "Turn the tracker's recording off for this client: a letter to the tracker is drafted.",
+    ),
+    (
+        OnWithdrawal.DELETE.value,
+        "Delete after each call: the tracker still records this caller, and each recording is asked to be deleted.",
+    ),
+]
+
+
+class ChoiceForm(forms.Form):
+    """How a tracker that cannot ask leaves a caller unrecorded."""
+
+    choice = forms.ChoiceField(label="What to do", widget=forms.RadioSelect, choices=_CHOICES)
+    for_all = forms.BooleanField(
+        label="Do the same for every later withdrawal at this tracker, without asking again", required=False
+    )
+
+
+class LetterForm(forms.Form):
+    """The letter as it went out."""
+
+    words = forms.CharField(
+        label="The letter", max_length=4000, widget=forms.Textarea(attrs={"rows": 14}), strip=True
+    )
+
+
+class ReplyForm(forms.Form):
+    """What the vendor answered."""
+
+    words = forms.CharField(
+        label="The answer",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Without a telephone number: case number, date, name of whoever answered.",
+    )
+
+
+class DoneForm(forms.Form):
+    """That it is done at the vendor, and how that is known."""
+
+    receipt = forms.CharField(
+        max_length=300,
+        help_text="What shows it: a case number, the vendor's date, what you saw on its page.",
+    )
+    was_checked = forms.BooleanField(label="I looked at the vendor's own page, and it is done there")
+
+
+class DestinationForm(forms.Form):
+    """Where numbers are sent for advertising."""
+
+    name = forms.CharField(max_length=120)
+    contact = forms.CharField(max_length=200, required=False, help_text="Whom to write to, or which page.")
+    instructions = forms.CharField(
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="How somebody is removed there.",
+    )
+
+
+class EndpointForm(forms.Form):
+    """An address that is told of withdrawals."""
+
+    name = forms.CharField(max_length=120, help_text='As you call the system, such as "Our CRM".')
+    url = forms.URLField(
+        label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
+    )

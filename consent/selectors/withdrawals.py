@@ -1,0 +1,226 @@
+"""Withdrawals on their way, and the steps that vendors still owe: for the board, worst first."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
+
+from callprivacy.calls.models import caller_label
+from callprivacy.tenancy.models import Client
+from consent.enums import Purpose, VendorStep, WaitingState
+from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
+from consent.selectors.vendors import vendor_of
+
+PAGE: Final = 50
+OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """
+    One withdrawal on the board.
+
+    :ivar tone: how it stands: "bad" past its date, "warn" past our own target, "" otherwise.
+    """
+
+    row: Withdrawal
+    caller: str
+    purposes: tuple[str, ...]
+    done: int
+    failed: int
+    waiting: int
+    choices: int
+    tone: str
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return self.done + self.failed + self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A page of the board, and where the next one begins."""
+
+    lines: list[Line]
+    older: str
+    total_open: int
+
+
+def board(
+    client_ids: list[int],
+    *,
+    state: str,
+    at: datetime,
+    before: str = "",
+    withdrawal_id: uuid.UUID | None = None,
+) -> Board:
+    """
+    Withdrawals of these clients, the newest first; three queries.
+
+    :param state: "open", "late", "done" or "" for all.
+    :param before: the cursor of a page, as `Board.older` gave it; one that cannot be read begins anew.
+    """
+    rows: QuerySet[Withdrawal] = Withdrawal.objects.filter(client_id__in=client_ids)
+    total_open = rows.filter(closed_at=None).count()
+    if withdrawal_id is not None:
+        rows = rows.filter(pk=withdrawal_id)
+    if state == "open":
+        rows = rows.filter(closed_at=None)
+    elif state == "late":
+        rows = rows.filter(closed_at=None, target_at__lt=at)
+    elif state == "done":
+        rows = rows.filter(closed_at__isnull=False)
+    cursor = _cursor(before)
+    if cursor is not None:
+        rows = rows.filter(Q(stopped_at__lt=cursor[0]) | Q(stopped_at=cursor[0], pk__lt=cursor[1]))
+    found = list(rows.select_related("client").order_by("-stopped_at", "-pk")[: PAGE + 1])
+    counts = _counts([row.pk for row in found[:PAGE]])
+    lines = [_line(row, counts.get(row.pk, {}), at) for row in found[:PAGE]]
+    older = f"{found[PAGE - 1].stopped_at.isoformat()}_{found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    return Board(lines, older, total_open)
+
+
+def _cursor(text: str) -> tuple[datetime, uuid.UUID] | None:
+    moment, _, identity = text.partition("_")
+    try:
+        read = datetime.fromisoformat(moment), uuid.UUID(identity)
+    except ValueError:
+        return None
+    return read if read[0].tzinfo is not None else None
+
+
+def _counts(withdrawal_ids: list[uuid.UUID]) -> dict[uuid.UUID | None, dict[str, int]]:
+    rows = (
+        VendorTask.objects.filter(withdrawal_id__in=withdrawal_ids)
+        .values("withdrawal_id")
+        .annotate(
+            done=Count("pk", filter=Q(state=WaitingState.DONE)),
+            failed=Count("pk", filter=Q(state=WaitingState.FAILED)),
+            waiting=Count("pk", filter=Q(state__in=(WaitingState.WAITING, WaitingState.SENT))),
+            choices=Count("pk", filter=Q(state=WaitingState.WAITING, step=VendorStep.CHOOSE)),
+        )
+    )
+    return {row["withdrawal_id"]: {name: int(row[name]) for name in _COUNTED} for row in rows}
+
+
+_COUNTED: Final = ("done", "failed", "waiting", "choices")
+
+
+def _line(row: Withdrawal, counts: dict[str, int], at: datetime) -> Line:
+    tone = ""
+    if row.closed_at is None:
+        if row.outer_at is not None and row.outer_at <= at:
+            tone = "bad"
+        elif row.target_at is not None and row.target_at <= at:
+            tone = "warn"
+    return Line(
+        row=row,
+        caller=caller_label(row.caller_id),
+        purposes=tuple(Purpose(purpose).label for purpose in row.purposes),
+        tone=tone,
+        **{name: counts.get(name, 0) for name in _COUNTED},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step at one vendor, as the page shows it. :ivar tone: of its state."""
+
+    task: VendorTask
+    vendor: str
+    words: str
+    tone: str
+    is_late: bool
+
+
+_TONES: Final = {
+    WaitingState.WAITING: "warn",
+    WaitingState.SENT: "info",
+    WaitingState.DONE: "good",
+    WaitingState.FAILED: "bad",
+    WaitingState.CANCELLED: "neutral",
+}
+
+
+def steps_of(withdrawal: Withdrawal, *, at: datetime) -> list[Step]:
+    """The steps of one withdrawal, what waits first."""
+    rows = _tasks(withdrawal.client).filter(withdrawal=withdrawal)
+    return [_step(task, at) for task in _worst_first(rows)]
+
+
+def loose_steps(client: Client, *, at: datetime) -> list[Step]:
+    """Open steps of a client that no withdrawal asked for: a number without its announcement, a quarantine."""
+    rows = _tasks(client).filter(withdrawal=None, state__in=OPEN)
+    return [_step(task, at) for task in _worst_first(rows)[:PAGE]]
+
+
+def _tasks(client: Client) -> QuerySet[VendorTask]:
+    rows = VendorTask.objects.for_client(client)
+    return rows.select_related("connection", "destination", "tracking_number", "client__agency", "sent_by")
+
+
+def _worst_first(rows: QuerySet[VendorTask]) -> QuerySet[VendorTask]:
+    order = Case(
+        When(state=WaitingState.FAILED, then=Value(0)),
+        When(state=WaitingState.WAITING, then=Value(1)),
+        When(state=WaitingState.SENT, then=Value(2)),
+        default=Value(3),
+        output_field=IntegerField(),
+    )
+    return rows.annotate(order=order).order_by("order", Coalesce(F("done_at"), F("target_at")), "pk")
+
+
+def _step(task: VendorTask, at: datetime) -> Step:
+    return Step(
+        task=task,
+        vendor=vendor_of(task),
+        words=VendorStep(task.step).label,
+        tone=_TONES[WaitingState(task.state)],
+        is_late=task.state in OPEN and task.target_at <= at,
+    )
+
+
+def step_of(client: Client, task_id: uuid.UUID, *, at: datetime) -> Step | None:
+    """One step of a client."""
+    task = _tasks(client).select_related("withdrawal").filter(pk=task_id).first()
+    return None if task is None else _step(task, at)
+
+
+def ad_destinations(client: Client) -> QuerySet[AdDestination]:
+    """Where a client's numbers are sent for advertising."""
+    return AdDestination.objects.for_client(client).order_by("-is_active", "name")
+
+
+def endpoints(client: Client) -> QuerySet[WebhookEndpoint]:
+    """The addresses that are told of a client's withdrawals, with how many messages are dead or wait."""
+    return (
+        WebhookEndpoint.objects.for_client(client)
+        .annotate(
+            dead=Count("deliveries", filter=Q(deliveries__state=WaitingState.FAILED)),
+            waiting=Count("deliveries", filter=Q(deliveries__state=WaitingState.WAITING)),
+        )
+        .order_by("-is_active", "created_at")
+    )
+
+
+def deliveries(endpoint: WebhookEndpoint) -> QuerySet[WebhookDelivery]:
+    """The newest messages to one endpoint, without what stands in them."""
+    rows = WebhookDelivery.objects.for_client(endpoint.client_id).filter(endpoint=endpoint)
+    return rows.defer("payload").order_by("-created_at")[:PAGE]
+
+
+def late(client_ids: list[int], *, at: datetime) -> int:
+    """How many open withdrawals are past their law's date."""
+    return Withdrawal.objects.filter(client_id__in=client_ids, closed_at=None, outer_at__lte=at).count()
+
+
+def due_within(client_ids: list[int], *, at: datetime, within: timedelta) -> int:
+    """How many open withdrawals come to their law's date soon."""
+    rows = Withdrawal.objects.filter(client_id__in=client_ids, closed_at=None)
+    return rows.filter(outer_at__gt=at, outer_at__lte=at + within).count()

@@ -1,0 +1,136 @@
+"""Addresses of the agency's systems that are told of withdrawals, and where numbers go for advertising."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.forms.withdrawals import DestinationForm, EndpointForm
+from consent.models import AdDestination, WebhookDelivery, WebhookEndpoint
+from consent.selectors import withdrawals as selectors
+from consent.services import destinations, webhooks
+
+
+@require_safe
+@needs(Permission.MANAGE_CONNECTIONS)
+def list_endpoints(request: StaffRequest, client: Client) -> HttpResponse:
+    """Who is told, and how that goes."""
+    context = {"client": client, "tab": "connections", "endpoints": selectors.endpoints(client)}
+    return render(request, "consent/endpoints.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def add_endpoint(request: StaffRequest, client: Client) -> HttpResponse:
+    """Have an address told; its secret is shown this once."""
+    form = EndpointForm(request.POST or None)
+    context: dict[str, Any] = {"client": client, "tab": "connections", "form": form}
+    if request.method == "POST" and form.is_valid():
+        try:
+            row, secret = webhooks.add_endpoint(
+                client=client, by=request.actor, at=request.at, **form.cleaned_data
+            )
+        except webhooks.AddressError as error:
+            form.add_error("url", str(error))
+        else:
+            return render(request, "consent/endpoint_secret.html", context | {"row": row, "secret": secret})
+    return render(request, "consent/endpoint_new.html", context)
+
+
+def _find(client: Client, endpoint_id: UUID) -> WebhookEndpoint:
+    rows = WebhookEndpoint.objects.for_client(client).select_related("client")
+    return get_object_or_404(rows, pk=endpoint_id)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONNECTIONS)
+def show_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
+    """One address and its newest messages."""
+    row = _find(client, endpoint_id)
+    context = {"client": client, "tab": "connections", "row": row, "deliveries": selectors.deliveries(row)}
+    return render(request, "consent/endpoint.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def ping(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
+    """Send a message that says nothing."""
+    webhooks.ping(endpoint=_find(client, endpoint_id), by=request.actor, at=request.at)
+    messages.success(request, "A test message is on its way; reload in a minute to see what came of it.")
+    return redirect("consent:endpoint", client.slug, endpoint_id)
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def rotate_secret(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
+    """Give it another secret, shown this once."""
+    row = _find(client, endpoint_id)
+    secret = webhooks.rotate_secret(endpoint=row, by=request.actor, at=request.at)
+    context = {"client": client, "tab": "connections", "row": row, "secret": secret}
+    return render(request, "consent/endpoint_secret.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def close_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
+    """Tell it nothing more."""
+    if webhooks.close_endpoint(endpoint=_find(client, endpoint_id), by=request.actor, at=request.at):
+        messages.success(request, "It is told nothing more. What waited for it was dropped.")
+    return redirect("consent:endpoints", client.slug)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def send_again(request: StaffRequest, client: Client, endpoint_id: UUID, delivery_id: UUID) -> HttpResponse:
+    """Try a dead letter once more."""
+    rows = WebhookDelivery.objects.for_client(client).filter(endpoint=_find(client, endpoint_id))
+    delivery = get_object_or_404(rows, pk=delivery_id)
+    if webhooks.send_again(delivery=delivery, by=request.actor, at=request.at):
+        messages.success(request, "It is sent again within a minute.")
+    else:
+        messages.info(request, "This message cannot be sent again: it was taken, or its contents have left.")
+    return redirect("consent:endpoint", client.slug, endpoint_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONSENT)
+def list_destinations(request: StaffRequest, client: Client) -> HttpResponse:
+    """Where a client's numbers are sent for advertising; one more is added here."""
+    form = DestinationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            destinations.add(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+        except destinations.NameTakenError:
+            form.add_error("name", "There is a destination of this name already.")
+        else:
+            messages.success(request, "Every later opt-out of sharing opens a step there.")
+            return redirect("consent:destinations", client.slug)
+    context = {
+        "client": client,
+        "tab": "consent",
+        "part": "ads",
+        "form": form,
+        "rows": selectors.ad_destinations(client),
+    }
+    return render(request, "consent/destinations.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def close_destination(request: StaffRequest, client: Client, destination_id: UUID) -> HttpResponse:
+    """Nothing is sent there any more."""
+    row = get_object_or_404(AdDestination.objects.for_client(client), pk=destination_id)
+    if destinations.close(destination=row, by=request.actor, at=request.at):
+        messages.success(request, "Noted: nothing is sent there any more. Open steps stay open.")
+    return redirect("consent:destinations", client.slug)

@@ -1,0 +1,227 @@
+"""The board of withdrawals, the steps that vendors owe, and what a person does with each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.enums import OnWithdrawal, VendorStep
+from consent.forms.withdrawals import ChoiceForm, DoneForm, LetterForm, ReplyForm
+from consent.models import VendorTask, Withdrawal
+from consent.selectors import withdrawals as selectors
+from consent.services import vendor_tasks, withdrawals
+
+_STATES: Final = (("open", "Open"), ("late", "Past our target"), ("done", "Done"), ("", "All"))
+
+
+@require_safe
+def list_all(request: StaffRequest) -> HttpResponse:
+    """The board over every client that the person looks after."""
+    clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
+    if not clients:
+        raise Http404
+    return _board(request, clients, None)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def list_withdrawals(request: StaffRequest, client: Client) -> HttpResponse:
+    """The board of one client."""
+    return _board(request, [client], client)
+
+
+def _board(request: StaffRequest, clients: list[Client], client: Client | None) -> HttpResponse:
+    state = request.GET.get("state", "open")
+    state = state if state in dict(_STATES) else "open"
+    found = selectors.board(
+        [one.pk for one in clients], state=state, at=request.at, before=request.GET.get("before", "")
+    )
+    context: dict[str, Any] = {
+        "client": client,
+        "board": found,
+        "state": state,
+        "states": [
+            {
+                "label": label,
+                "url": f"?state={value}",
+                "active": value == state,
+                "count": found.total_open if value == "open" else None,
+            }
+            for value, label in _STATES
+        ],
+        "loose": selectors.loose_steps(client, at=request.at) if client is not None else [],
+    }
+    return render(request, "consent/withdrawals.html", context)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def show_withdrawal(request: StaffRequest, client: Client, withdrawal_id: UUID) -> HttpResponse:
+    """One withdrawal: what counts here since when, and how far each vendor is."""
+    row = get_object_or_404(Withdrawal.objects.for_client(client).select_related("client"), pk=withdrawal_id)
+    (line,) = selectors.board([client.pk], state="", at=request.at, withdrawal_id=row.pk).lines
+    context = {"client": client, "line": line, "steps": selectors.steps_of(row, at=request.at)}
+    return render(request, "consent/withdrawal.html", context)
+
+
+def _find(request: StaffRequest, client: Client, task_id: UUID) -> selectors.Step:
+    step = selectors.step_of(client, task_id, at=request.at)
+    if step is None:
+        raise Http404
+    return step
+
+
+def _page(
+    request: StaffRequest, client: Client, step: selectors.Step, status: int = 200, **more: Any
+) -> HttpResponse:
+    task = step.task
+    context = {
+        "client": client,
+        "step": step,
+        "is_choice": task.step == VendorStep.CHOOSE,
+        "numbers": withdrawals.ungated(client, task.connection)
+        if task.step == VendorStep.CHOOSE and task.connection is not None
+        else [],
+        "choice": ChoiceForm(),
+        "letter": LetterForm(initial={"words": task.ticket}),
+        "reply": ReplyForm(initial={"words": task.reply}),
+        "done": DoneForm(),
+        **more,
+    }
+    return render(request, "consent/vendor_task.html", context, status=status)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """One step: what to do, the letter, the answer, the receipt."""
+    return _page(request, client, _find(request, client, task_id))
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """Show whom or what the vendor has to find; that it was shown is in the trail."""
+    step = _find(request, client, task_id)
+    shown = vendor_tasks.show_reference(task=step.task, by=request.actor, at=request.at)
+    return _page(request, client, step, shown=shown, is_shown=True)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """Choose how the tracker leaves the caller unrecorded."""
+    step = _find(request, client, task_id)
+    form = ChoiceForm(request.POST)
+    if not form.is_valid():
+        return _page(request, client, step, 422, choice=form)
+    try:
+        follow = withdrawals.choose(
+            task=step.task,
+            choice=OnWithdrawal(form.cleaned_data["choice"]),
+            for_all=form.cleaned_data["for_all"],
+            by=request.actor,
+            at=request.at,
+        )
+    except withdrawals.NotToChooseError:
+        messages.info(request, "Somebody has chosen already.")
+        return redirect("consent:vendor_task", client.slug, task_id)
+    if follow:
+        messages.success(request, "Chosen. The next step is below.")
+        return redirect("consent:vendor_task", client.slug, follow[0].pk)
+    messages.success(request, "Chosen. Each later recording of this caller is asked to be deleted.")
+    return _back(client, step.task)
+
+
+def _back(client: Client, task: VendorTask) -> HttpResponse:
+    if task.withdrawal_id is not None:
+        return redirect("consent:withdrawal", client.slug, task.withdrawal_id)
+    return redirect("consent:withdrawals", client.slug)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """The letter went out."""
+    step = _find(request, client, task_id)
+    form = LetterForm(request.POST)
+    if not form.is_valid():
+        return _page(request, client, step, 422, letter=form)
+    try:
+        vendor_tasks.mark_sent(
+            task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
+        )
+    except vendor_tasks.NotOpenError:
+        messages.info(request, "This step is not waiting to be sent any more.")
+    else:
+        messages.success(request, "Noted. You are reminded after 7 days, and again after 14.")
+    return redirect("consent:vendor_task", client.slug, task_id)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def note_reply(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """What the vendor answered."""
+    step = _find(request, client, task_id)
+    form = ReplyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, client, step, 422, reply=form)
+    try:
+        vendor_tasks.note_reply(
+            task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
+        )
+    except vendor_tasks.NotOpenError:
+        messages.info(request, "No letter is open at this step.")
+    else:
+        messages.success(request, "Noted. Look at the vendor's own page before you take it for done.")
+    return redirect("consent:vendor_task", client.slug, task_id)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """It is done at the vendor, and somebody looked."""
+    step = _find(request, client, task_id)
+    form = DoneForm(request.POST)
+    if not form.is_valid():
+        return _page(request, client, step, 422, done=form)
+    try:
+        vendor_tasks.confirm_done(
+            task=step.task,
+            receipt=form.cleaned_data["receipt"],
+            was_checked=form.cleaned_data["was_checked"],
+            by=request.actor,
+            at=request.at,
+        )
+    except vendor_tasks.NotOpenError:
+        messages.info(request, "This step was done already.")
+    else:
+        messages.success(
+            request, "Done, with its receipt. What the vendor needed for it has been removed here."
+        )
+    return _back(client, step.task)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def try_again(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
+    """Ask the vendor's interface once more."""
+    step = _find(request, client, task_id)
+    try:
+        vendor_tasks.try_again(task=step.task, by=request.actor, at=request.at)
+    except vendor_tasks.NotOpenError:
+        messages.info(request, "This step has not failed.")
+    else:
+        messages.success(request, "It is asked again within a minute.")
+    return redirect("consent:vendor_task", client.slug, task_id)

@@ -1,0 +1,171 @@
+"""The board of withdrawals, a step's page, endpoints and destinations: by the right person, and by nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+
+from callprivacy.tenancy.scope import job_scope
+from consent.enums import Purpose, VendorStep, WaitingState
+from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
+from consent.services import webhooks
+from tests import make
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.consent.test_webhooks import endpoint, queued
+from tests.consent.test_withdrawals import ONE, carry_out, connect, tasks, withdraw
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Browser:
+    return browser_of(cast.alice)
+
+
+@pytest.fixture
+def world(cast: Cast) -> Cast:
+    make.tracking_number(cast.dentist, "+14155550900", provider="callrail", label="Ads")
+    connect(cast)
+    withdraw(cast, Purpose.RECORD, Purpose.CONTACT)
+    carry_out(cast)
+    return cast
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"consent:{name}", args=("dentist", *args))
+
+
+def the(cast: Cast, step: VendorStep) -> VendorTask:
+    (task,) = [task for task in tasks(cast) if task.step == step]
+    return task
+
+
+def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -> None:
+    for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
+        text = alice.get(address).text
+        assert "Waits for your choice" in text
+        assert "0 of 2 steps done" in text
+        assert ONE not in text
+
+
+def test_the_board_takes_few_questions(
+    world: Cast, alice: Browser, django_assert_max_num_queries: object
+) -> None:
+    with django_assert_max_num_queries(26):  # type: ignore[operator]
+        alice.get(url("withdrawals"))
+
+
+@pytest.mark.parametrize(
+    ("state", "is_shown"), [("open", True), ("late", True), ("done", False), ("", True), ("nonsense", True)]
+)
+def test_the_board_is_narrowed_in_the_address(
+    world: Cast, alice: Browser, state: str, *, is_shown: bool
+) -> None:
+    with job_scope(agency_id=world.acme.pk):
+        Withdrawal.objects.update(target_at=NOON, outer_at=NOON)
+    answer = alice.get(url("withdrawals"), {"state": state, "before": "nonsense"})
+    assert answer.status_code == 200
+    assert ("Waits for your choice" in answer.text) == is_shown
+
+
+def test_an_empty_board_says_what_will_be_here(cast: Cast, alice: Browser) -> None:
+    assert "No withdrawal is open" in alice.get(url("withdrawals")).text
+
+
+def test_a_choice_leads_to_its_letter_and_on_to_its_receipt(world: Cast, alice: Browser) -> None:
+    choice = the(world, VendorStep.CHOOSE)
+    page = alice.get(url("vendor_task", choice.pk))
+    assert "cannot leave one caller unrecorded" in page.text
+    assert alice.post(url("vendor_choose", choice.pk), {}).status_code == 422
+    answer = alice.post(url("vendor_choose", choice.pk), {"choice": "off"})
+    letter = the(world, VendorStep.TURN_OFF_RECORDING)
+    assert answer["Location"] == url("vendor_task", letter.pk)
+    assert "I have sent it" in alice.get(answer["Location"]).text
+    alice.post(url("vendor_sent", letter.pk), {"words": letter.ticket})
+    alice.post(url("vendor_reply", letter.pk), {"words": "Done, case 12"})
+    assert "Done, case 12" in alice.get(url("vendor_task", letter.pk)).text
+    assert alice.post(url("vendor_done", letter.pk), {"receipt": "case 12"}).status_code == 422
+    alice.post(url("vendor_done", letter.pk), {"receipt": "case 12", "was_checked": "on"})
+    assert the(world, VendorStep.TURN_OFF_RECORDING).state == WaitingState.DONE
+
+
+def test_the_number_is_shown_on_asking_and_not_before(world: Cast, alice: Browser) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    assert ONE not in alice.get(url("vendor_task", letter.pk)).text
+    shown = alice.post(url("vendor_reference", letter.pk))
+    assert ONE in shown.text
+    assert "no-store" in shown["Cache-Control"]
+
+
+def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
+    with job_scope(agency_id=world.acme.pk):
+        row = Withdrawal.objects.for_client(world.dentist).get()
+    text = alice.get(url("withdrawal", row.pk)).text
+    assert "Stop texting" in text
+    assert "Choose how the tracker" in text
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+def test_nobody_else_comes_in(world: Cast, person: str, status: int) -> None:
+    browser = browser_of(getattr(world, person))
+    letter = the(world, VendorStep.STOP_TEXTS)
+    assert browser.get(url("withdrawals")).status_code == status
+    assert browser.get(url("vendor_task", letter.pk)).status_code == status
+    assert browser.post(url("vendor_reference", letter.pk)).status_code == status
+    assert (
+        browser.post(url("vendor_done", letter.pk), {"receipt": "x", "was_checked": "on"}).status_code
+        == status
+    )
+    assert browser.get(url("endpoints")).status_code == status
+    assert browser.get(url("destinations")).status_code == status
+    assert the(world, VendorStep.STOP_TEXTS).state == WaitingState.WAITING
+
+
+def test_another_clients_step_is_nobodys(world: Cast, alice: Browser) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    assert alice.get(reverse("consent:vendor_task", args=("plumber", letter.pk))).status_code == 404
+
+
+def test_an_endpoint_from_its_secret_to_its_dead_letter(cast: Cast, alice: Browser) -> None:
+    assert "No system is told yet" in alice.get(url("endpoints")).text
+    refused = alice.post(url("add_endpoint"), {"name": "CRM", "url": "https://127.0.0.1/hooks"})
+    assert "private network" in refused.text
+    letter = queued(cast)
+    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        row = WebhookEndpoint.objects.for_client(cast.dentist).get()
+        dead = WebhookDelivery.objects.for_client(cast.dentist).get()
+    page = alice.get(url("endpoint", row.pk)).text
+    assert "Dead letter" in page
+    assert ONE not in page
+    alice.post(url("send_again", row.pk, dead.pk))
+    alice.post(url("ping_endpoint", row.pk))
+    secret = alice.post(url("rotate_endpoint", row.pk))
+    assert "whsec_" in secret.text
+    assert "whsec_" not in alice.get(url("endpoint", row.pk)).text
+    alice.post(url("close_endpoint", row.pk))
+    with job_scope(agency_id=cast.acme.pk):
+        states = set(WebhookDelivery.objects.for_client(cast.dentist).values_list("state", flat=True))
+        assert not WebhookEndpoint.objects.for_client(cast.dentist).get().is_active
+    assert states == {WaitingState.CANCELLED}
+
+
+def test_a_destination_is_added_once_and_ended(cast: Cast, alice: Browser) -> None:
+    assert "No destination is written down" in alice.get(url("destinations")).text
+    alice.post(url("destinations"), {"name": "Audience list"})
+    assert "already" in alice.post(url("destinations"), {"name": "Audience list"}).text
+    with job_scope(agency_id=cast.acme.pk):
+        row = AdDestination.objects.for_client(cast.dentist).get()
+    alice.post(url("close_destination", row.pk))
+    assert "Ended" in alice.get(url("destinations")).text
+
+
+def test_whoever_may_not_manage_connections_adds_no_endpoint(cast: Cast) -> None:
+    endpoint(cast)
+    assert (
+        browser_of(cast.bob).post(url("add_endpoint"), {"name": "x", "url": "https://x.example"}).status_code
+        == 403
+    )
