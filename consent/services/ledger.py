@@ -12,7 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -224,11 +224,12 @@ def _root(events: Iterable[ConsentEvent]) -> str:
 
 
 def fingerprint(event: ConsentEvent) -> bytes:
-    """SHA-256 over one event's facts and its evidence's digest."""
+    """SHA-256 over one event's facts and its evidence's digest; docs/evidence.md is the specification."""
     facts = [
         event.pk, event.client_id, event.caller_id, event.purpose, event.kind, event.basis, event.scope,
-        event.channel, event.strength, event.version_id, event.document_id, event.happened_at.isoformat(),
-        event.recorded_at.isoformat(), event.recorded_by,
+        event.channel, event.strength, event.version_id, event.document_id,
+        event.happened_at.astimezone(UTC).isoformat(), event.recorded_at.astimezone(UTC).isoformat(),
+        event.recorded_by,
         bytes(event.evidence_digest or b"").hex(), bytes(event.call_digest or b"").hex(),
     ]  # fmt: skip
     return sha256(json.dumps([str(fact) for fact in facts]).encode()).digest()
