@@ -122,12 +122,12 @@ def _sentence(why: str) -> str:
 
 def _alone(read: reading.Reading, channel: str) -> Verdict | None:
     """The verdict where every word is courtesy or stands in the table with one meaning."""
-    polite = lexicon.codes()["POLITE"]
+    courtesy = {lexicon.codes()["POLITE"], lexicon.codes()["NOW"]}
     words = [word for word in read.words if word not in normal.MARKS]
     core = [
         word
         for word, meaning in zip(read.words, read.meanings, strict=True)
-        if word not in normal.MARKS and meaning != polite
+        if word not in normal.MARKS and meaning not in courtesy
     ]
     for candidate in (words, core):
         rows = _rows(candidate)

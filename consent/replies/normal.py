@@ -32,6 +32,7 @@ _QUOTES: Final = str.maketrans(dict.fromkeys("’‘ʼ`´＇", "'") | dict.fromk
 _ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S{1,200}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .\-_*/]{1,2}[^\W\d_]){2,14}(?![^\W_])")
 _PARTS: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?|[.!;:\n…?¿,()]|(?<=\s)[-–—]+(?=\s)|&")
+_NUMBER_SIGN: Final = re.compile(r"#(?=[\s.!?,]|$)")
 _DECIMAL: Final = re.compile(r"(?<=\d)[.,:](?=\d)")
 
 
@@ -70,7 +71,7 @@ def split(text: str, joined: frozenset[str]) -> list[str]:
 
     Letters set apart (s t o p) are put together when they spell one of `joined`.
     """
-    text = _ADDRESS.sub(" x ", _DECIMAL.sub("", text))
+    text = _ADDRESS.sub(" x ", _NUMBER_SIGN.sub(" number ", _DECIMAL.sub("", text)))
     text = _APART.sub(lambda found: _together(found.group(), joined), text)
     parts: list[str] = []
     for part in _PARTS.findall(text):

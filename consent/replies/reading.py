@@ -15,8 +15,8 @@ from consent.replies import lexicon, normal, spelling
 
 MOST_WORDS: Final = 1_500
 _DEFINITE: Final = {
-    "en": frozenset("my our your this that the these those a an any all no more further his her their phone text".split()),
-    "es": frozenset("mi mis tu tus su sus el la los las un una este esta estas estos mas ninguna mucha muchas".split()),
+    "en": frozenset("my our your this that the these those a an any all no more further another one every such his her their phone text".split()),
+    "es": frozenset("mi mis tu tus su sus el la los las un una este esta estas estos mas ninguna mucha muchas otra otro".split()),
     "fr": frozenset[str](),
 }
 # A verb that stands behind one of those is a noun: my call, the text.
