@@ -99,6 +99,32 @@ on("click", "[data-copy]", async (button) => {
   say(label.textContent);
   setTimeout(() => (label.textContent = before), 2500);
 });
+// ---- hearing words that are spoken to callers: where the browser has a voice for their language --------------------
+on("click", "[data-speak]", (button) => {
+  const source = document.querySelector(button.dataset.speak);
+  const label = button.querySelector("[data-speak-label]") ?? button;
+  if (!source) return;
+  const before = button.dataset.speakBefore ?? label.textContent;
+  button.dataset.speakBefore = before;
+  if (speechSynthesis.speaking) return speechSynthesis.cancel();
+  const words = new SpeechSynthesisUtterance(source.textContent.trim());
+  words.lang = source.closest("[lang]")?.lang ?? "";
+  words.onend = words.onerror = () => (label.textContent = before);
+  label.textContent = "Stop";
+  speechSynthesis.speak(words);
+});
+const showSpeakers = () => {
+  const voices = window.speechSynthesis?.getVoices() ?? [];
+  for (const button of document.querySelectorAll("[data-speak]")) {
+    const lang = document.querySelector(button.dataset.speak)?.closest("[lang]")?.lang ?? "";
+    button.hidden = !voices.some((voice) => voice.lang.startsWith(lang));
+  }
+};
+if (document.querySelector("[data-speak]") && window.speechSynthesis) {
+  showSpeakers();
+  speechSynthesis.addEventListener?.("voiceschanged", showSpeakers);
+}
+
 on("click", "[data-dismiss]", (button) => button.closest("[data-dismissable], .alert, [role=status]")?.remove());
 on("change", "form[data-autosubmit] :is(select, input[type=checkbox], input[type=radio])", (control) => control.form.requestSubmit());
 document.addEventListener("submit", (event) => {
