@@ -8,6 +8,7 @@ from consent.views import (
     embed,
     endpoints,
     law,
+    menus,
     notices,
     onboarding,
     posted,

@@ -167,6 +167,7 @@ def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client
             contract_on=agreed.contract_on,
             dpa_on=agreed.dpa_on,
             instructions=agreed.instructions,
+            delete_at_vendor=False,
             answered_by=agreed.answered_by,
             breach_notice_hours=agreed.breach_notice_hours,
             at_end=AtEnd.ERASE,

@@ -56,3 +56,6 @@ class ShownForm(forms.Form):
     calls = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     recordings = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     callers = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    allowed = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    withheld = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    leaving = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -105,7 +105,7 @@ class Errand(ClientOwned):
 
 
 class GoLive(ClientOwned):
-    """An officer's signature that expired calls may leave, with the counts that were shown."""
+    """An officer's signature that expired calls and withheld recordings may leave, with the counts that were shown."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -115,6 +115,10 @@ class GoLive(ClientOwned):
     calls_due = models.PositiveIntegerField()
     recordings_due = models.PositiveIntegerField()
     callers_due = models.PositiveIntegerField()
+    recordings_allowed = models.PositiveIntegerField(default=0, db_default=0)
+    recordings_withheld = models.PositiveIntegerField(default=0, db_default=0)
+    recordings_leaving = models.PositiveIntegerField(default=0, db_default=0)
+    quarantine_hours = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
         base_manager_name = "objects"

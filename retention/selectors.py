@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
-from callprivacy.calls.models import Call
+from callprivacy.calls.models import Call, Recording, Transcript
 from callprivacy.calls.selectors import counts
 from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
@@ -30,6 +30,17 @@ def running_ids() -> list[UUID]:
 def client_ids() -> list[int]:
     """Ids of the scope's clients."""
     return list(Client.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def clients_with_quarantined(agency_id: int, at: datetime) -> list[int]:
+    """
+    Ids of the clients of an agency with recordings or transcripts that are due, or that an erasure has begun with.
+    """
+    found: set[int] = set()
+    for rows in (Recording.objects.all(), Transcript.objects.all()):
+        due = rows.filter(agency_id=agency_id, due_at__lte=at)
+        found.update(due.order_by().values_list("client_id", flat=True).distinct())
+    return sorted(found)
 
 
 def newest_runs() -> QuerySet[Run]:

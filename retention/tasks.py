@@ -45,6 +45,18 @@ def work_runs(**_: Any) -> None:
     in_each_agency(go_on)
 
 
+@shared_task(name="retention.erase_quarantined", acks_late=True)
+def erase_quarantined(**_: Any) -> None:
+    """Erase withheld recordings and transcripts whose quarantine is over, each agency its share of the time."""
+    share = _BUDGET / max(len(tenancy.agency_ids()), 1)
+
+    def go_on(agency_id: int) -> None:
+        until = timezone.now() + max(share, _LEAST)
+        runs.work_quarantine(agency_id=agency_id, until=until, clock=timezone.now)
+
+    in_each_agency(go_on)
+
+
 @shared_task(name="retention.sweep_leftovers", acks_late=True)
 def sweep_leftovers(**_: Any) -> None:
     """Have each client's leftovers removed, by a task of its own."""

@@ -20,6 +20,7 @@ from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
+from consent.selectors import decisions
 from retention import selectors, targets, tasks
 from retention.enums import RunCause, RunState
 from retention.forms import AgencyDaysForm, DaysForm, ReasonForm, SeenForm, ShownForm
@@ -136,7 +137,7 @@ def dry_run(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs(Permission.MANAGE_RETENTION)
 def go_live(request: StaffRequest, client: Client) -> HttpResponse:
-    """Sign, with the counts shown, that a client's expired calls leave from now on."""
+    """Sign, with the counts shown, that a client's expired calls and withheld recordings leave from now on."""
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer signs that erasing begins.")
     if client.retention_state == RetentionState.LIVE:
@@ -147,7 +148,7 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         try:
             policies.go_live(
                 client=client,
-                shown=targets.Due(**form.cleaned_data),
+                shown=_shown(form.cleaned_data),
                 signed_by=request.membership.user_id,
                 at=request.at,
             )
@@ -156,9 +157,20 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         else:
             messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
             return redirect("retention:policies", client.slug)
-    outlook = selectors.outlook(client, request.at)
-    return render(
-        request, "retention/go_live.html", {"client": client, "tab": "policies", "outlook": outlook}
+    context = {
+        "client": client,
+        "tab": "policies",
+        "outlook": selectors.outlook(client, request.at),
+        "counts": decisions.record_counts(client),
+        "at_vendor": decisions.deletes_at_vendor(client),
+    }
+    return render(request, "retention/go_live.html", context)
+
+
+def _shown(seen: dict[str, int]) -> policies.Shown:
+    due = targets.Due(calls=seen["calls"], recordings=seen["recordings"], callers=seen["callers"])
+    return policies.Shown(
+        due=due, allowed=seen["allowed"], withheld=seen["withheld"], leaving=seen["leaving"]
     )
 
 

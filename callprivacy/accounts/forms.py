@@ -192,6 +192,11 @@ class EngagementForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text="The client's written words.",
     )
+    delete_at_vendor = forms.BooleanField(
+        label="The client instructs us to have withheld recordings deleted at the tracker too",
+        required=False,
+        help_text="Without it they are erased here, and the tracker's copy is the client's to deal with.",
+    )
 
     def clean(self) -> dict[str, Any]:
         kinds = {

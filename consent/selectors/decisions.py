@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Self
+from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import FETCH_RAISE, Count, Exists, OuterRef, Q, QuerySet
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, CallRef, Recording
+from callprivacy.calls.models import Call, CallRef, Recording, TrackingNumber, Transcript
 from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
 from consent.enums import Basis, EventKind, Purpose, Scope, State
-from consent.models import ConsentEvent, ConsentState, Decision, Rejudgement
-from consent.selectors import cases, standards
+from consent.law import places as law_places
+from consent.models import CallerPlace, ConsentEvent, ConsentState, Decision, Rejudgement
+from consent.selectors import cases, places, standards
 
 
 def decision_of(call: Call, purpose: Purpose) -> Decision | None:
@@ -112,16 +117,18 @@ def record_counts(client: Client) -> Counts:
     by_basis = allowed.order_by("basis").values_list("basis").annotate(calls=Count("pk"))
     rows = Recording.objects.filter(call__client_id=client.pk, client_id=client.pk)
     withheld = Q(state=RecordingState.WITHHELD, decided_at__isnull=False)
+    in_time = Q(came_late=False)
     found = rows.aggregate(
-        withheld=Count("pk", filter=withheld),
-        undecided=Count("pk", filter=Q(decided_at=None) & ~Q(state=RecordingState.GONE)),
-        came_late=Count("pk", filter=withheld & Q(came_late=True)),
-        held=Count("pk", filter=withheld & Q(came_late=False, call__on_hold=True)),
-        would_leave=Count("pk", filter=withheld & Q(came_late=False, call__on_hold=False)),
-        due=Count("pk", filter=Q(due_at__isnull=False) & ~Q(state=RecordingState.GONE)),
-        gone=Count("pk", filter=Q(state=RecordingState.GONE)),
+        n_withheld=Count("pk", filter=withheld),
+        n_undecided=Count("pk", filter=Q(decided_at=None) & ~Q(state=RecordingState.GONE)),
+        n_came_late=Count("pk", filter=withheld & Q(came_late=True)),
+        n_held=Count("pk", filter=withheld & in_time & Q(call__on_hold=True)),
+        n_would_leave=Count("pk", filter=withheld & in_time & Q(call__on_hold=False)),
+        n_due=Count("pk", filter=Q(due_at__isnull=False) & ~Q(state=RecordingState.GONE)),
+        n_gone=Count("pk", filter=Q(state=RecordingState.GONE)),
     )
-    return Counts(by_basis=tuple(ByBasis(basis, calls) for basis, calls in by_basis), **found)
+    counted = {name.removeprefix("n_"): value for name, value in found.items()}
+    return Counts(by_basis=tuple(ByBasis(basis, calls) for basis, calls in by_basis), **counted)
 
 
 def being_decided(client: Client) -> Exists:
@@ -143,3 +150,234 @@ def being_decided(client: Client) -> Exists:
 def is_live(client: Client) -> bool:
     """Whether an officer has signed that what is withheld leaves."""
     return client.retention_state == RetentionState.LIVE and client.went_live_at is not None
+
+
+def deletes_at_vendor(client: Client) -> bool:
+    """Whether the client has instructed that withheld recordings are deleted at the tracker too."""
+    return Engagement.objects.for_client(client).filter(delete_at_vendor=True).exists()
+
+
+def address_of(call: Call) -> CallerPlace | None:
+    """Where a call's caller lives by an address, if that is known."""
+    rows = CallerPlace.objects.for_client(call.client_id)
+    return rows.filter(caller_id=call.caller_id).first() if call.caller_id is not None else None
+
+
+# --- One call ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AboutCall:
+    """Everything that is said of a call's recording and words on its page."""
+
+    recording: Recording | None
+    transcript: Transcript | None
+    decision: Decision | None
+    event: ConsentEvent | None
+    uses: tuple[Decision, ...]
+    address: CallerPlace | None
+    is_live: bool
+    deletes_at_vendor: bool
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the job has not come to it yet."""
+        return self.decision is None or (self.recording is not None and self.recording.decided_at is None)
+
+    @property
+    def places(self) -> list[PlaceSaid]:
+        """Where both sides are, and how that is known."""
+        return [PlaceSaid.of(one) for one in (self.decision.places if self.decision else [])]
+
+    @property
+    def is_in_part(self) -> bool:
+        """Whether people agreed to the beginning of it."""
+        return self.recording is not None and self.recording.withheld_from is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSaid:
+    """One piece of evidence of where a side is, in words."""
+
+    side: str
+    name: str
+    how: str
+    counts: bool
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> PlaceSaid:
+        """Out of what a decision keeps."""
+        country, region = str(kept["country"]), str(kept["region"])
+        codes = region.split("|") if region else [""]
+        name = " or ".join(law_places.name(country, code) for code in codes) if country else "not known"
+        side = "Caller" if kept["side"] == places.CALLER else "Answered"
+        how = places.WORDS.get(str(kept["evidence"]), "") if country else ""
+        return cls(side, name.removeprefix("the "), how, bool(kept["counts"]))
+
+
+def about_call(client: Client, call: Call) -> AboutCall:
+    """What was decided of a call, and from what; five queries at most."""
+    recording: Recording | None = getattr(call, "recording", None)
+    transcript = Transcript.objects.for_client(client).filter(call_id=call.pk).defer("text").first()
+    rows = {
+        row.purpose: row for row in Decision.objects.for_client(client).filter(call_id=call.pk).order_by("pk")
+    }
+    decision = rows.get(Purpose.RECORD)
+    event = None
+    if decision is not None and decision.event_id is not None:
+        event = ConsentEvent.objects.for_client(client).filter(pk=decision.event_id).defer("evidence").first()
+    uses = tuple(row for purpose, row in rows.items() if purpose != Purpose.RECORD)
+    return AboutCall(
+        recording=recording,
+        transcript=transcript,
+        decision=decision,
+        event=event,
+        uses=uses,
+        address=address_of(call) if recording is not None or transcript is not None else None,
+        is_live=is_live(client),
+        deletes_at_vendor=deletes_at_vendor(client) if recording is not None else False,
+    )
+
+
+# --- The list of recordings ---------------------------------------------------------------------------------------
+
+PAGE: Final = 50
+MANY: Final = 5
+MANY_WITHIN: Final = timedelta(hours=24)
+
+
+class Shown(StrEnum):
+    """Which recordings the list shows."""
+
+    WITHHELD = "withheld"
+    LEAVING = "leaving"
+    KEPT = "kept"
+    NOT_FETCHED = "not_fetched"
+    GONE = "gone"
+
+    @classmethod
+    def of(cls, word: str) -> Self:
+        """The one that an address names; withheld ones where it names none."""
+        return cls(word) if word in cls else cls("withheld")
+
+    @property
+    def label(self) -> str:
+        """As the page calls them."""
+        return {
+            "withheld": "Withheld",
+            "leaving": "With a date to leave",
+            "kept": "Kept",
+            "not_fetched": "Did not come",
+            "gone": "Erased",
+        }[self.value]
+
+
+_SHOWN: Final[dict[str, Q]] = {
+    "withheld": Q(recording__state=RecordingState.WITHHELD),
+    "leaving": Q(recording__state=RecordingState.WITHHELD, recording__due_at__isnull=False),
+    "kept": Q(recording__state=RecordingState.ALLOWED),
+    "not_fetched": Q(
+        recording__state=RecordingState.ALLOWED, recording__file_key=None, recording__fetch_attempts__gte=8
+    ),
+    "gone": Q(recording__state=RecordingState.GONE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """A line of the list: the call, its recording, and what was decided."""
+
+    call: Call
+    recording: Recording
+    decision: Decision | None
+
+    @property
+    def why(self) -> str:
+        """The sentence that says most: why it is kept, or why it is not."""
+        return said_first(self.decision)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPage:
+    """One page, newest first, and the cursor of the older ones."""
+
+    rows: list[RecordingRow]
+    older: str | None
+
+
+def recording_page(client: Client, shown: Shown, *, before: str = "") -> RecordingPage:
+    """A page of a client's recorded calls, two queries."""
+    calls = Call.objects.for_client(client).filter(_SHOWN[shown.value], recording__isnull=False)
+    if (cursor := _cursor(before)) is not None:
+        calls = calls.filter(pk__lt=cursor)
+    rows = calls.select_related("recording", "caller", "tracking_number").fetch_mode(FETCH_RAISE)
+    found = list(rows.order_by("-pk")[: PAGE + 1])
+    decided = {
+        row.call_id: row
+        for row in Decision.objects.for_client(client).filter(
+            call_id__in=[call.pk for call in found], purpose=Purpose.RECORD
+        )
+    }
+    return RecordingPage(
+        [RecordingRow(call, call.recording, decided.get(call.pk)) for call in found[:PAGE]],
+        str(found[PAGE - 1].pk) if len(found) > PAGE else None,
+    )
+
+
+def _cursor(raw: str) -> UUID | None:
+    try:
+        return UUID(raw) if raw else None
+    except ValueError:
+        return None
+
+
+def said_first(decision: Decision | None) -> str:
+    """
+    The sentence of a decision that says most: the places come first in it, then what was or was not said.
+    """
+    if decision is None:
+        return "Not decided yet."
+    own = [reason for reason in decision.reasons if not _OF_A_PLACE(reason)]
+    said = own or decision.reasons
+    return said[0] if said else ""
+
+
+_OF_A_PLACE: Final = re.compile(
+    r".*: (?:the consent of one party|the caller must be told|everybody on the call|only express consent).*"
+    r"|Decided by rules that are not yet verified.*"
+).fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWithMany:
+    """A tracking number with many withheld calls in the last day."""
+
+    number: TrackingNumber
+    calls: int
+
+
+def numbers_with_many(client: Client, *, at: datetime) -> list[NumberWithMany]:
+    """Numbers on which many calls of the last 24 hours are withheld, most first; two queries."""
+    counts = withheld_by_number(client, at=at)
+    rows = TrackingNumber.objects.for_client(client).in_bulk(list(counts))
+    found = [
+        NumberWithMany(rows[number_id], count) for number_id, count in counts.items() if number_id in rows
+    ]
+    return sorted(found, key=lambda row: (-row.calls, str(row.number)))
+
+
+def withheld_by_number(
+    client: Client, *, at: datetime, number_ids: QuerySet[Call, Any] | None = None
+) -> dict[UUID, int]:
+    """Tracking number -> how many of its calls of the last 24 hours are withheld, where they are many."""
+    recent = Call.objects.for_client(client).started_from(at - MANY_WITHIN)
+    recent = recent.filter(
+        recording__state=RecordingState.WITHHELD,
+        recording__decided_at__isnull=False,
+        recording__came_late=False,
+        tracking_number__isnull=False,
+    )
+    if number_ids is not None:
+        recent = recent.filter(tracking_number_id__in=number_ids)
+    many = recent.order_by().values("tracking_number_id").annotate(count=Count("pk")).filter(count__gte=MANY)
+    return {row["tracking_number_id"]: row["count"] for row in many}

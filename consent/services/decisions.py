@@ -61,7 +61,21 @@ def work(*, agency_id: int, until: datetime, clock: Clock) -> bool:
     Called outside any scope. One client's fault is logged and keeps no other's calls.
     """
     decide_undecided(agency_id=agency_id, until=until, clock=clock)
-    return decide_anew(agency_id=agency_id, until=until, clock=clock)
+    return decide_anew(agency_id=agency_id, until=until, clock=clock) or clock() >= until
+
+
+def has_due(*, agency_id: int, at: datetime) -> bool:
+    """Whether anything of an agency waits to be decided. Enters the agency's scope itself."""
+    with job_scope(agency_id=agency_id):
+        return (
+            Recording.objects.filter(agency_id=agency_id, decided_at=None)
+            .exclude(state=RecordingState.GONE)
+            .exists()
+            or Transcript.objects.filter(agency_id=agency_id, decided_at=None)
+            .exclude(state=TranscriptState.GONE)
+            .exists()
+            or Rejudgement.objects.filter(agency_id=agency_id, finished_at=None, due_at__lte=at).exists()
+        )
 
 
 def decide_undecided(*, agency_id: int, until: datetime, clock: Clock) -> int:

@@ -25,8 +25,6 @@ from consent import kinds
 from consent.selectors import decisions as selectors
 from consent.services import rejudging
 
-MANY: Final = 5
-MANY_WITHIN: Final = timedelta(hours=24)
 HOURS_AT_MOST: Final = 90 * 24
 JOB: Final = Actor.job("consent.decide_recordings")
 
@@ -85,23 +83,16 @@ def renew_items(*, client: Client, withheld: Collection[uuid.UUID], at: datetime
 
 def _tell_of_numbers(client: Client, withheld: Collection[uuid.UUID], at: datetime) -> None:
     """Many withheld calls on one number in a day are no accident: its announcement or its menu does not work."""
-    calls = Call.objects.for_client(client)
-    numbers = calls.filter(pk__in=list(withheld), tracking_number__isnull=False).values("tracking_number_id")
-    recent = calls.started_from(at - MANY_WITHIN).filter(
-        tracking_number_id__in=numbers,
-        recording__state=RecordingState.WITHHELD,
-        recording__decided_at__isnull=False,
-        recording__came_late=False,
-    )
-    many = recent.values("tracking_number_id").annotate(count=Count("pk")).filter(count__gte=MANY)
-    for row in many.order_by("tracking_number_id"):
+    calls = Call.objects.for_client(client).filter(pk__in=list(withheld))
+    numbers = calls.filter(tracking_number__isnull=False).values("tracking_number_id")
+    for number_id, count in sorted(selectors.withheld_by_number(client, at=at, number_ids=numbers).items()):
         work.open_item(
             kinds.WITHHELD_ON_NUMBER,
             agency_id=client.agency_id,
             client_id=client.pk,
-            key=str(row["tracking_number_id"]),
+            key=str(number_id),
             at=at,
-            count=row["count"],
+            count=count,
         )
 
 

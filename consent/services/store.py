@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
@@ -30,6 +31,7 @@ from callprivacy.work.models import Item
 from consent import kinds
 from consent.channels import recordings as wire
 from consent.channels.recordings import Fetched, FetchError, Source
+from consent.services import rejudging
 
 log = logger(__name__)
 
@@ -209,6 +211,16 @@ def renew_items(*, agency_id: int, at: datetime) -> None:
     waiting = Item.objects.open().filter(agency_id=agency_id, kind=kinds.RECORDINGS_NOT_FETCHED)
     for client in Client.objects.filter(pk__in=waiting.values("client_id")):
         renew_item(client=client, at=at)
+
+
+@transaction.atomic
+def ask_again(*, client: Client, by: Actor, at: datetime) -> int:
+    """Have recordings asked for once more that did not come; returns how many there are."""
+    count = not_fetched(client)
+    if count:
+        audit.record("recordings.asked_again", subject=client, by=by, at=at, count=count)
+        rejudging.of_client(client=client, cause=AGAIN, at=at)
+    return count
 
 
 def forget_attempts(*, client: Client, call_ids: Collection[uuid.UUID]) -> None:

@@ -1,13 +1,15 @@
 """
-One batch of expired calls, in the order that makes a crash harmless: intent and errands; keys; rows.
+One batch of expired calls, or of recordings whose quarantine is over, in the order that makes a crash harmless: intent
+and errands; keys; files; rows.
 
-Between any two steps the process may die. What is left is found again from state: the calls are still due,
-an errand exists once a recording, a destroyed key stays destroyed.
+Between any two steps the process may die. What is left is found again from state: the calls are still due, what was
+taken out of use still has its date, an errand exists once a recording, a destroyed key stays destroyed.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -18,6 +20,8 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
+from consent.selectors import decisions
+from consent.services import quarantine
 from retention import targets
 from retention.models import Errand
 
@@ -69,6 +73,56 @@ def erase_batch(
             last=str(call_ids[-1]),
         )
     return erased
+
+
+def erase_quarantined(*, client: Client, limit: int, by: Actor, at: datetime) -> targets.Erased | None:
+    """
+    Erase up to `limit` recordings and transcripts of a client whose quarantine is over; their calls stay.
+
+    At the vendor only where the client has instructed us to: then each recording becomes an errand. Called outside
+    any scope. Returns what this call removed, or None where nothing was due.
+    """
+    target = targets.SAID
+    with job_scope(agency_id=client.agency_id):
+        client = Client.objects.select_related("agency").get(pk=client.pk)
+        call_ids = target.due(client, at=at, limit=limit)
+        if call_ids:
+            _take_out_of_use(client, call_ids, by, at)
+        said = target.unfinished(client, limit=limit)
+    if not said.ids:
+        return None
+    target.erase(client=client, said=said)
+    with job_scope(agency_id=client.agency_id):
+        erased = target.clear(client=client, said=said)
+        audit.record(
+            "recordings.erased",
+            subject=client,
+            by=by,
+            at=at,
+            recordings=erased.recordings,
+            transcripts=erased.transcripts,
+        )
+        quarantine.renew_items(client=client, withheld=(), at=at)
+    return erased
+
+
+def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: datetime) -> None:
+    """Nobody may use them from now on, whatever happens to the next steps."""
+    copies = targets.SAID.mark(client=client, call_ids=call_ids, at=at)
+    instructed = decisions.deletes_at_vendor(client)
+    if instructed:
+        _open_errands(client, copies, by, at)
+        told = [copy.recording_id for copy in copies]
+        targets.SAID.note_told(client=client, recording_ids=told, at=at)
+    audit.record(
+        "recordings.erasing",
+        subject=client,
+        by=by,
+        at=at,
+        calls=len(call_ids),
+        recordings=len(copies),
+        at_vendor=instructed,
+    )
 
 
 def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> None:

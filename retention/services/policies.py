@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
@@ -12,8 +14,23 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.work import services as work
+from consent.selectors import decisions
+from consent.services import rejudging
 from retention import targets
 from retention.models import GoLive
+
+_MAY_GROW_BY: Final = 10
+"""How many more withheld recordings there may be than were shown, or a tenth; calls keep coming while people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person saw before signing: what is due, and the recordings by what was decided of them."""
+
+    due: targets.Due
+    allowed: int
+    withheld: int
+    leaving: int
 
 
 class CountsChangedError(ValueError):
@@ -41,18 +58,22 @@ def set_agency_days(*, agency: Agency, days: int, reason: str, by: Actor, at: da
 
 
 @transaction.atomic
-def go_live(*, client: Client, shown: targets.Due, signed_by: int, at: datetime) -> GoLive:
+def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> GoLive:
     """
-    Let a client's expired calls leave from now on, signed for with the counts that were shown.
+    Let a client's expired calls, and what is withheld, leave from now on, signed for with the counts that were shown.
+
+    What is withheld already becomes due as long after this as anything that is withheld later.
 
     :param signed_by: user id of the officer.
-    :raises CountsChangedError: what is due is not what was shown.
+    :raises CountsChangedError: what is due is not what was shown, or much more is withheld by now.
     """
     by = Actor.staff(user_id=signed_by)
     locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
     cutoff = tenancy.cutoff_of(locked, at)
     due = targets.CALLS.count(locked, cutoff)
-    if due != shown:
+    counts = decisions.record_counts(locked)
+    most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
+    if due != shown.due or counts.would_leave > most:
         raise CountsChangedError("What is due has changed since the page was shown.")
     locked.retention_state = RetentionState.LIVE
     locked.went_live_at = at
@@ -67,6 +88,10 @@ def go_live(*, client: Client, shown: targets.Due, signed_by: int, at: datetime)
         calls_due=due.calls,
         recordings_due=due.recordings,
         callers_due=due.callers,
+        recordings_allowed=shown.allowed,
+        recordings_withheld=shown.withheld,
+        recordings_leaving=shown.leaving,
+        quarantine_hours=locked.quarantine_hours,
     )
     audit.record(
         "client.went_live",
@@ -77,13 +102,18 @@ def go_live(*, client: Client, shown: targets.Due, signed_by: int, at: datetime)
         recordings=due.recordings,
         callers=due.callers,
         days=locked.keep_for_days,
+        withheld=shown.withheld,
+        leaving=shown.leaving,
+        hours=locked.quarantine_hours,
     )
     work.close_item("go_live", agency_id=locked.agency_id, key=str(locked.pk), at=at, by=by)
+    rejudging.of_client(client=locked, cause="went live", at=at)
     return signed
 
 
 @transaction.atomic
 def observe(*, client: Client, reason: str, by: Actor, at: datetime) -> None:
-    """Stop erasing a client's expired calls: runs only count from now on."""
+    """Stop erasing a client's expired calls and withheld recordings: runs only count from now on."""
     Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE, went_live_at=None)
+    rejudging.of_client(client=client, cause="observed", at=at)
     audit.record("client.observed", subject=client, by=by, at=at, reason=reason)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -18,7 +19,7 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
-from retention import targets
+from retention import selectors, targets
 from retention.enums import PartState, RunCause, RunState
 from retention.models import Run, RunPart
 from retention.services import erasing
@@ -30,6 +31,7 @@ BATCH = 500
 _LEASE = timedelta(minutes=2)
 _FAILURES = 3
 JOB = Actor.job("retention.run")
+QUARANTINE = Actor.job("retention.erase_quarantined")
 
 type Clock = Callable[[], datetime]
 
@@ -269,3 +271,52 @@ def _move(run: Run, *, before: RunState, after: RunState, action: str, by: Actor
     if not Run.objects.filter(pk=run.pk, state=before).update(state=after):
         raise NotRunningError(f"This run is not {before.label.lower()}.")
     audit.record(action, subject=run, by=by, at=at)
+
+
+# --- Quarantine ---------------------------------------------------------------------------------------------------
+
+
+def work_quarantine(*, agency_id: int, until: datetime, clock: Clock) -> int:
+    """
+    Erase the recordings and transcripts of an agency whose quarantine is over, until `until`; returns how many.
+
+    Called outside any scope. One client's fault keeps no other's, and somebody is told of it.
+    """
+    with job_scope(agency_id=agency_id):
+        client_ids = selectors.clients_with_quarantined(agency_id, clock())
+    count = 0
+    for client_id in client_ids:
+        with job_scope(agency_id=agency_id):
+            client = Client.objects.select_related("agency").filter(pk=client_id).first()
+        if client is None:
+            continue
+        count += _empty_quarantine(client, until, clock)
+    return count
+
+
+def _empty_quarantine(client: Client, until: datetime, clock: Clock) -> int:
+    count = 0
+    key = f"quarantine-{client.pk}"
+    try:
+        while clock() < until:
+            erased = erasing.erase_quarantined(client=client, limit=BATCH, by=QUARANTINE, at=clock())
+            if erased is None:
+                with job_scope(agency_id=client.agency_id):
+                    work.close_item(
+                        "retention_failed", agency_id=client.agency_id, key=key, at=clock(), by=QUARANTINE
+                    )
+                break
+            count += erased.recordings + erased.transcripts
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001  (what is due stays due, and the next run finds it)
+        log.error("retention.quarantine_failed", client=client.pk, error=type(error).__name__)  # noqa: TRY400  (no values)
+        with job_scope(agency_id=client.agency_id):
+            work.open_item(
+                "retention_failed",
+                agency_id=client.agency_id,
+                client_id=client.pk,
+                key=key,
+                at=clock(),
+            )
+    return count

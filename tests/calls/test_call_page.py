@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils.html import escape
 
 from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.selectors import calls as selectors
@@ -15,6 +16,8 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.services import Erasure
+from consent.models import Decision
+from consent.services import decisions
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast, assemble
@@ -84,9 +87,17 @@ def test_a_recording_is_withheld_and_the_page_says_why(cast: Cast) -> None:
         )
 
     page = browser_of(cast.bob).get(_address(call)).content.decode()
+    assert "Withheld until it is decided" in page
 
+    decisions.work(agency_id=cast.acme.pk, until=make.NOON + timedelta(minutes=1), clock=lambda: make.NOON)
+    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    assert "Withheld until" not in page
     assert "Withheld" in page
-    assert "there is no evidence here that everybody on the line agreed" in page
+    with job_scope(agency_id=cast.acme.pk):
+        (decision,) = Decision.objects.all()
+    assert not decision.allowed
+    assert len(decision.reasons) > 1
+    assert all(escape(reason) in page for reason in decision.reasons)
 
 
 def test_other_calls_of_the_caller_are_counted_and_listed(cast: Cast) -> None:

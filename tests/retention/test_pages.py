@@ -25,6 +25,7 @@ from tests import make
 from tests.cast import Cast
 
 ANNA = "+12125550101"
+SHOWN = {"calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0"}
 REASON = "The client asked for ninety days in its new contract."
 
 
@@ -81,13 +82,9 @@ def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     browser = _browser(cast.alice)
 
-    stale = browser.post(
-        "/clients/dentist/policies/go-live/", {"calls": "0", "recordings": "0", "callers": "0"}
-    )
+    stale = browser.post("/clients/dentist/policies/go-live/", SHOWN | {"calls": "0", "callers": "0"})
     assert "counts have changed" in stale.content.decode()
-    signed = browser.post(
-        "/clients/dentist/policies/go-live/", {"calls": "1", "recordings": "0", "callers": "1"}
-    )
+    signed = browser.post("/clients/dentist/policies/go-live/", SHOWN)
     assert signed.status_code == 302
     assert _dentist(cast).retention_state == RetentionState.LIVE
     started = browser.post("/retention/runs/")
@@ -112,7 +109,7 @@ def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast
     call = make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     make.recording(call, "https://vendor.example/r/secret")
     browser = _browser(cast.alice)
-    browser.post("/clients/dentist/policies/go-live/", {"calls": "1", "recordings": "1", "callers": "1"})
+    browser.post("/clients/dentist/policies/go-live/", SHOWN | {"recordings": "1"})
     browser.post("/retention/runs/")
     tasks.work_runs()
     with job_scope(agency_id=cast.acme.pk):

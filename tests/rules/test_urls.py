@@ -111,6 +111,7 @@ FOR_EVERY_MEMBER = {
 SHUT = {
     "demo/remove/": "the agency is no demo",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
+    "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
 }
 
 

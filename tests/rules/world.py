@@ -60,6 +60,7 @@ class Things:
     token: str
     key: str
     caller_id: uuid.UUID
+    recording_id: uuid.UUID
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -71,6 +72,7 @@ NOTHING = Things(
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
+    recording_id=uuid.UUID(int=11),
     mark="no-such-mark",
 )  # fmt: skip
 
@@ -131,7 +133,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         tags=[f"Tag {mark}"], tracking_number=tracking,
     )  # fmt: skip
     old = make.call(client, number, at=now - timedelta(days=500), source=f"Old {mark}")
-    make.recording(call, f"https://vendor.example/{mark}")
+    recording = make.recording(call, f"https://vendor.example/{mark}")
     assert old.caller_id is not None
     key = vault.purpose_key(client_id=client.pk, purpose="errand", at=now)
     inbox_key = vault.purpose_key(client_id=client.pk, purpose="inbox", at=now)
@@ -196,6 +198,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             token=token,
             key=connection.key,
             caller_id=old.caller_id,
+            recording_id=recording.pk,
             mark=mark,
         )
 

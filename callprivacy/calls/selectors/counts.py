@@ -35,7 +35,7 @@ _BEFORE = """
     LATERAL (
         SELECT count(*) AS calls, count(r.id) AS recordings
         FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id
-        WHERE c.client_id = wanted.client_id AND c.id < wanted.before
+        WHERE c.client_id = wanted.client_id AND c.id < wanted.before AND NOT c.on_hold
     ) AS found
 """
 
@@ -44,7 +44,8 @@ _SOME_BEFORE = """
     FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[]) AS wanted (client_id, before),
     LATERAL (
         SELECT count(*) AS calls
-        FROM (SELECT FROM calls_call c WHERE c.client_id = wanted.client_id AND c.id < wanted.before
+        FROM (SELECT FROM calls_call c
+              WHERE c.client_id = wanted.client_id AND c.id < wanted.before AND NOT c.on_hold
               LIMIT %(at_most)s) AS first_ones
     ) AS found
     WHERE found.calls > 0
@@ -102,7 +103,7 @@ def calls_since(client_ids: Sequence[int], since: datetime) -> dict[int, ClientC
 
 
 def calls_before(limits: Mapping[int, datetime]) -> dict[int, DueCount]:
-    """Count each client's calls that started before that client's limit."""
+    """Count each client's calls that started before that client's limit and that no hold keeps."""
     lib_scope.require()
     with connection.cursor() as cursor:
         cursor.execute(

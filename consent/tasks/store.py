@@ -1,0 +1,58 @@
+"""Fetching allowed recordings into our own store, one task each; what is due is found in the database."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+from consent.services import store
+from consent.services.store import Due
+
+# Longer than the wire's own limit, shorter than the lease.
+_LONGEST: Final = 300
+_EVERY: Final = 60
+
+
+@shared_task(
+    name="consent.fetch_recording", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
+)
+def fetch_recording(*, agency_id: int, recording_id: str, **_: Any) -> None:
+    """Fetch one recording."""
+    store.fetch_recording(due=Due(agency_id, UUID(recording_id)), clock=timezone.now)
+
+
+@shared_task(name="consent.fetch_recordings", acks_late=True)
+def fetch_recordings(**_: Any) -> None:
+    """Send every recording whose time has come on its way."""
+    at = timezone.now()
+
+    def sweep(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            waiting = store.due(agency_id=agency_id, at=at)
+            store.renew_items(agency_id=agency_id, at=at)
+        for due in waiting:
+            # A message that waits longer than the next sweep is sent again by that.
+            fetch_recording.apply_async(
+                kwargs={"agency_id": due.agency_id, "recording_id": str(due.recording_id)}, expires=_EVERY
+            )
+
+    in_each_agency(sweep)
+
+
+@shared_task(name="consent.sweep_store", acks_late=True)
+def sweep_store(**_: Any) -> None:
+    """Delete files of recordings that no row names."""
+    at = timezone.now()
+
+    def sweep(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            client_ids = list(Client.objects.order_by("pk").values_list("pk", flat=True))
+        for client_id in client_ids:
+            store.sweep_files(agency_id=agency_id, client_id=client_id, at=at)
+
+    in_each_agency(sweep)

@@ -1,0 +1,298 @@
+"""A client's recordings by what was decided, one recording heard, one transcript read, and how they are handled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.csp import CSP
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csp import csp_override
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.models import Call
+from callprivacy.calls.selectors import calls as call_selectors
+from callprivacy.calls.selectors import masks
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.forms.recordings import HandlingForm, PlaceForm, UseForm
+from consent.selectors import decisions as selectors
+from consent.services import addresses, playing, quarantine, store
+from consent.services.playing import NotHereError, Opened, Sound
+from consent.tasks.decisions import nudge_decisions
+
+_TAB: Final = "consent"
+_PIECE: Final = 1 << 20
+_WITH_SOUND: Final = {**settings.SECURE_CSP, "media-src": [CSP.SELF]}
+_RANGE: Final = re.compile(r"bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))").fullmatch
+
+
+def _call(client: Client, call_id: UUID) -> Call:
+    call = call_selectors.find_call(client, call_id)
+    if call is None:
+        raise Http404
+    return call
+
+
+def _session(request: HttpRequest) -> str:
+    return request.session.session_key or ""
+
+
+# --- The list -----------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@needs(Permission.VIEW_CALLS)
+def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
+    """A client's recorded calls by what was decided, and what of them leaves when."""
+    shown = selectors.Shown.of(request.GET.get("show", ""))
+    page = selectors.recording_page(client, shown, before=request.GET.get("before", ""))
+    masked = masks.masks_of([row.call for row in page.rows])
+    context = {
+        "client": client,
+        "tab": _TAB,
+        "part": "recordings",
+        "counts": selectors.record_counts(client),
+        "is_live": selectors.is_live(client),
+        "shown": shown,
+        "choices": list(selectors.Shown),
+        "rows": [{"row": row, "mask": masked[row.call.pk]} for row in page.rows],
+        "older": page.older,
+        "numbers": selectors.numbers_with_many(client, at=request.at),
+        "not_fetched": store.not_fetched(client),
+    }
+    return render(request, "consent/recordings.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_RETENTION)
+def change_handling(request: StaffRequest, client: Client) -> HttpResponse:
+    """How long what is withheld stays, and whether recordings and transcripts are kept here."""
+    form = HandlingForm(request.POST or None, initial=HandlingForm.values_of(client))
+    if request.method == "POST" and form.is_valid():
+        quarantine.change_handling(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+        nudge_decisions(client.agency_id)
+        messages.success(request, "Saved. Dates of what is withheld follow within minutes.")
+        return redirect("consent:recordings", client.slug)
+    context = {
+        "client": client,
+        "tab": _TAB,
+        "part": "recordings",
+        "form": form,
+        "counts": selectors.record_counts(client),
+        "is_live": selectors.is_live(client),
+        "at_vendor": selectors.deletes_at_vendor(client),
+    }
+    return render(request, "consent/recordings_handling.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def fetch_again(request: StaffRequest, client: Client) -> HttpResponse:
+    """Ask the tracker once more for recordings that did not come."""
+    count = store.ask_again(client=client, by=request.actor, at=request.at)
+    nudge_decisions(client.agency_id)
+    if count:
+        messages.success(request, f"Asked for again: {count:,}. They come within minutes, where they come.")
+    else:
+        messages.info(request, "Nothing is missing.")
+    return redirect("consent:recordings", client.slug)
+
+
+# --- One recording ------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csp_override(_WITH_SOUND)
+@needs(Permission.PLAY_RECORDINGS)
+@sensitive_post_parameters("reason")
+def play(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """Ask why, write it down, and play what people agreed to."""
+    call = _call(client, call_id)
+    form = UseForm(request.POST or None)
+    context = _context(client, call, form)
+    try:
+        playing.stored_recording(call)
+    except NotHereError as error:
+        return render(request, "consent/recording.html", context | {"missing": str(error)})
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "consent/recording.html", context)
+    opened = playing.open_recording(
+        client=client,
+        call=call,
+        kind=form.cleaned_data["kind"],
+        reason=form.cleaned_data["reason"],
+        session=_session(request),
+        by=request.actor,
+        at=request.at,
+    )
+    context |= _outcome(opened) | {"minutes": int(playing.PLAYS_FOR.total_seconds() // 60)}
+    if opened.ticket:
+        address = reverse("consent:audio", args=[client.slug, call.pk])
+        context["address"] = f"{address}?ticket={opened.ticket}"
+    return render(request, "consent/recording.html", context, status=_status(opened))
+
+
+def _context(client: Client, call: Call, form: UseForm) -> dict[str, Any]:
+    return {"client": client, "call": call, "mask": masks.masks_of([call])[call.pk], "form": form}
+
+
+def _outcome(opened: Opened) -> dict[str, Any]:
+    return {"opened": opened, "use": opened.use, "until": opened.use.until}
+
+
+def _status(opened: Opened) -> int:
+    is_given = opened.use.allowed and not opened.obstacle
+    return HTTPStatus.OK if is_given else HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@require_safe
+@needs(Permission.PLAY_RECORDINGS)
+def give_audio(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """The sound behind a ticket, whole or in the part that the player asks for."""
+    call = _call(client, call_id)
+    try:
+        sound = playing.sound_for(
+            client=client,
+            call=call,
+            ticket=request.GET.get("ticket", ""),
+            session=_session(request),
+            by=request.actor,
+            at=request.at,
+        )
+    except NotHereError:
+        raise Http404 from None
+    response = _sound(sound, request.headers.get("Range", ""))
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "no-store, private"
+    response["Content-Disposition"] = "inline"
+    return response
+
+
+def _sound(sound: Sound, asked: str) -> HttpResponse:
+    if not asked:
+        whole = StreamingHttpResponse(_all(sound), content_type=sound.media_type)
+        whole["Content-Length"] = str(sound.size)
+        return cast(HttpResponse, whole)
+    part = _part(asked, sound.size)
+    if part is None:
+        sound.close()
+        refused = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        refused["Content-Range"] = f"bytes */{sound.size}"
+        return refused
+    start, length = part
+    found = _read(sound, start, length)
+    sound.close()
+    answer = HttpResponse(found, content_type=sound.media_type, status=HTTPStatus.PARTIAL_CONTENT)
+    answer["Content-Range"] = f"bytes {start}-{start + len(found) - 1}/{sound.size}"
+    return answer
+
+
+def _part(asked: str, size: int) -> tuple[int, int] | None:
+    """Where the asked part begins and how long the answer is, a piece at most; None where there is no such part."""
+    found = _RANGE(asked.strip())
+    if found is None or size == 0:
+        return None
+    if found[3] is not None:
+        start, last = max(0, size - int(found[3])), size - 1
+        if int(found[3]) == 0:
+            return None
+    else:
+        start, last = int(found[1]), int(found[2]) if found[2] else size - 1
+    if start >= size or last < start:
+        return None
+    return start, min(last, size - 1, start + _PIECE - 1) - start + 1
+
+
+def _read(sound: Sound, start: int, length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length and (piece := sound.read(start + len(found), length - len(found))):
+        found += piece
+    return bytes(found)
+
+
+def _all(sound: Sound) -> Iterator[bytes]:
+    try:
+        position = 0
+        while piece := sound.read(position, _PIECE):
+            position += len(piece)
+            yield piece
+    finally:
+        sound.close()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.READ_TRANSCRIPTS)
+@sensitive_post_parameters("reason")
+def read(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """Ask why, write it down, and show the words that people agreed to have read."""
+    call = _call(client, call_id)
+    form = UseForm(request.POST or None)
+    context = _context(client, call, form)
+    try:
+        context["transcript"] = playing.kept_transcript(call)
+    except NotHereError as error:
+        return render(request, "consent/transcript.html", context | {"missing": str(error)})
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "consent/transcript.html", context)
+    opened = playing.open_transcript(
+        client=client,
+        call=call,
+        kind=form.cleaned_data["kind"],
+        reason=form.cleaned_data["reason"],
+        by=request.actor,
+        at=request.at,
+    )
+    return render(request, "consent/transcript.html", context | _outcome(opened), status=_status(opened))
+
+
+# --- Where the caller lives ---------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def place_caller(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
+    """Note the state of the caller's address, or take it back; recordings are decided anew."""
+    call = _call(client, call_id)
+    if call.caller is None:
+        messages.info(request, "The caller's number was not sent, so no address can be noted.")
+        return redirect("calls:call", client.slug, call.pk)
+    known = selectors.address_of(call)
+    form = PlaceForm(
+        request.POST or None,
+        initial={"country": known.country, "region": known.region} if known else None,
+    )
+    if request.method == "POST" and "forget" in request.POST:
+        addresses.forget_place(client=client, caller=call.caller, by=request.actor, at=request.at)
+        nudge_decisions(client.agency_id)
+        return redirect("calls:call", client.slug, call.pk)
+    if request.method == "POST" and form.is_valid():
+        addresses.record_place(
+            client=client, caller=call.caller, by=request.actor, at=request.at, **form.cleaned_data
+        )
+        nudge_decisions(client.agency_id)
+        messages.success(request, "Noted. The caller's recordings are decided anew within minutes.")
+        return redirect("calls:call", client.slug, call.pk)
+    context = {
+        "client": client,
+        "call": call,
+        "mask": masks.masks_of([call])[call.pk],
+        "form": form,
+        "known": known,
+    }
+    return render(request, "consent/caller_place.html", context)
