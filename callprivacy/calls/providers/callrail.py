@@ -70,7 +70,7 @@ class CallRail:
         given = base.header(delivery.headers, "Signature").strip().encode("utf-8", "replace")
         verified = False
         for secret in secrets:
-            expected = base64.b64encode(hmac.digest(secret.encode(), delivery.body, "sha1"))
+            expected = signature(delivery.body, secret).encode()
             verified |= hmac.compare_digest(expected, given) and secret != ""
         return verified
 
@@ -96,6 +96,11 @@ class CallRail:
         if not references:
             raise UnparsableError("A call of CallRail has an id or a resource_id; this has none.")
         return _facts(payload, references, at=at)
+
+
+def signature(body: bytes, secret: str) -> str:
+    """What CallRail writes into `Signature` for a body, under a company's key."""
+    return base64.b64encode(hmac.digest(secret.encode(), body, "sha1")).decode()
 
 
 def _load(body: bytes) -> dict[str, Any]:
