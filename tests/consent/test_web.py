@@ -433,7 +433,13 @@ def test_every_text_of_the_pages_is_used() -> None:
     from pathlib import Path
 
     root = Path(__file__).resolve().parents[2]
-    folders = ("templates/consent/public", "consent/views", "consent/forms", "consent/channels", "consent/services")
+    folders = (
+        "templates/consent/public",
+        "consent/views",
+        "consent/forms",
+        "consent/channels",
+        "consent/services",
+    )
     files = [file for folder in folders for file in (root / folder).rglob("*") if file.name != "words.py"]
     used = "".join(file.read_text() for file in files if file.suffix in {".html", ".py"})
     unused = {
