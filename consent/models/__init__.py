@@ -9,7 +9,7 @@ from consent.models.capture import (
     Reply,
     TermsDocument,
 )
-from consent.models.contact import ListCheck, NumberList
+from consent.models.contact import ApiWrite, ConsentAge, ListCheck, NumberList, NumbersOut
 from consent.models.law import (
     Acknowledgement,
     AnsweringSite,
@@ -31,8 +31,10 @@ __all__ = [
     "Acknowledgement",
     "AdDestination",
     "AnsweringSite",
+    "ApiWrite",
     "CallerPlace",
     "ClientStandard",
+    "ConsentAge",
     "ConsentEvent",
     "ConsentState",
     "Decision",
@@ -44,6 +46,7 @@ __all__ = [
     "Notice",
     "NoticeVersion",
     "NumberList",
+    "NumbersOut",
     "PackEffect",
     "PhoneCode",
     "PhoneMenu",

@@ -581,7 +581,32 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.NumberList": Table(
         "A register of numbers that the agency uploaded",
-        _plain("agency id kind name as_of size refused is_active created_by created_at"),
+        _plain(
+            "agency id kind name as_of state line size refused invalidated is_active created_by created_at due_at",
+            "finished_at ended_at emptied_at",
+            file_key="Name of the sealed file under the agency's key, which goes when it has been read",
+            failure="Why it ended early; never what stood in it",
+        ),
+    ),
+    "consent.NumbersOut": Table(
+        "Numbers with a standing consent, for a vendor that knows which were reassigned",
+        _plain(
+            _OURS,
+            "state rows created_by created_at due_at finished_at expires_at",
+            file_key="Name of the sealed file, which goes at expires_at",
+        ),
+    ),
+    "consent.ConsentAge": Table(
+        "After how many months a client's consents expire", _plain(_OURS, "months chosen_by chosen_at")
+    ),
+    "consent.ApiWrite": Table(
+        "What a system wrote to the ledger, and what it was answered",
+        _plain(_OURS, "created_at", answer="Ids of events and their purposes")
+        | _evidence(
+            digest="HMAC-SHA256 of the key that the system chose, under the client's token key",
+            body_digest="HMAC-SHA256 of the body, under the client's token key; goes after 30 days",
+        ),
+        leaves=("consent.services.events.purge",),
     ),
     "consent.ListCheck": Table(
         "A list that is checked before it is dialled",
