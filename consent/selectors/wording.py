@@ -277,9 +277,9 @@ def _names_somebody(draft: Draft) -> bool:
 def _missing_purposes(draft: Draft, facts: Facts) -> Iterable[Missing]:
     if not draft.purposes:
         yield Missing("purposes", "purposes", "It is not said what for: tick at least one purpose.")
-    said = f"{draft.words}\n{draft.withdraw}"
+    # Only the words: "we stop the recording" in how to withdraw tells nobody that there is one.
     for purpose in draft.purposes:
-        if not _SAYS[draft.language][purpose].search(said):
+        if not _SAYS[draft.language][purpose].search(draft.words):
             word = _THE_WORD[draft.language][purpose]
             yield Missing(
                 purpose.value,
