@@ -122,7 +122,7 @@ def _sentence(why: str) -> str:
 
 def _alone(read: reading.Reading, channel: str) -> Verdict | None:
     """The verdict where every word is courtesy or stands in the table with one meaning."""
-    courtesy = {lexicon.codes()["POLITE"], lexicon.codes()["NOW"]}
+    courtesy = {lexicon.codes()[name] for name in ("POLITEW", "OK", "NOW")}
     words = [word for word in read.words if word not in normal.MARKS]
     core = [
         word
