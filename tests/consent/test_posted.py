@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import TrackingNumber
+from callprivacy.calls.services import imports
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
@@ -236,6 +237,19 @@ def test_a_picture_that_was_swapped_is_not_shown(cast: Cast) -> None:
         first.picture_key = second.picture_key
         with pytest.raises(posted.PictureChangedError):
             posted.picture_of(first)
+
+
+def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(cast: Cast) -> None:
+    browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG)))
+    later = timezone.now() + timedelta(days=3)  # noqa: TID251
+    forgotten = uuid.uuid4()
+    with files.Writer(cast.dentist.pk, forgotten, at=NOON) as out:
+        out.write(b"forgotten")
+    imports.sweep(agency_id=cast.acme.pk, at=later)
+    with job_scope(agency_id=cast.acme.pk):
+        row = PostedNotice.objects.get()
+        assert posted.picture_of(row) == PNG
+    assert files.ids(cast.dentist.pk, older_than=later) == [row.picture_key]
 
 
 # --- Pages ---

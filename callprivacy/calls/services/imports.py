@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
+from django.apps import apps
 from django.db import connections, transaction
 from django.db.models import F
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
-from callprivacy.calls.models import CallExport, CallImport, Connection, ImportRefusal
+from callprivacy.calls.models import CallImport, Connection, ImportRefusal
 from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers import generic
 from callprivacy.calls.providers.base import CallFacts, RefusedError, UnparsableError
@@ -37,7 +38,7 @@ from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Client, ClientOwned
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
@@ -45,6 +46,8 @@ from callprivacy.vault.sealing import SealBrokenError
 log = logger(__name__)
 
 JOB: Final = Actor.job("calls.run_import")
+FILE_COLUMNS: Final = ("file_key", "picture_key")
+"""What a column is called that names a sealed file; a file that none names is an upload that ended early."""
 FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"generic": "Other file"}
 
 # Kinds of file whose columns somebody has written down; the others' are guessed and shown to a person.
@@ -655,12 +658,21 @@ def _delete_orphans(agency_id: int, *, at: datetime) -> None:
         found = {client_id: files.ids(client_id, older_than=at - DRAFT_FOR) for client_id in client_ids}
         kept: set[uuid.UUID | None] = set()
         if any(found.values()):
-            for model in (CallImport, CallExport):
-                kept |= set(model.objects.filter(file_key__isnull=False).values_list("file_key", flat=True))
+            for model, column in _columns_of_files():
+                rows = model._default_manager.filter(**{f"{column}__isnull": False})
+                kept |= set(rows.values_list(column, flat=True))
     for client_id, file_ids in found.items():
         for file_id in file_ids:
             if file_id not in kept:
                 files.delete(client_id, file_id)
+
+
+def _columns_of_files() -> Iterator[tuple[type[ClientOwned], str]]:
+    """Every column that names a sealed file of a client, whichever room its table is in."""
+    for model in apps.get_models():
+        if issubclass(model, ClientOwned):
+            names = {field.name for field in model._meta.get_fields()}
+            yield from ((model, name) for name in FILE_COLUMNS if name in names)
 
 
 # --- Without a page -----------------------------------------------------------------------------------------
