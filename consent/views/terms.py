@@ -1,0 +1,150 @@
+"""Signed terms: documents, whom they cover, and the document itself for who may see it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import files
+from consent.enums import Purpose
+from consent.forms.terms import MoreForm, TermsForm
+from consent.models import TermsDocument
+from consent.selectors import standards
+from consent.selectors import terms as selectors
+from consent.services import ledger, posted, terms
+
+_SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
+_CHANGED: Final = "Somebody on it was erased at this moment. Send it again; nothing was written down."
+
+
+def _context(client: Client, **more: Any) -> dict[str, Any]:
+    return {"client": client, "tab": "consent", "part": "terms", **more}
+
+
+def _find(client: Client, document_id: UUID) -> TermsDocument:
+    return get_object_or_404(selectors.documents(client).select_related("client"), pk=document_id)
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def list_terms(request: StaffRequest, client: Client) -> HttpResponse:
+    """Every signed document, the newest first."""
+    rows, older = selectors.page(client, before=request.GET.get("before", ""))
+    return render(request, "consent/terms.html", _context(client, rows=rows, older=older))
+
+
+@csrf_exempt  # until the document goes where it is sealed; `_add` is protected
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def add_terms(request: StaffRequest, client: Client) -> HttpResponse:
+    """Keep a signed document. It is sealed while it arrives, before anything else is looked at."""
+    handler = SealingUpload(client.pk, at=request.at, at_most=terms.DOCUMENT_AT_MOST)
+    request.upload_handlers = [handler]
+    try:
+        return _add(request, client, handler)
+    finally:
+        handler.forget_unclaimed()
+
+
+@csrf_protect
+def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
+    today = standards.today_at(client, request.at)
+    form = TermsForm(
+        request.POST or None,
+        request.FILES or None,
+        country=client.home_country,
+        today=today,
+        initial={"signed_on": today, "is_list": "no"},
+    )
+    if request.method == "POST":
+        if handler.is_too_large:
+            form.add_error("file", "The file is larger than 10 MB. Scan it at a lower resolution.")
+        if form.is_valid():
+            facts = dict(form.cleaned_data)
+            upload: SealedUpload = facts.pop("file")
+            try:
+                with opened(client.pk, upload.stored) as stream:
+                    file = posted.look_at(stream, file_id=upload.stored.file_id, digest=upload.stored.digest)
+                row = terms.add_document(
+                    client=client,
+                    file=file,
+                    size=upload.stored.size,
+                    by=request.actor,
+                    at=request.at,
+                    **facts,
+                )
+            except posted.NoPictureError as error:
+                form.add_error("file", str(error))
+            except ledger.CallerGoneError:
+                form.add_error(None, _CHANGED)
+            else:
+                handler.is_claimed = True
+                messages.success(request, "Kept, and written down for everybody it covers.")
+                return redirect("consent:terms_document", client.slug, row.pk)
+    return render(request, "consent/terms_new.html", _context(client, form=form))
+
+
+@require_safe
+@needs(Permission.MANAGE_CONSENT)
+def show_terms(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
+    """One document, its clause, and for how many people it speaks."""
+    return _page(request, client, _find(client, document_id))
+
+
+def _page(
+    request: StaffRequest, client: Client, row: TermsDocument, form: MoreForm | None = None
+) -> HttpResponse:
+    purposes = selectors.purposes_of(row)
+    form = form or MoreForm(country=client.home_country, initial={"purposes": purposes})
+    context = _context(client, row=row, purposes=[Purpose(one).label for one in purposes], form=form)
+    return render(request, "consent/terms_document.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONSENT)
+def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
+    """More people whom a list covers."""
+    row = _find(client, document_id)
+    form = MoreForm(request.POST, country=client.home_country)
+    if not form.is_valid():
+        return _page(request, client, row, form)
+    try:
+        new = terms.cover_more(document=row, by=request.actor, at=request.at, **form.cleaned_data)
+    except terms.NotOnePersonError:
+        raise Http404 from None
+    except ledger.CallerGoneError:
+        form.add_error(None, _CHANGED)
+        return _page(request, client, row, form)
+    messages.success(request, f"Written down: {new} new entries in the ledger.")
+    return redirect("consent:terms_document", client.slug, row.pk)
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def show_file(request: StaffRequest, client: Client, document_id: UUID) -> HttpResponse:
+    """The document as it was signed."""
+    row = _find(client, document_id)
+    if row.file_key is None or row.media_type not in _SUFFIXES:
+        raise Http404
+    try:
+        with files.open(client.pk, row.file_key) as stream:
+            body = stream.read()
+    except FileNotFoundError:
+        raise Http404 from None
+    answer = HttpResponse(body, content_type=row.media_type)
+    answer["Content-Disposition"] = f'attachment; filename="document.{_SUFFIXES[row.media_type]}"'
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer

@@ -1,0 +1,161 @@
+"""Signed terms: the document sealed with its hash, whom it covers, and how much it is worth where."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+from django.urls import reverse
+
+from callprivacy.tenancy.scope import job_scope
+from consent.enums import Basis, Channel, Purpose, Strength
+from consent.models import ConsentEvent, TermsDocument
+from consent.services import terms
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+ONE = "+14155550101"
+PDF = b"%PDF-1.7\n" + b"signed by Anna " * 20
+CLAUSE = "I agree that my calls may be recorded."
+
+
+def url(name: str, *args: object, client: str = "dentist") -> str:
+    return reverse(f"consent:{name}", args=(client, *args))
+
+
+def send(browser: Browser, body: bytes = PDF, **fields: Any) -> Any:
+    facts = {
+        "name": "New patient form",
+        "signed_on": "2026-10-01",
+        "is_list": "no",
+        "clause": CLAUSE,
+        "stands_apart": "on",
+        "purposes": ["record", "review"],
+        "numbers": "(415) 555-0101",
+        "file": SimpleUploadedFile("form.exe", body, "application/x-msdownload"),
+    }
+    return browser.post(url("add_terms"), {name: value for name, value in (facts | fields).items() if value})
+
+
+def events(cast: Cast) -> list[ConsentEvent]:
+    with job_scope(agency_id=cast.acme.pk):
+        return list(ConsentEvent.objects.for_client(cast.dentist).order_by("purpose", "caller_id"))
+
+
+def the(cast: Cast) -> TermsDocument:
+    with job_scope(agency_id=cast.acme.pk):
+        return TermsDocument.objects.for_client(cast.dentist).get()
+
+
+def test_one_persons_signature_is_that_persons_yes(cast: Cast) -> None:
+    answer = send(browser_of(cast.alice))
+    row = the(cast)
+    assert answer["Location"] == url("terms_document", row.pk)
+    assert bytes(row.file_digest) == sha256(PDF).digest()
+    assert row.media_type == "application/pdf"
+    assert {(event.purpose, event.channel, event.strength, event.basis) for event in events(cast)} == {
+        (purpose, Channel.TERMS, Strength.A, Basis.CONSENT) for purpose in (Purpose.RECORD, Purpose.REVIEW)
+    }
+    # The day ends at midnight in New York.
+    assert events(cast)[0].happened_at == datetime(2026, 10, 2, 3, 59, 59, 999999, tzinfo=UTC)
+
+
+def test_a_list_only_attests_and_can_grow(cast: Cast) -> None:
+    alice = browser_of(cast.alice)
+    send(alice, is_list="yes", numbers="phone,name\n415-555-0101,Anna\n+14155550102\n", stands_apart="")
+    row = the(cast)
+    assert row.people == 2
+    assert {(event.strength, event.basis) for event in events(cast)} == {(Strength.C, Basis.CONTRACT)}
+    more = {"purposes": ["record"], "numbers": "+14155550102\n+14155550103"}
+    alice.post(url("cover_more", row.pk), more)
+    assert the(cast).people == 3
+    alice.post(url("cover_more", row.pk), more)
+    assert the(cast).people == 3
+
+
+def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) -> None:
+    alice = browser_of(cast.alice)
+    send(alice)
+    row = the(cast)
+    stored = list((settings.MEDIA_ROOT / "sealed" / str(cast.dentist.pk)).iterdir())
+    assert all(b"Anna" not in file.read_bytes() for file in stored)
+    answer = alice.get(url("terms_file", row.pk))
+    assert answer.content == PDF
+    assert answer["Content-Type"] == "application/pdf"
+    assert "attachment" in answer["Content-Disposition"]
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"body": b"MZ\x90\x00 a program"}, "no PNG, JPEG, WebP or PDF"),
+        ({"body": b"<html><script>alert(1)</script>"}, "no PNG, JPEG, WebP or PDF"),
+        ({"body": b""}, "The file is empty"),
+        ({"file": None}, "Add the signed document"),
+        ({"numbers": "call me maybe 1"}, "No telephone number in line 1"),
+        ({"numbers": "+14155550101\n+14155550102"}, "One person signed"),
+        ({"signed_on": "2999-01-01"}, "has not come yet"),
+        ({"purposes": None}, "Tick at least one"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_words(cast: Cast, fields: dict[str, Any], words: str) -> None:
+    body = fields.pop("body", PDF)
+    answer = send(browser_of(cast.alice), body, **fields)
+    assert words in answer.text
+    with job_scope(agency_id=cast.acme.pk):
+        assert not TermsDocument.objects.exists()
+    assert events(cast) == []
+
+
+def test_what_was_refused_leaves_no_file(cast: Cast, settings: Any) -> None:
+    folder = settings.MEDIA_ROOT / "sealed" / str(cast.dentist.pk)
+    before = set(folder.glob("*"))
+    send(browser_of(cast.alice), b"MZ a program")
+    assert set(folder.glob("*")) == before
+
+
+def test_too_large_a_file_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terms, "DOCUMENT_AT_MOST", 100)
+    assert "larger than 10 MB" in send(browser_of(cast.alice)).text
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+def test_nobody_else_comes_in(cast: Cast, person: str, status: int) -> None:
+    send(browser_of(cast.alice))
+    browser, row = browser_of(getattr(cast, person)), the(cast)
+    for name in ("terms", "add_terms"):
+        assert browser.get(url(name)).status_code == status
+    for name in ("terms_document", "terms_file"):
+        assert browser.get(url(name, row.pk)).status_code == status
+    assert send(browser).status_code == status
+
+
+def test_another_clients_document_is_nobodys(cast: Cast) -> None:
+    alice = browser_of(cast.alice)
+    send(alice)
+    for name in ("terms_document", "terms_file"):
+        assert alice.get(url(name, the(cast).pk, client="plumber")).status_code == 404
+
+
+def test_an_empty_list_says_what_will_be_here(cast: Cast) -> None:
+    assert "No signed document yet" in browser_of(cast.alice).get(url("terms")).text
+
+
+def test_numbers_of_a_list_are_each_read_once() -> None:
+    read = terms.read_numbers(["Phone", "", "(415) 555-0101; Anna", "+1 415 555 0101", "x1"], country="US")
+    assert read.numbers == (ONE,)
+    assert [refusal.line for refusal in read.refused] == [5]
+
+
+def test_a_signature_of_today_counts_from_now() -> None:
+    from callprivacy.tenancy.models import Client
+
+    at = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+    assert terms._counts_from(Client(time_zone="America/New_York"), date(2026, 11, 24), at) == at
