@@ -264,7 +264,8 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
         )
         if slug == demo.LIVE_POLICY:
             due = targets.CALLS.count(client, tenancy.cutoff_of(client, at))
-            policies.go_live(client=client, shown=due, signed_by=signed_by, at=at)
+            shown = policies.Shown(due, allowed=0, withheld=0, leaving=0)
+            policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
 
 
 class NotADemoError(ValueError):
