@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +13,12 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, CallRef, Recording
-from callprivacy.lib.scope import Actor
+from callprivacy.calls.models import Call, Recording
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
-from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
-from callprivacy.vault import selectors as vault_selectors
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
 from consent.models import (
     AnsweringSite,
     CallerPlace,
@@ -33,84 +31,24 @@ from consent.models import (
 )
 from consent.selectors import cases
 from consent.selectors import decisions as selectors
-from consent.services import decisions, ledger
-from consent.services.ledger import Said
+from consent.services import decisions
 from tests import make
 from tests.cast import Cast
+from tests.consent.deciding import (
+    CALIFORNIA,
+    NEW_YORK,
+    START,
+    choose,
+    decision,
+    digest,
+    recorded,
+    recording,
+    say,
+    work,
+)
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
-
-CALIFORNIA = "+14155550101"
-NEW_YORK = "+12125550102"
-START = NOON - timedelta(days=1)
-BY = Actor.client("tests")
-
-
-def work(client: Client, *, at: datetime = NOON, for_: timedelta = timedelta(minutes=5)) -> bool:
-    """One run of the job at `at`."""
-    return decisions.work(agency_id=client.agency_id, until=at + for_, clock=lambda: at)
-
-
-def recorded(
-    client: Client, number: str | None = CALIFORNIA, *, at: datetime = START, sid: str = "", **fields: Any
-) -> Call:
-    """A recorded call; with `sid`, known by that reference."""
-    call = make.call(client, number, at=at, **fields)
-    make.recording(call, f"https://app.callrail.com/recordings/{call.pk}")
-    if sid:
-        with job_scope(agency_id=client.agency_id):
-            CallRef.objects.create(
-                agency_id=client.agency_id, client=client, provider="twilio", kind="sid", digest=digest(client, sid),
-                call=call,
-            )  # fmt: skip
-    return call
-
-
-def digest(client: Client, sid: str) -> bytes:
-    return vault_selectors.client_keys(client.pk).tokens.digest("twilio", "sid", sid)
-
-
-def say(
-    client: Client,
-    kind: EventKind,
-    caller_id: uuid.UUID | None,
-    *,
-    happened_at: datetime = START - timedelta(days=1),
-    recorded_at: datetime = NOON,
-    **fields: Any,
-) -> None:
-    facts: dict[str, Any] = {
-        "purpose": Purpose.RECORD,
-        "channel": Channel.WEB,
-        "strength": Strength.A,
-        "source": f"{kind} {happened_at} {fields}",
-        "caller_id": caller_id,
-    }
-    said = Said(kind=kind, happened_at=happened_at, **(facts | fields))
-    with client_scope(agency_id=client.agency_id, client_id=client.pk):
-        ledger.record_events(client=client, said=[said], by=BY, at=recorded_at)
-
-
-def choose(
-    client: Client, standard: Standard, *, at: datetime = START - timedelta(days=30)
-) -> ClientStandard:
-    with job_scope(agency_id=client.agency_id):
-        ClientStandard.objects.for_client(client).filter(ended_at=None).update(ended_at=at)
-        return ClientStandard.objects.create(
-            agency_id=client.agency_id, client=client, standard=standard, chosen_at=at,
-            expires_on=at.date() + timedelta(days=365),
-        )  # fmt: skip
-
-
-def decision(call: Call, purpose: Purpose = Purpose.RECORD) -> Decision:
-    with job_scope(agency_id=call.agency_id):
-        return Decision.objects.get(call_id=call.pk, purpose=purpose)
-
-
-def recording(call: Call) -> Recording:
-    with job_scope(agency_id=call.agency_id):
-        return Recording.objects.get(call_id=call.pk)
 
 
 @pytest.fixture
@@ -342,6 +280,7 @@ def test_the_best_evidence_of_a_caller_counts_and_the_rest_is_kept(plumber: Clie
         ("site", "US-NY", "office", True),
     ]
     assert decision(call).allowed
+    assert call.caller_id is not None
     with job_scope(agency_id=plumber.agency_id):
         CallerPlace.objects.create(
             agency_id=plumber.agency_id, client=plumber, caller_id=call.caller_id, country="US", region="CA",
