@@ -225,6 +225,8 @@ def _region(where: str, meanings: str, span: tuple[int, int]) -> tuple[int, int]
     if where == "before":
         return start, span[0] + 1
     start = max((meanings.rfind(mark, 0, span[0]) for mark in _clause_marks()), default=-1) + 1
+    if where == "clause before":
+        return start, span[0] + 1
     ends = [place for mark in _clause_marks() if (place := meanings.find(mark, span[1])) >= 0]
     return start, min(ends, default=len(meanings))
 
