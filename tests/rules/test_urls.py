@@ -41,10 +41,14 @@ PARTS: dict[str, Callable[[Things], object]] = {
     name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
     for name in (
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
-        "item_id", "notification_id", "event_id", "token", "key", "provider", "deed",
+        "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
+        "reply_id",
     )
 }  # fmt: skip
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
+    ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
+        things.twilio_id
+    ),
     ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
     ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
 } | {
@@ -58,12 +62,23 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
         "people/<int:pk>/clients/<slug:slug>/",
     )
 }
+# Doors that a vendor signs for: what they answer a form that is not theirs.
+SIGNED: dict[str, int] = {
+    "hooks/<str:provider>/<str:key>/": 415,
+    "twilio/<str:key>/voice/": 415,
+    "twilio/<str:key>/voice/step/": 415,
+    "twilio/<str:key>/voice/status/": 415,
+    "twilio/<str:key>/voice/recording/": 415,
+    "twilio/<str:key>/sms/": 415,
+    "twilio/<str:key>/sms/status/": 415,
+    "demo/vendor/2010-04-01/Accounts/<str:account>/<path:rest>": 404,
+}
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
 PUBLIC: dict[str, set[int]] = {
     "health": {200, 405},
     "mail/": {200, 405},
     "demo/removed/": {200, 405},
-    "hooks/<str:provider>/<str:key>/": {405, 415},
+    **{route: {405, status} for route, status in SIGNED.items()},
     "invitation/<str:token>/": {200},
     "accounts/login/": {200},
     "accounts/logout/": {302},
@@ -82,6 +97,9 @@ WRITTEN_OUT: dict[str, list[str]] = {
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": ["/accounts/confirm-email/x:y/"],
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": [
         "/accounts/password/reset/key/1-abc/"
+    ],
+    "demo/vendor/2010-04-01/Accounts/<str:account>/<path:rest>": [
+        "/demo/vendor/2010-04-01/Accounts/AC1/Messages.json"
     ],
     "operator/^(?P<app_label>tenancy|accounts)/$": ["/operator/tenancy/", "/operator/accounts/"],
     "operator/(?P<url>.*)$": ["/operator/nowhere"],
@@ -110,6 +128,9 @@ FOR_EVERY_MEMBER = {
 # Nobody gets in here with things as they are, and why.
 SHUT = {
     "demo/remove/": "the agency is no demo",
+    "demo/phone/": "the agency is no demo",
+    "demo/phone/sign/": "the agency is no demo",
+    "demo/phone/heard/": "the agency is no demo",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
 }
@@ -360,8 +381,8 @@ def test_no_form_works_without_its_token(world: World, address: Address) -> None
     browser.cookies = world.browsers["alice"].cookies
     for path in address.paths(world.dentist):
         answer = ask(browser, "post", path)
-        if address.route == "hooks/<str:provider>/<str:key>/":
-            assert answer.status == 415
+        if address.route in SIGNED:
+            assert answer.status == SIGNED[address.route]
         else:
             assert answer.status == 403, path
 

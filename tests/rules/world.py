@@ -21,15 +21,18 @@ from callprivacy.accounts.services import invitations
 from callprivacy.audit import services as audit
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import JobState
-from callprivacy.calls.models import CallExport, CallImport, ImportRefusal, Inbox, Reveal
+from callprivacy.calls.models import CallExport, CallImport, ImportRefusal, Inbox, Reveal, TrackingNumber
 from callprivacy.calls.services import connections as ways
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
+from consent.enums import Channel, ReplyState
+from consent.models import Notice, NoticeVersion, PhoneMenu, Reply
 from retention.enums import RunCause
 from retention.models import Errand, Run
 from retention.services import runs
@@ -61,6 +64,9 @@ class Things:
     key: str
     caller_id: uuid.UUID
     recording_id: uuid.UUID
+    twilio_id: uuid.UUID
+    menu_id: uuid.UUID
+    reply_id: uuid.UUID
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -72,7 +78,8 @@ NOTHING = Things(
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
-    recording_id=uuid.UUID(int=11),
+    recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
+    reply_id=uuid.UUID(int=23),
     mark="no-such-mark",
 )  # fmt: skip
 
@@ -177,6 +184,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         work.open_item(
             kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk, key=mark, at=now, count=1
         )
+        menu, reply = _spoken(client, tracking, old.caller_id, mark, now)
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
             role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
@@ -199,8 +207,39 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             key=connection.key,
             caller_id=old.caller_id,
             recording_id=recording.pk,
+            twilio_id=menu.connection_id,
+            menu_id=menu.pk,
+            reply_id=reply.pk,
             mark=mark,
         )
+
+
+def _spoken(
+    client: Client, number: TrackingNumber, caller_id: uuid.UUID, mark: str, now: datetime
+) -> tuple[PhoneMenu, Reply]:
+    """A telephone menu that is off, with its draft, and a message that waits."""
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    twilio = ways.create_connection(
+        client=client, provider="twilio", name=f"Twilio {mark}", secret=SECRET, by=make.JOB, at=now
+    )
+    notice = Notice.objects.create(
+        **ours, name=f"Spoken {mark}", purposes=["record"], channel=Channel.MENU, created_at=now
+    )
+    NoticeVersion.objects.create(
+        **ours, notice=notice, number=1, words=f"We record, says {mark}.", withdraw="Press 9.", created_at=now
+    )
+    menu = PhoneMenu.objects.create(
+        **ours, tracking_number=number, connection=twilio, notice=notice, forward_to="+14045550100",
+        created_at=now,
+    )  # fmt: skip
+    reply = Reply(
+        **ours, caller_id=caller_id, channel=Channel.SMS, message_digest=b"m" * 32, label="review",
+        why=f"Because {mark}", state=ReplyState.WAITING, received_at=now, purge_at=now + timedelta(days=30),
+    )  # fmt: skip
+    key = vault_selectors.evidence_keys(client.pk, [caller_id])[caller_id]
+    reply.text = key.seal(f"stop {mark}".encode(), Place(client.pk, "consent_reply", "text", reply.pk))
+    reply.save(force_insert=True)
+    return menu, reply
 
 
 @contextmanager
