@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.tenancy.models import Client
 from consent import menu as machine
 from consent.channels import twilio
-from consent.enums import Channel, Language, Purpose
+from consent.enums import Channel, EventKind, Language, Purpose, Scope
 from consent.models import Notice, NoticeVersion, PhoneMenu
 from consent.selectors import notices
 
@@ -103,3 +103,148 @@ def numbers_without_menu(client: Client) -> list[TrackingNumber]:
     """The tracking numbers that no menu answers yet."""
     taken = PhoneMenu.objects.for_client(client).values("tracking_number_id")
     return list(TrackingNumber.objects.for_client(client).exclude(pk__in=taken).order_by("number"))
+
+
+# --- The page that shows a menu to people ---
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that happened in a preview, what was said and done then, and what would be written down."""
+
+    title: str
+    said: Sequence[tuple[str, str]]
+    written: Sequence[str]
+    done: str
+    is_recording: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """
+    A call through a menu in thought.
+
+    :ivar keys: what has happened so far, one sign each, for the next press to be added to.
+    :ivar is_over: nothing more can happen. :ivar is_asked: a key is waited for. :ivar is_connected: a line rings.
+    :ivar is_draft: the words are not published yet.
+    """
+
+    keys: str
+    heard: Sequence[Heard]
+    is_recording: bool
+    is_over: bool
+    is_asked: bool
+    is_connected: bool
+    is_draft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Everything that can happen in a menu: how many ways, how many of them record, and what would be wrong."""
+
+    ways: int
+    recorded: int
+    faults: Sequence[str]
+
+
+_HAPPENED: Final = {
+    machine.CALL: "The phone rings",
+    machine.SILENCE: "Nothing is pressed",
+    machine.HANG_UP: "The caller hangs up",
+    machine.ANSWERED: "The line has answered and hangs up",
+    machine.UNANSWERED: "The line does not answer",
+    machine.WITHDRAWN: "The caller takes it back by a text",
+}
+_KINDS: Final = {
+    EventKind.NOTICED: "Heard the notice",
+    EventKind.GIVEN: "Agreed",
+    EventKind.REFUSED: "Refused",
+    EventKind.WITHDRAWN: "Withdrawn",
+}
+_SCOPES: Final = {Scope.THIS_CALL: "for this call", Scope.STANDING: "for good"}
+LONGEST_PREVIEW: Final = 40
+
+
+def words_for_preview(menu: PhoneMenu) -> tuple[Words, bool]:
+    """The words in force, or where there are none the newest; and whether any of them is not in force."""
+    found = dict(words_of(menu).versions)
+    is_draft = False
+    wanted = [(Language(menu.language), menu.notice_id)]
+    if menu.other_notice_id is not None:
+        wanted.append((_other(Language(menu.language)), menu.other_notice_id))
+    for language, notice_id in wanted:
+        if language not in found:
+            rows = NoticeVersion.objects.for_client(menu.client).filter(notice_id=notice_id)
+            newest = rows.select_related("notice").order_by("-number").first()
+            if newest is not None:
+                found[language] = newest
+                is_draft = True
+    return Words(found), is_draft
+
+
+def preview(menu: PhoneMenu, keys: str, *, known: bool, never: bool) -> Preview | None:
+    """A call through a menu in thought; None where there are no words at all."""
+    words, is_draft = words_for_preview(menu)
+    if Language(menu.language) not in words.versions:
+        return None
+    plan = plan_of(menu, words)
+    begun = keys if keys.startswith(machine.CALL) else machine.CALL
+    path = machine.follow(plan, begun[:LONGEST_PREVIEW], known=known, never=never)
+    heard, records = [], False
+    for happened, turn in zip(path.inputs, path.turns, strict=True):
+        records = turn.state.step is machine.Step.RECORDED
+        heard.append(_heard(menu, plan, words, happened, turn))
+    step = path.turns[-1].state.step
+    return Preview(
+        keys=path.inputs,
+        heard=heard,
+        is_recording=records,
+        is_over=step is machine.Step.ENDED,
+        is_asked=step is machine.Step.ASKED,
+        is_connected=step in {machine.Step.RECORDED, machine.Step.UNRECORDED, machine.Step.PERSON},
+        is_draft=is_draft,
+    )
+
+
+def _heard(menu: PhoneMenu, plan: machine.Plan, words: Words, happened: str, turn: machine.Turn) -> Heard:
+    spoken, written, done = words.spoken(), [], []
+    said: list[tuple[str, str]] = []
+    for action in turn.actions:
+        match action:
+            case machine.Ask() | machine.Say():
+                said += [(language.value, text) for language, text in machine.spoken(action, plan, spoken)]
+            case machine.Write(kind, scope):
+                written.append(f"{_KINDS[kind]} {_SCOPES[scope]}")
+            case machine.Record():
+                done.append("The recording starts.")
+            case machine.StopRecording():
+                done.append("The recording is stopped and deleted.")
+            case machine.Dial(line):
+                person = line is machine.Line.PERSON and menu.person_line
+                done.append(f"Connected to {'the person' if person else 'the main line'}.")
+            case machine.HangUp():
+                done.append("The call ends.")
+    return Heard(
+        title=_HAPPENED.get(happened, f"Key {happened}"),
+        said=said,
+        written=written,
+        done=" ".join(done),
+        is_recording=turn.state.step is machine.Step.RECORDED,
+    )
+
+
+def tried(menu: PhoneMenu) -> Tried:
+    """Walk through everything that can happen in a menu, with and without a caller id."""
+    words, _ = words_for_preview(menu)
+    plan = plan_of(menu, words)
+    paths = [
+        path
+        for known in (True, False)
+        for never in (True, False)
+        for path in machine.walk(plan, depth=12, known=known, never=never)
+    ]
+    return Tried(
+        ways=len(paths),
+        recorded=sum(machine.Record() in path.turns[-1].actions for path in paths),
+        faults=machine.faults(plan),
+    )

@@ -89,7 +89,7 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
 
 
 def _context(client: Client, **more: Any) -> dict[str, Any]:
-    return {"client": client, "tab": "consent", **more}
+    return {"client": client, "tab": "consent", "part": "replies", **more}
 
 
 @require_safe
