@@ -65,9 +65,9 @@ def events_of(client: Client) -> list[ConsentEvent]:
 
 
 def evidence_of(client: Client) -> dict[str, Any]:
-    """Purpose and channel -> what was sealed."""
+    """Purpose and channel -> what was sealed, of several the newest."""
     with job_scope(agency_id=client.agency_id):
-        events = list(ConsentEvent.objects.for_client(client))
+        events = list(ConsentEvent.objects.for_client(client).order_by("recorded_at"))
         opened = ledger.evidence_of(client=client, events=events, at=NOON)
         return {f"{event.purpose} {event.channel}": opened[event.pk] for event in events}
 

@@ -105,7 +105,7 @@ def test_a_code_is_good_for_ten_minutes(cast: Cast) -> None:
     challenge, code = send(cast.dentist)
     with pytest.raises(WrongCodeError):
         check(cast.dentist, challenge, code, at=NOON + codes.GOOD_FOR)
-    assert check(cast.dentist, challenge, code, at=NOON + codes.GOOD_FOR - timedelta(seconds=1))
+    assert check(cast.dentist, challenge, code, at=NOON + codes.GOOD_FOR - timedelta(seconds=1)).number == ONE
 
 
 def test_only_the_newest_code_counts(cast: Cast) -> None:
@@ -127,8 +127,7 @@ def test_a_number_gets_three_an_hour_and_six_a_day(cast: Cast) -> None:
 
 
 def test_beyond_its_limit_a_number_is_answered_as_ever_and_its_last_code_still_counts(cast: Cast) -> None:
-    for n in range(3):
-        _, code = send(cast.dentist, at=NOON + timedelta(seconds=n))
+    code = [send(cast.dentist, at=NOON + timedelta(seconds=n))[1] for n in range(3)][-1]
     challenge, nothing = send(cast.dentist, at=NOON + timedelta(seconds=9))
     assert nothing == ""
     assert check(cast.dentist, challenge, code, at=NOON + timedelta(seconds=10)).number == ONE
@@ -301,7 +300,7 @@ def test_a_proven_phone_makes_the_answer_certain(cast: Cast, page: WebPage) -> N
     assert (unproven.strength, proven.strength) == (Strength.C, Strength.A)
     assert unproven.version_id == proven.version_id
     with job_scope(agency_id=cast.acme.pk):
-        assert ConsentState.objects.get(caller_id=proven.caller_id).strength == Strength.A
+        assert ConsentState.objects.for_client(cast.dentist).get().strength == Strength.A
         (used,) = PhoneCode.objects.filter(used_at__isnull=False)
     evidence = evidence_of(cast.dentist)["record web"]
     assert evidence["proves"] == str(unproven.pk)
@@ -316,7 +315,7 @@ def test_a_proven_yes_undoes_a_no_but_for_sharing_which_is_asked_twice(cast: Cas
     browser = Browser()
     _give(page, browser, "record", "share", deed="withdraw")
     where = _give(page, browser, "record", "share")
-    (caller_id,) = {event.caller_id for event in events_of(cast.dentist)}
+    (caller_id,) = {event.caller_id for event in events_of(cast.dentist) if event.caller_id}
     assert states_of(cast.dentist, caller_id) == dict.fromkeys(["record", "share"], State.WITHDRAWN)
     answer = _prove(where, browser)
     assert states_of(cast.dentist, caller_id) == {"record": State.GIVEN, "share": State.WITHDRAWN}

@@ -99,7 +99,7 @@ def test_a_link_holds_no_number_and_no_id_in_the_clear(cast: Cast, page: WebPage
 def test_a_link_opens_until_its_end(cast: Cast, page: WebPage) -> None:
     path = link_of(cast, caller_of(cast), at=NOON, days=30)
     args: dict[str, Any] = {"link": bare(path), "language": Language.ENGLISH, "visit": VISIT}
-    assert preferences.show_centre(**args, at=NOON + timedelta(days=30, seconds=-1))
+    assert preferences.show_centre(**args, at=NOON + timedelta(days=30, seconds=-1)).switches
     with pytest.raises(ExpiredLinkError) as caught:
         preferences.show_centre(**args, at=NOON + timedelta(days=30))
     assert caught.value.key == page.key
@@ -318,7 +318,7 @@ def ask_for_news(path: str, *, address: str = ADDRESS, **said: str) -> Any:
 def run(monkeypatch: pytest.MonkeyPatch, *, later: timedelta = timedelta(minutes=1)) -> list[Any]:
     """Let the job run, a while later; returns the mails of this run."""
     at = make.now() + later
-    monkeypatch.setattr(tasks.timezone, "now", lambda: at)
+    monkeypatch.setattr("consent.tasks.web.timezone.now", lambda: at)
     before = len(mail.outbox)
     tasks.send_updates()
     monkeypatch.undo()
@@ -442,12 +442,12 @@ def test_a_server_that_refuses_is_asked_again_and_given_up_at_last(
 ) -> None:
     path = link_of(cast, caller_of(cast))
     ask_for_news(path)
-    real = tasks.EmailMessage.send
+    real = mail.EmailMessage.send
 
     def refuse(self: Any, *_: Any, **__: Any) -> int:
         raise OSError("jane@example.com unknown")
 
-    tasks.EmailMessage.send = refuse  # type: ignore[method-assign]
+    mail.EmailMessage.send = refuse  # type: ignore[method-assign]
     try:
         run(monkeypatch, later=timedelta(minutes=1))
         assert subscriptions(cast.dentist)[0].attempts == 1
@@ -457,7 +457,7 @@ def test_a_server_that_refuses_is_asked_again_and_given_up_at_last(
             run(monkeypatch, later=timedelta(hours=hours))
         assert subscriptions(cast.dentist)[0].attempts == preferences.MAIL_TRIES
     finally:
-        tasks.EmailMessage.send = real  # type: ignore[method-assign]
+        mail.EmailMessage.send = real  # type: ignore[method-assign]
     assert run(monkeypatch, later=timedelta(hours=12)) == []
     tasks.purge_public()
     assert subscriptions(cast.dentist) == []
