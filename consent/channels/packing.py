@@ -1,0 +1,64 @@
+"""
+A pack of files in one zip of which every byte is vouched for: a signed manifest names each file and its digest, and the
+zip around them has one form only. docs/evidence.md is the specification; `tools/verify_evidence.py` checks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+VERSION: Final = 1
+NAME: Final = "callprivacy evidence"
+CONTEXT: Final = b"callprivacy evidence 1\n"
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """The one form in JSON of facts without floats: keys sorted, no spaces, UTF-8 (RFC 8785 for such values)."""
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def pack(
+    files: Mapping[str, bytes],
+    *,
+    pack_id: str,
+    made_at: str,
+    key_id: str,
+    sign: Callable[[bytes], bytes],
+) -> bytes:
+    """Return the zip of these files, in their order, with its manifest and the manifest's signature."""
+    manifest = canonical(
+        {
+            "pack": NAME,
+            "v": VERSION,
+            "id": pack_id,
+            "made_at": made_at,
+            "key": key_id,
+            "files": [
+                {"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for name, data in files.items()
+            ],
+        }
+    )
+    signature = sign(CONTEXT + manifest).hex().encode()
+    return zipped({**files, MANIFEST: manifest, SIGNATURE: signature})
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip without compression, dates or comments: the same files give the same bytes everywhere."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+            entry.create_system = 3
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, data)
+    return out.getvalue()

@@ -1,0 +1,517 @@
+"""
+The people whom a client's ledger knows: how far consent reaches, one person's page, and all that is known of one.
+
+Nothing here opens a number or evidence. A list is a page by key, and counts walk an index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+
+from callprivacy.calls.models import Call, Caller, caller_label
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from callprivacy.vault.models import Tombstone
+from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, State, WaitingState
+from consent.models import (
+    ConsentEvent,
+    ConsentState,
+    Decision,
+    Invitation,
+    NoticeVersion,
+    Reply,
+    TermsDocument,
+    VendorTask,
+    Withdrawal,
+)
+from consent.selectors.vendors import vendor_of
+
+PAGE: Final = 50
+EVENTS_A_PAGE: Final = 50
+CALLS_SHOWN: Final = 10
+WITHDRAWALS_SHOWN: Final = 20
+# A pack of evidence holds no more of either; it says so where there is more.
+EVENTS_AT_MOST: Final = 5_000
+DECISIONS_AT_MOST: Final = 5_000
+
+GROUPS: Final[dict[str, tuple[str, tuple[State, ...]]]] = {
+    "given": ("Given", (State.GIVEN,)),
+    "noticed": ("Told, not asked", (State.NOTICED,)),
+    "withdrawn": ("Said no", (State.WITHDRAWN, State.REFUSED)),
+    "expired": ("Expired", (State.EXPIRED, State.INVALIDATED)),
+    "nothing": ("Nothing said", (State.NONE,)),
+}
+_GROUP_OF: Final = {state: name for name, (_, states) in GROUPS.items() for state in states}
+
+_CALLERS = """
+    SELECT wanted.id, (SELECT count(*) FROM calls_caller k WHERE k.client_id = wanted.id)
+    FROM unnest(%s::bigint[]) AS wanted(id)
+"""
+
+
+# --- How far consent reaches ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a bar."""
+
+    name: str
+    title: str
+    count: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How the callers of one client stand with one purpose; the parts make up all callers that are kept."""
+
+    client: Client
+    purpose: Purpose
+    total: int
+    parts: tuple[Part, ...]
+
+    def count(self, name: str) -> int:
+        """How many are in one part."""
+        return next(part.count for part in self.parts if part.name == name)
+
+
+def coverage(clients: Sequence[Client], *, purposes: Collection[Purpose]) -> list[Coverage]:
+    """
+    Each client's callers by where they stand with each purpose, in the clients' order; two queries.
+
+    A person whose calls are erased is counted while the evidence is kept.
+    """
+    ids = [client.pk for client in clients]
+    counted: dict[tuple[int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = ConsentState.objects.filter(client_id__in=ids, purpose__in=list(purposes))
+    for client_id, purpose, state, count in (
+        rows.order_by().values_list("client_id", "purpose", "state").annotate(count=Count("pk"))
+    ):
+        counted[client_id, purpose][_GROUP_OF[State(state)]] += count
+    callers = _count_callers(ids)
+    return [
+        _coverage(client, purpose, counted[client.pk, purpose], callers.get(client.pk, 0))
+        for client in clients
+        for purpose in Purpose
+        if purpose in purposes
+    ]
+
+
+def _count_callers(client_ids: Sequence[int]) -> dict[int, int]:
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLERS, [list(client_ids)])
+        return dict(cursor.fetchall())
+
+
+def _coverage(client: Client, purpose: Purpose, counted: dict[str, int], callers: int) -> Coverage:
+    said = sum(counted.values())
+    total = max(callers, said)
+    numbers = {**{name: counted.get(name, 0) for name in GROUPS}, "nothing": total - said}
+    parts = tuple(
+        Part(name, title, numbers[name], round(100 * numbers[name] / total) if total else 0)
+        for name, (title, _) in GROUPS.items()
+    )
+    return Coverage(client, purpose, total, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of consent waits at the clients, and the client where the most of it does."""
+
+    replies: int
+    reply_client: Client | None
+    withdrawals: int
+    tasks_late: int
+
+
+def waiting(clients: Sequence[Client], *, at: datetime) -> Waiting:
+    """Messages that wait for a person, withdrawals on their way, and vendors past their date; three queries."""
+    by_id = {client.pk: client for client in clients}
+    replies = Reply.objects.filter(client_id__in=list(by_id), state=ReplyState.WAITING).order_by()
+    by_client = list(replies.values_list("client_id").annotate(count=Count("pk")).order_by("-count"))
+    tasks = VendorTask.objects.filter(
+        client_id__in=list(by_id),
+        state__in=(WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED),
+        target_at__lt=at,
+    )
+    return Waiting(
+        replies=sum(count for _, count in by_client),
+        reply_client=by_id[by_client[0][0]] if by_client else None,
+        withdrawals=Withdrawal.objects.open().filter(client_id__in=list(by_id)).count(),
+        tasks_late=tasks.count(),
+    )
+
+
+# --- Callers by where they stand ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRow:
+    """A caller as a list shows it: the stable name and where the person stands with the purpose asked for."""
+
+    caller_id: uuid.UUID
+    name: str
+    state: State
+    since: datetime | None
+    strength: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerPage:
+    """A page of callers, and the cursor of the next one."""
+
+    rows: list[CallerRow]
+    older: str | None
+
+
+def callers_page(
+    client: Client, *, purpose: Purpose, group: str, before: str = "", size: int = PAGE
+) -> CallerPage:
+    """
+    A client's callers who stand so with a purpose; one query.
+
+    :param group: a name of `GROUPS`; those who said nothing are walked by caller, the others by what is known.
+    :param before: the cursor of a page; one that cannot be read begins anew.
+    """
+    if group == "nothing":
+        return _silent_page(client, purpose, before, size)
+    rows = ConsentState.objects.for_client(client).filter(purpose=purpose, state__in=GROUPS[group][1])
+    if before.isascii() and before.isdecimal() and len(before) < 19:
+        rows = rows.filter(pk__lt=int(before))
+    found = list(rows.order_by("-pk")[: size + 1])
+    return CallerPage(
+        [
+            CallerRow(row.caller_id, _name(row.caller_id), State(row.state), row.since, row.strength)
+            for row in found[:size]
+        ],
+        str(found[size - 1].pk) if len(found) > size else None,
+    )
+
+
+def _silent_page(client: Client, purpose: Purpose, before: str, size: int) -> CallerPage:
+    said = ConsentState.objects.for_client(client).filter(caller_id=OuterRef("pk"), purpose=purpose)
+    rows = Caller.objects.for_client(client).filter(~Exists(said))
+    with contextlib.suppress(ValueError):
+        rows = rows.filter(pk__lt=uuid.UUID(hex=before))
+    found = list(rows.order_by("-pk").values_list("pk", flat=True)[: size + 1])
+    return CallerPage(
+        [CallerRow(pk, _name(pk), State.NONE, None, "") for pk in found[:size]],
+        found[size - 1].hex if len(found) > size else None,
+    )
+
+
+def _name(caller_id: uuid.UUID) -> str:
+    return f"Caller {caller_label(caller_id)}"
+
+
+# --- One caller ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """That a person was erased, when, and until when the evidence stays; dates are None where no tombstone says so."""
+
+    on: date | None
+    kept_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom the ledger or the list of calls knows; `caller` is None once the person is erased."""
+
+    client: Client
+    caller_id: uuid.UUID
+    caller: Caller | None
+    erased: Erased | None
+
+    @property
+    def name(self) -> str:
+        """The stable name, also of who is erased."""
+        return _name(self.caller_id)
+
+
+def find_person(client: Client, caller_id: uuid.UUID) -> Person | None:
+    """One person of a client, erased ones with evidence too; None for nobody."""
+    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
+    if caller is not None:
+        caller.client = client
+        if vault.content_keys({client.pk: [caller_id]}):
+            return Person(client, caller_id, caller, None)
+    elif not ConsentEvent.objects.for_client(client).filter(caller_id=caller_id).exists():
+        return None
+    return Person(client, caller_id, None, erased_of(client, [caller_id])[caller_id])
+
+
+def erased_of(client: Client, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Erased]:
+    """Caller id -> when that person was erased and until when it is remembered; one query."""
+    rows = Tombstone.objects.filter(client_id=client.pk, erased_caller_id__in=list(caller_ids))
+    known = {row.erased_caller_id: Erased(row.created_at.date(), row.ends_on) for row in rows}
+    return {caller_id: known.get(caller_id, Erased(None, None)) for caller_id in caller_ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a person stands with one purpose. `by_number`: the number said no, before this caller was known."""
+
+    purpose: Purpose
+    state: State
+    since: datetime | None
+    strength: str
+    by_number: bool = False
+
+    @property
+    def title(self) -> str:
+        """The state in words."""
+        return "Said no" if self.by_number else self.state.label
+
+    @property
+    def tone(self) -> str:
+        """How a label looks."""
+        if self.state in {State.WITHDRAWN, State.REFUSED}:
+            return "bad"
+        return {State.GIVEN: "good", State.NOTICED: "info", State.EXPIRED: "warn"}.get(self.state, "neutral")
+
+
+def standings(client: Client, caller_id: uuid.UUID, *, on: date) -> list[Standing]:
+    """Where a person stands with every purpose, by the ledger and by the list of numbers that said no; two queries."""
+    rows = {row.purpose: row for row in ConsentState.objects.for_client(client).filter(caller_id=caller_id)}
+    refused = vault.suppressed_callers(client.pk, [caller_id], on=on).get(caller_id, {})
+    found = []
+    for purpose in Purpose:
+        row, since = rows.get(purpose), refused.get(purpose)
+        said_no = row is not None and row.state in {State.WITHDRAWN, State.REFUSED}
+        if since is not None and not said_no and (row is None or row.since <= since):
+            found.append(Standing(purpose, State.WITHDRAWN, since, "", by_number=True))
+        elif row is None:
+            found.append(Standing(purpose, State.NONE, None, ""))
+        else:
+            found.append(Standing(purpose, State(row.state), row.since, row.strength))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event as the timeline shows it."""
+
+    event: ConsentEvent
+    who: str
+
+    @property
+    def title(self) -> str:
+        """What happened, in words: "Withdrawn: Record"."""
+        purpose, kind = Purpose(self.event.purpose), EventKind(self.event.kind)
+        return f"{kind.label}: {purpose.label}"
+
+    @property
+    def tone(self) -> str:
+        """How it looks."""
+        kind = EventKind(self.event.kind)
+        if kind in {EventKind.WITHDRAWN, EventKind.REFUSED}:
+            return "bad"
+        if kind in {EventKind.GIVEN, EventKind.RENEWED}:
+            return "good"
+        return "warn" if kind in {EventKind.EXPIRED, EventKind.INVALIDATED} else "info"
+
+    @property
+    def way(self) -> str:
+        """By which way it came."""
+        return str(Channel(self.event.channel).label)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of events, newest first, and the cursor of the next one."""
+
+    lines: list[Line]
+    older: str | None
+
+
+def timeline(client: Client, caller_id: uuid.UUID, *, before: str = "") -> Timeline:
+    """What happened between a person and a client, newest first; one query."""
+    rows = events_of(client, caller_id)
+    cursor = _cursor(before)
+    if cursor is not None:
+        rows = rows.filter(Q(happened_at__lt=cursor[0]) | Q(happened_at=cursor[0], pk__lt=cursor[1]))
+    found = list(rows.order_by("-happened_at", "-pk")[: EVENTS_A_PAGE + 1])
+    last = found[EVENTS_A_PAGE - 1] if len(found) > EVENTS_A_PAGE else None
+    return Timeline(
+        [Line(event, _who(event)) for event in found[:EVENTS_A_PAGE]],
+        f"{last.happened_at.isoformat()}_{last.pk}" if last else None,
+    )
+
+
+def events_of(client: Client, caller_id: uuid.UUID) -> QuerySet[ConsentEvent]:
+    """A person's events, with the words they rest on and who recorded them."""
+    rows = ConsentEvent.objects.for_client(client).filter(caller_id=caller_id)
+    return rows.select_related("version__notice", "user").defer("evidence")
+
+
+def _who(event: ConsentEvent) -> str:
+    return str(event.user) if event.user is not None else event.recorded_by
+
+
+def _cursor(raw: str) -> tuple[datetime, uuid.UUID] | None:
+    instant, _, identity = raw.partition("_")
+    try:
+        found = datetime.fromisoformat(instant), uuid.UUID(identity)
+    except ValueError:
+        return None
+    return found if found[0].tzinfo is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """A call of the person, and whether its recording may be heard."""
+
+    call: Call
+    recording: str
+    allowed: bool | None
+
+
+def calls_of(client: Client, caller_id: uuid.UUID) -> tuple[list[CallLine], bool]:
+    """The newest calls of a person, and whether there are more; two queries."""
+    rows = Call.objects.for_client(client).filter(caller_id=caller_id)
+    found = list(
+        rows.select_related("recording", "tracking_number")
+        .prefetch_related(
+            Prefetch("decisions", Decision.objects.filter(client=client, purpose=Purpose.RECORD))
+        )
+        .order_by("-pk")[: CALLS_SHOWN + 1]
+    )
+    return [_call_line(call) for call in found[:CALLS_SHOWN]], len(found) > CALLS_SHOWN
+
+
+def _call_line(call: Call) -> CallLine:
+    recording = getattr(call, "recording", None)
+    decision = next(iter(call.decisions.all()), None)
+    return CallLine(
+        call,
+        recording.get_state_display() if recording is not None else "",
+        None if decision is None or recording is None else decision.allowed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step at a vendor."""
+
+    task: VendorTask
+    vendor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A withdrawal and what became of it."""
+
+    row: Withdrawal
+    purposes: tuple[str, ...]
+    steps: list[Step] = field(default_factory=list)
+
+
+def withdrawals_of(client: Client, caller_id: uuid.UUID, *, limit: int = WITHDRAWALS_SHOWN) -> list[Carried]:
+    """A person's withdrawals with every step at a vendor, newest first; two queries."""
+    rows = list(
+        Withdrawal.objects.for_client(client)
+        .filter(caller_id=caller_id)
+        .order_by("-stopped_at", "-pk")[:limit]
+    )
+    steps: dict[uuid.UUID, list[Step]] = defaultdict(list)
+    by_event = {event_id: row.pk for row in rows for event_id in row.event_ids}
+    tasks = (
+        VendorTask.objects.for_client(client)
+        .filter(Q(withdrawal_id__in=[row.pk for row in rows]) | Q(caller_id=caller_id))
+        .select_related("connection", "destination", "tracking_number")
+        .defer("reference")
+        .order_by("created_at", "pk")
+    )
+    for task in tasks:
+        of = task.withdrawal_id or (by_event.get(task.event_id) if task.event_id else None)
+        if of is not None:
+            steps[of].append(Step(task, vendor_of(task)))
+    return [
+        Carried(row, tuple(str(Purpose(name).label) for name in row.purposes), steps.get(row.pk, []))
+        for row in rows
+    ]
+
+
+def invitation_of(client: Client, caller_id: uuid.UUID) -> Invitation | None:
+    """The newest question that a person was sent and that is not gone; for who manages consent."""
+    rows = Invitation.objects.for_client(client).filter(caller_id=caller_id)
+    return rows.exclude(state=InvitationState.PURGED).defer("address").order_by("-created_at").first()
+
+
+# --- Everything, for a pack of evidence -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """
+    All that is known of a person's consent.
+
+    :ivar recorded_with: trail event -> the events that it vouches for, by id; others' among them.
+    """
+
+    events: list[ConsentEvent]
+    more_events: bool
+    states: list[ConsentState]
+    versions: list[NoticeVersion]
+    documents: list[TermsDocument]
+    decisions: list[Decision]
+    more_decisions: bool
+    withdrawals: list[Carried]
+    recorded_with: dict[int, list[ConsentEvent]]
+
+
+def dossier(client: Client, caller_id: uuid.UUID) -> Dossier:
+    """Read it all; nine queries at most."""
+    rows = ConsentEvent.objects.for_client(client).filter(caller_id=caller_id)
+    events = list(rows.order_by("-happened_at", "-pk")[: EVENTS_AT_MOST + 1])
+    more_events = len(events) > EVENTS_AT_MOST
+    events = events[:EVENTS_AT_MOST][::-1]
+    versions = NoticeVersion.objects.for_client(client).filter(
+        pk__in={event.version_id for event in events if event.version_id}
+    )
+    documents = TermsDocument.objects.for_client(client).filter(
+        pk__in={event.document_id for event in events if event.document_id}
+    )
+    decisions = list(
+        Decision.objects.for_client(client)
+        .filter(event_id__in=[event.pk for event in events])
+        .order_by("-call_id", "purpose")[: DECISIONS_AT_MOST + 1]
+    )
+    return Dossier(
+        events=events,
+        more_events=more_events,
+        states=list(ConsentState.objects.for_client(client).filter(caller_id=caller_id).order_by("purpose")),
+        versions=list(versions.select_related("notice").order_by("notice__name", "number")),
+        documents=list(documents.order_by("name")),
+        decisions=decisions[:DECISIONS_AT_MOST],
+        more_decisions=len(decisions) > DECISIONS_AT_MOST,
+        withdrawals=withdrawals_of(client, caller_id, limit=1_000),
+        recorded_with=_recorded_with(client, events),
+    )
+
+
+def _recorded_with(client: Client, events: Sequence[ConsentEvent]) -> dict[int, list[ConsentEvent]]:
+    """What each event of the trail vouches for: all that was recorded in one go, by the index on that instant."""
+    trail_ids = {event.audit_event_id for event in events if event.audit_event_id is not None}
+    rows = ConsentEvent.objects.for_client(client).filter(
+        recorded_at__in={event.recorded_at for event in events}, audit_event_id__in=trail_ids
+    )
+    found: dict[int, list[ConsentEvent]] = defaultdict(list)
+    for event in rows.defer("evidence"):
+        if event.audit_event_id is not None:
+            found[event.audit_event_id].append(event)
+    return dict(found)
