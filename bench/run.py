@@ -22,6 +22,7 @@ BENCHES = {
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
+    "replies": "bench.bench_replies",
     "reveal": "bench.bench_reveal",
     "webhook": "bench.bench_webhook",
 }
