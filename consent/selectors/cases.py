@@ -27,7 +27,9 @@ from consent.models import ClientStandard, PostedNotice
 from consent.selectors import places, standards
 from consent.selectors.places import Located
 
-_HEALTH: Final = frozenset({Sector.DENTAL})
+HEALTH: Final = frozenset({Sector.DENTAL})
+"""Trades whose calls are about health."""
+
 _EVENT: Final = (
     "id, call_digest, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, caller_id"
 )
@@ -55,6 +57,14 @@ _MENUS: Final = """
     WHERE r.client_id = %s AND r.call_id = ANY(%s::uuid[]) AND m.recording_from IS NOT NULL
     GROUP BY 1
 """
+
+
+# Of a single call only what was said lately can be about one that begins now.
+_LATELY: Final = f"""
+    SELECT NULL, {_EVENT} FROM consent_consentevent
+    WHERE client_id = %s AND caller_id = ANY(%s::uuid[]) AND purpose = ANY(%s)
+        AND (scope = 'standing' OR happened_at >= %s)
+"""  # noqa: S608  (names of columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class _Batch:
         call_ids = [call.pk for call in calls]
         callers = sorted({call.caller_id for call in calls if call.caller_id is not None})
         self.places = places.known_of(client, callers)
-        self.health = client.sector in _HEALTH
+        self.health = client.sector in HEALTH
         self.standards = _Standards(client)
         self.posted = list(PostedNotice.objects.for_client(client).select_related("version__notice"))
         self.menus = dict(_fetch(_MENUS, client.pk, call_ids))
@@ -134,7 +144,7 @@ class _Batch:
         on = self.at.astimezone(self.zone).date()
         for caller_id, refused in vault.suppressed_callers(self.client.pk, callers, on=on).items():
             self.of_caller[caller_id] += [
-                _refused(purpose, since) for purpose, since in refused.items() if purpose in purposes
+                refusal(purpose, since) for purpose, since in refused.items() if purpose in purposes
             ]
 
     def question(self, call: Call, purpose: Purpose, located: Sequence[Located]) -> Question:
@@ -188,6 +198,29 @@ class _Standards:
                 )
                 return Standard.EXPRESS if is_over else Standard(row.standard)
         return Standard.EXPRESS
+
+
+def events_of_callers(
+    client_id: int,
+    caller_ids: Collection[uuid.UUID],
+    purposes: Collection[Purpose],
+    *,
+    of_calls_since: datetime,
+) -> dict[uuid.UUID, list[Event]]:
+    """
+    Caller id -> what the ledger knows of them, for whoever asks about people and not about a call; one query.
+
+    :param of_calls_since: what was said of a single call before this instant is left out.
+    """
+    found: dict[uuid.UUID, list[Event]] = defaultdict(list)
+    if not caller_ids:
+        return found
+    array = "{" + ",".join([one.hex for one in caller_ids]) + "}"
+    with connection.cursor() as cursor:
+        cursor.execute(_LATELY, [client_id, array, [purpose.value for purpose in purposes], of_calls_since])
+        for row in cursor.fetchall():
+            found[row[11]].append(_event(row, call_id=None))
+    return found
 
 
 def declared_by(client: Client) -> Basis:
@@ -250,7 +283,7 @@ def _event(row: Any, *, call_id: uuid.UUID | None) -> Event:
     )
 
 
-def _refused(purpose: str, since: datetime) -> Event:
+def refusal(purpose: str, since: datetime) -> Event:
     """The no of a number, which outlives the ledger of an erased person, as the engine reads it."""
     return Event(
         purpose=_PURPOSES[purpose],

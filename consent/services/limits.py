@@ -28,9 +28,9 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime) -> Verdict:
+def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime, weight: int = 1) -> Verdict:
     """
-    Count one more of a kind by somebody, and tell whether it is within `most` in the running period.
+    Count one more of a kind by somebody (or `weight` more), and tell whether it is within `most` in the period.
 
     :param what: the kind, such as "form:17" for a client's form.
     :param who: an address or a number; only a keyed digest of it is kept, for one period.
@@ -41,7 +41,7 @@ def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime) -> Ve
     cache = caches["hints"]
     try:
         cache.add(key, 0, timeout=seconds)
-        count = cache.incr(key)
+        count = cache.incr(key, weight)
     except (RedisError, OSError, ValueError) as error:
         log.warning("limit.unknown", what=what, error=type(error).__name__)
         return Verdict.UNKNOWN
