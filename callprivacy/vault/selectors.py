@@ -162,7 +162,7 @@ def suppressed(
 def suppressed_callers(
     client_id: int, caller_ids: Collection[uuid.UUID], *, on: date
 ) -> dict[uuid.UUID, dict[str, datetime]]:
-    """Return caller id -> purpose -> since when that caller's number has said no to a client, also before an erasure."""
+    """Caller id -> purpose -> since when that caller's number has said no to a client, also before an erasure."""
     found: dict[uuid.UUID, dict[str, datetime]] = {}
     if not caller_ids:
         return found
@@ -393,3 +393,74 @@ def recording_ids(
         rows = rows.filter(id__gt=after)
     ids = rows.order_by("id").values_list("id", flat=True)
     return [key_id for key_id in ids[:limit] if key_id.version == _RANDOM]
+
+
+# --- Numbers that are asked about --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Known:
+    """
+    What the vault knows of a number at a client.
+
+    :ivar caller_id: None for a number that is no living caller of the client's.
+    :ivar noes: purpose -> since when the number has said no, also before an erasure.
+    """
+
+    caller_id: uuid.UUID | None
+    noes: Mapping[str, datetime]
+
+
+_KNOWN = """
+    SELECT asked.token, c.id, s.purpose, s.since
+    FROM unnest(%s::bytea[]) AS asked (token)
+    LEFT JOIN vault_caller c ON c.client_id = %s AND c.token = asked.token AND c.content_key IS NOT NULL
+    LEFT JOIN vault_suppression s ON s.client_id = %s AND s.token = asked.token
+        AND (s.ends_on IS NULL OR s.ends_on > %s)
+    WHERE c.id IS NOT NULL OR s.id IS NOT NULL
+"""
+
+
+def known_numbers(keys: ClientKeys, numbers: Collection[str], *, on: date) -> dict[str, Known]:
+    """
+    Return what is known of numbers (E.164) at a client, one query; unknown ones are left out. Makes no caller.
+
+    :param on: suppressions that have ended by this day do not count.
+    """
+    tokens = {keys.tokens.token(number): number for number in numbers}
+    ids: dict[str, uuid.UUID | None] = {}
+    noes: dict[str, dict[str, datetime]] = {}
+    if not tokens:
+        return {}
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(_KNOWN, [byte_array(tokens), keys.client_id, keys.client_id, on])
+        for token, caller_id, purpose, since in cursor.fetchall():
+            number = tokens[bytes(token)]
+            ids[number] = caller_id
+            said = noes.setdefault(number, {})
+            if purpose is not None:
+                said[purpose] = since
+    return {number: Known(caller_id, noes[number]) for number, caller_id in ids.items()}
+
+
+def listed_numbers(
+    keys: ClientKeys, list_ids: Collection[uuid.UUID], numbers: Collection[str]
+) -> dict[str, list[tuple[uuid.UUID, date | None]]]:
+    """
+    Return number -> the registers it is on, each with the day that stands there, if any; one query.
+
+    :param keys: of the registers' holder, an agency.
+    """
+    tokens = {keys.tokens.token(number): number for number in numbers}
+    found: dict[str, list[tuple[uuid.UUID, date | None]]] = {}
+    if not tokens or not list_ids:
+        return found
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            'SELECT list_id, token, "on" FROM vault_listednumber'
+            " WHERE list_id = ANY(%s::uuid[]) AND token = ANY(%s::bytea[]) ORDER BY list_id",
+            ["{" + ",".join(list_id.hex for list_id in list_ids) + "}", byte_array(tokens)],
+        )
+        for list_id, token, day in cursor.fetchall():
+            found.setdefault(tokens[bytes(token)], []).append((list_id, day))
+    return found

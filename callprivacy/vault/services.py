@@ -537,6 +537,44 @@ def end_suppressions(*, client_id: int, on: date) -> int:
     return Suppression.objects.filter(client_id=client_id, ends_on__lte=on).delete()[0]
 
 
+def list_numbers(*, holder_id: int, list_id: uuid.UUID, numbers: Mapping[str, date | None]) -> int:
+    """
+    Put numbers (E.164) on a register, each with the day that stands there, if any; returns how many are new on it.
+
+    Of two days for one number the later stays. Repeating it changes nothing.
+
+    :param holder_id: whose token key it is: minus the agency's id.
+    """
+    if not numbers:
+        return 0
+    tokens = selectors.client_keys(holder_id).tokens
+    rows = sorted((tokens.token(number), day) for number, day in numbers.items())
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            'INSERT INTO vault_listednumber (list_id, token, "on")'
+            " SELECT %s, token, day FROM unnest(%s::bytea[], %s::date[]) AS listed (token, day)"
+            ' ON CONFLICT (list_id, token) DO UPDATE SET "on" = excluded."on"'
+            ' WHERE vault_listednumber."on" < excluded."on" RETURNING xmax = 0',
+            [
+                list_id,
+                selectors.byte_array([token for token, _ in rows]),
+                [day for _, day in rows],
+            ],
+        )
+        return sum(fresh for (fresh,) in cursor.fetchall())
+
+
+def unlist_numbers(*, list_id: uuid.UUID, limit: int) -> int:
+    """Remove up to `limit` numbers of a register that no longer counts; returns how many. Repeat until it is 0."""
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM vault_listednumber WHERE id IN"
+            " (SELECT id FROM vault_listednumber WHERE list_id = %s LIMIT %s)",
+            [list_id, limit],
+        )
+        return cursor.rowcount
+
+
 def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime) -> None:
     """Remember the references of calls erased singly, so that no replay brings them back."""
     CallTombstone.objects.bulk_create(
