@@ -1,0 +1,89 @@
+"""
+Which time it is where somebody is called, and when the phone may ring there.
+
+A state that lies in two zones is in both: a call is made when it may be made in each. Whose place nobody knows has no
+time, and is not called. The zones of countries follow the time zone database (public domain, `zone.tab`); zones whose
+clocks agree are named once.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from consent.law import places
+from consent.law.topics import Hours
+
+LOOKED_AHEAD: Final = 9
+"""Days: longer than the longest stretch of closed days that a week can hold."""
+
+
+@cache
+def _table() -> dict[tuple[str, str], tuple[str, ...]]:
+    with (Path(__file__).parent / "zones.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["country"], row["region"]): tuple(row["zones"].split("|")) for row in csv.DictReader(file)}
+
+
+@lru_cache(maxsize=4096)
+def zones_of(country: str, region: str = "") -> tuple[str, ...]:
+    """
+    The zones of a place, by name; those of the whole country where its region is not known, none for no place.
+
+    :param region: "NS|PE" for one of several.
+    """
+    code, regions = places.normalise(country, region)
+    found = {zone for one in regions for zone in _table().get((code, one), ())}
+    return tuple(sorted(found)) or _table().get((code, ""), ())
+
+
+def is_open(hours: Hours, zones: Collection[str], at: datetime) -> bool:
+    """Whether somebody may be called at an instant, in every zone; never where no zone is known."""
+    local = [at.astimezone(ZoneInfo(zone)) for zone in zones]
+    return bool(local) and all(hours.allow(one.weekday(), one.time()) for one in local)
+
+
+def next_open(hours: Hours, zones: Sequence[str], at: datetime) -> datetime | None:
+    """
+    The first instant from `at` on at which somebody may be called, in UTC; None where there is none in nine days.
+
+    The ends of spans are wall-clock times: on a day on which clocks change they are where the clock shows them.
+    """
+    if not zones:
+        return None
+    spans = list(_spans(hours, ZoneInfo(zones[0]), at))
+    for zone in zones[1:]:
+        spans = list(_both(spans, list(_spans(hours, ZoneInfo(zone), at))))
+    return next((max(start, at.astimezone(UTC)) for start, end in spans if end > at), None)
+
+
+def _spans(hours: Hours, zone: ZoneInfo, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The open spans of the days around an instant, in UTC, in order."""
+    first = at.astimezone(zone).date() - timedelta(days=1)
+    for number in range(LOOKED_AHEAD + 2):
+        day = first + timedelta(days=number)
+        for start, end in hours.week[day.weekday()]:
+            yield _instant(day, start, zone), _instant(day, end, zone)
+
+
+def _instant(day: date, moment: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, moment, tzinfo=zone).astimezone(UTC)
+
+
+def _both(
+    some: Sequence[tuple[datetime, datetime]], others: Sequence[tuple[datetime, datetime]]
+) -> Iterator[tuple[datetime, datetime]]:
+    """Where two lists of spans overlap; each is in order and without overlaps of its own."""
+    one, other = 0, 0
+    while one < len(some) and other < len(others):
+        start, end = max(some[one][0], others[other][0]), min(some[one][1], others[other][1])
+        if start < end:
+            yield start, end
+        if some[one][1] < others[other][1]:
+            one += 1
+        else:
+            other += 1
