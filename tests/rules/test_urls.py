@@ -42,10 +42,22 @@ PARTS: dict[str, Callable[[Things], object]] = {
     for name in (
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
-        "reply_id",
+        "reply_id", "link", "receipt",
     )
 }  # fmt: skip
+# Callers' pages: a key of their own stands where a tracker's stands elsewhere.
+OF_CALLERS: dict[str, set[int]] = {
+    "c/<str:key>/consent/": {200, 403},
+    "c/<str:key>/receipt/<str:receipt>/": {200, 403},
+    "c/<str:key>/choices/": {200, 403},
+    "c/<str:key>/look.css": {200, 405},
+    "c/<str:key>/config.json": {403, 405},
+    "c/<str:key>/events": {403, 405},
+    "p/<str:link>/": {200, 403},
+}
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
+    (route, "key"): lambda things: things.consent_key for route in OF_CALLERS
+} | {
     ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
         things.twilio_id
     ),
@@ -79,6 +91,8 @@ PUBLIC: dict[str, set[int]] = {
     "mail/": {200, 405},
     "demo/removed/": {200, 405},
     **{route: {405, status} for route, status in SIGNED.items()},
+    **OF_CALLERS,
+    ".well-known/gpc.json": {200, 405},
     "invitation/<str:token>/": {200},
     "accounts/login/": {200},
     "accounts/logout/": {302},

@@ -31,8 +31,10 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
-from consent.enums import Channel, ReplyState
+from consent.channels import tokens
+from consent.enums import Channel, Language, NoticeState, Purpose, ReplyState
 from consent.models import Notice, NoticeVersion, PhoneMenu, Reply
+from consent.services import ledger, preferences, web
 from retention.enums import RunCause
 from retention.models import Errand, Run
 from retention.services import runs
@@ -67,6 +69,9 @@ class Things:
     twilio_id: uuid.UUID
     menu_id: uuid.UUID
     reply_id: uuid.UUID
+    consent_key: str
+    link: str
+    receipt: str
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -80,6 +85,7 @@ NOTHING = Things(
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
     recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
     reply_id=uuid.UUID(int=23),
+    consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt",
     mark="no-such-mark",
 )  # fmt: skip
 
@@ -185,6 +191,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk, key=mark, at=now, count=1
         )
         menu, reply = _spoken(client, tracking, old.caller_id, mark, now)
+        page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
             role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
@@ -210,8 +217,39 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             twilio_id=menu.connection_id,
             menu_id=menu.pk,
             reply_id=reply.pk,
+            consent_key=page,
+            link=link,
+            receipt=receipt,
             mark=mark,
         )
+
+
+def _public(
+    client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime
+) -> tuple[str, str, str]:
+    """A public page that asks for recording, a person's link to it and a receipt."""
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    page = web.save_page(
+        client=client, origins=[f"https://{client.slug}.example"], swap_url="", swap_integrity="",
+        swap_needs_consent=True, by=web.BY, at=now,
+    )  # fmt: skip
+    notice = Notice.objects.create(
+        **ours, name=f"Web {mark}", purposes=["record"], channel=Channel.WEB, created_at=now
+    )
+    version = NoticeVersion.objects.create(
+        **ours, notice=notice, number=1, words=f"We record and monitor, says {mark}.", withdraw="Here.",
+        controller=client.legal_name, created_at=now,
+    )  # fmt: skip
+    version.state, version.published_at, version.digest = NoticeState.PUBLISHED, now, b"d" * 32
+    version.save(update_fields=["state", "published_at", "digest"])
+    link = preferences.link_for(client=client, caller_id=caller_id, at=now)
+    visit = web.Visit(page="world", browser="world", opted_out=False)
+    said = web.withdrawal(
+        Purpose.CONTACT, caller_id, source="world", visit=visit, language=Language.ENGLISH, at=now
+    )
+    events = ledger.record_events(client=client, said=[said], by=web.BY, at=now)
+    receipt = tokens.sign_receipt(client.pk, [event.pk for event in events], at=now)
+    return page.key, link.rpartition("/p/")[2].strip("/"), receipt
 
 
 def _spoken(
