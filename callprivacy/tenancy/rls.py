@@ -5,6 +5,8 @@ Three shapes: rows of an agency, rows of a client, and rows that may only be add
 `scope_*` function once a query, never once a row.
 """
 
+# ruff: noqa: S608  names put into SQL are those of tables and columns, written in migrations
+
 from __future__ import annotations
 
 from typing import Any
@@ -260,7 +262,11 @@ def _child_check(table: str, few: dict[str, str], many: dict[str, str]) -> str:
 def _parent_check(table: str, column: str, target: str) -> str:
     """What rows of `table` rest on by `column` stays, with its key, while they are there."""
     if column == "client_id":
-        owner, rests, name = "agency_id", "c.agency_id = o.agency_id AND c.client_id = o.id", "client_of_agency"
+        owner, rests, name = (
+            "agency_id",
+            "c.agency_id = o.agency_id AND c.client_id = o.id",
+            "client_of_agency",
+        )
     else:
         owner, rests = "client_id", f"c.client_id = o.client_id AND c.{column} = o.id"
         name = f"{column}_same_client"
