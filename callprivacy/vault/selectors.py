@@ -19,7 +19,7 @@ from callprivacy.vault.models import (
 )
 from callprivacy.vault.sealing import Key, Place, TokenKey
 
-_RANDOM = 4
+_NAMED = 5
 _PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
 
@@ -392,7 +392,7 @@ def recording_ids(
     if after is not None:
         rows = rows.filter(id__gt=after)
     ids = rows.order_by("id").values_list("id", flat=True)
-    return [key_id for key_id in ids[:limit] if key_id.version == _RANDOM]
+    return [key_id for key_id in ids[:limit] if key_id.version != _NAMED]
 
 
 # --- Numbers that are asked about --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from psycopg.errors import UniqueViolation
 
+from callprivacy.lib import ids
 from callprivacy.vault import selectors
 from callprivacy.vault.models import (
     Caller,
@@ -250,8 +251,8 @@ def _add_callers(
 ) -> None:
     """Copy fresh callers in; where somebody else was quicker with one, add the others and look again."""
     made = []
-    for token, number in missing.items():
-        raw, caller_id = new_key(), uuid.uuid4()
+    for (token, number), caller_id in zip(missing.items(), ids.neighbours(len(missing)), strict=True):
+        raw = new_key()
         content = keys.current.seal(raw, selectors.content_place(keys.client_id, caller_id))
         evidence = keys.current.seal(new_key(), selectors.evidence_place(keys.client_id, caller_id))
         made.append((caller_id, token, content, evidence, number, raw))
