@@ -25,9 +25,20 @@ ROOT = Path(__file__).resolve().parent.parent
 OWNER, APP = "callprivacy_owner", "callprivacy_app"
 DATABASES = {"": "callprivacy", "VAULT_": "callprivacy_vault"}
 _GIVEN = ("DATABASE_URL", "DATABASE_OWNER_URL", "VAULT_DATABASE_URL", "VAULT_DATABASE_OWNER_URL")
+
+
+def _shared_buffers() -> str:
+    """An eighth of the machine's memory, at least 128 MB and at most 1 GB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return f"{max(128, min(memory // 8, 1024))}MB"
+
+
 _POSTGRES = {
     "max_connections": "100",
-    "shared_buffers": "256MB",
+    "shared_buffers": _shared_buffers(),
+    # A large import writes gigabytes; each checkpoint in its midst makes it write whole pages once more.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
     "effective_cache_size": "1GB",
     "random_page_cost": "1.1",
     "jit": "off",

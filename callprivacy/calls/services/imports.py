@@ -54,7 +54,7 @@ FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"ge
 _SETTLED: Final = frozenset({"callrail", "invoca"})
 
 BATCH: Final = 4_000
-WORKERS: Final = 2
+WORKERS: Final = 3
 LEASE: Final = timedelta(seconds=60)
 DRAFT_FOR: Final = timedelta(hours=24)
 RUN_FOR_AT_MOST: Final = timedelta(hours=24)
@@ -476,6 +476,10 @@ class _Batch:
         )
 
 
+class _StoppedError(Exception):
+    """A batch before this one failed, and ends the import."""
+
+
 class _Pipeline:
     """
     Batches on their way: while the database stores one, the next is prepared and the one after it is read.
@@ -553,33 +557,38 @@ class _Pipeline:
             self._turn.notify_all()
 
     def _store(self, batch: _Batch) -> None:
+        def note(verdicts: Sequence[Taken]) -> None:
+            batch.note(verdicts, at=self._clock())
+
         prepared = batch.prepare(self._clock(), look_first=self._look_first)
-        with self._turn:
-            self._turn.wait_for(lambda: self._next == batch.number or self._error is not None)
-            if self._error is not None:
-                prepared.give_back()
+        for attempt in range(intake.ATTEMPTS):
+            try:
+                verdicts = prepared.store(note, turn=lambda: self._wait_for(batch.number))
+            except intake.CallerGoneError:
+                if attempt == intake.ATTEMPTS - 1:
+                    raise
+                prepared = batch.prepare(self._clock())
+            except _StoppedError:
                 return
-        self._write(batch, prepared)
+            else:
+                self._look_first = Taken.KNOWN in verdicts or Taken.FILLED in verdicts
+                break
         with self._turn:
             self._next += 1
             self._turn.notify_all()
         if self._on_batch is not None:
             self._on_batch(batch.count)
 
-    def _write(self, batch: _Batch, prepared: intake.Prepared) -> None:
-        def note(verdicts: Sequence[Taken]) -> None:
-            batch.note(verdicts, at=self._clock())
+    def _wait_for(self, number: int) -> None:
+        """
+        Wait until every batch before this one is stored.
 
-        for attempt in range(intake.ATTEMPTS):
-            try:
-                verdicts = prepared.store(note)
-            except intake.CallerGoneError:
-                if attempt == intake.ATTEMPTS - 1:
-                    raise
-                prepared = batch.prepare(self._clock())
-            else:
-                self._look_first = Taken.KNOWN in verdicts or Taken.FILLED in verdicts
-                return
+        :raises _StoppedError: one of them failed.
+        """
+        with self._turn:
+            self._turn.wait_for(lambda: self._next == number or self._error is not None)
+            if self._error is not None:
+                raise _StoppedError
 
 
 def _finish(row: CallImport, *, at: datetime) -> None:

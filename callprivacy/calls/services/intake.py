@@ -32,6 +32,7 @@ from callprivacy.calls.services import redaction
 from callprivacy.calls.services.erasure import WATERMARK
 from callprivacy.calls.services.kept import Kept, Way
 from callprivacy.calls.services.turns import lock_client
+from callprivacy.lib import ids as new_ids
 from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -62,6 +63,7 @@ ATTEMPTS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _CLOSE_MS: Final = CLOSE // _MILLISECOND
+_NO_ID: Final = uuid.UUID(int=0)
 
 
 class Taken(StrEnum):
@@ -83,6 +85,7 @@ class Taken(StrEnum):
 
 
 type Alongside = Callable[[Sequence[Taken]], None]
+type Turn = Callable[[], object]
 
 
 def take_in(
@@ -149,7 +152,7 @@ class _Item:
         self.caller_id: uuid.UUID | None = None
         self.tracking_id: uuid.UUID | None = None
         self.new_id = call_id(facts.started_at)
-        self.recording_id = uuid.uuid4()
+        self.recording_id = _NO_ID
         self.recording: bytes | None = None
         self.new_recording = True
         self.is_outdated = False
@@ -193,6 +196,7 @@ def prepare(
     )
     prepared.sort_out(facts)
     prepared.seal(look_first=look_first)
+    prepared.is_all_new = not look_first
     return prepared
 
 
@@ -218,6 +222,8 @@ class Prepared:
         self.caller_lines: dict[uuid.UUID, str] = {}
         self.unused: list[uuid.UUID] = []
         self.used: set[uuid.UUID] = set()
+        self.is_all_new = False
+        self.loaded: list[_Item] = []
 
     # --- Before the client's turn ---------------------------------------------------------------------------
 
@@ -322,6 +328,8 @@ class Prepared:
                 item.recording_id = here
                 item.new_recording = False
                 existing.append(item)
+        for item, recording_id in zip(wanted, new_ids.made_at(self.at, len(wanted)), strict=True):
+            item.recording_id = recording_id
         return wanted, existing
 
     def _pairs(self, query: str, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
@@ -345,10 +353,12 @@ class Prepared:
 
     # --- In the client's turn -------------------------------------------------------------------------------
 
-    def store(self, alongside: Alongside | None = None) -> list[Taken]:
+    def store(self, alongside: Alongside | None = None, *, turn: Turn | None = None) -> list[Taken]:
         """
         Write the batch in one transaction and return the verdicts. Called outside any scope.
 
+        :param turn: waits until this batch is the next one, with the callers held and everything else ready; nothing
+            of ours is locked meanwhile that the batches before it could want. What it raises undoes the batch.
         :raises CallerGoneError: a caller was erased since; prepare again.
         """
         written = False
@@ -358,6 +368,10 @@ class Prepared:
                 vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
                 job_scope(agency_id=self.client.agency_id),
             ):
+                if self.is_all_new:
+                    self._load_ahead()
+                if turn is not None:
+                    turn()
                 self._write()
                 if alongside is not None:
                     alongside(self.verdicts)
@@ -401,6 +415,8 @@ class Prepared:
         waves: dict[int, list[_Item]] = defaultdict(list)
         for item in self.items:
             waves[item.wave].append(item)
+        if not self.loaded:
+            self._load_callers()
         self._write_callers()
         self._write_tracking_numbers()
         for wave in sorted(waves):
@@ -416,29 +432,49 @@ class Prepared:
         for item in self.items:
             if item.facts.started_at < limit:
                 self.verdicts[item.index] = Taken.TOO_OLD
-        self.items = kept
+        self.items, self.loaded = kept, []
         named = {item.caller_id for item in kept}
         self.callers = {caller_id: number for caller_id, number in self.callers.items() if caller_id in named}
 
-    def _write_callers(self) -> None:
-        """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
-        if not self.callers:
+    def _load_ahead(self) -> None:
+        """
+        Bring a batch that will most likely be added as it is into the temporary tables, before its turn has come.
+
+        What turns out otherwise then is loaded again. A batch with calls in several waves, or with numbers that the
+        client does not have yet, waits for its turn.
+        """
+        items = self.items
+        if not items or any(item.wave for item in items):
             return
+        with connection.cursor() as cursor:
+            cursor.execute(_TABLES)
+        if self._find_tracking_numbers():
+            return
+        self._load_callers()
+        self._load_calls(items)
+        self._load_references(items, {item.index: item.new_id for item in items})
+        self.loaded = items
+
+    def _load_callers(self) -> None:
+        """Callers that `default` does not have yet; for those the vault had already, sealing was put off till now."""
         known = self._pairs(
             "SELECT id, id FROM calls_caller WHERE client_id = %s AND id = ANY(%s::uuid[])", self.callers
         )
-        lines = []
-        for caller_id, number in self.callers.items():
-            if caller_id not in known:
-                lines.append(self.caller_lines.get(caller_id) or self._caller_line(caller_id, number))
-        if lines:
-            with connection.cursor() as cursor:
-                self._copy(cursor, "intake_caller", lines)
-                cursor.execute(
-                    "INSERT INTO calls_caller (id, agency_id, client_id, number, country, region, created_at)"
-                    " SELECT id, %s, %s, number, country, region, %s FROM intake_caller ON CONFLICT DO NOTHING",
-                    [self.client.agency_id, self.client.pk, self.at],
-                )
+        lines = [
+            self.caller_lines.get(caller_id) or self._caller_line(caller_id, number)
+            for caller_id, number in self.callers.items()
+            if caller_id not in known
+        ]
+        with connection.cursor() as cursor:
+            self._copy(cursor, "intake_caller", lines)
+
+    def _write_callers(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO calls_caller (id, agency_id, client_id, number, country, region, created_at)"
+                " SELECT id, %s, %s, number, country, region, %s FROM intake_caller ON CONFLICT DO NOTHING",
+                [self.client.agency_id, self.client.pk, self.at],
+            )
 
     def _copy(self, cursor: Any, table: str, lines: Collection[str]) -> None:
         """Fill a temporary table anew."""
@@ -446,19 +482,29 @@ class Prepared:
         with cursor.copy(f"COPY {table} FROM STDIN") as copy:
             copy.write("".join(lines))
 
-    def _write_tracking_numbers(self) -> None:
+    def _find_tracking_numbers(self) -> set[str]:
+        """Look up the tracking numbers of these calls; returns those that the client does not have."""
         numbers = {
             item.facts.tracking_number for item in self.items if item.facts.tracking_number is not None
         }
-        if not numbers:
-            return
-        with connection.cursor() as cursor:
-            select = "SELECT number, id FROM calls_trackingnumber WHERE client_id = %s AND number = ANY(%s)"
-            cursor.execute(select, [self.client.pk, list(numbers)])
-            found = dict(cursor.fetchall())
-            missing = sorted(numbers - found.keys())
-            if missing:
-                places = [phone.place_of(number)[1] for number in missing]
+        found: dict[str, uuid.UUID] = {}
+        if numbers:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT number, id FROM calls_trackingnumber WHERE client_id = %s AND number = ANY(%s)",
+                    [self.client.pk, list(numbers)],
+                )
+                found = dict(cursor.fetchall())
+        for item in self.items:
+            if item.facts.tracking_number is not None:
+                item.tracking_id = found.get(item.facts.tracking_number)
+        return numbers - found.keys()
+
+    def _write_tracking_numbers(self) -> None:
+        missing = sorted(self._find_tracking_numbers()) if not self.loaded else []
+        if missing:
+            places = [phone.place_of(number)[1] for number in missing]
+            with connection.cursor() as cursor:
                 cursor.execute(
                     "INSERT INTO calls_trackingnumber (id, agency_id, client_id, number, label, provider, source,"
                     " campaign, target_site, region, announcement, created_at)"
@@ -466,11 +512,7 @@ class Prepared:
                     " FROM unnest(%s::text[], %s::text[]) AS fresh (number, region) ON CONFLICT DO NOTHING",
                     [self.client.agency_id, self.client.pk, self.provider, self.at, missing, places],
                 )
-                cursor.execute(select, [self.client.pk, missing])
-                found |= dict(cursor.fetchall())
-        for item in self.items:
-            if item.facts.tracking_number is not None:
-                item.tracking_id = found[item.facts.tracking_number]
+            self._find_tracking_numbers()
 
     def _known(self, items: Iterable[_Item]) -> dict[int, uuid.UUID]:
         """Index of each item that one of its references names -> the call's id."""
@@ -494,17 +536,22 @@ class Prepared:
         """Facts of different calls: those known are brought up to date, the others are matched or added."""
         known = self._known(items)
         gone = self._leave_out_people(items)
+        if known or gone:
+            self.loaded = []
         for item in items:
             if item.index in known and (item.facts.redacted or not gone.isdisjoint(item.digests)):
                 item.say_nothing_of_person()
         unknown = [item for item in items if item.index not in known]
         unknown = self._without_erased(unknown, gone)
-        lines = self._lines(unknown)
         added: list[_Item] = unknown
+        if len(unknown) < len(self.loaded):
+            self.loaded = []
         if unknown:
-            with connection.cursor() as cursor:
-                self._copy(cursor, "intake_call", lines)
+            if not self.loaded:
+                self._load_calls(unknown)
             same, doubtful = self._match(unknown) if self._may_match(unknown) else ({}, set())
+            if same:
+                self.loaded = []
             known |= same
             added = [item for item in unknown if item.index not in same]
             self._add(added, left_out=list(same))
@@ -514,7 +561,9 @@ class Prepared:
             [item for item in items if item.index in known], known
         )
         self._finish_redaction([item for item in items if item.index in known and item.index in ids], ids)
-        self._write_references(items, ids)
+        if not self.loaded:
+            self._load_references(items, ids)
+        self._write_references()
         self._write_presses(items, ids)
 
     def _finish_redaction(self, items: Sequence[_Item], ids: Mapping[int, uuid.UUID]) -> None:
@@ -541,6 +590,10 @@ class Prepared:
             else:
                 left.append(item)
         return left
+
+    def _load_calls(self, items: Iterable[_Item]) -> None:
+        with connection.cursor() as cursor:
+            self._copy(cursor, "intake_call", self._lines(items))
 
     def _lines(self, items: Iterable[_Item]) -> list[str]:
         text, way = _Escaped(), self.way
@@ -643,7 +696,7 @@ class Prepared:
                 )
                 self.used.update(recorded)
 
-    def _write_references(self, items: Iterable[_Item], ids: Mapping[int, uuid.UUID]) -> None:
+    def _load_references(self, items: Iterable[_Item], ids: Mapping[int, uuid.UUID]) -> None:
         lines = [
             f"{ids[item.index].hex}\t{kind}\t\\\\x{digest.hex()}\n"
             for item in items
@@ -652,6 +705,9 @@ class Prepared:
         ]
         with connection.cursor() as cursor:
             self._copy(cursor, "intake_ref", lines)
+
+    def _write_references(self) -> None:
+        with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO calls_callref (agency_id, client_id, provider, kind, digest, call_id)"
                 " SELECT %s, %s, %s, kind, digest, call_id FROM intake_ref ON CONFLICT DO NOTHING",
