@@ -81,10 +81,16 @@ type View = Callable[..., HttpResponse]
 
 
 def public(view: View) -> View:
-    """Decorate a view that anybody may open, from whatever page."""
+    """Decorate a view that anybody may open and send forms to, from whatever page."""
+    return csrf_exempt(login_not_required(_opened(view)))
 
-    @csrf_exempt
-    @login_not_required
+
+def readable(view: View) -> View:
+    """Decorate a view that anybody may read."""
+    return login_not_required(_opened(view))
+
+
+def _opened(view: View) -> View:
     @wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         refusal = _refuse_unread(request)

@@ -60,7 +60,7 @@ def _origin(request: HttpRequest) -> str | None:
     return origin
 
 
-@doors.public
+@doors.readable
 @require_safe
 def show_config(request: HttpRequest, key: str) -> HttpResponse:
     """What the form shows: the words in force, the boxes, the client's colours; and whether numbers may be swapped."""
@@ -203,7 +203,7 @@ def _receipt(page: Page, form: AnswerForm, token: str, visit: Visit, at: datetim
     }
 
 
-@doors.public
+@doors.readable
 @require_safe
 def show_look(request: HttpRequest, key: str) -> HttpResponse:
     """A client's colours as a stylesheet of our own: the policy allows no style in a page."""
