@@ -49,7 +49,8 @@ class _Public(forms.Form):
     def _say(self, field: str, text: str) -> None:
         """Let a field refuse in these words, whatever is wrong with it."""
         messages = self.fields[field].error_messages
-        messages.update(dict.fromkeys([*messages, "required", "invalid", "max_length"], self.texts[text]))
+        for code in [*messages, "required", "invalid", "max_length"]:
+            messages[code] = self.texts[text]
 
 
 class AnswerForm(_Public):
