@@ -43,6 +43,7 @@ class BlueprintForm(forms.Form):
     def __init__(self, *args: Any, lowers: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lowers = lowers
+        self.fields["reason"].required = lowers
         if not lowers:
             del self.fields["reason"]
 
@@ -81,6 +82,14 @@ class AgreedForm(forms.Form):
     dpa_on = forms.DateField(label="Data processing agreement signed on", widget=_day())
 
 
+def _proposal(number: TrackingNumber, used: tuple[int, int]) -> str:
+    """What is known of a number, or what its calls suggest; a person confirms it."""
+    calls, recorded = used
+    if number.records is None and calls:
+        return "yes" if recorded else "no"
+    return {True: "yes", False: "no", None: ""}[number.records]
+
+
 class NumbersForm(forms.Form):
     """Of each tracking number: whether the vendor records, and what callers hear before the call connects."""
 
@@ -89,24 +98,31 @@ class NumbersForm(forms.Form):
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Word for word. It is written down for each number ticked as announced below.",
+        help_text="Word for word. It is written down for each number that is ticked as announced.",
     )
 
     def __init__(
-        self, *args: Any, numbers: Iterable[TrackingNumber], words: str, today: date, **kwargs: Any
+        self,
+        *args: Any,
+        numbers: Iterable[TrackingNumber],
+        used: Mapping[UUID, tuple[int, int]],
+        words: str,
+        today: date,
+        **kwargs: Any,
     ) -> None:
         numbers = list(numbers)
         kwargs.setdefault("initial", {})
         kwargs["initial"].setdefault("announcement", words)
         super().__init__(*args, **kwargs)
         self.rows = numbers
+        self.used = used
         self._today = today
         for number in numbers:
             self.fields[f"records_{number.pk}"] = forms.TypedChoiceField(
                 label=f"Does the vendor record calls to {number}?",
                 coerce=lambda word: word == "yes",
                 choices=[("", "Say it"), ("yes", "Recorded"), ("no", "Not recorded")],
-                initial={True: "yes", False: "no", None: ""}[number.records],
+                initial=_proposal(number, used.get(number.pk, (0, 0))),
                 error_messages={"required": "Say whether calls to this number are recorded."},
             )
             self.fields[f"announced_{number.pk}"] = forms.BooleanField(
@@ -121,6 +137,8 @@ class NumbersForm(forms.Form):
         return [
             {
                 "number": number,
+                "calls": self.used.get(number.pk, (0, 0))[0],
+                "recorded": self.used.get(number.pk, (0, 0))[1],
                 "records": self[f"records_{number.pk}"],
                 "announced": self[f"announced_{number.pk}"],
                 "since": self[f"since_{number.pk}"],

@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from callprivacy.calls.models import Caller
 from callprivacy.tenancy.models import Client, Place
 from consent import law
-from consent.law import Confidence, Rule, Rules, Topic, places
+from consent.law import Confidence, Days, Rule, Rules, Topic, places
 from consent.models import AnsweringSite, PackEffect, RulePack, RuleSignOff
 
 PACKS_SHOWN: Final = 20
@@ -211,6 +211,8 @@ _UNITS: Final = {
 
 def value_words(rule: Rule) -> str:
     """A rule's value in words: "Everybody's consent", "10 business days", "60 months"."""
+    if isinstance(read := rule.read(), Days):
+        return str(read)
     if rule.topic in _UNITS:
         return f"{rule.value} {_UNITS[rule.topic]}{'' if rule.value == '1' else 's'}"
     if rule.topic is Topic.WITHDRAWAL_WORDS:

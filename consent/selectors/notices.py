@@ -8,7 +8,7 @@ import json
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -137,9 +137,24 @@ class NoticeRow:
         return purpose_words(self.notice)
 
 
+_SHORT: Final = {
+    Purpose.MEASURE: "count",
+    Purpose.RECORD: "record",
+    Purpose.REVIEW: "listen and read",
+    Purpose.ANALYSE: "analyse",
+    Purpose.CONTACT: "contact",
+    Purpose.SHARE: "share",
+}
+
+
 def purpose_words(notice: Notice) -> list[str]:
-    """A notice's purposes in words, in their order."""
-    return [purpose.label for purpose in Purpose if purpose in notice.purposes]
+    """A notice's purposes in a word or two each, in their order."""
+    return words_for(notice.purposes)
+
+
+def words_for(purposes: Collection[str]) -> list[str]:
+    """Purposes in a word or two each, in their order."""
+    return [words for purpose, words in _SHORT.items() if purpose in purposes]
 
 
 def notices_of(client: Client, *, channel: str = "", language: str = "", state: str = "") -> list[NoticeRow]:
@@ -260,14 +275,27 @@ def word_pieces(old: str, new: str) -> Iterator[Piece]:
     """The words of two texts as runs that are the same, removed and added, in reading order."""
     before, after = re.findall(r"\S+|\s+", old), re.findall(r"\S+|\s+", new)
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for kind, start, end, other_start, other_end in matcher.get_opcodes():
-        if kind == "equal":
-            yield Piece("same", "".join(before[start:end]))
-            continue
-        if end > start:
-            yield Piece("removed", "".join(before[start:end]))
-        if other_end > other_start:
-            yield Piece("added", "".join(after[other_start:other_end]))
+    runs = [
+        (kind == "equal", "".join(before[start:end]), "".join(after[other_start:other_end]))
+        for kind, start, end, other_start, other_end in matcher.get_opcodes()
+    ]
+    removed = added = ""
+    for number, (is_same, gone, come) in enumerate(runs):
+        # Blanks between two changes are no sign that anything stayed: one change reads better than two.
+        if is_same and (gone.strip() or not removed + added or number == len(runs) - 1):
+            yield from _change_of(removed, added)
+            removed = added = ""
+            yield Piece("same", gone)
+        else:
+            removed, added = removed + gone, added + come
+    yield from _change_of(removed, added)
+
+
+def _change_of(removed: str, added: str) -> Iterator[Piece]:
+    if removed:
+        yield Piece("removed", removed)
+    if added:
+        yield Piece("added", added)
 
 
 # --- Posted notices ---

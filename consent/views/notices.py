@@ -75,7 +75,7 @@ def new_notice(request: StaffRequest, client: Client) -> HttpResponse:
         else:
             messages.success(request, "The draft is saved. Nobody is told by it before you publish it.")
             return redirect("consent:notice", client.slug, notice.pk)
-    context = _context(client, form=form, about=about, purposes=[each.label for each in about["purposes"]])
+    context = _context(client, form=form, about=about, purposes=selectors.words_for(about["purposes"]))
     return render(request, "consent/notice_new.html", context)
 
 

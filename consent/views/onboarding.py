@@ -23,6 +23,7 @@ from callprivacy.calls.selectors import imports as import_selectors
 from callprivacy.calls.services import connections
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client, Engagement
+from consent.channels import embed
 from consent.enums import SetupStep
 from consent.forms.onboarding import (
     AgreedForm,
@@ -33,8 +34,8 @@ from consent.forms.onboarding import (
     NumbersForm,
 )
 from consent.selectors import blueprints as blueprint_selectors
-from consent.selectors import law, standards, web
 from consent.selectors import onboarding as selectors
+from consent.selectors import standards, web
 from consent.selectors.blueprints import Blueprint, Plan, UnknownBlueprintError
 from consent.services import blueprints, setup
 from consent.tasks.decisions import nudge_decisions
@@ -117,6 +118,7 @@ def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
             initial={"format": "callrail", "time_zone": client.time_zone, "connection": _only_way(client)},
         ),
         "running": running,
+        "progress_url": reverse("calls:import_progress", args=[client.slug, running.pk]) if running else "",
         "imports": import_selectors.imports_of(client, limit=5),
     }
 
@@ -130,13 +132,14 @@ def _numbers_form(request: StaffRequest, client: Client, data: Any = None) -> Nu
     return NumbersForm(
         data,
         numbers=selectors.numbers_to_confirm(client),
+        used=selectors.recorded_by_number(client),
         words=selectors.announcement_words(client),
         today=standards.today_at(client, request.at),
     )
 
 
 def _numbers_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    return {"form": _numbers_form(request, client), "used": selectors.recorded_by_number(client)}
+    return {"form": _numbers_form(request, client)}
 
 
 def _findings_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -151,7 +154,8 @@ def _findings_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
 
 
 def _words_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    return {"page": web.page_of(client), "rules": law.active_pack(client.agency_id)}
+    page = web.page_of(client)
+    return {"page": page, "snippet": embed.tag_for(page.key) if page is not None else ""}
 
 
 # --- Its deeds ------------------------------------------------------------------------------------------------------
