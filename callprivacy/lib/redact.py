@@ -1,0 +1,239 @@
+"""
+Taking out of a text what identifies people or opens their accounts: numbers, cards, e-mail addresses.
+
+Written and spoken ("four one five, triple five ...", "cuatro uno cinco", "john dot smith at gmail dot com"), in English
+and Spanish. Each is replaced by a word for what it was. It rather takes out a number too many: what looks like a number
+of six digits or more is one, but amounts of money, dates and times are left. Names and addresses are not recognised.
+Pure, and quick: one pass over the words. Nothing in this module remembers a text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final
+
+NUMBER: Final = "[number]"
+CARD: Final = "[card]"
+MAIL: Final = "[e-mail]"
+CODE: Final = "[code]"
+
+SHORTEST: Final = 6
+"""Digits from which on something is a number that must go."""
+_CARD: Final = range(13, 20)
+_FILLERS_AT_MOST: Final = 4
+_SECRET_WITHIN: Final = 6
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ONES: Final = {
+    word: str(digit)
+    for digit, words in enumerate((
+        "zero oh cero", "one uno", "two dos", "three tres", "four cuatro", "five cinco", "six seis", "seven siete",
+        "eight ocho", "nine nueve",
+    ))
+    for word in words.split()
+}  # fmt: skip
+_TEENS: Final = {
+    word: str(number)
+    for number, words in enumerate((
+        "ten diez", "eleven once", "twelve doce", "thirteen trece", "fourteen catorce", "fifteen quince",
+        "sixteen dieciseis", "seventeen diecisiete", "eighteen dieciocho", "nineteen diecinueve",
+    ), start=10)
+    for word in words.split()
+} | {
+    f"veinti{word}": f"2{digit}"
+    for digit, word in enumerate(
+        ("uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"), start=1
+    )
+}  # fmt: skip
+_TENS: Final = {
+    word: str(number * 10)
+    for number, words in enumerate((
+        "twenty veinte", "thirty treinta", "forty fourty cuarenta", "fifty cincuenta", "sixty sesenta",
+        "seventy setenta", "eighty ochenta", "ninety noventa",
+    ), start=2)
+    for word in words.split()
+}  # fmt: skip
+_TIMES: Final = {"double": 2, "doble": 2, "triple": 3, "treble": 3}
+# What stands between the digits of a number that somebody says: "hundred" adds no digit of its own, who listens says
+# "okay" after three of them, and a transcript names who speaks.
+_FILLERS: Final = _words(
+    "and y dash guion hyphen space espacio uh um eh huh mhm este then luego entonces again area code codigo lada dot"
+    " punto plus mas extension ext okay ok yes yeah yep right correct si aja bueno claro got it o hundred thousand"
+    " hundreds cien ciento cientos mil comma coma that's country pais pause pausa agent agente caller customer cliente"
+    " speaker representative rep operator"
+)
+# After these a short number is one as well: the code on a card's back, a PIN.
+_SECRETS: Final = _words("cvv cvc cvv2 cvc2 pin passcode nip ssn")
+_SECRET_PAIRS: Final = frozenset({
+    ("security", "code"), ("codigo", "seguridad"), ("verification", "code"), ("codigo", "verificacion"),
+    ("social", "security"), ("seguro", "social"), ("last", "four"), ("ultimos", "cuatro"),
+})  # fmt: skip
+
+_WRITTEN_MAIL: Final = re.compile(r"[^\s@<>()\[\],;:\"]{1,64}@[^\s@<>()\[\],;:\"]{1,200}\.[^\W\d_]{2,24}")
+_PART: Final = r"[a-z0-9][a-z0-9._+\-]{0,63}"
+_JOINT: Final = r"\s+(?:dot|period|punto|underscore|guion\s+bajo|dash|guion|hyphen)\s+"
+_TOPS: Final = r"(?:com|net|org|edu|gov|info|biz|io|co|us|uk|ca|au|es|mx|de|fr)"
+# A name before "at" is one word, words joined by "dot" and its like, or letters said one by one.
+_SPOKEN_MAIL: Final = re.compile(
+    rf"\b(?:(?:[a-z0-9]\s+){{2,40}}|{_PART}(?:{_JOINT}{_PART}){{0,6}}\s+)(?:at|arroba)\s+"
+    rf"(?:{_PART}\s+){{0,2}}{_PART}(?:{_JOINT}{_PART}){{0,3}}\s*(?:\s(?:dot|punto)\s+|\.){_TOPS}\b"
+    rf"(?:\s+(?:dot|punto)\s+{_TOPS}\b)?",
+    re.IGNORECASE,
+)
+_MONEY: Final = re.compile(
+    r"[$€£]\s?\d{1,7}(?:[.,]\d{2,3})*(?![-\s.,]?\d)"
+    r"|(?<![\d.,+(\-])(?<!\d )(?:\d{1,3}(?:,\d{3})+(?:\.\d{2})?|\d{1,6}\.\d{2})\b(?![-\s.,]?\d)"
+)
+_DATE_OR_TIME: Final = re.compile(
+    r"\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
+)
+_TOKEN: Final = re.compile(r"\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
+# Between two tokens of one number: blanks, hyphens, brackets, dots, commas, who speaks; not a slash.
+_GAP: Final = re.compile(r"[\s\-\u2010-\u2015.,;:?!()\[\]+#*\u00a0…]{0,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text without what was taken out, and how many passages that were."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A word or digits: where it stands, the digits that it says, and what it is otherwise."""
+
+    start: int
+    end: int
+    word: str
+    digits: str
+
+
+def redact(text: str) -> Redacted:
+    """Take numbers, cards and e-mail addresses out of a text. Doing it twice changes nothing more."""
+    count = 0
+    for pattern in (_WRITTEN_MAIL, _SPOKEN_MAIL):
+        text, found = pattern.subn(MAIL, text)
+        count += found
+    cuts = _numbers(text)
+    parts, position = [], 0
+    for start, end, word in cuts:
+        parts += [text[position:start], word]
+        position = end
+    return Redacted("".join([*parts, text[position:]]), count + len(cuts))
+
+
+def is_card(digits: str) -> bool:
+    """Whether digits are a card's number by their length and their check digit (Luhn, ISO/IEC 7812-1)."""
+    if len(digits) not in _CARD:
+        return False
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        value = int(char) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _numbers(text: str) -> list[tuple[int, int, str]]:
+    """Where numbers stand, and the word for each."""
+    tokens = _tokens(text)
+    cuts: list[tuple[int, int, str]] = []
+    place, secret_until = 0, -1
+    while place < len(tokens):
+        last, digits = _run(text, tokens, place)
+        if not digits:
+            if _asks_for_secret(tokens, place):
+                secret_until = place + _SECRET_WITHIN
+            place += 1
+            continue
+        if len(digits) >= SHORTEST or (place <= secret_until and len(digits) > 2):
+            word = CARD if is_card(digits) else NUMBER if len(digits) >= SHORTEST else CODE
+            cuts.append((_with_plus(text, tokens[place].start), tokens[last].end, word))
+            if word == CARD:
+                secret_until = last + 1 + _SECRET_WITHIN
+        place = last + 1
+    return cuts
+
+
+def _tokens(text: str) -> list[_Token]:
+    """The words and digits of a text; an amount of money, a date or a time is one token without digits."""
+    found = [_token(match) for match in _TOKEN.finditer(text)]
+    whole = [_Token(*match.span(), "$", "") for match in _MONEY.finditer(text)]
+    whole += [_Token(*match.span(), ":", "") for match in _DATE_OR_TIME.finditer(text)]
+    if not whole:
+        return found
+    spans = sorted((token.start, token.end) for token in whole)
+    starts = [start for start, _ in spans]
+    outside = [
+        token
+        for token in found
+        if not (place := bisect_right(starts, token.start)) or spans[place - 1][1] < token.end
+    ]
+    return sorted([*outside, *whole], key=lambda token: token.start)
+
+
+def _token(found: re.Match[str]) -> _Token:
+    raw = found[0]
+    if raw[0].isdecimal():
+        digits = "".join(str(unicodedata.decimal(char)) for char in raw)
+        return _Token(found.start(), found.end(), raw, digits)
+    word = _plain(raw)
+    return _Token(
+        found.start(), found.end(), word, _ONES.get(word) or _TEENS.get(word) or _TENS.get(word) or ""
+    )
+
+
+def _plain(raw: str) -> str:
+    """A word in small letters, without accents."""
+    lowered = unicodedata.normalize("NFKD", raw.lower())
+    return "".join(char for char in lowered if not unicodedata.combining(char))
+
+
+def _asks_for_secret(tokens: list[_Token], place: int) -> bool:
+    if tokens[place].word in _SECRETS:
+        return True
+    before = {token.word for token in tokens[max(0, place - 2) : place]}
+    return any(second == tokens[place].word and first in before for first, second in _SECRET_PAIRS)
+
+
+def _run(text: str, tokens: list[_Token], first: int) -> tuple[int, str]:
+    """The last token of a number that begins at `first`, and all its digits; none where none begins there."""
+    digits, last, fillers, times = tokens[first].digits, first, 0, _TIMES.get(tokens[first].word, 1)
+    if not digits and times == 1:
+        return first, ""
+    for place in range(first + 1, len(tokens)):
+        token = tokens[place]
+        if _GAP.fullmatch(text, tokens[place - 1].end, token.start) is None:
+            break
+        if token.digits:
+            digits = _said(digits, token, times, tokens[place - 1])
+            last, fillers, times = place, 0, 1
+        elif token.word in _TIMES and fillers < _FILLERS_AT_MOST:
+            times, fillers = _TIMES[token.word], fillers + 1
+        elif (token.word in _FILLERS or token.word == ":") and digits and fillers < _FILLERS_AT_MOST:
+            fillers += 1
+        else:
+            break
+    return last, digits
+
+
+def _said(digits: str, token: _Token, times: int, before: _Token) -> str:
+    """The digits with one more token: "twenty five" is 25, "double five" is 55."""
+    if before.word in _TENS and token.word in _ONES and token.digits != "0":
+        return digits[:-1] + token.digits
+    return digits + token.digits * times
+
+
+def _with_plus(text: str, start: int) -> int:
+    """The plus and the bracket in front of a number belong to it."""
+    while start > 0 and text[start - 1] in "+(":
+        start -= 1
+    return start

@@ -1,0 +1,238 @@
+"""Nothing that opens an account or finds a person is left in a text, however it is written or said."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callprivacy.lib import redact as module
+from callprivacy.lib.redact import is_card, redact
+
+ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SPANISH = ("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve")
+SAID = re.compile("|".join(rf"\b{word}\b" for word in {*ENGLISH, *SPANISH, "oh"}))
+
+numbers = st.text("0123456789", min_size=7, max_size=12)
+gaps = st.sampled_from(["", " uh", ",", " okay.", " y", " dash", ".\nAgent: yes.\nCaller:", " ..."])
+prose = st.sampled_from(
+    [
+        "hello",
+        "please call me back",
+        "gracias",
+        "it is about my tooth",
+        "we open at 10:30",
+        "it costs $1,250.00",
+        "",
+        "Caller:",
+    ]
+)
+
+
+def left(text: str) -> str:
+    """The digits that stand in a text, written or said."""
+    return "".join(re.findall(r"\d", text)) + "".join("0" for _ in SAID.finditer(text.lower()))
+
+
+def grouped(digits: str, sizes: list[int], between: str) -> str:
+    """Digits in groups."""
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(digits[start : start + size])
+        start += size
+    return between.join(part for part in [*parts, digits[start:]] if part)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("call me at 415-555-0101 ok", "call me at [number] ok"),
+        ("+1 (415) 555-0101", "[number]"),
+        ("call (555) 123-4567 x 89", "call [number] x 89"),
+        ("four one five, five five five oh one oh one thanks", "[number] thanks"),
+        ("eight hundred five five five one two one two", "[number]"),
+        ("triple five, double oh, nine nine", "[number]"),
+        ("twenty five, thirty one, forty", "[number]"),
+        (
+            "mi número es cuatro uno cinco cincuenta y cinco cincuenta y cinco doble cero uno",
+            "mi número es [number]",
+        ),
+        (
+            "Caller: four one five. Agent: uh huh. Caller: five five five. Agent: yes. Caller: oh one.",
+            "Caller: [number].",
+        ),
+        ("[00:12] four one five [00:15] five five five", "[00:12] [number]"),
+        ("SSN 123-45-6789", "SSN [number]"),
+        ("card 4111 1111 1111 1111 cvv 123", "card [card] cvv [code]"),
+        ("my card is four one one one one one one one one one one one one one one one", "my card is [card]"),
+        ("el código de seguridad es nueve nueve dos", "el código de seguridad es [code]"),
+        ("my pin is 1 2 3 4", "my pin is [code]"),
+        ("john dot smith at gmail dot com", "[e-mail]"),
+        ("write to j o h n at gmail dot com please", "write to [e-mail] please"),
+        ("juan punto pérez@example.com", "juan punto [e-mail]"),
+        ("juan arroba hotmail punto com", "[e-mail]"),
+        ("a@b.com and x.y+z@example.co.uk.", "[e-mail] and [e-mail]."),
+        ("\N{FULLWIDTH DIGIT FOUR}15 555 0101", "[number]"),
+        ("415,555,0101", "[number]"),
+        ("4155550101.00", "[number]"),
+        ("AB123456", "AB[number]"),
+    ],
+)
+def test_what_identifies_goes(text: str, expected: str) -> None:
+    assert redact(text).text == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I need a plumber for two bathrooms, three sinks and one tub.",
+        "it costs $1,250.00 or 1,250 dollars at 10:30 on 11/24/2026",
+        "in twenty twenty six we paid one thousand two hundred fifty dollars",
+        "my zip code is 90210",
+        "I am at home. Two, three or four of us will come.",
+        "we have 3 trucks and 2 people, 4 of them okay",
+        "Meet me at noon.",
+        "uno dos tres probando",
+    ],
+)
+def test_what_does_not_stays(text: str) -> None:
+    found = redact(text)
+    assert (found.text, found.count) == (text, 0)
+
+
+@given(
+    numbers,
+    st.lists(st.integers(1, 4), max_size=6),
+    st.sampled_from(["", " ", "-", ".", ") ", " - ", ", "]),
+    prose,
+    prose,
+)
+def test_no_written_number_is_left(
+    digits: str, sizes: list[int], between: str, before: str, after: str
+) -> None:
+    found = redact(f"{before}: {grouped(digits, sizes, between)} {after}")
+    rest = found.text.replace("10:30", "").replace("$1,250.00", "")
+    assert left(rest) == ""
+    assert found.count >= 1
+
+
+@given(
+    numbers,
+    st.sampled_from([ENGLISH, SPANISH]),
+    st.lists(gaps, min_size=12, max_size=12),
+    st.booleans(),
+)
+def test_no_spoken_number_is_left(
+    digits: str, language: tuple[str, ...], between: list[str], shouted: bool
+) -> None:
+    said = "".join(f" {language[int(digit)]}{gap}" for digit, gap in zip(digits, between, strict=False))
+    text = f"Caller: it is{said} thank you"
+    assert left(redact(text.upper() if shouted else text).text) == ""
+
+
+@given(st.text("0123456789", min_size=12, max_size=18), st.sampled_from(["", " ", "-"]))
+def test_a_card_is_known_by_its_check_digit(most: str, between: str) -> None:
+    check = next(digit for digit in "0123456789" if is_card(most + digit))
+    assert redact(grouped(most + check, [4, 4, 4, 4], between)).text == "[card]"
+    wrong = str((int(check) + 1) % 10)
+    assert redact(grouped(most + wrong, [4, 4, 4, 4], between)).text == "[number]"
+
+
+@given(
+    st.from_regex(r"[a-z][a-z0-9._+-]{0,15}[a-z0-9]", fullmatch=True),
+    st.from_regex(r"[a-z0-9][a-z0-9-]{1,12}", fullmatch=True),
+    st.sampled_from(["com", "org", "es", "co.uk"]),
+)
+def test_no_address_is_left(name: str, domain: str, top: str) -> None:
+    found = redact(f"it is {name}@{domain}.{top}, thanks")
+    assert "@" not in found.text
+    assert found.text == "it is [e-mail], thanks"
+
+
+@given(
+    st.lists(st.from_regex(r"[a-z]{2,8}", fullmatch=True), min_size=1, max_size=3),
+    st.from_regex(r"[a-z]{3,10}", fullmatch=True),
+    st.sampled_from(["com", "net", "org", "mx"]),
+    st.booleans(),
+)
+def test_no_spoken_address_is_left(names: list[str], domain: str, top: str, spanish: bool) -> None:
+    dot, at = (" punto ", " arroba ") if spanish else (" dot ", " at ")
+    found = redact(f"it is: {dot.join(names)}{at}{domain}{dot}{top}")
+    assert found.text == "it is: [e-mail]"
+
+
+_pieces = st.lists(
+    st.sampled_from(
+        [
+            *ENGLISH, "uno", "oh", "double", "triple", "twenty", "hundred", "and", "okay", "cvv", "pin", "at",
+            "dot", "com",
+            "4", "41", "555", "0101", "-", ".", ",", ":", "10:30", "$5", "\n", "(", "hello", "[number]", "a@b.com", "/",
+        ]
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(_pieces)
+def test_doing_it_twice_changes_nothing_more(pieces: list[str]) -> None:
+    once = redact(" ".join(pieces))
+    again = redact(once.text)
+    assert (again.text, again.count) == (once.text, 0)
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=300))
+def test_no_text_is_too_strange(text: str) -> None:
+    found = redact(text)
+    assert found.count >= 0
+    assert (found.count == 0) == (found.text == text)
+    assert re.search(r"\d{6}", found.text) is None
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1 ",
+        "a at ",
+        "a. ",
+        "dot ",
+        "x dot ",
+        "@",
+        "a@",
+        "$1,000",
+        "a ",
+        "double ",
+        "1/",
+        "10:30 ",
+        "[",
+        "four one ",
+    ],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    text = piece * (60_000 // len(piece))
+    started = time.perf_counter()
+    redact(text)
+    assert time.perf_counter() - started < 2.0
+
+
+def test_cards_of_other_lengths_are_none() -> None:
+    assert is_card("4111111111111111")
+    assert not is_card("411111111111")
+    assert not is_card("4" * 20)
+    assert not is_card("4111111111111112")
+
+
+def test_random_conversations_lose_their_numbers() -> None:
+    chance = random.Random(11)
+    for _ in range(300):
+        digits = "".join(chance.choice("0123456789") for _ in range(10))
+        words = " ".join((ENGLISH if chance.random() < 0.5 else SPANISH)[int(digit)] for digit in digits)
+        said = chance.choice([words, digits, f"{digits[:3]} {words.split()[3]} {digits[4:]}"])
+        assert left(redact(f"so my number is {said}, okay?").text) == ""
+    assert module.SHORTEST == 6
