@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from callprivacy.calls.models import Call, Caller, CallRef, Recording, TrackingNumber
 from callprivacy.calls.providers.base import CallFacts, Stage
@@ -217,3 +218,32 @@ def test_a_caller_that_the_vault_knew_gets_its_row(plumber: Client) -> None:
     prepared(plumber, fact()).store()
 
     assert number_of(calls(plumber)[0]) == CALLER
+
+
+@pytest.mark.parametrize(("is_repeated", "waits"), [(False, "on"), (True, "off")])
+def test_who_brings_it_again_after_a_crash_does_not_wait_for_the_disk(
+    plumber: Client, *, is_repeated: bool, waits: str
+) -> None:
+    found: list[str] = []
+
+    def look(_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            found.extend(cursor.fetchone())
+
+    prepared(plumber, fact()).store(look, is_repeated=is_repeated)
+
+    assert found == [waits]
+
+
+def test_a_person_taken_out_is_on_the_disk_before_it_is_said(plumber: Client) -> None:
+    found: list[str] = []
+
+    def look(_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            found.extend(cursor.fetchone())
+
+    prepared(plumber, fact(redacted=True)).store(look, is_repeated=True)
+
+    assert found == ["on"]

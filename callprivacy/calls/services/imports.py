@@ -563,7 +563,7 @@ class _Pipeline:
         prepared = batch.prepare(self._clock(), look_first=self._look_first)
         for attempt in range(intake.ATTEMPTS):
             try:
-                verdicts = prepared.store(note, turn=lambda: self._wait_for(batch.number))
+                verdicts = prepared.store(note, turn=lambda: self._wait_for(batch.number), is_repeated=True)
             except intake.CallerGoneError:
                 if attempt == intake.ATTEMPTS - 1:
                     raise

@@ -353,10 +353,14 @@ class Prepared:
 
     # --- In the client's turn -------------------------------------------------------------------------------
 
-    def store(self, alongside: Alongside | None = None, *, turn: Turn | None = None) -> list[Taken]:
+    def store(
+        self, alongside: Alongside | None = None, *, turn: Turn | None = None, is_repeated: bool = False
+    ) -> list[Taken]:
         """
         Write the batch in one transaction and return the verdicts. Called outside any scope.
 
+        :param is_repeated: whoever brings it notes alongside how far they are, and brings it again where a crash has
+            undone both: then nobody waits until it is on the disk. The keys it rests on are there already.
         :param turn: waits until this batch is the next one, with the callers held and everything else ready; nothing
             of ours is locked meanwhile that the batches before it could want. What it raises undoes the batch.
         :raises CallerGoneError: a caller was erased since; prepare again.
@@ -368,6 +372,9 @@ class Prepared:
                 vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
                 job_scope(agency_id=self.client.agency_id),
             ):
+                if is_repeated and not self._redacted():
+                    with connection.cursor() as cursor:
+                        cursor.execute("SET LOCAL synchronous_commit = off")
                 if self.is_all_new:
                     self._load_ahead()
                 if turn is not None:
@@ -600,10 +607,9 @@ class Prepared:
         lines = []
         for item in items:
             facts = item.facts
-            ms = (facts.started_at - _EPOCH) // _MILLISECOND
             caller_id, tracking_id = item.caller_id, item.tracking_id
             lines.append(
-                f"{item.index}\t{item.new_id.hex}\t{ms - _CLOSE_MS:012x}{_ZEROS}\t{ms + _CLOSE_MS + 1:012x}{_ZEROS}"
+                f"{item.index}\t{item.new_id.hex}"
                 f"\t{caller_id.hex if caller_id else _N}\t{facts.caller_withheld}"
                 f"\t{tracking_id.hex if tracking_id else _N}"
                 f"\t{facts.direction._value_ if facts.direction else _N}\t{rows.first_outcome(facts)}"
@@ -871,7 +877,7 @@ class Prepared:
             return
         text = _Escaped()
         lines = [
-            f"0\t{row.id.hex}\t{_N}\t{_N}\t{row.caller_id.hex if row.caller_id else _N}\t{row.caller_withheld}"
+            f"0\t{row.id.hex}\t{row.caller_id.hex if row.caller_id else _N}\t{row.caller_withheld}"
             f"\t{row.tracking_number_id.hex if row.tracking_number_id else _N}\t{row.direction}\t{row.outcome}"
             f"\t{_or_null(row.seconds)}\t{text[row.source]}\t{text[row.campaign]}\t{text[row.medium]}"
             f"\t{row.country}\t{row.region}\t{_or_null(row.first_call)}\t{_or_null(row.qualified)}"
@@ -892,11 +898,7 @@ class Prepared:
 
 _N: Final = "\\N"
 _HANGING: Final = ("callref", "recording", "reveal")
-_ZEROS: Final = "0" * 20
 _CALL: Final = ", ".join(rows.COLUMNS)
-_INTAKE: Final = (
-    f"index, id, first_id, last_id, {', '.join(rows.COLUMNS[1:])}, recording_id, recording, recording_seconds"
-)
 _TABLES: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_caller
         (id uuid, number bytea, country text, region text) ON COMMIT DELETE ROWS;
@@ -905,11 +907,10 @@ _TABLES: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_press
         (call_id uuid, name text, value text, at timestamptz) ON COMMIT DELETE ROWS;
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_call
-        (index integer, id uuid, first_id uuid, last_id uuid, caller_id uuid, caller_withheld boolean,
-         tracking_number_id uuid, direction text, outcome text, seconds integer, source text, campaign text,
-         medium text, country text, region text, first_call boolean, qualified boolean, value_cents bigint,
-         tags text[], sequence bigint, recording_id uuid, recording bytea, recording_seconds integer)
-        ON COMMIT DELETE ROWS;
+        (index integer, id uuid, caller_id uuid, caller_withheld boolean, tracking_number_id uuid, direction text,
+         outcome text, seconds integer, source text, campaign text, medium text, country text, region text,
+         first_call boolean, qualified boolean, value_cents bigint, tags text[], sequence bigint,
+         recording_id uuid, recording bytea, recording_seconds integer) ON COMMIT DELETE ROWS;
 """
 # Each row asks for the few calls within two seconds of it, by the index on (client, id); nothing else is as quick
 # whatever the planner believes of a table that it has never seen.
@@ -919,13 +920,16 @@ _PLAIN_JOINS: Final = (
 _ANY_JOINS: Final = (
     "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
 )
-_CANDIDATES: Final = """
+# A call's id begins with its start in milliseconds.
+_CANDIDATES: Final = f"""
     SELECT t.index, c.id,
            coalesce(t.caller_id = c.caller_id AND t.tracking_number_id = c.tracking_number_id
                     AND t.seconds = c.seconds, false)
       FROM intake_call t, LATERAL (
+           SELECT ('x' || left(replace(t.id::text, '-', ''), 12))::bit(48)::bigint AS ms OFFSET 0) s, LATERAL (
            SELECT id, caller_id, caller_withheld, tracking_number_id, seconds FROM calls_call
-            WHERE client_id = %s AND id >= t.first_id AND id < t.last_id OFFSET 0) c
+            WHERE client_id = %s AND id >= (lpad(to_hex(s.ms - {_CLOSE_MS}), 12, '0') || repeat('0', 20))::uuid
+              AND id < (lpad(to_hex(s.ms + {_CLOSE_MS} + 1), 12, '0') || repeat('0', 20))::uuid OFFSET 0) c
      WHERE (t.tracking_number_id = c.tracking_number_id
             OR t.tracking_number_id IS NULL OR c.tracking_number_id IS NULL)
        AND (t.caller_id = c.caller_id
