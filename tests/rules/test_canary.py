@@ -12,6 +12,7 @@ import hmac
 import io
 import json
 import logging
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.test import Client as Browser
 from django.test import override_settings
 from django.utils import timezone
 
@@ -40,6 +42,7 @@ from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import tasks as work_tasks
+from consent.tasks import web as consent_tasks
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
@@ -233,6 +236,33 @@ def _by_forms(found: Found) -> None:
     alice.get("/clients/dentist/calls/202-555-0147/")
 
 
+def _by_callers(found: Found) -> None:
+    """What a caller does alone: agrees, takes back, proves the phone, looks at the choices, asks for news."""
+    caller, key = Browser(), found.world.dentist.consent_key
+    page, choices = f"/c/{key}/consent/", f"/c/{key}/choices/"
+
+    def note(answer: Any) -> str:
+        found.stores["callers' pages"] += answer.content
+        return re.findall(rb'name="form" value="([^"]+)"', answer.content)[0].decode()
+
+    found.stores["callers' pages"] = b""
+    for said in ({"deed": "give", "purposes": ["record"]}, {"deed": "withdraw", "everything": "on"}):
+        answer = caller.post(page, {"number": NUMBER, "form": note(caller.get(page)), **said})
+        assert answer.status_code == 303, answer.content
+        receipt = answer.headers["Location"]
+        found.stores["callers' pages"] += receipt.encode() + caller.get(receipt).content
+    asked = caller.post(choices, {"number": NUMBER, "form": note(caller.get(choices))})
+    challenge = re.findall(rb'name="challenge" value="([^"]+)"', asked.content)[0].decode()
+    code = re.findall(r"code is ([0-9]{6})", str(mail.outbox[-1].body))[0]
+    proven = caller.post(choices, {"challenge": challenge, "code": code, "form": note(asked)})
+    assert proven.status_code == 303, proven.content
+    mine = proven.headers["Location"]
+    said = {"deed": "updates", "address": "someone@people.example", "on_change": "on"}
+    assert caller.post(mine, {"form": note(caller.get(mine)), **said}).status_code == 303
+    consent_tasks.send_updates.run()
+    found.stores["callers' pages"] += mine.encode() + caller.get(mine).content
+
+
 # --- What comes out ---
 
 
@@ -387,6 +417,7 @@ def _tell(
     )
     found.stores["command"] = command.getvalue().encode()
     _by_forms(found)
+    _by_callers(found)
     found.stores["error pages"] = _error_pages(world, monkeypatch)
     work_tasks.send_due_mail.run()
     app.send_task("calls.process_inbox", kwargs={"agency_id": acme.pk})
@@ -413,7 +444,7 @@ def _tell(
 
 
 STORES = (
-    "pages", "search", "export", "command", "error pages", "mails", "broker", "media", "logs",
+    "pages", "callers' pages", "search", "export", "command", "error pages", "mails", "broker", "media", "logs",
     "dump of default before the worker", "dump of default", "dump of vault",
 )  # fmt: skip
 
