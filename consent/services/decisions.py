@@ -30,7 +30,7 @@ from consent.law import Rules
 from consent.models import Decision, Rejudgement
 from consent.selectors import cases, law
 from consent.selectors.cases import Case
-from consent.services import quarantine, store
+from consent.services import quarantine, store, transcripts
 
 log = logger(__name__)
 
@@ -261,7 +261,10 @@ def _settle(client: Client, call_ids: Collection[uuid.UUID], at: datetime) -> No
     rules = law.rules_of(client.agency_id)
     verdicts = _decide(client, calls, rules, at)
     changed = _write_recordings(client, verdicts, at)
-    changed |= _write_transcripts(client, verdicts, at)
+    read = _write_transcripts(client, verdicts, at)
+    changed |= read
+    if read:
+        transcripts.renew_item(client=client, at=at)
     if changed:
         allowed = sum(verdict.answer.allowed for verdict in verdicts.values())
         audit.record(

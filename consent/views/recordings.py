@@ -27,7 +27,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.forms.recordings import HandlingForm, PlaceForm, UseForm
 from consent.selectors import decisions as selectors
-from consent.services import addresses, playing, quarantine, store
+from consent.services import addresses, playing, quarantine, store, transcripts
 from consent.services.playing import NotHereError, Opened, Sound
 from consent.tasks.decisions import nudge_decisions
 
@@ -71,6 +71,7 @@ def list_recordings(request: StaffRequest, client: Client) -> HttpResponse:
         "older": page.older,
         "numbers": selectors.numbers_with_many(client, at=request.at),
         "not_fetched": store.not_fetched(client),
+        "not_redacted": transcripts.not_redacted(client, at=request.at),
     }
     return render(request, "consent/recordings.html", context)
 

@@ -38,7 +38,8 @@ from callprivacy.calls.providers.base import (
     digest_key,
     header,
 )
-from callprivacy.calls.services import intake
+from callprivacy.calls.providers.transcripts import words_of
+from callprivacy.calls.services import intake, transcripts
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
@@ -376,13 +377,49 @@ def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlemen
         else:
             settlement.fail(first, _FAILED, at)
     else:
-        for (row, _), verdict in zip(group, verdicts, strict=True):
-            if verdict is not intake.Taken.EARLY:
-                settlement.done.append(row)
-            elif at - row.received_at < _EARLY_FOR:
-                settlement.early.append(row)
-            else:
-                settlement.rejected.append((row, _NEVER_CAME))
+        if _take_words(group, settlement, at=at):
+            _note_verdicts(group, verdicts, settlement, at=at)
+
+
+def _note_verdicts(
+    group: Sequence[tuple[_Claimed, CallFacts]],
+    verdicts: Sequence[intake.Taken],
+    settlement: _Settlement,
+    *,
+    at: datetime,
+) -> None:
+    for (row, _), verdict in zip(group, verdicts, strict=True):
+        if verdict is not intake.Taken.EARLY:
+            settlement.done.append(row)
+        elif at - row.received_at < _EARLY_FOR:
+            settlement.early.append(row)
+        else:
+            settlement.rejected.append((row, _NEVER_CAME))
+
+
+def _take_words(
+    group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlement, *, at: datetime
+) -> bool:
+    """
+    Take in what was said on these calls, where the client wants it; returns whether that was done.
+
+    Where it fails, the events are tried again: their calls are known by then.
+    """
+    first = group[0][0]
+    if not first.client.takes_transcripts:
+        return True
+    found = ((facts, words_of(row.provider, row.body or b"")) for row, facts in group)
+    said = [(facts, words) for facts, words in found if words is not None]
+    try:
+        transcripts.take_in(client=first.client, provider=first.provider, said=said, at=at)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001 whatever it was, the rows stay and are tried again
+        for row, _ in group:
+            _log_failure(row, error)
+            settlement.fail(row, _FAILED, at)
+        return False
+    return True
 
 
 def _log_failure(row: _Claimed, error: Exception) -> None:
