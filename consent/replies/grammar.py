@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from consent.replies import lexicon
 
@@ -31,6 +31,8 @@ class Rule:
     purposes: str
     may_be_negated: bool
     may_be_doubted: bool
+    firm: bool
+    """A review that stays one, whatever else is said."""
     pattern: re.Pattern[str]
 
 
@@ -45,6 +47,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Loose:
+    """A part of a sentence that says no, names a deed of ours, and holds almost nothing else."""
+
+    says_no: frozenset[str]
+    deeds: frozenset[str]
+    directed: frozenset[str]
+    unknown: int
+    more_for: int
+    shortest: int
+    longest: int
+    why: str
+    blockers: tuple[re.Pattern[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """All of it."""
 
@@ -54,6 +71,7 @@ class Grammar:
     """Meanings that turn what follows around."""
     passes: frozenset[str]
     """Meanings that may stand between such a one and what it turns around."""
+    loose: Loose
 
 
 @cache
@@ -69,6 +87,7 @@ def load() -> Grammar:
             purposes=rule.get("purposes", "deeds"),
             may_be_negated=rule.get("negated", "doubt") == "doubt",
             may_be_doubted=rule.get("doubt", True),
+            firm=rule.get("firm", False),
             pattern=compiled(rule["pattern"], macros),
         )
         for rule in data["rule"]
@@ -78,7 +97,24 @@ def load() -> Grammar:
         for doubt in data["doubt"]
     )
     negates, passes = (frozenset(_expanded(name, macros)) - set("[]") for name in ("NEGATES", "PASSES"))
-    return Grammar(rules, doubts, negates, passes)
+    return Grammar(rules, doubts, negates, passes, _loose(data["loose"], macros))
+
+
+def _loose(data: dict[str, Any], macros: dict[str, str]) -> Loose:
+    says_no, deeds, directed = (
+        frozenset(_expanded(f"(?:{data[name]})", macros)) - set("[]") for name in ("says_no", "deeds", "directed")
+    )
+    return Loose(
+        says_no,
+        deeds,
+        directed,
+        data["unknown"],
+        data["more_for"],
+        data["shortest"],
+        data["longest"],
+        data["why"],
+        tuple(compiled(pattern, macros) for pattern in data["blockers"]),
+    )
 
 
 def compiled(pattern: str, macros: dict[str, str]) -> re.Pattern[str]:

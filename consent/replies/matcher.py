@@ -96,6 +96,8 @@ def _settled(found: list[_Found], read: reading.Reading) -> Verdict | None:
             language=read.language,
             needs_person=any(one.rule.id == "delete-data" for one in found),
         )
+    if not doubtful and not any(one.rule.label == "review" and one.rule.firm for one in found) and (loose := _loose(read)):
+        return loose
     if doubtful:
         one = doubtful[0]
         why = f"{_sentence(one.rule.why)}: {one.words!r}, but {one.doubt}."
@@ -189,6 +191,43 @@ def _joined() -> frozenset[str]:
     return frozenset(word for word in table.load() if len(word) >= 3) | {"stopp", "please"}
 
 
+# --- in whatever words -----------------------------------------------------------------------------------------------
+
+
+def _loose(read: reading.Reading) -> Verdict | None:
+    """A withdrawal in words that no rule foresaw: a part that says no, names a deed of ours and holds little else."""
+    rules = grammar.load().loose
+    start = 0
+    for place, meaning in enumerate((*read.meanings, normal.SENTENCE)):
+        if meaning not in normal.MARKS:
+            continue
+        part = read.meanings[start:place]
+        if _says_no(part + meaning, rules):
+            purposes = frozenset[Purpose]().union(*(_OF_DOMAIN[domain] for domain in _domains(part)))
+            return Verdict(
+                "withdraw",
+                f"{_sentence(rules.why)}: {_shown(read, (start, place))!r}.",
+                purposes=purposes or table.EVERYTHING,
+                language=read.language,
+            )
+        start = place + 1
+    return None
+
+
+def _says_no(part: str, rules: grammar.Loose) -> bool:
+    """Whether a part of a sentence, with the mark that ends it, says no to a deed of ours."""
+    length = len(part) - 1
+    meanings = set(part)
+    return (
+        rules.shortest <= length <= rules.longest
+        and bool(meanings & rules.says_no)
+        and bool(meanings & rules.deeds)
+        and bool(meanings & rules.directed or length <= rules.shortest + 2)
+        and part.count(lexicon.UNKNOWN) <= rules.unknown + length // rules.more_for
+        and not any(blocker.search(part) for blocker in rules.blockers)
+    )
+
+
 # --- the grammar -----------------------------------------------------------------------------------------------------
 
 
@@ -219,7 +258,7 @@ def _doubt(rule: grammar.Rule, read: reading.Reading, span: tuple[int, int], pur
 
 
 def _region(where: str, meanings: str, span: tuple[int, int]) -> tuple[int, int]:
-    if where == "anywhere":
+    if where in {"anywhere", "sentence"}:
         return 0, len(meanings)
     start = max((meanings.rfind(mark, 0, span[0]) for mark in _sentence_marks()), default=-1) + 1
     if where == "before":

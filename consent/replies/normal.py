@@ -32,6 +32,7 @@ _QUOTES: Final = str.maketrans(dict.fromkeys("’‘ʼ`´＇", "'") | dict.fromk
 _ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S{1,200}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _APART: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .\-_*/]{1,2}[^\W\d_]){2,14}(?![^\W_])")
 _PARTS: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?|[.!;:\n…?¿,()]|(?<=\s)[-–—]+(?=\s)|&")
+_CLOCK: Final = re.compile(r"(?<=\d)(?=[ap]\.?m\b)")
 _NUMBER_SIGN: Final = re.compile(r"#(?=[\s.!?,]|$)")
 _DECIMAL: Final = re.compile(r"(?<=\d)[.,:](?=\d)")
 
@@ -57,12 +58,12 @@ def unleet(word: str) -> str:
     return word.translate(_DIGITS)
 
 
-def shrink(word: str) -> tuple[str, str]:
-    """A stretched word (stoppp, pleeease) with its runs of three and more cut to two letters, and to one."""
+def shrink(word: str) -> tuple[str, str, str]:
+    """A stretched word (stoppp, pleeease, mee): runs of three and more cut to two letters, to one, and every run to one."""
     runs = [(letter, len(list(group))) for letter, group in groupby(word)]
     two = "".join(letter * min(length, 2) for letter, length in runs)
     one = "".join(letter * (1 if length > 2 else length) for letter, length in runs)
-    return two, one
+    return two, one, "".join(letter for letter, _ in runs)
 
 
 def split(text: str, joined: frozenset[str]) -> list[str]:
@@ -71,6 +72,7 @@ def split(text: str, joined: frozenset[str]) -> list[str]:
 
     Letters set apart (s t o p) are put together when they spell one of `joined`.
     """
+    text = _CLOCK.sub(" ", text)
     text = _ADDRESS.sub(" x ", _NUMBER_SIGN.sub(" number ", _DECIMAL.sub("", text)))
     text = _APART.sub(lambda found: _together(found.group(), joined), text)
     parts: list[str] = []

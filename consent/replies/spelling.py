@@ -19,7 +19,7 @@ _LONG: Final = 9
 
 def guesses(word: str) -> Iterator[str]:
     """Known words that `word` may have been meant to be, the surest first."""
-    yield from dict.fromkeys(normal.shrink(word))
+    yield from dict.fromkeys(normal.shrink(word)[: 2 if word in _exist() else 3])
     if not word.isalpha():
         if any(letter.isalpha() for letter in word):
             yield normal.unleet(word)
