@@ -327,6 +327,9 @@ _NAMED_KEY = re.compile(
     r"(\d|zero|one|two|three|nine|cero|uno|dos|tres|nueve)\b",
     re.IGNORECASE,
 )
+# "Press 2 to go on without, or 9 so that we never do."
+_AND_KEY = re.compile(r"\b(?:or|and|o|u|y|e)\s+(?:el\s+|the\s+)?(\d|zero|cero|nine|nueve)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?]+")
 _SPELT: Final = {
     "zero": "0", "one": "1", "two": "2", "three": "3", "nine": "9",
     "cero": "0", "uno": "1", "dos": "2", "tres": "3", "nueve": "9",
@@ -334,9 +337,12 @@ _SPELT: Final = {
 
 
 def keys_named(words: str) -> frozenset[str]:
-    """The keys that words of a notice name themselves: "Press 1 to ...", "marque el uno"."""
-    found = (name.lower() for name in _NAMED_KEY.findall(words))
-    return frozenset(_SPELT.get(name, name) for name in found)
+    """The keys that words of a notice name themselves: "Press 1 to ..., or 9 ...", "marque el uno"."""
+    found = []
+    for sentence in _SENTENCE.split(words):
+        named = _NAMED_KEY.findall(sentence)
+        found += [*named, *_AND_KEY.findall(sentence)] if named else []
+    return frozenset(_SPELT.get(name.lower(), name.lower()) for name in found)
 
 
 def spoken(action: Ask | Say, plan: Plan, words: Mapping[Language, str]) -> tuple[tuple[Language, str], ...]:

@@ -38,8 +38,12 @@ class MenuForm(forms.Form):
     number = forms.ChoiceField(label="Number")
     connection = forms.ChoiceField(label="Connection to Twilio", help_text="Whose account the number is in.")
     languages = forms.ChoiceField(label="Languages", choices=list(_ORDER.items()))
-    english = forms.ChoiceField(label="Notice in English", required=False)
-    spanish = forms.ChoiceField(label="Notice in Spanish", required=False)
+    english = forms.ChoiceField(
+        label="Notice in English", required=False, help_text="Needed where the menu speaks English."
+    )
+    spanish = forms.ChoiceField(
+        label="Notice in Spanish", required=False, help_text="Needed where the menu speaks Spanish."
+    )
     forward_to = forms.CharField(
         label="Line that calls go on to",
         max_length=40,

@@ -11,6 +11,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+const LOOKS = { mine: "px-5 py-3 text-right font-semibold", heard: "px-5 py-3", ours: "px-5 py-3", vendor: "px-5 py-3 text-sm text-muted" };
 const page = document.getElementById("phone");
 if (page) start(page);
 
@@ -45,7 +46,7 @@ function start(page) {
   // ---- what is seen ----------------------------------------------------------------------------------------------------
   function add(list, kind, text, language) {
     const item = document.createElement("li");
-    item.className = "px-5 py-3";
+    item.className = LOOKS[kind] ?? LOOKS.vendor;
     item.dataset.kind = kind;
     if (language) item.lang = language;
     item.textContent = text;

@@ -246,6 +246,8 @@ def test_a_key_that_the_notice_names_is_not_named_twice() -> None:
     assert "Para español, marque 3." not in text
     assert "Press 9" in text
     assert menu.keys_named("Oprima el número 1 o pulse nueve. Press freedom 2, call 911.") == {"1", "9"}
+    assert menu.keys_named("Press 2 to go on without, or 9 so that we never do.") == {"2", "9"}
+    assert menu.keys_named("You may call one or 9 of us.") == frozenset()
 
 
 def test_every_phrase_is_there_in_every_language() -> None:
