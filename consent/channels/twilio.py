@@ -205,6 +205,18 @@ def send_text(account: Account, *, to: str, sender: str, words: str, told_at: st
     return _receipt(_ask(account, "POST", "Messages.json", said))
 
 
+def start_call(account: Account, *, to: str, sender: str, script_at: str) -> Receipt:
+    """
+    Ring a number of the agency's own people; what is said and done then is read at `script_at`.
+
+    :param sender: the account's number that is shown.
+    :raises UnclearError: it may ring; asking again may ring twice.
+    :raises TwilioError: see the other kinds.
+    """
+    said = {"To": to, "From": sender, "Url": script_at, "Method": "POST", "Timeout": "30"}
+    return _receipt(_ask(account, "POST", "Calls.json", said))
+
+
 def _checked(sid: str) -> str:
     """An id goes into an address: nothing but an id may."""
     if _sid(sid) is None:

@@ -10,6 +10,7 @@ from consent.models.capture import (
     TermsDocument,
 )
 from consent.models.contact import ApiWrite, ConsentAge, ListCheck, NumberList, NumbersOut
+from consent.models.desk import CallBack
 from consent.models.law import (
     Acknowledgement,
     AnsweringSite,
@@ -32,6 +33,7 @@ __all__ = [
     "AdDestination",
     "AnsweringSite",
     "ApiWrite",
+    "CallBack",
     "CallerPlace",
     "ClientStandard",
     "ConsentAge",

@@ -193,7 +193,7 @@ def callers_page(
     found = list(rows.order_by("-pk")[: size + 1])
     return CallerPage(
         [
-            CallerRow(row.caller_id, _name(row.caller_id), State(row.state), row.since, row.strength)
+            CallerRow(row.caller_id, name_of(row.caller_id), State(row.state), row.since, row.strength)
             for row in found[:size]
         ],
         str(found[size - 1].pk) if len(found) > size else None,
@@ -207,12 +207,13 @@ def _silent_page(client: Client, purpose: Purpose, before: str, size: int) -> Ca
         rows = rows.filter(pk__lt=uuid.UUID(hex=before))
     found = list(rows.order_by("-pk").values_list("pk", flat=True)[: size + 1])
     return CallerPage(
-        [CallerRow(pk, _name(pk), State.NONE, None, "") for pk in found[:size]],
+        [CallerRow(pk, name_of(pk), State.NONE, None, "") for pk in found[:size]],
         found[size - 1].hex if len(found) > size else None,
     )
 
 
-def _name(caller_id: uuid.UUID) -> str:
+def name_of(caller_id: uuid.UUID) -> str:
+    """A person's stable name at a client, "Caller K7-42Q"; also of who is erased."""
     return f"Caller {caller_label(caller_id)}"
 
 
@@ -239,7 +240,7 @@ class Person:
     @property
     def name(self) -> str:
         """The stable name, also of who is erased."""
-        return _name(self.caller_id)
+        return name_of(self.caller_id)
 
 
 def find_person(client: Client, caller_id: uuid.UUID) -> Person | None:
@@ -259,6 +260,18 @@ def erased_of(client: Client, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UU
     rows = Tombstone.objects.filter(client_id=client.pk, erased_caller_id__in=list(caller_ids))
     known = {row.erased_caller_id: Erased(row.created_at.date(), row.ends_on) for row in rows}
     return {caller_id: known.get(caller_id, Erased(None, None)) for caller_id in caller_ids}
+
+
+def remembered(clients: Sequence[Client], number: str) -> dict[int, dict[uuid.UUID, Erased]]:
+    """Client id -> who was erased that had this number (E.164), newest first; two queries. For officers."""
+    keys = vault.many_client_keys([client.pk for client in clients])
+    tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
+    rows = Tombstone.objects.filter(client_id__in=list(keys), token__in=list(tokens)).order_by("-created_at")
+    found: dict[int, dict[uuid.UUID, Erased]] = defaultdict(dict)
+    for row in rows:
+        if tokens.get(bytes(row.token)) == row.client_id:
+            found[row.client_id][row.erased_caller_id] = Erased(row.created_at.date(), row.ends_on)
+    return dict(found)
 
 
 @dataclass(frozen=True, slots=True)

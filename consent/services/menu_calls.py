@@ -386,19 +386,28 @@ _WITHOUT_A_KEY: Final = {machine.SILENCE: "no key in time", machine.HANG_UP: "hu
 
 
 def stop_running(
-    *, client: Client, caller_id: uuid.UUID, by: Actor, at: datetime, event_id: uuid.UUID | None = None
+    *,
+    client: Client,
+    caller_id: uuid.UUID | None,
+    by: Actor,
+    at: datetime,
+    event_id: uuid.UUID | None = None,
+    call_digest: bytes | None = None,
 ) -> int:
     """
     Have every recording stopped and deleted that runs of this caller through a menu; returns how many run.
+
+    Of who withholds the number it is that of the one call (`call_digest`).
 
     Inside a scope that may write the client's consent, in the transaction of the withdrawal. The vendor is asked
     by a job, which `consent.tasks.menu_calls.nudge` wakes on commit.
 
     :param event_id: the withdrawal in the ledger, for the board.
     """
+    whose = Q(caller_id=caller_id) if caller_id is not None else Q(call_digest=call_digest, caller_id=None)
     running = list(
         MenuSession.objects.for_client(client)
-        .filter(caller_id=caller_id, is_recording=True, ended_at=None, started_at__gt=at - RUNS_AT_MOST)
+        .filter(whose, is_recording=True, ended_at=None, started_at__gt=at - RUNS_AT_MOST)
         .select_related("menu__connection", "client", "version", "version__notice")
         .select_for_update(of=("self",))
         .order_by("pk")

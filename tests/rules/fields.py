@@ -520,6 +520,13 @@ REGISTER: dict[str, Table] = {
         ),
         leaves=("consent.services.menu_calls.purge",),
     ),
+    "consent.CallBack": Table(
+        "A call back that a vendor connects",
+        _plain(_OURS, "user connection tracking_number state attempts last_error")
+        | _caller("caller_id created_at due_at rang_at connected_at")
+        | _sealed(agent_number="The agent's own number, under the client's key for errands"),
+        leaves=("consent.services.call_backs.purge",),
+    ),
     "consent.Reply": Table(
         "What a person wrote",
         _plain(

@@ -1,0 +1,326 @@
+"""
+Calling a caller back without seeing the number: a vendor rings the agent, and after a key of the agent's the caller.
+
+Asked for in the request, where it is checked whether the person may be called at all; carried out by a job, for only a
+job may open the vendor's secret; and checked again at the moment of connecting. An agent is rung once or never.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.urls import reverse
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
+from callprivacy.calls.services.searches import NotANumberError
+from callprivacy.lib import phone
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor, ScopeKind
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
+from consent.channels import desk_twiml, twilio
+from consent.enums import WaitingState
+from consent.models import CallBack, PhoneMenu
+from consent.selectors import people
+from consent.services import contact, menu_calls, twilio_door
+from consent.services.contact import Aim, Asked
+from consent.services.twilio_door import Door
+
+log = logger(__name__)
+
+JOB: Final = Actor.job("consent.ring_agents")
+KEPT_FOR: Final = timedelta(days=1)
+_STALE: Final = timedelta(minutes=2)
+"""Nobody waits for a call back longer than that: what was not asked by then is not asked any more."""
+
+_LEASE: Final = timedelta(seconds=40)
+_AGAIN: Final = timedelta(seconds=10)
+_TRIED_AT_MOST: Final = 3
+_PRESSED_WITHIN: Final = timedelta(minutes=5)
+
+
+class NoLineError(LookupError):
+    """No connection of the client's can connect two telephones."""
+
+
+class NotToCallError(ValueError):
+    """The person may not be called now; the text says why."""
+
+
+class NoNumberError(LookupError):
+    """The person's number is not here any more."""
+
+
+# --- Asking ---
+
+
+@transaction.atomic
+def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, at: datetime) -> CallBack:
+    """
+    Have a vendor connect the agent with a caller. Checked first; a job rings within seconds.
+
+    :raises NotANumberError: the agent's own number is none.
+    :raises NotToCallError: the person may not be called now.
+    :raises NoLineError: nothing can connect them.
+    :raises NoNumberError: there is no number to call any more.
+    """
+    if by.user_id is None or by.kind is not ScopeKind.STAFF:
+        raise TypeError("A person is connected.")
+    own = phone.normalise(agent_number, client.home_country)
+    if own is None:
+        raise NotANumberError("That is no phone number.")
+    number = _number_of(client, caller_id)
+    if own == number:
+        raise NotToCallError("That is the caller's own number. Write the number of the phone beside you.")
+    _check(client, number, at)
+    line = line_of(client, caller_id)
+    row = CallBack(
+        agency_id=client.agency_id,
+        client=client,
+        caller_id=caller_id,
+        user_id=by.user_id,
+        connection=line[0],
+        tracking_number=line[1],
+        created_at=at,
+        due_at=at,
+    )
+    row.agent_number = _key(client, at).seal(own.encode(), _place(row))
+    row.save(force_insert=True)
+    audit.record(
+        "call_back.asked", by=by, at=at, subject=Caller(pk=caller_id, client_id=client.pk), call=str(row.pk)
+    )
+    return row
+
+
+def _check(client: Client, number: str, at: datetime) -> None:
+    """As a call that the person asked for: no marketing, but never against the person's own no, nor at night."""
+    (answer,) = contact.check(client=client, asked=[Asked(number)], aim=Aim.SERVICE, at=at).answers
+    if not answer.allowed:
+        raise NotToCallError(" ".join(obstacle.text for obstacle in answer.obstacles))
+
+
+def line_of(client: Client, caller_id: uuid.UUID) -> tuple[Connection, TrackingNumber]:
+    """
+    The connection that connects, and the client's number that is shown: the one that this caller called last, where it
+    is one of Twilio's, else the client's oldest.
+
+    :raises NoLineError: there is none, or nothing that Twilio signed has named its account yet.
+    """
+    rows = Connection.objects.for_client(client).filter(provider=twilio.NAME, is_active=True)
+    ways = {row.pk: row for row in rows.order_by("created_at", "pk") if row.mapping.get(twilio_door.ACCOUNT)}
+    if not ways:
+        raise NoLineError("No open connection to Twilio can connect two telephones for this client.")
+    by_menu = dict(
+        PhoneMenu.objects.for_client(client)
+        .filter(connection_id__in=list(ways))
+        .values_list("tracking_number_id", "connection_id")
+    )
+    numbers = {
+        row.pk: row
+        for row in TrackingNumber.objects.for_client(client).order_by("created_at", "pk")
+        if row.pk in by_menu or row.provider == twilio.NAME
+    }
+    if not numbers:
+        raise NoLineError(
+            "None of this client's numbers is one of Twilio's, so none can be shown to the caller."
+        )
+    calls = Call.objects.for_client(client).filter(caller_id=caller_id, tracking_number_id__in=list(numbers))
+    last = calls.order_by("-pk").values_list("tracking_number_id", flat=True).first()
+    number = numbers[last] if last is not None else next(iter(numbers.values()))
+    return ways[by_menu.get(number.pk, next(iter(ways)))], number
+
+
+def _number_of(client: Client, caller_id: uuid.UUID) -> str:
+    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
+    key = vault_selectors.content_keys({client.pk: [caller_id]}).get(caller_id)
+    if caller is None or key is None:
+        raise NoNumberError("This person's number is not here any more.")
+    try:
+        return str(caller.number.reveal(key))
+    except SealBrokenError:
+        raise NoNumberError("This number does not open any more.") from None
+
+
+def _key(client: Client, at: datetime) -> Key:
+    return vault.purpose_key(client_id=client.pk, purpose=menu_calls.ERRAND, at=at)
+
+
+def _place(row: CallBack) -> Place:
+    return Place(row.client_id, CallBack._meta.db_table, "agent_number", row.pk)
+
+
+# --- The job: claim, commit, ring, record ---
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Order:
+    """A call back that is ours to start, and nobody else's, for a while."""
+
+    row_id: uuid.UUID
+    client_id: int
+    account: twilio.Account | None
+    to: str
+    sender: str
+    script_at: str
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of ringing. `again`: it may be tried again."""
+
+    rings: bool = False
+    error: str = ""
+    again: bool = False
+
+
+def claim(*, agency_id: int, at: datetime) -> Order | None:
+    """Claim the next call back that is due."""
+    with job_scope(agency_id=agency_id):
+        row = (
+            CallBack.objects.filter(agency_id=agency_id, state=WaitingState.WAITING, due_at__lte=at)
+            .select_related("connection__client__agency", "client", "tracking_number")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at", "pk")
+            .first()
+        )
+        if row is None:
+            return None
+        CallBack.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
+        try:
+            account = twilio_door.account_of(row.connection, at=at)
+        except twilio_door.NoAccountError:
+            account = None
+        return Order(
+            row_id=row.pk,
+            client_id=row.client_id,
+            account=account,
+            to=row.agent_number.reveal(_key(row.client, at)) if row.agent_number else "",
+            sender=row.tracking_number.number,
+            script_at=_address("consent:desk_call", row),
+            attempts=row.attempts + 1,
+            created_at=row.created_at,
+        )
+
+
+def _address(name: str, row: CallBack) -> str:
+    return f"{settings.CALLPRIVACY_URL}{reverse(name, args=[row.connection.key, row.pk])}"
+
+
+def ring(order: Order, *, at: datetime) -> Outcome:
+    """Ask the vendor. Outside any scope."""
+    if order.account is None or not order.to:
+        return Outcome(error="The connection to Twilio is not complete any more.")
+    if at - order.created_at > _STALE:
+        return Outcome(error="Twilio could not be asked in time. Try again.")
+    try:
+        twilio.start_call(order.account, to=order.to, sender=order.sender, script_at=order.script_at)
+    except twilio.RetryableError:
+        return Outcome(error="Twilio was not reached.", again=order.attempts < _TRIED_AT_MOST)
+    except twilio.UnclearError:
+        # It may ring: asking again could ring twice.
+        return Outcome(rings=True)
+    except twilio.RefusedError as error:
+        return Outcome(error=f"Twilio refused: {error}.")
+    return Outcome(rings=True)
+
+
+def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> None:
+    """Write down what came of it."""
+    with job_scope(agency_id=agency_id):
+        row = CallBack.objects.for_client(order.client_id).filter(pk=order.row_id, state=WaitingState.WAITING)
+        if outcome.rings:
+            row.update(state=WaitingState.SENT, rang_at=at, due_at=None, agent_number=None, last_error="")
+        elif outcome.again:
+            row.update(due_at=at + _AGAIN, last_error=outcome.error)
+        else:
+            row.update(state=WaitingState.FAILED, due_at=None, agent_number=None, last_error=outcome.error)
+            log.warning("call_back.failed", row=str(order.row_id))
+
+
+def has_due(*, agency_id: int, at: datetime) -> bool:
+    """Whether anybody waits to be rung."""
+    with job_scope(agency_id=agency_id):
+        return CallBack.objects.filter(
+            agency_id=agency_id, state=WaitingState.WAITING, due_at__lte=at
+        ).exists()
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """Remove calls back of a day ago; the trail keeps that they were. Returns how many."""
+    with job_scope(agency_id=agency_id):
+        return CallBack.objects.filter(agency_id=agency_id, created_at__lte=at - KEPT_FOR).remove()
+
+
+# --- What Twilio asks while the agent is on the line ---
+
+
+def greet(*, door: Door, row_id: uuid.UUID, at: datetime) -> bytes:
+    """The agent has answered: ask for a key."""
+    row = _row(door, row_id, at)
+    if row is None:
+        return desk_twiml.refusal("This call back is over. Nobody was called.")
+    name = people.name_of(row.caller_id)
+    connect_at = (
+        f"{settings.CALLPRIVACY_URL}{reverse('consent:desk_connect', args=[door.connection.key, row.pk])}"
+    )
+    return desk_twiml.greeting(name=name, client=door.client.name, connect_at=connect_at)
+
+
+def connect(*, door: Door, row_id: uuid.UUID, at: datetime) -> bytes:
+    """
+    The agent has pressed a key: ring the caller, unless the person has said no in the meantime. Once.
+
+    That two telephones are connected is written down before the vendor is told the number.
+    """
+    row = _row(door, row_id, at)
+    if row is None or not door.said.get("Digits"):
+        return desk_twiml.refusal("This call back is over. Nobody was called.")
+    try:
+        number = _number_of(door.client, row.caller_id)
+        _check(door.client, number, at)
+    except NoNumberError:
+        return _ended(row, "The number is not here any more. Nobody was called.")
+    except NotToCallError:
+        return _ended(row, "This person may not be called now. Nobody was called.")
+    claimed = CallBack.objects.for_client(door.client).filter(pk=row.pk, connected_at=None)
+    if not claimed.update(state=WaitingState.DONE, connected_at=at, due_at=None, agent_number=None):
+        return desk_twiml.refusal("This call back is over. Nobody was called.")
+    audit.record(
+        "call_back.connected",
+        by=door.by,
+        at=at,
+        subject=Caller(pk=row.caller_id, client_id=row.client_id),
+        call=str(row.pk),
+        asked_by=row.user_id,
+    )
+    return desk_twiml.connection(number=number, shown=row.tracking_number.number)
+
+
+def _row(door: Door, row_id: uuid.UUID, at: datetime) -> CallBack | None:
+    rows = CallBack.objects.for_client(door.client).filter(
+        pk=row_id,
+        connection=door.connection,
+        connected_at=None,
+        created_at__gt=at - _PRESSED_WITHIN,
+        state__in=(WaitingState.WAITING, WaitingState.SENT),
+    )
+    return rows.select_related("tracking_number").defer("agent_number").first()
+
+
+def _ended(row: CallBack, why: str) -> bytes:
+    CallBack.objects.for_client(row.client_id).filter(pk=row.pk).update(
+        state=WaitingState.FAILED, due_at=None, agent_number=None, last_error=why
+    )
+    return desk_twiml.refusal(why)
