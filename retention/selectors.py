@@ -39,7 +39,7 @@ def clients_with_quarantined(agency_id: int, at: datetime) -> list[int]:
     found: set[int] = set()
     for rows in (Recording.objects.all(), Transcript.objects.all()):
         due = rows.filter(agency_id=agency_id, due_at__lte=at)
-        found.update(due.order_by().values_list("client_id", flat=True).distinct())
+        found |= set(due.order_by().values_list("client_id", flat=True).distinct())
     return sorted(found)
 
 

@@ -25,7 +25,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 from callprivacy.vault.sealing import Place
-from consent.models import Decision
+from consent.models import CallerPlace, Decision
 from retention.enums import RunCause
 from retention.services import errands, runs
 from tests import make
@@ -191,6 +191,7 @@ def _everything_of_one_call(cast: Cast) -> Client:
         )  # fmt: skip
         Transcript.objects.create(**ours, call=call, provider="callrail", received_at=OLD)
         CallPress.objects.create(**ours, call=call, name="menu", value="1", at=OLD)
+        CallerPlace.objects.create(**ours, caller_id=call.caller_id, country="US", region="CA", recorded_at=OLD)
         Decision.objects.create(
             **ours, call=call, purpose="record", allowed=False, lawful=False, standard_met=False,
             standard="express", pack="tests", decided_at=OLD,
