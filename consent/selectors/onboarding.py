@@ -38,6 +38,7 @@ from consent.selectors import decisions, law, notices, sites, standards
 from consent.selectors.decisions import Counts
 
 BACKFILL: Final = timedelta(days=30)
+_A_DAY: Final = timedelta(days=1)
 NUMBERS_SHOWN: Final = 60
 LEFT_AS_IT_IS: Final = "left as it is"
 DONE, TODO, WAITING, OPEN = "done", "todo", "waiting", "open"
@@ -156,15 +157,16 @@ def _tracker(client: Client, marks: Mapping[str, SetupMark]) -> Step:
 
 
 def _backfill(client: Client, marks: Mapping[str, SetupMark], at: datetime) -> Step:
-    calls = Call.objects.for_client(client).started_from(at - BACKFILL).count()
-    running = CallImport.objects.for_client(client).filter(state__in=(JobState.QUEUED, JobState.RUNNING))
-    if running.exists():
+    files = CallImport.objects.for_client(client)
+    if files.filter(state__in=(JobState.QUEUED, JobState.RUNNING)).exists():
         return Step(SetupStep.BACKFILL, WAITING, "a file is being read")
-    if calls:
-        return Step(SetupStep.BACKFILL, DONE, f"{_plural(calls, 'call')} of the last 30 days")
+    calls = Call.objects.for_client(client).started_from(at - BACKFILL)
+    # The calls of the first day are the tracker's, not the past.
+    if files.filter(state=JobState.DONE, added__gt=0).exists() or calls.started_before(at - _A_DAY).exists():
+        return Step(SetupStep.BACKFILL, DONE, f"{_plural(calls.count(), 'call')} of the last 30 days")
     if SetupStep.BACKFILL in marks:
         return Step(SetupStep.BACKFILL, DONE, marks[SetupStep.BACKFILL].note)
-    return Step(SetupStep.BACKFILL, TODO, "no call of the last 30 days is here")
+    return Step(SetupStep.BACKFILL, TODO, "no past call of the last 30 days is here")
 
 
 def is_settled(number: TrackingNumber) -> bool:

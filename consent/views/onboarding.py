@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
@@ -105,8 +106,19 @@ def _engagement_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
 
 
 def _tracker_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    ways = connection_selectors.connections_of(client)
+    ways = [
+        {"state": state, "address": _address(state.connection)}
+        for state in connection_selectors.connections_of(client)
+        if state.connection.is_active
+    ]
     return {"form": ConnectionForm(initial={"name": client.name}), "ways": ways}
+
+
+def _address(way: Connection) -> str:
+    """Where the tracker sends its events; nothing for one whose calls come by files."""
+    if not connection_selectors.calls_us(way.provider):
+        return ""
+    return f"{settings.CALLPRIVACY_URL}{reverse('calls:hook', args=[way.provider, way.key])}"
 
 
 def _backfill_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
@@ -186,7 +198,7 @@ def connect(request: StaffRequest, client: Client) -> HttpResponse:
     messages.success(request, "The tracker is connected. Paste the address at the tracker, as its page says.")
     if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
         return redirect("calls:connection", client.slug, way.pk)
-    return redirect(_url(client))
+    return redirect(_url(client, SetupStep.TRACKER))
 
 
 @require_POST

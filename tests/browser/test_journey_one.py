@@ -1,0 +1,243 @@
+"""
+A new client in ten minutes, by hand: blueprint, agreement, tracker, past calls, numbers, what was found, fixes,
+words, go live. Every click, every field and every file counts, and there are at most thirty.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hmac
+import io
+import json
+import re
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.site import OFFICER, ROOT, Visitor
+
+pytestmark = pytest.mark.browser
+
+ZONE = ZoneInfo("America/Chicago")
+SECRET = "a-signing-key-of-a-tracker-072e77"
+ADS, PRINT = "+14155550110", "+14155550130"
+ANNOUNCED, SILENT, GERMAN = 371, 29, 12
+MOST = 30
+
+
+class Hand:
+    """A person's hand: it clicks, types and chooses files, and counts."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.page = visitor.page
+        self.actions = 0
+
+    def click(self, what: Locator) -> None:
+        """One click."""
+        self.actions += 1
+        what.click()
+
+    def type(self, label: str, text: str) -> None:
+        """One field."""
+        self.actions += 1
+        self.page.get_by_label(label).fill(text)
+
+    def tick(self, label: str) -> None:
+        """One box."""
+        self.actions += 1
+        self.page.get_by_label(label).check()
+
+    def button(self, name: str) -> None:
+        """One click on a button."""
+        self.click(self.page.get_by_role("button", name=name, exact=True))
+
+    def link(self, name: str) -> None:
+        """One click on a link."""
+        self.click(self.page.get_by_role("link", name=name, exact=True).first)
+
+
+def an_export(now: datetime) -> bytes:
+    """A month of CallRail's: 371 calls to an announced number, 29 from California to a silent one, 12 from Germany."""
+    header = (ROOT / "tests/fixtures/callrail_csv_header.csv").read_text().strip().split(",")
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, header, restval="")
+    writer.writeheader()
+    numbers = (
+        [(f"(628) 555-01{n % 100:02}", ADS) for n in range(ANNOUNCED)]
+        + [(f"(415) 555-01{n:02}", PRINT) for n in range(SILENT)]
+        + [(f"+49 30 23125 {n:03}", ADS) for n in range(GERMAN)]
+    )
+    for n, (caller, dialled) in enumerate(numbers):
+        at = (now - timedelta(days=1 + n % 28, minutes=n)).astimezone(ZONE)
+        writer.writerow(
+            {
+                "Call Status": "Answered Call",
+                "Tracking Number": dialled,
+                "Number Name": "Ads" if dialled == ADS else "Print",
+                "Phone Number": caller,
+                "Source": "Google Ads",
+                "Duration (seconds)": str(40 + n % 200),
+                "Start Time": f"{at:%Y-%m-%d %H:%M:%S}",
+                "Recording Url": f"https://app.callrail.example/calls/{n}/recording",
+            }
+        )
+    return out.getvalue().encode()
+
+
+def the_tracker_calls(visitor: Visitor, address: str) -> None:
+    """The vendor's side of the test: a signed event of a call that was not recorded."""
+    now = datetime.now(UTC)  # noqa: TID251
+    event = {
+        "resource_id": "CAL1", "answered": True, "direction": "inbound", "duration": 21, "tracking_phone_number": ADS,
+        "customer_phone_number": "+16285550199", "start_time": now.isoformat(), "source": "Google Ads",
+    }  # fmt: skip
+    body = json.dumps(event).encode()
+    signature = base64.b64encode(hmac.digest(SECRET.encode(), body, "sha1")).decode()
+    request = urllib.request.Request(  # noqa: S310  (this machine)
+        address, body, {"Content-Type": "application/json", "Signature": signature}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.slow
+def test_a_new_client_in_ten_minutes(visitor: Visitor) -> None:
+    visitor.sign_in(OFFICER)
+    page, hand = visitor.page, Hand(visitor)
+    visitor.open("/clients/")
+
+    add_the_client(hand)
+    apply_a_blueprint(hand)
+    agree(hand)
+    connect_the_tracker(hand, visitor)
+    bring_past_calls(hand)
+    confirm_the_numbers(hand)
+    see_what_was_found(hand)
+    make_tasks(hand)
+    hand_the_words_over(hand)
+    expect(page.get_by_text("nothing is destroyed anywhere").first).to_be_visible()
+    go_live(hand)
+    assert hand.actions <= MOST, hand.actions
+
+
+def add_the_client(hand: Hand) -> None:
+    """Its name, its legal name and where it is."""
+    hand.link("New client")
+    hand.type("Short name", "Golden Gate Plumbing")
+    hand.type("Legal name", "Golden Gate Plumbing, Inc.")
+    hand.type("Places", "US-CA")
+    hand.button("Add the client")
+    hand.link("Setup")
+
+
+def apply_a_blueprint(hand: Hand) -> None:
+    """What it changes is shown first; what says everything it must goes in force because it was ticked."""
+    hand.link("See what Home services changes")
+    expect(hand.page.get_by_role("row").filter(has_text="What the client asks of itself")).to_contain_text(
+        "Announced on this call, or express"
+    )
+    hand.tick("Put in force what says everything it must")
+    hand.tick("Declare the basis of measuring, with the balancing test that ships")
+    hand.type("Why less than express consent is enough", "Callers of a trade expect an announcement.")
+    hand.button("Apply the blueprint")
+    expect(hand.page.get_by_text("12 in force, 0 drafted")).to_be_visible()
+
+
+def agree(hand: Hand) -> None:
+    """The contract and the data processing agreement have dates."""
+    expect(hand.page.get_by_role("heading", name="Engagement", exact=True)).to_be_visible()
+    hand.type("Contract signed on", "2026-01-12")
+    hand.type("Data processing agreement signed on", "2026-01-12")
+    hand.button("Save the dates")
+
+
+def connect_the_tracker(hand: Hand, visitor: Visitor) -> None:
+    """The key is pasted; the first signed event of the tracker is the test."""
+    page = hand.page
+    expect(page.get_by_role("heading", name="Call tracker", exact=True)).to_be_visible()
+    hand.type("Signing key or auth token", SECRET)
+    hand.button("Connect the tracker")
+    expect(page.get_by_text("Not tested yet")).to_be_visible()
+    hand.button("Copy")
+    the_tracker_calls(visitor, page.locator("code[id^=way-]").inner_text())
+    for _ in range(20):
+        page.reload()
+        if page.get_by_text("Tested: the last event came").count():
+            break
+        page.wait_for_timeout(500)
+    expect(page.get_by_text("Tested: the last event came")).to_be_visible()
+    hand.link("Go on: Past calls")
+
+
+def bring_past_calls(hand: Hand) -> None:
+    """An export of the last 30 days, with progress."""
+    page = hand.page
+    hand.actions += 1
+    page.get_by_label("File").set_input_files(
+        {"name": "calls.csv", "mimeType": "text/csv", "buffer": an_export(datetime.now(UTC))}  # noqa: TID251
+    )
+    hand.button("Upload and look")
+    expect(page.get_by_role("heading", name="The first rows, masked")).to_be_visible()
+    start = page.get_by_role("button", name="Start the import")
+    start.wait_for(timeout=20_000)
+    hand.click(start)
+    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
+    hand.link("Go on with the setup")
+
+
+def confirm_the_numbers(hand: Hand) -> None:
+    """The calls show that both are recorded; which is announced, and since when, only a person knows."""
+    page = hand.page
+    expect(page.get_by_role("heading", name="Numbers", exact=True)).to_be_visible()
+    ads = page.get_by_role("row").filter(has_text=ADS)
+    expect(ads).to_contain_text(f"{ANNOUNCED + GERMAN} of {ANNOUNCED + GERMAN + 1} calls recorded")
+    named = (ads.get_by_role("rowheader").inner_text()).splitlines()[0]
+    hand.tick(f"Announced on {named}")
+    since = datetime.now(ZONE) - timedelta(days=60)  # noqa: TID251
+    hand.type(f"Heard on {named} since", f"{since:%Y-%m-%d}")
+    hand.button("Confirm these numbers")
+
+
+def see_what_was_found(hand: Hand) -> None:
+    """Everything is decided within moments, and said as one sentence."""
+    page = hand.page
+    expect(page.get_by_role("heading", name="What was found", exact=True)).to_be_visible()
+    sentence = (
+        f"Of {ANNOUNCED + SILENT + GERMAN} recorded calls: {ANNOUNCED} announced, {SILENT} from California (US) "
+        f"without, {GERMAN} from Germany without."
+    )
+    expect(page.get_by_text(sentence)).to_be_visible(timeout=60_000)
+
+
+def make_tasks(hand: Hand) -> None:
+    """Both proposals are ticked; they become tasks at the tracker, and leave the list."""
+    page = hand.page
+    expect(page.get_by_text(re.compile("announce the recording before the call connects"))).to_be_visible()
+    expect(page.get_by_text(re.compile("move the number to our phone menu"))).to_be_visible()
+    hand.button("Make tasks of what is ticked")
+    expect(page.get_by_text("2 tasks at the tracker; they wait in the work queue.")).to_be_visible()
+
+
+def hand_the_words_over(hand: Hand) -> None:
+    """The snippet is copied in place; words and script are one click away."""
+    page = hand.page
+    expect(page.get_by_role("heading", name="Words and snippet", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Copy the script")).to_be_visible()
+    expect(page.locator("#snippet")).to_contain_text("integrity=")
+    hand.button("Copy the snippet")
+    hand.button("They are handed over")
+
+
+def go_live(hand: Hand) -> None:
+    """The counts are shown, and an officer signs for them."""
+    page = hand.page
+    expect(page.get_by_role("heading", name="Go live", exact=True)).to_be_visible()
+    hand.link("See the counts and sign")
+    expect(page.get_by_text(re.compile(r"withheld", re.IGNORECASE)).first).to_be_visible()
+    hand.button("Sign and go live")
+    expect(page.get_by_text(re.compile("Live")).first).to_be_visible()
