@@ -30,7 +30,7 @@ from consent import projection
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength
 from consent.models import ConsentEvent, ConsentState, Rejudgement, Withdrawal
 
-__all__ = ["CallerGoneError", "Said", "evidence_of", "project", "record_events"]
+__all__ = ["CallerGoneError", "Said", "evidence_of", "project", "record_events", "source_digests"]
 
 EVIDENCE: Final = "evidence"
 """The client's purpose key for evidence of calls whose caller withheld the number."""
@@ -77,7 +77,7 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
 
     :raises CallerGoneError: a caller was erased in this moment; find the caller again.
     """
-    wanted = {_digest(client, fact): fact for fact in said}
+    wanted = dict(zip(source_digests(client, said), said, strict=True))
     known = ConsentEvent.objects.for_client(client).filter(source_digest__in=list(wanted))
     for digest in known.values_list("source_digest", flat=True):
         wanted.pop(bytes(digest), None)
@@ -168,9 +168,16 @@ def _decide_anew(client: Client, events: Iterable[ConsentEvent], at: datetime) -
     )
 
 
-def _digest(client: Client, fact: Said) -> bytes:
-    parts = (str(client.pk), fact.channel, fact.source, fact.purpose, fact.kind, str(fact.caller_id or ""))
-    return vault_selectors.client_keys(client.pk).tokens.digest("consent", *parts)
+def source_digests(client: Client, said: Iterable[Said]) -> list[bytes]:
+    """What is the same when the same facts are told again, in their order (`ConsentEvent.source_digest`)."""
+    tokens = vault_selectors.client_keys(client.pk).tokens
+    return [
+        tokens.digest(
+            "consent",
+            *(str(client.pk), fact.channel, fact.source, fact.purpose, fact.kind, str(fact.caller_id or "")),
+        )
+        for fact in said
+    ]
 
 
 def _mark_known(client: Client, caller_ids: Collection[uuid.UUID]) -> None:
