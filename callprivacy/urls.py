@@ -2,10 +2,13 @@
 
 from django.urls import include, path
 
+from callprivacy import api
 from callprivacy.accounts.admin import site as operator_site
 
 urlpatterns = [
     path("operator/", operator_site.urls),
+    path("api/", api.show_docs, name="api_docs"),
+    path("api/v1/", api.patterns()),
     path("", include("callprivacy.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("dashboard.urls")),

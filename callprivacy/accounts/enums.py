@@ -48,6 +48,15 @@ class InvitationState(StrEnum):
     EXPIRED = "expired"
 
 
+class ApiScope(models.TextChoices):
+    """What a system may do with a client's key; each is given on its own."""
+
+    CONSENT_CHECK = "consent.check", "Ask what is allowed"
+    CONSENT_WRITE = "consent.write", "Write down what people say"
+    CONSENT_PROVE = "consent.prove", "Vouch for proof of what people say"
+    CONTACT_CHECK = "contact.check", "Ask before somebody is called or texted"
+
+
 RIGHTS: dict[Role, frozenset[AgencyRight]] = {
     Role.ADMIN: frozenset({AgencyRight.MANAGE_PEOPLE, AgencyRight.MANAGE_CLIENTS, AgencyRight.VIEW_TRAIL}),
     # The officer who founds an agency invites its first people, so the officer manages people too.

@@ -13,7 +13,7 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 
-from callprivacy.accounts.enums import BUNDLES, MembershipState, Role
+from callprivacy.accounts.enums import BUNDLES, ApiScope, MembershipState, Role
 from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
@@ -380,3 +380,73 @@ def bundle_rows() -> list[tuple[Role, str]]:
     return [
         (role, ", ".join(permission.words.lower() for permission in sorted(BUNDLES[role]))) for role in Role
     ]
+
+
+_LIVES = ((30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "A year"))
+_OVERLAPS = ((0, "No time: it is known to somebody"), (1, "1 day"), (7, "7 days"), (30, "30 days"))
+_SCOPE_HELP = {
+    ApiScope.CONSENT_CHECK: "may this call be recorded, this person be contacted",
+    ApiScope.CONSENT_WRITE: "agreements and withdrawals, as unproven as a web form",
+    ApiScope.CONSENT_PROVE: "key presses, signatures and codes that this system has checked itself",
+    ApiScope.CONTACT_CHECK: "do-not-call, quiet hours, written consent, reassigned numbers",
+}
+
+
+class LifeForm(forms.Form):
+    """For how long a key opens."""
+
+    life = forms.TypedChoiceField(
+        label="It ends by itself after",
+        coerce=lambda days: timedelta(days=int(days)),
+        choices=_LIVES,
+        initial=90,
+    )
+
+
+class ApiKeyForm(LifeForm):
+    """A key for a system of the agency's. To vouch for proof is an officer's to give."""
+
+    name = forms.CharField(
+        label="Which system it is for",
+        max_length=120,
+        help_text="As your people call it: CRM, dialler, website.",
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What it may do",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Tick what this system needs, and no more."},
+    )
+    field_order = ("name", "scopes", "life")
+
+    def __init__(self, *args: Any, may_vouch: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["scopes"]
+        field.choices = [  # type: ignore[attr-defined]  # it is a choice field
+            (scope.value, f"{scope.label}: {_SCOPE_HELP[scope]}")
+            for scope in ApiScope
+            if may_vouch or scope != ApiScope.CONSENT_PROVE
+        ]
+        if not may_vouch:
+            field.help_text = "Only a compliance officer lets a system vouch for proof."
+
+    def clean_scopes(self) -> list[ApiScope]:
+        return [ApiScope(scope) for scope in self.cleaned_data["scopes"]]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        scopes = cleaned.get("scopes", [])
+        if ApiScope.CONSENT_PROVE in scopes and ApiScope.CONSENT_WRITE not in scopes:
+            self.add_error("scopes", "Who vouches for proof has to write it down: tick that as well.")
+        return cleaned
+
+
+class RotateKeyForm(LifeForm):
+    """Another key in place of one, and how long the one before goes on."""
+
+    overlap = forms.TypedChoiceField(
+        label="The present key goes on for",
+        coerce=lambda days: timedelta(days=int(days)),
+        choices=_OVERLAPS,
+        initial=7,
+        help_text="Long enough to put the new one into the system.",
+    )

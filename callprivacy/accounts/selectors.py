@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
-from callprivacy.accounts.models import ClientGrant, Invitation, Membership, SignInFailure, User
+from callprivacy.accounts.models import ApiKey, ClientGrant, Invitation, Membership, SignInFailure, User
 from callprivacy.audit.models import Event
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
@@ -321,3 +321,12 @@ def count_people_of(client_ids: Collection[int], *, at: datetime) -> dict[int, i
         .annotate(people=Count("user_id", distinct=True))
     )
     return dict(rows)
+
+
+# --- Keys of the agency's systems ---
+
+
+def api_keys_of(client: Client) -> QuerySet[ApiKey]:
+    """A client's keys, newest first; neither their names in the directory nor their digests are read."""
+    rows = ApiKey.objects.for_client(client).select_related("created_by").defer("digest")
+    return rows.order_by("-created_at", "-pk")

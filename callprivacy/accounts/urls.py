@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from callprivacy.accounts.views import agency, clients, invitations, matrix, own, people
+from callprivacy.accounts.views import agency, api_keys, clients, invitations, matrix, own, people
 
 app_name = "accounts"
 urlpatterns = [
@@ -12,6 +12,10 @@ urlpatterns = [
     path("clients/<slug:slug>/edit/", clients.edit_client, name="edit_client"),
     path("clients/<slug:slug>/engagement/", clients.edit_engagement, name="edit_engagement"),
     path("clients/<slug:slug>/people/", clients.list_people, name="client_people"),
+    path("clients/<slug:slug>/keys/", api_keys.list_keys, name="api_keys"),
+    path("clients/<slug:slug>/keys/new/", api_keys.create_key, name="create_api_key"),
+    path("clients/<slug:slug>/keys/<uuid:api_key_id>/rotate/", api_keys.rotate_key, name="rotate_api_key"),
+    path("clients/<slug:slug>/keys/<uuid:api_key_id>/revoke/", api_keys.revoke_key, name="revoke_api_key"),
     path("people/", people.list_people, name="people"),
     path("people/invite/", people.invite, name="invite"),
     path("people/invitations/<int:pk>/send/", people.send_again, name="send_invitation"),

@@ -573,7 +573,8 @@ def unlist_numbers(*, list_id: uuid.UUID, limit: int) -> int:
             " (SELECT id FROM vault_listednumber WHERE list_id = %s LIMIT %s)",
             [list_id, limit],
         )
-        return cursor.rowcount
+        removed: int = cursor.rowcount
+    return removed
 
 
 def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, at: datetime) -> None:

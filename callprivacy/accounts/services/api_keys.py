@@ -1,0 +1,227 @@
+"""
+Keys of the agency's systems: for one client each, with what they may do and until when.
+
+A key is a name that stands in the directory of public keys, and 256 random bits. Only the SHA-256 of the whole is
+kept, which is enough for a secret that nobody can guess. A key that is wrong in any way is answered alike, after the
+same work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from callprivacy.accounts.enums import ApiScope
+from callprivacy.accounts.models import ApiKey
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.scope import client_scope
+from callprivacy.tenancy.selectors import find_public_key
+
+DEFAULT_LIFE: Final = timedelta(days=90)
+LONGEST_LIFE: Final = timedelta(days=365)
+LONGEST_OVERLAP: Final = timedelta(days=30)
+SECRET_BYTES: Final = 32
+_NAME_BYTES: Final = 10
+_SHAPE: Final = re.compile(r"cpk_([0-9a-f]{20})\.[A-Za-z0-9_-]{43}", re.ASCII)
+# Compared with where there is no key, so that nobody learns from the clock which names there are.
+_NO_NAME: Final = "0" * 20
+_NO_DIGEST: Final = hashlib.sha256(b"no key has this digest").digest()
+
+
+class WrongKeyError(PermissionError):
+    """No key, none of ours, one that has ended or was revoked, or whose secret is another. Nobody is told which."""
+
+
+class KeyOverError(ValueError):
+    """The key has ended or was revoked, so it cannot be exchanged for another."""
+
+
+class LifeError(ValueError):
+    """A key lives for a day at least and a year at most."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Made:
+    """A key that was made just now, and the text of it, which is shown once and never again."""
+
+    key: ApiKey
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose system it is, inside the scope of its client."""
+
+    key_id: str
+    client: Client
+    scopes: frozenset[str]
+    actor: Actor
+
+    def may(self, scope: ApiScope) -> bool:
+        """Whether the key was given a scope."""
+        return scope.value in self.scopes
+
+
+# --- What people do with keys --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_key(
+    *,
+    client: Client,
+    name: str,
+    scopes: Collection[ApiScope],
+    life: timedelta = DEFAULT_LIFE,
+    by: Actor,
+    at: datetime,
+) -> Made:
+    """
+    Make a key for a system of the agency's.
+
+    :raises LifeError: it would live for less than a day or more than a year.
+    """
+    made = _make(
+        client_id=client.pk, agency_id=client.agency_id, name=name, scopes=scopes, life=life, by=by, at=at
+    )
+    audit.record(
+        "api_key.created",
+        subject=made.key,
+        by=by,
+        at=at,
+        scopes=" ".join(made.key.scopes),
+        until=made.key.ends_at.isoformat(),
+    )
+    return made
+
+
+@transaction.atomic
+def rotate_key(*, key: ApiKey, overlap: timedelta, life: timedelta, by: Actor, at: datetime) -> Made:
+    """
+    Make another key of the same name and scopes; the earlier one goes on for the overlap, never longer than before.
+
+    :param overlap: zero where the earlier one is known to somebody.
+    :raises KeyOverError: the earlier one is over already.
+    :raises LifeError: it would live for less than a day or more than a year.
+    """
+    earlier = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if not _is_alive(earlier, at):
+        raise KeyOverError("This key is over. Make a new one.")
+    made = _make(
+        client_id=earlier.client_id,
+        agency_id=earlier.agency_id,
+        name=earlier.name,
+        scopes=[ApiScope(scope) for scope in earlier.scopes],
+        life=life,
+        by=by,
+        at=at,
+    )
+    earlier.ends_at = min(earlier.ends_at, at + min(overlap, LONGEST_OVERLAP))
+    earlier.save(update_fields=["ends_at"])
+    audit.record(
+        "api_key.rotated",
+        subject=earlier,
+        by=by,
+        at=at,
+        by_key=str(made.key.pk),
+        earlier_end_at=earlier.ends_at.isoformat(),
+        until=made.key.ends_at.isoformat(),
+    )
+    return made
+
+
+@transaction.atomic
+def revoke_key(*, key: ApiKey, by: Actor, at: datetime) -> bool:
+    """Let a key open nothing from this moment; returns whether it was not revoked before."""
+    revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at)
+    if revoked:
+        PublicKey.objects.filter(key=key.key, purpose=KeyPurpose.API, client_id=key.client_id).delete()
+        audit.record("api_key.revoked", subject=key, by=by, at=at)
+    return revoked > 0
+
+
+def _make(
+    *,
+    client_id: int,
+    agency_id: int,
+    name: str,
+    scopes: Collection[ApiScope],
+    life: timedelta,
+    by: Actor,
+    at: datetime,
+) -> Made:
+    if by.user_id is None:
+        raise TypeError("A key is made by a person.")
+    if not timedelta(days=1) <= life <= LONGEST_LIFE:
+        raise LifeError("A key lives for a day at least and a year at most.")
+    public = secrets.token_hex(_NAME_BYTES)
+    text = f"cpk_{public}.{secrets.token_urlsafe(SECRET_BYTES)}"
+    key = ApiKey.objects.create(
+        agency_id=agency_id,
+        client_id=client_id,
+        name=name,
+        key=public,
+        digest=_digest(text),
+        scopes=sorted(scope.value for scope in scopes),
+        created_by_id=by.user_id,
+        created_at=at,
+        ends_at=at + life,
+    )
+    PublicKey.objects.create(key=public, purpose=KeyPurpose.API, agency_id=agency_id, client_id=client_id)
+    return Made(key, text)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _is_alive(key: ApiKey, at: datetime) -> bool:
+    return key.revoked_at is None and at < key.ends_at
+
+
+# --- At the door ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def entered(*, text: str, at: datetime) -> Iterator[Holder]:
+    """
+    Enter the scope of the client whose system brings a key; everything inside is one transaction.
+
+    Called outside any scope. Two queries, and a third on a key's first use of a day.
+
+    :param text: the key as it came.
+    :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
+    """
+    shaped = _SHAPE.fullmatch(text)
+    public = shaped[1] if shaped else _NO_NAME
+    owner = find_public_key(public, KeyPurpose.API)
+    agency_id, client_id = (owner.agency_id, owner.client_id or 0) if owner else (0, 0)
+    with client_scope(agency_id=agency_id, client_id=client_id):
+        key = ApiKey.objects.filter(client_id=client_id, key=public).select_related("client__agency").first()
+        digest = bytes(key.digest) if key is not None else _NO_DIGEST
+        is_same = secrets.compare_digest(_digest(text), digest)
+        if key is None or not is_same or not _is_alive(key, at) or key.client.archived_at is not None:
+            raise WrongKeyError
+        _note_use(key, at)
+        yield Holder(
+            key_id=str(key.pk),
+            client=key.client,
+            scopes=frozenset(key.scopes),
+            actor=Actor.client(f"api:{key.pk}"),
+        )
+
+
+def _note_use(key: ApiKey, at: datetime) -> None:
+    today = at.astimezone(UTC).date()
+    if key.last_used_on is None or key.last_used_on < today:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_on=today)

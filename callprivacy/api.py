@@ -1,0 +1,54 @@
+"""The interface for programs, put together out of the apps' routers, and the page that describes it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+
+from callprivacy.accounts.enums import ApiScope
+from callprivacy.lib import openapi
+from consent.api import Bearer, answer_errors, router
+
+api = NinjaAPI(
+    title="CallPrivacy",
+    version="1",
+    description="What may be done with callers, what they said, and whether they may be called.",
+    urls_namespace="api",
+    auth=Bearer(),
+    openapi_url="/openapi.json",
+    docs_url=None,
+    docs_decorator=login_not_required,
+)
+api.add_router("", router)
+answer_errors(api)
+
+
+def patterns() -> tuple[list[URLPattern], str, str]:
+    """The addresses, which have no session: a key opens them, nobody is led to the sign-in."""
+    found, app_name, namespace = api.urls
+    named = [one for one in found if isinstance(one, URLPattern) and one.name != "api-root"]
+    for one in named:
+        login_not_required(one.callback)
+    return [path("", go_to_docs, name="api-root"), *named], app_name, namespace
+
+
+@require_safe
+@login_not_required
+def go_to_docs(_request: HttpRequest) -> HttpResponse:
+    """Who opens the address of the interface itself wants to know what it is."""
+    return redirect("api_docs")
+
+
+@require_safe
+@login_not_required
+def show_docs(request: HttpRequest) -> HttpResponse:
+    """What systems can ask and say, for who connects one."""
+    context = {
+        "operations": openapi.operations(api.get_openapi_schema()),
+        "scopes": [(scope.value, scope.label) for scope in ApiScope],
+    }
+    return render(request, "api.html", context)

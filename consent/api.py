@@ -1,0 +1,682 @@
+"""
+The interface for programs: what may be done, what was said, whether somebody may be called.
+
+A key opens one client, in that client's scope; what a door does is one transaction, undone where it is refused. Answers
+come from the database alone. Valkey only counts how much is asked: while it is away nothing is counted, the answer says
+so, and is the same. What protects a person is taken however much was asked before.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, Final, Literal, cast
+
+from django.db import DatabaseError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.utils import timezone
+from ninja import NinjaAPI, Router, Schema
+from ninja.decorators import decorate_view
+from ninja.errors import HttpError, ValidationError
+from ninja.security import HttpBearer
+from pydantic import ConfigDict, Field
+
+from callprivacy.accounts.enums import ApiScope
+from callprivacy.accounts.services import api_keys
+from callprivacy.accounts.services.api_keys import Holder
+from callprivacy.lib import phone
+from callprivacy.lib.logs import logger
+from consent import decide
+from consent.decide import Answer
+from consent.enums import Basis, EventKind, Purpose, Scope
+from consent.services import checks, contact, events
+from consent.services.contact import Aim, Contact
+from consent.services.limits import Verdict, knock
+from consent.tasks.decisions import nudge_decisions
+from consent.tasks.menu_calls import nudge_stops
+from consent.tasks.withdrawals import nudge_withdrawals
+
+log = logger(__name__)
+
+LARGEST: Final = 512 * 1024
+NUMBERS_A_MINUTE: Final = 60_000
+A_MINUTE: Final = timedelta(minutes=1)
+_JSON: Final = "application/json"
+
+router = Router()
+
+
+class ApiRequest(HttpRequest):
+    """A request whose key has been checked, inside the scope of the key's client."""
+
+    holder: Holder
+    at: datetime
+    counted: bool
+
+
+class ProblemError(Exception):
+    """What is answered in place of what was asked for."""
+
+    def __init__(self, status: int, code: str, detail: str, field: str = "") -> None:
+        self.status, self.code, self.detail, self.field = status, code, detail, field
+        super().__init__(code)
+
+
+def _problem(status: int, code: str, detail: str, field: str = "") -> HttpResponse:
+    return _json({"error": code, "detail": detail, "field": field}, status=status)
+
+
+def _json(content: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    answer = HttpResponse(
+        json.dumps(content, separators=(",", ":"), sort_keys=True), content_type=_JSON, status=status
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+# --- The door ------------------------------------------------------------------------------------------------------
+
+
+class Bearer(HttpBearer):
+    """Tells the description of the interface how a key is sent; the door has checked it by then."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Holder | None:
+        """Whom the door let in."""
+        return getattr(request, "holder", None)
+
+
+type Run = Callable[..., HttpResponse]
+
+
+def door(scope: ApiScope) -> Callable[[Run], Run]:
+    """Decorate an operation: it runs inside the scope of the client whose key was sent, if that key may do this."""
+
+    def decorate(run: Run) -> Run:
+        @wraps(run)
+        def guarded(request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            refusal = _refuse_unread(request)
+            if refusal is not None:
+                return refusal
+            try:
+                return _entered(request, scope, lambda: run(request, *args, **kwargs))
+            except api_keys.WrongKeyError:
+                answer = _problem(401, "unauthorised", "Send a key that counts: Authorization: Bearer cpk_….")
+                answer.headers["WWW-Authenticate"] = "Bearer"
+                return answer
+            except events.CallerGoneError:
+                return _later("busy", "This number is being erased in this moment. Send it again.")
+            except DatabaseError as error:
+                log.error("api.unavailable", error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
+                return _later("unavailable", "The answer is not known at the moment: take it for a no.")
+
+        return guarded
+
+    return decorate
+
+
+def _refuse_unread(request: HttpRequest) -> HttpResponse | None:
+    """Refuse by the headers alone; then read the body, before anything waits for it."""
+    if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
+        return _problem(411, "length_missing", "Send a Content-Length.")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return _problem(400, "length_wrong", "Content-Length is no number.")
+    if len(length) > 9 or int(length) > LARGEST:
+        return _problem(413, "too_large", f"The body is over {LARGEST // 1024} KB.")
+    if request.content_type != _JSON:
+        return _problem(415, "not_json", f"Send {_JSON}.")
+    try:
+        _ = request.body
+    except UnreadablePostError:
+        return _problem(400, "cut_off", "The body ended early.")
+    return None
+
+
+def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpResponse]) -> HttpResponse:
+    at = timezone.now()
+    with api_keys.entered(text=_bearer(request), at=at) as holder:
+        if not holder.may(scope):
+            return _problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
+        request.holder, request.at, request.counted = holder, at, True
+        answer = run()
+        if answer.status_code >= 400:
+            transaction.set_rollback(True)
+        if not request.counted:
+            answer.headers["X-RateLimit"] = "not counted"
+        return answer
+
+
+def _bearer(request: HttpRequest) -> str:
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
+def _later(code: str, detail: str) -> HttpResponse:
+    answer = _problem(503, code, detail)
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
+def _spend(request: ApiRequest, numbers: int, *, protects: bool = False) -> None:
+    """
+    Count numbers against the key's limit.
+
+    :param protects: a no, which is taken in any case.
+    :raises ProblemError: the limit is used up.
+    """
+    verdict = knock(
+        "api",
+        request.holder.key_id,
+        most=NUMBERS_A_MINUTE,
+        per=A_MINUTE,
+        at=request.at,
+        weight=max(numbers, 1),
+    )
+    request.counted = verdict is not Verdict.UNKNOWN
+    if verdict is Verdict.FULL and not protects:
+        raise ProblemError(
+            429,
+            "too_many",
+            f"More than {NUMBERS_A_MINUTE:,} numbers in a minute with this key. Wait a little.",
+        )
+
+
+def answer_errors(api: NinjaAPI) -> None:
+    """Have every refusal of an operation answered in the one form that errors have."""
+
+    def problem(_request: HttpRequest, error: Any) -> HttpResponse:
+        answer = _problem(error.status, error.code, error.detail, error.field)
+        if error.status == 429:
+            answer.headers["Retry-After"] = "10"
+        return answer
+
+    def refused(_request: HttpRequest, error: Any) -> HttpResponse:
+        conflict = isinstance(error, events.AnotherBodyError | events.StandingNoError)
+        return _problem(409 if conflict else 422, error.code, error.detail, error.field)
+
+    def invalid(_request: HttpRequest, error: Any) -> HttpResponse:
+        first = error.errors[0]
+        parts = [
+            str(part) for part in first["loc"] if part not in {"body", "header", "statement", "question"}
+        ]
+        # Only where and what was expected: the rest of the library's words may repeat what was sent.
+        return _problem(422, "invalid", str(first["msg"])[:300], ".".join(parts))
+
+    def http(_request: HttpRequest, error: Any) -> HttpResponse:
+        if error.status_code == 400:
+            return _problem(400, "not_json", "The body is no JSON.")
+        return _problem(error.status_code, "refused", str(error))
+
+    def nowhere(_request: HttpRequest, _error: Any) -> HttpResponse:
+        return _problem(404, "not_found", "There is nothing here.")
+
+    for kind, handler in (
+        (ProblemError, problem),
+        (events.RefusedError, refused),
+        (ValidationError, invalid),
+        (HttpError, http),
+        (Http404, nowhere),
+    ):
+        api.add_exception_handler(kind, handler)
+
+
+# --- What is sent and answered -------------------------------------------------------------------------------------
+
+
+class Strict(Schema):
+    """What is sent holds nothing that is not named here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Schema):
+    """What every refusal looks like."""
+
+    error: str = Field(description="For programs.")
+    detail: str = Field(description="For people: what is wrong and what to do.")
+    field: str = Field(description="The part of the request that it is about, if it is about one.")
+
+
+type Number = Annotated[str, Field(min_length=1, max_length=64, description="E.164, or as dialled at home.")]
+
+
+class PlaceIn(Strict):
+    """Where the person is, as far as you know. Without a word for how you know, it relaxes nothing."""
+
+    country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1, such as US.")
+    region: str = Field("", max_length=8, description="ISO 3166-2 without the country, such as CA.")
+    evidence: Literal["", "address", "billing", "carrier", "tracker"] = Field(
+        "",
+        description="How you know: an address, a billing address, a look-up at the carrier, the call tracker.",
+    )
+
+
+class NumberIn(Strict):
+    """A number with the place of its person."""
+
+    number: Number
+    place: PlaceIn | None = None
+
+
+class CheckIn(Strict):
+    """One number, or up to 1,000."""
+
+    number: Number | None = None
+    place: PlaceIn | None = Field(None, description="Of the one number.")
+    numbers: list[Number | NumberIn] | None = Field(None, min_length=1, max_length=checks.AT_MOST)
+
+
+class ConsentCheckIn(CheckIn):
+    """What is asked of which numbers."""
+
+    purposes: list[Purpose] = Field(min_length=1, max_length=len(Purpose))
+    announced: bool = Field(
+        False, description="The call begins now, and the caller hears at its beginning that it is recorded."
+    )
+
+
+class ContactCheckIn(CheckIn):
+    """Which numbers somebody is about to call or text."""
+
+    purpose: Literal["marketing", "service"] = Field(
+        "marketing", description="Service answers what the person asked for, such as a call back."
+    )
+
+
+class DecisionOut(Schema):
+    """What may be done, on what it rests, and why."""
+
+    allowed: bool
+    lawful: bool
+    standard_met: bool
+    basis: str | None
+    event: str | None = Field(description="The event in the ledger that it rests on, or that forbids it.")
+    rules: list[str]
+    reasons: list[str]
+
+
+class ConsentAnswer(Schema):
+    """The answer for one number, by purpose."""
+
+    position: int = Field(description="Which of the numbers, from 0.")
+    valid: bool = Field(description="Whether it is a telephone number at all.")
+    decisions: dict[str, DecisionOut]
+
+
+class ConsentCheckOut(Schema):
+    """The answers in the order of the numbers."""
+
+    at: datetime
+    pack: str = Field(description="The version of the rules of the law.")
+    pack_digest: str
+    answers: list[ConsentAnswer]
+
+
+class ReasonOut(Schema):
+    """One thing that stands against it."""
+
+    code: Literal[
+        "do_not_call", "reassigned", "no_consent", "register", "no_place", "quiet_hours", "not_a_number"
+    ]
+    text: str
+    until: datetime | None = Field(description="Up to when; null where nobody can say, or for ever.")
+    rule: str
+
+
+class PlaceOut(Schema):
+    """Where the person was taken to be."""
+
+    country: str
+    region: str
+    evidence: str
+
+
+class ContactAnswer(Schema):
+    """Whether one number may be called or texted now."""
+
+    position: int
+    valid: bool
+    allowed: bool
+    reasons: list[ReasonOut]
+    notes: list[str]
+    place: PlaceOut | None
+    next_allowed_at: datetime | None = Field(
+        description="From when on, where only the hour stands against it."
+    )
+
+
+class RegisterOut(Schema):
+    """A register that was looked at."""
+
+    name: str
+    kind: str
+    as_of: str
+    days_old: int
+    is_current: bool = Field(description="Whether a do-not-call register is no older than 31 days.")
+
+
+class ContactCheckOut(Schema):
+    """The answers in the order of the numbers, and the registers behind them."""
+
+    at: datetime
+    pack: str
+    pack_digest: str
+    registers: list[RegisterOut]
+    answers: list[ContactAnswer]
+
+
+class CallIn(Strict):
+    """What the tracker calls the call."""
+
+    provider: Literal["callrail", "twilio", "ctm", "invoca", "generic"]
+    reference: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")
+
+
+type Detail = Annotated[str, Field(max_length=events.DETAIL_AT_MOST)]
+
+
+class ProofIn(Strict):
+    """What you have to show. It is kept sealed, under a key of its own."""
+
+    type: events.ProofKind
+    details: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")], Detail] = Field(
+        default_factory=dict,
+        max_length=events.DETAILS_AT_MOST,
+        description="; ".join(
+            f"{kind.value}: {', '.join(shown.details)}"
+            for kind, shown in events.SHOWN_BY.items()
+            if shown.details
+        ),
+    )
+
+
+class Said(StrEnum):
+    """What a system may say of a person."""
+
+    GIVEN = "given"
+    RENEWED = "renewed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    NOTICED = "noticed"
+
+
+class EventIn(Strict):
+    """One thing that a person said, about one or more purposes."""
+
+    number: Number
+    kind: Said
+    purposes: list[Purpose] = Field(min_length=1, max_length=len(Purpose))
+    scope: Scope = Scope.STANDING
+    call: CallIn | None = Field(None, description="Needed for scope this_call.")
+    happened_at: datetime | None = Field(None, description="With its offset; now where it is left out.")
+    basis: Literal["consent", "contract"] = Field(
+        "consent", description="contract: agreed to inside general terms, which not every law counts."
+    )
+    notice_version: uuid.UUID | None = Field(None, description="The published words that were shown.")
+    evidence: ProofIn | None = None
+    idempotency_key: str | None = Field(
+        None, min_length=8, max_length=100, description="In place of the header Idempotency-Key."
+    )
+
+
+class EventOut(Schema):
+    """One event in the ledger."""
+
+    id: str
+    purpose: str
+
+
+class EventsOut(Schema):
+    """What was written down. The same request is answered the same, whenever it is sent again."""
+
+    events: list[EventOut]
+    kind: str
+    scope: str
+    strength: str = Field(description="A: proven. B: authenticated e-mail. C: not proven.")
+    recorded_at: datetime
+
+
+_PROBLEMS: Final = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 429, 503), Problem)
+
+
+# --- The three doors -----------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/consent/check",
+    response={200: ConsentCheckOut, **_PROBLEMS},
+    summary="What may be done",
+    tags=["consent"],
+)
+@decorate_view(door(ApiScope.CONSENT_CHECK))
+def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse:
+    """
+    Asks, for one number or up to 1,000 and for each purpose, whether it may be done now, on what that rests and why.
+
+    Nothing is written, and a number that is not known is answered like any other. `record` is asked of a call that
+    begins now. Needs the scope `consent.check`.
+    """
+    numbers = _numbers(request, question)
+    valid = [one for one in numbers if one is not None]
+    _spend(request, len(numbers))
+    purposes = list(dict.fromkeys(question.purposes))
+    found = checks.check(
+        client=request.holder.client,
+        asked=valid,
+        purposes=purposes,
+        announced=question.announced,
+        at=request.at,
+    )
+    answers = iter(found.answers)
+    return _json(
+        {
+            "at": request.at.isoformat(),
+            "pack": found.pack,
+            "pack_digest": found.digest,
+            "answers": [
+                {
+                    "position": position,
+                    "valid": one is not None,
+                    "decisions": {
+                        purpose.value: _decision(answer)
+                        for purpose, answer in (next(answers).items() if one is not None else ())
+                    },
+                }
+                for position, one in enumerate(numbers)
+            ],
+        }
+    )
+
+
+@router.post(
+    "/contact/check",
+    response={200: ContactCheckOut, **_PROBLEMS},
+    summary="Whether somebody may be called or texted",
+    tags=["contact"],
+)
+@decorate_view(door(ApiScope.CONTACT_CHECK))
+def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse:
+    """
+    Asks, before one number or up to 1,000 are dialled, what stands against it.
+
+    Looked at are what the person said, do-not-call registers with their dates, quiet hours where the person is, consent
+    in the form that marketing needs, and reassigned numbers. Needs the scope `contact.check`.
+    """
+    numbers = _numbers(request, question)
+    valid = [one for one in numbers if one is not None]
+    _spend(request, len(numbers))
+    found = contact.check(client=request.holder.client, asked=valid, aim=Aim(question.purpose), at=request.at)
+    answers = iter(found.answers)
+    return _json(
+        {
+            "at": request.at.isoformat(),
+            "pack": found.pack,
+            "pack_digest": found.digest,
+            "registers": [
+                {
+                    "name": register.name,
+                    "kind": register.kind.value,
+                    "as_of": register.as_of.isoformat(),
+                    "days_old": contact.days_old(register, request.at),
+                    "is_current": contact.is_fresh(register, request.at),
+                }
+                for register in found.registers
+            ],
+            "answers": [
+                _contact(position, next(answers)) if one is not None else _no_number(position)
+                for position, one in enumerate(numbers)
+            ],
+        }
+    )
+
+
+@router.post(
+    "/consent/events", response={201: EventsOut, **_PROBLEMS}, summary="What somebody said", tags=["consent"]
+)
+@decorate_view(door(ApiScope.CONSENT_WRITE))
+def write_events(request: ApiRequest, statement: EventIn) -> HttpResponse:
+    """
+    Writes down that a person agreed, refused, withdrew or was told, once for each idempotency key.
+
+    Send a key of your choosing in the header `Idempotency-Key`: the same request is answered the same, another under
+    the same key is refused with 409. A withdrawal counts from this moment. A yes counts as unproven (C) unless your key
+    has the scope `consent.prove` and the evidence shows more; an unproven yes never lifts an earlier no (409). Needs
+    the scope `consent.write`.
+    """
+    key = statement.idempotency_key or request.headers.get("Idempotency-Key", "").strip()
+    if not 8 <= len(key) <= 100:
+        raise ProblemError(
+            422, "idempotency_key", "Send a key of your choosing, 8 to 100 characters.", "Idempotency-Key"
+        )
+    number = phone.normalise(statement.number, request.holder.client.home_country)
+    if number is None:
+        raise ProblemError(422, "not_a_number", "This is no telephone number.", "number")
+    happened_at = statement.happened_at or request.at
+    if happened_at.tzinfo is None:
+        raise ProblemError(
+            422, "invalid", "Send the offset as well, such as 2026-11-24T08:41:02Z.", "happened_at"
+        )
+    protects = statement.kind in {Said.REFUSED, Said.WITHDRAWN}
+    _spend(request, 1, protects=protects)
+    written = events.record(
+        client=request.holder.client,
+        statement=events.Statement(
+            number=number,
+            kind=EventKind(statement.kind.value),
+            purposes=tuple(sorted(set(statement.purposes))),
+            scope=statement.scope,
+            happened_at=happened_at,
+            basis=Basis(statement.basis),
+            call=(statement.call.provider, statement.call.reference) if statement.call else None,
+            version_id=statement.notice_version,
+            proof=_proof(statement.evidence),
+        ),
+        asked=statement.model_dump_json(exclude={"idempotency_key"}),
+        idempotency_key=key,
+        may_vouch=request.holder.may(ApiScope.CONSENT_PROVE),
+        by=request.holder.actor,
+        at=request.at,
+    )
+    if not written.is_repeat:
+        _nudge(request.holder.client.agency_id, protects=protects, stops=written.ends_recording)
+    answer = _json(written.answer, status=201)
+    if written.is_repeat:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def _nudge(agency_id: int, *, protects: bool, stops: bool) -> None:
+    if stops:
+        nudge_stops(agency_id)
+    if protects:
+        nudge_withdrawals(agency_id)
+    nudge_decisions(agency_id)
+
+
+def _proof(sent: ProofIn | None) -> events.Proof | None:
+    return None if sent is None else events.Proof(sent.type, dict(sent.details))
+
+
+# --- Numbers in, answers out ---------------------------------------------------------------------------------------
+
+
+def _numbers(request: ApiRequest, question: CheckIn) -> list[checks.Asked | None]:
+    """
+    The numbers that are asked about, None for what is no number.
+
+    :raises ProblemError: neither one nor many, both, or the one is no number.
+    """
+    home = request.holder.client.home_country
+    if (question.number is None) == (question.numbers is None):
+        raise ProblemError(422, "invalid", "Send number, or numbers.", "number")
+    if question.number is not None:
+        one = phone.normalise(question.number, home)
+        if one is None:
+            raise ProblemError(422, "not_a_number", "This is no telephone number.", "number")
+        return [checks.Asked(one, _place(question.place))]
+    if question.place is not None:
+        raise ProblemError(422, "invalid", "Of many numbers send each with its own place.", "place")
+    return [_asked(one, home) for one in cast(Sequence[str | NumberIn], question.numbers)]
+
+
+def _asked(sent: str | NumberIn, home: str) -> checks.Asked | None:
+    raw, place = (sent, None) if isinstance(sent, str) else (sent.number, sent.place)
+    number = phone.normalise(raw, home)
+    return None if number is None else checks.Asked(number, _place(place))
+
+
+def _place(sent: PlaceIn | None) -> decide.Place | None:
+    return None if sent is None else decide.Place(sent.country.upper(), sent.region.upper(), sent.evidence)
+
+
+def _decision(answer: Answer) -> dict[str, Any]:
+    return {
+        "allowed": answer.allowed,
+        "lawful": answer.lawful,
+        "standard_met": answer.standard_met,
+        "basis": None if answer.basis is None else answer.basis.value,
+        "event": None if answer.event is None or answer.event.id is None else str(answer.event.id),
+        "rules": answer.rules,
+        "reasons": answer.reasons,
+    }
+
+
+def _contact(position: int, answer: Contact) -> dict[str, Any]:
+    return {
+        "position": position,
+        "valid": True,
+        "allowed": answer.allowed,
+        "reasons": [
+            {
+                "code": one.code.value,
+                "text": one.text,
+                "until": None if one.until is None else one.until.isoformat(),
+                "rule": one.rule,
+            }
+            for one in answer.obstacles
+        ],
+        "notes": answer.notes,
+        "place": {
+            "country": answer.place.country,
+            "region": answer.place.region,
+            "evidence": answer.place.evidence,
+        },
+        "next_allowed_at": None if answer.next_at is None else answer.next_at.isoformat(),
+    }
+
+
+def _no_number(position: int) -> dict[str, Any]:
+    reason = {"code": "not_a_number", "text": "This is no telephone number.", "until": None, "rule": ""}
+    return {
+        "position": position,
+        "valid": False,
+        "allowed": False,
+        "reasons": [reason],
+        "notes": [],
+        "place": None,
+        "next_allowed_at": None,
+    }

@@ -1,0 +1,217 @@
+"""
+What is known of numbers that somebody asks about, and of the client that asks: the same few queries for one number
+or a thousand, none of which makes anything.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from callprivacy.lib import phone
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from consent import decide
+from consent.decide import Event
+from consent.enums import Basis, ListKind, Purpose, Standard
+from consent.models import ListCheck, NumberList, NumbersOut
+from consent.selectors import cases
+
+ADDRESS: Final = "address"
+AREA_CODE: Final = "area_code"
+OF_CALLS_WITHIN: Final = timedelta(hours=2)
+"""What was said of a single call longer ago is about none that begins now."""
+
+_FACTS: Final = """
+    SELECT
+        (SELECT d.basis FROM consent_declaration d WHERE d.client_id = %(client)s AND d.ended_at IS NULL),
+        (SELECT jsonb_build_array(s.standard, s.expires_on) FROM consent_clientstandard s
+            WHERE s.client_id = %(client)s AND s.ended_at IS NULL),
+        (SELECT jsonb_build_array(a.country, a.region) FROM consent_answeringsite a
+            WHERE a.client_id = %(client)s AND a.is_default),
+        (SELECT jsonb_agg(jsonb_build_array(p.country, p.region) ORDER BY p.country, p.region)
+            FROM tenancy_place p WHERE p.client_id = %(client)s),
+        (SELECT jsonb_agg(to_jsonb(n.purposes)) FROM consent_postednotice h
+            LEFT JOIN consent_noticeversion v ON v.client_id = h.client_id AND v.id = h.version_id
+            LEFT JOIN consent_notice n ON n.client_id = v.client_id AND n.id = v.notice_id
+            WHERE h.client_id = %(client)s AND h.tracking_number_id IS NULL
+                AND h.from_on <= %(today)s AND (h.to_on IS NULL OR h.to_on > %(today)s)),
+        (SELECT jsonb_agg(jsonb_build_array(l.id, l.kind, l.name, l.as_of) ORDER BY l.name)
+            FROM consent_numberlist l WHERE l.agency_id = %(agency)s AND l.is_active)
+"""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Asked:
+    """
+    A number (E.164) that somebody asks about, and where the person is, as far as who asks knows.
+
+    :ivar place: with the word for how it is known; one that is none of ours relaxes nothing.
+    """
+
+    number: str
+    place: decide.Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A register that counts at an agency."""
+
+    id: uuid.UUID
+    kind: ListKind
+    name: str
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    What is known of a client, whoever is asked about.
+
+    :ivar posted: the purposes of which a notice for all of its numbers tells today.
+    :ivar sites: where its calls are answered, or everywhere it does business.
+    """
+
+    standard: Standard
+    declared: Basis
+    posted: frozenset[str]
+    sites: tuple[decide.Place, ...]
+    registers: tuple[Register, ...]
+    health: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Person:
+    """
+    What is known of whoever has a number.
+
+    :ivar place: the best that is known of where the person is; with no country where nothing is.
+    :ivar events: of the ledger, with what the number itself said no to.
+    """
+
+    number: str
+    place: decide.Place
+    events: tuple[Event, ...] = field(default=())
+
+
+def facts_of(client: Client, *, at: datetime) -> Facts:
+    """What is known of a client and its agency's registers; one query."""
+    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, {"client": client.pk, "agency": client.agency_id, "today": today})
+        declared, *rest = cursor.fetchone()
+    standard, site, places, posted, registers = (None if text is None else json.loads(text) for text in rest)
+    return Facts(
+        standard=_standard(standard, today),
+        declared=Basis(declared) if declared else Basis.LEGITIMATE_INTERESTS,
+        posted=frozenset(
+            purpose
+            for purposes in posted or []
+            # A notice without words of ours tells of whatever hangs there: its own text was checked by a person.
+            for purpose in (Purpose.values if purposes is None else purposes)
+        ),
+        sites=_sites(site, places),
+        registers=tuple(
+            Register(uuid.UUID(row[0]), ListKind(row[1]), row[2], date.fromisoformat(row[3]))
+            for row in registers or []
+        ),
+        health=client.sector in cases.HEALTH,
+    )
+
+
+def _standard(chosen: Any, today: date) -> Standard:
+    if chosen is None or (chosen[1] is not None and date.fromisoformat(chosen[1]) <= today):
+        return Standard.EXPRESS
+    return Standard(chosen[0])
+
+
+def _sites(site: Any, places: Any) -> tuple[decide.Place, ...]:
+    if site is not None:
+        return (decide.Place(site[0], site[1], "site"),)
+    return tuple(decide.Place(country, region, "office") for country, region in places or []) or (
+        decide.Place("", "", "site"),
+    )
+
+
+def people_of(
+    client: Client,
+    asked: Sequence[Asked],
+    purposes: Collection[Purpose],
+    *,
+    keys: vault.ClientKeys,
+    at: datetime,
+) -> list[Person]:
+    """What is known of the people behind numbers, in their order; three queries."""
+    on = at.astimezone(ZoneInfo(client.time_zone)).date()
+    known = vault.known_numbers(keys, {one.number for one in asked}, on=on)
+    callers = sorted({found.caller_id for found in known.values() if found.caller_id is not None})
+    addresses = _addresses(client, callers)
+    events = cases.events_of_callers(client.pk, callers, purposes, of_calls_since=at - OF_CALLS_WITHIN)
+    wanted = {purpose.value for purpose in purposes}
+    return [_person(one, known.get(one.number), addresses, events, wanted) for one in asked]
+
+
+def _person(
+    asked: Asked,
+    known: vault.Known | None,
+    addresses: Mapping[uuid.UUID, tuple[str, str]],
+    events: Mapping[uuid.UUID, list[Event]],
+    wanted: Collection[str],
+) -> Person:
+    caller_id = None if known is None else known.caller_id
+    address = None if caller_id is None else addresses.get(caller_id)
+    said: list[Event] = []
+    if known is not None:
+        said += events.get(caller_id, []) if caller_id is not None else []
+        said += [cases.refusal(purpose, since) for purpose, since in known.noes.items() if purpose in wanted]
+    return Person(asked.number, _place(asked, address), tuple(said))
+
+
+def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
+    """An address that the client's people wrote down, what who asks says, the number's own plan: the first there is."""
+    if address is not None:
+        return decide.Place(*address, ADDRESS)
+    if asked.place is not None and asked.place.country:
+        return asked.place
+    return decide.Place(*phone.place_of(asked.number), AREA_CODE)
+
+
+def _addresses(client: Client, callers: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, str]]:
+    if not callers:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT caller_id, country, region FROM consent_callerplace"
+            " WHERE client_id = %s AND caller_id = ANY(%s::uuid[])",
+            [client.pk, "{" + ",".join(caller_id.hex for caller_id in callers) + "}"],
+        )
+        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+
+
+# --- Lists, as pages show them ---
+
+
+def registers() -> QuerySet[NumberList]:
+    """The agency's registers, those that count first, then the newest."""
+    rows = NumberList.objects.select_related("created_by")
+    return rows.order_by("-is_active", "-created_at", "-pk")
+
+
+def checks_of(client: Client) -> QuerySet[ListCheck]:
+    """A client's checked lists, newest first."""
+    rows = ListCheck.objects.for_client(client).select_related("created_by")
+    return rows.order_by("-created_at", "-pk")
+
+
+def numbers_out_of(client: Client) -> QuerySet[NumbersOut]:
+    """What went out of a client's numbers to a vendor, newest first."""
+    rows = NumbersOut.objects.for_client(client).select_related("created_by")
+    return rows.order_by("-created_at", "-pk")

@@ -1,0 +1,79 @@
+"""
+What may be done with whoever has a number, at this moment: asked by a program, for one number or many.
+
+The same engine decides as for calls, from the same ledger and list of numbers. Nothing is made: who is not known is
+answered as somebody who never said anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from consent.decide import Answer, CallSpan, Question, decide
+from consent.enums import Purpose
+from consent.selectors import contact as selectors
+from consent.selectors import law
+from consent.selectors.contact import Asked
+
+AT_MOST: Final = 1000
+
+__all__ = ["AT_MOST", "Asked", "Checked", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """
+    The answers for numbers in their order, purpose -> answer, and the rules that decided.
+
+    :ivar pack: the version of the rules. :ivar digest: SHA-256 over them.
+    """
+
+    answers: list[dict[Purpose, Answer]]
+    pack: str
+    digest: str
+
+
+def check(
+    *,
+    client: Client,
+    asked: Sequence[Asked],
+    purposes: Collection[Purpose],
+    announced: bool = False,
+    at: datetime,
+) -> Checked:
+    """
+    Decide for each number and purpose. Inside the client's scope; at most seven queries.
+
+    :param announced: the caller hears at the call's beginning, which is now, that it is recorded.
+    """
+    rules = law.rules_of(client.agency_id)
+    facts = selectors.facts_of(client, at=at)
+    keys = vault.client_keys(client.pk)
+    people = selectors.people_of(client, asked, purposes, keys=keys, at=at)
+    call = CallSpan(at, announcement=True) if announced else None
+    answers = [
+        {
+            purpose: decide(
+                Question(
+                    purpose=purpose,
+                    at=at,
+                    call=call,
+                    places=(person.place, *facts.sites),
+                    events=person.events,
+                    posted_notice=purpose.value in facts.posted,
+                    standard=facts.standard,
+                    health=facts.health,
+                    declared=facts.declared,
+                ),
+                rules,
+            )
+            for purpose in purposes
+        }
+        for person in people
+    ]
+    return Checked(answers, rules.version, rules.digest)

@@ -1,0 +1,338 @@
+"""
+May this person be called or texted now: asked before anybody dials.
+
+Five things are looked at, and each that stands against it is named: what the person said, the registers of the agency
+with their dates, the hours of the place in all of its zones, consent in the form that marketing needs, and whether
+the number has become somebody else's. Nothing is made, and what is not known is never a yes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from consent.decide import Answer, Place, Question, decide
+from consent.enums import EventKind, ListKind, Purpose
+from consent.law import Hours, Rule, Rules, Topic, places, zones
+from consent.selectors import contact as selectors
+from consent.selectors import law
+from consent.selectors.contact import Asked, Facts, Person, Register
+
+AT_MOST: Final = 1000
+FRESH_FOR: Final = timedelta(days=31)
+"""How old a do-not-call register may be: 16 CFR 310.4(b)(3)(iv), 47 CFR 64.1200(c)(2)(i)(D)."""
+FOR_EVER: Final = 99
+"""Years from which on a rule means "without end"."""
+
+__all__ = ["AT_MOST", "Aim", "Asked", "Code", "Contact", "Contacts", "Obstacle", "check", "kept_until"]
+
+
+class Aim(StrEnum):
+    """What for. Marketing needs consent; service answers what the person asked for."""
+
+    MARKETING = "marketing"
+    SERVICE = "service"
+
+
+class Code(StrEnum):
+    """What stands against calling; the values are what programs read."""
+
+    DO_NOT_CALL = "do_not_call"
+    REASSIGNED = "reassigned"
+    NO_CONSENT = "no_consent"
+    REGISTER = "register"
+    NO_PLACE = "no_place"
+    QUIET_HOURS = "quiet_hours"
+
+    @property
+    def words(self) -> str:
+        """What it is called on a page."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Code.DO_NOT_CALL: "Asked not to be contacted",
+    Code.REASSIGNED: "The number is somebody else's by now",
+    Code.NO_CONSENT: "No consent that counts for marketing",
+    Code.REGISTER: "On a do-not-call register",
+    Code.NO_PLACE: "Nobody knows what time it is there",
+    Code.QUIET_HOURS: "Not at this hour",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """
+    One thing that stands against calling.
+
+    :ivar until: up to when; None where nobody can say, or for ever.
+    :ivar rule: the id of the rule of the law, "" where it is none.
+    """
+
+    code: Code
+    text: str
+    until: datetime | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """
+    The answer for one number.
+
+    :ivar notes: what is worth knowing although it stands against nothing.
+    :ivar next_at: from when on the call may be made: at once, at the next open hour, or None.
+    """
+
+    allowed: bool
+    obstacles: tuple[Obstacle, ...]
+    notes: tuple[str, ...]
+    place: Place
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The answers in the order of the numbers, with the registers that were looked at and the rules that decided."""
+
+    answers: list[Contact]
+    registers: tuple[Register, ...]
+    pack: str
+    digest: str
+
+    def by_code(self) -> Counter[str]:
+        """How many numbers each obstacle stands against."""
+        return Counter(obstacle.code.value for answer in self.answers for obstacle in answer.obstacles)
+
+
+def days_old(register: Register, at: datetime) -> int:
+    """How old a register is, in days."""
+    return (at.astimezone(UTC).date() - register.as_of).days
+
+
+def is_fresh(register: Register, at: datetime) -> bool:
+    """Whether a register is as new as the law asks for."""
+    return days_old(register, at) <= FRESH_FOR.days
+
+
+def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> Contacts:
+    """Say of each number whether it may be called or texted now. Inside a scope; at most eight queries."""
+    rules = law.rules_of(client.agency_id)
+    facts = selectors.facts_of(client, at=at)
+    holder = -client.agency_id
+    keys = vault.many_client_keys([client.pk, holder] if facts.registers else [client.pk])
+    people = selectors.people_of(client, asked, [Purpose.CONTACT], keys=keys[client.pk], at=at)
+    listed: dict[str, list[tuple[Register, date | None]]] = {}
+    if facts.registers:
+        by_id = {register.id: register for register in facts.registers}
+        found = vault.listed_numbers(keys[holder], list(by_id), {one.number for one in asked})
+        listed = {number: [(by_id[key], day) for key, day in rows] for number, rows in found.items()}
+    desk = _Desk(rules, facts, aim, at)
+    answers = [desk.answer(person, listed.get(person.number, [])) for person in people]
+    return Contacts(answers, facts.registers, rules.version, rules.digest)
+
+
+def kept_until(
+    rules: Rules, asked_at: datetime, where: Iterable[tuple[str, str]]
+) -> tuple[datetime | None, Rule]:
+    """
+    Until when a company keeps a do-not-call request, by the strictest of the places; None for ever.
+
+    :param where: (country, region) of the person; none counts as unknown.
+    """
+    found = [
+        rules.for_place(country, region, Topic.DO_NOT_CALL_YEARS, asked_at.date())
+        for country, region in list(where) or [("", "")]
+    ]
+    rule = max(found, key=lambda one: (one.strictness, one.id))
+    years: int = rule.read()
+    if years >= FOR_EVER:
+        return None, rule
+    try:
+        return asked_at.replace(year=asked_at.year + years), rule
+    except ValueError:
+        return asked_at.replace(year=asked_at.year + years, day=28), rule
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The hours of one place at the moment of asking."""
+
+    rule: Rule
+    is_open: bool
+    next_at: datetime | None
+    is_known: bool
+
+
+@dataclass
+class _Desk:
+    """What all numbers of one question share; hours are worked out once for each place."""
+
+    rules: Rules
+    facts: Facts
+    aim: Aim
+    at: datetime
+    windows: dict[tuple[str, str, bool], _Window] = field(default_factory=dict)
+
+    def answer(self, person: Person, listed: Sequence[tuple[Register, date | None]]) -> Contact:
+        """Look at all five."""
+        found: list[Obstacle] = []
+        notes: list[str] = []
+        consent = self._consent(person)
+        refusal = consent.event if consent.event is not None and consent.event.kind in _NOES else None
+        if refusal is not None:
+            found.append(self._do_not_call(person, refusal.at))
+        elif self.aim is Aim.MARKETING and not consent.allowed:
+            found.append(Obstacle(Code.NO_CONSENT, _why_no_consent(consent), rule=_first(consent.rules)))
+        self._registers(person, consent, listed, found, notes)
+        window = self._window(person)
+        found += self._hours(person, window)
+        if person.place.evidence == selectors.AREA_CODE and person.place.country:
+            notes.append("The place is a guess from the number. Send the person's state where you know it.")
+        only_hours = all(one.code is Code.QUIET_HOURS for one in found)
+        return Contact(
+            allowed=not found,
+            obstacles=tuple(found),
+            notes=tuple(notes),
+            place=person.place,
+            next_at=window.next_at if only_hours else None,
+        )
+
+    def _consent(self, person: Person) -> Answer:
+        return decide(
+            Question(
+                purpose=Purpose.CONTACT,
+                at=self.at,
+                places=(person.place, *self.facts.sites),
+                events=person.events,
+                standard=self.facts.standard,
+                health=self.facts.health,
+            ),
+            self.rules,
+        )
+
+    def _do_not_call(self, person: Person, asked_at: datetime) -> Obstacle:
+        until, rule = kept_until(self.rules, asked_at, [(person.place.country, person.place.region)])
+        if until is None:
+            kept = f"it holds without end ({rule.citation})"
+        elif until > self.at:
+            kept = f"it is kept until {_day(until.date())} at least ({rule.citation})"
+        else:
+            kept = "it is older than the law has it kept, and nothing else was said since"
+        return Obstacle(
+            Code.DO_NOT_CALL, f"Asked on {_day(asked_at.date())} not to be contacted; {kept}.", until, rule.id
+        )
+
+    def _registers(
+        self,
+        person: Person,
+        consent: Answer,
+        listed: Sequence[tuple[Register, date | None]],
+        found: list[Obstacle],
+        notes: list[str],
+    ) -> None:
+        for register, day in listed:
+            if register.kind is ListKind.REASSIGNED:
+                since = day or register.as_of
+                if not self._said_yes_after(person, since):
+                    found.append(
+                        Obstacle(
+                            Code.REASSIGNED,
+                            f"The number was disconnected on {_day(since)} ({register.name}), and whoever has it"
+                            " now has said nothing.",
+                        )
+                    )
+            elif self.aim is Aim.SERVICE:
+                notes.append(f"On “{register.name}” of {_day(register.as_of)}, which is about marketing.")
+            elif consent.allowed and consent.event is not None:
+                notes.append(
+                    f"On “{register.name}” of {_day(register.as_of)}; the consent of"
+                    f" {_day(consent.event.at.date())} counts."
+                )
+            else:
+                found.append(Obstacle(Code.REGISTER, f"On “{register.name}” as of {_day(register.as_of)}."))
+        if self.aim is Aim.MARKETING:
+            notes += self.of_registers
+
+    @cached_property
+    def of_registers(self) -> list[str]:
+        """What is to be said of the registers, whoever is asked about."""
+        theirs = [one for one in self.facts.registers if one.kind is ListKind.DO_NOT_CALL]
+        if not theirs:
+            return ["No do-not-call register has been brought, so nothing is known of any."]
+        return [
+            f"“{one.name}” is of {_day(one.as_of)}, {days_old(one, self.at)} days old;"
+            f" one of at most {FRESH_FOR.days} days is asked for."
+            for one in theirs
+            if not is_fresh(one, self.at)
+        ]
+
+    def _said_yes_after(self, person: Person, day: date) -> bool:
+        return any(event.kind in _YESES and event.at.date() > day for event in person.events)
+
+    def _hours(self, person: Person, window: _Window) -> list[Obstacle]:
+        if window.is_open:
+            return []
+        if not window.is_known:
+            return [
+                Obstacle(
+                    Code.NO_PLACE, "Nobody knows where this number is, and so what time it is there.", None
+                )
+            ]
+        return [
+            Obstacle(
+                Code.QUIET_HOURS,
+                f"Not at this hour in {_where(person.place)} ({window.rule.citation}).",
+                window.next_at,
+                window.rule.id,
+            )
+        ]
+
+    def _window(self, person: Person) -> _Window:
+        place = person.place
+        key = (place.country, place.region, person.number.startswith("+1"))
+        found = self.windows.get(key)
+        if found is None:
+            found = self.windows[key] = self._look(*key)
+        return found
+
+    def _look(self, country: str, region: str, is_american: bool) -> _Window:
+        rule = self.rules.for_place(country, region, Topic.QUIET_HOURS, self.at.date())
+        hours: Hours = rule.read()
+        there = zones.zones_of(country, region)
+        if not there and is_american:
+            # A number of no place under +1, such as a toll-free one: open where it is open everywhere it may be.
+            there = tuple(sorted({*zones.zones_of("US"), *zones.zones_of("CA")}))
+        is_open = zones.is_open(hours, there, self.at)
+        next_at = self.at if is_open else zones.next_open(hours, there, self.at)
+        return _Window(rule, is_open, next_at, bool(there))
+
+
+_NOES: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
+_YESES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
+
+
+def _why_no_consent(consent: Answer) -> str:
+    """The engine's reasons without the one about rules, which a note says."""
+    return " ".join(reason for reason in consent.reasons if not reason.startswith("Decided by rules"))
+
+
+def _first(rules: Sequence[str]) -> str:
+    return rules[0] if rules else ""
+
+
+def _where(place: Place) -> str:
+    code, regions = places.normalise(place.country, place.region)
+    names = " or ".join(places.name(code, one) for one in regions) or places.name(code)
+    return names if place.country else "any place that it may be"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"

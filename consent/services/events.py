@@ -1,0 +1,397 @@
+"""
+What a system of the agency's writes to the ledger: what people told it, as sure as it can show.
+
+A system says a thing under a key of its own choosing: said again it is the same thing, with other words under the
+same key it is refused. A no is taken as it is. A yes is as unproven as a web form, unless the key may vouch for proof
+and the proof is of a kind that shows it; and an unproven yes never lifts an earlier no.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from django.db import connection
+
+from callprivacy.calls.providers import base, callrail, ctm, invoca, twilio
+from callprivacy.calls.services import people
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault
+from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, State, Strength
+from consent.models import ApiWrite, ConsentEvent, ConsentState, NoticeVersion
+from consent.services import ledger, menu_calls
+from consent.services.ledger import CallerGoneError, Said
+
+KEPT_FOR: Final = timedelta(days=30)
+"""How long it is remembered what a system was answered; the ledger itself knows for ever that it was said."""
+EARLY_AT_MOST: Final = timedelta(minutes=5)
+"""How far the clock of a system may be ahead of ours."""
+DETAIL_AT_MOST: Final = 300
+DETAILS_AT_MOST: Final = 12
+
+__all__ = ["CallerGoneError", "Proof", "RefusedError", "Statement", "Written", "record"]
+
+_NOES: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
+_YESES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
+
+
+class ProofKind(StrEnum):
+    """Kinds of proof, with what has to be told of each."""
+
+    KEY_PRESS = "key_press"
+    SIGNATURE = "signature"
+    CODE = "code"
+    TEXT_REPLY = "text_reply"
+    EMAIL_REPLY = "email_reply"
+    WEB_FORM = "web_form"
+    SPOKEN = "spoken"
+    ATTESTATION = "attestation"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    strength: Strength
+    details: tuple[str, ...]
+
+
+SHOWN_BY: Final[Mapping[ProofKind, _Shown]] = {
+    ProofKind.KEY_PRESS: _Shown(Strength.A, ("key", "call_reference")),
+    ProofKind.SIGNATURE: _Shown(Strength.A, ("document_sha256", "signed_on")),
+    ProofKind.CODE: _Shown(Strength.A, ("verification_id",)),
+    ProofKind.TEXT_REPLY: _Shown(Strength.A, ("message_id", "words")),
+    ProofKind.EMAIL_REPLY: _Shown(Strength.B, ("message_id", "dkim_domain")),
+    ProofKind.WEB_FORM: _Shown(Strength.C, ()),
+    ProofKind.SPOKEN: _Shown(Strength.C, ()),
+    ProofKind.ATTESTATION: _Shown(Strength.C, ()),
+}
+"""How sure each kind is at best, and the details without which it shows nothing."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class RefusedError(ValueError):
+    """
+    A statement that is not taken.
+
+    :ivar code: for programs. :ivar field: which part of it.
+    """
+
+    def __init__(self, code: str, detail: str, field: str) -> None:
+        self.code, self.detail, self.field = code, detail, field
+        super().__init__(detail)
+
+
+class AnotherBodyError(RefusedError):
+    """The same idempotency key came before with another body."""
+
+
+class StandingNoError(RefusedError):
+    """A yes that does not lift the no that stands."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Proof:
+    """What a system has to show for what it says."""
+
+    kind: ProofKind
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Statement:
+    """
+    One thing that a person told a system, about one or more purposes.
+
+    :ivar call: provider and what it calls the call; needed for scope `this_call`.
+    :ivar version_id: the published words that were shown.
+    """
+
+    number: str
+    kind: EventKind
+    purposes: tuple[Purpose, ...]
+    scope: Scope
+    happened_at: datetime
+    basis: Basis = Basis.CONSENT
+    call: tuple[str, str] | None = None
+    version_id: uuid.UUID | None = None
+    proof: Proof | None = None
+
+    def canonical(self) -> str:
+        """The same text for the same statement."""
+        return json.dumps(
+            [
+                self.number, self.kind, sorted(self.purposes), self.scope, self.happened_at.isoformat(), self.basis,
+                self.call, str(self.version_id),
+                None if self.proof is None else [self.proof.kind, dict(sorted(self.proof.details.items()))],
+            ]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """
+    What became of a statement.
+
+    :ivar answer: what the system is told, the same when it says the same again.
+    :ivar is_repeat: nothing new was written.
+    :ivar ends_recording: a recording that runs has to be stopped.
+    """
+
+    answer: dict[str, Any]
+    is_repeat: bool
+    ends_recording: bool = False
+
+
+def record(
+    *,
+    client: Client,
+    statement: Statement,
+    asked: str,
+    idempotency_key: str,
+    may_vouch: bool,
+    by: Actor,
+    at: datetime,
+) -> Written:
+    """
+    Write what a person told a system into the ledger, once for each idempotency key. Inside the client's scope.
+
+    :param asked: what the system sent, in a form that is the same for the same body.
+    :raises RefusedError: it is not taken, and why.
+    :raises CallerGoneError: the number is being erased in this moment; it may be sent again.
+    """
+    keys = vault.client_keys(client.pk)
+    digest = keys.tokens.digest("api", idempotency_key)
+    body_digest = keys.tokens.digest("api body", asked)
+    row_id = _claim(client, digest, body_digest, at)
+    if row_id is None:
+        return _said_before(client, digest, body_digest)
+    _check(client, statement, at)
+    strength = _strength(statement, may_vouch=may_vouch)
+    if statement.kind in _YESES:
+        _refuse_to_lift(client, statement, strength, keys, at)
+    caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
+    said = _said(statement, caller_id, keys, strength, f"api {digest.hex()}")
+    events = ledger.record_events(client=client, said=said, by=by, at=at) or _written_before(client, said)
+    ends_recording = _stop_running(client, events, by, at)
+    answer = {
+        "events": [
+            {"id": str(event.pk), "purpose": event.purpose} for event in sorted(events, key=_by_purpose)
+        ],
+        "kind": statement.kind.value,
+        "scope": statement.scope.value,
+        "strength": strength.value,
+        "recorded_at": at.isoformat(),
+    }
+    ApiWrite.objects.filter(pk=row_id).update(answer=answer)
+    return Written(answer, is_repeat=False, ends_recording=ends_recording)
+
+
+def purge(*, agency_id: int, at: datetime, limit: int = 5_000) -> int:
+    """Forget what systems were answered more than thirty days ago; returns how many. Enters the scope itself."""
+    with job_scope(agency_id=agency_id):
+        old = ApiWrite.objects.filter(agency_id=agency_id, created_at__lt=at - KEPT_FOR).order_by(
+            "created_at"
+        )
+        return ApiWrite.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).remove()
+
+
+# --- Once for each key ---------------------------------------------------------------------------------------------
+
+
+def _claim(client: Client, digest: bytes, body_digest: bytes, at: datetime) -> int | None:
+    """Take an idempotency key; None where it is taken. Of two at once the second waits for the first to commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO consent_apiwrite (agency_id, client_id, digest, body_digest, answer, created_at)"
+            " VALUES (%s, %s, %s, %s, '{}', %s) ON CONFLICT (client_id, digest) DO NOTHING RETURNING id",
+            [client.agency_id, client.pk, digest, body_digest, at],
+        )
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def _said_before(client: Client, digest: bytes, body_digest: bytes) -> Written:
+    row = ApiWrite.objects.for_client(client).get(digest=digest)
+    if bytes(row.body_digest) != body_digest:
+        raise AnotherBodyError(
+            "idempotency_conflict",
+            "This idempotency key came before with another body. Use a new one for each statement.",
+            "Idempotency-Key",
+        )
+    return Written(row.answer, is_repeat=True)
+
+
+def _written_before(client: Client, said: Sequence[Said]) -> list[ConsentEvent]:
+    """The ledger remembers longer than we remember our answers."""
+    rows = ConsentEvent.objects.for_client(client).filter(
+        source_digest__in=ledger.source_digests(client, said)
+    )
+    return list(rows.defer("evidence"))
+
+
+def _by_purpose(event: ConsentEvent) -> str:
+    return event.purpose
+
+
+# --- What is taken -------------------------------------------------------------------------------------------------
+
+
+def _check(client: Client, statement: Statement, at: datetime) -> None:
+    if statement.happened_at > at + EARLY_AT_MOST:
+        raise RefusedError("in_the_future", "It happens in the future.", "happened_at")
+    if statement.happened_at < base.EARLIEST:
+        raise RefusedError("too_early", f"It is earlier than {base.EARLIEST:%Y}.", "happened_at")
+    if statement.scope == Scope.THIS_CALL and statement.call is None:
+        raise RefusedError("call_missing", "Say of which call: {provider, reference}.", "call")
+    if statement.version_id is not None:
+        _check_version(client, statement, statement.version_id)
+
+
+def _check_version(client: Client, statement: Statement, version_id: uuid.UUID) -> None:
+    version = (
+        NoticeVersion.objects.for_client(client)
+        .filter(pk=version_id)
+        .exclude(state=NoticeState.DRAFT)
+        .select_related("notice")
+        .first()
+    )
+    if version is None:
+        raise RefusedError(
+            "no_such_notice", "No published words of this client have this id.", "notice_version"
+        )
+    missing = sorted(set(statement.purposes) - set(version.notice.purposes))
+    if missing:
+        raise RefusedError(
+            "not_in_notice", f"These words do not speak of {', '.join(missing)}.", "notice_version"
+        )
+
+
+def _strength(statement: Statement, *, may_vouch: bool) -> Strength:
+    """
+    How sure it is: nobody is surer by a program than an unproven form, but who may vouch and shows what shows it.
+
+    :raises RefusedError: the proof lacks a detail without which it shows nothing.
+    """
+    proof = statement.proof
+    if proof is None:
+        return Strength.C
+    shown = SHOWN_BY[proof.kind]
+    for name in shown.details:
+        if not proof.details.get(name, "").strip():
+            raise RefusedError(
+                "proof_incomplete", f"Proof by {proof.kind} tells {name}.", f"evidence.details.{name}"
+            )
+    if (
+        proof.kind is ProofKind.SIGNATURE
+        and _SHA256.fullmatch(proof.details["document_sha256"].lower()) is None
+    ):
+        raise RefusedError(
+            "proof_incomplete", "A SHA-256 has 64 hexadecimal digits.", "evidence.details.document_sha256"
+        )
+    return shown.strength if may_vouch else Strength.C
+
+
+def _refuse_to_lift(
+    client: Client, statement: Statement, strength: Strength, keys: vault.ClientKeys, at: datetime
+) -> None:
+    """
+    An unproven yes does not lift a no that came before it, and none by a program lifts one to sharing.
+
+    :raises StandingNoError: a no stands against it.
+    """
+    if statement.scope == Scope.THIS_CALL:
+        return
+    for purpose, since in sorted(_noes_of(client, statement.number, keys, at).items()):
+        if purpose not in statement.purposes or (since is not None and since >= statement.happened_at):
+            continue
+        if purpose == Purpose.SHARE:
+            raise StandingNoError(
+                "standing_no",
+                "The person opted out of sharing. Only the person takes that back, in two steps, on your page or by"
+                " text.",
+                "purposes",
+            )
+        if strength == Strength.C:
+            raise StandingNoError(
+                "standing_no",
+                f"The person said no to {purpose}. A yes without proof does not lift it: let the person say it on"
+                " your page or by text, or send proof with a key that may vouch for it.",
+                "purposes",
+            )
+
+
+def _noes_of(client: Client, number: str, keys: vault.ClientKeys, at: datetime) -> dict[str, datetime | None]:
+    """
+    Purpose -> since when a number says no to it.
+
+    None where that is remembered of an erased person alone: whatever is said now would lift it.
+    """
+    known = vault.known_numbers(keys, [number], on=at.date()).get(number)
+    if known is None:
+        return {}
+    found: dict[str, datetime | None] = dict.fromkeys(known.noes)
+    if known.caller_id is not None:
+        states = ConsentState.objects.for_client(client).filter(
+            caller_id=known.caller_id, state__in=[State.REFUSED, State.WITHDRAWN]
+        )
+        found |= dict(states.values_list("purpose", "since"))
+    return found
+
+
+def _said(
+    statement: Statement, caller_id: uuid.UUID, keys: vault.ClientKeys, strength: Strength, source: str
+) -> list[Said]:
+    proof = statement.proof
+    evidence: dict[str, Any] = {
+        "said": statement.kind.value,
+        "proof": None if proof is None else proof.kind.value,
+    }
+    if proof is not None:
+        evidence["details"] = dict(proof.details)
+    call_digest = None
+    if statement.call is not None:
+        provider, reference = statement.call
+        call_digest = keys.tokens.digest(provider, kind_of_reference(provider, reference), reference)
+    return [
+        Said(
+            purpose=purpose,
+            kind=statement.kind,
+            channel=Channel.API,
+            strength=strength,
+            happened_at=statement.happened_at,
+            source=source,
+            caller_id=caller_id,
+            call_digest=call_digest,
+            scope=statement.scope,
+            basis=Basis.NOTICE if statement.kind == EventKind.NOTICED else statement.basis,
+            version_id=statement.version_id,
+            evidence=evidence,
+        )
+        for purpose in statement.purposes
+    ]
+
+
+def kind_of_reference(provider: str, reference: str) -> str:
+    """The kind of name that a provider's reference is, as its module keeps it."""
+    if provider == "callrail":
+        return callrail.RESOURCE_ID if reference.startswith("CAL") else callrail.ID
+    if provider == "ctm":
+        return ctm.ID if reference.isdigit() else ctm.SID
+    return {"twilio": twilio.SID, "invoca": invoca.CALL}.get(provider, "id")
+
+
+def _stop_running(client: Client, events: Sequence[ConsentEvent], by: Actor, at: datetime) -> bool:
+    """A recording that runs in this moment of who takes recording back is stopped."""
+    found = False
+    for event in events:
+        if event.purpose == Purpose.RECORD and event.kind in _NOES and event.caller_id is not None:
+            menu_calls.stop_running(client=client, caller_id=event.caller_id, by=by, at=at, event_id=event.pk)
+            found = True
+    return found
