@@ -59,6 +59,7 @@ class Loose:
     longest: int
     why: str
     blockers: tuple[re.Pattern[str], ...]
+    softened: tuple[re.Pattern[str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def _loose(data: dict[str, Any], macros: dict[str, str]) -> Loose:
         data["longest"],
         data["why"],
         tuple(compiled(pattern, macros) for pattern in data["blockers"]),
+        tuple(compiled(pattern, macros) for pattern in data["softened"]),
     )
 
 

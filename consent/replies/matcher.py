@@ -195,23 +195,25 @@ def _joined() -> frozenset[str]:
 
 
 def _loose(read: reading.Reading) -> Verdict | None:
-    """A withdrawal in words that no rule foresaw: a part that says no, names a deed of ours and holds little else."""
+    """
+    A withdrawal in words that no rule foresaw: a part of a sentence that says no, names a deed of ours and them, and
+    holds little else. Where it holds more, a person reads it.
+    """
     rules = grammar.load().loose
+    doubtful: Verdict | None = None
     start = 0
     for place, meaning in enumerate((*read.meanings, normal.SENTENCE)):
         if meaning not in normal.MARKS:
             continue
         part = read.meanings[start:place]
         if _says_no(part + meaning, rules):
-            purposes = frozenset[Purpose]().union(*(_OF_DOMAIN[domain] for domain in _domains(part)))
-            return Verdict(
-                "withdraw",
-                f"{_sentence(rules.why)}: {_shown(read, (start, place))!r}.",
-                purposes=purposes or table.EVERYTHING,
-                language=read.language,
-            )
+            words = f"{_sentence(rules.why)}: {_shown(read, (start, place))!r}"
+            if _is_clear(part, rules):
+                purposes = frozenset[Purpose]().union(*(_OF_DOMAIN[domain] for domain in _domains(part)))
+                return Verdict("withdraw", f"{words}.", purposes or table.EVERYTHING, read.language)
+            doubtful = Verdict("review", f"{words}, among other words.", language=read.language, needs_person=True)
         start = place + 1
-    return None
+    return doubtful
 
 
 def _says_no(part: str, rules: grammar.Loose) -> bool:
@@ -223,8 +225,13 @@ def _says_no(part: str, rules: grammar.Loose) -> bool:
         and bool(meanings & rules.says_no)
         and bool(meanings & rules.deeds)
         and bool(meanings & rules.directed or length <= rules.shortest + 2)
-        and part.count(lexicon.UNKNOWN) <= rules.unknown + length // rules.more_for
         and not any(blocker.search(part) for blocker in rules.blockers)
+    )
+
+
+def _is_clear(part: str, rules: grammar.Loose) -> bool:
+    return part.count(lexicon.UNKNOWN) <= rules.unknown + len(part) // rules.more_for and not any(
+        softened.search(part) for softened in rules.softened
     )
 
 
