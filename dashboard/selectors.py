@@ -42,7 +42,7 @@ class ClientRow:
     @property
     def badness(self) -> tuple[int, int, int, int]:
         """Worse is greater: what waits, a silent tracker, calls past their date, then withheld recordings."""
-        return (self.waiting, int(self.is_silent), self.due.calls, self.count.recorded)
+        return (self.waiting, int(self.is_silent), self.due.calls, self.count.withheld)
 
     @property
     def is_live(self) -> bool:

@@ -61,7 +61,7 @@ def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
     """The figures, each with the client that adds most to it."""
     figures: dict[str, Callable[[selectors.ClientRow], int]] = {
         "calls": lambda row: row.count.calls,
-        "withheld": lambda row: row.count.recorded,
+        "withheld": lambda row: row.count.withheld,
         "late": lambda row: row.due.calls if row.is_live else 0,
         "observed": lambda row: 0 if row.is_live else row.due.calls,
     }

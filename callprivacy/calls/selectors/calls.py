@@ -46,7 +46,7 @@ LENGTHS: dict[str, tuple[str, int | None, int | None]] = {
     "medium": ("1 to 4 minutes", 60, 300),
     "long": ("5 minutes and more", 300, None),
 }
-RECORDED = {"withheld": "Withheld", "none": "No recording"}
+RECORDED = {"allowed": "Allowed", "withheld": "Withheld", "gone": "Erased", "none": "No recording"}
 FIRST = {"yes": "First call", "no": "Called before"}
 
 

@@ -23,7 +23,8 @@ _BY_DAY = """
 """
 
 _SINCE = """
-    SELECT c.client_id, count(*), count(*) FILTER (WHERE c.outcome = 'answered'), count(r.id)
+    SELECT c.client_id, count(*), count(*) FILTER (WHERE c.outcome = 'answered'),
+           count(*) FILTER (WHERE r.state = 'withheld')
     FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id
     WHERE c.client_id = ANY (%(clients)s) AND c.id >= %(first)s
     GROUP BY 1
@@ -63,11 +64,11 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class ClientCount:
-    """Calls of one client since an instant: all, answered, and with a recording."""
+    """Calls of one client since an instant: all, answered, and with a recording that is withheld."""
 
     calls: int = 0
     answered: int = 0
-    recorded: int = 0
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
