@@ -277,7 +277,8 @@ def _keep_item(client: Client, blueprint: Blueprint, at: datetime) -> Item:
     cutoff = tenancy.cutoff_for_days(client, blueprint.keep_calls_for_days, at)
     due = counts.calls_before({client.pk: cutoff}).get(client.pk)
     number = due.calls if due is not None else 0
-    why = f"{number:,} calls would be past it today. Nothing leaves before go live." if number else ""
+    calls = f"{number:,} call{'' if number == 1 else 's'}"
+    why = f"{calls} would be past it today. Nothing leaves before go live." if number else ""
     return Item("Policies", title, before, after, "change", why)
 
 

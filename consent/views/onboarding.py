@@ -259,7 +259,7 @@ def apply_blueprint(request: StaffRequest, client: Client) -> HttpResponse:
     if blueprint is None:
         return redirect(_url(client, SetupStep.BLUEPRINT))
     plan = blueprint_selectors.plan_for(client, blueprint, at=request.at)
-    form = BlueprintForm(request.POST or None, lowers=_signs(request, [plan]))
+    form = BlueprintForm(_posted(request), lowers=_signs(request, [plan]))
     if request.method == "POST" and form.is_valid():
         done = blueprints.apply(
             client=client, blueprint=blueprint, by=request.actor, at=request.at, **form.cleaned_data
@@ -284,6 +284,11 @@ def _blueprint(name: str) -> Blueprint | None:
         return blueprint_selectors.get(name)
     except UnknownBlueprintError:
         return None
+
+
+def _posted(request: StaffRequest) -> Any:
+    """What was sent; a form without a tick sends nothing, and was sent all the same."""
+    return request.POST if request.method == "POST" else None
 
 
 def _signs(request: StaffRequest, plans: list[Plan]) -> bool:
@@ -315,7 +320,7 @@ def list_blueprints(request: StaffRequest) -> HttpResponse:
         if blueprint is not None
         else []
     )
-    form = BlueprintForm(request.POST or None, lowers=_signs(request, plans)) if plans else None
+    form = BlueprintForm(_posted(request), lowers=_signs(request, plans)) if plans else None
     if request.method == "POST" and form is not None and blueprint is not None and form.is_valid():
         for client in chosen:
             blueprints.apply(

@@ -1,0 +1,391 @@
+"""The pages of the law: what decides where, what imported rules would change, who approved what."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from callprivacy.work.models import Item
+from consent import kinds, law
+from consent.enums import Standard
+from consent.law import Topic
+from consent.models import PackEffect, Rejudgement, RulePack
+from consent.selectors import law as selectors
+from consent.services import decisions, setup, standards
+from consent.services import law as services
+from consent.services.setup import Said
+from tests import make
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+CALIFORNIA = "us-ca-notice-suffices"
+REASON = "The court of appeal said so in November."
+
+
+def by(cast: Cast) -> Actor:
+    return Actor.staff(user_id=cast.alice.user_id)
+
+
+def pack(version: str = "acme-2", **values: str) -> bytes:
+    """The shipped rules with other values for some of them, by id."""
+    lines = law.shipped_text().splitlines()
+    lines[0] = f"# version: {version}"
+    for rule_id, value in values.items():
+        rule = law.load_pack().get(rule_id.replace("_", "-"))
+        assert rule is not None
+        lines = [
+            line.replace(f",{rule.topic},{rule.value},", f",{rule.topic},{value},")
+            if line.startswith(f"{rule.id},")
+            else line
+            for line in lines
+        ]
+    return "\n".join([*lines, ""]).encode()
+
+
+def stricter() -> bytes:
+    """Rules by which an announcement is not enough in California any more."""
+    return pack(us_ca_notice_suffices="no")
+
+
+def bring(cast: Cast, raw: bytes) -> RulePack:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        return services.import_pack(agency=cast.acme, raw=raw, by=by(cast), at=NOON)
+
+
+def work(cast: Cast, at: datetime = NOON) -> None:
+    until = at + timedelta(seconds=40)
+    services.work_packs(agency_id=cast.acme.pk, until=until, clock=lambda: at)
+
+
+def fresh(cast: Cast, row: RulePack) -> RulePack:
+    with job_scope(agency_id=cast.acme.pk):
+        return RulePack.objects.get(pk=row.pk)
+
+
+def announced_calls(cast: Cast, client: Client, count: int, number: str = "+1415555") -> list[Call]:
+    """Recorded calls of Californians to an announced number at a client that asks for an announcement, decided."""
+    line = make.tracking_number(client, f"+1415555{client.pk % 10000:04}")
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        said = Said(
+            records=True, announcement="Calls are recorded.", announced_from=NOON.date() - timedelta(days=99)
+        )
+        setup.confirm_numbers(client=client, said={line.pk: said}, by=by(cast), at=NOON)
+        standards.choose(client=client, standard=Standard.ANNOUNCE, reason=REASON, by=by(cast), at=NOON)
+    calls = [
+        make.call(client, f"{number}{n:04}", at=NOON - timedelta(days=1, minutes=n), tracking_number=line)
+        for n in range(count)
+    ]
+    for call in calls:
+        make.recording(call, "https://vendor.example/1")
+    decide(cast)
+    return calls
+
+
+def decide(cast: Cast) -> None:
+    decisions.work(agency_id=cast.acme.pk, until=NOON + timedelta(seconds=40), clock=lambda: NOON)
+
+
+# --- What decides ---
+
+
+def test_the_shipped_rules_decide_until_others_are_put_in_force(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        assert selectors.rules_of(cast.acme.pk) is law.load_pack()
+    work(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.activate_pack(pack=row, seen=0, reason=REASON, by=by(cast), at=NOON)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        rule = selectors.rules_of(cast.acme.pk).get(CALIFORNIA)
+        assert rule is not None
+        assert rule.value == "no", "public doors decide by them too"
+    with job_scope(agency_id=cast.globex.pk):
+        assert selectors.rules_of(cast.globex.pk) is law.load_pack(), "another agency's rules stay its own"
+
+
+def test_a_pack_that_cannot_decide_is_refused_with_everything_that_is_wrong(cast: Cast) -> None:
+    with pytest.raises(law.PackError) as error:
+        bring(cast, pack(us_ca_notice_suffices="perhaps"))
+    assert any(CALIFORNIA in fault.about for fault in error.value.faults)
+    with pytest.raises(services.SameRulesError):
+        bring(cast, pack("another-name"))
+
+
+# --- What it would change ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_changes_is_counted_client_by_client_before_anything_decides(cast: Cast) -> None:
+    announced_calls(cast, cast.dentist, 3)
+    announced_calls(cast, cast.plumber, 2, "+1212555")
+    row = bring(cast, stricter())
+    work(cast)
+    counted = fresh(cast, row)
+    assert (counted.clients_changed, counted.decisions_changed) == (1, 3)
+    with job_scope(agency_id=cast.acme.pk):
+        (effect,) = selectors.effects_of(row)
+        assert (effect.client_id, effect.counted, effect.newly_withheld) == (cast.dentist.pk, 3, 3)
+        assert {call.recording.state for call in Call.objects.select_related("recording")} == {"allowed"}
+        assert Item.objects.open().filter(kind=kinds.RULES_COUNTED).get().count == 3
+    work(cast)
+    assert fresh(cast, row).decisions_changed == 3, "counting again counts nothing twice"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counting_goes_on_where_a_worker_was_killed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced_calls(cast, cast.dentist, 5)
+    monkeypatch.setattr(services, "BATCH", 2)
+    row = bring(cast, stricter())
+    instants = iter([NOON, NOON, NOON + timedelta(minutes=1), NOON + timedelta(minutes=1)])
+    services.work_packs(
+        agency_id=cast.acme.pk, until=NOON + timedelta(seconds=1), clock=lambda: next(instants)
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        assert PackEffect.objects.get(client=cast.dentist).counted == 2
+        assert selectors.count_of(row).counted == 2
+    work(cast)
+    assert fresh(cast, row).decisions_changed == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_putting_them_in_force_decides_everything_anew(cast: Cast) -> None:
+    (call,) = announced_calls(cast, cast.dentist, 1)
+    row = bring(cast, stricter())
+    with (
+        staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id),
+        pytest.raises(services.NotCountedError),
+    ):
+        services.activate_pack(pack=row, seen=0, reason=REASON, by=by(cast), at=NOON)
+    work(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        with pytest.raises(services.CountsChangedError):
+            services.activate_pack(pack=row, seen=7, reason=REASON, by=by(cast), at=NOON)
+        services.activate_pack(pack=row, seen=1, reason=REASON, by=by(cast), at=NOON)
+    work(cast)
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        waiting = Rejudgement.objects.filter(cause="rules", finished_at=None)
+        assert sorted(waiting.values_list("client_id", flat=True)) == sorted(
+            [cast.dentist.pk, cast.plumber.pk]
+        )
+        event = Event.objects.get(action="rules.activated")
+        assert (event.details["decisions"], bool(event.reason_hash)) == (1, True)
+        assert not Item.objects.open().filter(kind=kinds.RULES_COUNTED).exists()
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.select_related("recording").get(pk=call.pk).recording.state == "withheld"
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.return_to_shipped(agency=cast.acme, reason=REASON, by=by(cast), at=NOON)
+        with pytest.raises(services.NoPackError):
+            services.return_to_shipped(agency=cast.acme, reason=REASON, by=by(cast), at=NOON)
+    work(cast)
+    decide(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.select_related("recording").get(pk=call.pk).recording.state == "allowed"
+
+
+def test_a_pack_that_decided_stays_and_another_can_be_thrown_away(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    work(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.activate_pack(pack=row, seen=0, reason=REASON, by=by(cast), at=NOON)
+        with pytest.raises(services.NoPackError):
+            services.discard_pack(pack=row, by=by(cast), at=NOON)
+    other = bring(cast, pack("acme-3", us_ca_minors="express", us_nv_recording_consent="one_party"))
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.discard_pack(pack=other, by=by(cast), at=NOON)
+        assert not RulePack.objects.filter(pk=other.pk).exists()
+
+
+def test_who_manages_nothing_writes_no_rules(cast: Cast) -> None:
+    """PostgreSQL refuses what a page would not offer."""
+    from django.db import ProgrammingError
+
+    with pytest.raises(ProgrammingError), staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        services.import_pack(agency=cast.acme, raw=stricter(), by=make.JOB, at=NOON)
+
+
+# --- Counsel ---
+
+
+def sign(cast: Cast, rule_id: str = CALIFORNIA, **facts: Any) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        rule = selectors.rules_of(cast.acme.pk).get(rule_id)
+        assert rule is not None
+        said = {
+            "seen": selectors.fingerprint(rule),
+            "counsel": "R. Vance, Vance LLP",
+            "signed_on": NOON.date(),
+        }
+        services.sign_off(agency=cast.acme, rule_id=rule_id, by=by(cast), at=NOON, **(said | facts))
+
+
+def signed(cast: Cast) -> set[str]:
+    with job_scope(agency_id=cast.acme.pk):
+        return set(selectors.sign_offs(selectors.rules_of(cast.acme.pk)))
+
+
+def test_counsel_approves_a_rule_as_it_stands(cast: Cast) -> None:
+    with pytest.raises(services.UnknownRuleError):
+        sign(cast, seen="0" * 64)
+    sign(cast)
+    with pytest.raises(services.SignedAlreadyError):
+        sign(cast)
+    assert signed(cast) == {CALIFORNIA}
+    row = bring(cast, stricter())
+    work(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        services.activate_pack(pack=row, seen=0, reason=REASON, by=by(cast), at=NOON)
+    assert signed(cast) == set(), "a rule that changed has lost its approval"
+
+
+def test_checking_a_rule_again_keeps_its_approval() -> None:
+    from dataclasses import replace
+
+    rule = law.load_pack().get(CALIFORNIA)
+    assert rule is not None
+    later = replace(rule, checked_on=rule.checked_on + timedelta(days=30))
+    assert selectors.fingerprint(later) == selectors.fingerprint(rule)
+    assert selectors.fingerprint(replace(rule, citation="Other")) != selectors.fingerprint(rule)
+
+
+# --- Pages ---
+
+
+def test_everybody_of_the_agency_reads_which_law_decides(cast: Cast) -> None:
+    for person in (cast.alice, cast.bob, cast.carol):
+        page = browser_of(person).get("/law/").content.decode()
+        assert "California (US)" in page
+        assert "Everybody&#x27;s consent" in page
+    page = browser_of(cast.bob).get("/law/?place=US-CA").content.decode()
+    assert "Cal. Penal Code" in page
+    assert "Note approval" not in page
+    assert "Import rules" not in page
+    assert "Note approval" in browser_of(cast.alice).get("/law/?place=US-CA").content.decode()
+
+
+def test_rules_nobody_verified_say_so_and_can_be_listed(cast: Cast) -> None:
+    page = browser_of(cast.alice).get("/law/?state=unverified").content.decode()
+    assert "Not verified" in page
+    assert "Smith v. LoanMe" not in page, "that rule is verified"
+    with job_scope(agency_id=cast.acme.pk):
+        day = datetime(2026, 11, 25, tzinfo=UTC).date()
+        found = selectors.lines(law.load_pack(), day, wanted=selectors.LawFilter(state="unverified"))
+    assert not any(line.is_verified for place in found for line in place.lines)
+    assert "No rule like that" in browser_of(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
+
+
+def test_a_rule_that_nobody_looked_at_for_90_days_is_stale(cast: Cast) -> None:
+    rules = law.load_pack()
+    newest = max(rule.checked_on for rule in rules)
+    with job_scope(agency_id=cast.acme.pk):
+        wanted = selectors.LawFilter(state="stale")
+        assert selectors.lines(rules, newest, wanted=wanted) == []
+        late = selectors.lines(rules, newest + timedelta(days=90), wanted=wanted)
+    assert sum(len(place.lines) for place in late) == len(rules.in_force(newest + timedelta(days=90)))
+
+
+def test_future_rules_are_shown_as_coming(cast: Cast) -> None:
+    rules = law.load_pack()
+    day = datetime(2026, 11, 25, tzinfo=UTC).date()
+    with job_scope(agency_id=cast.acme.pk):
+        coming = selectors.coming(rules, day)
+    assert coming
+    assert all((line.rule.effective_from or day) > day for line in coming)
+
+
+@pytest.mark.parametrize(
+    ("topic", "value", "words"),
+    [
+        (Topic.RECORDING_CONSENT, "express_only", "Express consent, never by notice"),
+        (Topic.OPT_OUT_DAYS, "10 business", "10 business days"),
+        (Topic.DO_NOT_CALL_YEARS, "5", "5 years"),
+        (Topic.CONFIRMATION_MINUTES, "1", "1 minute"),
+        (Topic.WITHDRAWAL_WORDS, "stop|quit", "stop, quit"),
+    ],
+)
+def test_values_are_told_in_words(topic: Topic, value: str, words: str) -> None:
+    from dataclasses import replace
+
+    rule = law.load_pack().get(CALIFORNIA)
+    assert rule is not None
+    assert selectors.value_words(replace(rule, topic=topic, value=value)) == words
+
+
+def test_the_file_of_rules_reads_back_as_the_same_rules(cast: Cast) -> None:
+    answer = browser_of(cast.bob).get("/law/rules.csv")
+    assert law.parse_pack(answer.content).digest == law.load_pack().digest
+
+
+def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
+    make.call(cast.dentist, "+12125550101")
+    make.call(cast.dentist, "+493023125001")
+    page = browser_of(cast.alice).get("/clients/dentist/law/").content.decode()
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert re.search(r"California \(US\) does business there Everybody", text)
+    assert re.search(r"New York \(US\) has callers from there One party", text)
+    assert re.search(r"Germany has callers from there Express consent", text)
+    assert page.index("Germany") < page.index("California (US)") < page.index("New York (US)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) -> None:
+    announced_calls(cast, cast.dentist, 2)
+    browser = browser_of(cast.alice)
+    bad = SimpleUploadedFile("rules.csv", pack(us_ca_notice_suffices="perhaps"))
+    page = browser.post("/law/packs/", {"file": bad}).content.decode()
+    assert "These rules cannot decide" in page
+    assert "us-ca-notice-suffices" in page
+    url = browser.post("/law/packs/", {"file": SimpleUploadedFile("rules.csv", stricter())})["Location"]
+    waiting = browser.get(url).content.decode()
+    assert "being counted" in waiting
+    assert "Put them in force" not in waiting
+    work(cast, make.now())
+    page = browser.get(url).content.decode()
+    assert "1 client, 2 decisions change" in page
+    assert "Announcement is enough" in page
+    moved = browser.get(f"{url}progress/")
+    assert moved["HX-Refresh"] == "true"
+    assert "at least" in browser.post(f"{url}activate/", {"seen": "2", "reason": "short"}).content.decode()
+    browser.post(f"{url}activate/", {"seen": "1", "reason": REASON})
+    assert not fresh(cast, RulePack(pk=url.rstrip("/").rsplit("/", 1)[1])).is_active
+    browser.post(f"{url}activate/", {"seen": "2", "reason": REASON})
+    assert "They decide since" in browser.get(url).content.decode()
+    assert "Imported rules, version acme-2" in browser.get("/law/").content.decode()
+    browser.post("/law/packs/shipped/", {"reason": REASON})
+    assert "The rules that ship" in browser.get("/law/").content.decode()
+
+
+def test_only_an_officer_imports_signs_and_decides(cast: Cast) -> None:
+    row = bring(cast, stricter())
+    for person in (cast.bob, cast.carol):
+        browser = browser_of(person)
+        for url in ("/law/packs/", f"/law/packs/{row.pk}/", "/law/sign/"):
+            assert browser.get(url).status_code == 403
+        for url in ("/law/packs/", f"/law/packs/{row.pk}/activate/", "/law/sign/", "/law/packs/shipped/"):
+            assert browser.post(url).status_code == 403
+    assert browser_of(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
+
+
+def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    form = browser.get(f"/law/sign/?rule={CALIFORNIA}").content.decode()
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', form)
+    assert seen is not None
+    said = {"rule": CALIFORNIA, "seen": seen[1], "counsel": "R. Vance", "signed_on": "2999-01-01"}
+    assert "in the future" in browser.post("/law/sign/", said).content.decode()
+    browser.post("/law/sign/", said | {"signed_on": "2026-11-20"})
+    assert "R. Vance" in browser.get("/law/?place=US-CA").content.decode()
+    assert browser.get("/law/sign/?rule=nothing-like-that")["Location"] == "/law/"
