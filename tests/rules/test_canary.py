@@ -110,14 +110,14 @@ def _send_callrail(world: World, body: bytes, *, key: str, signed: bool = True) 
     )  # fmt: skip
 
 
-def _send_twilio(world: World, key: str, **more: str) -> Any:
+def _send_twilio(world: World, key: str, *, door: str = "hooks/twilio/{}/", **more: str) -> Any:
     said = {
         "CallSid": "CA" + "7" * 32, "AccountSid": "AC" + "0" * 32, "From": NUMBER, "To": "+14045550199",
         "CallStatus": "completed", "CallDuration": "49", "Direction": "inbound", "CallerName": NAME,
         "SequenceNumber": "3", "FromState": "DC", "FromCountry": "US", "TranscriptionText": SAID,
         "Timestamp": (timezone.now() - timedelta(minutes=9)).strftime("%a, %d %b %Y %H:%M:%S +0000"),  # noqa: TID251
     } | more  # fmt: skip
-    path = f"/hooks/twilio/{key}/"
+    path = "/" + door.format(key)
     text = settings.CALLPRIVACY_URL + path + "".join(name + value for name, value in sorted(said.items()))
     signature = base64.b64encode(hmac.digest(SECRET.encode(), text.encode(), "sha1")).decode()
     return world.browsers["anonymous"].post(
@@ -189,6 +189,21 @@ def _by_trackers(world: World, twilio: Connection, ctm: Connection) -> None:
         "RecordingUrl": f"https://api.twilio.com/{RECORDING}",
     }  # fmt: skip
     assert _send_twilio(world, twilio.key, **recording).status_code == 200
+    _by_texts_and_calls(world, twilio)
+
+
+def _by_texts_and_calls(world: World, twilio: Connection) -> None:
+    """A text that waits for a person, one that withdraws, and a call to a number that has no menu."""
+    for number, words in enumerate((f"we have got to STOP {NOTE}, {NUMBER}", f"please stop texting {EMAIL}")):
+        said = {"MessageSid": f"SM{number:032d}", "Body": f"{words}. {SAID}. {NAME}"}
+        assert _send_twilio(world, twilio.key, door="twilio/{}/sms/", **said).status_code == 200
+        assert _send_twilio(world, twilio.key, door="twilio/{}/sms/", **said).status_code == 200
+    assert (
+        _send_twilio(world, twilio.key, door="twilio/{}/sms/", MessageSid=NUMBER, Body=SAID).status_code
+        == 400
+    )
+    assert _send_twilio(world, twilio.key, door="twilio/{}/voice/", To=NUMBER).status_code == 404
+    assert _send_twilio(world, twilio.key, door="twilio/{}/voice/status/").status_code == 200
 
 
 def _by_files(world: World, folder: Path) -> None:
