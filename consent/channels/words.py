@@ -36,65 +36,75 @@ class About:
     stops: str
 
 
+ORDER: Final = (
+    Purpose.RECORD,
+    Purpose.REVIEW,
+    Purpose.ANALYSE,
+    Purpose.CONTACT,
+    Purpose.SHARE,
+    Purpose.MEASURE,
+)
+"""In which order callers read them: what they fear most comes first."""
+
 ABOUT: Final[dict[Language, dict[Purpose, About]]] = {
     Language.ENGLISH: {
         Purpose.RECORD: About(
-            "Recording", "You may record my calls.", "No call with this number is recorded."
+            "Recording", "You may record my calls.", "Calls with this number may not be recorded."
         ),
         Purpose.REVIEW: About(
             "Listening",
             "People may listen to my calls, live or recorded.",
-            "Nobody listens to calls with this number.",
+            "Nobody may listen to calls with this number.",
         ),
         Purpose.ANALYSE: About(
             "Analysis",
             "Software may write down and analyse what is said on my calls.",
-            "No software reads or analyses calls with this number.",
+            "No software may read or analyse calls with this number.",
         ),
         Purpose.CONTACT: About(
             "Calls and texts to me",
             "You may call and text me with offers.",
-            "No offers are sent to this number.",
+            "No offers may be sent to this number.",
         ),
         Purpose.SHARE: About(
             "Sharing",
             "You may share or sell my number and facts about my calls.",
-            "This number is not shared with others and not sold.",
+            "This number may not be shared or sold.",
         ),
         Purpose.MEASURE: About(
             "Counting",
             "You may count my calls and see which advertisement led to them.",
-            "Calls with this number are not used to measure advertisements.",
+            "Calls with this number may not be used to measure advertisements.",
         ),
     },
     Language.SPANISH: {
         Purpose.RECORD: About(
-            "Grabación", "Pueden grabar mis llamadas.", "No se graba ninguna llamada con este número."
+            "Grabación", "Pueden grabar mis llamadas.", "Las llamadas con este número no se pueden grabar."
         ),
         Purpose.REVIEW: About(
             "Escucha",
             "Otras personas pueden escuchar mis llamadas, en directo o grabadas.",
-            "Nadie escucha las llamadas con este número.",
+            "Nadie puede escuchar las llamadas con este número.",
         ),
         Purpose.ANALYSE: About(
             "Análisis",
             "Un programa puede transcribir y analizar lo que se dice en mis llamadas.",
-            "Ningún programa lee ni analiza las llamadas con este número.",
+            "Ningún programa puede leer ni analizar las llamadas con este número.",
         ),
         Purpose.CONTACT: About(
             "Llamadas y mensajes para mí",
             "Pueden llamarme y escribirme con ofertas.",
-            "No se envían ofertas a este número.",
+            "No se pueden enviar ofertas a este número.",
         ),
         Purpose.SHARE: About(
             "Compartir",
             "Pueden compartir o vender mi número y datos de mis llamadas.",
-            "Este número no se comparte con otros ni se vende.",
+            "Este número no se puede compartir ni vender.",
         ),
         Purpose.MEASURE: About(
             "Recuento",
             "Pueden contar mis llamadas y saber qué anuncio me trajo.",
-            "Las llamadas con este número no se usan para medir anuncios.",
+            "Las llamadas con este número no se pueden usar para medir anuncios.",
         ),
     },
 }
@@ -112,6 +122,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number": "Your phone number",
         "number_help": "With the country code where it is from abroad, such as +44 20 7946 0018.",
         "give_button": "I agree to what I ticked",
+        "ask_no": "No, thank you",
+        "ask_again": "You have answered before. What you answer now counts.",
+        "asked_yes": "Thank you: it is written down.",
+        "asked_no": "Thank you: that is a no.",
+        "asked_no_lede": "Nothing is agreed, and you get no further letter about this.",
         "stop": "Take it back",
         "stop_lede": "One step, no reasons asked. It counts from this second.",
         "stop_all": "Stop everything",
@@ -121,6 +136,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "choices_lede": "Prove your phone with a code, and see what is kept on record for it.",
         "choices_none": "Codes cannot be sent here at the moment. To see what is on record, ask the company.",
         "send_code": "Send me a code",
+        "send_another": "Send another code",
         "code_sent": "If this number can receive texts, a code is on its way. It counts for 10 minutes.",
         "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
         "code": "Code, 6 digits",
@@ -132,6 +148,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "stopped": "Stopped",
         "stopped_at": "Stopped here at {at}",
         "recorded_at": "Recorded at {at}",
+        "recorded_on": "Recorded on {at}",
         "for_number": "For the number {mask}",
         "earlier_no": (
             "If this number said no to us before, that no goes on counting until you prove the phone."
@@ -152,6 +169,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "centre_lede": "For the number {mask}. Each switch counts at once.",
         "on": "Allowed",
         "off": "Not allowed",
+        "open": "No answer yet",
+        "say_no": "Say no",
         "on_since": "Allowed since {at}",
         "off_since": "Stopped since {at}",
         "off_never": "You have not been asked, or have not answered.",
@@ -206,6 +225,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "number": "Su número de teléfono",
         "number_help": "Con el prefijo del país si es del extranjero, como +34 910 12 34 56.",
         "give_button": "Acepto lo que marqué",
+        "ask_no": "No, gracias",
+        "ask_again": "Ya respondió antes. Cuenta lo que responda ahora.",
+        "asked_yes": "Gracias: queda constancia.",
+        "asked_no": "Gracias: es un no.",
+        "asked_no_lede": "No acepta nada, y no recibirá más cartas sobre esto.",
         "stop": "Retirar",
         "stop_lede": "Un solo paso, sin preguntar por qué. Cuenta desde este segundo.",
         "stop_all": "Parar todo",
@@ -215,6 +239,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "choices_lede": "Demuestre con un código que el teléfono es suyo y vea lo que consta para él.",
         "choices_none": "Ahora no se pueden enviar códigos. Pregunte a la empresa lo que consta.",
         "send_code": "Envíenme un código",
+        "send_another": "Envíenme otro código",
         "code_sent": "Si este número recibe mensajes, un código va en camino. Vale 10 minutos.",
         "code_again": "¿No llegó? Cada número recibe como mucho tres por hora. Espere un minuto y pida otro.",
         "code": "Código, 6 cifras",
@@ -226,6 +251,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "stopped": "Parado",
         "stopped_at": "Parado aquí a las {at}",
         "recorded_at": "Anotado a las {at}",
+        "recorded_on": "Anotado el {at}",
         "for_number": "Para el número {mask}",
         "earlier_no": (
             "Si este número nos dijo antes que no, ese no sigue valiendo hasta que demuestre el teléfono."
@@ -248,6 +274,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "centre_lede": "Para el número {mask}. Cada interruptor cuenta en el acto.",
         "on": "Permitido",
         "off": "No permitido",
+        "open": "Sin respuesta",
+        "say_no": "Decir que no",
         "on_since": "Permitido desde {at}",
         "off_since": "Parado desde {at}",
         "off_never": "No se le ha preguntado, o no ha contestado.",

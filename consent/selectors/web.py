@@ -53,7 +53,7 @@ def words_by_purpose(client: Client, language: Language) -> dict[Purpose, Notice
     found: dict[Purpose, NoticeVersion] = {}
     for row in sorted(rows, key=lambda row: row.notice.language == language):
         found |= {Purpose(purpose): row for purpose in row.notice.purposes}
-    return {purpose: found[purpose] for purpose in Purpose if purpose in found}
+    return found
 
 
 def purposes_asked(client: Client) -> list[str]:

@@ -123,6 +123,11 @@ class Switch:
     since: datetime | None
     words: Words | None
 
+    @property
+    def is_no(self) -> bool:
+        """Whether the person has said no; else it was allowed once, or never answered."""
+        return self.state in _NO
+
 
 @dataclass(frozen=True, slots=True)
 class Updates:
@@ -147,9 +152,9 @@ class Centre:
     form: str
 
     @property
-    def is_all_off(self) -> bool:
-        """Whether nothing is allowed."""
-        return not any(switch.is_on for switch in self.switches)
+    def is_all_stopped(self) -> bool:
+        """Whether the person has said no to everything."""
+        return all(switch.is_no for switch in self.switches)
 
     def switch(self, purpose: Purpose) -> Switch:
         """The switch of one purpose."""
@@ -305,7 +310,7 @@ def _switches(
     by_purpose = {box.purpose: notice for notice in notices for box in notice.boxes}
     states = selectors.states_of(client, caller_id)
     return tuple(
-        _switch(purpose, states.get(purpose), by_purpose.get(purpose), language) for purpose in Purpose
+        _switch(purpose, states.get(purpose), by_purpose.get(purpose), language) for purpose in words.ORDER
     )
 
 

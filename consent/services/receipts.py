@@ -104,7 +104,7 @@ def show_receipt(*, key: str, token: str, language: Language, at: datetime) -> R
 def _events_of(client: Client, token: str, at: datetime) -> tuple[list[ConsentEvent], bool]:
     event_ids, later = tokens.read_receipt(token, client_id=client.pk, at=at)
     rows = ConsentEvent.objects.for_client(client).filter(pk__in=event_ids)
-    order = {purpose.value: place for place, purpose in enumerate(Purpose)}
+    order = {purpose.value: place for place, purpose in enumerate(words.ORDER)}
     events = sorted(rows, key=lambda event: (order[event.purpose], event.channel))
     if not events:
         raise UnknownReceiptError

@@ -309,12 +309,15 @@ def notices_of(client: Client, language: Language) -> tuple[Words, ...]:
     if client.archived_at is not None:
         return ()
     by_version: dict[uuid.UUID, tuple[NoticeVersion, list[Purpose]]] = {}
-    for purpose, version in selectors.words_by_purpose(client, language).items():
+    in_force = selectors.words_by_purpose(client, language)
+    for purpose, version in ((purpose, in_force[purpose]) for purpose in words.ORDER if purpose in in_force):
         by_version.setdefault(version.pk, (version, []))[1].append(purpose)
-    return tuple(_words_of(version, purposes) for version, purposes in by_version.values())
+    return tuple(words_of(version, purposes) for version, purposes in by_version.values())
 
 
-def _words_of(version: NoticeVersion, purposes: Iterable[Purpose]) -> Words:
+def words_of(version: NoticeVersion, purposes: Iterable[Purpose] | None = None) -> Words:
+    """The words of one version with a box for each of these purposes, by default all that its notice asks for."""
+    purposes = purposes or [Purpose(purpose) for purpose in version.notice.purposes]
     language = Language(version.notice.language)
     about = words.ABOUT[language]
     return Words(

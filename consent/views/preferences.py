@@ -78,9 +78,9 @@ def _draw(request: HttpRequest, centre: Centre, language: Language, **more: Any)
 
 def _stopped(centre: Centre, said: str) -> Switch | None:
     """The switch that was turned off just now, or the last of all of them; its time is the ledger's."""
-    off = [switch for switch in centre.switches if not switch.is_on and switch.since is not None]
+    off = [switch for switch in centre.switches if switch.is_no]
     if said == _EVERYTHING:
-        return off[0] if centre.is_all_off and off else None
+        return off[0] if centre.is_all_stopped else None
     return next((switch for switch in off if switch.purpose == said), None)
 
 

@@ -96,7 +96,7 @@ def _draw_consent(
         sent_deed=request.POST.get("deed", ""),
         sent_number=request.POST.get("number", ""),
         ticked=request.POST.getlist("purposes"),
-        stops=[(purpose.value, about[purpose].title) for purpose in Purpose],
+        stops=[(purpose.value, about[purpose].title) for purpose in words.ORDER],
     )
 
 

@@ -174,7 +174,7 @@ def test_a_listed_site_gets_the_words_and_the_boxes(page: WebPage) -> None:
     said = got.json()
     (notice,) = said["notices"]
     assert notice["words"] == pages.WORDS
-    assert [box for box, _ in notice["boxes"]] == ["measure", "record"]
+    assert [box for box, _ in notice["boxes"]] == ["record", "measure"]
     assert said["name"] == "Dentist LLC"
     assert said["swap"] is None
     assert said["gpc"] == ""

@@ -194,6 +194,18 @@ def test_each_purpose_is_a_switch_with_its_state(cast: Cast, page: WebPage) -> N
     assert "We share your number with advertisers." in body, "what a yes would mean stands beside it"
 
 
+def test_whoever_never_answered_can_say_no_to_one_thing(cast: Cast, page: WebPage) -> None:
+    """Nothing said is no no: a client that announces may record. So a no is offered beside the switch."""
+    caller_id = caller_of(cast)
+    path = link_of(cast, caller_id)
+    body = Browser().get(path).content.decode()
+    assert body.count("Say no</button>") == 5, "counting is on by itself, and its switch says no"
+    assert "Calls with this number may not be recorded." not in body, "what was not said is not claimed"
+    send(path, deed="withdraw", purpose="review")
+    assert states_of(cast.dentist, caller_id) == {"review": State.WITHDRAWN}
+    assert Browser().get(path).content.decode().count("Say no</button>") == 4
+
+
 def test_turning_off_is_one_press_and_says_when_it_stopped(cast: Cast, page: WebPage) -> None:
     path = link_of(cast, caller_of(cast))
     send(path, deed="give", purpose="record")
