@@ -34,6 +34,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-updates": ("consent.send_updates", 60),
     "consent-menu-calls": ("consent.sweep_menu_calls", 30),
     "consent-texts": ("consent.sweep_texts", 30),
+    "consent-invitations": ("consent.sweep_invitations", 60),
     "consent-withdrawals": ("consent.sweep_withdrawals", 60),
     "consent-purge-public": ("consent.purge_public", 3600),
     "retention-nightly": ("retention.start_nightly", 300),

@@ -315,6 +315,23 @@ MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional(
     "CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>"
 )
+# Where answers to letters of a client go; a plus sign and whose answer it is are put behind its name.
+CALLPRIVACY_MAIL_REPLY = env.optional("CALLPRIVACY_MAIL_REPLY", f"reply@{_address.hostname}")
+# The receiving servers whose findings about a sender count, by the names that they give themselves.
+CALLPRIVACY_MAIL_AUTHSERV = frozenset(
+    name.strip().lower() for name in env.optional("CALLPRIVACY_MAIL_AUTHSERV", "").split(",") if name.strip()
+)
+_mail_hook = env.optional("CALLPRIVACY_MAIL_HOOK_SECRET", "")
+CALLPRIVACY_TAKES_MAIL = bool(_mail_hook)
+if _mail_hook:
+    if ":" not in _mail_hook or len(_mail_hook) < 24:
+        raise env.SettingError(
+            "CALLPRIVACY_MAIL_HOOK_SECRET",
+            "is too short, or has no colon",
+            "Write a name, a colon and at least 20 random characters; the provider sends both.",
+        )
+    INSTALLED_APPS += ["anymail"]
+    ANYMAIL = {"WEBHOOK_SECRET": _mail_hook}
 
 _level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
 if _level is None:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ConsentConfig(AppConfig):
@@ -10,3 +11,9 @@ class ConsentConfig(AppConfig):
         from consent import kinds  # noqa: PLC0415  (apps are loaded now)
 
         kinds.register_all()
+        if settings.CALLPRIVACY_TAKES_MAIL:
+            from anymail.signals import inbound  # noqa: PLC0415  (only where mail is taken)
+
+            from consent import adapter  # noqa: PLC0415
+
+            inbound.connect(adapter.take_mail, dispatch_uid="consent.take_mail")

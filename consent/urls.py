@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, path
 
 from consent.views import (
+    desk,
+    desk_doors,
     embed,
     endpoints,
+    invitations,
     law,
     menus,
     notices,
     onboarding,
+    people,
     phone,
     posted,
     preferences,
@@ -140,6 +146,15 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/", recordings.give_audio, name="audio"),
     path("clients/<slug:slug>/calls/<uuid:call_id>/transcript/", recordings.read, name="transcript"),
     path("clients/<slug:slug>/calls/<uuid:call_id>/place/", recordings.place_caller, name="caller_place"),
+    # Asking by e-mail
+    path("c/<str:key>/ask/<str:secret>/", invitations.ask, name="ask"),
+    path("clients/<slug:slug>/invitations/", invitations.list_batches, name="invitations"),
+    path("clients/<slug:slug>/invitations/new/", invitations.new_batch, name="new_batch"),
+    path("clients/<slug:slug>/invitations/mail/", invitations.bring_mail, name="bring_mail"),
+    path("clients/<slug:slug>/invitations/<uuid:batch_id>/", invitations.show_batch, name="batch"),
+    path(
+        "clients/<slug:slug>/invitations/<uuid:batch_id>/pause/", invitations.pause_batch, name="pause_batch"
+    ),
     # Signed terms
     path("clients/<slug:slug>/terms/", terms.list_terms, name="terms"),
     path("clients/<slug:slug>/terms/new/", terms.add_terms, name="add_terms"),
@@ -198,4 +213,39 @@ urlpatterns: list[URLPattern] = [
         endpoints.send_again,
         name="send_again",
     ),
+    # How far consent reaches, and the people behind it
+    path("consent/", people.show_home, name="home"),
+    path("consent/find/", people.find_person, name="find_person"),
+    path("clients/<slug:slug>/callers/", people.list_callers, name="callers"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/", people.show_person, name="caller"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/said/", people.record_said, name="record_said"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/link/", people.hand_link, name="hand_link"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
+    # The desk of people on the phone
+    path("desk/", desk.show_desk, name="desk"),
+    path("desk/running/", desk.show_running, name="desk_running"),
+    path("desk/find/", desk.find, name="desk_find"),
+    path("clients/<slug:slug>/desk/tap/", desk.tap, name="desk_tap"),
+    path("clients/<slug:slug>/desk/call/", desk.ask_call_back, name="desk_call_back"),
+    path(
+        "clients/<slug:slug>/desk/<uuid:caller_id>/call/",
+        desk.call_back_state,
+        name="desk_call_back_state",
+    ),
+    path("twilio/<str:key>/desk/<uuid:call_back_id>/", desk_doors.greet, name="desk_call"),
+    path("twilio/<str:key>/desk/<uuid:call_back_id>/connect/", desk_doors.connect, name="desk_connect"),
 ]
+
+if settings.CALLPRIVACY_TAKES_MAIL:
+    # What comes by mail; each view asks for the secret that the provider was given.
+    from anymail.webhooks.postmark import PostmarkInboundWebhookView
+    from anymail.webhooks.sendgrid import SendGridInboundWebhookView
+
+    urlpatterns += [
+        path(
+            "mail/postmark/", login_not_required(PostmarkInboundWebhookView.as_view()), name="mail_postmark"
+        ),
+        path(
+            "mail/sendgrid/", login_not_required(SendGridInboundWebhookView.as_view()), name="mail_sendgrid"
+        ),
+    ]

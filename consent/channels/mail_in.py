@@ -13,12 +13,12 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.policy import default as policy
 from email.utils import getaddresses
 from enum import StrEnum
 from html.parser import HTMLParser
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import authres
 
@@ -87,7 +87,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     if len(raw) > LARGEST:
         raise UnreadableError("A message of over 2 MB is not read.")
     try:
-        message = cast(EmailMessage, email.message_from_bytes(raw, policy=policy))
+        message = email.message_from_bytes(raw, policy=policy)
         if not message.keys():
             raise UnreadableError("This is no message: it has no headers.")
         sender = _sender(message)

@@ -1,5 +1,27 @@
 """Tasks of consent; the worker finds those named here."""
 
-from consent.tasks import call_backs, decisions, law, menu_calls, presses, store, texts, web, withdrawals
+from consent.tasks import (
+    call_backs,
+    decisions,
+    law,
+    mail,
+    menu_calls,
+    presses,
+    store,
+    texts,
+    web,
+    withdrawals,
+)
 
-__all__ = ["call_backs", "decisions", "law", "menu_calls", "presses", "store", "texts", "web", "withdrawals"]
+__all__ = [
+    "call_backs",
+    "decisions",
+    "law",
+    "mail",
+    "menu_calls",
+    "presses",
+    "store",
+    "texts",
+    "web",
+    "withdrawals",
+]

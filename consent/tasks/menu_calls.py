@@ -11,6 +11,7 @@ from django.utils import timezone
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import menu_calls
 from consent.tasks.nudges import nudge_on_commit
+from consent.tasks.withdrawals import carry_out
 
 _WORK_FOR: Final = 40.0
 
@@ -28,8 +29,9 @@ def stop_recordings(*, agency_id: int, **_: Any) -> None:
 
 
 def nudge_stops(agency_id: int) -> None:
-    """Have running recordings stopped as soon as the withdrawal is committed."""
+    """Have running recordings stopped, and vendors told, as soon as the withdrawal is committed."""
     nudge_on_commit(stop_recordings, agency_id)
+    nudge_on_commit(carry_out, agency_id)
 
 
 @shared_task(name="consent.sweep_menu_calls", acks_late=True)

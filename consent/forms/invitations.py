@@ -1,0 +1,50 @@
+"""What people type about asking by e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from consent.models import NoticeVersion
+
+
+class BatchForm(forms.Form):
+    """A list of people, and the words they get."""
+
+    name = forms.CharField(max_length=120, help_text='As you find it again, such as "Customers of October".')
+    version = forms.ChoiceField(label="Words")
+    file = forms.FileField(
+        label="List",
+        help_text="A CSV with an e-mail address and a telephone number on each line, up to 5,000 lines. It is sealed "
+        "as it arrives and removed once it is read.",
+        error_messages={"empty": "The file is empty.", "required": "Add the list."},
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    def __init__(self, *args: Any, versions: Iterable[NoticeVersion], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._versions = {str(row.pk): row for row in versions}
+        self.fields["version"] = forms.ChoiceField(
+            label="Words",
+            choices=[
+                (key, f"{row.notice.name}, {row.notice.get_language_display()}, version {row.number}")
+                for key, row in self._versions.items()
+            ],
+            help_text="The published notice whose words go out; they cannot be changed on the way.",
+        )
+
+    def clean_version(self) -> NoticeVersion:
+        return self._versions[self.cleaned_data["version"]]
+
+
+class MailForm(forms.Form):
+    """A message that came to another mailbox."""
+
+    file = forms.FileField(
+        label="Message",
+        help_text="The .eml file as your mail program saves it, up to 2 MB.",
+        error_messages={"empty": "The file is empty.", "required": "Add the message."},
+        widget=forms.FileInput(attrs={"accept": ".eml,message/rfc822"}),
+    )

@@ -1,0 +1,80 @@
+"""How asking by e-mail goes: batches, and how many of each have answered."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, Q, QuerySet
+
+from callprivacy.tenancy.models import Client
+from consent.enums import Channel, InvitationState, NoticeState
+from consent.models import Invitation, InvitationBatch, NoticeVersion
+
+PAGE: Final = 50
+_OF: Final = {
+    "queued": InvitationState.QUEUED,
+    "sent": InvitationState.SENT,
+    "reminded": InvitationState.REMINDED,
+    "answered": InvitationState.ANSWERED,
+    "bounced": InvitationState.BOUNCED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of a batch are where; `purged` of them have left unanswered."""
+
+    queued: int
+    sent: int
+    reminded: int
+    answered: int
+    bounced: int
+    purged: int
+
+    @property
+    def out(self) -> int:
+        """How many letters have gone out."""
+        return self.sent + self.reminded + self.answered + self.bounced + self.purged
+
+
+def batches(client: Client) -> QuerySet[InvitationBatch]:
+    """A client's batches, the newest first."""
+    rows = InvitationBatch.objects.for_client(client).select_related("version__notice", "created_by")
+    return rows.order_by("-created_at", "-pk")
+
+
+def page(client: Client, *, before: str = "") -> tuple[list[InvitationBatch], str]:
+    """A page of batches, and the cursor of the next; a cursor that cannot be read begins anew."""
+    rows = batches(client)
+    moment, _, identity = before.partition("_")
+    try:
+        at, key = datetime.fromisoformat(moment), uuid.UUID(identity)
+    except ValueError:
+        pass
+    else:
+        if at.tzinfo is not None:
+            rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=key))
+    found = list(rows[: PAGE + 1])
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    return found[:PAGE], f"{last.created_at.isoformat()}_{last.pk}" if last is not None else ""
+
+
+def progress_of(batch: InvitationBatch) -> Progress:
+    """Counts of one batch, one query."""
+    counts = (
+        Invitation.objects.for_client(batch.client_id)
+        .filter(batch=batch)
+        .aggregate(**{name: Count("pk", filter=Q(state=state)) for name, state in _OF.items()})
+    )
+    return Progress(**counts, purged=max(batch.size - sum(counts.values()), 0))
+
+
+def versions_to_send(client: Client) -> list[NoticeVersion]:
+    """The published notices whose words go by e-mail."""
+    rows = NoticeVersion.objects.for_client(client).filter(
+        state=NoticeState.PUBLISHED, notice__channel=Channel.EMAIL
+    )
+    return list(rows.select_related("notice").order_by("notice__name", "notice__language"))

@@ -1,0 +1,493 @@
+"""
+Asking people by e-mail whether they agree: a list that arrives sealed, one letter each, one reminder, and an end.
+
+Who has said no is not asked, nor who has agreed already. An address is sealed under its caller's content key and leaves
+with the answer, with a bounce, or thirty days after nobody answered. The link in a letter is derived from the
+invitation, so that the reminder carries the same one; only its digest is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import secrets
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.urls import reverse
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Caller
+from callprivacy.calls.services import people
+from callprivacy.lib import phone
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault.sealing import Place
+from consent.channels import mail_words
+from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
+from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
+from consent.services import ledger, menu_calls, web
+from consent.services.ledger import Said
+from consent.services.web import Look, Visit, Words
+
+ROWS_AT_MOST: Final = 5000
+REMIND_AFTER: Final = timedelta(days=7)
+KEPT_FOR: Final = timedelta(days=30)
+MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
+_TRIED_AT_MOST: Final = 5
+_OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
+_ADDRESS: Final = re.compile(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,190}\.[^@\s<>,;:\".]{2,60}").fullmatch
+_BY: Final = Actor.client("consent.email")
+
+
+class NothingToAskError(ValueError):
+    """A list of which nobody is to be asked; nothing was written."""
+
+
+class UnknownInvitationError(LookupError):
+    """No open invitation has this link: it was answered long ago, has ended, or never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line that was not taken, and why; never what stood in it."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Read:
+    """What a list holds. :ivar people: number (E.164) -> address, the first of each."""
+
+    people: dict[str, str]
+    refused: tuple[Refusal, ...]
+
+
+def read_list(lines: Iterable[str], *, country: str) -> Read:
+    """
+    Addresses and numbers of a list: on each line one of each, in whichever column.
+
+    A first line of words is passed over. At most `ROWS_AT_MOST` lines are read; the rest is refused by its line.
+    """
+    found: dict[str, str] = {}
+    refused = []
+    try:
+        for number, row in enumerate(csv.reader(lines), start=1):
+            cells = [cell.strip() for cell in row if cell.strip()]
+            if not cells:
+                continue
+            if len(found) >= ROWS_AT_MOST:
+                refused.append(Refusal(number, f"a list holds at most {ROWS_AT_MOST:,} people"))
+                break
+            why = _take(cells, found, country)
+            if why and not (number == 1 and not any("@" in cell for cell in cells)):
+                refused.append(Refusal(number, why))
+    except csv.Error:
+        refused.append(Refusal(1, "this is no list of comma-separated values"))
+    return Read(found, tuple(refused))
+
+
+def _take(cells: list[str], found: dict[str, str], country: str) -> str:
+    address = next((cell.lower() for cell in cells if _ADDRESS(cell)), None)
+    number = next((one for cell in cells if (one := phone.normalise(cell, country)) is not None), None)
+    if address is None:
+        return "no e-mail address"
+    if number is None:
+        return "no telephone number"
+    found.setdefault(number, address)
+    return ""
+
+
+# --- A batch ------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_batch(
+    *,
+    client: Client,
+    name: str,
+    version: NoticeVersion,
+    read: Read,
+    by: Actor,
+    at: datetime,
+) -> InvitationBatch:
+    """
+    Queue one invitation for everybody on a list who is to be asked.
+
+    :raises NothingToAskError: nobody is.
+    :raises CallerGoneError: somebody on it was erased in this moment; try again.
+    """
+    purposes = set(version.notice.purposes)
+    no = vault_selectors.suppressed(client.pk, list(read.people), on=at.date())
+    asked = {number: address for number, address in read.people.items() if number not in no}
+    callers = people.add_callers(client=client, numbers=list(asked), at=at)
+    agreed = _agreed(client, callers.values(), purposes)
+    waiting = set(
+        Invitation.objects.for_client(client)
+        .filter(
+            caller_id__in=list(callers.values()),
+            channel=Channel.EMAIL,
+            state__in=(InvitationState.QUEUED, *_OPEN),
+        )
+        .values_list("caller_id", flat=True)
+    )
+    left = {number: caller_id for number, caller_id in callers.items() if caller_id not in agreed | waiting}
+    if not left:
+        raise NothingToAskError("Everybody on this list has agreed, has said no, or has been asked already.")
+    batch = InvitationBatch.objects.create(
+        agency_id=client.agency_id,
+        client=client,
+        name=name,
+        version=version,
+        size=len(left),
+        refused=len(read.refused) + len(read.people) - len(left),
+        created_by_id=by.user_id,
+        created_at=at,
+    )
+    keys = vault_selectors.content_keys({client.pk: list(left.values())})
+    if len(keys) < len(left):
+        raise ledger.CallerGoneError(f"{len(left) - len(keys)} callers are gone.")
+    tokens = vault_selectors.client_keys(client.pk).tokens
+    rows = []
+    for number, caller_id in left.items():
+        row = Invitation(
+            agency_id=client.agency_id,
+            client=client,
+            batch=batch,
+            caller_id=caller_id,
+            channel=Channel.EMAIL,
+            version=version,
+            address_digest=tokens.digest("address", asked[number]),
+            created_at=at,
+            due_at=at,
+            purge_at=at + KEPT_FOR,
+        )
+        place = Place(client.pk, Invitation._meta.db_table, "address", row.pk)
+        row.address = keys[caller_id].seal(asked[number].encode(), place)
+        row.link_digest = sha256(secret_of(client.pk, row.pk).encode()).digest()
+        row.message_digest = tokens.digest("message", message_id_of(row.pk))
+        rows.append(row)
+    Invitation.objects.bulk_create(rows, batch_size=1000)
+    # Nobody of them may have called: without this the sweep of idle callers would take them away.
+    Caller.objects.for_client(client).filter(pk__in=list(left.values())).update(has_evidence=True)
+    audit.record("invitations.queued", by=by, at=at, subject=batch, people=len(rows), left_out=batch.refused)
+    return batch
+
+
+def _agreed(client: Client, caller_ids: Iterable[uuid.UUID], purposes: set[str]) -> set[uuid.UUID]:
+    """Those who have said yes to every purpose of the notice."""
+    given = Counter(
+        ConsentState.objects.for_client(client)
+        .filter(caller_id__in=list(caller_ids), purpose__in=purposes, state=State.GIVEN)
+        .values_list("caller_id", flat=True)
+    )
+    return {caller_id for caller_id, count in given.items() if count == len(purposes)}
+
+
+def secret_of(client_id: int, invitation_id: uuid.UUID) -> str:
+    """
+    What stands in the link of an invitation and in the address that answers go to.
+
+    96 bits that nobody derives without the client's token key, in digits and small letters: mail servers change case.
+    """
+    return vault_selectors.client_keys(client_id).tokens.digest("ask", str(invitation_id)).hex()[:24]
+
+
+def mail_key(client: Client) -> str:
+    """The name of a client in addresses that answers go to, made when first needed. Inside a scope."""
+    rows = PublicKey.objects.filter(
+        purpose=KeyPurpose.ASK, agency_id=client.agency_id, client_id=client.pk
+    ).order_by("key")
+    found = rows.values_list("key", flat=True).first()
+    if found is None:
+        found = secrets.token_hex(12)
+        PublicKey.objects.create(
+            key=found, purpose=KeyPurpose.ASK, agency_id=client.agency_id, client_id=client.pk
+        )
+    return found
+
+
+def message_id_of(invitation_id: uuid.UUID) -> str:
+    """The id of the letter, by which an answer or a bounce is known."""
+    return f"<{invitation_id.hex}@{mail_words.host()}>"
+
+
+@transaction.atomic
+def pause(*, batch: InvitationBatch, is_paused: bool, by: Actor, at: datetime) -> bool:
+    """Send nothing more of a batch, or go on; returns whether that changed anything."""
+    rows = InvitationBatch.objects.for_client(batch.client_id).filter(
+        pk=batch.pk, paused_at__isnull=is_paused
+    )
+    if not rows.update(paused_at=at if is_paused else None):
+        return False
+    audit.record("invitations.paused" if is_paused else "invitations.resumed", by=by, at=at, subject=batch)
+    return True
+
+
+# --- Sending: claim, commit, send, record -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Letter:
+    """One letter that is ours to send for a while."""
+
+    invitation_id: uuid.UUID
+    client_id: int
+    is_reminder: bool
+    address: str
+    sender: str
+    subject: str
+    text: str
+    headers: dict[str, str]
+
+
+def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
+    """Claim letters that are due; each comes back unless it is noted as sent."""
+    with job_scope(agency_id=agency_id):
+        rows = list(
+            Invitation.objects.filter(
+                agency_id=agency_id, channel=Channel.EMAIL, due_at__lte=at, address__isnull=False
+            )
+            .filter(
+                Q(batch__paused_at=None) | Q(batch=None),
+                state__in=(InvitationState.QUEUED, InvitationState.SENT),
+            )
+            .select_related("client__agency", "version__notice")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at", "pk")[:limit]
+        )
+        letters = []
+        for row in rows:
+            letter = _letter(row, at)
+            if letter is None or row.attempts >= _TRIED_AT_MOST:
+                row.state, row.due_at, row.bounced_at = InvitationState.BOUNCED, None, at
+                row.address = None
+                row.save(update_fields=["state", "due_at", "bounced_at", "address"])
+            else:
+                letters.append(letter)
+        ids = [letter.invitation_id for letter in letters]
+        Invitation.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, due_at=at + MAIL_AGAIN_AFTER)
+    return letters
+
+
+def _letter(row: Invitation, at: datetime) -> Letter | None:
+    client = row.client
+    key = vault_selectors.content_keys({client.pk: [row.caller_id]}).get(row.caller_id)
+    if key is None or row.address is None:
+        return None
+    page = web.open_page(client=client, at=at)
+    secret = secret_of(client.pk, row.pk)
+    url = f"{settings.CALLPRIVACY_URL}{reverse('consent:ask', args=[page.key, secret])}"
+    is_reminder = row.state == InvitationState.SENT
+    language = Language(row.version.notice.language)
+    return Letter(
+        invitation_id=row.pk,
+        client_id=client.pk,
+        is_reminder=is_reminder,
+        address=row.address.reveal(key),
+        sender=client.name,
+        subject=mail_words.subject(client, language, is_reminder=is_reminder),
+        text=mail_words.letter(client, row.version, language, url=url, is_reminder=is_reminder),
+        headers={
+            "Message-ID": message_id_of(row.pk),
+            "Reply-To": mail_words.reply_to(mail_key(client), secret),
+            "List-Unsubscribe": f"<{url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
+    )
+
+
+def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:
+    """The server took a letter: a reminder follows the first one after a week, nothing follows the reminder."""
+    with job_scope(agency_id=agency_id):
+        row = Invitation.objects.for_client(letter.client_id).filter(pk=letter.invitation_id)
+        if letter.is_reminder:
+            row.filter(state=InvitationState.SENT).update(
+                state=InvitationState.REMINDED, reminded_at=at, due_at=None, attempts=0
+            )
+        else:
+            row.filter(state=InvitationState.QUEUED).update(
+                state=InvitationState.SENT,
+                sent_at=at,
+                due_at=at + REMIND_AFTER,
+                purge_at=at + KEPT_FOR,
+                attempts=0,
+            )
+
+
+# --- Answers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the page behind a link shows. :ivar answered: whether the person has answered before."""
+
+    look: Look
+    language: Language
+    words: Words
+    form: str
+    answered: bool
+
+
+def _find(client: Client, secret: str) -> Invitation:
+    row = (
+        Invitation.objects.for_client(client)
+        .filter(link_digest=sha256(secret.encode()).digest(), channel=Channel.EMAIL)
+        .exclude(state__in=(InvitationState.PURGED, InvitationState.QUEUED))
+        .select_related("version__notice", "client")
+        .select_for_update(of=("self",))
+        .first()
+    )
+    if row is None:
+        raise UnknownInvitationError
+    return row
+
+
+def show(*, key: str, secret: str, language: Language | None, at: datetime) -> Asked:
+    """
+    What the page behind a link shows. Enters the client's scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    :raises UnknownInvitationError: no such link.
+    """
+    door = web.door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        client = web.client_of(door)
+        row = _find(client, secret)
+        words = web.words_of(row.version)
+        return Asked(
+            look=web.look_of(client, key),
+            language=language or words.language,
+            words=words,
+            form=web.form_of(client, [words], at=at),
+            answered=row.state == InvitationState.ANSWERED,
+        )
+
+
+def answer(
+    *, key: str, secret: str, agreed: Collection[Purpose], visit: Visit, at: datetime
+) -> tuple[str, int]:
+    """
+    Write down an answer by the link: yes to what was ticked, no to the rest; returns how many events, and the agency.
+
+    Enters the client's scope itself. The last answer counts; the address leaves with the first.
+
+    :raises UnknownKeyError: nobody's key.
+    :raises UnknownInvitationError: no such link.
+    :raises CallerGoneError: the person was erased in this moment.
+    """
+    door = web.door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        client = web.client_of(door)
+        row = _find(client, secret)
+        evidence = {"by": "link in an e-mail", "page": visit.page, "browser": visit.browser}
+        write_answer(
+            row=row, agreed=agreed, source=f"link {row.pk} {at.isoformat()}", evidence=evidence, at=at
+        )
+    return client.name, door.agency_id
+
+
+def write_answer(
+    *, row: Invitation, agreed: Collection[Purpose], source: str, evidence: dict[str, Any], at: datetime
+) -> int:
+    """
+    Write an answer to an invitation into the ledger; returns how many events are new. Inside the client's scope.
+
+    :raises CallerGoneError: the person was erased in this moment.
+    """
+    version = row.version
+    purposes = [Purpose(purpose) for purpose in version.notice.purposes]
+    shown = {
+        "words": version.words,
+        "version": str(version.pk),
+        "version_digest": bytes(version.digest or b"").hex(),
+        "invitation": str(row.pk),
+    }
+    said = [
+        Said(
+            purpose=purpose,
+            kind=EventKind.GIVEN if purpose in agreed else EventKind.REFUSED,
+            channel=Channel.EMAIL,
+            strength=Strength.B,
+            happened_at=at,
+            source=source,
+            caller_id=row.caller_id,
+            version_id=version.pk,
+            evidence=shown | evidence,
+        )
+        for purpose in purposes
+    ]
+    events = ledger.record_events(client=row.client, said=said, by=_BY, at=at)
+    if any(event.purpose == Purpose.RECORD and event.kind == EventKind.REFUSED for event in events):
+        menu_calls.stop_running(client=row.client, caller_id=row.caller_id, by=_BY, at=at)
+    row.state, row.answered_at, row.due_at, row.address = InvitationState.ANSWERED, at, None, None
+    row.save(update_fields=["state", "answered_at", "due_at", "address"])
+    return len(events)
+
+
+def unsubscribe(*, key: str, secret: str, at: datetime) -> int:
+    """
+    No more letters: a no to being contacted, by the one click that mail programs offer; returns the agency.
+
+    :raises UnknownKeyError: nobody's key.
+    :raises UnknownInvitationError: no such link.
+    """
+    door = web.door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        client = web.client_of(door)
+        row = _find(client, secret)
+        fact = Said(
+            purpose=Purpose.CONTACT,
+            kind=EventKind.WITHDRAWN,
+            channel=Channel.EMAIL,
+            strength=Strength.B,
+            happened_at=at,
+            source=f"unsubscribe {row.pk}",
+            caller_id=row.caller_id,
+            evidence={"by": "one-click unsubscribe (RFC 8058)"},
+        )
+        ledger.record_events(client=client, said=[fact], by=_BY, at=at)
+        row.state, row.answered_at, row.due_at, row.address = InvitationState.ANSWERED, at, None, None
+        row.save(update_fields=["state", "answered_at", "due_at", "address"])
+    return door.agency_id
+
+
+def note_bounce(*, row: Invitation, at: datetime) -> None:
+    """The letter came back: nothing more is sent there, and the address leaves. Inside the client's scope."""
+    row.state, row.bounced_at, row.due_at, row.address = InvitationState.BOUNCED, at, None, None
+    row.save(update_fields=["state", "bounced_at", "due_at", "address"])
+
+
+def purge(*, agency_id: int, at: datetime, limit: int = 1000) -> int:
+    """
+    Remove invitations that nobody answered in time, and settled ones of the same age; returns how many.
+
+    Whom nothing else knows is then swept away with the idle callers.
+    """
+    with job_scope(agency_id=agency_id):
+        rows = list(
+            Invitation.objects.filter(agency_id=agency_id, purge_at__lte=at)
+            .select_for_update(skip_locked=True)
+            .order_by("purge_at")
+            .only("pk", "caller_id", "client_id")[:limit]
+        )
+        Invitation.objects.filter(pk__in=[row.pk for row in rows]).remove()
+        callers = {row.caller_id for row in rows}
+        known = set(
+            ConsentEvent.objects.filter(caller_id__in=callers).values_list("caller_id", flat=True).distinct()
+        )
+        known |= set(Invitation.objects.filter(caller_id__in=callers).values_list("caller_id", flat=True))
+        Caller.objects.filter(pk__in=callers - known).update(has_evidence=False)
+    return len(rows)

@@ -1,0 +1,67 @@
+"""Sends the letters that ask for consent, a few at a time, and lets unanswered ones leave."""
+
+from __future__ import annotations
+
+from email.utils import formataddr, parseaddr
+from smtplib import SMTPException
+from typing import Any, Final
+
+from celery import shared_task
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency
+from consent.services import invitations
+from consent.services.invitations import Letter
+from consent.tasks.nudges import nudge_on_commit
+
+log = logger(__name__)
+
+_A_MINUTE: Final = 60
+
+
+@shared_task(name="consent.send_invitations", acks_late=True)
+def send_invitations(*, agency_id: int, **_: Any) -> None:
+    """Send the letters of one agency that are due, sixty at most; the sweep goes on a minute later."""
+    at = timezone.now()
+    for letter in invitations.claim_letters(agency_id=agency_id, at=at, limit=_A_MINUTE):
+        if timezone.now() >= at + invitations.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        if _send(letter):
+            invitations.letter_sent(agency_id=agency_id, letter=letter, at=timezone.now())
+
+
+def _send(letter: Letter) -> bool:
+    """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
+    own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    # What comes back comes to the address of this very letter, so that it is known whose it was.
+    headers = letter.headers | {"From": formataddr((letter.sender, own))}
+    mail = EmailMessage(
+        letter.subject, letter.text, letter.headers["Reply-To"], [letter.address], headers=headers
+    )
+    try:
+        mail.send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("invitation.not_taken", invitation=str(letter.invitation_id), error=type(error).__name__)
+        return False
+    return True
+
+
+def nudge_invitations(agency_id: int) -> None:
+    """Have the first letters of a batch sent as soon as it is committed."""
+    nudge_on_commit(send_invitations, agency_id)
+
+
+@shared_task(name="consent.sweep_invitations", acks_late=True)
+def sweep_invitations(**_: Any) -> None:
+    """Wake the worker for every agency, and remove what nobody answered in time."""
+    at = timezone.now()
+
+    def sweep(agency_id: int) -> None:
+        invitations.purge(agency_id=agency_id, at=at)
+        send_invitations.delay(agency_id=agency_id)
+
+    in_each_agency(sweep)

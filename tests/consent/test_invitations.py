@@ -1,0 +1,268 @@
+"""Asking by e-mail: who is asked, what goes out, what an answer writes, and that the unanswered leave."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail as outbox_of
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+from django.urls import reverse
+
+from callprivacy.calls.models import Caller
+from callprivacy.calls.services import people
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, Strength
+from consent.models import ConsentEvent, Invitation, InvitationBatch, WebPage
+from consent.services import invitations
+from consent.tasks import mail as tasks
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+
+def events(cast: Cast) -> list[ConsentEvent]:
+    with job_scope(agency_id=cast.acme.pk):
+        return list(ConsentEvent.objects.for_client(cast.dentist).order_by("recorded_at", "purpose"))
+
+
+def fresh(row: Invitation) -> Invitation:
+    with job_scope(agency_id=row.agency_id):
+        return Invitation.objects.get(pk=row.pk)
+
+
+def link(cast: Cast, row: Invitation) -> str:
+    with job_scope(agency_id=cast.acme.pk):
+        key = WebPage.objects.for_client(cast.dentist).get().key
+    return reverse("consent:ask", args=(key, invitations.secret_of(cast.dentist.pk, row.pk)))
+
+
+def queue(cast: Cast, *lines: str) -> InvitationBatch:
+    words = version(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        words = type(words).objects.select_related("notice").get(pk=words.pk)
+        read = invitations.read_list(lines, country="US")
+        return invitations.create_batch(
+            client=cast.dentist, name="October", version=words, read=read, by=BY, at=NOON
+        )
+
+
+def test_a_list_is_read_by_what_stands_in_it_and_refused_by_its_line() -> None:
+    read = invitations.read_list(
+        ["name,email,phone", "Anna,anna@x.example,(415) 555-0101", "Bob,bob@x.example,none", "+14155550103"],
+        country="US",
+    )
+    assert read.people == {NUMBER: "anna@x.example"}
+    assert [(refusal.line, refusal.why) for refusal in read.refused] == [
+        (3, "no telephone number"),
+        (4, "no e-mail address"),
+    ]
+
+
+def test_who_said_no_or_was_asked_is_left_out(cast: Cast) -> None:
+    vault.suppress(client_id=cast.dentist.pk, numbers=["+14155550102"], purposes=["contact"], at=NOON)
+    batch = queue(cast, f"{ADDRESS},{NUMBER}", "bob@x.example,+14155550102")
+    assert (batch.size, batch.refused) == (1, 1)
+    with pytest.raises(invitations.NothingToAskError), job_scope(agency_id=cast.acme.pk):
+        invitations.create_batch(
+            client=cast.dentist, name="Again", version=batch.version,
+            read=invitations.read_list([f"{ADDRESS},{NUMBER}"], country="US"), by=BY, at=NOON,
+        )  # fmt: skip
+
+
+def test_the_address_is_sealed_and_the_caller_stays(cast: Cast) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.for_client(cast.dentist).get()
+        assert b"anna" not in bytes(row.address.blob)
+        assert Caller.objects.get(pk=row.caller_id).has_evidence
+
+
+def test_the_letter_holds_the_very_words_the_link_and_one_click(cast: Cast) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    tasks.send_invitations(agency_id=cast.acme.pk)
+    (letter,) = outbox_of.outbox
+    assert letter.to == [ADDRESS]
+    assert WORDS in str(letter.body)
+    assert "/ask/" in str(letter.body)
+    assert NUMBER not in letter.message().as_string()
+    assert letter.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert letter.from_email == letter.extra_headers["Reply-To"]
+    tasks.send_invitations(agency_id=cast.acme.pk)
+    assert len(outbox_of.outbox) == 1
+
+
+def test_one_reminder_with_the_same_link_and_no_more(cast: Cast) -> None:
+    row = asked(cast)
+    at = NOON + timedelta(days=7)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=at - timedelta(minutes=1), limit=9) == []
+    (letter,) = invitations.claim_letters(agency_id=cast.acme.pk, at=at, limit=9)
+    assert letter.is_reminder
+    assert invitations.secret_of(cast.dentist.pk, row.pk) in letter.text
+    invitations.letter_sent(agency_id=cast.acme.pk, letter=letter, at=at)
+    assert fresh(row).state == InvitationState.REMINDED
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=at + timedelta(days=20), limit=9) == []
+
+
+def test_what_was_not_noted_as_sent_comes_back_and_is_given_up_at_last(cast: Cast) -> None:
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    tried = 0
+    for minutes in range(0, 200, 11):
+        at = NOON + timedelta(minutes=minutes)
+        tried += len(invitations.claim_letters(agency_id=cast.acme.pk, at=at, limit=9))
+    assert tried == 5
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.for_client(cast.dentist).get()
+    assert (row.state, row.address) == (InvitationState.BOUNCED, None)
+
+
+def test_a_paused_batch_sends_nothing(cast: Cast) -> None:
+    batch = queue(cast, f"{ADDRESS},{NUMBER}")
+    with job_scope(agency_id=cast.acme.pk):
+        assert invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
+        assert not invitations.pause(batch=batch, is_paused=True, by=BY, at=NOON)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9) == []
+
+
+# --- Behind the link ---
+
+
+def test_yes_to_one_purpose_is_no_to_the_other(cast: Cast) -> None:
+    row = asked(cast)
+    browser, where = Browser(), link(cast, row)
+    page = browser.get(where)
+    assert WORDS in page.text
+    assert " checked" not in page.text
+    assert NUMBER not in page.text
+    form = page.context["form"]
+    answer = browser.post(where, {"form": form, "deed": "yes", "purposes": ["record"]})
+    assert "it is written down" in answer.text
+    assert {(event.purpose, event.kind, event.channel, event.strength) for event in events(cast)} == {
+        (Purpose.RECORD, EventKind.GIVEN, Channel.EMAIL, Strength.B),
+        (Purpose.REVIEW, EventKind.REFUSED, Channel.EMAIL, Strength.B),
+    }
+    assert (fresh(row).state, fresh(row).address) == (InvitationState.ANSWERED, None)
+    assert not browser.cookies
+
+
+def test_nothing_ticked_is_no_yes(cast: Cast) -> None:
+    row = asked(cast)
+    browser, where = Browser(), link(cast, row)
+    form = browser.get(where).context["form"]
+    assert browser.post(where, {"form": form, "deed": "yes"}).status_code == 422
+    assert browser.post(where, {"form": "forged", "deed": "yes", "purposes": ["record"]}).status_code == 403
+    assert events(cast) == []
+
+
+def test_no_is_no_to_everything_and_a_later_yes_counts(cast: Cast) -> None:
+    row = asked(cast)
+    browser, where = Browser(), link(cast, row)
+    form = browser.get(where).context["form"]
+    assert "that is a no" in browser.post(where, {"form": form, "deed": "no"}).text
+    assert {event.kind for event in events(cast)} == {EventKind.REFUSED}
+    page = browser.get(where)
+    assert "answered before" in page.text
+    browser.post(where, {"form": page.context["form"], "deed": "yes", "purposes": ["record", "review"]})
+    assert [event.kind for event in events(cast)][-2:] == [EventKind.GIVEN, EventKind.GIVEN]
+
+
+def test_one_click_ends_the_letters(cast: Cast) -> None:
+    row = asked(cast)
+    answer = Browser().post(link(cast, row), {"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert [(event.purpose, event.kind) for event in events(cast)] == [(Purpose.CONTACT, EventKind.WITHDRAWN)]
+    on = NOON.date()
+    assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [NUMBER], on=on)[NUMBER]
+
+
+@pytest.mark.parametrize("secret", ["0" * 24, "x", "../../"])
+def test_a_link_that_is_none_is_nobodys(cast: Cast, secret: str) -> None:
+    where = link(cast, asked(cast)).rsplit("/", 2)[0]
+    assert Browser().get(f"{where}/{secret}/").status_code == 404
+
+
+def test_the_words_of_the_page_are_in_the_letters_language(cast: Cast) -> None:
+    words = version(cast, Language.SPANISH)
+    with job_scope(agency_id=cast.acme.pk):
+        words = type(words).objects.select_related("notice").get(pk=words.pk)
+        read = invitations.read_list([f"{ADDRESS},{NUMBER}"], country="US")
+        invitations.create_batch(client=cast.dentist, name="Uno", version=words, read=read, by=BY, at=NOON)
+    (letter,) = invitations.claim_letters(agency_id=cast.acme.pk, at=NOON, limit=9)
+    assert "¿podemos grabar" in letter.subject
+    invitations.letter_sent(agency_id=cast.acme.pk, letter=letter, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.for_client(cast.dentist).get()
+    assert "No, gracias" in Browser().get(link(cast, row)).text
+
+
+# --- The end ---
+
+
+def test_the_unanswered_leave_and_whom_nothing_knows_is_let_go(cast: Cast) -> None:
+    row = asked(cast)
+    at = NOON + timedelta(days=30)
+    assert invitations.purge(agency_id=cast.acme.pk, at=at - timedelta(minutes=1)) == 0
+    assert invitations.purge(agency_id=cast.acme.pk, at=at) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Invitation.objects.exists()
+        assert not Caller.objects.get(pk=row.caller_id).has_evidence
+
+
+def test_who_answered_stays_known_after_the_invitation_has_left(cast: Cast) -> None:
+    row = asked(cast)
+    browser, where = Browser(), link(cast, row)
+    browser.post(where, {"form": browser.get(where).context["form"], "deed": "no"})
+    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=31)) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert Caller.objects.get(pk=row.caller_id).has_evidence
+    assert len(events(cast)) == 2
+
+
+# --- Staff's pages ---
+
+
+def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> None:
+    assert "There are no words to send" in alice.get(reverse("consent:invitations", args=("dentist",))).text
+    words = version(cast)
+    where = reverse("consent:new_batch", args=("dentist",))
+    body = f"email,phone\n{ADDRESS},{NUMBER}\nbad line,1\n".encode()
+    facts = {"name": "October", "version": str(words.pk)}
+    answer = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)}, follow=True)
+    assert "1 people are asked" in answer.text
+    assert "Line 3 was left out" in answer.text
+    assert ADDRESS not in answer.text
+    with job_scope(agency_id=cast.acme.pk):
+        batch = InvitationBatch.objects.for_client(cast.dentist).get()
+    alice.post(reverse("consent:pause_batch", args=("dentist", batch.pk)))
+    assert "Go on sending" in alice.get(reverse("consent:batch", args=("dentist", batch.pk))).text
+    again = alice.post(where, facts | {"file": SimpleUploadedFile("list.csv", body)})
+    assert "has been asked already" in again.text
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Browser:
+    return browser_of(cast.alice)
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+def test_nobody_else_comes_in(cast: Cast, person: str, status: int) -> None:
+    batch = queue(cast, f"{ADDRESS},{NUMBER}")
+    browser: Any = browser_of(getattr(cast, person))
+    for name in ("invitations", "new_batch"):
+        assert browser.get(reverse(f"consent:{name}", args=("dentist",))).status_code == status
+    assert browser.get(reverse("consent:batch", args=("dentist", batch.pk))).status_code == status
+    assert browser.post(reverse("consent:pause_batch", args=("dentist", batch.pk))).status_code == status
+
+
+def test_an_invited_caller_is_the_caller_who_calls(cast: Cast) -> None:
+    row = asked(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        found = people.add_callers(client=cast.dentist, numbers=[NUMBER], at=NOON)
+    assert found == {NUMBER: row.caller_id}

@@ -1,0 +1,204 @@
+"""Mail that comes in: what is proven and clear settles itself, whatever is not waits for a person."""
+
+from __future__ import annotations
+
+import csv
+import uuid
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anymail.inbound import AnymailInboundMessage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.urls import reverse
+
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import selectors as vault_selectors
+from consent import adapter
+from consent.channels import mail_in, mail_words
+from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, Strength
+from consent.models import ConsentEvent, Invitation, Reply
+from consent.services import invitations, mail
+from consent.services.mail import Outcome
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.consent.asking_by_mail import ADDRESS, asked
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+SAMPLES = Path(__file__).resolve().parent.parent / "fixtures" / "mail"
+TRUSTED = frozenset({"mx.clinic.example"})
+LATER = NOON + timedelta(hours=2)
+
+
+def samples() -> list[tuple[str, Outcome]]:
+    with (SAMPLES / "expected.csv").open(encoding="utf-8", newline="") as file:
+        return [(row["file"], Outcome(row["outcome"])) for row in csv.DictReader(file)]
+
+
+def sample(part: str) -> bytes:
+    (file,) = [file for file, _ in samples() if part in file]
+    return (SAMPLES / file).read_bytes()
+
+
+@pytest.fixture
+def letter(cast: Cast) -> Invitation:
+    """A letter that went to Anna, known by the id that the samples answer."""
+    row = asked(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        digest = vault_selectors.client_keys(cast.dentist.pk).tokens.digest(
+            "message", "<ask-1@clinic.example>"
+        )
+        Invitation.objects.filter(pk=row.pk).update(message_digest=digest)
+    return row
+
+
+def bring(cast: Cast, raw: bytes) -> Outcome:
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        return mail.take_in(raw, client=cast.dentist, trusted=TRUSTED, by=Actor.client("tests"), at=LATER)
+
+
+def test_of_all_samples_most_settle_themselves_none_wrongly_and_no_forged_one(
+    cast: Cast, letter: Invitation
+) -> None:
+    came: dict[str, Outcome] = {}
+    for file, _ in samples():
+        with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+            before = transaction.savepoint_create()
+            came[file] = mail.take_in(
+                (SAMPLES / file).read_bytes(),
+                client=cast.dentist,
+                trusted=TRUSTED,
+                by=Actor.client("tests"),
+                at=LATER,
+            )
+            transaction.savepoint_rollback(before)
+    settled = [file for file, outcome in came.items() if outcome is not Outcome.WAITING]
+    print(f"{len(came)} samples, {len(settled)} settled without a person: {Counter(came.values())}")  # noqa: T201
+    assert came == dict(samples())
+    assert len(came) >= 60
+    assert len(settled) >= 50
+    assert not [file for file in settled if "forged" in file]
+
+
+def test_a_yes_is_written_with_its_words_and_its_proof(cast: Cast, letter: Invitation) -> None:
+    assert bring(cast, sample("gmail_i_agree")) is Outcome.AGREED
+    with job_scope(agency_id=cast.acme.pk):
+        events = list(ConsentEvent.objects.for_client(cast.dentist))
+        row = Invitation.objects.get(pk=letter.pk)
+    assert {(event.purpose, event.kind, event.channel, event.strength) for event in events} == {
+        (purpose, EventKind.GIVEN, Channel.EMAIL, Strength.B) for purpose in (Purpose.RECORD, Purpose.REVIEW)
+    }
+    assert {event.version_id for event in events} == {letter.version_id}
+    assert (row.state, row.address) == (InvitationState.ANSWERED, None)
+
+
+def test_the_same_message_again_changes_nothing(cast: Cast, letter: Invitation) -> None:
+    assert bring(cast, sample("25_stop")) is Outcome.WITHDRAWN
+    assert bring(cast, sample("25_stop")) is Outcome.KNOWN
+
+
+def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation) -> None:
+    bring(cast, sample("gmail_no"))
+    assert bring(cast, sample("gmail_yes")) is Outcome.WAITING
+
+
+def test_what_waits_is_sealed_and_says_why(cast: Cast, letter: Invitation) -> None:
+    assert bring(cast, sample("forged_dkim_fail_yes")) is Outcome.WAITING
+    with job_scope(agency_id=cast.acme.pk):
+        row = Reply.objects.for_client(cast.dentist).get()
+    assert row.state == ReplyState.WAITING
+    assert "No DKIM signature passed" in row.why
+    assert b"agree" not in bytes(row.text.blob)
+
+
+def test_a_bounce_ends_the_letters(cast: Cast, letter: Invitation) -> None:
+    assert bring(cast, sample("bounce_full")) is Outcome.BOUNCED
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.get(pk=letter.pk)
+    assert (row.state, row.address, row.due_at) == (InvitationState.BOUNCED, None, None)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x00\x01\x02", b"no headers at all", b"x" * (mail_in.LARGEST + 1)])
+def test_what_is_no_message_is_refused(raw: bytes) -> None:
+    with pytest.raises(mail.UnreadableError):
+        mail_in.read(raw, trusted=TRUSTED)
+
+
+def test_a_message_of_a_thousand_parts_is_read_in_time() -> None:
+    parts = "".join(f"--b\nContent-Type: text/plain\n\npart {number}\n" for number in range(1000))
+    raw = f'From: a@b.example\nContent-Type: multipart/mixed; boundary="b"\n\n{parts}--b--\n'
+    assert mail_in.read(raw.encode(), trusted=TRUSTED).text == "part 0"
+
+
+# --- By a provider's webhook ---
+
+
+def test_a_provider_delivers_by_the_address_that_we_gave(
+    cast: Cast, letter: Invitation, settings: Any
+) -> None:
+    settings.CALLPRIVACY_MAIL_AUTHSERV = TRUSTED
+    with job_scope(agency_id=cast.acme.pk):
+        key = invitations.mail_key(cast.dentist)
+        assert invitations.mail_key(cast.dentist) == key
+    address = mail_words.reply_to(key, invitations.secret_of(cast.dentist.pk, letter.pk))
+    assert len(address.rpartition("@")[0]) <= 64
+    message = AnymailInboundMessage.parse_raw_mime_bytes(sample("by_address_alone"))
+    message.envelope_recipient = address.upper()
+    event = type("Event", (), {"message": message})
+    adapter.take_mail(event=event, esp_name="Postmark")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Invitation.objects.get(pk=letter.pk).state == InvitationState.ANSWERED
+
+
+def test_a_message_to_nobody_is_dropped(cast: Cast, letter: Invitation) -> None:
+    message = AnymailInboundMessage.parse_raw_mime_bytes(sample("gmail_yes"))
+    message.envelope_recipient = f"reply+{uuid.uuid4().hex[:24]}.{uuid.uuid4().hex[:24]}@clinic.example"
+    adapter.take_mail(event=type("Event", (), {"message": message}), esp_name="Postmark")
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ConsentEvent.objects.exists()
+
+
+def test_another_agencys_address_leads_to_no_letter_here(cast: Cast, letter: Invitation) -> None:
+    with job_scope(agency_id=cast.globex.pk):
+        key = invitations.mail_key(cast.florist)
+    raw = sample("gmail_yes").replace(
+        b"To: reply@clinic.example",
+        f"To: {mail_words.reply_to(key, invitations.secret_of(cast.dentist.pk, letter.pk))}".encode(),
+    )
+    outcome, agency_id = mail.take_in_by_address(raw, trusted=TRUSTED, at=LATER)
+    assert (outcome, agency_id) == (Outcome.WAITING, cast.globex.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ConsentEvent.objects.exists()
+
+
+# --- By a person ---
+
+
+def test_a_person_brings_a_message(cast: Cast, letter: Invitation, settings: Any) -> None:
+    settings.CALLPRIVACY_MAIL_AUTHSERV = TRUSTED
+    alice = browser_of(cast.alice)
+    where = reverse("consent:bring_mail", args=("dentist",))
+    assert "says so in the message" in alice.get(where).text
+    file = SimpleUploadedFile("answer.eml", sample("gmail_i_agree"), "message/rfc822")
+    # Requests ask the clock, so the letter went out just now.
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.update(sent_at=NOON)
+    answer = alice.post(where, {"file": file}, follow=True)
+    assert "agreed, and written down" in answer.text
+    assert ADDRESS not in answer.text
+    bad = alice.post(where, {"file": SimpleUploadedFile("x.eml", b"nothing")})
+    assert "no headers" in bad.text
+
+
+@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+def test_nobody_else_brings_one(cast: Cast, person: str, status: int) -> None:
+    browser = browser_of(getattr(cast, person))
+    where = reverse("consent:bring_mail", args=("dentist",))
+    assert browser.get(where).status_code == status
+    assert browser.post(where, {"file": SimpleUploadedFile("x.eml", b"From: a@b\n\nx")}).status_code == status
