@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -235,7 +235,8 @@ def mark_step(request: StaffRequest, client: Client) -> HttpResponse:
     """Settle a step by saying so, or take it up again."""
     form = MarkForm(request.POST)
     if not form.is_valid():
-        raise Http404
+        messages.warning(request, "This step is not settled by saying so.")
+        return redirect(_url(client))
     step = form.cleaned_data["step"]
     if form.cleaned_data["undo"]:
         setup.unmark(client=client, step=step, by=request.actor, at=request.at)

@@ -42,7 +42,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
     for name in (
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
-        "reply_id", "link", "receipt",
+        "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -129,6 +129,8 @@ FOR_EVERY_MEMBER = {
     "clients/<slug:slug>/",
     "clients/<slug:slug>/people/",
     "demo/remove/",
+    "law/",
+    "law/rules.csv",
     "notifications/",
     "notifications/<uuid:notification_id>/",
     "notifications/read/",

@@ -5,6 +5,7 @@ people's things and things that do not exist to ask for. Each client's texts car
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +27,17 @@ from callprivacy.calls.services import connections as ways
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
+from consent import law
 from consent.channels import tokens
-from consent.enums import Channel, Language, NoticeState, Purpose, ReplyState
-from consent.models import Notice, NoticeVersion, PhoneMenu, Reply
-from consent.services import ledger, preferences, web
+from consent.enums import Channel, Language, NoticeState, PostedWhere, Purpose, ReplyState
+from consent.models import Notice, NoticeVersion, PhoneMenu, Reply, RulePack
+from consent.services import ledger, notices, posted, preferences, sites, web
 from retention.enums import RunCause
 from retention.models import Errand, Run
 from retention.services import runs
@@ -69,6 +72,11 @@ class Things:
     twilio_id: uuid.UUID
     menu_id: uuid.UUID
     reply_id: uuid.UUID
+    notice_id: uuid.UUID
+    posted_id: uuid.UUID
+    site_id: uuid.UUID
+    acknowledgement_id: uuid.UUID
+    pack_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -84,7 +92,8 @@ NOTHING = Things(
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
     recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
-    reply_id=uuid.UUID(int=23),
+    reply_id=uuid.UUID(int=23), notice_id=uuid.UUID(int=31), posted_id=uuid.UUID(int=32),
+    site_id=uuid.UUID(int=33), acknowledgement_id=uuid.UUID(int=34), pack_id=uuid.UUID(int=35),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt",
     mark="no-such-mark",
 )  # fmt: skip
@@ -191,6 +200,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             kinds.INBOX_REJECTED, agency_id=client.agency_id, client_id=client.pk, key=mark, at=now, count=1
         )
         menu, reply = _spoken(client, tracking, old.caller_id, mark, now)
+        told = _told(client, tracking, by, mark, now)
         page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
@@ -217,6 +227,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             twilio_id=menu.connection_id,
             menu_id=menu.pk,
             reply_id=reply.pk,
+            **told,
             consent_key=page,
             link=link,
             receipt=receipt,
@@ -224,9 +235,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         )
 
 
-def _public(
-    client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime
-) -> tuple[str, str, str]:
+def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -> tuple[str, str, str]:
     """A public page that asks for recording, a person's link to it and a receipt."""
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
     page = web.save_page(
@@ -278,6 +287,41 @@ def _spoken(
     reply.text = key.seal(f"stop {mark}".encode(), Place(client.pk, "consent_reply", "text", reply.pk))
     reply.save(force_insert=True)
     return menu, reply
+
+
+def _told(
+    client: Client, number: TrackingNumber, by: Actor, mark: str, now: datetime
+) -> dict[str, uuid.UUID]:
+    """A notice with a draft, one that hangs with its picture, a site with who answers there, rules that wait."""
+    notice = notices.create_notice(
+        client=client, name=f"Told {mark}", purposes=[Purpose.RECORD], channel=Channel.AGENT,
+        language=Language.ENGLISH, words=notices.Words("", f"We record, says {mark}.", ""), by=by, at=now,
+    )  # fmt: skip
+    content = b"\x89PNG\r\n\x1a\n" + mark.encode()
+    picture = posted.Picture(uuid.uuid4(), "image/png", hashlib.sha256(content).digest())
+    with files.Writer(client.pk, picture.file_id, at=now) as out:
+        out.write(content)
+    hangs = posted.post_notice(
+        client=client, tracking_number=number, where=PostedWhere.SITE, place=f"Page {mark}", words=f"Words {mark}",
+        version=None, from_on=now.date() - timedelta(days=9), to_on=None, picture=picture, by=by, at=now,
+    )  # fmt: skip
+    site = sites.add_site(
+        client=client, name=f"Site {mark}", country="US", region="CA", is_default=True, by=by, at=now
+    )
+    known = sites.acknowledge(
+        site=site, person=f"Ana {mark}", words="I know.", on=now.date() - timedelta(days=9), by=by, at=now
+    )
+    pack = RulePack.objects.create(
+        agency_id=client.agency_id, name=f"Rules {mark}", text=law.shipped_text(), digest=law.load_pack().digest,
+        imported_at=now, counted_at=now,
+    )  # fmt: skip
+    return {
+        "notice_id": notice.pk,
+        "posted_id": hangs.pk,
+        "site_id": site.pk,
+        "acknowledgement_id": known.pk,
+        "pack_id": pack.pk,
+    }
 
 
 @contextmanager
