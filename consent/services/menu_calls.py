@@ -41,7 +41,7 @@ from consent.enums import (
     VendorStep,
     WaitingState,
 )
-from consent.models import MenuSession, NoticeVersion, PhoneMenu, VendorTask
+from consent.models import MenuSession, NoticeVersion, PhoneMenu, VendorTask, Withdrawal
 from consent.selectors import menus
 from consent.services import ledger, twilio_door
 from consent.services.ledger import Said
@@ -425,6 +425,11 @@ def stop_running(
 def _order(session: MenuSession, event_id: uuid.UUID | None, at: datetime) -> None:
     """One task to stop, one to delete; the session's id stands for the recording, which has no row here yet."""
     key = _errand_key(session.client, at)
+    withdrawal = (
+        Withdrawal.objects.for_client(session.client).filter(event_ids__contains=[event_id]).first()
+        if event_id is not None
+        else None
+    )
     call = session.vendor_call.reveal(key)
     recording = session.vendor_recording.reveal(key) if session.vendor_recording is not None else ""
     for step, within in zip(_STEPS, (_STOP_WITHIN, _DELETE_WITHIN), strict=True):
@@ -436,6 +441,7 @@ def _order(session: MenuSession, event_id: uuid.UUID | None, at: datetime) -> No
             caller_id=session.caller_id,
             recording_id=session.pk,
             event_id=event_id,
+            withdrawal=withdrawal,
             law=_AT_ONCE,
             created_at=at,
             target_at=at + within,
@@ -536,10 +542,9 @@ def has_due(*, agency_id: int, at: datetime) -> bool:
 
 
 def _due(agency_id: int, at: datetime) -> QuerySet[VendorTask]:
-    """Tasks about recordings that began in a menu; those about recordings in the list of calls are others' to do."""
+    """Whatever Twilio is to stop or delete: what runs through a menu, and what a withdrawal asks to have deleted."""
     return VendorTask.objects.filter(
         agency_id=agency_id,
-        recording_id__in=MenuSession.objects.filter(agency_id=agency_id).values("pk"),
         step__in=_STEPS,
         state=WaitingState.WAITING,
         by_ticket=False,
@@ -602,7 +607,12 @@ def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> N
         )
         if outcome.receipt:
             done = task.update(
-                state=WaitingState.DONE, done_at=at, due_at=None, receipt=outcome.receipt[:300], last_error=""
+                state=WaitingState.DONE,
+                done_at=at,
+                due_at=None,
+                receipt=outcome.receipt[:300],
+                last_error="",
+                reference=None,
             )
             if done:
                 audit.record(

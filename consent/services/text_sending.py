@@ -10,9 +10,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -30,7 +29,7 @@ from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import Channel, InvitationState, NoticeState, Purpose, State
 from consent.models import ConsentState, Invitation, NoticeVersion, PhoneMenu, Reply
-from consent.services import texts, twilio_door
+from consent.services import contact, texts, twilio_door
 from consent.services.twilio_door import Door
 
 log = logger(__name__)
@@ -38,9 +37,6 @@ log = logger(__name__)
 JOB: Final = Actor.job("consent.send_texts")
 NOT_ASKED_AGAIN_FOR: Final = timedelta(days=365)
 """Whoever opted out of sharing is not asked to opt in again for twelve months: Cal. Civ. Code 1798.135(c)(4)."""
-
-FROM, UNTIL = time(9), time(20)
-"""When a text may arrive, in the client's zone: inside the 8 to 20 o'clock of Florida, the narrowest that we know."""
 
 _LEASE: Final = timedelta(minutes=10)
 _ANSWER_AGAIN_AFTER: Final = timedelta(seconds=20)
@@ -69,6 +65,9 @@ def invite(
         to or to be asked again, or has been asked and may still answer.
     """
     _check(client, caller_id, version, at)
+    next_at = when(client, caller_id, at)
+    if next_at is None:
+        raise NotInvitedError("This number may not be written to: see what stands against it under Consent.")
     invitation = Invitation.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -76,7 +75,7 @@ def invite(
         channel=Channel.SMS,
         version=version,
         created_at=at,
-        due_at=next_hour(client, at),
+        due_at=next_at,
         purge_at=at + texts.KEPT_FOR,
     )
     audit.record("invitation.asked", subject=invitation, by=by, at=at, channel=Channel.SMS)
@@ -113,14 +112,18 @@ def _said_no(client: Client, caller_id: uuid.UUID, at: datetime) -> dict[str, da
     return found | dict(states.values_list("purpose", "since"))
 
 
-def next_hour(client: Client, at: datetime) -> datetime:
-    """When a text of ours may next be sent to callers of a client: now, or in the morning."""
-    zone = ZoneInfo(client.time_zone)
-    local = at.astimezone(zone)
-    if FROM <= local.time() < UNTIL:
-        return at
-    day = local.date() if local.time() < FROM else local.date() + timedelta(days=1)
-    return datetime.combine(day, FROM, tzinfo=zone)
+def when(client: Client, caller_id: uuid.UUID, at: datetime) -> datetime | None:
+    """
+    When a caller may next be texted: now, at the next hour that the law of the place allows, or not at all.
+
+    Inside a scope; the number is opened for the question alone.
+    """
+    number = _number_of(client, caller_id)
+    if not number:
+        return None
+    asked = [contact.Asked(number)]
+    (answer,) = contact.check(client=client, asked=asked, aim=contact.Aim.SERVICE, at=at).answers
+    return at if answer.allowed else answer.next_at
 
 
 # --- Sending: claim, commit, send, record -----------------------------------------------------------------------------
@@ -204,15 +207,15 @@ def claim_invitations(*, agency_id: int, at: datetime) -> list[Outgoing]:
 
 def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
     held = Invitation.objects.filter(pk=row.pk)
-    # The second question answers a text of this minute, so that the hour does not matter.
-    hour = at if row.confirms_id is not None else next_hour(row.client, at)
-    if hour > at:
-        held.update(due_at=hour)
-        return []
-    to = _number_of(row.client, row.caller_id)
-    if not to or Purpose.CONTACT in _said_no(row.client, row.caller_id, at):
+    next_at = when(row.client, row.caller_id, at)
+    if next_at is None:
         held.update(state=InvitationState.PURGED, due_at=None)
         return []
+    # The second question answers a text of this minute, so that the hour does not matter.
+    if next_at > at and row.confirms_id is None:
+        held.update(due_at=next_at)
+        return []
+    to = _number_of(row.client, row.caller_id)
     held.update(attempts=F("attempts") + 1, due_at=at + _LEASE)
     way = _way(row.client, _number_for(row), at)
     if way is None:

@@ -166,6 +166,10 @@ def invite(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRespon
         (version, words.inviting(client, Invitation(client=client, version=version))) for version in versions
     ]
     context = _context(
-        client, caller=caller, form=form, shown=shown, goes_at=text_sending.next_hour(client, request.at)
+        client,
+        caller=caller,
+        form=form,
+        shown=shown,
+        goes_at=text_sending.when(client, caller.pk, request.at),
     )
     return render(request, "consent/replies_invite.html", context)
