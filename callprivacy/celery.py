@@ -24,6 +24,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-redactions": ("calls.redact_released", 3600),
     "calls-reveal-sample": ("calls.sample_reveals", 3600),
     "consent-decisions": ("consent.decide_recordings", 20),
+    "consent-changes": ("consent.notice_changes", 60),
     "consent-decided": ("consent.purge_decisions", 6 * 3600),
     "consent-fetches": ("consent.fetch_recordings", 60),
     "consent-store": ("consent.sweep_store", 6 * 3600),

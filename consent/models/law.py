@@ -207,6 +207,24 @@ class CallerPlace(ClientOwned):
         return f"{self.country}-{self.region}" if self.region else self.country
 
 
+class DecidedFrom(ClientOwned):
+    """
+    A digest of what all decisions of a client rest on beside the ledger: its numbers with their announcements and sites,
+    its places, trade and state. Where it differs from what is there now, everything is decided anew.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.CharField(max_length=32)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["client"], name="consent_decidedfrom_one_a_client"),)
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class Rejudgement(ClientOwned):
     """
     That recordings are to be decided anew: those of one caller, that of one call (by a reference's digest), or all of

@@ -13,7 +13,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.tenancy.scope import in_each_agency
-from consent.services import decisions
+from consent.services import decisions, rejudging
 from consent.tasks.nudges import nudge_on_commit
 
 _WORK_FOR: Final = timedelta(seconds=40)
@@ -42,6 +42,18 @@ def decide_recordings(**_: Any) -> None:
             decide_agency.delay(agency_id=agency_id)
 
     in_each_agency(sweep)
+
+
+@shared_task(name="consent.notice_changes", acks_late=True)
+def notice_changes(**_: Any) -> None:
+    """Have decided anew what rests on numbers, places and clients that have changed."""
+    at = timezone.now()
+
+    def look(agency_id: int) -> None:
+        if rejudging.notice_changes(agency_id=agency_id, at=at):
+            decide_agency.delay(agency_id=agency_id)
+
+    in_each_agency(look)
 
 
 @shared_task(name="consent.purge_decisions", acks_late=True)

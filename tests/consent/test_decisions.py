@@ -31,8 +31,9 @@ from consent.models import (
 )
 from consent.selectors import cases
 from consent.selectors import decisions as selectors
-from consent.services import decisions
+from consent.services import decisions, rejudging
 from tests import make
+from tests.calls.saying import fact, told
 from tests.cast import Cast
 from tests.consent.deciding import (
     CALIFORNIA,
@@ -487,6 +488,67 @@ def test_the_queries_are_as_many_for_one_call_as_for_many(
         asked = cases.cases(cast.dentist, calls, Purpose.RECORD, at=NOON)
     assert len(asked) == 40
     assert all(len(case.question.events) == 1 for case in asked)
+
+
+# --- What changes below ---
+
+
+def test_what_a_tracker_corrects_is_decided_anew(cast: Cast) -> None:
+    choose(cast.plumber, Standard.LEGAL_MINIMUM)
+    said = {"recording_reference": "https://app.callrail.com/r/1", "caller": CALIFORNIA}
+    told(cast.plumber, fact(**said))
+    work(cast.plumber)
+    with job_scope(agency_id=cast.acme.pk):
+        (call,) = Call.objects.all()
+    assert not decision(call).allowed
+    told(cast.plumber, fact(**said, country="US", region="TX", revision=1))
+    assert recording(call).decided_at is None
+    work(cast.plumber, at=NOON + timedelta(minutes=1))
+    assert decision(call).allowed
+    told(cast.plumber, fact(**said, country="US", region="TX", revision=2, tags=("good",)))
+    assert recording(call).decided_at is not None
+
+
+def test_a_call_that_moves_takes_its_decision_with_it_and_is_decided_anew(cast: Cast) -> None:
+    said = {"recording_reference": "https://app.callrail.com/r/1", "references": (("id", "7"),)}
+    told(cast.dentist, fact(**said, started_at=START))
+    work(cast.dentist)
+    told(cast.dentist, fact(**said, started_at=START - timedelta(seconds=30), revision=1))
+    with job_scope(agency_id=cast.acme.pk):
+        (call,) = Call.objects.all()
+    assert call.started_at == START - timedelta(seconds=30)
+    assert not decision(call).allowed
+    assert recording(call).decided_at is None
+
+
+@pytest.mark.parametrize("what", ["number", "place", "sector"])
+def test_what_is_changed_in_rooms_below_is_noticed(cast: Cast, what: str) -> None:
+    number = announced(cast.plumber, None)
+    look = {"agency_id": cast.acme.pk}
+    assert rejudging.notice_changes(**look, at=NOON) == 0
+    assert rejudging.notice_changes(**look, at=NOON) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        match what:
+            case "number":
+                type(number).objects.filter(pk=number.pk).update(announced_from=START.date())
+            case "place":
+                Place.objects.for_client(cast.plumber).update(region="CA")
+            case _:
+                Client.objects.filter(pk=cast.plumber.pk).update(sector=Sector.DENTAL)
+    assert rejudging.notice_changes(**look, at=NOON) == 1
+    assert rejudging.notice_changes(**look, at=NOON) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        cause = Rejudgement.objects.get()
+    assert (cause.client_id, cause.caller_id, cause.call_digest) == (cast.plumber.pk, None, None)
+
+
+def test_what_decisions_do_not_look_at_is_nothing_to_notice(cast: Cast) -> None:
+    look = {"agency_id": cast.acme.pk}
+    rejudging.notice_changes(**look, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.plumber.pk).update(name="Plumbers", last_call_at=NOON)
+    make.call(cast.plumber, CALIFORNIA)
+    assert rejudging.notice_changes(**look, at=NOON) == 0
 
 
 # --- At the moment of use ---

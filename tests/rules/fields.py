@@ -447,6 +447,9 @@ REGISTER: dict[str, Table] = {
         "That a step of setting up a client is settled",
         _plain(_OURS, "step marked_by marked_at", note="A blueprint's name or a count"),
     ),
+    "consent.DecidedFrom": Table(
+        "A digest of what all decisions of a client rest on", _plain(_OURS, "digest seen_at")
+    ),
     "consent.Rejudgement": Table(
         "That recordings are to be decided anew",
         _plain(_OURS, "cause cursor due_at created_at finished_at")

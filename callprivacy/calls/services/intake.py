@@ -782,6 +782,7 @@ class Prepared:
         ids: dict[int, uuid.UUID] = {}
         changed: dict[uuid.UUID, Kept] = {}
         moves: dict[uuid.UUID, uuid.UUID] = {}
+        undecided: set[uuid.UUID] = set()
         for item in items:
             identity = known[item.index]
             before = stored.get(identity)
@@ -802,6 +803,10 @@ class Prepared:
                 moves[identity] = moved
             if after != before:
                 changed[identity] = stored[identity] = after
+            if moved is not None or any(
+                getattr(after, name) != getattr(before, name) for name in _DECIDED_BY
+            ):
+                undecided.add(identity)
             filled = any(getattr(after, name) != getattr(before, name) for name in rows.COLUMNS[1:-1])
             if overruled or moved is not None or recorded is Taken.CHANGED:
                 self.verdicts[item.index] = Taken.CHANGED
@@ -811,7 +816,20 @@ class Prepared:
         self._write_changes(list(changed.values()))
         for old, new in moves.items():
             self._move(old, new)
+        self._have_decided_anew({moves.get(identity, identity) for identity in undecided})
         return {index: moves.get(identity, identity) for index, identity in ids.items()}
+
+    def _have_decided_anew(self, call_ids: set[uuid.UUID]) -> None:
+        """What is known of these calls has changed, and with it perhaps whether they may be heard."""
+        if not call_ids:
+            return
+        with connection.cursor() as cursor:
+            for table in ("calls_recording", "calls_transcript"):
+                cursor.execute(
+                    f"UPDATE {table} SET decided_at = NULL WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
+                    " AND decided_at IS NOT NULL AND state <> 'gone'",
+                    [self.client.pk, _uuids(call_ids)],
+                )
 
     def _moved(self, identity: uuid.UUID, item: _Item) -> uuid.UUID | None:
         """The id of a call whose tracker now says that it started earlier; its random part stays."""
@@ -898,6 +916,8 @@ class Prepared:
 
 _N: Final = "\\N"
 _HANGING: Final = ("callref", "recording", "reveal")
+# What of a call decides whether it may be heard.
+_DECIDED_BY: Final = ("caller_id", "tracking_number_id", "seconds", "outcome", "country", "region")
 _CALL: Final = ", ".join(rows.COLUMNS)
 _TABLES: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS intake_caller
