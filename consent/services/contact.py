@@ -22,7 +22,6 @@ from consent.decide import Answer, Place, Question, decide
 from consent.enums import EventKind, ListKind, Purpose
 from consent.law import Hours, Rule, Rules, Topic, places, zones
 from consent.selectors import contact as selectors
-from consent.selectors import law
 from consent.selectors.contact import Asked, Facts, Person, Register
 
 AT_MOST: Final = 1000
@@ -123,9 +122,9 @@ def is_fresh(register: Register, at: datetime) -> bool:
 
 
 def check(*, client: Client, asked: Sequence[Asked], aim: Aim, at: datetime) -> Contacts:
-    """Say of each number whether it may be called or texted now. Inside a scope; at most eight queries."""
-    rules = law.rules_of(client.agency_id)
+    """Say of each number whether it may be called or texted now. Inside a scope; at most seven queries."""
     facts = selectors.facts_of(client, at=at)
+    rules = facts.rules
     holder = -client.agency_id
     keys = vault.many_client_keys([client.pk, holder] if facts.registers else [client.pk])
     people = selectors.people_of(client, asked, [Purpose.CONTACT], keys=keys[client.pk], at=at)
@@ -187,7 +186,7 @@ class _Desk:
         notes: list[str] = []
         consent = self._consent(person)
         refusal = consent.event if consent.event is not None and consent.event.kind in _NOES else None
-        if refusal is not None:
+        if refusal is not None and not self._texts_again(person, refusal.at):
             found.append(self._do_not_call(person, refusal.at))
         elif self.aim is Aim.MARKETING and not consent.allowed:
             found.append(Obstacle(Code.NO_CONSENT, _why_no_consent(consent), rule=_first(consent.rules)))
@@ -203,6 +202,16 @@ class _Desk:
             notes=tuple(notes),
             place=person.place,
             next_at=window.next_at if only_hours else None,
+        )
+
+    def _texts_again(self, person: Person, refused_at: datetime) -> bool:
+        """
+        Whether the person wrote START since: it lifts the refusal for what the person asked for, and gives no consent
+        to marketing (docs/adr/0019).
+        """
+        return self.aim is Aim.SERVICE and any(
+            event.kind == EventKind.RENEWED and event.purpose == Purpose.CONTACT and event.at > refused_at
+            for event in person.events
         )
 
     def _consent(self, person: Person) -> Answer:

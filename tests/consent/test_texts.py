@@ -41,7 +41,7 @@ from consent.enums import (
 from consent.law import load_pack
 from consent.models import ConsentEvent, ConsentState, Invitation, NoticeVersion, Reply, VendorTask
 from consent.replies.table import EVERYTHING
-from consent.services import ledger, menus, text_sending, texts
+from consent.services import contact, ledger, menus, text_sending, texts
 from consent.services.ledger import Said
 from consent.tasks import texts as tasks
 from tests import make
@@ -312,6 +312,30 @@ def test_what_was_given_before_is_allowed_again_after_start(
     assert not contact_allowed(cast, AT + timedelta(minutes=1))
     texter.send("UNSTOP")
     assert contact_allowed(cast, AT + timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("gave_before", [True, False])
+def test_after_start_service_may_be_written_and_marketing_only_where_there_was_consent(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller, gave_before: bool
+) -> None:
+    def may(aim: contact.Aim) -> bool:
+        with job_scope(agency_id=cast.acme.pk):
+            asked = [contact.Asked(CALLER)]
+            (answer,) = contact.check(client=cast.dentist, asked=asked, aim=aim, at=make.now()).answers
+        return answer.allowed
+
+    if gave_before:
+        gave(cast, Purpose.CONTACT, at=AT - timedelta(days=9))
+    texter.send("STOP")
+    clock.shift(60)
+    assert not may(contact.Aim.SERVICE)
+    texter.send("START")
+    clock.shift(60)
+    assert may(contact.Aim.SERVICE)
+    assert may(contact.Aim.MARKETING) is gave_before
+    texter.send("STOP")
+    clock.shift(60)
+    assert not may(contact.Aim.SERVICE)
 
 
 def test_start_without_a_stop_changes_nothing(cast: Cast, texter: Texter) -> None:
