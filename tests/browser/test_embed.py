@@ -269,8 +269,8 @@ def test_with_a_keyboard_alone(browser: Browser, site: Site, host: Host) -> None
             if name == "measure solid":
                 page.keyboard.press("Space")
         reached = [
-            "measure solid",
             "record solid",
+            "measure solid",
             "share solid",
             "number solid",
             "give solid",
