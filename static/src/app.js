@@ -55,6 +55,15 @@ for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
   if (row.scrollWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
 }
 
+// ---- keys: Alt, Shift and a letter press a button; a letter alone would be pressed by accident ---------------------------
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || !event.shiftKey || event.ctrlKey || event.metaKey || event.repeat) return;
+  const button = document.querySelector(`[data-hotkey="${CSS.escape(event.code.replace(/^Key/, ""))}"]`);
+  if (!button || button.disabled) return;
+  event.preventDefault();
+  button.click();
+});
+
 // ---- theme ---------------------------------------------------------------------------------------------------------
 const themeNow = () => document.documentElement.dataset.theme ?? "system";
 const markTheme = () => {

@@ -1,0 +1,136 @@
+"""Which callers are meant, what a person told somebody of the staff, and why a pack of evidence is taken."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+
+from callprivacy.calls.forms.calls import ReasonForm
+from callprivacy.tenancy.models import Client
+from consent.enums import EventKind, Purpose
+from consent.selectors.people import GROUPS
+from consent.services.desk import How
+
+_EARLIEST = timedelta(days=20 * 365)
+SHORTEST_NOTE = 15
+
+
+class CoverageForm(forms.Form):
+    """The filters of the page of coverage, as they stand in the address."""
+
+    client = forms.ChoiceField(required=False)
+    purpose = forms.ChoiceField(
+        label="Purpose", required=False, choices=[("", "Record"), ("all", "All purposes"), *Purpose.choices]
+    )
+
+    def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["client"])
+        field.choices = [("", "All clients"), *((client.slug, client.name) for client in clients)]
+
+    @property
+    def purposes(self) -> list[Purpose]:
+        """The purposes asked for; of one client all, where none is picked. Only after `is_valid()`."""
+        picked = self.cleaned_data["purpose"]
+        if picked == "all" or (not picked and self.cleaned_data["client"]):
+            return list(Purpose)
+        return [Purpose(picked or Purpose.RECORD)]
+
+    @property
+    def active(self) -> int:
+        """How many filters are in use."""
+        return sum(bool(self.cleaned_data[name]) for name in self.fields)
+
+
+class CallersForm(forms.Form):
+    """Which callers of a client are listed."""
+
+    purpose = forms.ChoiceField(choices=Purpose.choices, required=False)
+    group = forms.ChoiceField(
+        label="Who", choices=[(name, title) for name, (title, _) in GROUPS.items()], required=False
+    )
+
+    def wanted(self) -> tuple[Purpose, str]:
+        """The purpose and the group; what is none is the first of each."""
+        self.is_valid()
+        found = self.cleaned_data
+        return Purpose(found.get("purpose") or Purpose.RECORD), found.get("group") or "given"
+
+
+class SaidForm(forms.Form):
+    """What a person told somebody of the staff."""
+
+    kind = forms.ChoiceField(
+        label="What the person said",
+        choices=[
+            (EventKind.WITHDRAWN.value, "No: takes consent back, or never wants it"),
+            (EventKind.GIVEN.value, "Yes: agrees"),
+        ],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Pick what the person said."},
+    )
+    purposes = forms.MultipleChoiceField(
+        label="To what",
+        choices=Purpose.choices,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Tick at least one."},
+    )
+    how = forms.ChoiceField(label="How we know", choices=[(how.value, how.label) for how in How])
+    when = forms.DateTimeField(
+        label="When it was said",
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        error_messages={"required": "Say when.", "invalid": "Write a day and a time."},
+    )
+    note = forms.CharField(
+        label="Note",
+        max_length=2000,
+        widget=forms.Textarea({"rows": 4, "autocomplete": "off"}),
+        help_text="Who heard or read it, and the words as far as you have them. It is sealed, and is the evidence.",
+        error_messages={"required": "Write down how it was said: it is the only evidence there will be."},
+    )
+    tap = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, client: Client, at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._zone, self._at = ZoneInfo(client.time_zone), at
+        self.fields["when"].help_text = f"In the client's time, {client.time_zone}."
+        self.initial.setdefault(
+            "when", at.astimezone(self._zone).replace(tzinfo=None, second=0, microsecond=0)
+        )
+        self.initial.setdefault("tap", uuid.uuid4())
+
+    def clean_when(self) -> datetime:
+        said = cast(datetime, self.cleaned_data["when"]).replace(tzinfo=self._zone)
+        if said > self._at + timedelta(minutes=1):
+            raise forms.ValidationError("That lies in the future.")
+        if said < self._at - _EARLIEST:
+            raise forms.ValidationError("That is too long ago to be right.")
+        return min(said, self._at)
+
+    def clean_note(self) -> str:
+        note = str(self.cleaned_data["note"]).strip()
+        if len(note) < SHORTEST_NOTE:
+            raise forms.ValidationError(f"Say a little more: at least {SHORTEST_NOTE} characters.")
+        return note
+
+    def said(self) -> dict[str, Any]:
+        """What the service wants; only after `is_valid()`."""
+        found = self.cleaned_data
+        return {
+            "kind": EventKind(found["kind"]),
+            "purposes": [Purpose(purpose) for purpose in found["purposes"]],
+            "how": How(found["how"]),
+            "said_at": found["when"],
+            "note": found["note"],
+            "tap": found["tap"],
+        }
+
+
+class EvidenceForm(ReasonForm):
+    """Why a pack of evidence is taken."""

@@ -1,0 +1,346 @@
+"""The desk of people on the phone: who it is, the words to speak, and one tap for what was said."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.selectors import masks
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.enums import Language, Scope, WaitingState
+from consent.forms.desk import AGREE, AGREE_CALL, SPOKE, STOP, TAKE_OFF, CallBackForm, DeskNumberForm, TapForm
+from consent.models import CallBack
+from consent.selectors import desk as selectors
+from consent.selectors import notices, people, standards
+from consent.selectors.desk import Running
+from consent.services import call_backs, desk, finding
+from consent.services.desk import Speaker
+from consent.tasks.call_backs import nudge_call_backs
+from consent.tasks.decisions import nudge_decisions
+from consent.tasks.menu_calls import nudge_stops
+from consent.tasks.withdrawals import nudge_withdrawals
+
+EVENTS_SHOWN: Final = 5
+
+
+def _clients(request: StaffRequest) -> list[Client]:
+    return list(
+        access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at).select_related(
+            "agency"
+        )
+    )
+
+
+def _uuid(raw: str | None) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(raw) if raw else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who is on the phone, as the address says: a caller, or a call of somebody who withholds the number."""
+
+    client: Client
+    caller_id: uuid.UUID | None
+    call: Running | None
+
+    @property
+    def speaker(self) -> Speaker:
+        """As the services ask for it."""
+        return Speaker(self.caller_id, self.call.digest if self.call else None)
+
+    @property
+    def name(self) -> str:
+        """The stable name."""
+        return people.name_of(self.caller_id) if self.caller_id else "A caller who withholds the number"
+
+    def address(self, language: Language) -> str:
+        """Where the desk shows this person."""
+        about = (
+            f"caller={self.caller_id}" if self.caller_id else f"call={self.call.call_id if self.call else ''}"
+        )
+        return f"{reverse('consent:desk')}?client={self.client.slug}&{about}&language={language}"
+
+
+def _who(
+    client: Client, calls: list[Running], *, caller_id: uuid.UUID | None, call_id: uuid.UUID | None
+) -> Who | None:
+    """
+    Whom the ids mean at a client; None for nobody.
+
+    :raises Http404: they are another's, or of somebody erased.
+    """
+    if caller_id is None and call_id is None:
+        return None
+    call = selectors.call_of(calls, client, caller_id=caller_id, call_id=call_id)
+    if caller_id is None:
+        if call is None:
+            raise Http404
+        caller_id = call.caller_id
+    if caller_id is not None:
+        person = people.find_person(client, caller_id)
+        if person is None or person.caller is None:
+            raise Http404
+    return Who(client, caller_id, call)
+
+
+@require_safe
+@never_cache
+def show_desk(request: StaffRequest) -> HttpResponse:
+    """The one page: find who it is, speak the notice, tap what was said."""
+    clients = _clients(request)
+    picked = request.GET.get("client", "")
+    client = next((one for one in clients if one.slug == picked), None)
+    if picked and client is None:
+        raise Http404
+    client = client or (clients[0] if len(clients) == 1 else None)
+    calls = selectors.running(clients, at=request.at)
+    who = None
+    if client is not None:
+        who = _who(
+            client,
+            calls,
+            caller_id=_uuid(request.GET.get("caller")),
+            call_id=_uuid(request.GET.get("call")),
+        )
+    context: dict[str, Any] = {
+        "clients": clients,
+        "desk_clients": clients,
+        "client": client,
+        "calls": [call for call in calls if client is None or call.client.pk == client.pk],
+        "number_form": DeskNumberForm(clients=clients, initial={"client": client.slug}) if client else None,
+        "who": who,
+    }
+    if who is not None:
+        context |= _about(request, who)
+    return render(request, "consent/desk.html", context)
+
+
+def _language(request: StaffRequest) -> Language:
+    asked = request.GET.get("language", "")
+    return Language(asked) if asked in Language.values else Language.ENGLISH
+
+
+def _about(request: StaffRequest, who: Who) -> dict[str, Any]:
+    """What the page shows of the person on the phone."""
+    client, language = who.client, _language(request)
+    versions = {one: selectors.script(client, one) for one in Language}
+    version = versions[language]
+    found: dict[str, Any] = {
+        "language": language,
+        "languages": [
+            {"label": one.label, "url": who.address(one), "active": one == language}
+            for one in Language
+            if versions[one] is not None or one == language
+        ],
+        "version": version,
+        "script": notices.said_in_full(version) if version else "",
+        "spoken": selectors.spoken_lately(
+            client, caller_id=who.caller_id, digest=who.speaker.call_digest, at=request.at
+        ),
+        "tap": uuid.uuid4(),
+        "zone": client.time_zone,
+    }
+    if who.caller_id is not None:
+        found |= _about_caller(request, who, who.caller_id)
+    return found
+
+
+def _about_caller(request: StaffRequest, who: Who, caller_id: uuid.UUID) -> dict[str, Any]:
+    client = who.client
+    person = people.find_person(client, caller_id)
+    mask = masks.numbers_masked([person.caller])[caller_id] if person and person.caller else ""
+    own = selectors.call_back_of(client, caller_id, request.membership.user_id, at=request.at)
+    return {
+        "mask": mask,
+        "standings": people.standings(client, caller_id, on=standards.today_at(client, request.at)),
+        "lines": people.timeline(client, caller_id).lines[:EVENTS_SHOWN],
+        "stopped": selectors.stopped_lately(client, caller_id, at=request.at),
+        "call_back": _call_back(own),
+        "call_back_form": CallBackForm(initial={"caller": caller_id}),
+        "cannot_call": _cannot_call(client, caller_id),
+    }
+
+
+def _cannot_call(client: Client, caller_id: uuid.UUID) -> str:
+    """Why nobody can be connected here; "" where it can be tried."""
+    try:
+        call_backs.line_of(client, caller_id)
+    except call_backs.NoLineError as error:
+        return str(error)
+    return ""
+
+
+def _call_back(row: CallBack | None) -> dict[str, Any] | None:
+    """How far a call back is, in words."""
+    if row is None:
+        return None
+    words = {
+        WaitingState.WAITING: ("Your phone is about to ring.", "info"),
+        WaitingState.SENT: ("Your phone rings. Press any key when you have answered.", "info"),
+        WaitingState.DONE: ("You were connected with the caller.", "good"),
+        WaitingState.FAILED: (row.last_error or "It did not work.", "bad"),
+        WaitingState.CANCELLED: ("It was given up.", "warn"),
+    }
+    text, tone = words[WaitingState(row.state)]
+    return {
+        "row": row,
+        "text": text,
+        "tone": tone,
+        "is_open": row.state in {WaitingState.WAITING, WaitingState.SENT},
+    }
+
+
+@require_safe
+@never_cache
+def show_running(request: StaffRequest) -> HttpResponse:
+    """The calls that run now, for the page to ask again."""
+    clients = _clients(request)
+    picked = request.GET.get("client", "")
+    calls = selectors.running(clients, at=request.at)
+    context = {"calls": [call for call in calls if picked in {"", call.client.slug}], "picked": picked}
+    return render(request, "consent/desk_running.html", context)
+
+
+@require_POST
+@never_cache
+@sensitive_post_parameters("number")
+def find(request: StaffRequest) -> HttpResponse:
+    """Find, or meet, the person of a number at one client."""
+    clients = _clients(request)
+    form = DeskNumberForm(request.POST, clients=clients)
+    client = next((one for one in clients if one.slug == form.data.get("client")), None)
+    if client is None:
+        raise Http404
+    if not form.is_valid():
+        messages.error(request, "Write the number to look for.")
+        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
+    try:
+        caller_id = finding.meet(
+            client=client, number=form.cleaned_data["number"], by=request.actor, at=request.at
+        )
+    except finding.NotANumberError:
+        messages.error(request, "That is no phone number. Write it with its country code, such as +1.")
+        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
+    return redirect(Who(client, caller_id, None).address(Language.ENGLISH))
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def tap(request: StaffRequest, client: Client) -> HttpResponse:
+    """One tap: what the person was told or said is written down, and what it asks is done at once."""
+    form = TapForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    said = form.cleaned_data
+    calls = selectors.running([client], at=request.at)
+    who = _who(client, calls, caller_id=said["caller"], call_id=said["call"])
+    if who is None:
+        raise Http404
+    language = form.language_said
+    try:
+        _do(request, who, said["deed"], said["tap"], language)
+    except (desk.NobodyError, desk.NotSpokenError) as error:
+        messages.warning(request, str(error))
+    except desk.CallerGoneError:
+        raise Http404 from None
+    nudge_stops(client.agency_id)
+    nudge_withdrawals(client.agency_id)
+    nudge_decisions(client.agency_id)
+    return redirect(who.address(language))
+
+
+def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: Language) -> None:
+    facts: dict[str, Any] = {
+        "client": who.client, "speaker": who.speaker, "tap": mark, "by": request.actor, "at": request.at
+    }  # fmt: skip
+    if deed in {STOP, TAKE_OFF}:
+        stopped = (desk.stop_recording if deed == STOP else desk.take_off)(**facts)
+        messages.success(request, _stopped_words(who.client, deed, stopped, request.at))
+        return
+    version = selectors.script(who.client, language)
+    if version is None:
+        messages.warning(request, "No words for agents are in force in this language. Publish them first.")
+    elif deed == SPOKE:
+        desk.speak_notice(version=version, **facts)
+        messages.success(request, "Written down: you have spoken the notice.")
+    elif deed in {AGREE, AGREE_CALL}:
+        scope = Scope.STANDING if deed == AGREE else Scope.THIS_CALL
+        desk.agree(version=version, scope=scope, **facts)
+        far = "from now on, until they say otherwise" if deed == AGREE else "for this call"
+        messages.success(request, f"Written down: they agree {far}.")
+
+
+def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetime) -> str:
+    when = stopped.at.astimezone(ZoneInfo(client.time_zone))
+    if not stopped.events:
+        return "That was written down already."
+    if deed == TAKE_OFF:
+        return (
+            f"Taken off at {when:%H:%M:%S %Z}. Nobody calls or texts this number for {client.name} any more."
+        )
+    words = f"Stopped here at {when:%H:%M:%S %Z}."
+    if stopped.recordings:
+        words += " The recording that runs is being stopped and deleted."
+    return words
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+@sensitive_post_parameters("own_number")
+def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
+    """Have a vendor connect the agent's own phone with the caller."""
+    form = CallBackForm(request.POST)
+    caller_id = _uuid(request.POST.get("caller"))
+    who = _who(client, [], caller_id=caller_id, call_id=None)
+    if who is None or caller_id is None:
+        raise Http404
+    if not form.is_valid():
+        messages.error(request, "Write the number of the phone beside you.")
+        return redirect(who.address(Language.ENGLISH))
+    try:
+        call_backs.ask(
+            client=client,
+            caller_id=caller_id,
+            agent_number=form.cleaned_data["own_number"],
+            by=request.actor,
+            at=request.at,
+        )
+    except finding.NotANumberError:
+        messages.error(request, "Your own number is no phone number. Write it with its country code.")
+    except call_backs.NotToCallError as error:
+        messages.warning(request, f"Not called. {error}")
+    except (call_backs.NoLineError, call_backs.NoNumberError) as error:
+        messages.warning(request, str(error))
+    else:
+        nudge_call_backs(client.agency_id)
+    return redirect(who.address(Language.ENGLISH))
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def call_back_state(request: StaffRequest, client: Client, caller_id: uuid.UUID) -> HttpResponse:
+    """How far one's own newest call back to a caller is, for the page to ask again."""
+    row = selectors.call_back_of(client, caller_id, request.membership.user_id, at=request.at)
+    if row is None:
+        raise Http404
+    return render(request, "consent/desk_call.html", {"call_back": _call_back(row), "client": client})

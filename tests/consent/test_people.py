@@ -1,0 +1,382 @@
+"""How far consent reaches, and one person's page: by who may, and by nobody else; no page shows a number."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client as Browser
+from django.urls import reverse
+
+from callprivacy.accounts.enums import Role
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Caller
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from consent.enums import Channel, EventKind, Purpose, Scope, State, Strength
+from consent.models import ConsentEvent, ConsentState, Withdrawal
+from consent.selectors import people
+from consent.services import ledger
+from tests import make
+from tests.calls.doors import browser_of
+from tests.cast import Cast
+from tests.consent import pages
+from tests.consent.test_ledger import caller_of, record, said
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+
+ONE, TWO, THREE = "+14155550101", "+14155550102", "+14155550103"
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Iterator[None]:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("celery.Task.apply_async", lambda *_args, **_kwargs: None)
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Browser:
+    return browser_of(cast.alice)
+
+
+@pytest.fixture
+def dora(cast: Cast) -> Browser:
+    """An agent of the dentist's."""
+    agent = make.person(cast.acme, "dora", Role.AGENT)
+    make.grant(agent, cast.dentist)
+    return browser_of(agent)
+
+
+def fill(cast: Cast) -> uuid.UUID:
+    """One who agreed and took it back, one who was told, one who said nothing but called."""
+    one, two = caller_of(cast, ONE), caller_of(cast, TWO)
+    version = pages.publish(cast.dentist, Purpose.RECORD)
+    record(
+        cast,
+        said(one, EventKind.GIVEN, -3, version_id=version.pk),
+        said(one, EventKind.GIVEN, -3, purpose=Purpose.REVIEW, version_id=version.pk),
+        said(one, EventKind.WITHDRAWN, -2, channel=Channel.SMS),
+        said(two, EventKind.NOTICED, -1),
+    )
+    make.call(cast.dentist, ONE)
+    make.call(cast.dentist, THREE)
+    return one
+
+
+def at(name: str, *more: object) -> str:
+    return reverse(f"consent:{name}", args=("dentist", *more))
+
+
+# --- How far it reaches ---
+
+
+def test_coverage_counts_every_caller_once_a_purpose(cast: Cast, alice: Browser) -> None:
+    fill(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        record_, review = people.coverage([cast.dentist], purposes=[Purpose.RECORD, Purpose.REVIEW])
+    assert [(part.name, part.count) for part in record_.parts] == [
+        ("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1),
+    ]  # fmt: skip
+    assert (review.count("given"), review.count("nothing"), review.total) == (1, 2, 3)
+    page = alice.get(reverse("consent:home") + "?client=dentist").text
+    for words in ("How far consent reaches", "Track and count", "?purpose=record&amp;group=withdrawn"):
+        assert words in page
+    assert ONE not in page
+
+
+def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> None:
+    fill(cast)
+    page = alice.get(reverse("consent:home")).text
+    assert 'aria-label="told, not asked 33 %, said no 33 %, nothing said 33 %"' in page
+    assert 'width="333.3"' in page
+
+
+def test_the_home_page_asks_as_often_for_one_client_as_for_two(
+    cast: Cast, alice: Browser, django_assert_num_queries: Any
+) -> None:
+    fill(cast)
+    alice.get(reverse("consent:home"))
+    asked = []
+    for address in ("?client=dentist&purpose=record", "?purpose=record"):
+        with django_assert_num_queries(16) as found:
+            alice.get(reverse("consent:home") + address)
+        asked.append(len(found))
+    assert asked[0] == asked[1]
+
+
+def test_who_manages_no_consent_sees_none(cast: Cast) -> None:
+    fill(cast)
+    for person in (cast.bob, cast.carol):
+        page = browser_of(person).get(reverse("consent:home"))
+        assert page.status_code == 200
+        assert "Dentist" not in page.text.split("<main")[1]
+    assert browser_of(cast.mallory).get(reverse("consent:home") + "?client=dentist").status_code == 404
+
+
+def test_the_entry_leads_here_for_who_manages_consent(cast: Cast, alice: Browser) -> None:
+    link = f'href="{reverse("consent:home")}"'
+    assert link in alice.get("/overview/").text
+    assert link not in browser_of(cast.carol).get("/overview/").text
+
+
+@pytest.mark.parametrize(
+    ("group", "count"), [("given", 0), ("noticed", 1), ("withdrawn", 1), ("expired", 0), ("nothing", 1)]
+)
+def test_callers_are_listed_by_where_they_stand(cast: Cast, alice: Browser, group: str, count: int) -> None:
+    fill(cast)
+    page = alice.get(at("callers") + f"?purpose=record&group={group}").text
+    assert page.count('class="row-link"') == count
+    assert ("Nobody stands so" in page) == (not count)
+
+
+def test_a_list_of_callers_goes_on_by_key(cast: Cast) -> None:
+    for number in range(5):
+        record(cast, said(caller_of(cast, f"+1415555{2000 + number:04d}"), EventKind.GIVEN))
+    for number in range(3):
+        make.call(cast.dentist, f"+1415555{3000 + number:04d}")
+    for group, total in (("given", 5), ("nothing", 3)):
+        seen: list[uuid.UUID] = []
+        before = ""
+        with job_scope(agency_id=cast.acme.pk):
+            for _ in range(10):
+                page = people.callers_page(
+                    cast.dentist, purpose=Purpose.RECORD, group=group, before=before, size=2
+                )
+                seen += [row.caller_id for row in page.rows]
+                if page.older is None:
+                    break
+                before = page.older
+        assert len(seen) == len(set(seen)) == total
+    with job_scope(agency_id=cast.acme.pk):
+        for wrong in ("x", "-1", "9" * 40, "²"):
+            for group in ("given", "nothing"):
+                assert people.callers_page(
+                    cast.dentist, purpose=Purpose.RECORD, group=group, before=wrong, size=2
+                ).rows
+
+
+# --- Finding by number ---
+
+
+def test_a_person_is_found_by_number_without_the_number_going_anywhere(cast: Cast, alice: Browser) -> None:
+    caller_id = fill(cast)
+    answer = alice.post(reverse("consent:find_person"), {"number": "(415) 555-0101"})
+    assert at("caller", caller_id) in answer.text
+    assert "5550101" not in answer.text.replace(" ", "")
+    assert "555-0101" not in answer.text
+    assert alice.get(reverse("consent:find_person")).status_code == 405
+    assert "no phone number" in alice.post(reverse("consent:find_person"), {"number": "hello"}).text
+    nobody = alice.post(reverse("consent:find_person"), {"number": "+14155550999"})
+    assert "Nobody by that number" in nobody.text
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="number.searched").count() == 2
+
+
+def erase(cast: Cast, caller_id: uuid.UUID) -> None:
+    gone = vault.Erasure(caller_id, NOON, date(2031, 1, 1), keep_evidence=True)
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        from callprivacy.calls.models import Call
+
+        Call.objects.for_client(cast.dentist).filter(caller_id=caller_id).remove()
+        Caller.objects.for_client(cast.dentist).filter(pk=caller_id).remove()
+
+
+def test_who_was_erased_is_found_by_officers_alone(cast: Cast, alice: Browser, dora: Browser) -> None:
+    caller_id = fill(cast)
+    erase(cast, caller_id)
+    answer = alice.post(reverse("consent:find_person"), {"number": ONE}).text
+    assert "Erased on 24 Nov 2026, evidence kept until 1 Jan 2031" in answer
+    assert "found by officers alone" in dora.post(reverse("consent:find_person"), {"number": ONE}).text
+    page = alice.get(at("caller", caller_id))
+    assert page.status_code == 200
+    assert "Evidence kept until" in page.text
+    assert "Record what they told us" not in page.text
+    assert dora.get(at("caller", caller_id)).status_code == 404
+    assert alice.get(at("record_said", caller_id)).status_code == 404
+    assert alice.post(at("hand_link", caller_id)).status_code == 404
+    assert alice.get(at("evidence", caller_id)).status_code == 200
+
+
+# --- One person ---
+
+
+def test_the_page_tells_the_whole_story_without_the_number(cast: Cast, alice: Browser) -> None:
+    caller_id = fill(cast)
+    page = alice.get(at("caller", caller_id)).text
+    for words in (
+        people.name_of(caller_id), "Withdrawn: Record", "Given: Play, read, listen live", "Text message", "strength C",
+        "Web form, version 1", "Stopped here", "Being planned", "Show the number", "Evidence pack",
+    ):  # fmt: skip
+        assert words in page, words
+    for form in (ONE, "5550101", "555-0101"):
+        assert form not in page
+
+
+def test_a_number_that_said_no_before_is_shown_to_have_said_no(cast: Cast, alice: Browser) -> None:
+    """After an erasure a fresh caller has no event, and the number's no still holds."""
+    caller_id = fill(cast)
+    erase(cast, caller_id)
+    fresh = make.call(cast.dentist, ONE).caller_id
+    page = alice.get(at("caller", fresh)).text
+    assert "by this number, before this caller was known" in page
+
+
+def test_a_reviewer_reads_the_page_and_changes_nothing(cast: Cast) -> None:
+    caller_id = fill(cast)
+    bob = browser_of(cast.bob)
+    page = bob.get(at("caller", caller_id))
+    assert page.status_code == 200
+    assert "Record what they told us" not in page.text
+    for name in ("record_said", "hand_link", "evidence"):
+        assert bob.get(at(name, caller_id)).status_code == 403
+        assert bob.post(at(name, caller_id)).status_code == 403
+
+
+def test_nobody_elses_person_is_shown(cast: Cast, alice: Browser) -> None:
+    caller_id = fill(cast)
+    for name in ("caller", "record_said", "hand_link", "evidence"):
+        assert alice.get(at(name, uuid.uuid4())).status_code == 404
+        assert alice.get(reverse(f"consent:{name}", args=("plumber", caller_id))).status_code == 404
+        assert browser_of(cast.mallory).get(at(name, caller_id)).status_code == 404
+        assert browser_of(cast.carol).get(at(name, caller_id)).status_code in {403, 404}
+        assert Browser().get(at(name, caller_id)).status_code == 302
+
+
+def test_a_long_timeline_has_pages(cast: Cast, alice: Browser) -> None:
+    caller_id = caller_of(cast)
+    record(cast, *(said(caller_id, EventKind.NOTICED, -number, source=f"n {number}") for number in range(60)))
+    first = alice.get(at("caller", caller_id)).text
+    assert first.count("Notice given: Record") == people.EVENTS_A_PAGE
+    with job_scope(agency_id=cast.acme.pk):
+        older = people.timeline(cast.dentist, caller_id).older
+        assert older
+        assert len(people.timeline(cast.dentist, caller_id, before=older).lines) == 10
+        assert len(people.timeline(cast.dentist, caller_id, before="nonsense").lines) == people.EVENTS_A_PAGE
+
+
+def test_the_page_takes_the_same_questions_however_much_there_is(
+    cast: Cast, alice: Browser, django_assert_max_num_queries: Any
+) -> None:
+    caller_id = fill(cast)
+    for number in range(5):
+        make.call(cast.dentist, ONE, at=NOON - timedelta(days=number + 2))
+    alice.get(at("caller", caller_id))
+    with django_assert_max_num_queries(32):
+        alice.get(at("caller", caller_id))
+
+
+# --- What they told us ---
+
+
+def tell(browser: Browser, caller_id: uuid.UUID, **changes: Any) -> Any:
+    form = {
+        "kind": "withdrawn", "purposes": ["record", "contact"], "how": "phone", "when": "2026-11-24T06:30",
+        "note": "He said it to Dora on the phone, twice.", "tap": str(uuid.uuid4()),
+    } | changes  # fmt: skip
+    return browser.post(at("record_said", caller_id), form)
+
+
+def test_a_no_said_to_staff_counts_at_once(cast: Cast, dora: Browser) -> None:
+    caller_id = caller_of(cast)
+    answer = tell(dora, caller_id)
+    assert answer.status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        events = list(ConsentEvent.objects.for_client(cast.dentist).order_by("purpose"))
+        assert [(row.purpose, row.kind, row.channel, row.strength) for row in events] == [
+            ("contact", "withdrawn", "agent", "C"), ("record", "withdrawn", "agent", "C"),
+        ]  # fmt: skip
+        assert events[0].happened_at == NOON - timedelta(minutes=30), "06:30 in the client's zone"
+        assert ledger.evidence_of(client=cast.dentist, events=events[:1], at=NOON)[events[0].pk][
+            "note"
+        ].startswith("He")
+        assert Withdrawal.objects.for_client(cast.dentist).count() == 1
+    found = vault_selectors.suppressed(cast.dentist.pk, [ONE], on=NOON.date())
+    assert set(found[ONE]) == {"record", "contact"}
+
+
+def test_a_yes_said_to_staff_is_an_attestation(cast: Cast, alice: Browser) -> None:
+    caller_id = caller_of(cast)
+    assert tell(alice, caller_id, kind="given", purposes=["review"], how="letter").status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        event = ConsentEvent.objects.for_client(cast.dentist).get()
+        assert (event.kind, event.channel, event.strength, event.scope) == (
+            EventKind.GIVEN, Channel.OFFICER, Strength.C, Scope.STANDING,
+        )  # fmt: skip
+        assert ConsentState.objects.for_client(cast.dentist).get().state == State.GIVEN
+
+
+def test_the_same_form_twice_is_one_event(cast: Cast, alice: Browser) -> None:
+    caller_id, tap = caller_of(cast), str(uuid.uuid4())
+    tell(alice, caller_id, tap=tap)
+    answer = tell(alice, caller_id, tap=tap)
+    assert "written down already" in alice.get(answer.headers["Location"]).text
+    with job_scope(agency_id=cast.acme.pk):
+        assert ConsentEvent.objects.for_client(cast.dentist).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"when": "2026-11-24T09:00"}, "lies in the future"),
+        ({"when": "1990-01-01T09:00"}, "too long ago"),
+        ({"note": "short"}, "Say a little more"),
+        ({"purposes": []}, "Tick at least one"),
+        ({"kind": "expired"}, "valid choice"),
+        ({"tap": "x"}, "valid UUID"),
+    ],
+)
+def test_what_is_missing_stands_beside_its_field(
+    cast: Cast, alice: Browser, wrong: dict[str, Any], words: str
+) -> None:
+    answer = tell(alice, caller_of(cast), **wrong)
+    assert answer.status_code == 200
+    assert words in answer.text
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ConsentEvent.objects.exists()
+
+
+def test_the_form_begins_with_the_present_minute_of_the_client(cast: Cast, alice: Browser) -> None:
+    assert 'value="2026-11-24T07:00"' in alice.get(at("record_said", caller_of(cast))).text
+
+
+def test_a_link_to_ones_choices_is_made_once_and_opens(cast: Cast, dora: Browser) -> None:
+    caller_id = caller_of(cast)
+    assert "/p/" not in dora.get(at("hand_link", caller_id)).text
+    page = dora.post(at("hand_link", caller_id)).text
+    link = page.split('id="choices"')[1].split(">")[1].split("<")[0]
+    assert Browser().get("/" + link.split("/", 3)[3]).status_code == 200
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.get(action="preferences.link_made").subject_id == str(caller_id)
+
+
+# --- The pack ---
+
+
+def test_the_pack_is_one_click_with_a_reason(cast: Cast, alice: Browser) -> None:
+    caller_id = fill(cast)
+    page = alice.get(at("evidence", caller_id)).text
+    assert "3 events" in page
+    assert "Say a little more" in alice.post(at("evidence", caller_id), {"reason": "why"}).text
+    answer = alice.post(at("evidence", caller_id), {"reason": "The caller's lawyer asks for it."})
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert "evidence-" in answer.headers["Content-Disposition"]
+    assert "no-store" in answer.headers["Cache-Control"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert "evidence.pdf" in archive.namelist()
+    silent = make.call(cast.dentist, "+14155550190").caller_id
+    assert alice.get(at("evidence", silent)).status_code == 404
+    assert alice.post(at("evidence", silent), {"reason": "The caller's lawyer asks."}).status_code == 404
