@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -25,6 +24,7 @@ from callprivacy.vault import files as vault_files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.models import RecordingKey
+from callprivacy.vault.sealing import Key, new_key
 from retention.services import sweeping
 from tests.calls import files
 from tests.calls.saying import (
@@ -199,13 +199,14 @@ def test_the_stored_copy_goes_with_it(
 ) -> None:
     told(cast.dentist, named())
     file_key = uuid.uuid4()
-    vault_files.write(cast.dentist.pk, file_key, io.BytesIO(b"voice"), at=NOON)
+    with vault_files.RecordingWriter(cast.dentist.pk, file_key, Key(new_key())) as out:
+        out.write(b"voice")
     with job_scope(agency_id=cast.acme.pk):
         Recording.objects.update(file_key=file_key)
-    assert files.sealed_files(media)
+    assert vault_files.recording_ids(cast.dentist.pk) == [file_key]
     with django_capture_on_commit_callbacks(execute=True):
         told(cast.dentist, redacted())
-    assert files.sealed_files(media) == []
+    assert vault_files.recording_ids(cast.dentist.pk) == []
 
 
 def test_a_crash_between_the_keys_and_the_rows_is_mended_when_the_event_comes_again(
