@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 from django.db import connections
 
@@ -73,21 +74,37 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
 
     :raises NoClientKeyError: one of them has none.
     """
-    rows: dict[int, list[ClientKey]] = {client_id: [] for client_id in client_ids}
-    for row in ClientKey.objects.filter(client_id__in=list(rows)).order_by("generation"):
-        rows[row.client_id].append(row)
+    # Written by hand because it runs for every call and every question, while somebody waits.
+    rows: dict[int, list[tuple[int, str, str]]] = {client_id: [] for client_id in client_ids}
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT client_id, generation, key, token_key FROM vault_clientkey"
+            " WHERE client_id = ANY(%s) ORDER BY generation",
+            [list(rows)],
+        )
+        for client_id, *sealed in cursor.fetchall():
+            rows[client_id].append((sealed[0], sealed[1], sealed[2]))
     opened = {}
     for client_id, generations in rows.items():
         if not generations:
             raise NoClientKeyError(f"Client {client_id} has no key.")
-        newest = generations[-1]
+        newest, _, token_key = generations[-1]
         opened[client_id] = ClientKeys(
             client_id=client_id,
-            generation=newest.generation,
-            generations={row.generation: Key(bytes.fromhex(row.key)) for row in generations},
-            tokens=TokenKey(bytes.fromhex(newest.token_key)),
+            generation=newest,
+            generations={generation: Key(_opened(_KEY, key)) for generation, key, _ in generations},
+            tokens=TokenKey(_opened(_TOKEN_KEY, token_key)),
         )
     return opened
+
+
+_KEY = ClientKey._meta.get_field("key")
+_TOKEN_KEY = ClientKey._meta.get_field("token_key")
+
+
+def _opened(field: Any, sealed: str) -> bytes:
+    """What the master key sealed: the library's field opens it, and says which one it was where it does not."""
+    return bytes.fromhex(field.from_db_value(sealed))
 
 
 def generation_key(keys: ClientKeys, generation: int) -> Key:

@@ -19,11 +19,13 @@ from django.db.models import QuerySet
 from callprivacy.lib import phone
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
-from consent import decide
+from consent import decide, law
 from consent.decide import Event
 from consent.enums import Basis, ListKind, Purpose, Standard
-from consent.models import ListCheck, NumberList, NumbersOut
+from consent.law import Rules
+from consent.models import ListCheck, NumberList, NumbersOut, RulePack
 from consent.selectors import cases
+from consent.selectors.law import rules_in
 
 ADDRESS: Final = "address"
 AREA_CODE: Final = "area_code"
@@ -45,7 +47,9 @@ _FACTS: Final = """
             WHERE h.client_id = %(client)s AND h.tracking_number_id IS NULL
                 AND h.from_on <= %(today)s AND (h.to_on IS NULL OR h.to_on > %(today)s)),
         (SELECT jsonb_agg(jsonb_build_array(l.id, l.kind, l.name, l.as_of) ORDER BY l.name)
-            FROM consent_numberlist l WHERE l.agency_id = %(agency)s AND l.is_active)
+            FROM consent_numberlist l WHERE l.agency_id = %(agency)s AND l.is_active),
+        (SELECT jsonb_build_array(r.id, r.digest) FROM consent_rulepack r
+            WHERE r.agency_id = %(agency)s AND r.is_active)
 """
 
 
@@ -78,6 +82,7 @@ class Facts:
 
     :ivar posted: the purposes of which a notice for all of its numbers tells today.
     :ivar sites: where its calls are answered, or everywhere it does business.
+    :ivar rules: of the law, as its agency put them in force.
     """
 
     standard: Standard
@@ -86,6 +91,7 @@ class Facts:
     sites: tuple[decide.Place, ...]
     registers: tuple[Register, ...]
     health: bool
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,7 +114,9 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, {"client": client.pk, "agency": client.agency_id, "today": today})
         declared, *rest = cursor.fetchone()
-    standard, site, places, posted, registers = (None if text is None else json.loads(text) for text in rest)
+    standard, site, places, posted, registers, pack = (
+        None if text is None else json.loads(text) for text in rest
+    )
     return Facts(
         standard=_standard(standard, today),
         declared=Basis(declared) if declared else Basis.LEGITIMATE_INTERESTS,
@@ -124,6 +132,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
             for row in registers or []
         ),
         health=client.sector in cases.HEALTH,
+        rules=law.load_pack() if pack is None else rules_in(RulePack(pk=uuid.UUID(pack[0]), digest=pack[1])),
     )
 
 

@@ -17,7 +17,6 @@ from callprivacy.vault import selectors as vault
 from consent.decide import Answer, CallSpan, Question, decide
 from consent.enums import Purpose
 from consent.selectors import contact as selectors
-from consent.selectors import law
 from consent.selectors.contact import Asked
 
 AT_MOST: Final = 1000
@@ -47,12 +46,12 @@ def check(
     at: datetime,
 ) -> Checked:
     """
-    Decide for each number and purpose. Inside the client's scope; at most seven queries.
+    Decide for each number and purpose. Inside the client's scope; at most six queries.
 
     :param announced: the caller hears at the call's beginning, which is now, that it is recorded.
     """
-    rules = law.rules_of(client.agency_id)
     facts = selectors.facts_of(client, at=at)
+    rules = facts.rules
     keys = vault.client_keys(client.pk)
     people = selectors.people_of(client, asked, purposes, keys=keys, at=at)
     call = CallSpan(at, announcement=True) if announced else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from django.core.cache import caches
 from django.utils.crypto import salted_hmac
@@ -38,11 +38,19 @@ def knock(what: str, who: str, *, most: int, per: timedelta, at: datetime, weigh
     seconds = int(per.total_seconds())
     name = salted_hmac(_SALT, f"{what}\n{who}", algorithm="sha256").hexdigest()[:32]
     key = f"limit:{name}:{int(at.timestamp()) // seconds}"
-    cache = caches["hints"]
     try:
-        cache.add(key, 0, timeout=seconds)
-        count = cache.incr(key, weight)
+        count = _add(key, weight, seconds)
     except (RedisError, OSError, ValueError) as error:
         log.warning("limit.unknown", what=what, error=type(error).__name__)
         return Verdict.UNKNOWN
     return Verdict.OPEN if count <= most else Verdict.FULL
+
+
+def _add(key: str, weight: int, seconds: int) -> int:
+    """Count, and have the count end by itself: one way there and back, since somebody waits for it."""
+    cache: Any = caches["hints"]
+    name = cache.make_key(key)
+    with cache._cache.get_client(name, write=True).pipeline(transaction=False) as pipe:
+        pipe.incrby(name, weight)
+        pipe.expire(name, seconds, nx=True)
+        return int(pipe.execute()[0])

@@ -378,7 +378,7 @@ def test_while_nobody_can_count_a_no_is_taken_and_a_yes_waits(
 
 
 class _Away:
-    def add(self, *_: Any, **__: Any) -> None:
+    def __getattr__(self, name: str) -> Any:
         raise RedisGoneError("away")
 
 
