@@ -227,7 +227,8 @@ def find(request: StaffRequest) -> HttpResponse:
     form = DeskNumberForm(request.POST, clients=clients)
     client = next((one for one in clients if one.slug == form.data.get("client")), None)
     if client is None:
-        raise Http404
+        messages.warning(request, "Choose first whose calls you answer.")
+        return redirect("consent:desk")
     if not form.is_valid():
         messages.error(request, "Write the number to look for.")
         return redirect(f"{reverse('consent:desk')}?client={client.slug}")
@@ -248,7 +249,8 @@ def tap(request: StaffRequest, client: Client) -> HttpResponse:
     """One tap: what the person was told or said is written down, and what it asks is done at once."""
     form = TapForm(request.POST)
     if not form.is_valid():
-        raise Http404
+        messages.warning(request, "Choose who is on the phone, then tap what was said.")
+        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
     said = form.cleaned_data
     calls = selectors.running([client], at=request.at)
     who = _who(client, calls, caller_id=said["caller"], call_id=said["call"])
@@ -312,7 +314,8 @@ def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
     caller_id = _uuid(request.POST.get("caller"))
     who = _who(client, [], caller_id=caller_id, call_id=None)
     if who is None or caller_id is None:
-        raise Http404
+        messages.warning(request, "Choose first who is to be called back.")
+        return redirect(f"{reverse('consent:desk')}?client={client.slug}")
     if not form.is_valid():
         messages.error(request, "Write the number of the phone beside you.")
         return redirect(who.address(Language.ENGLISH))

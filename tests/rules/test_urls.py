@@ -43,6 +43,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
+        "call_back_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -55,25 +56,27 @@ OF_CALLERS: dict[str, set[int]] = {
     "c/<str:key>/events": {403, 405},
     "p/<str:link>/": {200, 403},
 }
-PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = {
-    (route, "key"): lambda things: things.consent_key for route in OF_CALLERS
-} | {
-    ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
-        things.twilio_id
-    ),
-    ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
-    ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
-} | {
-    (route, "pk"): lambda things: things.membership_id
-    for route in (
-        "people/<int:pk>/",
-        "people/<int:pk>/role/",
-        "people/<int:pk>/suspend/",
-        "people/<int:pk>/reactivate/",
-        "people/<int:pk>/sees/",
-        "people/<int:pk>/clients/<slug:slug>/",
-    )
-}
+PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
+    {(route, "key"): lambda things: things.consent_key for route in OF_CALLERS}
+    | {
+        ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
+            things.twilio_id
+        ),
+        ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
+        ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
+    }
+    | {
+        (route, "pk"): lambda things: things.membership_id
+        for route in (
+            "people/<int:pk>/",
+            "people/<int:pk>/role/",
+            "people/<int:pk>/suspend/",
+            "people/<int:pk>/reactivate/",
+            "people/<int:pk>/sees/",
+            "people/<int:pk>/clients/<slug:slug>/",
+        )
+    }
+)
 # Doors that a vendor signs for: what they answer a form that is not theirs.
 SIGNED: dict[str, int] = {
     "hooks/<str:provider>/<str:key>/": 415,
@@ -83,6 +86,8 @@ SIGNED: dict[str, int] = {
     "twilio/<str:key>/voice/recording/": 415,
     "twilio/<str:key>/sms/": 415,
     "twilio/<str:key>/sms/status/": 415,
+    "twilio/<str:key>/desk/<uuid:call_back_id>/": 415,
+    "twilio/<str:key>/desk/<uuid:call_back_id>/connect/": 415,
     "demo/vendor/2010-04-01/Accounts/<str:account>/<path:rest>": 404,
 }
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
@@ -128,7 +133,12 @@ FOR_EVERY_MEMBER = {
     "clients/",
     "clients/<slug:slug>/",
     "clients/<slug:slug>/people/",
+    "consent/",
+    "consent/find/",
     "demo/remove/",
+    "desk/",
+    "desk/find/",
+    "desk/running/",
     "law/",
     "law/rules.csv",
     "notifications/",

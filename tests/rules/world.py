@@ -36,7 +36,7 @@ from callprivacy.work.models import Item, Notification
 from consent import law
 from consent.channels import tokens
 from consent.enums import Channel, Language, NoticeState, PostedWhere, Purpose, ReplyState
-from consent.models import Notice, NoticeVersion, PhoneMenu, Reply, RulePack
+from consent.models import CallBack, Notice, NoticeVersion, PhoneMenu, Reply, RulePack
 from consent.services import ledger, notices, posted, preferences, sites, web
 from retention.enums import RunCause
 from retention.models import Errand, Run
@@ -77,6 +77,7 @@ class Things:
     site_id: uuid.UUID
     acknowledgement_id: uuid.UUID
     pack_id: uuid.UUID
+    call_back_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -94,7 +95,7 @@ NOTHING = Things(
     recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
     reply_id=uuid.UUID(int=23), notice_id=uuid.UUID(int=31), posted_id=uuid.UUID(int=32),
     site_id=uuid.UUID(int=33), acknowledgement_id=uuid.UUID(int=34), pack_id=uuid.UUID(int=35),
-    consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt",
+    call_back_id=uuid.UUID(int=36), consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt",
     mark="no-such-mark",
 )  # fmt: skip
 
@@ -201,6 +202,10 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         )
         menu, reply = _spoken(client, tracking, old.caller_id, mark, now)
         told = _told(client, tracking, by, mark, now)
+        rung = CallBack.objects.create(
+            **ours, caller_id=old.caller_id, user_id=officer.user_id, connection_id=menu.connection_id,
+            tracking_number=tracking, created_at=now, last_error=f"Error {mark}",
+        )  # fmt: skip
         page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
@@ -228,6 +233,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             menu_id=menu.pk,
             reply_id=reply.pk,
             **told,
+            call_back_id=rung.pk,
             consent_key=page,
             link=link,
             receipt=receipt,
