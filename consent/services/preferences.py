@@ -689,9 +689,18 @@ def letter_sent(*, letter: Letter, at: datetime) -> None:
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
-    """Remove addresses that nobody confirmed within a week, or that no letter reaches; returns how many."""
+    """
+    Remove addresses that nobody confirmed within a week, that no letter reaches, or whose person is gone; returns
+    how many.
+    """
     with job_scope(agency_id=agency_id):
-        rows = Subscription.objects.filter(agency_id=agency_id)
-        return rows.filter(
-            Q(confirmed_at__isnull=True, created_at__lte=at - UNCONFIRMED_FOR) | Q(attempts__gte=MAIL_TRIES)
-        ).remove()
+        people = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
+        return (
+            Subscription.objects.filter(agency_id=agency_id)
+            .filter(
+                Q(confirmed_at__isnull=True, created_at__lte=at - UNCONFIRMED_FOR)
+                | Q(attempts__gte=MAIL_TRIES)
+                | ~Exists(people)
+            )
+            .remove()
+        )

@@ -504,3 +504,21 @@ def test_axe_finds_nothing_on_the_pages_and_nothing_hangs_over_on_a_phone(
         look("centre")
         page.get_by_role("switch", name="Sharing").click()
         look("again")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
+def test_the_staffs_page_shows_the_form_and_sends_nothing(browser: Browser, site: Site, host: Host) -> None:
+    with sites.visiting(browser, site) as visitor:
+        visitor.sign_in()
+        visitor.open(f"/clients/{CLIENT}/consent/web/")
+        page = visitor.page
+        preview = page.locator("#preview")
+        preview.get_by_label("You may record my calls.").check()
+        preview.get_by_label("Your phone number").fill("(415) 555-0199")
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method))
+        preview.get_by_role("button", name="I agree").click()
+        expect(preview.get_by_role("status")).to_have_text("Preview: nothing is sent.")
+        assert "POST" not in sent
+        expect(page.locator("#snippet")).to_contain_text(host.key)
+        assert findings(page) == []

@@ -12,6 +12,7 @@ from django.core import mail
 from django.test import Client as Browser
 
 from callprivacy.audit.models import Event
+from callprivacy.calls.models import Caller
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -529,6 +530,16 @@ def test_the_address_of_an_erased_person_leaves(
     vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=NOON)
     assert run(monkeypatch) == []
     assert subscriptions(cast.dentist) == []
+
+
+def test_an_address_leaves_with_its_person_though_there_is_no_news(
+    cast: Cast, page: WebPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller_id, _ = confirmed(cast, monkeypatch)
+    assert preferences.purge(agency_id=cast.acme.pk, at=make.now()) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.filter(pk=caller_id).remove()
+    assert preferences.purge(agency_id=cast.acme.pk, at=make.now()) == 1
 
 
 def test_the_address_is_sealed(cast: Cast, page: WebPage) -> None:
