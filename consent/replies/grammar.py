@@ -1,8 +1,8 @@
 """
 The rules of `grammar.toml`, compiled: meanings are characters, a rule is a regular expression over them.
 
-No expression begins with a repetition and every repetition is bounded, so that the time to look at a reply grows with its
-length and no faster.
+No expression begins with a repetition and every repetition is bounded, so that the time to look at a reply grows with
+its length and no faster.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def load() -> Grammar:
 
 def _loose(data: dict[str, Any], macros: dict[str, str]) -> Loose:
     says_no, deeds, directed = (
-        frozenset(_expanded(f"(?:{data[name]})", macros)) - set("[]") for name in ("says_no", "deeds", "directed")
+        frozenset(_expanded(f"(?:{data[name]})", macros)) - set("[]")
+        for name in ("says_no", "deeds", "directed")
     )
     return Loose(
         says_no,

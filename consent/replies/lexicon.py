@@ -1,5 +1,5 @@
 """
-Words and their meanings, read from `lexicon.toml`: verbs take their forms by rule, everything else stands there as it is.
+Words and their meanings, read from `lexicon.toml`: verbs take their forms by rule, the rest stands there as it is.
 
 A meaning is one character, so that a reply becomes a short string and a rule a regular expression over it.
 """
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 LANGUAGES: Final = ("en", "es", "fr")
 UNKNOWN: Final = "x"
+DOMAINS: Final = "CBRLAS"
+FORMS: Final = "vgpniod"
 _FIRST: Final = 0xE000  # Unicode's private area
 _VOWELS: Final = "aeiou"
 
@@ -39,10 +41,46 @@ class Lexicon:
             self.phrases.setdefault(parts[0], []).append((parts, meaning))
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What helps to read a word by the one before it, or across languages."""
+
+    definite: dict[str, frozenset[str]]
+    """Language -> words after which a verb is a thing: my call."""
+    things: dict[str, str]
+    """Verbs that mean something of their own as a thing: my phone, the record."""
+    before_phoning: frozenset[str]
+    travelling_meanings: frozenset[str]
+    travelling_words: frozenset[str]
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def hints() -> Hints:
+    """The hints of the file."""
+    data = _data()["hints"]
+    pairs = (pair.partition("=") for pair in data["things"].split())
+    return Hints(
+        definite={language: frozenset(data["definite"].get(language, "").split()) for language in LANGUAGES},
+        things={word: meaning for word, _, meaning in pairs},
+        before_phoning=_words(data["before_phoning"]),
+        travelling_meanings=_words(data["travelling_meanings"]),
+        travelling_words=_words(data["travelling_words"]),
+    )
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.replace("_", " ") if word.islower() else word for word in text.split())
+
+
 @cache
 def load() -> dict[str, Lexicon]:
     """Every language's lexicon."""
-    data = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
+    data = _data()
     found = {language: Lexicon() for language in LANGUAGES}
     for language, lexicon in found.items():
         for pair in data["expand"].get(language, "").split():
@@ -64,11 +102,9 @@ def load() -> dict[str, Lexicon]:
 @cache
 def codes() -> dict[str, str]:
     """Name of a meaning -> its character."""
-    names = {
-        meaning
-        for lexicon in load().values()
-        for meaning in (*lexicon.words.values(), *(m for group in lexicon.phrases.values() for _, m in group))
-    } | {f"{domain}_{form}" for domain in "CBRLAS" for form in "vgpniod"}
+    tables = [own for name in ("meanings", "forms") for own in _data()[name].values()]
+    names = {meaning for own in tables for meaning in own} | {"CALL", "DIGITS"}
+    names |= {f"{domain}_{form}" for own in _data()["verbs"].values() for domain in own for form in FORMS}
     return {name: chr(_FIRST + place) for place, name in enumerate(sorted(names))}
 
 
@@ -96,19 +132,19 @@ def _english(base: str) -> Iterable[tuple[str, str]]:
 
 
 _CLITICS: Final = (
-    "me", "nos", "le", "les", "te", "lo", "la", "los", "las", "se", "melo", "mela", "melos", "melas", "selo", "nosla", "noslos",
+    "me", "nos", "le", "les", "te", "lo", "la", "los", "las", "se", "melo", "mela", "melos", "melas", "selo", "nosla",
 )  # fmt: skip
 _AR: Final = {
-    "v": ("e", "es", "en", "emos", "ara", "aras", "aran", "ase", "asen", "eis"),
-    "d": ("a", "o", "as", "an", "amos", "aron", "aste", "aba", "aban", "abas", "ara", "aran", "are", "arian", "aria"),
-    "g": ("ando",),
-    "p": ("ado", "ada", "ados", "adas"),
+    "v": "e es en emos ara aras aran ase asen eis",
+    "d": "a o as an amos aron aste aba aban abas ara aran are arian aria",
+    "g": "ando",
+    "p": "ado ada ados adas",
 }
 _ER: Final = {
-    "v": ("a", "as", "an", "amos", "iera", "ieran", "ieras", "iese", "iesen", "ais"),
-    "d": ("e", "o", "es", "en", "ieron", "io", "iste", "ia", "ian", "era", "eran", "ere", "erian", "ira", "iran"),
-    "g": ("iendo",),
-    "p": ("ido", "ida", "idos", "idas"),
+    "v": "a as an amos iera ieran ieras iese iesen ais",
+    "d": "e o es en ieron io iste ia ian era eran ere erian ira iran",
+    "g": "iendo",
+    "p": "ido ida idos idas",
 }
 
 
@@ -122,7 +158,7 @@ def _spanish(verb: str) -> Iterable[tuple[str, str]]:
     for clitic in _CLITICS:
         yield "i", infinitive + clitic
     for form, tails in endings.items():
-        for tail in tails:
+        for tail in tails.split():
             yield form, (soft if form == "v" and not tail.startswith(("ara", "ase", "ie")) else stem) + tail
             if form == "g":
                 for clitic in _CLITICS[:6]:

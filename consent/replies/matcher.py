@@ -39,13 +39,15 @@ def classify(text: str, *, channel: str = "sms") -> Verdict:
     """
     What a reply means on a channel: sms, email, web or voice.
 
-    `consent` is an answer: whoever asks checks that an invitation whose words we sent is recent, or, for START and its kin
-    (`purposes` is then contact alone), restores texting and nothing else.
+    `consent` is an answer: the caller checks that an invitation is recent whose words we sent. Of START and its kin
+    `purposes` is contact alone: they restore texting, and nothing else.
 
     :raises ValueError: no such channel.
     """
     if channel not in table.CHANNELS:
-        raise ValueError(f"There is no channel {channel!r} for replies; there are {', '.join(table.CHANNELS)}.")
+        raise ValueError(
+            f"There is no channel {channel!r} for replies; there are {', '.join(table.CHANNELS)}."
+        )
     own = quoted.strip_quoted(text)
     cut = len(own) > normal.LONGEST
     plain = normal.clean(own)
@@ -86,22 +88,20 @@ def _judge(parts: list[str], plain: str, channel: str) -> Verdict:
 def _settled(found: list[_Found], read: reading.Reading) -> Verdict | None:
     """The strongest of what was found: a withdrawal, a doubt, an answer, a call for help."""
     withdrawn = [one for one in found if one.rule.label == "withdraw" and not one.doubt]
-    doubtful = [one for one in found if one.rule.label == "withdraw" and one.doubt]
+    doubtful = next((one for one in found if one.rule.label == "withdraw" and one.doubt), None)
     if withdrawn:
-        purposes = frozenset[Purpose]().union(*(one.purposes for one in withdrawn))
         return Verdict(
             "withdraw",
             f"{_sentence(withdrawn[0].rule.why)}: {withdrawn[0].words!r}.",
-            purposes=purposes,
+            purposes=frozenset[Purpose]().union(*(one.purposes for one in withdrawn)),
             language=read.language,
             needs_person=any(one.rule.id == "delete-data" for one in found),
         )
-    if not doubtful and not any(one.rule.label == "review" and one.rule.firm for one in found) and (loose := _loose(read)):
+    if doubtful is None and not any(one.rule.firm for one in found) and (loose := _loose(read)):
         return loose
-    if doubtful:
-        one = doubtful[0]
-        why = f"{_sentence(one.rule.why)}: {one.words!r}, but {one.doubt}."
-        return Verdict("review", why, purposes=one.purposes, language=read.language, needs_person=True)
+    if doubtful is not None:
+        why = f"{_sentence(doubtful.rule.why)}: {doubtful.words!r}, but {doubtful.doubt}."
+        return Verdict("review", why, doubtful.purposes, read.language, needs_person=True)
     for label in ("review", "consent", "help"):
         for one in found:
             if one.rule.label == label:
@@ -211,7 +211,9 @@ def _loose(read: reading.Reading) -> Verdict | None:
             if _is_clear(part, rules):
                 purposes = frozenset[Purpose]().union(*(_OF_DOMAIN[domain] for domain in _domains(part)))
                 return Verdict("withdraw", f"{words}.", purposes or table.EVERYTHING, read.language)
-            doubtful = Verdict("review", f"{words}, among other words.", language=read.language, needs_person=True)
+            doubtful = Verdict(
+                "review", f"{words}, among other words.", language=read.language, needs_person=True
+            )
         start = place + 1
     return doubtful
 
@@ -249,7 +251,9 @@ def _found(read: reading.Reading) -> Iterator[_Found]:
             yield _Found(rule, purposes, _shown(read, span), doubt)
 
 
-def _doubt(rule: grammar.Rule, read: reading.Reading, span: tuple[int, int], purposes: frozenset[Purpose]) -> str:
+def _doubt(
+    rule: grammar.Rule, read: reading.Reading, span: tuple[int, int], purposes: frozenset[Purpose]
+) -> str:
     if rule.may_be_negated and _is_negated(read, span[0]):
         return "it is turned around"
     if not rule.may_be_doubted:
@@ -288,7 +292,7 @@ def _clause_marks() -> tuple[str, ...]:
 
 
 def _is_negated(read: reading.Reading, start: int) -> bool:
-    """Whether "do not" (Spanish: no) stands before, with nothing but small words between; "can not you" is a request."""
+    """Whether "do not" (Spanish: no) stands before, with nothing but small words between."""
     rules = grammar.load()
     negates = rules.negates | {lexicon.codes()["NO"]} if read.language == "es" else rules.negates
     for place in range(start - 1, max(start - 5, -1), -1):
@@ -336,32 +340,33 @@ def _purposes(rule: grammar.Rule, meanings: str) -> frozenset[Purpose]:
 
 def _domains(meanings: Iterable[str]) -> set[str]:
     """
-    Domains of the deeds named. Calls that are recorded, heard, analysed or sold are what the deed is done to, not a deed:
-    contact counts only where it stands in a part of its own.
+    Domains of the deeds named. Calls that are recorded, heard, analysed or sold are what the deed is done to, not a
+    deed: contact counts only in a part of its own, and there as a thing only before any other deed.
     """
     deeds = _deeds()
+    breaks = {*_clause_marks(), lexicon.codes()["NO"]}
     parts: list[list[tuple[str, str]]] = [[]]
     for meaning in meanings:
         if meaning in deeds:
             parts[-1].append(deeds[meaning])
-        elif meaning in _clause_marks() or meaning == lexicon.codes()["NO"]:
+        elif meaning in breaks:
             parts.append([])
     found: set[str] = set()
     for part in parts:
         others = {domain for domain, _ in part if domain != "C"}
-        forms = {form for domain, form in part if domain == "C"}
-        first_is_contact = bool(part) and part[0][0] == "C" and part[0][1] not in {"n"}
-        if forms and (not others or (first_is_contact and "B" not in others and len(part) > 2)):
-            if not (found - {"C"}) or forms & {"v", "g", "p", "i", "o", "d"}:
-                found.add("C")
-        found |= others
+        if others:
+            found |= others
+        elif part and (found <= {"C"} or any(form != "n" for _, form in part)):
+            found.add("C")
     return found
 
 
 @cache
 def _deeds() -> dict[str, tuple[str, str]]:
     codes = lexicon.codes()
-    forms = {codes[f"{domain}_{form}"]: (domain, form) for domain in "CBRLAS" for form in "vgpniod"}
+    forms = {
+        codes[f"{domain}_{form}"]: (domain, form) for domain in lexicon.DOMAINS for form in lexicon.FORMS
+    }
     return forms | {codes["CALL"]: ("C", "n")}
 
 
@@ -374,7 +379,7 @@ def _is_reaction(plain: str) -> bool:
 
 
 _REACTION: Final = re.compile(
-    r"^\W{0,5}(?:(?:liked|loved|disliked|laughed at|emphasi[sz]ed|questioned|reacted\b.{0,20}\bto|removed an? .{1,20} from"
-    r"|le gust[oó]|le encant[oó]|no le gust[oó]|se ri[oó] de|destac[oó]|pregunt[oó] por|reaccion[oó]\b.{0,20}\ba)"
-    r"(?: (?:an? )?(?:image|message|una imagen|un mensaje))?\s*\"|to \")"
+    r"^\W{0,5}(?:(?:liked|loved|disliked|laughed at|emphasi[sz]ed|questioned|reacted\b.{0,20}\bto"
+    r"|removed an? .{1,20} from|le gust[oó]|le encant[oó]|no le gust[oó]|se ri[oó] de|destac[oó]|pregunt[oó] por"
+    r"|reaccion[oó]\b.{0,20}\ba)(?: (?:an? )?(?:image|message|una imagen|un mensaje))?\s*\"|to \")"
 )

@@ -50,7 +50,9 @@ def fold(word: str) -> str:
     """The word without accents."""
     if word.isascii():
         return word
-    return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
+    return "".join(
+        letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter)
+    )
 
 
 def unleet(word: str) -> str:
@@ -59,7 +61,7 @@ def unleet(word: str) -> str:
 
 
 def shrink(word: str) -> tuple[str, str, str]:
-    """A stretched word (stoppp, pleeease, mee): runs of three and more cut to two letters, to one, and every run to one."""
+    """A stretched word (stoppp, mee): runs of three and more cut to two letters, to one, and every run to one."""
     runs = [(letter, len(list(group))) for letter, group in groupby(word)]
     two = "".join(letter * min(length, 2) for letter, length in runs)
     one = "".join(letter * (1 if length > 2 else length) for letter, length in runs)

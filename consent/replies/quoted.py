@@ -12,7 +12,7 @@ from typing import Final
 
 _LATER: Final = re.compile(
     r"^\s*(?:"
-    r"-{2,}\s*(?:original message|mensaje original|message d'origine|forwarded message|mensaje reenviado|urspr\w+ nachricht)"
+    r"-{2,}\s*(?:original message|mensaje original|message d'origine|forwarded message|mensaje reenviado)"
     r"|_{10,}\s*$"
     r"|(?:begin forwarded message|inicio del mensaje reenviado)\s*:"
     r"|(?:on|el|le|em)\b.{4,200}\b(?:wrote|escribi[oó]|a écrit|a ecrit|escreveu)\s*:?\s*$"
@@ -21,17 +21,20 @@ _LATER: Final = re.compile(
     re.IGNORECASE,
 )
 _HEADER: Final = re.compile(
-    r"^\s*[*>]*\s*(from|sent|to|subject|date|cc|de|enviado(?: el)?|para|asunto|fecha|objet|envoy[eé](?: le)?|à)\s*:\*?\s",
+    r"^\s*[*>]*\s*(?:from|sent|to|subject|date|cc|de|enviado(?: el)?|para|asunto|fecha|objet|envoy[eé](?: le)?|à)"
+    r"\s*:\*?\s",
     re.IGNORECASE,
 )
 _OPENS: Final = re.compile(r"^\s*(?:on|el|le|em)\b.{4,200}$", re.IGNORECASE)
 _CLOSES: Final = re.compile(r"\b(?:wrote|escribi[oó]|a écrit|a ecrit)\s*:?\s*$", re.IGNORECASE)
 _QUOTE: Final = re.compile(r"^\s*[>|]")
 _DEVICE: Final = re.compile(
-    r"^\s*(?:sent from (?:my|the|mail|outlook|yahoo|gmail|samsung|proton)|get outlook for|enviado desde|obtener outlook"
-    r"|enviado do meu|envoy[eé] de(?:puis)? mon|sent via|yahoo mail:|this (?:e-?mail|message) (?:and any|is intended|may contain)"
-    r"|este (?:correo|mensaje) (?:electr[oó]nico )?(?:y |es |puede|contiene|va dirigido)|confidentiality notice|aviso de confidencialidad"
-    r"|(?:to )?unsubscribe (?:from this|here|<|\(?http)|caution: ?this email|disclaimer)",
+    r"^\s*(?:sent from (?:my|the|mail|outlook|yahoo|gmail|samsung|proton)|sent via|get outlook for|yahoo mail:"
+    r"|enviado desde|obtener outlook|envoy[eé] de(?:puis)? mon"
+    r"|this (?:e-?mail|message) (?:and any|is intended|may contain)"
+    r"|este (?:correo|mensaje) (?:electr[oó]nico )?(?:y |es |puede|contiene|va dirigido)"
+    r"|confidentiality notice|aviso de confidencialidad|caution: ?this email|disclaimer"
+    r"|(?:to )?unsubscribe (?:from this|here|<|\(?http))",
     re.IGNORECASE,
 )
 _HEADERS_IN_A_ROW: Final = 2

@@ -14,21 +14,9 @@ from typing import Final
 from consent.replies import lexicon, normal, spelling
 
 MOST_WORDS: Final = 1_500
-_DEFINITE: Final = {
-    "en": frozenset("my our your this that the these those a an any all no more further another one every such his her their phone text".split()),
-    "es": frozenset("mi mis tu tus su sus el la los las un una este esta estas estos mas ninguna mucha muchas otra otro".split()),
-    "fr": frozenset[str](),
-}
-# A verb that stands behind one of those is a noun: my call, the text.
-_NOUNS: Final = {
-    "phone": "NUMBER",
-    "call": "CALL",
-    "record": "DATA",
-    "tape": "R_n",
-    "mine": "MY",
-}
-_BEFORE_PHONING: Final = frozenset("do not|never|to|not|please|can|will|may|just|ever|you|or|can not|should".split("|"))
 _OTHERS: Final = {"en": ("es", "fr"), "es": ("en", "fr"), "fr": ("en", "es")}
+_TAILS: Final = {"re": "are", "ll": "will", "d": "would", "ve": "have", "m": "am", "s": "s"}
+_NUMBER_LENGTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +24,11 @@ class Reading:
     """What was read."""
 
     words: tuple[str, ...]
-    """Words, folded and as they were taken, and marks."""
+    """Words and phrases, folded, and marks."""
     meanings: str
     """One character for each of `words`."""
     language: str
-    """"en", "es", "fr", or "" where no word is known."""
+    """ "en", "es", "fr", or "" where no word is known."""
 
 
 def read(parts: Sequence[str]) -> Reading:
@@ -56,7 +44,7 @@ def read(parts: Sequence[str]) -> Reading:
     while place < len(folded):
         length, meaning = _phrase_at(folded, place, order)
         if length == 1:
-            meaning = _one(folded[place], accented[place], words[-1] if words else "", meaning, order)
+            meaning = _one(folded[place], accented[place], words[-1] if words else "", order)
         words.append(" ".join(folded[place : place + length]))
         meanings.append(_code(meaning))
         place += length
@@ -68,27 +56,43 @@ def language_of(folded: Sequence[str]) -> str:
     known = dict.fromkeys(lexicon.LANGUAGES, 0)
     tables = lexicon.load()
     for word in folded:
-        for language, table in tables.items():
-            if word in table.words or word in table.expand or word in table.phrases:
+        for language, own in tables.items():
+            if word in own.words or word in own.expand or word in own.phrases:
                 known[language] += 1
     best = max(known, key=lambda language: known[language])
     return best if known[best] else ""
 
 
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
 def _expanded(folded: list[str], parts: Sequence[str], language: str) -> tuple[list[str], list[str]]:
-    expand = lexicon.load()[language].expand
+    """Short forms written out; the second list keeps the accents."""
     words: list[str] = []
     accented: list[str] = []
     for word, part in zip(folded, parts, strict=True):
-        plain = word.replace("'", "")
-        long = expand.get(word) or expand.get(plain)
-        if long is None and "'" in word:
-            long = _apostrophe(word)
-        if long is None and not _is_known(plain):
-            long = _written_together(plain, language)
-        words.extend(long or (plain,))
+        long = _written_out(word, language)
+        words.extend(long or (word.replace("'", ""),))
         accented.extend(long or (part,))
     return words, accented
+
+
+def _written_out(word: str, language: str) -> tuple[str, ...] | None:
+    plain = word.replace("'", "")
+    expand = lexicon.load()[language].expand
+    long = expand.get(word) or expand.get(plain)
+    if long is None and "'" in word:
+        long = _apostrophe(word)
+    if long is None and not _is_known(plain):
+        long = _written_together(plain, language)
+    return long
+
+
+def _apostrophe(word: str) -> tuple[str, ...] | None:
+    head, _, tail = word.rpartition("'")
+    if tail == "t" and head.endswith("n"):
+        return (head[:-1], "not")
+    return (head, _TAILS[tail]) if tail in _TAILS and head else None
 
 
 def _written_together(word: str, language: str) -> tuple[str, ...] | None:
@@ -101,7 +105,7 @@ def _written_together(word: str, language: str) -> tuple[str, ...] | None:
 
 @cache
 def _is_known(word: str) -> bool:
-    return any(word in table.words or word in table.phrases for table in lexicon.load().values())
+    return any(word in own.words or word in own.phrases for own in lexicon.load().values())
 
 
 @cache
@@ -111,14 +115,7 @@ def _all_words(language: str) -> frozenset[str]:
     return frozenset({"i", *(word for word in {*own.words, *own.expand, *longer} if len(word) > 1)})
 
 
-_TAILS: Final = {"re": "are", "ll": "will", "d": "would", "ve": "have", "m": "am", "s": "s", "t": "not"}
-
-
-def _apostrophe(word: str) -> tuple[str, ...] | None:
-    head, _, tail = word.rpartition("'")
-    if tail == "t" and head.endswith("n"):
-        return (head[:-1], "not")
-    return (head, _TAILS[tail]) if tail in _TAILS and head else None
+# --- meanings --------------------------------------------------------------------------------------------------------
 
 
 def _phrase_at(folded: list[str], place: int, order: Sequence[str]) -> tuple[int, str]:
@@ -130,45 +127,44 @@ def _phrase_at(folded: list[str], place: int, order: Sequence[str]) -> tuple[int
     return 1, ""
 
 
-def _one(word: str, accented: str, before: str, meaning: str, order: Sequence[str]) -> str:
+def _one(word: str, accented: str, before: str, order: Sequence[str]) -> str:
+    """The meaning of one word after another: my call, the text are things; llamé, llamó are told, not asked for."""
     if word in normal.MARKS:
         return word
-    if word == "phone" and before in _BEFORE_PHONING:
+    hints = lexicon.hints()
+    if word == "phone" and before in hints.before_phoning:
         return "C_v"
-    meaning = meaning or _meaning_of(word, tuple(order))
+    meaning = _meaning_of(word, tuple(order))
     if meaning.endswith("_v"):
-        if before in _DEFINITE[order[0]]:
-            return _NOUNS.get(word, f"{meaning[0]}_n" if meaning[1] == "_" else meaning)
-        if accented.endswith(("é", "ó", "í")):  # llamé, llamó: told, not asked for
+        if before in hints.definite[order[0]]:
+            return hints.things.get(word) or (f"{meaning[0]}_n" if meaning[1] == "_" else meaning)
+        if accented.endswith(("é", "ó", "í")):
             return f"{meaning[:-1]}d"
     return meaning
 
 
-def _travels(word: str, meaning: str) -> bool:
-    """Whether a word is used also by people who write another language."""
-    return meaning[1:2] == "_" or meaning in _TRAVELLERS or word in {"please", "thanks", "gracias"}
-
-
-_TRAVELLERS: Final = frozenset(
-    {"STOP", "STOPES", "UNSUB", "DNC", "SPAM", "REMOVE", "CONSENT", "LIST", "GOAWAY", "STOPFR", "NEFR", "AGREE", "REMOVEME"}
-)
-
-
 @lru_cache(maxsize=20_000)
 def _meaning_of(word: str, order: tuple[str, ...]) -> str:
+    if found := _looked_up(word, order):
+        return found
+    if word.isdigit():
+        return "NUMBER" if len(word) >= _NUMBER_LENGTH else "DIGITS"
+    return next((found for guess in spelling.guesses(word) if (found := _looked_up(guess, order))), "")
+
+
+def _looked_up(word: str, order: tuple[str, ...]) -> str:
     tables = lexicon.load()
     for language in order:
         found = tables[language].words.get(word)
         if found and (language == order[0] or _travels(word, found)):
             return found
-    if word.isdigit():
-        return "NUMBER" if len(word) >= 4 else "DIGITS"
-    for guess in spelling.guesses(word):
-        for language in order:
-            found = tables[language].words.get(guess)
-            if found and (language == order[0] or _travels(guess, found)):
-                return found
     return ""
+
+
+def _travels(word: str, meaning: str) -> bool:
+    """Whether a word is used also by people who write another language."""
+    hints = lexicon.hints()
+    return meaning[1:2] == "_" or meaning in hints.travelling_meanings or word in hints.travelling_words
 
 
 @cache

@@ -15,10 +15,13 @@ from consent.replies import normal
 
 _SHORT: Final = 5
 _LONG: Final = 9
+_LONGEST: Final = 40
 
 
 def guesses(word: str) -> Iterator[str]:
     """Known words that `word` may have been meant to be, the surest first."""
+    if len(word) > _LONGEST:
+        return
     yield from dict.fromkeys(normal.shrink(word)[: 2 if word in _exist() else 3])
     if not word.isalpha():
         if any(letter.isalpha() for letter in word):
@@ -35,24 +38,23 @@ def guesses(word: str) -> Iterator[str]:
 
 def apart(word: str, known: frozenset[str]) -> tuple[str, ...]:
     """The words in one written without spaces (stoptextingme), or nothing where it does not come out even."""
-    if not _LEAST_APART <= len(word) <= _MOST_APART or not word.startswith(_OPENERS) or word in _exist():
+    if not _LEAST_APART <= len(word) <= _LONGEST or not word.startswith(_OPENERS) or word in _exist():
         return ()
     ways: list[tuple[str, ...] | None] = [()] + [None] * len(word)
     for end in range(2, len(word) + 1):
         for start in range(end - 2, max(end - _MOST_LETTERS, 0) - 1, -1):
-            before = ways[start]
-            if before is not None and word[start:end] in known and (ways[end] is None or len(before) < len(ways[end])):
+            before, best = ways[start], ways[end]
+            if before is not None and word[start:end] in known and (best is None or len(before) < len(best)):
                 ways[end] = (*before, word[start:end])
     found = ways[-1] or ()
     return found if 1 < len(found) <= _MOST_WORDS_APART else ()
 
 
 _OPENERS: Final = (
-    "stop", "please", "dont", "donot", "quit", "remove", "take", "leave", "no", "never", "optme", "unsub", "cancel", "delete",
-    "lose", "get", "ya", "quit", "dejen", "deja", "basta", "borr", "saqu", "iconsent", "ido", "idont", "record",
+    "stop", "please", "dont", "donot", "quit", "remove", "take", "leave", "no", "never", "optme", "unsub", "cancel",
+    "delete", "lose", "get", "ya", "dejen", "deja", "basta", "borr", "saqu", "iconsent", "ido", "idont", "record",
 )  # fmt: skip
 _LEAST_APART: Final = 6
-_MOST_APART: Final = 40
 _MOST_LETTERS: Final = 14
 _MOST_WORDS_APART: Final = 8
 

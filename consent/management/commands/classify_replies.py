@@ -96,7 +96,7 @@ def _column(reader: Any, place: int, name: str) -> Iterator[str]:
         try:
             row = next(reader, None)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise _unreadable(name, reader.line_num + 1, error) from error
+            raise _unreadable(name, max(reader.line_num, 1), error) from error
         if row is None:
             return
         if row:
@@ -105,4 +105,4 @@ def _column(reader: Any, place: int, name: str) -> Iterator[str]:
 
 def _unreadable(name: str, line: int, error: Exception) -> CommandError:
     what = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"is not CSV ({error})"
-    return CommandError(f"{name}, line {line}: {what}. Save it as CSV in UTF-8.", returncode=2)
+    return CommandError(f"{name}, at line {line}: {what}. Save it as CSV in UTF-8.", returncode=2)
