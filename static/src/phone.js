@@ -4,7 +4,7 @@
 // ---- digits of the keyboard press the keys of the page ---------------------------------------------------------------
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select")) return;
-  const key = document.querySelector(`[data-keypad] [data-key="${CSS.escape(event.key)}"]`);
+  const key = document.querySelector(`[data-keypad] button[data-key="${CSS.escape(event.key)}"]`);
   if (key && !key.disabled) {
     event.preventDefault();
     key.click();
@@ -64,7 +64,7 @@ function start(page) {
     parts["hang-up"].disabled = !active;
     parts.answers.disabled = parts["no-answer"].disabled = !call?.dialAt;
     parts.silence.disabled = !call?.gatherAt;
-    for (const key of page.querySelectorAll("[data-key]")) key.disabled = !call?.gatherAt;
+    for (const key of page.querySelectorAll("button[data-key]")) key.disabled = !call?.gatherAt;
     for (const name of ["line", "caller", "attestation"]) parts[name].disabled = active;
     parts.send.disabled = !line().textKey || parts.caller.value === "anonymous";
   }
@@ -256,7 +256,7 @@ function start(page) {
     }
     show();
   };
-  for (const key of page.querySelectorAll("[data-key]")) key.addEventListener("click", () => safely(() => press(key.dataset.key))());
+  for (const key of page.querySelectorAll("button[data-key]")) key.addEventListener("click", () => safely(() => press(key.dataset.key))());
   parts.call.addEventListener("click", safely(place));
   parts["hang-up"].addEventListener("click", safely(hangUp));
   parts.silence.addEventListener("click", safely(() => press("")));
