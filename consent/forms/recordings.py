@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
@@ -11,6 +11,10 @@ from callprivacy.tenancy.models import Client
 from consent.enums import UseReason
 from consent.law import places
 from consent.services.quarantine import HOURS_AT_MOST
+
+
+# Places that rules speak of and nobody lives in.
+_NO_COUNTRIES: Final = frozenset({places.UNKNOWN, places.UNLISTED, places.EUROPEAN_UNION})
 
 
 class UseForm(ReasonForm):
@@ -64,7 +68,7 @@ class PlaceForm(forms.Form):
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()
-        if len(country) != 2 or not places.is_place(country, ""):
+        if len(country) != 2 or country in _NO_COUNTRIES or not places.is_place(country, ""):
             raise forms.ValidationError("Write the two letters of a country, such as US or DE.")
         return country
 
