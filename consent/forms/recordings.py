@@ -12,7 +12,6 @@ from consent.enums import UseReason
 from consent.law import places
 from consent.services.quarantine import HOURS_AT_MOST
 
-
 # Places that rules speak of and nobody lives in.
 _NO_COUNTRIES: Final = frozenset({places.UNKNOWN, places.UNLISTED, places.EUROPEAN_UNION})
 
