@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Count, Min
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import TrackingNumber
+from callprivacy.calls.models import Caller, TrackingNumber
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -29,6 +29,7 @@ from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from callprivacy.work import services as work
+from callprivacy.work.models import Item
 from consent import kinds, projection
 from consent.channels import texts as words
 from consent.channels import twilio
@@ -251,6 +252,8 @@ def _settle(reply: Reply, message: _Message, meaning: _Meaning) -> None:
     changed = ["state", "why", "confirm_words", "confirm_due_at", "text"]
     if reply.state == ReplyState.WAITING:
         reply.text = _key(reply, message.at).seal(message.body.encode(), _place(reply))
+        # Words that wait are evidence: who has no call yet is not swept away with the key that opens them.
+        Caller.objects.for_client(reply.client_id).filter(pk=message.caller_id).update(has_evidence=True)
     if message.number is not None and not _twilio_answers(message):
         reply.confirm_words = words.confirming(
             message.door.client,
@@ -489,12 +492,19 @@ def _ask_again(client: Client, invitation: Invitation, caller_id: uuid.UUID, at:
 
 def read_reply(*, reply: Reply, by: Actor, at: datetime) -> str | None:
     """The words of a reply that waits or was decided, with the reading in the trail; None where they are gone."""
+    text = _opened(reply, at)
+    if text is not None:
+        audit.record("reply.read", subject=reply, by=by, at=at)
+    return text
+
+
+def _opened(reply: Reply, at: datetime) -> str | None:
+    """The words of a reply; None where they, or the key that opens them, are gone."""
     if reply.text is None:
         return None
-    keys = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id] if reply.caller_id else [])
-    if reply.caller_id is not None and reply.caller_id not in keys:
-        return None
-    audit.record("reply.read", subject=reply, by=by, at=at)
+    if reply.caller_id is not None:
+        key = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id]).get(reply.caller_id)
+        return None if key is None else str(reply.text.reveal(key))
     return str(reply.text.reveal(_key(reply, at)))
 
 
@@ -512,17 +522,19 @@ def decide_reply(
     waiting = Reply.objects.for_client(reply.client_id).filter(pk=reply.pk, state=ReplyState.WAITING)
     if not waiting.update(state=ReplyState.DECIDED, decided_by_id=by.user_id, decided_at=at):
         raise DecidedError("This reply was decided in the meantime.")
-    text = reply.text.reveal(_key(reply, at)) if reply.text is not None else ""
     evidence = {
-        "text": text,
+        "text": _opened(reply, at) or "",
         "received_at": reply.received_at.isoformat(),
         "why_it_waited": reply.why,
         "decided_by": "a person" if by.user_id is not None else "nobody in time",
     }
-    if reply.caller_id is not None and withdrawn:
+    # Of who was erased in the meantime nothing is held any more that could be withdrawn from.
+    here = Caller.objects.for_client(reply.client_id).filter(pk=reply.caller_id) if reply.caller_id else None
+    caller_id = reply.caller_id if here is not None and here.exists() else None
+    if caller_id is not None and withdrawn:
         withdraw(
             client=reply.client,
-            caller_id=reply.caller_id,
+            caller_id=caller_id,
             purposes=withdrawn,
             channel=Channel(reply.channel),
             strength=_strength(reply),
@@ -532,8 +544,8 @@ def decide_reply(
             by=by,
             at=at,
         )
-    if reply.caller_id is not None and refused:
-        _refuse(reply, reply.caller_id, evidence, by=by, at=at)
+    if caller_id is not None and refused:
+        _refuse(reply, caller_id, evidence, by=by, at=at)
     audit.record(
         "reply.decided",
         subject=reply,
@@ -604,9 +616,9 @@ def renew_items(*, agency_id: int, at: datetime) -> None:
                 count=row["count"],
                 due_at=row["oldest"] + DECIDE_WITHIN,
             )
-        for client_id in Client.objects.filter(agency_id=agency_id).values_list("pk", flat=True):
-            if client_id not in waiting:
-                work.close_item(kinds.REPLIES, agency_id=agency_id, key=_item(client_id), at=at, by=JOB)
+        settled = Item.objects.open().filter(agency_id=agency_id, kind=kinds.REPLIES)
+        for key in settled.exclude(client_id__in=list(waiting)).values_list("key", flat=True):
+            work.close_item(kinds.REPLIES, agency_id=agency_id, key=key, at=at, by=JOB)
 
 
 def _item(client_id: int) -> str:
@@ -631,10 +643,21 @@ def settle_undecided(*, agency_id: int, at: datetime) -> int:
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
-    """Remove replies a month after they came, and invitations by text that nobody answered. Returns how many."""
+    """
+    Remove replies a month after they came, and invitations by text that nobody answered; returns how many replies.
+
+    A caller of whom nothing but such a reply was known may be swept away then.
+    """
     with job_scope(agency_id=agency_id):
-        old = Reply.objects.filter(agency_id=agency_id, purge_at__lte=at)
-        removed = old.exclude(state=ReplyState.WAITING).remove()
+        old = Reply.objects.filter(agency_id=agency_id, purge_at__lte=at).exclude(state=ReplyState.WAITING)
+        callers = set(old.filter(caller_id__isnull=False).values_list("caller_id", flat=True))
+        removed = old.remove()
+        if callers:
+            known = ConsentEvent.objects.filter(agency_id=agency_id, caller_id=OuterRef("pk"))
+            waiting = Reply.objects.filter(agency_id=agency_id, caller_id=OuterRef("pk"), text__isnull=False)
+            Caller.objects.filter(
+                Q(pk__in=callers), ~Exists(known), ~Exists(waiting), agency_id=agency_id
+            ).update(has_evidence=False)
         Invitation.objects.filter(
             agency_id=agency_id,
             channel=Channel.SMS,

@@ -13,7 +13,7 @@ import time_machine
 from django.test import TestCase, override_settings
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.models import Caller, Connection, TrackingNumber
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -560,6 +560,43 @@ def test_messages_leave_after_a_month_and_the_ledger_stays(
     tasks.sweep_texts()
     assert replies(cast.dentist) == []
     assert events(cast.dentist) != []
+
+
+def test_who_waits_is_not_swept_away_and_may_be_once_the_message_is_gone(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller
+) -> None:
+    texter.send("we have got to STOP this bill")
+    caller_id = caller_of(cast)
+
+    def is_kept() -> bool:
+        with job_scope(agency_id=cast.acme.pk):
+            return Caller.objects.get(pk=caller_id).has_evidence
+
+    assert is_kept()
+    decide_as(cast, replies(cast.dentist)[0], withdrawn=set())
+    assert is_kept()
+    clock.shift(timedelta(days=30))
+    tasks.sweep_texts()
+    assert not is_kept()
+
+
+def test_a_message_of_somebody_who_was_erased_can_still_be_settled(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller
+) -> None:
+    texter.send("we have got to STOP this bill")
+    caller_id = caller_of(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.filter(pk=caller_id).remove()
+    vault_services.erase_callers(
+        client_id=cast.dentist.pk, erasures=[vault_services.Erasure(caller_id)], at=AT
+    )
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        row = Reply.objects.select_related("client").get()
+        assert texts.read_reply(reply=row, by=BY, at=AT) is None
+    clock.shift(timedelta(days=10))
+    tasks.sweep_texts()
+    assert events(cast.dentist) == []
+    assert {reply.state for reply in replies(cast.dentist)} == {ReplyState.DECIDED}
 
 
 @pytest.mark.parametrize("body", ["See you at 5", "", "👍"])
