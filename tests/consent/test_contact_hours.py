@@ -79,7 +79,12 @@ def test_hours_are_wall_clock_hours_on_the_day_on_which_clocks_change() -> None:
 
 
 _RULES = [rule for rule in load_pack() if rule.topic is Topic.QUIET_HOURS]
-_PLACES = [("US", region) for region in places.REGIONS["US"]] + [("CA", "ON"), ("FR", ""), ("AU", "WA"), ("US", "")]
+_PLACES = [("US", region) for region in places.REGIONS["US"]] + [
+    ("CA", "ON"),
+    ("FR", ""),
+    ("AU", "WA"),
+    ("US", ""),
+]
 
 
 @given(
@@ -87,7 +92,9 @@ _PLACES = [("US", region) for region in places.REGIONS["US"]] + [("CA", "ON"), (
     st.sampled_from(_RULES),
     st.sampled_from(_PLACES),
 )
-def test_the_next_time_is_an_open_one_and_now_when_it_is_open(at: datetime, rule: object, place: tuple[str, str]) -> None:
+def test_the_next_time_is_an_open_one_and_now_when_it_is_open(
+    at: datetime, rule: object, place: tuple[str, str]
+) -> None:
     hours = rule.read()  # type: ignore[attr-defined]
     found = zones.next_open(hours, zones.zones_of(*place), at)
     is_open = zones.is_open(hours, zones.zones_of(*place), at)

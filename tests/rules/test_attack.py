@@ -292,7 +292,8 @@ def test_other_methods_do_nothing(world: World, method: str) -> None:
         "/clients/dentist/connections/?after={}", "/clients/dentist/policies/dry-run/?page={}",
         "/clients/dentist/errands/?page={}", "/invitation/{}/", "/hooks/callrail/{}/", "/hooks/{}/key/",
         "/clients/dentist/calls/export/?source={}", "/accounts/password/reset/key/{}-abc/", "/operator/{}",
-        "/accounts/login/?next={}", "/clients/dentist/calls/{}/",
+        "/accounts/login/?next={}", "/clients/dentist/calls/{}/", "/c/{}/consent/", "/c/{}/config.json", "/p/{}/",
+        "/p/key.{}/",
     ],
 )  # fmt: skip
 def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str) -> None:
@@ -332,6 +333,11 @@ def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str
         ("/agencies/", ["agency"]),
         ("/invitation/{token}/", ["name", "password1", "password2"]),
         ("/clients/dentist/imports/{import_id}/describe/", ["time_zone", "slashes"]),
+        ("/clients/dentist/consent/web/", ["origins", "swap_url", "swap_integrity"]),
+        ("/c/{consent_key}/consent/", ["number", "purposes", "deed", "form", "lang"]),
+        ("/c/{consent_key}/choices/", ["number", "challenge", "code", "form"]),
+        ("/c/{consent_key}/receipt/{receipt}/", ["challenge", "code", "form"]),
+        ("/p/{link}/", ["deed", "purpose", "asked", "address", "form"]),
     ],
 )
 def test_absurd_values_in_forms_are_no_fault_of_ours(world: World, path: str, names: list[str]) -> None:
