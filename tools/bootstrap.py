@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+# Published as source only; all else comes as wheels.
+FROM_SOURCE = ("authres",)
 
 
 def _stamp(name: str) -> Path:
@@ -48,7 +50,8 @@ def _install(name: str) -> None:
         "--disable-pip-version-check",
         "--require-hashes",
     ]
-    subprocess.run([*command, "--only-binary=:all:", "-r", str(ROOT / name)], check=True)
+    wheels = ["--only-binary=:all:", *(f"--no-binary={source}" for source in FROM_SOURCE)]
+    subprocess.run([*command, *wheels, "-r", str(ROOT / name)], check=True)
     # The development file holds everything that the other one does.
     for satisfied in {name, "requirements.txt"}:
         _stamp(satisfied).write_text(_wanted(satisfied), encoding="ascii")

@@ -35,7 +35,17 @@ from callprivacy.tenancy.scope import operator_scope, staff_scope
 AGENCY_IN_SESSION = "agency_id"
 SEEN_AT = "seen_at"
 _TOUCH_EVERY = 60
-_OPEN = ("/api/v1/", "/hooks/", "/twilio/", "/c/", "/p/", "/invitation/", "/static/", "/health", "/.well-known/")
+_OPEN = (
+    "/api/v1/",
+    "/hooks/",
+    "/twilio/",
+    "/c/",
+    "/p/",
+    "/invitation/",
+    "/static/",
+    "/health",
+    "/.well-known/",
+)
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -26,7 +26,9 @@ LOOKED_AHEAD: Final = 9
 @cache
 def _table() -> dict[tuple[str, str], tuple[str, ...]]:
     with (Path(__file__).parent / "zones.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["country"], row["region"]): tuple(row["zones"].split("|")) for row in csv.DictReader(file)}
+        return {
+            (row["country"], row["region"]): tuple(row["zones"].split("|")) for row in csv.DictReader(file)
+        }
 
 
 @lru_cache(maxsize=4096)

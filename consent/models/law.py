@@ -209,8 +209,8 @@ class CallerPlace(ClientOwned):
 
 class DecidedFrom(ClientOwned):
     """
-    A digest of what all decisions of a client rest on beside the ledger: its numbers with their announcements and sites,
-    its places, trade and state. Where it differs from what is there now, everything is decided anew.
+    A digest of what all decisions of a client rest on beside the ledger: its numbers with their announcements and
+    sites, its places, trade and state. Where it differs from what is there now, everything is decided anew.
     """
 
     id = models.BigAutoField(primary_key=True)

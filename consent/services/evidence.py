@@ -42,7 +42,10 @@ _BY_THE_PERSON: Final = frozenset(
 )
 _NOT_SEALED: Final = "No seal covers it yet; one does within a minute or two. Take the pack again then."
 _NOT_READABLE: Final = "Whoever took this pack may not read the trail. An officer's pack has the proof."
-_NO_NUMBER: Final = "The person's number. Staff with the right to it are shown it on the page of a call, which is written down."
+_NO_NUMBER: Final = (
+    "The person's number. Staff with the right to it are shown it on the page of a call,"
+    " which is written down."
+)
 _BY_SIGNATURE_ALONE: Final = (
     "A proof of its own for decisions and steps at vendors: this pack's signature alone vouches for them, and the"
     " sealed trail for events, words and evidence."

@@ -224,7 +224,7 @@ def sign(cast: Cast, rule_id: str = CALIFORNIA, **facts: Any) -> None:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         rule = selectors.rules_of(cast.acme.pk).get(rule_id)
         assert rule is not None
-        said = {
+        said: dict[str, Any] = {
             "seen": selectors.fingerprint(rule),
             "counsel": "R. Vance, Vance LLP",
             "signed_on": NOON.date(),

@@ -345,7 +345,7 @@ HISTORIES = [
     "\n\nOn Tuesday, the sixth of October 2026,\nAcme Dental <hello@acme.example> wrote:\n\n> unsubscribe",
     "\n\nEl mar, 6 oct 2026 a las 9:12, Acme (<hola@acme.example>) escribió:\n> Responda ALTO",
     "\n\n-----Original Message-----\nFrom: Acme\nSent: Tuesday\nSubject: stop\n\nunsubscribe here",
-    "\n\nFrom: Acme <hello@acme.example>\nSent: Tuesday, October 6, 2026\nTo: Mary\nSubject: Hi\n\nReply STOP to opt out",
+    "\n\nFrom: Acme <hello@acme.example>\nSent: Tuesday, October 6, 2026\nTo: Mary\nSubject: Hi\n\nReply STOP",
     "\n\nDe: Acme\nEnviado el: martes\nPara: María\nAsunto: baja\n\nnos puede pedir la baja",
     "\n________________________________\nAcme: to unsubscribe reply STOP",
     "\n-- \nMary\nStop Smoking Coach, unsubscribe training",

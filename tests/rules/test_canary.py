@@ -258,7 +258,8 @@ def _by_callers(found: Found) -> None:
 
     def note(answer: Any) -> str:
         found.stores["callers' pages"] += answer.content
-        return re.findall(rb'name="form" value="([^"]+)"', answer.content)[0].decode()
+        form: bytes = re.findall(rb'name="form" value="([^"]+)"', answer.content)[0]
+        return form.decode()
 
     found.stores["callers' pages"] = b""
     for said in ({"deed": "give", "purposes": ["record"]}, {"deed": "withdraw", "everything": "on"}):

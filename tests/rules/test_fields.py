@@ -191,7 +191,10 @@ def _everything_of_one_call(cast: Cast) -> Client:
         )  # fmt: skip
         Transcript.objects.create(**ours, call=call, provider="callrail", received_at=OLD)
         CallPress.objects.create(**ours, call=call, name="menu", value="1", at=OLD)
-        CallerPlace.objects.create(**ours, caller_id=call.caller_id, country="US", region="CA", recorded_at=OLD)
+        assert call.caller_id
+        CallerPlace.objects.create(
+            **ours, caller_id=call.caller_id, country="US", region="CA", recorded_at=OLD
+        )
         Decision.objects.create(
             **ours, call=call, purpose="record", allowed=False, lawful=False, standard_met=False,
             standard="express", pack="tests", decided_at=OLD,

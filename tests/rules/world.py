@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.test import Client as Browser
@@ -295,9 +296,7 @@ def _spoken(
     return menu, reply
 
 
-def _told(
-    client: Client, number: TrackingNumber, by: Actor, mark: str, now: datetime
-) -> dict[str, uuid.UUID]:
+def _told(client: Client, number: TrackingNumber, by: Actor, mark: str, now: datetime) -> dict[str, Any]:
     """A notice with a draft, one that hangs with its picture, a site with who answers there, rules that wait."""
     notice = notices.create_notice(
         client=client, name=f"Told {mark}", purposes=[Purpose.RECORD], channel=Channel.AGENT,

@@ -1,0 +1,189 @@
+"""
+What a dialler waits for: 200 checks a second over loopback, of one number each, and then of 1,000 at once, to the
+processes of the Procfile on servers with production's durability.
+
+Half the numbers are known, with a ledger and a list of numbers that said no; the other half nobody has seen. How long
+an answer takes is counted from when the question was due. The baseline is the same server answering /health at the
+same rate. For the thousand it is decide() alone, in this process, a thousand times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import Any, Final
+
+from bench import servers
+from bench.bench_webhook import PORT, Answers, Processes, health_requests, send, show
+
+CALLERS: Final = 3_000
+P99_AT_MOST: Final = 15.0
+THOUSAND_AT_MOST: Final = 120.0
+STATE: Final = servers.ROOT / ".state" / "bench-check"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A client with its callers, and the key of a system of it."""
+
+    key: str
+    known: list[str]
+
+
+def prepare() -> Place:
+    """Fill a client's ledger: seven of ten callers agreed to being recorded and contacted, three took it back."""
+    from callprivacy.accounts.enums import ApiScope, Role
+    from callprivacy.accounts.services import api_keys
+    from callprivacy.calls.services import people
+    from callprivacy.lib.scope import Actor
+    from callprivacy.tenancy.scope import job_scope
+    from consent.enums import Channel, EventKind, Purpose, Strength
+    from consent.services import ledger
+    from consent.services.ledger import Said
+    from tests import make
+
+    now = datetime.now(UTC)
+    agency = make.agency("Benchmark", at=now)
+    officer = make.person(agency, "officer", Role.OFFICER, at=now)
+    client = make.client(agency, "Client", at=now, places=[("US", "CA"), ("US", "NV")])
+    codes = ("404", "212", "415", "305", "312")
+    numbers = [f"+1{codes[number % 5]}{2_000_000 + number}" for number in range(CALLERS)]
+    for part in batched(numbers, 500):
+        with job_scope(agency_id=agency.pk):
+            callers = people.add_callers(client=client, numbers=part, at=now)
+            said = []
+            for number, caller_id in callers.items():
+                for purpose in (Purpose.RECORD, Purpose.CONTACT):
+                    for kind, age in ((EventKind.GIVEN, 30), (EventKind.WITHDRAWN, 3)):
+                        if kind is EventKind.GIVEN or int(number[-1]) < 3:
+                            said.append(
+                                Said(
+                                    purpose=purpose, kind=kind, channel=Channel.WEB, strength=Strength.C,
+                                    happened_at=now - timedelta(days=age), source=f"{number} {age}",
+                                    caller_id=caller_id, evidence={"words": "You may record my calls."},
+                                )
+                            )  # fmt: skip
+            ledger.record_events(client=client, said=said, by=make.JOB, at=now)
+    with job_scope(agency_id=agency.pk):
+        made = api_keys.create_key(
+            client=client,
+            name="Dialler",
+            scopes=list(ApiScope),
+            by=Actor.staff(user_id=officer.user_id),
+            at=now,
+        )
+    return Place(made.text, numbers)
+
+
+def requests(path: str, place: Place, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+    """Questions as they go over the wire, each on a connection of its own."""
+    found = []
+    for body in bodies:
+        text = json.dumps(body).encode()
+        head = (
+            f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nConnection: close\r\n"
+            f"Authorization: Bearer {place.key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n"
+        )
+        found.append(head.encode() + text)
+    return found
+
+
+def some(place: Place, count: int, chance: random.Random) -> list[str]:
+    """Numbers, every other one known."""
+    return [
+        chance.choice(place.known) if index % 2 else f"+1404{chance.randrange(3_000_000, 9_999_999)}"
+        for index in range(count)
+    ]
+
+
+def thousand(place: Place, path: str, more: dict[str, Any], rounds: int) -> Answers:
+    """A thousand numbers, again and again, one question at a time."""
+    chance = random.Random(7)
+    answers = Answers()
+    for _ in range(rounds):
+        one = send(requests(path, place, [{"numbers": some(place, 1000, chance), **more}]), 1000)
+        answers.took += one.took
+        answers.failed += one.failed
+    return answers
+
+
+def decide_alone() -> float:
+    """Milliseconds for a thousand decisions in this process."""
+    from consent.decide import Place as Where
+    from consent.decide import Question, decide
+    from consent.enums import Purpose
+    from consent.law import load_pack
+
+    rules, now = load_pack(), datetime.now(UTC)
+    question = Question(
+        Purpose.RECORD, now, places=(Where("US", "CA", "area_code"), Where("US", "NV", "office"))
+    )
+    decide(question, rules)
+    begin = time.perf_counter()
+    for _ in range(1000):
+        decide(question, rules)
+    return (time.perf_counter() - begin) * 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=30)
+    asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with servers.started(STATE):
+        place = prepare()
+        processes = Processes(STATE)
+        try:
+            processes.start()
+            return measure(place, asked.rate, asked.seconds)
+        finally:
+            processes.end()
+
+
+def measure(place: Place, rate: int, seconds: int) -> int:
+    """The baseline, one number at a time, a thousand at once."""
+    chance = random.Random(1)
+    record, market = {"purposes": ["record"]}, {"purpose": "marketing"}
+    single = [{"number": number, **record} for number in some(place, rate * seconds, chance)]
+    dialled = [{"number": number, **market} for number in some(place, rate * 10, chance)]
+    send(requests("consent/check", place, single[: rate * 3]), 100)
+
+    print(f"{'milliseconds, at ' + str(rate) + ' a second':44} {'p50':>8} {'p95':>8} {'p99':>8}")
+    health = send(health_requests(rate * 10), rate)
+    show("baseline: /health of the same server", health.figures())
+    checked = send(requests("consent/check", place, single), rate)
+    note = f"p99 {checked.figures()[2] / health.figures()[2]:.2f} of the baseline's; {len(checked.failed)} failed"
+    show("consent/check of one number", checked.figures(), note)
+    contacted = send(requests("contact/check", place, dialled), rate)
+    show("contact/check of one number", contacted.figures(), f"{len(contacted.failed)} failed")
+
+    print(f"{'milliseconds, one after the other':44} {'p50':>8} {'p95':>8} {'p99':>8}")
+    print(f"{'baseline: decide() alone, 1,000 times':44} {decide_alone():8.1f}")
+    thousands = thousand(place, "consent/check", record, 60)
+    show("consent/check of 1,000 numbers", thousands.figures(), f"{len(thousands.failed)} failed")
+    dialled_thousands = thousand(place, "contact/check", market, 30)
+    show(
+        "contact/check of 1,000 numbers",
+        dialled_thousands.figures(),
+        f"{len(dialled_thousands.failed)} failed",
+    )
+
+    failed = checked.failed + contacted.failed + thousands.failed + dialled_thousands.failed
+    missed = checked.figures()[2] >= P99_AT_MOST or thousands.figures()[2] >= THOUSAND_AT_MOST or bool(failed)
+    print("a goal is missed" if missed else "every goal is met")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The desk as an agent has it on the phone's screen, and what an officer then finds and takes away."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import site as sites
+from tests.browser.site import ROOT, Site, Visitor
+from tools import verify_evidence
+
+pytestmark = pytest.mark.browser
+
+AGENT, CLIENT = "priya", "sunset-plumbing"
+NUMBER, MASK = "+1 213 555 0187", "+1 ••• ••• 0187"
+_PUBLISH = """
+import django
+django.setup()
+from django.utils import timezone
+from callprivacy.accounts.services import keys
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
+from consent.enums import Channel, Language, Purpose
+from consent.models import NoticeVersion
+from consent.selectors import notices as selectors
+from consent.services import notices
+client, by, at = keys.find_client("sunset-plumbing"), Actor.job("tests"), timezone.now()
+with job_scope(agency_id=client.agency_id):
+    for language in Language:
+        asked = [Purpose.RECORD, Purpose.REVIEW]
+        words = notices.ready(client=client, channel=Channel.AGENT, language=language, purposes=asked)
+        notice = notices.create_notice(
+            client=client, name="Script", purposes=asked, channel=Channel.AGENT, language=language, words=words,
+            by=by, at=at,
+        )
+        draft = NoticeVersion.objects.for_client(client).select_related("notice").get(notice=notice)
+        notices.publish(notice=notice, client=client, seen=selectors.digest_of(draft), by=by, at=at)
+"""
+
+
+@pytest.fixture(scope="module")
+def script(site: Site) -> Site:
+    """The site, with words for agents in force."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PUBLISH],
+        cwd=ROOT,
+        env=dict(site.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+def meet(page: Page) -> None:
+    page.get_by_label("Their phone number").fill(NUMBER)
+    page.get_by_role("button", name="This is who I speak with").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^Caller \w\w-\w\w\w$"))
+
+
+def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, script: Site) -> None:
+    size = {"width": 390, "height": 844}
+    with sites.visiting(browser, script, viewport=size, has_touch=True, is_mobile=True) as agent:
+        agent.sign_in(AGENT)
+        page = agent.page
+        assert page.url == f"{script.url}/desk/"
+        meet(page)
+        assert "555" not in page.url
+        expect(page.get_by_role("main")).to_contain_text(MASK)
+        yes = page.get_by_role("button", name="They agree, from now on")
+        expect(yes).to_be_disabled()
+        page.get_by_role("link", name="Spanish").click()
+        expect(page.locator("blockquote")).to_have_attribute("lang", "es")
+        page.get_by_role("button", name="I have spoken the notice").tap()
+        expect(page.get_by_role("main")).to_contain_text("Written down")
+        yes.tap()
+        expect(page.get_by_role("complementary")).to_contain_text("Given: Record")
+        page.get_by_role("button", name="Stop recording me").tap()
+        expect(page.get_by_role("main")).to_contain_text(re.compile(r"Stopped here at \d\d:\d\d:\d\d"))
+        page.get_by_role("button", name="Take me off").tap()
+        expect(page.get_by_role("main")).to_contain_text("Nobody calls or texts this number")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, "nothing has to be scrolled sideways"
+        assert "0187" not in page.content().replace(MASK, "")
+
+
+def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor, script: Site) -> None:
+    visitor.sign_in(AGENT)
+    page = visitor.page
+    page.get_by_label("Their phone number").fill("+1 213 555 0188")
+    page.keyboard.press("Alt+Shift+N")
+    expect(page.get_by_label("Their phone number")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desk/?client=*&caller=*")
+    page.keyboard.press("s")
+    page.keyboard.press("Alt+Shift+N")
+    expect(page.get_by_role("main")).to_contain_text("Written down: you have spoken the notice.")
+    expect(page.get_by_role("main")).not_to_contain_text("Stopped here")
+    page.keyboard.press("Alt+Shift+S")
+    expect(page.get_by_role("main")).to_contain_text("Stopped here at")
+
+
+def test_an_officer_finds_the_person_and_takes_the_evidence(
+    visitor: Visitor, script: Site, tmp_path: Path
+) -> None:
+    visitor.sign_in(AGENT)
+    meet(visitor.page)
+    visitor.page.get_by_role("button", name="Take me off").click()
+    visitor.context.clear_cookies()
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_role("link", name="Consent", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Consent", exact=True)).to_be_visible()
+    page.get_by_role("main").get_by_label("Phone number").fill(NUMBER)
+    page.get_by_role("main").get_by_role("button", name="Find").click()
+    page.get_by_role("main").get_by_role("link", name="Caller ").first.click()
+    expect(page.get_by_role("list", name="What happened, newest first")).to_contain_text("Withdrawn: Contact")
+    page.get_by_role("link", name="Evidence pack").click()
+    page.get_by_label("In a sentence").fill("The caller asks what we have written down.")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Write down and download").click()
+    pack = tmp_path / taken.value.suggested_filename
+    taken.value.save_as(pack)
+    report = verify_evidence.verify(pack.read_bytes())
+    assert report.findings == []
+    assert report.events >= 1
