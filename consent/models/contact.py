@@ -61,11 +61,18 @@ class NumberList(AgencyOwned):
 
 
 class ListCheck(ClientOwned):
-    """A list of numbers that is checked before it is dialled: the file sealed, how far, and what came out."""
+    """
+    A list of numbers that is checked before it is dialled: the file sealed, how far, and what came out.
+
+    `column` holds the numbers and `region_column` the states, counted from 0. All rows are judged at one instant,
+    `checked_at`, against the registers of `looked_at`. The list goes when it is checked, the result at `expires_at`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     purpose = models.CharField(max_length=20)
+    column = models.PositiveSmallIntegerField(default=0)
+    region_column = models.PositiveSmallIntegerField(null=True)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     file_key = models.UUIDField(null=True)
     result_key = models.UUIDField(null=True)
@@ -75,10 +82,12 @@ class ListCheck(ClientOwned):
     blocked = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     reasons = models.JSONField(default=dict)
+    looked_at = models.JSONField(default=list)
     failure = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
 

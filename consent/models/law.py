@@ -207,6 +207,22 @@ class CallerPlace(ClientOwned):
         return f"{self.country}-{self.region}" if self.region else self.country
 
 
+class MinorMark(ClientOwned):
+    """That somebody of the staff knows a caller to be a minor, who says so and since when. It goes with the caller."""
+
+    caller = models.OneToOneField(
+        Caller, models.CASCADE, primary_key=True, db_constraint=False, related_name="+"
+    )
+    marked_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"minor {self.pk}"
+
+
 class DecidedFrom(ClientOwned):
     """
     A digest of what all decisions of a client rest on beside the ledger: its numbers with their announcements and

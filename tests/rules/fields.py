@@ -415,6 +415,12 @@ REGISTER: dict[str, Table] = {
         ),
         leaves=(_ERASE,),
     ),
+    "consent.MinorMark": Table(
+        "That a caller is known to be a minor",
+        _plain("agency client marked_by")
+        | _caller("marked_at", caller="Random; leads to the number only by way of the vault"),
+        leaves=(_ERASE,),
+    ),
     "consent.Acknowledgement": Table(
         "That somebody who answers calls knows of being recorded",
         _plain(
@@ -622,11 +628,12 @@ REGISTER: dict[str, Table] = {
         "A list that is checked before it is dialled",
         _plain(
             _OURS,
-            "name purpose state rows rows_done allowed blocked refused created_by created_at due_at finished_at",
-            "expires_at",
+            "name purpose column region_column state rows rows_done allowed blocked refused created_by created_at",
+            "due_at checked_at finished_at expires_at",
             file_key="Name of the sealed list, which goes when it was checked",
             result_key="Name of the sealed result, which goes at expires_at",
             reasons="Counts by reason",
+            looked_at="The registers that were looked at, with their dates",
             failure="Why it ended early; never what stood in it",
         ),
     ),

@@ -25,7 +25,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.fields import SealedField, StrictEncryptedField
 from callprivacy.vault.sealing import Place
-from consent.models import CallerPlace, Decision
+from consent.models import CallerPlace, Decision, MinorMark
 from retention.enums import RunCause
 from retention.services import errands, runs
 from tests import make
@@ -195,6 +195,7 @@ def _everything_of_one_call(cast: Cast) -> Client:
         CallerPlace.objects.create(
             **ours, caller_id=call.caller_id, country="US", region="CA", recorded_at=OLD
         )
+        MinorMark.objects.create(**ours, caller_id=call.caller_id, marked_at=OLD)
         Decision.objects.create(
             **ours, call=call, purpose="record", allowed=False, lawful=False, standard_met=False,
             standard="express", pack="tests", decided_at=OLD,
