@@ -16,6 +16,7 @@ STANDARD_EXPIRING: Final = "standard_expiring"
 VENDOR_NOT_REDACTING: Final = "vendor_not_redacting"
 VENDOR_SILENT: Final = "vendor_silent"
 VENDOR_TASKS: Final = "vendor_tasks"
+WEBHOOKS_DEAD: Final = "webhooks_dead"
 WITHHELD_ON_NUMBER: Final = "withheld_on_number"
 WITHHELD_RECORDINGS: Final = "withheld_recordings"
 WITHDRAWAL_CHOICE: Final = "withdrawal_choice"
@@ -132,6 +133,15 @@ def register_withdrawals() -> None:
             step="Ask again",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            WEBHOOKS_DEAD,
+            title="Withdrawals that an endpoint did not take for three days",
+            step="Look at the endpoints",
+            url_name="consent:endpoints",
+            permission=Permission.MANAGE_CONNECTIONS,
         )
     )
 

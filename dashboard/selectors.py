@@ -21,6 +21,8 @@ from callprivacy.tenancy.models import Agency, Client
 from callprivacy.work import kinds
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
+from consent.selectors import decisions
+from consent.selectors.decisions import ByBasis
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
@@ -38,6 +40,7 @@ class ClientRow:
     waiting: int
     last_event_at: datetime | None
     is_silent: bool
+    recorded: list[ByBasis]
 
     @property
     def badness(self) -> tuple[int, int, int, int]:
@@ -59,6 +62,7 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
     due = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
     waiting = _waiting(membership, at)
     last = _last_events(ids)
+    recorded = decisions.recorded_since(ids, since)
     rows = [
         ClientRow(
             client=client,
@@ -67,6 +71,7 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
             waiting=waiting.get(client.pk, 0),
             last_event_at=last.get(client.pk),
             is_silent=client.pk in last and _is_silent(last[client.pk], at),
+            recorded=recorded.get(client.pk, []),
         )
         for client in clients
     ]

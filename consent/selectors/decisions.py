@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +13,15 @@ from uuid import UUID
 from django.db.models import FETCH_RAISE, Count, Exists, OuterRef, Q, QuerySet
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, CallRef, Recording, TrackingNumber, Transcript
+from callprivacy.calls.models import (
+    Call,
+    CallPress,
+    CallRef,
+    Recording,
+    TrackingNumber,
+    Transcript,
+    first_id_at,
+)
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
@@ -131,6 +140,26 @@ def record_counts(client: Client) -> Counts:
     return Counts(by_basis=tuple(ByBasis(basis, calls) for basis, calls in by_basis), **counted)
 
 
+def recorded_since(client_ids: Sequence[int], since: datetime) -> dict[int, list[ByBasis]]:
+    """Client id -> its recorded calls from an instant on that may be kept, by basis; one query, for many clients."""
+    rows = (
+        Decision.objects.filter(
+            client_id__in=client_ids,
+            call_id__gte=first_id_at(since),
+            purpose=Purpose.RECORD,
+            allowed=True,
+            call__recording__state=RecordingState.ALLOWED,
+        )
+        .order_by("client_id", "basis")
+        .values_list("client_id", "basis")
+        .annotate(calls=Count("pk"))
+    )
+    found: dict[int, list[ByBasis]] = {}
+    for client_id, basis, calls in rows:
+        found.setdefault(client_id, []).append(ByBasis(basis, calls))
+    return found
+
+
 def being_decided(client: Client) -> Exists:
     """A condition on recordings: evidence of their caller, or of all, has come in that nobody has looked at yet."""
     waiting = Rejudgement.objects.for_client(client).filter(finished_at=None)
@@ -178,6 +207,7 @@ class AboutCall:
     address: CallerPlace | None
     is_live: bool
     deletes_at_vendor: bool
+    presses: tuple[CallPress, ...]
 
     @property
     def is_undecided(self) -> bool:
@@ -216,7 +246,7 @@ class PlaceSaid:
 
 
 def about_call(client: Client, call: Call) -> AboutCall:
-    """What was decided of a call, and from what; five queries at most."""
+    """What was decided of a call, and from what; six queries at most."""
     recording: Recording | None = getattr(call, "recording", None)
     transcript = Transcript.objects.for_client(client).filter(call_id=call.pk).defer("text").first()
     rows = {
@@ -236,6 +266,7 @@ def about_call(client: Client, call: Call) -> AboutCall:
         address=address_of(call) if recording is not None or transcript is not None else None,
         is_live=is_live(client),
         deletes_at_vendor=deletes_at_vendor(client) if recording is not None else False,
+        presses=tuple(CallPress.objects.for_client(client).filter(call_id=call.pk).order_by("pk")),
     )
 
 

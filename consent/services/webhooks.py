@@ -35,9 +35,12 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
+from callprivacy.work import services as work
+from consent import kinds
 from consent.enums import WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint, Withdrawal
 
+_JOB: Final = Actor.job("consent.deliver_webhooks")
 WITHDRAWN: Final = "consent.withdrawn"
 PING: Final = "webhook.ping"
 PURPOSE: Final = "webhook"
@@ -102,6 +105,7 @@ def close_endpoint(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> boo
     )
     waiting.update(state=WaitingState.CANCELLED, due_at=None)
     audit.record("endpoint.closed", by=by, at=at, subject=endpoint)
+    renew_item(agency_id=endpoint.agency_id, client_id=endpoint.client_id, at=at)
     return True
 
 
@@ -283,6 +287,7 @@ def settle(*, agency_id: int, letter: Letter, status: int, words: str, at: datet
         pause = _PAUSES[min(letter.attempts, len(_PAUSES)) - 1]
         if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
             row.update(state=WaitingState.FAILED, due_at=None, last_status=words[:120])
+            renew_item(agency_id=agency_id, client_id=letter.client_id, at=at)
         else:
             row.update(due_at=at + pause, last_status=words[:120])
 
@@ -297,7 +302,22 @@ def send_again(*, delivery: WebhookDelivery, by: Actor, at: datetime) -> bool:
         return False
     WebhookDelivery.objects.filter(pk=delivery.pk).update(state=WaitingState.WAITING, due_at=at, attempts=0)
     audit.record("delivery.sent_again", by=by, at=at, subject=delivery)
+    renew_item(agency_id=delivery.agency_id, client_id=delivery.client_id, at=at)
     return True
+
+
+def renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
+    """Bring the queue's item of a client up to date: dead letters of endpoints that are still told."""
+    dead = WebhookDelivery.objects.filter(
+        agency_id=agency_id, client_id=client_id, state=WaitingState.FAILED, endpoint__is_active=True
+    ).count()
+    key = str(client_id)
+    if dead:
+        work.open_item(
+            kinds.WEBHOOKS_DEAD, agency_id=agency_id, client_id=client_id, key=key, at=at, count=dead
+        )
+    else:
+        work.close_item(kinds.WEBHOOKS_DEAD, agency_id=agency_id, key=key, at=at, by=_JOB)
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
@@ -306,6 +326,8 @@ def purge(*, agency_id: int, at: datetime) -> int:
         old = WebhookDelivery.objects.filter(agency_id=agency_id, created_at__lt=at - KEPT_FOR)
         clients = set(old.values_list("client_id", flat=True))
         count = old.remove()
+        for client_id in clients:
+            renew_item(agency_id=agency_id, client_id=client_id, at=at)
     for client_id in clients:
         for day in vault_selectors.key_days(
             client_id, PURPOSE, before=(at - KEPT_FOR).astimezone(UTC).date()

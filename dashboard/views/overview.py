@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from callprivacy.calls.selectors.connections import title_of
+from consent.selectors import standards
 from dashboard import selectors
 
 _SHOWN = 50
@@ -23,7 +25,7 @@ _SHOWN = 50
 
 @require_GET
 def show_overview(request: StaffRequest) -> HttpResponse:
-    """Seven rows that need you, five figures, four weeks of calls, clients worst first, connections."""
+    """Seven rows that need you, the figures, four weeks of calls, clients worst first, standards, connections."""
     rows = selectors.client_rows(request.membership, at=request.at)
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
     context: dict[str, Any] = {
@@ -46,6 +48,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
             {"row": row, "vendor": title_of(row.provider)}
             for row in selectors.connections(request.membership, at=request.at)
         ],
+        "lowered": standards.lowered(request.membership, at=request.at),
         "now": request.at,
     }
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
@@ -60,6 +63,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
 def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
     """The figures, each with the client that adds most to it."""
     figures: dict[str, Callable[[selectors.ClientRow], int]] = {
+        "recorded": lambda row: sum(each.calls for each in row.recorded),
         "calls": lambda row: row.count.calls,
         "withheld": lambda row: row.count.withheld,
         "late": lambda row: row.due.calls if row.is_live else 0,
@@ -70,4 +74,14 @@ def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
         top = max(rows, key=figure, default=None)
         most = top.client if top is not None and figure(top) else None
         tiles[name] = {"value": sum(map(figure, rows)), "client": most}
+    tiles["recorded"]["note"] = _by_basis(rows)
     return tiles
+
+
+def _by_basis(rows: list[selectors.ClientRow]) -> str:
+    """What the recordings that are kept rest on, in words, the most first."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        for each in row.recorded:
+            found[each.words] += each.calls
+    return "; ".join(f"{words}: {calls:,}" for words, calls in found.most_common()) or "none may be kept yet"

@@ -13,6 +13,8 @@ import pytest
 
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work.models import Item
+from consent import kinds
 from consent.enums import WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint
 from consent.services import webhooks, withdrawals
@@ -73,6 +75,12 @@ def test_a_withdrawal_is_told_once_and_signed(cast: Cast) -> None:
     assert ONE.encode() not in bytes(delivery(cast).payload.blob)
 
 
+def waiting(cast: Cast) -> list[int | None]:
+    """How many dead letters the queue speaks of."""
+    with job_scope(agency_id=cast.acme.pk):
+        return list(Item.objects.open().filter(kind=kinds.WEBHOOKS_DEAD).values_list("count", flat=True))
+
+
 def test_what_was_taken_leaves(cast: Cast) -> None:
     letter = queued(cast)
     webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=204, words="answered 204", at=NOON)
@@ -94,9 +102,12 @@ def test_it_is_tried_for_three_days_with_growing_pauses_and_then_kept(cast: Cast
     assert waits == sorted(waits)
     assert timedelta(days=1) < at - NOON < timedelta(days=3)
     assert delivery(cast).state == WaitingState.FAILED
+    assert waiting(cast) == [1]
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert webhooks.send_again(delivery=row, by=by, at=at)
+    assert waiting(cast) == []
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert not webhooks.send_again(delivery=row, by=by, at=at)
     assert webhooks.claim(agency_id=cast.acme.pk, at=at) is not None
 

@@ -12,6 +12,13 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.models import Membership
+from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.models import Call, Recording
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from consent.enums import Purpose, Standard
+from consent.models import Decision
+from consent.services import standards
 from dashboard.views import overview
 from tests import make
 from tests.cast import Cast
@@ -70,6 +77,63 @@ def test_the_number_of_queries_does_not_grow_with_clients(
 
     with django_assert_num_queries(len(few)):
         browser.get("/overview/")
+
+
+def test_recordings_are_counted_by_what_they_rest_on(cast: Cast) -> None:
+    at = make.now() - timedelta(days=2)
+    for allowed, basis, state in (
+        (True, "consent", RecordingState.ALLOWED),
+        (True, "notice", RecordingState.ALLOWED),
+        (True, "consent", RecordingState.GONE),
+        (False, "", RecordingState.WITHHELD),
+    ):
+        call = make.call(cast.dentist, ANNA, at=at)
+        decide(call, allowed=allowed, basis=basis, state=state)
+
+    tile = _browser(cast.alice).get("/overview/").context["tiles"]["recorded"]
+
+    assert (tile["value"], tile["client"]) == (2, cast.dentist)
+    assert tile["note"] == "Express consent: 1; Announced on the call: 1"
+
+
+def decide(call: Call, *, allowed: bool, basis: str, state: RecordingState) -> None:
+    """A call's recording as it stands once it was decided."""
+    ours = {"agency_id": call.agency_id, "client_id": call.client_id, "call": call}
+    with job_scope(agency_id=call.agency_id):
+        Recording.objects.filter(pk=make.bare_recording(call).pk).update(
+            state=state,
+            decided_at=call.started_at,
+            **({"gone_at": call.started_at, "reference": None} if state == RecordingState.GONE else {}),
+        )
+        Decision.objects.create(
+            **ours,
+            purpose=Purpose.RECORD,
+            allowed=allowed,
+            lawful=allowed,
+            standard_met=allowed,
+            standard=Standard.EXPRESS,
+            basis=basis,
+            pack="tests",
+            decided_at=call.started_at,
+        )
+
+
+def test_standards_below_express_consent_are_counted_with_their_end(cast: Cast) -> None:
+    browser = _browser(cast.alice)
+    assert "Standards below express consent" not in browser.get("/overview/").content.decode()
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        standards.choose(
+            client=cast.dentist,
+            standard=Standard.ANNOUNCE,
+            reason="The trade announces every call.",
+            by=Actor.staff(user_id=cast.alice.user_id),
+            at=make.now(),
+        )
+
+    page = browser.get("/overview/").content.decode()
+
+    assert "1 client asks less of itself" in page
+    assert "Announced on this call, or express" in page
 
 
 def test_every_client_is_counted_also_those_that_are_not_listed(

@@ -225,7 +225,15 @@ def search(request: StaffRequest) -> HttpResponse:
         except searches.NotANumberError:
             form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
     errors = list(form.errors.get("number", []))
-    context = {"found": found, "errors": errors, "searched": len(clients), "form": NumberForm()}
+    context = {
+        "found": found,
+        "errors": errors,
+        "searched": len(clients),
+        "form": NumberForm(),
+        "consent_clients": set(
+            access.client_ids_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
+        ),
+    }
     return render(request, "calls/search.html", context)
 
 
