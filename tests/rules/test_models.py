@@ -40,7 +40,7 @@ GRANTS = {"accounts.ClientGrant"}
 SHARED_WITH_POLICIES = {"tenancy.Agency", "audit.Epoch", "audit.HouseEvent"}
 # Rows that are only ever added.
 APPEND_ONLY = {"audit_epoch", "audit_event", "audit_houseevent", "audit_seal"}
-# Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0015).
+# Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0025).
 KEYS_BY_STATEMENT = {"calls_call", "calls_caller", "calls_callref", "calls_recording"}
 # Conditions that name no scope function, and why they may.
 OPEN_CONDITIONS = {
