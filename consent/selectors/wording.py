@@ -198,6 +198,13 @@ _PRESS: Final = {
     Language.ENGLISH: r"\b(?:press|dial|push|hit)\s+(?:the\s+)?(?:key\s+)?(\d)\b",
     Language.SPANISH: r"\b(?:oprim|presion|marqu|marc|puls)\w*\s+(?:el\s+|la\s+tecla\s+)?(\d)\b",
 }
+# Keys are listened to while the menu asks, and never during the call.
+_ANY_TIME: Final = {
+    Language.ENGLISH: re.compile(r"\b(?:any ?time|whenever|during the call)\b", re.IGNORECASE),
+    Language.SPANISH: re.compile(
+        r"\b(?:cualquier momento|cuando quiera|durante la llamada)\b", re.IGNORECASE
+    ),
+}
 _SAY: Final = {
     Language.ENGLISH: r"\b(?:say|tell|ask|press)\b",
     Language.SPANISH: r"\b(?:d[ií]ga\w*|d[ií]gal\w*|avis\w+|p[ií]da\w*|oprima|presione|marque|pulse)\b",
@@ -294,6 +301,8 @@ def _missing_withdrawal(draft: Draft, facts: Facts) -> Iterable[Missing]:
     patterns, way = _WAYS[draft.channel]
     if not draft.withdraw.strip():
         what = "It does not say how to withdraw."
+    elif draft.channel == Channel.MENU and _promises_keys_later(draft):
+        what = "Keys work only while the menu asks, not at any time."
     else:
         found = re.findall(patterns[draft.language], draft.withdraw, re.IGNORECASE)
         keys = set(found) if draft.channel == Channel.MENU else KEYS_OF_NO
@@ -301,6 +310,14 @@ def _missing_withdrawal(draft: Draft, facts: Facts) -> Iterable[Missing]:
             return
         what = "How to withdraw does not work on this channel."
     yield Missing("withdraw", "withdraw", f"{what} It must name {way}.", ready)
+
+
+def _promises_keys_later(draft: Draft) -> bool:
+    return any(
+        re.search(_PRESS[draft.language], sentence, re.IGNORECASE)
+        and _ANY_TIME[draft.language].search(sentence)
+        for sentence in re.split(r"[.!?;]", draft.withdraw)
+    )
 
 
 def _gaps(draft: Draft) -> Iterable[Missing]:

@@ -114,6 +114,7 @@ def test_the_words_for_recording_and_listening_are_in_the_language(
     ("channel", "works", "does_not"),
     [
         (Channel.MENU, "Press 9 and we never record you.", "Reply STOP at any time."),
+        (Channel.MENU, "Press 9 now. Later, tell us at any time.", "Press 9 at any time."),
         (Channel.MENU, "Press the 2 key to go on without.", "Press 1 to withdraw."),
         (Channel.SMS, "Reply STOP to end.", "Press 9 at any time."),
         (Channel.SMS, "Send stop.", "Write to us."),
@@ -136,7 +137,8 @@ def test_how_to_withdraw_works_on_the_channel(channel: Channel, works: str, does
 @pytest.mark.parametrize(
     ("channel", "works", "does_not"),
     [
-        (Channel.MENU, "Oprima el 9 en cualquier momento.", "Dígalo."),
+        (Channel.MENU, "Oprima el 9 ahora.", "Oprima el 9 en cualquier momento."),
+        (Channel.MENU, "Oprima el 9.", "Dígalo."),
         (Channel.MENU, "Marque 2 para seguir sin grabación.", "Marque 1 para retirarlo."),
         (Channel.SMS, "Responda STOP.", "Llámenos."),
         (Channel.ANNOUNCEMENT, "Dígalo en cualquier momento.", "Visite la página."),
