@@ -245,7 +245,7 @@ def test_the_words_that_are_proposed_are_those_in_force(cast: Cast) -> None:
         )  # fmt: skip
         proposed = selectors.announcement_words(cast.dentist)
     assert proposed.startswith("Thank you for calling Dentist.")
-    assert proposed.endswith("we stop the recording.")
+    assert proposed.endswith("the recording is stopped or not used.")
     assert "\n" not in proposed
 
 
