@@ -24,7 +24,11 @@ _SWITCHER_SHOWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of the ten entries: its first url that exists and that the person may open."""
+    """
+    One of the ten entries, where its url exists and the person may open it.
+
+    :ivar instead_of: it stands there for who lacks this permission, in the place of the entry that needs it.
+    """
 
     label: str
     icon: str
@@ -32,6 +36,7 @@ class Entry:
     app: str
     permission: Permission | None = None
     right: AgencyRight | None = None
+    instead_of: Permission | None = None
 
 
 ENTRIES = (
@@ -40,6 +45,14 @@ ENTRIES = (
     Entry("Clients", "clients", "accounts:clients", "accounts"),
     Entry("Calls", "calls", "calls:list", "calls", permission=Permission.VIEW_CALLS),
     Entry("Consent", "consent", "consent:home", "consent", permission=Permission.MANAGE_CONSENT),
+    Entry(
+        "Desk",
+        "incoming",
+        "consent:desk",
+        "consent",
+        permission=Permission.ANSWER_CALLS,
+        instead_of=Permission.MANAGE_CONSENT,
+    ),
     Entry("Requests", "requests", "rights:home", "rights", permission=Permission.HANDLE_REQUESTS),
     Entry("Reports", "reports", "analytics:home", "analytics", permission=Permission.VIEW_ANALYTICS),
     Entry("Retention", "retention", "retention:home", "retention", permission=Permission.MANAGE_RETENTION),
@@ -127,6 +140,8 @@ def _entry_of(match: ResolverMatch | None) -> str:
 
 def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) -> bool:
     if entry.permission is not None and entry.permission not in granted:
+        return False
+    if entry.instead_of is not None and entry.instead_of in granted:
         return False
     return entry.right is None or access.has_right(membership, entry.right)
 

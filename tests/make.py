@@ -9,12 +9,13 @@ from typing import Any
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, Caller, Recording, TrackingNumber, call_id
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -61,8 +62,9 @@ def grant(
     bundle: Role | None = None,
     *,
     ends_at: datetime | None = None,
+    without: Permission | None = None,
 ) -> None:
-    """A bundle on a client; by default the one that the person's role proposes."""
+    """A bundle on a client, but for one permission of it; by default the one that the person's role proposes."""
     with job_scope(agency_id=on.agency_id):
         access.write_bundle(
             agency_id=on.agency_id,
@@ -73,6 +75,10 @@ def grant(
             at=NOON,
             ends_at=ends_at,
         )
+        if without is not None:
+            ClientGrant.objects.filter(
+                user_id=to.user_id, content_object_id=on.pk, permission__codename=without.value
+            ).delete()
 
 
 def call(

@@ -86,6 +86,7 @@ BUNDLES: dict[Role, frozenset[P]] = {
             P.VIEW_CALLS,
             P.EXPORT_CALLS,
             P.VIEW_ANALYTICS,
+            P.ANSWER_CALLS,
             P.MANAGE_CONSENT,
             P.MANAGE_CONNECTIONS,
         }
@@ -100,7 +101,8 @@ BUNDLES: dict[Role, frozenset[P]] = {
             P.READ_TRANSCRIPTS,
         }
     ),
-    Role.AGENT: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.MANAGE_CONSENT}),
+    # An agent works at the desk, and decides nothing of how a client asks for consent.
+    Role.AGENT: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.ANSWER_CALLS}),
     Role.APPROVER: frozenset({P.VIEW_CLIENT, P.VIEW_ANALYTICS, P.HANDLE_REQUESTS}),
     Role.CALL_CENTRE_HEAD: frozenset({P.VIEW_CLIENT, P.VIEW_CALLS, P.VIEW_ANALYTICS}),
 }

@@ -14,6 +14,7 @@ class Permission(StrEnum):
     PLAY_RECORDINGS = "play_recordings"
     READ_TRANSCRIPTS = "read_transcripts"
     EXPORT_CALLS = "export_calls"
+    ANSWER_CALLS = "answer_calls"
     MANAGE_CONSENT = "manage_consent"
     MANAGE_RETENTION = "manage_retention"
     HANDLE_REQUESTS = "handle_requests"

@@ -39,7 +39,7 @@ EVENTS_SHOWN: Final = 5
 
 def _clients(request: StaffRequest) -> list[Client]:
     return list(
-        access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at).select_related(
+        access.clients_with(request.membership, Permission.ANSWER_CALLS, at=request.at).select_related(
             "agency"
         )
     )
@@ -244,7 +244,7 @@ def find(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.ANSWER_CALLS)
 def tap(request: StaffRequest, client: Client) -> HttpResponse:
     """One tap: what the person was told or said is written down, and what it asks is done at once."""
     form = TapForm(request.POST)
@@ -306,7 +306,7 @@ def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetim
 
 @require_POST
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.ANSWER_CALLS)
 @sensitive_post_parameters("own_number")
 def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
     """Have a vendor connect the agent's own phone with the caller."""
@@ -340,7 +340,7 @@ def ask_call_back(request: StaffRequest, client: Client) -> HttpResponse:
 
 @require_safe
 @never_cache
-@needs(Permission.MANAGE_CONSENT)
+@needs(Permission.ANSWER_CALLS)
 def call_back_state(request: StaffRequest, client: Client, caller_id: uuid.UUID) -> HttpResponse:
     """How far one's own newest call back to a caller is, for the page to ask again."""
     row = selectors.call_back_of(client, caller_id, request.membership.user_id, at=request.at)

@@ -34,7 +34,7 @@ OVERVIEW: Final = Landing("dashboard:overview")
 CLIENTS: Final = Landing("accounts:clients")
 CALLS: Final = Landing("calls:list", Permission.VIEW_CALLS)
 REPORTS: Final = Landing("analytics:home", Permission.VIEW_ANALYTICS)
-DESK: Final = Landing("consent:desk", Permission.MANAGE_CONSENT)
+DESK: Final = Landing("consent:desk", Permission.ANSWER_CALLS)
 ONE_CLIENT: Final = Landing("accounts:client", Permission.VIEW_CLIENT, of_client=True)
 
 # The first of a row that is there; the overview is there for everybody.

@@ -243,3 +243,20 @@ def test_a_hundred_people_by_five_hundred_clients(people: cast.Cast) -> None:
         asked, size = look(url)
         assert asked <= 22, url
         assert size < 400_000, url
+
+
+def test_bundles_given_before_the_desk_had_a_permission_are_brought_up(people: cast.Cast) -> None:
+    """An agent's bundle loses what it had too much; who manages consent works at the desk, too."""
+    from importlib import import_module
+
+    migration = import_module("callprivacy.accounts.migrations.0006_agents_work_at_the_desk")
+    make.grant(people.bob, people.plumber, Role.AGENT)
+    make.grant(people.carol, people.plumber, Role.ACCOUNT_MANAGER, without=Permission.ANSWER_CALLS)
+    with job_scope(agency_id=people.acme.pk), connection.cursor() as cursor:
+        desk, consent = (
+            PermissionRow.objects.get(codename=name) for name in ("answer_calls", "manage_consent")
+        )
+        ClientGrant.objects.filter(user_id=people.bob.user_id, permission=desk).update(permission=consent)
+        cursor.execute(migration._HAVE)
+    assert names_of(people.bob, people.plumber) == set(BUNDLES[Role.AGENT])
+    assert names_of(people.carol, people.plumber) == set(BUNDLES[Role.ACCOUNT_MANAGER])

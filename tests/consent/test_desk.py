@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from django.db import ProgrammingError, transaction
 from django.test import Client as Browser
 from django.test import override_settings
 from django.urls import reverse
@@ -19,19 +20,23 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Outcome
 from callprivacy.calls.models import Caller, Connection
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent.enums import (
     Channel,
+    EventKind,
+    InvitationState,
     Language,
+    Purpose,
     Scope,
     State,
     Strength,
     VendorStep,
     WaitingState,
 )
-from consent.models import CallBack, ConsentEvent, ConsentState, MenuSession, VendorTask
+from consent.models import CallBack, ConsentEvent, ConsentState, Invitation, MenuSession, VendorTask, WebPage
 from consent.services import call_backs, ledger
 from consent.tasks import call_backs as tasks
 from tests import make
@@ -534,3 +539,67 @@ def test_nobody_watches_another_agents_call_back(cast: Cast, dora: Browser, phon
     assert browser_of(cast.alice).get(address).status_code == 404
     assert browser_of(cast.bob).get(address).status_code == 403
     assert browser_of(cast.mallory).get(address).status_code == 404
+
+
+# --- What an agent may, and nothing else ---
+
+
+def test_an_agent_works_at_the_desk_and_manages_nothing(cast: Cast, dora: Browser) -> None:
+    known = caller(cast)
+    there = {
+        "web": {"origins": "https://www.example.com", "swap_url": "https://evil.example/x.js"},
+        "menus": {},
+        "new_notice": {},
+        "terms": {},
+        "withdrawals": {},
+        "invitations": {},
+    }
+    for name, form in there.items():
+        address = reverse(f"consent:{name}", args=["dentist"])
+        assert dora.get(address).status_code == 403, name
+        assert dora.post(address, form).status_code in {403, 405}, name
+    for name in ("record_said", "hand_link"):
+        assert dora.post(reverse(f"consent:{name}", args=["dentist", known])).status_code == 403
+    page = dora.get(reverse("consent:desk")).text
+    assert f'href="{reverse("consent:desk")}"' in page
+    assert f'href="{reverse("consent:home")}"' not in page
+
+
+def test_postgresql_lets_an_agent_write_what_the_desk_writes(cast: Cast, agent: Membership) -> None:
+    """Said to an agent alone: what came by a form or a text is none of theirs to write."""
+    known = caller(cast)
+    by = Actor.staff(user_id=agent.user_id)
+
+    def fact(channel: Channel) -> ledger.Said:
+        return ledger.Said(
+            Purpose.CONTACT,
+            EventKind.WITHDRAWN,
+            channel,
+            Strength.C,
+            NOON,
+            f"test {channel}",
+            caller_id=known,
+        )
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=agent.user_id):
+        ledger.record_events(client=cast.dentist, said=[fact(Channel.AGENT)], by=by, at=NOON)
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            ledger.record_events(client=cast.dentist, said=[fact(Channel.WEB)], by=by, at=NOON)
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            WebPage.objects.create(
+                agency_id=cast.acme.pk, client=cast.dentist, key="k", created_at=NOON, key_changed_at=NOON
+            )
+
+
+def test_take_me_off_answers_the_open_questions_of_an_agents_caller(
+    cast: Cast, dora: Browser, words: Any
+) -> None:
+    known = caller(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, version=words, caller_id=known, channel=Channel.SMS,
+            created_at=NOON, purge_at=NOON + timedelta(days=9),
+        )  # fmt: skip
+    assert "Taken off" in said(dora, tap(dora, "take_off", caller=known))
+    with job_scope(agency_id=cast.acme.pk):
+        assert Invitation.objects.get().state == InvitationState.ANSWERED

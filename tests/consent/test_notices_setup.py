@@ -10,6 +10,7 @@ import pytest
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
+from callprivacy.tenancy.enums import Permission
 from callprivacy.calls.models import CallImport, Connection, TrackingNumber
 from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
@@ -319,8 +320,8 @@ def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
 
 
 def test_each_deed_is_for_who_may_do_it(cast: Cast) -> None:
-    agent = make.person(cast.acme, "gus", Role.AGENT)
-    make.grant(agent, cast.dentist)
+    agent = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
+    make.grant(agent, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     browser = browser_of(agent)
     page = browser.get(f"{HOME}?step=engagement").content.decode()
     assert "Who manages clients writes down what was agreed." in page

@@ -302,9 +302,10 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
 
 def test_who_may_not_change_numbers_may_not_rename_their_site(cast: Cast) -> None:
     from callprivacy.accounts.enums import Role
+    from callprivacy.tenancy.enums import Permission
 
-    agent = make.person(cast.acme, "gus", Role.AGENT)
-    make.grant(agent, cast.dentist)
+    agent = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
+    make.grant(agent, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     office = add(cast, "Office")
     make.tracking_number(cast.dentist, "+14155550101", target_site="Office")
     said = {"name": "Renamed", "country": "US", "region": "CA", "is_default": "on"}

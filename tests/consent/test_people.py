@@ -54,8 +54,8 @@ def alice(cast: Cast) -> Browser:
 
 @pytest.fixture
 def dora(cast: Cast) -> Browser:
-    """An agent of the dentist's."""
-    agent = make.person(cast.acme, "dora", Role.AGENT)
+    """Who looks after the dentist's consent, and is no officer."""
+    agent = make.person(cast.acme, "dora", Role.ACCOUNT_MANAGER)
     make.grant(agent, cast.dentist)
     return browser_of(agent)
 
