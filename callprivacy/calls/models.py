@@ -83,6 +83,43 @@ class TrackingNumber(ClientOwned):
         return self.label or self.number
 
 
+class Announcement(ClientOwned):
+    """
+    What callers of a tracking number heard before they were connected, from one instant to another.
+
+    Evidence: a trigger lets a row be ended or struck out once, and changes nothing else of it. What is struck out was
+    written down wrongly and counts nowhere.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tracking_number = models.ForeignKey(
+        TrackingNumber, models.PROTECT, db_constraint=False, related_name="announcements"
+    )
+    words = models.TextField(max_length=1000)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField(null=True)
+    written_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    written_at = models.DateTimeField()
+    struck_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
+                name="calls_announcement_ends_after_it_begins",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "tracking_number"],
+                condition=models.Q(until_at=None, struck_at=None),
+                name="calls_announcement_one_goes_on",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"announcement from {self.from_at:%Y-%m-%d}"
+
+
 class Connection(ClientOwned):
     """A tracker's way in: its public key in the url, its secrets, and how it has been doing."""
 
@@ -217,8 +254,8 @@ class Call(ClientOwned):
     """
     One call of one client, by the allowed fields alone.
 
-    `on_hold`: it may not be erased, whatever is due. `redact_due_at`: since when its tracker has taken the person out,
-    while ours waits for the hold to end.
+    `came_late`: an import of history brought it. `on_hold`: it may not be erased, whatever is due. `redact_due_at`:
+    since when its tracker has taken the person out, while ours waits for the hold to end.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -254,6 +291,7 @@ class Call(ClientOwned):
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     sequence = models.BigIntegerField(default=-1)
     received_at = models.DateTimeField()
+    came_late = models.BooleanField(default=False, db_default=False)
     on_hold = models.BooleanField(default=False, db_default=False)
     redact_due_at = models.DateTimeField(null=True)
 

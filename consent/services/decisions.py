@@ -392,6 +392,7 @@ def _write_recordings(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: d
 def _write_transcripts(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: datetime) -> set[uuid.UUID]:
     """The same for transcripts. A text cannot be parted at an instant, so what is withheld in part is withheld."""
     rows = Transcript.objects.for_client(client).filter(call_id__in=list(verdicts)).defer("text")
+    rows = rows.annotate(of_history=quarantine.of_history())
     changes: list[tuple[Any, ...]] = []
     changed: set[uuid.UUID] = set()
     for row in rows.exclude(state=TranscriptState.GONE):
@@ -400,7 +401,7 @@ def _write_transcripts(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: 
         due_at = quarantine.due_at(
             client,
             is_withheld=not allowed,
-            came_late=False,
+            came_late=row.of_history,
             on_hold=verdict.call.on_hold,
             since=max(verdict.since, row.received_at),
         )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Count, Min
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState, TranscriptState
@@ -31,6 +31,14 @@ JOB: Final = Actor.job("consent.decide_recordings")
 
 class HoursOutOfRangeError(ValueError):
     """Quarantine lasts from an hour to 90 days."""
+
+
+def of_history() -> Q:
+    """A condition on transcripts: an import brought the call, or its recording, whenever the words came."""
+    late = Recording.objects.filter(
+        call_id=OuterRef("call_id"), client_id=OuterRef("client_id"), came_late=True
+    )
+    return Q(call__came_late=True) | Exists(late)
 
 
 def due_at(
@@ -117,6 +125,7 @@ def erasable(client: Client, *, at: datetime, limit: int) -> list[uuid.UUID]:
     words = (
         Transcript.objects.filter(agency_id=client.agency_id, client_id=client.pk, due_at__lte=at)
         .filter(state=TranscriptState.WITHHELD, decided_at__isnull=False, call__on_hold=False)
+        .exclude(of_history())
         .exclude(selectors.being_decided(client))
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("due_at", "pk")

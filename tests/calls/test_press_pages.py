@@ -237,7 +237,7 @@ def test_what_was_pressed_lately_helps_and_names_nobody(cast: Cast, django_asser
 # --- What trackers can ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("provider", "count"), [("callrail", 0), ("twilio", 3), ("ctm", 2), ("invoca", 0)])
+@pytest.mark.parametrize(("provider", "count"), [("callrail", 0), ("twilio", 3), ("ctm", 1), ("invoca", 0)])
 def test_each_page_says_in_plain_words_what_the_tracker_lets_us_do(
     cast: Cast, provider: str, count: int
 ) -> None:
@@ -247,6 +247,16 @@ def test_each_page_says_in_plain_words_what_the_tracker_lets_us_do(
     for ability in abilities:
         assert ability.title in shown
         assert ability.words.replace("'", "&#x27;") in shown
+
+
+def test_what_a_page_promises_is_what_happens(cast: Cast) -> None:
+    """Twilio stops what our menu started; CallTrackingMetrics redacts on a letter, and deletes on none but that."""
+    can = {one.title: one for one in selectors.abilities_of("twilio")}
+    assert can["Stop a recording that runs"].words.startswith("Only on calls through our menu")
+    assert "once the client is live" in can["Delete a recording afterwards"].words
+    can = {one.title: one for one in selectors.abilities_of("ctm")}
+    assert not can["Delete a recording afterwards"].is_there
+    assert "asked by a letter" in can["Take the person out of its record of a call"].words
 
 
 def test_ctms_instructions_name_what_nobody_verified(cast: Cast) -> None:

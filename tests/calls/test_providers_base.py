@@ -320,7 +320,7 @@ def test_the_registry_knows_providers_by_their_names() -> None:
     [
         ("callrail", Capabilities()),
         ("twilio", Capabilities(gates_before=True, stops_mid_call=True, deletes_after=True)),
-        ("ctm", Capabilities(deletes_after=True, redacts=True)),
+        ("ctm", Capabilities(redacts=True)),
         ("invoca", Capabilities()),
         ("generic", Capabilities()),
         ("nobody", Capabilities()),

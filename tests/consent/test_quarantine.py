@@ -14,7 +14,7 @@ from django.test import override_settings
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallPress, Recording, Transcript
-from callprivacy.calls.services import erasure
+from callprivacy.calls.services import erasure, intake
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -127,6 +127,25 @@ def test_imported_history_and_held_calls_have_no_date(cast: Cast) -> None:
     hold(held)
     work(cast.dentist)
     assert (recording(late).due_at, recording(held).due_at) == (None, None)
+
+
+def test_words_that_come_late_for_an_imported_call_stay(cast: Cast) -> None:
+    """Whenever they come, and also where only the recording, or only the call, was imported."""
+    told(cast.dentist, fact(references=(("id", "IMPORTED"),)), way=intake.Way.IMPORT)
+    with job_scope(agency_id=cast.acme.pk):
+        silent = Call.objects.get()
+    assert silent.came_late
+    heard, own = recorded(cast.dentist, came_late=True), recorded(cast.dentist)
+    live(cast.dentist)
+    for call in (silent, heard, own):
+        worded(call, "hello")
+    work(cast.dentist)
+    assert [transcript(call).due_at for call in (silent, heard, own)] == [None, None, DAY3]
+    with job_scope(agency_id=cast.acme.pk):
+        Transcript.objects.update(due_at=NOON)
+    empty(cast.dentist)
+    found = [transcript(call).state for call in (silent, heard, own)]
+    assert found == [TranscriptState.WITHHELD, TranscriptState.WITHHELD, TranscriptState.GONE]
 
 
 def test_evidence_that_comes_before_the_date_takes_it_away(cast: Cast) -> None:

@@ -209,6 +209,10 @@ REGISTER: dict[str, Table] = {
             number="The client's own, printed in its ads",
         ),
     ),
+    "calls.Announcement": Table(
+        "What callers of a number heard before they were connected, from when to when",
+        _plain(_OURS, "tracking_number words from_at until_at written_by written_at struck_at"),
+    ),
     "calls.Connection": Table(
         "A tracker's way in",
         _plain(
@@ -256,7 +260,8 @@ REGISTER: dict[str, Table] = {
         _plain("agency client")
         | _caller(
             "caller caller_withheld connection tracking_number direction outcome seconds source",
-            "campaign medium country region first_call qualified value_cents received_at on_hold redact_due_at",
+            "campaign medium country region first_call qualified value_cents received_at came_late on_hold",
+            "redact_due_at",
             id="Its start in milliseconds, then random bits",
             tags="Only those that the agency has mapped",
             sequence="Which news the row holds",

@@ -29,10 +29,11 @@ FORMATS: Final[dict[str, Format]] = {
 
 # CallRail's interface neither stops nor deletes: https://apidocs.callrail.com has no such call, so a person writes
 # to its support. Twilio: `Recordings/{sid}` with Status=stopped, DELETE, and our own menu in front of the call. CTM
-# redacts a call, its audio with it; what is redacted cannot be had back. Invoca's documents name none of these.
+# redacts a call, its audio with it, and says so of the call; no published interface asks it to, so a person writes.
+# Invoca's documents name none of these.
 _CAPABILITIES: Final[dict[str, Capabilities]] = {
     "twilio": Capabilities(gates_before=True, stops_mid_call=True, deletes_after=True),
-    "ctm": Capabilities(deletes_after=True, redacts=True),
+    "ctm": Capabilities(redacts=True),
 }
 _NONE: Final = Capabilities()
 

@@ -190,12 +190,12 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """
-    What a tracker lets us do at its side through its own interface; what it does not, a person asks it for.
+    What a tracker lets us do at its side; what it does not, a person asks its support for.
 
     :ivar gates_before: recording begins only after consent, because our menu starts it.
-    :ivar stops_mid_call: a running recording can be stopped.
-    :ivar deletes_after: a recording can be deleted once it is made.
-    :ivar redacts: the person can be removed from the tracker's record of a call.
+    :ivar stops_mid_call: a recording that our menu started can be stopped by its interface.
+    :ivar deletes_after: a recording can be deleted by its interface once it is made.
+    :ivar redacts: it takes the person out of its record of a call when a letter asks for it.
     """
 
     gates_before: bool = False

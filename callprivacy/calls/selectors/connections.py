@@ -104,19 +104,19 @@ _ABILITIES = (
     (
         "stops_mid_call",
         "Stop a recording that runs",
-        "A withdrawal during the call can stop it at once.",
+        "Only on calls through our menu: there a withdrawal stops it at once. Elsewhere what is recorded is withheld here.",
         "What is recorded after a withdrawal is withheld here, and has to be deleted there.",
     ),
     (
         "deletes_after",
         "Delete a recording afterwards",
-        "It can be asked for without a person, and the answer is kept as a receipt.",
+        "Its interface is asked without a person once the client is live, and the answer is kept as a receipt.",
         "A person has to ask its support; the ticket is drafted here, and its answer kept.",
     ),
     (
         "redacts",
         "Take the person out of its record of a call",
-        "Number, name, recording and text go there for good, and what it redacts is taken out here as well.",
+        "It is asked by a letter, which is drafted here, for good; what it redacts is taken out here as well.",
         "A person has to ask its support.",
     ),
 )

@@ -265,7 +265,11 @@ def mark_gone(*, client: Client, call_ids: Collection[uuid.UUID], at: datetime) 
     leaving = set(recordings.values_list("pk", flat=True))
     recordings.update(state=RecordingState.GONE, gone_at=at, fetch_due_at=None)
     Transcript.objects.for_client(client).filter(
-        call_id__in=list(call_ids), call__on_hold=False, state=TranscriptState.WITHHELD, due_at__lte=at
+        call_id__in=list(call_ids),
+        call__on_hold=False,
+        call__came_late=False,
+        state=TranscriptState.WITHHELD,
+        due_at__lte=at,
     ).update(state=TranscriptState.GONE, gone_at=at)
     return [copy for copy in copies if copy.recording_id in leaving]
 

@@ -687,9 +687,9 @@ class Prepared:
         scope = [self.client.agency_id, self.client.pk]
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO calls_call (agency_id, client_id, connection_id, received_at, {_CALL})"
-                f" SELECT %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)",
-                [*scope, self.connection_id, self.at, left_out],
+                f"INSERT INTO calls_call (agency_id, client_id, connection_id, received_at, came_late, {_CALL})"
+                f" SELECT %s, %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)",
+                [*scope, self.connection_id, self.at, self.way is Way.IMPORT, left_out],
             )
             recorded = [item.recording_id for item in items if item.recording is not None]
             if recorded:
