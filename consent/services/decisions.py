@@ -392,10 +392,9 @@ def _write_recordings(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: d
 def _write_transcripts(client: Client, verdicts: dict[uuid.UUID, _Verdict], at: datetime) -> set[uuid.UUID]:
     """The same for transcripts. A text cannot be parted at an instant, so what is withheld in part is withheld."""
     rows = Transcript.objects.for_client(client).filter(call_id__in=list(verdicts)).defer("text")
-    rows = rows.annotate(of_history=quarantine.of_history())
     changes: list[tuple[Any, ...]] = []
     changed: set[uuid.UUID] = set()
-    for row in rows.exclude(state=TranscriptState.GONE):
+    for row in rows.exclude(state=TranscriptState.GONE).annotate(of_history=quarantine.of_history()):
         verdict = verdicts[row.call_id]
         allowed = verdict.answer.allowed
         due_at = quarantine.due_at(

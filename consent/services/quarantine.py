@@ -38,7 +38,7 @@ def of_history() -> Q:
     late = Recording.objects.filter(
         call_id=OuterRef("call_id"), client_id=OuterRef("client_id"), came_late=True
     )
-    return Q(call__came_late=True) | Exists(late)
+    return Q(call__came_late=True) | Q(Exists(late))
 
 
 def due_at(

@@ -104,7 +104,7 @@ _ABILITIES = (
     (
         "stops_mid_call",
         "Stop a recording that runs",
-        "Only on calls through our menu: there a withdrawal stops it at once. Elsewhere what is recorded is withheld here.",
+        "Only on calls through our menu: there a withdrawal stops it at once. Of others it is withheld here.",
         "What is recorded after a withdrawal is withheld here, and has to be deleted there.",
     ),
     (
