@@ -83,8 +83,8 @@ _TOPS: Final = r"(?:com|net|org|edu|gov|info|biz|io|co|us|uk|ca|au|es|mx|de|fr)"
 # A name before "at" is one word, words joined by "dot" and its like, or letters said one by one.
 _SPOKEN_MAIL: Final = re.compile(
     rf"\b(?:(?:[a-z0-9]\s+){{2,40}}|{_PART}(?:{_JOINT}{_PART}){{0,6}}\s+)(?:at|arroba)\s+"
-    rf"(?:{_PART}\s+){{0,2}}{_PART}(?:{_JOINT}{_PART}){{0,3}}\s*(?:\s(?:dot|punto)\s+|\.){_TOPS}\b"
-    rf"(?:\s+(?:dot|punto)\s+{_TOPS}\b)?",
+    rf"(?:{_PART}\s+){{0,2}}{_PART}(?:{_JOINT}{_PART}){{0,3}}\s*(?:\s(?:dot|punto)\s+|\.){_TOPS}(?![^\W\d])"
+    rf"(?:\s+(?:dot|punto)\s+{_TOPS}(?![^\W\d]))?",
     re.IGNORECASE,
 )
 _MONEY: Final = re.compile(
@@ -92,9 +92,10 @@ _MONEY: Final = re.compile(
     r"|(?<![\d.,+(\-])(?<!\d )(?:\d{1,3}(?:,\d{3})+(?:\.\d{2})?|\d{1,6}\.\d{2})\b(?![-\s.,]?\d)"
 )
 _DATE_OR_TIME: Final = re.compile(
-    r"\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
+    r"\b\d{1,2}/\d{1,2}(?:/\d{2,4})?\b|\b(?:19|20)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
 )
-_TOKEN: Final = re.compile(r"\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
+# What stands for something that was taken out is one word, and says nothing.
+_TOKEN: Final = re.compile(r"\[(?:number|card|e-mail|code)\]|\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
 # Between two tokens of one number: blanks, hyphens, brackets, dots, commas, who speaks; not a slash.
 _GAP: Final = re.compile(r"[\s\-\u2010-\u2015.,;:?!()\[\]+#*\u00a0…]{0,12}")
 
@@ -143,22 +144,30 @@ def is_card(digits: str) -> bool:
 
 
 def _numbers(text: str) -> list[tuple[int, int, str]]:
-    """Where numbers stand, and the word for each."""
+    """
+    Where numbers stand, and the word for each.
+
+    Words are counted as they stand afterwards, where a number is one: what is near a word that asks for a secret is
+    as near the second time.
+    """
     tokens = _tokens(text)
     cuts: list[tuple[int, int, str]] = []
-    place, secret_until = 0, -1
+    place, gone, secret_until = 0, 0, -1
+    before: list[str] = []
     while place < len(tokens):
         last, digits = _run(text, tokens, place)
-        if not digits:
-            if _asks_for_secret(tokens, place):
-                secret_until = place + _SECRET_WITHIN
-            place += 1
-            continue
-        if len(digits) >= SHORTEST or (place <= secret_until and len(digits) > 2):
+        is_secret = place - gone <= secret_until and len(digits) > 2
+        if len(digits) >= SHORTEST or is_secret:
             word = CARD if is_card(digits) else NUMBER if len(digits) >= SHORTEST else CODE
             cuts.append((_with_plus(text, tokens[place].start), tokens[last].end, word))
+            gone += last - place
             if word == CARD:
-                secret_until = last + 1 + _SECRET_WITHIN
+                secret_until = last - gone + 1 + _SECRET_WITHIN
+            before.append(word)
+        else:
+            if not digits and _asks_for_secret(tokens[place].word, before[-2:]):
+                secret_until = place - gone + _SECRET_WITHIN
+            before += [token.word for token in tokens[place : last + 1]]
         place = last + 1
     return cuts
 
@@ -182,6 +191,8 @@ def _tokens(text: str) -> list[_Token]:
 
 def _token(found: re.Match[str]) -> _Token:
     raw = found[0]
+    if raw[0] == "[":
+        return _Token(found.start(), found.end(), raw, "")
     if raw[0].isdecimal():
         digits = "".join(str(unicodedata.decimal(char)) for char in raw)
         return _Token(found.start(), found.end(), raw, digits)
@@ -197,11 +208,8 @@ def _plain(raw: str) -> str:
     return "".join(char for char in lowered if not unicodedata.combining(char))
 
 
-def _asks_for_secret(tokens: list[_Token], place: int) -> bool:
-    if tokens[place].word in _SECRETS:
-        return True
-    before = {token.word for token in tokens[max(0, place - 2) : place]}
-    return any(second == tokens[place].word and first in before for first, second in _SECRET_PAIRS)
+def _asks_for_secret(word: str, before: list[str]) -> bool:
+    return word in _SECRETS or any(second == word and first in before for first, second in _SECRET_PAIRS)
 
 
 def _run(text: str, tokens: list[_Token], first: int) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from callprivacy.lib import redact as module
@@ -105,6 +105,7 @@ def test_what_does_not_stays(text: str) -> None:
     assert (found.text, found.count) == (text, 0)
 
 
+@example("00000000", [4, 2], "-", "hello", "")
 @given(
     numbers,
     st.lists(st.integers(1, 4), max_size=6),
@@ -115,7 +116,9 @@ def test_what_does_not_stays(text: str) -> None:
 def test_no_written_number_is_left(
     digits: str, sizes: list[int], between: str, before: str, after: str
 ) -> None:
-    found = redact(f"{before}: {grouped(digits, sizes, between)} {after}")
+    number = grouped(digits, sizes, between)
+    assume(not re.fullmatch(r"(19|20)\d\d-\d\d-\d\d", number))  # it may be a day, and days are left
+    found = redact(f"{before}: {number} {after}")
     rest = found.text.replace("10:30", "").replace("$1,250.00", "")
     assert left(rest) == ""
     assert found.count >= 1
@@ -170,7 +173,7 @@ _pieces = st.lists(
     st.sampled_from(
         [
             *ENGLISH, "uno", "oh", "double", "triple", "twenty", "hundred", "and", "okay", "cvv", "pin", "at",
-            "dot", "com",
+            "dot", "com", "security", "code", "social",
             "4", "41", "555", "0101", "-", ".", ",", ":", "10:30", "$5", "\n", "(", "hello", "[number]", "a@b.com", "/",
         ]
     ),
@@ -179,6 +182,10 @@ _pieces = st.lists(
 
 
 @settings(max_examples=400)
+@example(["cvv", *["zero"] * 5, "at", *["zero"] * 3])
+@example(["social", "4", "1", "5", "5", "5", "5", "security", "555"])
+@example(["pin", "security", "555", "a", "b", "c", "d", "555"])
+@example(["hello at hello.com4111", "1111", "1111", "1111"])
 @given(_pieces)
 def test_doing_it_twice_changes_nothing_more(pieces: list[str]) -> None:
     once = redact(" ".join(pieces))
