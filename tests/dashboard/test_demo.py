@@ -27,7 +27,31 @@ from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.work.models import Item
+from consent.enums import (
+    Channel,
+    EventKind,
+    NoticeState,
+    Purpose,
+    ReplyState,
+    Standard,
+    VendorStep,
+    WaitingState,
+)
+from consent.models import (
+    ConsentEvent,
+    NoticeVersion,
+    PhoneMenu,
+    PostedNotice,
+    Reply,
+    TermsDocument,
+    VendorTask,
+    Withdrawal,
+)
+from consent.selectors import phone, standards
+from consent.selectors.people import coverage
+from consent.services import ledger
 from dashboard import demo, services, tasks
+from dashboard.demo import said
 from retention import targets
 from retention.models import GoLive
 from tests import make
@@ -48,6 +72,8 @@ def test_the_same_day_gives_the_same_past() -> None:
 def test_every_number_is_reserved_for_fiction() -> None:
     numbers = {fact.caller for fact in _facts() if fact.caller}  # type: ignore[attr-defined]
     numbers |= {number for client in demo.CLIENTS for number in demo.tracking_numbers(client)}
+    numbers |= {number for client in demo.CLIENTS if (number := demo.text_number(client))}
+    numbers |= {said.FORWARD_TO, said.PERSON_LINE}
 
     assert [number for number in numbers if not FICTION.fullmatch(number)] == []
 
@@ -212,8 +238,8 @@ def test_the_demo_has_life_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
         numbers = list(TrackingNumber.objects.all())
         agreed = Engagement.objects.exclude(contract_on=None)
 
-        assert len(doors) == 11
-        assert ConnectionSecret.objects.count() == 11
+        assert len(doors) == 13
+        assert ConnectionSecret.objects.count() == 13
         assert silent == set(demo.SILENT)
         assert rejected == items == {"magnolia-dental": 2, "bayline-law": 1}
         assert set(Inbox.objects.values_list("state", flat=True)) == {InboxState.REJECTED}
@@ -221,11 +247,68 @@ def test_the_demo_has_life_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (live.keep_for_days, live.retention_state) == (60, RetentionState.LIVE)
         assert all(one.calls > 0 for one in due)
         assert GoLive.objects.get().calls_due == due[1].calls
-        assert len(numbers) == 36
+        assert len(numbers) == 38
         assert all(number.label and number.source for number in numbers)
-        assert 0 < sum(bool(number.announcement) for number in numbers) < 36
+        assert 0 < sum(bool(number.announcement) for number in numbers) < 38
         assert (agreed.count(), agreed.filter(dpa_on=None).count()) == (12, 2)
         assert Event.objects.filter(action__startswith="reveal").count() == 0
+
+
+def _said(client: demo.DemoClient) -> list[said.Fact]:
+    return list(said.said_of(client, list(demo.calls_of(client, until=date(2026, 11, 25)))))
+
+
+def test_the_same_callers_say_the_same_and_most_say_nothing() -> None:
+    spoken = {client.slug: _said(client) for client in demo.CLIENTS}
+
+    assert spoken == {client.slug: _said(client) for client in demo.CLIENTS}
+    for client in demo.CLIENTS:
+        callers = {call.caller for call in demo.calls_of(client, until=date(2026, 11, 25)) if call.caller}
+        standing = {fact.number for fact in spoken[client.slug] if not fact.call}
+        assert {fact.number for fact in spoken[client.slug]} <= callers
+        assert len(standing) < len(callers) / 5
+        assert bool(standing) is (client.slug in said.NOTICES)
+        assert {fact.channel for fact in spoken[client.slug]} <= set(said.NOTICES.get(client.slug, ()))
+
+
+@pytest.mark.django_db
+def test_the_demo_has_consent_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "CLIENTS", tuple(_quiet(client) for client in demo.CLIENTS))
+    agency = _make()
+
+    with job_scope(agency_id=agency.pk):
+        clients = {row.slug: row for row in Client.objects.select_related("agency")}
+        events = ConsentEvent.objects.all()
+        published = NoticeVersion.objects.filter(state=NoticeState.PUBLISHED)
+        reach = coverage(list(clients.values()), purposes=[Purpose.RECORD])
+        stopped = Withdrawal.objects.order_by("stopped_at")
+        played = [line for line in phone.lines(agency) if line.vendor == "callrail" and line.text_key]
+        standard = standards.standard_of(clients["lone-star-hvac"], at=make.NOON)
+        opened = ledger.evidence_of(client=clients["bayline-law"], events=list(events), at=make.NOON)
+
+        assert {Channel.WEB, Channel.EMAIL, Channel.TERMS, Channel.MENU, Channel.SMS, Channel.AGENT} <= set(
+            events.values_list("channel", flat=True)
+        )
+        assert {EventKind.GIVEN, EventKind.REFUSED, EventKind.NOTICED, EventKind.WITHDRAWN} == set(
+            events.values_list("kind", flat=True)
+        )
+        assert set(published.values_list("notice__language", flat=True)) == {"en", "es"}
+        assert set(published.values_list("client__slug", flat=True)) == set(said.NOTICES)
+        assert sum(row.count("given") for row in reach) < sum(row.total for row in reach) / 5
+        assert all(row.count("nothing") > row.total / 2 for row in reach)
+        assert stopped.count() == len(said.NOES)
+        assert list(stopped.values_list("client__slug", flat=True)) == [no.slug for no in said.NOES]
+        assert all(row.planned_at is not None for row in stopped)
+        assert 0 < stopped.exclude(closed_at=None).count() < len(said.NOES)
+        assert VendorTask.objects.filter(step=VendorStep.CHOOSE, state=WaitingState.WAITING).exists()
+        assert {line.client.slug for line in played} == set(demo.TEXTED)
+        assert {line.text_to for line in played} == {demo.text_number(about) for about in demo.CLIENTS} - {""}
+        assert PhoneMenu.objects.get().is_active
+        assert standard is Standard.ANNOUNCE
+        assert PostedNotice.objects.count() == 4
+        assert TermsDocument.objects.get().people > 1
+        assert Reply.objects.get(state=ReplyState.WAITING).client == clients["sunset-plumbing"]
+        assert any(words.get("key") == "1" for words in opened.values())
 
 
 def _quiet(client: demo.DemoClient) -> demo.DemoClient:

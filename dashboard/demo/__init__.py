@@ -223,6 +223,9 @@ GRANTED: dict[Role, tuple[str, ...]] = {
     Role.CALL_CENTRE_HEAD: ("lone-star-hvac",),
 }
 
+# Clients with a number of Twilio's for texts beside the numbers of their tracker.
+TEXTED = ("sunset-plumbing", "prairie-auto")
+
 # Clients whose calls are kept for sixty days, for the live one expired calls leave already.
 KEEP_FOR_DAYS = 60
 OBSERVED_POLICY = "harbor-dental"
@@ -351,11 +354,25 @@ def numbers_of(client: DemoClient) -> dict[str, DemoNumber]:
     ads, website, profile = tracking_numbers(client)
     site, since = f"{client.slug}.example", date(2025, 11, 3) if words else None
     campaign = _CAMPAIGNS[client.sector][0]
-    return {
+    found = {
         ads: DemoNumber("Ads", "Google Ads", campaign, site, True, words, since, 21 if words else None),
         website: DemoNumber("Website", "Google Organic", "", site, True, words, since, None),
         profile: DemoNumber("Profile and print", "Google Business Profile", "", "", True, "", None, None),
     }
+    texted = text_number(client)
+    if texted:
+        found[texted] = DemoNumber("Texts", "Website", "", site, False, "", None, 12)
+    return found
+
+
+def text_number(client: DemoClient) -> str:
+    """The number of Twilio's that takes a client's texts, where its tracker takes none; else ""."""
+    return f"+1{client.prefix}5550140" if client.slug in TEXTED else ""
+
+
+def seed_of(client: DemoClient) -> str:
+    """What a client's chance begins with: the same every time."""
+    return f"{_SEED}/{client.slug}"
 
 
 def heard_at(client: DemoClient, *, at: datetime) -> datetime:
@@ -410,7 +427,7 @@ def calls_of(client: DemoClient, *, until: date) -> Iterator[CallFacts]:
 
     :param until: the day of the demo, in the client's zone.
     """
-    chance = random.Random(f"{_SEED}/{client.slug}")  # noqa: S311  (an invented past, nothing secret)
+    chance = random.Random(seed_of(client))  # noqa: S311  (an invented past, nothing secret)
     zone = ZoneInfo(client.zone)
     tracking = tracking_numbers(client)
     known: list[str] = []

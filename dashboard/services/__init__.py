@@ -35,6 +35,7 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
+from dashboard.services import said
 from retention import targets
 from retention.services import policies
 
@@ -91,10 +92,12 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
         except agencies.SlugTakenError as error:
             raise DemoExistsError(f"An agency is called {demo.AGENCY}, and it is no demo.") from error
         people = _make_people(agency, password, at)
+        grounds = []
         for about in demo.CLIENTS:
             progress(about.name)
-            _fill_client(_make_client(agency, about, at), about, at)
+            grounds.append(_fill_client(_make_client(agency, about, at), about, at))
         inbox.process_batch(agency_id=agency.pk, at=at)
+        said.fill(grounds, officer=Actor.staff(user_id=people[Role.OFFICER].user_id), at=at)
         with job_scope(agency_id=agency.pk):
             for role, slugs in demo.GRANTED.items():
                 for client in Client.objects.filter(slug__in=slugs):
@@ -177,14 +180,14 @@ def _make_client(agency: Agency, about: demo.DemoClient, at: datetime) -> Client
     return client
 
 
-def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> None:
-    """Its connection, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
-    facts = list(demo.calls_of(about, until=at.astimezone(ZoneInfo(about.zone)).date()))
-    secret = secrets.token_hex(16)
+def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.Ground:
+    """Its connections, its calls, what is known of its numbers, and what its tracker sent that nobody can read."""
+    past = list(demo.calls_of(about, until=at.astimezone(ZoneInfo(about.zone)).date()))
+    facts, secret = list(past), secrets.token_hex(16)
     door: Connection | None = None
     if about.provider in PROVIDERS:
         facts.append(demo.newest_call(about, at=at))
-        door = _make_connection(client, about, secret, at)
+        door = _make_connection(client, about.provider, PROVIDERS[about.provider].title, secret, at)
     for start in range(0, len(facts), _BATCH):
         intake.take_in(
             client=client,
@@ -205,32 +208,54 @@ def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> None:
     if door is not None:
         for received_at, params in demo.unreadable_of(about, at=at):
             _deliver(door, secret, params, received_at)
+    doors = {door.key: (door, secret)} if door is not None else {}
+    if demo.text_number(about):
+        texts = _take_texts(client, about, secrets.token_hex(16), at)
+        doors[texts[0].key] = texts
+    return said.Ground(
+        client=client,
+        about=about,
+        facts=past,
+        doors=[opened for opened, _ in doors.values()],
+        secrets={key: secret for key, (_, secret) in doors.items()},
+    )
 
 
-def _make_connection(client: Client, about: demo.DemoClient, secret: str, at: datetime) -> Connection:
-    provider = PROVIDERS[about.provider]
+def _make_connection(client: Client, provider: str, name: str, secret: str, at: datetime) -> Connection:
     with job_scope(agency_id=client.agency_id):
         return connections.create_connection(
-            client=client, provider=provider.name, name=provider.title, secret=secret, by=_MAKER, at=at
+            client=client, provider=provider, name=name, secret=secret, by=_MAKER, at=at
         )
 
 
+def _take_texts(client: Client, about: demo.DemoClient, secret: str, at: datetime) -> tuple[Connection, str]:
+    """A number of Twilio's beside the tracker's, which callers text."""
+    door = _make_connection(client, "twilio", "Twilio, for texts", secret, at)
+    number = demo.text_number(about)
+    known = demo.numbers_of(about)[number]
+    with job_scope(agency_id=client.agency_id):
+        numbers.add_number(
+            client=client, number=number, provider="twilio", facts=_described(known, at), by=_MAKER, at=at
+        )
+        Connection.objects.filter(pk=door.pk).update(last_event_at=demo.heard_at(about, at=at))
+    return door, secret
+
+
 def _describe(number: TrackingNumber, known: demo.DemoNumber, at: datetime) -> None:
-    numbers.describe_number(
-        number=number,
-        facts={
-            "label": known.label,
-            "source": known.source,
-            "campaign": known.campaign,
-            "target_site": known.target_site,
-            "records": known.records,
-            "announcement": known.announcement,
-            "announced_from": known.announced_from,
-            "tested_at": None if known.tested is None else at - timedelta(days=known.tested),
-        },
-        by=_MAKER,
-        at=at,
-    )
+    numbers.describe_number(number=number, facts=_described(known, at), by=_MAKER, at=at)
+
+
+def _described(known: demo.DemoNumber, at: datetime) -> numbers.Facts:
+    return {
+        "label": known.label,
+        "source": known.source,
+        "campaign": known.campaign,
+        "target_site": known.target_site,
+        "records": known.records,
+        "announcement": known.announcement,
+        "announced_from": known.announced_from,
+        "tested_at": None if known.tested is None else at - timedelta(days=known.tested),
+    }
 
 
 def _deliver(door: Connection, secret: str, params: Mapping[str, str], received_at: datetime) -> None:
