@@ -149,6 +149,19 @@ def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) 
     return client
 
 
+def require(request: StaffRequest, needed: Permission | AgencyRight, client: Client) -> None:
+    """
+    Ask inside a view for more than its decorator does.
+
+    :raises PermissionDenied: the person lacks the permission on the client, or the right in the agency.
+    """
+    if isinstance(needed, AgencyRight):
+        if not has_right(request.membership, needed):
+            raise PermissionDenied(f"Your role may not {needed.value.replace('_', ' ')}.")
+    elif not may(request.membership, needed, client, at=request.at):
+        raise PermissionDenied(f"{needed.words} is not granted to you for this client.")
+
+
 def needs[**P](
     permission: Permission,
 ) -> Callable[[View[Concatenate[Client, P]]], View[Concatenate[str, P]]]:

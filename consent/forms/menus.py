@@ -33,7 +33,11 @@ _PURPOSES: Final = (
 
 
 class MenuForm(forms.Form):
-    """How the menu of one number is set up."""
+    """
+    How the menu of one number is set up.
+
+    :param may_connect: whether the person may say which lines the client's calls go on to.
+    """
 
     number = forms.ChoiceField(label="Number")
     connection = forms.ChoiceField(label="Connection to Twilio", help_text="Whose account the number is in.")
@@ -71,6 +75,7 @@ class MenuForm(forms.Form):
         *,
         client: Client,
         menu: PhoneMenu | None = None,
+        may_connect: bool = True,
     ) -> None:
         self.client = client
         self.menu = menu
@@ -88,6 +93,10 @@ class MenuForm(forms.Form):
         for name, language in (("english", Language.ENGLISH), ("spanish", Language.SPANISH)):
             spoken = [(str(row.pk), row.name) for row in found if row.language == language]
             self._choose(name, spoken, "No notice")
+        if not may_connect:
+            for name in ("connection", "forward_to", "person_line"):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = "Who manages connections may change it."
 
     def _choose(self, name: str, choices: Sequence[tuple[str, str]], nothing: str | None) -> None:
         field = self.fields[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
@@ -15,7 +16,11 @@ _INTEGRITY: Final = re.compile(r"(?:sha(?:256|384|512)-[A-Za-z0-9+/]{43,88}={0,2
 
 
 class SitesForm(forms.Form):
-    """Which sites may carry the form, and the number-swap that it may load there."""
+    """
+    Which sites may carry the form, and the number-swap that it may load there.
+
+    :param may_swap: whether the person may say which script of a tracker runs on the client's sites.
+    """
 
     origins = forms.CharField(
         label="Sites that may carry the form",
@@ -49,6 +54,13 @@ class SitesForm(forms.Form):
             " whoever cannot be placed is asked too."
         ),
     )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, may_swap: bool, **more: Any) -> None:
+        super().__init__(data, **more)
+        if not may_swap:
+            for name in ("swap_url", "swap_integrity"):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = "Who manages connections may change it."
 
     def clean_origins(self) -> list[str]:
         """

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.calls.models import Connection
 from callprivacy.tenancy.enums import Permission
@@ -80,7 +81,8 @@ def list_menus(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Permission.MANAGE_CONSENT)
 def add_menu(request: StaffRequest, client: Client) -> HttpResponse:
-    """Set up a menu for a number."""
+    """Set up a menu for a number: by who may also say where the client's calls go on to."""
+    access.require(request, Permission.MANAGE_CONNECTIONS, client)
     form = MenuForm(request.POST or None, client=client)
     if request.method == "POST" and form.is_valid():
         try:
@@ -127,7 +129,8 @@ def show_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpRespo
 def change_menu(request: StaffRequest, client: Client, menu_id: UUID) -> HttpResponse:
     """Change how a menu is set up."""
     menu = _find(client, menu_id)
-    form = MenuForm(request.POST or None, client=client, menu=menu)
+    may_connect = access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at)
+    form = MenuForm(request.POST or None, client=client, menu=menu, may_connect=may_connect)
     if request.method == "POST" and form.is_valid():
         try:
             menus.change_menu(menu=menu, facts=form.facts, by=request.actor, at=request.at)

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -45,7 +46,8 @@ def _initial(client: Client, page: WebPage | None) -> dict[str, Any]:
 def show_web(request: StaffRequest, client: Client) -> HttpResponse:
     """The public page and the form for other sites; saving opens them where they are not open yet."""
     page = selectors.page_of(client)
-    form = SitesForm(request.POST or None, initial=_initial(client, page))
+    may_swap = access.may(request.membership, Permission.MANAGE_CONNECTIONS, client, at=request.at)
+    form = SitesForm(request.POST or None, initial=_initial(client, page), may_swap=may_swap)
     if request.method == "POST" and form.is_valid():
         web.save_page(client=client, by=request.actor, at=request.at, **form.cleaned_data)
         messages.success(request, "Saved." if page else "The page is open.")

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import OnWithdrawal, VendorStep
@@ -121,11 +122,14 @@ def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> Http
 @require_POST
 @needs(Permission.MANAGE_CONSENT)
 def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """Choose how the tracker leaves the caller unrecorded."""
+    """Choose how the tracker leaves the caller unrecorded; an officer does."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
     step = _find(request, client, task_id)
     form = ChoiceForm(request.POST)
     if not form.is_valid():
         return _page(request, client, step, 422, choice=form)
+    if form.cleaned_data["for_all"]:
+        access.require(request, Permission.MANAGE_CONNECTIONS, client)
     try:
         follow = withdrawals.choose(
             task=step.task,

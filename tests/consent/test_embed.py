@@ -18,12 +18,16 @@ from django.test import Client as Browser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callprivacy.accounts.enums import Role
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope
 from consent.channels import colours, embed
 from consent.channels.signals import origin_of, page_of
 from consent.enums import Channel, EventKind, Language, Purpose, State
 from consent.models import WebPage
 from consent.services import limits
+from tests import make
+from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.pages import SITE, events_of, evidence_of, open_page, publish, states_of
@@ -430,3 +434,18 @@ def test_the_public_page_asks_as_much_however_many_notices(
         publish(cast.dentist, *Purpose, name=f"n{n}", words=f"Words {n}")
     with django_assert_num_queries(7):
         Browser().get(f"/c/{page.key}/consent/")
+
+
+@pytestmark_doors
+def test_which_script_runs_on_the_clients_site_is_for_who_manages_connections(cast: Cast) -> None:
+    mine, theirs = "https://tracker.example/swap.js", "https://elsewhere.example/x.js"
+    page = open_page(cast.dentist, swap_url=mine)
+    gus = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
+    make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
+    said = {"origins": "https://new.example.com", "swap_url": theirs, "swap_integrity": ""}
+    browser = browser_of(gus)
+    assert "Who manages connections may change it" in browser.get("/clients/dentist/consent/web/").text
+    assert browser.post("/clients/dentist/consent/web/", said).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        page.refresh_from_db()
+    assert (page.origins, page.swap_url) == (["https://new.example.com"], mine)

@@ -15,9 +15,11 @@ from django.core.cache import cache
 from django.test import Client as Browser
 from django.test import override_settings
 
+from callprivacy.accounts.enums import Role
 from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.services import connections, people
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import client_scope, job_scope
 from consent.enums import Channel, Language, ReplyState
@@ -440,3 +442,29 @@ def test_a_reply_that_waits_is_shown_until_it_counts_by_itself(cast: Cast, alice
     day = (reply.received_at + timedelta(days=10)).astimezone().strftime("%Y")
     assert "Counts as a withdrawal" in page
     assert day in page
+
+
+def test_where_calls_go_on_to_is_changed_by_who_manages_connections(
+    cast: Cast, connection: Connection
+) -> None:
+    other = twilio_side.connect(cast.dentist)
+    menu = twilio_side.menu(cast.dentist, connection)
+    gus = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
+    make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
+    browser = browser_of(gus)
+    with job_scope(agency_id=cast.acme.pk):
+        version = NoticeVersion.objects.select_related("notice").get()
+    said = facts(
+        None, other, version, forward_to="+14155550199", person_line="+14155550198", wait_seconds="9"
+    )
+    address = f"/clients/dentist/consent/menus/{menu.pk}/change/"
+    assert "Who manages connections may change it" in browser.get(address).text
+    assert browser.post(address, said).status_code == 302
+    row = only_menu(cast)
+    assert (row.connection_id, row.forward_to, row.person_line) == (
+        connection.pk,
+        menu.forward_to,
+        menu.person_line,
+    )
+    assert row.wait_seconds == 9
+    assert browser.post("/clients/dentist/consent/menus/new/", facts(None, other, version)).status_code == 403

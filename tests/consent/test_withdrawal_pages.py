@@ -6,6 +6,8 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from callprivacy.accounts.enums import Role
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
@@ -169,3 +171,16 @@ def test_whoever_may_not_manage_connections_adds_no_endpoint(cast: Cast) -> None
         browser_of(cast.bob).post(url("add_endpoint"), {"name": "x", "url": "https://x.example"}).status_code
         == 403
     )
+
+
+def test_an_officer_chooses_and_for_all_with_connections_alone(world: Cast) -> None:
+    choice = the(world, VendorStep.CHOOSE)
+    said = {"choice": "delete", "for_all": "on"}
+    manager = make.person(world.acme, "mia", Role.ACCOUNT_MANAGER)
+    make.grant(manager, world.dentist)
+    assert browser_of(manager).post(url("vendor_choose", choice.pk), said).status_code == 403
+    officer = make.person(world.acme, "olaf", Role.OFFICER)
+    make.grant(officer, world.dentist, without=Permission.MANAGE_CONNECTIONS)
+    assert browser_of(officer).post(url("vendor_choose", choice.pk), said).status_code == 403
+    assert the(world, VendorStep.CHOOSE).state == WaitingState.WAITING
+    assert browser_of(officer).post(url("vendor_choose", choice.pk), {"choice": "off"}).status_code == 302
