@@ -14,6 +14,7 @@ from consent.views import (
     invitations,
     law,
     menus,
+    list_checks,
     notices,
     onboarding,
     people,
@@ -224,6 +225,15 @@ urlpatterns: list[URLPattern] = [
     # The desk of people on the phone
     path("desk/", desk.show_desk, name="desk"),
     path("desk/running/", desk.show_running, name="desk_running"),
+    # Lists that are checked before they are dialled
+    path("consent/lists/", list_checks.choose_client, name="list_checks"),
+    path("clients/<slug:slug>/lists/", list_checks.list_checked, name="client_lists"),
+    path("clients/<slug:slug>/lists/new/", list_checks.new_list, name="new_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/", list_checks.show_list, name="list_check"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/start/", list_checks.start, name="start_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/cancel/", list_checks.cancel, name="cancel_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/progress/", list_checks.progress, name="list_progress"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/rows/", list_checks.take, name="take_list"),
     path("desk/find/", desk.find, name="desk_find"),
     path("clients/<slug:slug>/desk/tap/", desk.tap, name="desk_tap"),
     path("clients/<slug:slug>/desk/call/", desk.ask_call_back, name="desk_call_back"),

@@ -255,6 +255,17 @@ class Table:
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise UnparsableError(f"The gzip file is damaged after line {self._lines_read}.") from None
 
+    def cells(self) -> Iterator[tuple[int, list[str] | None]]:
+        """
+        Line numbers with the cells of each row as they stand there, for who looks at columns of their own.
+
+        None stands for cells that cannot be told apart; a row may have more or fewer than the header. Asked once, and
+        in place of `rows`.
+
+        :raises UnparsableError: the file is damaged, or it is a decompression bomb.
+        """
+        return self._found
+
     def rows(self, layout: Format, *, zone: tzinfo, at: datetime, after_line: int = 0) -> Iterator[Row]:
         """
         Line numbers (of a row's first line, the header's being 1) with facts, or with why the row is refused.

@@ -1,0 +1,60 @@
+"""What people type about a list that is checked before it is dialled."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+
+from callprivacy.calls.forms.calls import ReasonForm
+from consent.services.contact import Aim
+from consent.services.list_checks import ROWS_AT_MOST, Head
+
+
+class ListForm(forms.Form):
+    """A list of numbers, and what they are to be called for."""
+
+    name = forms.CharField(max_length=120, help_text='As you find it again, such as "Spring campaign".')
+    purpose = forms.ChoiceField(
+        label="What for",
+        choices=[
+            (Aim.MARKETING.value, "Marketing: calls or texts that sell or advertise"),
+            (Aim.SERVICE.value, "Service: what the person asked for, such as a call back or an appointment"),
+        ],
+        widget=forms.RadioSelect,
+        initial=Aim.MARKETING.value,
+        error_messages={"required": "Pick what the list is for."},
+    )
+    file = forms.FileField(
+        label="List",
+        help_text=f"CSV with commas, semicolons or tabs, plain or gzip, up to {ROWS_AT_MOST:,} rows and 32 MB. It is "
+        "sealed as it arrives and deleted when it has been checked.",
+        error_messages={"empty": "The file is empty.", "required": "Add the list, of at most 32 MB."},
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.gz,text/csv,application/gzip"}),
+    )
+
+
+class ColumnsForm(forms.Form):
+    """Which column holds the numbers, and which the states."""
+
+    column = forms.TypedChoiceField(label="Column with the numbers", coerce=int)
+    region_column = forms.TypedChoiceField(
+        label="Column with the state or province",
+        coerce=int,
+        required=False,
+        empty_value=None,
+        help_text="Of the person's address, in letters such as CA. Without it the place is a guess from the number, "
+        "which relaxes nothing.",
+    )
+
+    def __init__(self, *args: Any, head: Head, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(str(one.place), one.name or f"Column {one.place + 1}") for one in head.columns]
+        column = cast(forms.TypedChoiceField, self.fields["column"])
+        region = cast(forms.TypedChoiceField, self.fields["region_column"])
+        column.choices, region.choices = named, [("", "None"), *named]
+        self.initial.setdefault("column", str(head.likely))
+
+
+class TakeForm(ReasonForm):
+    """Why the checked numbers are taken."""

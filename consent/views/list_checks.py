@@ -1,0 +1,301 @@
+"""A list checked before it is dialled: brought, its columns named, watched, and taken with a reason."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from callprivacy.calls.providers.base import UnparsableError
+from callprivacy.calls.services.imports import Stored
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
+from consent.forms.list_checks import ColumnsForm, ListForm, TakeForm
+from consent.models import ListCheck
+from consent.selectors import contact as selectors
+from consent.services import list_checks
+from consent.services.contact import Aim, Code
+from consent.services.list_checks import Head
+from consent.tasks.list_checks import nudge_check
+
+SHOWN: Final = 50
+_WORDS: Final = {
+    JobState.DRAFT: "Waiting for you",
+    JobState.QUEUED: "Waiting for a worker",
+    JobState.RUNNING: "Checking the numbers",
+    JobState.DONE: "The list is checked",
+    JobState.FAILED: "The list could not be checked",
+    JobState.CANCELLED: "Stopped",
+}
+_TONES: Final = {
+    JobState.DRAFT: "warn",
+    JobState.QUEUED: "info",
+    JobState.RUNNING: "info",
+    JobState.DONE: "good",
+    JobState.FAILED: "bad",
+    JobState.CANCELLED: "neutral",
+}
+
+
+def _context(client: Client, check: ListCheck | None = None, **more: Any) -> dict[str, Any]:
+    context = {
+        "client": client, "tab": "consent", "part": "lists", "days": list_checks.KEPT_FOR.days, **more
+    }  # fmt: skip
+    if check is not None:
+        context |= {"check": check, "words": _WORDS[JobState(check.state)], "aim": check.purpose}
+    return context
+
+
+def _find(client: Client, check_id: UUID) -> ListCheck:
+    return get_object_or_404(selectors.checks_of(client), pk=check_id)
+
+
+@require_safe
+@never_cache
+def choose_client(request: StaffRequest) -> HttpResponse:
+    """Whose list it is: straight there for who looks after one client, or comes from one."""
+    clients = list(access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at))
+    picked = request.GET.get("client", "")
+    if not clients or (picked and not any(client.slug == picked for client in clients)):
+        raise Http404
+    if picked or len(clients) == 1:
+        return redirect("consent:client_lists", picked or clients[0].slug)
+    return render(request, "consent/lists_client.html", {"list_clients": clients})
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def list_checked(request: StaffRequest, client: Client) -> HttpResponse:
+    """The client's newest lists."""
+    found = [
+        {
+            "check": check,
+            "words": _WORDS[JobState(check.state)],
+            "tone": _TONES[JobState(check.state)],
+            "is_there": list_checks.is_there(check, at=request.at),
+        }
+        for check in selectors.checks_of(client)[:SHOWN]
+    ]
+    return render(request, "consent/lists.html", _context(client, found=found))
+
+
+# --- Bringing a list -----------------------------------------------------------------------------------------------
+
+
+@csrf_exempt  # until the list goes where it is sealed; `_bring` is protected
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def new_list(request: StaffRequest, client: Client) -> HttpResponse:
+    """Bring a list. It is sealed while it arrives, before anything else of the request is looked at."""
+    handler = SealingUpload(client.pk, at=request.at, at_most=list_checks.UPLOAD_AT_MOST)
+    request.upload_handlers = [handler]
+    try:
+        return _bring(request, client, handler)
+    finally:
+        handler.forget_unclaimed()
+
+
+@csrf_protect
+def _bring(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpResponse:
+    form = ListForm(request.POST or None, request.FILES or None)
+    if request.method == "POST":
+        if handler.is_too_large:
+            form.add_error(
+                "file", "The list is larger than 32 MB. Check it in parts, or compress it with gzip."
+            )
+        if form.is_valid():
+            check = _create(request, client, form)
+            if check is not None:
+                handler.is_claimed = True
+                return redirect("consent:list_check", client.slug, check.pk)
+    return render(request, "consent/lists_new.html", _context(client, form=form))
+
+
+def _create(request: StaffRequest, client: Client, form: ListForm) -> ListCheck | None:
+    """Note the list, unless it cannot be read; then the form says why."""
+    stored: Stored = cast(SealedUpload, form.cleaned_data["file"]).stored
+    try:
+        with opened(client.pk, stored) as source:
+            head = list_checks.head_of(source, country=client.home_country)
+        with opened(client.pk, stored) as source:
+            rows = list_checks.count_rows(source, country=client.home_country)
+    except UnparsableError as error:
+        form.add_error("file", str(error))
+        return None
+    return list_checks.create_check(
+        client=client,
+        name=form.cleaned_data["name"],
+        aim=Aim(form.cleaned_data["purpose"]),
+        stored=stored,
+        rows=rows,
+        column=head.likely,
+        by=request.actor,
+        at=request.at,
+    )
+
+
+# --- One list ------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def show_list(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+    """A list in whatever state it is."""
+    check = _find(client, check_id)
+    if check.state == JobState.DRAFT:
+        return _show_draft(request, client, check)
+    context = _context(client, check, progress=_progress(client, check), **_result(request, check))
+    return render(request, "consent/lists_check.html", context)
+
+
+def _show_draft(
+    request: StaffRequest, client: Client, check: ListCheck, form: ColumnsForm | None = None
+) -> HttpResponse:
+    head = _head(client, check)
+    if form is None and head is not None:
+        form = ColumnsForm(head=head)
+    return render(request, "consent/lists_columns.html", _context(client, check, form=form, head=head))
+
+
+def _head(client: Client, check: ListCheck) -> Head | None:
+    """The columns of a list that waits; None where its file does not open any more."""
+    if check.file_key is None:
+        return None
+    try:
+        with files.open(client.pk, check.file_key) as source:
+            return list_checks.head_of(source, country=client.home_country)
+    except (UnparsableError, SealBrokenError, FileNotFoundError):
+        return None
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def start(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+    """Say which column holds the numbers, and have them checked."""
+    check = _find(client, check_id)
+    head = _head(client, check) if check.state == JobState.DRAFT else None
+    if head is None:
+        messages.warning(request, "This list was started already, or is gone.")
+        return redirect("consent:list_check", client.slug, check.pk)
+    form = ColumnsForm(request.POST, head=head)
+    if not form.is_valid():
+        return _show_draft(request, client, check, form)
+    try:
+        list_checks.start_check(
+            check=check,
+            column=form.cleaned_data["column"],
+            region_column=form.cleaned_data["region_column"],
+            by=request.actor,
+            at=request.at,
+        )
+    except list_checks.NotReadyError as error:
+        messages.warning(request, str(error))
+    else:
+        nudge_check(check)
+    return redirect("consent:list_check", client.slug, check.pk)
+
+
+@require_POST
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def cancel(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+    """Stop, and delete the list."""
+    check = _find(client, check_id)
+    try:
+        list_checks.cancel_check(check=check, by=request.actor, at=request.at)
+    except list_checks.NotReadyError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "Stopped. The list is deleted.")
+    return redirect("consent:client_lists", client.slug)
+
+
+def _progress(client: Client, check: ListCheck) -> dict[str, Any]:
+    state = JobState(check.state)
+    return {
+        "id": "list-progress",
+        "url": reverse("consent:list_progress", args=[client.slug, check.pk]),
+        "label": _WORDS[state],
+        "value": check.rows_done,
+        "max": check.rows,
+        "done": state == JobState.DONE,
+        "failed": state in {JobState.FAILED, JobState.CANCELLED},
+    }
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+def progress(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+    """The moving part; when it has come to rest the whole page is asked for."""
+    state = _progress(client, _find(client, check_id))
+    answer = render(request, "consent/lists_progress.html", {"progress": state})
+    if state["done"] or state["failed"]:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+def _result(request: StaffRequest, check: ListCheck) -> dict[str, Any]:
+    """What came out: how many rows by answer and by reason, and whether the file can be taken."""
+    named = {code.value: code.words for code in Code} | list_checks.REFUSED
+    order = list(named)
+    reasons = sorted(check.reasons.items(), key=lambda pair: (-pair[1], order.index(pair[0])))
+    return {
+        "reasons": [{"name": named[code], "count": count} for code, count in reasons],
+        "is_there": list_checks.is_there(check, at=request.at),
+        "may_take": _may_take(request, check),
+        "is_marketing": check.purpose == Aim.MARKETING.value,
+    }
+
+
+def _may_take(request: StaffRequest, check: ListCheck) -> bool:
+    """Who brought the numbers has them already; anybody else must be one to whom numbers may be shown."""
+    return check.created_by_id == request.membership.user_id or access.may(
+        request.membership, Permission.REVEAL_NUMBERS, check.client_id, at=request.at
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+@sensitive_post_parameters("reason")
+def take(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
+    """Ask why, write it down, and give the rows of the list with their verdicts."""
+    check = _find(client, check_id)
+    if not _may_take(request, check):
+        raise PermissionDenied("You may not see the numbers of a list that somebody else brought.")
+    form = TakeForm(request.POST or None)
+    context = _context(client, check, form=form, is_there=list_checks.is_there(check, at=request.at))
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "consent/lists_take.html", context)
+    try:
+        file = list_checks.open_result(
+            check=check, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+        )
+    except list_checks.GoneError:
+        return render(request, "consent/lists_take.html", context | {"is_there": False}, status=410)
+    name = f"checked-{client.slug}-{check.created_at:%Y-%m-%d}.csv"
+    answer = FileResponse(file, content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    # A streamed answer is no HttpResponse to the type checker; every middleware of ours takes both.
+    return cast(HttpResponse, answer)
