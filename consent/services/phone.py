@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
@@ -22,6 +24,7 @@ from callprivacy.calls.models import Connection, ConnectionSecret
 from callprivacy.calls.providers import callrail
 from callprivacy.calls.providers import twilio as provider
 from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope, operator_scope
 from consent.channels import twilio
 from consent.selectors import phone as selectors
 
@@ -91,9 +94,7 @@ def _note(memory: dict[str, Any], what: str, **facts: str) -> None:
 
 def _meet(agency: Agency, connection: Connection, secret: str, said: Mapping[str, str]) -> None:
     """Remember the account and its token for the interface, and what the vendor itself would do with a text."""
-    account = selectors.account_of(connection)
-    known = {"agency": agency.pk, "digest": sha256(secret.encode()).hexdigest()}
-    cache.set(f"demo-account:{account}", known, _DAY)
+    _remember(selectors.account_of(connection), agency.pk, secret)
     memory = _memory(agency.pk)
     caller, body = said.get("From", ""), said.get("Body", "").strip().upper()
     if said.get("RecordingSid") and said.get("RecordingStatus") == "in-progress":
@@ -119,6 +120,12 @@ def _meet(agency: Agency, connection: Connection, secret: str, said: Mapping[str
     _keep(agency.pk, memory)
 
 
+def _remember(account: str, agency_id: int, secret: str) -> dict[str, Any]:
+    known = {"agency": agency_id, "digest": sha256(secret.encode()).hexdigest()}
+    cache.set(f"demo-account:{account}", known, _DAY)
+    return known
+
+
 def heard(*, agency: Agency) -> list[dict[str, Any]]:
     """What the vendor was asked and did by itself, the oldest first."""
     found: list[dict[str, Any]] = _memory(agency.pk)["events"]
@@ -129,30 +136,50 @@ def heard(*, agency: Agency) -> list[dict[str, Any]]:
 
 
 def play(
-    *, account: str, token: str, method: str, path: str, said: Mapping[str, str]
+    *, account: str, token: str, method: str, path: str, said: Mapping[str, str], at: datetime
 ) -> tuple[int, dict[str, Any]]:
     """
-    Answer as Twilio's interface would, and remember what was asked.
+    Answer as Twilio's interface would, and remember what was asked. Called outside any scope.
 
     :param path: what follows the account: "Messages.json".
     :raises NotPlayedError: no demo's account, or another token than its connection's.
     """
-    known = cache.get(f"demo-account:{account}")
+    known = cache.get(f"demo-account:{account}") or _look_up(account, at)
     digest = sha256(token.encode()).hexdigest()
     if known is None or not secrets.compare_digest(known["digest"], digest):
         raise NotPlayedError(account[:10])
     memory = _memory(known["agency"])
-    answer = _answer(memory, method, path, said)
+    answer = _answer(memory, account, method, path, said)
     _keep(known["agency"], memory)
     return answer
 
 
+def _look_up(account: str, at: datetime) -> dict[str, Any] | None:
+    """Whose an account is that nobody has signed for lately: it is named after its connection."""
+    try:
+        connection_id = uuid.UUID(account.removeprefix("AC"))
+    except ValueError:
+        return None
+    with operator_scope():
+        demos = list(Agency.objects.filter(is_demo=True).values_list("pk", flat=True))
+    for agency_id in demos:
+        with job_scope(agency_id=agency_id):
+            connection = Connection.objects.filter(
+                pk=connection_id, agency_id=agency_id, provider=twilio.NAME, is_active=True
+            ).first()
+            if connection is not None:
+                return _remember(account, agency_id, _secret(connection, at))
+    return None
+
+
 def _answer(
-    memory: dict[str, Any], method: str, path: str, said: Mapping[str, str]
+    memory: dict[str, Any], account: str, method: str, path: str, said: Mapping[str, str]
 ) -> tuple[int, dict[str, Any]]:
     parts = path.removesuffix(".json").split("/")
     if method == "POST" and parts == ["Messages"]:
         return _text(memory, said)
+    if method == "POST" and parts == ["Calls"]:
+        return _ring(memory, account, said)
     if method == "POST" and len(parts) == 4 and (parts[0], parts[2]) == ("Calls", "Recordings"):
         recording = memory["recordings"].get(parts[1])
         if recording is None:
@@ -166,6 +193,18 @@ def _answer(
             _note(memory, "deleted", call=call)
         return (204, {}) if calls else (404, {"code": 20404})
     return 404, {"code": 20404}
+
+
+def _ring(memory: dict[str, Any], account: str, said: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """A telephone rings; whoever picks up on the page of the telephone hears what stands at the address."""
+    asked = urlsplit(said.get("Url", ""))
+    found = _DOOR(asked.path)
+    if found is None or not said.get("To"):
+        return 400, {"code": 21205}
+    call = f"CA{secrets.token_hex(16)}"
+    place = {"account": account, "key": found["key"], "path": asked.path}
+    _note(memory, "ring", call=call, to=said["To"], shown=said.get("From", ""), **place)
+    return 201, {"sid": call, "status": "queued"}
 
 
 def _text(memory: dict[str, Any], said: Mapping[str, str]) -> tuple[int, dict[str, Any]]:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -84,6 +85,7 @@ def play_vendor(request: HttpRequest, account: str, rest: str) -> HttpResponse:
             method=request.method or "",
             path=rest,
             said=twilio.read(request.body),
+            at=timezone.now(),
         )
     except phone.NotPlayedError:
         raise Http404 from None

@@ -18,10 +18,11 @@ if (page) start(page);
 function start(page) {
   const find = (name) => page.querySelector(`[data-part="${name}"]`);
   const parts = Object.fromEntries(
-    ["line", "caller", "attestation", "state", "log", "texts", "vendor", "text", "send", "call", "hang-up", "answers", "no-answer", "silence"].map((name) => [name, find(name)]),
+    ["line", "caller", "attestation", "state", "log", "texts", "vendor", "text", "send", "call", "hang-up", "pick-up", "answers", "no-answer", "silence"].map((name) => [name, find(name)]),
   );
   const token = page.querySelector("[name=csrfmiddlewaretoken]").value;
   let call = null;
+  let ringing = null;
   let seen = 0;
 
   // ---- what the vendor sends -------------------------------------------------------------------------------------------
@@ -58,10 +59,11 @@ function start(page) {
 
   function show() {
     const active = call !== null;
-    parts.state.textContent = !active ? "On hook" : call.recording && !call.stopped ? "Recording" : call.connected ? "Connected, not recorded" : "In the menu, not recorded";
+    parts.state.textContent = !active ? (ringing ? "Rings" : "On hook") : call.desk ? "At the agent desk" : call.recording && !call.stopped ? "Recording" : call.connected ? "Connected, not recorded" : "In the menu, not recorded";
     parts.state.dataset.state = !active ? "idle" : call.recording && !call.stopped ? "recording" : "live";
     parts.call.disabled = active || !line().key;
     parts["hang-up"].disabled = !active;
+    parts["pick-up"].disabled = active || !ringing;
     parts.answers.disabled = parts["no-answer"].disabled = !call?.dialAt;
     parts.silence.disabled = !call?.gatherAt;
     for (const key of page.querySelectorAll("button[data-key]")) key.disabled = !call?.gatherAt;
@@ -105,7 +107,19 @@ function start(page) {
   async function follow(text) {
     const answer = new DOMParser().parseFromString(text, "text/xml").documentElement;
     call.gatherAt = call.dialAt = null;
-    for (const verb of answer.children) await act(verb);
+    await run([...answer.children]);
+  }
+
+  // What stands after a question is heard only when nobody presses a key, and not where silence is an answer, too.
+  async function run(verbs) {
+    while (verbs.length) {
+      const verb = verbs.shift();
+      await act(verb);
+      if (verb.tagName === "Gather") {
+        call.rest = verb.getAttribute("actionOnEmptyResult") === "true" ? null : verbs;
+        break;
+      }
+    }
     show();
   }
 
@@ -131,7 +145,7 @@ function start(page) {
       case "Dial":
         call.dialAt = verb.getAttribute("action") ? door(verb.getAttribute("action")) : null;
         call.connected = true;
-        log("vendor", `You are connected to ${verb.textContent}.`);
+        log("vendor", call.desk ? `You are connected with the caller, who sees ${verb.getAttribute("callerId")}.` : `You are connected to ${verb.textContent}.`);
         break;
       case "Hangup":
         await hangUp();
@@ -150,6 +164,7 @@ function start(page) {
     call.gatherAt = null;
     log("mine", digit ? `You press ${digit}.` : "You press nothing.");
     show();
+    if (!digit && call.rest) return run(call.rest);
     await told(await form(at, said({ Digits: digit })));
   }
 
@@ -168,12 +183,27 @@ function start(page) {
     withoutUs();
   }
 
+  // ---- the agent's own telephone, rung for a call back ------------------------------------------------------------------
+  async function pickUp() {
+    const ring = ringing;
+    ringing = null;
+    if (!ring) return;
+    call = { sid: ring.call, account: ring.account, from: ring.shown, to: ring.to, key: ring.key, vendor: "twilio", at: Date.now(), desk: true };
+    log("mine", "You pick up.");
+    show();
+    const answer = await form(ring.path, said({ Direction: "outbound-api" }));
+    if (answer.ok) return follow(await answer.text());
+    log("vendor", `We answered ${answer.status}.`);
+    call = null;
+  }
+
   async function hangUp() {
     if (!call) return;
     const over = call;
     const seconds = Math.max(1, Math.round((Date.now() - over.at) / 1000));
     log("mine", "The call is over.");
-    if (over.vendor === "callrail") await reportAsCallRail(over, seconds);
+    if (over.desk) log("vendor", "Nobody recorded it.");
+    else if (over.vendor === "callrail") await reportAsCallRail(over, seconds);
     else await reportAsTwilio(over, seconds);
     if (call === over) call = null;
     show();
@@ -225,6 +255,11 @@ function start(page) {
       add(parts.vendor, "stopped", "The running recording was stopped.");
       if (call && call.sid === event.call) call.stopped = true;
     },
+    ring: (event) => {
+      ringing = event;
+      add(parts.vendor, "ring", `A call to ${event.to} was asked for: the agent’s phone rings.`);
+      log("vendor", "The phone beside the agent rings.");
+    },
     deleted: () => add(parts.vendor, "deleted", "A recording was deleted."),
   };
 
@@ -258,6 +293,7 @@ function start(page) {
   };
   for (const key of page.querySelectorAll("button[data-key]")) key.addEventListener("click", () => safely(() => press(key.dataset.key))());
   parts.call.addEventListener("click", safely(place));
+  parts["pick-up"].addEventListener("click", safely(pickUp));
   parts["hang-up"].addEventListener("click", safely(hangUp));
   parts.silence.addEventListener("click", safely(() => press("")));
   parts.answers.addEventListener("click", safely(() => dialled("completed")));

@@ -16,16 +16,16 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.accounts.enums import Role
-from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.models import Caller, Connection, TrackingNumber
 from callprivacy.calls.services import connections, people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency
-from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from consent.enums import Channel, Language, ReplyState
 from consent.models import ConsentEvent, Invitation, NoticeVersion, PhoneMenu, Reply
 from consent.selectors import menus as selectors
-from consent.services import menus, phone, twilio_door
+from consent.services import call_backs, menus, phone, twilio_door
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast
@@ -398,7 +398,8 @@ def test_the_vendors_part_is_played_and_heard(cast: Cast, alice: Browser, demo: 
     def ask(method: str, path: str, **said: str) -> Any:
         return getattr(worker, method)(base + path, urlencode(said), content_type=twilio_side.FORM)
 
-    assert ask("post", "Messages.json", To=CALLER, Body="Hello").status_code == 404
+    # Its account is known by its name alone: the worker may ask before anybody has used the telephone.
+    assert ask("post", "Messages.json", To=CALLER, Body="Hello").status_code == 201
     call, recording = twilio_side.CALL, twilio_side.RECORDING
     began = {"CallSid": call, "RecordingSid": recording, "RecordingStatus": "in-progress"}
     signed(alice, f"/twilio/{demo.key}/voice/recording/", urlencode(began))
@@ -407,19 +408,59 @@ def test_the_vendors_part_is_played_and_heard(cast: Cast, alice: Browser, demo: 
     assert stopped.json()["sid"] == recording
     assert ask("delete", f"Recordings/{recording}.json").status_code == 204
     assert ask("delete", f"Recordings/{recording}.json").status_code == 404
-    assert ask("post", "Calls.json").status_code == 404
+    assert ask("post", "Calls.json").status_code == 400
     signed(alice, f"/twilio/{demo.key}/sms/", urlencode({"From": CALLER, "Body": "stop"}))
     assert ask("post", "Messages.json", To=CALLER, Body="Confirmed").json() == {"code": 21610}
     signed(alice, f"/twilio/{demo.key}/sms/", urlencode({"From": CALLER, "Body": "START"}))
     assert ask("post", "Messages.json", To=CALLER, Body="Hello again").status_code == 201
     heard = [event["what"] for event in alice.get("/demo/phone/heard/").json()["events"]]
-    assert heard == ["text", "stopped", "deleted", "own", "blocked", "own", "text"]
+    assert heard == ["text", "text", "stopped", "deleted", "own", "blocked", "own", "text"]
     wrong = base64.b64encode(f"{account}:wrong".encode()).decode()
     for header in (f"Basic {wrong}", "Basic é", "Bearer x", ""):
         stranger = Browser(headers={"Authorization": header} if header else {})
         assert stranger.post(base + "Messages.json", "To=1", content_type=twilio_side.FORM).status_code == 404
     with override_settings(CALLPRIVACY_URL="https://calls.example.com"):
         assert ask("post", "Messages.json", To=CALLER, Body="Hello").status_code in {301, 404}
+
+
+def test_a_call_back_rings_on_the_page_and_is_connected_after_a_key(
+    cast: Cast, alice: Browser, demo: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = f"AC{demo.pk.hex}"
+    make.call(cast.dentist, CALLER)
+    with job_scope(agency_id=cast.acme.pk):
+        menus.describe_account(
+            connection=demo, account=account, twilio_answers=True, by=Actor.job("tests"), at=NOON
+        )
+        caller = Caller.objects.get()
+    at = NOON + timedelta(hours=8)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        call_backs.ask(
+            client=cast.dentist, caller_id=caller.pk, agent_number="+14155550177",
+            by=Actor.staff(user_id=cast.alice.user_id), at=at,
+        )  # fmt: skip
+
+    order = call_backs.claim(agency_id=cast.acme.pk, at=at)
+    assert order is not None
+    given = base64.b64encode(f"{account}:{twilio_side.TOKEN}".encode()).decode()
+    asked = {"To": order.to, "From": order.sender, "Url": order.script_at, "Method": "POST"}
+    rung = Browser(headers={"Authorization": f"Basic {given}"}).post(
+        f"/demo/vendor/2010-04-01/Accounts/{account}/Calls.json",
+        urlencode(asked),
+        content_type=twilio_side.FORM,
+    )
+    call_backs.settle(agency_id=cast.acme.pk, order=order, outcome=call_backs.Outcome(rings=True), at=at)
+
+    (event,) = alice.get("/demo/phone/heard/").json()["events"]
+    assert (rung.status_code, event["what"], event["to"]) == (201, "ring", "+14155550177")
+    assert event["call"] == rung.json()["sid"]
+    body = urlencode({"CallSid": event["call"], "AccountSid": account})
+    found = signed(alice, event["path"], body).json()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: at)
+    heard = Browser().post(
+        event["path"], body, content_type=twilio_side.FORM, headers={found["header"]: found["signature"]}
+    )
+    assert b"Press any key to be connected" in heard.content
 
 
 def test_a_demo_never_asks_the_real_twilio(cast: Cast, demo: Connection) -> None:
