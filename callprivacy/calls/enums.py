@@ -60,6 +60,7 @@ class RevealReason(models.TextChoices):
     REQUEST = "request", "Answer a privacy request"
     FRAUD = "fraud", "Suspected fraud or abuse"
     QUALITY = "quality", "Check a connection's data"
+    VENDOR = "vendor", "Name the caller to a vendor"
     LEGAL = "legal", "Legal claim or authority"
 
 

@@ -558,10 +558,15 @@ class CallExport(ClientOwned):
 
 
 class Reveal(ClientOwned):
-    """A number that was shown to a person: the count behind the hourly limit and the weekly sample."""
+    """
+    A number that was shown to a person: the count behind the hourly limit and the weekly sample.
+
+    It was a call's, or that of a caller for something else that names no call.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="+")
+    call = models.ForeignKey(Call, models.CASCADE, null=True, db_constraint=False, related_name="+")
+    caller_id = models.UUIDField(null=True)
     user = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     reason_kind = models.CharField(max_length=12, choices=RevealReason)
     reason_digest = models.BinaryField(max_length=32)
@@ -572,6 +577,12 @@ class Reveal(ClientOwned):
 
     class Meta:
         base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(call__isnull=False) | models.Q(caller_id__isnull=False),
+                name="calls_reveal_is_of_somebody",
+            ),
+        )
         indexes = (
             models.Index(fields=["agency", "user", "at"], name="calls_reveal_of_user"),
             models.Index(

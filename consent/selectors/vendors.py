@@ -1,9 +1,14 @@
-"""What vendors are called."""
+"""What vendors are called, and by what they know a call."""
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from callprivacy.calls.providers import PROVIDERS
 from consent.models import VendorTask
+
+_CALL: Final = re.compile(r"/calls?/([0-9A-Za-z_-]{1,64})(?=[/.?#]|$)", re.ASCII)
 
 
 def vendor_of(task: VendorTask) -> str:
@@ -14,3 +19,9 @@ def vendor_of(task: VendorTask) -> str:
         provider = PROVIDERS.get(task.connection.provider)
         return provider.title if provider is not None else task.connection.name
     return "Vendor"
+
+
+def call_in(address: str) -> str:
+    """The vendor's own id of a call in the address of its recording, "" where none stands there."""
+    found = _CALL.search(address.split("?", 1)[0])
+    return found[1] if found is not None else ""

@@ -16,7 +16,8 @@ from consent.selectors.vendors import vendor_of
 _WORDS: Final = {
     VendorStep.DELETE_RECORDING: (
         "Please delete one call recording, its transcript and every copy of it.\n\n{call}\n"
-        "The recording's address stands below. The caller has withdrawn consent to being recorded."
+        "The id by which you know the call stands below, where we know it. The caller has withdrawn consent to "
+        "being recorded."
     ),
     VendorStep.REDACT_CALLER: (
         "Please redact the caller whose number stands below in every call of {client}: name, number, recording and "

@@ -9,14 +9,23 @@ from typing import Final
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.services import reveals
+from callprivacy.calls.services.reveals import NoNumberError, ReasonTooShortError, Revealed, RevealLimitError
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key, SealBrokenError
 from callprivacy.work import services as work
 from consent import kinds
 from consent.enums import VendorStep, WaitingState
 from consent.models import VendorTask
+from consent.selectors.vendors import call_in
 from consent.services import withdrawals
+
+__all__ = ["NoNumberError", "ReasonTooShortError", "RevealLimitError"]
 
 CHASED_AFTER: Final = (timedelta(days=7), timedelta(days=14))
 JOB: Final = Actor.job("consent.chase_vendors")
@@ -32,13 +41,66 @@ class NotCheckedError(ValueError):
 
 @transaction.atomic
 def show_reference(*, task: VendorTask, by: Actor, at: datetime) -> dict[str, str]:
-    """What the vendor needs to find it by: "number" or "recording". That it was shown is written down first."""
+    """
+    By what the vendor knows a call: "call" or "recording", each an id. That it was shown is written down first.
+
+    Never a number (`reveal_number` shows that), and never an address: it may open the recording.
+    """
     audit.record("vendor.reference_shown", subject=task, by=by, at=at, step=task.step)
+    found = _opened(task, at)
+    shown = {name: found.get(name, "") for name in ("call", "recording")}
+    if "://" in shown["recording"]:
+        shown = {"call": shown["call"] or call_in(shown["recording"]), "recording": ""}
+    return {name: value for name, value in shown.items() if value}
+
+
+def reveal_number(
+    *, task: VendorTask, agency: Agency, reason_kind: RevealReason, reason: str, by: Actor, at: datetime
+) -> Revealed:
+    """
+    Record why and return the number that the vendor has to be told, as `reveals.reveal_number` does a call's.
+
+    :raises NoNumberError: this step names nobody, or the number does not open any more.
+    :raises ReasonTooShortError: the reason has fewer than 15 characters.
+    :raises RevealLimitError: the person has reached the agency's limit.
+    """
+    if task.step not in withdrawals.NAMES_CALLER or task.caller_id is None:
+        raise NoNumberError("For this step the vendor needs no number.")
+
+    def read() -> str:
+        number = _opened(task, at).get("number", "")
+        if not number:
+            raise NoNumberError("The number is not here any more.")
+        return number
+
+    return reveals.reveal_number_for(
+        subject=task,
+        client_id=task.client_id,
+        caller_id=task.caller_id,
+        read=read,
+        agency=agency,
+        reason_kind=reason_kind,
+        reason=reason,
+        by=by,
+        at=at,
+    )
+
+
+def _opened(task: VendorTask, at: datetime) -> dict[str, str]:
+    """What was sealed for the vendor; nothing where its key is gone."""
     if task.reference is None:
         return {}
-    key = vault.purpose_key(client_id=task.client_id, purpose=withdrawals.ERRAND, at=at)
-    found = json.loads(task.reference.reveal(key))
-    return {name: str(value) for name, value in found.items() if value}
+    key: Key | None
+    if task.step in withdrawals.NAMES_CALLER and task.caller_id is not None:
+        key = vault_selectors.evidence_keys(task.client_id, [task.caller_id]).get(task.caller_id)
+    else:
+        key = vault.purpose_key(client_id=task.client_id, purpose=withdrawals.ERRAND, at=at)
+    if key is None:
+        return {}
+    try:
+        return {name: str(value) for name, value in json.loads(task.reference.reveal(key)).items()}
+    except SealBrokenError:
+        return {}
 
 
 @transaction.atomic

@@ -35,6 +35,7 @@ from consent.channels import twilio
 from consent.enums import OnWithdrawal, Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, PhoneMenu, VendorTask, Withdrawal
 from consent.selectors import law
+from consent.selectors.vendors import call_in
 from consent.services import deadlines, tickets, webhooks
 
 JOB: Final = Actor.job("consent.carry_out")
@@ -48,6 +49,15 @@ BATCH: Final = 50
 _LISTENED_LIVE: Final = frozenset({"callrail", "ctm", "invoca"})
 # Trackers that send texts of their own, which our list of numbers does not reach.
 _SEND_TEXTS: Final = frozenset({"callrail", "ctm"})
+NAMES_CALLER: Final = frozenset(
+    {
+        VendorStep.REDACT_CALLER,
+        VendorStep.TURN_OFF_MONITORING,
+        VendorStep.STOP_TEXTS,
+        VendorStep.REMOVE_FROM_ADS,
+    }
+)
+"""The steps for which a vendor has to be told the number."""
 _OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
@@ -180,19 +190,26 @@ def ungated(client: Client, one: Connection) -> list[TrackingNumber]:
 
 
 def _who(client: Client, task: VendorTask, caller: Caller | None, at: datetime) -> bytes | None:
-    """The number, sealed for whoever has to name it to the vendor."""
-    if task.step in {VendorStep.CHOOSE, VendorStep.MOVE_TO_MENU} or caller is None:
+    """
+    The number, for whoever has to name it to the vendor: under the caller's evidence key, as what the person said.
+
+    So an erasure leaves it while the no has still to be carried out, and it leaves with the evidence at the latest.
+    """
+    if task.step not in NAMES_CALLER or caller is None:
         return None
-    keys = vault_selectors.content_keys({client.pk: [caller.pk]})
-    if caller.pk not in keys:
+    content = vault_selectors.content_keys({client.pk: [caller.pk]}).get(caller.pk)
+    evidence = vault_selectors.evidence_keys(client.pk, [caller.pk]).get(caller.pk)
+    if content is None or evidence is None:
         return None
-    plain = json.dumps({"number": caller.number.reveal(keys[caller.pk])})
-    return seal_reference(client, task, plain, at)
+    plain = json.dumps({"number": caller.number.reveal(content)})
+    return seal_reference(client, task, plain, at, key=evidence)
 
 
-def seal_reference(client: Client, task: VendorTask, plain: str, at: datetime) -> bytes:
-    """Seal what a vendor needs, under the client's key for errands."""
-    key: Key = vault.purpose_key(client_id=client.pk, purpose=ERRAND, at=at)
+def seal_reference(
+    client: Client, task: VendorTask, plain: str, at: datetime, *, key: Key | None = None
+) -> bytes:
+    """Seal what a vendor needs, by default under the client's key for errands."""
+    key = key or vault.purpose_key(client_id=client.pk, purpose=ERRAND, at=at)
     return key.seal(plain.encode(), Place(client.pk, VendorTask._meta.db_table, "reference", task.pk))
 
 
@@ -354,7 +371,8 @@ def _ask_deletion(recording: Recording, at: datetime) -> None:
     else:
         task.by_ticket = True
         task.ticket = tickets.draft(task, recording=recording)
-        task.reference = seal_reference(client, task, json.dumps({"recording": where or ""}), at)
+        # The address opens the recording for whoever has it: the vendor knows the call by its id.
+        task.reference = seal_reference(client, task, json.dumps({"call": call_in(where or "")}), at)
     VendorTask.objects.bulk_create([task], ignore_conflicts=True)
     if latest is not None:
         Withdrawal.objects.filter(pk=latest.pk).update(closed_at=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,11 +10,15 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.forms.calls import RevealForm
+from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import OnWithdrawal, VendorStep
@@ -21,6 +26,7 @@ from consent.forms.withdrawals import ChoiceForm, DoneForm, LetterForm, ReplyFor
 from consent.models import VendorTask, Withdrawal
 from consent.selectors import withdrawals as selectors
 from consent.services import vendor_tasks, withdrawals
+from consent.services.withdrawals import NAMES_CALLER
 
 _STATES: Final = (("open", "Open"), ("late", "Past our target"), ("done", "Done"), ("", "All"))
 
@@ -97,6 +103,11 @@ def _page(
         "letter": LetterForm(initial={"words": task.ticket}),
         "reply": ReplyForm(initial={"words": task.reply}),
         "done": DoneForm(),
+        "names_caller": task.step in NAMES_CALLER,
+        "may_choose": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+        "reveal": RevealForm(initial={"reason_kind": RevealReason.VENDOR}),
+        "limit": request.agency.reveals_per_hour,
+        "seconds": int(reveals.SHOWN_FOR.total_seconds()),
         **more,
     }
     return render(request, "consent/vendor_task.html", context, status=status)
@@ -112,11 +123,36 @@ def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
 @require_POST
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@sensitive_post_parameters("reason")
 def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
-    """Show whom or what the vendor has to find; that it was shown is in the trail."""
+    """
+    Show what the vendor has to find; that it was shown is in the trail.
+
+    A number is shown to who may show numbers, for a reason and within the hour's limit; an address never is.
+    """
     step = _find(request, client, task_id)
-    shown = vendor_tasks.show_reference(task=step.task, by=request.actor, at=request.at)
-    return _page(request, client, step, shown=shown, is_shown=True)
+    if step.task.step not in NAMES_CALLER:
+        shown = vendor_tasks.show_reference(task=step.task, by=request.actor, at=request.at)
+        return _page(request, client, step, shown=shown, is_shown=True)
+    access.require(request, Permission.REVEAL_NUMBERS, client)
+    form = RevealForm(request.POST)
+    if not form.is_valid():
+        return _page(request, client, step, 422, reveal=form)
+    try:
+        revealed = vendor_tasks.reveal_number(
+            task=step.task,
+            agency=request.agency,
+            reason_kind=RevealReason(form.cleaned_data["reason_kind"]),
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+    except vendor_tasks.RevealLimitError:
+        return _page(request, client, step, HTTPStatus.TOO_MANY_REQUESTS, over_limit=True)
+    except vendor_tasks.NoNumberError as error:
+        form.add_error(None, str(error))
+        return _page(request, client, step, 422, reveal=form)
+    return _page(request, client, step, revealed=revealed)
 
 
 @require_POST

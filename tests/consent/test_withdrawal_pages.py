@@ -7,8 +7,12 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from callprivacy.accounts.enums import Role
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Reveal
 from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
 from consent.enums import Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
 from consent.services import webhooks
@@ -34,6 +38,9 @@ def world(cast: Cast) -> Cast:
     withdraw(cast, Purpose.RECORD, Purpose.CONTACT)
     carry_out(cast)
     return cast
+
+
+WHY = {"reason_kind": "vendor", "reason": "CallRail has to be told whom to text no more"}
 
 
 def url(name: str, *args: object) -> str:
@@ -97,9 +104,58 @@ def test_a_choice_leads_to_its_letter_and_on_to_its_receipt(world: Cast, alice: 
 def test_the_number_is_shown_on_asking_and_not_before(world: Cast, alice: Browser) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     assert ONE not in alice.get(url("vendor_task", letter.pk)).text
-    shown = alice.post(url("vendor_reference", letter.pk))
+    for said in ({}, WHY | {"reason": "because"}, WHY | {"reason_kind": ""}):
+        refused = alice.post(url("vendor_reference", letter.pk), said)
+        assert refused.status_code == 422
+        assert ONE not in refused.text
+    shown = alice.post(url("vendor_reference", letter.pk), WHY)
     assert ONE in shown.text
+    assert 'data-countdown="60"' in shown.text
     assert "no-store" in shown["Cache-Control"]
+    with job_scope(agency_id=world.acme.pk):
+        row = Reveal.objects.get()
+        event = Event.objects.get(pk=row.event_id)
+    assert (row.caller_id, row.call_id, row.reason_kind) == (letter.caller_id, None, "vendor")
+    assert (event.action, event.subject_id) == ("number.revealed", str(letter.pk))
+    assert "Numbers shown" in alice.get(reverse("calls:reveals")).text
+
+
+def test_numbers_for_vendors_count_towards_the_hours_limit(world: Cast, alice: Browser) -> None:
+    with job_scope(agency_id=world.acme.pk):
+        Agency.objects.filter(pk=world.acme.pk).update(reveals_per_hour=1)
+    letter = the(world, VendorStep.STOP_TEXTS)
+    assert ONE in alice.post(url("vendor_reference", letter.pk), WHY).text
+    refused = alice.post(url("vendor_reference", letter.pk), WHY)
+    assert refused.status_code == 429
+    assert ONE not in refused.text
+
+
+def test_who_may_not_show_numbers_hands_the_step_on(world: Cast) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    mia = make.person(world.acme, "mia", Role.ACCOUNT_MANAGER)
+    make.grant(mia, world.dentist)
+    page = browser_of(mia).get(url("vendor_task", letter.pk)).text
+    assert "Hand this step to a compliance officer" in page
+    assert browser_of(mia).post(url("vendor_reference", letter.pk), WHY).status_code == 403
+    assert "A compliance officer chooses" in browser_of(mia).get(
+        url("vendor_task", the(world, VendorStep.CHOOSE).pk)
+    ).text  # fmt: skip
+
+
+def test_a_number_for_a_vendor_outlives_an_erasure_with_the_evidence_alone(
+    world: Cast, alice: Browser
+) -> None:
+    """The no has still to be carried out; what was sealed leaves with the evidence of it."""
+    letter = the(world, VendorStep.STOP_TEXTS)
+    assert letter.caller_id is not None
+    vault.erase_callers(
+        client_id=world.dentist.pk, erasures=[vault.Erasure(letter.caller_id, keep_evidence=True)], at=NOON
+    )
+    assert ONE in alice.post(url("vendor_reference", letter.pk), WHY).text
+    vault.destroy_evidence(client_id=world.dentist.pk, caller_ids=[letter.caller_id])
+    gone = alice.post(url("vendor_reference", letter.pk), WHY)
+    assert gone.status_code == 422
+    assert ONE not in gone.text
 
 
 def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
@@ -110,9 +166,16 @@ def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
     assert "Choose how the tracker" in text
 
 
-@pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
+@pytest.mark.parametrize(
+    ("person", "status"), [("bob", 403), ("carol", 403), ("agent", 403), ("mallory", 404)]
+)
 def test_nobody_else_comes_in(world: Cast, person: str, status: int) -> None:
-    browser = browser_of(getattr(world, person))
+    if person == "agent":
+        member = make.person(world.acme, "dora", Role.AGENT)
+        make.grant(member, world.dentist)
+    else:
+        member = getattr(world, person)
+    browser = browser_of(member)
     letter = the(world, VendorStep.STOP_TEXTS)
     assert browser.get(url("withdrawals")).status_code == status
     assert browser.get(url("vendor_task", letter.pk)).status_code == status

@@ -183,7 +183,7 @@ def test_what_is_recorded_after_the_withdrawal_is_asked_to_be_deleted(cast: Cast
     assert "access_key" not in asked.ticket
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         shown = vendor_tasks.show_reference(task=asked, by=by, at=at)
-    assert shown == {"recording": "https://app.callrail.com/calls/CAL1/recording?access_key=abc"}
+    assert shown == {"call": "CAL1"}
 
 
 def test_twilio_is_asked_by_its_interface(cast: Cast) -> None:
@@ -212,7 +212,7 @@ def test_a_letter_is_sent_answered_checked_and_done(cast: Cast) -> None:
     (task,) = tasks(cast)
     by = Actor.staff(user_id=cast.alice.user_id)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        assert vendor_tasks.show_reference(task=task, by=by, at=NOON) == {"number": ONE}
+        assert vendor_tasks.show_reference(task=task, by=by, at=NOON) == {}
         vendor_tasks.mark_sent(task=task, words="Please stop.", by=by, at=NOON)
     assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=6)) == 0
     assert vendor_tasks.chase(agency_id=cast.acme.pk, at=NOON + timedelta(days=7)) == 1

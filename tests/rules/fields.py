@@ -329,7 +329,7 @@ REGISTER: dict[str, Table] = {
     "calls.Reveal": Table(
         "That a number was shown to a person",
         _plain("agency client id user reason_kind is_repeat event_id at sampled_on")
-        | _caller("call", reason_digest="Keyed digest of the sentence, to notice repeats"),
+        | _caller("call caller_id", reason_digest="Keyed digest of the sentence, to notice repeats"),
         leaves=(_ERASE,),
     ),
     # --- consent ---
@@ -384,7 +384,6 @@ REGISTER: dict[str, Table] = {
             event_id="",
             version_id="",
             since="",
-            expires_at="",
         ),
     ),
     "consent.Decision": Table(
@@ -549,6 +548,7 @@ REGISTER: dict[str, Table] = {
         | _caller(
             "caller_id invitation channel label why proof state received_at confirm_due_at confirmed_at purge_at",
             message_digest="Keyed digest of the message's id",
+            sender_digest="Keyed digest of the address that a mail came from, to find whose it may be",
         )
         | _sealed(text="Under the caller's evidence key, or the client's where nobody is known"),
         leaves=("consent.services.texts.purge",),
@@ -575,7 +575,7 @@ REGISTER: dict[str, Table] = {
             caller_id="Random; leads to the number only by way of the vault",
             recording_id="Random; leads nowhere once the recording is gone",
             event_id="The withdrawal in the ledger",
-            reference="What the vendor finds it by, under the client's key for errands; goes when it is done",
+            reference="A number under the evidence key, ids under the client's key for errands; goes when it is done",
         ),
     ),
     "consent.Withdrawal": Table(
@@ -603,8 +603,10 @@ REGISTER: dict[str, Table] = {
     "consent.NumberList": Table(
         "A register of numbers that the agency uploaded",
         _plain(
-            "agency id kind name as_of state line size refused invalidated is_active created_by created_at due_at",
-            "finished_at ended_at emptied_at",
+            "agency client id kind name as_of area_codes state line size refused invalidated is_active created_by",
+            "created_at due_at finished_at ended_at emptied_at",
+            refusals="Numbers of lines that were not taken and why; never what stood there",
+            answers="Counts of lines by what they say",
             file_key="Name of the sealed file under the agency's key, which goes when it has been read",
             failure="Why it ended early; never what stood in it",
         ),
@@ -618,7 +620,12 @@ REGISTER: dict[str, Table] = {
         ),
     ),
     "consent.ConsentAge": Table(
-        "After how many months a client's consents expire", _plain(_OURS, "months chosen_by chosen_at")
+        "After how many months a client's consents to a purpose expire",
+        _plain(_OURS, "purpose is_own months chosen_by chosen_at"),
+    ),
+    "consent.AgencyAge": Table(
+        "After how many months consents to a purpose expire at an agency's clients",
+        _plain("agency id purpose months chosen_by chosen_at"),
     ),
     "consent.ApiWrite": Table(
         "What a system wrote to the ledger, and what it was answered",

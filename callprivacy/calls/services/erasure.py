@@ -209,9 +209,12 @@ def remove_rows(
     events = list(
         Reveal.objects.for_client(client).filter(call_id__in=held).values_list("event_id", flat=True)
     )
+    of_nobody = Reveal.objects.for_client(client).filter(call=None, caller_id__in=list(forgotten))
+    events += of_nobody.values_list("event_id", flat=True)
     words = audit.erase_reasons_about(
         agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=held, event_ids=events
     )
+    of_nobody.remove()
     leaving = recordings.filter(call_id__in=held)
     _delete_files_on_commit(client.pk, leaving.values_list("file_key", flat=True))
     removed_recordings = leaving.remove()

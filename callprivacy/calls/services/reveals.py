@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.utils.crypto import salted_hmac
 
 from callprivacy.audit import services as audit
@@ -71,6 +73,49 @@ def reveal_number(
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
     :raises RevealLimitError: the person has reached the agency's limit.
     """
+    about = _About(call, call.client_id, lambda: _number_of(call), call_id=call.pk)
+    return _show(about, agency=agency, kind=reason_kind, reason=reason, by=by, at=at)
+
+
+def reveal_number_for(
+    *,
+    subject: models.Model,
+    client_id: int,
+    caller_id: uuid.UUID,
+    read: Callable[[], str],
+    agency: Agency,
+    reason_kind: RevealReason,
+    reason: str,
+    by: Actor,
+    at: datetime,
+) -> Revealed:
+    """
+    Record why and return a caller's number that is needed for something else than a call; it counts as any other.
+
+    :param subject: what it is needed for, as the trail names it.
+    :param read: opens the number, after it was written down that it is shown; may raise `NoNumberError`.
+    :raises NoNumberError: there is none, or it does not open any more.
+    :raises ReasonTooShortError: the reason has fewer than 15 characters.
+    :raises RevealLimitError: the person has reached the agency's limit.
+    """
+    about = _About(subject, client_id, read, caller_id=caller_id)
+    return _show(about, agency=agency, kind=reason_kind, reason=reason, by=by, at=at)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _About:
+    """What a number is shown for, whose it is, and how it opens."""
+
+    subject: models.Model
+    client_id: int
+    read: Callable[[], str]
+    call_id: uuid.UUID | None = None
+    caller_id: uuid.UUID | None = None
+
+
+def _show(
+    about: _About, *, agency: Agency, kind: RevealReason, reason: str, by: Actor, at: datetime
+) -> Revealed:
     if by.user_id is None or by.kind is not ScopeKind.STAFF:
         raise TypeError("A number is shown to a person.")
     reason = plain_reason(reason)
@@ -80,8 +125,8 @@ def reveal_number(
         _wait_in_line(agency_id=agency.pk, user_id=by.user_id)
         allowed = _count_since(by.user_id, agency.pk, at - timedelta(hours=1)) < agency.reveals_per_hour
         if allowed:
-            return _reveal(call=call, user_id=by.user_id, kind=reason_kind, reason=reason, by=by, at=at)
-        _tell_officers(call=call, agency=agency, user_id=by.user_id, by=by, at=at)
+            return _reveal(about, agency=agency, user_id=by.user_id, kind=kind, reason=reason, by=by, at=at)
+        _tell_officers(about, agency=agency, user_id=by.user_id, by=by, at=at)
     raise RevealLimitError(f"{agency.reveals_per_hour} numbers an hour is this agency's limit.")
 
 
@@ -99,19 +144,26 @@ def _count_since(user_id: int, agency_id: int, since: datetime) -> int:
 
 
 def _reveal(
-    *, call: Call, user_id: int, kind: RevealReason, reason: str, by: Actor, at: datetime
+    about: _About, *, agency: Agency, user_id: int, kind: RevealReason, reason: str, by: Actor, at: datetime
 ) -> Revealed:
     digest = salted_hmac("callprivacy.calls.reveal", reason.casefold(), algorithm="sha256").digest()
     is_repeat = Reveal.objects.filter(
-        agency_id=call.agency_id, user_id=user_id, at__gt=at - _REPEATS_WITHIN, reason_digest=digest
+        agency_id=agency.pk, user_id=user_id, at__gt=at - _REPEATS_WITHIN, reason_digest=digest
     ).exists()
     event = audit.record(
-        "number.revealed", subject=call, by=by, at=at, reason=reason, kind=kind.value, repeat=is_repeat
+        "number.revealed",
+        subject=about.subject,
+        by=by,
+        at=at,
+        reason=reason,
+        kind=kind.value,
+        repeat=is_repeat,
     )
     Reveal.objects.create(
-        agency_id=call.agency_id,
-        client_id=call.client_id,
-        call_id=call.pk,
+        agency_id=agency.pk,
+        client_id=about.client_id,
+        call_id=about.call_id,
+        caller_id=about.caller_id,
         user_id=user_id,
         reason_kind=kind,
         reason_digest=digest,
@@ -119,7 +171,7 @@ def _reveal(
         event_id=event.pk,
         at=at,
     )
-    return Revealed(_number_of(call), is_repeat)
+    return Revealed(about.read(), is_repeat)
 
 
 def _number_of(call: Call) -> str:
@@ -135,8 +187,8 @@ def _number_of(call: Call) -> str:
         raise NoNumberError("This number does not open any more.") from None
 
 
-def _tell_officers(*, call: Call, agency: Agency, user_id: int, by: Actor, at: datetime) -> None:
-    audit.record("reveal.blocked", subject=call, by=by, at=at, limit=agency.reveals_per_hour)
+def _tell_officers(about: _About, *, agency: Agency, user_id: int, by: Actor, at: datetime) -> None:
+    audit.record("reveal.blocked", subject=about.subject, by=by, at=at, limit=agency.reveals_per_hour)
     work.open_item(kinds.REVEAL_LIMIT, agency_id=agency.pk, key=f"person-{user_id}", at=at, due_at=at)
 
 
