@@ -2,7 +2,7 @@
 Logs in which no phone number and no personal link can be read.
 
 Every line, ours and every library's, passes one mask before it is written: what looks like a number is
-replaced by its last two digits, and the secret in the address of a personal page is left out. Dates, UUIDs and
+replaced by its last two digits, and the secret in the address of a personal page and every query are left out. Dates, UUIDs and
 long ids stay readable.
 """
 
@@ -23,12 +23,18 @@ _LIKE_A_NUMBER = re.compile(
     r"|(?P<uuid>(?<![0-9A-Za-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z]))"
     r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
-# Addresses that open something for whoever has them: a person's choices, a receipt, an invitation.
-_SECRET_PART = re.compile(r"(?<=/)(?P<door>p|receipt|invitation)/[^/\s?\"']{16,}")
+# Addresses that open something for whoever has them: a person's choices, a receipt, an invitation, our question.
+_SECRET_PART = re.compile(r"(?P<door>/(?:p|receipt|invitation|c/[^/\s?\"']{1,80}/ask))/[^/\s?\"']{16,}")
+
+# What stands behind the question mark of an address: trackers write names and mail addresses there.
+_QUERY = re.compile(r"(?P<path>/[^\s?\"'<>]*)\?[^\s\"'<>]+")
 
 
 def mask_text(value: str) -> str:
-    """Replace what looks like a phone number (7 to 15 digits, however they are grouped), and secrets in addresses."""
+    """
+    Replace what looks like a phone number (7 to 15 digits, however they are grouped), secrets in addresses, and what
+    stands behind an address's question mark.
+    """
 
     def replacement(match: re.Match[str]) -> str:
         found = match.group()
@@ -38,7 +44,8 @@ def mask_text(value: str) -> str:
             return found
         return f"[number ..{digits[-2:]}]"
 
-    return _LIKE_A_NUMBER.sub(replacement, _SECRET_PART.sub(r"\g<door>/[secret]", value))
+    plain = _QUERY.sub(r"\g<path>?[query]", _SECRET_PART.sub(r"\g<door>/[secret]", value))
+    return _LIKE_A_NUMBER.sub(replacement, plain)
 
 
 def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape

@@ -440,3 +440,16 @@ def test_one_nudge_is_on_its_way_at_a_time(cast: Cast, django_capture_on_commit_
 
     tasks.process_inbox(agency_id=cast.acme.pk)
     assert caches["hints"].get(flag) is None
+
+
+@pytest.mark.django_db
+def test_what_stands_behind_the_question_mark_is_in_no_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """Trackers put names and mail addresses there, at doors of nobody too."""
+    said = urlencode(
+        {"customer_name": "Anna Quill", "email": "anna@example.com", "callernum": "+14155550101"}
+    )
+    Browser().post(f"/hooks/callrail/nobody/?{said}", b"{}", content_type="application/json")
+    written = "".join(capfd.readouterr())
+    assert "POST /hooks/callrail/nobody/" in written
+    assert "Quill" not in written
+    assert "anna" not in written.lower()

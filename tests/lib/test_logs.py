@@ -94,3 +94,14 @@ def test_nor_a_traceback(lines: StringIO) -> None:
         logging.getLogger("some.library").exception("failed")
     assert "0123" not in lines.getvalue()
     assert "no such caller" in lines.getvalue()
+
+
+@pytest.mark.parametrize("door", ["/p", "/c/a1b2c3/receipt", "/invitation", "/c/a1b2c3/ask"])
+def test_an_address_that_opens_something_is_not_written(door: str) -> None:
+    secret = "nQ8x_Wq0-Zk3vYtB7mLs"
+    assert logs.mask_text(f"GET {door}/{secret}/ 200") == f"GET {door}/[secret]/ 200"
+
+
+def test_the_staffs_own_pages_keep_their_ids() -> None:
+    page = "/clients/dentist/consent/ask/25079123-1234-4567-8901-123456789012/"
+    assert logs.mask_text(page) == page

@@ -43,6 +43,8 @@ def _row(key: ApiKey, request: StaffRequest) -> dict[str, Any]:
         "words": words,
         "tone": tone,
         "is_alive": key.revoked_at is None and key.ends_at > request.at,
+        "may_exchange": ApiScope.CONSENT_PROVE not in key.scopes
+        or access.has_right(request.membership, AgencyRight.SIGN_OFF),
         "scopes": [ApiScope(scope).label for scope in key.scopes],
     }
 
@@ -73,8 +75,10 @@ def create_key(request: StaffRequest, client: Client) -> HttpResponse:
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
 def rotate_key(request: StaffRequest, client: Client, api_key_id: UUID) -> HttpResponse:
-    """Exchange a key for another and show the new one's text, once."""
+    """Exchange a key for another and show the new one's text, once; one that vouches is an officer's to exchange."""
     key = _find(client, api_key_id)
+    if ApiScope.CONSENT_PROVE in key.scopes:
+        access.require(request, AgencyRight.SIGN_OFF, client)
     form = RotateKeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
