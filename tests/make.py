@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies
 from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.models import Call, Caller, Recording, TrackingNumber, call_id
+from callprivacy.calls.models import Announcement, Call, Caller, Recording, TrackingNumber, call_id
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
@@ -128,11 +129,22 @@ def _caller(
 
 
 def tracking_number(of: Client, number: str, *, at: datetime = NOON, **fields: Any) -> TrackingNumber:
-    """A tracking number of a client."""
+    """A tracking number of a client, and what callers hear there since a day, if that is named."""
     with job_scope(agency_id=of.agency_id):
-        return TrackingNumber.objects.create(
+        row = TrackingNumber.objects.create(
             agency_id=of.agency_id, client=of, number=number, created_at=at, **fields
         )
+        if row.announcement and row.announced_from:
+            since = datetime.combine(row.announced_from, time.min, tzinfo=ZoneInfo(of.time_zone))
+            Announcement.objects.create(
+                agency_id=of.agency_id,
+                client=of,
+                tracking_number=row,
+                words=row.announcement,
+                from_at=since,
+                written_at=at,
+            )
+        return row
 
 
 def recording(of: Call, reference: str) -> Recording:

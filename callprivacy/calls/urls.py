@@ -62,6 +62,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path("clients/<slug:slug>/numbers/new/", numbers.add_number, name="add_number"),
     path("clients/<slug:slug>/numbers/<uuid:number_id>/", numbers.describe_number, name="describe_number"),
+    path(
+        "clients/<slug:slug>/numbers/<uuid:number_id>/heard/<uuid:announcement_id>/strike/",
+        numbers.strike_announcement,
+        name="strike_announcement",
+    ),
     path("clients/<slug:slug>/imports/", imports.list_imports, name="imports"),
     path("clients/<slug:slug>/imports/new/", imports.upload, name="import_new"),
     path("clients/<slug:slug>/imports/<uuid:import_id>/", imports.show, name="import"),

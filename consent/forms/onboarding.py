@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -90,6 +90,11 @@ def _proposal(number: TrackingNumber, used: tuple[int, int]) -> str:
     return {True: "yes", False: "no", None: ""}[number.records]
 
 
+_STRIKE: Final = (
+    "It is written down as heard earlier. If that was wrong, strike the entry out on the number's page."
+)
+
+
 class NumbersForm(forms.Form):
     """Of each tracking number: whether the vendor records, and what callers hear before the call connects."""
 
@@ -154,6 +159,8 @@ class NumbersForm(forms.Form):
                 self.add_error(f"since_{number.pk}", "Since when? Earlier calls had no announcement.")
             if since and since > self._today:
                 self.add_error(f"since_{number.pk}", "That is in the future.")
+            if announced and since and number.announcement and since > (number.announced_from or since):
+                self.add_error(f"since_{number.pk}", _STRIKE)
             if announced and not (number.announcement or cleaned.get("announcement", "").strip()):
                 self.add_error("announcement", "Write down what callers hear, word for word.")
         return cleaned

@@ -17,17 +17,17 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from callprivacy.calls.enums import Outcome
-from callprivacy.calls.models import Call, TrackingNumber
+from callprivacy.calls.models import Announcement, Call
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import CallSpan, Event, Question
 from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
-from consent.models import ClientStandard, PostedNotice
-from consent.selectors import places, standards
+from consent.models import ClientStandard, NoticeVersion, PostedNotice
+from consent.selectors import minors, places, standards
 from consent.selectors.places import Located
 
-HEALTH: Final = frozenset({Sector.DENTAL})
+HEALTH: Final = frozenset({Sector.DENTAL, Sector.HEALTH})
 """Trades whose calls are about health."""
 
 _EVENT: Final = (
@@ -69,11 +69,16 @@ _LATELY: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One call as the engine is asked about it, and every piece of evidence of where it is."""
+    """
+    One call as the engine is asked about it, and every piece of evidence of where it is.
+
+    :ivar heard: what was announced on it and since when, in a sentence; "" where nothing was.
+    """
 
     call: Call
     question: Question
     places: tuple[Located, ...]
+    heard: str = ""
 
 
 def calls_for(client: Client, call_ids: Collection[uuid.UUID]) -> list[Call]:
@@ -103,7 +108,8 @@ def asked(
     for call in calls:
         located = places.places_of(call, batch.places)
         for purpose, of_purpose in found.items():
-            of_purpose.append(Case(call, batch.question(call, purpose, located), located))
+            question = batch.question(call, purpose, located)
+            of_purpose.append(Case(call, question, located, batch.heard.sentence(call)))
     return found
 
 
@@ -118,8 +124,10 @@ class _Batch:
         call_ids = [call.pk for call in calls]
         callers = sorted({call.caller_id for call in calls if call.caller_id is not None})
         self.places = places.known_of(client, callers)
+        self.minors = minors.among(client, callers)
         self.health = client.sector in HEALTH
         self.standards = _Standards(client)
+        self.heard = _Heard(client, calls, self.zone)
         self.posted = list(PostedNotice.objects.for_client(client).select_related("version__notice"))
         self.menus = dict(_fetch(_MENUS, client.pk, call_ids))
         self.declared = declared_by(client) if Purpose.MEASURE in purposes else Basis.LEGITIMATE_INTERESTS
@@ -161,7 +169,7 @@ class _Batch:
             call=CallSpan(
                 started_at=started_at,
                 ended_at=ended_at,
-                announcement=is_announced(call.tracking_number, day),
+                announcement=self.heard.on(call) is not None,
                 call_id=call.pk,
                 recording_started_at=self.menus.get(call.pk),
             ),
@@ -169,6 +177,7 @@ class _Batch:
             events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
             posted_notice=any(_hangs(notice, call, purpose, day) for notice in self.posted),
             standard=self.standards.of(started_at if purpose is Purpose.RECORD else self.at),
+            minor=call.caller_id in self.minors,
             health=self.health,
             declared=self.declared,
         )
@@ -200,6 +209,53 @@ class _Standards:
         return Standard.EXPRESS
 
 
+class _Heard:
+    """What callers of a batch's numbers heard at the beginning of each call, whatever is announced there today."""
+
+    def __init__(self, client: Client, calls: Sequence[Call], zone: ZoneInfo) -> None:
+        self.zone = zone
+        self.of_number: dict[uuid.UUID, list[Announcement]] = defaultdict(list)
+        numbers = {call.tracking_number_id for call in calls if call.tracking_number_id is not None}
+        rows = Announcement.objects.for_client(client).filter(struck_at=None, tracking_number_id__in=numbers)
+        for row in rows.order_by("from_at"):
+            self.of_number[row.tracking_number_id].append(row)
+        self.words = {row.pk: _plain(row.words) for rows in self.of_number.values() for row in rows}
+        self.versions = self._versions(client) if self.words else []
+
+    @staticmethod
+    def _versions(client: Client) -> list[tuple[datetime, str, str]]:
+        """Published words for announcements, the newest first: since when, the words, what they are called."""
+        rows = NoticeVersion.objects.for_client(client).filter(
+            notice__channel=Channel.ANNOUNCEMENT, published_at__isnull=False
+        )
+        found = rows.order_by("-published_at").values_list("published_at", "words", "notice__name", "number")
+        return [(at, _plain(words), f", {name}, version {number}") for at, words, name, number in found if at]
+
+    def on(self, call: Call) -> Announcement | None:
+        """What was announced when a call began, if anything was."""
+        if call.tracking_number_id is None:
+            return None
+        for row in self.of_number.get(call.tracking_number_id, ()):
+            if row.from_at <= call.started_at and (row.until_at is None or call.started_at < row.until_at):
+                return row
+        return None
+
+    def sentence(self, call: Call) -> str:
+        """The same in a sentence, with the version of a notice that had these very words; "" for nothing."""
+        row = self.on(call)
+        if row is None:
+            return ""
+        words = self.words[row.pk]
+        named = next(
+            (name for at, said, name in self.versions if said == words and at <= call.started_at), ""
+        )
+        return f"Announced since {row.from_at.astimezone(self.zone):%B %-d, %Y}{named}: {words}"
+
+
+def _plain(words: str) -> str:
+    return " ".join(words.split())
+
+
 def events_of_callers(
     client_id: int,
     caller_ids: Collection[uuid.UUID],
@@ -227,16 +283,6 @@ def declared_by(client: Client) -> Basis:
     """On what a client rests measuring its calls; its legitimate interests where it has declared nothing yet."""
     declaration = standards.declaration_of(client)
     return Basis.LEGITIMATE_INTERESTS if declaration is None else Basis(declaration.basis)
-
-
-def is_announced(number: TrackingNumber | None, day: date) -> bool:
-    """Whether calls to a number began with its announcement on a day; without a date nobody knows since when."""
-    return (
-        number is not None
-        and bool(number.announcement.strip())
-        and number.announced_from is not None
-        and number.announced_from <= day
-    )
 
 
 def _hangs(notice: PostedNotice, call: Call, purpose: Purpose, day: date) -> bool:

@@ -24,7 +24,7 @@ from callprivacy.calls.models import Call, CallRef, Recording, Transcript
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from consent.decide import Answer, decide
+from consent.decide import Answer, decide, words
 from consent.enums import Purpose
 from consent.law import Rules
 from consent.models import Decision, Rejudgement
@@ -333,12 +333,20 @@ def decision_row(client: Client, case: Case, answer: Answer, rules: Rules, at: d
         basis="" if answer.basis is None else answer.basis.value,
         event_id=event_id if isinstance(event_id, uuid.UUID) else None,
         rules=[rule[:_RULE] for rule in answer.rules],
-        reasons=[_shortened(reason) for reason in answer.reasons],
+        reasons=[_shortened(reason) for reason in _reasons(case, answer)],
         places=[located.as_json() for located in case.places],
         withheld_from=answer.withheld_from,
         pack=rules.digest,
         decided_at=at,
     )
+
+
+def _reasons(case: Case, answer: Answer) -> Iterator[str]:
+    """The answer's sentences; what was announced is named behind the one that rests on it."""
+    for reason in answer.reasons:
+        yield reason
+        if reason == words.ANNOUNCED and case.heard:
+            yield case.heard
 
 
 def _shortened(reason: str) -> str:

@@ -20,9 +20,10 @@ from consent.models import DecidedFrom, Rejudgement
 _DIGESTS: Final = """
     SELECT c.id, md5(concat_ws(E'\\n', c.time_zone, c.sector, c.retention_state, c.went_live_at, c.quarantine_hours,
         c.stores_recordings,
-        (SELECT string_agg(concat_ws('|', n.id, n.target_site, btrim(n.announcement) <> '', n.announced_from), E'\\n'
-                           ORDER BY n.id)
+        (SELECT string_agg(concat_ws('|', n.id, n.target_site), E'\\n' ORDER BY n.id)
            FROM calls_trackingnumber n WHERE n.client_id = c.id),
+        (SELECT string_agg(concat_ws('|', a.id, a.from_at, a.until_at, a.struck_at), E'\\n' ORDER BY a.id)
+           FROM calls_announcement a WHERE a.client_id = c.id),
         (SELECT string_agg(concat_ws('-', p.country, p.region), '|' ORDER BY p.country, p.region)
            FROM tenancy_place p WHERE p.client_id = c.id)))
     FROM tenancy_client c WHERE c.agency_id = %s

@@ -113,6 +113,7 @@ def confirm_numbers(*, client: Client, said: Mapping[uuid.UUID, Said], by: Actor
     Write down of each tracking number whether it is recorded and what callers hear; recordings are decided anew.
 
     :returns: how many numbers changed.
+    :raises HeardSinceError: a day would rewrite what callers heard before, or has not come yet.
     """
     changed = 0
     rows = TrackingNumber.objects.for_client(client).filter(pk__in=list(said)).order_by("pk")

@@ -21,7 +21,7 @@ from callprivacy.calls.forms.imports import UploadForm
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import connections as connection_selectors
 from callprivacy.calls.selectors import imports as import_selectors
-from callprivacy.calls.services import connections
+from callprivacy.calls.services import connections, numbers
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client, Engagement
 from consent.channels import embed
@@ -210,7 +210,11 @@ def confirm_numbers(request: StaffRequest, client: Client) -> HttpResponse:
     form = _numbers_form(request, client, request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.NUMBERS, form=form)
-    setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
+    try:
+        setup.confirm_numbers(client=client, said=form.said(), by=request.actor, at=request.at)
+    except numbers.HeardSinceError as error:
+        form.add_error(None, str(error))
+        return _show(request, client, step=SetupStep.NUMBERS, form=form)
     nudge_decisions(client.agency_id)
     messages.success(request, "The numbers are confirmed. Recordings are decided anew.")
     return redirect(_url(client))

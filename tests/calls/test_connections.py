@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Connection, ConnectionSecret, Inbox, TrackingNumber
+from callprivacy.calls.models import Announcement, Connection, ConnectionSecret, Inbox, TrackingNumber
 from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
@@ -47,7 +47,9 @@ def page(answer: Any) -> str:
 
 def deeds(cast: Cast) -> list[tuple[str, dict[str, Any]]]:
     with job_scope(agency_id=cast.acme.pk):
-        found = Event.objects.filter(action__regex=r"^(connection|number|inbox)\.").order_by("id")
+        found = Event.objects.filter(action__regex=r"^(connection|number|announcement|inbox)\.").order_by(
+            "id"
+        )
         return list(found.values_list("action", "details"))
 
 
@@ -403,6 +405,54 @@ def test_what_cannot_be_is_not_saved(cast: Cast, changes: dict[str, str], words:
     assert words in shown
     assert described(cast).label == ""
     assert deeds(cast) == []
+
+
+def heard(cast: Cast) -> list[Announcement]:
+    with job_scope(agency_id=cast.acme.pk):
+        return list(Announcement.objects.order_by("from_at"))
+
+
+def test_the_page_of_a_number_shows_what_callers_heard_and_rewrites_nothing(cast: Cast) -> None:
+    browser, number = browse(cast.alice), make.tracking_number(cast.dentist, "+14045550199")
+    there = f"/clients/dentist/numbers/{number.pk}/"
+    assert "Their calls count as not announced" in page(browser.get(there))
+    browser.post(there, FACTS)
+    browser.post(there, FACTS | {"announcement": "Calls are recorded."})
+    shown = page(browser.get(there))
+    for words in ("This call is recorded.", "Calls are recorded.", "Heard now", "by Alice", "Strike out"):
+        assert words in shown
+    later = {"announcement": "Calls are recorded.", "announced_from": "2999-01-01"}
+    assert "That day has not come yet." in page(browser.post(there, FACTS | later))
+    first, second = heard(cast)
+    assert (first.until_at, second.until_at) == (second.from_at, None)
+
+
+def test_a_later_day_for_the_same_words_is_refused_beside_its_field(cast: Cast) -> None:
+    browser, number = browse(cast.alice), make.tracking_number(cast.dentist, "+14045550199")
+    there = f"/clients/dentist/numbers/{number.pk}/"
+    browser.post(there, FACTS)
+    shown = page(browser.post(there, FACTS | {"announced_from": "2026-03-02"}))
+    assert "It is written down as heard since March 1, 2026" in shown
+    assert described(cast).announced_from == date(2026, 3, 1)
+
+
+def test_an_entry_is_struck_out_on_a_page_of_its_own(cast: Cast) -> None:
+    browser, number = browse(cast.alice), make.tracking_number(cast.dentist, "+14045550199")
+    there = f"/clients/dentist/numbers/{number.pk}/"
+    browser.post(there, FACTS)
+    (row,) = heard(cast)
+    strike = f"{there}heard/{row.pk}/strike/"
+    assert "This call is recorded." in page(browser.get(strike))
+    assert "at least 15 characters" in page(browser.post(strike, {"reason": "wrong"}))
+    assert browser.post(strike, {"reason": "Callers never heard it there."})["Location"] == there
+    browser.post(strike, {"reason": "Callers never heard it there."})
+    (row,) = heard(cast)
+    assert row.struck_at is not None
+    assert "Struck out" in page(browser.get(there))
+    assert described(cast).announcement == ""
+    assert [name for name, _ in deeds(cast)] == ["number.described", "announcement.struck"]
+    other = make.tracking_number(cast.dentist, "+14045550198")
+    assert browser.get(f"/clients/dentist/numbers/{other.pk}/heard/{row.pk}/strike/").status_code == 404
 
 
 NEW = "/clients/dentist/numbers/new/"

@@ -5,20 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.models import Announcement, Call, Recording
+from callprivacy.calls.services import numbers
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
+from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, Standard
 from consent.models import (
     AnsweringSite,
     CallerPlace,
@@ -26,6 +27,8 @@ from consent.models import (
     ConsentState,
     Decision,
     Declaration,
+    Notice,
+    NoticeVersion,
     PostedNotice,
     Rejudgement,
 )
@@ -42,6 +45,7 @@ from tests.consent.deciding import (
     choose,
     decision,
     digest,
+    live,
     recorded,
     recording,
     say,
@@ -174,6 +178,129 @@ def test_an_announcement_counts_from_its_day_on(cast: Cast) -> None:
     work(cast.plumber)
     assert not decision(early).allowed
     assert (decision(after).allowed, decision(after).basis) == (True, Basis.NOTICE)
+
+
+def test_a_call_is_judged_by_what_was_announced_at_its_start(cast: Cast) -> None:
+    """Blanking, or other words, count from then on: what was recorded before stays as it was decided, word for word."""
+    client = live(cast.plumber, since=START - timedelta(days=9))
+    choose(client, Standard.ANNOUNCE)
+    number = announced(client)
+    before = recorded(client, NEW_YORK, tracking_number=number)
+    work(client)
+    describe(number, announcement="Calls are recorded, to check our service.", at=START + timedelta(hours=1))
+    between = recorded(client, NEW_YORK, at=START + timedelta(hours=2), tracking_number=number)
+    describe(number, announcement="", announced_from=None, at=START + timedelta(hours=3))
+    after = recorded(client, NEW_YORK, at=START + timedelta(hours=4), tracking_number=number)
+    assert rejudging.notice_changes(agency_id=client.agency_id, at=NOON) == 0
+    with job_scope(agency_id=client.agency_id):
+        rejudging.of_client(client=client, cause="announcements", at=NOON)
+    work(client)
+    assert [decision(call).allowed for call in (before, between, after)] == [True, True, False]
+    assert [recording(call).due_at is None for call in (before, between, after)] == [True, True, False]
+    assert "Announced since November 1, 2026: This call may be recorded." in decision(before).reasons
+    assert (
+        "Announced since November 23, 2026: Calls are recorded, to check our service."
+        in decision(between).reasons
+    )
+    assert not any(reason.startswith("Announced since") for reason in decision(after).reasons)
+
+
+def test_an_announcement_is_named_by_the_notice_that_has_its_words(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    with job_scope(agency_id=cast.acme.pk):
+        notice = Notice.objects.create(
+            agency_id=cast.acme.pk, client=cast.plumber, name="Recorded line", purposes=[Purpose.RECORD],
+            channel=Channel.ANNOUNCEMENT, created_at=NOON,
+        )  # fmt: skip
+        for place, words in enumerate(("This call may  be recorded.", "Other words.")):
+            NoticeVersion.objects.create(
+                agency_id=cast.acme.pk, client=cast.plumber, notice=notice, number=place + 1, words=words,
+                state=NoticeState.RETIRED, digest=bytes(32), created_at=NOON,
+                published_at=START - timedelta(days=9 - place),
+            )  # fmt: skip
+    call = recorded(cast.plumber, NEW_YORK, tracking_number=announced(cast.plumber))
+    work(cast.plumber)
+    named = "Announced since November 1, 2026, Recorded line, version 1: This call may be recorded."
+    assert named in decision(call).reasons
+
+
+def describe(number: Any, *, at: datetime, **facts: Any) -> None:
+    with job_scope(agency_id=number.agency_id):
+        numbers.describe_number(number=number, facts=facts, by=make.JOB, at=at)
+
+
+def history(number: Any) -> list[tuple[str, datetime, datetime | None]]:
+    with job_scope(agency_id=number.agency_id):
+        rows = Announcement.objects.filter(tracking_number=number, struck_at=None)
+        return list(rows.order_by("from_at").values_list("words", "from_at", "until_at"))
+
+
+def midnight(day: int) -> datetime:
+    """In New York, in November, before the clocks change nothing."""
+    return datetime(2026, 11, day, 5, tzinfo=UTC)
+
+
+def test_changes_go_on_from_now_and_never_rewrite_what_was_heard(cast: Cast) -> None:
+    number = make.tracking_number(cast.plumber, "+12125550199")
+    describe(number, announcement="A", announced_from=date(2026, 11, 10), at=NOON)
+    assert history(number) == [("A", midnight(10), None)]
+    with pytest.raises(numbers.HeardSinceError):
+        describe(number, announced_from=date(2026, 11, 12), at=NOON)
+    describe(number, announced_from=date(2026, 11, 8), at=NOON)
+    assert history(number) == [("A", midnight(8), midnight(10)), ("A", midnight(10), None)]
+    with pytest.raises(numbers.HeardSinceError):
+        describe(number, announced_from=date(2026, 11, 9), at=NOON)
+    describe(number, announcement="B", at=NOON)
+    assert history(number)[1:] == [("A", midnight(10), NOON), ("B", NOON, None)]
+    with job_scope(agency_id=cast.acme.pk):
+        number.refresh_from_db()
+        assert number.announced_from == NOON.date()
+    for day in (9, 28):
+        with pytest.raises(numbers.HeardSinceError):
+            describe(number, announcement="B", announced_from=NOON.date() + timedelta(days=day), at=NOON)
+    end = NOON + timedelta(hours=1)
+    describe(number, announcement="", announced_from=None, at=end)
+    assert history(number)[2:] == [("B", NOON, end)]
+    describe(number, announcement="D", announced_from=date(2026, 11, 1), at=end + timedelta(hours=1))
+    assert history(number)[3:] == [("D", end, None)]
+
+
+def test_what_was_written_down_wrongly_is_struck_out_with_a_reason(cast: Cast) -> None:
+    choose(cast.plumber, Standard.ANNOUNCE)
+    number = announced(cast.plumber)
+    call = recorded(cast.plumber, NEW_YORK, tracking_number=number)
+    work(cast.plumber)
+    assert decision(call).allowed
+    rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Announcement.objects.get()
+        numbers.strike_announcement(announcement=row, reason="Nobody heard it.", by=make.JOB, at=NOON)
+        with pytest.raises(numbers.StruckError):
+            numbers.strike_announcement(announcement=row, reason="Again.", by=make.JOB, at=NOON)
+        number.refresh_from_db()
+        assert (number.announcement, number.announced_from) == ("", None)
+    assert rejudging.notice_changes(agency_id=cast.acme.pk, at=NOON) == 1
+    work(cast.plumber)
+    assert not decision(call).allowed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE calls_announcement SET words = 'Other.'",
+        "UPDATE calls_announcement SET from_at = from_at - interval '1 day'",
+        "UPDATE calls_announcement SET until_at = NULL",
+        "UPDATE calls_announcement SET until_at = until_at + interval '1 day'",
+    ],
+)
+def test_the_database_rewrites_no_announcement(cast: Cast, statement: str) -> None:
+    describe(announced(cast.plumber), announcement="", announced_from=None, at=NOON)
+    with (
+        pytest.raises(IntegrityError, match="not rewritten"),
+        job_scope(agency_id=cast.acme.pk),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
 
 
 def test_an_announcement_without_a_date_is_none(cast: Cast) -> None:
@@ -530,7 +657,9 @@ def test_what_is_changed_in_rooms_below_is_noticed(cast: Cast, what: str) -> Non
     with job_scope(agency_id=cast.acme.pk):
         match what:
             case "number":
-                type(number).objects.filter(pk=number.pk).update(announced_from=START.date())
+                numbers.describe_number(
+                    number=number, facts={"announced_from": START.date()}, by=make.JOB, at=NOON
+                )
             case "place":
                 Place.objects.for_client(cast.plumber).update(region="CA")
             case _:

@@ -284,6 +284,8 @@ def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         row = TrackingNumber.objects.get(pk=number.pk)
         assert (row.records, row.announcement) == (True, WORDS)
+    later = said | {f"since_{number.pk}": "2026-10-02"}
+    assert "strike the entry out" in browser.post(f"{HOME}numbers/", later).content.decode()
     for step in ("backfill", "words"):
         assert browser.post(f"{HOME}mark/", {"step": step, "note": "said so"})["Location"] == HOME
     assert browser.post(f"{HOME}mark/", {"step": "live"}).status_code == 404, (

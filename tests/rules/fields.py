@@ -211,7 +211,11 @@ REGISTER: dict[str, Table] = {
     ),
     "calls.Announcement": Table(
         "What callers of a number heard before they were connected, from when to when",
-        _plain(_OURS, "tracking_number words from_at until_at written_by written_at struck_at"),
+        _plain(
+            _OURS,
+            "tracking_number from_at until_at written_by written_at struck_at",
+            words="What the number says to whoever calls it",
+        ),
     ),
     "calls.Connection": Table(
         "A tracker's way in",

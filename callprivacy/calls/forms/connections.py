@@ -134,7 +134,10 @@ class NumberForm(forms.Form):
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Word for word, as a caller hears it before the call is connected. Empty: there is none.",
+        help_text=(
+            "Word for word, as a caller hears it before the call is connected. Empty: there is none from now on. "
+            "A change counts from now on; what callers heard before stays below."
+        ),
     )
     announced_from = forms.DateField(
         label="Heard since", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -192,6 +195,8 @@ class NumberForm(forms.Form):
             self.add_error(
                 "announcement", "Write down what callers hear since that day, or leave the day out."
             )
+        if cleaned.get("announced_from") and cleaned["announced_from"] > timezone.localdate():
+            self.add_error("announced_from", "That day has not come yet.")
         if cleaned.get("announcement") and not cleaned.get("announced_from") and "announced_from" in cleaned:
             self.add_error(
                 "announced_from", "Say since when callers hear it: earlier calls had no announcement."
@@ -231,3 +236,15 @@ class NewNumberForm(NumberForm):
                 "This is no telephone number. Write it with its area code, or with + and its country."
             )
         return found
+
+
+class StrikeForm(forms.Form):
+    """Why an entry of what callers heard is struck out."""
+
+    reason = forms.CharField(
+        label="What was wrong",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="At least 15 characters: callers never heard it, or not then. It is kept in the trail, sealed.",
+    )

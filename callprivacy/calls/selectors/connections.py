@@ -11,7 +11,14 @@ from uuid import UUID
 from django.db.models import Count, Min, Q
 
 from callprivacy.calls.enums import InboxState, PressKind, PressPurpose, PressScope
-from callprivacy.calls.models import CallPress, Connection, ConnectionSecret, Inbox, TrackingNumber
+from callprivacy.calls.models import (
+    Announcement,
+    CallPress,
+    Connection,
+    ConnectionSecret,
+    Inbox,
+    TrackingNumber,
+)
 from callprivacy.calls.providers import FORMATS, PROVIDERS, TRACKERS, capabilities
 from callprivacy.calls.providers.base import Capabilities
 from callprivacy.tenancy.models import Client
@@ -221,6 +228,12 @@ def numbers_page(
         rows = rows.filter(number__gt=last[:1])
     page = list(rows[: limit + 1])
     return page[:limit], page[limit - 1].pk if len(page) > limit else None
+
+
+def heard_on(number: TrackingNumber) -> list[Announcement]:
+    """What callers of a number heard and when, the newest first; with what was struck out."""
+    rows = Announcement.objects.for_client(number.client_id).filter(tracking_number=number)
+    return list(rows.select_related("written_by").order_by("-from_at", "-written_at"))
 
 
 @dataclass(frozen=True, slots=True)
