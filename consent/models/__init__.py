@@ -9,7 +9,7 @@ from consent.models.capture import (
     Reply,
     TermsDocument,
 )
-from consent.models.contact import ApiWrite, ConsentAge, ListCheck, NumberList, NumbersOut
+from consent.models.contact import AgencyAge, ApiWrite, ConsentAge, ListCheck, NumberList, NumbersOut
 from consent.models.desk import CallBack
 from consent.models.law import (
     Acknowledgement,
@@ -33,6 +33,7 @@ from consent.models.web import Subscription, WebPage
 __all__ = [
     "Acknowledgement",
     "AdDestination",
+    "AgencyAge",
     "AnsweringSite",
     "ApiWrite",
     "CallBack",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.calls.enums import JobState
-from callprivacy.tenancy.models import AgencyOwned, ClientOwned
-from consent.enums import ListKind
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
+from consent.enums import ListKind, Purpose
 
 
 class NumberList(AgencyOwned):
@@ -16,19 +17,25 @@ class NumberList(AgencyOwned):
     A register an agency uploaded (do-not-call, reassigned numbers), as of which day; its tokens are in the vault.
 
     The sealed file is read from `line` on, and goes when it has been. Until all of it is in, the list before counts;
-    what was replaced or taken out has `ended_at`, and its tokens go until `emptied_at`. Of reassigned numbers a job
-    ends the consents that are older, client by client: `invalidated` counts them.
+    what was replaced or taken out has `ended_at`, and its tokens go until `emptied_at`. With a client it counts for
+    that client alone. A do-not-call register holds the numbers of its area codes, all where none is named. Of
+    reassigned numbers a job ends the consents that are older, client by client: `invalidated` counts them, `answers`
+    the lines by what they say. `refusals` names the first lines that were not taken, without what stood there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, models.PROTECT, null=True, related_name="+", db_constraint=False)
     kind = models.CharField(max_length=12, choices=ListKind)
     name = models.CharField(max_length=120)
     as_of = models.DateField()
+    area_codes = ArrayField(models.CharField(max_length=3), default=list)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     file_key = models.UUIDField(null=True)
     line = models.PositiveBigIntegerField(default=0)
     size = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
+    refusals = models.JSONField(default=list)
+    answers = models.JSONField(default=dict)
     invalidated = models.PositiveIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=False)
@@ -43,8 +50,9 @@ class NumberList(AgencyOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["agency", "kind", "name"],
+                fields=["agency", "client", "kind", "name"],
                 condition=models.Q(is_active=True),
+                nulls_distinct=False,
                 name="consent_numberlist_one_active",
             ),
         )
@@ -138,25 +146,53 @@ class NumbersOut(ClientOwned):
         return f"numbers of {self.created_at:%Y-%m-%d}"
 
 
-class ConsentAge(ClientOwned):
-    """After how many months a standing consent of a client's expires; without one, as long as the law has it proved."""
+_SANE_MONTHS = models.Q(months=None) | models.Q(months__gte=1, months__lte=120)
+
+
+class AgencyAge(AgencyOwned):
+    """After how many months consents to a purpose expire at an agency's clients; None, never."""
 
     id = models.BigAutoField(primary_key=True)
-    months = models.PositiveSmallIntegerField()
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    months = models.PositiveSmallIntegerField(null=True)
     chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     chosen_at = models.DateTimeField()
 
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(fields=["client"], name="consent_age_one_a_client"),
-            models.CheckConstraint(
-                condition=models.Q(months__gte=1, months__lte=120), name="consent_age_is_sane"
-            ),
+            models.UniqueConstraint(fields=["agency", "purpose"], name="consent_agencyage_one_a_purpose"),
+            models.CheckConstraint(condition=_SANE_MONTHS, name="consent_agencyage_is_sane"),
         )
 
     def __str__(self) -> str:
-        return f"{self.months} months"
+        return f"{self.purpose}: {self.months or 'no'} months"
+
+
+class ConsentAge(ClientOwned):
+    """
+    After how many months consents to a purpose expire at one client; None, never. Without a row the agency's counts.
+
+    A client that goes back to the agency's keeps its row with `is_own` false, so that what was in force while it had
+    its own ends on no day before it went back.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    is_own = models.BooleanField(default=True)
+    months = models.PositiveSmallIntegerField(null=True)
+    chosen_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    chosen_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "purpose"], name="consent_age_one_a_purpose"),
+            models.CheckConstraint(condition=_SANE_MONTHS, name="consent_age_is_sane"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.purpose}: {self.months or 'no'} months"
 
 
 class ApiWrite(ClientOwned):

@@ -89,7 +89,6 @@ class ConsentState(ClientOwned):
     event_id = models.UUIDField(null=True)
     version_id = models.UUIDField(null=True)
     since = models.DateTimeField()
-    expires_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
@@ -101,9 +100,9 @@ class ConsentState(ClientOwned):
         indexes = (
             models.Index(fields=["client", "purpose", "state"], name="consent_state_coverage"),
             models.Index(
-                fields=["client", "expires_at"],
-                condition=models.Q(expires_at__isnull=False),
-                name="consent_state_expiring",
+                fields=["client", "purpose", "since"],
+                condition=models.Q(state=State.GIVEN),
+                name="consent_state_ageing",
             ),
         )
 
