@@ -34,6 +34,7 @@ from consent.models import (
     VendorTask,
     Withdrawal,
 )
+from consent.selectors import ages
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
@@ -276,13 +277,18 @@ def remembered(clients: Sequence[Client], number: str) -> dict[int, dict[uuid.UU
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a person stands with one purpose. `by_number`: the number said no, before this caller was known."""
+    """
+    Where a person stands with one purpose.
+
+    :ivar by_number: the number said no, before this caller was known. :ivar ends_at: when a consent ends by its age.
+    """
 
     purpose: Purpose
     state: State
     since: datetime | None
     strength: str
     by_number: bool = False
+    ends_at: datetime | None = None
 
     @property
     def title(self) -> str:
@@ -298,7 +304,8 @@ class Standing:
 
 
 def standings(client: Client, caller_id: uuid.UUID, *, on: date) -> list[Standing]:
-    """Where a person stands with every purpose, by the ledger and by the list of numbers that said no; two queries."""
+    """Where a person stands with every purpose, by the ledger and by the list of numbers that said no; four queries."""
+    by_age = ages.of_client(client)
     rows = {row.purpose: row for row in ConsentState.objects.for_client(client).filter(caller_id=caller_id)}
     refused = vault.suppressed_callers(client.pk, [caller_id], on=on).get(caller_id, {})
     found = []
@@ -310,7 +317,9 @@ def standings(client: Client, caller_id: uuid.UUID, *, on: date) -> list[Standin
         elif row is None:
             found.append(Standing(purpose, State.NONE, None, ""))
         else:
-            found.append(Standing(purpose, State(row.state), row.since, row.strength))
+            age = by_age.get(purpose) if row.state == State.GIVEN else None
+            ends_at = None if age is None else age.ends_at(row.since)
+            found.append(Standing(purpose, State(row.state), row.since, row.strength, ends_at=ends_at))
     return found
 
 
