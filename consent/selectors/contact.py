@@ -21,9 +21,9 @@ from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent import decide, law
 from consent.decide import Event
-from consent.enums import Basis, ListKind, Purpose, Standard
+from consent.enums import Basis, ListKind, Purpose, Standard, State
 from consent.law import Rules
-from consent.models import ListCheck, NumberList, NumbersOut, RulePack
+from consent.models import ConsentState, ListCheck, NumberList, NumbersOut, RulePack
 from consent.selectors import cases
 from consent.selectors.law import rules_in
 
@@ -46,11 +46,32 @@ _FACTS: Final = """
             LEFT JOIN consent_notice n ON n.client_id = v.client_id AND n.id = v.notice_id
             WHERE h.client_id = %(client)s AND h.tracking_number_id IS NULL
                 AND h.from_on <= %(today)s AND (h.to_on IS NULL OR h.to_on > %(today)s)),
-        (SELECT jsonb_agg(jsonb_build_array(l.id, l.kind, l.name, l.as_of) ORDER BY l.name)
-            FROM consent_numberlist l WHERE l.agency_id = %(agency)s AND l.is_active),
+        (SELECT jsonb_agg(jsonb_build_array(l.id, l.kind, l.name, l.as_of, to_jsonb(l.area_codes)) ORDER BY l.name)
+            FROM consent_numberlist l WHERE l.agency_id = %(agency)s AND l.is_active
+                AND (l.client_id IS NULL OR l.client_id = %(client)s)),
         (SELECT jsonb_build_array(r.id, r.digest) FROM consent_rulepack r
             WHERE r.agency_id = %(agency)s AND r.is_active)
 """
+
+
+_TOLD: Final = """
+    SELECT coalesce(p.caller_id, m.caller_id), p.country, p.region, m.caller_id IS NOT NULL
+    FROM (SELECT * FROM consent_callerplace
+            WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])) p
+    FULL JOIN (SELECT caller_id FROM consent_minormark
+            WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])) m USING (caller_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the client's people wrote down of a caller."""
+
+    address: tuple[str, str] | None = None
+    minor: bool = False
+
+
+_NOTHING: Final = _Told()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,12 +88,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A register that counts at an agency."""
+    """A register that counts at a client. `area_codes`: those that it is for; none, all."""
 
     id: uuid.UUID
     kind: ListKind
     name: str
     as_of: date
+    area_codes: tuple[str, ...] = ()
+
+    def covers(self, number: str) -> bool:
+        """Whether it says anything of a number (E.164)."""
+        return not self.area_codes or (number.startswith("+1") and number[2:5] in self.area_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +126,14 @@ class Person:
     What is known of whoever has a number.
 
     :ivar place: the best that is known of where the person is; with no country where nothing is.
+    :ivar minor: whether the client knows the person to be one.
     :ivar events: of the ledger, with what the number itself said no to.
     """
 
     number: str
     place: decide.Place
     events: tuple[Event, ...] = field(default=())
+    minor: bool = False
 
 
 def facts_of(client: Client, *, at: datetime) -> Facts:
@@ -128,7 +156,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
         ),
         sites=_sites(site, places),
         registers=tuple(
-            Register(uuid.UUID(row[0]), ListKind(row[1]), row[2], date.fromisoformat(row[3]))
+            Register(uuid.UUID(row[0]), ListKind(row[1]), row[2], date.fromisoformat(row[3]), tuple(row[4]))
             for row in registers or []
         ),
         health=client.sector in cases.HEALTH,
@@ -162,26 +190,26 @@ def people_of(
     on = at.astimezone(ZoneInfo(client.time_zone)).date()
     known = vault.known_numbers(keys, {one.number for one in asked}, on=on)
     callers = sorted({found.caller_id for found in known.values() if found.caller_id is not None})
-    addresses = _addresses(client, callers)
+    told = _told(client, callers)
     events = cases.events_of_callers(client.pk, callers, purposes, of_calls_since=at - OF_CALLS_WITHIN)
     wanted = {purpose.value for purpose in purposes}
-    return [_person(one, known.get(one.number), addresses, events, wanted) for one in asked]
+    return [_person(one, known.get(one.number), told, events, wanted) for one in asked]
 
 
 def _person(
     asked: Asked,
     known: vault.Known | None,
-    addresses: Mapping[uuid.UUID, tuple[str, str]],
+    told: Mapping[uuid.UUID, _Told],
     events: Mapping[uuid.UUID, list[Event]],
     wanted: Collection[str],
 ) -> Person:
     caller_id = None if known is None else known.caller_id
-    address = None if caller_id is None else addresses.get(caller_id)
+    noted = _NOTHING if caller_id is None else told.get(caller_id, _NOTHING)
     said: list[Event] = []
     if known is not None:
         said += events.get(caller_id, []) if caller_id is not None else []
         said += [cases.refusal(purpose, since) for purpose, since in known.noes.items() if purpose in wanted]
-    return Person(asked.number, _place(asked, address), tuple(said))
+    return Person(asked.number, _place(asked, noted.address), tuple(said), noted.minor)
 
 
 def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
@@ -193,16 +221,17 @@ def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
     return decide.Place(*phone.place_of(asked.number), AREA_CODE)
 
 
-def _addresses(client: Client, callers: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, str]]:
+def _told(client: Client, callers: Collection[uuid.UUID]) -> dict[uuid.UUID, _Told]:
+    """What the client's people wrote down of callers; one query."""
     if not callers:
         return {}
+    array = "{" + ",".join(caller_id.hex for caller_id in callers) + "}"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT caller_id, country, region FROM consent_callerplace"
-            " WHERE client_id = %s AND caller_id = ANY(%s::uuid[])",
-            [client.pk, "{" + ",".join(caller_id.hex for caller_id in callers) + "}"],
-        )
-        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+        cursor.execute(_TOLD, {"client": client.pk, "callers": array})
+        return {
+            row[0]: _Told(None if row[1] is None else (row[1], row[2]), minor=row[3])
+            for row in cursor.fetchall()
+        }
 
 
 # --- Lists, as pages show them ---
@@ -210,8 +239,13 @@ def _addresses(client: Client, callers: Collection[uuid.UUID]) -> dict[uuid.UUID
 
 def registers() -> QuerySet[NumberList]:
     """The agency's registers, those that count first, then the newest."""
-    rows = NumberList.objects.select_related("created_by")
+    rows = NumberList.objects.select_related("created_by", "client")
     return rows.order_by("-is_active", "-created_at", "-pk")
+
+
+def register_of(row: NumberList) -> Register:
+    """A stored register as the check looks at it."""
+    return Register(row.pk, ListKind(row.kind), row.name, row.as_of, tuple(row.area_codes))
 
 
 def checks_of(client: Client) -> QuerySet[ListCheck]:
@@ -224,3 +258,9 @@ def numbers_out_of(client: Client) -> QuerySet[NumbersOut]:
     """What went out of a client's numbers to a vendor, newest first."""
     rows = NumbersOut.objects.for_client(client).select_related("created_by")
     return rows.order_by("-created_at", "-pk")
+
+
+def resting_on_consent(client: Client) -> int:
+    """How many of a client's callers stand by a consent to something."""
+    rows = ConsentState.objects.for_client(client).filter(state=State.GIVEN)
+    return rows.values("caller_id").distinct().count()

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 from typing import Final
 
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import Answer, Place, Question, decide
-from consent.enums import EventKind, ListKind, Purpose
+from consent.enums import EventKind, ListKind, Purpose, Strength
 from consent.law import Hours, Rule, Rules, Topic, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
@@ -47,6 +46,7 @@ class Code(StrEnum):
     REASSIGNED = "reassigned"
     NO_CONSENT = "no_consent"
     REGISTER = "register"
+    STALE_REGISTER = "stale_register"
     NO_PLACE = "no_place"
     QUIET_HOURS = "quiet_hours"
 
@@ -61,6 +61,7 @@ _WORDS: Final = {
     Code.REASSIGNED: "The number is somebody else's by now",
     Code.NO_CONSENT: "No consent that counts for marketing",
     Code.REGISTER: "On a do-not-call register",
+    Code.STALE_REGISTER: "The do-not-call register is too old",
     Code.NO_PLACE: "Nobody knows what time it is there",
     Code.QUIET_HOURS: "Not at this hour",
 }
@@ -210,7 +211,10 @@ class _Desk:
         to marketing (docs/adr/0019).
         """
         return self.aim is Aim.SERVICE and any(
-            event.kind == EventKind.RENEWED and event.purpose == Purpose.CONTACT and event.at > refused_at
+            event.kind == EventKind.RENEWED
+            and event.purpose == Purpose.CONTACT
+            and event.strength != Strength.C
+            and event.at > refused_at
             for event in person.events
         )
 
@@ -222,6 +226,7 @@ class _Desk:
                 places=(person.place, *self.facts.sites),
                 events=person.events,
                 standard=self.facts.standard,
+                minor=person.minor,
                 health=self.facts.health,
             ),
             self.rules,
@@ -268,19 +273,23 @@ class _Desk:
             else:
                 found.append(Obstacle(Code.REGISTER, f"On “{register.name}” as of {_day(register.as_of)}."))
         if self.aim is Aim.MARKETING:
-            notes += self.of_registers
+            self._dates(person, found, notes)
 
-    @cached_property
-    def of_registers(self) -> list[str]:
-        """What is to be said of the registers, whoever is asked about."""
+    def _dates(self, person: Person, found: list[Obstacle], notes: list[str]) -> None:
+        """Marketing asks a register of at most 31 days first: an older one knows nothing of who joined it since."""
         theirs = [one for one in self.facts.registers if one.kind is ListKind.DO_NOT_CALL]
         if not theirs:
-            return ["No do-not-call register has been brought, so nothing is known of any."]
-        return [
-            f"“{one.name}” is of {_day(one.as_of)}, {days_old(one, self.at)} days old;"
-            f" one of at most {FRESH_FOR.days} days is asked for."
+            notes.append("No do-not-call register has been brought, so nothing is known of any.")
+        elif not any(one.covers(person.number) for one in theirs):
+            notes.append("No do-not-call register that was brought is for this number's area code.")
+        found += [
+            Obstacle(
+                Code.STALE_REGISTER,
+                f"“{one.name}” is of {_day(one.as_of)}, {days_old(one, self.at)} days old; one of at most"
+                f" {FRESH_FOR.days} days is asked for. Bring a newer one.",
+            )
             for one in theirs
-            if not is_fresh(one, self.at)
+            if one.covers(person.number) and not is_fresh(one, self.at)
         ]
 
     def _said_yes_after(self, person: Person, day: date) -> bool:

@@ -1,0 +1,232 @@
+"""Registers of numbers: those that are there, bringing one, what became of it, taking it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.http import SealingUpload
+from callprivacy.tenancy.enums import Permission
+from consent.enums import ListKind
+from consent.forms.registers import AnswersForm, AsOfForm, RegisterForm
+from consent.models import NumberList
+from consent.selectors import contact as selectors
+from consent.services import contact, registers
+from consent.tasks.registers import nudge_registers
+
+LISTED: Final = 50
+_WORDS: Final = {
+    JobState.DRAFT: "Waiting for you",
+    JobState.QUEUED: "Waiting for a worker",
+    JobState.RUNNING: "Reading the file",
+    JobState.DONE: "The file has been read",
+    JobState.FAILED: "The file could not be read",
+    JobState.CANCELLED: "Taken out before it was read",
+}
+_OPEN: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+def _today(request: StaffRequest) -> date:
+    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+
+
+def _about(row: NumberList, at: datetime) -> dict[str, Any]:
+    """A register with how old it is, in the words and colours of a list."""
+    register = selectors.register_of(row)
+    days = contact.days_old(register, at)
+    is_dnc = row.kind == ListKind.DO_NOT_CALL
+    if row.state in _OPEN:
+        words, tone = "Being read", "info"
+    elif row.state == JobState.FAILED:
+        words, tone = "Could not be read", "bad"
+    elif not row.is_active:
+        words, tone = ("Taken out" if row.state == JobState.CANCELLED else "Counts no more"), ""
+    elif is_dnc and not contact.is_fresh(register, at):
+        words, tone = "Too old", "bad"
+    else:
+        words, tone = "Counts", "good"
+    return {"row": row, "days": days, "words": words, "tone": tone, "is_dnc": is_dnc}
+
+
+@require_safe
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def list_registers(request: StaffRequest) -> HttpResponse:
+    """The agency's registers, those that count first."""
+    rows = list(selectors.registers()[:LISTED])
+    of = {kind: [_about(row, request.at) for row in rows if row.kind == kind] for kind in ListKind}
+    context = {
+        "registers": of[ListKind.DO_NOT_CALL],
+        "answers": of[ListKind.REASSIGNED],
+        "fresh_for": contact.FRESH_FOR.days,
+        "clients": access.clients_with(request.membership, Permission.REVEAL_NUMBERS, at=request.at),
+    }
+    return render(request, "consent/registers.html", context)
+
+
+@csrf_exempt  # until the file goes where it is sealed; `_bring` is protected
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def new_register(request: StaffRequest) -> HttpResponse:
+    """Bring a do-not-call register."""
+    return _sealing(request, registers.AT_MOST, _bring_register)
+
+
+@csrf_exempt  # until the file goes where it is sealed; `_bring` is protected
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def new_answers(request: StaffRequest) -> HttpResponse:
+    """Bring answers about reassigned numbers."""
+    return _sealing(request, registers.ANSWERS_AT_MOST, _bring_answers)
+
+
+type _Bring = Callable[[StaffRequest, SealingUpload], HttpResponse]
+
+
+def _sealing(request: StaffRequest, at_most: int, bring: _Bring) -> HttpResponse:
+    """Have the file sealed under the agency's keys while it arrives, before anything else of the request is read."""
+    holder = registers.holder_of(request.agency.pk)
+    if request.method == "POST":
+        registers.open_holder(agency_id=request.agency.pk, at=request.at)
+    handler = SealingUpload(holder, at=request.at, at_most=at_most)
+    request.upload_handlers = [handler]
+    try:
+        return bring(request, handler)
+    finally:
+        handler.forget_unclaimed()
+
+
+@csrf_protect
+def _bring_register(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
+    clients = access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
+    form = RegisterForm(request.POST or None, request.FILES or None, clients=clients, today=_today(request))
+    if request.method == "POST" and _is_good(form, handler, "256 MB"):
+        row = registers.bring_register(
+            agency=request.agency,
+            client=form.cleaned_data["client"],
+            name=form.cleaned_data["name"],
+            as_of=form.cleaned_data["as_of"],
+            area_codes=form.cleaned_data["area_codes"],
+            stored=form.cleaned_data["file"].stored,
+            by=request.actor,
+            at=request.at,
+        )
+        return _brought(request, handler, row)
+    return render(request, "consent/register_new.html", {"form": form})
+
+
+@csrf_protect
+def _bring_answers(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
+    form = AnswersForm(request.POST or None, request.FILES or None, today=_today(request))
+    if request.method == "POST" and _is_good(form, handler, "32 MB"):
+        row = registers.bring_answers(
+            agency=request.agency,
+            as_of=form.cleaned_data["as_of"],
+            stored=form.cleaned_data["file"].stored,
+            by=request.actor,
+            at=request.at,
+        )
+        return _brought(request, handler, row)
+    return render(request, "consent/answers_new.html", {"form": form})
+
+
+def _is_good(form: AsOfForm, handler: SealingUpload, limit: str) -> bool:
+    if handler.is_too_large:
+        form.add_error("file", f"The file is larger than {limit}. Bring it in parts, by area code.")
+    return form.is_valid()
+
+
+def _brought(request: StaffRequest, handler: SealingUpload, row: NumberList) -> HttpResponse:
+    handler.is_claimed = True
+    nudge_registers(request.agency.pk)
+    return redirect("consent:register", row.pk)
+
+
+def _find(list_id: UUID) -> NumberList:
+    return get_object_or_404(selectors.registers(), pk=list_id)
+
+
+def _progress(row: NumberList) -> dict[str, Any]:
+    answers = [
+        {"label": label, "value": f"{row.answers.get(name, 0):,}"}
+        for name, label in (
+            ("yes", "Disconnected since"),
+            ("no", "Not disconnected"),
+            ("no_data", "Nothing known"),
+        )
+    ]
+    is_dnc = row.kind == ListKind.DO_NOT_CALL
+    return {
+        "id": "register-progress",
+        "url": reverse("consent:register_progress", args=[row.pk]),
+        "label": _WORDS[JobState(row.state)],
+        "value": row.line,
+        "done": row.state == JobState.DONE,
+        "failed": row.state in {JobState.FAILED, JobState.CANCELLED},
+        "detail": row.failure,
+        "rows": [
+            *([{"label": "Numbers read", "value": f"{row.size:,}"}] if is_dnc else answers),
+            *([] if is_dnc else [{"label": "Consents ended", "value": f"{row.invalidated:,}"}]),
+            {"label": "Lines not taken", "value": f"{row.refused:,}"},
+        ],
+    }
+
+
+@require_safe
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def show_register(request: StaffRequest, list_id: UUID) -> HttpResponse:
+    """How far the reading is, and what came of it."""
+    row = _find(list_id)
+    context = {
+        "about": _about(row, request.at),
+        "row": row,
+        "progress": _progress(row),
+        "more_refused": max(0, row.refused - len(row.refusals)),
+        "may_take_out": row.is_active or row.state in _OPEN,
+        "fresh_for": contact.FRESH_FOR.days,
+    }
+    return render(request, "consent/register.html", context)
+
+
+@require_safe
+@never_cache
+@needs_right(AgencyRight.SIGN_OFF)
+def register_progress(request: StaffRequest, list_id: UUID) -> HttpResponse:
+    """The moving part; when it has come to rest the whole page is asked for."""
+    row = _find(list_id)
+    answer = render(request, "consent/register_progress.html", {"progress": _progress(row)})
+    if row.state not in _OPEN:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def take_out(request: StaffRequest, list_id: UUID) -> HttpResponse:
+    """Let a register count no more."""
+    row = _find(list_id)
+    try:
+        registers.take_out(row=row, by=request.actor, at=request.at)
+    except registers.OverError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "It counts no more, and what is kept of it is being removed.")
+    return redirect("consent:registers")
