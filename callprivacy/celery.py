@@ -39,6 +39,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-withdrawals": ("consent.sweep_withdrawals", 60),
     "consent-purge-public": ("consent.purge_public", 3600),
     "consent-lists": ("consent.sweep_lists", 60),
+    "consent-purge-writes": ("consent.purge_writes", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
     "retention-quarantine": ("retention.erase_quarantined", 120),

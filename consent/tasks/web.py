@@ -1,4 +1,4 @@
-"""News by e-mail to who asked for it, and what public pages leave behind."""
+"""News by e-mail to who asked for it, and what public pages and systems leave behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from consent.services import codes, preferences
+from consent.services import codes, events, preferences
 from consent.services.preferences import Letter
 
 log = logger(__name__)
@@ -63,5 +63,16 @@ def purge_public(**_: Any) -> None:
     def purge(agency_id: int) -> None:
         codes.purge(agency_id=agency_id, at=at)
         preferences.purge(agency_id=agency_id, at=at)
+
+    in_each_agency(purge)
+
+
+@shared_task(name="consent.purge_writes", acks_late=True)
+def purge_writes(**_: Any) -> None:
+    """Forget under which keys systems wrote more than thirty days ago; what they wrote stays in the ledger."""
+    at = timezone.now()
+
+    def purge(agency_id: int) -> None:
+        events.purge(agency_id=agency_id, at=at)
 
     in_each_agency(purge)

@@ -18,6 +18,7 @@ from callprivacy.accounts.services import api_keys
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Caller, CallRef
 from callprivacy.calls.services import people
+from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -27,6 +28,7 @@ from consent.enums import Channel, EventKind, Purpose, State, Strength
 from consent.models import ApiWrite, ClientStandard, ConsentEvent, ConsentState, Withdrawal
 from consent.services import events, ledger
 from consent.services.ledger import Said
+from consent.tasks.web import purge_writes
 from tests import make
 from tests.cast import Cast
 from tests.consent.systems import System, system_of
@@ -471,6 +473,17 @@ def test_what_was_answered_is_forgotten_and_the_ledger_remembers(cast: Cast, crm
     assert again["events"] == first["events"]
     with job_scope(agency_id=cast.acme.pk):
         assert ConsentEvent.objects.count() == 2
+
+
+def test_the_beat_forgets_what_was_answered_after_thirty_days(cast: Cast, crm: System) -> None:
+    crm.ask("consent/events", YES)
+    purge_writes.run()
+    with job_scope(agency_id=cast.acme.pk):
+        assert ApiWrite.objects.update(created_at=make.now() - timedelta(days=31)) == 1
+    purge_writes.run()
+    with job_scope(agency_id=cast.acme.pk):
+        assert (ApiWrite.objects.count(), ConsentEvent.objects.count()) == (0, 2)
+    assert "consent.purge_writes" in {entry["task"] for entry in app.conf.beat_schedule.values()}
 
 
 def test_a_statement_needs_a_key_of_its_own(crm: System) -> None:
