@@ -224,6 +224,7 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
     # The desk of people on the phone
     path("desk/", desk.show_desk, name="desk"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("desk/running/", desk.show_running, name="desk_running"),
     # Lists that are checked before they are dialled
     path("consent/lists/", list_checks.choose_client, name="list_checks"),

@@ -55,7 +55,8 @@ class Sector(models.TextChoices):
     """The trade of a client; it decides which blueprint and which law's exceptions apply."""
 
     HOME = "home", "Home services"
-    DENTAL = "dental", "Dental and health"
+    DENTAL = "dental", "Dental"
+    HEALTH = "health", "Health: medicine, therapy, care"
     LEGAL = "legal", "Legal"
     RETAIL = "retail", "Retail"
     AUTO = "auto", "Automotive"

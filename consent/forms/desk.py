@@ -16,7 +16,8 @@ AGREE_CALL: Final = "agree_call"
 AGREE: Final = "agree"
 STOP: Final = "stop"
 TAKE_OFF: Final = "take_off"
-DEEDS: Final = (SPOKE, AGREE_CALL, AGREE, STOP, TAKE_OFF)
+MINOR: Final = "minor"
+DEEDS: Final = (SPOKE, AGREE_CALL, AGREE, STOP, TAKE_OFF, MINOR)
 
 
 class DeskNumberForm(NumberForm):

@@ -132,5 +132,9 @@ class SaidForm(forms.Form):
         }
 
 
+class NoMinorForm(ReasonForm):
+    """Why a caller is no minor after all."""
+
+
 class EvidenceForm(ReasonForm):
     """Why a pack of evidence is taken."""

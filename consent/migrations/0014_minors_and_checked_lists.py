@@ -6,6 +6,12 @@ from django.db import migrations, models
 
 from callprivacy.tenancy import rls
 
+# Who answers calls hears it first; taking it back is for who manages consent.
+_NOTES = "agency_id = (SELECT scope_agency()) AND {clients}"
+_MANAGES = "client_id = ANY (ARRAY(SELECT scope_clients('manage_consent')))"
+_ANSWERS = "client_id = ANY (ARRAY(SELECT scope_clients('answer_calls')))"
+_INSERT = "ALTER POLICY consent_minormark_insert ON consent_minormark WITH CHECK ({condition});"
+
 
 class Migration(migrations.Migration):
 
@@ -53,4 +59,8 @@ class Migration(migrations.Migration):
         rls.ClientRows("consent_minormark", read="view_calls", write="manage_consent"),
         rls.AgencyClientKey("consent_minormark"),
         rls.ClientKey("consent_minormark", "caller_id", "calls_caller", on_delete="CASCADE"),
+        migrations.RunSQL(
+            _INSERT.format(condition=_NOTES.format(clients=f"({_MANAGES} OR {_ANSWERS})")),
+            _INSERT.format(condition=_NOTES.format(clients=_MANAGES)),
+        ),
     ]

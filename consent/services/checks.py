@@ -69,6 +69,7 @@ def check(
                     health=facts.health,
                     declared=facts.declared,
                 ),
+                    minor=person.minor,
                 rules,
             )
             for purpose in purposes

@@ -18,16 +18,28 @@ from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import Language, Scope, WaitingState
-from consent.forms.desk import AGREE, AGREE_CALL, SPOKE, STOP, TAKE_OFF, CallBackForm, DeskNumberForm, TapForm
+from consent.forms.desk import (
+    AGREE,
+    AGREE_CALL,
+    MINOR,
+    SPOKE,
+    STOP,
+    TAKE_OFF,
+    CallBackForm,
+    DeskNumberForm,
+    TapForm,
+)
 from consent.models import CallBack
 from consent.selectors import desk as selectors
+from consent.selectors import minors as known_minors
 from consent.selectors import notices, people, standards
 from consent.selectors.desk import Running
-from consent.services import call_backs, desk, finding
+from consent.services import call_backs, desk, finding, minors
 from consent.services.desk import Speaker
 from consent.tasks.call_backs import nudge_call_backs
 from consent.tasks.decisions import nudge_decisions
@@ -169,6 +181,7 @@ def _about_caller(request: StaffRequest, who: Who, caller_id: uuid.UUID) -> dict
     own = selectors.call_back_of(client, caller_id, request.membership.user_id, at=request.at)
     return {
         "mask": mask,
+        "minor": known_minors.mark_of(client, caller_id),
         "standings": people.standings(client, caller_id, on=standards.today_at(client, request.at)),
         "lines": people.timeline(client, caller_id).lines[:EVENTS_SHOWN],
         "stopped": selectors.stopped_lately(client, caller_id, at=request.at),
@@ -277,6 +290,9 @@ def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: L
         stopped = (desk.stop_recording if deed == STOP else desk.take_off)(**facts)
         messages.success(request, _stopped_words(who.client, deed, stopped, request.at))
         return
+    if deed == MINOR:
+        _note_minor(request, who)
+        return
     version = selectors.script(who.client, language)
     if version is None:
         messages.warning(request, "No words for agents are in force in this language. Publish them first.")
@@ -296,6 +312,14 @@ def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetim
         return "That was written down already."
     if deed == TAKE_OFF:
         return (
+def _note_minor(request: StaffRequest, who: Who) -> None:
+    if who.caller_id is None:
+        raise desk.NobodyError("The number is withheld: there is nobody of whom it could be noted.")
+    caller = Caller(pk=who.caller_id, client_id=who.client.pk)
+    minors.mark(client=who.client, caller=caller, by=request.actor, at=request.at)
+    messages.success(request, "Noted: a minor. A notice alone never suffices from now on.")
+
+
             f"Taken off at {when:%H:%M:%S %Z}. Nobody calls or texts this number for {client.name} any more."
         )
     words = f"Stopped here at {when:%H:%M:%S %Z}."

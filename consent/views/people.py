@@ -22,11 +22,12 @@ from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
-from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, SaidForm
+from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, NoMinorForm, SaidForm
+from consent.selectors import minors as known_minors
 from consent.selectors import people as selectors
 from consent.selectors import standards
 from consent.selectors.people import GROUPS, Person
-from consent.services import desk, evidence, finding
+from consent.services import desk, evidence, finding, minors
 from consent.tasks.decisions import nudge_decisions
 from consent.tasks.menu_calls import nudge_stops
 from consent.tasks.withdrawals import nudge_withdrawals
@@ -169,6 +170,7 @@ def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
         "calls": calls,
         "more_calls": more_calls,
         "withdrawals": selectors.withdrawals_of(client, caller_id),
+        "minor": known_minors.mark_of(client, caller_id),
         "invitation": selectors.invitation_of(client, caller_id),
         "manages": manages,
         "may_take_evidence": Permission.MANAGE_CONSENT in may and bool(timeline.lines),
@@ -242,6 +244,33 @@ def hand_link(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRes
 @sensitive_post_parameters("reason")
 def take_evidence(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
     """Ask why, write it down, and give the pack of evidence."""
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+@sensitive_post_parameters("reason")
+def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
+    """Note that a person is a minor, or take it back with a reason; recordings are decided anew."""
+    person = _find(request, client, caller_id)
+    if person.caller is None:
+        raise Http404
+    known = known_minors.mark_of(client, caller_id)
+    form = NoMinorForm(request.POST or None) if known is not None else None
+    if request.method == "POST" and (form is None or form.is_valid()):
+        facts: dict[str, Any] = {
+            "client": client, "caller": person.caller, "by": request.actor, "at": request.at
+        }  # fmt: skip
+        if form is None:
+            minors.mark(**facts)
+            messages.success(request, "Noted. Their recordings are decided anew within minutes.")
+        else:
+            minors.unmark(reason=form.cleaned_data["reason"], **facts)
+            messages.success(request, "Taken back. Their recordings are decided anew within minutes.")
+        nudge_decisions(client.agency_id)
+        return redirect("consent:caller", client.slug, caller_id)
+    context = {"client": client, "person": person, "known": known, "form": form}
+    return render(request, "consent/caller_minor.html", context)
+
+
     person = _find(request, client, caller_id)
     form = EvidenceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

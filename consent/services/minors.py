@@ -1,0 +1,57 @@
+"""
+That a caller is known to be a minor: noted by whoever hears it, taken back with a reason, both in the trail.
+
+A recording, its use and a contact rest on express consent from then on. What was decided of the caller is decided
+anew, calls of before among it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Caller
+from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from consent.models import MinorMark, Rejudgement
+
+
+@transaction.atomic
+def mark(*, client: Client, caller: Caller, by: Actor, at: datetime) -> bool:
+    """Note that a caller is a minor; returns whether that was new. Who noted it first stays."""
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    if MinorMark.objects.for_client(client).filter(caller_id=caller.pk).exists():
+        return False
+    # Of two at the same moment both write it into the trail, and one row stays.
+    MinorMark.objects.bulk_create(
+        [MinorMark(**ours, caller_id=caller.pk, marked_by_id=by.user_id, marked_at=at)], ignore_conflicts=True
+    )
+    audit.record("caller.marked_minor", subject=caller, by=by, at=at)
+    _decide_anew(client, caller, at)
+    return True
+
+
+@transaction.atomic
+def unmark(*, client: Client, caller: Caller, reason: str, by: Actor, at: datetime) -> bool:
+    """
+    Take back that a caller is a minor; returns whether it was noted.
+
+    :raises ReasonTooShortError: the reason has fewer than 15 characters.
+    """
+    reason = plain_reason(reason)
+    if len(reason) < SHORTEST_REASON:
+        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    if not MinorMark.objects.for_client(client).filter(caller_id=caller.pk).remove():
+        return False
+    audit.record("caller.unmarked_minor", subject=caller, by=by, at=at, reason=reason)
+    _decide_anew(client, caller, at)
+    return True
+
+
+def _decide_anew(client: Client, caller: Caller, at: datetime) -> None:
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    row = Rejudgement(**ours, caller_id=caller.pk, cause="minor", due_at=at, created_at=at)
+    Rejudgement.objects.bulk_create([row])
