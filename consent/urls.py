@@ -221,10 +221,10 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/callers/<uuid:caller_id>/", people.show_person, name="caller"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/said/", people.record_said, name="record_said"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/link/", people.hand_link, name="hand_link"),
+    path("clients/<slug:slug>/callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
     # The desk of people on the phone
     path("desk/", desk.show_desk, name="desk"),
-    path("clients/<slug:slug>/callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("desk/running/", desk.show_running, name="desk_running"),
     # Lists that are checked before they are dialled
     path("consent/lists/", list_checks.choose_client, name="list_checks"),

@@ -66,10 +66,10 @@ def check(
                     events=person.events,
                     posted_notice=purpose.value in facts.posted,
                     standard=facts.standard,
+                    minor=person.minor,
                     health=facts.health,
                     declared=facts.declared,
                 ),
-                    minor=person.minor,
                 rules,
             )
             for purpose in purposes

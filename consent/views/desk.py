@@ -306,12 +306,6 @@ def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: L
         messages.success(request, f"Written down: they agree {far}.")
 
 
-def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetime) -> str:
-    when = stopped.at.astimezone(ZoneInfo(client.time_zone))
-    if not stopped.events:
-        return "That was written down already."
-    if deed == TAKE_OFF:
-        return (
 def _note_minor(request: StaffRequest, who: Who) -> None:
     if who.caller_id is None:
         raise desk.NobodyError("The number is withheld: there is nobody of whom it could be noted.")
@@ -320,6 +314,12 @@ def _note_minor(request: StaffRequest, who: Who) -> None:
     messages.success(request, "Noted: a minor. A notice alone never suffices from now on.")
 
 
+def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetime) -> str:
+    when = stopped.at.astimezone(ZoneInfo(client.time_zone))
+    if not stopped.events:
+        return "That was written down already."
+    if deed == TAKE_OFF:
+        return (
             f"Taken off at {when:%H:%M:%S %Z}. Nobody calls or texts this number for {client.name} any more."
         )
     words = f"Stopped here at {when:%H:%M:%S %Z}."

@@ -169,8 +169,8 @@ def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
         "timeline": timeline,
         "calls": calls,
         "more_calls": more_calls,
-        "withdrawals": selectors.withdrawals_of(client, caller_id),
         "minor": known_minors.mark_of(client, caller_id),
+        "withdrawals": selectors.withdrawals_of(client, caller_id),
         "invitation": selectors.invitation_of(client, caller_id),
         "manages": manages,
         "may_take_evidence": Permission.MANAGE_CONSENT in may and bool(timeline.lines),
@@ -242,12 +242,6 @@ def hand_link(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRes
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
 @sensitive_post_parameters("reason")
-def take_evidence(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
-    """Ask why, write it down, and give the pack of evidence."""
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@needs(Permission.MANAGE_CONSENT)
-@sensitive_post_parameters("reason")
 def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
     """Note that a person is a minor, or take it back with a reason; recordings are decided anew."""
     person = _find(request, client, caller_id)
@@ -271,6 +265,12 @@ def note_minor(request: StaffRequest, client: Client, caller_id: UUID) -> HttpRe
     return render(request, "consent/caller_minor.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.MANAGE_CONSENT)
+@sensitive_post_parameters("reason")
+def take_evidence(request: StaffRequest, client: Client, caller_id: UUID) -> HttpResponse:
+    """Ask why, write it down, and give the pack of evidence."""
     person = _find(request, client, caller_id)
     form = EvidenceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
