@@ -93,6 +93,17 @@ class Rules:
         code, regions = places.normalise(country, region)
         return max(self._of_place(code, regions, topic, on), key=_rank, default=None)
 
+    def strictest(self, topic: Topic, on: date) -> Rule:
+        """
+        The strictest rule on a topic of any place at all, where one answer has to do for everybody.
+
+        :raises NoRuleError: the pack is silent on the topic.
+        """
+        found = [rule for rule in self.in_force(on) if rule.topic is topic]
+        if not found:
+            raise NoRuleError(f"No rule on {topic}.")
+        return max(found, key=_rank)
+
     def in_force(self, on: date) -> list[Rule]:
         """Every rule that holds on that day."""
         return [rule for rule in self.rules if rule.holds_on(on)]

@@ -61,6 +61,11 @@ class Topic(StrEnum):
         """The question that a rule of this topic answers, for people."""
         return _KINDS[self].meaning
 
+    @property
+    def note(self) -> str:
+        """What the product does where it does not act on rules of this topic; "" where it does."""
+        return _FOR_READING.get(self, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Days:
@@ -173,6 +178,17 @@ def _list(meaning: str) -> _Kind:
 
     return _Kind(meaning, read, len)
 
+
+_FOR_READING: Final = {
+    Topic.OPT_OUT_REACH: "For reading: an opt-out ends all calls and texts of the client, wherever the person is.",
+    Topic.SIGNAL_HONOURED: "For reading: the signal is honoured for everybody, wherever the person is.",
+    Topic.SIGNAL_CONFIRMED: "For reading: that the signal was honoured is shown to everybody.",
+    Topic.VENDOR_USE: "For reading: the product does not act on it yet. What a vendor may do stands in its contract.",
+    Topic.EVIDENCE_MONTHS: "For reading: the product does not act on it yet. No date ends the evidence in the ledger.",
+    Topic.RECORDING_MONTHS: "For reading: the product does not act on it yet. How long calls are kept is chosen for each"
+    " client.",
+}
+"""Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
 _KINDS: Final[dict[Topic, _Kind]] = {
     Topic.RECORDING_CONSENT: _words(

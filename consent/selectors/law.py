@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -41,6 +41,24 @@ def rules_of(agency_id: int) -> Rules:
 @lru_cache(maxsize=8)
 def _read(pack_id: uuid.UUID, _digest: str) -> Rules:
     return law.parse_pack(RulePack.objects.values_list("text", flat=True).get(pk=pack_id))
+
+
+def confirm_within(agency_id: int, on: date) -> timedelta:
+    """Within which time one text may confirm an opt-out: the shortest that any place asks for."""
+    rule = rules_of(agency_id).strictest(Topic.CONFIRMATION_MINUTES, on)
+    return timedelta(minutes=rule.read())
+
+
+def sale_wait_months(agency_id: int, on: date) -> int:
+    """How many months nobody is asked to opt in to sharing after opting out: the most that any place asks for."""
+    months: int = rules_of(agency_id).strictest(Topic.SALE_WAIT_MONTHS, on).read()
+    return months
+
+
+def opt_out_words(agency_id: int, on: date) -> frozenset[str]:
+    """Words that opt out where they are the whole of a text, by the rules of any place, in small letters."""
+    rules = [rule for rule in rules_of(agency_id).in_force(on) if rule.topic is Topic.WITHDRAWAL_WORDS]
+    return frozenset(word.casefold() for rule in rules for word in rule.read())
 
 
 def rules_in(pack: RulePack) -> Rules:
@@ -106,6 +124,11 @@ class RuleLine:
     def topic_name(self) -> str:
         """The topic in words."""
         return topic_name(self.rule.topic)
+
+    @property
+    def note(self) -> str:
+        """What happens where rules on it are for reading alone; "" where they decide."""
+        return self.rule.topic.note
 
     @property
     def value_words(self) -> str:

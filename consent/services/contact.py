@@ -143,7 +143,9 @@ def kept_until(
     rules: Rules, asked_at: datetime, where: Iterable[tuple[str, str]]
 ) -> tuple[datetime | None, Rule]:
     """
-    Until when a company keeps a do-not-call request, by the strictest of the places; None for ever.
+    Until when the law has a company keep a do-not-call request at least, by the strictest of the places; None for ever.
+
+    Here no date ends one: it holds until the person says otherwise.
 
     :param where: (country, region) of the person; none counts as unknown.
     """
@@ -233,15 +235,14 @@ class _Desk:
         )
 
     def _do_not_call(self, person: Person, asked_at: datetime) -> Obstacle:
+        """Nothing ends such a request but the person; the date is until when the law has it kept at least."""
         until, rule = kept_until(self.rules, asked_at, [(person.place.country, person.place.region)])
-        if until is None:
-            kept = f"it holds without end ({rule.citation})"
-        elif until > self.at:
-            kept = f"it is kept until {_day(until.date())} at least ({rule.citation})"
-        else:
-            kept = "it is older than the law has it kept, and nothing else was said since"
+        at_least = "without end" if until is None else f"until {_day(until.date())} at least"
         return Obstacle(
-            Code.DO_NOT_CALL, f"Asked on {_day(asked_at.date())} not to be contacted; {kept}.", until, rule.id
+            Code.DO_NOT_CALL,
+            f"Asked on {_day(asked_at.date())} not to be contacted. It holds until the person says otherwise; the law"
+            f" has it kept {at_least} ({rule.citation}).",
+            rule=rule.id,
         )
 
     def _registers(

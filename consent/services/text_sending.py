@@ -29,15 +29,14 @@ from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import Channel, InvitationState, NoticeState, Purpose, State
 from consent.models import ConsentState, Invitation, NoticeVersion, PhoneMenu, Reply
+from consent.selectors import law
+from consent.selectors.ages import months_after
 from consent.services import contact, texts, twilio_door
 from consent.services.twilio_door import Door
 
 log = logger(__name__)
 
 JOB: Final = Actor.job("consent.send_texts")
-NOT_ASKED_AGAIN_FOR: Final = timedelta(days=365)
-"""Whoever opted out of sharing is not asked to opt in again for twelve months: Cal. Civ. Code 1798.135(c)(4)."""
-
 _LEASE: Final = timedelta(minutes=10)
 _ANSWER_AGAIN_AFTER: Final = timedelta(seconds=20)
 _FIRST_PAUSE: Final = timedelta(minutes=2)
@@ -91,8 +90,10 @@ def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: dat
     if Purpose.CONTACT in no:
         raise NotInvitedError("This caller has said not to be written to.")
     shared = no.get(Purpose.SHARE)
-    if Purpose.SHARE in version.notice.purposes and shared is not None and at < shared + NOT_ASKED_AGAIN_FOR:
-        raise NotInvitedError("This caller opted out of sharing less than twelve months ago.")
+    if Purpose.SHARE in version.notice.purposes and shared is not None:
+        months = law.sale_wait_months(client.agency_id, at.date())
+        if at < months_after(shared, months):
+            raise NotInvitedError(f"This caller opted out of sharing less than {months} months ago.")
     waiting = Invitation.objects.for_client(client).filter(
         Q(state=InvitationState.QUEUED) | Q(sent_at__gt=at - texts.ANSWER_WITHIN),
         caller_id=caller_id,
@@ -154,7 +155,7 @@ class Sent:
 
 
 def claim_answers(*, agency_id: int, at: datetime) -> list[Outgoing]:
-    """Claim the answers that are due; one whose five minutes are over is never sent."""
+    """Claim the answers that are due; one whose minutes by the law are over is never sent."""
     with job_scope(agency_id=agency_id):
         rows = list(
             Reply.objects.filter(agency_id=agency_id, confirm_due_at__lte=at)
@@ -164,7 +165,8 @@ def claim_answers(*, agency_id: int, at: datetime) -> list[Outgoing]:
         )
         # Claimed by giving the date up: a crash before it is sent costs the answer, which nobody has to get.
         Reply.objects.filter(pk__in=[row.pk for row in rows]).update(confirm_due_at=None)
-        in_time = [row for row in rows if at < row.received_at + texts.CONFIRM_WITHIN]
+        within = law.confirm_within(agency_id, at.date())
+        in_time = [row for row in rows if at < row.received_at + within]
         return [outgoing for row in in_time for outgoing in _answer(row, at)]
 
 
@@ -324,19 +326,20 @@ def settle(*, agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime) -> N
         log.warning("text.not_sent", kind=outgoing.kind, error=sent.error, detail=sent.detail)
     with job_scope(agency_id=agency_id):
         if outgoing.kind == "answer":
-            _settle_answer(outgoing, sent, at)
+            _settle_answer(agency_id, outgoing, sent, at)
         else:
             _settle_invitation(outgoing, sent, at)
 
 
-def _settle_answer(outgoing: Outgoing, sent: Sent, at: datetime) -> None:
+def _settle_answer(agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime) -> None:
     """That the number has opted out is what our answer was about: it is no news."""
     reply = Reply.objects.for_client(outgoing.client_id).filter(pk=outgoing.row_id)
     if sent.message:
         reply.update(confirmed_at=at)
     elif sent.error == "later":
         again = at + _ANSWER_AGAIN_AFTER
-        reply.filter(received_at__gt=again - texts.CONFIRM_WITHIN).update(confirm_due_at=again)
+        within = law.confirm_within(agency_id, at.date())
+        reply.filter(received_at__gt=again - within).update(confirm_due_at=again)
 
 
 def _settle_invitation(outgoing: Outgoing, sent: Sent, at: datetime) -> None:

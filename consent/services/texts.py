@@ -48,6 +48,8 @@ from consent.enums import (
 from consent.models import ConsentEvent, ConsentState, Invitation, Reply
 from consent.replies import Verdict, classify
 from consent.replies.table import EVERYTHING
+from consent.selectors import law
+from consent.selectors.replies import invitations_of_sender
 from consent.services import ledger, menu_calls
 from consent.services.ledger import Said
 from consent.services.menus import ANSWERS_ITSELF
@@ -55,9 +57,6 @@ from consent.services.twilio_door import Door
 
 ANSWER_WITHIN: Final = timedelta(days=14)
 """For how long a yes is the answer to an invitation."""
-
-CONFIRM_WITHIN: Final = timedelta(minutes=5)
-"""A text that confirms a withdrawal is allowed within five minutes of it: 47 CFR 64.1200(a)(12)."""
 
 KEPT_FOR: Final = timedelta(days=30)
 DECIDE_WITHIN: Final = timedelta(days=1)
@@ -151,7 +150,7 @@ def take_in(*, door: Door, at: datetime) -> Reply | None:
         at=at,
     )
     verdict = classify(message.body, channel="sms")
-    meaning = _meaning(verdict, message.opt_out_type)
+    meaning = _by_law(_meaning(verdict, message.opt_out_type), message)
     invitation = open_invitation(door.client, message.caller_id, at=at)
     reply = _new_reply(message, meaning, invitation)
     Reply.objects.bulk_create([reply], ignore_conflicts=True)
@@ -184,6 +183,19 @@ def _meaning(verdict: Verdict, opt_out_type: str) -> _Meaning:
         language=language,
         restores=verdict.label == "consent" and verdict.purposes == {Purpose.CONTACT},
         needs_person=verdict.needs_person,
+    )
+
+
+def _by_law(meaning: _Meaning, message: _Message) -> _Meaning:
+    """A word that the rules of the law name opts out where it is the whole of a text, whatever else it may mean."""
+    if meaning.label == "withdraw":
+        return meaning
+    words = law.opt_out_words(message.door.client.agency_id, message.at.date())
+    said = " ".join(message.body.casefold().split()).strip(" .,;:!?\"'")
+    if said not in words:
+        return meaning
+    return _Meaning(
+        "withdraw", "The rules of the law name it as a word that opts out.", EVERYTHING, meaning.language
     )
 
 

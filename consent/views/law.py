@@ -159,6 +159,7 @@ class RuleChange:
     kind: str
     place: str
     topic: str
+    note: str
     facts: tuple[tuple[str, str, str], ...]
 
 
@@ -194,7 +195,11 @@ def _change(kind: str, before: Rule | None, after: Rule | None) -> RuleChange:
         if old != new and (kind == "Changed" or name in {"value", "citation", "confidence"}):
             facts.append((title, old, new))
     return RuleChange(
-        kind, selectors.place_name(rule.country, rule.region), selectors.topic_name(rule.topic), tuple(facts)
+        kind,
+        selectors.place_name(rule.country, rule.region),
+        selectors.topic_name(rule.topic),
+        rule.topic.note,
+        tuple(facts),
     )
 
 

@@ -47,6 +47,7 @@ from consent.tasks import texts as tasks
 from tests import make
 from tests.cast import Cast
 from tests.consent import twilio_side
+from tests.consent.own_rules import put_in_force
 from tests.consent.twilio_side import ACCOUNT, CALLER, TRACKING
 
 pytestmark = pytest.mark.django_db
@@ -753,8 +754,44 @@ def test_nobody_is_asked_twice_in_two_weeks_or_about_sharing_in_a_year(
     other = caller_of(cast, "+14155550102")
     Texter(texter.connection, "+14155550102").post(texter.said("do not sell my data", From="+14155550102"))
     sharing = twilio_side.notice(cast.dentist, channel=Channel.SMS, purposes=("share",), name="Sharing")
-    with pytest.raises(text_sending.NotInvitedError, match="twelve months"):
+    with pytest.raises(text_sending.NotInvitedError, match="12 months"):
         ask(cast, sharing, other)
+
+
+def test_a_word_of_an_imported_rule_opts_out_when_it_stands_alone(cast: Cast, texter: Texter) -> None:
+    texter.send("Blue Tuesday!")
+    assert events(cast.dentist) == []
+    put_in_force(cast, withdrawal_words="stop|blue tuesday")
+    texter.send("see you blue tuesday")
+    assert events(cast.dentist) == []
+    texter.send("Blue  Tuesday!")
+    assert {event.purpose for event in events(cast.dentist)} == EVERYTHING
+
+
+def test_asking_to_share_again_waits_as_long_as_the_rule_says(
+    cast: Cast, texter: Texter, clock: time_machine.Traveller
+) -> None:
+    put_in_force(cast, sale_wait_months="2")
+    other = caller_of(cast, "+14155550102")
+    Texter(texter.connection, "+14155550102").post(texter.said("do not sell my data", From="+14155550102"))
+    sharing = twilio_side.notice(cast.dentist, channel=Channel.SMS, purposes=("share",), name="Sharing")
+    clock.shift(timedelta(days=55))
+    with pytest.raises(text_sending.NotInvitedError, match="less than 2 months"):
+        ask(cast, sharing, other)
+    clock.shift(timedelta(days=10))
+    ask(cast, sharing, other)
+
+
+def test_a_confirmation_is_sent_within_the_minutes_of_the_rule(
+    cast: Cast, texter: Texter, vendor: twilio_side.Interface, clock: time_machine.Traveller
+) -> None:
+    """What our answer's own minutes have run out for is never sent."""
+    name_account(cast, texter.connection)
+    put_in_force(cast, confirmation_minutes="2")
+    texter.send("please don't record me any more")
+    clock.shift(timedelta(minutes=3))
+    tasks.send_texts(agency_id=cast.acme.pk)
+    assert vendor.texts() == []
 
 
 def test_only_published_words_for_texts_are_sent(cast: Cast) -> None:
