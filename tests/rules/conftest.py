@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,24 +16,42 @@ if TYPE_CHECKING:
     from tests.rules.world import World
 
 
-@pytest.fixture(scope="module")
-def built(
-    databases: ground.Databases, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[World]:
-    """The world in a pair of databases that every test of the module uses and leaves as it was."""
-    from tests.rules import world  # models load after Django's setup
-
-    shared, pair = databases.current, databases.clone()
+@contextmanager
+def _pointed_to(
+    pair: ground.Pair, databases: ground.Databases, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    shared, databases.current = databases.current, pair
     assert shared is not None
-    databases.current = pair
     with django_db_blocker.unblock():
         ground.point_to(pair)
-        made = world.build()
-    yield made
+    yield
     databases.current = shared
     with django_db_blocker.unblock():
         ground.point_to(shared)
+
+
+@pytest.fixture(scope="session")
+def committed(
+    databases: ground.Databases, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[tuple[World, ground.Pair]]:
+    """The world, and the pair of databases that holds it, once for each process."""
+    from tests.rules import world  # models load after Django's setup
+
+    pair = databases.clone()
+    with _pointed_to(pair, databases, django_db_blocker), django_db_blocker.unblock():
+        made = world.build()
+    yield made, pair
     databases.drop(pair)
+
+
+@pytest.fixture(scope="module")
+def built(
+    committed: tuple[World, ground.Pair], databases: ground.Databases, django_db_blocker: DjangoDbBlocker
+) -> Iterator[World]:
+    """The world, where every test of the module finds it and leaves it as it was."""
+    made, pair = committed
+    with _pointed_to(pair, databases, django_db_blocker):
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import importlib
 import inspect
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,15 +29,15 @@ from retention.enums import RunCause
 from retention.services import errands, runs
 from tests import make
 from tests.cast import Cast
-from tests.rules import fields
+from tests.rules import fields, source
 from tests.rules.fields import PACKAGES, REGISTER, Field, Is, Table
+from tests.rules.source import CODE
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CODE = ("callprivacy", "consent", "analytics", "retention", "dashboard")
 OLD = make.NOON - timedelta(days=400)
 # What leaves by a date of its own, minutes to weeks after it came, and not with the call.
 OWN_DATE = {
     "calls.Inbox",
+    "consent.CallBack",
     "consent.PhoneCode",
     "consent.Invitation",
     "consent.MenuSession",
@@ -137,14 +136,14 @@ def _resolve(dotted: str) -> Callable[..., Any]:
 def _names_used() -> set[str]:
     """Every name and attribute that our code, outside the files that only hand names on, reads."""
     found: set[str] = set()
-    for package in CODE:
-        for file in (ROOT / package).rglob("*.py"):
-            if file.name != "__init__.py" and "migrations" not in file.parts:
-                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                    if isinstance(node, ast.Attribute):
-                        found.add(node.attr)
-                    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                        found.add(node.id)
+    for file in source.files():
+        if file.name == "__init__.py":
+            continue
+        for node in source.nodes(file):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found.add(node.id)
     return found
 
 

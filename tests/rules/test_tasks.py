@@ -6,6 +6,7 @@ when it is done, sent by somebody, without a person's data in its arguments, doi
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 from pathlib import Path
@@ -18,7 +19,8 @@ from django.db import connections
 from callprivacy.celery import app
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.scope import job_scope
-from tests.rules.test_fields import CODE, ROOT
+from tests.rules import source
+from tests.rules.source import CODE
 from tests.rules.world import NOTHING, World
 
 pytestmark = pytest.mark.django_db
@@ -73,18 +75,18 @@ def test_a_task_is_acknowledged_when_it_is_done_and_keeps_no_result(name: str) -
     assert not getattr(task, "autoretry_for", ()), "what failed is a row with a due_at, not a message"
 
 
+@functools.cache
 def _sent_somewhere() -> set[str]:
     """Names of task functions that our code sends."""
     sent: set[str] = set()
-    for package in CODE:
-        for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(node, ast.Attribute)
-                    and node.attr in {"delay", "delay_on_commit", "apply_async", "apply_async_on_commit"}
-                    and isinstance(node.value, ast.Name | ast.Attribute)
-                ):
-                    sent.add(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
+    for file in source.files():
+        for node in source.nodes(file):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in {"delay", "delay_on_commit", "apply_async", "apply_async_on_commit"}
+                and isinstance(node.value, ast.Name | ast.Attribute)
+            ):
+                sent.add(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
     return sent
 
 
@@ -105,12 +107,11 @@ def test_the_beat_sends_only_what_there_is_and_without_arguments() -> None:
 
 def test_no_task_is_sent_for_later() -> None:
     """`eta` and `countdown` live in the broker, which may forget; a `due_at` does not."""
-    for package in CODE:
-        for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call):
-                    found = {keyword.arg for keyword in node.keywords} & {"eta", "countdown"}
-                    assert not found, f"{file}:{node.lineno}"
+    for file in source.files():
+        for node in source.nodes(file):
+            if isinstance(node, ast.Call):
+                found = {keyword.arg for keyword in node.keywords} & {"eta", "countdown"}
+                assert not found, f"{file}:{node.lineno}"
 
 
 # --- Twice is once ---

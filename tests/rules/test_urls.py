@@ -15,9 +15,11 @@ the decorator of the view says who may. A part without an entry in `PARTS` fails
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pytest
@@ -28,7 +30,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import ApiKey, Membership
+from callprivacy.accounts.services import api_keys
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -43,7 +47,9 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
-        "call_back_id",
+        "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
+        "destination_id", "endpoint_id", "delivery_id", "secret",
+        "list_id", "numbers_id", "announcement_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -54,7 +60,15 @@ OF_CALLERS: dict[str, set[int]] = {
     "c/<str:key>/look.css": {200, 405},
     "c/<str:key>/config.json": {403, 405},
     "c/<str:key>/events": {403, 405},
+    "c/<str:key>/ask/<str:secret>/": {200, 403},
     "p/<str:link>/": {200, 403},
+}
+# Doors of the agency's systems, which a key opens and no session does: what they answer a form without one. What they
+# answer a question without one is tried below, and each that is added is tried there of itself.
+OF_SYSTEMS: dict[str, set[int]] = {
+    "api/v1/consent/check": {405, 415},
+    "api/v1/consent/events": {405, 415},
+    "api/v1/contact/check": {405, 415},
 }
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     {(route, "key"): lambda things: things.consent_key for route in OF_CALLERS}
@@ -97,6 +111,11 @@ PUBLIC: dict[str, set[int]] = {
     "demo/removed/": {200, 405},
     **{route: {405, status} for route, status in SIGNED.items()},
     **OF_CALLERS,
+    **OF_SYSTEMS,
+    # What the doors of systems are, for who connects one; nothing of anybody.
+    "api/": {200, 405},
+    "api/v1/": {302, 405},
+    "api/v1/openapi.json": {200, 405},
     ".well-known/gpc.json": {200, 405},
     "invitation/<str:token>/": {200},
     "accounts/login/": {200},
@@ -135,6 +154,8 @@ FOR_EVERY_MEMBER = {
     "clients/<slug:slug>/people/",
     "consent/",
     "consent/find/",
+    "consent/lists/",
+    "consent/withdrawals/",
     "demo/remove/",
     "desk/",
     "desk/find/",
@@ -158,6 +179,7 @@ SHUT = {
     "demo/phone/sign/": "the agency is no demo",
     "demo/phone/heard/": "the agency is no demo",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
+    "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
 }
 
@@ -281,54 +303,69 @@ def test_things_that_do_not_exist_do_not(world: World) -> None:
 
 
 @_by_route
-@pytest.mark.parametrize("method", METHODS)
-def test_a_stranger_is_led_to_the_sign_in(world: World, address: Address, method: str) -> None:
-    for path in address.paths(world.dentist):
-        answer = ask(world.browsers["anonymous"], method, path)
+def test_a_stranger_is_led_to_the_sign_in(world: World, address: Address) -> None:
+    browser = world.browsers["anonymous"]
+    for method, path in product(METHODS, address.paths(world.dentist)):
+        answer = ask(browser, method, path)
         if address.route in PUBLIC:
-            assert answer.status in PUBLIC[address.route], path
-        else:
-            assert answer.status == 302, path
-            assert answer.where.startswith("/accounts/login/"), path
-    if address.parts and address.route not in WRITTEN_OUT and address.route not in PUBLIC:
-        (path,), (none,) = address.paths(world.dentist), address.paths(NOTHING)
-        there = ask(world.browsers["anonymous"], method, path)
-        nowhere = ask(world.browsers["anonymous"], method, none)
-        assert there.status == nowhere.status
+            assert answer.status in PUBLIC[address.route], (method, path)
+            continue
+        assert answer.status == 302, (method, path)
+        assert answer.where.startswith("/accounts/login/"), (method, path)
+        for nowhere in address.paths(NOTHING) if address.parts else ():
+            assert ask(browser, method, nowhere).status == answer.status
 
 
 @_by_route
-@pytest.mark.parametrize("method", METHODS)
-def test_who_is_suspended_gets_in_nowhere(world: World, address: Address, method: str) -> None:
+def test_who_is_suspended_gets_in_nowhere(world: World, address: Address) -> None:
     if address.route in PUBLIC or address.is_own_account:
         return
-    for path in address.paths(world.dentist):
+    for method, path in product(METHODS, address.paths(world.dentist)):
         answer = ask(world.browsers["dave"], method, path)
-        assert (answer.status, answer.where) == (302, "/accounts/login/"), path
+        assert (answer.status, answer.where) == (302, "/accounts/login/"), (method, path)
 
 
 # --- Members ---
 
 
+_unknown: dict[tuple[str, str], bool] = {}
+
+
+def does_not_know(world: World, address: Address, method: str) -> bool:
+    """
+    Whether a view does not know a method: it says so before it looks at anything, so that one of each kind of asker
+    shows it for all: who may, who may not, a stranger, and what is nowhere.
+    """
+    about = (address.route, method)
+    if about not in _unknown:
+        _unknown[about] = all(
+            ask(world.browsers[person], method, path).status == 405
+            for person, things in (
+                ("alice", world.dentist), ("bob", world.plumber), ("mallory", world.dentist), ("carol", NOTHING),
+            )
+            for path in address.paths(things)
+        )  # fmt: skip
+    return _unknown[about]
+
+
 @_by_route
-@pytest.mark.parametrize("method", METHODS)
-def test_what_is_not_theirs_answers_as_if_it_did_not_exist(
-    world: World, address: Address, method: str
-) -> None:
+def test_what_is_not_theirs_answers_as_if_it_did_not_exist(world: World, address: Address) -> None:
     if not address.parts or address.route in WRITTEN_OUT or address.route in PUBLIC:
         return
     (nowhere,) = address.paths(NOTHING)
     foreign = {"alice": [world.florist], "bob": [world.plumber, world.florist], "carol": [world.florist],
                "mallory": [world.dentist, world.plumber]}  # fmt: skip
-    for person, strangers in foreign.items():
+    for method, (person, strangers) in product(METHODS, foreign.items()):
+        if does_not_know(world, address, method):
+            continue
         browser = world.browsers[person]
         none = ask(browser, method, nowhere)
-        assert none.status in {403, 404, 405}, (person, nowhere)
+        assert none.status in {403, 404, 405}, (person, method, nowhere)
         for things in strangers:
             if _is_theirs_all_the_same(address, person, things, world):
                 continue
             (path,) = address.paths(things)
-            assert ask(browser, method, path) == none, (person, path)
+            assert ask(browser, method, path) == none, (person, method, path)
 
 
 def _is_theirs_all_the_same(address: Address, person: str, things: Things, world: World) -> bool:
@@ -338,20 +375,19 @@ def _is_theirs_all_the_same(address: Address, person: str, things: Things, world
 
 
 @_by_route
-@pytest.mark.parametrize("method", METHODS)
-def test_a_thing_of_another_client_is_none_behind_this_clients_name(
-    world: World, address: Address, method: str
-) -> None:
+def test_a_thing_of_another_client_is_none_behind_this_clients_name(world: World, address: Address) -> None:
     inner = set(address.parts) - {"slug", "pk"}
     if "slug" not in address.parts or not inner:
         return
-    for person in ("alice", "bob"):
-        (nowhere,) = address.paths(world.dentist, NOTHING)
+    (nowhere,) = address.paths(world.dentist, NOTHING)
+    for method, person in product(METHODS, ("alice", "bob")):
+        if does_not_know(world, address, method):
+            continue
         none = ask(world.browsers[person], method, nowhere)
         assert none.status in {403, 404, 405}
         for others in (world.plumber, world.florist):
             (path,) = address.paths(world.dentist, others)
-            assert ask(world.browsers[person], method, path) == none, (person, path)
+            assert ask(world.browsers[person], method, path) == none, (person, method, path)
 
 
 def _may(address: Address, membership: Membership, client: Client, world: World) -> bool:
@@ -364,18 +400,18 @@ def _may(address: Address, membership: Membership, client: Client, world: World)
 @_by_route
 def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address) -> None:
     got_in = False
+    methods = [method for method in METHODS if not does_not_know(world, address, method)]
     for person in MEMBERS:
         membership = getattr(world.cast, person)
         things = world.florist if person == "mallory" else world.dentist
         client = world.cast.florist if person == "mallory" else world.cast.dentist
         may = _may(address, membership, client, world)
-        for method in METHODS:
-            for path in address.paths(things):
-                answer = ask(world.browsers[person], method, path)
-                assert answer.status < 500, (person, method, path)
-                if not may:
-                    assert answer.status in {403, 404, 405}, (person, method, path)
-                got_in = got_in or answer.status < 400 or answer.status == 422
+        for method, path in product(methods, address.paths(things)):
+            answer = ask(world.browsers[person], method, path)
+            assert answer.status < 500, (person, method, path)
+            if not may:
+                assert answer.status in {403, 404, 405}, (person, method, path)
+            got_in = got_in or answer.status < 400 or answer.status == 422
     if address.route not in SHUT and not address.is_own_account and address.route not in PUBLIC:
         assert got_in, "nobody gets in: this walk shows nothing"
 
@@ -395,7 +431,7 @@ def test_the_walk_would_notice_a_door_that_tells(world: World, monkeypatch: pyte
     monkeypatch.setattr(access, "get_client_or_404", tell)
     address = next(a for a in OURS if a.route == "clients/<slug:slug>/calls/<uuid:call_id>/")
     with pytest.raises(AssertionError):
-        test_what_is_not_theirs_answers_as_if_it_did_not_exist(world, address, "get")
+        test_what_is_not_theirs_answers_as_if_it_did_not_exist(world, address)
 
 
 # --- Forged forms ---
@@ -409,8 +445,55 @@ def test_no_form_works_without_its_token(world: World, address: Address) -> None
         answer = ask(browser, "post", path)
         if address.route in SIGNED:
             assert answer.status == SIGNED[address.route]
+        elif address.route.startswith("api/v1/") and address.route != "api/v1/":
+            assert answer.status in PUBLIC[address.route], (
+                "there is no session that a forged form could ride on"
+            )
         else:
             assert answer.status == 403, path
+
+
+# --- The agency's systems ---
+
+QUESTIONS = [a for a in OURS if a.route.startswith("api/v1/") and a.route in OF_SYSTEMS]
+
+
+def test_every_door_of_systems_is_tried() -> None:
+    told = {"api/v1/", "api/v1/openapi.json"}
+    assert {a.route for a in OURS if a.route.startswith("api/v1/")} == OF_SYSTEMS.keys() | told
+
+
+def _question(browser: Browser, address: Address, key: str | None) -> Answer:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return ask(
+        browser, "post", f"/{address.route}", data=b"{}", content_type="application/json", headers=headers
+    )
+
+
+@pytest.mark.parametrize("address", QUESTIONS, ids=lambda address: address.route)
+def test_no_session_and_no_wrong_key_opens_a_door_of_systems(world: World, address: Address) -> None:
+    none = _question(world.browsers["anonymous"], address, None)
+    assert none.status == 401
+    assert json.loads(none.body)["error"] == "unauthorised"
+    for person in (*MEMBERS, "dave", "operator"):
+        assert _question(world.browsers[person], address, None) == none, person
+    with job_scope(agency_id=world.cast.acme.pk):
+        key = ApiKey.objects.get(pk=world.dentist.api_key_id)
+        api_keys.revoke_key(key=key, by=Actor.staff(user_id=world.cast.alice.user_id), at=world.at)
+    name, _, secret = world.florist.api_key.partition(".")
+    wrong = ("", "x", "cpk_", NOTHING.api_key, world.dentist.api_key, world.florist.api_key[:-1], f"{name}.{'A' * 43}",
+             f"cpk_{'0' * 20}.{secret}", world.florist.key, world.florist.consent_key)  # fmt: skip
+    for key_text in wrong:
+        assert _question(world.browsers["anonymous"], address, key_text) == none, key_text
+    assert _question(world.browsers["anonymous"], address, world.florist.api_key).status == 422
+
+
+@pytest.mark.parametrize("address", QUESTIONS, ids=lambda address: address.route)
+def test_a_key_without_the_scope_opens_nothing(world: World, address: Address) -> None:
+    with job_scope(agency_id=world.cast.acme.pk):
+        ApiKey.objects.filter(pk=world.dentist.api_key_id).update(scopes=[])
+    answer = _question(world.browsers["anonymous"], address, world.dentist.api_key)
+    assert (answer.status, json.loads(answer.body)["error"]) == (403, "scope_missing")
 
 
 # --- Trackers ---
@@ -441,11 +524,8 @@ def test_a_tracker_is_told_nothing_about_whose_key_it_is(world: World) -> None:
 @pytest.mark.parametrize(
     "address", [a for a in ADDRESSES if a.is_of_operators], ids=lambda address: address.route
 )
-@pytest.mark.parametrize("method", METHODS)
-def test_the_operators_pages_are_there_for_operators_alone(
-    world: World, address: Address, method: str
-) -> None:
-    for path in address.paths(world.dentist):
+def test_the_operators_pages_are_there_for_operators_alone(world: World, address: Address) -> None:
+    for method, path in product(METHODS, address.paths(world.dentist)):
         for person in (*MEMBERS, "dave"):
             answer = ask(world.browsers[person], method, path)
             expected = {404} if person != "dave" else {302, 404}

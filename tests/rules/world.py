@@ -6,6 +6,7 @@ people's things and things that do not exist to ask for. Each client's texts car
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +18,22 @@ from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import ApiScope, MembershipState, Role
 from callprivacy.accounts.models import Membership, User
-from callprivacy.accounts.services import invitations
+from callprivacy.accounts.services import api_keys, invitations
 from callprivacy.audit import services as audit
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import JobState
-from callprivacy.calls.models import CallExport, CallImport, ImportRefusal, Inbox, Reveal, TrackingNumber
+from callprivacy.calls.models import (
+    Announcement,
+    CallExport,
+    CallImport,
+    Connection,
+    ImportRefusal,
+    Inbox,
+    Reveal,
+    TrackingNumber,
+)
 from callprivacy.calls.services import connections as ways
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -36,9 +46,42 @@ from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
 from consent import law
 from consent.channels import tokens
-from consent.enums import Channel, Language, NoticeState, PostedWhere, Purpose, ReplyState
-from consent.models import CallBack, Notice, NoticeVersion, PhoneMenu, Reply, RulePack
-from consent.services import ledger, notices, posted, preferences, sites, web
+from consent.enums import (
+    Channel,
+    InvitationState,
+    Language,
+    NoticeState,
+    PostedWhere,
+    Purpose,
+    ReplyState,
+    VendorStep,
+)
+from consent.models import (
+    CallBack,
+    Invitation,
+    ListCheck,
+    Notice,
+    NoticeVersion,
+    PhoneMenu,
+    Reply,
+    RulePack,
+    VendorTask,
+    WebhookEndpoint,
+    Withdrawal,
+)
+from consent.services import (
+    destinations,
+    ledger,
+    notices,
+    posted,
+    preferences,
+    sites,
+    terms,
+    web,
+    webhooks,
+    withdrawals,
+)
+from consent.services import invitations as letters
 from retention.enums import RunCause
 from retention.models import Errand, Run
 from retention.services import runs
@@ -57,6 +100,7 @@ class Things:
     call_id: uuid.UUID
     connection_id: uuid.UUID
     number_id: uuid.UUID
+    announcement_id: uuid.UUID
     export_id: uuid.UUID
     import_id: uuid.UUID
     errand_id: uuid.UUID
@@ -79,9 +123,20 @@ class Things:
     acknowledgement_id: uuid.UUID
     pack_id: uuid.UUID
     call_back_id: uuid.UUID
+    check_id: uuid.UUID
+    api_key_id: uuid.UUID
+    batch_id: uuid.UUID
+    document_id: uuid.UUID
+    withdrawal_id: uuid.UUID
+    task_id: uuid.UUID
+    destination_id: uuid.UUID
+    endpoint_id: uuid.UUID
+    delivery_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
+    secret: str
+    api_key: str
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -89,6 +144,7 @@ class Things:
 
 NOTHING = Things(
     slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2), number_id=uuid.UUID(int=3),
+    announcement_id=uuid.UUID(int=61),
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6),
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
@@ -96,8 +152,12 @@ NOTHING = Things(
     recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
     reply_id=uuid.UUID(int=23), notice_id=uuid.UUID(int=31), posted_id=uuid.UUID(int=32),
     site_id=uuid.UUID(int=33), acknowledgement_id=uuid.UUID(int=34), pack_id=uuid.UUID(int=35),
-    call_back_id=uuid.UUID(int=36), consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt",
-    mark="no-such-mark",
+    call_back_id=uuid.UUID(int=36), check_id=uuid.UUID(int=37), api_key_id=uuid.UUID(int=41),
+    batch_id=uuid.UUID(int=42), document_id=uuid.UUID(int=43), withdrawal_id=uuid.UUID(int=44),
+    task_id=uuid.UUID(int=45), destination_id=uuid.UUID(int=46), endpoint_id=uuid.UUID(int=47),
+    delivery_id=uuid.UUID(int=48),
+    consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
+    api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
 
 
@@ -151,7 +211,10 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
     mark = f"MARK-OF-{client.slug.upper()}"
     by = Actor.staff(user_id=officer.user_id)
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
-    tracking = make.tracking_number(client, f"+1404555{client.pk % 10000:04}", at=now, label=f"Line {mark}")
+    tracking = make.tracking_number(
+        client, f"+1404555{client.pk % 10000:04}", at=now, label=f"Line {mark}", announcement=f"Heard {mark}",
+        announced_from=now.date() - timedelta(days=9),
+    )  # fmt: skip
     call = make.call(
         client, number, at=now - timedelta(hours=5), source=f"Source {mark}", campaign=f"Campaign {mark}",
         tags=[f"Tag {mark}"], tracking_number=tracking,
@@ -207,7 +270,12 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **ours, caller_id=old.caller_id, user_id=officer.user_id, connection_id=menu.connection_id,
             tracking_number=tracking, created_at=now, last_error=f"Error {mark}",
         )  # fmt: skip
+        checked = ListCheck.objects.create(
+            **ours, name=f"List {mark}", purpose="marketing", state=JobState.DONE, rows=1, rows_done=1, allowed=1,
+            created_by_id=officer.user_id, created_at=now, checked_at=now, finished_at=now,
+        )  # fmt: skip
         page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
+        asked = _asked(client, connection, by, mark=mark, now=now)
         invitation, token = invitations.invite(
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
             role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
@@ -217,6 +285,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             call_id=call.pk,
             connection_id=connection.pk,
             number_id=tracking.pk,
+            announcement_id=Announcement.objects.get(tracking_number=tracking).pk,
             export_id=export.pk,
             import_id=an_import.pk,
             errand_id=errand.pk,
@@ -235,9 +304,11 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             reply_id=reply.pk,
             **told,
             call_back_id=rung.pk,
+            check_id=checked.pk,
             consent_key=page,
             link=link,
             receipt=receipt,
+            **asked,
             mark=mark,
         )
 
@@ -326,6 +397,62 @@ def _told(client: Client, number: TrackingNumber, by: Actor, mark: str, now: dat
         "site_id": site.pk,
         "acknowledgement_id": known.pk,
         "pack_id": pack.pk,
+    }
+
+
+def _asked(client: Client, connection: Connection, by: Actor, *, mark: str, now: datetime) -> dict[str, Any]:
+    """A system's key, a letter on its way, a signed list, and what a withdrawal asks of vendors and systems."""
+    ours = {"agency_id": client.agency_id, "client_id": client.pk}
+    key = api_keys.create_key(client=client, name=f"Key {mark}", scopes=list(ApiScope), by=by, at=now)
+    notice = Notice.objects.create(
+        **ours, name=f"Letter {mark}", purposes=["record"], channel=Channel.EMAIL, created_at=now
+    )
+    version = NoticeVersion.objects.create(
+        **ours, notice=notice, number=1, words=f"We record, the letter of {mark} says.", withdraw="Answer STOP.",
+        controller=client.legal_name, state=NoticeState.PUBLISHED, published_at=now, digest=b"e" * 32,
+        created_at=now,
+    )  # fmt: skip
+    read = letters.read_list([f"ana@{client.slug}.example,+120255502{client.pk % 100:02}"], country="US")
+    batch = letters.create_batch(
+        client=client, name=f"Batch {mark}", version=version, read=read, by=by, at=now
+    )
+    letter = Invitation.objects.get(batch=batch)
+    Invitation.objects.filter(pk=letter.pk).update(state=InvitationState.SENT, sent_at=now)
+    content = b"%PDF-1.7\n" + mark.encode()
+    file = posted.Picture(uuid.uuid4(), "application/pdf", hashlib.sha256(content).digest())
+    with files.Writer(client.pk, file.file_id, at=now) as out:
+        out.write(content)
+    document = terms.add_document(
+        client=client, name=f"Terms {mark}", clause=f"Clause {mark}", stands_apart=True, is_list=True,
+        signed_on=now.date() - timedelta(days=9), purposes=[Purpose.RECORD],
+        numbers=[f"+120255503{client.pk % 100:02}"], file=file, size=len(content), by=by, at=now,
+    )  # fmt: skip
+    withdrawal = Withdrawal.objects.get(client=client)
+    task = VendorTask(
+        **ours, step=VendorStep.TURN_OFF_RECORDING, connection=connection, withdrawal=withdrawal,
+        caller_id=withdrawal.caller_id, event_id=withdrawal.event_ids[0], by_ticket=True, ticket=f"Letter {mark}",
+        law=f"Law {mark}", created_at=now, target_at=now, outer_at=now,
+    )  # fmt: skip
+    task.reference = withdrawals.seal_reference(client, task, json.dumps({"number": f"Number {mark}"}), now)
+    task.save(force_insert=True)
+    destination = destinations.add(
+        client=client, name=f"Ads {mark}", contact="", instructions=f"Tell {mark}", by=by, at=now
+    )
+    endpoint = WebhookEndpoint.objects.create(
+        **ours, name=f"System {mark}", url=f"https://{client.slug}.example/hooks", secret=webhooks.new_secret(),
+        created_at=now,
+    )  # fmt: skip
+    return {
+        "api_key_id": key.key.pk,
+        "api_key": key.text,
+        "batch_id": batch.pk,
+        "secret": letters.secret_of(client.pk, letter.pk),
+        "document_id": document.pk,
+        "withdrawal_id": withdrawal.pk,
+        "task_id": task.pk,
+        "destination_id": destination.pk,
+        "endpoint_id": endpoint.pk,
+        "delivery_id": webhooks.ping(endpoint=endpoint, by=by, at=now).pk,
     }
 
 
