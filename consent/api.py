@@ -304,6 +304,9 @@ class ConsentAnswer(Schema):
 
     position: int = Field(description="Which of the numbers, from 0.")
     valid: bool = Field(description="Whether it is a telephone number at all.")
+    number_digest: str | None = Field(
+        description="By what our messages of withdrawals call this number; the same for the same number."
+    )
     decisions: dict[str, DecisionOut]
 
 
@@ -471,7 +474,7 @@ def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse
         announced=question.announced,
         at=request.at,
     )
-    answers = iter(found.answers)
+    answers, digests = iter(found.answers), iter(found.numbers)
     return _json(
         {
             "at": request.at.isoformat(),
@@ -481,6 +484,7 @@ def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse
                 {
                     "position": position,
                     "valid": one is not None,
+                    "number_digest": next(digests) if one is not None else None,
                     "decisions": {
                         purpose.value: _decision(answer)
                         for purpose, answer in (next(answers).items() if one is not None else ())

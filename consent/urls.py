@@ -205,6 +205,11 @@ urlpatterns: list[URLPattern] = [
         name="rotate_endpoint",
     ),
     path(
+        "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/number/",
+        endpoints.switch_number,
+        name="endpoint_number",
+    ),
+    path(
         "clients/<slug:slug>/endpoints/<uuid:endpoint_id>/close/",
         endpoints.close_endpoint,
         name="close_endpoint",

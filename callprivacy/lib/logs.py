@@ -2,8 +2,8 @@
 Logs in which no phone number and no personal link can be read.
 
 Every line, ours and every library's, passes one mask before it is written: what looks like a number is
-replaced by its last two digits, and the secret in the address of a personal page and every query are left out. Dates, UUIDs and
-long ids stay readable.
+replaced by its last two digits; the secret in the address of a personal page and every query are left out. Dates, UUIDs
+and long ids stay readable.
 """
 
 import contextlib

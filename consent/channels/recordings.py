@@ -11,10 +11,7 @@ Which hosts serve recordings is not documented by every tracker; they are in `HO
 from __future__ import annotations
 
 import base64
-import ipaddress
 import re
-import socket
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +20,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
+
+from consent.channels import outside
 
 AT_MOST: Final = 256 * 1024 * 1024
 SECONDS: Final = 240.0
@@ -108,22 +107,9 @@ def fetch(
 
 def _open(source: Source, url: str, *, sent_on: bool) -> tuple[Any, Any]:
     parts = _checked(source, url, sent_on=sent_on)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    address = _resolve(host, port, anywhere=f"{host}:{port}" in source.also)
-    options: dict[str, Any] = {"maxsize": 1, "retries": False, "timeout": _TIMEOUT}
-    pool: Any
-    if parts.scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(
-            address,
-            port,
-            server_hostname=host,
-            assert_hostname=host,
-            ssl_context=ssl.create_default_context(),
-            **options,
-        )
-    else:
-        pool = urllib3.HTTPConnectionPool(address, port, **options)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    address = _resolve(parts, anywhere=f"{parts.hostname}:{outside.port_of(parts)}" in source.also)
+    pool = outside.pool_to(address, parts, timeout=_TIMEOUT)
+    target = outside.target_of(parts)
     headers = {"Host": parts.netloc, "Accept": "audio/*", "User-Agent": "CallPrivacy"}
     headers |= _signed_in(source, parts)
     try:
@@ -160,20 +146,18 @@ def _checked(source: Source, url: str, *, sent_on: bool) -> SplitResult:
     return parts
 
 
-def _resolve(host: str, port: int, *, anywhere: bool) -> str:
+def _resolve(parts: SplitResult, *, anywhere: bool) -> str:
     """
-    The address to connect to, so that a second answer of the name server changes nothing.
-
-    :raises FetchError: the name has none, or one that lies inside somebody's network.
+    :raises FetchError: the name has no address, or one that lies inside somebody's network.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+        return outside.resolve(parts.hostname or "", outside.port_of(parts), anywhere=anywhere)
+    except outside.NoAddressError:
         raise FetchError("The tracker's host has no address at the moment.", final=False) from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not (anywhere or all(ipaddress.ip_address(one).is_global for one in addresses)):
-        raise FetchError("The tracker's host has an address that is none on the internet.", final=True)
-    return addresses[0]
+    except outside.NotPublicError:
+        raise FetchError(
+            "The tracker's host has an address that is none on the internet.", final=True
+        ) from None
 
 
 def _signed_in(source: Source, parts: SplitResult) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 
 from consent.enums import OnWithdrawal
@@ -74,9 +77,25 @@ class DestinationForm(forms.Form):
 
 
 class EndpointForm(forms.Form):
-    """An address that is told of withdrawals."""
+    """
+    An address that is told of withdrawals.
+
+    :param may_number: whether the person may have callers' numbers sent there.
+    """
 
     name = forms.CharField(max_length=120, help_text='As you call the system, such as "Our CRM".')
     url = forms.URLField(
         label="Address", max_length=500, assume_scheme="https", help_text="It has to be https and public."
     )
+    with_number = forms.BooleanField(
+        label="Tell it callers' numbers",
+        required=False,
+        help_text="Without it your system is told the caller's id and a digest of the number, which our interface "
+        "gives it for a number it asks about.",
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, may_number: bool) -> None:
+        super().__init__(data)
+        if not may_number:
+            self.fields["with_number"].disabled = True
+            self.fields["with_number"].help_text = "A compliance officer may switch it on."

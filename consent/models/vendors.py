@@ -161,12 +161,17 @@ class VendorTask(ClientOwned):
 
 
 class WebhookEndpoint(ClientOwned):
-    """An address of the agency's systems that is told of withdrawals, and the secret that signs what it is told."""
+    """
+    An address of the agency's systems that is told of withdrawals, and the secret that signs what it is told.
+
+    It is told who withdrew by the caller's id and a digest of the number; the number itself where an officer said so.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
     url = models.URLField(max_length=500)
     secret = StrictEncryptedField()
+    with_number = models.BooleanField(default=False, db_default=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 

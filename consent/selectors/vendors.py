@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from callprivacy.calls.providers import PROVIDERS
+from callprivacy.vault.selectors import ClientKeys
 from consent.models import VendorTask
 
 _CALL: Final = re.compile(r"/calls?/([0-9A-Za-z_-]{1,64})(?=[/.?#]|$)", re.ASCII)
@@ -25,3 +26,12 @@ def call_in(address: str) -> str:
     """The vendor's own id of a call in the address of its recording, "" where none stands there."""
     found = _CALL.search(address.split("?", 1)[0])
     return found[1] if found is not None else ""
+
+
+def number_digest(keys: ClientKeys, number: str) -> str:
+    """
+    By what the agency's systems know a number of one client without reading it: the same for the same number.
+
+    Keyed with the client's own key, so that nobody outside can try numbers against it.
+    """
+    return keys.tokens.digest("system", number).hex()

@@ -18,6 +18,7 @@ from consent.decide import Answer, CallSpan, Question, decide
 from consent.enums import Purpose
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked
+from consent.selectors.vendors import number_digest
 
 AT_MOST: Final = 1000
 
@@ -29,10 +30,12 @@ class Checked:
     """
     The answers for numbers in their order, purpose -> answer, and the rules that decided.
 
+    :ivar numbers: what our messages call each number (`vendors.number_digest`).
     :ivar pack: the version of the rules. :ivar digest: SHA-256 over them.
     """
 
     answers: list[dict[Purpose, Answer]]
+    numbers: list[str]
     pack: str
     digest: str
 
@@ -76,4 +79,5 @@ def check(
         }
         for person in people
     ]
-    return Checked(answers, rules.version, rules.digest)
+    numbers = [number_digest(keys, one.number) for one in asked]
+    return Checked(answers, numbers, rules.version, rules.digest)

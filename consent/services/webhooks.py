@@ -2,7 +2,8 @@
 Word to the agency's own systems: signed as the Standard Webhooks specification has it, tried for three days.
 
 A message that nobody took is kept as a dead letter, shown, and sent again by a person. The payload is sealed under
-the client's key of the day, which goes with the message.
+the client's key of the day, which goes with the message. It names the caller by id and by a digest of the number; where
+an officer switched the number on it is added when the message leaves, so that none lies in a queue after an erasure.
 Source: standard-webhooks/standard-webhooks, spec (version 1: `webhook-id`, `webhook-timestamp`, `webhook-signature`).
 """
 
@@ -11,15 +12,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import json
 import secrets
-import socket
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from django.conf import settings
@@ -37,8 +36,10 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
 from consent import kinds
+from consent.channels import outside
 from consent.enums import WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint, Withdrawal
+from consent.selectors.vendors import number_digest
 
 _JOB: Final = Actor.job("consent.deliver_webhooks")
 WITHDRAWN: Final = "consent.withdrawn"
@@ -71,6 +72,7 @@ class Letter:
     headers: dict[str, str]
     attempts: int
     created_at: datetime
+    is_demo: bool = False
 
 
 # --- Endpoints ----------------------------------------------------------------------------------------------------
@@ -78,20 +80,37 @@ class Letter:
 
 @transaction.atomic
 def add_endpoint(
-    *, client: Client, name: str, url: str, by: Actor, at: datetime
+    *, client: Client, name: str, url: str, by: Actor, at: datetime, with_number: bool = False
 ) -> tuple[WebhookEndpoint, str]:
     """
     Have an address told of withdrawals; returns it and its secret, which is shown this once.
 
+    :param with_number: it is told callers' numbers; an officer decides that.
     :raises AddressError: nothing may be sent there.
     """
-    check_address(url)
+    check_address(url, is_demo=client.agency.is_demo)
     secret = new_secret()
     row = WebhookEndpoint.objects.create(
-        agency_id=client.agency_id, client=client, name=name, url=url, secret=secret, created_at=at
+        agency_id=client.agency_id,
+        client=client,
+        name=name,
+        url=url,
+        secret=secret,
+        with_number=with_number,
+        created_at=at,
     )
-    audit.record("endpoint.added", by=by, at=at, subject=row)
+    audit.record("endpoint.added", by=by, at=at, subject=row, with_number=with_number)
     return row, secret
+
+
+@transaction.atomic
+def switch_number(*, endpoint: WebhookEndpoint, on: bool, by: Actor, at: datetime) -> bool:
+    """Have an endpoint told callers' numbers, or no more, from the next message on; returns whether that is new."""
+    rows = WebhookEndpoint.objects.for_client(endpoint.client_id).filter(pk=endpoint.pk, with_number=not on)
+    if not rows.update(with_number=on):
+        return False
+    audit.record("endpoint.number_switched", by=by, at=at, subject=endpoint, with_number=on)
+    return True
 
 
 @transaction.atomic
@@ -124,25 +143,27 @@ def new_secret() -> str:
     return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def check_address(url: str) -> None:
+def check_address(url: str, *, is_demo: bool = False) -> str:
     """
-    Refuse an address that is not https, or that leads into our own network.
+    Return the one address behind a url to connect to; refuse what is not https, or leads into our own network.
 
-    A demo on this machine may tell itself.
-
+    :param is_demo: the agency is a demo, which may tell itself on this machine.
     :raises AddressError: it is one of those.
     """
-    parts = urlsplit(url)
-    if url.startswith(f"{settings.CALLPRIVACY_URL}/demo/"):
-        return
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+    try:
+        parts = urlsplit(url)
+        port = outside.port_of(parts)
+    except ValueError:
+        raise AddressError("This is no address.") from None
+    is_own = is_demo and url.startswith(f"{settings.CALLPRIVACY_URL}/demo/")
+    if not parts.hostname or parts.username or parts.password or (parts.scheme != "https" and not is_own):
         raise AddressError("Give an https address without a user name.")
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(parts.hostname, parts.port or 443)}
-    except OSError:
+        return outside.resolve(parts.hostname, port, anywhere=is_own)
+    except outside.NoAddressError:
         raise AddressError("This name does not exist.") from None
-    if any(not ipaddress.ip_address(str(one).split("%")[0]).is_global for one in found):
-        raise AddressError("This address lies inside a private network.")
+    except outside.NotPublicError:
+        raise AddressError("This address lies inside a private network.") from None
 
 
 # --- Messages -----------------------------------------------------------------------------------------------------
@@ -159,7 +180,7 @@ def announce(*, client: Client, withdrawal: Withdrawal, at: datetime) -> int:
         "withdrawal": str(withdrawal.pk),
         "client": client.slug,
         "caller": str(withdrawal.caller_id),
-        "number": _number(client, withdrawal.caller_id),
+        "number_digest": _digest(client, withdrawal.caller_id),
         "purposes": list(withdrawal.purposes),
         "channel": withdrawal.channel,
         "happened_at": withdrawal.happened_at.isoformat(),
@@ -179,10 +200,25 @@ def ping(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> WebhookDelive
     return row
 
 
-def _number(client: Client, caller_id: uuid.UUID) -> str | None:
-    caller = Caller.objects.for_client(client).filter(pk=caller_id).first()
-    keys = vault_selectors.content_keys({client.pk: [caller_id]})
+def _number(client_id: int, caller_id: uuid.UUID) -> str | None:
+    caller = Caller.objects.for_client(client_id).filter(pk=caller_id).first()
+    keys = vault_selectors.content_keys({client_id: [caller_id]})
     return caller.number.reveal(keys[caller_id]) if caller is not None and caller_id in keys else None
+
+
+def _digest(client: Client, caller_id: uuid.UUID) -> str | None:
+    number = _number(client.pk, caller_id)
+    return number_digest(vault_selectors.client_keys(client.pk), number) if number is not None else None
+
+
+def _leaving(row: WebhookDelivery, payload: str) -> bytes:
+    """The body as it leaves: with the number where the endpoint is told it, and it is still here."""
+    body = json.loads(payload)
+    data = body["data"]
+    data.pop("number", None)  # of a message that was queued when every endpoint was told it
+    if row.event_type == WITHDRAWN and row.endpoint.with_number:
+        data["number"] = _number(row.client_id, uuid.UUID(data["caller"]))
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _delivery(
@@ -217,7 +253,7 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
     with job_scope(agency_id=agency_id):
         row = (
             WebhookDelivery.objects.filter(agency_id=agency_id, state=WaitingState.WAITING, due_at__lte=at)
-            .select_related("endpoint")
+            .select_related("endpoint", "client__agency")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")
             .first()
@@ -231,7 +267,7 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
         if key is None or row.payload is None or not row.endpoint.is_active:
             WebhookDelivery.objects.filter(pk=row.pk).update(state=WaitingState.CANCELLED, due_at=None)
             return None
-        body = row.payload.reveal(key).encode()
+        body = _leaving(row, row.payload.reveal(key))
         message_id = f"msg_{row.pk.hex}"
         return Letter(
             delivery_id=row.pk,
@@ -247,32 +283,37 @@ def claim(*, agency_id: int, at: datetime) -> Letter | None:
             },
             attempts=row.attempts + 1,
             created_at=row.created_at,
+            is_demo=row.client.agency.is_demo,
         )
-
-
-_pool = urllib3.PoolManager(num_pools=8, maxsize=1, retries=False)
 
 
 def send(letter: Letter) -> tuple[int, str]:
     """Bring one message to its address. Outside any scope. Returns the status, and words where there is none."""
+    parts = urlsplit(letter.url)
     try:
-        check_address(letter.url)
-        response = _pool.request(
-            "POST",
-            letter.url,
-            body=letter.body,
-            headers=letter.headers,
-            timeout=_TIMEOUT,
-            redirect=False,
-            preload_content=False,
-        )
-        status = response.status
-        response.close()
+        status = _post(letter, parts, check_address(letter.url, is_demo=letter.is_demo))
     except AddressError as error:
         return 0, str(error)
     except (HTTPError, OSError) as error:
         return 0, type(error).__name__
     return status, f"answered {status}"
+
+
+def _post(letter: Letter, parts: SplitResult, address: str) -> int:
+    pool = outside.pool_to(address, parts, timeout=_TIMEOUT)
+    try:
+        response = pool.urlopen(
+            "POST",
+            outside.target_of(parts),
+            body=letter.body,
+            headers={"Host": parts.netloc, **letter.headers},
+            redirect=False,
+            preload_content=False,
+        )
+        response.close()
+        return int(response.status)
+    finally:
+        pool.close()
 
 
 def settle(*, agency_id: int, letter: Letter, status: int, words: str, at: datetime) -> None:

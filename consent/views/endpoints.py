@@ -11,7 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.forms.withdrawals import DestinationForm, EndpointForm
@@ -32,8 +34,9 @@ def list_endpoints(request: StaffRequest, client: Client) -> HttpResponse:
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
 def add_endpoint(request: StaffRequest, client: Client) -> HttpResponse:
-    """Have an address told; its secret is shown this once."""
-    form = EndpointForm(request.POST or None)
+    """Have an address told; its secret is shown this once. Numbers are sent where an officer says so."""
+    may_number = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    form = EndpointForm(request.POST or None, may_number=may_number)
     context: dict[str, Any] = {"client": client, "tab": "connections", "form": form}
     if request.method == "POST" and form.is_valid():
         try:
@@ -57,7 +60,13 @@ def _find(client: Client, endpoint_id: UUID) -> WebhookEndpoint:
 def show_endpoint(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
     """One address and its newest messages."""
     row = _find(client, endpoint_id)
-    context = {"client": client, "tab": "connections", "row": row, "deliveries": selectors.deliveries(row)}
+    context = {
+        "client": client,
+        "tab": "connections",
+        "row": row,
+        "deliveries": selectors.deliveries(row),
+        "may_number": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    }
     return render(request, "consent/endpoint.html", context)
 
 
@@ -79,6 +88,20 @@ def rotate_secret(request: StaffRequest, client: Client, endpoint_id: UUID) -> H
     secret = webhooks.rotate_secret(endpoint=row, by=request.actor, at=request.at)
     context = {"client": client, "tab": "connections", "row": row, "secret": secret}
     return render(request, "consent/endpoint_secret.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def switch_number(request: StaffRequest, client: Client, endpoint_id: UUID) -> HttpResponse:
+    """Have it told callers' numbers, which an officer decides, or no more."""
+    on = request.POST.get("on") == "yes"
+    if on:
+        access.require(request, AgencyRight.SIGN_OFF, client)
+    if webhooks.switch_number(endpoint=_find(client, endpoint_id), on=on, by=request.actor, at=request.at):
+        messages.success(
+            request, "It is told callers' numbers from now on." if on else "It is told no number any more."
+        )
+    return redirect("consent:endpoint", client.slug, endpoint_id)
 
 
 @require_POST

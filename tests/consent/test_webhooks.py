@@ -6,18 +6,24 @@ import base64
 import hashlib
 import hmac
 import json
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from urllib3.exceptions import NewConnectionError
 
+from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from consent import kinds
-from consent.enums import WaitingState
+from consent.enums import Purpose, WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint
-from consent.services import webhooks, withdrawals
+from consent.services import checks, webhooks, withdrawals
+from consent.services.checks import Asked
 from tests.cast import Cast
 from tests.consent.test_withdrawals import ONE, withdraw
 from tests.make import NOON
@@ -66,7 +72,13 @@ def test_a_withdrawal_is_told_once_and_signed(cast: Cast) -> None:
     letter = queued(cast)
     body = json.loads(letter.body)
     assert body["type"] == "consent.withdrawn"
-    assert body["data"]["number"] == ONE
+    assert "number" not in body["data"]
+    assert ONE not in letter.body.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        asked = checks.check(
+            client=cast.dentist, asked=[Asked(ONE), Asked("+14155550102")], purposes=[Purpose.RECORD], at=NOON
+        )
+    assert body["data"]["number_digest"] == asked.numbers[0] != asked.numbers[1]
     signed = f"{letter.headers['webhook-id']}.{letter.headers['webhook-timestamp']}.".encode() + letter.body
     raw = base64.b64decode(SECRET.removeprefix("whsec_"))
     own = base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
@@ -147,3 +159,77 @@ def test_the_secret_is_random_and_long(monkeypatch: Any) -> None:
     one, two = webhooks.new_secret(), webhooks.new_secret()
     assert one != two
     assert len(base64.b64decode(one.removeprefix("whsec_"))) == 32
+
+
+# --- Numbers, where an officer switched them on ---
+
+
+def switched_on(cast: Cast) -> webhooks.Letter:
+    row = endpoint(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert webhooks.switch_number(endpoint=row, on=True, by=by, at=NOON)
+        assert not webhooks.switch_number(endpoint=row, on=True, by=by, at=NOON)
+        event = Event.objects.get(action="endpoint.number_switched")
+    assert event.details["with_number"] is True
+    withdraw(cast)
+    withdrawals.carry_out(agency_id=cast.acme.pk, at=NOON)
+    letter = webhooks.claim(agency_id=cast.acme.pk, at=NOON)
+    assert letter is not None
+    return letter
+
+
+def test_a_number_is_added_as_the_message_leaves_and_lies_in_no_queue(cast: Cast) -> None:
+    letter = switched_on(cast)
+    assert json.loads(letter.body)["data"]["number"] == ONE
+    row = delivery(cast)
+    key = vault.day_key(client_id=cast.dentist.pk, purpose=webhooks.PURPOSE, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert ONE not in row.payload.reveal(key)
+
+
+def test_a_dead_letter_names_nobody_after_an_erasure(cast: Cast) -> None:
+    letter = switched_on(cast)
+    caller_id = uuid.UUID(json.loads(letter.body)["data"]["caller"])
+    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", at=NOON)
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[vault.Erasure(caller_id)], at=NOON)
+    by, dead = Actor.staff(user_id=cast.alice.user_id), delivery(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert webhooks.send_again(delivery=dead, by=by, at=NOON)
+    again = webhooks.claim(agency_id=cast.acme.pk, at=NOON)
+    assert again is not None
+    assert json.loads(again.body)["data"]["number"] is None
+
+
+# --- The address is looked up once ---
+
+
+def test_we_connect_to_the_very_address_that_was_looked_at(cast: Cast, monkeypatch: Any) -> None:
+    """A name server that answers otherwise the second time reaches nothing."""
+    answers = iter(["93.184.215.14", "10.0.0.8"])
+    asked: list[str] = []
+
+    def lookup(host: str, *_args: Any, **_more: Any) -> list[Any]:
+        asked.append(host)
+        return [(2, 1, 6, "", (next(answers), 443))]
+
+    reached: list[tuple[str, str]] = []
+
+    def connect(pool: Any, *_args: Any, **more: Any) -> Any:
+        reached.append((pool.host, more["headers"]["Host"]))
+        raise NewConnectionError(pool, "refused")
+
+    monkeypatch.setattr("socket.getaddrinfo", lookup)
+    monkeypatch.setattr("urllib3.HTTPSConnectionPool.urlopen", connect)
+    assert webhooks.send(queued(cast)) == (0, "NewConnectionError")
+    assert asked == ["crm.example"]
+    assert reached == [("93.184.215.14", "crm.example")]
+
+
+def test_only_a_demo_tells_itself() -> None:
+    own = f"{settings.CALLPRIVACY_URL}/demo/hooks"
+    assert webhooks.check_address(own, is_demo=True) == "127.0.0.1"
+    with pytest.raises(webhooks.AddressError):
+        webhooks.check_address(own)
+    with pytest.raises(webhooks.AddressError):
+        webhooks.check_address("https://crm.example:port/", is_demo=True)

@@ -158,6 +158,48 @@ def test_a_number_for_a_vendor_outlives_an_erasure_with_the_evidence_alone(
     assert ONE not in gone.text
 
 
+def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    with job_scope(agency_id=world.acme.pk):
+        VendorTask.objects.filter(pk=letter.pk).update(target_at=NOON, outer_at=NOON)
+    for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
+        assert "1 withdrawal past the law&#x27;s date" in alice.get(address).text.replace("'", "&#x27;")
+    assert "0 of 2 steps done" in alice.get(url("withdrawals"), {"state": "law"}).text
+    assert "Nothing here" in alice.get(url("withdrawals"), {"state": "failed"}).text
+
+
+def test_a_step_that_twilio_does_not_do_says_why_and_is_asked_again_by_a_button(
+    world: Cast, alice: Browser
+) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    with job_scope(agency_id=world.acme.pk):
+        VendorTask.objects.filter(pk=letter.pk).update(
+            step=VendorStep.STOP_RECORDING, by_ticket=False, state=WaitingState.FAILED, attempts=24,
+            last_error="Twilio refused: answered 401.",
+        )  # fmt: skip
+    assert "Twilio does not stop or delete 1 recording" in alice.get(url("withdrawals")).text
+    assert "0 of 2 steps done" in alice.get(url("withdrawals"), {"state": "failed"}).text
+    page = alice.get(url("vendor_task", letter.pk)).text
+    for words in ("Twilio refused: answered 401.", "It was asked 24 times.", "Ask once more now"):
+        assert words in page
+    alice.post(url("vendor_again", letter.pk))
+    row = the(world, VendorStep.STOP_RECORDING)
+    assert (row.state, row.attempts) == (WaitingState.WAITING, 0)
+    assert "Ask once more now" not in alice.get(url("vendor_task", letter.pk)).text
+
+
+def test_a_step_that_is_kept_back_says_until_when_and_offers_no_letter(world: Cast, alice: Browser) -> None:
+    letter = the(world, VendorStep.STOP_TEXTS)
+    with job_scope(agency_id=world.acme.pk):
+        VendorTask.objects.filter(pk=letter.pk).update(step=VendorStep.DELETE_RECORDING)
+    page = alice.get(url("vendor_task", letter.pk)).text
+    assert "Waits until this client is live" in page
+    assert "I have sent it" not in page
+    assert "Is it done there?" not in page
+    sent = alice.post(url("vendor_sent", letter.pk), {"words": "Please delete."}, follow=True)
+    assert "Nothing is deleted there before this client is live" in sent.text
+
+
 def test_what_is_shown_of_one_withdrawal(world: Cast, alice: Browser) -> None:
     with job_scope(agency_id=world.acme.pk):
         row = Withdrawal.objects.for_client(world.dentist).get()
@@ -247,3 +289,25 @@ def test_an_officer_chooses_and_for_all_with_connections_alone(world: Cast) -> N
     assert browser_of(officer).post(url("vendor_choose", choice.pk), said).status_code == 403
     assert the(world, VendorStep.CHOOSE).state == WaitingState.WAITING
     assert browser_of(officer).post(url("vendor_choose", choice.pk), {"choice": "off"}).status_code == 302
+
+
+def test_numbers_are_sent_to_a_system_where_an_officer_says_so(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "check_address", lambda *_args, **_more: "93.184.215.14")
+    carla = make.person(cast.acme, "carla", Role.ADMIN)
+    make.grant(carla, cast.dentist)
+    browser = browser_of(carla)
+    said = {"name": "mine", "url": "https://carla.example/x", "with_number": "on"}
+    assert "whsec_" in browser.post(url("add_endpoint"), said).text
+    with job_scope(agency_id=cast.acme.pk):
+        row = WebhookEndpoint.objects.get()
+    assert not row.with_number
+    switch = url("endpoint_number", row.pk)
+    assert "A compliance officer may have numbers sent" in browser.get(url("endpoint", row.pk)).text
+    assert browser.post(switch, {"on": "yes"}).status_code == 403
+    assert browser_of(cast.alice).post(switch, {"on": "yes"}).status_code == 302
+    assert "With numbers" in browser.get(url("endpoints")).text
+    assert browser.post(switch, {"on": "no"}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert not WebhookEndpoint.objects.get().with_number

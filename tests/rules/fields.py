@@ -595,13 +595,13 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.WebhookEndpoint": Table(
         "An address of the agency's systems",
-        _plain(_OURS, "name url is_active created_at") | _secret(secret="Signs what it is told"),
+        _plain(_OURS, "name url with_number is_active created_at") | _secret(secret="Signs what it is told"),
     ),
     "consent.WebhookDelivery": Table(
         "One message to one endpoint",
         _plain(_OURS, "endpoint event_type state attempts last_status created_at due_at delivered_at")
         | _caller("event_id")
-        | _sealed(payload="Under the client's key of the day"),
+        | _sealed(payload="Without a number, under the client's key of the day"),
         leaves=("consent.services.webhooks.purge",),
     ),
     "consent.NumberList": Table(
