@@ -30,6 +30,8 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-store": ("consent.sweep_store", 6 * 3600),
     "consent-packs": ("consent.count_packs", 30),
     "consent-standards": ("consent.expire_standards", 3600),
+    "consent-ages": ("consent.expire_consents", 600),
+    "consent-registers": ("consent.sweep_registers", 60),
     "consent-call-backs": ("consent.sweep_call_backs", 20),
     "consent-presses": ("consent.read_presses", 30),
     "consent-updates": ("consent.send_updates", 60),

@@ -7,15 +7,17 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, path
 
 from consent.views import (
+    ages,
     desk,
     desk_doors,
     embed,
     endpoints,
     invitations,
     law,
-    menus,
     list_checks,
+    menus,
     notices,
+    numbers_out,
     onboarding,
     people,
     phone,
@@ -23,6 +25,7 @@ from consent.views import (
     preferences,
     public,
     recordings,
+    registers,
     sites,
     standards,
     terms,
@@ -228,6 +231,26 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/callers/<uuid:caller_id>/link/", people.hand_link, name="hand_link"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
+    # How old a consent may become
+    path("consent/age/", ages.choose_for_agency, name="agency_ages"),
+    path("clients/<slug:slug>/consent/age/", ages.choose_for_client, name="ages"),
+    # Registers of numbers, and numbers for the one of those that were reassigned
+    path("consent/registers/", registers.list_registers, name="registers"),
+    path("consent/registers/new/", registers.new_register, name="new_register"),
+    path("consent/registers/answers/", registers.new_answers, name="new_answers"),
+    path("consent/registers/<uuid:list_id>/", registers.show_register, name="register"),
+    path("consent/registers/<uuid:list_id>/progress/", registers.register_progress, name="register_progress"),
+    path("consent/registers/<uuid:list_id>/out/", registers.take_out, name="take_out_register"),
+    path("clients/<slug:slug>/consent/numbers/", numbers_out.ask, name="numbers_out"),
+    path("clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/", numbers_out.show, name="numbers_file"),
+    path(
+        "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/progress/",
+        numbers_out.progress,
+        name="numbers_progress",
+    ),
+    path(
+        "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/", numbers_out.take, name="take_numbers"
+    ),
     # The desk of people on the phone
     path("desk/", desk.show_desk, name="desk"),
     path("desk/running/", desk.show_running, name="desk_running"),

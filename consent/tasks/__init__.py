@@ -1,13 +1,15 @@
 """Tasks of consent; the worker finds those named here."""
 
 from consent.tasks import (
+    ages,
     call_backs,
     decisions,
     law,
-    mail,
     list_checks,
+    mail,
     menu_calls,
     presses,
+    registers,
     store,
     texts,
     web,
@@ -15,13 +17,15 @@ from consent.tasks import (
 )
 
 __all__ = [
+    "ages",
     "call_backs",
     "decisions",
     "law",
+    "list_checks",
     "mail",
     "menu_calls",
     "presses",
-    "list_checks",
+    "registers",
     "store",
     "texts",
     "web",

@@ -50,6 +50,7 @@ from consent.enums import (
     Channel,
     InvitationState,
     Language,
+    ListKind,
     NoticeState,
     PostedWhere,
     Purpose,
@@ -62,6 +63,8 @@ from consent.models import (
     ListCheck,
     Notice,
     NoticeVersion,
+    NumberList,
+    NumbersOut,
     PhoneMenu,
     Reply,
     RulePack,
@@ -132,6 +135,8 @@ class Things:
     destination_id: uuid.UUID
     endpoint_id: uuid.UUID
     delivery_id: uuid.UUID
+    list_id: uuid.UUID
+    numbers_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -156,6 +161,7 @@ NOTHING = Things(
     batch_id=uuid.UUID(int=42), document_id=uuid.UUID(int=43), withdrawal_id=uuid.UUID(int=44),
     task_id=uuid.UUID(int=45), destination_id=uuid.UUID(int=46), endpoint_id=uuid.UUID(int=47),
     delivery_id=uuid.UUID(int=48),
+    list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -274,6 +280,11 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **ours, name=f"List {mark}", purpose="marketing", state=JobState.DONE, rows=1, rows_done=1, allowed=1,
             created_by_id=officer.user_id, created_at=now, checked_at=now, finished_at=now,
         )  # fmt: skip
+        register = NumberList.objects.create(
+            **ours, kind=ListKind.DO_NOT_CALL, name=f"Register {mark}", as_of=now.date(),
+            state=JobState.DONE, is_active=True, size=1, created_by_id=officer.user_id, created_at=now,
+        )  # fmt: skip
+        numbers = NumbersOut.objects.create(**ours, created_by_id=officer.user_id, created_at=now, due_at=now)
         page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
         asked = _asked(client, connection, by, mark=mark, now=now)
         invitation, token = invitations.invite(
@@ -305,6 +316,8 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **told,
             call_back_id=rung.pk,
             check_id=checked.pk,
+            list_id=register.pk,
+            numbers_id=numbers.pk,
             consent_key=page,
             link=link,
             receipt=receipt,
