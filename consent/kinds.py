@@ -13,12 +13,14 @@ RULES_COUNTED: Final = "rules_counted"
 REPLIES: Final = "replies"
 STANDARD_EXPIRED: Final = "standard_expired"
 STANDARD_EXPIRING: Final = "standard_expiring"
+VENDOR_FAILS: Final = "vendor_fails"
 VENDOR_NOT_REDACTING: Final = "vendor_not_redacting"
 VENDOR_SILENT: Final = "vendor_silent"
 VENDOR_TASKS: Final = "vendor_tasks"
 WEBHOOKS_DEAD: Final = "webhooks_dead"
 WITHHELD_ON_NUMBER: Final = "withheld_on_number"
 WITHHELD_RECORDINGS: Final = "withheld_recordings"
+WITHDRAWALS_BY_LAW: Final = "withdrawals_by_law"
 WITHDRAWAL_CHOICE: Final = "withdrawal_choice"
 
 
@@ -122,6 +124,24 @@ def register_withdrawals() -> None:
             VENDOR_TASKS,
             title="Withdrawals that vendors have to be told of",
             step="Open the board",
+            url_name="consent:withdrawals",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            VENDOR_FAILS,
+            title="Recordings that Twilio does not stop or delete",
+            step="See why, and ask again",
+            url_name="consent:withdrawals",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
+    register(
+        Kind(
+            WITHDRAWALS_BY_LAW,
+            title="Withdrawals near the law's date, or past it",
+            step="Have them carried out",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
         )

@@ -218,7 +218,7 @@ def _heard(menu: PhoneMenu, plan: machine.Plan, words: Words, happened: str, tur
             case machine.Record():
                 done.append("The recording starts.")
             case machine.StopRecording():
-                done.append("The recording is stopped and deleted.")
+                done.append("The recording is stopped at once; it is deleted there when the client is live.")
             case machine.Dial(line):
                 person = line is machine.Line.PERSON and menu.person_line
                 done.append(f"Connected to {'the person' if person else 'the main line'}.")

@@ -1,23 +1,118 @@
-"""Withdrawals on their way, and the steps that vendors still owe: for the board, worst first."""
+"""
+Withdrawals on their way, and the steps that vendors still owe: for the board, worst first.
+
+What is kept back is read here, too: nothing is destroyed at a vendor while its client is observed or a hold keeps the
+call. Stopping a recording that runs is never kept back.
+"""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
-from callprivacy.calls.models import caller_label
+from callprivacy.calls.models import CallRef, Recording, caller_label
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from consent.enums import Purpose, VendorStep, WaitingState
-from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
+from consent.models import (
+    AdDestination,
+    MenuSession,
+    VendorTask,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Withdrawal,
+)
+from consent.selectors import decisions
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
 OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+
+LOUD_AFTER: Final = 5
+"""How often a vendor's interface may fail before a person hears of it; it is tried on."""
+
+NEAR: Final = timedelta(days=2)
+AT_TWILIO: Final = (VendorStep.STOP_RECORDING, VendorStep.DELETE_RECORDING)
+
+
+# --- What steps wait for ------------------------------------------------------------------------------------------
+
+
+def is_held() -> Q:
+    """A condition on steps: a hold keeps the call whose recording is meant."""
+    recording = Recording.objects.filter(
+        pk=OuterRef("recording_id"), client_id=OuterRef("client_id"), call__on_hold=True
+    )
+    # A step of a call through our menu names its session: the recording may have no row here yet.
+    session = MenuSession.objects.filter(pk=OuterRef(OuterRef("recording_id"))).values("call_digest")
+    call = CallRef.objects.filter(client_id=OuterRef("client_id"), digest__in=session, call__on_hold=True)
+    return Q(Exists(recording)) | Q(Exists(call))
+
+
+def kept_back() -> Q:
+    """A condition on steps: they delete at a vendor, and the client is observed or a hold keeps the call."""
+    live = Q(client__retention_state=RetentionState.LIVE, client__went_live_at__isnull=False)
+    return Q(step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING) & (~live | is_held())
+
+
+def failing() -> Q:
+    """A condition on steps: Twilio was asked again and again, or refused, and a person has to look."""
+    again = Q(state=WaitingState.WAITING, attempts__gte=LOUD_AFTER) & ~Q(last_error="")
+    return Q(by_ticket=False, step__in=AT_TWILIO) & (Q(state=WaitingState.FAILED) | again)
+
+
+def at_the_laws_date(*, at: datetime) -> Q:
+    """A condition on steps: our own target has passed, and the law's date has too or comes within two days."""
+    return (
+        Q(state__in=OPEN, target_at__lte=at, outer_at__lte=at + NEAR, withdrawal__isnull=False)
+        & ~Q(law="")
+        & ~kept_back()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pressing:
+    """
+    What cannot wait on the board.
+
+    :ivar late: withdrawals of which a step is past the law's date. :ivar near: of which one comes to it in two days.
+    :ivar failing: steps that Twilio does not do. :ivar first_at: the law's first date among late and near ones.
+    """
+
+    late: int
+    near: int
+    failing: int
+    first_at: datetime | None
+
+    @property
+    def by_law(self) -> int:
+        """Withdrawals at the law's date or past it."""
+        return self.late + self.near
+
+
+def pressing(client_ids: list[int], *, at: datetime) -> Pressing:
+    """What of these clients is at the law's date or fails; two queries."""
+    rows = VendorTask.objects.filter(client_id__in=client_ids)
+    found: dict[uuid.UUID | None, datetime] = {}
+    for withdrawal_id, outer_at in rows.filter(at_the_laws_date(at=at)).values_list(
+        "withdrawal_id", "outer_at"
+    ):
+        found[withdrawal_id] = min(outer_at, found.get(withdrawal_id, outer_at))
+    late = sum(outer_at <= at for outer_at in found.values())
+    return Pressing(
+        late=late,
+        near=len(found) - late,
+        failing=rows.filter(failing()).exclude(kept_back()).count(),
+        first_at=min(found.values(), default=None),
+    )
+
+
+# --- The board ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +158,7 @@ def board(
     """
     Withdrawals of these clients, the newest first; three queries.
 
-    :param state: "open", "late", "done" or "" for all.
+    :param state: "open", "late", "law" (at the law's date), "failed", "done" or "" for all.
     :param before: the cursor of a page, as `Board.older` gave it; one that cannot be read begins anew.
     """
     rows: QuerySet[Withdrawal] = Withdrawal.objects.filter(client_id__in=client_ids)
@@ -74,6 +169,9 @@ def board(
         rows = rows.filter(closed_at=None)
     elif state == "late":
         rows = rows.filter(closed_at=None, target_at__lt=at)
+    elif state in {"law", "failed"}:
+        wanted = at_the_laws_date(at=at) if state == "law" else failing() & ~kept_back()
+        rows = rows.filter(Exists(VendorTask.objects.filter(wanted, withdrawal=OuterRef("pk"))))
     elif state == "done":
         rows = rows.filter(closed_at__isnull=False)
     cursor = _cursor(before)
@@ -130,13 +228,21 @@ def _line(row: Withdrawal, counts: dict[str, int], at: datetime) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step at one vendor, as the page shows it. :ivar tone: of its state."""
+    """
+    One step at one vendor, as the page shows it.
+
+    :ivar state: its state in a word, :ivar tone: and how it looks.
+    :ivar waits_for: what keeps it back, "" where nothing does. :ivar fails: whether a person has to look why.
+    """
 
     task: VendorTask
     vendor: str
     words: str
+    state: str
     tone: str
     is_late: bool
+    waits_for: str = ""
+    fails: bool = False
 
 
 _TONES: Final = {
@@ -161,7 +267,7 @@ def loose_steps(client: Client, *, at: datetime) -> list[Step]:
 
 
 def _tasks(client: Client) -> QuerySet[VendorTask]:
-    rows = VendorTask.objects.for_client(client)
+    rows = VendorTask.objects.for_client(client).annotate(held=is_held(), failing=failing())
     return rows.select_related("connection", "destination", "tracking_number", "client__agency", "sent_by")
 
 
@@ -176,13 +282,22 @@ def _worst_first(rows: QuerySet[VendorTask]) -> QuerySet[VendorTask]:
     return rows.annotate(order=order).order_by("order", Coalesce(F("done_at"), F("target_at")), "pk")
 
 
-def _step(task: VendorTask, at: datetime) -> Step:
+def _step(task: Any, at: datetime) -> Step:
+    waits_for = ""
+    if task.step == VendorStep.DELETE_RECORDING and task.state == WaitingState.WAITING:
+        if not decisions.is_live(task.client):
+            waits_for = "Waits until this client is live, and then goes by itself."
+        elif task.held:
+            waits_for = "Waits until the hold on the call ends."
     return Step(
         task=task,
         vendor=vendor_of(task),
         words=VendorStep(task.step).label,
-        tone=_TONES[WaitingState(task.state)],
-        is_late=task.state in OPEN and task.target_at <= at,
+        state="Kept back" if waits_for else task.get_state_display(),
+        tone="info" if waits_for else _TONES[WaitingState(task.state)],
+        is_late=task.state in OPEN and task.target_at <= at and not waits_for,
+        waits_for=waits_for,
+        fails=task.failing and not waits_for,
     )
 
 
@@ -213,14 +328,3 @@ def deliveries(endpoint: WebhookEndpoint) -> QuerySet[WebhookDelivery]:
     """The newest messages to one endpoint, without what stands in them."""
     rows = WebhookDelivery.objects.for_client(endpoint.client_id).filter(endpoint=endpoint)
     return rows.defer("payload").order_by("-created_at")[:PAGE]
-
-
-def late(client_ids: list[int], *, at: datetime) -> int:
-    """How many open withdrawals are past their law's date."""
-    return Withdrawal.objects.filter(client_id__in=client_ids, closed_at=None, outer_at__lte=at).count()
-
-
-def due_within(client_ids: list[int], *, at: datetime, within: timedelta) -> int:
-    """How many open withdrawals come to their law's date soon."""
-    rows = Withdrawal.objects.filter(client_id__in=client_ids, closed_at=None)
-    return rows.filter(outer_at__gt=at, outer_at__lte=at + within).count()

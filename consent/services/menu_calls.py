@@ -43,7 +43,8 @@ from consent.enums import (
 )
 from consent.models import MenuSession, NoticeVersion, PhoneMenu, VendorTask, Withdrawal
 from consent.selectors import menus
-from consent.services import ledger, twilio_door
+from consent.selectors import withdrawals as board
+from consent.services import ledger, twilio_door, withdrawals
 from consent.services.ledger import Said
 from consent.services.twilio_door import Door
 
@@ -542,8 +543,12 @@ def has_due(*, agency_id: int, at: datetime) -> bool:
 
 
 def _due(agency_id: int, at: datetime) -> QuerySet[VendorTask]:
-    """Whatever Twilio is to stop or delete: what runs through a menu, and what a withdrawal asks to have deleted."""
-    return VendorTask.objects.filter(
+    """
+    Whatever Twilio is to stop or delete: what runs through a menu, and what a withdrawal asks to have deleted.
+
+    A recording that runs is stopped whatever the client's state. What is kept back goes once nothing keeps it.
+    """
+    rows = VendorTask.objects.filter(
         agency_id=agency_id,
         step__in=_STEPS,
         state=WaitingState.WAITING,
@@ -565,6 +570,7 @@ def _opened(task: VendorTask, at: datetime) -> Order:
             account = None
     return Order(
         task_id=task.pk,
+    return rows.exclude(board.kept_back())
         client_id=task.client_id,
         step=task.step,
         recording_id=task.recording_id,
@@ -644,6 +650,9 @@ def _learn_recording(client_id: int, session_id: uuid.UUID, recording: str, at: 
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
+        client = Client.objects.filter(pk=order.client_id).first()
+        if client is not None:
+            withdrawals.renew_items(client=client, at=at)
     """Remove sessions whose call came a month ago; the ledger keeps what was said. Returns how many."""
     with job_scope(agency_id=agency_id):
         waiting = VendorTask.objects.filter(

@@ -22,6 +22,7 @@ from callprivacy.work import services as work
 from consent import kinds
 from consent.enums import VendorStep, WaitingState
 from consent.models import VendorTask
+from consent.selectors import withdrawals as selectors
 from consent.selectors.vendors import call_in
 from consent.services import withdrawals
 
@@ -33,6 +34,10 @@ JOB: Final = Actor.job("consent.chase_vendors")
 
 class NotOpenError(LookupError):
     """The task is done or was given up; it may have been done by somebody else a moment ago."""
+
+
+class KeptBackError(LookupError):
+    """Nothing is destroyed at a vendor while its client is observed or a hold keeps the call."""
 
 
 class NotCheckedError(ValueError):
@@ -108,8 +113,13 @@ def mark_sent(*, task: VendorTask, words: str, by: Actor, at: datetime) -> None:
     """
     The letter went out, in these words.
 
+    :raises KeptBackError: it asks for a deletion that waits until the client is live, or until a hold ends.
     :raises NotOpenError: nothing is open of it.
     """
+    if VendorTask.objects.for_client(task.client_id).filter(selectors.kept_back(), pk=task.pk).exists():
+        raise KeptBackError(
+            "Nothing is deleted there before this client is live, or while a hold keeps the call."
+        )
     _one(task, WaitingState.WAITING, WaitingState.FAILED).update(
         state=WaitingState.SENT, sent_at=at, sent_by=by.user_id, ticket=words, due_at=at + CHASED_AFTER[0]
     )
@@ -155,14 +165,16 @@ def confirm_done(*, task: VendorTask, receipt: str, was_checked: bool, by: Actor
 @transaction.atomic
 def try_again(*, task: VendorTask, by: Actor, at: datetime) -> None:
     """
-    Ask the vendor's interface once more.
+    Ask the vendor's interface once more, at once.
 
-    :raises NotOpenError: it has not failed, or goes by letter.
+    :raises NotOpenError: it does not fail, or goes by letter.
     """
-    if task.by_ticket:
+    if not VendorTask.objects.for_client(task.client_id).filter(selectors.failing(), pk=task.pk).exists():
         raise NotOpenError(task.pk)
-    _one(task, WaitingState.FAILED).update(state=WaitingState.WAITING, due_at=at, attempts=0)
+    held = _one(task, WaitingState.FAILED, WaitingState.WAITING)
+    held.update(state=WaitingState.WAITING, due_at=at, attempts=0)
     audit.record("vendor.tried_again", subject=task, by=by, at=at, step=task.step)
+    withdrawals.renew_items(client=task.client, at=at)
 
 
 class _Held:

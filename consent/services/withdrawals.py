@@ -17,7 +17,7 @@ from typing import Final
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
@@ -30,15 +30,18 @@ from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
+from callprivacy.work.models import Item
 from consent import kinds
 from consent.channels import twilio
 from consent.enums import OnWithdrawal, Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, PhoneMenu, VendorTask, Withdrawal
 from consent.selectors import law
+from consent.selectors import withdrawals as selectors
 from consent.selectors.vendors import call_in
 from consent.services import deadlines, tickets, webhooks
 
 JOB: Final = Actor.job("consent.carry_out")
+MAY_STAY: Final = "Not asked for: what came in since shows that the recording may be kept."
 ERRAND: Final = "errand"
 """The client's purpose key for what a vendor needs to find a thing by."""
 
@@ -229,26 +232,80 @@ def _close_what_is_done(agency_id: int, at: datetime) -> int:
 
 
 def renew_items(*, client: Client, at: datetime) -> None:
-    """Bring the queue's two items of a client up to date: choices, and letters to vendors."""
-    rows = VendorTask.objects.for_client(client).filter(state__in=(WaitingState.WAITING, WaitingState.FAILED))
+    """
+    Bring the queue's items of a client up to date: choices, letters, what Twilio does not do, and the law's dates.
+
+    What is kept back waits for nobody.
+    """
+    rows = VendorTask.objects.for_client(client)
+    mine = rows.filter(state__in=(WaitingState.WAITING, WaitingState.FAILED)).exclude(selectors.kept_back())
+    by_hand = mine.filter(due_at=None).exclude(step=VendorStep.CHOOSE).exclude(selectors.failing())
     for kind, waiting in (
-        (kinds.WITHDRAWAL_CHOICE, rows.filter(step=VendorStep.CHOOSE)),
-        (kinds.VENDOR_TASKS, rows.exclude(step=VendorStep.CHOOSE).filter(due_at=None)),
+        (kinds.WITHDRAWAL_CHOICE, mine.filter(step=VendorStep.CHOOSE)),
+        (kinds.VENDOR_TASKS, by_hand),
+        (kinds.VENDOR_FAILS, mine.filter(selectors.failing())),
     ):
-        count = waiting.count()
-        if count:
-            first = waiting.order_by("target_at").values_list("target_at", flat=True)[0]
-            work.open_item(
-                kind,
-                agency_id=client.agency_id,
-                client_id=client.pk,
-                key=str(client.pk),
-                at=at,
-                due_at=first,
-                count=count,
-            )
-        else:
-            work.close_item(kind, agency_id=client.agency_id, key=str(client.pk), at=at, by=JOB)
+        found = waiting.aggregate(count=Count("pk"), first=Min("target_at"))
+        _renew(kind, client, count=found["count"], due_at=found["first"], at=at)
+    pressing = selectors.pressing([client.pk], at=at)
+    _renew(kinds.WITHDRAWALS_BY_LAW, client, count=pressing.by_law, due_at=pressing.first_at, at=at)
+
+
+def _renew(kind: str, client: Client, *, count: int, due_at: datetime | None, at: datetime) -> None:
+    key = str(client.pk)
+    if count:
+        work.open_item(
+            kind,
+            agency_id=client.agency_id,
+            client_id=client.pk,
+            key=key,
+            at=at,
+            due_at=due_at,
+            count=count,
+        )
+    else:
+        work.close_item(kind, agency_id=client.agency_id, key=key, at=at, by=JOB)
+
+
+_KINDS: Final = (
+    kinds.WITHDRAWAL_CHOICE,
+    kinds.VENDOR_TASKS,
+    kinds.VENDOR_FAILS,
+    kinds.WITHDRAWALS_BY_LAW,
+)
+
+
+def watch(*, agency_id: int, at: datetime) -> int:
+    """
+    Bring the queue up to date where only time has passed, a client has gone live, or a hold has ended.
+
+    Returns how many clients were looked at. Enters the agency's scope itself.
+    """
+    with job_scope(agency_id=agency_id):
+        tasks = VendorTask.objects.filter(agency_id=agency_id, state__in=_OPEN)
+        items = Item.objects.open().filter(agency_id=agency_id, kind__in=_KINDS)
+        wanted = set(tasks.values_list("client_id", flat=True).distinct())
+        wanted |= set(items.values_list("client_id", flat=True))
+        clients = list(Client.objects.filter(pk__in=wanted).order_by("pk"))
+        for client in clients:
+            _drop_what_may_stay(client, at)
+            renew_items(client=client, at=at)
+    return len(clients)
+
+
+def _drop_what_may_stay(client: Client, at: datetime) -> None:
+    """A deletion that was kept back is not asked for any more once evidence shows that the recording may stay."""
+    allowed = Recording.objects.filter(
+        pk=OuterRef("recording_id"), client_id=OuterRef("client_id"), state=RecordingState.ALLOWED
+    )
+    rows = VendorTask.objects.for_client(client).filter(
+        Exists(allowed), step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING
+    )
+    for task in list(rows.select_for_update(skip_locked=True, of=("self",))):
+        task.state, task.due_at, task.reference, task.done_at = WaitingState.CANCELLED, None, None, at
+        task.receipt = MAY_STAY
+        task.save(update_fields=["state", "due_at", "reference", "done_at", "receipt"])
+        audit.record("vendor.cancelled", by=JOB, at=at, subject=task, step=task.step)
 
 
 @transaction.atomic
@@ -326,7 +383,8 @@ def ask_deletions(*, agency_id: int, at: datetime) -> int:
     """
     Ask for the deletion of what a tracker recorded of a caller after the withdrawal; returns how many recordings.
 
-    By the vendor's interface where it has one, by a letter otherwise.
+    By the vendor's interface where it has one, by a letter otherwise. At an observed client, and of a call on hold,
+    the step stands on the board and waits (`selectors.kept_back`).
     """
     with job_scope(agency_id=agency_id):
         with database.cursor() as cursor:
@@ -361,7 +419,9 @@ def _ask_deletion(recording: Recording, at: datetime) -> None:
         law=latest.law[:120] if latest is not None else "",
         created_at=at,
         target_at=at + deadlines.TARGET,
-        outer_at=at + deadlines.TARGET,
+        outer_at=max(at + deadlines.TARGET, latest.outer_at)
+        if latest is not None and latest.outer_at is not None
+        else at + deadlines.TARGET,
     )
     where = _address(recording)
     sid = _twilio_recording(where) if one is not None and one.provider == twilio.NAME else ""

@@ -46,11 +46,12 @@ def nudge_withdrawals(agency_id: int) -> None:
 
 @shared_task(name="consent.sweep_withdrawals", acks_late=True)
 def sweep_withdrawals(**_: Any) -> None:
-    """Wake the worker for every agency, remind people of silent vendors, and let old messages leave."""
+    """Wake the worker for every agency, remind people of vendors and the law's dates, and let old messages leave."""
     at = timezone.now()
 
     def sweep(agency_id: int) -> None:
         vendor_tasks.chase(agency_id=agency_id, at=at)
+        withdrawals.watch(agency_id=agency_id, at=at)
         webhooks.purge(agency_id=agency_id, at=at)
         carry_out.delay(agency_id=agency_id)
 

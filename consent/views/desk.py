@@ -38,6 +38,7 @@ from consent.models import CallBack
 from consent.selectors import desk as selectors
 from consent.selectors import minors as known_minors
 from consent.selectors import notices, people, standards
+from consent.selectors.decisions import is_live
 from consent.selectors.desk import Running
 from consent.services import call_backs, desk, finding, minors
 from consent.services.desk import Speaker
@@ -324,7 +325,8 @@ def _stopped_words(client: Client, deed: str, stopped: desk.Stopped, at: datetim
         )
     words = f"Stopped here at {when:%H:%M:%S %Z}."
     if stopped.recordings:
-        words += " The recording that runs is being stopped and deleted."
+        words += " The recording that runs is being stopped"
+        words += " and deleted." if is_live(client) else "; it is deleted there once the client is live."
     return words
 
 

@@ -28,7 +28,14 @@ from consent.selectors import withdrawals as selectors
 from consent.services import vendor_tasks, withdrawals
 from consent.services.withdrawals import NAMES_CALLER
 
-_STATES: Final = (("open", "Open"), ("late", "Past our target"), ("done", "Done"), ("", "All"))
+_STATES: Final = (
+    ("open", "Open"),
+    ("late", "Past our target"),
+    ("law", "At the law's date"),
+    ("failed", "Not done by Twilio"),
+    ("done", "Done"),
+    ("", "All"),
+)
 
 
 @require_safe
@@ -66,6 +73,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
             }
             for value, label in _STATES
         ],
+        "pressing": selectors.pressing([one.pk for one in clients], at=request.at),
         "loose": selectors.loose_steps(client, at=request.at) if client is not None else [],
     }
     return render(request, "consent/withdrawals.html", context)
@@ -202,6 +210,8 @@ def mark_sent(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
         vendor_tasks.mark_sent(
             task=step.task, words=form.cleaned_data["words"], by=request.actor, at=request.at
         )
+    except vendor_tasks.KeptBackError as error:
+        messages.warning(request, str(error))
     except vendor_tasks.NotOpenError:
         messages.info(request, "This step is not waiting to be sent any more.")
     else:

@@ -20,6 +20,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Outcome
 from callprivacy.calls.models import Caller, Connection
+from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -267,7 +268,7 @@ def test_stop_recording_me_is_one_tap_that_stops_what_runs(cast: Cast, dora: Bro
         session = MenuSession.objects.get(is_recording=True)
     page = said(dora, tap(dora, "stop", caller=session.caller_id))
     assert "Stopped here at 13:00:00 EST." in page
-    assert "is being stopped and deleted" in page
+    assert "is being stopped; it is deleted there once the client is live" in page
     with job_scope(agency_id=cast.acme.pk):
         session.refresh_from_db()
         assert not session.is_recording
@@ -603,3 +604,52 @@ def test_take_me_off_answers_the_open_questions_of_an_agents_caller(
     assert "Taken off" in said(dora, tap(dora, "take_off", caller=known))
     with job_scope(agency_id=cast.acme.pk):
         assert Invitation.objects.get().state == InvitationState.ANSWERED
+
+
+# --- A vendor's bill is no agent's to run up ---
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("+447400123456", "none of the countries"),
+        ("+18765550123", "none of the countries"),
+        ("+18005550123", "none of the countries"),
+        (NEW, "asked not to be called"),
+    ],
+)
+def test_an_agents_own_phone_is_one_of_the_clients_country_and_nobodys_who_said_no(
+    cast: Cast, dora: Browser, phone: Phone, number: str, why: str
+) -> None:
+    name_account(phone)
+    with job_scope(agency_id=cast.acme.pk):
+        refused = people.add_callers(client=cast.dentist, numbers=[NEW], at=NOON)[NEW]
+    said(dora, tap(dora, "take_off", caller=refused))
+    assert why in said(dora, ask(dora, caller(cast), number))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not CallBack.objects.exists()
+
+
+def test_who_has_not_called_is_called_back_in_the_clients_countries_alone(
+    cast: Cast, dora: Browser, phone: Phone
+) -> None:
+    name_account(phone)
+    london = "+442079460123"
+    with job_scope(agency_id=cast.acme.pk):
+        met = people.add_callers(client=cast.dentist, numbers=[london], at=NOON)[london]
+    assert "nobody has called from it yet" in said(dora, ask(dora, met))
+    make.call(cast.dentist, london)
+    assert "nobody has called from it yet" not in said(dora, ask(dora, met))
+
+
+def test_an_agent_calls_back_so_often_an_hour(
+    cast: Cast, dora: Browser, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_account(phone)
+    monkeypatch.setattr(call_backs, "AN_HOUR_AT_MOST", 2)
+    who = caller(cast)
+    for _ in range(2):
+        assert "about to ring" in said(dora, ask(dora, who))
+    assert "Wait a little" in said(dora, ask(dora, who))
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallBack.objects.count() == 2

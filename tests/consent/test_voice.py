@@ -15,17 +15,22 @@ from callprivacy.audit.models import HouseEvent
 from callprivacy.calls.models import Call, Caller, CallRef, Connection, Inbox
 from callprivacy.calls.services import connections, inbox
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.work.models import Item
+from consent import kinds as work_kinds
 from consent.channels import twilio
 from consent.enums import EventKind, NoticeState, Purpose, Scope, State, Strength, VendorStep, WaitingState
 from consent.models import ConsentEvent, ConsentState, MenuSession, NoticeVersion, PhoneMenu, VendorTask
-from consent.services import ledger, menu_calls, menus
+from consent.selectors import withdrawals as board
+from consent.services import ledger, menu_calls, menus, vendor_tasks
 from consent.tasks import menu_calls as tasks
 from tests import make
 from tests.cast import Cast
 from tests.consent import twilio_side
+from tests.consent.deciding import live
 from tests.consent.twilio_side import ACCOUNT, CALL, CALLER, LINE, PERSON, RECORDING, TOKEN, Phone
 from tests.make import NOON
 
@@ -52,6 +57,7 @@ def connection(cast: Cast) -> Connection:
 
 @pytest.fixture
 def phone(cast: Cast, connection: Connection) -> Phone:
+    live(cast.dentist, since=NOON - timedelta(days=1))
     twilio_side.menu(cast.dentist, connection, spanish=True)
     return Phone(connection)
 
@@ -482,6 +488,94 @@ def test_a_withdrawal_during_the_call_stops_and_deletes_at_twilio(
     assert len(vendor.asked) == 2
 
 
+def observe(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(
+            retention_state=RetentionState.OBSERVE, went_live_at=None
+        )
+
+
+def test_while_observed_a_recording_is_stopped_and_deleted_only_after_going_live(
+    cast: Cast, phone: Phone, vendor: twilio_side.Interface
+) -> None:
+    observe(cast)
+    phone.ring()
+    phone.press("1")
+    withdraw(cast)
+    tasks.stop_recordings(agency_id=cast.acme.pk)
+    assert [one.method for one in vendor.asked] == ["POST"]
+    found = orders(cast)
+    assert found[VendorStep.STOP_RECORDING].state == WaitingState.DONE
+    delete = found[VendorStep.DELETE_RECORDING]
+    assert (delete.state, delete.attempts) == (WaitingState.WAITING, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        step = board.step_of(cast.dentist, delete.pk, at=NOON + timedelta(days=9))
+        assert step is not None
+        assert step.waits_for == "Waits until this client is live, and then goes by itself."
+        assert not step.is_late
+        assert not menu_calls.has_due(agency_id=cast.acme.pk, at=NOON)
+    live(cast.dentist, since=NOON)
+    tasks.stop_recordings(agency_id=cast.acme.pk)
+    assert [one.method for one in vendor.asked] == ["POST", "DELETE"]
+    assert orders(cast)[VendorStep.DELETE_RECORDING].state == WaitingState.DONE
+
+
+def test_a_hold_on_the_call_keeps_what_a_menu_recorded(
+    cast: Cast, phone: Phone, vendor: twilio_side.Interface
+) -> None:
+    phone.ring()
+    phone.press("1")
+    withdraw(cast)
+    call = make.call(cast.dentist, CALLER, at=NOON, on_hold=True)
+    with job_scope(agency_id=cast.acme.pk):
+        CallRef.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, provider="twilio", kind="sid",
+            digest=bytes(session(cast.dentist).call_digest), call=call,
+        )  # fmt: skip
+    tasks.stop_recordings(agency_id=cast.acme.pk)
+    assert [one.method for one in vendor.asked] == ["POST"]
+    with job_scope(agency_id=cast.acme.pk):
+        step = board.step_of(cast.dentist, orders(cast)[VendorStep.DELETE_RECORDING].pk, at=NOON)
+        assert step is not None
+        assert step.waits_for == "Waits until the hold on the call ends."
+        Call.objects.filter(pk=call.pk).update(on_hold=False)
+    tasks.stop_recordings(agency_id=cast.acme.pk)
+    assert [one.method for one in vendor.asked] == ["POST", "DELETE"]
+
+
+def test_what_twilio_goes_on_not_doing_is_somebodys_work_until_it_is_done(
+    cast: Cast, phone: Phone, vendor: twilio_side.Interface
+) -> None:
+    def waiting() -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            items = Item.objects.open().filter(client=cast.dentist, kind=work_kinds.VENDOR_FAILS)
+            return list(items.values_list("count", flat=True))
+
+    phone.ring()
+    phone.press("1")
+    phone.recording()
+    withdraw(cast)
+    at = NOON
+    for asked in range(1, board.LOUD_AFTER + 1):
+        assert waiting() == []
+        vendor.answers = [(503, {}), (503, {})]
+        with time_machine.travel(at, tick=False):
+            tasks.stop_recordings(agency_id=cast.acme.pk)
+        assert {task.attempts for task in orders(cast).values()} == {asked}
+        at += timedelta(hours=1)
+    assert waiting() == [2]
+    stop = orders(cast)[VendorStep.STOP_RECORDING]
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        vendor_tasks.try_again(task=stop, by=by, at=at)
+        with pytest.raises(vendor_tasks.NotOpenError):
+            vendor_tasks.try_again(task=stop, by=by, at=at)
+    with time_machine.travel(at, tick=False):
+        tasks.stop_recordings(agency_id=cast.acme.pk)
+    assert {task.state for task in orders(cast).values()} == {WaitingState.DONE}
+    assert waiting() == []
+
+
 def test_nothing_is_asked_of_a_call_that_is_not_recorded(cast: Cast, phone: Phone) -> None:
     phone.ring()
     phone.press("2")
@@ -516,6 +610,8 @@ def test_what_twilio_cannot_do_now_is_tried_again_and_what_it_refuses_is_shown(
     stop = orders(cast)[VendorStep.STOP_RECORDING]
     assert (stop.state, stop.due_at) == (WaitingState.FAILED, None)
     assert "401" in stop.last_error
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind=work_kinds.VENDOR_FAILS).count() == 1
 
 
 def test_a_call_that_ended_first_is_as_good_as_stopped_and_the_callback_names_the_recording(

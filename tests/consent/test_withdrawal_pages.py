@@ -163,7 +163,7 @@ def test_the_board_shows_what_cannot_wait(world: Cast, alice: Browser) -> None:
     with job_scope(agency_id=world.acme.pk):
         VendorTask.objects.filter(pk=letter.pk).update(target_at=NOON, outer_at=NOON)
     for address in (url("withdrawals"), reverse("consent:all_withdrawals")):
-        assert "1 withdrawal past the law&#x27;s date" in alice.get(address).text.replace("'", "&#x27;")
+        assert "Withdrawals at the law’s date: 1 past it" in alice.get(address).text
     assert "0 of 2 steps done" in alice.get(url("withdrawals"), {"state": "law"}).text
     assert "Nothing here" in alice.get(url("withdrawals"), {"state": "failed"}).text
 

@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 
 from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Connection, Recording
+from callprivacy.calls.models import Call, Connection, Recording
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import services as vault
-from callprivacy.work.models import Item
+from callprivacy.work.models import Item, Notification
 from consent import kinds
 from consent.enums import Channel, EventKind, OnWithdrawal, Purpose, Strength, VendorStep, WaitingState
 from consent.law import Days, load_pack
 from consent.models import AdDestination, VendorTask, Withdrawal
-from consent.services import deadlines, ledger, vendor_tasks, withdrawals
+from consent.selectors import withdrawals as selectors
+from consent.services import deadlines, ledger, menu_calls, vendor_tasks, withdrawals
 from consent.services.ledger import Said
 from tests import make
 from tests.cast import Cast
+from tests.consent.deciding import live
 from tests.make import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
@@ -203,6 +205,119 @@ def test_twilio_is_asked_by_its_interface(cast: Cast) -> None:
     key = vault.purpose_key(client_id=cast.dentist.pk, purpose="errand", at=NOON)
     with job_scope(agency_id=cast.acme.pk):
         assert json.loads(asked.reference.reveal(key))["recording"] == "RE0123abc"
+
+
+def recorded_since(cast: Cast, line: Connection, address: str, *, on_hold: bool = False) -> Recording:
+    """A withheld recording of a call an hour after the withdrawal."""
+    call = make.call(cast.dentist, ONE, at=NOON + timedelta(hours=1), connection=line, on_hold=on_hold)
+    recording = make.recording(call, address)
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=recording.pk).update(decided_at=NOON, state=RecordingState.WITHHELD)
+        return Recording.objects.get(pk=recording.pk)
+
+
+AT_TWILIO = "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE0123abc.json"
+AT_CALLRAIL = "https://app.callrail.com/calls/CAL1/recording?access_key=abc"
+
+
+def to_delete(cast: Cast, provider: str, address: str, *, on_hold: bool = False) -> VendorTask:
+    make.tracking_number(cast.dentist, "+14155550900", provider=provider)
+    line = connect(cast, provider, account="AC1", on_withdrawal="delete")
+    withdraw(cast, Purpose.RECORD)
+    carry_out(cast)
+    recorded_since(cast, line, address, on_hold=on_hold)
+    assert withdrawals.ask_deletions(agency_id=cast.acme.pk, at=NOON) == 1
+    return next(task for task in tasks(cast) if task.step == VendorStep.DELETE_RECORDING)
+
+
+def claim(cast: Cast) -> menu_calls.Order | None:
+    return menu_calls.claim_order(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=1))
+
+
+def items(cast: Cast) -> dict[str, int | None]:
+    with job_scope(agency_id=cast.acme.pk):
+        return dict(Item.objects.open().filter(client=cast.dentist).values_list("kind", "count"))
+
+
+def test_nothing_is_deleted_at_twilio_before_the_client_is_live(cast: Cast) -> None:
+    task = to_delete(cast, "twilio", AT_TWILIO)
+    assert claim(cast) is None
+    live(cast.dentist)
+    order = claim(cast)
+    assert order is not None
+    assert (order.task_id, order.recording) == (task.pk, "RE0123abc")
+
+
+def test_nothing_is_deleted_at_twilio_while_a_hold_keeps_the_call(cast: Cast) -> None:
+    live(cast.dentist)
+    task = to_delete(cast, "twilio", AT_TWILIO, on_hold=True)
+    assert claim(cast) is None
+    with job_scope(agency_id=cast.acme.pk):
+        step = selectors.step_of(cast.dentist, task.pk, at=NOON)
+        assert step is not None
+        assert (step.state, step.waits_for) == ("Kept back", "Waits until the hold on the call ends.")
+        Call.objects.update(on_hold=False)
+    assert claim(cast) is not None
+
+
+def test_no_letter_that_deletes_goes_out_before_the_client_is_live(cast: Cast) -> None:
+    task = to_delete(cast, "callrail", AT_CALLRAIL)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    assert items(cast) == {}
+    with (
+        staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id),
+        pytest.raises(vendor_tasks.KeptBackError),
+    ):
+        vendor_tasks.mark_sent(task=task, words=task.ticket, by=by, at=NOON)
+    live(cast.dentist)
+    withdrawals.watch(agency_id=cast.acme.pk, at=NOON)
+    assert items(cast) == {kinds.VENDOR_TASKS: 1}
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        vendor_tasks.mark_sent(task=task, words=task.ticket, by=by, at=NOON)
+    assert items(cast) == {}
+
+
+def test_what_may_stay_by_now_is_not_asked_to_be_deleted_any_more(cast: Cast) -> None:
+    to_delete(cast, "twilio", AT_TWILIO)
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.update(state=RecordingState.ALLOWED)
+    live(cast.dentist)
+    withdrawals.watch(agency_id=cast.acme.pk, at=NOON)
+    (task,) = tasks(cast)
+    assert (task.state, task.receipt, task.reference) == (
+        WaitingState.CANCELLED,
+        withdrawals.MAY_STAY,
+        None,
+    )
+    carry_out(cast)
+    assert the_withdrawal(cast).closed_at == NOON
+
+
+def test_the_laws_date_is_told_of_before_it_passes_and_after(cast: Cast) -> None:
+    connect(cast)
+    withdraw(cast, Purpose.CONTACT)
+    carry_out(cast)
+    (task,) = tasks(cast)
+    assert task.law
+
+    def pressing(at: datetime) -> tuple[int, int]:
+        withdrawals.watch(agency_id=cast.acme.pk, at=at)
+        with job_scope(agency_id=cast.acme.pk):
+            found = selectors.pressing([cast.dentist.pk], at=at)
+        assert items(cast).get(kinds.WITHDRAWALS_BY_LAW, 0) == found.by_law
+        return found.late, found.near
+
+    assert pressing(NOON + timedelta(days=2)) == (0, 0)
+    assert pressing(task.outer_at - selectors.NEAR) == (0, 1)
+    assert pressing(task.outer_at) == (1, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        waiting = Item.objects.open().get(kind=kinds.WITHDRAWALS_BY_LAW)
+        assert waiting.due_at == task.outer_at
+        assert Notification.objects.filter(kind=kinds.WITHDRAWALS_BY_LAW, user=cast.alice.user).count() == 1
+    by, at = Actor.staff(user_id=cast.alice.user_id), task.outer_at
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        vendor_tasks.confirm_done(task=task, receipt="case 12", was_checked=True, by=by, at=at)
+    assert pressing(at) == (0, 0)
 
 
 def test_a_letter_is_sent_answered_checked_and_done(cast: Cast) -> None:
