@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -24,12 +25,13 @@ from callprivacy.lib import phone
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Place as Business
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from consent.channels import desk_twiml, twilio
-from consent.enums import WaitingState
+from consent.enums import Purpose, WaitingState
 from consent.models import CallBack, PhoneMenu
 from consent.selectors import people
 from consent.services import contact, menu_calls, twilio_door
@@ -46,6 +48,8 @@ _STALE: Final = timedelta(minutes=2)
 _LEASE: Final = timedelta(seconds=40)
 _AGAIN: Final = timedelta(seconds=10)
 _TRIED_AT_MOST: Final = 3
+AN_HOUR_AT_MOST: Final = 20
+"""Calls back that one person may ask for within an hour, at all clients together."""
 _PRESSED_WITHIN: Final = timedelta(minutes=5)
 
 
@@ -54,7 +58,7 @@ class NoLineError(LookupError):
 
 
 class NotToCallError(ValueError):
-    """The person may not be called now; the text says why."""
+    """The person, or the agent's own phone, may not be called now; the text says why."""
 
 
 class NoNumberError(LookupError):
@@ -70,7 +74,7 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
     Have a vendor connect the agent with a caller. Checked first; a job rings within seconds.
 
     :raises NotANumberError: the agent's own number is none.
-    :raises NotToCallError: the person may not be called now.
+    :raises NotToCallError: the person may not be called now, that phone may not be rung, or it was asked too often.
     :raises NoLineError: nothing can connect them.
     :raises NoNumberError: there is no number to call any more.
     """
@@ -82,6 +86,8 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
     number = _number_of(client, caller_id)
     if own == number:
         raise NotToCallError("That is the caller's own number. Write the number of the phone beside you.")
+    _check_agent(client, own, by, at)
+    _check_reach(client, caller_id, number)
     _check(client, number, at)
     line = line_of(client, caller_id)
     row = CallBack(
@@ -100,6 +106,36 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
         "call_back.asked", by=by, at=at, subject=Caller(pk=caller_id, client_id=client.pk), call=str(row.pk)
     )
     return row
+
+
+def _check_agent(client: Client, own: str, by: Actor, at: datetime) -> None:
+    """An agent's phone stands in one of the client's countries, is nobody's who said no, and rings so often an hour."""
+    asked = CallBack.objects.filter(
+        agency_id=client.agency_id, user_id=by.user_id, created_at__gt=at - timedelta(hours=1)
+    )
+    if asked.count() >= AN_HOUR_AT_MOST:
+        raise NotToCallError(f"You have called back {AN_HOUR_AT_MOST} times within an hour. Wait a little.")
+    if phone.place_of(own)[0] not in _countries(client):
+        raise NotToCallError(
+            "Your own number is of none of the countries in which this client does business."
+        )
+    today = at.astimezone(ZoneInfo(client.time_zone)).date()
+    if Purpose.CONTACT in vault_selectors.suppressed(client.pk, [own], on=today).get(own, {}):
+        raise NotToCallError("That number asked not to be called. Write the number of the phone beside you.")
+
+
+def _check_reach(client: Client, caller_id: uuid.UUID, number: str) -> None:
+    """Into other countries only who has called the client: whoever is written down at the desk may be anybody."""
+    has_called = Call.objects.for_client(client).filter(caller_id=caller_id)
+    if phone.place_of(number)[0] not in _countries(client) and not has_called.exists():
+        raise NotToCallError(
+            "This number is of none of the client's countries, and nobody has called from it yet."
+        )
+
+
+def _countries(client: Client) -> set[str]:
+    places = Business.objects.for_client(client).values_list("country", flat=True)
+    return {client.home_country, *places}
 
 
 def _check(client: Client, number: str, at: datetime) -> None:
