@@ -26,8 +26,12 @@ from consent.replies import strip_quoted
 
 LARGEST: Final = 2 * 1024 * 1024
 _PARTS_AT_MOST: Final = 60
+_HEADER_AT_MOST: Final = 32 * 1024
+_READ_AT_MOST: Final = 100_000
 _TEXT_AT_MOST: Final = 20_000
 _ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[a-z0-9.-]{1,253}", re.ASCII | re.IGNORECASE)
+# RFC 6376, 3.5: `l=` says how much of the body is signed; whoever passes the message on may add to the rest.
+_SIGNED_IN_PART = re.compile(r"(?:^|;)\s*l\s*=", re.IGNORECASE)
 _ID = re.compile(r"<[^<>\s]{1,250}>")
 # Words of robots that answer for somebody, where no header says so.
 _AWAY = re.compile(
@@ -86,6 +90,9 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
     """
     if len(raw) > LARGEST:
         raise UnreadableError("A message of over 2 MB is not read.")
+    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    if any(len(header) > _HEADER_AT_MOST for header in re.split(rb"\n(?![ \t])", head)):
+        raise UnreadableError("A message with a header of over 32 KB is not read.")
     try:
         message = email.message_from_bytes(raw, policy=policy)
         if not message.keys():
@@ -102,7 +109,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
             about=tuple(dict.fromkeys(_returned(message) if kind is Kind.BOUNCE else _answered(message))),
             recipients=_recipients(message),
             subject=_header(message, "Subject")[:200],
-            text=strip_quoted(_text(message))[:_TEXT_AT_MOST].strip(),
+            text=strip_quoted(_text(message)[:_READ_AT_MOST])[:_TEXT_AT_MOST].strip(),
         )
     except (MessageError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UnreadableError):
@@ -125,16 +132,20 @@ def _header(message: Message[Any, Any], name: str) -> str:
     return " ".join(found[0].split()) if found else ""
 
 
+def _named(values: list[str]) -> list[str]:
+    """Every address that the headers name, also what is none."""
+    return [address.strip().lower() for name, address in getaddresses(values) if name or address]
+
+
 def _addresses(values: list[str]) -> list[str]:
-    found = [address.strip().lower() for _, address in getaddresses(values)]
-    return [address for address in found if _ADDRESS.fullmatch(address)]
+    return [address for address in _named(values) if _ADDRESS.fullmatch(address)]
 
 
 def _sender(message: Message[Any, Any]) -> str:
     """The one address it is from; of several nobody knows whose words these are."""
     values = _headers(message, "From")
-    found = _addresses(values)
-    return found[0] if len(values) == 1 and len(found) == 1 else ""
+    found = _named(values)
+    return found[0] if len(values) == len(found) == 1 and _ADDRESS.fullmatch(found[0]) else ""
 
 
 class _UnprovenError(Exception):
@@ -143,6 +154,8 @@ class _UnprovenError(Exception):
 
 def _proof(message: Message[Any, Any], sender: str, trusted: set[str]) -> tuple[bool, str]:
     try:
+        if any(_SIGNED_IN_PART.search(value) for value in _headers(message, "DKIM-Signature")):
+            raise _UnprovenError("It is signed in part only: the rest may be somebody else's.")
         return True, _vouched(_findings(message, sender, trusted), sender.rpartition("@")[2])
     except _UnprovenError as error:
         return False, str(error)

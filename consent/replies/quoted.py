@@ -38,6 +38,9 @@ _DEVICE: Final = re.compile(
     re.IGNORECASE,
 )
 _HEADERS_IN_A_ROW: Final = 2
+# What is looked at of a line. Runs of blanks are one blank then: patterns try each of them anew.
+_LOOKED_AT: Final = 400
+_BLANKS: Final = re.compile(r"\s+")
 
 
 def strip_quoted(text: str) -> str:
@@ -47,18 +50,19 @@ def strip_quoted(text: str) -> str:
     A text of nothing but quoted lines becomes empty.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    looks = [_BLANKS.sub(" ", line)[:_LOOKED_AT] for line in lines]
     own: list[str] = []
     for place, line in enumerate(lines):
-        if _ends_here(lines, place):
+        if _ends_here(looks, place):
             break
-        if not _QUOTE.match(line):
+        if not _QUOTE.match(looks[place]):
             own.append(line)
     return "\n".join(own).strip()
 
 
 def _ends_here(lines: list[str], place: int) -> bool:
     line = lines[place]
-    if line.rstrip() == "--" or line == "-- " or _LATER.match(line) or _DEVICE.match(line):
+    if line.rstrip() == "--" or _LATER.match(line) or _DEVICE.match(line):
         return True
     if _OPENS.match(line) and place + 1 < len(lines) and _CLOSES.search(lines[place + 1]):
         return True

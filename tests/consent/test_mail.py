@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -20,8 +21,8 @@ from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault_selectors
 from consent import adapter
 from consent.channels import mail_in, mail_words
-from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, Strength
-from consent.models import ConsentEvent, Invitation, Reply
+from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, State, Strength
+from consent.models import ConsentEvent, ConsentState, Invitation, Reply
 from consent.services import invitations, mail
 from consent.services.mail import Outcome
 from tests.calls.doors import browser_of
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vaul
 SAMPLES = Path(__file__).resolve().parent.parent / "fixtures" / "mail"
 TRUSTED = frozenset({"mx.clinic.example"})
 LATER = NOON + timedelta(hours=2)
+BY = Actor.client("tests")
 
 
 def samples() -> list[tuple[str, Outcome]]:
@@ -60,7 +62,7 @@ def letter(cast: Cast) -> Invitation:
 
 def bring(cast: Cast, raw: bytes) -> Outcome:
     with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
-        return mail.take_in(raw, client=cast.dentist, trusted=TRUSTED, by=Actor.client("tests"), at=LATER)
+        return mail.take_in(raw, client=cast.dentist, trusted=TRUSTED, by=BY, at=LATER)
 
 
 def test_of_all_samples_most_settle_themselves_none_wrongly_and_no_forged_one(
@@ -108,6 +110,36 @@ def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation
     assert bring(cast, sample("gmail_yes")) is Outcome.WAITING
 
 
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        (b"No", Outcome.REFUSED),
+        (b"I changed my mind", Outcome.REFUSED),
+        (b"I would like to withdraw", Outcome.REFUSED),
+        (b"Retiro mi consentimiento", Outcome.WITHDRAWN),
+        (b"please stop recording me", Outcome.WITHDRAWN),
+        (b"Never again, if you ask me", Outcome.WAITING),
+    ],
+)
+def test_an_answer_takes_it_back_after_sixty_days(
+    cast: Cast, letter: Invitation, words: bytes, outcome: Outcome
+) -> None:
+    assert bring(cast, sample("gmail_i_agree")) is Outcome.AGREED
+    at = NOON + timedelta(days=60)
+    invitations.purge(agency_id=cast.acme.pk, at=at)
+    raw = sample("gmail_no").replace(b"\nNo\n", b"\n" + words + b"\n").replace(b"<m21@", b"<m99@")
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        assert mail.take_in(raw, client=cast.dentist, trusted=TRUSTED, by=BY, at=at) is outcome
+        stands = ConsentState.objects.for_client(cast.dentist).filter(state=State.GIVEN)
+        assert stands.exists() is (outcome is Outcome.WAITING)
+
+
+def test_a_no_that_answers_no_letter_takes_nothing_back(cast: Cast, letter: Invitation) -> None:
+    bring(cast, sample("gmail_i_agree"))
+    raw = sample("by_address_alone").replace(b"\nI agree\n", b"\nNo, thanks\n")
+    assert bring(cast, raw) is Outcome.NOTHING
+
+
 def test_what_waits_is_sealed_and_says_why(cast: Cast, letter: Invitation) -> None:
     assert bring(cast, sample("forged_dkim_fail_yes")) is Outcome.WAITING
     with job_scope(agency_id=cast.acme.pk):
@@ -134,6 +166,51 @@ def test_a_message_of_a_thousand_parts_is_read_in_time() -> None:
     parts = "".join(f"--b\nContent-Type: text/plain\n\npart {number}\n" for number in range(1000))
     raw = f'From: a@b.example\nContent-Type: multipart/mixed; boundary="b"\n\n{parts}--b--\n'
     assert mail_in.read(raw.encode(), trusted=TRUSTED).text == "part 0"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: " + b"=?utf-8?q?a?= " * 8000 + b"<a@b.example>\n\nhi\n",
+        b"From: a@b.example\nReferences: " + b"<" * 60_000 + b"\n\nhi\n",
+        b"From: a@b.example\nTo: " + b"a@b.example,\n " * 5000 + b"c@d.example\n\nhi\n",
+    ],
+    ids=["sender", "references", "recipients"],
+)
+def test_a_header_without_end_is_not_read(raw: bytes) -> None:
+    with pytest.raises(mail.UnreadableError, match="32 KB"):
+        mail_in.read(raw, trusted=TRUSTED)
+
+
+def test_blanks_without_end_are_read_as_one() -> None:
+    """Patterns tried each of them anew: fifty thousand took a minute."""
+    began = time.process_time()
+    found = mail_in.read(
+        b"From: a@b.example\n\nYes\n" + (b" " * 50_000 + b"x\n") * 20 + b"On Monday we wrote:\n> no",
+        trusted=TRUSTED,
+    )
+    assert found.text.startswith("Yes")
+    assert time.process_time() - began < 5
+
+
+VOUCHED = (
+    "Authentication-Results: mx.example.com; dkim=pass header.d=b.example; dmarc=pass header.from=b.example\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_proven"),
+    [
+        ("From: a@b.example\nDKIM-Signature: v=1; d=b.example; bh=x=; b=y\n", True),
+        ("From: a@b.example\nDKIM-Signature: v=1; d=b.example; l=0; b=y\n", False),
+        ("From: a@b.example\nDKIM-Signature: v=1; d=b.example;\n\tl = 12; b=y\n", False),
+        ('From: "x y"@evil.example, a@b.example\n', False),
+        ("From: a@b.example, Somebody\n", False),
+    ],
+)
+def test_a_signature_of_a_part_and_a_second_sender_prove_nothing(headers: str, *, is_proven: bool) -> None:
+    found = mail_in.read((VOUCHED + headers + "\nYes\n").encode(), trusted={"mx.example.com"})
+    assert found.is_proven is is_proven
 
 
 # --- By a provider's webhook ---
