@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cache
@@ -30,6 +30,7 @@ STALE_AFTER: Final = timedelta(days=90)
 LARGEST: Final = 4 * 1024 * 1024
 SHIPPED: Final = Path(__file__).parent / "rules"
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _VERSION = re.compile(r"# version: ([\w.\-]{1,40})")
 _ID = re.compile(r"[a-z0-9][a-z0-9.\-]{2,58}[a-z0-9]")
 _MUST_SAY: Final = ("id", "country", "topic", "value", "source", "confidence", "checked_on")
@@ -151,10 +152,14 @@ def read(raw: bytes | str) -> tuple[str, list[Rule], list[Fault]]:
 
 
 def dump_pack(rules: Rules) -> str:
-    """The pack as text, rows by id; `parse_pack` reads the same rules from it."""
+    """
+    The pack as text, rows by id; `parse_pack` reads the same rules from it.
+
+    A cell that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     out = io.StringIO()
     out.write(f"# version: {rules.version}\n")
-    _write(out, rules.rules)
+    _write(out, rules.rules, cell=_harmless)
     return out.getvalue()
 
 
@@ -206,7 +211,7 @@ def _row(cells: list[str], line: int, found: list[Fault]) -> Rule | None:
     if len(cells) != len(COLUMNS):
         found.append(Fault(f"line {line}", "row", f"has {len(cells)} cells, expected {len(COLUMNS)}"))
         return None
-    row = dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
+    row = dict(zip(COLUMNS, (_plain(cell) for cell in cells), strict=True))
     about = f"{row['id'] or 'no id'} (line {line})"
     wrong = [Fault(about, *fault) for fault in _wrong(row)]
     found.extend(wrong)
@@ -342,8 +347,19 @@ def _substance(rule: Rule) -> tuple[object, ...]:
     return rule.country, rule.region, rule.topic, rule.value, rule.effective_from, rule.effective_to
 
 
-def _write(out: io.StringIO, rules: Iterable[Rule]) -> None:
+def _write(out: io.StringIO, rules: Iterable[Rule], *, cell: Callable[[str], str] = str) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for rule in rules:
-        writer.writerow("" if value is None else value for value in (getattr(rule, name) for name in COLUMNS))
+        values = (getattr(rule, name) for name in COLUMNS)
+        writer.writerow("" if value is None else cell(str(value)) for value in values)
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _plain(cell: str) -> str:
+    """A cell without the apostrophe that keeps it from being a formula."""
+    text = cell.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -17,6 +17,7 @@ from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.models import TrackingNumber
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+from callprivacy.vault.sealing import SealBrokenError
 from consent.forms.posted import EndForm, PostedFilter, PostedForm
 from consent.models import PostedNotice
 from consent.selectors import notices as selectors
@@ -183,6 +184,11 @@ def show_picture(request: StaffRequest, client: Client, posted_id: UUID) -> Http
         content = posted.picture_of(row)
     except FileNotFoundError:
         raise Http404 from None
+    except (posted.PictureChangedError, SealBrokenError):
+        messages.error(
+            request, "The stored picture is not the one that was brought any more. Bring it again."
+        )
+        return redirect("consent:posted_notice", client.slug, row.pk)
     answer = HttpResponse(content, content_type=row.picture_type)
     kind = "attachment" if row.picture_type == "application/pdf" else "inline"
     answer["Content-Disposition"] = f'{kind}; filename="notice-{row.pk}.{_SUFFIXES[row.picture_type]}"'

@@ -17,6 +17,7 @@ from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
 from consent.enums import Purpose
 from consent.forms.terms import MoreForm, TermsForm
 from consent.models import TermsDocument
@@ -144,6 +145,9 @@ def show_file(request: StaffRequest, client: Client, document_id: UUID) -> HttpR
             body = stream.read()
     except FileNotFoundError:
         raise Http404 from None
+    except SealBrokenError:
+        messages.error(request, "The stored document does not open any more.")
+        return redirect("consent:terms_document", client.slug, row.pk)
     answer = HttpResponse(body, content_type=row.media_type)
     answer["Content-Disposition"] = f'attachment; filename="document.{_SUFFIXES[row.media_type]}"'
     answer["X-Content-Type-Options"] = "nosniff"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -141,7 +142,6 @@ class TestPlaces:
 
     def test_every_area_code_has_a_rule(self) -> None:
         """The regions that numbers are resolved to are the regions that rules know."""
-        import csv
 
         from callprivacy.lib import phone
 
@@ -159,6 +159,16 @@ class TestReading:
         assert again.digest == load_pack().digest
         assert parse_pack(SHIPPED.encode()).digest == load_pack().digest
         assert parse_pack(("\ufeff" + SHIPPED.replace("\n", "\r\n")).encode()).digest == load_pack().digest
+
+    @pytest.mark.parametrize("sign", ["=", "+", "-", "@"])
+    def test_no_cell_of_the_file_is_a_formula(self, sign: str) -> None:
+        first, *others = load_pack().rules
+        odd = replace(first, citation=f'{sign}HYPERLINK("https://evil.example")')
+        rules = Rules([odd, *others], version="x", digest="x")
+        written = law.dump_pack(rules)
+        rows = list(csv.reader(io.StringIO(written.partition("\n")[2])))
+        assert not [cell for row in rows for cell in row if cell.startswith(sign)]
+        assert parse_pack(written).rules[0].citation == odd.citation
 
     def test_the_digest_is_of_the_rows(self) -> None:
         version, *lines = SHIPPED.splitlines()

@@ -509,3 +509,11 @@ def test_where_calls_go_on_to_is_changed_by_who_manages_connections(
     )
     assert row.wait_seconds == 9
     assert browser.post("/clients/dentist/consent/menus/new/", facts(None, other, version)).status_code == 403
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "\u00b2"])
+def test_a_length_that_is_none_reaches_nobody(length: str) -> None:
+    answer = Browser().generic(
+        "POST", "/demo/vendor/2010-04-01/Accounts/AC1/Calls.json", b"", CONTENT_LENGTH=length
+    )
+    assert answer.status_code == 404

@@ -201,6 +201,23 @@ def test_a_picture_is_sealed_shown_to_staff_and_known_by_its_digest(cast: Cast) 
     assert browser_of(cast.mallory).get(f"{answer['Location']}picture/").status_code == 404
 
 
+def test_a_picture_that_was_changed_is_said_to_be_and_not_shown(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    where = browser.post(f"{HOME}new/", form(picture=upload(PNG)))["Location"]
+    with job_scope(agency_id=cast.acme.pk):
+        row = PostedNotice.objects.get()
+    path = files._path(cast.dentist.pk, row.picture_key)
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
+    answer = browser.get(f"{where}picture/")
+    assert answer["Location"] == where
+    assert "not the one that was brought" in browser.get(where).content.decode()
+    path.write_bytes(stored)
+    with job_scope(agency_id=cast.acme.pk):
+        PostedNotice.objects.update(picture_digest=b"d" * 32)
+    assert browser.get(f"{where}picture/").status_code == 302
+
+
 def test_a_pdf_is_handed_out_as_a_file(cast: Cast) -> None:
     browser = browser_of(cast.alice)
     answer = browser.post(f"{HOME}new/", form(picture=upload(PDF, "page.pdf")))
