@@ -58,7 +58,8 @@ class RequestLogMiddleware(RequestMiddleware):
     Without what stands behind the question mark: trackers write names there, and a recording its ticket.
     """
 
-    def format_request(self, request: HttpRequest) -> str:
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
         return f"{request.method} {request.path}"
 
     @classmethod

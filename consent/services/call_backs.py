@@ -86,7 +86,7 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
     number = _number_of(client, caller_id)
     if own == number:
         raise NotToCallError("That is the caller's own number. Write the number of the phone beside you.")
-    _check_agent(client, own, by, at)
+    _check_agent(client, own, by.user_id, at)
     _check_reach(client, caller_id, number)
     _check(client, number, at)
     line = line_of(client, caller_id)
@@ -108,10 +108,10 @@ def ask(*, client: Client, caller_id: uuid.UUID, agent_number: str, by: Actor, a
     return row
 
 
-def _check_agent(client: Client, own: str, by: Actor, at: datetime) -> None:
+def _check_agent(client: Client, own: str, user_id: int, at: datetime) -> None:
     """An agent's phone stands in one of the client's countries, is nobody's who said no, and rings so often an hour."""
     asked = CallBack.objects.filter(
-        agency_id=client.agency_id, user_id=by.user_id, created_at__gt=at - timedelta(hours=1)
+        agency_id=client.agency_id, user_id=user_id, created_at__gt=at - timedelta(hours=1)
     )
     if asked.count() >= AN_HOUR_AT_MOST:
         raise NotToCallError(f"You have called back {AN_HOUR_AT_MOST} times within an hour. Wait a little.")

@@ -206,6 +206,7 @@ def test_a_picture_that_was_changed_is_said_to_be_and_not_shown(cast: Cast) -> N
     where = browser.post(f"{HOME}new/", form(picture=upload(PNG)))["Location"]
     with job_scope(agency_id=cast.acme.pk):
         row = PostedNotice.objects.get()
+    assert row.picture_key is not None
     path = files._path(cast.dentist.pk, row.picture_key)
     stored = path.read_bytes()
     path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
