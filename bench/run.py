@@ -19,11 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
+    "check": "bench.bench_check",
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
     "replies": "bench.bench_replies",
     "reveal": "bench.bench_reveal",
+    "stop": "bench.bench_stop",
     "webhook": "bench.bench_webhook",
 }
 _HEAD = """# Benchmarks
