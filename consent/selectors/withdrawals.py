@@ -286,7 +286,8 @@ def _step(task: Any, at: datetime) -> Step:
     waits_for = ""
     if task.step == VendorStep.DELETE_RECORDING and task.state == WaitingState.WAITING:
         if not decisions.is_live(task.client):
-            waits_for = "Waits until this client is live, and then goes by itself."
+            then = "the letter waits for you" if task.by_ticket else "it goes by itself"
+            waits_for = f"Waits until this client is live; then {then}."
         elif task.held:
             waits_for = "Waits until the hold on the call ends."
     return Step(
