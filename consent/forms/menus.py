@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from consent.channels import twilio
 from consent.enums import Language, Purpose
 from consent.models import Notice, NoticeVersion, PhoneMenu
 from consent.selectors import menus as selectors
+from consent.selectors.replies import Candidate
 
 _ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII).fullmatch
 _ORDER: Final = {
@@ -200,13 +202,14 @@ class AccountForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """What a message is taken to mean."""
+    """What a message is taken to mean. A no needs somebody whose it is; `is_named` says that the person is known."""
 
     outcome_choices: Final = (
         ("withdrawn", "It withdraws"),
         ("refused", "It answers our question with no"),
         ("nothing", "Neither: it is about something else"),
     )
+    of_nobody: Final = ("nobody", "It is from nobody we know, and nobody can be found")
     decision = forms.ChoiceField(
         label="What the person means", choices=outcome_choices, widget=forms.RadioSelect
     )
@@ -218,9 +221,21 @@ class DecisionForm(forms.Form):
         help_text="Only where it withdraws. When in doubt, all of it: words that are not clear count as a withdrawal.",
     )
 
+    def __init__(self, data: Mapping[str, Any] | None = None, *, is_named: bool = True) -> None:
+        super().__init__(data)
+        self._is_named = is_named
+        if not is_named:
+            field = self.fields["decision"]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
+            field.choices = [*self.outcome_choices, self.of_nobody]
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("decision") == "withdrawn" and not cleaned.get("purposes"):
+        if not self._is_named and cleaned.get("decision") in {"withdrawn", "refused"}:
+            self.add_error(
+                "decision", "Say first who wrote it, above: a no counts for a person, by the number."
+            )
+        elif cleaned.get("decision") == "withdrawn" and not cleaned.get("purposes"):
             self.add_error("purposes", "Tick what the person withdraws.")
         return cleaned
 
@@ -241,8 +256,51 @@ class DecisionForm(forms.Form):
         """What the page says afterwards."""
         if self.refused:
             return "Written down as a refusal."
+        if self.cleaned_data["decision"] == "nobody":
+            return "Written down: it is from nobody we know, so nothing changes."
         named = [words for purpose, words in _PURPOSES if purpose in self.withdrawn]
         return f"Withdrawn: {', '.join(named)}." if named else "Written down: it withdraws nothing."
+
+
+class WriterForm(forms.Form):
+    """Who wrote a mail: somebody who gave its address, or whoever has a number. The number is not kept."""
+
+    caller = forms.ChoiceField(
+        label="Who gave this address", required=False, widget=forms.RadioSelect, choices=[]
+    )
+    number = forms.CharField(
+        label="Phone number",
+        max_length=64,
+        required=False,
+        widget=forms.TelInput({"autocomplete": "off"}),
+        help_text="Ask the writer for it where the message does not say. Whoever is new here is added.",
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, candidates: Sequence[Candidate]) -> None:
+        super().__init__(data)
+        field = self.fields["caller"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
+        field.choices = [
+            (str(one.caller_id), f"{one.name}, asked with “{one.invitation.version.notice.name}”")
+            for one in candidates
+        ]
+        if not candidates:
+            del self.fields["caller"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if bool(cleaned.get("caller")) == bool(cleaned.get("number")) and not self.errors:
+            several = "caller" in self.fields
+            self.add_error(
+                "number", "Pick one above, or write the number." if several else "Write the number."
+            )
+        return cleaned
+
+    @property
+    def caller_id(self) -> uuid.UUID | None:
+        """The person who was picked; None where a number was written."""
+        picked = self.cleaned_data.get("caller")
+        return uuid.UUID(picked) if picked else None
 
 
 class InviteForm(forms.Form):

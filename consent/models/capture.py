@@ -201,7 +201,8 @@ class Reply(ClientOwned):
     """
     What a person wrote, by text or e-mail, sealed; how it was understood, and what became of it.
 
-    `confirm_words` are what we answer once, and only until a few minutes later.
+    `confirm_words` are what we answer once, and only until a few minutes later. `sender_digest` finds the invitations
+    that went to the address a mail came from.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -212,6 +213,7 @@ class Reply(ClientOwned):
     tracking_number_id = models.UUIDField(null=True)
     channel = models.CharField(max_length=12, choices=Channel)
     message_digest = models.BinaryField(max_length=32)
+    sender_digest = models.BinaryField(max_length=32, null=True)
     text = SealedField(null=True)
     label = models.CharField(max_length=10)
     why = models.CharField(max_length=300)

@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callprivacy.calls.models import Caller, TrackingNumber, caller_label
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, NoticeState, ReplyState
-from consent.models import NoticeVersion, Reply
+from consent.models import Invitation, NoticeVersion, Reply
 
 A_PAGE: Final = 25
+_CANDIDATES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,41 @@ class RepliesPage:
 
     rows: Sequence[ReplyRow]
     after: str = ""
+
+
+def invitations_of_sender() -> QuerySet[Invitation]:
+    """For `Exists` over replies: the invitations that went to the address a mail came from."""
+    return Invitation.objects.filter(
+        client_id=OuterRef("client_id"), channel=Channel.EMAIL, address_digest=OuterRef("sender_digest")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody who gave the address that a mail came from, with the newest letter that went there."""
+
+    caller_id: uuid.UUID
+    name: str
+    invitation: Invitation
+
+
+def candidates_of(reply: Reply) -> list[Candidate]:
+    """Who may have written a mail: everybody who gave its address, the newest letter first; one or two queries."""
+    if not reply.sender_digest:
+        return []
+    here = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
+    rows = (
+        Invitation.objects.for_client(reply.client_id)
+        .filter(Exists(here), channel=Channel.EMAIL, address_digest=reply.sender_digest)
+        .select_related("version__notice")
+        .order_by("-created_at", "-pk")
+    )
+    newest: dict[uuid.UUID, Invitation] = {}
+    for row in rows[:_CANDIDATES]:
+        newest.setdefault(row.caller_id, row)
+    return [
+        Candidate(caller_id, f"Caller {caller_label(caller_id)}", row) for caller_id, row in newest.items()
+    ]
 
 
 def replies_of(client: Client) -> QuerySet[Reply]:
@@ -69,7 +105,7 @@ def waiting_page(client: Client, *, after: str) -> RepliesPage:
     shown = [
         ReplyRow(
             row,
-            f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Nobody known",
+            f"Caller {caller_label(row.caller_id)}" if row.caller_id else "Somebody: say who",
             numbers.get(row.tracking_number_id) if row.tracking_number_id else None,
         )
         for row in found[:A_PAGE]

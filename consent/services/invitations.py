@@ -3,7 +3,8 @@ Asking people by e-mail whether they agree: a list that arrives sealed, one lett
 
 Who has said no is not asked, nor who has agreed already. An address is sealed under its caller's content key and leaves
 with the answer, with a bounce, or thirty days after nobody answered. The link in a letter is derived from the
-invitation, so that the reminder carries the same one; only its digest is kept.
+invitation, so that the reminder carries the same one; only its digest is kept. While a consent of the person stands,
+the invitation stays that gave it: the same link and an answer by mail take it back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 
 from callprivacy.audit import services as audit
@@ -332,13 +333,18 @@ def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the page behind a link shows. :ivar answered: whether the person has answered before."""
+    """
+    What the page behind a link shows.
+
+    :ivar answered: whether the person has answered before. :ivar stands: whether a consent of the person stands.
+    """
 
     look: Look
     language: Language
     words: Words
     form: str
     answered: bool
+    stands: bool
 
 
 def _find(client: Client, secret: str) -> Invitation:
@@ -373,6 +379,9 @@ def show(*, key: str, secret: str, language: Language | None, at: datetime) -> A
             words=words,
             form=web.form_of(client, [words], at=at),
             answered=row.state == InvitationState.ANSWERED,
+            stands=ConsentState.objects.for_client(client)
+            .filter(caller_id=row.caller_id, state=State.GIVEN)
+            .exists(),
         )
 
 
@@ -409,6 +418,8 @@ def write_answer(
     """
     version = row.version
     purposes = [Purpose(purpose) for purpose in version.notice.purposes]
+    given = ConsentState.objects.for_client(row.client_id).filter(caller_id=row.caller_id, state=State.GIVEN)
+    stands = set(given.values_list("purpose", flat=True))
     shown = {
         "words": version.words,
         "version": str(version.pk),
@@ -418,7 +429,7 @@ def write_answer(
     said = [
         Said(
             purpose=purpose,
-            kind=EventKind.GIVEN if purpose in agreed else EventKind.REFUSED,
+            kind=_kind(purpose, agreed, stands),
             channel=Channel.EMAIL,
             strength=Strength.B,
             happened_at=at,
@@ -430,11 +441,18 @@ def write_answer(
         for purpose in purposes
     ]
     events = ledger.record_events(client=row.client, said=said, by=_BY, at=at)
-    if any(event.purpose == Purpose.RECORD and event.kind == EventKind.REFUSED for event in events):
+    if any(event.purpose == Purpose.RECORD and event.kind != EventKind.GIVEN for event in events):
         menu_calls.stop_running(client=row.client, caller_id=row.caller_id, by=_BY, at=at)
     row.state, row.answered_at, row.due_at, row.address = InvitationState.ANSWERED, at, None, None
     row.save(update_fields=["state", "answered_at", "due_at", "address"])
     return len(events)
+
+
+def _kind(purpose: Purpose, agreed: Collection[Purpose], stands: Collection[str]) -> EventKind:
+    """A no after a yes takes it back."""
+    if purpose in agreed:
+        return EventKind.GIVEN
+    return EventKind.WITHDRAWN if purpose in stands else EventKind.REFUSED
 
 
 def unsubscribe(*, key: str, secret: str, at: datetime) -> int:
@@ -474,20 +492,40 @@ def purge(*, agency_id: int, at: datetime, limit: int = 1000) -> int:
     """
     Remove invitations that nobody answered in time, and settled ones of the same age; returns how many.
 
-    Whom nothing else knows is then swept away with the idle callers.
+    The letter says that a consent can be taken back at any time by the same link or by an answer. So what was answered
+    is looked at once more a month later as long as any consent of the person stands. Whose person was erased goes at
+    once. Whom nothing else knows is swept away with the idle callers.
     """
+    callers_of = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
     with job_scope(agency_id=agency_id):
         rows = list(
-            Invitation.objects.filter(agency_id=agency_id, purge_at__lte=at)
-            .select_for_update(skip_locked=True)
+            Invitation.objects.filter(Q(purge_at__lte=at) | ~Exists(callers_of), agency_id=agency_id)
+            .select_for_update(skip_locked=True, of=("self",))
             .order_by("purge_at")
-            .only("pk", "caller_id", "client_id")[:limit]
+            .only("pk", "caller_id", "client_id", "state", "channel")[:limit]
         )
-        Invitation.objects.filter(pk__in=[row.pk for row in rows]).remove()
-        callers = {row.caller_id for row in rows}
+        kept = _still_needed(rows)
+        Invitation.objects.filter(pk__in=[row.pk for row in kept]).update(purge_at=at + KEPT_FOR)
+        left = [row for row in rows if row not in kept]
+        Invitation.objects.filter(pk__in=[row.pk for row in left]).remove()
+        callers = {row.caller_id for row in left}
         known = set(
             ConsentEvent.objects.filter(caller_id__in=callers).values_list("caller_id", flat=True).distinct()
         )
         known |= set(Invitation.objects.filter(caller_id__in=callers).values_list("caller_id", flat=True))
         Caller.objects.filter(pk__in=callers - known).update(has_evidence=False)
-    return len(rows)
+    return len(left)
+
+
+def _still_needed(rows: Collection[Invitation]) -> list[Invitation]:
+    """Those by whose link, or by an answer to which, a consent that stands can be taken back."""
+    answered = [row for row in rows if row.state == InvitationState.ANSWERED and row.channel == Channel.EMAIL]
+    here = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
+    given = set(
+        ConsentState.objects.filter(
+            Exists(here), caller_id__in={row.caller_id for row in answered}, state=State.GIVEN
+        )
+        .values_list("client_id", "caller_id")
+        .distinct()
+    )
+    return [row for row in answered if (row.client_id, row.caller_id) in given]

@@ -2,7 +2,8 @@
 What comes by mail, from a provider's webhook or as a file: an answer, a withdrawal, a bounce, or something to read.
 
 A message settles something by itself only where the receiving server vouches for its sender and the sender is the
-person we wrote to. Everything else waits for a person; what a robot answered does nothing.
+person we wrote to. Everything else waits for a person; what a robot answered does nothing. A withdrawal from an
+address that several people gave counts for each of them, and a yes from there for nobody before a person says whose.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client
@@ -45,6 +48,16 @@ _ENDING_AT_MOST: Final = 15
 # A plain no to a question refuses what was asked, and withdraws nothing else.
 _NO: Final = re.compile(r"\s*no(pe)?[,.!\s]*(thanks?( you)?|gracias)?[.!\s]*", re.IGNORECASE)
 _PERHAPS: Final = re.compile(r"\W*(yes|yeah|yep|sure|ok|okay|s[íi]|claro|vale|no)\b", re.IGNORECASE)
+# What takes a consent back where it answers our own letter, which is about nothing else.
+_BACK: Final = re.compile(
+    r"\b(take|taking|want|have) (it|this|that|(my|the) (consent|permission|agreement|yes)) back\b"
+    r"|\btake back (my|the)\b"
+    r"|\bchanged my mind\b|\b(withdraw|revoke|cancel|retract)(ing|s)?\b|\bno longer (want|agree|wish)\b"
+    r"|\b(retiro|retirarlo|retirar mi|revoco|anulo|cancelo)\b|\b(cambi[eé]|he cambiado) de (opini[oó]n|idea)\b",
+    re.IGNORECASE,
+)
+_BACK_AT_MOST: Final = 15
+_SHARED_AT_MOST: Final = 50
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
 
 
@@ -67,21 +80,41 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Matter:
-    """A message inside the scope of the client it is about."""
+    """
+    A message inside the scope of the client it is about.
+
+    :ivar asked: the letters that it may be about, one a person; several where people share an address.
+    :ivar answers: whether it answers that very letter, and is not only from the address that one went to.
+    """
 
     client: Client
     mail: Mail
-    invitation: Invitation | None
+    asked: tuple[Invitation, ...]
+    answers: bool
     by: Actor
     at: datetime
 
     @property
+    def invitation(self) -> Invitation | None:
+        """The one letter that it is about; None where there is none, or nobody can tell which."""
+        return self.asked[0] if len(self.asked) == 1 else None
+
+    @property
     def is_own(self) -> bool:
         """Whether the sender is the very address that we wrote to."""
-        row = self.invitation
-        return row is not None and bytes(row.address_digest or b"") == _digest(
-            self.client, "address", self.mail.sender
-        )
+        digest = _digest(self.client, "address", self.mail.sender)
+        return bool(self.asked) and all(bytes(row.address_digest or b"") == digest for row in self.asked)
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it says a plain no to our question, or takes back a yes to it."""
+        row, (first, rest) = self.invitation, _parted(self.mail.text)
+        if row is None or len(rest.split()) > _ENDING_AT_MOST:
+            return False
+        if _NO.fullmatch(first):
+            return row.state in _OPEN or (self.answers and row.state == InvitationState.ANSWERED)
+        short = len(first.split()) <= _BACK_AT_MOST
+        return self.answers and short and _BACK.search(first) is not None
 
 
 def take_in_by_address(raw: bytes, *, trusted: Collection[str], at: datetime) -> tuple[Outcome, int]:
@@ -124,7 +157,8 @@ def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime)
     digest = _digest(client, "mail", mail.message_id or sha256(mail.text.encode()).hexdigest())
     if Reply.objects.for_client(client).filter(message_digest=digest).exists():
         return Outcome.KNOWN
-    matter = _Matter(client, mail, _invitation(client, mail, secret), by, at)
+    asked, answers = _asked(client, mail, secret)
+    matter = _Matter(client, mail, asked, answers, by, at)
     if mail.kind is not Kind.PERSON:
         return _of_a_machine(matter)
     verdict = _verdict(mail.text)
@@ -135,6 +169,7 @@ def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime)
         invitation=matter.invitation,
         channel=Channel.EMAIL,
         message_digest=digest,
+        sender_digest=_digest(client, "address", mail.sender) if mail.sender else None,
         label=verdict.label,
         why=verdict.why[:300],
         proof=mail.proof[:200],
@@ -149,7 +184,7 @@ def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime)
         reply.text = _key(reply, at).seal(
             mail.text.encode() or b"(no words)", Place(client.pk, Reply._meta.db_table, "text", reply.pk)
         )
-    reply.save(update_fields=["state", "text", "why"])
+    reply.save(update_fields=["state", "text", "why", "label"])
     audit.record("mail.taken_in", by=by, at=at, subject=reply, outcome=outcome.value, proven=mail.is_proven)
     return outcome
 
@@ -184,22 +219,22 @@ def _of_a_machine(matter: _Matter) -> Outcome:
 
 
 def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
-    """What follows at once; whatever is not proven and clear waits for a person."""
-    row = matter.invitation
-    first, rest = _parted(matter.mail.text)
-    is_no = _NO.fullmatch(first) is not None and len(rest.split()) <= _ENDING_AT_MOST
-    is_no = is_no and row is not None and row.state in _OPEN
-    if verdict.label in {"none", "help"} and not verdict.needs_person and not is_no:
-        # What begins with a yes may be one, in words that nobody foresaw.
-        begins = row is not None and row.state in _OPEN and _PERHAPS.match(first) is not None
-        return Outcome.WAITING if begins else Outcome.NOTHING
-    if verdict.label == "review" or verdict.needs_person or row is None:
+    """
+    What follows at once; whatever is not proven and clear waits for a person.
+
+    What waits and may be a withdrawal is labelled `review`: it counts as one when nobody has decided in time.
+    """
+    row, takes_back = matter.invitation, matter.takes_back
+    if verdict.label in {"none", "help"} and not verdict.needs_person and not takes_back:
+        return _speaks_of_nothing(matter, reply)
+    withdraws = verdict.label == "withdraw"
+    if verdict.label == "review" or (verdict.needs_person and not withdraws):
         return Outcome.WAITING
-    if not matter.mail.is_proven or not matter.is_own:
-        whose = (
-            matter.mail.proof if not matter.mail.is_proven else "It is not from the address that we wrote to."
-        )
-        reply.why = f"{verdict.why} {whose}"[:300]
+    unproven = _unproven(matter)
+    if unproven or (row is None and not withdraws):
+        if withdraws or (takes_back and row is not None and row.state not in _OPEN):
+            reply.label = "review"
+        reply.why = f"{verdict.why} {unproven or 'Several people gave this address.'}"[:300]
         return Outcome.WAITING
     evidence = {
         "by": "e-mail",
@@ -209,25 +244,58 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
         "message": sha256(matter.mail.message_id.encode()).hexdigest(),
     }
     source = f"mail {matter.mail.message_id or reply.pk}"
-    if verdict.label == "withdraw":
-        return _withdraw(matter, row, verdict, source, evidence)
-    if row.sent_at is None or row.sent_at + ANSWER_WITHIN < matter.at or row.state not in _OPEN:
-        reply.why = f"{verdict.why} It answers no question that is open."[:300]
+    if withdraws:
+        for each in matter.asked:
+            _withdraw(matter, each, verdict, source, evidence)
+        if verdict.needs_person:
+            reply.why = "It withdraws, and asks for more: read what else is wanted."
+            return Outcome.WAITING
+        return Outcome.WITHDRAWN
+    assert row is not None  # noqa: S101  (for the types: without one it waits)
+    return _answer(matter, reply, row, source, evidence)
+
+
+def _answer(matter: _Matter, reply: Reply, row: Invitation, source: str, evidence: dict[str, Any]) -> Outcome:
+    """A yes to the question while it is open, or a no, also to a yes that was given to it."""
+    takes_back = matter.takes_back
+    is_open = row.state in _OPEN and row.sent_at is not None and matter.at <= row.sent_at + ANSWER_WITHIN
+    if not takes_back and not is_open:
+        reply.why = f"{reply.why} It answers no question that is open."[:300]
         return Outcome.WAITING
-    purposes = [] if is_no else [Purpose(purpose) for purpose in row.version.notice.purposes]
+    purposes = [] if takes_back else [Purpose(purpose) for purpose in row.version.notice.purposes]
     invitations.write_answer(row=row, agreed=purposes, source=source, evidence=evidence, at=matter.at)
-    return Outcome.REFUSED if is_no else Outcome.AGREED
+    return Outcome.REFUSED if takes_back else Outcome.AGREED
+
+
+def _speaks_of_nothing(matter: _Matter, reply: Reply) -> Outcome:
+    """What begins with a yes may be one, and what answers an answered letter may take it back, in unforeseen words."""
+    if any(row.state in _OPEN for row in matter.asked):
+        first, _ = _parted(matter.mail.text)
+        return Outcome.WAITING if _PERHAPS.match(first) else Outcome.NOTHING
+    row = matter.invitation
+    if matter.answers and row is not None and row.state == InvitationState.ANSWERED:
+        reply.why = "It answers a letter that was answered before. It may take that back in words that nobody foresaw."
+        return Outcome.WAITING
+    return Outcome.NOTHING
+
+
+def _unproven(matter: _Matter) -> str:
+    """Why a message settles nothing by itself; "" where it may."""
+    if not matter.asked:
+        return "Nobody here is known by this address."
+    if not matter.mail.is_proven:
+        return matter.mail.proof
+    return "" if matter.is_own else "It is not from the address that we wrote to."
 
 
 def _withdraw(
     matter: _Matter, row: Invitation, verdict: Verdict, source: str, evidence: dict[str, Any]
-) -> Outcome:
-    """A plain no to a question is a refusal of what was asked; anything more is a withdrawal of what was said."""
-    purposes: frozenset[Purpose] = verdict.purposes or EVERYTHING
+) -> None:
+    """A withdrawal of whatever was said; a plain no to a question is an answer, and refuses what was asked."""
     texts.withdraw(
         client=matter.client,
         caller_id=row.caller_id,
-        purposes=purposes,
+        purposes=verdict.purposes or EVERYTHING,
         channel=Channel.EMAIL,
         strength=Strength.B,
         source=source,
@@ -239,18 +307,22 @@ def _withdraw(
     Invitation.objects.for_client(matter.client).filter(pk=row.pk).update(
         state=InvitationState.ANSWERED, answered_at=matter.at, due_at=None, address=None
     )
-    return Outcome.WITHDRAWN
 
 
 def _digest(client: Client, kind: str, value: str) -> bytes:
     return vault_selectors.client_keys(client.pk).tokens.digest(kind, value)
 
 
-def _invitation(client: Client, mail: Mail, secret: str) -> Invitation | None:
-    """Which letter of ours it answers: by the address it went to, by the letter's id, else by who it is from."""
+def _asked(client: Client, mail: Mail, secret: str) -> tuple[tuple[Invitation, ...], bool]:
+    """
+    Which letters of ours it is about, and whether it answers that very one.
+
+    By the address it went to, by the letter's id, else by who it is from: then of each person the newest.
+    """
+    people = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
     rows = (
         Invitation.objects.for_client(client)
-        .filter(channel=Channel.EMAIL)
+        .filter(Exists(people), channel=Channel.EMAIL)
         .exclude(state=InvitationState.PURGED)
         .select_related("version__notice", "client")
         .select_for_update(of=("self",))
@@ -259,12 +331,17 @@ def _invitation(client: Client, mail: Mail, secret: str) -> Invitation | None:
     if secret:
         found = rows.filter(link_digest=sha256(secret.encode()).digest()).first()
         if found is not None:
-            return found
+            return (found,), True
     digests = [_digest(client, "message", one) for one in mail.about[:20]]
     found = rows.filter(message_digest__in=digests).first() if digests else None
-    if found is not None or not mail.sender or mail.kind is not Kind.PERSON:
-        return found
-    return rows.filter(address_digest=_digest(client, "address", mail.sender)).first()
+    if found is not None:
+        return (found,), True
+    if not mail.sender or mail.kind is not Kind.PERSON:
+        return (), False
+    newest: dict[uuid.UUID, Invitation] = {}
+    for row in rows.filter(address_digest=_digest(client, "address", mail.sender))[:_SHARED_AT_MOST]:
+        newest.setdefault(row.caller_id, row)
+    return tuple(newest.values()), False
 
 
 def _key(reply: Reply, at: datetime) -> Any:

@@ -83,6 +83,10 @@ class DecidedError(ValueError):
     """Somebody has decided it already, or its time is over."""
 
 
+class NobodyNamedError(ValueError):
+    """It would withdraw or refuse, and nobody has said for whom."""
+
+
 # --- At the door ----------------------------------------------------------------------------------------------------
 
 
@@ -530,7 +534,29 @@ def decide_reply(
     What is withdrawn counts from when the person said it.
 
     :raises DecidedError: it does not wait any more.
+    :raises NobodyNamedError: it withdraws or refuses, and is of nobody who is here; `name_writer` says whose it is.
     """
+    writers = _here(reply, [reply.caller_id] if reply.caller_id is not None else [])
+    if (withdrawn or refused) and not writers:
+        raise NobodyNamedError("Say first who wrote it: a no counts for a person, by the number.")
+    _decide(reply, writers, withdrawn=withdrawn, refused=refused, by=by, at=at)
+
+
+def _here(reply: Reply, caller_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """Those of them who are here; of who was erased nothing is held any more that could be withdrawn from."""
+    rows = Caller.objects.for_client(reply.client_id).filter(pk__in=list(caller_ids))
+    return sorted(rows.values_list("pk", flat=True))
+
+
+def _decide(
+    reply: Reply,
+    writers: Collection[uuid.UUID],
+    *,
+    withdrawn: Collection[Purpose],
+    refused: bool,
+    by: Actor,
+    at: datetime,
+) -> None:
     waiting = Reply.objects.for_client(reply.client_id).filter(pk=reply.pk, state=ReplyState.WAITING)
     if not waiting.update(state=ReplyState.DECIDED, decided_by_id=by.user_id, decided_at=at):
         raise DecidedError("This reply was decided in the meantime.")
@@ -540,24 +566,22 @@ def decide_reply(
         "why_it_waited": reply.why,
         "decided_by": "a person" if by.user_id is not None else "nobody in time",
     }
-    # Of who was erased in the meantime nothing is held any more that could be withdrawn from.
-    here = Caller.objects.for_client(reply.client_id).filter(pk=reply.caller_id) if reply.caller_id else None
-    caller_id = reply.caller_id if here is not None and here.exists() else None
-    if caller_id is not None and withdrawn:
-        withdraw(
-            client=reply.client,
-            caller_id=caller_id,
-            purposes=withdrawn,
-            channel=Channel(reply.channel),
-            strength=_strength(reply),
-            source=f"reply {reply.pk}",
-            evidence=evidence,
-            said_at=reply.received_at,
-            by=by,
-            at=at,
-        )
-    if caller_id is not None and refused:
-        _refuse(reply, caller_id, evidence, by=by, at=at)
+    for caller_id in writers:
+        if withdrawn:
+            withdraw(
+                client=reply.client,
+                caller_id=caller_id,
+                purposes=withdrawn,
+                channel=Channel(reply.channel),
+                strength=_strength(reply),
+                source=f"reply {reply.pk}",
+                evidence=evidence,
+                said_at=reply.received_at,
+                by=by,
+                at=at,
+            )
+        if refused:
+            _refuse(reply, caller_id, evidence, by=by, at=at)
     audit.record(
         "reply.decided",
         subject=reply,
@@ -565,7 +589,32 @@ def decide_reply(
         at=at,
         withdrawn=", ".join(sorted(withdrawn)),
         refused=refused,
+        people=len(writers),
     )
+
+
+@transaction.atomic
+def name_writer(*, reply: Reply, caller_id: uuid.UUID, by: Actor, at: datetime) -> None:
+    """
+    Say who wrote a mail that waits. From now on its words are sealed under that person's evidence key.
+
+    :raises DecidedError: it does not wait any more.
+    :raises CallerGoneError: the person was erased in this moment.
+    """
+    rows = Reply.objects.for_client(reply.client_id).filter(channel=Channel.EMAIL, state=ReplyState.WAITING)
+    row = rows.select_for_update().filter(pk=reply.pk).first()
+    if row is None:
+        raise DecidedError("This message was decided in the meantime.")
+    with vault.holding_callers(client_id=reply.client_id, caller_ids=[caller_id]):
+        # Words that wait are evidence: who has no call yet is not swept away with the key that opens them.
+        known = Caller.objects.for_client(reply.client_id).filter(pk=caller_id).update(has_evidence=True)
+        if not known:
+            raise ledger.CallerGoneError("This person is not here any more.")
+        text = _opened(row, at)
+        row.caller_id = caller_id
+        row.text = None if text is None else _key(row, at).seal(text.encode(), _place(row))
+        row.save(update_fields=["caller_id", "text"])
+        audit.record("reply.writer_named", subject=row, by=by, at=at)
 
 
 def _strength(reply: Reply) -> Strength:
@@ -642,14 +691,25 @@ def settle_undecided(*, agency_id: int, at: datetime) -> int:
             Reply.objects.filter(
                 agency_id=agency_id, state=ReplyState.WAITING, received_at__lte=at - UNDECIDED_FOR
             )
+            .filter(~Q(label="review") | Q(caller_id__isnull=False) | Exists(invitations_of_sender()))
             .select_related("client", "invitation__version__notice")
             .order_by("received_at", "pk")[:50]
         )
         for reply in late:
             # A yes to nothing is no no; what withdrew at once and asked for more has done so.
             withdrawn = EVERYTHING if reply.label == "review" else frozenset[Purpose]()
-            decide_reply(reply=reply, withdrawn=withdrawn, refused=False, by=JOB, at=at)
+            _decide(reply, _writers(reply), withdrawn=withdrawn, refused=False, by=JOB, at=at)
         return len(late)
+
+
+def _writers(reply: Reply) -> list[uuid.UUID]:
+    """Who wrote a reply as far as it is known: the person, or whoever gave the address that it came from."""
+    if reply.caller_id is not None:
+        return _here(reply, [reply.caller_id])
+    rows = Invitation.objects.for_client(reply.client_id).filter(
+        channel=Channel.EMAIL, address_digest=reply.sender_digest
+    )
+    return _here(reply, set(rows.values_list("caller_id", flat=True))) if reply.sender_digest else []
 
 
 def purge(*, agency_id: int, at: datetime) -> int:

@@ -228,6 +228,7 @@ def _draw(
         notice=asked.words,
         form=asked.form,
         answered=asked.answered,
+        stands=asked.stands,
         ticked=request.POST.getlist("purposes"),
     )
 

@@ -15,7 +15,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts.access import StaffRequest, needs
@@ -24,10 +26,12 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.channels import texts as words
 from consent.channels import twiml
-from consent.forms.menus import DecisionForm, InviteForm
-from consent.models import Invitation
+from consent.enums import Channel
+from consent.forms.menus import DecisionForm, InviteForm, WriterForm
+from consent.models import Invitation, Reply
 from consent.selectors import replies as selectors
-from consent.services import text_sending, texts, twilio_door
+from consent.selectors.people import name_of
+from consent.services import finding, text_sending, texts, twilio_door
 from consent.services.ledger import CallerGoneError
 from consent.services.twilio_door import Door
 from consent.tasks.menu_calls import nudge_stops
@@ -35,6 +39,7 @@ from consent.tasks.texts import nudge_texts
 from consent.views.voice import delivery_of, forbidden, not_found
 
 ACTOR: Final = "twilio.sms"
+_GONE: Final = "This person was erased at this moment. Nothing was written down; look again."
 _TRIES: Final = 3
 
 
@@ -100,17 +105,24 @@ def list_replies(request: StaffRequest, client: Client) -> HttpResponse:
     return render(
         request,
         "consent/replies.html",
-        _context(client, page=page, undecided_for=texts.UNDECIDED_FOR.days),
+        _context(client, page=page),
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters("number")
 @needs(Permission.MANAGE_CONSENT)
 def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpResponse:
     """One message: its words, why it waits, and what it is taken to mean."""
     reply = get_object_or_404(selectors.replies_of(client), pk=reply_id)
-    form = DecisionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    caller, candidates = selectors.caller_of(reply), selectors.candidates_of(reply)
+    names = "writer" in request.POST
+    writer = WriterForm(request.POST if names else None, candidates=candidates)
+    form = DecisionForm(None if names else request.POST or None, is_named=caller is not None)
+    if names and _name(request, client, reply, writer):
+        return redirect("consent:decide_reply", client.slug, reply.pk)
+    if request.method == "POST" and not names and form.is_valid():
         try:
             texts.decide_reply(
                 reply=reply,
@@ -119,8 +131,10 @@ def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpR
                 by=request.actor,
                 at=request.at,
             )
-        except texts.DecidedError as error:
+        except (texts.DecidedError, texts.NobodyNamedError) as error:
             messages.warning(request, str(error))
+        except CallerGoneError:
+            messages.warning(request, _GONE)
         else:
             nudge_stops(client.agency_id)
             nudge_texts(client.agency_id)
@@ -130,11 +144,36 @@ def decide_reply(request: StaffRequest, client: Client, reply_id: UUID) -> HttpR
         client,
         reply=reply,
         form=form,
+        writer=writer,
+        may_name=reply.channel == Channel.EMAIL,
         text=texts.read_reply(reply=reply, by=request.actor, at=request.at),
-        caller=selectors.caller_of(reply),
+        caller=caller,
+        candidates=candidates,
+        is_erased=reply.caller_id is not None and caller is None,
         decides_itself_at=reply.received_at + texts.UNDECIDED_FOR,
     )
     return render(request, "consent/replies_decide.html", context)
+
+
+def _name(request: StaffRequest, client: Client, reply: Reply, form: WriterForm) -> bool:
+    """Say who wrote a mail; returns whether there is nothing to mend in the form."""
+    if not form.is_valid():
+        return False
+    try:
+        caller_id = form.caller_id or finding.meet(
+            client=client, number=form.cleaned_data["number"], by=request.actor, at=request.at
+        )
+        texts.name_writer(reply=reply, caller_id=caller_id, by=request.actor, at=request.at)
+    except finding.NotANumberError:
+        form.add_error("number", "That is no phone number. Write it with its country code, such as +1.")
+        return False
+    except texts.DecidedError as error:
+        messages.warning(request, str(error))
+    except CallerGoneError:
+        messages.warning(request, _GONE)
+    else:
+        messages.success(request, f"{name_of(caller_id)} wrote it. Now say what it means.")
+    return True
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

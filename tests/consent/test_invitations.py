@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail as outbox_of
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
@@ -17,7 +18,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, Strength
-from consent.models import ConsentEvent, Invitation, InvitationBatch, WebPage
+from consent.models import ConsentEvent, Invitation, InvitationBatch, WebPage, Withdrawal
 from consent.services import invitations
 from consent.tasks import mail as tasks
 from tests.calls.doors import browser_of
@@ -223,6 +224,50 @@ def test_who_answered_stays_known_after_the_invitation_has_left(cast: Cast) -> N
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.get(pk=row.caller_id).has_evidence
     assert len(events(cast)) == 2
+
+
+def say(cast: Cast, row: Invitation, deed: str, *, at: datetime) -> Any:
+    with time_machine.travel(at, tick=False):
+        browser, where = Browser(), link(cast, row)
+        form = browser.get(where).context["form"]
+        return browser.post(where, {"form": form, "deed": deed, "purposes": ["record", "review"]})
+
+
+def test_the_same_link_takes_it_back_as_long_as_the_consent_stands(cast: Cast) -> None:
+    row = asked(cast)
+    say(cast, row, "yes", at=NOON)
+    for days in (30, 60, 90):
+        assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=days)) == 0
+    later = NOON + timedelta(days=90)
+    with time_machine.travel(later, tick=False):
+        page = Browser().get(link(cast, row)).text
+    assert "Take it back" in page
+    assert "that is a no" in say(cast, row, "no", at=later).text
+    assert [(event.purpose, event.kind) for event in events(cast)][-2:] == [
+        (Purpose.RECORD, EventKind.WITHDRAWN),
+        (Purpose.REVIEW, EventKind.WITHDRAWN),
+    ]
+    with job_scope(agency_id=cast.acme.pk):
+        (withdrawal,) = Withdrawal.objects.for_client(cast.dentist)
+    assert set(withdrawal.purposes) == {Purpose.RECORD, Purpose.REVIEW}
+    # The consent has ended, and with it the link, a month later.
+    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=120)) == 1
+
+
+def test_one_click_still_ends_the_letters_after_months(cast: Cast) -> None:
+    row = asked(cast)
+    say(cast, row, "yes", at=NOON)
+    invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=60))
+    assert Browser().post(link(cast, row), {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert events(cast)[-1].purpose == Purpose.CONTACT
+
+
+def test_what_was_answered_leaves_with_its_person(cast: Cast) -> None:
+    row = asked(cast)
+    say(cast, row, "yes", at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.filter(pk=row.caller_id).remove()
+    assert invitations.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=1)) == 1
 
 
 # --- Staff's pages ---

@@ -118,7 +118,7 @@ def test_a_yes_to_a_question_that_is_closed_waits(cast: Cast, letter: Invitation
         (b"I would like to withdraw", Outcome.REFUSED),
         (b"Retiro mi consentimiento", Outcome.WITHDRAWN),
         (b"please stop recording me", Outcome.WITHDRAWN),
-        (b"Never again, if you ask me", Outcome.WAITING),
+        (b"That was too quick of me", Outcome.WAITING),
     ],
 )
 def test_an_answer_takes_it_back_after_sixty_days(
