@@ -17,6 +17,7 @@ from callprivacy.tenancy.models import Client, Engagement
 from consent.enums import Basis, Channel, Language, NoticeState, Purpose, Standard
 from consent.models import NoticeVersion
 from consent.selectors import notices, standards, wording
+from consent.selectors.cases import HEALTH
 from consent.selectors.wording import Draft, Facts
 
 FOLDER: Final = Path(__file__).parent.parent / "blueprints"
@@ -77,6 +78,10 @@ class Blueprint:
     def asks_less(self) -> bool:
         """Whether its standard is below express consent, which an officer signs for."""
         return self.standard != Standard.EXPRESS
+
+    def is_for(self, client: Client) -> bool:
+        """Whether it is the client's trade; what a dentist needs, whoever heals needs."""
+        return client.sector == self.sector or {client.sector, self.sector} <= HEALTH
 
 
 @cache

@@ -94,8 +94,8 @@ def _facts_of(step: SetupStep, request: StaffRequest, client: Client) -> dict[st
 
 
 def _blueprint_facts(request: StaffRequest, client: Client) -> dict[str, Any]:
-    found = list(blueprint_selectors.blueprints().values())
-    found.sort(key=lambda blueprint: blueprint.sector != client.sector)
+    found = [(blueprint, blueprint.is_for(client)) for blueprint in blueprint_selectors.blueprints().values()]
+    found.sort(key=lambda pair: not pair[1])
     return {"blueprints": found}
 
 

@@ -20,6 +20,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
 from consent.enums import EventKind, Purpose, Standard
 from consent.models import CallerPlace, MinorMark, Rejudgement
+from consent.selectors import blueprints
 from consent.selectors import contact as contact_selectors
 from consent.selectors.cases import HEALTH
 from consent.services import checks, contact, minors
@@ -186,6 +187,14 @@ def test_every_sector_is_about_health_or_is_not() -> None:
     """Whoever adds a trade says here what it is."""
     others = {Sector.HOME, Sector.LEGAL, Sector.RETAIL, Sector.AUTO, Sector.PROPERTY, Sector.OTHER}
     assert set(Sector) == HEALTH | others
+
+
+def test_what_dentists_need_is_offered_first_to_whoever_heals() -> None:
+    found = {
+        sector: [one.name for one in blueprints.blueprints().values() if one.is_for(Client(sector=sector))]
+        for sector in (Sector.HEALTH, Sector.DENTAL, Sector.OTHER)
+    }
+    assert found == {Sector.HEALTH: ["dental"], Sector.DENTAL: ["dental"], Sector.OTHER: []}
 
 
 # --- Pages ---------------------------------------------------------------------------------------------------------
