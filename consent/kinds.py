@@ -9,6 +9,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
 RECORDINGS_NOT_FETCHED: Final = "recordings_not_fetched"
+REGISTER_TOO_OLD: Final = "register_too_old"
 RULES_COUNTED: Final = "rules_counted"
 REPLIES: Final = "replies"
 STANDARD_EXPIRED: Final = "standard_expired"
@@ -31,6 +32,20 @@ def register_all() -> None:
     register_rules()
     register_recordings()
     register_withdrawals()
+    register_registers()
+
+
+def register_registers() -> None:
+    """A do-not-call register is too old for calls that advertise: for the officers, who bring a newer one."""
+    register(
+        Kind(
+            REGISTER_TOO_OLD,
+            title="A do-not-call register is older than 31 days: calls that advertise are refused",
+            step="Bring a newer one",
+            url_name="consent:new_register",
+            right=AgencyRight.SIGN_OFF,
+        )
+    )
 
 
 def register_standards() -> None:

@@ -74,6 +74,7 @@ class RegisterForm(AsOfForm):
             "The full list as a flat text file, unpacked, up to 256 MB. It is sealed as it arrives and removed once it "
             "is read; what stays cannot be read back into numbers."
         )
+        self.order_fields(self.field_order)
 
     def clean_client(self) -> Client | None:
         return self._clients.get(self.cleaned_data["client"])

@@ -36,11 +36,15 @@ from callprivacy.vault import files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import SealBrokenError
+from callprivacy.work import services as work_queue
+from callprivacy.work.models import Item
+from consent import kinds
 from consent.channels import number_files
 from consent.channels.number_files import Answer, Answered, Refused, UnreadableError
 from consent.enums import Channel, EventKind, ListKind, Purpose, State, Strength
 from consent.models import ConsentState, NumberList
-from consent.services import ledger
+from consent.selectors import contact as selectors
+from consent.services import contact, ledger
 from consent.services.ledger import Said
 
 log = logger(__name__)
@@ -431,10 +435,24 @@ def purge(*, agency_id: int, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
         NumberList.objects.filter(pk__in=[pk for pk, _ in read]).update(file_key=None)
         NumberList.objects.filter(pk__in=emptied, emptied_at=None).update(emptied_at=at)
+    _tell_of_age(agency_id, at)
     for file_id in files.ids(holder, older_than=at - _LEFT_FOR):
         if file_id not in kept:
             files.delete(holder, file_id)
     _destroy_day_keys(agency_id, holder, at)
+
+
+def _tell_of_age(agency_id: int, at: datetime) -> None:
+    """Let the officers know which registers have become too old; what was replaced or taken out waits no more."""
+    with job_scope(agency_id=agency_id):
+        rows = NumberList.objects.filter(agency_id=agency_id, kind=ListKind.DO_NOT_CALL, is_active=True)
+        old = {f"register-{row.pk}" for row in rows if not contact.is_fresh(selectors.register_of(row), at)}
+        waiting = Item.objects.open().filter(agency_id=agency_id, kind=kinds.REGISTER_TOO_OLD)
+        waits = set(waiting.values_list("key", flat=True))
+        for key in sorted(old - waits):
+            work_queue.open_item(kinds.REGISTER_TOO_OLD, agency_id=agency_id, key=key, at=at)
+        for key in sorted(waits - old):
+            work_queue.close_item(kinds.REGISTER_TOO_OLD, agency_id=agency_id, key=key, at=at, by=JOB)
 
 
 def _destroy_day_keys(agency_id: int, holder: int, at: datetime) -> None:

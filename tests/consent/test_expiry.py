@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -62,7 +63,7 @@ def expire(cast: Cast, at: datetime = NOON) -> int:
     return ages.expire(agency_id=cast.acme.pk, until=at + timedelta(minutes=1), clock=lambda: at)
 
 
-def agreed(cast: Cast, given_at: datetime, number: str = "+14155550101", **fields: object) -> uuid.UUID:
+def agreed(cast: Cast, given_at: datetime, number: str = "+14155550101", **fields: Any) -> uuid.UUID:
     caller_id = caller_of(cast, number)
     say(cast.dentist, EventKind.GIVEN, caller_id, happened_at=given_at, **fields)
     return caller_id

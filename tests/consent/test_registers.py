@@ -21,6 +21,8 @@ from callprivacy.calls.enums import JobState
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault.models import ListedNumber
+from callprivacy.work.models import Item
+from consent import kinds
 from consent.channels import number_files
 from consent.channels.number_files import Refused, UnreadableError
 from consent.enums import EventKind, Purpose
@@ -228,7 +230,7 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
      ({"area_codes": "41, 212"}, "three digits"), ({"file": ""}, "Add the file")],
 )  # fmt: skip
 def test_a_form_that_will_not_do_says_why_and_leaves_no_file(
-    cast: Cast, alice: Browser, fields: dict[str, str], said: str
+    cast: Cast, alice: Browser, fields: dict[str, Any], said: str
 ) -> None:
     far = make.now() + timedelta(days=4000)
     before = set(files.ids(-cast.acme.pk, older_than=far))
@@ -313,6 +315,23 @@ def test_a_newer_one_opens_them_again(cast: Cast, alice: Browser) -> None:
     assert not check(cast, FREE).allowed
     bring(cast, alice)
     assert check(cast, FREE).allowed
+
+
+def test_the_officers_are_told_once_that_it_is_too_old_and_no_more_when_a_newer_one_is_there(
+    cast: Cast, alice: Browser
+) -> None:
+    def waiting() -> int:
+        registers.purge(agency_id=cast.acme.pk, at=EVENING)
+        with job_scope(agency_id=cast.acme.pk):
+            return Item.objects.open().filter(kind=kinds.REGISTER_TOO_OLD).count()
+
+    row = bring(cast, alice)
+    assert waiting() == 0
+    age(cast, row, 32)
+    assert (waiting(), waiting()) == (1, 1)
+    assert "older than 31 days" in text_of(alice.get("/work/").content)
+    bring(cast, alice)
+    assert waiting() == 0
 
 
 def test_an_old_register_of_other_area_codes_stands_against_nothing(cast: Cast, alice: Browser) -> None:
