@@ -185,8 +185,7 @@ _FOR_READING: Final = {
     Topic.SIGNAL_CONFIRMED: "For reading: that the signal was honoured is shown to everybody.",
     Topic.VENDOR_USE: "For reading: the product does not act on it yet. What a vendor may do stands in its contract.",
     Topic.EVIDENCE_MONTHS: "For reading: the product does not act on it yet. No date ends the evidence in the ledger.",
-    Topic.RECORDING_MONTHS: "For reading: the product does not act on it yet. How long calls are kept is chosen for each"
-    " client.",
+    Topic.RECORDING_MONTHS: "For reading: the product does not act on it yet. Each client has a keep-for of its own.",
 }
 """Topics that decide nothing, and what happens instead: pages and files that show their rules say so."""
 
