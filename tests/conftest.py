@@ -8,7 +8,10 @@ afterwards and never flushed. Subprocesses find the same databases through the e
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -54,6 +57,38 @@ def no_network() -> Iterator[None]:
     """Refuse every connection that leaves this machine."""
     with ground.loopback_only():
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_counts() -> None:
+    """
+    Let no test meet what another one counted: how often somebody knocked at a door is kept in Valkey under names that
+    tests share, since each of them has a first client and the same noon.
+    """
+    from django.core.cache import caches
+
+    mine = secrets.token_hex(6)
+    for alias in ("default", "hints"):
+        caches.settings[alias]["KEY_PREFIX"] = mine
+        caches[alias].key_prefix = mine
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What is written to the log, by the settings' own formatter, whichever stream the handler took at the start."""
+    from django.conf import settings
+
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    formatter = dict(settings.LOGGING["formatters"]["masked"])
+    handler.setFormatter(formatter.pop("()")(**formatter))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield out
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

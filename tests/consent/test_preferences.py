@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
 from datetime import timedelta
@@ -160,11 +161,11 @@ def test_the_page_is_not_kept_not_found_and_says_nothing_to_other_sites(cast: Ca
     assert "+1 ••• ••• 0101" in answer.content.decode()
 
 
-def test_the_link_is_in_no_log(cast: Cast, page: WebPage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_link_is_in_no_log(cast: Cast, page: WebPage, logged: io.StringIO) -> None:
     path = link_of(cast, caller_of(cast))
     Browser().get(path)
     Browser().post(path, {"deed": "x"})
-    said = "".join(capfd.readouterr())
+    said = logged.getvalue()
     assert "request_started" in said
     assert bare(path).partition(".")[2] not in said
     assert bare(path)[:20] not in said
