@@ -69,7 +69,7 @@ def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
         "late": lambda row: row.due.calls if row.is_live else 0,
         "observed": lambda row: 0 if row.is_live else row.due.calls,
     }
-    tiles = {}
+    tiles: dict[str, dict[str, Any]] = {}
     for name, figure in figures.items():
         top = max(rows, key=figure, default=None)
         most = top.client if top is not None and figure(top) else None
