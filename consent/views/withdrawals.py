@@ -27,6 +27,7 @@ from consent.models import VendorTask, Withdrawal
 from consent.selectors import withdrawals as selectors
 from consent.services import vendor_tasks, withdrawals
 from consent.services.withdrawals import NAMES_CALLER
+from consent.tasks.withdrawals import nudge_withdrawals
 
 _STATES: Final = (
     ("open", "Open"),
@@ -185,6 +186,7 @@ def choose(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse
     except withdrawals.NotToChooseError:
         messages.info(request, "Somebody has chosen already.")
         return redirect("consent:vendor_task", client.slug, task_id)
+    nudge_withdrawals(client.agency_id)
     if follow:
         messages.success(request, "Chosen. The next step is below.")
         return redirect("consent:vendor_task", client.slug, follow[0].pk)
@@ -257,6 +259,7 @@ def confirm_done(request: StaffRequest, client: Client, task_id: UUID) -> HttpRe
     except vendor_tasks.NotOpenError:
         messages.info(request, "This step was done already.")
     else:
+        nudge_withdrawals(client.agency_id)
         messages.success(
             request, "Done, with its receipt. What the vendor needed for it has been removed here."
         )

@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import site as sites
-from tests.browser.site import ROOT, Site, Visitor
+from tests.browser.site import Site, Visitor
 from tools import verify_evidence
 
 pytestmark = pytest.mark.browser
 
 AGENT, CLIENT = "priya", "sunset-plumbing"
 NUMBER, MASK = "+1 213 555 0187", "+1 ••• ••• 0187"
-_PUBLISH = """
-import django
-django.setup()
-from django.utils import timezone
-from callprivacy.accounts.services import keys
-from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import job_scope
-from consent.enums import Channel, Language, Purpose
-from consent.models import NoticeVersion
-from consent.selectors import notices as selectors
-from consent.services import notices
-client, by, at = keys.find_client("sunset-plumbing"), Actor.job("tests"), timezone.now()
-with job_scope(agency_id=client.agency_id):
-    for language in Language:
-        asked = [Purpose.RECORD, Purpose.REVIEW]
-        words = notices.ready(client=client, channel=Channel.AGENT, language=language, purposes=asked)
-        notice = notices.create_notice(
-            client=client, name="Script", purposes=asked, channel=Channel.AGENT, language=language, words=words,
-            by=by, at=at,
-        )
-        draft = NoticeVersion.objects.for_client(client).select_related("notice").get(notice=notice)
-        notices.publish(notice=notice, client=client, seen=selectors.digest_of(draft), by=by, at=at)
-"""
-
-
-@pytest.fixture(scope="module")
-def script(site: Site) -> Site:
-    """The site, with words for agents in force."""
-    done = subprocess.run(
-        [sys.executable, "-c", _PUBLISH],
-        cwd=ROOT,
-        env=dict(site.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return site
 
 
 def meet(page: Page) -> None:
@@ -64,12 +24,12 @@ def meet(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^Caller \w\w-\w\w\w$"))
 
 
-def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, script: Site) -> None:
+def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, site: Site) -> None:
     size = {"width": 390, "height": 844}
-    with sites.visiting(browser, script, viewport=size, has_touch=True, is_mobile=True) as agent:
+    with sites.visiting(browser, site, viewport=size, has_touch=True, is_mobile=True) as agent:
         agent.sign_in(AGENT)
         page = agent.page
-        assert page.url == f"{script.url}/desk/"
+        assert page.url == f"{site.url}/desk/"
         meet(page)
         assert "555" not in page.url
         expect(page.get_by_role("main")).to_contain_text(MASK)
@@ -90,7 +50,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, scr
         assert "0187" not in page.content().replace(MASK, "")
 
 
-def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor, script: Site) -> None:
+def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     visitor.sign_in(AGENT)
     page = visitor.page
     page.get_by_label("Their phone number").fill("+1 213 555 0188")
@@ -106,9 +66,7 @@ def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor, script: Si
     expect(page.get_by_role("main")).to_contain_text("Stopped here at")
 
 
-def test_an_officer_finds_the_person_and_takes_the_evidence(
-    visitor: Visitor, script: Site, tmp_path: Path
-) -> None:
+def test_an_officer_finds_the_person_and_takes_the_evidence(visitor: Visitor, tmp_path: Path) -> None:
     visitor.sign_in(AGENT)
     meet(visitor.page)
     visitor.page.get_by_role("button", name="Take me off").click()
