@@ -4,6 +4,7 @@ The one settings module: everything that differs between machines is read from t
 A missing or wrong variable refuses to start and says what to write (callprivacy.lib.env.SettingError).
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -315,8 +316,18 @@ MAILERS = {"default": env.mailer("MAIL_URL", files=CALLPRIVACY_MAIL_FOLDER)}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.optional(
     "CALLPRIVACY_MAIL_FROM", f"CallPrivacy <noreply@{_address.hostname}>"
 )
-# Where answers to letters of a client go; a plus sign and whose answer it is are put behind its name.
-CALLPRIVACY_MAIL_REPLY = env.optional("CALLPRIVACY_MAIL_REPLY", f"reply@{_address.hostname}")
+# Where answers to letters of a client go; a plus sign and whose answer it is are put behind its name. Without it
+# letters do not say that they can be answered.
+CALLPRIVACY_MAIL_REPLY = env.optional("CALLPRIVACY_MAIL_REPLY", "")
+# 64 characters may stand before the @ (RFC 5321); 50 of them say whose the answer is.
+if CALLPRIVACY_MAIL_REPLY and not re.fullmatch(
+    r"[^@\s+<>\"]{1,14}@[^@\s<>\"]+\.[^@\s<>\"]+", CALLPRIVACY_MAIL_REPLY
+):
+    raise env.SettingError(
+        "CALLPRIVACY_MAIL_REPLY",
+        "is no address that answers can go to",
+        "Write reply@mail.example.com: at most 14 characters before the @, and no plus sign.",
+    )
 # The receiving servers whose findings about a sender count, by the names that they give themselves.
 CALLPRIVACY_MAIL_AUTHSERV = frozenset(
     name.strip().lower() for name in env.optional("CALLPRIVACY_MAIL_AUTHSERV", "").split(",") if name.strip()
@@ -329,6 +340,12 @@ if _mail_hook:
             "CALLPRIVACY_MAIL_HOOK_SECRET",
             "is too short, or has no colon",
             "Write a name, a colon and at least 20 random characters; the provider sends both.",
+        )
+    if not CALLPRIVACY_MAIL_REPLY:
+        raise env.SettingError(
+            "CALLPRIVACY_MAIL_REPLY",
+            "is missing",
+            "CALLPRIVACY_MAIL_HOOK_SECRET is set: write the address whose mail the provider brings.",
         )
     INSTALLED_APPS += ["anymail"]
     ANYMAIL = {"WEBHOOK_SECRET": _mail_hook}

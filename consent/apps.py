@@ -12,8 +12,9 @@ class ConsentConfig(AppConfig):
 
         kinds.register_all()
         if settings.CALLPRIVACY_TAKES_MAIL:
-            from anymail.signals import inbound  # noqa: PLC0415  (only where mail is taken)
+            from anymail.signals import inbound, tracking  # noqa: PLC0415  (only where mail is taken)
 
             from consent import adapter  # noqa: PLC0415
 
             inbound.connect(adapter.take_mail, dispatch_uid="consent.take_mail")
+            tracking.connect(adapter.take_news, dispatch_uid="consent.take_news")

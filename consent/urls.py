@@ -276,9 +276,9 @@ urlpatterns: list[URLPattern] = [
 ]
 
 if settings.CALLPRIVACY_TAKES_MAIL:
-    # What comes by mail; each view asks for the secret that the provider was given.
-    from anymail.webhooks.postmark import PostmarkInboundWebhookView
-    from anymail.webhooks.sendgrid import SendGridInboundWebhookView
+    # What comes by mail, and what became of letters; each view asks for the secret that the provider was given.
+    from anymail.webhooks.postmark import PostmarkInboundWebhookView, PostmarkTrackingWebhookView
+    from anymail.webhooks.sendgrid import SendGridInboundWebhookView, SendGridTrackingWebhookView
 
     urlpatterns += [
         path(
@@ -286,5 +286,15 @@ if settings.CALLPRIVACY_TAKES_MAIL:
         ),
         path(
             "mail/sendgrid/", login_not_required(SendGridInboundWebhookView.as_view()), name="mail_sendgrid"
+        ),
+        path(
+            "mail/postmark/news/",
+            login_not_required(PostmarkTrackingWebhookView.as_view()),
+            name="mail_postmark_news",
+        ),
+        path(
+            "mail/sendgrid/news/",
+            login_not_required(SendGridTrackingWebhookView.as_view()),
+            name="mail_sendgrid_news",
         ),
     ]

@@ -214,7 +214,9 @@ def _is_of(signer: str, domain: str) -> bool:
 def _kind(message: Message[Any, Any]) -> Kind:
     report = str(message.get_param("report-type", "", header="Content-Type") or "").lower()
     if message.get_content_type() == "multipart/report" and report == "delivery-status":
-        return Kind.BOUNCE
+        actions = set(_actions(message))
+        # A letter that is only late, or that a mailing list passed on, has not come back (RFC 3464, 2.3.3).
+        return Kind.ROBOT if actions and "failed" not in actions else Kind.BOUNCE
     local = _header(message, "From").lower()
     if "mailer-daemon@" in local or "postmaster@" in local:
         return Kind.BOUNCE
@@ -227,6 +229,16 @@ def _kind(message: Message[Any, Any]) -> Kind:
     if any(_header(message, name) for name in marks[:2]) or _header(message, "List-Id"):
         return Kind.ROBOT
     return Kind.ROBOT if _AWAY.match(_header(message, "Subject")) else Kind.PERSON
+
+
+def _actions(message: Message[Any, Any]) -> Iterator[str]:
+    for part in _parts(message):
+        if part.get_content_type() == "message/delivery-status":
+            payload = part.get_payload()
+            for block in payload if isinstance(payload, list) else []:
+                action = _header(block, "Action").lower() if isinstance(block, Message) else ""
+                if action:
+                    yield action
 
 
 def _answered(message: Message[Any, Any]) -> Iterator[str]:

@@ -98,7 +98,8 @@ def facts_about(client: Client) -> Facts:
     address = client.policy_url
     if page is not None:
         address = f"{settings.CALLPRIVACY_URL}{reverse('consent:public_page', args=[page.key])}"
-    return Facts(name=client.name, controller=client.legal_name, page=address)
+    reads_mail = bool(settings.CALLPRIVACY_MAIL_REPLY)
+    return Facts(name=client.name, controller=client.legal_name, page=address, reads_mail=reads_mail)
 
 
 def draft_of(version: NoticeVersion, client: Client) -> Draft:

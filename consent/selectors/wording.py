@@ -43,11 +43,16 @@ _NUMBER = r"(?:\+|\b)\d[\d ().-]{5,}\d"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a client and stands in ready words."""
+    """
+    What is known of a client and stands in ready words.
+
+    :ivar reads_mail: whether answers to its letters are read here.
+    """
 
     name: str
     controller: str
     page: str = ""
+    reads_mail: bool = False
 
     def fill(self, text: str) -> str:
         """Put what is known into a ready text; what is not stays as a gap that a person can read."""
@@ -120,7 +125,8 @@ def ready_words(channel: Channel, language: Language, purposes: Collection[Purpo
 
 def ready_withdraw(channel: Channel, language: Language, facts: Facts) -> str:
     """How to withdraw, by a way that works on a channel."""
-    return facts.fill(_texts(language)["withdraw"][channel])
+    answered = channel == Channel.EMAIL and facts.reads_mail
+    return facts.fill(_texts(language)["withdraw"]["email_answered" if answered else channel])
 
 
 def ready_texts(language: Language, facts: Facts) -> list[ReadyText]:
@@ -204,6 +210,10 @@ _ANY_TIME: Final = {
     Language.SPANISH: re.compile(
         r"\b(?:cualquier momento|cuando quiera|durante la llamada)\b", re.IGNORECASE
     ),
+}
+_ANSWER: Final = {
+    Language.ENGLISH: re.compile(r"\b(?:reply|replying|answer|answering)\b", re.IGNORECASE),
+    Language.SPANISH: re.compile(r"\b(?:respond\w+|contest\w+)\b", re.IGNORECASE),
 }
 _SAY: Final = {
     Language.ENGLISH: r"\b(?:say|tell|ask|press)\b",
@@ -303,6 +313,12 @@ def _missing_withdrawal(draft: Draft, facts: Facts) -> Iterable[Missing]:
         what = "It does not say how to withdraw."
     elif draft.channel == Channel.MENU and _promises_keys_later(draft):
         what = "Keys work only while the menu asks, not at any time."
+    elif (
+        draft.channel == Channel.EMAIL
+        and not facts.reads_mail
+        and _ANSWER[draft.language].search(draft.withdraw)
+    ):
+        what, way = "Answers by mail are not read here.", "the link alone"
     else:
         found = re.findall(patterns[draft.language], draft.withdraw, re.IGNORECASE)
         keys = set(found) if draft.channel == Channel.MENU else KEYS_OF_NO

@@ -293,6 +293,8 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
     url = f"{settings.CALLPRIVACY_URL}{reverse('consent:ask', args=[page.key, secret])}"
     is_reminder = row.state == InvitationState.SENT
     language = Language(row.version.notice.language)
+    key_in_mail = mail_key(client)
+    answers = {"Reply-To": mail_words.reply_to(key_in_mail, secret)} if mail_words.are_answers_read() else {}
     return Letter(
         invitation_id=row.pk,
         client_id=client.pk,
@@ -303,10 +305,11 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
         text=mail_words.letter(client, row.version, language, url=url, is_reminder=is_reminder),
         headers={
             "Message-ID": message_id_of(row.pk),
-            "Reply-To": mail_words.reply_to(mail_key(client), secret),
             "List-Unsubscribe": f"<{url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        },
+        }
+        | answers
+        | mail_words.marks(key_in_mail, secret),
     )
 
 

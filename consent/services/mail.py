@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
@@ -38,7 +38,7 @@ from consent.replies import Verdict, classify
 from consent.replies.table import EVERYTHING
 from consent.services import invitations, ledger, texts
 
-__all__ = ["NobodysError", "Outcome", "UnreadableError", "take_in", "take_in_by_address"]
+__all__ = ["News", "NobodysError", "Outcome", "UnreadableError", "note_news", "take_in", "take_in_by_address"]
 
 KEPT_FOR: Final = timedelta(days=30)
 ANSWER_WITHIN: Final = timedelta(days=30)
@@ -137,6 +137,56 @@ def take_in_by_address(raw: bytes, *, trusted: Collection[str], at: datetime) ->
             by = Actor.client("consent.email")
             return _settle(client, mail, secret=named[1], by=by, at=at), owner.agency_id
     raise NobodysError("It went to no address of ours.")
+
+
+class News(StrEnum):
+    """What a provider that sends our mail tells of a letter."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+def note_news(letter: str, *, news: News, at: datetime) -> int | None:
+    """
+    Heed what a provider tells of a letter; returns the agency, or None where it is no letter of ours.
+
+    A letter that came back ends the letters; a complaint or an unsubscription also withdraws contact. Enters the
+    client's scope itself.
+    """
+    named = mail_words.read_mark(letter)
+    owner = find_public_key(named[0], KeyPurpose.ASK) if named else None
+    if named is None or owner is None or owner.client_id is None:
+        return None
+    by = Actor.client("consent.email")
+    with client_scope(agency_id=owner.agency_id, client_id=owner.client_id):
+        client = Client.objects.select_related("agency").get(pk=owner.client_id)
+        rows, _ = _asked_by_link(client, named[1])
+        for row in rows:
+            if news is not News.BOUNCED:
+                _no_more_contact(row, news, by=by, at=at)
+            elif row.state in {InvitationState.QUEUED, *_OPEN}:
+                invitations.note_bounce(row=row, at=at)
+                audit.record("invitation.bounced", by=by, at=at, subject=row)
+    return owner.agency_id
+
+
+def _no_more_contact(row: Invitation, news: News, *, by: Actor, at: datetime) -> None:
+    texts.withdraw(
+        client=row.client,
+        caller_id=row.caller_id,
+        purposes=frozenset({Purpose.CONTACT}),
+        channel=Channel.EMAIL,
+        strength=Strength.B,
+        source=f"{news} {row.pk}",
+        evidence={"by": "the mail provider", "tells": news.value, "invitation": str(row.pk)},
+        said_at=at,
+        by=by,
+        at=at,
+    )
+    Invitation.objects.for_client(row.client_id).filter(pk=row.pk).update(
+        state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None
+    )
 
 
 def take_in(raw: bytes, *, client: Client, trusted: Collection[str], by: Actor, at: datetime) -> Outcome:
@@ -319,19 +369,9 @@ def _asked(client: Client, mail: Mail, secret: str) -> tuple[tuple[Invitation, .
 
     By the address it went to, by the letter's id, else by who it is from: then of each person the newest.
     """
-    people = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
-    rows = (
-        Invitation.objects.for_client(client)
-        .filter(Exists(people), channel=Channel.EMAIL)
-        .exclude(state=InvitationState.PURGED)
-        .select_related("version__notice", "client")
-        .select_for_update(of=("self",))
-        .order_by("-created_at", "-pk")
-    )
-    if secret:
-        found = rows.filter(link_digest=sha256(secret.encode()).digest()).first()
-        if found is not None:
-            return (found,), True
+    by_link, rows = _asked_by_link(client, secret)
+    if by_link:
+        return by_link, True
     digests = [_digest(client, "message", one) for one in mail.about[:20]]
     found = rows.filter(message_digest__in=digests).first() if digests else None
     if found is not None:
@@ -342,6 +382,21 @@ def _asked(client: Client, mail: Mail, secret: str) -> tuple[tuple[Invitation, .
     for row in rows.filter(address_digest=_digest(client, "address", mail.sender))[:_SHARED_AT_MOST]:
         newest.setdefault(row.caller_id, row)
     return tuple(newest.values()), False
+
+
+def _asked_by_link(client: Client, secret: str) -> tuple[tuple[Invitation, ...], QuerySet[Invitation]]:
+    """The letter whose link has this secret, if any, and all letters to people who are here, the newest first."""
+    people = Caller.objects.filter(client_id=OuterRef("client_id"), pk=OuterRef("caller_id"))
+    rows = (
+        Invitation.objects.for_client(client)
+        .filter(Exists(people), channel=Channel.EMAIL)
+        .exclude(state=InvitationState.PURGED)
+        .select_related("version__notice", "client")
+        .select_for_update(of=("self",))
+        .order_by("-created_at", "-pk")
+    )
+    found = rows.filter(link_digest=sha256(secret.encode()).digest()).first() if secret else None
+    return ((found,) if found is not None else ()), rows
 
 
 def _key(reply: Reply, at: datetime) -> Any:

@@ -37,10 +37,9 @@ def _send(letter: Letter) -> bool:
     """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     # What comes back comes to the address of this very letter, so that it is known whose it was.
+    back = letter.headers.get("Reply-To", own)
     headers = letter.headers | {"From": formataddr((letter.sender, own))}
-    mail = EmailMessage(
-        letter.subject, letter.text, letter.headers["Reply-To"], [letter.address], headers=headers
-    )
+    mail = EmailMessage(letter.subject, letter.text, back, [letter.address], headers=headers)
     try:
         mail.send()
     except (SMTPException, OSError, ValueError) as error:

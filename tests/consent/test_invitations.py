@@ -29,6 +29,11 @@ from tests.make import NOON
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
 
 
+@pytest.fixture(autouse=True)
+def _mailbox(settings: Any) -> None:
+    settings.CALLPRIVACY_MAIL_REPLY = "reply@clinic.example"
+
+
 def events(cast: Cast) -> list[ConsentEvent]:
     with job_scope(agency_id=cast.acme.pk):
         return list(ConsentEvent.objects.for_client(cast.dentist).order_by("recorded_at", "purpose"))
@@ -98,6 +103,17 @@ def test_the_letter_holds_the_very_words_the_link_and_one_click(cast: Cast) -> N
     assert letter.from_email == letter.extra_headers["Reply-To"]
     tasks.send_invitations(agency_id=cast.acme.pk)
     assert len(outbox_of.outbox) == 1
+
+
+def test_without_a_mailbox_a_letter_does_not_say_that_it_can_be_answered(cast: Cast, settings: Any) -> None:
+    settings.CALLPRIVACY_MAIL_REPLY = ""
+    queue(cast, f"{ADDRESS},{NUMBER}")
+    tasks.send_invitations(agency_id=cast.acme.pk)
+    (letter,) = outbox_of.outbox
+    assert "answer this message" not in str(letter.body)
+    assert "Reply-To" not in letter.extra_headers
+    assert letter.from_email in str(settings.DEFAULT_FROM_EMAIL)
+    assert "X-SMTPAPI" not in letter.extra_headers
 
 
 def test_one_reminder_with_the_same_link_and_no_more(cast: Cast) -> None:

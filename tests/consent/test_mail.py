@@ -48,6 +48,11 @@ def sample(part: str) -> bytes:
     return (SAMPLES / file).read_bytes()
 
 
+@pytest.fixture(autouse=True)
+def _mailbox(settings: Any) -> None:
+    settings.CALLPRIVACY_MAIL_REPLY = "reply@clinic.example"
+
+
 @pytest.fixture
 def letter(cast: Cast) -> Invitation:
     """A letter that went to Anna, known by the id that the samples answer."""
@@ -154,6 +159,18 @@ def test_a_bounce_ends_the_letters(cast: Cast, letter: Invitation) -> None:
     with job_scope(agency_id=cast.acme.pk):
         row = Invitation.objects.get(pk=letter.pk)
     assert (row.state, row.address, row.due_at) == (InvitationState.BOUNCED, None, None)
+
+
+@pytest.mark.parametrize(("action", "kind"), [("delayed", "robot"), ("failed", "bounce"), ("", "bounce")])
+def test_a_letter_that_is_only_late_has_not_come_back(action: str, kind: str) -> None:
+    line = f"Action: {action}\n" if action else ""
+    raw = (
+        'From: postmaster@example.com\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nIt is late.\n"
+        f"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n{line}"
+        "Final-Recipient: rfc822; anna@example.com\n\n--b--\n"
+    )
+    assert mail_in.read(raw.encode(), trusted=TRUSTED).kind == kind
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00\x01\x02", b"no headers at all", b"x" * (mail_in.LARGEST + 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.make import NOON
 
-FACTS = Facts("Harbor Dental", "Harbor Dental Group, Inc.", "https://harbor.example/privacy")
+FACTS = Facts("Harbor Dental", "Harbor Dental Group, Inc.", "https://harbor.example/privacy", reads_mail=True)
 BOTH = (Purpose.RECORD, Purpose.REVIEW)
 ALL = tuple(Purpose)
 
@@ -148,6 +149,25 @@ def test_how_to_withdraw_works_on_the_channel(channel: Channel, works: str, does
 def test_how_to_withdraw_works_in_spanish(channel: Channel, works: str, does_not: str) -> None:
     assert codes(draft(channel, Language.SPANISH, withdraw=works)) == []
     assert codes(draft(channel, Language.SPANISH, withdraw=does_not)) == ["withdraw"]
+
+
+@pytest.mark.parametrize(
+    ("language", "works", "does_not"),
+    [
+        (Language.ENGLISH, "Use the same link.", "Answer this message."),
+        (Language.ENGLISH, "Go to https://harbor.example/x.", "By the link, or by answering this message."),
+        (Language.SPANISH, "Use el mismo enlace.", "Con el enlace o respondiendo a este mensaje."),
+    ],
+)
+def test_an_answer_by_mail_is_promised_only_where_it_is_read(
+    language: Language, works: str, does_not: str
+) -> None:
+    unread = replace(FACTS, reads_mail=False)
+    assert wording.what_is_missing(draft(Channel.EMAIL, language, withdraw=works), unread) == []
+    (missing,) = wording.what_is_missing(draft(Channel.EMAIL, language, withdraw=does_not), unread)
+    assert "not read here" in missing.what or "not work" in missing.what
+    assert missing.ready == wording.ready_withdraw(Channel.EMAIL, language, unread)
+    assert wording.what_is_missing(draft(Channel.EMAIL, language, withdraw=missing.ready), unread) == []
 
 
 def test_a_way_that_works_elsewhere_in_the_words_is_not_enough() -> None:
