@@ -453,13 +453,18 @@ class Transcript(ClientOwned):
 
 
 class CallPress(ClientOwned):
-    """A key that a tracker says was pressed on a call: which menu, which key; `consent` reads what it means."""
+    """
+    A key that a tracker says was pressed on a call: which menu, which key; `consent` reads what it means.
+
+    `from_file`: so far only a file that somebody brought says so, which nobody signed.
+    """
 
     id = models.BigAutoField(primary_key=True)
     call = models.ForeignKey(Call, models.CASCADE, db_constraint=False, related_name="presses")
     name = models.CharField(max_length=40)
     value = models.CharField(max_length=4)
     at = models.DateTimeField()
+    from_file = models.BooleanField(default=False)
     handled_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,8 +1,9 @@
 """
 Keys that callers pressed in a tracker's own menu, read by what their connection says that they mean.
 
-What no rule names means nothing and is done with at once. No tracker says when in the call a key was pressed, so it
-counts from the call's start: a no covers the whole call.
+What no rule names means nothing and is done with at once. No tracker says when in the call a key was pressed: a no
+covers the whole call, and a yes counts from its end, unless the tracker starts to record only after that key. What only
+a file says is not proven.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -30,6 +31,8 @@ log = logger(__name__)
 
 JOB: Final = Actor.job("consent.read_presses")
 BATCH: Final = 500
+LASTS_AT_MOST: Final = timedelta(hours=1)
+"""How long a call is taken to last whose end is not known."""
 
 
 def has_due(*, agency_id: int) -> bool:
@@ -67,7 +70,7 @@ def _read_client(client: Client, presses: Sequence[CallPress], at: datetime) -> 
             for rule in connections.rules_for(
                 rules.get(press.call.connection_id, ((), ""))[0], name=press.name, value=press.value
             )
-            for fact in _facts(press, rule, names, rules[press.call.connection_id][1])
+            for fact in _facts(press, rule, names, rules[press.call.connection_id][1], at)
         ]
         for press in presses
     }
@@ -108,7 +111,7 @@ def _names(client: Client, call_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, b
 
 
 def _facts(
-    press: CallPress, rule: PressRule, names: Mapping[uuid.UUID, bytes], tracker: str
+    press: CallPress, rule: PressRule, names: Mapping[uuid.UUID, bytes], tracker: str, at: datetime
 ) -> Iterable[Said]:
     call_digest = names.get(press.call_id)
     if call_digest is None:
@@ -122,21 +125,29 @@ def _facts(
             kind=EventKind(rule.kind),
             channel=Channel.TRACKER,
             scope=scope,
-            strength=_strength(scope),
-            happened_at=press.at,
-            source=f"press {call_digest.hex()} {press.name}={press.value} {scope}",
+            strength=_strength(press, scope),
+            happened_at=_counts_from(press, rule, at),
+            source=f"press {call_digest.hex()} {press.name}={press.value} {scope}{' file' * press.from_file}",
             caller_id=press.call.caller_id,
             call_digest=call_digest,
             evidence=_evidence(press, rule, tracker),
         )
 
 
-def _strength(scope: Scope) -> Strength:
+def _strength(press: CallPress, scope: Scope) -> Strength:
     """
     A key speaks for the call on which it is pressed, whoever holds the phone. For later calls nobody vouches for the
-    number: no tracker passes the carrier's word on.
+    number: no tracker passes the carrier's word on. Nobody vouches for a file either.
     """
-    return Strength.A if scope is Scope.THIS_CALL else Strength.C
+    return Strength.A if scope is Scope.THIS_CALL and not press.from_file else Strength.C
+
+
+def _counts_from(press: CallPress, rule: PressRule, at: datetime) -> datetime:
+    """A no covers its whole call; a yes nothing that may have been recorded before the key was pressed."""
+    if rule.kind != EventKind.GIVEN or rule.gates:
+        return press.at
+    lasted = LASTS_AT_MOST if press.call.seconds is None else timedelta(seconds=press.call.seconds)
+    return max(press.at + timedelta(seconds=1), min(press.at + lasted, at))
 
 
 def _evidence(press: CallPress, rule: PressRule, tracker: str) -> dict[str, Any]:
@@ -147,5 +158,7 @@ def _evidence(press: CallPress, rule: PressRule, tracker: str) -> dict[str, Any]
         "means": {"kind": rule.kind, "scope": rule.scope, "purposes": list(rule.purposes)},
         "rule": {"menu": rule.name, "key": rule.value},
         "call_came_at": press.at.isoformat(),
+        "recording_waits_for_it": rule.gates,
+        "told_by": "file" if press.from_file else "tracker",
         "number_withheld": press.call.caller_id is None,
     }

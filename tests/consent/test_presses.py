@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from callprivacy.calls.models import Call, CallPress, CallRef, Connection
 from callprivacy.calls.selectors.connections import PressRule
 from callprivacy.calls.services import connections as ways
-from callprivacy.calls.services import intake
+from callprivacy.calls.services import intake, people
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.celery import app
 from callprivacy.tenancy.models import Client
@@ -19,8 +20,9 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent.enums import Channel, EventKind, Purpose, Scope, State, Strength
-from consent.models import ConsentEvent, ConsentState, Withdrawal
+from consent.models import ConsentEvent, ConsentState, Decision, Withdrawal
 from consent.services import decisions, ledger, presses
+from consent.services.ledger import Said
 from consent.tasks import presses as tasks
 from tests import make
 from tests.calls.saying import CALLER, YESTERDAY, fact
@@ -189,3 +191,66 @@ def test_the_beat_reads_them(cast: Cast) -> None:
     bring(connect(cast.dentist, NEVER), cast.dentist, ("menu", "9"))
     tasks.read_presses.run()
     assert len(events(cast.dentist)) == 2
+
+
+# --- What a yes may cover, and what nobody vouches for --------------------------------------------------------------
+
+
+def test_a_yes_counts_from_the_end_of_its_call_and_a_no_covers_it(cast: Cast) -> None:
+    bring(connect(cast.dentist, AGREES, NOT_NOW), cast.dentist, ("Recording", "1"), ("Recording", "2"))
+    work(cast)
+    assert {(row.kind, row.happened_at) for row in events(cast.dentist)} == {
+        ("given", YESTERDAY + timedelta(seconds=95)),
+        ("refused", YESTERDAY),
+    }
+
+
+@pytest.mark.parametrize("gates", [True, False])
+def test_a_recording_that_may_have_begun_before_the_key_is_not_covered(cast: Cast, gates: bool) -> None:
+    way = connect(cast.dentist, replace(AGREES, gates=gates))
+    bring(way, cast.dentist, ("Recording", "1"), recording_reference="https://recordings.example/1")
+    work(cast)
+    decisions.decide_undecided(agency_id=cast.acme.pk, until=NOON + timedelta(seconds=1), clock=lambda: NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Decision.objects.get(client=cast.dentist, purpose=Purpose.RECORD).allowed is gates
+
+
+def test_of_a_call_that_runs_a_yes_counts_from_now(cast: Cast) -> None:
+    bring(connect(cast.dentist, AGREES), cast.dentist, ("Recording", "1"), seconds=None)
+    presses.read(agency_id=cast.acme.pk, at=YESTERDAY + timedelta(minutes=2))
+    assert events(cast.dentist)[0].happened_at == YESTERDAY + timedelta(minutes=2)
+
+
+def test_what_only_a_file_says_is_not_proven_until_the_tracker_says_it(cast: Cast) -> None:
+    way = connect(cast.dentist, AGREES)
+    common: dict[str, Any] = {"client": cast.dentist, "provider": "ctm", "connection_id": way.pk, "at": NOON}
+    pressed = fact(presses=(("Recording", "1"),))
+    intake.take_in(facts=[fact()], way=Way.HOOK, **common)
+    intake.take_in(facts=[pressed], way=Way.IMPORT, **common)
+    work(cast)
+    (row,) = events(cast.dentist)
+    assert (row.kind, row.scope, row.strength) == ("given", "this_call", Strength.C)
+    intake.take_in(facts=[pressed], way=Way.IMPORT, **common)
+    assert work(cast) == 0
+    intake.take_in(facts=[pressed], way=Way.HOOK, **common)
+    assert work(cast) == 1
+    assert {row.strength for row in events(cast.dentist)} == {Strength.A, Strength.C}
+    intake.take_in(facts=[pressed], way=Way.IMPORT, **common)
+    assert work(cast) == 0, "what the tracker has said a file does not weaken"
+
+
+def test_a_file_lifts_nobodys_no(cast: Cast) -> None:
+    way = connect(cast.dentist, PressRule("opt_in_SMS", "1", ("contact",), "given", "standing"))
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[CALLER], at=NOON)[CALLER]
+        no = Said(
+            Purpose.CONTACT, EventKind.WITHDRAWN, Channel.SMS, Strength.A, YESTERDAY - timedelta(days=2), "sms 1",
+            caller_id,
+        )  # fmt: skip
+        ledger.record_events(client=cast.dentist, said=[no], by=make.JOB, at=NOON)
+    common: dict[str, Any] = {"client": cast.dentist, "provider": "ctm", "connection_id": way.pk, "at": NOON}
+    intake.take_in(facts=[fact(presses=(("opt_in_SMS", "1"),))], way=Way.IMPORT, **common)
+    work(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert ConsentState.objects.get(caller_id=caller_id).state == State.WITHDRAWN
+    assert "contact" in vault_selectors.suppressed(cast.dentist.pk, [CALLER], on=NOON.date())[CALLER]

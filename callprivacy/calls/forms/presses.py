@@ -52,6 +52,12 @@ class PressForm(forms.Form):
     kind = _Saying(label="The caller", choices=[("", "says nothing by it"), *PressKind.choices])
     purpose = _Several(label="About", choices=PressPurpose.choices, widget=forms.CheckboxSelectMultiple)
     scope = _Saying(label="For", choices=PressScope.choices)
+    gates = forms.BooleanField(
+        label="The recording starts only after this key",
+        required=False,
+        help_text="Only where the tracker waits for it. Otherwise a yes counts from the end of the call, because no "
+        "tracker says when in the call a key was pressed; a no covers the whole call.",
+    )
 
     def clean_name(self) -> str:
         raw = str(self.cleaned_data["name"])
@@ -92,7 +98,14 @@ class PressForm(forms.Form):
         said = self.cleaned_data
         if not said.get("kind"):
             return None
-        return PressRule(said["name"], said["value"], tuple(said["purpose"]), said["kind"], said["scope"])
+        return PressRule(
+            said["name"],
+            said["value"],
+            tuple(said["purpose"]),
+            said["kind"],
+            said["scope"],
+            gates=said["gates"] and said["kind"] == PressKind.GIVEN,
+        )
 
 
 if TYPE_CHECKING:
@@ -102,10 +115,16 @@ else:
 
 
 class PressRows(_Rows):
-    """All rows; no key says two things about one purpose."""
+    """
+    All rows; no key says two things about one purpose.
+
+    :ivar kept: the yeses that were there before, for who may not say that a key is one; None: any may be said.
+    """
+
+    kept: frozenset[PressRule] | None = None
 
     def clean(self) -> None:
-        """Refuse a key that says two things about one purpose."""
+        """Refuse a key that says two things about one purpose, and a new yes from who does not manage consent."""
         if any(self.errors):
             return
         seen: set[tuple[str, str, str]] = set()
@@ -113,6 +132,8 @@ class PressRows(_Rows):
             rule = form.rule()
             if rule is None:
                 continue
+            if self.kept is not None and rule.kind == PressKind.GIVEN and rule not in self.kept:
+                form.add_error("kind", "That a key agrees is said by who manages consent. Ask one of them.")
             said = {(rule.name.casefold(), rule.value, purpose) for purpose in rule.purposes}
             if seen & said:
                 form.add_error("purpose", "Another row says what this key means for one of these.")
@@ -123,8 +144,12 @@ class PressRows(_Rows):
         return [rule for form in self.forms if (rule := form.rule()) is not None]
 
 
-def press_rows(data: Any, *, rules: Sequence[PressRule]) -> PressRows:
-    """The rows there are, and two empty ones."""
+def press_rows(data: Any, *, rules: Sequence[PressRule], may_agree: bool) -> PressRows:
+    """
+    The rows there are, and two empty ones.
+
+    :param may_agree: whether who fills them in may say that a key is a yes.
+    """
     rows = forms.formset_factory(
         PressForm,
         formset=PressRows,
@@ -140,6 +165,7 @@ def press_rows(data: Any, *, rules: Sequence[PressRule]) -> PressRows:
             "kind": rule.kind,
             "purpose": list(rule.purposes),
             "scope": rule.scope,
+            "gates": rule.gates,
         }
         for rule in rules
     ]
@@ -152,4 +178,6 @@ def press_rows(data: Any, *, rules: Sequence[PressRule]) -> PressRows:
     )
     if not isinstance(made, PressRows):
         raise TypeError
+    if not may_agree:
+        made.kept = frozenset(rule for rule in rules if rule.kind == PressKind.GIVEN)
     return made

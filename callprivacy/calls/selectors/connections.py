@@ -158,6 +158,7 @@ class PressRule:
     :ivar name: of the menu, or of the key where the tracker names it; "" for any.
     :ivar value: up to four digits, `*` or `#`; "" for any, or where the tracker names the key alone.
     :ivar purposes: `kind`, `scope`: the ledger's words.
+    :ivar gates: the tracker's recording starts only after this key.
     """
 
     name: str
@@ -165,6 +166,7 @@ class PressRule:
     purposes: tuple[str, ...]
     kind: str
     scope: str
+    gates: bool = False
 
     def covers(self, name: str, value: str) -> bool:
         """Whether this press is meant; names are the same in any case of letters."""
@@ -190,7 +192,14 @@ class PressRule:
 def press_rules(connection: Connection) -> tuple[PressRule, ...]:
     """What a connection's `mapping` says that keys mean; none: whatever was pressed means nothing."""
     return tuple(
-        PressRule(row["name"], row["value"], tuple(row["purpose"]), row["kind"], row["scope"])
+        PressRule(
+            row["name"],
+            row["value"],
+            tuple(row["purpose"]),
+            row["kind"],
+            row["scope"],
+            row.get("gates", False),
+        )
         for row in connection.mapping.get("presses", ())
     )
 

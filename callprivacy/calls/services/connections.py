@@ -115,6 +115,7 @@ def map_presses(*, connection: Connection, rules: Sequence[PressRule], by: Actor
             "purpose": list(rule.purposes),
             "kind": rule.kind,
             "scope": rule.scope,
+            **({"gates": True} if rule.gates else {}),
         }
         for rule in rules
     ]

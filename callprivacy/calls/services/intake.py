@@ -722,7 +722,8 @@ class Prepared:
 
     def _write_presses(self, items: Iterable[_Item], ids: Mapping[int, uuid.UUID]) -> None:
         """
-        What was pressed on these calls, each key of each menu once a call; what was there already stays as it is.
+        What was pressed on these calls, each key of each menu once a call; what was there already stays as it is, but
+        what only a file said and the tracker itself says now is looked at anew.
 
         No tracker says when in the call a key was pressed, so its moment is the call's start. A row that
         replaces another takes away what nobody has acted on yet and it does not name any more.
@@ -743,9 +744,11 @@ class Prepared:
         with connection.cursor() as cursor:
             self._copy(cursor, "intake_press", lines)
             cursor.execute(
-                "INSERT INTO calls_callpress (agency_id, client_id, call_id, name, value, at)"
-                " SELECT %s, %s, call_id, name, value, at FROM intake_press ON CONFLICT DO NOTHING",
-                [self.client.agency_id, self.client.pk],
+                "INSERT INTO calls_callpress (agency_id, client_id, call_id, name, value, at, from_file)"
+                " SELECT DISTINCT %s::bigint, %s::bigint, call_id, name, value, at, %s::boolean FROM intake_press"
+                " ON CONFLICT (client_id, call_id, name, value) DO UPDATE SET from_file = false, handled_at = NULL"
+                " WHERE calls_callpress.from_file AND NOT excluded.from_file",
+                [self.client.agency_id, self.client.pk, self.way is Way.IMPORT],
             )
 
     def _replace_presses(self, identity: uuid.UUID, presses: Collection[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
 from callprivacy.calls.forms.presses import press_rows
@@ -115,7 +116,12 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
 def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what keys mean that callers press in the tracker's menu."""
     connection = _find(client, connection_id)
-    rows = press_rows(request.POST or None, rules=selectors.press_rules(connection))
+    may = access.permissions_on(request.membership, client.pk, at=request.at)
+    rows = press_rows(
+        request.POST or None,
+        rules=selectors.press_rules(connection),
+        may_agree=Permission.MANAGE_CONSENT in may,
+    )
     if request.method == "POST" and rows.is_valid():
         rules = rows.rules()
         connections.map_presses(connection=connection, rules=rules, by=request.actor, at=request.at)
