@@ -578,6 +578,7 @@ def write_events(request: ApiRequest, statement: EventIn) -> HttpResponse:
             call=(statement.call.provider, statement.call.reference) if statement.call else None,
             version_id=statement.notice_version,
             proof=_proof(statement.evidence),
+            is_now=statement.happened_at is None,
         ),
         asked=statement.model_dump_json(exclude={"idempotency_key"}),
         idempotency_key=key,

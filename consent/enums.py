@@ -47,6 +47,18 @@ class Strength(models.TextChoices):
     C = "C", "Number not proven, or attested by a list"
 
 
+def is_weak(purpose: str, kind: str, strength: str | None) -> bool:
+    """
+    Whether a yes is too weak to lift a no that came before it.
+
+    Nobody showed whose it is (C); or it is one to sharing that was not asked a second time, which `renewed` says. Of
+    one without a strength (a question from a file) nothing of the kind is known: it is taken for the person's own.
+    """
+    if strength is None:
+        return False
+    return strength == Strength.C or (purpose == Purpose.SHARE and kind == EventKind.GIVEN)
+
+
 class Standard(models.TextChoices):
     """What a client asks of itself beyond the law."""
 

@@ -272,6 +272,12 @@ def resumed(plan: Plan, state: State, *, records_already: bool) -> tuple[Action,
     return Say(Phrase.NOT_RECORDED, state.language), Dial(Line.FORWARD)
 
 
+def unrecorded(plan: Plan, state: State) -> Turn:
+    """Instead of what a key began: the call goes on without a recording, because the caller withdrew meanwhile."""
+    going_on = replace(state, step=Step.UNRECORDED)
+    return Turn(going_on, resumed(plan, going_on, records_already=False))
+
+
 # --- Words ---
 
 _EN, _ES = Language.ENGLISH, Language.SPANISH

@@ -2,7 +2,8 @@
 Where a person stands, out of what happened: the same for the same events in whatever order they came.
 
 Pure. A standing event counts from the moment it happened; at one moment a no beats a yes. A notice alone never
-changes a yes or a no, and what was said of a single call changes nothing beyond it.
+changes a yes or a no, and what was said of a single call changes nothing beyond it. A yes that is too weak (nobody
+showed whose it is, or one to sharing that was not asked twice) lifts no no that stands at its moment.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from consent.enums import EventKind, Scope, State
+from consent.enums import EventKind, Scope, State, is_weak
 
 # At one moment the later in this list counts.
 _WEIGHT: Final = {
@@ -33,6 +34,7 @@ _STATE: Final = {
     EventKind.REFUSED: State.REFUSED,
     EventKind.WITHDRAWN: State.WITHDRAWN,
 }
+_YES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
 
 
 class Happened(Protocol):
@@ -41,9 +43,13 @@ class Happened(Protocol):
     @property
     def id(self) -> UUID: ...
     @property
+    def purpose(self) -> str: ...
+    @property
     def kind(self) -> str: ...
     @property
     def scope(self) -> str: ...
+    @property
+    def strength(self) -> str: ...
     @property
     def happened_at(self) -> datetime: ...
 
@@ -59,8 +65,20 @@ def standing[E: Happened](events: Iterable[E]) -> tuple[State, E | None]:
     An expiry or an invalidation ends a yes, never a no, and a no before that yes holds again. Events of single calls
     are left out.
     """
+    deciding, _ = _walk(events)
+    return (State.NONE, None) if deciding is None else (_STATE[EventKind(deciding.kind)], deciding)
+
+
+def idle(events: Iterable[Happened]) -> frozenset[UUID]:
+    """The ids of those yeses to one purpose that lift nothing, because a no stands against them and they are weak."""
+    return frozenset(event.id for event in _walk(events)[1])
+
+
+def _walk[E: Happened](events: Iterable[E]) -> tuple[E | None, list[E]]:
+    """The event that decides, and the yeses that changed nothing."""
     deciding: E | None = None
     no: E | None = None
+    lifting_nothing: list[E] = []
     for event in sorted((event for event in events if event.scope == Scope.STANDING), key=_order):
         state = State.NONE if deciding is None else _STATE[EventKind(deciding.kind)]
         if event.kind == EventKind.NOTICED and state is not State.NONE:
@@ -70,7 +88,11 @@ def standing[E: Happened](events: Iterable[E]) -> tuple[State, E | None]:
                 # What ended is as if it had never been given: an earlier no holds again.
                 deciding = no or event
             continue
+        stands = state in {State.REFUSED, State.WITHDRAWN}
+        if stands and event.kind in _YES and is_weak(event.purpose, event.kind, event.strength):
+            lifting_nothing.append(event)
+            continue
         deciding = event
         if event.kind in {EventKind.REFUSED, EventKind.WITHDRAWN}:
             no = event
-    return (State.NONE, None) if deciding is None else (_STATE[EventKind(deciding.kind)], deciding)
+    return deciding, lifting_nothing

@@ -473,7 +473,9 @@ def suppress(
     """
     Remember that numbers (E.164) said no to a client for some purposes; returns how many pairs are new.
 
-    It outlives the erasure of the person. Saying it again moves the end date out, never in.
+    It outlives the erasure of the person. Saying it again moves both dates out, never in.
+
+    :param at: when they said it.
     """
     keys = selectors.client_keys(client_id)
     tokens = [keys.tokens.token(number) for number in numbers]
@@ -509,7 +511,8 @@ def _suppress_tokens(
         cursor.execute(
             "INSERT INTO vault_suppression (client_id, token, purpose, since, ends_on)"
             " SELECT %s, token, purpose, %s, %s FROM unnest(%s::bytea[], %s::text[]) AS said (token, purpose)"
-            " ON CONFLICT (client_id, token, purpose) DO UPDATE SET ends_on ="
+            " ON CONFLICT (client_id, token, purpose) DO UPDATE SET"
+            " since = greatest(vault_suppression.since, excluded.since), ends_on ="
             " CASE WHEN vault_suppression.ends_on IS NULL OR excluded.ends_on IS NULL THEN NULL"
             " ELSE greatest(vault_suppression.ends_on, excluded.ends_on) END"
             " RETURNING xmax = 0",

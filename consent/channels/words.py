@@ -189,6 +189,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "on_notice": "When a notice that I agreed to changes",
         "save": "Save",
         "saved": "Saved.",
+        "held": (
+            "You said no to this before, and this link proves nothing about who opens it. So the no goes on counting"
+            " until you prove your phone."
+        ),
         "asked": "We sent a message to that address. Open the link in it, then it counts.",
         "waiting": "{address} is not confirmed yet. Open the link in the message we sent.",
         "told": "News goes to {address}.",
@@ -294,6 +298,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "on_notice": "Cuando cambie un aviso que acepté",
         "save": "Guardar",
         "saved": "Guardado.",
+        "held": (
+            "Antes dijo que no a esto, y este enlace no demuestra quién lo abre. Por eso el no sigue valiendo hasta que"
+            " demuestre su teléfono."
+        ),
         "asked": "Enviamos un mensaje a esa dirección. Abra el enlace y contará.",
         "waiting": "{address} no está confirmada todavía. Abra el enlace del mensaje que enviamos.",
         "told": "Los avisos van a {address}.",

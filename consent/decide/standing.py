@@ -2,7 +2,8 @@
 What stands at an instant: the consent, refusal and notices that the events of one purpose leave behind.
 
 Only when a thing happened counts, never when or in which order we learned of it. At equal instants the refusal or
-withdrawal wins, and an expiry wins over the consent it ends.
+withdrawal wins, and an expiry wins over the consent it ends. A weak consent (`enums.is_weak`) lifts no refusal or
+withdrawal, for good or for one call: it counts where none stands.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from consent.decide.ground import Ground
 from consent.decide.question import CallSpan, Event
-from consent.enums import Basis, Channel, EventKind, Scope, Strength
+from consent.enums import Basis, Channel, EventKind, Scope, Strength, is_weak
 
 BEFORE: Final = timedelta(minutes=15)
 """How long before a call an event of one call still belongs to it, where no call is named."""
@@ -64,20 +65,33 @@ class Standing:
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest yes, no and end up to the instant, of one scope."""
+    """The newest yes, weak yes, no and end up to the instant, of one scope."""
 
     yes: Event | None = None
+    weak: Event | None = None
     no: Event | None = None
     end: Event | None = None
 
     def take(self, event: Event) -> None:
         kind = event.kind
-        if kind in _GIVING:
+        if kind in _GIVING and is_weak(event.purpose, kind, event.strength):
+            self.weak = _newest(self.weak, event)
+        elif kind in _GIVING:
             self.yes = _newest(self.yes, event)
         elif kind in _STOPPING:
             self.no = _newest(self.no, event)
         else:
             self.end = _newest(self.end, event)
+
+    @property
+    def forbids(self) -> bool:
+        """Whether a no stands that nothing has lifted."""
+        return self.no is not None and not _outlasts(self.yes, self.no, self.end)
+
+    def believe(self) -> None:
+        """Let a weak yes count like any other."""
+        if self.weak is not None:
+            self.yes = _newest(self.yes, self.weak)
 
 
 def read(
@@ -120,6 +134,10 @@ def read(
 
 def _settle(found: Standing, of_call: _Newest, standing: _Newest) -> None:
     """A consent stands that is newer than whatever ends it; a refusal for this call beats any standing consent."""
+    if not standing.forbids:
+        if not of_call.forbids:
+            of_call.believe()
+        standing.believe()
     if _outlasts(of_call.yes, of_call.no, of_call.end, standing.no, standing.end):
         found.yes = of_call.yes
     elif of_call.no is not None:

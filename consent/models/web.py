@@ -9,7 +9,7 @@ from django.db import models
 
 from callprivacy.tenancy.models import ClientOwned
 from callprivacy.vault.fields import SealedField
-from consent.enums import Language
+from consent.enums import Language, Strength
 
 
 class WebPage(ClientOwned):
@@ -42,12 +42,14 @@ class Subscription(ClientOwned):
     """
     An address at which a person wants to be told of changes: it counts once it was confirmed from that address.
 
+    `strength` is that of the link behind which the address was given: the links in its letters prove no more.
     `told_at` is until when news has been told. `due_at` holds a row back while a message about it is on its way.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     caller_id = models.UUIDField()
     address = SealedField()
+    strength = models.CharField(max_length=1, choices=Strength, default=Strength.C)
     language = models.CharField(max_length=2, choices=Language, default=Language.ENGLISH)
     on_change = models.BooleanField("when my choices change", default=False)
     on_notice = models.BooleanField("when a notice that I agreed to changes", default=False)

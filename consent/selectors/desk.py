@@ -130,7 +130,7 @@ def spoken_lately(
 ) -> ConsentEvent | None:
     """The notice that an agent spoke to this person within the last hours, or on this call."""
     rows = ConsentEvent.objects.for_client(client).filter(
-        channel=Channel.AGENT, kind=EventKind.NOTICED, happened_at__gt=at - JUST_NOW
+        channel=Channel.AGENT, kind=EventKind.NOTICED, version__isnull=False, happened_at__gt=at - JUST_NOW
     )
     rows = rows.filter(caller_id=caller_id) if caller_id else rows.filter(call_digest=digest)
     return rows.defer("evidence").order_by("-happened_at", "-pk").first()

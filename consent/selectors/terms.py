@@ -9,6 +9,7 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from callprivacy.tenancy.models import Client
+from consent.enums import EventKind
 from consent.models import ConsentEvent, TermsDocument
 
 PAGE: Final = 50
@@ -41,3 +42,9 @@ def purposes_of(document: TermsDocument) -> list[str]:
     """For what the people of a document agreed."""
     rows = ConsentEvent.objects.for_client(document.client_id).filter(document_id=document.pk)
     return sorted(set(rows.values_list("purpose", flat=True)))
+
+
+def held_back(document: TermsDocument) -> int:
+    """Of how many people on a document a no stood that it does not lift."""
+    rows = ConsentEvent.objects.for_client(document.client_id).filter(document_id=document.pk)
+    return rows.filter(kind=EventKind.NOTICED).values("caller_id").distinct().count()

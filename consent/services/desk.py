@@ -1,6 +1,8 @@
 """
 The desk of people on the phone: what they were told and asked by a caller, written down by one tap.
 
+What an agent reports lifts no earlier no (`ledger.purposes_held_back`): for that the person has to prove who it is.
+
 A no counts here in the same transaction and stops what runs. A yes is what an agent reports, so it is never of the
 strength of the person's own key; and nobody agrees before the notice was spoken.
 """
@@ -266,6 +268,20 @@ def record_said(
         ],
         by=by,
         at=at,
+    )
+
+
+def what_stands_against(
+    *, client: Client, caller_id: uuid.UUID | None, purposes: Collection[str], at: datetime
+) -> str:
+    """Why a yes that staff report does not count; "" where nothing stands against it. Inside a scope."""
+    noes = ledger.noes_of(client, caller_id, at=at) if caller_id is not None else {}
+    named = [one.label.lower() for one in Purpose if one in purposes and one in noes]
+    if not named:
+        return ""
+    return (
+        f"It does not count for: {', '.join(named)}. They said no to that, and what others report does not lift it:"
+        " they say it themselves, on their page after proving the phone, by text, by a key on the call or by signature."
     )
 
 

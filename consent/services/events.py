@@ -12,9 +12,10 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Final
 
 from django.db import connection
@@ -92,6 +93,20 @@ class AnotherBodyError(RefusedError):
     """The same idempotency key came before with another body."""
 
 
+_OTHER_BODY: Final = (
+    "idempotency_conflict",
+    "This idempotency key came before with another body. Use a new one for each statement.",
+    "Idempotency-Key",
+)
+
+
+_SAID_SINCE: Final = (
+    "idempotency_conflict",
+    "This idempotency key came before, and the person has agreed since. If they said no again, use a new key.",
+    "Idempotency-Key",
+)
+
+
 class StandingNoError(RefusedError):
     """A yes that does not lift the no that stands."""
 
@@ -109,6 +124,7 @@ class Statement:
     """
     One thing that a person told a system, about one or more purposes.
 
+    :ivar is_now: the system left it out when it happened: when it was sent.
     :ivar call: provider and what it calls the call; needed for scope `this_call`.
     :ivar version_id: the published words that were shown.
     """
@@ -122,6 +138,7 @@ class Statement:
     call: tuple[str, str] | None = None
     version_id: uuid.UUID | None = None
     proof: Proof | None = None
+    is_now: bool = False
 
     def canonical(self) -> str:
         """The same text for the same statement."""
@@ -171,14 +188,22 @@ def record(
     body_digest = keys.tokens.digest("api body", asked)
     row_id = _claim(client, digest, body_digest, at)
     if row_id is None:
-        return _said_before(client, digest, body_digest)
+        written = _said_before(client, digest, body_digest)
+        _refuse_to_swallow(client, statement, at)
+        return written
     _check(client, statement, at)
     strength = _strength(statement, may_vouch=may_vouch)
-    if statement.kind in _YESES:
-        _refuse_to_lift(client, statement, strength, keys, at)
     caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
-    said = _said(statement, caller_id, keys, strength, f"api {digest.hex()}")
-    events = ledger.record_events(client=client, said=said, by=by, at=at) or _written_before(client, said)
+    said = _said(statement, caller_id, keys, strength, source=f"api {digest.hex()}", at=at)
+    events = _written_before(client, said, is_now=statement.is_now)
+    if events:
+        _refuse_to_swallow(client, statement, at)
+    else:
+        if statement.kind in _YESES:
+            _refuse_to_lift(client, statement, caller_id, strength, at)
+        events = ledger.record_events(client=client, said=said, by=by, at=at)
+        for purpose in sorted(ledger.purposes_held_back(said, events)):
+            raise _standing_no(purpose)
     ends_recording = _stop_running(client, events, by, at)
     answer = {
         "events": [
@@ -220,20 +245,57 @@ def _claim(client: Client, digest: bytes, body_digest: bytes, at: datetime) -> i
 def _said_before(client: Client, digest: bytes, body_digest: bytes) -> Written:
     row = ApiWrite.objects.for_client(client).get(digest=digest)
     if bytes(row.body_digest) != body_digest:
-        raise AnotherBodyError(
-            "idempotency_conflict",
-            "This idempotency key came before with another body. Use a new one for each statement.",
-            "Idempotency-Key",
-        )
+        raise AnotherBodyError(*_OTHER_BODY)
     return Written(row.answer, is_repeat=True)
 
 
-def _written_before(client: Client, said: Sequence[Said]) -> list[ConsentEvent]:
-    """The ledger remembers longer than we remember our answers."""
+def _refuse_to_swallow(client: Client, statement: Statement, at: datetime) -> None:
+    """
+    A no without its own instant that comes again under its key may be another no, if the person has agreed since.
+
+    :raises AnotherBodyError: it may be.
+    """
+    if not statement.is_now or statement.kind not in _NOES or statement.scope != Scope.STANDING:
+        return
+    caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
+    if not set(statement.purposes) <= ledger.noes_of(client, caller_id, at=at).keys():
+        raise AnotherBodyError(*_SAID_SINCE)
+
+
+def _written_before(client: Client, said: Sequence[Said], *, is_now: bool) -> list[ConsentEvent]:
+    """
+    What was written under the same key for the same number; the ledger remembers longer than we remember our answers.
+
+    :raises AnotherBodyError: it was something else.
+    """
+    if not said:
+        return []
+    any_of_key = [replace(said[0], purpose=purpose, kind=kind) for purpose in Purpose for kind in EventKind]
     rows = ConsentEvent.objects.for_client(client).filter(
-        source_digest__in=ledger.source_digests(client, said)
+        source_digest__in=ledger.source_digests(client, any_of_key)
     )
-    return list(rows.defer("evidence"))
+    found = list(rows.defer("evidence"))
+    facts = {_facts(one, is_now=is_now) for one in said}
+    if found and facts != {_facts_written(event, is_now=is_now) for event in found}:
+        raise AnotherBodyError(*_OTHER_BODY)
+    return found
+
+
+def _facts(fact: Said, *, is_now: bool) -> tuple[Any, ...]:
+    return (
+        fact.purpose, fact.kind, fact.scope, fact.basis, fact.version_id, fact.call_digest,
+        None if is_now else fact.happened_at,
+        sha256(ledger.plain_evidence(fact)).digest(),
+    )  # fmt: skip
+
+
+def _facts_written(event: ConsentEvent, *, is_now: bool) -> tuple[Any, ...]:
+    return (
+        event.purpose, event.kind, event.scope, event.basis, event.version_id,
+        None if event.call_digest is None else bytes(event.call_digest),
+        None if is_now else event.happened_at,
+        bytes(event.evidence_digest or b""),
+    )  # fmt: skip
 
 
 def _by_purpose(event: ConsentEvent) -> str:
@@ -299,55 +361,51 @@ def _strength(statement: Statement, *, may_vouch: bool) -> Strength:
 
 
 def _refuse_to_lift(
-    client: Client, statement: Statement, strength: Strength, keys: vault.ClientKeys, at: datetime
+    client: Client, statement: Statement, caller_id: uuid.UUID, strength: Strength, at: datetime
 ) -> None:
     """
-    An unproven yes does not lift a no that came before it, and none by a program lifts one to sharing.
+    An unproven yes does not lift a no that came before it, for good or for a call; none by a program lifts one to
+    sharing.
 
     :raises StandingNoError: a no stands against it.
     """
-    if statement.scope == Scope.THIS_CALL:
-        return
-    for purpose, since in sorted(_noes_of(client, statement.number, keys, at).items()):
-        if purpose not in statement.purposes or (since is not None and since >= statement.happened_at):
+    states = ConsentState.objects.for_client(client).filter(
+        caller_id=caller_id, state__in=[State.REFUSED, State.WITHDRAWN], since__gte=statement.happened_at
+    )
+    # A later no needs no help. Of an erased person's only the list knows, and everything said now would come after it.
+    later = set(states.values_list("purpose", flat=True))
+    for purpose in sorted(ledger.noes_of(client, caller_id, at=at)):
+        if purpose not in statement.purposes or purpose in later:
             continue
-        if purpose == Purpose.SHARE:
-            raise StandingNoError(
-                "standing_no",
-                "The person opted out of sharing. Only the person takes that back, in two steps, on your page or by"
-                " text.",
-                "purposes",
-            )
-        if strength == Strength.C:
-            raise StandingNoError(
-                "standing_no",
-                f"The person said no to {purpose}. A yes without proof does not lift it: let the person say it on"
-                " your page or by text, or send proof with a key that may vouch for it.",
-                "purposes",
-            )
+        if purpose == Purpose.SHARE or strength == Strength.C:
+            raise _standing_no(purpose)
 
 
-def _noes_of(client: Client, number: str, keys: vault.ClientKeys, at: datetime) -> dict[str, datetime | None]:
-    """
-    Purpose -> since when a number says no to it.
-
-    None where that is remembered of an erased person alone: whatever is said now would lift it.
-    """
-    known = vault.known_numbers(keys, [number], on=at.date()).get(number)
-    if known is None:
-        return {}
-    found: dict[str, datetime | None] = dict.fromkeys(known.noes)
-    if known.caller_id is not None:
-        states = ConsentState.objects.for_client(client).filter(
-            caller_id=known.caller_id, state__in=[State.REFUSED, State.WITHDRAWN]
+def _standing_no(purpose: str) -> StandingNoError:
+    if purpose == Purpose.SHARE:
+        return StandingNoError(
+            "standing_no",
+            "The person opted out of sharing. Only the person takes that back, in two steps, on your page or by text.",
+            "purposes",
         )
-        found |= dict(states.values_list("purpose", "since"))
-    return found
+    return StandingNoError(
+        "standing_no",
+        f"The person said no to {purpose}. A yes without proof does not lift it: let the person say it on your page or"
+        " by text, or send proof with a key that may vouch for it.",
+        "purposes",
+    )
 
 
 def _said(
-    statement: Statement, caller_id: uuid.UUID, keys: vault.ClientKeys, strength: Strength, source: str
+    statement: Statement,
+    caller_id: uuid.UUID,
+    keys: vault.ClientKeys,
+    strength: Strength,
+    *,
+    source: str,
+    at: datetime,
 ) -> list[Said]:
+    """What goes into the ledger. Where its clock is ahead of ours it counts from now, and outlasts no later no."""
     proof = statement.proof
     evidence: dict[str, Any] = {
         "said": statement.kind.value,
@@ -362,10 +420,10 @@ def _said(
     return [
         Said(
             purpose=purpose,
-            kind=statement.kind,
+            kind=_kind(statement, purpose),
             channel=Channel.API,
             strength=strength,
-            happened_at=statement.happened_at,
+            happened_at=min(statement.happened_at, at),
             source=source,
             caller_id=caller_id,
             call_digest=call_digest,
@@ -376,6 +434,13 @@ def _said(
         )
         for purpose in statement.purposes
     ]
+
+
+def _kind(statement: Statement, purpose: Purpose) -> EventKind:
+    """To sharing `renewed` says that the person was asked twice by us, which no program can say."""
+    if purpose == Purpose.SHARE and statement.kind == EventKind.RENEWED:
+        return EventKind.GIVEN
+    return statement.kind
 
 
 def kind_of_reference(provider: str, reference: str) -> str:

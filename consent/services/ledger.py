@@ -1,8 +1,10 @@
 """
 The one way into the ledger. What happened is added, never changed; where the person stands follows from it.
 
-An event said twice is one event. The evidence is sealed under the caller's evidence key, which an erasure leaves.
-A no also goes to the vault's list of numbers, so that it holds for a number that comes back after an erasure.
+An event said twice is one event. A standing yes that nobody proved lifts no earlier no, nor does a yes to sharing that
+was not asked twice: while a no stands, it is kept as a notice that was given, and where the no is only heard of later,
+the projection and the engine hold the same. The evidence is sealed under the caller's evidence key, which an erasure
+leaves. A no also goes to the vault's list of numbers, so that it holds for a number that comes back after an erasure.
 """
 
 from __future__ import annotations
@@ -11,32 +13,51 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import client_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from callprivacy.vault.services import CallerGoneError
 from consent import projection
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength, is_weak
 from consent.models import ConsentEvent, ConsentState, Rejudgement, Withdrawal
 
-__all__ = ["CallerGoneError", "Said", "evidence_of", "project", "record_events", "source_digests"]
+log = logger(__name__)
+
+__all__ = [
+    "CallerGoneError",
+    "Said",
+    "evidence_of",
+    "noes_of",
+    "plain_evidence",
+    "project",
+    "purposes_held_back",
+    "record_events",
+    "source_digests",
+]
 
 EVIDENCE: Final = "evidence"
 """The client's purpose key for evidence of calls whose caller withheld the number."""
 
 _NO: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
 _YES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
+_SAYS_NO: Final = frozenset({State.REFUSED, State.WITHDRAWN})
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_LIFTED_AFTER: Final = 3
+"""How often it is tried to take a number off the list of noes."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,7 +94,8 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
     Add what happened to the ledger; returns the events that are new, with the projection brought up to date.
 
     Inside a scope that may write the client's consent. Everything is in the scope's transaction, and the no in the
-    vault's list is committed before it: a rollback leaves one no too many there, never one too few.
+    vault's list is committed before it: a rollback leaves one no too many there, never one too few. A yes that is too
+    weak to lift the no that stands comes back as `noticed` (`purposes_held_back`).
 
     :raises CallerGoneError: a caller was erased in this moment; find the caller again.
     """
@@ -86,6 +108,7 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
     caller_ids = sorted({fact.caller_id for fact in wanted.values() if fact.caller_id is not None})
     with transaction.atomic(), vault.holding_callers(client_id=client.pk, caller_ids=caller_ids):
         _mark_known(client, caller_ids)
+        wanted |= {digest: _as_told(wanted[digest]) for digest in _held_back(client, wanted, at)}
         keys = _evidence_keys(client, caller_ids, wanted.values(), at)
         events = [
             _event(client, digest, fact, keys[fact.caller_id], by=by, at=at)
@@ -107,6 +130,94 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
         _open_withdrawals(client, events, at)
         _carry_to_the_vault(client, events, at)
     return events
+
+
+# --- What a yes may not lift ---
+
+
+def noes_of(client: Client, caller_id: uuid.UUID, *, at: datetime) -> dict[str, datetime]:
+    """Purpose -> since when a caller says no to it: in the ledger, or by a number whose person was erased since."""
+    found = dict(vault_selectors.suppressed_callers(client.pk, [caller_id], on=at.date()).get(caller_id, {}))
+    states = ConsentState.objects.for_client(client).filter(caller_id=caller_id, state__in=_SAYS_NO)
+    return found | dict(states.values_list("purpose", "since"))
+
+
+def purposes_held_back(said: Iterable[Said], events: Iterable[ConsentEvent]) -> frozenset[Purpose]:
+    """The purposes to which a yes was said and kept as no more than a notice, because an earlier no stands."""
+    yes = {(fact.caller_id, fact.purpose) for fact in said if fact.kind in _YES}
+    return frozenset(
+        Purpose(event.purpose)
+        for event in events
+        if event.kind == EventKind.NOTICED and (event.caller_id, event.purpose) in yes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A fact among what is known already, for the projection to weigh."""
+
+    id: uuid.UUID
+    purpose: str
+    kind: str
+    scope: str
+    strength: str
+    happened_at: datetime
+
+
+def _held_back(client: Client, wanted: Mapping[bytes, Said], at: datetime) -> set[bytes]:
+    """Which of these facts are a yes against which a no stands that it is too weak to lift. The callers are held."""
+    weak = {
+        digest
+        for digest, fact in wanted.items()
+        if fact.caller_id is not None
+        and fact.scope == Scope.STANDING
+        and fact.kind in _YES
+        and is_weak(fact.purpose, fact.kind, fact.strength)
+    }
+    about = {(fact.caller_id, fact.purpose.value) for digest, fact in wanted.items() if digest in weak}
+    callers = {caller_id for caller_id, _ in about if caller_id is not None}
+    if not callers:
+        return set()
+    told: dict[tuple[uuid.UUID | None, str], list[Any]] = defaultdict(list)
+    rows = ConsentEvent.objects.for_client(client).filter(
+        caller_id__in=callers, purpose__in={purpose for _, purpose in about}, scope=Scope.STANDING
+    )
+    for event in rows.defer("evidence"):
+        told[event.caller_id, event.purpose].append(event)
+    for caller_id, noes in vault_selectors.suppressed_callers(client.pk, callers, on=at.date()).items():
+        for purpose, since in noes.items():
+            ours = any(event.kind in _NO for event in told[caller_id, purpose])
+            # Of an erased person's no there is no event: beside it no unproven yes counts, however old it says it is.
+            for moment in (since,) if ours else (_EVER, since):
+                told[caller_id, purpose].append(
+                    _Told(uuid.uuid4(), purpose, EventKind.WITHDRAWN, Scope.STANDING, Strength.C, moment)
+                )
+    digests: dict[uuid.UUID, bytes] = {}
+    for digest, fact in wanted.items():
+        if fact.scope == Scope.STANDING and (fact.caller_id, fact.purpose.value) in about:
+            identity = uuid.uuid4()
+            digests[identity] = digest
+            told[fact.caller_id, fact.purpose.value].append(
+                _Told(identity, fact.purpose, fact.kind, fact.scope, fact.strength, fact.happened_at)
+            )
+    return {digests[one] for pair in about for one in projection.idle(told[pair]) if one in digests}
+
+
+def _as_told(fact: Said) -> Said:
+    """A yes that lifts nothing is kept for what it shows: that the person was told."""
+    return replace(
+        fact,
+        kind=EventKind.NOTICED,
+        basis=Basis.NOTICE,
+        evidence={
+            **fact.evidence,
+            "said": "yes",
+            "did_not_count": "An earlier no stands, which it does not lift.",
+        },
+    )
+
+
+# --- What follows from it ---
 
 
 def _open_withdrawals(client: Client, events: Iterable[ConsentEvent], at: datetime) -> None:
@@ -200,7 +311,7 @@ def _evidence_keys(
 
 def _event(client: Client, digest: bytes, fact: Said, key: Key, *, by: Actor, at: datetime) -> ConsentEvent:
     identity = uuid.uuid4()
-    plain = json.dumps(fact.evidence, sort_keys=True, ensure_ascii=False, default=str).encode()
+    plain = plain_evidence(fact)
     return ConsentEvent(
         pk=identity,
         agency_id=client.agency_id,
@@ -223,6 +334,11 @@ def _event(client: Client, digest: bytes, fact: Said, key: Key, *, by: Actor, at
         recorded_by=by.name,
         user_id=by.user_id,
     )
+
+
+def plain_evidence(fact: Said) -> bytes:
+    """The evidence of a fact as it is sealed; its SHA-256 is `ConsentEvent.evidence_digest`."""
+    return json.dumps(fact.evidence, sort_keys=True, ensure_ascii=False, default=str).encode()
 
 
 def _root(events: Iterable[ConsentEvent]) -> str:
@@ -285,31 +401,60 @@ def _carry_to_the_vault(client: Client, events: Iterable[ConsentEvent], at: date
     """
     A standing no joins the list of numbers that said no, at once; a yes leaves it when everything has committed.
 
-    What the projection says counts, so that an old yes that arrives late lifts nothing.
+    What the projection says counts, so that an old yes that arrives late lifts nothing. The list remembers when the no
+    was said, so that it can be weighed against a yes in whatever order we learn of them.
     """
     pairs: dict[uuid.UUID, set[str]] = defaultdict(set)
     for event in events:
         if event.caller_id is not None and event.scope == Scope.STANDING:
             pairs[event.caller_id].add(event.purpose)
     states = ConsentState.objects.for_client(client).filter(caller_id__in=list(pairs))
-    no: dict[uuid.UUID, set[str]] = defaultdict(set)
+    no: dict[tuple[uuid.UUID, datetime], set[str]] = defaultdict(set)
     yes: dict[uuid.UUID, set[str]] = defaultdict(set)
     for state in states:
         if state.purpose in pairs[state.caller_id]:
-            if state.state in {State.REFUSED, State.WITHDRAWN}:
-                no[state.caller_id].add(state.purpose)
+            if state.state in _SAYS_NO:
+                no[state.caller_id, state.since].add(state.purpose)
             elif state.state == State.GIVEN:
                 yes[state.caller_id].add(state.purpose)
-    for caller_id, purposes in no.items():
-        vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes=purposes, at=at)
-    for caller_id, purposes in yes.items():
-        _lift_on_commit(client.pk, caller_id, frozenset(purposes))
+    for (caller_id, since), purposes in no.items():
+        vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes=purposes, at=since)
+    # Most have said nothing before, and leave no work behind.
+    listed = vault_selectors.suppressed_callers(client.pk, list(yes), on=at.date()) if yes else {}
+    for caller_id, noes in listed.items():
+        purposes = yes[caller_id] & noes.keys()
+        if purposes:
+            transaction.on_commit(partial(_lift, client, caller_id, frozenset(purposes), at))
 
 
-def _lift_on_commit(client_id: int, caller_id: uuid.UUID, purposes: frozenset[str]) -> None:
-    transaction.on_commit(
-        lambda: vault.lift_suppressions(client_id=client_id, caller_id=caller_id, purposes=purposes) and None
-    )
+def _lift(client: Client, caller_id: uuid.UUID, purposes: frozenset[str], at: datetime) -> None:
+    """
+    Take a number off the list for those purposes to which its caller says yes still, by a yes newer than the no.
+
+    Holds the caller as whoever adds an event does: a no that comes in this moment is seen, or comes after it.
+    """
+    for left in reversed(range(_LIFTED_AFTER)):
+        try:
+            with client_scope(agency_id=client.agency_id, client_id=client.pk):
+                if not Caller.objects.for_client(client).select_for_update().filter(pk=caller_id).exists():
+                    return
+                noes = vault_selectors.suppressed_callers(client.pk, [caller_id], on=at.date())
+                said = noes.get(caller_id, {})
+                given = ConsentState.objects.for_client(client).filter(
+                    caller_id=caller_id, purpose__in=purposes, state=State.GIVEN
+                )
+                lifted = [
+                    purpose
+                    for purpose, since in given.values_list("purpose", "since")
+                    if purpose in said and said[purpose] < since
+                ]
+                vault.lift_suppressions(client_id=client.pk, caller_id=caller_id, purposes=lifted)
+        except OperationalError:
+            # Somebody holds the caller for long. A no too many stays, and the next yes lifts it.
+            if not left:
+                log.warning("ledger.not_lifted", client=client.pk)
+            continue
+        return
 
 
 def evidence_of(*, client: Client, events: Collection[ConsentEvent], at: datetime) -> dict[uuid.UUID, Any]:

@@ -25,7 +25,6 @@ from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from consent import menu as machine
@@ -99,13 +98,14 @@ def answer(*, door: Door, at: datetime) -> twiml.Script:
         log.warning("menu.silent", menu=str(menu.pk), active=menu.is_active)
         return _script(menu, words, (machine.Dial(machine.Line.FORWARD),), asked=0)
     number = twilio.number_of(door.said.get("From", ""))
-    state = machine.State(known=number is not None, never=_said_never(door.client, number, at))
+    caller_id = _caller_of(door.client, number, at)
+    state = machine.State(known=number is not None, never=_said_never(door.client, caller_id, at))
     turn = machine.step(menus.plan_of(menu, words), state, machine.CALL)
     session = MenuSession(
         agency_id=door.client.agency_id,
         client=door.client,
         menu=menu,
-        caller_id=_caller_of(door.client, number, at),
+        caller_id=caller_id,
         call_digest=door.digest(twilio.SID, sid),
         version=words.versions[turn.state.language],
         step=turn.state.packed(),
@@ -237,12 +237,9 @@ def _plan(session: MenuSession) -> machine.Plan:
     return menus.plan_of(session.menu, menus.words_of(session.menu))
 
 
-def _said_never(client: Client, number: str | None, at: datetime) -> bool:
-    """Whether the number has said no to being recorded at this client: then it is not asked again."""
-    if number is None:
-        return False
-    found = vault_selectors.suppressed(client.pk, [number], on=at.date())
-    return Purpose.RECORD in found.get(number, {})
+def _said_never(client: Client, caller_id: uuid.UUID | None, at: datetime) -> bool:
+    """Whether the caller has said no to being recorded at this client: then nobody asks again."""
+    return caller_id is not None and Purpose.RECORD in ledger.noes_of(client, caller_id, at=at)
 
 
 def _caller_of(client: Client, number: str | None, at: datetime) -> uuid.UUID | None:
@@ -254,8 +251,11 @@ def _caller_of(client: Client, number: str | None, at: datetime) -> uuid.UUID | 
 def _go(session: MenuSession, state: machine.State, happened: str, door: Door, at: datetime) -> twiml.Script:
     """Take one step: write it down, remember where the call stands, and say what is done next."""
     words = menus.words_of(session.menu)
-    turn = machine.step(menus.plan_of(session.menu, words), state, happened)
+    plan = menus.plan_of(session.menu, words)
+    turn = machine.step(plan, state, happened)
     _write(session, state, turn, happened=happened, door=door, at=at)
+    if machine.Record() in turn.actions and _said_no_since(session, at):
+        turn = machine.unrecorded(plan, turn.state)
     session.step = turn.state.packed()
     if happened in machine.DIGITS:
         session.pressed = (session.pressed + happened)[:10]
@@ -265,6 +265,19 @@ def _go(session: MenuSession, state: machine.State, happened: str, door: Door, a
         session.version = words.versions[turn.state.language]
     session.save(update_fields=["step", "pressed", "is_recording", "recording_from", "version"])
     return _script(session.menu, words, turn.actions, asked=turn.state.asked)
+
+
+def _said_no_since(session: MenuSession, at: datetime) -> bool:
+    """
+    Whether the caller withdrew by another way in the moment in which the key was pressed, or later.
+
+    The key was written down, so the caller is held, and whoever withdrew before has committed; whoever withdraws after
+    it finds a recording that runs, and stops it.
+    """
+    if session.caller_id is None:
+        return False
+    since = ledger.noes_of(session.client, session.caller_id, at=at).get(Purpose.RECORD)
+    return since is not None and since >= at
 
 
 def _again(session: MenuSession) -> twiml.Script:
@@ -557,6 +570,7 @@ def _due(agency_id: int, at: datetime) -> QuerySet[VendorTask]:
         reference__isnull=False,
         connection__provider=twilio.NAME,
     )
+    return rows.exclude(board.kept_back())
 
 
 def _opened(task: VendorTask, at: datetime) -> Order:
@@ -570,7 +584,6 @@ def _opened(task: VendorTask, at: datetime) -> Order:
             account = None
     return Order(
         task_id=task.pk,
-    return rows.exclude(board.kept_back())
         client_id=task.client_id,
         step=task.step,
         recording_id=task.recording_id,
@@ -637,6 +650,9 @@ def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> N
         else:
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(order.attempts - 1, 16))
             task.update(due_at=at + pause, last_error=outcome.error[:200])
+        client = Client.objects.filter(pk=order.client_id).first()
+        if client is not None:
+            withdrawals.renew_items(client=client, at=at)
 
 
 def _learn_recording(client_id: int, session_id: uuid.UUID, recording: str, at: datetime) -> None:
@@ -650,9 +666,6 @@ def _learn_recording(client_id: int, session_id: uuid.UUID, recording: str, at: 
 
 
 def purge(*, agency_id: int, at: datetime) -> int:
-        client = Client.objects.filter(pk=order.client_id).first()
-        if client is not None:
-            withdrawals.renew_items(client=client, at=at)
     """Remove sessions whose call came a month ago; the ledger keeps what was said. Returns how many."""
     with job_scope(agency_id=agency_id):
         waiting = VendorTask.objects.filter(

@@ -35,11 +35,12 @@ from consent.enums import Channel, EventKind, Language, Purpose, Scope, State, S
 from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
-from consent.services import web
-from consent.services.ledger import CallerGoneError, Said
+from consent.services import again, ledger, web
+from consent.services.again import BusyError
+from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
 
-__all__ = ["CallerGoneError"]
+__all__ = ["BusyError"]
 
 BY: Final = Actor.client("consent.preferences")
 JOB: Final = Actor.job("consent.send_updates")
@@ -353,9 +354,11 @@ def allow(
     asked: str,
     visit: Visit,
     at: datetime,
-) -> None:
+) -> bool:
     """
-    Turn one switch on, by the words that the page showed. Enters the client's scope itself.
+    Turn one switch on, by the words that the page showed; returns whether it is on. Enters the client's scope itself.
+
+    Behind a link that proves nothing an earlier no goes on counting.
 
     :param asked: what `question_for` gave, where the person was asked a second time; else "".
     :raises UnknownLinkError: the link is none, or the person is gone.
@@ -364,43 +367,46 @@ def allow(
     :raises NoWordsError: no words in force stood beside the switch.
     :raises AskTwiceError: sharing was refused before; ask again, then send `asked`.
     :raises SignalError: the browser asks not to share.
-    :raises CallerGoneError: the person is being erased in this moment.
+    :raises BusyError: it could not be written now; it may be sent again.
     """
     opened = _open_centre(link, at)
     door = opened.door
     shown = tokens.read_form(form, client_id=door.client_id, at=at)
+    source = f"switch {uuid.uuid4()}"
     if purpose not in shown:
         raise NoWordsError
-    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
-        client = web.client_of(door)
-        _caller_of(client, opened.subject)
-        if purpose == Purpose.SHARE:
-            _mind_the_no(client, opened, asked, visit, at)
-        version = selectors.versions_shown(client, [shown[purpose]]).get(shown[purpose])
-        if version is None:
-            raise NoWordsError
-        said = web.agreement(
-            purpose,
-            version,
-            opened.subject,
-            source=f"switch {uuid.uuid4()}",
-            visit=visit,
-            at=at,
-            strength=opened.strength,
-            channel=Channel.PORTAL,
-            asked_twice=bool(asked),
-        )
-        web.write(client, [said], by=BY, at=at)
+
+    def deed() -> bool:
+        with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+            client = web.client_of(door)
+            _caller_of(client, opened.subject)
+            twice = purpose == Purpose.SHARE and _was_asked_twice(client, opened, asked, visit, at)
+            version = selectors.versions_shown(client, [shown[purpose]]).get(shown[purpose])
+            if version is None:
+                raise NoWordsError
+            said = web.agreement(
+                purpose,
+                version,
+                opened.subject,
+                source=source,
+                visit=visit,
+                at=at,
+                strength=opened.strength,
+                channel=Channel.PORTAL,
+                asked_twice=twice,
+            )
+            return not ledger.purposes_held_back([said], web.write(client, [said], by=BY, at=at))
+
+    return again.insist(deed)
 
 
-def _mind_the_no(client: Client, opened: Opened, asked: str, visit: Visit, at: datetime) -> None:
+def _was_asked_twice(client: Client, opened: Opened, asked: str, visit: Visit, at: datetime) -> bool:
     if visit.opted_out:
         raise SignalError
-    state = selectors.states_of(client, opened.subject).get(Purpose.SHARE)
-    if state is None or state.state not in _NO:
-        return
-    if not tokens.was_asked(asked, client_id=client.pk, caller_id=opened.subject, at=at):
+    twice = tokens.was_asked(asked, client_id=client.pk, caller_id=opened.subject, at=at)
+    if not twice and Purpose.SHARE in ledger.noes_of(client, opened.subject, at=at):
         raise AskTwiceError
+    return twice
 
 
 def question_for(*, link: str, at: datetime) -> str:
@@ -420,28 +426,32 @@ def stop(*, link: str, purposes: Collection[Purpose], language: Language, visit:
 
     :raises UnknownLinkError: the link is none, or the person is gone.
     :raises ExpiredLinkError: its time is over.
-    :raises CallerGoneError: the person is being erased in this moment.
+    :raises BusyError: it could not be written now; it may be sent again.
     """
     opened = _open_centre(link, at)
     door = opened.door
     source = f"switch {uuid.uuid4()}"
-    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
-        client = web.client_of(door)
-        _caller_of(client, opened.subject)
-        said: list[Said] = [
-            web.withdrawal(
-                purpose,
-                opened.subject,
-                source=source,
-                visit=visit,
-                language=language,
-                at=at,
-                strength=opened.strength,
-                channel=Channel.PORTAL,
-            )
-            for purpose in sorted(set(purposes))
-        ]
-        web.write(client, said, by=BY, at=at)
+
+    def deed() -> None:
+        with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+            client = web.client_of(door)
+            _caller_of(client, opened.subject)
+            said: list[Said] = [
+                web.withdrawal(
+                    purpose,
+                    opened.subject,
+                    source=source,
+                    visit=visit,
+                    language=language,
+                    at=at,
+                    strength=opened.strength,
+                    channel=Channel.PORTAL,
+                )
+                for purpose in sorted(set(purposes))
+            ]
+            web.write(client, said, by=BY, at=at)
+
+    again.insist(deed)
 
 
 # --- News by e-mail -----------------------------------------------------------------------------------------
@@ -502,15 +512,23 @@ def subscribe(
             raise ValueError("There is no address.")
         if row is None or (address and address != _address_of(row)):
             rows.remove()
-            _add_subscription(client, caller.pk, address, at)
+            _add_subscription(client, caller.pk, address, opened.strength, at)
         rows.update(on_change=on_change, on_notice=on_notice, language=language)
         return _updates_of(client, caller.pk)
 
 
-def _add_subscription(client: Client, caller_id: uuid.UUID, address: str, at: datetime) -> None:
-    """An address that is still to be confirmed."""
+def _add_subscription(
+    client: Client, caller_id: uuid.UUID, address: str, strength: Strength, at: datetime
+) -> None:
+    """An address that is still to be confirmed. Whoever opens a mail is no surer than that, and than who gave it."""
     row = Subscription(
-        agency_id=client.agency_id, client=client, caller_id=caller_id, created_at=at, told_at=at, due_at=at
+        agency_id=client.agency_id,
+        client=client,
+        caller_id=caller_id,
+        strength=max(strength, Strength.B),
+        created_at=at,
+        told_at=at,
+        due_at=at,
     )
     key = vault_selectors.content_keys({client.pk: [caller_id]})[caller_id]
     row.address = key.seal(address.encode(), Place(client.pk, Subscription._meta.db_table, "address", row.pk))
@@ -640,7 +658,7 @@ def _letter(row: Subscription, address: str, *, at: datetime, until: datetime) -
     notices = _replaced(row, client, language, until) if row.on_notice else []
     lines = [say["changed"], *changes, ""] if changes else []
     lines += [say["replaced"], *notices, ""] if notices else []
-    link = link_for(client=client, caller_id=row.caller_id, at=at)
+    link = link_for(client=client, caller_id=row.caller_id, at=at, strength=Strength(row.strength))
     text = "\n".join([*lines, say["see"], link, ""])
     return Letter(row.pk, client.name, address, say["subject"], text, until)
 

@@ -23,7 +23,7 @@ from consent.channels.tokens import UnknownReceiptError
 from consent.enums import Channel, EventKind, Language, Purpose, Strength
 from consent.models import ConsentEvent, NoticeVersion
 from consent.selectors import web as selectors
-from consent.services import codes, ledger, web
+from consent.services import again, codes, ledger, web
 from consent.services.codes import Proven
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit
@@ -174,25 +174,29 @@ def finish_proof(*, key: str, token: str, challenge: str, code: str, visit: Visi
     with client_scope(agency_id=door.agency_id, client_id=door.client_id):
         client = web.client_of(door)
     proven = codes.check_code(client=client, challenge=challenge, code=code, at=at)
-    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
-        events = _fresh_events_of(client, token, at)
-        if any(event.caller_id != proven.caller_id for event in events):
-            raise UnknownReceiptError
-        opened = ledger.evidence_of(client=client, events=events, at=at)
-        no = web.noes_of(client, proven.number, at)
-        held = {Purpose.SHARE.value} & no
-        versions = selectors.versions_shown(
-            client, {event.version_id for event in events if event.version_id}
-        )
-        said = [
-            _said_again(event, opened[event.pk], versions=versions, proven=proven, visit=visit, at=at)
-            for event in events
-            if event.pk in opened and not (event.purpose in held and opened[event.pk].get("said") == "yes")
-        ]
-        later = len(said) < len(events)
-        fresh = web.write(client, said, by=web.BY, at=at)
-        event_ids = [event.pk for event in fresh or events]
-        return tokens.sign_receipt(client.pk, event_ids, at=at, later=later)
+
+    def deed() -> str:
+        with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+            events = _fresh_events_of(client, token, at)
+            if any(event.caller_id != proven.caller_id for event in events):
+                raise UnknownReceiptError
+            opened = ledger.evidence_of(client=client, events=events, at=at)
+            held = {Purpose.SHARE.value} & ledger.noes_of(client, proven.caller_id, at=at).keys()
+            versions = selectors.versions_shown(
+                client, {event.version_id for event in events if event.version_id}
+            )
+            said = [
+                _said_again(event, opened[event.pk], versions=versions, proven=proven, visit=visit, at=at)
+                for event in events
+                if event.pk in opened
+                and not (event.purpose in held and opened[event.pk].get("said") == "yes")
+            ]
+            later = len(said) < len(events)
+            fresh = web.write(client, said, by=web.BY, at=at)
+            event_ids = [event.pk for event in fresh or events]
+            return tokens.sign_receipt(client.pk, event_ids, at=at, later=later)
+
+    return again.insist(deed)
 
 
 def _said_again(

@@ -2,8 +2,8 @@
 Signed terms: the document as it was signed, its clause, and whom it covers.
 
 One person's signature is that person's own yes (strength A). A list under one document only attests that people signed
-(C). A clause among general terms is agreement to a contract; whether that is consent is for the law of the place to
-say, and in the EU and the UK it is not.
+(C), and so lifts no earlier no (`ledger.record_events`). A clause among general terms is agreement to a contract;
+whether that is consent is for the law of the place to say, and in the EU and the UK it is not.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ from consent.enums import (
     State,
     Strength,
 )
-from consent.models import ConsentEvent, ConsentState, Invitation, Reply
+from consent.models import ConsentEvent, Invitation, Reply
 from consent.replies import Verdict, classify
 from consent.replies.table import EVERYTHING
 from consent.selectors import law
@@ -448,7 +448,7 @@ def _answer(
             said=[
                 Said(
                     purpose=purpose,
-                    kind=EventKind.GIVEN,
+                    kind=EventKind.GIVEN if invitation.confirms_id is None else EventKind.RENEWED,
                     channel=Channel.SMS,
                     strength=Strength.A,
                     happened_at=at,
@@ -479,13 +479,7 @@ def _asked_with(client: Client, invitation: Invitation) -> dict[str, str]:
 
 def _said_no_to(client: Client, caller_id: uuid.UUID, purpose: Purpose, at: datetime) -> bool:
     """In the ledger, or by a number whose person was erased since."""
-    no = ConsentState.objects.for_client(client).filter(
-        caller_id=caller_id, purpose=purpose, state__in=tuple(_NO)
-    )
-    if no.exists():
-        return True
-    found = vault_selectors.suppressed_callers(client.pk, [caller_id], on=at.date())
-    return purpose in found.get(caller_id, {})
+    return purpose in ledger.noes_of(client, caller_id, at=at)
 
 
 def _ask_again(client: Client, invitation: Invitation, caller_id: uuid.UUID, at: datetime) -> None:

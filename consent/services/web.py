@@ -24,22 +24,21 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import client_scope
-from callprivacy.vault import selectors as vault_selectors
 from consent.channels import tokens, words
 from consent.channels.colours import Shades, shades_of
 from consent.channels.tokens import StaleFormError
-from consent.enums import Basis, Channel, EventKind, Language, Purpose, Strength
+from consent.enums import Channel, EventKind, Language, Purpose, Strength
 from consent.models import ConsentEvent, NoticeVersion, WebPage
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
-from consent.services import codes, ledger, menu_calls
+from consent.services import again, codes, ledger, menu_calls
+from consent.services.again import BusyError
 from consent.services.ledger import CallerGoneError, Said
 
-__all__ = ["CallerGoneError", "StaleFormError"]
+__all__ = ["BusyError", "CallerGoneError", "StaleFormError"]
 
 BY: Final = Actor.client("consent.web")
 KEY_BYTES: Final = 24
-_TRIES: Final = 3
 
 
 class Deed(StrEnum):
@@ -391,7 +390,7 @@ def record_answer(*, key: str, answer: Answer, visit: Visit, at: datetime) -> st
     :raises UnknownKeyError: nobody's key.
     :raises StaleFormError: the form is too old or not from here.
     :raises NothingTickedError: nothing was chosen, or what was not offered.
-    :raises CallerGoneError: the number is being erased in this moment; it may be sent again.
+    :raises BusyError: it could not be written now; it may be sent again.
     """
     door = door_of(key)
     shown = tokens.read_form(answer.form, client_id=door.client_id, at=at)
@@ -400,16 +399,14 @@ def record_answer(*, key: str, answer: Answer, visit: Visit, at: datetime) -> st
         raise NothingTickedError
     if visit.opted_out and answer.deed is Deed.GIVE:
         wanted -= {Purpose.SHARE}
-    for attempt in range(_TRIES):
-        try:
-            with client_scope(agency_id=door.agency_id, client_id=door.client_id):
-                client = client_of(door)
-                events = _record(client, answer, wanted=wanted, shown=shown, visit=visit, at=at)
-                return tokens.sign_receipt(client.pk, [event.pk for event in events], at=at)
-        except CallerGoneError:
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable")  # pragma: no cover
+
+    def deed() -> str:
+        with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+            client = client_of(door)
+            events = _record(client, answer, wanted=wanted, shown=shown, visit=visit, at=at)
+            return tokens.sign_receipt(client.pk, [event.pk for event in events], at=at)
+
+    return again.insist(deed)
 
 
 def _record(
@@ -429,12 +426,11 @@ def _record(
             for purpose in sorted(wanted)
         ]
     else:
-        no = noes_of(client, answer.number, at)
         versions = selectors.versions_shown(client, {shown[purpose] for purpose in wanted})
         said = [
             agreement(
                 purpose, versions[shown[purpose]], caller_id,
-                source=source, visit=visit, at=at, counts=purpose not in no,
+                source=source, visit=visit, at=at,
             )
             for purpose in sorted(wanted)
             if shown[purpose] in versions
@@ -457,12 +453,6 @@ def write(client: Client, said: Collection[Said], *, by: Actor, at: datetime) ->
     return events
 
 
-def noes_of(client: Client, number: str, at: datetime) -> frozenset[str]:
-    """The purposes for which a number has said no, also before an erasure."""
-    found = vault_selectors.suppressed(client.pk, [number], on=at.date())
-    return frozenset(found.get(number, {}))
-
-
 def _evidence(visit: Visit, **more: Any) -> dict[str, Any]:
     """What shows an event: never an address of the network, which proves nothing about a phone."""
     return {"page": visit.page, "browser": visit.browser, "gpc": visit.opted_out, **more}
@@ -476,21 +466,20 @@ def agreement(
     source: str,
     visit: Visit,
     at: datetime,
-    counts: bool = True,
     strength: Strength = Strength.C,
     channel: Channel = Channel.WEB,
+    asked_twice: bool = False,
     **evidence: Any,
 ) -> Said:
     """
     A yes for the ledger, with the exact words it was said to.
 
-    :param counts: false where an earlier no stands against it; then it is only noted that the words were shown.
+    :param asked_twice: it was said a second time, to a question of its own.
     """
     language = Language(version.notice.language)
     return Said(
         purpose=purpose,
-        kind=EventKind.GIVEN if counts else EventKind.NOTICED,
-        basis=Basis.CONSENT if counts else Basis.NOTICE,
+        kind=EventKind.RENEWED if asked_twice else EventKind.GIVEN,
         channel=channel,
         strength=strength,
         happened_at=at,
@@ -508,6 +497,7 @@ def agreement(
             version=str(version.pk),
             version_number=version.number,
             version_digest=bytes(version.digest or b"").hex(),
+            **({"asked_twice": True} if asked_twice else {}),
             **evidence,
         ),
     )

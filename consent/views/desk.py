@@ -303,6 +303,12 @@ def _do(request: StaffRequest, who: Who, deed: str, mark: uuid.UUID, language: L
     elif deed in {AGREE, AGREE_CALL}:
         scope = Scope.STANDING if deed == AGREE else Scope.THIS_CALL
         desk.agree(version=version, scope=scope, **facts)
+        against = desk.what_stands_against(
+            client=who.client, caller_id=who.caller_id, purposes=version.notice.purposes, at=request.at
+        )
+        if against:
+            messages.warning(request, f"Written down. {against}")
+            return
         far = "from now on, until they say otherwise" if deed == AGREE else "for this call"
         messages.success(request, f"Written down: they agree {far}.")
 

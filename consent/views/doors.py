@@ -25,6 +25,7 @@ from callprivacy.accounts.adapter import client_address
 from callprivacy.lib.browsers import browser_of
 from consent.channels import signals, tokens, words
 from consent.enums import Language
+from consent.services.again import BusyError
 from consent.services.codes import StaleChallengeError, WrongCodeError
 from consent.services.ledger import CallerGoneError
 from consent.services.limits import Verdict, knock
@@ -60,6 +61,7 @@ _REFUSALS: Final[dict[type[Exception], tuple[int, str]]] = {
     NoWordsError: (422, "no_words"),
     SignalError: (422, "gpc_share"),
     CallerGoneError: (503, "busy"),
+    BusyError: (503, "busy"),
 }
 
 

@@ -22,12 +22,13 @@ from consent.channels import mail_in, tokens
 from consent.enums import Purpose
 from consent.forms.invitations import BatchForm, MailForm
 from consent.selectors import invitations as selectors
-from consent.services import invitations, ledger, mail
+from consent.services import again, invitations, ledger, mail
 from consent.services.mail import Outcome
 from consent.tasks.mail import nudge_invitations
 from consent.tasks.menu_calls import nudge_stops
 from consent.views import doors
 from consent.views.doors import RefusedError
+from consent.views.voice import busy
 
 LIST_AT_MOST: Final = 2 * 1024 * 1024
 ANSWERS: Final = 60
@@ -53,15 +54,7 @@ def _context(client: Client, **more: Any) -> dict[str, Any]:
 def list_batches(request: StaffRequest, client: Client) -> HttpResponse:
     """Every batch, the newest first."""
     rows, older = selectors.page(client, before=request.GET.get("before", ""))
-    context = _context(
-        client,
-        rows=rows,
-        older=older,
-        may_ask=bool(selectors.versions_to_send(client)),
-        mailbox=settings.CALLPRIVACY_MAIL_REPLY,
-        is_brought=settings.CALLPRIVACY_TAKES_MAIL,
-        trusted=sorted(settings.CALLPRIVACY_MAIL_AUTHSERV),
-    )
+    context = _context(client, rows=rows, older=older, may_ask=bool(selectors.versions_to_send(client)))
     return render(request, "consent/invitations.html", context)
 
 
@@ -206,7 +199,9 @@ def ask(request: HttpRequest, key: str, secret: str) -> HttpResponse:
         # The link is a secret: evidence names the page without it.
         visit = doors.visit_of(request, page=f"link of an invitation of {asked.look.name}")
         with doors.refusing():
-            _, agency_id = invitations.answer(key=key, secret=secret, agreed=agreed, visit=visit, at=at)
+            _, agency_id = again.insist(
+                lambda: invitations.answer(key=key, secret=secret, agreed=agreed, visit=visit, at=at)
+            )
     except RefusedError as refused:
         return _draw(request, asked, refused)
     nudge_stops(agency_id)
@@ -243,7 +238,9 @@ def _draw(
 
 def _unsubscribe(key: str, secret: str) -> HttpResponse:
     try:
-        agency_id = invitations.unsubscribe(key=key, secret=secret, at=timezone.now())
+        agency_id = again.insist(lambda: invitations.unsubscribe(key=key, secret=secret, at=timezone.now()))
+    except again.BusyError:
+        return busy()
     except invitations.UnknownInvitationError:
         raise Http404 from None
     nudge_stops(agency_id)

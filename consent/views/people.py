@@ -203,16 +203,21 @@ def record_said(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
         except desk.CallerGoneError:
             raise Http404 from None
         _wake(client)
-        _tell_said(request, said["kind"], len(events))
+        against = desk.what_stands_against(
+            client=client, caller_id=caller_id, purposes=said["purposes"], at=request.at
+        )
+        _tell_said(request, said["kind"], len(events), against)
         return redirect("consent:caller", client.slug, caller_id)
     return render(request, "consent/caller_said.html", {"client": client, "person": person, "form": form})
 
 
-def _tell_said(request: StaffRequest, kind: EventKind, count: int) -> None:
+def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str) -> None:
     if not count:
         messages.info(request, "That was written down already.")
     elif kind == EventKind.WITHDRAWN:
         messages.success(request, "Stopped here, and on its way to everybody else who holds the number.")
+    elif against:
+        messages.warning(request, f"Written into the ledger. {against}")
     else:
         messages.success(request, "Written into the ledger.")
 

@@ -26,7 +26,8 @@ from consent.views.doors import RefusedError, SeeOther
 ADDRESSES: Final = 5
 _DAY: Final = timedelta(days=1)
 _EVERYTHING: Final = "everything"
-_SAID: Final = frozenset({"saved", "asked", "updates_off"})
+_HELD: Final = "held"
+_SAID: Final = frozenset({"saved", "asked", "updates_off", _HELD})
 
 
 def _visit(request: HttpRequest) -> Visit:
@@ -104,7 +105,7 @@ def _back(centre: Centre, language: Language, said: str) -> HttpResponse:
 
 
 def _switch(request: HttpRequest, centre: Centre, language: Language, at: datetime) -> str:
-    """Turn a switch, or all of them off; returns which."""
+    """Turn a switch, or all of them off; returns which, or that an earlier no goes on counting."""
     form = SwitchForm(request.POST, language=language)
     if not form.is_valid():
         raise RefusedError(422, "again_send")
@@ -115,7 +116,7 @@ def _switch(request: HttpRequest, centre: Centre, language: Language, at: dateti
             preferences.stop(link=centre.link, purposes=purposes, language=language, visit=visit, at=at)
             nudge_stops(centre.look.agency_id)
         elif purpose != _EVERYTHING:
-            preferences.allow(
+            is_on = preferences.allow(
                 link=centre.link,
                 purpose=Purpose(purpose),
                 form=form.cleaned_data["form"],
@@ -123,6 +124,7 @@ def _switch(request: HttpRequest, centre: Centre, language: Language, at: dateti
                 visit=visit,
                 at=at,
             )
+            return purpose if is_on else _HELD
     return purpose
 
 

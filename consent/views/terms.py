@@ -109,7 +109,13 @@ def _page(
 ) -> HttpResponse:
     purposes = selectors.purposes_of(row)
     form = form or MoreForm(country=client.home_country, initial={"purposes": purposes})
-    context = _context(client, row=row, purposes=[Purpose(one).label for one in purposes], form=form)
+    context = _context(
+        client,
+        row=row,
+        purposes=[Purpose(one).label for one in purposes],
+        held_back=selectors.held_back(row),
+        form=form,
+    )
     return render(request, "consent/terms_document.html", context, status=422 if form.errors else 200)
 
 

@@ -31,16 +31,15 @@ from consent.forms.menus import DecisionForm, InviteForm, WriterForm
 from consent.models import Invitation, Reply
 from consent.selectors import replies as selectors
 from consent.selectors.people import name_of
-from consent.services import finding, text_sending, texts, twilio_door
+from consent.services import again, finding, text_sending, texts, twilio_door
 from consent.services.ledger import CallerGoneError
 from consent.services.twilio_door import Door
 from consent.tasks.menu_calls import nudge_stops
 from consent.tasks.texts import nudge_texts
-from consent.views.voice import delivery_of, forbidden, not_found
+from consent.views.voice import busy, delivery_of, forbidden, not_found
 
 ACTOR: Final = "twilio.sms"
 _GONE: Final = "This person was erased at this moment. Nothing was written down; look again."
-_TRIES: Final = 3
 
 
 # --- The doors ------------------------------------------------------------------------------------------------------
@@ -66,27 +65,25 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
     delivery = delivery_of(request, key)
     if isinstance(delivery, HttpResponse):
         return delivery
-    for left in reversed(range(_TRIES)):
-        try:
-            with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
-                agency_id = door.client.agency_id
-                deed(door)
-        except twilio_door.UnknownConnectionError:
-            return not_found()
-        except twilio_door.ForgedError:
-            return forbidden()
-        except texts.NoMessageError:
-            return HttpResponse(
-                b"No message is in it.\n", status=400, content_type="text/plain; charset=utf-8"
-            )
-        except CallerGoneError:
-            # Erased in this moment: the next try meets a fresh caller. Twilio does not send a text again.
-            if not left:
-                raise
-            continue
-        nudge_stops(agency_id)
-        nudge_texts(agency_id)
-        break
+
+    def once() -> int:
+        with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
+            deed(door)
+            return door.client.agency_id
+
+    try:
+        # Twilio does not send a text again by itself, so a STOP that meets a lock is tried anew here.
+        agency_id = again.insist(once)
+    except twilio_door.UnknownConnectionError:
+        return not_found()
+    except twilio_door.ForgedError:
+        return forbidden()
+    except texts.NoMessageError:
+        return HttpResponse(b"No message is in it.\n", status=400, content_type="text/plain; charset=utf-8")
+    except again.BusyError:
+        return busy()
+    nudge_stops(agency_id)
+    nudge_texts(agency_id)
     return HttpResponse(twiml.NOTHING, content_type=twiml.CONTENT_TYPE)
 
 

@@ -23,7 +23,7 @@ from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.calls.views.hooks import address_as_called, refuse_unread
 from callprivacy.lib.logs import logger
 from consent.channels import twiml
-from consent.services import menu_calls, twilio_door
+from consent.services import again, menu_calls, twilio_door
 from consent.services.twilio_door import Door
 from consent.tasks.menu_calls import nudge_stops
 
@@ -80,10 +80,10 @@ def _tell(request: HttpRequest, key: str, deed: Callable[[Door], twiml.Script]) 
     if isinstance(delivery, HttpResponse):
         return delivery
     try:
-        with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
-            agency_id = door.client.agency_id
-            script = deed(door)
-            document = twiml.document(script, _links(key, script.asked))
+        # What is said is in the transaction too: a consent is not kept whose recording could not be begun.
+        agency_id, document = again.insist(
+            lambda: _behind(key, delivery, lambda door: _document(key, deed(door)))
+        )
     except (twilio_door.UnknownConnectionError, menu_calls.NoMenuError):
         return not_found()
     except twilio_door.ForgedError:
@@ -93,6 +93,16 @@ def _tell(request: HttpRequest, key: str, deed: Callable[[Door], twiml.Script]) 
         return _connect(key, delivery)
     nudge_stops(agency_id)
     return HttpResponse(document, content_type=twiml.CONTENT_TYPE)
+
+
+def _document(key: str, script: twiml.Script) -> bytes:
+    return twiml.document(script, _links(key, script.asked))
+
+
+def _behind[T](key: str, delivery: Delivery, deed: Callable[[Door], T]) -> tuple[int, T]:
+    """Do a deed behind the door of its connection, in one transaction; returns the agency too."""
+    with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=timezone.now()) as door:
+        return door.client.agency_id, deed(door)
 
 
 def _connect(key: str, delivery: Delivery) -> HttpResponse:
@@ -122,14 +132,15 @@ def _note(request: HttpRequest, key: str, deed: Callable[[Door], None]) -> HttpR
     try:
         agency_id = inbox.receive_event(provider=Twilio(), key=key, delivery=delivery, at=at)
         nudge_on_commit(agency_id)
-        with twilio_door.entered(key=key, delivery=delivery, by=ACTOR, at=at) as door:
-            deed(door)
+        again.insist(lambda: _behind(key, delivery, deed))
     except twilio_door.UnknownConnectionError:
         return not_found()
     except twilio_door.ForgedError:
         return forbidden()
     except menu_calls.NoCallError:
         pass
+    except again.BusyError:
+        return busy()
     else:
         nudge_stops(agency_id)
     return HttpResponse(twiml.NOTHING, content_type=twiml.CONTENT_TYPE)
@@ -151,6 +162,13 @@ def delivery_of(request: HttpRequest, key: str) -> Delivery | HttpResponse:
 def not_found() -> HttpResponse:
     """The same for every key that is none, and for every number without a menu."""
     return HttpResponse(b"Not found.\n", status=404, content_type=_PLAIN)
+
+
+def busy() -> HttpResponse:
+    """It could not be written now: nothing is claimed, and it may be sent again."""
+    answer = HttpResponse(b"Busy. Send it again.\n", status=503, content_type=_PLAIN)
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 def forbidden() -> HttpResponse:

@@ -124,6 +124,26 @@ def test_said_again_it_is_no_change_and_an_emptied_row_goes(cast: Cast) -> None:
     assert mapped(cast) == [{"rules": 2}, {"rules": 1}]
 
 
+def test_that_a_key_agrees_is_said_by_who_manages_consent(cast: Cast) -> None:
+    make.grant(cast.carol, cast.dentist)
+    connection = connect(cast.dentist, "ctm")
+    agrees = ROW | {"name": "Recording", "value": "1", "kind": "given", "gates": "on"}
+    refused = browse(cast.carol).post(url(connection), typed(agrees))
+    assert "said by who manages consent" in page(refused)
+    assert said(cast) == ()
+    browse(cast.alice).post(url(connection), typed(agrees))
+    kept = PressRule("Recording", "1", ("record", "review"), "given", "standing", gates=True)
+    assert said(cast) == (kept,)
+    assert "the recording starts only after it" in page(browse(cast.alice).get(url(connection, "")))
+    assert browse(cast.carol).post(url(connection), typed(agrees, ROW)).status_code == 302
+    assert said(cast) == (kept, RULE), "what was there may stay"
+    browse(cast.carol).post(url(connection), typed(agrees | {"purpose": ["record", "analyse"]}))
+    browse(cast.carol).post(url(connection), typed({k: v for k, v in agrees.items() if k != "gates"}))
+    assert said(cast) == (kept, RULE)
+    browse(cast.carol).post(url(connection), typed(ROW | {"gates": "on"}))
+    assert said(cast) == (RULE,), "a yes may be taken away, and a no waits for nothing"
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.decide import Answer, CallSpan, Event, Place, Question, decide
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Standard, Strength
 from consent.law import load_pack
 from tests.consent.asking import NOON
 
@@ -43,6 +43,7 @@ events = st.builds(
     scope=st.sampled_from(Scope),
     at=instants,
     call_id=st.sampled_from([None, None, "this", "other"]),
+    strength=st.sampled_from([None, Strength.A, Strength.C, Strength.C]),
 )
 calls = st.one_of(
     st.none(),
@@ -130,6 +131,24 @@ def test_after_a_standing_withdrawal_only_a_newer_consent_allows(
     stop = Event(question.purpose, kind, Basis.CONSENT, Channel.SMS, Scope.STANDING, at)
     older = tuple(event for event in question.events if event.at <= at or event.kind not in EVIDENCE)
     asked = replace(question, events=(*older, stop))
+    moment = asked.at
+    if asked.purpose is Purpose.RECORD and asked.call is not None:
+        moment = asked.call.recording_started_at or asked.call.started_at
+    if at <= moment:
+        assert not answer(asked).allowed
+
+
+@quick
+@given(questions, st.sampled_from(STOPS), instants)
+def test_after_a_standing_withdrawal_no_unproven_consent_allows(
+    question: Question, kind: EventKind, at: datetime
+) -> None:
+    stop = Event(question.purpose, kind, Basis.CONSENT, Channel.SMS, Scope.STANDING, at)
+    weak = tuple(
+        replace(event, strength=Strength.C) if event.at > at and event.kind in EVIDENCE else event
+        for event in question.events
+    )
+    asked = replace(question, events=(*weak, stop))
     moment = asked.at
     if asked.purpose is Purpose.RECORD and asked.call is not None:
         moment = asked.call.recording_started_at or asked.call.started_at

@@ -40,7 +40,7 @@ def said(caller_id: uuid.UUID | None, kind: EventKind, hours: int = 0, **fields:
     facts: dict[str, Any] = {
         "purpose": Purpose.RECORD,
         "channel": Channel.WEB,
-        "strength": Strength.C,
+        "strength": Strength.A,
         "happened_at": NOON + timedelta(hours=hours),
         "source": f"form {hours}",
         "caller_id": caller_id,

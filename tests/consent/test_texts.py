@@ -457,7 +457,7 @@ def test_sharing_after_an_opt_out_takes_two_yeses(
     clock.shift(60)
     texter.send("yes")
     assert states(cast)[Purpose.SHARE] == State.GIVEN
-    second = events(cast.dentist, kind=EventKind.GIVEN, purpose=Purpose.SHARE)[0]
+    second = events(cast.dentist, kind=EventKind.RENEWED, purpose=Purpose.SHARE)[0]
     assert second.version_id == version.pk
     assert evidence(cast.dentist, second)["second_yes_to"]
     assert suppressed(cast.dentist) == set()

@@ -297,7 +297,7 @@ REGISTER: dict[str, Table] = {
     ),
     "calls.CallPress": Table(
         "A key that was pressed on a call, as its tracker says",
-        _plain(_OURS) | _caller("call name value at handled_at"),
+        _plain(_OURS, "from_file") | _caller("call name value at handled_at"),
         leaves=(_ERASE,),
     ),
     "calls.CallImport": Table(
@@ -486,7 +486,10 @@ REGISTER: dict[str, Table] = {
     ),
     "consent.Subscription": Table(
         "An address that is told of changes",
-        _plain(_OURS, "language on_change on_notice created_at asked_at confirmed_at told_at due_at attempts")
+        _plain(
+            _OURS,
+            "strength language on_change on_notice created_at asked_at confirmed_at told_at due_at attempts",
+        )
         | _caller("caller_id")
         | _sealed(address="Under the caller's content key"),
         leaves=("consent.services.preferences.purge",),
