@@ -54,7 +54,15 @@ def _context(client: Client, **more: Any) -> dict[str, Any]:
 def list_batches(request: StaffRequest, client: Client) -> HttpResponse:
     """Every batch, the newest first."""
     rows, older = selectors.page(client, before=request.GET.get("before", ""))
-    context = _context(client, rows=rows, older=older, may_ask=bool(selectors.versions_to_send(client)))
+    context = _context(
+        client,
+        rows=rows,
+        older=older,
+        may_ask=bool(selectors.versions_to_send(client)),
+        mailbox=settings.CALLPRIVACY_MAIL_REPLY,
+        is_brought=settings.CALLPRIVACY_TAKES_MAIL,
+        trusted=sorted(settings.CALLPRIVACY_MAIL_AUTHSERV),
+    )
     return render(request, "consent/invitations.html", context)
 
 
