@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -42,12 +43,21 @@ from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import tasks as work_tasks
+from consent.models import (
+    InvitationBatch,
+    ListCheck,
+    TermsDocument,
+    VendorTask,
+    WebhookDelivery,
+    Withdrawal,
+)
+from consent.services import withdrawals
 from consent.tasks import web as consent_tasks
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
 from tests.rules.test_urls import METHODS, OURS, ask
-from tests.rules.world import SECRET, Things, World
+from tests.rules.world import SECRET, World
 from tools import services
 
 if TYPE_CHECKING:
@@ -66,6 +76,18 @@ CANARIES = [
 SCANNER = Scanner(CANARIES)
 PEOPLE = ("anonymous", "alice", "bob", "carol", "mallory", "dave", "operator")
 FORM = "application/x-www-form-urlencoded"
+
+
+# What the canary makes on its ways in, by the name that addresses have for it. Not among them: a message that waits for
+# a person, whose page is there to show what was written.
+MADE: dict[str, Any] = {
+    "import_id": CallImport, "export_id": CallExport, "batch_id": InvitationBatch, "document_id": TermsDocument,
+    "check_id": ListCheck, "withdrawal_id": Withdrawal, "task_id": VendorTask,
+}  # fmt: skip
+
+
+# Where the thing itself is what somebody asks to see.
+SHOWS = {"clients/<slug:slug>/terms/<uuid:document_id>/file/": "the document as it was signed"}
 
 
 @dataclass
@@ -279,6 +301,83 @@ def _by_callers(found: Found) -> None:
     found.stores["callers' pages"] += mine.encode() + caller.get(mine).content
 
 
+def _by_systems(found: Found) -> None:
+    """What the agency's systems say and ask, with and without faults, and with a person's facts where none belong."""
+
+    def say(path: str, body: object) -> int:
+        answer = Browser(raise_request_exception=False).post(
+            f"/api/v1/{path}", body if isinstance(body, str) else json.dumps(body), content_type="application/json",
+            headers={"Authorization": f"Bearer {found.world.dentist.api_key}"},
+        )  # fmt: skip
+        found.stores["systems"] = found.stores.get("systems", b"") + answer.content
+        return answer.status_code
+
+    said = {"number": NUMBER, "kind": "given", "purposes": ["record"], "idempotency_key": "canary-4711"}
+    proof = {"type": "web_form", "details": {"page": "example.com/book", "words": f"{NAME} said {NOTE}"}}
+    assert say("consent/events", said | {"evidence": proof}) == 201
+    assert say("consent/events", said | {"purposes": ["share"]}) == 409
+    assert (
+        say("consent/check", {"numbers": [NUMBER, f"{NAME} 555", "202-555-0147"], "purposes": ["record"]})
+        == 200
+    )
+    assert say("contact/check", {"numbers": [{"number": NUMBER}, EMAIL]}) == 200
+    assert say("contact/check", {"number": NUMBER, "purpose": NAME, EMAIL: NOTE}) == 422
+    assert say("consent/check", f'{{"number": "{NUMBER}", "note": "{NOTE}') == 400
+
+
+def _bring(found: Found, door: str, body: bytes, **said: object) -> int:
+    upload = SimpleUploadedFile(f"{NAME} {NUMBER}.csv", body)
+    answer = found.world.browsers["alice"].post(f"/clients/dentist/{door}/", said | {"file": upload})
+    if answer.status_code == 302:  # a form with a fault shows again what was typed, to who typed it
+        after = found.world.browsers["alice"].get(answer.headers["Location"])
+        found.stores["lists"] = found.stores.get("lists", b"") + after.content
+    return int(answer.status_code)
+
+
+def _by_lists(found: Found) -> None:
+    """A list of whom to ask, one that is to be checked, and a signed one."""
+    with job_scope(agency_id=found.world.cast.acme.pk):
+        words = InvitationBatch.objects.get(pk=found.world.dentist.batch_id).version_id
+    rows = f"{EMAIL},{NAME},(202) 555-0147,{NOTE}\n{NAME},{EMAIL},{NAME}\n{NUMBER},{NAME}\n".encode()
+    assert _bring(found, "invitations/new", rows, name="October", version=str(words)) == 302
+    assert (
+        _bring(found, "lists/new", b"mail,name,phone,note\n" + rows, name="Spring", purpose="marketing")
+        == 302
+    )
+    said = {
+        "name": "Forms",
+        "signed_on": "2026-10-01",
+        "is_list": "yes",
+        "clause": "I agree.",
+        "purposes": ["review"],
+    }
+    pdf = b"%PDF-1.7\n" + rows
+    assert _bring(found, "terms/new", pdf, **said, numbers=f"{NUMBER}\n{NAME}\n{EMAIL}") == 200
+    assert _bring(found, "terms/new", pdf, **said, numbers=f"{NUMBER}\n(202) 555-0148") == 302
+
+
+def _by_hand(found: Found) -> None:
+    """A message that came elsewhere, what a person says on the phone, and what withdrawals ask of others."""
+    world = found.world
+    letter = (
+        f"From: {NAME} <{EMAIL}>\nTo: office@dentist.example\nSubject: stop, {NUMBER}\nMessage-ID: <1@x.example>\n"
+        f"Date: Tue, 24 Nov 2026 10:00:00 +0000\n\n{NOTE}. {SAID}. Call me at 202-555-0147.\n"
+    ).encode()
+    assert _bring(found, "invitations/mail", letter) == 302
+    with job_scope(agency_id=world.cast.acme.pk):
+        caller_id = Call.objects.filter(client=world.cast.dentist, source="Google Ads", caller__isnull=False)[
+            0
+        ].caller_id
+    said = {"purposes": ["contact"], "kind": "withdrawn", "text": f"{NAME} {NUMBER}"}
+    assert world.browsers["alice"].post(f"/clients/dentist/callers/{caller_id}/said/", said).status_code < 500
+    withdrawals.carry_out(agency_id=world.cast.acme.pk, at=timezone.now())  # noqa: TID251  (the job's clock)
+    with job_scope(agency_id=world.cast.acme.pk):
+        assert VendorTask.objects.filter(client=world.cast.dentist, reference__isnull=False).count() > 1
+        assert WebhookDelivery.objects.filter(
+            client=world.cast.dentist, event_type="consent.withdrawn"
+        ).exists()
+
+
 # --- What comes out ---
 
 
@@ -330,15 +429,22 @@ def _mails() -> bytes:
     return b"\n".join(message.message().as_bytes() for message in getattr(mail, "outbox", []))
 
 
-def _pages(world: World, many: list[Things]) -> bytes:
-    """Every page of everybody, for every call that the canary made."""
+def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
+    """
+    Every page of everybody; those of what the canary made, too, for who may see it.
+
+    :param made: the keys of what it made, by the name that addresses have for it.
+    """
     found = b""
     for address in OURS:
-        for things in many if {"call_id", "import_id", "export_id"} & set(address.parts) else many[:1]:
-            for path in address.paths(things):
-                for person in PEOPLE:
-                    for method in METHODS if person == "alice" else ("get",):
-                        found += ask(world.browsers[person], method, path).body
+        for path, person in product(address.paths(world.dentist), PEOPLE):
+            for method in METHODS if person == "alice" else ("get",):
+                found += ask(world.browsers[person], method, path).body
+        shown = () if address.route in SHOWS else made.keys() & set(address.parts)
+        keys = [{name: key} for name in shown for key in made[name]]
+        for path in chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys):
+            for person in ("alice", "bob"):
+                found += ask(world.browsers[person], "get", path).body
     for search in (
         "/calls/?client=dentist",
         "/calls/?source=Google+Ads",
@@ -433,7 +539,10 @@ def _tell(
     )
     found.stores["command"] = command.getvalue().encode()
     _by_forms(found)
+    _by_lists(found)
+    _by_systems(found)
     _by_callers(found)
+    _by_hand(found)
     found.stores["error pages"] = _error_pages(world, monkeypatch)
     work_tasks.send_due_mail.run()
     app.send_task("calls.process_inbox", kwargs={"agency_id": acme.pk})
@@ -443,13 +552,12 @@ def _tell(
             .exclude(source__contains="MARK")
             .values_list("pk", flat=True)
         )
-        files = list(CallImport.objects.filter(client=world.cast.dentist).values_list("pk", flat=True))
-        exports = list(CallExport.objects.filter(client=world.cast.dentist).values_list("pk", flat=True))
+        made: dict[str, list[Any]] = {"call_id": calls} | {
+            name: list(model.objects.filter(client=world.cast.dentist).values_list("pk", flat=True))
+            for name, model in MADE.items()
+        }
     found.calls = len(calls)
-    many = [replace(world.dentist, call_id=pk) for pk in calls]
-    many += [replace(world.dentist, import_id=pk) for pk in files]
-    many += [replace(world.dentist, export_id=pk) for pk in exports]
-    found.stores["pages"] = _pages(world, many)
+    found.stores["pages"] = _pages(world, made)
     found.stores["mails"] = _mails()
     found.stores["broker"] = _broker()
     found.stores["media"] = _files(media)
@@ -460,8 +568,8 @@ def _tell(
 
 
 STORES = (
-    "pages", "callers' pages", "search", "export", "command", "error pages", "mails", "broker", "media", "logs",
-    "dump of default before the worker", "dump of default", "dump of vault",
+    "pages", "callers' pages", "lists", "systems", "search", "export", "command", "error pages", "mails", "broker",
+    "media", "logs", "dump of default before the worker", "dump of default", "dump of vault",
 )  # fmt: skip
 
 

@@ -141,23 +141,24 @@ def _broker_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _state(world: World) -> dict[str, object]:
     """A digest of every table of ours in both databases, as each agency's job sees it."""
-    found: dict[str, object] = {}
-    for alias, agency_id in (
-        ("default", world.cast.acme.pk), ("default", world.cast.globex.pk), ("vault", None),
-    ):  # fmt: skip
-        for table in _tables(alias):
-            statement = f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t"
-            if agency_id is None:
-                with connections[alias].cursor() as cursor:
-                    cursor.execute(statement)
-                    found[table] = cursor.fetchone()
-            else:
-                with job_scope(agency_id=agency_id), connections[alias].cursor() as cursor:
-                    cursor.execute(statement)
-                    found[f"{table} of {agency_id}"] = cursor.fetchone()
+    found: dict[str, object] = dict(_digests("vault"))
+    for agency_id in (world.cast.acme.pk, world.cast.globex.pk):
+        with job_scope(agency_id=agency_id):
+            found |= {f"{table} of {agency_id}": digest for table, digest in _digests("default").items()}
     return found
 
 
+def _digests(alias: str) -> dict[str, str]:
+    statement = " UNION ALL ".join(
+        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
+        for table in _tables(alias)
+    )
+    with connections[alias].cursor() as cursor:
+        cursor.execute(statement)
+        return dict(cursor.fetchall())
+
+
+@functools.cache
 def _tables(alias: str) -> list[str]:
     with connections[alias].cursor() as cursor:
         cursor.execute(
