@@ -265,15 +265,18 @@ class DecisionForm(forms.Form):
 class WriterForm(forms.Form):
     """Who wrote a mail: somebody who gave its address, or whoever has a number. The number is not kept."""
 
+    somebody_else: Final = ("else", "Somebody else, with this phone number:")
     caller = forms.ChoiceField(
-        label="Who gave this address", required=False, widget=forms.RadioSelect, choices=[]
+        label="Who gave this address",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Pick who wrote it."},
     )
     number = forms.CharField(
         label="Phone number",
         max_length=64,
-        required=False,
         widget=forms.TelInput({"autocomplete": "off"}),
         help_text="Ask the writer for it where the message does not say. Whoever is new here is added.",
+        error_messages={"required": "Write the number."},
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, candidates: Sequence[Candidate]) -> None:
@@ -281,26 +284,28 @@ class WriterForm(forms.Form):
         field = self.fields["caller"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  (for the types)
         field.choices = [
-            (str(one.caller_id), f"{one.name}, asked with “{one.invitation.version.notice.name}”")
-            for one in candidates
+            *(
+                (str(one.caller_id), f"{one.name}, asked with “{one.invitation.version.notice.name}”")
+                for one in candidates
+            ),
+            self.somebody_else,
         ]
-        if not candidates:
+        if candidates:
+            self.fields["number"].required = False
+        else:
             del self.fields["caller"]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if bool(cleaned.get("caller")) == bool(cleaned.get("number")) and not self.errors:
-            several = "caller" in self.fields
-            self.add_error(
-                "number", "Pick one above, or write the number." if several else "Write the number."
-            )
+        if cleaned.get("caller") == "else" and not cleaned.get("number"):
+            self.add_error("number", "Write the number.")
         return cleaned
 
     @property
     def caller_id(self) -> uuid.UUID | None:
-        """The person who was picked; None where a number was written."""
-        picked = self.cleaned_data.get("caller")
-        return uuid.UUID(picked) if picked else None
+        """The person who was picked; None where the number says who."""
+        picked = self.cleaned_data.get("caller", "else")
+        return None if picked == "else" else uuid.UUID(picked)
 
 
 class InviteForm(forms.Form):

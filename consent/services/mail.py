@@ -221,7 +221,7 @@ def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime)
         message_digest=digest,
         sender_digest=_digest(client, "address", mail.sender) if mail.sender else None,
         label=verdict.label,
-        why=verdict.why[:300],
+        why=texts.unquoted(verdict.why),
         proof=mail.proof[:200],
         state=ReplyState.SETTLED,
         received_at=at,
@@ -284,7 +284,7 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
     if unproven or (row is None and not withdraws):
         if withdraws or (takes_back and row is not None and row.state not in _OPEN):
             reply.label = "review"
-        reply.why = f"{verdict.why} {unproven or 'Several people gave this address.'}"[:300]
+        reply.why = f"{reply.why} {unproven or 'Several people gave this address.'}"[:300]
         return Outcome.WAITING
     evidence = {
         "by": "e-mail",

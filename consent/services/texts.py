@@ -71,7 +71,7 @@ LONGEST: Final = 5_000
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
 _NO: Final = frozenset({State.WITHDRAWN, State.REFUSED})
-# The matcher's reasons end in the person's own words, which are evidence and lie sealed.
+# The matcher's reasons end in the person's own words.
 _QUOTED: Final = re.compile(r":? ['\"].*", re.DOTALL)
 
 
@@ -172,7 +172,7 @@ def _meaning(verdict: Verdict, opt_out_type: str) -> _Meaning:
     `OptOutType` comes where Advanced Opt-Out is on, with the keywords that somebody set there.
     """
     language = Language.SPANISH if verdict.language == Language.SPANISH else Language.ENGLISH
-    why = _QUOTED.sub(".", verdict.why)[:300]
+    why = unquoted(verdict.why)
     if opt_out_type == "STOP" and verdict.label != "withdraw":
         return _Meaning("withdraw", "Twilio knows it as a word that opts out.", EVERYTHING, language)
     if opt_out_type == "START" and verdict.label not in {"withdraw", "review", "consent"}:
@@ -201,6 +201,11 @@ def _by_law(meaning: _Meaning, message: _Message) -> _Meaning:
     return _Meaning(
         "withdraw", "The rules of the law name it as a word that opts out.", EVERYTHING, meaning.language
     )
+
+
+def unquoted(why: str) -> str:
+    """The matcher's reason without the person's own words, which are evidence and lie sealed."""
+    return _QUOTED.sub(".", why)[:300]
 
 
 def open_invitation(client: Client, caller_id: uuid.UUID, *, at: datetime) -> Invitation | None:
@@ -679,7 +684,12 @@ def _item(client_id: int) -> str:
 
 
 def settle_undecided(*, agency_id: int, at: datetime) -> int:
-    """Let what nobody decided in ten days count as a withdrawal; returns how many."""
+    """
+    Let what nobody decided in ten days count as a withdrawal; returns how many.
+
+    Of a mail without a name it counts for everybody who gave the address that it came from. What may be a withdrawal of
+    nobody we know waits on: a job cannot say who wrote it.
+    """
     with job_scope(agency_id=agency_id):
         late = list(
             Reply.objects.filter(

@@ -88,7 +88,7 @@ def test_of_nobody_nothing_is_withdrawn_and_the_page_says_what_to_do(cast: Cast,
     assert bring(cast, message("STOP", "stranger@elsewhere.example")) is Outcome.WAITING
     reply = waiting(cast)
     assert (reply.caller_id, reply.label) == (None, "review")
-    assert "Nobody here is known by this address." in reply.why
+    assert reply.why == "The word STOP alone withdraws. Nobody here is known by this address."
     assert "Somebody: say who" in alice.get(reverse("consent:replies", args=("dentist",))).text
     page = alice.get(where(reply)).text
     assert "Who wrote it?" in page
@@ -180,6 +180,7 @@ def test_a_withdrawal_that_is_not_proven_counts_after_ten_days(
 ) -> None:
     row = asked(cast)
     assert bring(cast, message(words, proven=False)) is Outcome.WAITING
+    assert "bill" not in waiting(cast).why
     assert "if nobody decides by" in alice.get(where(waiting(cast))).text
     texts.settle_undecided(agency_id=cast.acme.pk, at=LATER + timedelta(days=10) - timedelta(seconds=1))
     assert events(cast) == []
@@ -214,12 +215,15 @@ def test_a_yes_from_a_shared_address_waits_and_a_person_is_picked(cast: Cast, al
     assert "Several people gave this address" in reply.why
     page = alice.get(where(reply)).text
     assert "2 people gave the address" in page
-    assert "Pick one above, or write the number." in alice.post(where(reply), {"writer": "1"}).text
+    assert "Pick who wrote it." in alice.post(where(reply), {"writer": "1"}).text
+    assert "Write the number." in alice.post(where(reply), {"writer": "1", "caller": "else"}).text
     with job_scope(agency_id=cast.acme.pk):
         picked = Invitation.objects.for_client(cast.dentist).order_by("pk").first()
         assert picked is not None
     alice.post(where(reply), {"writer": "1", "caller": str(picked.caller_id)})
     assert waiting(cast).caller_id == picked.caller_id
+    alice.post(where(reply), {"writer": "1", "caller": "else", "number": STRANGER})
+    assert waiting(cast).caller_id not in {None, picked.caller_id}
 
 
 def test_a_doubtful_one_from_a_shared_address_counts_for_each_after_ten_days(
