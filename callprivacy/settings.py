@@ -328,9 +328,11 @@ if CALLPRIVACY_MAIL_REPLY and not re.fullmatch(
         "is no address that answers can go to",
         "Write reply@mail.example.com: at most 14 characters before the @, and no plus sign.",
     )
-# The receiving servers whose findings about a sender count, by the names that they give themselves.
-CALLPRIVACY_MAIL_AUTHSERV = frozenset(
-    name.strip().lower() for name in env.optional("CALLPRIVACY_MAIL_AUTHSERV", "").split(",") if name.strip()
+# The receiving servers whose findings about a sender count, by the names that they give themselves: in files that
+# people bring, and in what the provider brings, which may have passed no server that strikes out forged findings.
+CALLPRIVACY_MAIL_AUTHSERV, CALLPRIVACY_MAIL_HOOK_AUTHSERV = (
+    frozenset(name.strip().lower() for name in env.optional(variable, "").split(",") if name.strip())
+    for variable in ("CALLPRIVACY_MAIL_AUTHSERV", "CALLPRIVACY_MAIL_HOOK_AUTHSERV")
 )
 _mail_hook = env.optional("CALLPRIVACY_MAIL_HOOK_SECRET", "")
 CALLPRIVACY_TAKES_MAIL = bool(_mail_hook)

@@ -40,7 +40,7 @@ def take_mail(*, event: Any, esp_name: str, **_: Any) -> None:
         message["X-Original-To"] = message.envelope_recipient
     try:
         outcome, agency_id = mail.take_in_by_address(
-            message.as_bytes(), trusted=settings.CALLPRIVACY_MAIL_AUTHSERV, at=timezone.now()
+            message.as_bytes(), trusted=settings.CALLPRIVACY_MAIL_HOOK_AUTHSERV, at=timezone.now()
         )
     except (mail.UnreadableError, mail.NobodysError, CallerGoneError) as error:
         log.warning("mail.dropped", esp=esp_name, error=type(error).__name__)

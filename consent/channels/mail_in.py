@@ -17,6 +17,7 @@ from email.message import Message
 from email.policy import default as policy
 from email.utils import getaddresses
 from enum import StrEnum
+from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any, Final
 
@@ -61,6 +62,7 @@ class Mail:
     :ivar sender: the address that it says it is from, in small letters; "" where it says none, or several.
     :ivar is_proven: the receiving server vouches that whoever owns the sender's domain sent it.
     :ivar proof: why, or why not, in words without an address.
+    :ivar message_id: the sender's own id of it; where it has none, the digest of the whole.
     :ivar about: ids of messages that it answers, or, of a bounce, of the one that came back.
     :ivar recipients: where it went, in small letters.
     :ivar text: what the person wrote, without what was quoted.
@@ -105,7 +107,7 @@ def read(raw: bytes, *, trusted: Collection[str]) -> Mail:
             sender=sender,
             is_proven=is_proven,
             proof=proof,
-            message_id=_header(message, "Message-ID")[:250],
+            message_id=_header(message, "Message-ID")[:250] or f"<{sha256(raw).hexdigest()}>",
             about=tuple(dict.fromkeys(_returned(message) if kind is Kind.BOUNCE else _answered(message))),
             recipients=_recipients(message),
             subject=_header(message, "Subject")[:200],

@@ -204,7 +204,7 @@ def take_in(raw: bytes, *, client: Client, trusted: Collection[str], by: Actor, 
 
 @transaction.atomic
 def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime) -> Outcome:
-    digest = _digest(client, "mail", mail.message_id or sha256(mail.text.encode()).hexdigest())
+    digest = _digest(client, "mail", mail.message_id)
     if Reply.objects.for_client(client).filter(message_digest=digest).exists():
         return Outcome.KNOWN
     asked, answers = _asked(client, mail, secret)
@@ -293,7 +293,7 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
         "proof": matter.mail.proof,
         "message": sha256(matter.mail.message_id.encode()).hexdigest(),
     }
-    source = f"mail {matter.mail.message_id or reply.pk}"
+    source = f"mail {matter.mail.message_id}"
     if withdraws:
         for each in matter.asked:
             _withdraw(matter, each, verdict, source, evidence)
@@ -306,11 +306,18 @@ def _meant(matter: _Matter, reply: Reply, verdict: Verdict) -> Outcome:
 
 
 def _answer(matter: _Matter, reply: Reply, row: Invitation, source: str, evidence: dict[str, Any]) -> Outcome:
-    """A yes to the question while it is open, or a no, also to a yes that was given to it."""
+    """
+    A yes to the question while it is open, or a no, also to a yes that was given to it.
+
+    A yes has to answer that very letter: a signature holds for the same words that were meant for somebody else.
+    """
     takes_back = matter.takes_back
     is_open = row.state in _OPEN and row.sent_at is not None and matter.at <= row.sent_at + ANSWER_WITHIN
-    if not takes_back and not is_open:
-        reply.why = f"{reply.why} It answers no question that is open."[:300]
+    if not takes_back and not (is_open and matter.answers):
+        unasked = (
+            "It answers no question that is open." if not is_open else "It does not answer our letter itself."
+        )
+        reply.why = f"{reply.why} {unasked}"[:300]
         return Outcome.WAITING
     purposes = [] if takes_back else [Purpose(purpose) for purpose in row.version.notice.purposes]
     invitations.write_answer(row=row, agreed=purposes, source=source, evidence=evidence, at=matter.at)

@@ -62,6 +62,7 @@ def list_batches(request: StaffRequest, client: Client) -> HttpResponse:
         mailbox=settings.CALLPRIVACY_MAIL_REPLY,
         is_brought=settings.CALLPRIVACY_TAKES_MAIL,
         trusted=sorted(settings.CALLPRIVACY_MAIL_AUTHSERV),
+        trusted_hook=sorted(settings.CALLPRIVACY_MAIL_HOOK_AUTHSERV),
     )
     return render(request, "consent/invitations.html", context)
 

@@ -236,7 +236,7 @@ def test_a_signature_of_a_part_and_a_second_sender_prove_nothing(headers: str, *
 def test_a_provider_delivers_by_the_address_that_we_gave(
     cast: Cast, letter: Invitation, settings: Any
 ) -> None:
-    settings.CALLPRIVACY_MAIL_AUTHSERV = TRUSTED
+    settings.CALLPRIVACY_MAIL_HOOK_AUTHSERV = TRUSTED
     with job_scope(agency_id=cast.acme.pk):
         key = invitations.mail_key(cast.dentist)
         assert invitations.mail_key(cast.dentist) == key
@@ -269,6 +269,22 @@ def test_another_agencys_address_leads_to_no_letter_here(cast: Cast, letter: Inv
     assert (outcome, agency_id) == (Outcome.WAITING, cast.globex.pk)
     with job_scope(agency_id=cast.acme.pk):
         assert not ConsentEvent.objects.exists()
+
+
+def test_a_yes_that_answers_nothing_of_ours_waits(cast: Cast, letter: Invitation) -> None:
+    """Signed and from the right address, as a letter is that was written to somebody else and sent on to us."""
+    raw = sample("gmail_i_agree").replace(b"In-Reply-To:", b"X-One:").replace(b"References:", b"X-Two:")
+    assert bring(cast, raw) is Outcome.WAITING
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ConsentEvent.objects.exists()
+        assert "does not answer our letter" in Reply.objects.get().why
+
+
+def test_of_two_messages_without_an_id_both_are_read(cast: Cast, letter: Invitation) -> None:
+    one = b"From: one@b.example\nDate: Thu, 26 Nov 2026 10:00:00 +0000\n\nSTOP\n"
+    assert bring(cast, one) is Outcome.WAITING
+    assert bring(cast, one) is Outcome.KNOWN
+    assert bring(cast, one.replace(b"one@", b"two@")) is Outcome.WAITING
 
 
 # --- By a person ---
