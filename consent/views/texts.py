@@ -34,8 +34,10 @@ from consent.selectors.people import name_of
 from consent.services import again, finding, text_sending, texts, twilio_door
 from consent.services.ledger import CallerGoneError
 from consent.services.twilio_door import Door
+from consent.tasks.decisions import nudge_decisions
 from consent.tasks.menu_calls import nudge_stops
 from consent.tasks.texts import nudge_texts
+from consent.tasks.withdrawals import nudge_withdrawals
 from consent.views.voice import busy, delivery_of, forbidden, not_found
 
 ACTOR: Final = "twilio.sms"
@@ -84,6 +86,8 @@ def _take(request: HttpRequest, key: str, deed: Callable[[Door], object]) -> Htt
         return busy()
     nudge_stops(agency_id)
     nudge_texts(agency_id)
+    nudge_withdrawals(agency_id)
+    nudge_decisions(agency_id)
     return HttpResponse(twiml.NOTHING, content_type=twiml.CONTENT_TYPE)
 
 
