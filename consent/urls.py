@@ -231,6 +231,15 @@ urlpatterns: list[URLPattern] = [
     path("clients/<slug:slug>/callers/<uuid:caller_id>/link/", people.hand_link, name="hand_link"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("clients/<slug:slug>/callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
+    # Lists that are checked before they are dialled
+    path("consent/lists/", list_checks.choose_client, name="list_checks"),
+    path("clients/<slug:slug>/lists/", list_checks.list_checked, name="client_lists"),
+    path("clients/<slug:slug>/lists/new/", list_checks.new_list, name="new_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/", list_checks.show_list, name="list_check"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/start/", list_checks.start, name="start_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/cancel/", list_checks.cancel, name="cancel_list"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/progress/", list_checks.progress, name="list_progress"),
+    path("clients/<slug:slug>/lists/<uuid:check_id>/rows/", list_checks.take, name="take_list"),
     # How old a consent may become
     path("consent/age/", ages.choose_for_agency, name="agency_ages"),
     path("clients/<slug:slug>/consent/age/", ages.choose_for_client, name="ages"),
@@ -254,15 +263,6 @@ urlpatterns: list[URLPattern] = [
     # The desk of people on the phone
     path("desk/", desk.show_desk, name="desk"),
     path("desk/running/", desk.show_running, name="desk_running"),
-    # Lists that are checked before they are dialled
-    path("consent/lists/", list_checks.choose_client, name="list_checks"),
-    path("clients/<slug:slug>/lists/", list_checks.list_checked, name="client_lists"),
-    path("clients/<slug:slug>/lists/new/", list_checks.new_list, name="new_list"),
-    path("clients/<slug:slug>/lists/<uuid:check_id>/", list_checks.show_list, name="list_check"),
-    path("clients/<slug:slug>/lists/<uuid:check_id>/start/", list_checks.start, name="start_list"),
-    path("clients/<slug:slug>/lists/<uuid:check_id>/cancel/", list_checks.cancel, name="cancel_list"),
-    path("clients/<slug:slug>/lists/<uuid:check_id>/progress/", list_checks.progress, name="list_progress"),
-    path("clients/<slug:slug>/lists/<uuid:check_id>/rows/", list_checks.take, name="take_list"),
     path("desk/find/", desk.find, name="desk_find"),
     path("clients/<slug:slug>/desk/tap/", desk.tap, name="desk_tap"),
     path("clients/<slug:slug>/desk/call/", desk.ask_call_back, name="desk_call_back"),
