@@ -45,7 +45,11 @@ def findings(page: Page) -> list[str]:
     session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     found: list[str] = []
     # Only colours differ in the dark: what stands on the page is looked at once.
-    for theme, only in (("light", ""), ("dark", "runOnly: ['color-contrast', 'link-in-text-block'], ")):
+    themes: tuple[tuple[Literal["light", "dark"], str], ...] = (
+        ("light", ""),
+        ("dark", "runOnly: ['color-contrast', 'link-in-text-block'], "),
+    )
+    for theme, only in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         answer = session.send(
             "Runtime.evaluate",
