@@ -6,6 +6,8 @@ The engine, the law and the matcher know these and no model.
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 
 
@@ -30,6 +32,13 @@ class EventKind(models.TextChoices):
     RENEWED = "renewed", "Renewed"
     EXPIRED = "expired", "Expired"
     INVALIDATED = "invalidated", "Invalidated"
+
+
+YES_KINDS: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
+"""By which a person agrees."""
+
+NO_KINDS: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
+"""By which a person says no."""
 
 
 class Scope(models.TextChoices):
@@ -131,6 +140,10 @@ class State(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
     EXPIRED = "expired", "Expired"
     INVALIDATED = "invalidated", "Invalidated"
+
+
+NO_STATES: Final = frozenset({State.REFUSED, State.WITHDRAWN})
+"""In which a person's no stands."""
 
 
 class WaitingState(models.TextChoices):

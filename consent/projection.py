@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from consent.enums import EventKind, Scope, State, is_weak
+from consent.enums import NO_KINDS, NO_STATES, YES_KINDS, EventKind, Scope, State, is_weak
 
 # At one moment the later in this list counts.
 _WEIGHT: Final = {
@@ -34,7 +34,6 @@ _STATE: Final = {
     EventKind.REFUSED: State.REFUSED,
     EventKind.WITHDRAWN: State.WITHDRAWN,
 }
-_YES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
 
 
 class Happened(Protocol):
@@ -88,11 +87,11 @@ def _walk[E: Happened](events: Iterable[E]) -> tuple[E | None, list[E]]:
                 # What ended is as if it had never been given: an earlier no holds again.
                 deciding = no or event
             continue
-        stands = state in {State.REFUSED, State.WITHDRAWN}
-        if stands and event.kind in _YES and is_weak(event.purpose, event.kind, event.strength):
+        stands = state in NO_STATES
+        if stands and event.kind in YES_KINDS and is_weak(event.purpose, event.kind, event.strength):
             lifting_nothing.append(event)
             continue
         deciding = event
-        if event.kind in {EventKind.REFUSED, EventKind.WITHDRAWN}:
+        if event.kind in NO_KINDS:
             no = event
     return deciding, lifting_nothing

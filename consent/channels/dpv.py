@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consent.enums import Basis, EventKind, Purpose, State
+from consent.enums import YES_KINDS, Basis, EventKind, Purpose, State
 
 SCHEMA: Final = "ISO/IEC TS 27560:2023"
 PROFILE: Final = "https://w3id.org/dpv/schema/dpv-27560#"
@@ -167,7 +167,7 @@ def _party(party: Party, role: str) -> dict[str, Any]:
 
 def _event(event: Happened) -> dict[str, Any]:
     kinds = [EVENT_STATUS[event.kind]]
-    if event.kind in {EventKind.GIVEN, EventKind.RENEWED}:
+    if event.kind in YES_KINDS:
         kinds.append("dpv:ExplicitlyExpressedConsent" if event.expressed else "dpv:ExpressedConsent")
     found: dict[str, Any] = {
         "@id": f"urn:uuid:{event.id}",

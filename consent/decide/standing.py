@@ -14,7 +14,7 @@ from typing import Final
 
 from consent.decide.ground import Ground
 from consent.decide.question import CallSpan, Event
-from consent.enums import Basis, Channel, EventKind, Scope, Strength, is_weak
+from consent.enums import NO_KINDS, YES_KINDS, Basis, Channel, EventKind, Scope, Strength, is_weak
 
 BEFORE: Final = timedelta(minutes=15)
 """How long before a call an event of one call still belongs to it, where no call is named."""
@@ -25,8 +25,6 @@ OUTSET: Final = timedelta(minutes=1)
 IN_THE_MENU: Final = timedelta(minutes=5)
 """How soon after its beginning a call's menu has been answered, where no call is named and its end not known."""
 
-_GIVING: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
-_STOPPING: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
 _ENDING: Final = frozenset({EventKind.EXPIRED, EventKind.INVALIDATED})
 # By these nobody says anything: a consent that came this way is a notice.
 _SILENT: Final = frozenset({Channel.POSTED, Channel.ANNOUNCEMENT, Channel.GPC})
@@ -74,11 +72,11 @@ class _Newest:
 
     def take(self, event: Event) -> None:
         kind = event.kind
-        if kind in _GIVING and is_weak(event.purpose, kind, event.strength):
+        if kind in YES_KINDS and is_weak(event.purpose, kind, event.strength):
             self.weak = _newest(self.weak, event)
-        elif kind in _GIVING:
+        elif kind in YES_KINDS:
             self.yes = _newest(self.yes, event)
-        elif kind in _STOPPING:
+        elif kind in NO_KINDS:
             self.no = _newest(self.no, event)
         else:
             self.end = _newest(self.end, event)
@@ -119,10 +117,10 @@ def read(
         if mine and not _belongs(event, call):
             continue
         no_consent = event.kind == EventKind.NOTICED or _is_unfit(event, ground)
-        if no_consent or (event.at > begins and event.kind in _GIVING):
+        if no_consent or (event.at > begins and event.kind in YES_KINDS):
             _take_notice(found, event, call, begins, outset)
         if no_consent:
-            if event.kind in _GIVING:
+            if event.kind in YES_KINDS:
                 found.unfit = _newest(found.unfit, event)
         elif event.at > begins:
             _take_later(found, event, call, mine=mine)
@@ -156,7 +154,7 @@ def _outlasts(yes: Event | None, *others: Event | None) -> bool:
 
 def _is_unfit(event: Event, ground: Ground) -> bool:
     """Whether what was given is no express consent where the call is. It may still show that the caller was told."""
-    if event.kind not in _GIVING:
+    if event.kind not in YES_KINDS:
         return False
     said = ground.terms_count if event.basis == Basis.CONTRACT else event.basis == Basis.CONSENT
     return (
@@ -179,12 +177,12 @@ def _belongs(event: Event, call: CallSpan | None) -> bool:
         return event.call_id == call.call_id
     if event.at < call.started_at - BEFORE:
         return False
-    return event.kind in _STOPPING or event.at <= (call.ended_at or call.started_at + LONGEST)
+    return event.kind in NO_KINDS or event.at <= (call.ended_at or call.started_at + LONGEST)
 
 
 def _take_later(found: Standing, event: Event, call: CallSpan | None, *, mine: bool) -> None:
     """What happened after the instant: it ends what stood, or comes too late."""
-    if event.kind in _STOPPING:
+    if event.kind in NO_KINDS:
         found.stop = _first(found.stop, event)
         if mine and event.kind == EventKind.REFUSED:
             found.refusal = _first(found.refusal, event)

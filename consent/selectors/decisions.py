@@ -25,7 +25,7 @@ from callprivacy.calls.models import (
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
-from consent.enums import Basis, EventKind, Purpose, Scope, State
+from consent.enums import NO_KINDS, NO_STATES, Basis, Purpose, Scope, State
 from consent.law import places as law_places
 from consent.models import CallerPlace, ConsentEvent, ConsentState, Decision, Rejudgement
 from consent.selectors import cases, places, standards
@@ -51,11 +51,11 @@ def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet
     if cases.declared_by(client) == Basis.CONSENT:
         calls = calls.filter(Exists(said.filter(state=State.GIVEN)))
     else:
-        calls = calls.exclude(Exists(said.filter(state__in=[State.REFUSED, State.WITHDRAWN])))
+        calls = calls.exclude(Exists(said.filter(state__in=NO_STATES)))
     refused = ConsentEvent.objects.for_client(client).filter(
         purpose=Purpose.MEASURE,
         scope=Scope.THIS_CALL,
-        kind__in=[EventKind.REFUSED, EventKind.WITHDRAWN],
+        kind__in=NO_KINDS,
     )
     if refused.exists():
         references = CallRef.objects.for_client(client).filter(digest__in=refused.values("call_digest"))

@@ -22,7 +22,18 @@ from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from callprivacy.vault.models import Tombstone
-from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, State, WaitingState
+from consent.enums import (
+    NO_KINDS,
+    NO_STATES,
+    YES_KINDS,
+    Channel,
+    EventKind,
+    InvitationState,
+    Purpose,
+    ReplyState,
+    State,
+    WaitingState,
+)
 from consent.models import (
     ConsentEvent,
     ConsentState,
@@ -298,7 +309,7 @@ class Standing:
     @property
     def tone(self) -> str:
         """How a label looks."""
-        if self.state in {State.WITHDRAWN, State.REFUSED}:
+        if self.state in NO_STATES:
             return "bad"
         return {State.GIVEN: "good", State.NOTICED: "info", State.EXPIRED: "warn"}.get(self.state, "neutral")
 
@@ -311,7 +322,7 @@ def standings(client: Client, caller_id: uuid.UUID, *, on: date) -> list[Standin
     found = []
     for purpose in Purpose:
         row, since = rows.get(purpose), refused.get(purpose)
-        said_no = row is not None and row.state in {State.WITHDRAWN, State.REFUSED}
+        said_no = row is not None and row.state in NO_STATES
         if since is not None and not said_no and (row is None or row.since <= since):
             found.append(Standing(purpose, State.WITHDRAWN, since, "", by_number=True))
         elif row is None:
@@ -340,9 +351,9 @@ class Line:
     def tone(self) -> str:
         """How it looks."""
         kind = EventKind(self.event.kind)
-        if kind in {EventKind.WITHDRAWN, EventKind.REFUSED}:
+        if kind in NO_KINDS:
             return "bad"
-        if kind in {EventKind.GIVEN, EventKind.RENEWED}:
+        if kind in YES_KINDS:
             return "good"
         return "warn" if kind in {EventKind.EXPIRED, EventKind.INVALIDATED} else "info"
 

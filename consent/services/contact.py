@@ -18,7 +18,7 @@ from typing import Final
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.decide import Answer, Place, Question, decide
-from consent.enums import EventKind, ListKind, Purpose, Strength
+from consent.enums import NO_KINDS, YES_KINDS, EventKind, ListKind, Purpose, Strength
 from consent.law import Hours, Rule, Rules, Topic, places, zones
 from consent.selectors import contact as selectors
 from consent.selectors.contact import Asked, Facts, Person, Register
@@ -188,7 +188,7 @@ class _Desk:
         found: list[Obstacle] = []
         notes: list[str] = []
         consent = self._consent(person)
-        refusal = consent.event if consent.event is not None and consent.event.kind in _NOES else None
+        refusal = consent.event if consent.event is not None and consent.event.kind in NO_KINDS else None
         if refusal is not None and not self._texts_again(person, refusal.at):
             found.append(self._do_not_call(person, refusal.at))
         elif self.aim is Aim.MARKETING and not consent.allowed:
@@ -294,7 +294,7 @@ class _Desk:
         ]
 
     def _said_yes_after(self, person: Person, day: date) -> bool:
-        return any(event.kind in _YESES and event.at.date() > day for event in person.events)
+        return any(event.kind in YES_KINDS and event.at.date() > day for event in person.events)
 
     def _hours(self, person: Person, window: _Window) -> list[Obstacle]:
         if window.is_open:
@@ -332,10 +332,6 @@ class _Desk:
         is_open = zones.is_open(hours, there, self.at)
         next_at = self.at if is_open else zones.next_open(hours, there, self.at)
         return _Window(rule, is_open, next_at, bool(there))
-
-
-_NOES: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
-_YESES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
 
 
 def _why_no_consent(consent: Answer) -> str:

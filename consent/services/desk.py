@@ -22,7 +22,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Strength
+from consent.enums import NO_KINDS, Basis, Channel, EventKind, Purpose, Scope, Strength
 from consent.models import ConsentEvent, NoticeVersion
 from consent.selectors import desk as selectors
 from consent.selectors import notices
@@ -33,7 +33,6 @@ __all__ = ["CallerGoneError", "How", "NotSpokenError", "Speaker", "Stopped"]
 
 RECORDED: Final = (Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE)
 LINK_DAYS: Final = 7
-_NO: Final = frozenset({EventKind.WITHDRAWN, EventKind.REFUSED})
 
 
 class NotSpokenError(ValueError):
@@ -238,7 +237,7 @@ def record_said(
     """
     channel = Channel.AGENT if how is How.PHONE else Channel.OFFICER
     evidence = {"said_to": "staff", "how": how.value, "note": note, "said_at": said_at.isoformat()}
-    if kind in _NO:
+    if kind in NO_KINDS:
         return texts.withdraw(
             client=client,
             caller_id=caller_id,

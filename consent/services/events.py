@@ -26,7 +26,18 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
-from consent.enums import Basis, Channel, EventKind, NoticeState, Purpose, Scope, State, Strength
+from consent.enums import (
+    NO_KINDS,
+    NO_STATES,
+    YES_KINDS,
+    Basis,
+    Channel,
+    EventKind,
+    NoticeState,
+    Purpose,
+    Scope,
+    Strength,
+)
 from consent.models import ApiWrite, ConsentEvent, ConsentState, NoticeVersion
 from consent.services import ledger, menu_calls
 from consent.services.ledger import CallerGoneError, Said
@@ -39,9 +50,6 @@ DETAIL_AT_MOST: Final = 300
 DETAILS_AT_MOST: Final = 12
 
 __all__ = ["CallerGoneError", "Proof", "RefusedError", "Statement", "Written", "record"]
-
-_NOES: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
-_YESES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
 
 
 class ProofKind(StrEnum):
@@ -199,7 +207,7 @@ def record(
     if events:
         _refuse_to_swallow(client, statement, at)
     else:
-        if statement.kind in _YESES:
+        if statement.kind in YES_KINDS:
             _refuse_to_lift(client, statement, caller_id, strength, at)
         events = ledger.record_events(client=client, said=said, by=by, at=at)
         for purpose in sorted(ledger.purposes_held_back(said, events)):
@@ -255,7 +263,7 @@ def _refuse_to_swallow(client: Client, statement: Statement, at: datetime) -> No
 
     :raises AnotherBodyError: it may be.
     """
-    if not statement.is_now or statement.kind not in _NOES or statement.scope != Scope.STANDING:
+    if not statement.is_now or statement.kind not in NO_KINDS or statement.scope != Scope.STANDING:
         return
     caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
     if not set(statement.purposes) <= ledger.noes_of(client, caller_id, at=at).keys():
@@ -370,7 +378,7 @@ def _refuse_to_lift(
     :raises StandingNoError: a no stands against it.
     """
     states = ConsentState.objects.for_client(client).filter(
-        caller_id=caller_id, state__in=[State.REFUSED, State.WITHDRAWN], since__gte=statement.happened_at
+        caller_id=caller_id, state__in=NO_STATES, since__gte=statement.happened_at
     )
     # A later no needs no help. Of an erased person's only the list knows, and everything said now would come after it.
     later = set(states.values_list("purpose", flat=True))
@@ -456,7 +464,7 @@ def _stop_running(client: Client, events: Sequence[ConsentEvent], by: Actor, at:
     """A recording that runs in this moment of who takes recording back is stopped."""
     found = False
     for event in events:
-        if event.purpose == Purpose.RECORD and event.kind in _NOES and event.caller_id is not None:
+        if event.purpose == Purpose.RECORD and event.kind in NO_KINDS and event.caller_id is not None:
             menu_calls.stop_running(client=client, caller_id=event.caller_id, by=by, at=at, event_id=event.pk)
             found = True
     return found

@@ -32,7 +32,19 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from callprivacy.vault.services import CallerGoneError
 from consent import projection
-from consent.enums import Basis, Channel, EventKind, Purpose, Scope, State, Strength, is_weak
+from consent.enums import (
+    NO_KINDS,
+    NO_STATES,
+    YES_KINDS,
+    Basis,
+    Channel,
+    EventKind,
+    Purpose,
+    Scope,
+    State,
+    Strength,
+    is_weak,
+)
 from consent.models import ConsentEvent, ConsentState, Rejudgement, Withdrawal
 
 log = logger(__name__)
@@ -52,9 +64,6 @@ __all__ = [
 EVIDENCE: Final = "evidence"
 """The client's purpose key for evidence of calls whose caller withheld the number."""
 
-_NO: Final = frozenset({EventKind.REFUSED, EventKind.WITHDRAWN})
-_YES: Final = frozenset({EventKind.GIVEN, EventKind.RENEWED})
-_SAYS_NO: Final = frozenset({State.REFUSED, State.WITHDRAWN})
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _LIFTED_AFTER: Final = 3
 """How often it is tried to take a number off the list of noes."""
@@ -138,13 +147,13 @@ def record_events(*, client: Client, said: Sequence[Said], by: Actor, at: dateti
 def noes_of(client: Client, caller_id: uuid.UUID, *, at: datetime) -> dict[str, datetime]:
     """Purpose -> since when a caller says no to it: in the ledger, or by a number whose person was erased since."""
     found = dict(vault_selectors.suppressed_callers(client.pk, [caller_id], on=at.date()).get(caller_id, {}))
-    states = ConsentState.objects.for_client(client).filter(caller_id=caller_id, state__in=_SAYS_NO)
+    states = ConsentState.objects.for_client(client).filter(caller_id=caller_id, state__in=NO_STATES)
     return found | dict(states.values_list("purpose", "since"))
 
 
 def purposes_held_back(said: Iterable[Said], events: Iterable[ConsentEvent]) -> frozenset[Purpose]:
     """The purposes to which a yes was said and kept as no more than a notice, because an earlier no stands."""
-    yes = {(fact.caller_id, fact.purpose) for fact in said if fact.kind in _YES}
+    yes = {(fact.caller_id, fact.purpose) for fact in said if fact.kind in YES_KINDS}
     return frozenset(
         Purpose(event.purpose)
         for event in events
@@ -171,7 +180,7 @@ def _held_back(client: Client, wanted: Mapping[bytes, Said], at: datetime) -> se
         for digest, fact in wanted.items()
         if fact.caller_id is not None
         and fact.scope == Scope.STANDING
-        and fact.kind in _YES
+        and fact.kind in YES_KINDS
         and is_weak(fact.purpose, fact.kind, fact.strength)
     }
     about = {(fact.caller_id, fact.purpose.value) for digest, fact in wanted.items() if digest in weak}
@@ -186,7 +195,7 @@ def _held_back(client: Client, wanted: Mapping[bytes, Said], at: datetime) -> se
         told[event.caller_id, event.purpose].append(event)
     for caller_id, noes in vault_selectors.suppressed_callers(client.pk, callers, on=at.date()).items():
         for purpose, since in noes.items():
-            ours = any(event.kind in _NO for event in told[caller_id, purpose])
+            ours = any(event.kind in NO_KINDS for event in told[caller_id, purpose])
             # Of an erased person's no there is no event: beside it no unproven yes counts, however old it says it is.
             for moment in (since,) if ours else (_EVER, since):
                 told[caller_id, purpose].append(
@@ -228,7 +237,7 @@ def _open_withdrawals(client: Client, events: Iterable[ConsentEvent], at: dateti
     """
     said: dict[tuple[uuid.UUID, str, datetime], list[ConsentEvent]] = defaultdict(list)
     for event in events:
-        if event.caller_id is not None and event.kind in _NO and event.scope == Scope.STANDING:
+        if event.caller_id is not None and event.kind in NO_KINDS and event.scope == Scope.STANDING:
             said[event.caller_id, event.channel, event.happened_at].append(event)
     counting = set(
         ConsentState.objects.for_client(client)
@@ -413,7 +422,7 @@ def _carry_to_the_vault(client: Client, events: Iterable[ConsentEvent], at: date
     yes: dict[uuid.UUID, set[str]] = defaultdict(set)
     for state in states:
         if state.purpose in pairs[state.caller_id]:
-            if state.state in _SAYS_NO:
+            if state.state in NO_STATES:
                 no[state.caller_id, state.since].add(state.purpose)
             elif state.state == State.GIVEN:
                 yes[state.caller_id].add(state.purpose)

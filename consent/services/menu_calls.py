@@ -30,6 +30,7 @@ from callprivacy.vault.sealing import Key, Place
 from consent import menu as machine
 from consent.channels import twilio, twiml
 from consent.enums import (
+    NO_KINDS,
     Basis,
     Channel,
     EventKind,
@@ -352,7 +353,7 @@ def _write(
 
 def _purposes(write: machine.Write, version: NoticeVersion) -> list[Purpose]:
     """A yes reaches as far as the notice asked, a no as far as the menu can."""
-    if write.kind in {EventKind.REFUSED, EventKind.WITHDRAWN}:
+    if write.kind in NO_KINDS:
         return list(menus.ASKED)
     return [purpose for purpose in menus.ASKED if purpose in version.notice.purposes]
 

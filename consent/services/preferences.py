@@ -31,7 +31,7 @@ from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place, SealBrokenError
 from consent.channels import tokens, words
-from consent.enums import Channel, EventKind, Language, Purpose, Scope, State, Strength
+from consent.enums import NO_STATES, Channel, EventKind, Language, Purpose, Scope, State, Strength
 from consent.models import ConsentEvent, ConsentState, NoticeVersion, Subscription
 from consent.selectors import web as selectors
 from consent.selectors.web import Door
@@ -62,7 +62,6 @@ _NEWS: Final = {
     EventKind.EXPIRED: "ended",
     EventKind.INVALIDATED: "ended",
 }
-_NO: Final = frozenset({State.REFUSED, State.WITHDRAWN})
 _LONGEST_LINK: Final = 300
 
 
@@ -127,7 +126,7 @@ class Switch:
     @property
     def is_no(self) -> bool:
         """Whether the person has said no; else it was allowed once, or never answered."""
-        return self.state in _NO
+        return self.state in NO_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +316,7 @@ def _switches(
 
 def _switch(purpose: Purpose, row: ConsentState | None, notice: Words | None, language: Language) -> Switch:
     state = State(row.state) if row is not None else State.NONE
-    by_default = purpose == Purpose.MEASURE and state not in _NO and state != State.GIVEN
+    by_default = purpose == Purpose.MEASURE and state not in NO_STATES and state != State.GIVEN
     about = words.ABOUT[language][purpose]
     ask = (
         next((box.ask for box in notice.boxes if box.purpose == purpose), about.ask) if notice else about.ask
@@ -340,7 +339,7 @@ def _heed_signal(client: Client, opened: Opened, visit: Visit, at: datetime) -> 
     if not visit.opted_out:
         return
     state = selectors.states_of(client, opened.subject).get(Purpose.SHARE)
-    if state is not None and state.state in _NO:
+    if state is not None and state.state in NO_STATES:
         return
     said = web.opt_out(opened.subject, opened.strength, source=f"signal {uuid.uuid4()}", visit=visit, at=at)
     web.write(client, [said], by=BY, at=at)

@@ -27,7 +27,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
 from consent.channels import texts as words
 from consent.channels import twilio
-from consent.enums import Channel, InvitationState, NoticeState, Purpose, State
+from consent.enums import NO_STATES, Channel, InvitationState, NoticeState, Purpose
 from consent.models import ConsentState, Invitation, NoticeVersion, PhoneMenu, Reply
 from consent.selectors import law
 from consent.selectors.ages import months_after
@@ -107,9 +107,7 @@ def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: dat
 def _said_no(client: Client, caller_id: uuid.UUID, at: datetime) -> dict[str, datetime]:
     """Purpose -> since when, by the ledger and by the number."""
     found = dict(vault.suppressed_callers(client.pk, [caller_id], on=at.date()).get(caller_id, {}))
-    states = ConsentState.objects.for_client(client).filter(
-        caller_id=caller_id, state__in=(State.WITHDRAWN, State.REFUSED)
-    )
+    states = ConsentState.objects.for_client(client).filter(caller_id=caller_id, state__in=NO_STATES)
     return found | dict(states.values_list("purpose", "since"))
 
 

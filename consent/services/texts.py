@@ -34,6 +34,7 @@ from consent import kinds, projection
 from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import (
+    NO_STATES,
     Basis,
     Channel,
     EventKind,
@@ -70,7 +71,6 @@ JOB: Final = Actor.job("consent.sweep_texts")
 LONGEST: Final = 5_000
 _LISTENING: Final = frozenset({Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE})
 _OPEN: Final = (InvitationState.SENT, InvitationState.REMINDED)
-_NO: Final = frozenset({State.WITHDRAWN, State.REFUSED})
 # The matcher's reasons end in the person's own words.
 _QUOTED: Final = re.compile(r":? ['\"].*", re.DOTALL)
 
@@ -402,7 +402,9 @@ def _restore(message: _Message, evidence: Mapping[str, Any], source: str) -> str
     state, deciding = projection.standing(found)
     earlier = [one for one in found if deciding is not None and one.happened_at < deciding.happened_at]
     before, given = projection.standing(earlier)
-    stood = before == State.GIVEN and given is not None and given.basis == Basis.CONSENT and state in _NO
+    stood = (
+        before == State.GIVEN and given is not None and given.basis == Basis.CONSENT and state in NO_STATES
+    )
     ledger.record_events(
         client=client,
         said=[
