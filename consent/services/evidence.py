@@ -20,7 +20,7 @@ from django.db import transaction
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import models as tenancy
 from callprivacy.tenancy.models import Agency
@@ -76,9 +76,7 @@ def export(*, person: Person, agency: Agency, reason: str, by: Actor, at: dateti
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
     :raises NothingKnownError: there is no event of that person.
     """
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     known = people.dossier(person.client, person.caller_id)
     if not known.events:
         raise NothingKnownError("The ledger knows nothing of this person.")

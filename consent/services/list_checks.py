@@ -32,7 +32,7 @@ from callprivacy.calls.providers.base import UnparsableError
 from callprivacy.calls.providers.tabular import Table
 from callprivacy.calls.services.exports import plain_cell
 from callprivacy.calls.services.imports import Stored
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
@@ -227,9 +227,7 @@ def open_result(*, check: ListCheck, reason: str, by: Actor, at: datetime) -> io
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
     :raises GoneError: it has expired, or is not written yet.
     """
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     if not is_there(check, at=at) or check.result_key is None:
         raise GoneError("The result is gone. Check the list again.")
     audit.record("list.taken", subject=check, by=by, at=at, reason=reason, rows=check.rows)

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from consent.models import MinorMark, Rejudgement
@@ -41,9 +41,7 @@ def unmark(*, client: Client, caller: Caller, reason: str, by: Actor, at: dateti
 
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
     """
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     if not MinorMark.objects.for_client(client).filter(caller_id=caller.pk).remove():
         return False
     audit.record("caller.unmarked_minor", subject=caller, by=by, at=at, reason=reason)

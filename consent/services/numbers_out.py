@@ -1,5 +1,5 @@
 """
-Numbers that rest on consent, as a file for the database of reassigned numbers: the one file with numbers in the clear.
+Numbers that rest on consent, as a file for the database of reassigned numbers.
 
 Asked for with a reason that is written down first, written by a job into a sealed file in bounded batches, gone after
 three days; who takes it is written down as well. On each line stand a number of ten digits and a day on which its
@@ -25,7 +25,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import ReasonTooShortError, checked_reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -76,9 +76,7 @@ def ask(*, client: Client, reason: str, by: Actor, at: datetime) -> NumbersOut:
     """
     if by.user_id is None:
         raise TypeError("Numbers are asked for by a person.")
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     row = NumbersOut(
         agency_id=client.agency_id, client=client, created_by_id=by.user_id, created_at=at, due_at=at
     )

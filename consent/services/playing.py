@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Recording, Transcript
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor, ScopeKind
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
@@ -54,10 +54,7 @@ class Opened:
 def _checked_reason(reason: str, by: Actor) -> str:
     if by.user_id is None or by.kind is not ScopeKind.STAFF:
         raise TypeError("A recording is opened for a person.")
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
-    return reason
+    return checked_reason(reason)
 
 
 # --- Hearing ------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from callprivacy.calls.models import Call, CallExport
 from callprivacy.calls.selectors import calls as selectors
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.calls import CallFilters
-from callprivacy.calls.services.reveals import SHORTEST_REASON, ReasonTooShortError, plain_reason
+from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -95,9 +95,7 @@ def request_export(
     """
     if by.user_id is None:
         raise TypeError("An export is asked for by a person.")
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     export = CallExport(
         agency_id=client.agency_id,
         client=client,

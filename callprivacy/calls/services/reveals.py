@@ -61,6 +61,18 @@ def plain_reason(reason: str) -> str:
     return _SPACES.sub(" ", reason).strip()
 
 
+def checked_reason(reason: str) -> str:
+    """
+    A reason as it is written down.
+
+    :raises ReasonTooShortError: it has fewer than 15 characters.
+    """
+    reason = plain_reason(reason)
+    if len(reason) < SHORTEST_REASON:
+        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    return reason
+
+
 def reveal_number(
     *, call: Call, agency: Agency, reason_kind: RevealReason, reason: str, by: Actor, at: datetime
 ) -> Revealed:
@@ -118,9 +130,7 @@ def _show(
 ) -> Revealed:
     if by.user_id is None or by.kind is not ScopeKind.STAFF:
         raise TypeError("A number is shown to a person.")
-    reason = plain_reason(reason)
-    if len(reason) < SHORTEST_REASON:
-        raise ReasonTooShortError(f"A reason has at least {SHORTEST_REASON} characters.")
+    reason = checked_reason(reason)
     with transaction.atomic():
         _wait_in_line(agency_id=agency.pk, user_id=by.user_id)
         allowed = _count_since(by.user_id, agency.pk, at - timedelta(hours=1)) < agency.reveals_per_hour
