@@ -78,6 +78,7 @@ from consent.services import (
     notices,
     posted,
     preferences,
+    registers,
     sites,
     terms,
     web,
@@ -280,6 +281,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **ours, name=f"List {mark}", purpose="marketing", state=JobState.DONE, rows=1, rows_done=1, allowed=1,
             created_by_id=officer.user_id, created_at=now, checked_at=now, finished_at=now,
         )  # fmt: skip
+        registers.open_holder(agency_id=client.agency_id, at=now)
         register = NumberList.objects.create(
             **ours, kind=ListKind.DO_NOT_CALL, name=f"Register {mark}", as_of=now.date(),
             state=JobState.DONE, is_active=True, size=1, created_by_id=officer.user_id, created_at=now,
