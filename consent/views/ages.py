@@ -32,7 +32,7 @@ def choose_for_agency(request: StaffRequest) -> HttpResponse:
     """What holds at clients that choose nothing themselves."""
     now = selectors.of_agency(request.agency.pk)
     form = AgesForm(request.POST or None, now=now)
-    context: dict[str, Any] = {"form": form, "rows": _rows(now)}
+    context: dict[str, Any] = {"form": form, "rows": _rows(now), "is_agency": True}
     if request.method == "POST" and form.is_valid():
         clients = access.clients_with(request.membership, Permission.MANAGE_CONSENT, at=request.at)
         ids = list(clients.values_list("pk", flat=True))
@@ -109,7 +109,7 @@ def _sum(effects: list[Effect]) -> int:
 
 
 def _is_confirmed(request: StaffRequest, effects: list[Effect]) -> bool:
-    """Whether the person has seen these very counts; nothing ends that nobody was told of."""
+    """Whether the person has seen these very counts, which are those of the clients that they look after."""
     return bool(effects) and request.POST.get("seen", "") == str(_sum(effects))
 
 

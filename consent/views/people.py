@@ -55,6 +55,7 @@ def show_home(request: StaffRequest) -> HttpResponse:
         "active": form.active if form.is_valid() else 0,
         "client": shown[0] if picked else None,
         "has_clients": bool(clients),
+        "may_manage_clients": access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS),
         "is_officer": access.has_right(request.membership, AgencyRight.SIGN_OFF),
         "several_purposes": len(purposes) > 1,
         "rows": _bars(selectors.coverage(page, purposes=purposes)),

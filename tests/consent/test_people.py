@@ -199,11 +199,11 @@ def test_who_was_erased_is_found_by_officers_alone(cast: Cast, alice: Browser, d
     caller_id = fill(cast)
     erase(cast, caller_id)
     answer = alice.post(reverse("consent:find_person"), {"number": ONE}).text
-    assert "Erased on 24 Nov 2026, evidence kept until 1 Jan 2031" in answer
+    assert "Erased on 24 Nov 2026, the evidence is kept; it is found by number until 1 Jan 2031" in answer
     assert "found by officers alone" in dora.post(reverse("consent:find_person"), {"number": ONE}).text
     page = alice.get(at("caller", caller_id))
     assert page.status_code == 200
-    assert "Evidence kept until" in page.text
+    assert "Known by number until" in page.text
     assert "Record what they told us" not in page.text
     assert dora.get(at("caller", caller_id)).status_code == 404
     assert alice.get(at("record_said", caller_id)).status_code == 404
