@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
@@ -12,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from callprivacy.tenancy.models import Client
 from consent.enums import Channel, InvitationState, NoticeState
 from consent.models import Invitation, InvitationBatch, NoticeVersion
+from consent.selectors import pages
 
 PAGE: Final = 50
 _OF: Final = {
@@ -48,18 +47,7 @@ def batches(client: Client) -> QuerySet[InvitationBatch]:
 
 def page(client: Client, *, before: str = "") -> tuple[list[InvitationBatch], str]:
     """A page of batches, and the cursor of the next; a cursor that cannot be read begins anew."""
-    rows = batches(client)
-    moment, _, identity = before.partition("_")
-    try:
-        at, key = datetime.fromisoformat(moment), uuid.UUID(identity)
-    except ValueError:
-        pass
-    else:
-        if at.tzinfo is not None:
-            rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=key))
-    found = list(rows[: PAGE + 1])
-    last = found[PAGE - 1] if len(found) > PAGE else None
-    return found[:PAGE], f"{last.created_at.isoformat()}_{last.pk}" if last is not None else ""
+    return pages.newest(batches(client), "created_at", before=before, size=PAGE)
 
 
 def progress_of(batch: InvitationBatch) -> Progress:

@@ -45,7 +45,7 @@ from consent.models import (
     VendorTask,
     Withdrawal,
 )
-from consent.selectors import ages
+from consent.selectors import ages, pages
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
@@ -373,16 +373,9 @@ class Timeline:
 
 def timeline(client: Client, caller_id: uuid.UUID, *, before: str = "") -> Timeline:
     """What happened between a person and a client, newest first; one query."""
-    rows = events_of(client, caller_id)
-    cursor = _cursor(before)
-    if cursor is not None:
-        rows = rows.filter(Q(happened_at__lt=cursor[0]) | Q(happened_at=cursor[0], pk__lt=cursor[1]))
-    found = list(rows.order_by("-happened_at", "-pk")[: EVENTS_A_PAGE + 1])
-    last = found[EVENTS_A_PAGE - 1] if len(found) > EVENTS_A_PAGE else None
-    return Timeline(
-        [Line(event, _who(event)) for event in found[:EVENTS_A_PAGE]],
-        f"{last.happened_at.isoformat()}_{last.pk}" if last else None,
-    )
+    events = events_of(client, caller_id)
+    found, older = pages.newest(events, "happened_at", before=before, size=EVENTS_A_PAGE)
+    return Timeline([Line(event, _who(event)) for event in found], older or None)
 
 
 def events_of(client: Client, caller_id: uuid.UUID) -> QuerySet[ConsentEvent]:
@@ -393,15 +386,6 @@ def events_of(client: Client, caller_id: uuid.UUID) -> QuerySet[ConsentEvent]:
 
 def _who(event: ConsentEvent) -> str:
     return str(event.user) if event.user is not None else event.recorded_by
-
-
-def _cursor(raw: str) -> tuple[datetime, uuid.UUID] | None:
-    instant, _, identity = raw.partition("_")
-    try:
-        found = datetime.fromisoformat(instant), uuid.UUID(identity)
-    except ValueError:
-        return None
-    return found if found[0].tzinfo is not None else None
 
 
 @dataclass(frozen=True, slots=True)

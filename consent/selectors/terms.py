@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind
 from consent.models import ConsentEvent, TermsDocument
+from consent.selectors import pages
 
 PAGE: Final = 50
 
@@ -24,18 +23,7 @@ def documents(client: Client) -> QuerySet[TermsDocument]:
 
 def page(client: Client, *, before: str = "") -> tuple[list[TermsDocument], str]:
     """A page of documents, and the cursor of the next; a cursor that cannot be read begins anew."""
-    rows = documents(client)
-    moment, _, identity = before.partition("_")
-    try:
-        at, key = datetime.fromisoformat(moment), uuid.UUID(identity)
-    except ValueError:
-        pass
-    else:
-        if at.tzinfo is not None:
-            rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=key))
-    found = list(rows[: PAGE + 1])
-    last = found[PAGE - 1] if len(found) > PAGE else None
-    return found[:PAGE], f"{last.created_at.isoformat()}_{last.pk}" if last is not None else ""
+    return pages.newest(documents(client), "created_at", before=before, size=PAGE)
 
 
 def purposes_of(document: TermsDocument) -> list[str]:

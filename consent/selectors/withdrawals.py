@@ -27,7 +27,7 @@ from consent.models import (
     WebhookEndpoint,
     Withdrawal,
 )
-from consent.selectors import decisions
+from consent.selectors import decisions, pages
 from consent.selectors.vendors import vendor_of
 
 PAGE: Final = 50
@@ -174,23 +174,10 @@ def board(
         rows = rows.filter(Exists(VendorTask.objects.filter(wanted, withdrawal=OuterRef("pk"))))
     elif state == "done":
         rows = rows.filter(closed_at__isnull=False)
-    cursor = _cursor(before)
-    if cursor is not None:
-        rows = rows.filter(Q(stopped_at__lt=cursor[0]) | Q(stopped_at=cursor[0], pk__lt=cursor[1]))
-    found = list(rows.select_related("client").order_by("-stopped_at", "-pk")[: PAGE + 1])
-    counts = _counts([row.pk for row in found[:PAGE]])
-    lines = [_line(row, counts.get(row.pk, {}), at) for row in found[:PAGE]]
-    older = f"{found[PAGE - 1].stopped_at.isoformat()}_{found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    found, older = pages.newest(rows.select_related("client"), "stopped_at", before=before, size=PAGE)
+    counts = _counts([row.pk for row in found])
+    lines = [_line(row, counts.get(row.pk, {}), at) for row in found]
     return Board(lines, older, total_open)
-
-
-def _cursor(text: str) -> tuple[datetime, uuid.UUID] | None:
-    moment, _, identity = text.partition("_")
-    try:
-        read = datetime.fromisoformat(moment), uuid.UUID(identity)
-    except ValueError:
-        return None
-    return read if read[0].tzinfo is not None else None
 
 
 def _counts(withdrawal_ids: list[uuid.UUID]) -> dict[uuid.UUID | None, dict[str, int]]:
