@@ -85,6 +85,24 @@ def close_item(kind: str, *, agency_id: int, key: str, at: datetime, by: Actor) 
     return open_items.update(state=ItemState.DONE, closed_at=at, closed_by_id=by.user_id) > 0
 
 
+def renew_item(
+    kind: str,
+    *,
+    agency_id: int,
+    client_id: int,
+    count: int,
+    by: Actor,
+    at: datetime,
+    due_at: datetime | None = None,
+) -> None:
+    """Keep a client's one item of a kind with how many wait, or close it where none does."""
+    key = str(client_id)
+    if count:
+        open_item(kind, agency_id=agency_id, client_id=client_id, key=key, at=at, due_at=due_at, count=count)
+    else:
+        close_item(kind, agency_id=agency_id, key=key, at=at, by=by)
+
+
 @transaction.atomic
 def decide_items(*, item_ids: Collection[UUID], by: Actor, at: datetime) -> int:
     """Close several items as done by a person, each written down; returns how many were open."""

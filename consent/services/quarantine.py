@@ -71,20 +71,15 @@ def renew_items(*, client: Client, withheld: Collection[uuid.UUID], at: datetime
         agency_id=client.agency_id, client_id=client.pk, due_at__isnull=False, state=RecordingState.WITHHELD
     )
     found = leaving.aggregate(count=Count("pk"), first=Min("due_at"))
-    if found["count"]:
-        work.open_item(
-            kinds.WITHHELD_RECORDINGS,
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=str(client.pk),
-            at=at,
-            due_at=found["first"],
-            count=found["count"],
-        )
-    else:
-        work.close_item(
-            kinds.WITHHELD_RECORDINGS, agency_id=client.agency_id, key=str(client.pk), at=at, by=JOB
-        )
+    work.renew_item(
+        kinds.WITHHELD_RECORDINGS,
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        count=found["count"],
+        by=JOB,
+        at=at,
+        due_at=found["first"],
+    )
     if withheld and selectors.is_live(client):
         _tell_of_numbers(client, withheld, at)
 

@@ -191,19 +191,14 @@ def not_fetched(client: Client) -> int:
 
 def renew_item(*, client: Client, at: datetime) -> None:
     """Let recordings that did not come wait for somebody, or close the item where there is none."""
-    count = not_fetched(client)
-    key = str(client.pk)
-    if count:
-        work.open_item(
-            kinds.RECORDINGS_NOT_FETCHED,
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=key,
-            at=at,
-            count=count,
-        )
-    else:
-        work.close_item(kinds.RECORDINGS_NOT_FETCHED, agency_id=client.agency_id, key=key, at=at, by=JOB)
+    work.renew_item(
+        kinds.RECORDINGS_NOT_FETCHED,
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        count=not_fetched(client),
+        by=JOB,
+        at=at,
+    )
 
 
 def renew_items(*, agency_id: int, at: datetime) -> None:

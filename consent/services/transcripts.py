@@ -28,16 +28,11 @@ def not_redacted(client: Client, *, at: datetime) -> int:
 
 def renew_item(*, client: Client, at: datetime) -> None:
     """Let a tracker that does not redact wait for somebody, or close the item where it does by now."""
-    count = not_redacted(client, at=at)
-    key = str(client.pk)
-    if count:
-        work.open_item(
-            kinds.VENDOR_NOT_REDACTING,
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=key,
-            at=at,
-            count=count,
-        )
-    else:
-        work.close_item(kinds.VENDOR_NOT_REDACTING, agency_id=client.agency_id, key=key, at=at, by=JOB)
+    work.renew_item(
+        kinds.VENDOR_NOT_REDACTING,
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        count=not_redacted(client, at=at),
+        by=JOB,
+        at=at,
+    )

@@ -352,13 +352,7 @@ def renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
     dead = WebhookDelivery.objects.filter(
         agency_id=agency_id, client_id=client_id, state=WaitingState.FAILED, endpoint__is_active=True
     ).count()
-    key = str(client_id)
-    if dead:
-        work.open_item(
-            kinds.WEBHOOKS_DEAD, agency_id=agency_id, client_id=client_id, key=key, at=at, count=dead
-        )
-    else:
-        work.close_item(kinds.WEBHOOKS_DEAD, agency_id=agency_id, key=key, at=at, by=_JOB)
+    work.renew_item(kinds.WEBHOOKS_DEAD, agency_id=agency_id, client_id=client_id, count=dead, by=_JOB, at=at)
 
 
 def purge(*, agency_id: int, at: datetime) -> int:

@@ -252,19 +252,15 @@ def renew_items(*, client: Client, at: datetime) -> None:
 
 
 def _renew(kind: str, client: Client, *, count: int, due_at: datetime | None, at: datetime) -> None:
-    key = str(client.pk)
-    if count:
-        work.open_item(
-            kind,
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=key,
-            at=at,
-            due_at=due_at,
-            count=count,
-        )
-    else:
-        work.close_item(kind, agency_id=client.agency_id, key=key, at=at, by=JOB)
+    work.renew_item(
+        kind,
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        count=count,
+        by=JOB,
+        at=at,
+        due_at=due_at,
+    )
 
 
 _KINDS: Final = (

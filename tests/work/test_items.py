@@ -88,6 +88,23 @@ def test_what_was_closed_and_comes_again_rings_again(cast: Cast) -> None:
     assert len(waiting.told(cast.acme)) == 2
 
 
+def test_a_clients_one_item_is_renewed_while_any_wait_and_closed_when_none_does(cast: Cast) -> None:
+    def renew(count: int) -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            work.renew_item(
+                waiting.EVENTS,
+                agency_id=cast.acme.pk,
+                client_id=cast.dentist.pk,
+                count=count,
+                by=make.JOB,
+                at=NOON,
+            )
+            return list(Item.objects.open().values_list("count", flat=True))
+
+    assert [renew(count) for count in (0, 2, 3, 0)] == [[], [2], [3], []]
+    assert len(waiting.told(cast.acme, key=str(cast.dentist.pk))) == 1
+
+
 def test_the_same_key_in_another_agency_is_another_item(cast: Cast) -> None:
     waiting.of_agency(cast.acme)
     waiting.of_agency(cast.globex)
