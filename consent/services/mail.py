@@ -28,15 +28,13 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope
 from callprivacy.tenancy.selectors import find_public_key
 from callprivacy.vault import selectors as vault_selectors
-from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Place
 from consent.channels import mail_in, mail_words
 from consent.channels.mail_in import Kind, Mail, UnreadableError
 from consent.enums import Channel, InvitationState, Purpose, ReplyState, Strength
 from consent.models import Invitation, Reply
 from consent.replies import Verdict, classify
 from consent.replies.table import EVERYTHING
-from consent.services import invitations, ledger, texts
+from consent.services import invitations, texts
 
 __all__ = ["News", "NobodysError", "Outcome", "UnreadableError", "note_news", "take_in", "take_in_by_address"]
 
@@ -231,9 +229,7 @@ def _settle(client: Client, mail: Mail, *, secret: str, by: Actor, at: datetime)
     outcome = _meant(matter, reply, verdict)
     if outcome is Outcome.WAITING:
         reply.state = ReplyState.WAITING
-        reply.text = _key(reply, at).seal(
-            mail.text.encode() or b"(no words)", Place(client.pk, Reply._meta.db_table, "text", reply.pk)
-        )
+        reply.text = texts.sealed(reply, mail.text or "(no words)", at=at)
     reply.save(update_fields=["state", "text", "why", "label"])
     audit.record("mail.taken_in", by=by, at=at, subject=reply, outcome=outcome.value, proven=mail.is_proven)
     return outcome
@@ -404,10 +400,3 @@ def _asked_by_link(client: Client, secret: str) -> tuple[tuple[Invitation, ...],
     )
     found = rows.filter(link_digest=sha256(secret.encode()).digest()).first() if secret else None
     return ((found,) if found is not None else ()), rows
-
-
-def _key(reply: Reply, at: datetime) -> Any:
-    if reply.caller_id is None:
-        return vault.purpose_key(client_id=reply.client_id, purpose=ledger.EVIDENCE, at=at)
-    keys: dict[uuid.UUID, Any] = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id])
-    return keys[reply.caller_id]

@@ -272,7 +272,7 @@ def _settle(reply: Reply, message: _Message, meaning: _Meaning) -> None:
     """Keep the text of what waits, and the words of the one answer that is ours to give."""
     changed = ["state", "why", "confirm_words", "confirm_due_at", "text"]
     if reply.state == ReplyState.WAITING:
-        reply.text = _key(reply, message.at).seal(message.body.encode(), _place(reply))
+        reply.text = sealed(reply, message.body, at=message.at)
         # Words that wait are evidence: who has no call yet is not swept away with the key that opens them.
         Caller.objects.for_client(reply.client_id).filter(pk=message.caller_id).update(has_evidence=True)
     if message.number is not None and not _twilio_answers(message):
@@ -296,6 +296,11 @@ def _twilio_answers(message: _Message) -> bool:
         return True
     filters = message.door.connection.mapping.get(ANSWERS_ITSELF, True)
     return bool(filters) and twilio.answers_itself(message.body)
+
+
+def sealed(reply: Reply, text: str, *, at: datetime) -> bytes:
+    """The words of a reply as they are kept: under its caller's evidence key, or the client's where nobody is known."""
+    return _key(reply, at).seal(text.encode(), _place(reply))
 
 
 def _key(reply: Reply, at: datetime) -> Key:
@@ -613,7 +618,7 @@ def name_writer(*, reply: Reply, caller_id: uuid.UUID, by: Actor, at: datetime) 
             raise ledger.CallerGoneError("This person is not here any more.")
         text = _opened(row, at)
         row.caller_id = caller_id
-        row.text = None if text is None else _key(row, at).seal(text.encode(), _place(row))
+        row.text = None if text is None else sealed(row, text, at=at)
         row.save(update_fields=["caller_id", "text"])
         audit.record("reply.writer_named", subject=row, by=by, at=at)
 
