@@ -299,14 +299,21 @@ def _twilio_answers(message: _Message) -> bool:
 
 
 def sealed(reply: Reply, text: str, *, at: datetime) -> bytes:
-    """The words of a reply as they are kept: under its caller's evidence key, or the client's where nobody is known."""
+    """
+    The words of a reply as they are kept: under its caller's evidence key, or the client's where nobody is known.
+
+    :raises CallerGoneError: the caller was erased in this moment.
+    """
     return _key(reply, at).seal(text.encode(), _place(reply))
 
 
 def _key(reply: Reply, at: datetime) -> Key:
     if reply.caller_id is None:
         return vault.purpose_key(client_id=reply.client_id, purpose=ledger.EVIDENCE, at=at)
-    return vault_selectors.evidence_keys(reply.client_id, [reply.caller_id])[reply.caller_id]
+    keys = vault_selectors.evidence_keys(reply.client_id, [reply.caller_id])
+    if reply.caller_id not in keys:
+        raise ledger.CallerGoneError
+    return keys[reply.caller_id]
 
 
 def _place(reply: Reply) -> Place:
@@ -359,7 +366,7 @@ def withdraw(
     if Purpose.CONTACT in purposes:
         unanswered = (InvitationState.QUEUED, *_OPEN)
         Invitation.objects.for_client(client).filter(caller_id=caller_id, state__in=unanswered).update(
-            state=InvitationState.ANSWERED, answered_at=at, due_at=None
+            state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None
         )
     return events
 
@@ -475,7 +482,7 @@ def _answer(
             at=at,
         )
     Invitation.objects.for_client(client).filter(pk=invitation.pk).update(
-        state=InvitationState.ANSWERED, answered_at=at, due_at=None
+        state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None
     )
 
 
@@ -654,7 +661,7 @@ def _refuse(
     )
     if invitation is not None:
         Invitation.objects.for_client(reply.client_id).filter(pk=invitation.pk).update(
-            state=InvitationState.ANSWERED, answered_at=at, due_at=None
+            state=InvitationState.ANSWERED, answered_at=at, due_at=None, address=None
         )
 
 

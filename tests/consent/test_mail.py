@@ -23,7 +23,7 @@ from consent import adapter
 from consent.channels import mail_in, mail_words
 from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplyState, State, Strength
 from consent.models import ConsentEvent, ConsentState, Invitation, Reply
-from consent.services import invitations, mail
+from consent.services import invitations, mail, texts
 from consent.services.mail import Outcome
 from tests.calls.doors import browser_of
 from tests.cast import Cast
@@ -152,6 +152,16 @@ def test_what_waits_is_sealed_and_says_why(cast: Cast, letter: Invitation) -> No
     assert row.state == ReplyState.WAITING
     assert "No DKIM signature passed" in row.why
     assert b"agree" not in bytes(row.text.blob)
+
+
+def test_a_no_by_any_way_ends_the_question_and_the_address_leaves(cast: Cast, letter: Invitation) -> None:
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        texts.withdraw(
+            client=cast.dentist, caller_id=letter.caller_id, purposes=[Purpose.RECORD], channel=Channel.SMS,
+            strength=Strength.A, source="text", evidence={}, said_at=LATER, by=Actor.client("tests"), at=LATER,
+        )  # fmt: skip
+        row = Invitation.objects.get(pk=letter.pk)
+        assert (row.state, row.address) == (InvitationState.ANSWERED, None)
 
 
 def test_a_bounce_ends_the_letters(cast: Cast, letter: Invitation) -> None:
