@@ -154,10 +154,12 @@ def test_what_waits_is_sealed_and_says_why(cast: Cast, letter: Invitation) -> No
     assert b"agree" not in bytes(row.text.blob)
 
 
-def test_a_no_by_any_way_ends_the_question_and_the_address_leaves(cast: Cast, letter: Invitation) -> None:
+def test_a_no_to_contact_by_any_way_ends_the_question_and_the_address_leaves(
+    cast: Cast, letter: Invitation
+) -> None:
     with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
         texts.withdraw(
-            client=cast.dentist, caller_id=letter.caller_id, purposes=[Purpose.RECORD], channel=Channel.SMS,
+            client=cast.dentist, caller_id=letter.caller_id, purposes=[Purpose.CONTACT], channel=Channel.SMS,
             strength=Strength.A, source="text", evidence={}, said_at=LATER, by=Actor.client("tests"), at=LATER,
         )  # fmt: skip
         row = Invitation.objects.get(pk=letter.pk)
