@@ -409,7 +409,7 @@ def _broker() -> bytes:
 
 
 def _dump(url: str) -> bytes:
-    programs = services.Postgres(services.Place.of(ground.STATE), settings={})
+    programs = services.Postgres(ground.place(), settings={})
     done = subprocess.run(
         [programs._program("pg_dump"), "--no-owner", "--dbname", url],
         env=programs._environ, capture_output=True, check=True,
