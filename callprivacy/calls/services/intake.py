@@ -742,10 +742,11 @@ class Prepared:
         if not lines:
             return
         with connection.cursor() as cursor:
-            self._copy(cursor, "intake_press", lines)
+            # One statement may update no row twice.
+            self._copy(cursor, "intake_press", list(dict.fromkeys(lines)))
             cursor.execute(
                 "INSERT INTO calls_callpress (agency_id, client_id, call_id, name, value, at, from_file)"
-                " SELECT DISTINCT %s::bigint, %s::bigint, call_id, name, value, at, %s::boolean FROM intake_press"
+                " SELECT %s::bigint, %s::bigint, call_id, name, value, at, %s::boolean FROM intake_press"
                 " ON CONFLICT (client_id, call_id, name, value) DO UPDATE SET from_file = false, handled_at = NULL"
                 " WHERE calls_callpress.from_file AND NOT excluded.from_file",
                 [self.client.agency_id, self.client.pk, self.way is Way.IMPORT],
