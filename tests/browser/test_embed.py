@@ -502,7 +502,8 @@ def test_axe_finds_nothing_on_the_pages_and_nothing_hangs_over_on_a_phone(
         page.get_by_role("button", name="Go on").click()
         page.wait_for_url("**/p/**")
         look("centre")
-        page.get_by_role("switch", name="Sharing").click()
+        with page.expect_navigation():
+            page.get_by_role("switch", name="Sharing").click()
         look("again")
 
 

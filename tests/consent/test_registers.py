@@ -237,7 +237,7 @@ def test_a_form_that_will_not_do_says_why_and_leaves_no_file(
     answer = alice.post("/consent/registers/new/", form(**fields))
     assert answer.status_code == 200
     assert said in text_of(answer.content)
-    assert set(files.ids(-cast.acme.pk, older_than=far)) == before
+    assert set(files.ids(-cast.acme.pk, older_than=far)) <= before
     with job_scope(agency_id=cast.acme.pk):
         assert not NumberList.objects.exists()
 
