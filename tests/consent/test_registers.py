@@ -231,7 +231,7 @@ def test_one_that_is_taken_out_counts_no_more(cast: Cast, alice: Browser) -> Non
      ({"area_codes": "41, 212"}, "three digits"), ({"file": ""}, "Add the file")],
 )  # fmt: skip
 def test_a_form_that_will_not_do_says_why_and_leaves_no_file(
-    cast: Cast, alice: Browser, fields: dict[str, Any], said: str, settings: Any, tmp_path: Path
+    cast: Cast, alice: Browser, *, fields: dict[str, Any], said: str, settings: Any, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     answer = alice.post("/consent/registers/new/", form(**fields))
