@@ -10,7 +10,6 @@ import structlog
 import time_machine
 from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse  # noqa: TID251
 from django.test import Client as Browser
@@ -99,7 +98,6 @@ def test_the_log_names_the_same_address(settings: Settings) -> None:
 
 @pytest.fixture
 def people() -> cast.Cast:
-    cache.clear()
     return cast.assemble()
 
 

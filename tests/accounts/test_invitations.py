@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
@@ -31,7 +30,6 @@ FRESH = {"name": "Dora Day", "password1": "Another-Horse-8-Battery", "password2"
 
 @pytest.fixture
 def people() -> cast.Cast:
-    cache.clear()
     return cast.assemble()
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
-from django.core.cache import cache
 from django.test import Client as Browser
 from pytest_django import Settings
 
@@ -35,7 +34,6 @@ WRONG = "Wrong-Horse-7-Battery"
 
 @pytest.fixture
 def people() -> cast.Cast:
-    cache.clear()
     return cast.assemble()
 
 

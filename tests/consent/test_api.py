@@ -40,11 +40,6 @@ OTHER = "+14155550102"
 RECORD = {"number": ONE, "purposes": ["record"]}
 
 
-@pytest.fixture(autouse=True)
-def _forget_counts() -> None:
-    caches["hints"].clear()
-
-
 @pytest.fixture
 def crm(cast: Cast) -> System:
     return system_of(cast.dentist, cast.alice)

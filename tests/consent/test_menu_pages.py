@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.core.cache import cache
 from django.test import Client as Browser
 from django.test import override_settings
 
@@ -321,13 +319,11 @@ def test_without_words_for_texts_nobody_can_be_asked(cast: Cast, alice: Browser)
 
 
 @pytest.fixture
-def demo(cast: Cast, connection: Connection) -> Iterator[Connection]:
-    cache.clear()
+def demo(cast: Cast, connection: Connection) -> Connection:
     with job_scope(agency_id=cast.acme.pk):
         Agency.objects.filter(pk=cast.acme.pk).update(is_demo=True)
     twilio_side.menu(cast.dentist, connection)
-    yield connection
-    cache.clear()
+    return connection
 
 
 def signed(browser: Browser, path: str, body: str) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client as Browser
@@ -51,7 +50,6 @@ EVENING = NOON + timedelta(hours=8)
 
 @pytest.fixture(autouse=True)
 def _noon() -> Iterator[None]:
-    caches["hints"].clear()
     with time_machine.travel(EVENING, tick=False):
         yield
 
