@@ -1,6 +1,39 @@
-"""The words of a run."""
+"""The words of retention: what is kept, until when, and how far a run, a change or an alert is."""
 
 from django.db import models
+
+
+class Category(models.TextChoices):
+    """What a policy is about; each has one moment from which its days count."""
+
+    CALL = "call", "Call records, calls in"
+    CALL_OUT = "call_out", "Call records, calls out"
+    IDENTITY = "identity", "Number and identity"
+    RECORDING = "recording", "Recordings"
+    TRANSCRIPT = "transcript", "Transcripts"
+    CONSENT = "consent", "Evidence of consent"
+    WITHDRAWAL = "withdrawal", "Evidence of withdrawal"
+    EXPORT = "export", "Exports"
+    INBOX = "inbox", "Inbox"
+    TRAIL = "trail", "Staff trail"
+
+
+class Moment(models.TextChoices):
+    """From when the days of a policy count."""
+
+    CALL_START = "call_start", "the day of the call"
+    LAST_CONTACT = "last_contact", "the day of the last contact"
+    WITHDRAWN = "withdrawn", "the day of the withdrawal"
+    MADE = "made", "the day it was made"
+    RECEIVED = "received", "the day it came in"
+    HAPPENED = "happened", "the day it happened"
+
+
+class Then(models.TextChoices):
+    """What happens when the days are over."""
+
+    ERASE = "erase", "Erase"
+    REDUCE = "reduce", "Keep daily totals, erase the rest"
 
 
 class RunState(models.TextChoices):
@@ -18,10 +51,48 @@ class RunCause(models.TextChoices):
 
 
 class PartState(models.TextChoices):
-    """One client's part of a run."""
+    """One category's part of a run at one client."""
 
     WAITING = "waiting", "Waiting"
     OBSERVED = "observed", "Counted only"
     RUNNING = "running", "Erasing"
     DONE = "done", "Done"
     FAILED = "failed", "Stopped by a fault"
+
+
+class ChangeState(models.TextChoices):
+    """How far a change of a policy is."""
+
+    WAITING = "waiting", "Waiting for a second person"
+    DELAYED = "delayed", "Takes effect later"
+    IN_FORCE = "in_force", "In force"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class SecretKind(models.TextChoices):
+    """A kind of secret that has an age."""
+
+    MASTER = "master", "Master key"
+    CLIENT = "client", "Keys of clients"
+    TOKEN = "token", "Token keys of clients"
+    SIGNING = "signing", "Signing keys"
+    CONNECTION = "connection", "Secrets of connections"
+    API = "api", "Keys of the API"
+    ENDPOINT = "endpoint", "Secrets of endpoints"
+
+
+class RotationState(models.TextChoices):
+    """How far the rotation of a key is."""
+
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Stopped by a fault"
+
+
+class LeftoverState(models.TextChoices):
+    """What became of a recording that a vendor still has although ours is erased."""
+
+    OPEN = "open", "Still there"
+    ASKED = "asked", "Deletion asked for"
+    GONE = "gone", "Gone"

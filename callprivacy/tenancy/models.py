@@ -125,6 +125,9 @@ class Agency(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     time_zone = models.CharField(max_length=64, default="America/New_York")
     keep_calls_for_days = models.PositiveIntegerField(default=365, validators=[MinValueValidator(1)])
+    keep_calls_out_for_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     reveals_per_hour = models.PositiveIntegerField(default=20, validators=[MinValueValidator(1)])
     is_demo = models.BooleanField(default=False)
     created_at = models.DateTimeField()
@@ -163,6 +166,9 @@ class Client(AgencyOwned):
     keep_calls_for_days = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    keep_calls_out_for_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     retention_state = models.CharField(max_length=10, choices=RetentionState, default=RetentionState.OBSERVE)
     quarantine_hours = models.PositiveSmallIntegerField(
         "hours a withheld recording stays", default=72, db_default=72
@@ -196,8 +202,13 @@ class Client(AgencyOwned):
 
     @property
     def keep_for_days(self) -> int:
-        """Days a call is kept: the client's own, else the agency's."""
+        """Days a call that came in is kept: the client's own, else the agency's."""
         return self.keep_calls_for_days or self.agency.keep_calls_for_days
+
+    @property
+    def keep_out_for_days(self) -> int:
+        """Days a call that went out is kept: the client's own, else the agency's, else as calls that came in."""
+        return self.keep_calls_out_for_days or self.agency.keep_calls_out_for_days or self.keep_for_days
 
 
 class Place(ClientOwned):

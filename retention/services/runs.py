@@ -19,9 +19,10 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
-from retention import selectors, targets
+from retention import targets
 from retention.enums import PartState, RunCause, RunState
 from retention.models import Run, RunPart
+from retention.selectors import runs as selectors
 from retention.services import erasing
 
 log = logger(__name__)
@@ -151,7 +152,7 @@ def _plan_part(run_id: UUID, client: Client, at: datetime) -> None:
         cutoff=cutoff,
         keep_for_days=client.keep_for_days,
         state=PartState.WAITING if live else PartState.OBSERVED,
-        calls_due=due.calls,
+        rows_due=due.calls,
         recordings_due=due.recordings,
         callers_due=due.callers,
         finished_at=None if live else at,
@@ -198,7 +199,7 @@ def _note(part: RunPart, erased: targets.Erased | None, at: datetime) -> None:
                 )
             return
         RunPart.objects.filter(pk=part.pk).update(
-            calls_erased=F("calls_erased") + erased.calls,
+            rows_erased=F("rows_erased") + erased.calls,
             recordings_erased=F("recordings_erased") + erased.recordings,
             callers_erased=F("callers_erased") + erased.callers,
         )

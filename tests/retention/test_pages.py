@@ -18,9 +18,9 @@ from callprivacy.calls.models import Call
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from retention import tasks
 from retention.enums import RunState
 from retention.models import Errand, Run
+from retention.tasks import runs as tasks
 from tests import make
 from tests.cast import Cast
 

@@ -67,7 +67,7 @@ def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast
         assert [call.pk for call in Call.objects.all()] == [kept.pk]
         assert Caller.objects.count() == 1
         part = RunPart.objects.get(run=run, client=cast.dentist)
-        assert (part.state, part.calls_due, part.calls_erased, part.callers_erased) == (
+        assert (part.state, part.rows_due, part.rows_erased, part.callers_erased) == (
             PartState.DONE,
             1,
             1,
@@ -97,7 +97,7 @@ def test_an_observed_client_is_counted_and_keeps_everything(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 1
         part = RunPart.objects.get(run=run, client=cast.dentist)
-        assert (part.state, part.calls_due, part.calls_erased) == (PartState.OBSERVED, 1, 0)
+        assert (part.state, part.rows_due, part.rows_erased) == (PartState.OBSERVED, 1, 0)
         assert Item.objects.get(kind="go_live").count == 1
 
 
@@ -174,7 +174,7 @@ def test_running_again_changes_nothing(cast: Cast) -> None:
 
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 1
-        assert RunPart.objects.get(run=again, client=cast.dentist).calls_erased == 0
+        assert RunPart.objects.get(run=again, client=cast.dentist).rows_erased == 0
 
 
 def test_one_run_at_a_time(cast: Cast) -> None:

@@ -87,13 +87,15 @@ REGISTER: dict[str, Table] = {
     # --- tenancy ---
     "tenancy.Agency": Table(
         "An agency, the tenant",
-        _plain("id name slug time_zone keep_calls_for_days reveals_per_hour is_demo created_at"),
+        _plain(
+            "id name slug time_zone keep_calls_for_days keep_calls_out_for_days reveals_per_hour is_demo created_at"
+        ),
     ),
     "tenancy.Client": Table(
         "A company the agency works for",
         _plain(
             "id agency slug name legal_name time_zone sector brand_colour policy_url home_country",
-            "keep_calls_for_days retention_state went_live_at created_at archived_at",
+            "keep_calls_for_days keep_calls_out_for_days retention_state went_live_at created_at archived_at",
             "quarantine_hours stores_recordings takes_transcripts",
             last_call_at="The newest call's start, of whichever caller",
         ),
@@ -665,8 +667,11 @@ REGISTER: dict[str, Table] = {
         "What one run does for one client",
         _plain(
             _OURS,
-            "run state cutoff keep_for_days calls_due recordings_due callers_due calls_erased",
-            "recordings_erased callers_erased failures leased_until finished_at",
+            "run category state then policy_version cutoff keep_for_days rows_due recordings_due callers_due",
+            "bytes_due rows_held rows_erased recordings_erased callers_erased bytes_erased vendor_steps failures",
+            "started_at leased_until finished_at",
+            cursor="Id of the last row that was looked at",
+            digest="Over the ids that left, which no id can be read from",
         ),
     ),
     "retention.Errand": Table(
@@ -683,6 +688,80 @@ REGISTER: dict[str, Table] = {
             "signed_by signed_at keep_for_days cutoff calls_due recordings_due callers_due",
             "recordings_allowed recordings_withheld recordings_leaving quarantine_hours",
         ),
+    ),
+    "retention.Certificate": Table(
+        "What a run destroyed at one client, signed",
+        _plain(
+            _OURS,
+            "run number issued_at copies_gone_on key_id",
+            statement="Counts, policies and holds by name; no person and no number",
+            signature="Over the statement",
+        ),
+    ),
+    "retention.Policy": Table(
+        "How long a category is kept",
+        _plain(_OURS, "category keep_for_days then version set_at"),
+    ),
+    "retention.PolicyChange": Table(
+        "A change of a policy, with the effect that was shown",
+        _plain(
+            _OURS,
+            "category state was_days was_then days then shortens due_before due_after rules event_id",
+            "proposed_by proposed_at takes_effect_at decided_by decided_at",
+        ),
+    ),
+    "retention.Hold": Table(
+        "A case for which nothing may be erased",
+        _plain(
+            _OURS,
+            "from_at until_at review_on ends_on event_id placed_by placed_at settled_at lifted_by lifted_at",
+            "lifted_event_id",
+            name="What staff call it; the page asks for no names of people",
+            matter="The reference of a matter",
+        ),
+    ),
+    "retention.HoldCaller": Table(
+        "A number that a hold names; it goes when the hold is lifted",
+        _plain("id agency client hold") | _caller("caller_id"),
+        leaves=("retention.services.holds.lift_hold",),
+    ),
+    "retention.HoldCall": Table(
+        "A call that a hold names; it goes when the hold is lifted",
+        _plain("id agency client hold") | _caller("call_id"),
+        leaves=("retention.services.holds.lift_hold",),
+    ),
+    "retention.HoldPerson": Table("Who of the staff is told of a hold", _plain(_OURS, "hold user told_at")),
+    "retention.VendorCheck": Table(
+        "When a vendor was asked what it still has",
+        _plain(_OURS, "connection checked_at due_at page seen outliving failures last_error"),
+    ),
+    "retention.Leftover": Table(
+        "A recording that a vendor still has although ours is erased",
+        _plain(_OURS, "connection state found_at seen_at gone_at")
+        | _caller("call_started_at", digest="Of the vendor's reference, keyed by the client")
+        | _sealed(reference="The vendor's name of it, under the client's key for errands"),
+        leaves=("retention.services.truth.forget_gone",),
+    ),
+    "retention.SecretLimit": Table(
+        "After how many days a kind of secret is changed", _plain("id agency kind days rotates_itself set_at")
+    ),
+    "retention.Rotation": Table(
+        "A key being changed",
+        _plain(_OURS, "kind state total done failures started_by started_at leased_until finished_at"),
+    ),
+    "retention.Alert": Table(
+        "Something that needs a person",
+        _plain(_OURS, "kind key count began_at ended_at mailed_at due_at attempts last_status"),
+    ),
+    "retention.AlertEndpoint": Table(
+        "Where alerts are sent",
+        _plain("id agency url is_active created_at") | _secret(secret="Signs what is sent"),
+    ),
+    "retention.Backup": Table(
+        "A dump that was made", _plain("id database made_at name size digest recipient removed_at")
+    ),
+    "retention.Drill": Table(
+        "A restore that was tried", _plain("id started_at finished_at passed", report="Counts and checks")
     ),
     # --- vault, a database of its own ---
     "vault.ClientKey": Table(

@@ -44,6 +44,9 @@ OWN_DATE = {
     "consent.Reply",
     "consent.Subscription",
     "consent.WebhookDelivery",
+    "retention.HoldCall",
+    "retention.HoldCaller",
+    "retention.Leftover",
 }
 
 

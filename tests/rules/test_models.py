@@ -31,6 +31,8 @@ SHARED = {
     "accounts.SignInFailure": "counts before anybody is known; digests of names",
     "audit.Epoch": "lives of the whole cluster",
     "audit.HouseEvent": "what has no agency",
+    "retention.Backup": "dumps of the whole database, the operator's",
+    "retention.Drill": "restores of the whole database, the operator's",
 }
 # Rows of one agency without Django's foreign keys: nothing on another table may touch the trail.
 TRAIL = {"audit.Event", "audit.Reason", "audit.Seal"}
@@ -62,7 +64,7 @@ UNIQUE_OVER_ALL = {
     "calls_recording_call_id_key": "a call's id is random and its client's",
     "calls_transcript_call_id_key": "a call's id is random and its client's",
     "calls_refusal_once_a_line": "begins with the random id of an import of one client",
-    "retention_runpart_once_a_client": "names a client behind a random run",
+    "retention_runpart_once_a_category": "names a client behind a random run",
     "audit_epoch_pkey": "one cluster",
 }
 

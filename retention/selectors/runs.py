@@ -167,9 +167,9 @@ def totals(parts: Sequence[RunPart]) -> Totals:
     """Add up a run's parts."""
     live = [part for part in parts if part.state != PartState.OBSERVED]
     return Totals(
-        due=sum(part.calls_due for part in live),
-        erased=sum(part.calls_erased for part in live),
+        due=sum(part.rows_due for part in live),
+        erased=sum(part.rows_erased for part in live),
         recordings=sum(part.recordings_erased for part in live),
         callers=sum(part.callers_erased for part in live),
-        observed=sum(part.calls_due for part in parts if part.state == PartState.OBSERVED),
+        observed=sum(part.rows_due for part in parts if part.state == PartState.OBSERVED),
     )

@@ -21,11 +21,13 @@ from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
-from retention import selectors, targets, tasks
+from retention import targets
 from retention.enums import RunCause, RunState
-from retention.forms import AgencyDaysForm, DaysForm, ReasonForm, SeenForm, ShownForm
+from retention.forms.runs import AgencyDaysForm, DaysForm, ReasonForm, SeenForm, ShownForm
 from retention.models import Run
+from retention.selectors import runs as selectors
 from retention.services import errands, policies, runs
+from retention.tasks import runs as tasks
 
 _PAGE = 25
 

@@ -1,4 +1,4 @@
-"""Runs that erase what is past its date, what vendors still have to delete, and who signed that erasing may begin."""
+"""Runs that erase what is past its date, their certificates, and who signed that erasing may begin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import models
 from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet
 from callprivacy.vault.fields import SealedField
-from retention.enums import PartState, RunCause, RunState
+from retention.enums import Category, PartState, RunCause, RunState, Then
 
 
 class RunQuerySet(ScopedQuerySet["Run"]):
@@ -53,20 +53,37 @@ class PartQuerySet(ScopedQuerySet["RunPart"]):
 
 
 class RunPart(ClientOwned):
-    """What one run does for one client: the cut-off, what was due, and what has left."""
+    """
+    What one run does for one client and one category: the cut-off, what was due, what has left, what a hold kept.
+
+    `cursor` is the last row that was looked at, so that a batch begins where the one before ended. `digest` is
+    SHA-256 over the digest so far and the ids of each batch, sorted; the certificate tells it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(Run, models.CASCADE, related_name="parts")
+    category = models.CharField(
+        max_length=12, choices=Category, default=Category.CALL, db_default=Category.CALL
+    )
     state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
+    then = models.CharField(max_length=10, choices=Then, default=Then.ERASE, db_default=Then.ERASE)
+    policy_version = models.PositiveIntegerField(default=0, db_default=0)
     cutoff = models.DateTimeField()
     keep_for_days = models.PositiveIntegerField()
-    calls_due = models.PositiveIntegerField()
-    recordings_due = models.PositiveIntegerField()
-    callers_due = models.PositiveIntegerField()
-    calls_erased = models.PositiveIntegerField(default=0)
+    rows_due = models.PositiveIntegerField()
+    recordings_due = models.PositiveIntegerField(default=0, db_default=0)
+    callers_due = models.PositiveIntegerField(default=0, db_default=0)
+    bytes_due = models.BigIntegerField(default=0, db_default=0)
+    rows_held = models.PositiveIntegerField(default=0, db_default=0)
+    rows_erased = models.PositiveIntegerField(default=0)
     recordings_erased = models.PositiveIntegerField(default=0)
     callers_erased = models.PositiveIntegerField(default=0)
+    bytes_erased = models.BigIntegerField(default=0, db_default=0)
+    vendor_steps = models.PositiveIntegerField(default=0, db_default=0)
+    cursor = models.UUIDField(null=True)
+    digest = models.BinaryField(max_length=32, default=bytes(32), db_default=bytes(32))
     failures = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -75,7 +92,9 @@ class RunPart(ClientOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(fields=["run", "client"], name="retention_runpart_once_a_client"),
+            models.UniqueConstraint(
+                fields=["run", "client", "category"], name="retention_runpart_once_a_category"
+            ),
         )
 
     def __str__(self) -> str:
@@ -125,3 +144,31 @@ class GoLive(ClientOwned):
 
     def __str__(self) -> str:
         return f"signed {self.signed_at:%Y-%m-%d}"
+
+
+class Certificate(ClientOwned):
+    """
+    What one run destroyed at one client, as a signed statement: the JSON that was signed, byte for byte, and its
+    signature.
+
+    `copies_gone_on`: the day from which no copy of a vault that opens any of it is left.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="certificates")
+    number = models.PositiveIntegerField()
+    statement = models.TextField()
+    signature = models.CharField(max_length=128)
+    key_id = models.CharField(max_length=64)
+    issued_at = models.DateTimeField()
+    copies_gone_on = models.DateField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "number"], name="retention_certificate_number"),
+            models.UniqueConstraint(fields=["client", "run"], name="retention_certificate_one_a_run"),
+        )
+
+    def __str__(self) -> str:
+        return f"certificate {self.number}"

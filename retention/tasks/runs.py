@@ -11,7 +11,7 @@ from django.utils import timezone
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from retention import selectors
+from retention.selectors import runs as selectors
 from retention.services import runs, sweeping
 
 _BUDGET = timedelta(seconds=40)

@@ -1,0 +1,37 @@
+"""Rows of retention: policies, holds, runs, and what is watched."""
+
+from retention.models.holds import Hold, HoldCall, HoldCaller, HoldPerson
+from retention.models.policies import Policy, PolicyChange
+from retention.models.runs import Certificate, Errand, GoLive, Run, RunPart
+from retention.models.watch import (
+    Alert,
+    AlertEndpoint,
+    Backup,
+    Drill,
+    Leftover,
+    Rotation,
+    SecretLimit,
+    VendorCheck,
+)
+
+__all__ = [
+    "Alert",
+    "AlertEndpoint",
+    "Backup",
+    "Certificate",
+    "Drill",
+    "Errand",
+    "GoLive",
+    "Hold",
+    "HoldCall",
+    "HoldCaller",
+    "HoldPerson",
+    "Leftover",
+    "Policy",
+    "PolicyChange",
+    "Rotation",
+    "Run",
+    "RunPart",
+    "SecretLimit",
+    "VendorCheck",
+]

@@ -1,0 +1,1 @@
+"""What is known of retention, as the scope sees it, by what it is about."""
