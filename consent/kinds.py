@@ -132,6 +132,7 @@ def register_withdrawals() -> None:
             step="Choose what to do",
             url_name="consent:withdrawals",
             permission=Permission.MANAGE_CONSENT,
+            right=AgencyRight.SIGN_OFF,
         )
     )
     register(

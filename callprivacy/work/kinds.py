@@ -5,6 +5,7 @@ notifications know no more of them than this.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from callprivacy.accounts.enums import AgencyRight
@@ -23,9 +24,9 @@ class Kind:
     :param title: what waits, as the queue says it: "Webhook events that could not be read".
     :param step: the next step, as its button says it: "Open the events".
     :param url_name: where that step is; it takes the client's slug where the item has a client.
-    :param permission: what a person needs on the client to see it and to be told of it, or
-    :param right: what a role needs where the item has no client.
-    :raises ValueError: neither of the two is named, or both.
+    :param permission: what a person needs on the client to see it and to be told of it.
+    :param right: what a role needs; with a permission too, a person needs both, and the item has a client.
+    :raises ValueError: neither of the two is named.
     """
 
     name: str
@@ -36,8 +37,12 @@ class Kind:
     right: AgencyRight | None = None
 
     def __post_init__(self) -> None:
-        if (self.permission is None) == (self.right is None):
-            raise ValueError(f"The kind {self.name!r} names one permission or one right.")
+        if self.permission is None and self.right is None:
+            raise ValueError(f"The kind {self.name!r} names a permission or a right.")
+
+    def is_open_to(self, rights: Collection[AgencyRight]) -> bool:
+        """Whether a role with these rights may act on it; the client's permission is asked beside it."""
+        return self.right is None or self.right in rights
 
 
 _KINDS: dict[str, Kind] = {}

@@ -30,11 +30,11 @@ class Reach:
 
     def covers(self, kind: Kind, client_id: int | None) -> bool:
         """Whether the person may act on a thing of this kind: the one rule of queue, bell and mail."""
+        if not kind.is_open_to(self.rights):
+            return False
         if kind.permission is not None:
             return client_id in self.of(kind.permission)
-        return kind.right in self.rights and (
-            client_id is None or client_id in self.of(Permission.VIEW_CLIENT)
-        )
+        return client_id is None or client_id in self.of(Permission.VIEW_CLIENT)
 
 
 def reach_of(membership: Membership | None, *, at: datetime) -> Reach:
@@ -56,33 +56,34 @@ def memberships_of(user_ids: Collection[int], *, agency_id: int) -> dict[int, Me
 
 def people_for(kind: Kind, *, agency_id: int, client_id: int | None, at: datetime) -> list[int]:
     """User ids of everybody who may act on a thing of this kind, two queries at most."""
-    if kind.permission is not None:
-        if client_id is None:
-            return []
-        return access.people_with(kind.permission, client_id, agency_id=agency_id, at=at)
-    if kind.right is None:
-        return []
-    people = access.people_with_right(kind.right, agency_id=agency_id)
     if client_id is None:
-        return people
-    seeing = set(access.people_with(Permission.VIEW_CLIENT, client_id, agency_id=agency_id, at=at))
-    return [user_id for user_id in people if user_id in seeing]
+        if kind.permission is not None or kind.right is None:
+            return []
+        return access.people_with_right(kind.right, agency_id=agency_id)
+    needed = kind.permission or Permission.VIEW_CLIENT
+    granted = access.people_with(needed, client_id, agency_id=agency_id, at=at)
+    if kind.right is None:
+        return granted
+    entitled = set(access.people_with_right(kind.right, agency_id=agency_id))
+    return [user_id for user_id in granted if user_id in entitled]
 
 
 def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
     """
     Open items whose kind a person may act on, those put off left out, earliest due first.
 
-    An item of a client needs the kind's permission there; one without needs the kind's right.
+    An item of a client needs the kind's permission there; a kind with a right needs the role's right as well.
     """
     reach = reach_of(membership, at=at)
     wanted = Q(pk__in=[])
     for kind in kinds.every():
+        if not kind.is_open_to(reach.rights):
+            continue
         if kind.permission is not None:
             clients = reach.of(kind.permission)
             if clients:
                 wanted |= Q(kind=kind.name, client_id__in=clients)
-        elif kind.right in reach.rights:
+        else:
             seen = Q(client_id__isnull=True) | Q(client_id__in=reach.of(Permission.VIEW_CLIENT))
             wanted |= Q(kind=kind.name) & seen
     return (

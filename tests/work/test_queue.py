@@ -8,6 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from callprivacy.accounts.enums import Role
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
@@ -34,6 +36,18 @@ def test_an_item_of_the_agency_is_for_whose_role_has_the_right(cast: Cast) -> No
     assert waiting.queue_of(cast.alice) == [item]
     for person in (cast.bob, cast.carol, cast.mallory):
         assert waiting.queue_of(person) == []
+
+
+def test_what_only_an_officer_may_decide_waits_for_officers_alone(cast: Cast) -> None:
+    officer_without_permission = make.person(cast.acme, "erin", Role.OFFICER)
+    make.grant(officer_without_permission, cast.dentist, without=Permission.MANAGE_CONSENT)
+    dave = waiting.manager(cast, "dave", cast.dentist)
+    item = waiting.of_client(cast.dentist, kind="withdrawal_choice")
+
+    assert waiting.queue_of(cast.alice) == [item]
+    assert waiting.queue_of(officer_without_permission) == []
+    assert waiting.queue_of(dave) == []  # may manage consent there, and signs nothing
+    assert {row.user_id for row in waiting.told(cast.acme)} == {cast.alice.user_id}
 
 
 def test_a_grant_that_has_ended_shows_nothing(cast: Cast) -> None:
