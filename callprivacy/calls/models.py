@@ -318,6 +318,9 @@ class Call(ClientOwned):
                 condition=models.Q(redact_due_at__isnull=False),
                 name="calls_call_redact_due",
             ),
+            models.Index(
+                fields=["client", "id"], condition=models.Q(on_hold=True), name="calls_call_on_hold"
+            ),
         )
 
     def __str__(self) -> str:
