@@ -1,0 +1,140 @@
+"""
+What each category is, in plain words: from when its days count, how long it is kept where nobody has said, and
+what it hangs on.
+
+Three things follow from how rows hang together, whatever a policy says. What belongs to a call never outlives its call
+record, for it leaves with it. A number and identity stay at least as long as the recordings and transcripts, because
+erasing a person destroys the key that opens them. Evidence hangs on nothing: it is sealed under a key of its own and
+stays until its own date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from retention.enums import Category, Moment
+
+LONGEST: Final = 7305
+"""Days of twenty years, the most that any policy may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """
+    What is known of one category.
+
+    :param days: kept so long where neither client nor agency says; None: as long as the call record.
+    :param least: fewest days that a policy may say.
+    :param most: most days that a policy may say.
+    :param may_reduce: whether daily totals may stay when the rows leave.
+    :param of_client: whether a client may differ from its agency.
+    """
+
+    category: Category
+    moment: Moment
+    days: int | None
+    words: str
+    least: int = 1
+    most: int = LONGEST
+    may_reduce: bool = False
+    of_client: bool = True
+
+
+_ABOUT: Final = (
+    About(
+        Category.CALL,
+        Moment.CALL_START,
+        None,
+        "That a call came in: when, how long, from which advertisement, with which outcome. Its recording, transcript"
+        " and references leave with it.",
+        may_reduce=True,
+    ),
+    About(
+        Category.CALL_OUT,
+        Moment.CALL_START,
+        None,
+        "The same for calls that went out. Laws on telemarketing look at these; where nothing is said they are kept as"
+        " long as calls in.",
+        may_reduce=True,
+    ),
+    About(
+        Category.IDENTITY,
+        Moment.LAST_CONTACT,
+        None,
+        "The caller's number, and who it was. Calls without it stay countable but are nobody's. It cannot leave before"
+        " recordings and transcripts: they open with the caller's key, which is destroyed with it.",
+    ),
+    About(
+        Category.RECORDING,
+        Moment.CALL_START,
+        None,
+        "The sound of the call: our sealed copy, and the tracker's where the client has instructed you to delete it.",
+    ),
+    About(
+        Category.TRANSCRIPT,
+        Moment.CALL_START,
+        None,
+        "The redacted words of the call.",
+    ),
+    About(
+        Category.CONSENT,
+        Moment.LAST_CONTACT,
+        1827,
+        "What people agreed to or refused, with the words they were told. It outlives the calls, under a key of its"
+        " own.",
+    ),
+    About(
+        Category.WITHDRAWAL,
+        Moment.WITHDRAWN,
+        1827,
+        "That somebody took consent back or objected, and how it was carried out. What blocks a number from contact is"
+        " kept apart and is not touched by this.",
+    ),
+    About(
+        Category.EXPORT,
+        Moment.MADE,
+        7,
+        "Sealed files of masked calls that people made to download.",
+        most=90,
+    ),
+    About(
+        Category.INBOX,
+        Moment.RECEIVED,
+        7,
+        "What a tracker sent and could not be understood, sealed as it came. Everything else is gone within minutes.",
+        most=30,
+    ),
+    About(
+        Category.TRAIL,
+        Moment.HAPPENED,
+        2192,
+        "Who did what. It holds no number and no name; whole sealed months leave, their seals stay. The same for all"
+        " clients.",
+        least=365,
+        of_client=False,
+    ),
+)
+
+ABOUT: Final[Mapping[Category, About]] = {about.category: about for about in _ABOUT}
+"""Every category, in the order in which pages show them."""
+
+SAID: Final = (Category.RECORDING, Category.TRANSCRIPT)
+"""What opens with the caller's key, and leaves with it."""
+
+OF_A_CALL: Final = (Category.IDENTITY, *SAID, Category.EXPORT)
+"""What never outlives the call record."""
+
+
+def bounded(days: Mapping[Category, int]) -> dict[Category, int]:
+    """
+    Return the days that hold, out of those that are set for every category: what hangs on a call is cut to the longer
+    of both kinds of call record, and an identity is kept as long as what was said.
+    """
+    record = max(days[Category.CALL], days[Category.CALL_OUT])
+    found = {
+        category: min(kept, record) if category in OF_A_CALL else kept for category, kept in days.items()
+    }
+    found[Category.IDENTITY] = max(found[category] for category in (Category.IDENTITY, *SAID))
+    return found
