@@ -31,11 +31,6 @@ from consent.models import CallerPlace, ConsentEvent, ConsentState, Decision, Re
 from consent.selectors import cases, places, standards
 
 
-def decision_of(call: Call, purpose: Purpose) -> Decision | None:
-    """What was decided of a call for one purpose, if anything was."""
-    return Decision.objects.for_client(call.client_id).filter(call_id=call.pk, purpose=purpose).first()
-
-
 def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet[Call]:
     """
     The calls of a client that may be measured: on its declared basis, without those of people who opted out.

@@ -161,12 +161,6 @@ def place_key(country: str, region: str) -> str:
     return f"{country}-{region}" if region else country
 
 
-def place_of_key(key: str) -> tuple[str, str]:
-    """The place that an address names."""
-    country, _, region = key.partition("-")
-    return country, region
-
-
 def place_name(country: str, region: str = "") -> str:
     """A place as a person reads it: California (US), Germany."""
     if country == places.UNKNOWN:

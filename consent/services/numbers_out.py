@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -45,19 +44,11 @@ _FIRST: Final = uuid.UUID(int=0)
 
 type Clock = Callable[[], datetime]
 
-__all__ = ["KEPT_FOR", "Due", "NumbersGoneError", "ReasonTooShortError", "may_take"]
+__all__ = ["KEPT_FOR", "NumbersGoneError", "ReasonTooShortError", "may_take"]
 
 
 class NumbersGoneError(LookupError):
     """The file has left, or is not there yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A file that waits for a worker."""
-
-    agency_id: int
-    numbers_id: uuid.UUID
 
 
 def may_take(membership: Membership, client: Client | int, *, at: datetime) -> bool:

@@ -25,7 +25,7 @@ JOB = Actor.job("retention.sweep")
 
 def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
     """
-    Remove tombstones past their end date, callers that have no call, and keys that no row rests on.
+    Remove tombstones and suppressions past their end date, callers that have no call, and keys that no row rests on.
 
     Keys younger than a day are left alone: their rows may be about to be written. Where very many keys have no row
     nothing is destroyed, because then rather the rows are missing: a database that was restored or is not the right
@@ -35,6 +35,7 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> int:
         if not Client.objects.filter(pk=client_id).exists():
             return 0
     ended = vault.expire_tombstones(client_id=client_id, on=at.date())
+    ended += vault.end_suppressions(client_id=client_id, on=at.date())
     idle = _sweep_idle(agency_id, client_id, at)
     callers, seen_callers = _orphans(_caller_pages(client_id, at), agency_id, erasure.without_row, client_id)
     recordings, seen_recordings = _orphans(
