@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q
 
@@ -24,7 +25,7 @@ class Effective:
 
     :param version: of the policy that says so; 0 where nobody has set one.
     :param inherited: the client has none of its own.
-    :param set_days: what the policy says, where the days that hold are bounded by another category.
+    :param set_days: what is set, where the days that hold are bounded by another category.
     """
 
     category: Category
@@ -32,12 +33,45 @@ class Effective:
     then: Then
     version: int
     inherited: bool
-    set_days: int = 0
+    set_days: int
 
     @property
     def is_bounded(self) -> bool:
-        """Whether another category decides, not this policy's own days."""
-        return self.version > 0 and self.set_days != self.days
+        """Whether another category decides, not what is set for this one."""
+        return self.set_days != self.days
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one level, an agency or a client, says of one category."""
+
+    days: int
+    then: Then = Then.ERASE
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What an agency says and what one client says instead, by category; nothing where it says nothing."""
+
+    house: Mapping[Category, Own]
+    own: Mapping[Category, Own]
+
+    def with_house(self, category: Category, said: Own | None) -> Levels:
+        """The same with another word of the agency."""
+        return Levels(_with(self.house, category, said), self.own)
+
+    def with_own(self, category: Category, said: Own | None) -> Levels:
+        """The same with another word of the client; None: it inherits."""
+        return Levels(self.house, _with(self.own, category, said))
+
+
+def _with(said: Mapping[Category, Own], category: Category, one: Own | None) -> dict[Category, Own]:
+    rest = {other: words for other, words in said.items() if other != category}
+    return rest if one is None else rest | {category: one}
+
+
+# --- What holds -----------------------------------------------------------------------------------------------------
 
 
 def effective(client: Client, category: Category) -> Effective:
@@ -46,70 +80,93 @@ def effective(client: Client, category: Category) -> Effective:
 
 
 def all_effective(client: Client) -> dict[Category, Effective]:
-    """What holds for each category at one client, one query."""
+    """What holds for each category at one client, one query. Its `agency` must have been read along."""
     return every_effective([client])[client.pk]
 
 
 def every_effective(clients: Sequence[Client]) -> dict[int, dict[Category, Effective]]:
     """What holds for each category at each of these clients, one query however many."""
-    rows = policy_rows(clients)
-    return {client.pk: resolve(client, rows) for client in clients}
+    return {client_id: resolve(levels) for client_id, levels in levels_of(clients).items()}
 
 
-def policy_rows(clients: Iterable[Client]) -> dict[Key, Policy]:
-    """The policies of these clients and of their agencies, by client's id (None: the agency's) and category."""
-    clients = list(clients)
+def house_effective(agency: Agency) -> dict[Category, Effective]:
+    """What holds for each category where a client has no policy of its own, one query."""
+    return resolve(Levels(_house(agency, _rows([agency.pk], [])), {}))
+
+
+def levels_of(clients: Sequence[Client]) -> dict[int, Levels]:
+    """What the agencies of these clients and what they themselves say, by client's id; one query however many."""
+    rows = _rows({client.agency_id for client in clients}, [client.pk for client in clients])
+    return {client.pk: Levels(_house(client.agency, rows), _of_client(client, rows)) for client in clients}
+
+
+def _rows(agency_ids: Iterable[int], client_ids: Iterable[int]) -> dict[Key, Policy]:
     found = Policy.objects.filter(
-        Q(client=None) | Q(client_id__in=[client.pk for client in clients]),
-        agency_id__in={client.agency_id for client in clients},
+        Q(client=None) | Q(client_id__in=list(client_ids)), agency_id__in=list(agency_ids)
     )
     return {(row.client_id, Category(row.category)): row for row in found}
 
 
-def resolve(client: Client, rows: Mapping[Key, Policy]) -> dict[Category, Effective]:
-    """What holds for each category at a client, given the rows; its `agency` must have been read along."""
-    own = {category: rows.get((client.pk, category)) for category in categories.ABOUT}
-    house = {category: rows.get((None, category)) for category in categories.ABOUT}
-    return _resolve(client.agency, client, own, house)
-
-
-def _resolve(
-    agency: Agency,
-    client: Client | None,
-    own: Mapping[Category, Policy | None],
-    house: Mapping[Category, Policy | None],
-) -> dict[Category, Effective]:
-    """A call record's days are columns that the lower rooms read; its row adds only what happens then."""
-    is_own = {category: row is not None for category, row in own.items()}
-    if client is None:
-        call_in, call_out = agency.keep_calls_for_days, agency.keep_calls_out_for_days
-        call_out = call_out or call_in
-    else:
-        call_in, call_out = client.keep_for_days, client.keep_out_for_days
-        is_own[Category.CALL] = client.keep_calls_for_days is not None
-        is_own[Category.CALL_OUT] = client.keep_calls_out_for_days is not None
-    days = {Category.CALL: call_in, Category.CALL_OUT: call_out}
-    chosen = {
-        category: own[category] if is_own[category] else house[category] for category in categories.ABOUT
+def _house(agency: Agency, rows: Mapping[Key, Policy]) -> dict[Category, Own]:
+    columns = {
+        Category.CALL: agency.keep_calls_for_days,
+        Category.CALL_OUT: agency.keep_calls_out_for_days,
     }
+    return _said(None, columns, rows)
+
+
+def _of_client(client: Client, rows: Mapping[Key, Policy]) -> dict[Category, Own]:
+    columns = {
+        Category.CALL: client.keep_calls_for_days,
+        Category.CALL_OUT: client.keep_calls_out_for_days,
+    }
+    return _said(client.pk, columns, rows)
+
+
+def _said(
+    client_id: int | None, columns: Mapping[Category, int | None], rows: Mapping[Key, Policy]
+) -> dict[Category, Own]:
+    """A call record's days are columns, for lower rooms read them; a row adds what happens then, and the version."""
+    found = {}
+    for category in categories.ABOUT:
+        row = rows.get((client_id, category))
+        days = columns.get(category, None if row is None else row.keep_for_days)
+        if days is None:
+            continue
+        if row is None:
+            found[category] = Own(days)
+        else:
+            found[category] = Own(days, Then(row.then), row.version)
+    return found
+
+
+_UNSAID: Final = Own(0)
+
+
+def resolve(levels: Levels) -> dict[Category, Effective]:
+    """What holds for each category: the client's word, else the agency's, else the category's; then their bounds."""
+    chosen = {**levels.house, **levels.own}
+    days = {category: said.days for category, said in chosen.items()}
+    days.setdefault(Category.CALL_OUT, days[Category.CALL])
+    record = max(days[Category.CALL], days[Category.CALL_OUT])
     for category, about in categories.ABOUT.items():
-        row = chosen[category]
-        if category not in days:
-            said = row.keep_for_days if row is not None else about.days
-            days[category] = said if said is not None else max(call_in, call_out)
+        days.setdefault(category, record if about.days is None else about.days)
     kept = categories.bounded(days)
     found = {}
     for category in categories.ABOUT:
-        row = chosen[category]
+        said = chosen.get(category, _UNSAID)
         found[category] = Effective(
             category=category,
             days=kept[category],
-            then=Then(row.then) if row is not None else Then.ERASE,
-            version=row.version if row is not None else 0,
-            inherited=client is not None and not is_own[category],
+            then=said.then,
+            version=said.version,
+            inherited=category not in levels.own,
             set_days=days[category],
         )
     return found
+
+
+# --- Cut-offs -------------------------------------------------------------------------------------------------------
 
 
 def cutoff(client: Client, category: Category, at: datetime) -> datetime:
@@ -120,10 +177,13 @@ def cutoff(client: Client, category: Category, at: datetime) -> datetime:
 def all_cutoffs(clients: Sequence[Client], at: datetime) -> dict[int, dict[Category, datetime]]:
     """Each category's cut-off at each of these clients, by client's id; one query however many."""
     found = every_effective(clients)
-    return {
-        client.pk: {
-            category: tenancy.cutoff_for_days(client, kept.days, at)
-            for category, kept in found[client.pk].items()
-        }
-        for client in clients
-    }
+    return {client.pk: cutoffs_of(client, found[client.pk], at) for client in clients}
+
+
+def cutoffs_of(client: Client, kept: Mapping[Category, Effective], at: datetime) -> dict[Category, datetime]:
+    """Each category's cut-off at one client, given what holds there."""
+    by_days: dict[int, datetime] = {}
+    for one in kept.values():
+        if one.days not in by_days:
+            by_days[one.days] = tenancy.cutoff_for_days(client, one.days, at)
+    return {category: by_days[one.days] for category, one in kept.items()}
