@@ -91,7 +91,12 @@ def every_effective(clients: Sequence[Client]) -> dict[int, dict[Category, Effec
 
 def house_effective(agency: Agency) -> dict[Category, Effective]:
     """What holds for each category where a client has no policy of its own, one query."""
-    return resolve(Levels(_house(agency, _rows([agency.pk], [])), {}))
+    return resolve(Levels(house_of(agency), {}))
+
+
+def house_of(agency: Agency) -> Mapping[Category, Own]:
+    """What an agency itself says, one query."""
+    return _house(agency, _rows([agency.pk], []))
 
 
 def levels_of(clients: Sequence[Client]) -> dict[int, Levels]:

@@ -1,0 +1,349 @@
+"""
+Changes of policies: what one would do, before it is saved; those that wait; and those that were.
+
+What a change does is worked out for every category at every client, for they bound and follow each other: shortening
+call records shortens recordings that are kept as long as these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import Membership
+from callprivacy.tenancy.enums import Permission, RetentionState
+from callprivacy.tenancy.models import Agency, Client, Place
+from retention.enums import Category, ChangeState, Then
+from retention.law import categories, rules
+from retention.law.rules import Finding
+from retention.models import PolicyChange
+from retention.selectors import due, policies
+from retention.selectors.policies import Effective, Levels, Own
+
+OPEN: Final = (ChangeState.WAITING, ChangeState.DELAYED)
+"""The states of a change that is not in force and may still be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """
+    What somebody wants of one category.
+
+    :param client: for this client alone; None: wherever a client has no policy of its own.
+    :param days: None: the client inherits again, or the agency says nothing of its own any more.
+    """
+
+    agency: Agency
+    client: Client | None
+    category: Category
+    days: int | None
+    then: Then = Then.ERASE
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A client at which something changes: what holds now, and what would."""
+
+    client: Client
+    before: Mapping[Category, Effective]
+    after: Mapping[Category, Effective]
+
+    @property
+    def changed(self) -> list[Category]:
+        """The categories whose days or end change here."""
+        return [category for category in self.before if _differs(self.before[category], self.after[category])]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is due leaves."""
+        return self.client.retention_state == RetentionState.LIVE
+
+
+def _differs(one: Effective, other: Effective) -> bool:
+    return (one.days, one.then) != (other.days, other.then)
+
+
+def _shortens(before: Effective, after: Effective) -> bool:
+    """Whether less is kept: fewer days, or no totals any more."""
+    return after.days < before.days or (before.then, after.then) == (Then.REDUCE, Then.ERASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A rule of the law that a client's policy would be beyond after a change."""
+
+    finding: Finding
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What a wish does.
+
+    :param was: what holds now at the level that is changed; `becomes`: what would.
+    :param touched: the clients at which anything changes.
+    :param beyond: the rules of the law that it would be beyond, those that refuse first.
+    :param clash: why it cannot be, in words, where another category forbids it.
+    """
+
+    wish: Wish
+    was: Effective
+    becomes: Effective
+    touched: Sequence[Touched]
+    beyond: Sequence[Beyond]
+    clash: str
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it changes nothing: the same is said already."""
+        same = (self.was.set_days, self.was.then, self.was.inherited) == (
+            self.becomes.set_days,
+            self.becomes.then,
+            self.becomes.inherited,
+        )
+        return same and not self.touched
+
+    @property
+    def shortens(self) -> bool:
+        """Whether anything is kept for a shorter time, at the level or at any client."""
+        return _shortens(self.was, self.becomes) or any(
+            _shortens(one.before[category], one.after[category])
+            for one in self.touched
+            for category in one.changed
+        )
+
+    @property
+    def refusals(self) -> list[Beyond]:
+        """What the law refuses."""
+        return [one for one in self.beyond if one.finding.rule.refuses]
+
+    @property
+    def rule_ids(self) -> list[str]:
+        """The rules that want a written reason, each once."""
+        return sorted({one.finding.rule.id for one in self.beyond if not one.finding.rule.refuses})
+
+    @property
+    def by_rule(self) -> list[tuple[Finding, list[Client]]]:
+        """Each rule that it is beyond, with the clients where."""
+        found: dict[tuple[str, Category], tuple[Finding, list[Client]]] = {}
+        for one in self.beyond:
+            key = (one.finding.rule.id, one.finding.category)
+            found.setdefault(key, (one.finding, []))[1].append(one.client)
+        return list(found.values())
+
+    @property
+    def changed(self) -> list[Category]:
+        """The categories that change at any client, in the order of pages."""
+        moved = {category for one in self.touched for category in one.changed}
+        return [category for category in categories.ABOUT if category in moved]
+
+
+def plan(wish: Wish) -> Plan:
+    """Work out what a wish does; a few queries however many clients."""
+    if wish.client is not None:
+        clients = [wish.client]
+    else:
+        clients = list(Client.objects.filter(agency=wish.agency).select_related("agency").order_by("name"))
+    levels = policies.levels_of(clients)
+    touched = []
+    for client in clients:
+        before = policies.resolve(levels[client.pk])
+        after = policies.resolve(_after(levels[client.pk], wish))
+        one = Touched(client, before, after)
+        if one.changed:
+            touched.append(one)
+    level = levels[wish.client.pk] if wish.client is not None else Levels(policies.house_of(wish.agency), {})
+    was, becomes = policies.resolve(level), policies.resolve(_after(level, wish))
+    return Plan(
+        wish=wish,
+        was=was[wish.category],
+        becomes=becomes[wish.category],
+        touched=touched,
+        beyond=_beyond(touched),
+        clash=_clash(wish, becomes),
+    )
+
+
+def _after(levels: Levels, wish: Wish) -> Levels:
+    said = None if wish.days is None else Own(wish.days, wish.then, version=1)
+    if wish.client is not None:
+        return levels.with_own(wish.category, said)
+    return levels.with_house(wish.category, said)
+
+
+def _beyond(touched: Sequence[Touched]) -> list[Beyond]:
+    """What the changed categories would be beyond; what stays as it was is not asked about again."""
+    grounds = grounds_of([one.client for one in touched])
+    found = []
+    for one in touched:
+        days = {category: one.after[category].days for category in one.changed}
+        found += [Beyond(finding, one.client) for finding in rules.judge(grounds[one.client.pk], days)]
+    return sorted(found, key=lambda beyond: not beyond.finding.rule.refuses)
+
+
+def grounds_of(clients: Sequence[Client]) -> dict[int, rules.Ground]:
+    """Where each of these clients does business and in which trade, one query however many."""
+    business: dict[int, list[tuple[str, str]]] = {}
+    rows = Place.objects.filter(client_id__in=[client.pk for client in clients])
+    for client_id, country, region in rows.values_list("client_id", "country", "region"):
+        business.setdefault(client_id, []).append((country, region))
+    return {
+        client.pk: rules.ground_of(client.home_country, business.get(client.pk, ()), client.sector)
+        for client in clients
+    }
+
+
+def _clash(wish: Wish, becomes: Mapping[Category, Effective]) -> str:
+    """Why the days cannot be these, given what else is said at the same level; "" where they can."""
+    category, days = wish.category, wish.days
+    if days is None:
+        return ""
+    record = max(becomes[Category.CALL].days, becomes[Category.CALL_OUT].days)
+    said = max(becomes[one].days for one in categories.SAID)
+    identity = becomes[Category.IDENTITY].set_days
+    if category in categories.OF_A_CALL and days > record:
+        return (
+            f"Call records are kept for {record:,} days, and this never outlives them. Say {record:,} or less, or"
+            " lengthen call records first."
+        )
+    if category is Category.IDENTITY and days < said:
+        return (
+            f"Recordings or transcripts are kept for {said:,} days and open with the caller's key, which is destroyed"
+            f" with number and identity. Say {said:,} or more, or shorten those first."
+        )
+    if category in categories.SAID and days > identity:
+        return (
+            f"Number and identity are kept for {identity:,} days, and the key that opens this is destroyed with them."
+            f" Say {identity:,} or less, or lengthen number and identity first."
+        )
+    return ""
+
+
+# --- What it makes due ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How much of one category is past its date, now and after a change, and how much more of it leaves at once."""
+
+    category: Category
+    before: int
+    after: int
+    leaving: int
+
+    @property
+    def more(self) -> int:
+        """How many rows become due; negative where fewer are."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change makes due at an instant, by category."""
+
+    at: datetime
+    moved: Sequence[Moved]
+
+    @property
+    def due_before(self) -> int:
+        """What of the changed categories is past its date now."""
+        return sum(one.before for one in self.moved)
+
+    @property
+    def due_after(self) -> int:
+        """What of them would be."""
+        return sum(one.after for one in self.moved)
+
+    @property
+    def more(self) -> int:
+        """How many rows become due; negative where fewer are."""
+        return self.due_after - self.due_before
+
+    @property
+    def leaving(self) -> int:
+        """How many of these leave with the next run, at clients that are live."""
+        return sum(one.leaving for one in self.moved)
+
+
+def effect(plan: Plan, at: datetime) -> Effect:
+    """Count what a plan makes due, as a run at that instant would find it; two statements a changed category."""
+    moved = []
+    before = {one.client.pk: policies.cutoffs_of(one.client, one.before, at) for one in plan.touched}
+    after = {one.client.pk: policies.cutoffs_of(one.client, one.after, at) for one in plan.touched}
+    live = {one.client.pk for one in plan.touched if one.is_live}
+    for category in plan.changed:
+        now, then = due.counts(category, before), due.counts(category, after)
+        leaving = sum(max(0, then.get(pk, 0) - now.get(pk, 0)) for pk in live)
+        moved.append(Moved(category, sum(now.values()), sum(then.values()), leaving))
+    return Effect(at, moved)
+
+
+def unseen(plan: Plan, membership: Membership, *, at: datetime) -> list[Client]:
+    """The clients at which a plan changes something that this person may not count."""
+    permissions = {due.NEEDS[category] for category in plan.changed}
+    seen = [set(access.client_ids_with(membership, one, at=at)) for one in sorted(permissions)]
+    return [one.client for one in plan.touched if not all(one.client.pk in ids for ids in seen)]
+
+
+# --- Changes that wait, and those that were -------------------------------------------------------------------------
+
+
+def changes() -> QuerySet[PolicyChange]:
+    """The changes that the scope sees, newest first."""
+    return PolicyChange.objects.select_related(
+        "agency", "client__agency", "proposed_by", "decided_by"
+    ).order_by("-proposed_at", "-pk")
+
+
+def open_changes() -> QuerySet[PolicyChange]:
+    """Those that are not in force and may still be."""
+    return changes().filter(state__in=OPEN)
+
+
+def changes_of(client: Client) -> QuerySet[PolicyChange]:
+    """A client's own changes and those of its agency, newest first."""
+    return changes().filter(Q(client=client) | Q(client=None), agency_id=client.agency_id)
+
+
+def due_change_ids(at: datetime) -> list[UUID]:
+    """Delayed changes of the scope whose hour has come, oldest first."""
+    rows = PolicyChange.objects.due(at).order_by("takes_effect_at", "pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def wish_of(change: PolicyChange) -> Wish:
+    """What a change wants; its `agency` and its client's must have been read along."""
+    return Wish(change.agency, change.client, Category(change.category), change.days, Then(change.then))
+
+
+def deciders(plan: Plan, *, but: int, at: datetime) -> list[int]:
+    """
+    User ids of the officers who may agree to a plan: they sign off, manage retention wherever something changes, and
+    may count what does. Two queries.
+
+    :param but: user id of who proposes it.
+    """
+    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=plan.wish.agency.pk)) - {but}
+    client_ids = {one.client.pk for one in plan.touched}
+    if plan.wish.client is not None:
+        client_ids.add(plan.wish.client.pk)
+    if officers and client_ids:
+        permissions = {Permission.MANAGE_RETENTION, *(due.NEEDS[category] for category in plan.changed)}
+        officers &= set(access.people_with_all(permissions, client_ids, agency_id=plan.wish.agency.pk, at=at))
+    return sorted(officers)
+
+
+def next_version(agency_id: int, client_id: int | None, category: Category) -> int:
+    """The number that the next policy of a category gets; it counts on over times without one."""
+    in_force = PolicyChange.objects.filter(
+        agency_id=agency_id, client=client_id, category=category, state=ChangeState.IN_FORCE
+    )
+    return in_force.count() + 1
