@@ -56,3 +56,78 @@ class RetentionConfig(AppConfig):
                 permission=Permission.MANAGE_RETENTION,
             )
         )
+        self._register_holds()
+        self._register_policies()
+
+    def _register_holds(self) -> None:
+        """Who is told of a hold sees the client; who looks at one again manages its retention."""
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
+
+        told = {
+            "hold_placed": "A hold was placed: nothing that it covers may be deleted, at vendors and elsewhere either",
+            "hold_comes_to_review": "A hold you were told of is to be looked at again",
+            "hold_lifted": "A hold was lifted: what it covered may be deleted by its date again",
+        }
+        for name, title in told.items():
+            kinds.register(
+                kinds.Kind(
+                    name,
+                    title=title,
+                    step="Open the client",
+                    url_name="accounts:client",
+                    permission=Permission.VIEW_CLIENT,
+                )
+            )
+        for name, title in {
+            "hold_review": "A hold whose day of review has come",
+            "hold_ends": "A hold whose planned end has come; it does not end by itself",
+        }.items():
+            kinds.register(
+                kinds.Kind(
+                    name,
+                    title=title,
+                    step="Open the holds",
+                    url_name="retention:holds",
+                    permission=Permission.MANAGE_RETENTION,
+                )
+            )
+
+    def _register_policies(self) -> None:
+        """A change that shortens waits for officers; one that comes by itself is told to all who manage the agency."""
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
+
+        kinds.register(
+            kinds.Kind(
+                "policy_change",
+                title="A shorter policy that needs a second officer",
+                step="Open the policies",
+                url_name="retention:policies",
+                permission=Permission.MANAGE_RETENTION,
+                right=AgencyRight.SIGN_OFF,
+            )
+        )
+        for name, title, right in (
+            (
+                "agency_policy_change",
+                "A shorter policy of the agency that needs a second officer",
+                AgencyRight.SIGN_OFF,
+            ),
+            (
+                "policy_delayed",
+                "A shorter policy that takes effect in a day unless it is stopped",
+                AgencyRight.MANAGE_CLIENTS,
+            ),
+            (
+                "policy_lapsed",
+                "A shorter policy that lapsed, because more would have left than was shown",
+                AgencyRight.SIGN_OFF,
+            ),
+        ):
+            kinds.register(
+                kinds.Kind(
+                    name, title=title, step="Open the changes", url_name="retention:changes", right=right
+                )
+            )

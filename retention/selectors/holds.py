@@ -8,18 +8,35 @@ numbers nor calls. Beside them it keeps the calls that it names, and what is kno
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from callprivacy.calls.models import Call, CallQuerySet, first_id_at
+from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
+from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.tenancy.models import Client
-from retention.models import Hold, HoldCall, HoldCaller
+from consent.selectors import decisions
+from retention.enums import Category
+from retention.models import Hold, HoldCall, HoldCaller, HoldPerson, RunPart
+from retention.selectors import policies
+
+LEASED_AT_MOST: Final = timedelta(minutes=2)
+"""For how long a batch of a run holds its part, see `retention.services.runs`."""
+_SAMPLE: Final = 10
 
 
 def open_holds(client: Client) -> QuerySet[Hold]:
     """A client's holds that nobody has lifted, oldest first."""
     return Hold.objects.for_client(client).open().order_by("placed_at", "pk")
+
+
+def client_ids() -> list[int]:
+    """Ids of the scope's clients that have, or ever had, a hold."""
+    return sorted(set(Hold.objects.order_by().values_list("client_id", flat=True).distinct()))
 
 
 def kept_by(holds: Iterable[Hold]) -> Q:
@@ -54,7 +71,7 @@ def held_calls(client: Client) -> CallQuerySet:
     return Call.objects.for_client(client).filter(on_hold=True)
 
 
-def named_caller_ids(client: Client) -> set[UUID]:
+def named_caller_ids(client: Client | int) -> set[UUID]:
     """The callers whose numbers open holds of a client name."""
     rows = HoldCaller.objects.for_client(client).filter(hold__lifted_at__isnull=True)
     return set(rows.values_list("caller_id", flat=True))
@@ -93,3 +110,201 @@ def covering(call_ids: Collection[UUID]) -> dict[UUID, list[Hold]]:
         for call_id in kept.values_list("pk", flat=True):
             found.setdefault(call_id, []).append(hold)
     return found
+
+
+# --- Being placed -------------------------------------------------------------------------------------------------
+
+
+def is_of_everything(hold: Hold) -> bool:
+    """Whether a hold names neither numbers nor calls: it keeps everything of its time."""
+    callers = HoldCaller.objects.for_client(hold.client_id).filter(hold=hold)
+    calls = HoldCall.objects.for_client(hold.client_id).filter(hold=hold)
+    return not callers.exists() and not calls.exists()
+
+
+def is_passed_by(hold: Hold, at: datetime) -> bool:
+    """
+    Whether something that a hold covers may still be leaving, because a batch had chosen it before.
+
+    A run's batch had begun before while its lease still runs and ends earlier than one that was taken since would;
+    a quarantine's is over when nothing that was taken out of use waits to be cleared.
+    """
+    leased = RunPart.objects.for_client(hold.client_id).filter(
+        leased_until__gt=at, leased_until__lte=hold.placed_at + LEASED_AT_MOST
+    )
+    if leased.exists():
+        return True
+    calls = kept_calls(hold).values("pk")
+    for rows, gone in ((Recording, RecordingState.GONE), (Transcript, TranscriptState.GONE)):
+        leaving = rows.objects.for_client(hold.client_id).filter(state=gone, due_at__isnull=False)
+        if leaving.filter(call_id__in=calls).exists():
+            return True
+    return False
+
+
+# --- Being lifted -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FallsDue:
+    """
+    What leaves with the next run, were a hold lifted now: nothing else keeps it, and its date has come.
+
+    :ivar calls: past the date of call records, whatever hangs on them along. :ivar recordings: past their own date,
+    of calls that stay, and :ivar transcripts: the same. :ivar redactions: calls out of which the tracker has taken
+    the person, which ours still has. :ivar withheld: recordings and transcripts that get the date of their
+    quarantine again; they change while people read, so they are shown and not compared.
+    """
+
+    calls: int = 0
+    recordings: int = 0
+    transcripts: int = 0
+    redactions: int = 0
+    withheld: int = field(default=0, compare=False)
+
+
+def freed_calls(hold: Hold) -> CallQuerySet:
+    """The calls that a hold alone keeps."""
+    others = [one for one in open_holds(hold.client) if one.pk != hold.pk]
+    return kept_calls(hold).exclude(kept_by(others)) if others else kept_calls(hold)
+
+
+def falls_due(hold: Hold, at: datetime) -> FallsDue:
+    """
+    Count what would leave, by the days that a run goes by.
+
+    At a client that is observed nothing is erased, so that only what the tracker asked for counts.
+    """
+    client = hold.client
+    freed = freed_calls(hold)
+    redactions = freed.filter(redact_due_at__isnull=False, redact_due_at__lte=at).count()
+    if not decisions.is_live(client):
+        return FallsDue(redactions=redactions)
+    limits = policies.all_cutoffs([client], at)[client.pk]
+    is_out = Q(direction=Direction.OUTBOUND)
+    expired = (~is_out & Q(pk__lt=first_id_at(limits[Category.CALL]))) | (
+        is_out & Q(pk__lt=first_id_at(limits[Category.CALL_OUT]))
+    )
+    staying = freed.exclude(expired)
+    recordings = Recording.objects.for_client(client).filter(call_id__in=staying.values("pk"))
+    transcripts = Transcript.objects.for_client(client).filter(call_id__in=staying.values("pk"))
+    past = Q(call_id__lt=first_id_at(limits[Category.RECORDING]))
+    past_words = Q(call_id__lt=first_id_at(limits[Category.TRANSCRIPT]))
+    there, words = ~Q(state=RecordingState.GONE), ~Q(state=TranscriptState.GONE)
+    quarantined = recordings.filter(~past, state=RecordingState.WITHHELD, came_late=False).count()
+    quarantined += transcripts.filter(
+        ~past_words, state=TranscriptState.WITHHELD, call__came_late=False
+    ).count()
+    return FallsDue(
+        calls=freed.filter(expired).count(),
+        recordings=recordings.filter(past & there).count(),
+        transcripts=transcripts.filter(past_words & words).count(),
+        redactions=redactions,
+        withheld=quarantined,
+    )
+
+
+# --- Pages --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """
+    One hold on a list.
+
+    :ivar calls: how many calls it keeps now; None where the person may not count them, or it is lifted.
+    :ivar numbers: how many numbers it names, and :ivar named: how many calls.
+    """
+
+    hold: Hold
+    numbers: int
+    named: int
+    calls: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still keeps anything."""
+        return self.hold.lifted_at is None
+
+    @property
+    def scope(self) -> str:
+        """What it covers, in words, without its dates."""
+        parts = []
+        if self.numbers:
+            parts.append(f"{self.numbers} number{'' if self.numbers == 1 else 's'}")
+        if self.named:
+            parts.append(f"{self.named} call{'' if self.named == 1 else 's'}")
+        return " and ".join(parts) or "Everything of the client"
+
+
+def holds_of(client: Client) -> QuerySet[Hold]:
+    """A client's holds: open ones first, the newest first."""
+    return _with_counts(Hold.objects.for_client(client)).order_by(
+        F("lifted_at").desc(nulls_first=True), "-placed_at", "pk"
+    )
+
+
+def open_holds_of(client_ids: Collection[int]) -> QuerySet[Hold]:
+    """The open holds of several clients, by the day on which they are looked at again."""
+    rows = _with_counts(Hold.objects.filter(client_id__in=list(client_ids)).open())
+    return rows.order_by("review_on", "client__name", "pk")
+
+
+def _with_counts(rows: QuerySet[Hold]) -> QuerySet[Hold]:
+    callers = HoldCaller.objects.filter(hold=OuterRef("pk"), client_id=OuterRef("client_id"))
+    calls = HoldCall.objects.filter(hold=OuterRef("pk"), client_id=OuterRef("client_id"))
+    return rows.select_related("client__agency", "placed_by", "lifted_by").annotate(
+        n_callers=_counted(callers), n_calls=_counted(calls)
+    )
+
+
+def _counted(rows: QuerySet[Any]) -> Coalesce:
+    count = rows.order_by().values("hold").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(count, output_field=IntegerField()), 0)
+
+
+def lines(holds: Iterable[Any], *, may_count: Collection[int]) -> list[Line]:
+    """
+    Holds as pages list them; one query more for each open one.
+
+    :param may_count: ids of the clients whose calls the person may see.
+    """
+    found = []
+    for hold in holds:
+        shown = hold.lifted_at is None and hold.client_id in may_count
+        calls = kept_calls(hold).count() if shown else None
+        found.append(Line(hold=hold, numbers=hold.n_callers, named=hold.n_calls, calls=calls))
+    return found
+
+
+def find(client: Client, hold_id: UUID) -> Hold | None:
+    """One hold of a client, with what its line tells."""
+    return holds_of(client).filter(pk=hold_id).first()
+
+
+def people_of(hold: Hold) -> QuerySet[HoldPerson]:
+    """Who is told of a hold, by name."""
+    rows = HoldPerson.objects.for_client(hold.client_id).filter(hold=hold)
+    return rows.select_related("user").order_by("user__name", "user__email")
+
+
+def names_of(call: Call) -> list[Hold]:
+    """The open holds that keep one call, as who manages retention sees them; nobody else sees any."""
+    return covering([call.pk]).get(call.pk, [])
+
+
+def widenable(client: Client) -> list[Hold]:
+    """The open holds of a client to which a call may be added: those that name numbers or calls."""
+    rows = _with_counts(open_holds(client))
+    return [hold for hold in rows if hold.n_callers or hold.n_calls]  # type: ignore[attr-defined]
+
+
+def kept_sample(hold: Hold) -> QuerySet[Call]:
+    """The newest calls that a hold keeps, for its page."""
+    rows = kept_calls(hold).select_related("caller", "tracking_number", "recording", "client")
+    return rows.order_by("-pk")[:_SAMPLE]
+
+
+def last_day(hold: Hold) -> datetime | None:
+    """The last instant that a hold keeps, so that its day is the one that was typed."""
+    return None if hold.until_at is None else hold.until_at - timedelta(milliseconds=1)

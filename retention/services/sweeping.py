@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.services import erasure
+from callprivacy.calls.services import erasure, turns
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.work import services as work
+from retention.selectors import holds
 
 _LEFT_ALONE_FOR = timedelta(hours=24)
 _PAGE = 2_000
@@ -104,9 +105,12 @@ def _sweep_idle(agency_id: int, client_id: int, at: datetime) -> int:
 
 
 def _destroy(agency_id: int, client_id: int, caller_ids: list[UUID], at: datetime) -> int:
+    """Destroy the keys of callers that are still idle; whom an open hold names stays."""
     with vault.erasing_callers(client_id=client_id, caller_ids=caller_ids):
         with job_scope(agency_id=agency_id):
-            gone = erasure.remove_idle(client_id, caller_ids)
+            turns.lock_client(client_id)
+            held = holds.named_caller_ids(client_id)
+            gone = erasure.remove_idle(client_id, [one for one in caller_ids if one not in held])
             if gone:
                 audit.record("callers.swept", by=JOB, at=at, client_id=client_id, count=len(gone))
         vault.erase_callers(client_id=client_id, erasures=[vault.Erasure(key) for key in gone], at=at)

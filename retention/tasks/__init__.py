@@ -1,5 +1,5 @@
 """Tasks of retention; the worker finds those named here."""
 
-from retention.tasks import runs
+from retention.tasks import holds, runs
 
-__all__ = ["runs"]
+__all__ = ["holds", "runs"]

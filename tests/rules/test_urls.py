@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db
 PARTS: dict[str, Callable[[Things], object]] = {
     name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
     for name in (
-        "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "run_id",
+        "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
         "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
@@ -167,6 +167,7 @@ FOR_EVERY_MEMBER = {
     "notifications/read/",
     "overview/",
     "retention/",
+    "retention/holds/",
     "retention/runs/<uuid:run_id>/",
     "work/",
     "work/items/",

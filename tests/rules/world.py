@@ -87,7 +87,7 @@ from consent.services import (
 )
 from consent.services import invitations as letters
 from retention.enums import RunCause
-from retention.models import Errand, Run
+from retention.models import Errand, Hold, HoldCall, Run
 from retention.services import runs
 from tests import make
 from tests.cast import Cast, assemble
@@ -108,6 +108,7 @@ class Things:
     export_id: uuid.UUID
     import_id: uuid.UUID
     errand_id: uuid.UUID
+    hold_id: uuid.UUID
     run_id: uuid.UUID
     item_id: uuid.UUID
     notification_id: uuid.UUID
@@ -151,7 +152,7 @@ class Things:
 NOTHING = Things(
     slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2), number_id=uuid.UUID(int=3),
     announcement_id=uuid.UUID(int=61),
-    export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6),
+    export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
@@ -253,6 +254,11 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             Place(client.pk, "retention_errand", "reference", errand.pk),
         )
         errand.save(force_insert=True)
+        hold = Hold.objects.create(
+            **ours, name=f"Hold {mark}", review_on=now.date() + timedelta(days=90), placed_by_id=officer.user_id,
+            placed_at=now,
+        )  # fmt: skip
+        HoldCall.objects.create(**ours, hold=hold, call_id=old.pk)
         rejected = Inbox(
             **ours, connection=connection, state="rejected", reason=f"Why {mark}", received_at=now, due_at=now
         )
@@ -302,6 +308,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             export_id=export.pk,
             import_id=an_import.pk,
             errand_id=errand.pk,
+            hold_id=hold.pk,
             run_id=run.pk,
             item_id=Item.objects.get(client=client, key=mark).pk,
             notification_id=Notification.objects.get(client=client, key=mark, user_id=officer.user_id).pk,

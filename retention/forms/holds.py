@@ -1,0 +1,197 @@
+"""What a person types of a hold: what it is about, what it covers, who is told, and why."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import QueryDict
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import Client
+from retention.services.holds import NUMBERS_AT_MOST, REVIEW_AFTER, SHORTEST_REASON
+
+EVERYTHING: Final = "everything"
+NUMBERS: Final = "numbers"
+CALLS: Final = "calls"
+_SCOPES: Final = [
+    (EVERYTHING, "Everything of the client, or of some dates"),
+    (NUMBERS, "Everything of some numbers"),
+]
+_LATEST: Final = timedelta(days=3653)
+
+
+def _day(label: str, **options: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **options
+    )
+
+
+def _reason(label: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        min_length=SHORTEST_REASON,
+        max_length=1000,
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
+        help_text="At least 15 characters. It is kept, sealed, beside the entry in the trail.",
+    )
+
+
+class _PeopleForm(forms.Form):
+    """Days and people, which placing and looking again have in common."""
+
+    review_on = _day(
+        "Look at it again on",
+        help_text="A hold is nobody's to forget: on this day it stands in the work queue.",
+        error_messages={"required": "Name a day: nothing may be held without being looked at again."},
+    )
+    ends_on = _day(
+        "Planned end",
+        required=False,
+        help_text="If there is one. The hold then stands in the work queue; it never ends by itself.",
+    )
+    people = forms.MultipleChoiceField(
+        label="People to tell",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Told in the app and by mail, now, on the day of review and when it is lifted.",
+    )
+
+    def __init__(
+        self, *args: Any, client: Client, people: Sequence[User], at: datetime, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = ZoneInfo(client.time_zone)
+        self.today = at.astimezone(self.zone).date()
+        self.fields["review_on"].initial = self.today + REVIEW_AFTER
+        field = cast(forms.MultipleChoiceField, self.fields["people"])
+        field.choices = [(str(user.pk), f"{user} ({user.email})") for user in people]
+
+    def clean_review_on(self) -> date:
+        day: date = self.cleaned_data["review_on"]
+        if day <= self.today:
+            raise forms.ValidationError("Name a day to come.")
+        if day > self.today + _LATEST:
+            raise forms.ValidationError("Name a day within ten years.")
+        return day
+
+    def clean_ends_on(self) -> date | None:
+        day: date | None = self.cleaned_data["ends_on"]
+        if day is not None and day <= self.today:
+            raise forms.ValidationError("Name a day to come, or none.")
+        return day
+
+    def clean_people(self) -> list[int]:
+        return [int(pk) for pk in self.cleaned_data["people"]]
+
+
+class HoldForm(_PeopleForm):
+    """A new hold."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=120,
+        help_text="What staff call it, on calls and certificates. Write no names of people and no numbers.",
+    )
+    matter = forms.CharField(
+        label="Matter", max_length=120, required=False, help_text="The reference of the case, if it has one."
+    )
+    reason = _reason("Why it has to be kept")
+    scope = forms.ChoiceField(
+        label="What is kept",
+        choices=_SCOPES,
+        widget=forms.RadioSelect,
+    )
+    numbers = forms.CharField(
+        label="Numbers, one a line",
+        required=False,
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off", "inputmode": "tel"}),
+        help_text="They are looked up and not kept as typed. What is known of them is kept, calls or none.",
+    )
+    from_on = _day("From", required=False, help_text="The first day that is kept; empty: since ever.")
+    until_on = _day(
+        "To", required=False, help_text="The last day that is kept; empty: what comes in later is kept too."
+    )
+    call = forms.MultipleChoiceField(required=False, widget=forms.MultipleHiddenInput)
+    field_order = ("name", "matter", "reason", "scope", "numbers", "from_on", "until_on")
+
+    def __init__(self, *args: Any, calls: Sequence[uuid.UUID] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.calls = list(calls)
+        scope = cast(forms.ChoiceField, self.fields["scope"])
+        scope.choices = [*_SCOPES, (CALLS, "Single calls")] if self.calls else _SCOPES
+        scope.initial = CALLS if self.calls else EVERYTHING
+        picked = cast(forms.MultipleChoiceField, self.fields["call"])
+        picked.choices = [(str(pk), str(pk)) for pk in self.calls]
+        picked.initial = [str(pk) for pk in self.calls]
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or self.cleaned_data
+        first, last = found.get("from_on"), found.get("until_on")
+        if first and last and last < first:
+            self.add_error("until_on", "The last day lies before the first.")
+        if found.get("scope") == NUMBERS and not self.typed():
+            self.add_error("numbers", "Write at least one number.")
+        if len(self.typed()) > NUMBERS_AT_MOST:
+            self.add_error("numbers", f"At most {NUMBERS_AT_MOST} numbers; place a second hold for the rest.")
+        return found
+
+    def typed(self) -> list[str]:
+        """The numbers as they were typed, where the hold is about numbers."""
+        if self.cleaned_data.get("scope") != NUMBERS:
+            return []
+        lines = self.cleaned_data.get("numbers", "").replace(";", "\n").replace(",", "\n").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def forget_numbers(self) -> None:
+        """Show the form again without what was typed as a number."""
+        data = cast(QueryDict, self.data).copy()
+        data["numbers"] = ""
+        self.data = data
+
+    def starts_at(self) -> datetime | None:
+        """The first instant that is kept, by the days of the client's zone."""
+        return self._midnight(self.cleaned_data.get("from_on"))
+
+    def stops_at(self) -> datetime | None:
+        """The first instant that is kept no more."""
+        day: date | None = self.cleaned_data.get("until_on")
+        return self._midnight(None if day is None else day + timedelta(days=1))
+
+    def _midnight(self, day: date | None) -> datetime | None:
+        if day is None or self.cleaned_data["scope"] == CALLS:
+            return None
+        return datetime.combine(day, time.min, tzinfo=self.zone)
+
+
+class ReviewForm(_PeopleForm):
+    """That a hold goes on."""
+
+    reason = _reason("Why it still has to stand")
+    field_order = ("reason",)
+
+
+class LiftForm(forms.Form):
+    """Why a hold ends, and the counts that the person was shown."""
+
+    reason = _reason("Why it may end")
+    calls = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    recordings = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    transcripts = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    redactions = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class HoldsForm(forms.Form):
+    """Which holds of a client are listed."""
+
+    STATES: Final = [("", "Open and lifted"), ("open", "Open"), ("lifted", "Lifted")]
+    state = forms.ChoiceField(choices=STATES, required=False)
+
+    def wanted(self) -> str:
+        """The state; what is none is all."""
+        self.is_valid()
+        return str(self.cleaned_data.get("state") or "")
