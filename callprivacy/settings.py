@@ -76,6 +76,7 @@ SITE_NAME = "CallPrivacy"
 
 INSTALLED_APPS = [
     "dashboard.apps.DashboardConfig",
+    "rights.apps.RightsConfig",
     "retention.apps.RetentionConfig",
     "analytics.apps.AnalyticsConfig",
     "consent.apps.ConsentConfig",

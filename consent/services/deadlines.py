@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
-import holidays
-
+from callprivacy.lib import calendars
 from consent.enums import Purpose
 from consent.law import Days, Rules, Topic
 
@@ -62,32 +60,13 @@ def after(days: Days, *, at: datetime, zone: str, country: str = "") -> datetime
     The end of the last of so many days after the day of `at`, local midnight as an instant in UTC.
 
     Working days leave out Saturdays, Sundays and the country's public holidays (the United States' where it is not
-    known).
+    known). Those of a state alone do not count: federal law leaves out federal holidays, and fewer holidays are sooner.
     """
     here = ZoneInfo(zone)
     day = at.astimezone(here).date()
-    left = days.count
-    while left:
-        day += timedelta(days=1)
-        if not days.business or is_working_day(day, country=country):
-            left -= 1
-    end = datetime.combine(day + timedelta(days=1), time.min, tzinfo=here)
-    return end.astimezone(UTC)
-
-
-def is_working_day(day: date, *, country: str = "") -> bool:
-    """Whether a day is neither of a weekend nor a public holiday of the country."""
-    return day.weekday() < 5 and day not in _calendar(country or "US")
-
-
-@lru_cache(maxsize=64)
-def _calendar(country: str) -> Any:
-    """
-    The public holidays of a whole country, the United States' where there is no calendar of it.
-
-    Those of a state alone do not count: federal law leaves out federal holidays, and fewer holidays are sooner.
-    """
-    try:
-        return holidays.country_holidays(country)
-    except NotImplementedError:
-        return holidays.country_holidays("US")
+    if days.business:
+        where = country if calendars.is_known(country) else "US"
+        day = calendars.add_working_days(day, days.count, country=where)
+    else:
+        day += timedelta(days=days.count)
+    return calendars.end_of(day, here)

@@ -1,0 +1,72 @@
+"""
+Working days and months of the law: what days are public holidays where, and which instant a local day ends at.
+
+A place is a country (ISO 3166-1 alpha-2) and, where it has holidays of its own, a part of it as `holidays` names it
+("CA" of US, "SCT" of GB, "BY" of DE). Without its part a country has only what all of its parts have.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import holidays
+
+_DAY: Final = timedelta(days=1)
+
+
+def is_known(country: str, region: str = "") -> bool:
+    """Whether the public holidays of a place are known."""
+    return _holidays_of(country, region) is not None
+
+
+def is_working_day(day: date, *, country: str = "", region: str = "") -> bool:
+    """
+    Whether a day is neither Saturday, nor Sunday, nor a public holiday of the place.
+
+    A place whose holidays are not known, and no place, have weekends only.
+    """
+    known = _holidays_of(country, region)
+    return day.weekday() < 5 and (known is None or day not in known)
+
+
+def working_day_from(day: date, *, country: str = "", region: str = "") -> date:
+    """The day itself where it is a working day of the place, else the next one."""
+    while not is_working_day(day, country=country, region=region):
+        day += _DAY
+    return day
+
+
+def add_working_days(day: date, count: int, *, country: str = "", region: str = "") -> date:
+    """The last of so many working days after a day, which itself does not count; 0 is the day itself."""
+    while count:
+        day += _DAY
+        if is_working_day(day, country=country, region=region):
+            count -= 1
+    return day
+
+
+def add_months(day: date, months: int) -> date:
+    """The same date so many months later, the month's last day where it has no such date."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year = day.year + years
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant after a local day, in UTC: where midnight is skipped, the one at which it is skipped."""
+    return datetime.combine(day + _DAY, time.min, tzinfo=zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=128)
+def _holidays_of(country: str, region: str) -> Any:
+    """The public holidays of a place, None where nobody knows them."""
+    if not country:
+        return None
+    try:
+        return holidays.country_holidays(country, subdiv=region or None)
+    except NotImplementedError:
+        return None

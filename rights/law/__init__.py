@@ -1,0 +1,41 @@
+"""
+The laws on requests as data: which there are, whom they reach, and by when they want an answer.
+
+Pure: neither models nor the clock. `load()` gives the shipped book, `read` another one, `faults` says what is wrong
+with one, `which_laws` finds those that apply to a person and a client.
+"""
+
+from rights.law.book import (
+    Book,
+    BookError,
+    Fault,
+    UnknownKindError,
+    UnknownLawError,
+    faults,
+    load,
+    read,
+    stale,
+)
+from rights.law.reach import Applies, Facts, which_laws
+from rights.law.rows import Counting, Law, Reach, Span, Term, Unit
+
+__all__ = [
+    "Applies",
+    "Book",
+    "BookError",
+    "Counting",
+    "Facts",
+    "Fault",
+    "Law",
+    "Reach",
+    "Span",
+    "Term",
+    "Unit",
+    "UnknownKindError",
+    "UnknownLawError",
+    "faults",
+    "load",
+    "read",
+    "stale",
+    "which_laws",
+]

@@ -1,0 +1,185 @@
+"""
+Which laws apply to a request: by where the person is, where the client is, and what the client has said of itself.
+
+Nothing is relaxed by not knowing: where a place or a figure is not known, the law counts as one that applies, and says
+that it is not sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from consent.law import places
+from rights.enums import Kind
+from rights.law.book import Book, load
+from rights.law.rows import Law, Reach
+
+_FIGURES: Final = {
+    "revenue": "its revenue",
+    "sale_share": "its share of revenue from selling data",
+    "people": "how many people's data it handles there",
+    "traded": "how many people's data it buys, sells or shares there",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """
+    What a client has said of itself; None, and what a mapping does not hold, is not said.
+
+    :ivar places: where it is established or does business, as (country, region; "" for the whole country).
+    :ivar revenue: of the year before, gross, in US dollars.
+    :ivar sale_share: share of its revenue that comes from selling personal data, in per cent.
+    :ivar people: by US state ("VA"), of how many people there it handles data in a year.
+    :ivar traded: by US state, of how many people there it buys, sells or shares data in a year.
+    :ivar nonprofit: whether it works not for profit.
+    """
+
+    places: frozenset[tuple[str, str]] = frozenset()
+    revenue: int | None = None
+    sale_share: int | None = None
+    people: Mapping[str, int] = field(default_factory=dict)
+    traded: Mapping[str, int] = field(default_factory=dict)
+    nonprofit: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """
+    A law that applies.
+
+    :ivar sure: whether everything that it hangs on is known. :ivar why: sentences.
+    """
+
+    law: Law
+    sure: bool
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """One condition: met, or not known (then `sure` is False); a condition that fails is no ground."""
+
+    sure: bool
+    words: str
+
+
+def which_laws(
+    place: tuple[str, str], facts: Facts, *, on: date, kind: Kind | None = None, book: Book | None = None
+) -> list[Applies]:
+    """
+    The laws that apply to a request, in the order of the book.
+
+    :param place: (country, region) of the person; "" for what is not known, "NS|PE" for one of several regions.
+    :param on: the day of receipt.
+    :param kind: what is asked for; without it every law that knows any request.
+    """
+    book = book or load()
+    found = (_judge(law, place, facts, on=on) for law in book.laws.values() if _is_about(law, kind, book))
+    return [one for one in found if one is not None]
+
+
+def _judge(law: Law, place: tuple[str, str], facts: Facts, *, on: date) -> Applies | None:
+    if on < law.since:
+        return None
+    where = _where(law, places.normalise(*place), facts)
+    under = _under(law, facts, on)
+    if where is None or under is None:
+        return None
+    return Applies(law, where.sure and under.sure, tuple(filter(None, (where.words, under.words))))
+
+
+def _is_about(law: Law, kind: Kind | None, book: Book) -> bool:
+    return kind is None or (kind in book.kinds_of(law) and (not law.kinds or kind in law.kinds))
+
+
+def _where(law: Law, person: tuple[str, tuple[str, ...]], facts: Facts) -> _Ground | None:
+    """Whether the person's place, or the client's, is one of the law's."""
+    country, regions = person
+    if law.established and (home := _first(law, facts.places)) is not None:
+        return _Ground(sure=True, words=f"The client is established in {places.name(*home)}.")
+    if country == places.UNKNOWN:
+        return _perhaps(law, facts, "Where the person is, is not known.")
+    if not any(_same_country(country, code) for code, _ in law.places):
+        return None
+    if any(not region for _, region in law.places):
+        return _Ground(sure=True, words=f"The person is in {places.name(country)}.")
+    if not regions:
+        return _perhaps(law, facts, f"In which part of {places.name(country)} the person is, is not known.")
+    here = sorted({region for _, region in law.places} & set(regions))
+    return _in_region(country, here[0], regions) if here else None
+
+
+def _perhaps(law: Law, facts: Facts, words: str) -> _Ground | None:
+    """Who may be anywhere is under the laws of where the client does business, and under all where it said nothing."""
+    if facts.places and not _touches(law, facts.places):
+        return None
+    return _Ground(sure=False, words=words)
+
+
+def _in_region(country: str, here: str, regions: tuple[str, ...]) -> _Ground:
+    if len(regions) == 1:
+        return _Ground(sure=True, words=f"The person is in {places.name(country, here)}.")
+    every = ", ".join(places.name(country, region) for region in regions)
+    return _Ground(sure=False, words=f"The person is in one of {every}.")
+
+
+def _first(law: Law, where: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    return next((place for place in sorted(where) if _touches(law, {place})), None)
+
+
+def _touches(law: Law, where: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of some places is, holds or lies in a place of the law."""
+    return any(
+        _same_country(country, code) and (not part or not region or part == region)
+        for country, part in where
+        for code, region in law.places
+    )
+
+
+def _same_country(country: str, code: str) -> bool:
+    return country == code or (code == places.EUROPEAN_UNION and country in places.MEMBERS)
+
+
+def _under(law: Law, facts: Facts, on: date) -> _Ground | None:
+    """Whether what the client said of itself brings it under the law."""
+    if law.commercial and facts.nonprofit:
+        return None
+    ways = [reach for reach in law.reaches if reach.holds_on(on)]
+    if not ways:
+        return _Ground(sure=True, words="")
+    missing: set[str] = set()
+    for way in ways:
+        verdict = _reached(way, law, facts)
+        if verdict is True:
+            return _Ground(sure=True, words=f"The client reaches a threshold of {law.name}.")
+        if verdict is not False:
+            missing |= verdict
+    if not missing:
+        return None
+    said = " and ".join(words for fact, words in _FIGURES.items() if fact in missing)
+    return _Ground(sure=False, words=f"The client has not said {said}, so it counts as under {law.name}.")
+
+
+def _reached(way: Reach, law: Law, facts: Facts) -> bool | set[str]:
+    """Whether every figure is reached; if that is open, the facts that are missing."""
+    missing: set[str] = set()
+    for fact, figure, more in way.figures:
+        value = _value(fact, law, facts)
+        if value is None:
+            missing.add(fact)
+        elif value < figure or (more and value == figure):
+            return False
+    return missing or True
+
+
+def _value(fact: str, law: Law, facts: Facts) -> int | None:
+    if fact == "revenue":
+        return facts.revenue
+    if fact == "sale_share":
+        return facts.sale_share
+    counts = facts.people if fact == "people" else facts.traded
+    return next((counts[region] for _, region in law.places if region in counts), None)
