@@ -13,19 +13,32 @@ from callprivacy.vault.fields import StrictEncryptedField
 
 
 class ClientKey(models.Model):
-    """One generation of a client's key, and the token key that all its generations share."""
+    """
+    One generation of a client's key, and the chain of token keys that all its generations share.
+
+    The chain is written as 64 hex digits for each token key, oldest first; `token_generation` is how many there are,
+    `token_oldest` the oldest form in which a token of this client may still stand, and `token_made_at` when the
+    newest was made.
+    """
 
     client_id = models.BigIntegerField()
     agency_id = models.BigIntegerField()
     generation = models.PositiveIntegerField()
     key = StrictEncryptedField()
     token_key = StrictEncryptedField()
+    token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)
+    token_oldest = models.PositiveSmallIntegerField(default=1, db_default=1)
+    token_made_at = models.DateTimeField()
     master = models.CharField(max_length=16, db_index=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["client_id", "generation"], name="vault_clientkey_generation"),
+            models.CheckConstraint(
+                condition=models.Q(token_oldest__gte=1, token_oldest__lte=models.F("token_generation")),
+                name="vault_clientkey_oldest_form",
+            ),
         )
 
     def __str__(self) -> str:
@@ -42,6 +55,7 @@ class Caller(models.Model):
     id = models.UUIDField(primary_key=True)
     client_id = models.BigIntegerField()
     token = models.BinaryField(max_length=32, null=True)
+    token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)
     generation = models.PositiveIntegerField()
     content_key = models.BinaryField(null=True)
     evidence_key = models.BinaryField(null=True)
@@ -84,6 +98,7 @@ class Tombstone(models.Model):
 
     client_id = models.BigIntegerField()
     token = models.BinaryField(max_length=32)
+    token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)
     erased_caller_id = models.UUIDField()
     erased_up_to = models.DateTimeField()
     ends_on = models.DateField()
@@ -129,15 +144,30 @@ class Watermark(models.Model):
         return f"{self.category} of client {self.client_id} before {self.before:%Y-%m-%d}"
 
 
+class Pulse(models.Model):
+    """The highest count that `default` is known to have reached; where it says less, it was restored."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="vault_pulse_one_row"),)
+
+    def __str__(self) -> str:
+        return f"pulse {self.count}"
+
+
 class Suppression(models.Model):
     """
     A number that said no to a client, for one purpose; it outlives the erasure of the person.
 
-    Found by token, so that texts and calls are refused although nobody knows whose number it was.
+    Found by token, so that texts and calls are refused although nobody knows whose number it was. Where the number has
+    a caller, its token stands in the same form here as there.
     """
 
     client_id = models.BigIntegerField()
     token = models.BinaryField(max_length=32)
+    token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)
     purpose = models.CharField(max_length=10)
     since = models.DateTimeField()
     ends_on = models.DateField(null=True)
@@ -159,6 +189,7 @@ class ListedNumber(models.Model):
     id = models.BigAutoField(primary_key=True)
     list_id = models.UUIDField()
     token = models.BinaryField(max_length=32)
+    token_generation = models.PositiveSmallIntegerField(default=1, db_default=1)
     on = models.DateField(null=True)
 
     class Meta:

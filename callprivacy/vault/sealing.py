@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -80,12 +81,19 @@ class Key:
 
 
 class TokenKey:
-    """A client's key for equality: equal numbers of one client meet, those of two clients never do."""
+    """
+    A client's key for equality: equal numbers of one client meet, those of two clients never do.
 
-    __slots__ = ("_keyed",)
+    It is a chain. The first key makes a token of a number; each later one makes a token of the token before it, so
+    that tokens whose number nobody has any more move along when a key is added. What a token went through is its
+    form: 1 for the first key alone. `oldest` is the oldest form in which a row may still stand.
+    """
 
-    def __init__(self, raw: bytes) -> None:
-        self._keyed = hmac.new(raw, digestmod=hashlib.sha256)
+    __slots__ = ("_chain", "oldest")
+
+    def __init__(self, *chain: bytes, oldest: int = 1) -> None:
+        self._chain = tuple(hmac.new(raw, digestmod=hashlib.sha256) for raw in chain)
+        self.oldest = oldest
 
     def __repr__(self) -> str:
         return "<TokenKey>"
@@ -93,17 +101,49 @@ class TokenKey:
     def __reduce__(self) -> str:
         raise TypeError("A key is not serialised.")
 
+    @property
+    def newest(self) -> int:
+        """The form that new tokens have: how many keys there are."""
+        return len(self._chain)
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether rows may stand in more than one form."""
+        return self.oldest < len(self._chain)
+
     def token(self, e164: str) -> bytes:
-        """HMAC-SHA256 of a number in E.164, 32 bytes."""
-        keyed = self._keyed.copy()
-        keyed.update(e164.encode())
-        return keyed.digest()
+        """HMAC-SHA256 of a number in E.164, 32 bytes, in the newest form."""
+        return self._through(e164.encode(), self._chain)
+
+    def forms(self, e164: str) -> list[bytes]:
+        """Every token under which a number may be found, the newest form first."""
+        token = self._through(e164.encode(), self._chain[: self.oldest])
+        found = [token]
+        for keyed in self._chain[self.oldest :]:
+            token = self._through(token, (keyed,))
+            found.append(token)
+        return found[::-1]
+
+    def advance(self, token: bytes, form: int) -> bytes:
+        """The newest form of a token that stands in an earlier one."""
+        return self._through(token, self._chain[form:])
 
     def digest(self, *parts: str) -> bytes:
-        """HMAC-SHA256 of a reference's parts, 32 bytes, never equal to a number's token."""
-        keyed = self._keyed.copy()
-        keyed.update(b"ref\0" + "\0".join(parts).encode())
-        return keyed.digest()
+        """
+        HMAC-SHA256 of a reference's parts, 32 bytes, never equal to a number's token.
+
+        By the first key of the chain, whatever came after it: digests stand in other databases and were told to other
+        systems, and do not change.
+        """
+        return self._through(b"ref\0" + "\0".join(parts).encode(), self._chain[:1])
+
+    @staticmethod
+    def _through(value: bytes, chain: Sequence[hmac.HMAC]) -> bytes:
+        for key in chain:
+            keyed = key.copy()
+            keyed.update(value)
+            value = keyed.digest()
+        return value
 
 
 def new_key() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from callprivacy.vault.models import (
     Tombstone,
     Watermark,
 )
-from callprivacy.vault.sealing import Key, Place, TokenKey
+from callprivacy.vault.sealing import KEY_BYTES, Key, Place, TokenKey
 
 _NAMED = 5
 _PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
@@ -30,7 +31,7 @@ class NoClientKeyError(LookupError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ClientKeys:
-    """A client's keys in use: every generation by number, the newest one, and the token key."""
+    """A client's keys in use: every generation by number, the newest one, and the chain of token keys."""
 
     client_id: int
     generation: int
@@ -75,25 +76,25 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
     :raises NoClientKeyError: one of them has none.
     """
     # Written by hand because it runs for every call and every question, while somebody waits.
-    rows: dict[int, list[tuple[int, str, str]]] = {client_id: [] for client_id in client_ids}
+    rows: dict[int, list[tuple[int, str, str, int]]] = {client_id: [] for client_id in client_ids}
     with connections["vault"].cursor() as cursor:
         cursor.execute(
-            "SELECT client_id, generation, key, token_key FROM vault_clientkey"
+            "SELECT client_id, generation, key, token_key, token_oldest FROM vault_clientkey"
             " WHERE client_id = ANY(%s) ORDER BY generation",
             [list(rows)],
         )
         for client_id, *sealed in cursor.fetchall():
-            rows[client_id].append((sealed[0], sealed[1], sealed[2]))
+            rows[client_id].append((sealed[0], sealed[1], sealed[2], sealed[3]))
     opened = {}
     for client_id, generations in rows.items():
         if not generations:
             raise NoClientKeyError(f"Client {client_id} has no key.")
-        newest, _, token_key = generations[-1]
+        newest, _, chain, oldest = generations[-1]
         opened[client_id] = ClientKeys(
             client_id=client_id,
             generation=newest,
-            generations={generation: Key(_opened(_KEY, key)) for generation, key, _ in generations},
-            tokens=TokenKey(_opened(_TOKEN_KEY, token_key)),
+            generations={generation: Key(_opened(_KEY, key)) for generation, key, *_ in generations},
+            tokens=TokenKey(*_links(_opened(_TOKEN_KEY, chain)), oldest=oldest),
         )
     return opened
 
@@ -105,6 +106,10 @@ _TOKEN_KEY = ClientKey._meta.get_field("token_key")
 def _opened(field: Any, sealed: str) -> bytes:
     """What the master key sealed: the library's field opens it, and says which one it was where it does not."""
     return bytes.fromhex(field.from_db_value(sealed))
+
+
+def _links(chain: bytes) -> list[bytes]:
+    return [chain[start : start + KEY_BYTES] for start in range(0, len(chain), KEY_BYTES)]
 
 
 def generation_key(keys: ClientKeys, generation: int) -> Key:
@@ -161,18 +166,15 @@ def suppressed(
 
     :param on: suppressions that have ended by this day do not count.
     """
-    tokens = {(keys or client_keys(client_id)).tokens.token(number): number for number in numbers}
     found: dict[str, dict[str, datetime]] = {}
-    if not tokens:
-        return found
-    with connections["vault"].cursor() as cursor:
-        cursor.execute(
-            "SELECT token, purpose, since FROM vault_suppression WHERE client_id = %s"
-            " AND token = ANY(%s::bytea[]) AND (ends_on IS NULL OR ends_on > %s)",
-            [client_id, byte_array(tokens), on],
-        )
-        for token, purpose, since in cursor.fetchall():
-            found.setdefault(tokens[bytes(token)], {})[purpose] = since
+    for number, purpose, since in _look(
+        keys or client_keys(client_id),
+        numbers,
+        "SELECT token, purpose, since FROM vault_suppression WHERE client_id = %(client)s"
+        " AND token = ANY(%(tokens)s::bytea[]) AND (ends_on IS NULL OR ends_on > %(on)s)",
+        on=on,
+    ):
+        found.setdefault(number, {})[purpose] = since
     return found
 
 
@@ -209,9 +211,21 @@ def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.
 
 def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
     """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
-    token = client_keys(client_id).tokens.token(number)
-    rows = Tombstone.objects.filter(client_id=client_id, token=token).order_by("-created_at")
-    return list(rows.values_list("erased_caller_id", flat=True))
+    return [row.erased_caller_id for row in tombstones([client_id], number).get(client_id, ())]
+
+
+def tombstones(client_ids: Collection[int], number: str) -> dict[int, list[Tombstone]]:
+    """Client id -> the tombstones of one number (E.164), newest first; two queries."""
+    found: dict[int, list[Tombstone]] = {}
+    rows = _look_at_many(
+        client_ids,
+        number,
+        "SELECT client_id, token, id FROM vault_tombstone"
+        " WHERE client_id = ANY(%(clients)s) AND token = ANY(%(tokens)s::bytea[])",
+    )
+    for row in Tombstone.objects.filter(pk__in=[row_id for _, row_id in rows]).order_by("-created_at"):
+        found.setdefault(row.client_id, []).append(row)
+    return found
 
 
 def content_keys(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[uuid.UUID, Key]:
@@ -291,12 +305,16 @@ def key_days(client_id: int, purpose: str, *, before: date) -> list[date]:
     return [day for key_id, day in made if key_id == purpose_id(client_id, of_day(purpose, day))]
 
 
-def ids_of_tokens(client_id: int, tokens: Iterable[bytes]) -> dict[bytes, uuid.UUID]:
-    """Return token -> caller id of one client's living callers."""
-    rows = Caller.objects.filter(client_id=client_id, token__in=list(tokens), content_key__isnull=False)
-    return {
-        bytes(token): caller_id for token, caller_id in rows.values_list("token", "id") if token is not None
-    }
+def ids_of_numbers(keys: ClientKeys, numbers: Collection[str]) -> dict[str, uuid.UUID]:
+    """Return number (E.164) -> caller id of one client's living callers, one query."""
+    return dict(
+        _look(
+            keys,
+            numbers,
+            "SELECT token, id FROM vault_caller WHERE client_id = %(client)s"
+            " AND token = ANY(%(tokens)s::bytea[]) AND content_key IS NOT NULL",
+        )
+    )
 
 
 def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUID]:
@@ -305,32 +323,90 @@ def find_callers(client_ids: Collection[int], number: str) -> dict[int, uuid.UUI
 
     Each client has its own token; who asks names the clients that the person may see.
     """
-    if not client_ids:
-        return {}
-    keys = many_client_keys(client_ids)
-    tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
-    rows = Caller.objects.filter(client_id__in=list(keys), token__in=list(tokens), content_key__isnull=False)
-    return {
-        row.client_id: row.id for row in rows if row.token and tokens.get(bytes(row.token)) == row.client_id
-    }
+    return dict(
+        _look_at_many(
+            client_ids,
+            number,
+            "SELECT client_id, token, id FROM vault_caller WHERE client_id = ANY(%(clients)s)"
+            " AND token = ANY(%(tokens)s::bytea[]) AND content_key IS NOT NULL",
+        )
+    )
 
 
 def erased_up_to(client_id: int, numbers: Collection[str]) -> dict[str, datetime]:
     """Return number -> until when that person's calls were erased, for numbers with a tombstone."""
-    rows = Tombstone.objects.filter(client_id=client_id)
-    if not rows.exists():
+    if not Tombstone.objects.filter(client_id=client_id).exists():
         return {}
-    keys = client_keys(client_id)
-    tokens = {keys.tokens.token(number): number for number in numbers}
     found: dict[str, datetime] = {}
-    with connections["vault"].cursor() as cursor:
-        cursor.execute(
-            "SELECT token, erased_up_to FROM vault_tombstone WHERE client_id = %s AND token = ANY(%s::bytea[])",
-            [client_id, byte_array(tokens)],
-        )
-        for token, until in cursor.fetchall():
-            number = tokens[bytes(token)]
-            found[number] = max(until, found.get(number, until))
+    for number, until in _look(
+        client_keys(client_id),
+        numbers,
+        "SELECT token, erased_up_to FROM vault_tombstone"
+        " WHERE client_id = %(client)s AND token = ANY(%(tokens)s::bytea[])",
+    ):
+        found[number] = max(until, found.get(number, until))
+    return found
+
+
+# A statement tells with what it found how many token keys the client has at that moment. Who asked by fewer asks again:
+# a row that was moved to the new form in between would be missed.
+_ASKED = """
+    SELECT newest.form, found.*
+    FROM (SELECT max(token_generation) AS form FROM vault_clientkey WHERE client_id = %(client)s) AS newest
+    LEFT JOIN ({query}) AS found ON true
+"""
+_ASKED_OF_MANY = """
+    SELECT newest.client_id, newest.form, found.*
+    FROM (
+        SELECT client_id, max(token_generation) AS form FROM vault_clientkey
+        WHERE client_id = ANY(%(clients)s) GROUP BY client_id
+    ) AS newest
+    LEFT JOIN ({query}) AS found ON found.client_id = newest.client_id
+"""
+
+
+def _look(keys: ClientKeys, numbers: Collection[str], query: str, **more: Any) -> list[tuple[Any, ...]]:
+    """
+    The rows of a query whose first column is a token, with the number in its place; numbers are asked for in every
+    form in which they may stand.
+
+    :param query: names the parameters `client` and `tokens`, and those in `more`.
+    """
+    while numbers:
+        asked = {form: number for number in numbers for form in keys.tokens.forms(number)}
+        parameters = {"client": keys.client_id, "tokens": byte_array(asked), **more}
+        with connections["vault"].cursor() as cursor:
+            cursor.execute(_ASKED.format(query=query), parameters)
+            rows = cursor.fetchall()
+        if rows[0][0] in {keys.tokens.newest, None}:
+            return [(asked[bytes(row[1])], *row[2:]) for row in rows if row[1] is not None]
+        keys = client_keys(keys.client_id)
+    return []
+
+
+def _look_at_many(client_ids: Collection[int], number: str, query: str) -> list[tuple[int, Any]]:
+    """
+    The same for one number at several clients: client id and what stands in the third column.
+
+    :param query: gives client id, token and one column more; names the parameters `clients` and `tokens`.
+    """
+    found: list[tuple[int, Any]] = []
+    left = set(client_ids)
+    while left:
+        keys = many_client_keys(left)
+        asked = {form: client_id for client_id in left for form in keys[client_id].tokens.forms(number)}
+        with connections["vault"].cursor() as cursor:
+            cursor.execute(
+                _ASKED_OF_MANY.format(query=query), {"clients": list(left), "tokens": byte_array(asked)}
+            )
+            rows = cursor.fetchall()
+        settled = {row[0] for row in rows if row[1] == keys[row[0]].tokens.newest}
+        found += [
+            (row[0], row[4])
+            for row in rows
+            if row[0] in settled and row[3] is not None and asked.get(bytes(row[3])) == row[0]
+        ]
+        left = {row[0] for row in rows} - settled
     return found
 
 
@@ -346,9 +422,9 @@ def entombed(client_id: int, digests: Collection[bytes]) -> set[bytes]:
         return {bytes(digest) for (digest,) in cursor.fetchall()}
 
 
-def byte_array(values: Iterable[bytes]) -> str:
+def byte_array(values: Iterable[bytes | None]) -> str:
     """Return an array of bytes as PostgreSQL reads it; a list of thousands takes the driver much longer."""
-    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
 def watermark(client_id: int, category: str) -> datetime | None:
@@ -358,6 +434,19 @@ def watermark(client_id: int, category: str) -> datetime | None:
         .values_list("before", flat=True)
         .first()
     )
+
+
+def pulse() -> int:
+    """The highest count that `default` is known to have reached."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute("SELECT count FROM vault_pulse")
+        row: tuple[int] | None = cursor.fetchone()
+    return 0 if row is None else row[0]
+
+
+def watermarks(client_id: int) -> dict[str, datetime]:
+    """Return category -> the instant before which a client's rows of it have expired, for those that have a line."""
+    return dict(Watermark.objects.filter(client_id=client_id).values_list("category", "before"))
 
 
 def behind_generation(client_id: int, generation: int) -> bool:
@@ -376,6 +465,31 @@ def count_wrapped(client_id: int) -> int:
         Caller.objects.filter(client_id=client_id).count()
         + RecordingKey.objects.filter(client_id=client_id, caller_id=None).count()
     )
+
+
+def count_tokens(client_id: int, list_ids: Collection[uuid.UUID] = ()) -> int:
+    """How many rows of a client stand by token: callers, tombstones, noes, and numbers on its registers."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(token) FROM vault_caller WHERE client_id = %(client)s)"
+            " + (SELECT count(*) FROM vault_tombstone WHERE client_id = %(client)s)"
+            " + (SELECT count(*) FROM vault_suppression WHERE client_id = %(client)s)"
+            " + (SELECT count(*) FROM vault_listednumber WHERE list_id = ANY(%(lists)s))",
+            {"client": client_id, "lists": list(list_ids)},
+        )
+        counted: int = cursor.fetchone()[0]
+    return counted
+
+
+def has_older_form(table: str, column: str, owner: int | uuid.UUID, newest: int) -> bool:
+    """Whether a row of the owner stands by a token in a form older than the newest."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} = %s"  # noqa: S608  (names, from the services)
+            " AND token IS NOT NULL AND token_generation < %s)",
+            [owner, newest],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def caller_ids(
@@ -430,10 +544,11 @@ class Known:
 
 _KNOWN = """
     SELECT asked.token, c.id, s.purpose, s.since
-    FROM unnest(%s::bytea[]) AS asked (token)
-    LEFT JOIN vault_caller c ON c.client_id = %s AND c.token = asked.token AND c.content_key IS NOT NULL
-    LEFT JOIN vault_suppression s ON s.client_id = %s AND s.token = asked.token
-        AND (s.ends_on IS NULL OR s.ends_on > %s)
+    FROM unnest(%(tokens)s::bytea[]) AS asked (token)
+    LEFT JOIN vault_caller c
+        ON c.client_id = %(client)s AND c.token = asked.token AND c.content_key IS NOT NULL
+    LEFT JOIN vault_suppression s ON s.client_id = %(client)s AND s.token = asked.token
+        AND (s.ends_on IS NULL OR s.ends_on > %(on)s)
     WHERE c.id IS NOT NULL OR s.id IS NOT NULL
 """
 
@@ -444,19 +559,13 @@ def known_numbers(keys: ClientKeys, numbers: Collection[str], *, on: date) -> di
 
     :param on: suppressions that have ended by this day do not count.
     """
-    tokens = {keys.tokens.token(number): number for number in numbers}
     ids: dict[str, uuid.UUID | None] = {}
     noes: dict[str, dict[str, datetime]] = {}
-    if not tokens:
-        return {}
-    with connections["vault"].cursor() as cursor:
-        cursor.execute(_KNOWN, [byte_array(tokens), keys.client_id, keys.client_id, on])
-        for token, caller_id, purpose, since in cursor.fetchall():
-            number = tokens[bytes(token)]
-            ids[number] = caller_id
-            said = noes.setdefault(number, {})
-            if purpose is not None:
-                said[purpose] = since
+    for number, caller_id, purpose, since in _look(keys, numbers, _KNOWN, on=on):
+        ids[number] = caller_id or ids.get(number)
+        said = noes.setdefault(number, {})
+        if purpose is not None:
+            said[purpose] = since
     return {number: Known(caller_id, noes[number]) for number, caller_id in ids.items()}
 
 
@@ -468,16 +577,17 @@ def listed_numbers(
 
     :param keys: of the registers' holder, an agency.
     """
-    tokens = {keys.tokens.token(number): number for number in numbers}
     found: dict[str, list[tuple[uuid.UUID, date | None]]] = {}
-    if not tokens or not list_ids:
+    if not list_ids:
         return found
-    with connections["vault"].cursor() as cursor:
-        cursor.execute(
-            'SELECT list_id, token, "on" FROM vault_listednumber'
-            " WHERE list_id = ANY(%s::uuid[]) AND token = ANY(%s::bytea[]) ORDER BY list_id",
-            ["{" + ",".join(list_id.hex for list_id in list_ids) + "}", byte_array(tokens)],
-        )
-        for list_id, token, day in cursor.fetchall():
-            found.setdefault(tokens[bytes(token)], []).append((list_id, day))
+    for number, list_id, day in _look(
+        keys,
+        numbers,
+        'SELECT token, list_id, "on" FROM vault_listednumber'
+        " WHERE list_id = ANY(%(lists)s::uuid[]) AND token = ANY(%(tokens)s::bytea[])",
+        lists="{" + ",".join(list_id.hex for list_id in list_ids) + "}",
+    ):
+        found.setdefault(number, []).append((list_id, day))
+    for registers in found.values():
+        registers.sort(key=operator.itemgetter(0))
     return found

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -34,6 +35,10 @@ VAULT = "vault"
 
 class CallerGoneError(LookupError):
     """A caller's keys were destroyed while somebody wanted to write under them."""
+
+
+class _StaleKeysError(LookupError):
+    """A rotation went on after keys were read; read them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
                 generation=1,
                 key=new_key().hex(),
                 token_key=new_key().hex(),
+                token_made_at=at,
                 master=master_fingerprint(),
                 created_at=at,
             )
@@ -80,30 +86,46 @@ def ensure_callers(*, client_id: int, numbers: Collection[str], at: datetime) ->
 
     Commits by itself, before anything in `default` rests on the keys.
     """
-    keys = selectors.client_keys(client_id)
-    tokens = {keys.tokens.token(number): number for number in numbers}
-    found = selectors.ids_of_tokens(client_id, tokens)
-    missing = [token for token in tokens if token not in found]
+    return _with_keys(client_id, lambda keys: _ensure(keys, numbers, at))
+
+
+def _ensure(keys: selectors.ClientKeys, numbers: Collection[str], at: datetime) -> dict[str, uuid.UUID]:
+    found = selectors.ids_of_numbers(keys, numbers)
+    missing = [number for number in numbers if number not in found]
     if missing:
-        rows = [_fresh_caller(keys, token, at) for token in missing]
+        rows = [_fresh_caller(keys, keys.tokens.token(number), at) for number in missing]
         with transaction.atomic(using=VAULT):
-            _hold_generation(keys)
+            _hold_keys(keys)
+            _bring_noes_along(keys, missing)
             Caller.objects.bulk_create(rows, ignore_conflicts=True)
-        found |= selectors.ids_of_tokens(client_id, missing)
-    return {number: found[token] for token, number in tokens.items()}
+        found |= selectors.ids_of_numbers(keys, missing)
+    return {number: found[number] for number in numbers}
 
 
-def _hold_generation(keys: selectors.ClientKeys) -> None:
-    """Keep the generation that new rows are wrapped by from being retired before they commit."""
+def _with_keys[T](client_id: int, write: Callable[[selectors.ClientKeys], T]) -> T:
+    """Write something under a client's keys; once more where a rotation went on after they were read."""
+    while True:
+        try:
+            return write(selectors.client_keys(client_id))
+        except _StaleKeysError:
+            continue
+
+
+def _hold_keys(keys: selectors.ClientKeys) -> None:
+    """
+    Keep the generation that new rows are wrapped by from being retired, and a token key from being added, before they
+    commit.
+
+    :raises _StaleKeysError: one of the two has happened.
+    """
     with connections[VAULT].cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM vault_clientkey WHERE client_id = %s AND generation = %s FOR SHARE",
+            "SELECT token_generation FROM vault_clientkey WHERE client_id = %s AND generation = %s FOR SHARE",
             [keys.client_id, keys.generation],
         )
-        if cursor.fetchone() is None:
-            raise selectors.NoClientKeyError(
-                f"Generation {keys.generation} of client {keys.client_id} is gone."
-            )
+        row = cursor.fetchone()
+    if row is None or row[0] != keys.tokens.newest:
+        raise _StaleKeysError(f"Keys of client {keys.client_id} went on.")
 
 
 def _fresh_caller(keys: selectors.ClientKeys, token: bytes, at: datetime) -> Caller:
@@ -112,6 +134,7 @@ def _fresh_caller(keys: selectors.ClientKeys, token: bytes, at: datetime) -> Cal
         id=caller_id,
         client_id=keys.client_id,
         token=token,
+        token_generation=keys.tokens.newest,
         generation=keys.generation,
         content_key=keys.current.seal(new_key(), selectors.content_place(keys.client_id, caller_id)),
         evidence_key=keys.current.seal(new_key(), selectors.evidence_place(keys.client_id, caller_id)),
@@ -155,7 +178,7 @@ def holding_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
             cursor.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
                 " AND content_key IS NOT NULL ORDER BY id FOR SHARE) AS held",
-                [client_id, "{" + ",".join([caller_id.hex for caller_id in caller_ids]) + "}"],
+                [client_id, _uuid_array(caller_ids)],
             )
             held = cursor.fetchone()[0]
         if held != len(caller_ids):
@@ -196,8 +219,9 @@ class Issued:
             self._opened[number] = key
         return key
 
-    def find(self, tokens: Mapping[bytes, str]) -> None:
-        """Look up which of these tokens have a caller."""
+    def find(self, numbers: Collection[str]) -> None:
+        """Look up which of these numbers have a caller."""
+        tokens = {form: number for number in numbers for form in self._keys.tokens.forms(number)}
         with connections[VAULT].cursor() as cursor:
             cursor.execute(
                 "SELECT id, token, generation, content_key FROM vault_caller"
@@ -230,16 +254,24 @@ def issue_keys(
 
     :param recordings: id of a new recording, and its caller's number, one of `numbers`; None when withheld.
     """
-    keys = selectors.client_keys(client_id)
+    return _with_keys(client_id, lambda keys: _issue(keys, numbers, recordings, at))
+
+
+def _issue(
+    keys: selectors.ClientKeys,
+    numbers: Collection[str],
+    recordings: Sequence[tuple[uuid.UUID, str | None]],
+    at: datetime,
+) -> Issued:
     issued = Issued(keys)
-    tokens = {keys.tokens.token(number): number for number in numbers}
     with transaction.atomic(using=VAULT):
-        if tokens:
-            issued.find(tokens)
-        missing = {token: number for token, number in tokens.items() if number not in issued.callers}
+        if numbers:
+            issued.find(numbers)
+        missing = {keys.tokens.token(number): number for number in numbers if number not in issued.callers}
         if missing or recordings:
-            _hold_generation(keys)
+            _hold_keys(keys)
         if missing:
+            _bring_noes_along(keys, missing.values())
             _add_callers(keys, missing, issued, at)
         if recordings:
             _add_recording_keys(keys, recordings, issued, at)
@@ -260,9 +292,10 @@ def _add_callers(
         with transaction.atomic(using=VAULT):
             _copy_in(
                 "COPY vault_caller"
-                " (id, client_id, token, generation, content_key, evidence_key, created_at) FROM STDIN",
+                " (id, client_id, token, token_generation, generation, content_key, evidence_key, created_at)"
+                " FROM STDIN",
                 (
-                    f"{caller_id.hex}\t{keys.client_id}\t\\\\x{token.hex()}\t{keys.generation}"
+                    f"{caller_id.hex}\t{keys.client_id}\t\\\\x{token.hex()}\t{keys.tokens.newest}\t{keys.generation}"
                     f"\t\\\\x{content.hex()}\t\\\\x{evidence.hex()}\t{at.isoformat()}\n"
                     for caller_id, token, content, evidence, _, _ in made
                 ),
@@ -274,6 +307,7 @@ def _add_callers(
                     id=caller_id,
                     client_id=keys.client_id,
                     token=token,
+                    token_generation=keys.tokens.newest,
                     generation=keys.generation,
                     content_key=content,
                     evidence_key=evidence,
@@ -283,7 +317,7 @@ def _add_callers(
             ),
             ignore_conflicts=True,
         )
-        issued.find(missing)
+        issued.find(missing.values())
     for caller_id, _, _, _, number, raw in made:
         if issued.callers.setdefault(number, caller_id) == caller_id:
             issued.take(number, Key(raw))
@@ -330,7 +364,15 @@ def create_recording_keys(
 
     :param callers: the held callers' content keys, from `hold_callers`.
     """
-    keys = selectors.client_keys(client_id)
+    return _with_keys(client_id, lambda keys: _create_recording_keys(keys, recordings, callers, at))
+
+
+def _create_recording_keys(
+    keys: selectors.ClientKeys,
+    recordings: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
+    callers: Mapping[uuid.UUID, Key],
+    at: datetime,
+) -> dict[uuid.UUID, Key]:
     fresh: dict[uuid.UUID, bytes] = {}
     rows = []
     for recording_id, caller_id in recordings:
@@ -340,22 +382,22 @@ def create_recording_keys(
         rows.append(
             RecordingKey(
                 id=recording_id,
-                client_id=client_id,
+                client_id=keys.client_id,
                 caller_id=caller_id,
                 generation=keys.generation,
-                wrapped=wrapping.seal(raw, selectors.recording_place(client_id, recording_id)),
+                wrapped=wrapping.seal(raw, selectors.recording_place(keys.client_id, recording_id)),
                 created_at=at,
             )
         )
     with transaction.atomic(using=VAULT):
-        _hold_generation(keys)
+        _hold_keys(keys)
         RecordingKey.objects.bulk_create(rows, ignore_conflicts=True)
     stored = dict(
-        RecordingKey.objects.filter(client_id=client_id, id__in=list(fresh)).values_list("id", "wrapped")
+        RecordingKey.objects.filter(client_id=keys.client_id, id__in=list(fresh)).values_list("id", "wrapped")
     )
     made = {row.id: bytes(row.wrapped) for row in rows}
     if any(bytes(stored[key]) != made[key] for key in stored):
-        return selectors.recording_keys(client_id, list(fresh), callers=callers)
+        return selectors.recording_keys(keys.client_id, list(fresh), callers=callers)
     return {recording_id: Key(raw) for recording_id, raw in fresh.items()}
 
 
@@ -426,20 +468,7 @@ def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime
         rows = list(
             Caller.objects.select_for_update().filter(client_id=client_id, id__in=list(wanted)).order_by("id")
         )
-        Tombstone.objects.bulk_create(
-            Tombstone(
-                client_id=client_id,
-                token=bytes(row.token),
-                erased_caller_id=row.id,
-                erased_up_to=erasure.up_to,
-                ends_on=erasure.tombstone_ends_on,
-                created_at=at,
-            )
-            for row in rows
-            if row.token is not None
-            and (erasure := wanted[row.id]).up_to is not None
-            and erasure.tombstone_ends_on is not None
-        )
+        _remember(client_id, [(row, wanted[row.id]) for row in rows], at)
         RecordingKey.objects.filter(client_id=client_id, caller_id__in=list(wanted)).delete()
         staying = [row.id for row in rows if wanted[row.id].keep_evidence]
         kept = Caller.objects.filter(client_id=client_id, id__in=staying, content_key__isnull=False).update(
@@ -447,6 +476,24 @@ def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime
         )
         gone = [row.id for row in rows if not wanted[row.id].keep_evidence]
         return kept + Caller.objects.filter(client_id=client_id, id__in=gone).delete()[0]
+
+
+def _remember(client_id: int, erased: Sequence[tuple[Caller, Erasure]], at: datetime) -> None:
+    """Leave tombstones of callers, whose rows are held, where an end date says so."""
+    tombs = [
+        Tombstone(
+            client_id=client_id,
+            token=bytes(row.token),
+            token_generation=row.token_generation,
+            erased_caller_id=row.id,
+            erased_up_to=erasure.up_to,
+            ends_on=erasure.tombstone_ends_on,
+            created_at=at,
+        )
+        for row, erasure in erased
+        if row.token is not None and erasure.up_to is not None and erasure.tombstone_ends_on is not None
+    ]
+    Tombstone.objects.bulk_create(tombs)
 
 
 def destroy_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> int:
@@ -457,6 +504,27 @@ def destroy_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> in
     """
     rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), content_key__isnull=True)
     return rows.delete()[0]
+
+
+def renew_evidence(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> int:
+    """
+    Give callers who are here a fresh evidence key: what was sealed under the old one opens no more, in no copy.
+
+    For callers under whose key nothing that stays is sealed; hold them meanwhile (`erasing_callers`). Returns how many.
+    """
+    with transaction.atomic(using=VAULT):
+        keys = selectors.client_keys(client_id)
+        rows = list(
+            Caller.objects.select_for_update()
+            .filter(client_id=client_id, id__in=list(caller_ids), content_key__isnull=False)
+            .order_by("id")
+        )
+        for row in rows:
+            # Both keys of a caller are wrapped by one generation.
+            wrapping = selectors.generation_key(keys, row.generation)
+            row.evidence_key = wrapping.seal(new_key(), selectors.evidence_place(client_id, row.id))
+        Caller.objects.bulk_update(rows, ["evidence_key"], batch_size=500)
+    return len(rows)
 
 
 # --- Numbers that said no -----------------------------------------------------------------------------------------
@@ -477,9 +545,16 @@ def suppress(
 
     :param at: when they said it.
     """
-    keys = selectors.client_keys(client_id)
-    tokens = [keys.tokens.token(number) for number in numbers]
-    return _suppress_tokens(client_id=client_id, tokens=tokens, purposes=purposes, at=at, ends_on=ends_on)
+    if not numbers or not purposes:
+        return 0
+
+    def write(keys: selectors.ClientKeys) -> int:
+        with transaction.atomic(using=VAULT):
+            _hold_keys(keys)
+            tokens = _tokens_for_noes(keys, numbers)
+            return _suppress_tokens(keys.client_id, tokens, purposes, at=at, ends_on=ends_on)
+
+    return _with_keys(client_id, write)
 
 
 def suppress_callers(
@@ -491,26 +566,97 @@ def suppress_callers(
     ends_on: date | None = None,
 ) -> int:
     """Remember the same of callers, without their numbers being opened; erased ones have no token any more."""
-    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), token__isnull=False)
-    tokens = [bytes(token) for token in rows.values_list("token", flat=True) if token is not None]
-    return _suppress_tokens(client_id=client_id, tokens=tokens, purposes=purposes, at=at, ends_on=ends_on)
+    with transaction.atomic(using=VAULT):
+        tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
+        return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
+
+
+def _held_tokens(client_id: int, caller_ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, bytes, int]]:
+    """Callers' ids, tokens and their forms, which stay as they are until the transaction is over."""
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT id, token, token_generation FROM vault_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
+            " AND token IS NOT NULL ORDER BY id FOR KEY SHARE",
+            [client_id, _uuid_array(caller_ids)],
+        )
+        return [(caller_id, bytes(token), form) for caller_id, token, form in cursor.fetchall()]
+
+
+def _tokens_for_noes(keys: selectors.ClientKeys, numbers: Collection[str]) -> dict[bytes, int]:
+    """
+    Token -> its form, in which a no of each number has to stand: the form of its caller, who is held until then; the
+    newest where there is none, and noes in an older one are brought there.
+    """
+    if not keys.tokens.is_changing:
+        return {keys.tokens.token(number): keys.tokens.newest for number in numbers}
+    found: dict[bytes, int] = {}
+    older = {form: number for number in numbers for form in keys.tokens.forms(number)[1:]}
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT token, token_generation FROM vault_caller WHERE client_id = %s AND token = ANY(%s::bytea[])"
+            " ORDER BY id FOR KEY SHARE",
+            [keys.client_id, selectors.byte_array(older)],
+        )
+        found = {bytes(token): form for token, form in cursor.fetchall()}
+    moved = set(numbers) - {older[token] for token in found}
+    _bring_noes_along(keys, moved)
+    return found | {keys.tokens.token(number): keys.tokens.newest for number in moved}
+
+
+def _bring_noes_along(keys: selectors.ClientKeys, numbers: Collection[str]) -> None:
+    """Bring noes of numbers without a caller in an older form to the newest, in which they are about to get one."""
+    if keys.tokens.is_changing and numbers:
+        _move_noes(
+            keys,
+            {
+                form: tokens[0]
+                for number in numbers
+                for tokens in [keys.tokens.forms(number)]
+                for form in tokens[1:]
+            },
+        )
+
+
+def _move_noes(keys: selectors.ClientKeys, moves: Mapping[bytes, bytes]) -> None:
+    """Give noes of a client their newest token, by the one under which they stand."""
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM vault_suppression WHERE client_id = %s AND token = ANY(%s::bytea[])"
+            " ORDER BY id FOR UPDATE",
+            [keys.client_id, selectors.byte_array(moves)],
+        )
+        held = [row[0] for row in cursor.fetchall()]
+        if held:
+            cursor.execute(
+                "UPDATE vault_suppression AS no SET token = moves.token, token_generation = %s"
+                " FROM unnest(%s::bytea[], %s::bytea[]) AS moves (former, token)"
+                " WHERE no.id = ANY(%s) AND no.token = moves.former",
+                [
+                    keys.tokens.newest,
+                    selectors.byte_array(moves),
+                    selectors.byte_array(moves.values()),
+                    held,
+                ],
+            )
 
 
 def _suppress_tokens(
-    *,
     client_id: int,
-    tokens: Collection[bytes],
+    tokens: Mapping[bytes, int],
     purposes: Collection[str],
+    *,
     at: datetime,
     ends_on: date | None,
 ) -> int:
-    pairs = sorted((token, purpose) for token in set(tokens) for purpose in set(purposes))
+    """Write noes down by tokens in their forms, inside a transaction that holds the forms."""
+    pairs = sorted((token, form, purpose) for token, form in tokens.items() for purpose in set(purposes))
     if not pairs:
         return 0
-    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+    with connections[VAULT].cursor() as cursor:
         cursor.execute(
-            "INSERT INTO vault_suppression (client_id, token, purpose, since, ends_on)"
-            " SELECT %s, token, purpose, %s, %s FROM unnest(%s::bytea[], %s::text[]) AS said (token, purpose)"
+            "INSERT INTO vault_suppression (client_id, token, token_generation, purpose, since, ends_on)"
+            " SELECT %s, token, form, purpose, %s, %s"
+            " FROM unnest(%s::bytea[], %s::smallint[], %s::text[]) AS said (token, form, purpose)"
             " ON CONFLICT (client_id, token, purpose) DO UPDATE SET"
             " since = greatest(vault_suppression.since, excluded.since), ends_on ="
             " CASE WHEN vault_suppression.ends_on IS NULL OR excluded.ends_on IS NULL THEN NULL"
@@ -520,8 +666,9 @@ def _suppress_tokens(
                 client_id,
                 at,
                 ends_on,
-                selectors.byte_array([token for token, _ in pairs]),
-                [purpose for _, purpose in pairs],
+                selectors.byte_array([token for token, _, _ in pairs]),
+                [form for _, form, _ in pairs],
+                [purpose for _, _, purpose in pairs],
             ],
         )
         return sum(fresh for (fresh,) in cursor.fetchall())
@@ -529,11 +676,10 @@ def _suppress_tokens(
 
 def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collection[str]) -> int:
     """Forget that a caller said no for these purposes, because the person said yes again; returns how many."""
-    token = Caller.objects.filter(client_id=client_id, id=caller_id).values_list("token", flat=True).first()
-    if token is None:
-        return 0
-    rows = Suppression.objects.filter(client_id=client_id, token=bytes(token), purpose__in=list(purposes))
-    return rows.delete()[0]
+    with transaction.atomic(using=VAULT):
+        tokens = [token for _, token, _ in _held_tokens(client_id, [caller_id])]
+        rows = Suppression.objects.filter(client_id=client_id, token__in=tokens, purpose__in=list(purposes))
+        return rows.delete()[0]
 
 
 def end_suppressions(*, client_id: int, on: date) -> int:
@@ -551,18 +697,41 @@ def list_numbers(*, holder_id: int, list_id: uuid.UUID, numbers: Mapping[str, da
     """
     if not numbers:
         return 0
-    tokens = selectors.client_keys(holder_id).tokens
-    rows = sorted((tokens.token(number), day) for number, day in numbers.items())
-    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+
+    def write(keys: selectors.ClientKeys) -> int:
+        with transaction.atomic(using=VAULT):
+            _hold_keys(keys)
+            return _list_tokens(keys, list_id, numbers)
+
+    return _with_keys(holder_id, write)
+
+
+def _list_tokens(keys: selectors.ClientKeys, list_id: uuid.UUID, numbers: Mapping[str, date | None]) -> int:
+    rows = sorted((keys.tokens.token(number), number, day) for number, day in numbers.items())
+    with connections[VAULT].cursor() as cursor:
+        if keys.tokens.is_changing:
+            moves = {form: token for token, number, _ in rows for form in keys.tokens.forms(number)[1:]}
+            cursor.execute(
+                "UPDATE vault_listednumber AS listed SET token = moves.token, token_generation = %s"
+                " FROM unnest(%s::bytea[], %s::bytea[]) AS moves (former, token)"
+                " WHERE listed.list_id = %s AND listed.token = moves.former",
+                [
+                    keys.tokens.newest,
+                    selectors.byte_array(moves),
+                    selectors.byte_array(moves.values()),
+                    list_id,
+                ],
+            )
         cursor.execute(
-            'INSERT INTO vault_listednumber (list_id, token, "on")'
-            " SELECT %s, token, day FROM unnest(%s::bytea[], %s::date[]) AS listed (token, day)"
+            'INSERT INTO vault_listednumber (list_id, token, token_generation, "on")'
+            " SELECT %s, token, %s, day FROM unnest(%s::bytea[], %s::date[]) AS listed (token, day)"
             ' ON CONFLICT (list_id, token) DO UPDATE SET "on" = excluded."on"'
             ' WHERE vault_listednumber."on" < excluded."on" RETURNING xmax = 0',
             [
                 list_id,
-                selectors.byte_array([token for token, _ in rows]),
-                [day for _, day in rows],
+                keys.tokens.newest,
+                selectors.byte_array([token for token, _, _ in rows]),
+                [day for _, _, day in rows],
             ],
         )
         return sum(fresh for (fresh,) in cursor.fetchall())
@@ -613,6 +782,17 @@ def advance_watermark(*, client_id: int, category: str, before: datetime) -> dat
     return stands
 
 
+def note_pulse(count: int) -> None:
+    """Note that `default` has committed this count; never a smaller one than before. Commits by itself."""
+    with transaction.atomic(using=VAULT, durable=True), connections[VAULT].cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        cursor.execute(
+            "INSERT INTO vault_pulse (id, count) VALUES (1, %s)"
+            " ON CONFLICT (id) DO UPDATE SET count = greatest(vault_pulse.count, excluded.count)",
+            [count],
+        )
+
+
 def rewrap_master(*, limit: int) -> int:
     """
     Re-encrypt up to `limit` client keys under the newest master key; returns how many were not there yet.
@@ -635,7 +815,7 @@ def rewrap_master(*, limit: int) -> int:
 def start_generation(*, client_id: int, at: datetime) -> int:
     """Give a client a new key beside the old one; new callers are wrapped by it. Returns its number."""
     with transaction.atomic(using=VAULT):
-        newest = ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("-generation")[0]
+        newest = _lock_keys(client_id)[-1]
         if selectors.behind_generation(client_id, newest.generation):
             return newest.generation
         row = ClientKey.objects.create(
@@ -644,10 +824,29 @@ def start_generation(*, client_id: int, at: datetime) -> int:
             generation=newest.generation + 1,
             key=new_key().hex(),
             token_key=newest.token_key,
+            token_generation=newest.token_generation,
+            token_oldest=newest.token_oldest,
+            token_made_at=newest.token_made_at,
             master=master_fingerprint(),
             created_at=at,
         )
     return row.generation
+
+
+def _lock_keys(client_id: int) -> list[ClientKey]:
+    """
+    A client's keys FOR UPDATE, oldest first; waits for everybody who writes under them.
+
+    :raises NoClientKeyError: it has none.
+    """
+    held: list[ClientKey] = []
+    while True:
+        rows = list(ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("generation"))
+        if not rows:
+            raise selectors.NoClientKeyError(f"Client {client_id} has no key.")
+        if [row.pk for row in rows] == [row.pk for row in held]:
+            return rows
+        held = rows  # Who was waited for may have added one.
 
 
 def rewrap_client(*, client_id: int, limit: int) -> int:
@@ -657,49 +856,210 @@ def rewrap_client(*, client_id: int, limit: int) -> int:
     Rows that a writer holds are skipped and met again. When nothing is left the old keys are destroyed.
     """
     keys = selectors.client_keys(client_id)
-    with transaction.atomic(using=VAULT):
-        callers = list(
-            Caller.objects.select_for_update(skip_locked=True)
-            .filter(client_id=client_id, generation__lt=keys.generation)
-            .order_by("id")[:limit]
+    moved = 0
+    for table in _WRAPPED:
+        if moved < limit:
+            moved += _rewrap(keys, table, limit=limit - moved, after=None)[0]
+    return moved
+
+
+def rewrap_client_whole(*, client_id: int, limit: int) -> Iterator[int]:
+    """
+    Re-wrap everything of a client under its newest generation, one transaction for each step of up to `limit` keys;
+    gives how many each step moved, and 0 where all that is left is held by writers. Ends when nothing is left.
+
+    Who stops in between loses nothing: the next goes on with what is left.
+    """
+    keys = selectors.client_keys(client_id)
+    while True:
+        for table in _WRAPPED:
+            after: Any = None
+            while (step := _rewrap(keys, table, limit=limit, after=after))[0]:
+                yield step[0]
+                after = step[1]
+        if not selectors.behind_generation(client_id, keys.generation):
+            return
+        yield 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrapped:
+    """
+    Rows whose keys a client's key wraps: where they are, and by which of their columns a pass walks along an index.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    where: str
+    key: str
+
+
+_WRAPPED = (
+    _Wrapped("vault_caller", ("content_key", "evidence_key"), "token IS NOT NULL", "token"),
+    _Wrapped("vault_caller", ("content_key", "evidence_key"), "token IS NULL", "id"),
+    _Wrapped("vault_recordingkey", ("wrapped",), "caller_id IS NULL", "id"),
+)
+
+
+def _rewrap(keys: selectors.ClientKeys, kind: _Wrapped, *, limit: int, after: Any) -> tuple[int, Any]:
+    """Re-wrap up to `limit` rows of a kind that come after one; returns how many, and where the last one stands."""
+    names = ", ".join(kind.columns)
+    onward = "" if after is None else f" AND {kind.key} >= %(after)s"
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, {kind.key}, generation, {names} FROM {kind.table}"  # noqa: S608  (names of columns)
+            f" WHERE client_id = %(client)s AND {kind.where} AND generation < %(generation)s{onward}"
+            f" ORDER BY {kind.key} LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"client": keys.client_id, "generation": keys.generation, "limit": limit, "after": after},
         )
-        for row in callers:
-            old = keys.generations[row.generation]
-            for column in ("content_key", "evidence_key"):
-                wrapped = getattr(row, column)
-                if wrapped is not None:
-                    place = Place(client_id, "vault_caller", column, row.id)
-                    setattr(
-                        row,
-                        column,
-                        keys.current.seal(old.unseal(bytes(wrapped), place), place),
-                    )
-            row.generation = keys.generation
-        Caller.objects.bulk_update(callers, ["content_key", "evidence_key", "generation"], batch_size=500)
-        uncalled = list(
-            RecordingKey.objects.select_for_update(skip_locked=True)
-            .filter(client_id=client_id, caller_id=None, generation__lt=keys.generation)
-            .order_by("id")[: max(limit - len(callers), 0)]
+        rows = cursor.fetchall()
+        if not rows:
+            return 0, after
+        columns: list[list[bytes | None]] = [[] for _ in kind.columns]
+        for row_id, _, generation, *wrapped in rows:
+            old = selectors.generation_key(keys, generation)
+            for name, value, into in zip(kind.columns, wrapped, columns, strict=True):
+                if value is None:
+                    into.append(None)
+                    continue
+                place = Place(keys.client_id, kind.table, name, row_id)
+                into.append(keys.current.seal(old.unseal(bytes(value), place), place))
+        cursor.execute(
+            f"UPDATE {kind.table} AS row SET generation = %s, "  # noqa: S608  (names of columns)
+            + ", ".join(f"{name} = fresh.{name}" for name in kind.columns)
+            + f" FROM unnest(%s::uuid[], {', '.join(['%s::bytea[]'] * len(columns))}) AS fresh (id, {names})"
+            " WHERE row.id = fresh.id",
+            [
+                keys.generation,
+                _uuid_array([row[0] for row in rows]),
+                *(selectors.byte_array(column) for column in columns),
+            ],
         )
-        for recording in uncalled:
-            place = selectors.recording_place(client_id, recording.id)
-            raw = keys.generations[recording.generation].unseal(bytes(recording.wrapped), place)
-            recording.wrapped = keys.current.seal(raw, place)
-            recording.generation = keys.generation
-        RecordingKey.objects.bulk_update(uncalled, ["wrapped", "generation"], batch_size=500)
-    return len(callers) + len(uncalled)
+    return len(rows), rows[-1][1]
 
 
 def retire_generations(*, client_id: int) -> int:
     """Destroy a client's old keys once they wrap nothing; returns how many were destroyed."""
     with transaction.atomic(using=VAULT):
-        newest = list(
-            ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("generation")
-        )[-1]
+        newest = _lock_keys(client_id)[-1]
         if selectors.behind_generation(client_id, newest.generation):
             return 0
         old = ClientKey.objects.filter(client_id=client_id, generation__lt=newest.generation)
         return old.delete()[0]
+
+
+# --- Another token key ---------------------------------------------------------------------------------------------
+
+
+def start_token_key(*, client_id: int, at: datetime) -> int:
+    """
+    Add a token key to a client's chain; returns the form that tokens have from now on.
+
+    Waits for everybody who writes under the old chain, so that no token in an older form is written any more, but for
+    a no that stands beside a caller who is not moved yet. Until `settle_tokens` numbers are asked for in both forms.
+    Nothing happens while an earlier change has rows to move.
+
+    :raises NoClientKeyError: the client has none.
+    """
+    with transaction.atomic(using=VAULT):
+        rows = _lock_keys(client_id)
+        newest = rows[-1]
+        if newest.token_oldest < newest.token_generation:
+            return newest.token_generation
+        chain = newest.token_key + new_key().hex()
+        for row in rows:
+            row.token_key = chain
+            row.token_generation = newest.token_generation + 1
+            row.token_made_at = at
+            row.save(update_fields=["token_key", "token_generation", "token_made_at"])
+    return newest.token_generation
+
+
+def retoken_client(*, client_id: int, limit: int, list_ids: Collection[uuid.UUID] = ()) -> Iterator[int]:
+    """
+    Bring every token of a client to the newest form, one transaction for each step of up to `limit` rows; gives how
+    many each step moved, and 0 where all that is left is held by others. Ends when none is left in an older form.
+
+    A caller moves together with the noes of that number, so that the two stand in one form at every moment. What
+    stands alone, tombstones and noes, follows when no caller is left. Who stops in between loses nothing.
+
+    :param list_ids: the holder's registers, where it is an agency that holds some.
+    """
+    keys = selectors.client_keys(client_id)
+    if not keys.tokens.is_changing:
+        return
+    owners: list[tuple[str, str, int | uuid.UUID]] = [
+        ("vault_caller", "client_id", client_id),
+        ("vault_tombstone", "client_id", client_id),
+        ("vault_suppression", "client_id", client_id),
+        *(("vault_listednumber", "list_id", list_id) for list_id in list_ids),
+    ]
+    for table, column, owner in owners:
+        while True:
+            after = b""
+            while (step := _retoken(keys, table, column, owner, limit=limit, after=after))[0]:
+                yield step[0]
+                after = step[1]
+            if not selectors.has_older_form(table, column, owner, keys.tokens.newest):
+                break
+            yield 0
+
+
+def _retoken(
+    keys: selectors.ClientKeys, table: str, column: str, owner: int | uuid.UUID, *, limit: int, after: bytes
+) -> tuple[int, bytes]:
+    """Move up to `limit` rows whose token comes after one; returns how many, and the last one's former token."""
+    newest = keys.tokens.newest
+    with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, token, token_generation FROM {table} WHERE {column} = %s AND token >= %s"  # noqa: S608
+            " AND token_generation < %s ORDER BY token LIMIT %s FOR UPDATE SKIP LOCKED",
+            [owner, after, newest, limit],
+        )
+        rows = [(row_id, bytes(token), form) for row_id, token, form in cursor.fetchall()]
+        if not rows:
+            return 0, after
+        moves = {token: keys.tokens.advance(token, form) for _, token, form in rows}
+        row_ids = [row_id for row_id, _, _ in rows]
+        cursor.execute(
+            f"UPDATE {table} AS row SET token = moves.token, token_generation = %s"  # noqa: S608  (names)
+            f" FROM unnest(%s::{'uuid' if table == 'vault_caller' else 'bigint'}[], %s::bytea[]) AS moves (id, token)"
+            " WHERE row.id = moves.id",
+            [
+                newest,
+                _uuid_array(row_ids) if table == "vault_caller" else row_ids,
+                selectors.byte_array([moves[token] for _, token, _ in rows]),
+            ],
+        )
+        if table == "vault_caller":
+            _move_noes(keys, moves)
+    return len(rows), rows[-1][1]
+
+
+def settle_tokens(*, client_id: int, list_ids: Collection[uuid.UUID] = ()) -> bool:
+    """
+    Stop asking for older forms where no row stands in one; returns whether none does.
+
+    Looks at callers first: as long as one is in an older form a no beside it may be written in that form too, and an
+    erasure that makes a tombstone of it holds it.
+    """
+    newest = selectors.client_keys(client_id).tokens.newest
+    owners: list[tuple[str, str, int | uuid.UUID]] = [
+        ("vault_caller", "client_id", client_id),
+        ("vault_tombstone", "client_id", client_id),
+        ("vault_suppression", "client_id", client_id),
+        *(("vault_listednumber", "list_id", list_id) for list_id in list_ids),
+    ]
+    if any(selectors.has_older_form(*owner, newest) for owner in owners):
+        return False
+    with transaction.atomic(using=VAULT):
+        rows = [row.pk for row in _lock_keys(client_id) if row.token_generation == newest]
+        ClientKey.objects.filter(pk__in=rows).update(token_oldest=newest)
+    return bool(rows)
+
+
+def _uuid_array(values: Iterable[uuid.UUID]) -> str:
+    return "{" + ",".join([value.hex for value in values]) + "}"
 
 
 def destroy_client(*, client_id: int) -> None:

@@ -276,14 +276,11 @@ def erased_of(client: Client, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UU
 
 def remembered(clients: Sequence[Client], number: str) -> dict[int, dict[uuid.UUID, Erased]]:
     """Client id -> who was erased that had this number (E.164), newest first; two queries. For officers."""
-    keys = vault.many_client_keys([client.pk for client in clients])
-    tokens = {keys[client_id].tokens.token(number): client_id for client_id in keys}
-    rows = Tombstone.objects.filter(client_id__in=list(keys), token__in=list(tokens)).order_by("-created_at")
-    found: dict[int, dict[uuid.UUID, Erased]] = defaultdict(dict)
-    for row in rows:
-        if tokens.get(bytes(row.token)) == row.client_id:
-            found[row.client_id][row.erased_caller_id] = Erased(row.created_at.date(), row.ends_on)
-    return dict(found)
+    found = vault.tombstones([client.pk for client in clients], number)
+    return {
+        client_id: {row.erased_caller_id: Erased(row.created_at.date(), row.ends_on) for row in rows}
+        for client_id, rows in found.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

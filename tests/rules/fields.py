@@ -157,6 +157,7 @@ REGISTER: dict[str, Table] = {
     ),
     # --- audit ---
     "audit.Epoch": Table("One life of the database cluster", _plain("number started_at why")),
+    "audit.Pulse": Table("By which two databases know that they are of one age", _plain("id count confirmed epoch")),
     "audit.Event": Table(
         "One deed",
         _plain(
@@ -766,12 +767,18 @@ REGISTER: dict[str, Table] = {
     # --- vault, a database of its own ---
     "vault.ClientKey": Table(
         "One generation of a client's key",
-        _plain("id client_id agency_id generation created_at", master="Name of the master key")
-        | _secret(key="Under FIELD_ENCRYPTION_KEY", token_key="Under FIELD_ENCRYPTION_KEY"),
+        _plain(
+            "id client_id agency_id generation created_at token_generation token_oldest token_made_at",
+            master="Name of the master key",
+        )
+        | _secret(
+            key="Under FIELD_ENCRYPTION_KEY",
+            token_key="The chain of token keys, under FIELD_ENCRYPTION_KEY",
+        ),
     ),
     "vault.Caller": Table(
         "A number at one client",
-        _plain("client_id generation")
+        _plain("client_id generation", token_generation="How many token keys the token went through")
         | _caller("id created_at")
         | _secret(
             token="HMAC-SHA256 of the number under the client's token key; empty once the person is erased",
@@ -789,7 +796,7 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.Tombstone": Table(
         "An erased person at one client",
-        _plain("id client_id")
+        _plain("id client_id token_generation")
         | _evidence(
             token="So that no replay brings the person back",
             erased_caller_id="Leads nowhere in `default`",
@@ -809,7 +816,7 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.Suppression": Table(
         "A number that said no to a client, for one purpose",
-        _plain("id client_id purpose")
+        _plain("id client_id purpose token_generation")
         | _evidence(
             token="HMAC-SHA256 of the number under the client's token key: the no outlives the person's erasure",
             since="When it was said",
@@ -818,11 +825,12 @@ REGISTER: dict[str, Table] = {
     ),
     "vault.ListedNumber": Table(
         "A number on a register that the agency uploaded",
-        _plain("id list_id")
+        _plain("id list_id token_generation")
         | _evidence(
             token="HMAC-SHA256 of the number under the agency's token key", on="As the register says"
         ),
     ),
+    "vault.Pulse": Table("How far `default` is known to be", _plain("id count")),
     "vault.Watermark": Table("Before this instant nothing is let in", _plain("id client_id category before")),
 }
 
