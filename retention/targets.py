@@ -1,69 +1,284 @@
 """
 What retention can erase: how each kind of row leaves is its own app's knowledge, listed here once.
 
-A later kind is one more entry; runs and previews walk the list.
+Runs and previews walk the list, in the order in which a run works: calls first, so that what leaves with its call is
+not looked at on its own; a no before the yes beside it, so that none of both is chosen that was not previewed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Final, Protocol
 from uuid import UUID
 
-from callprivacy.calls.models import CallQuerySet
-from callprivacy.calls.services import erasure
-from callprivacy.calls.services.erasure import Due, Erased, Said, VendorCopy
+from analytics import services as totals
+from callprivacy.audit import services as audit
+from callprivacy.calls.services import ends, erasure
+from callprivacy.calls.services.erasure import (
+    Chosen,
+    Due,
+    Erased,
+    Extent,
+    Line,
+    Removed,
+    Said,
+    VendorCopy,
+)
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
-from consent.services import quarantine
+from consent.services import evidence_ends, identity_ends, quarantine
+from retention.enums import Category
 
-__all__ = ["CALLS", "SAID", "Due", "Erased", "Part", "Said", "Target", "VendorCopy"]
+__all__ = [
+    "SAID",
+    "TARGETS",
+    "Chosen",
+    "Deed",
+    "Due",
+    "Erased",
+    "Extent",
+    "Line",
+    "Part",
+    "Removed",
+    "Said",
+    "Target",
+    "VendorCopy",
+    "count_due",
+    "keep_totals",
+]
+
+count_due = erasure.count_due
+keep_totals = totals.keep_totals
 
 
-class CloseBefore(Protocol):
-    def __call__(self, *, client: Client, cutoff: datetime) -> None: ...
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who erases, when, and until when evidence of the erased may be asked for."""
+
+    by: Actor
+    at: datetime
+    evidence_until: date
 
 
-class DestroyKeys(Protocol):
-    def __call__(
-        self, *, client: Client, call_ids: Collection[UUID], recording_ids: Collection[UUID], at: datetime
-    ) -> set[UUID]: ...
+class Count(Protocol):
+    def __call__(self, lines: Collection[Line], /) -> dict[int, Extent]: ...
 
 
-class RemoveRows(Protocol):
-    def __call__(
-        self,
-        *,
-        client: Client,
-        call_ids: Collection[UUID],
-        recording_ids: Collection[UUID],
-        forgotten: Collection[UUID],
-    ) -> Erased: ...
+class Select(Protocol):
+    def __call__(self, line: Line, *, after: UUID | None, limit: int) -> list[UUID]: ...
+
+
+class Choose(Protocol):
+    def __call__(self, line: Line, *, after: UUID | None, limit: int, deed: Deed) -> Chosen: ...
+
+
+class Step[T](Protocol):
+    def __call__(self, line: Line, chosen: Chosen, deed: Deed, /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One kind of row that expires, and its steps in the order of leaving."""
+    """
+    One kind of row that expires, and its steps in the order of leaving; each may be repeated.
 
-    name: str
-    due: Callable[[Client, datetime], CallQuerySet]
-    count: Callable[[Client, datetime], Due]
-    vendor_copies: Callable[[Client, Collection[UUID]], list[VendorCopy]]
-    close_before: CloseBefore
-    destroy_keys: DestroyKeys
-    remove_rows: RemoveRows
+    :ivar noun: what the trail calls it, as in "calls.erased". :ivar batch: rows that one batch takes at most.
+    :ivar watermark: the vault's line behind which nothing of it is let in again; empty where nothing brings it back.
+    :ivar count: what is past its date at several clients. :ivar due: which rows leave, to the row.
+    :ivar choose: in the scope that writes the intent. :ivar destroy: keys and files, outside any scope.
+    :ivar remove: in the scope that records the deed.
+    """
+
+    category: Category
+    noun: str
+    batch: int
+    watermark: str
+    count: Count
+    due: Select
+    choose: Choose
+    destroy: Step[Chosen]
+    remove: Step[Removed]
 
 
-CALLS = Target(
-    name="call",
-    due=erasure.due_calls,
-    count=erasure.count_due,
-    vendor_copies=erasure.vendor_copies,
-    close_before=erasure.close_before,
-    destroy_keys=erasure.destroy_keys,
-    remove_rows=erasure.remove_rows,
+# --- Calls --------------------------------------------------------------------------------------------------------
+
+
+def _calls(category: Category, watermark: str, *, out: bool) -> Target:
+    return Target(
+        category=category,
+        noun="calls",
+        batch=5_000,
+        watermark=watermark,
+        count=lambda lines: erasure.count_calls(lines, out=out),
+        due=lambda line, *, after, limit: erasure.due_ids(line, out=out, after=after, limit=limit),
+        choose=lambda line, *, after, limit, deed: erasure.choose_calls(
+            line, out=out, after=after, limit=limit
+        ),
+        destroy=lambda line, chosen, deed: erasure.forget_callers(
+            client=line.client, chosen=chosen, at=deed.at
+        ),
+        remove=lambda line, chosen, deed: erasure.remove_calls(client=line.client, chosen=chosen),
+    )
+
+
+def _said(category: Category, noun: str, name: str) -> Target:
+    def due(line: Line, *, after: UUID | None, limit: int) -> list[UUID]:
+        return [found for found, _ in ends.due_said(line, category=name, after=after, limit=limit)]
+
+    def destroy(line: Line, chosen: Chosen, deed: Deed) -> Chosen:
+        ends.destroy_said(client=line.client, chosen=chosen)
+        return chosen
+
+    return Target(
+        category=category,
+        noun=noun,
+        batch=500,
+        watermark=name,
+        count=lambda lines: ends.count_said(lines, category=name),
+        due=due,
+        choose=lambda line, *, after, limit, deed: ends.choose_said(
+            line, category=name, after=after, limit=limit, at=deed.at
+        ),
+        destroy=destroy,
+        remove=lambda line, chosen, deed: ends.clear_said(client=line.client, chosen=chosen, category=name),
+    )
+
+
+# --- People, and what they said -----------------------------------------------------------------------------------
+
+_IDENTITY = Target(
+    category=Category.IDENTITY,
+    noun="callers",
+    batch=500,
+    watermark=erasure.IDENTITY,
+    count=identity_ends.count,
+    due=identity_ends.due,
+    choose=lambda line, *, after, limit, deed: identity_ends.choose(line, after=after, limit=limit),
+    destroy=lambda line, chosen, deed: identity_ends.destroy_keys(
+        line=line, chosen=chosen, evidence_until=deed.evidence_until, at=deed.at
+    ),
+    remove=lambda line, chosen, deed: identity_ends.remove(client=line.client, chosen=chosen),
 )
+
+
+def _evidence(category: Category, noun: str, name: str) -> Target:
+    def due(line: Line, *, after: UUID | None, limit: int) -> list[UUID]:
+        return [found for found, _ in evidence_ends.due(line, category=name, after=after, limit=limit)]
+
+    def destroy(line: Line, chosen: Chosen, deed: Deed) -> Chosen:
+        evidence_ends.destroy_keys(client=line.client, chosen=chosen)
+        return chosen
+
+    return Target(
+        category=category,
+        noun=noun,
+        batch=500,
+        watermark="",
+        count=lambda lines: evidence_ends.count(lines, category=name),
+        due=due,
+        choose=lambda line, *, after, limit, deed: evidence_ends.choose(
+            line, category=name, after=after, limit=limit
+        ),
+        destroy=destroy,
+        remove=lambda line, chosen, deed: evidence_ends.remove(client=line.client, chosen=chosen, line=line),
+    )
+
+
+# --- What lies beside ---------------------------------------------------------------------------------------------
+
+
+def _beside(select: Select, *, line: Line, after: UUID | None, limit: int) -> Chosen:
+    ids = select(line, after=after, limit=limit)
+    return Chosen(ids=tuple(ids), cursor=ids[-1] if ids else None)
+
+
+def _delete_export_files(line: Line, chosen: Chosen, deed: Deed) -> Chosen:
+    ends.delete_export_files(client=line.client, chosen=chosen)
+    return chosen
+
+
+_EXPORT = Target(
+    category=Category.EXPORT,
+    noun="exports",
+    batch=100,
+    watermark="",
+    count=ends.count_exports,
+    due=ends.due_exports,
+    choose=lambda line, *, after, limit, deed: _beside(ends.due_exports, line=line, after=after, limit=limit),
+    destroy=_delete_export_files,
+    remove=lambda line, chosen, deed: ends.remove_exports(client=line.client, chosen=chosen),
+)
+_INBOX = Target(
+    category=Category.INBOX,
+    noun="inbox",
+    batch=500,
+    watermark="",
+    count=ends.count_inbox,
+    due=ends.due_inbox,
+    choose=lambda line, *, after, limit, deed: _beside(ends.due_inbox, line=line, after=after, limit=limit),
+    destroy=lambda line, chosen, deed: chosen,
+    remove=lambda line, chosen, deed: ends.remove_inbox(
+        client=line.client, chosen=chosen, by=deed.by, at=deed.at
+    ),
+)
+
+
+def _count_words(lines: Collection[Line]) -> dict[int, Extent]:
+    found = audit.count_reasons([line.client.pk for line in lines], [line.cutoff for line in lines])
+    held = {line.client.pk for line in lines if line.is_held}
+    return {
+        client_id: Extent(held=count) if client_id in held else Extent(rows=count)
+        for client_id, count in found.items()
+    }
+
+
+def _due_words(line: Line, *, after: UUID | None, limit: int) -> list[UUID]:
+    """An event's number as an id; nothing where anything of the client is held."""
+    if line.is_held:
+        return []
+    since = after.int if after else 0
+    found = audit.reasons_before(client_id=line.client.pk, before=line.cutoff, after=since, limit=limit)
+    return [UUID(int=event_id) for event_id in found]
+
+
+def _remove_words(line: Line, chosen: Chosen, deed: Deed) -> Removed:
+    event_ids = [one.int for one in chosen.ids]
+    found = audit.erase_reasons_of(client_id=line.client.pk, event_ids=event_ids)
+    return Removed(ids=tuple(UUID(int=event_id) for event_id in found), reasons=len(found))
+
+
+_TRAIL = Target(
+    category=Category.TRAIL,
+    noun="reasons",
+    batch=1_000,
+    watermark="",
+    count=_count_words,
+    due=_due_words,
+    choose=lambda line, *, after, limit, deed: _beside(_due_words, line=line, after=after, limit=limit),
+    destroy=lambda line, chosen, deed: chosen,
+    remove=_remove_words,
+)
+
+TARGETS: Final[dict[Category, Target]] = {
+    target.category: target
+    for target in (
+        _calls(Category.CALL, erasure.WATERMARK, out=False),
+        _calls(Category.CALL_OUT, erasure.WATERMARK_OUT, out=True),
+        _said(Category.RECORDING, "recordings", erasure.RECORDING),
+        _said(Category.TRANSCRIPT, "transcripts", erasure.TRANSCRIPT),
+        _IDENTITY,
+        _evidence(Category.WITHDRAWAL, "withdrawals", evidence_ends.WITHDRAWAL),
+        _evidence(Category.CONSENT, "consents", evidence_ends.CONSENT),
+        _EXPORT,
+        _INBOX,
+        _TRAIL,
+    )
+}
+"""Every category's target, in the order of a run."""
+
+
+# --- Quarantine ---------------------------------------------------------------------------------------------------
 
 
 class Erasable(Protocol):

@@ -408,6 +408,12 @@ class Recording(ClientOwned):
                 condition=models.Q(fetch_due_at__isnull=False),
                 name="calls_recording_fetch_due",
             ),
+            models.Index(
+                fields=["client", "call"],
+                condition=~models.Q(state=RecordingState.GONE)
+                | models.Q(due_at__isnull=True, reference__isnull=False),
+                name="calls_recording_kept",
+            ),
         )
 
     def __str__(self) -> str:
@@ -448,6 +454,12 @@ class Transcript(ClientOwned):
                 fields=["agency", "due_at"],
                 condition=models.Q(due_at__isnull=False),
                 name="calls_transcript_due",
+            ),
+            models.Index(
+                fields=["client", "call"],
+                condition=~models.Q(state=TranscriptState.GONE)
+                | models.Q(due_at__isnull=True, text__isnull=False),
+                name="calls_transcript_kept",
             ),
         )
 

@@ -31,9 +31,13 @@ def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
     return PublicKey(key=key, purpose=purpose, agency_id=row[0], client_id=row[1])
 
 
-def cutoff_of(client: Client, at: datetime) -> datetime:
-    """Return the instant before which a client's calls are past their keep-for."""
-    return cutoff_for_days(client, client.keep_for_days, at)
+def cutoff_of(client: Client, at: datetime, *, out: bool = False) -> datetime:
+    """
+    Return the instant before which a client's calls are past their keep-for.
+
+    :param out: calls that went out; else those that came in, or of which nobody knows.
+    """
+    return cutoff_for_days(client, client.keep_out_for_days if out else client.keep_for_days, at)
 
 
 def cutoff_for_days(client: Client, days: int, at: datetime) -> datetime:

@@ -291,7 +291,9 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
             at=at,
         )
         if slug == demo.LIVE_POLICY:
-            due = targets.CALLS.count(client, tenancy.cutoff_of(client, at))
+            due = targets.count_due(
+                client, tenancy.cutoff_of(client, at), tenancy.cutoff_of(client, at, out=True)
+            )
             shown = policies.Shown(due, allowed=0, withheld=0, leaving=0)
             policies.go_live(client=client, shown=shown, signed_by=signed_by, at=at)
 

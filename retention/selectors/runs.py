@@ -101,7 +101,7 @@ def standings(clients: Sequence[Client], at: datetime) -> list[Standing]:
 def outlook(client: Client, at: datetime) -> Outlook:
     """A client's outlook, as a run would find it at this instant."""
     cutoff = tenancy.cutoff_of(client, at)
-    due = targets.CALLS.count(client, cutoff)
+    due = targets.count_due(client, cutoff, tenancy.cutoff_of(client, at, out=True))
     kept = Call.objects.for_client(client).started_from(cutoff).count()
     return Outlook(client=client, cutoff=cutoff, due=due, kept=kept)
 

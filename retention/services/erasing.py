@@ -1,19 +1,24 @@
 """
-One batch of expired calls, or of recordings whose quarantine is over, in the order that makes a crash harmless: intent
-and errands; keys; files; rows.
+One batch of what has expired, or of recordings whose quarantine is over, in the order that makes a crash harmless:
+intent and errands; keys and files; rows.
 
-Between any two steps the process may die. What is left is found again from state: the calls are still due, what was
-taken out of use still has its date, an errand exists once a recording, a destroyed key stays destroyed.
+Between any two steps the process may die. What is left is found again from state: the rows are still due, what was
+taken out of use still has its mark, an errand exists once a recording, a destroyed key stays destroyed. A batch is
+counted, and its ids enter the digest, in the transaction that removes its rows: once, or not at all.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.services import erasure
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -23,56 +28,94 @@ from callprivacy.work import services as work
 from consent.selectors import decisions
 from consent.services import quarantine
 from retention import targets
+from retention.enums import Category
 from retention.models import Errand
+from retention.targets import Chosen, Deed, Line, Removed, Target
+
+_SAID = frozenset({Category.RECORDING, Category.TRANSCRIPT})
+
+
+class Book(Protocol):
+    """Where a batch looks up what it may do, and writes down what it did."""
+
+    def begin(self) -> Line:
+        """In the scope that writes the intent, before anything is chosen: bring the holds up to date, say the line."""
+
+    def note_errands(self, count: int) -> None:
+        """In the same scope: so many new errands at vendors."""
+
+    def note_removed(self, chosen: Chosen, removed: Removed) -> None:
+        """In the scope that removes the rows."""
+
+
+def digest_after(digest: bytes, ids: Collection[UUID]) -> bytes:
+    """
+    Return the digest of all that left so far, once a batch has: SHA-256 over the digest before it and the batch's ids,
+    16 bytes each, sorted. A batch that removed nothing changes nothing. The first digest is 32 zero bytes.
+    """
+    if not ids:
+        return digest
+    return hashlib.sha256(digest + b"".join(sorted(one.bytes for one in ids))).digest()
 
 
 def erase_batch(
-    *, client: Client, cutoff: datetime, limit: int, by: Actor, at: datetime
-) -> targets.Erased | None:
+    *, target: Target, line: Line, after: UUID | None, limit: int, deed: Deed, book: Book
+) -> Removed | None:
     """
-    Erase up to `limit` of a client's calls that started before the cut-off, oldest first.
+    Erase up to `limit` rows of one kind of a client that lie before the line, in the order of their keys.
 
     Called outside any scope: each step is a transaction of its own. Returns what this call removed, or None where
-    nothing was due.
+    nothing was due after `after`.
+
+    :param line: as it is known; the book draws it anew once holds are up to date.
     """
-    target = targets.CALLS
-    target.close_before(client=client, cutoff=cutoff)
+    client = line.client
+    if target.watermark and after is None:
+        erasure.close_before(client=client, cutoff=line.cutoff, category=target.watermark)
     with job_scope(agency_id=client.agency_id):
-        call_ids = list(target.due(client, cutoff).order_by("pk").values_list("pk", flat=True)[:limit])
-        if not call_ids:
+        line = book.begin()
+        chosen = target.choose(line, after=after, limit=limit, deed=deed)
+        if not chosen.ids:
             return None
-        copies = target.vendor_copies(client, call_ids)
-        _open_errands(client, copies, by, at)
+        copies = list(chosen.copies)
+        if target.category in _SAID and not decisions.deletes_at_vendor(client):
+            copies = []
+        book.note_errands(_open_errands(client, copies, deed.by, deed.at))
+        if target.category in _SAID and copies:
+            told = [copy.recording_id for copy in copies]
+            erasure.note_vendor_told(client=client, recording_ids=told, at=deed.at)
         audit.record(
-            "calls.erasing",
+            f"{target.noun}.erasing",
             subject=client,
-            by=by,
-            at=at,
-            calls=len(call_ids),
-            recordings=len(copies),
-            cutoff=cutoff.isoformat(),
-            first=str(call_ids[0]),
-            last=str(call_ids[-1]),
+            by=deed.by,
+            at=deed.at,
+            rows=len(chosen.ids),
+            recordings=len(chosen.recordings),
+            errands=len(copies),
+            cutoff=line.cutoff.isoformat(),
+            first=str(chosen.ids[0]),
+            last=str(chosen.ids[-1]),
         )
-    recording_ids = [copy.recording_id for copy in copies]
-    forgotten = target.destroy_keys(client=client, call_ids=call_ids, recording_ids=recording_ids, at=at)
+    chosen = target.destroy(line, chosen, deed)
     with job_scope(agency_id=client.agency_id):
-        erased = target.remove_rows(
-            client=client, call_ids=call_ids, recording_ids=recording_ids, forgotten=forgotten
-        )
+        removed = target.remove(line, chosen, deed)
+        if target.category in _SAID:
+            quarantine.renew_items(client=client, withheld=(), at=deed.at)
         audit.record(
-            "calls.erased",
+            f"{target.noun}.erased",
             subject=client,
-            by=by,
-            at=at,
-            calls=erased.calls,
-            recordings=erased.recordings,
-            callers=erased.callers,
-            reasons=erased.reasons,
-            first=str(call_ids[0]),
-            last=str(call_ids[-1]),
+            by=deed.by,
+            at=deed.at,
+            rows=len(removed.ids),
+            recordings=removed.recordings,
+            transcripts=removed.transcripts,
+            callers=removed.callers,
+            reasons=removed.reasons,
+            first=str(removed.ids[0]) if removed.ids else None,
+            last=str(removed.ids[-1]) if removed.ids else None,
         )
-    return erased
+        book.note_removed(chosen, removed)
+    return removed
 
 
 def erase_quarantined(*, client: Client, limit: int, by: Actor, at: datetime) -> targets.Erased | None:
@@ -125,10 +168,16 @@ def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: dateti
     )
 
 
-def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> None:
-    """What the vendor holds must still be deleted there when our own key and row are gone."""
+def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> int:
+    """What the vendor holds must still be deleted there when our own key and row are gone; returns how many are new."""
     if not copies:
-        return
+        return 0
+    here = set(
+        Errand.objects.for_client(client)
+        .filter(recording_id__in=[copy.recording_id for copy in copies])
+        .values_list("recording_id", flat=True)
+    )
+    copies = [copy for copy in copies if copy.recording_id not in here]
     key = vault.purpose_key(client_id=client.pk, purpose="errand", at=at)
     errands = []
     for copy in copies:
@@ -146,6 +195,7 @@ def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, a
         errands.append(errand)
     Errand.objects.bulk_create(errands, ignore_conflicts=True)
     renew_item(client=client, by=by, at=at)
+    return len(errands)
 
 
 @transaction.atomic

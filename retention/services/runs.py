@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,25 +13,31 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.services import erasure
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from retention import targets
-from retention.enums import PartState, RunCause, RunState
-from retention.models import Run, RunPart
+from retention.enums import Category, PartState, RunCause, RunState, Then
+from retention.models import Hold, Run, RunPart
+from retention.selectors import policies, preview
 from retention.selectors import runs as selectors
-from retention.services import erasing
+from retention.selectors.holds import LEASED_AT_MOST
+from retention.services import certificates, erasing, holds
 
 log = logger(__name__)
 
 NIGHT_BEGINS = 2
 BATCH = 500
-_LEASE = timedelta(minutes=2)
+LEASE: Final = LEASED_AT_MOST
 _FAILURES = 3
+_PLANNED_AT_ONCE = 50
+_CALLS = (Category.CALL, Category.CALL_OUT)
+# Their lines move each night, also where nothing is due.
+_ALWAYS = frozenset({Category.CALL, Category.CALL_OUT})
 JOB = Actor.job("retention.run")
 QUARANTINE = Actor.job("retention.erase_quarantined")
 
@@ -107,103 +114,256 @@ def work_run(*, agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> 
         part = _lease(agency_id, run_id, clock())
         if part is None:
             break
-        try:
-            erased = erasing.erase_batch(
-                client=part.client, cutoff=part.cutoff, limit=BATCH, by=JOB, at=clock()
-            )
-        except Exception as error:  # noqa: BLE001  (one client's fault keeps no other client's calls)
-            kind = type(error).__name__
-            log.error("retention.batch_failed", client=part.client_id, error=kind)  # noqa: TRY400  (no values)
-            _note_failure(part, clock())
-        else:
-            _note(part, erased, clock())
+        _work_part(part, until, clock)
     with job_scope(agency_id=agency_id):
         run = Run.objects.get(pk=run_id)
         _finish_if_done(run, clock())
-        return run.state == RunState.RUNNING
+    certificates.issue_due(agency_id=agency_id, run_id=run_id, clock=clock)
+    return run.state == RunState.RUNNING
+
+
+# --- Planning -----------------------------------------------------------------------------------------------------
 
 
 def _plan(agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> None:
-    """Count what is due, one client a transaction; observed clients are counted only."""
+    """Count what is due, some clients at a time; observed clients are counted only."""
     with job_scope(agency_id=agency_id):
-        if not Run.objects.running().filter(pk=run_id, planned_at=None).exists():
+        run = Run.objects.running().filter(pk=run_id, planned_at=None).first()
+        if run is None:
             return
         planned = RunPart.objects.filter(run_id=run_id).values("client_id")
-        client_ids = list(
-            Client.objects.exclude(pk__in=planned).order_by("name").values_list("pk", flat=True)
+        client_ids = list(Client.objects.exclude(pk__in=planned).order_by("pk").values_list("pk", flat=True))
+        with_holds = list(
+            Hold.objects.filter(client_id__in=client_ids)
+            .order_by()
+            .values_list("client_id", flat=True)
+            .distinct()
         )
-    for client_id in client_ids:
+    for client_id in with_holds:
+        with job_scope(agency_id=agency_id):
+            holds.mark_held(client=Client.objects.select_related("agency").get(pk=client_id), at=clock())
+    for start in range(0, len(client_ids), _PLANNED_AT_ONCE):
         if clock() >= until:
             return
         with job_scope(agency_id=agency_id):
-            _plan_part(run_id, Client.objects.select_related("agency").get(pk=client_id), clock())
+            rows = Client.objects.select_related("agency").order_by("pk")
+            _plan_clients(
+                run, list(rows.filter(pk__in=client_ids[start : start + _PLANNED_AT_ONCE])), clock()
+            )
     with job_scope(agency_id=agency_id):
         Run.objects.filter(pk=run_id, planned_at=None).update(planned_at=clock())
 
 
-def _plan_part(run_id: UUID, client: Client, at: datetime) -> None:
-    cutoff = tenancy.cutoff_of(client, at)
-    due = targets.CALLS.count(client, cutoff)
+def _plan_clients(run: Run, clients: Sequence[Client], at: datetime) -> None:
+    lines = preview.lines(clients, run.created_at)
+    found = preview.extents(lines)
+    RunPart.objects.bulk_create(
+        [
+            _part(run, lines[client.pk], category, found[client.pk].get(category, targets.Extent()), at)
+            for client in clients
+            for category in targets.TARGETS
+            if category in found[client.pk] or category in _ALWAYS
+        ],
+        ignore_conflicts=True,
+    )
+    for client in clients:
+        calls = sum(found[client.pk].get(one, targets.Extent()).rows for one in _CALLS)
+        if calls and client.retention_state != RetentionState.LIVE:
+            work.open_item(
+                "go_live",
+                agency_id=client.agency_id,
+                client_id=client.pk,
+                key=str(client.pk),
+                at=at,
+                count=calls,
+            )
+
+
+def _part(
+    run: Run, lines: preview.Lines, category: Category, extent: targets.Extent, at: datetime
+) -> RunPart:
+    client, policy = lines.client, lines.policies[category]
     live = client.retention_state == RetentionState.LIVE
-    part = RunPart(
+    callers = extent.callers
+    if category in _CALLS and extent.rows:
+        callers = erasure.count_forgotten(lines.of(category), out=category is Category.CALL_OUT)
+    return RunPart(
         agency_id=client.agency_id,
         client=client,
-        run_id=run_id,
-        cutoff=cutoff,
-        keep_for_days=client.keep_for_days,
+        run=run,
+        category=category,
+        then=policy.then,
+        policy_version=policy.version,
+        cutoff=lines.cutoffs[category],
+        keep_for_days=policy.days,
         state=PartState.WAITING if live else PartState.OBSERVED,
-        rows_due=due.calls,
-        recordings_due=due.recordings,
-        callers_due=due.callers,
+        rows_due=extent.rows,
+        rows_held=extent.held,
+        recordings_due=extent.recordings,
+        callers_due=callers,
+        bytes_due=extent.size,
         finished_at=None if live else at,
     )
-    RunPart.objects.bulk_create([part], ignore_conflicts=True)
-    if not live and due.calls:
-        work.open_item(
-            "go_live",
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=str(client.pk),
-            at=at,
-            count=due.calls,
-        )
+
+
+# --- Batches ------------------------------------------------------------------------------------------------------
+
+# A part comes after those of its client that stand before it in the order of a run.
+_NEXT: Final = """
+    SELECT p.id FROM (
+        SELECT DISTINCT ON (client_id) id, client_id, leased_until FROM retention_runpart
+        WHERE run_id = %(run)s AND state IN ('waiting', 'running')
+        ORDER BY client_id, array_position(%(order)s::text[], category::text)
+    ) AS p
+    WHERE p.leased_until IS NULL OR p.leased_until <= %(at)s
+    ORDER BY p.client_id LIMIT 1
+"""
+
+
+class _TakenError(Exception):
+    """The part is another worker's by now, or the run was stopped."""
 
 
 def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
     with job_scope(agency_id=agency_id):
         if not Run.objects.running().filter(pk=run_id).exists():
             return None
-        for part in (
-            RunPart.objects.free(at).filter(run_id=run_id).select_related("client__agency").order_by("pk")
-        ):
-            client = part.client
-            if client.retention_state != RetentionState.LIVE:
-                RunPart.objects.filter(pk=part.pk).update(state=PartState.OBSERVED, finished_at=at)
+        while True:
+            with connection.cursor() as cursor:
+                order = [category.value for category in targets.TARGETS]
+                cursor.execute(_NEXT, {"run": run_id, "order": order, "at": at})
+                row = cursor.fetchone()
+            if row is None:
+                return None
+            part: RunPart = RunPart.objects.select_related("client__agency", "run").get(pk=row[0])
+            if part.client.retention_state != RetentionState.LIVE:
+                RunPart.objects.unfinished().filter(run_id=run_id, client_id=part.client_id).update(
+                    state=PartState.OBSERVED, finished_at=at
+                )
                 continue
             taken = RunPart.objects.free(at).filter(pk=part.pk)
-            if taken.update(leased_until=at + _LEASE, state=PartState.RUNNING):
-                part.leased_until = at + _LEASE
-                part.cutoff = min(part.cutoff, tenancy.cutoff_of(client, at))
+            if taken.update(leased_until=at + LEASE, state=PartState.RUNNING):
+                RunPart.objects.filter(pk=part.pk, started_at=None).update(started_at=at)
+                part.leased_until = at + LEASE
                 return part
-    return None
+            return None
 
 
-def _note(part: RunPart, erased: targets.Erased | None, at: datetime) -> None:
-    """Add what a batch removed; only who still holds the lease gives it back or ends the part."""
+class _Book:
+    """A part of a run as the place where its batches are written down."""
+
+    def __init__(self, part: RunPart, target: targets.Target, at: datetime) -> None:
+        self.part, self.target, self.at = part, target, at
+        self.lines: preview.Lines | None = None
+
+    def draw(self) -> targets.Line:
+        """The line as it stands: it moves back with a policy that was lengthened since, never on."""
+        part = self.part
+        self.lines = preview.lines([part.client], part.run.created_at)[part.client_id]
+        return self.lines.of(self.target.category, at_most=part.cutoff)
+
+    def begin(self) -> targets.Line:
+        part = self.part
+        if not Run.objects.running().filter(pk=part.run_id).exists():
+            raise _TakenError
+        mine = RunPart.objects.unfinished().filter(pk=part.pk, leased_until=part.leased_until)
+        if not mine.update(leased_until=self.at + LEASE):
+            raise _TakenError
+        part.leased_until = self.at + LEASE
+        holds.mark_held(client=part.client, at=self.at)
+        line = self.draw()
+        if part.cursor is None and part.rows_erased == 0:
+            _keep_totals(line, part)
+        return line
+
+    def note_errands(self, count: int) -> None:
+        if count:
+            RunPart.objects.filter(pk=self.part.pk).update(vendor_steps=F("vendor_steps") + count)
+
+    def note_removed(self, chosen: targets.Chosen, removed: targets.Removed) -> None:
+        row = RunPart.objects.select_for_update().get(pk=self.part.pk)
+        row.digest = erasing.digest_after(bytes(row.digest), removed.ids)
+        row.rows_erased += len(removed.ids)
+        row.recordings_erased += removed.recordings
+        row.callers_erased += removed.callers
+        row.bytes_erased += removed.size
+        if removed.is_whole:
+            row.cursor = chosen.cursor
+        row.save(
+            update_fields=[
+                "digest", "rows_erased", "recordings_erased", "callers_erased", "bytes_erased", "cursor",
+            ]
+        )  # fmt: skip
+        self.part.cursor, self.part.rows_erased = row.cursor, row.rows_erased
+
+
+def _keep_totals(line: targets.Line, part: RunPart) -> None:
+    """What a policy keeps of calls is counted before the first of them leaves, or is nobody's."""
+    for category in _CALLS:
+        out = category is Category.CALL_OUT
+        if (part.category == category and part.then == Then.REDUCE) or (
+            part.category == Category.IDENTITY
+            and policies.effective(line.client, category).then == Then.REDUCE
+        ):
+            targets.keep_totals(client=line.client, before=line.cutoff, out=out)
+
+
+def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
+    """Go on with a leased part until it is done, the time is over, or somebody stops the run."""
+    target = targets.TARGETS[Category(part.category)]
+    looked_again = part.cursor is None
+    try:
+        while clock() < until:
+            book = _Book(part, target, clock())
+            with job_scope(agency_id=part.agency_id):
+                line = book.draw()
+            removed = erasing.erase_batch(
+                target=target,
+                line=line,
+                after=part.cursor,
+                limit=target.batch,
+                deed=targets.Deed(JOB, book.at, _evidence_until(book)),
+                book=book,
+            )
+            if removed is not None:
+                continue
+            if looked_again:
+                _end_part(part, clock())
+                return
+            # What a hold, or a moment's lock, kept when it was passed may be due by now.
+            looked_again, part.cursor = True, None
+    except _TakenError:
+        pass
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001  (one client's fault keeps no other client's rows)
+        kind = type(error).__name__
+        log.error("retention.batch_failed", client=part.client_id, category=part.category, error=kind)  # noqa: TRY400  (no values)
+        _note_failure(part, clock())
+        return
+    _give_back(part)
+
+
+def _evidence_until(book: _Book) -> date:
+    lines = book.lines
+    return book.at.date() if lines is None else lines.evidence_until(book.at)
+
+
+def _give_back(part: RunPart) -> None:
+    with job_scope(agency_id=part.agency_id):
+        RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until).update(leased_until=None)
+
+
+def _end_part(part: RunPart, at: datetime) -> None:
+    """End a part; only who still holds the lease does, and the row that was looked at last is forgotten."""
     with job_scope(agency_id=part.agency_id):
         mine = RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until)
-        if erased is None:
-            if mine.update(leased_until=None, state=PartState.DONE, finished_at=at):
-                work.close_item(
-                    "retention_failed", agency_id=part.agency_id, key=str(part.client_id), at=at, by=JOB
-                )
-            return
-        RunPart.objects.filter(pk=part.pk).update(
-            rows_erased=F("rows_erased") + erased.calls,
-            recordings_erased=F("recordings_erased") + erased.recordings,
-            callers_erased=F("callers_erased") + erased.callers,
-        )
-        mine.update(leased_until=None)
+        ended = mine.update(leased_until=None, state=PartState.DONE, finished_at=at, cursor=None)
+        failed = RunPart.objects.filter(run=part.run_id, client=part.client_id, state=PartState.FAILED)
+        if ended and not failed.exists():
+            work.close_item(
+                "retention_failed", agency_id=part.agency_id, key=str(part.client_id), at=at, by=JOB
+            )
 
 
 def _note_failure(part: RunPart, at: datetime) -> None:

@@ -18,6 +18,7 @@ from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.connections import title_of
+from callprivacy.calls.services import erasure
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
@@ -127,7 +128,7 @@ def change_days(request: StaffRequest, client: Client) -> HttpResponse:
 def dry_run(request: StaffRequest, client: Client) -> HttpResponse:
     """Exactly the calls that a run would erase now, masked, oldest first."""
     outlook = selectors.outlook(client, request.at)
-    due = targets.CALLS.due(client, outlook.cutoff).select_related("caller", "tracking_number", "recording")
+    due = erasure.due_calls(client, outlook.cutoff).select_related("caller", "tracking_number", "recording")
     page = Paginator(due.order_by("pk"), _PAGE).get_page(request.GET.get("page"))
     masked = masks.masks_of(page.object_list)
     rows = [{"call": call, "mask": masked[call.pk]} for call in page.object_list]

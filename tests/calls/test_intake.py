@@ -484,12 +484,9 @@ def test_an_erased_persons_calls_stay_away_and_later_ones_make_a_fresh_caller(pl
         at=NOON,
     )
     with job_scope(agency_id=plumber.agency_id):
-        erasure.remove_rows(
-            client=plumber,
-            call_ids=[old.pk],
-            recording_ids=list(Recording.objects.values_list("pk", flat=True)),
-            forgotten=[old.caller_id],
-        )
+        recordings = tuple(Recording.objects.values_list("pk", flat=True))
+        chosen = erasure.Chosen(ids=(old.pk,), recordings=recordings, forgotten=frozenset([old.caller_id]))
+        erasure.remove_calls(client=plumber, chosen=chosen)
     for way in Way:
         assert told(plumber, fact(recording_reference=LINK), way=way) == [Taken.ERASED]
         assert told(plumber, from_file(), way=way) == [Taken.ERASED]
@@ -504,7 +501,7 @@ def test_a_call_erased_singly_stays_away(plumber: Client) -> None:
     call = the_call(plumber)
     with job_scope(agency_id=plumber.agency_id):
         digests = [bytes(row.digest) for row in CallRef.objects.all()]
-        erasure.remove_rows(client=plumber, call_ids=[call.pk], recording_ids=[], forgotten=[])
+        erasure.remove_calls(client=plumber, chosen=erasure.Chosen(ids=(call.pk,)))
     vault.entomb_calls(client_id=plumber.pk, digests=digests, ends_on=date(2029, 1, 1), at=NOON)
     for way in Way:
         assert told(plumber, fact(), way=way) == [Taken.ERASED]

@@ -199,7 +199,7 @@ def test_the_pdf_can_be_read_by_people_of_every_language(taken: Taken) -> None:
     page = evidence_pdf._Page(json.loads(files["evidence.json"]), ZoneInfo("America/Los_Angeles"))
     assert page._drawable("¿Está, señor Ångström? Привет") == "¿Está, señor Ångström? Привет"
     assert page._drawable("中\x07") == "[U+4E2D][U+0007]"
-    assert page._when("2026-11-24T12:00:00+00:00") == "24 Nov 2026, 04:00:00 PST (12:00:00 UTC)"
+    assert page.when("2026-11-24T12:00:00+00:00") == "24 Nov 2026, 04:00:00 PST (12:00:00 UTC)"
 
 
 def test_the_tool_alone_says_the_same(taken: Taken, tmp_path: Path) -> None:

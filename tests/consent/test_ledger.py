@@ -162,10 +162,8 @@ def test_expiry_of_the_calls_leaves_who_is_known_to_the_ledger(cast: Cast) -> No
     call, other = make.call(cast.dentist, ONE), make.call(cast.dentist, "+14155550102")
     assert call.caller_id is not None
     record(cast, said(call.caller_id, EventKind.WITHDRAWN))
-    forgotten = erasure.destroy_keys(
-        client=cast.dentist, call_ids=[call.pk, other.pk], recording_ids=[], at=NOON
-    )
-    assert forgotten == {other.caller_id}
+    chosen = erasure.Chosen(ids=(call.pk, other.pk))
+    assert erasure.forget_callers(client=cast.dentist, chosen=chosen, at=NOON).forgotten == {other.caller_id}
     with job_scope(agency_id=cast.acme.pk):
         assert erasure.remove_idle(cast.dentist.pk, [call.caller_id]) == set()
 

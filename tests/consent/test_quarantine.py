@@ -29,7 +29,7 @@ from consent.selectors import decisions as selectors
 from consent.services import quarantine
 from retention import targets
 from retention.models import Errand, GoLive
-from retention.services import erasing, policies, runs, sweeping
+from retention.services import policies, runs, sweeping
 from tests import make
 from tests.calls.saying import fact, told
 from tests.cast import Cast
@@ -46,6 +46,7 @@ from tests.consent.deciding import (
     work,
 )
 from tests.make import NOON
+from tests.retention.expiry import expire_calls
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
 
@@ -456,7 +457,7 @@ def test_when_the_call_leaves_its_words_presses_keys_and_file_leave(cast: Cast, 
         CallPress.objects.create(
             agency_id=cast.acme.pk, client=cast.dentist, call=call, name="menu 1", value="1", at=NOON
         )
-    erasing.erase_batch(client=cast.dentist, cutoff=NOON, limit=10, by=make.JOB, at=NOON)
+    expire_calls(cast.dentist, cutoff=NOON, at=NOON)
     with job_scope(agency_id=cast.acme.pk):
         assert not Call.objects.exists()
         assert not Recording.objects.exists()
@@ -470,8 +471,8 @@ def test_a_held_call_is_not_due_and_not_counted(cast: Cast) -> None:
     kept, due = recorded(cast.dentist), recorded(cast.dentist)
     hold(kept)
     with job_scope(agency_id=cast.acme.pk):
-        assert targets.CALLS.count(cast.dentist, NOON) == targets.Due(calls=1, recordings=1, callers=0)
-    erasing.erase_batch(client=cast.dentist, cutoff=NOON, limit=10, by=make.JOB, at=NOON)
+        assert targets.count_due(cast.dentist, NOON) == targets.Due(calls=1, recordings=1, callers=0)
+    expire_calls(cast.dentist, cutoff=NOON, at=NOON)
     with job_scope(agency_id=cast.acme.pk):
         assert [call.pk for call in Call.objects.all()] == [kept.pk]
     assert due.pk != kept.pk

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,8 +23,10 @@ from callprivacy.vault.models import RecordingKey
 from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work.models import Item
 from retention import targets
-from retention.enums import PartState, RunCause, RunState
+from retention.enums import Category, PartState, RunCause, RunState
 from retention.models import Errand, Run, RunPart
+from retention.selectors import preview
+from retention.selectors import runs as selectors
 from retention.services import erasing, errands, policies, runs, sweeping
 from tests import make
 from tests.cast import Cast
@@ -55,6 +56,16 @@ def _run(cast: Cast) -> Run:
         return Run.objects.get(pk=run.pk)
 
 
+def _go_on(cast: Cast, at: datetime) -> None:
+    """Go on with the runs that a crash left, at a time at which its leases have run out."""
+    with job_scope(agency_id=cast.acme.pk):
+        run_ids = selectors.running_ids()
+    for run_id in run_ids:
+        runs.work_run(
+            agency_id=cast.acme.pk, run_id=run_id, until=at + timedelta(minutes=1), clock=partial(_same, at)
+        )
+
+
 def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=OLD)
     kept = make.call(cast.dentist, BEN, at=NEW)
@@ -66,7 +77,7 @@ def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast
     with job_scope(agency_id=cast.acme.pk):
         assert [call.pk for call in Call.objects.all()] == [kept.pk]
         assert Caller.objects.count() == 1
-        part = RunPart.objects.get(run=run, client=cast.dentist)
+        part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
         assert (part.state, part.rows_due, part.rows_erased, part.callers_erased) == (
             PartState.DONE,
             1,
@@ -96,7 +107,7 @@ def test_an_observed_client_is_counted_and_keeps_everything(cast: Cast) -> None:
 
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 1
-        part = RunPart.objects.get(run=run, client=cast.dentist)
+        part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
         assert (part.state, part.rows_due, part.rows_erased) == (PartState.OBSERVED, 1, 0)
         assert Item.objects.get(kind="go_live").count == 1
 
@@ -108,8 +119,9 @@ def test_the_preview_is_the_runs_own_selection(cast: Cast) -> None:
     client = _live(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         cutoff = tenancy.cutoff_of(client, make.NOON)
-        due = targets.CALLS.count(client, cutoff)
-        shown = set(targets.CALLS.due(client, cutoff).values_list("pk", flat=True))
+        due = targets.count_due(client, cutoff)
+        line = preview.lines([client], make.NOON)[client.pk].of(Category.CALL)
+        shown = set(targets.TARGETS[Category.CALL].due(line, after=None, limit=100))
         before = set(Call.objects.values_list("pk", flat=True))
 
     _run(cast)
@@ -138,30 +150,32 @@ def test_a_recording_leaves_an_errand_whose_reference_opens_until_it_is_confirme
     assert vault.recording_keys(cast.dentist.pk, [errand.recording_id]) == {}
 
 
-@pytest.mark.parametrize("step", ["close_before", "vendor_copies", "destroy_keys", "remove_rows"])
+@pytest.mark.parametrize("step", ["choose", "destroy", "remove"])
 def test_a_crash_before_any_step_is_mended_by_the_next_run(
     cast: Cast, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = make.call(cast.dentist, ANNA, at=OLD)
     make.recording(call, "https://vendor.example/r/1")
-    client = _live(cast.dentist)
-    cutoff = make.NOON - timedelta(days=365)
+    _live(cast.dentist)
 
     def crash(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    real = targets.CALLS
-    broken = targets.Target(**{name: getattr(real, name) for name in real.__slots__} | {step: crash})
-    monkeypatch.setattr(targets, "CALLS", broken)
-    with pytest.raises(KeyboardInterrupt):
-        erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
-    monkeypatch.setattr(targets, "CALLS", real)
+    real = targets.TARGETS[Category.CALL]
+    with monkeypatch.context() as patch:
+        broken: Any = {step: crash}
+        patch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, **broken))
+        with pytest.raises(KeyboardInterrupt):
+            _run(cast)
 
-    erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+    _go_on(cast, make.NOON + timedelta(minutes=3))
 
     with job_scope(agency_id=cast.acme.pk):
         assert (Call.objects.count(), Caller.objects.count(), Errand.objects.count()) == (0, 0, 1)
-    assert vault.find_callers([client.pk], ANNA) == {}
+        part = RunPart.objects.get(client=cast.dentist, category=Category.CALL)
+        assert (part.rows_erased, part.recordings_erased, part.vendor_steps) == (1, 1, 1)
+        assert bytes(part.digest) == erasing.digest_after(bytes(32), [call.pk])
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
 
 
 def test_running_again_changes_nothing(cast: Cast) -> None:
@@ -174,7 +188,7 @@ def test_running_again_changes_nothing(cast: Cast) -> None:
 
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 1
-        assert RunPart.objects.get(run=again, client=cast.dentist).rows_erased == 0
+        assert RunPart.objects.get(run=again, client=cast.dentist, category=Category.CALL).rows_erased == 0
 
 
 def test_one_run_at_a_time(cast: Cast) -> None:
@@ -338,24 +352,24 @@ def test_a_call_given_a_recording_in_the_middle_stays_for_the_next_batch(
 ) -> None:
     call = make.call(cast.dentist, ANNA, at=OLD)
     client = _live(cast.dentist)
-    real = targets.CALLS
+    real = targets.TARGETS[Category.CALL]
+    late_ones: list[Recording] = []
 
-    def late(**names: Any) -> set[uuid.UUID]:
-        forgotten = real.destroy_keys(**names)
+    def late(line: targets.Line, chosen: targets.Chosen, deed: targets.Deed) -> targets.Chosen:
+        chosen = real.destroy(line, chosen, deed)
         if not late_ones:
             late_ones.append(make.bare_recording(call))
-        return forgotten
+        return chosen
 
-    late_ones: list[Recording] = []
-    monkeypatch.setattr(targets, "CALLS", dataclasses.replace(real, destroy_keys=late))
-    cutoff = make.NOON - timedelta(days=365)
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, destroy=late))
 
-    first = erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
-    second = erasing.erase_batch(client=client, cutoff=cutoff, limit=10, by=make.JOB, at=make.NOON)
+    _run(cast)
 
-    assert (first and first.calls, second and second.calls) == (0, 1)
     with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.count() == 0
         assert Errand.objects.get().recording_id == late_ones[0].pk
+        part = RunPart.objects.get(client=client, category=Category.CALL)
+        assert (part.rows_erased, part.state) == (1, PartState.DONE)
 
 
 def test_one_clients_fault_ends_its_part_tells_somebody_and_keeps_no_other(
@@ -365,14 +379,14 @@ def test_one_clients_fault_ends_its_part_tells_somebody_and_keeps_no_other(
     make.call(cast.plumber, BEN, at=OLD)
     _live(cast.dentist)
     _live(cast.plumber)
-    real = targets.CALLS
+    real = targets.TARGETS[Category.CALL]
 
-    def broken(client: Client, cutoff: datetime) -> Any:
-        if client.pk == cast.dentist.pk:
+    def broken(line: targets.Line, **names: Any) -> targets.Chosen:
+        if line.client.pk == cast.dentist.pk:
             raise SealBrokenError("Seal broken.")
-        return real.due(client, cutoff)
+        return real.choose(line, **names)
 
-    monkeypatch.setattr(targets, "CALLS", dataclasses.replace(real, due=broken))
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, choose=broken))
     with job_scope(agency_id=cast.acme.pk):
         run = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
     for minutes in (0, 3, 6, 9):
@@ -382,8 +396,13 @@ def test_one_clients_fault_ends_its_part_tells_somebody_and_keeps_no_other(
         )
 
     with job_scope(agency_id=cast.acme.pk):
-        assert RunPart.objects.get(run=run, client=cast.dentist).state == PartState.FAILED
-        assert RunPart.objects.get(run=run, client=cast.plumber).state == PartState.DONE
+        assert (
+            RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL).state
+            == PartState.FAILED
+        )
+        assert (
+            RunPart.objects.get(run=run, client=cast.plumber, category=Category.CALL).state == PartState.DONE
+        )
         assert Run.objects.get(pk=run.pk).state == RunState.DONE
         assert Item.objects.open().filter(kind="retention_failed", client=cast.dentist).exists()
 

@@ -80,8 +80,8 @@ def _secret(**why: str) -> dict[str, Field]:
 
 
 _OURS = "agency client id"
-_ERASE = "callprivacy.calls.services.erasure.remove_rows"
-_KEYS = "callprivacy.calls.services.erasure.destroy_keys"
+_ERASE = "callprivacy.calls.services.erasure.remove_calls"
+_KEYS = "callprivacy.calls.services.erasure.forget_callers"
 
 REGISTER: dict[str, Table] = {
     # --- tenancy ---
@@ -658,6 +658,11 @@ REGISTER: dict[str, Table] = {
             looked_at="The registers that were looked at, with their dates",
             failure="Why it ended early; never what stood in it",
         ),
+    ),
+    # --- analytics ---
+    "analytics.DailyTotal": Table(
+        "How many calls there were on a day, once they are gone",
+        _plain(_OURS, "day outbound calls answered seconds"),
     ),
     # --- retention ---
     "retention.Run": Table(

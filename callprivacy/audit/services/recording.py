@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import connection, models, transaction
@@ -209,14 +209,43 @@ def erase_reasons_about(
 
     :param event_ids: events about these rows that name them by an earlier id.
     """
-    events = Event.objects.filter(
-        agency_id=agency_id,
-        client_id=client_id,
-        subject_kind=subject._meta.label_lower,
-        subject_id__in=[str(subject_id) for subject_id in subject_ids],
-    ).exclude(reason_hash="")
-    words = Reason.objects.filter(agency_id=agency_id, client_id=client_id)
-    erased, _ = words.filter(
-        models.Q(event_id__in=events.values("id")) | models.Q(event_id__in=list(event_ids))
-    ).delete()
-    return erased
+    lib_scope.require()
+    named = "{" + ",".join(str(subject_id) for subject_id in subject_ids) + "}"
+    with connection.cursor() as cursor:
+        # Written by hand because thousands of rows leave at a time.
+        cursor.execute(
+            "DELETE FROM audit_reason r WHERE r.agency_id = %s AND r.client_id = %s AND r.event_id IN ("
+            " SELECT e.id FROM audit_event e WHERE e.agency_id = %s AND e.client_id = %s AND e.subject_kind = %s"
+            " AND e.subject_id = ANY(%s::text[]) AND e.reason_hash <> ''"
+            " UNION ALL SELECT unnest(%s::bigint[]))",
+            [agency_id, client_id, agency_id, client_id, subject._meta.label_lower, named, list(event_ids)],
+        )
+        return int(cursor.rowcount)
+
+
+def count_reasons(client_ids: Sequence[int], befores: Sequence[datetime]) -> dict[int, int]:
+    """How many words behind the events of several clients were written before each one's instant; one query."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT w.client_id, count(*) FROM unnest(%s::bigint[], %s::timestamptz[]) AS w (client_id, before)"
+            " JOIN audit_reason r ON r.client_id = w.client_id"
+            " JOIN audit_event e ON e.id = r.event_id AND e.at < w.before GROUP BY 1",
+            [list(client_ids), list(befores)],
+        )
+        return dict(cursor.fetchall())
+
+
+def reasons_before(*, client_id: int, before: datetime, after: int, limit: int) -> list[int]:
+    """Ids of the events of a client before an instant that have words behind them still, in their order."""
+    events = Event.objects.filter(client_id=client_id, at__lt=before).exclude(reason_hash="")
+    rows = Reason.objects.filter(client_id=client_id, event_id__gt=after, event_id__in=events.values("id"))
+    return list(rows.order_by("event_id").values_list("event_id", flat=True)[:limit])
+
+
+def erase_reasons_of(*, client_id: int, event_ids: Collection[int]) -> list[int]:
+    """Erase the words behind these events of a client; part of a deed whose own event counts them. Returns which."""
+    rows = Reason.objects.filter(client_id=client_id, event_id__in=list(event_ids))
+    found = sorted(rows.select_for_update().values_list("event_id", flat=True))
+    rows.filter(event_id__in=found).remove()
+    return found

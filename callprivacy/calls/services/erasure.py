@@ -3,31 +3,25 @@ How calls leave. Each step may be repeated, and a crash between two of them is m
 which finds the same calls still due; when they leave is `retention`'s business.
 """
 
+# ruff: noqa: S608  names put into SQL are constants of this module
+
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.enums import RecordingState, TranscriptState
-from callprivacy.calls.models import (
-    Call,
-    Caller,
-    CallPress,
-    CallQuerySet,
-    CallRef,
-    Recording,
-    Reveal,
-    Transcript,
-    first_id_at,
-)
+from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
+from callprivacy.calls.models import Call, Caller, CallQuerySet, Recording, Transcript, first_id_at, start_of
 from callprivacy.calls.services import turns
+from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -36,7 +30,20 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.fields import Sealed
 from callprivacy.vault.sealing import Key, SealBrokenError
 
-WATERMARK = "call"
+WATERMARK: Final = "call"
+WATERMARK_OUT: Final = "call_out"
+"""Lines of the vault before which calls in, and calls out, have expired."""
+
+RECORDING: Final = "recording"
+TRANSCRIPT: Final = "transcript"
+IDENTITY: Final = "identity"
+"""Lines before which a call that comes again is taken without its recording, its words, its person."""
+
+_FILES_AT_MOST: Final = 500
+"""Stored files that one batch of calls deletes: each is a request where they lie in a bucket."""
+
+_ON_HOLD: Final = "c.on_hold"
+_IS_DUE: Final = "c.id < CASE WHEN c.direction = 'outbound' THEN %(before_out)s ELSE %(before)s END::uuid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,40 @@ class Due:
     calls: int
     recordings: int
     callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """
+    What of one kind is past its date at one client, counted.
+
+    :ivar rows: those that leave. :ivar recordings: recordings that leave with them. :ivar callers: callers that are
+    forgotten with them. :ivar size: bytes of stored files that leave. :ivar held: rows past their date
+    that a hold keeps.
+    """
+
+    rows: int = 0
+    recordings: int = 0
+    callers: int = 0
+    size: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """
+    Up to where rows of one kind are past their date at a client.
+
+    :ivar call_cutoff: the same for calls in, and :ivar call_out_cutoff: for calls out: what leaves with its call is
+    counted there. :ivar held: callers of whom nothing may leave. :ivar is_held: a hold keeps something of the client.
+    """
+
+    client: Client
+    cutoff: datetime
+    call_cutoff: datetime
+    call_out_cutoff: datetime
+    held: frozenset[uuid.UUID] = frozenset()
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,9 +103,42 @@ class VendorCopy:
     reference: str | None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Chosen:
+    """
+    A batch of rows that leave, in the order of their ids, and what hangs on them.
+
+    :ivar cursor: the last key that was looked at; the next batch begins after it. :ivar recordings: ids of their
+    recordings, whose keys go. :ivar copies: what vendors hold of these. :ivar forgotten: callers that go with them.
+    """
+
+    ids: tuple[uuid.UUID, ...]
+    cursor: uuid.UUID | None = None
+    recordings: tuple[uuid.UUID, ...] = ()
+    copies: tuple[VendorCopy, ...] = ()
+    forgotten: frozenset[uuid.UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """
+    What one batch removed: the ids of its own kind, sorted, and what left with them.
+
+    :ivar is_whole: nothing that was chosen stays for another batch.
+    """
+
+    ids: tuple[uuid.UUID, ...]
+    recordings: int = 0
+    transcripts: int = 0
+    callers: int = 0
+    reasons: int = 0
+    size: int = 0
+    is_whole: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What one batch removed."""
+    """What one batch of quarantine removed."""
 
     calls: int
     recordings: int
@@ -73,40 +147,167 @@ class Erased:
     transcripts: int = 0
 
 
-def due_calls(client: Client, cutoff: datetime) -> CallQuerySet:
-    """
-    The calls of a client that started before the cut-off and that no hold keeps: a run's selection, and a preview's,
-    to the row.
-    """
-    return Call.objects.for_client(client).started_before(cutoff).filter(on_hold=False)
+# --- What is due --------------------------------------------------------------------------------------------------
 
 
-def count_due(client: Client, cutoff: datetime) -> Due:
-    """Count what is due, as a run would find it."""
-    calls = due_calls(client, cutoff)
-    of_caller = Call.objects.for_client(client).filter(caller_id=OuterRef("caller_id"))
-    later = of_caller.filter(Q(pk__gte=first_id_at(cutoff)) | Q(on_hold=True))
-    leaving = calls.filter(caller__isnull=False, caller__has_evidence=False).filter(~Exists(later))
-    callers = leaving.values("caller_id").distinct()
-    recordings = Recording.objects.for_client(client).filter(call__in=calls)
-    return Due(calls=calls.count(), recordings=recordings.count(), callers=callers.count())
+def due_calls(client: Client, cutoff: datetime, *, out: bool = False) -> CallQuerySet:
+    """
+    The calls of a client, in or out, that started before the cut-off and that no hold keeps: a run's selection, and a
+    preview's, to the row.
+    """
+    return (
+        _of_direction(Call.objects.for_client(client), out=out).started_before(cutoff).filter(on_hold=False)
+    )
+
+
+def _of_direction(calls: CallQuerySet, *, out: bool) -> CallQuerySet:
+    """What is not known to have gone out came in."""
+    outbound = Q(direction=Direction.OUTBOUND)
+    return calls.filter(outbound if out else ~outbound)
+
+
+def count_due(client: Client, cutoff: datetime, out_cutoff: datetime | None = None) -> Due:
+    """
+    Count what is due of calls in both directions, as a run would find it.
+
+    :param out_cutoff: of calls that went out, where it differs.
+    """
+    out = cutoff if out_cutoff is None else out_cutoff
+    line = Line(client, cutoff, cutoff, out)
+    found = [extent(line, out=False), extent(replace(line, cutoff=out), out=True)]
+    return Due(
+        calls=sum(one.rows for one in found),
+        recordings=sum(one.recordings for one in found),
+        callers=sum(one.callers for one in found),
+    )
+
+
+def extent(line: Line, *, out: bool) -> Extent:
+    """Count what is due of one direction, with the callers that would be forgotten."""
+    found = count_calls([line], out=out).get(line.client.pk, Extent())
+    return replace(found, callers=count_forgotten(line, out=out)) if found.rows else found
+
+
+def count_calls(lines: Collection[Line], *, out: bool) -> dict[int, Extent]:
+    """Count what is due of one direction at several clients in one statement; callers are left out."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_CALLS, {**bounds(lines), "out": out})
+        return {
+            client_id: Extent(rows=rows, recordings=recordings, size=size, held=held)
+            for client_id, rows, held, recordings, size in cursor.fetchall()
+            if rows or held
+        }
+
+
+def bounds(lines: Collection[Line]) -> dict[str, Any]:
+    """The lines of several clients as arrays, for `unnest` to join."""
+    return {
+        "clients": [line.client.pk for line in lines],
+        "cutoffs": [line.cutoff for line in lines],
+        "befores": [first_id_at(line.cutoff) for line in lines],
+        "calls": [first_id_at(line.call_cutoff) for line in lines],
+        "calls_out": [first_id_at(line.call_out_cutoff) for line in lines],
+    }
+
+
+def count_forgotten(line: Line, *, out: bool) -> int:
+    """
+    How many callers have no call left once what is due of both directions has left, and are unknown to the ledger.
+
+    One with calls in both directions counts with the calls in.
+    """
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT_FORGOTTEN,
+            {
+                "client": line.client.pk,
+                "before": first_id_at(line.call_cutoff),
+                "before_out": first_id_at(line.call_out_cutoff),
+            },
+        )
+        incoming, outgoing = cursor.fetchone()
+        return int(outgoing if out else incoming)
+
+
+_COUNT_CALLS: Final = """
+    SELECT w.client_id, f.due, f.held, f.recordings, f.size
+    FROM unnest(%(clients)s::bigint[], %(befores)s::uuid[]) AS w (client_id, before),
+    LATERAL (
+        SELECT count(*) FILTER (WHERE NOT c.on_hold) AS due, count(*) FILTER (WHERE c.on_hold) AS held,
+               count(r.id) FILTER (WHERE NOT c.on_hold) AS recordings,
+               coalesce(sum(r.file_size) FILTER (WHERE NOT c.on_hold), 0)::bigint AS size
+        FROM calls_call c LEFT JOIN calls_recording r ON r.client_id = c.client_id AND r.call_id = c.id
+        WHERE c.client_id = w.client_id AND c.id < w.before AND (c.direction = 'outbound') = %(out)s
+    ) AS f
+"""
+_COUNT_FORGOTTEN: Final = f"""
+    WITH leaving AS MATERIALIZED (
+        SELECT c.caller_id, bool_or(c.direction <> 'outbound') AS incoming FROM calls_call c
+        WHERE c.client_id = %(client)s AND c.id < greatest(%(before)s::uuid, %(before_out)s::uuid)
+            AND {_IS_DUE} AND NOT {_ON_HOLD} AND c.caller_id IS NOT NULL
+        GROUP BY c.caller_id
+    )
+    SELECT count(*) FILTER (WHERE l.incoming), count(*) FILTER (WHERE NOT l.incoming)
+    FROM leaving l JOIN calls_caller k ON k.id = l.caller_id
+    WHERE NOT k.has_evidence AND NOT EXISTS (
+        SELECT FROM calls_call c
+        WHERE c.client_id = %(client)s AND c.caller_id = l.caller_id AND ({_ON_HOLD} OR NOT {_IS_DUE})
+    )
+"""
+
+
+# --- Calls, step by step ------------------------------------------------------------------------------------------
+
+
+def due_ids(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
+    """The next calls of one direction that leave, oldest first; a run's selection and a preview's."""
+    calls = due_calls(line.client, line.cutoff, out=out).order_by("pk")
+    if after is not None:
+        calls = calls.filter(pk__gt=after)
+    return list(calls.values_list("pk", flat=True)[:limit])
+
+
+def choose_calls(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> Chosen:
+    """Step 1, inside the scope that writes the intent: the calls that leave, and what vendors hold of them."""
+    ids = due_ids(line, out=out, after=after, limit=limit)
+    rows = list(_recordings(line.client, ids))
+    stored = [row.call_id for row in rows if row.file_key is not None]
+    if len(stored) > _FILES_AT_MOST:
+        last = sorted(stored)[_FILES_AT_MOST - 1]
+        ids = [identity for identity in ids if identity <= last]
+        rows = [row for row in rows if row.call_id <= last]
+    return Chosen(
+        ids=tuple(ids),
+        cursor=ids[-1] if ids else None,
+        recordings=tuple(row.pk for row in rows),
+        copies=tuple(_copies(line.client, [row for row in rows if row.vendor_told_at is None])),
+    )
+
+
+def _recordings(client: Client, call_ids: Sequence[uuid.UUID]) -> Iterable[Recording]:
+    """The recordings of these calls; the array as PostgreSQL reads it, for there are thousands."""
+    return Recording.objects.raw(
+        "SELECT id, call_id, client_id, agency_id, provider, reference, file_key, vendor_told_at"
+        " FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+        [client.pk, id_array(call_ids)],
+    )
 
 
 def vendor_copies(client: Client, call_ids: Collection[uuid.UUID]) -> list[VendorCopy]:
     """
     Every recording of these calls, its vendor's reference opened where it opens. What quarantine erased and somebody
     was told to delete at the vendor is left out.
-
-    Step 1 of erasing: inside the scope that writes the errands.
     """
-    rows = list(
-        Recording.objects.for_client(client)
-        .filter(call_id__in=list(call_ids), vendor_told_at=None)
-        .select_related("call")
-    )
-    keys = _readable_keys(client, [row.pk for row in rows])
+    rows = _recordings(client, list(call_ids))
+    return _copies(client, [row for row in rows if row.vendor_told_at is None])
+
+
+def _copies(client: Client, rows: Sequence[Recording]) -> list[VendorCopy]:
+    keys = _readable_keys(client, [row.pk for row in rows]) if rows else {}
     return [
-        VendorCopy(row.pk, row.provider, row.call.started_at, _reference(row.reference, keys.get(row.pk)))
+        VendorCopy(row.pk, row.provider, start_of(row.call_id), _reference(row.reference, keys.get(row.pk)))
         for row in rows
     ]
 
@@ -131,35 +332,45 @@ def _reference(sealed: Sealed | None, key: Key | None) -> str | None:
         return None
 
 
-def destroy_keys(
-    *, client: Client, call_ids: Collection[uuid.UUID], recording_ids: Collection[uuid.UUID], at: datetime
-) -> set[uuid.UUID]:
+def forget_callers(*, client: Client, chosen: Chosen, at: datetime) -> Chosen:
     """
     Step 2: destroy the keys of what was recorded and said, and those of callers with no other call whom the ledger
     does not know.
 
     Called outside any scope: it holds the callers' vault rows, so that no call can arrive for them, looks
-    in `default` whether any is left, and destroys. Returns the callers that are forgotten.
+    in `default` whether any is left, and destroys. Returns the batch with the callers that are forgotten.
     """
-    with job_scope(agency_id=client.agency_id):
-        calls = Call.objects.for_client(client).filter(pk__in=list(call_ids))
-        caller_ids = set(calls.filter(caller__isnull=False).values_list("caller_id", flat=True))
-        words = Transcript.objects.for_client(client).filter(call_id__in=list(call_ids))
-        said = [*recording_ids, *words.values_list("pk", flat=True)]
+    ids = id_array(chosen.ids)
+    with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT caller_id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[])"
+            " AND caller_id IS NOT NULL",
+            [client.pk, ids],
+        )
+        caller_ids = {caller_id for (caller_id,) in cursor.fetchall()}
+        cursor.execute(
+            "SELECT id FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+            [client.pk, ids],
+        )
+        said = [*chosen.recordings, *(key_id for (key_id,) in cursor.fetchall())]
     with vault.erasing_callers(client_id=client.pk, caller_ids=caller_ids):
-        with job_scope(agency_id=client.agency_id):
-            staying = (
-                Call.objects.for_client(client)
-                .filter(caller_id__in=caller_ids)
-                .exclude(pk__in=list(call_ids))
-            )
-            forgotten = caller_ids - set(staying.values_list("caller_id", flat=True))
+        with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
+            cursor.execute(_WITHOUT_OTHERS, [id_array(caller_ids), client.pk, ids])
+            forgotten = {caller_id for (caller_id,) in cursor.fetchall()}
             forgotten -= _known_to_the_ledger(client.pk, forgotten)
         vault.destroy_recording_keys(client_id=client.pk, recording_ids=said)
         vault.erase_callers(
             client_id=client.pk, erasures=[vault.Erasure(caller_id) for caller_id in forgotten], at=at
         )
-    return forgotten
+    return replace(chosen, forgotten=frozenset(forgotten))
+
+
+_WITHOUT_OTHERS: Final = """
+    SELECT k.id FROM unnest(%s::uuid[]) AS k (id)
+    WHERE NOT EXISTS (
+        SELECT FROM calls_call c WHERE c.client_id = %s AND c.caller_id = k.id AND c.id <> ALL(%s::uuid[])
+    )
+"""
 
 
 def _known_to_the_ledger(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -168,66 +379,115 @@ def _known_to_the_ledger(client_id: int, caller_ids: Collection[uuid.UUID]) -> s
 
     Waits for whoever writes such evidence just now: both hold the vault's row first, then ours.
     """
-    rows = (
-        Caller.objects.for_client(client_id)
-        .filter(pk__in=list(caller_ids))
-        .select_for_update()
-        .order_by("pk")
-    )
-    return {pk for pk, known in rows.values_list("pk", "has_evidence") if known}
+    lib_scope.require()
+    if not caller_ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, has_evidence FROM calls_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
+            " ORDER BY id FOR UPDATE",
+            [client_id, id_array(caller_ids)],
+        )
+        return {caller_id for caller_id, known in cursor.fetchall() if known}
 
 
-def close_before(*, client: Client, cutoff: datetime) -> None:
+def close_before(*, client: Client, cutoff: datetime, category: str = WATERMARK) -> None:
     """
-    Move the client's watermark, so that no way in takes a call that started before the cut-off.
+    Move one of the client's watermarks, so that no way in takes what lies before it.
 
     A batch of calls on its way in holds the same lock until it has committed: whatever it still brought is
     found due, and whatever comes later meets the watermark.
     """
     with job_scope(agency_id=client.agency_id):
         turns.lock_client(client.pk)
-        vault.advance_watermark(client_id=client.pk, category=WATERMARK, before=cutoff)
+        vault.advance_watermark(client_id=client.pk, category=category, before=cutoff)
 
 
-def remove_rows(
-    *,
-    client: Client,
-    call_ids: Collection[uuid.UUID],
-    recording_ids: Collection[uuid.UUID],
-    forgotten: Collection[uuid.UUID],
-) -> Erased:
+def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
     """
     Step 3: remove the rows, inside the scope that records the deed. Repeating it removes nothing more.
 
     A call that was given a recording since step 1 stays for the next batch, for nobody has an errand for it yet.
     """
-    calls = Call.objects.for_client(client).filter(pk__in=list(call_ids))
-    held = set(calls.select_for_update().values_list("pk", flat=True))
-    recordings = Recording.objects.for_client(client).filter(call_id__in=held)
-    late = recordings.exclude(pk__in=list(recording_ids)).exclude(vendor_told_at__isnull=False)
-    held = held - set(late.values_list("call_id", flat=True))
-    events = list(
-        Reveal.objects.for_client(client).filter(call_id__in=held).values_list("event_id", flat=True)
+    lib_scope.require()
+    scope: list[Any] = [client.pk, id_array(chosen.ids)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE",
+            scope,
+        )
+        here = [call_id for (call_id,) in cursor.fetchall()]
+        cursor.execute(
+            "SELECT call_id FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
+            " AND id <> ALL(%s::uuid[]) AND vendor_told_at IS NULL",
+            [*scope, id_array(chosen.recordings)],
+        )
+        late = {call_id for (call_id,) in cursor.fetchall()}
+        leaving = [call_id for call_id in here if call_id not in late]
+        scope = [client.pk, id_array(leaving)]
+        reasons = _erase_words(client, leaving, chosen.forgotten)
+        cursor.execute(
+            "DELETE FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
+            " RETURNING file_key, file_size",
+            scope,
+        )
+        recordings = cursor.fetchall()
+        delete_files_on_commit(client.pk, [file_key for file_key, _ in recordings])
+        for table in ("calls_transcript", "calls_callpress", "calls_callref"):
+            cursor.execute(
+                f"DELETE FROM {table} WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+                scope,
+            )
+        cursor.execute("DELETE FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[])", scope)
+        callers = _remove_callers(client, chosen.forgotten)
+    return Removed(
+        ids=tuple(leaving),
+        recordings=len(recordings),
+        callers=callers,
+        reasons=reasons,
+        size=sum(size or 0 for _, size in recordings),
+        is_whole=not late,
     )
-    of_nobody = Reveal.objects.for_client(client).filter(call=None, caller_id__in=list(forgotten))
-    events += of_nobody.values_list("event_id", flat=True)
-    words = audit.erase_reasons_about(
-        agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=held, event_ids=events
-    )
-    of_nobody.remove()
-    leaving = recordings.filter(call_id__in=held)
-    _delete_files_on_commit(client.pk, leaving.values_list("file_key", flat=True))
-    removed_recordings = leaving.remove()
-    Transcript.objects.for_client(client).filter(call_id__in=held).remove()
-    CallPress.objects.for_client(client).filter(call_id__in=held).remove()
-    CallRef.objects.for_client(client).filter(call_id__in=held).remove()
-    removed = Call.objects.for_client(client).filter(pk__in=held).remove()
-    still = Call.objects.filter(caller_id=OuterRef("pk"), client_id=client.pk)
-    idle = Caller.objects.for_client(client).filter(pk__in=list(forgotten)).exclude(Exists(still))
-    return Erased(calls=removed, recordings=removed_recordings, callers=idle.remove(), reasons=words)
 
 
-def _delete_files_on_commit(client_id: int, file_keys: Iterable[uuid.UUID | None]) -> None:
+def _erase_words(client: Client, call_ids: Collection[uuid.UUID], forgotten: Collection[uuid.UUID]) -> int:
+    """The words behind what was done with these calls, and with callers of whom nothing is left."""
+    events: list[int] = []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_id FROM calls_reveal WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+            [client.pk, id_array(call_ids)],
+        )
+        events += [event_id for (event_id,) in cursor.fetchall()]
+        cursor.execute(
+            "DELETE FROM calls_reveal WHERE client_id = %s AND call_id IS NULL AND caller_id = ANY(%s::uuid[])"
+            " RETURNING event_id",
+            [client.pk, id_array(forgotten)],
+        )
+        events += [event_id for (event_id,) in cursor.fetchall()]
+    return audit.erase_reasons_about(
+        agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=call_ids, event_ids=events
+    )
+
+
+def _remove_callers(client: Client, caller_ids: Collection[uuid.UUID]) -> int:
+    if not caller_ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM calls_caller k WHERE k.client_id = %s AND k.id = ANY(%s::uuid[]) AND NOT EXISTS"
+            " (SELECT FROM calls_call c WHERE c.client_id = k.client_id AND c.caller_id = k.id)",
+            [client.pk, id_array(caller_ids)],
+        )
+        return int(cursor.rowcount)
+
+
+def id_array(ids: Iterable[uuid.UUID]) -> str:
+    """An array of ids as PostgreSQL reads it; a list of thousands takes the driver much longer."""
+    return "{" + ",".join([identity.hex for identity in ids]) + "}"
+
+
+def delete_files_on_commit(client_id: int, file_keys: Iterable[uuid.UUID | None]) -> None:
     """Files go when no row names them any more; one that a crash leaves behind opens no more and is swept."""
     for file_key in file_keys:
         if file_key is not None:

@@ -275,20 +275,20 @@ def check_import(*, agency_id: int, import_id: uuid.UUID, clock: Clock) -> None:
         if not claimed:
             return
         row = CallImport.objects.select_related("client__agency").get(pk=import_id)
-        oldest = intake.oldest_kept(row.client, at=at)
-    counts, failure = _count(row, oldest, at, lambda: _keep_lease(agency_id, import_id, clock))
+        lines = intake.lines_of(row.client, at=at)
+    counts, failure = _count(row, lines, at, lambda: _keep_lease(agency_id, import_id, clock))
     with job_scope(agency_id=agency_id):
         _note_counts(row, counts, failure)
 
 
 def check_small_import(*, row: CallImport, client: Client, at: datetime) -> None:
     """Look a small draft through at once, in the current scope."""
-    counts, failure = _count(row, intake.oldest_kept(client, at=at), at, lambda: None)
+    counts, failure = _count(row, intake.lines_of(client, at=at), at, lambda: None)
     _note_counts(row, counts, failure)
 
 
 def _count(
-    row: CallImport, oldest: datetime, at: datetime, keep_lease: Callable[[], None]
+    row: CallImport, lines: intake.Lines, at: datetime, keep_lease: Callable[[], None]
 ) -> tuple[Counter[str], str]:
     """Read a file once without taking anything in: rows, those too old, those refused, or why it cannot be."""
     counts: Counter[str] = Counter()
@@ -299,7 +299,7 @@ def _count(
                 counts["rows"] += 1
                 if isinstance(facts, RefusedError):
                     counts["refused"] += 1
-                elif facts.started_at < oldest:
+                elif lines.refuse(facts):
                     counts["too_old"] += 1
                 if counts["rows"] % 50_000 == 0:
                     keep_lease()

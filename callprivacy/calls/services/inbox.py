@@ -538,6 +538,11 @@ def discard_rejected(*, client: Client, seen: int, by: Actor, at: datetime) -> i
     return count
 
 
+def renew_rejected(*, client: Client, by: Actor, at: datetime) -> None:
+    """Let what is left of a client's rejected events wait in the work queue, or close the item."""
+    _renew_item(agency_id=client.agency_id, client_id=client.pk, by=by, at=at)
+
+
 def days_left(*, client_id: int, days: Collection[date]) -> set[date]:
     """Those of these days from which a client's inbox still has events; in the agency's scope."""
     return {

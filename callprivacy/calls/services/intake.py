@@ -16,7 +16,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -24,12 +24,11 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Q
 
-from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import CallPress, Recording, call_id, start_of
 from callprivacy.calls.providers.base import CallFacts, Stage, anonymous
+from callprivacy.calls.services import erasure, redaction
 from callprivacy.calls.services import kept as rows
-from callprivacy.calls.services import redaction
-from callprivacy.calls.services.erasure import WATERMARK
 from callprivacy.calls.services.kept import Kept, Way
 from callprivacy.calls.services.turns import lock_client
 from callprivacy.lib import ids as new_ids
@@ -45,11 +44,12 @@ from callprivacy.vault.services import CallerGoneError
 __all__ = [
     "FACTS",
     "CallerGoneError",
+    "Lines",
     "Prepared",
     "Taken",
     "Way",
     "facts_digest",
-    "oldest_kept",
+    "lines_of",
     "prepare",
     "take_in",
 ]
@@ -116,10 +116,44 @@ def take_in(
     raise AssertionError  # pragma: no cover
 
 
-def oldest_kept(client: Client, *, at: datetime) -> datetime:
-    """The start before which a call is not let in: past its keep-for, or past what has already been erased."""
-    cutoff, watermark = cutoff_of(client, at), vault_selectors.watermark(client.pk, WATERMARK)
-    return cutoff if watermark is None else max(cutoff, watermark)
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """
+    Starts before which something of a call is not let in.
+
+    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its keep-for, or past what has
+    already been erased. :ivar recordings: its recording, and :ivar identities: a person of whom nothing newer is
+    known, because they have been erased until then.
+    """
+
+    calls: datetime
+    calls_out: datetime
+    recordings: datetime
+    identities: datetime
+
+    def refuse(self, facts: CallFacts) -> bool:
+        """Whether a call stays out. One whose direction nobody says stays out where either kind would."""
+        if facts.direction is None:
+            return facts.started_at < max(self.calls, self.calls_out)
+        is_out = facts.direction is Direction.OUTBOUND
+        return facts.started_at < (self.calls_out if is_out else self.calls)
+
+    def keep_out(self, facts: CallFacts) -> CallFacts:
+        """The same call without a recording whose time is over."""
+        if facts.recording_reference is None or facts.started_at >= self.recordings:
+            return facts
+        return replace(facts, recording_reference=None, recording_seconds=None)
+
+
+def lines_of(client: Client, *, at: datetime) -> Lines:
+    """Where a client's lines stand; `agency` must have been read along."""
+    stand = vault_selectors.watermarks(client.pk)
+    return Lines(
+        calls=max(cutoff_of(client, at), stand.get(erasure.WATERMARK, _EPOCH)),
+        calls_out=max(cutoff_of(client, at, out=True), stand.get(erasure.WATERMARK_OUT, _EPOCH)),
+        recordings=stand.get(erasure.RECORDING, _EPOCH),
+        identities=stand.get(erasure.IDENTITY, _EPOCH),
+    )
 
 
 def facts_digest(tokens: TokenKey, provider: str, facts: CallFacts) -> bytes:
@@ -167,6 +201,11 @@ class _Item:
         self.facts = anonymous(self.facts)
         self.caller_id = None
         self.recording = None
+
+    def leave_person_alone(self) -> None:
+        """Go on as news that says nobody's name: who called so long ago is known or stays unknown."""
+        self.caller_id = None
+        self.facts = replace(self.facts, caller_withheld=False)
 
     def say_nothing_of_person(self) -> None:
         """Leave it to `redaction` what becomes of the person on a call that is here; it may be held."""
@@ -216,6 +255,7 @@ class Prepared:
         self.client, self.provider, self.connection_id = client, provider, connection_id
         self.way, self.at = way, at
         self.verdicts: list[Taken] = [Taken.TOO_OLD] * count
+        self.lines = Lines(_EPOCH, _EPOCH, _EPOCH, _EPOCH)
         self.items: list[_Item] = []
         self.issued = vault.Issued(vault_selectors.client_keys(client.pk))
         self.callers: dict[uuid.UUID, str] = {}
@@ -236,14 +276,15 @@ class Prepared:
         client_id = self.client.pk
         with job_scope(agency_id=self.client.agency_id):
             self.client = Client.objects.select_related("agency").get(pk=client_id)
-            limit = oldest_kept(self.client, at=self.at)
+            self.lines = lines = lines_of(self.client, at=self.at)
         numbers = {fact.caller for fact in facts if fact.caller is not None}
         erased = vault_selectors.erased_up_to(client_id, numbers) if numbers else {}
         tokens = vault_selectors.client_keys(client_id).tokens
         waves: dict[bytes, int] = {}
-        for index, fact in enumerate(facts):
-            if fact.started_at < limit:
+        for index, told in enumerate(facts):
+            if lines.refuse(told):
                 continue
+            fact = lines.keep_out(told)
             if erased and fact.caller in erased and fact.started_at <= erased[fact.caller]:
                 self.verdicts[index] = Taken.ERASED
                 continue
@@ -255,8 +296,28 @@ class Prepared:
             for _, digest in references:
                 waves[digest] = wave
             self.items.append(_Item(index, fact, references, wave))
+        self._leave_out_forgotten()
         # No caller is made for a call from which the person was taken out; `_write_wave` looks again.
         self._leave_out_people(self.items)
+
+    def _leave_out_forgotten(self) -> None:
+        """
+        Leave the person out of calls from before people were erased, unless something newer is known of that number,
+        also by what comes with it.
+        """
+        old = [item for item in self.items if item.facts.started_at < self.lines.identities]
+        numbers = {item.facts.caller for item in old if item.facts.caller is not None}
+        if not numbers:
+            return
+        numbers -= {
+            item.facts.caller for item in self.items if item.facts.started_at >= self.lines.identities
+        }
+        keys = vault_selectors.client_keys(self.client.pk)
+        known = vault_selectors.known_numbers(keys, numbers, on=self.at.date()) if numbers else {}
+        here = {number for number, found in known.items() if found.caller_id is not None}
+        for item in old:
+            if item.facts.caller in numbers - here:
+                item.leave_out_person()
 
     def _leave_out_people(self, items: Iterable[_Item]) -> set[bytes]:
         """
@@ -432,12 +493,14 @@ class Prepared:
 
     def _leave_out_expired(self) -> None:
         """Look again where the line stands: a run may have erased, since we prepared, what we would bring back."""
-        limit = oldest_kept(self.client, at=self.at)
-        kept = [item for item in self.items if item.facts.started_at >= limit]
+        lines = lines_of(self.client, at=self.at)
+        if (lines.recordings, lines.identities) != (self.lines.recordings, self.lines.identities):
+            raise CallerGoneError("What is taken of old calls has changed.")
+        kept = [item for item in self.items if not lines.refuse(item.facts)]
         if len(kept) == len(self.items):
             return
         for item in self.items:
-            if item.facts.started_at < limit:
+            if lines.refuse(item.facts):
                 self.verdicts[item.index] = Taken.TOO_OLD
         self.items, self.loaded = kept, []
         named = {item.caller_id for item in kept}
@@ -545,9 +608,7 @@ class Prepared:
         gone = self._leave_out_people(items)
         if known or gone:
             self.loaded = []
-        for item in items:
-            if item.index in known and (item.facts.redacted or not gone.isdisjoint(item.digests)):
-                item.say_nothing_of_person()
+        self._leave_people_as_they_are([item for item in items if item.index in known], gone)
         unknown = [item for item in items if item.index not in known]
         unknown = self._without_erased(unknown, gone)
         added: list[_Item] = unknown
@@ -572,6 +633,14 @@ class Prepared:
             self._load_references(items, ids)
         self._write_references()
         self._write_presses(items, ids)
+
+    def _leave_people_as_they_are(self, items: Iterable[_Item], gone: set[bytes]) -> None:
+        """Of known calls: redaction says what becomes of the person of some, and nothing is said of who left others."""
+        for item in items:
+            if item.facts.redacted or not gone.isdisjoint(item.digests):
+                item.say_nothing_of_person()
+            elif item.facts.started_at < self.lines.identities:
+                item.leave_person_alone()
 
     def _finish_redaction(self, items: Sequence[_Item], ids: Mapping[int, uuid.UUID]) -> None:
         redacted = [item for item in items if item.facts.redacted]

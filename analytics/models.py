@@ -1,0 +1,34 @@
+"""What is left of calls once they are gone: how many there were on a day, and nothing of a person."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from callprivacy.tenancy.models import ClientOwned
+
+
+class DailyTotal(ClientOwned):
+    """
+    One day of one client in one direction, by the days of the client's zone.
+
+    Only of days on which at least `services.AT_LEAST` known callers called: a total of fewer is a call in disguise.
+    Written once, before the day's calls leave, and never again.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField()
+    outbound = models.BooleanField()
+    calls = models.PositiveIntegerField()
+    answered = models.PositiveIntegerField()
+    seconds = models.BigIntegerField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "day", "outbound"], name="analytics_dailytotal_one_a_day"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls on {self.day:%Y-%m-%d}"
