@@ -22,6 +22,7 @@ from callprivacy.vault.models import (
 from callprivacy.vault.sealing import KEY_BYTES, Key, Place, TokenKey
 
 _NAMED = 5
+_NO_FORM = 32_767
 _PURPOSES = uuid.UUID("0d0a8f3e-53a4-4a8e-8a1c-6f0b6c1f9a57")
 
 
@@ -467,18 +468,55 @@ def count_wrapped(client_id: int) -> int:
     )
 
 
-def count_tokens(client_id: int, list_ids: Collection[uuid.UUID] = ()) -> int:
-    """How many rows of a client stand by token: callers, tombstones, noes, and numbers on its registers."""
+def count_behind(client_id: int) -> int:
+    """How many keys of a client are not yet wrapped by its newest generation."""
+    newest = client_keys(client_id).generation
+    return (
+        Caller.objects.filter(client_id=client_id, generation__lt=newest).count()
+        + RecordingKey.objects.filter(client_id=client_id, caller_id=None, generation__lt=newest).count()
+    )
+
+
+def count_tokens(
+    client_id: int, list_ids: Collection[uuid.UUID] = (), *, older_than: int | None = None
+) -> int:
+    """
+    How many rows of a client stand by token: callers, tombstones, noes, and numbers on its registers.
+
+    :param older_than: count only those whose token is in an older form than this one.
+    """
+    form = _NO_FORM if older_than is None else older_than
     with connections["vault"].cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT count(token) FROM vault_caller WHERE client_id = %(client)s)"
-            " + (SELECT count(*) FROM vault_tombstone WHERE client_id = %(client)s)"
-            " + (SELECT count(*) FROM vault_suppression WHERE client_id = %(client)s)"
-            " + (SELECT count(*) FROM vault_listednumber WHERE list_id = ANY(%(lists)s))",
-            {"client": client_id, "lists": list(list_ids)},
+            "SELECT (SELECT count(token) FROM vault_caller"
+            "  WHERE client_id = %(client)s AND token_generation < %(form)s)"
+            " + (SELECT count(*) FROM vault_tombstone WHERE client_id = %(client)s AND token_generation < %(form)s)"
+            " + (SELECT count(*) FROM vault_suppression WHERE client_id = %(client)s AND token_generation < %(form)s)"
+            " + (SELECT count(*) FROM vault_listednumber"
+            "  WHERE list_id = ANY(%(lists)s) AND token_generation < %(form)s)",
+            {"client": client_id, "lists": list(list_ids), "form": form},
         )
         counted: int = cursor.fetchone()[0]
     return counted
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """When a client's newest key and its newest token key were made."""
+
+    key_made_at: datetime
+    token_made_at: datetime
+
+
+def ages(agency_id: int) -> dict[int, Ages]:
+    """Client id (minus the agency's id for its own keys) -> how old its keys are; one query."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT client_id, max(created_at), max(token_made_at) FROM vault_clientkey"
+            " WHERE agency_id = %s GROUP BY client_id",
+            [agency_id],
+        )
+        return {client_id: Ages(key, token) for client_id, key, token in cursor.fetchall()}
 
 
 def has_older_form(table: str, column: str, owner: int | uuid.UUID, newest: int) -> bool:

@@ -22,6 +22,7 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.fields import StrictEncryptedField
 
 BATCH = 500
+CLIENT_BATCH = 5000
 _PAUSE = 0.2
 _LONGEST_PAUSES = 300
 
@@ -92,6 +93,13 @@ def count_client_rows(client: Client) -> int:
     return vault_keys.count_wrapped(client.pk)
 
 
+def _paused(client: Client, pauses: int) -> int:
+    if pauses >= _LONGEST_PAUSES:
+        raise RotationStuckError(f"Rows of {client.slug} are held. Run the same command again; it goes on.")
+    time.sleep(_PAUSE)
+    return pauses + 1
+
+
 def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
     """
     Give a client a new key, wrap everything of it again, and destroy the old one. Returns how many keys moved.
@@ -100,22 +108,14 @@ def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
     """
     generation = vault.start_generation(client_id=client.pk, at=at)
     moved = pauses = 0
-    while True:
-        count = vault.rewrap_client(client_id=client.pk, limit=BATCH)
-        moved += count
-        step(count)
-        if count:
-            continue
-        if not vault_keys.behind_generation(client.pk, generation):
-            vault.retire_generations(client_id=client.pk)
-            if vault_keys.client_keys(client.pk).generations.keys() == {generation}:
-                break
-        pauses += 1
-        if pauses > _LONGEST_PAUSES:
-            raise RotationStuckError(
-                f"Rows of {client.slug} are held. Run the same command again; it goes on."
-            )
-        time.sleep(_PAUSE)
+    while vault_keys.client_keys(client.pk).generations.keys() != {generation}:
+        for count in vault.rewrap_client_whole(client_id=client.pk, limit=CLIENT_BATCH):
+            moved += count
+            step(count)
+            if not count:
+                pauses = _paused(client, pauses)
+        vault.retire_generations(client_id=client.pk)
+        pauses = _paused(client, pauses) if vault_keys.behind_generation(client.pk, generation) else pauses
     with job_scope(agency_id=client.agency_id), transaction.atomic():
         audit.record(
             "keys.rotated",
