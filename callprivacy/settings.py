@@ -112,6 +112,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Before anything that reads the database: while one database is older than the other, nothing is served.
+    "retention.middleware.TogetherMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -303,6 +305,27 @@ STORAGES = {
 # Recordings are fetched from their trackers' own hosts over https; for demos and tests also from these (host:port), in
 # the clear where the host is this machine.
 CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())
+
+# Where dumps of the two databases go, apart, and a third place for the keys of the vault's; empty where backups are
+# made otherwise. Recipients are age's public keys (age1...), with spaces between: whoever has a private half opens
+# the dumps, the vault's with its own key beside it.
+CALLPRIVACY_BACKUP_DIR, CALLPRIVACY_VAULT_BACKUP_DIR, CALLPRIVACY_VAULT_BACKUP_KEYS = env.folders_apart(
+    "CALLPRIVACY_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_KEYS"
+)
+CALLPRIVACY_BACKUP_RECIPIENTS = env.optional("CALLPRIVACY_BACKUP_RECIPIENTS", "").split()
+# The folder of pg_dump and pg_restore; empty: those of the server that comes along, else those of the PATH.
+CALLPRIVACY_PG_PROGRAMS = env.optional("CALLPRIVACY_PG_PROGRAMS", "")
+# "weekly" tries the newest backups out beside the live system, with this private half (a file).
+CALLPRIVACY_DRILL = env.optional("CALLPRIVACY_DRILL", "never")
+CALLPRIVACY_DRILL_IDENTITY = env.optional("CALLPRIVACY_DRILL_IDENTITY", "")
+if CALLPRIVACY_DRILL not in {"never", "weekly"}:
+    raise env.SettingError("CALLPRIVACY_DRILL", "is neither weekly nor never", "Leave it out, or write weekly.")
+if CALLPRIVACY_DRILL == "weekly" and not CALLPRIVACY_DRILL_IDENTITY:
+    raise env.SettingError(
+        "CALLPRIVACY_DRILL_IDENTITY",
+        "is not set",
+        "CALLPRIVACY_DRILL is weekly: write the file of a private key that is among the recipients.",
+    )
 
 # Twilio's interface, for texts and for stopping a recording; another address only where its part is played.
 CALLPRIVACY_TWILIO_URL = env.public_address(

@@ -66,6 +66,26 @@ class Epoch(models.Model):
         return f"epoch {self.number}"
 
 
+class Pulse(models.Model):
+    """
+    One row by which `default` and `vault` know whether one of them is older than the other (docs/adr/0029).
+
+    `count` rises here first and is then noted in the vault; `confirmed` is what the vault is known to have noted.
+    `epoch` is that of the last beat: a later one has begun where a restore was declared to the trail.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    count = models.BigIntegerField(default=0)
+    confirmed = models.BigIntegerField(default=0)
+    epoch = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="audit_pulse_one_row"),)
+
+    def __str__(self) -> str:
+        return f"pulse {self.count}"
+
+
 class Event(models.Model):
     """One deed: who, what, on what, when. No personal values; a reason is a hash, its text sealed beside."""
 

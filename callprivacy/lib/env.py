@@ -176,6 +176,31 @@ def broker_address(address: str) -> str:
     return f"redis+socket://{password}{parts.path}?virtual_host={database_number}"
 
 
+def folders_apart(*names: str) -> list[Path | None]:
+    """
+    Return folders that must not lie in one another; None for each that is not named.
+
+    :raises SettingError: some are named and others are not, one is no whole path, or one lies in another.
+    """
+    raw = {name: optional(name) for name in names}
+    given = {name: Path(value) for name, value in raw.items() if value}
+    if not given:
+        return [None] * len(names)
+    for name in names:
+        if name not in given:
+            raise SettingError(name, "is not set", f"{next(iter(given))} is: the folders belong together.")
+        if not given[name].is_absolute():
+            raise SettingError(name, "is no whole path", "Write the path from / on.")
+    resolved = {name: path.resolve() for name, path in given.items()}
+    for one, path in resolved.items():
+        for other, outer in resolved.items():
+            if one != other and path.is_relative_to(outer):
+                raise SettingError(
+                    one, f"lies in {other}", "Write folders apart, best on different disks: who has one lacks the rest."
+                )
+    return [resolved[name] for name in names]
+
+
 def mailer(name: str, *, files: Path) -> dict[str, Any]:
     """
     Return one entry of Django's MAILERS: a mail server by its address, or files when none is named.

@@ -1,5 +1,5 @@
 """Tasks of retention; the worker finds those named here."""
 
-from retention.tasks import holds, runs
+from retention.tasks import backups, holds, runs
 
-__all__ = ["holds", "runs"]
+__all__ = ["backups", "holds", "runs"]

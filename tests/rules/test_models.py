@@ -31,6 +31,7 @@ SHARED = {
     "accounts.SignInFailure": "counts before anybody is known; digests of names",
     "audit.Epoch": "lives of the whole cluster",
     "audit.HouseEvent": "what has no agency",
+    "audit.Pulse": "a counter of the whole database",
     "retention.Backup": "dumps of the whole database, the operator's",
     "retention.Drill": "restores of the whole database, the operator's",
 }

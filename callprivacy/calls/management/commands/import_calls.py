@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from callprivacy.audit.services import lineage
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.providers.base import RefusedError, UnparsableError
@@ -46,6 +47,10 @@ class Command(BaseCommand):
         parser.add_argument("--slashes", choices=["month first", "day first"], default="")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            lineage.require_together()
+        except lineage.NotTogetherError as error:
+            raise CommandError(str(error)) from None
         client = self._client(options["client"], options["agency"])
         path: Path = options["file"]
         layout = self._layout(path, client, options)

@@ -1,0 +1,153 @@
+"""
+Whether `default` and `vault` are of one age, or one of them was restored from an old copy.
+
+`default` counts its beats. A count is committed there before the vault hears of it, and the vault's note is committed
+before `default` writes down that it was heard. So whatever a crash cuts off, `default` is never behind the vault, nor
+the vault behind what was confirmed; a copy that is put back is. See docs/adr/0029.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django.db import DatabaseError, connection, transaction
+
+from callprivacy.lib.logs import logger
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+
+log = logger(__name__)
+
+_ASK_AGAIN: Final = 10.0
+_ASK_AGAIN_SOON: Final = 2.0
+
+
+class Lineage(StrEnum):
+    """How the two databases stand to each other."""
+
+    SAME = "same"
+    DEFAULT_OLDER = "default_older"
+    VAULT_OLDER = "vault_older"
+    UNKNOWN = "unknown"
+
+
+class NotTogetherError(RuntimeError):
+    """One of the two databases was restored from an old copy, and nothing may work before that is made good."""
+
+
+WORDS: Final = {
+    Lineage.DEFAULT_OLDER: "The database was restored from an old copy. Run: manage.py after_restore.",
+    Lineage.VAULT_OLDER: "The vault was restored from an old copy. Run: manage.py after_restore --vault-is-older.",
+}
+
+
+@dataclass(slots=True)
+class _Remembered:
+    lineage: Lineage = Lineage.UNKNOWN
+    until: float = 0.0
+
+
+remembered = _Remembered()
+"""What this process was told last, and until when it is not asked again (`time.monotonic`)."""
+
+
+def lineage() -> Lineage:
+    """
+    Ask both databases. Reads in the order in which no beat of somebody else looks like a restore.
+
+    :raises DatabaseError: one of them does not answer.
+    """
+    confirmed = _read()[1]
+    noted = vault_selectors.pulse()
+    if noted < confirmed:
+        return Lineage.VAULT_OLDER
+    return Lineage.DEFAULT_OLDER if _read()[0] < noted else Lineage.SAME
+
+
+def known() -> Lineage:
+    """Return how they stand, asked at most every few seconds; UNKNOWN while they cannot be asked."""
+    now = time.monotonic()
+    if now < remembered.until:
+        return remembered.lineage
+    try:
+        found = lineage()
+    except DatabaseError:
+        # Who was fine a moment ago is not restored by a line that fell: whatever is asked next fails by itself.
+        return remembered.lineage
+    if found is not Lineage.SAME:
+        log.error("lineage.not_together", lineage=found.value)
+    remembered.lineage = found
+    remembered.until = now + (_ASK_AGAIN if found is Lineage.SAME else _ASK_AGAIN_SOON)
+    return found
+
+
+def require_together() -> None:
+    """
+    Refuse to go on where one database is older than the other.
+
+    :raises NotTogetherError: it is; the text says what to run.
+    """
+    found = known()
+    if found in WORDS:
+        raise NotTogetherError(WORDS[found])
+
+
+def _read() -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count, confirmed FROM audit_pulse")
+        row: tuple[int, int] | None = cursor.fetchone()
+    return (-1, 0) if row is None else row
+
+
+def beat() -> bool:
+    """
+    Count one beat, in both databases; False where one is older than the other, and then nothing is counted.
+
+    Called outside any transaction. A crash in the middle is no harm: the next beat counts on.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        noted = vault_selectors.pulse()
+        cursor.execute(
+            "UPDATE audit_pulse SET count = count + 1, epoch = audit_current_epoch()"
+            " WHERE count >= %s AND confirmed <= %s RETURNING count",
+            [noted, noted],
+        )
+        row: tuple[int] | None = cursor.fetchone()
+    if row is None:
+        return False
+    _tell_the_vault(row[0])
+    return True
+
+
+def epoch_has_begun() -> bool:
+    """Whether the trail has a later epoch than at the last beat: a restore was declared, and not yet made good."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_current_epoch() > epoch FROM audit_pulse")
+        row: tuple[bool] | None = cursor.fetchone()
+    return row is not None and row[0]
+
+
+def join_again() -> None:
+    """Count on from the higher of the two: what an old copy brought back is made good. Outside any transaction."""
+    noted = vault_selectors.pulse()
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        cursor.execute(
+            "INSERT INTO audit_pulse (id, count, confirmed, epoch) VALUES (1, %s + 1, 0, audit_current_epoch())"
+            " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch,"
+            " count = greatest(audit_pulse.count, audit_pulse.confirmed, %s) + 1 RETURNING count",
+            [noted, noted],
+        )
+        count: int = cursor.fetchone()[0]
+    _tell_the_vault(count)
+    remembered.until = 0.0
+
+
+def _tell_the_vault(count: int) -> None:
+    vault.note_pulse(count)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_pulse SET confirmed = greatest(confirmed, %s)", [count])

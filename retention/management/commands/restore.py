@@ -1,0 +1,53 @@
+"""Put a dump back into an empty database."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from retention.services import backups, restoring
+
+
+class Command(BaseCommand):
+    help = (
+        "Put a dump back into the configured database of its name, which must be empty. Stop web, worker and beat "
+        "before; run after_restore afterwards: nothing is served until it has run."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "dump", type=Path, metavar="FILE", help="a dump that backup made, its manifest beside it"
+        )
+        parser.add_argument("--identity", type=Path, required=True, metavar="FILE", help="the private key")
+        parser.add_argument(
+            "--key", type=Path, metavar="FILE", help="the key of this dump, for one of the vault"
+        )
+        parser.add_argument(
+            "--replace",
+            action="store_true",
+            help="first drop everything that is in the database; asks, unless --yes",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if settings.CALLPRIVACY_ROLE != "owner":
+            raise CommandError("Only the owner may: set CALLPRIVACY_ROLE=owner.", returncode=2)
+        try:
+            manifest = backups.read_manifest(options["dump"])
+            secret = restoring.secret_for(manifest, identity=options["identity"], key=options["key"])
+            access = backups.Access.of(manifest.database)
+            if options["replace"]:
+                name = access.parts["dbname"]
+                if not options["yes"] and input(f"Drop everything in {name}? Write its name: ") != name:
+                    raise CommandError("Nothing was changed.", returncode=2)
+                restoring.empty(manifest.database)
+            restoring.restore_dump(options["dump"], manifest=manifest, secret=secret, access=access)
+        except FileNotFoundError as error:
+            raise CommandError(f"{error.filename} is not there.", returncode=2) from None
+        except backups.BackupError as error:
+            raise CommandError(str(error), returncode=2) from None
+        self.stdout.write(f"{manifest.database} is back as of {manifest.made_at}.")
+        if manifest.database == "default":
+            self.stdout.write("Now run: manage.py migrate, then manage.py after_restore --why ...")

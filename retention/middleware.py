@@ -1,0 +1,33 @@
+"""Refuses to serve while one of the two databases is older than the other: a restore that was not made good yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from callprivacy.audit.services import lineage
+from callprivacy.audit.services.lineage import Lineage
+
+_RETRY_AFTER = "60"
+_FOR_PROGRAMS = ("/hooks/", "/api/", "/twilio/")
+
+
+class TogetherMiddleware:
+    """Answers 503 to everything, without a look into the databases; trackers ask again later."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        found = lineage.known()
+        if found in {Lineage.SAME, Lineage.UNKNOWN}:
+            return self.get_response(request)
+        if request.path.startswith(_FOR_PROGRAMS):
+            response = HttpResponse("Restored from a backup; try again later.\n", "text/plain", 503)
+        else:
+            response = HttpResponse(render_to_string("retention/restored.html"), status=503)
+        response["Retry-After"] = _RETRY_AFTER
+        response["Cache-Control"] = "no-store"
+        return response

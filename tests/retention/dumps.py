@@ -1,0 +1,105 @@
+"""Real dumps: `manage.py` in a process of its own, as an operator runs it, and fresh databases to put dumps into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from callprivacy.vault import envelopes
+from tests import ground
+from tools import services
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who makes backups: three folders, and a private key in a file."""
+
+    home: Path
+    identity: Path
+    environ: dict[str, str]
+
+    def dumps(self, database: str) -> list[Path]:
+        return sorted((self.home / database).glob(f"{database}-*.age"))
+
+    def key_of(self, dump: Path) -> Path:
+        return self.home / "keys" / f"{dump.stem}.key"
+
+    def run(self, *command: str, role: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `manage.py` on the databases that the test uses just now."""
+        env = os.environ | self.environ | environ
+        env.pop("CALLPRIVACY_ROLE", None)
+        if role is not None:
+            env["CALLPRIVACY_ROLE"] = role
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
+            env=env,
+            cwd=ground.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def do(self, *command: str, role: str | None = None, **environ: str) -> str:
+        """The same, and it must work."""
+        done = self.run(*command, role=role, **environ)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def operator(home: Path) -> Operator:
+    """An operator with a fresh key and empty folders below `home`."""
+    secret, public = envelopes.new_identity()
+    identity = home / "operator.key"
+    identity.write_text(f"# public key: {public}\n{secret}\n")
+    environ = {
+        "CALLPRIVACY_BACKUP_DIR": str(home / "default"),
+        "CALLPRIVACY_VAULT_BACKUP_DIR": str(home / "vault"),
+        "CALLPRIVACY_VAULT_BACKUP_KEYS": str(home / "keys"),
+        "CALLPRIVACY_BACKUP_RECIPIENTS": public,
+    }
+    return Operator(home, identity, environ)
+
+
+@contextmanager
+def fresh(databases: ground.Databases, *aliases: str) -> Iterator[ground.Pair]:
+    """The pair in use with empty databases in place of the named ones; the test goes on with it."""
+    before = databases.current
+    here = ground.Pair(
+        {
+            alias: os.environ[ground._VARIABLES[alias]].split("@/")[1].split("?")[0]
+            for alias in ground.ALIASES
+        },
+        {alias: os.environ[ground._VARIABLES[alias]] for alias in ground.ALIASES},
+        {alias: os.environ[ground._OWNER_VARIABLES[alias]] for alias in ground.ALIASES},
+    )
+    databases.made += 1
+    made = databases._pair(f"cptest_{databases.run}_{databases.made}")
+    for alias in aliases:
+        name = made.names[alias]
+        databases._execute(
+            "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0", name=name, owner=ground.OWNER
+        )
+        with psycopg.connect(ground._address_of_admin(databases.admin_url, name), autocommit=True) as link:
+            link.execute(
+                services.grant_statements(database=name, owner=ground.OWNER, app=ground.APP).encode()
+            )
+    mixed = ground.Pair(
+        {alias: (made if alias in aliases else here).names[alias] for alias in ground.ALIASES},
+        {alias: (made if alias in aliases else here).urls[alias] for alias in ground.ALIASES},
+        {alias: (made if alias in aliases else here).owner_urls[alias] for alias in ground.ALIASES},
+    )
+    ground.point_to(mixed)
+    try:
+        yield mixed
+    finally:
+        ground.point_to(here)
+        databases.current = before
+        for alias in aliases:
+            databases._execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=made.names[alias])

@@ -1,0 +1,290 @@
+"""Backups: apart, sealed, gone after fourteen days; and what is put back is noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+from django.test import Client as Browser
+
+from callprivacy.audit.services import lineage
+from callprivacy.audit.services.lineage import Lineage
+from callprivacy.vault import envelopes
+from callprivacy.vault.services import note_pulse
+from retention.models import Backup
+from retention.services import backups, restoring
+from tests import ground, make
+from tests.retention import dumps
+
+NOON = make.NOON
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> dumps.Operator:
+    return dumps.operator(tmp_path)
+
+
+# --- How long a copy of the vault opens -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        (datetime(2026, 11, 24, 0, 0, tzinfo=UTC), date(2026, 12, 9)),
+        (datetime(2026, 11, 24, 23, 59, tzinfo=UTC), date(2026, 12, 9)),
+    ],
+)
+def test_no_copy_opens_from_the_day_after_the_fourteenth(at: datetime, day: date) -> None:
+    assert backups.no_copy_opens_after(at) == day
+
+
+@pytest.mark.django_db
+def test_dumps_of_the_vault_and_their_keys_are_gone_by_the_day_that_is_promised(
+    settings: object, tmp_path: Path
+) -> None:
+    for name, folder in (
+        ("CALLPRIVACY_BACKUP_DIR", "default"),
+        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
+        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
+    ):
+        (tmp_path / folder).mkdir()
+        setattr(settings, name, tmp_path / folder)
+    for hours in (1, 30, 14 * 24 - 12, 14 * 24):
+        stamp = f"{NOON - timedelta(hours=hours):%Y%m%dT%H%M%SZ}"
+        (tmp_path / "keys" / f"vault-{stamp}.key").touch()
+        for ending in ("age", "json"):
+            (tmp_path / "vault" / f"vault-{stamp}.{ending}").touch()
+            (tmp_path / "default" / f"default-{stamp}.{ending}").touch()
+    (tmp_path / "vault" / "notes.txt").touch()
+    old = f"vault-{NOON - timedelta(days=14):%Y%m%dT%H%M%SZ}.age"
+    Backup.objects.create(database="vault", made_at=NOON - timedelta(days=14), name=old, size=1)
+
+    gone = backups.expire_backups(at=NOON)
+
+    assert len(gone) == 1
+    assert gone == [old]
+    assert Backup.objects.get(name=old).removed_at == NOON
+    assert len(list((tmp_path / "vault").glob("*.age"))) == 3
+    assert len(list((tmp_path / "keys").iterdir())) == 3
+    assert len(list((tmp_path / "default").glob("*.age"))) == 4
+    assert (tmp_path / "vault" / "notes.txt").exists()
+    assert backups.expire_backups(at=NOON) == []
+    promised = datetime.combine(backups.no_copy_opens_after(NOON), datetime.min.time(), tzinfo=UTC)
+    backups.expire_backups(at=promised - timedelta(hours=1))
+    assert list((tmp_path / "keys").iterdir()) == []
+
+
+# --- Real dumps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dump_is_sealed_signed_and_put_back(operator: dumps.Operator, databases: ground.Databases) -> None:
+    acme = make.agency("Acme")
+    dentist = make.client(acme, "Dentist")
+    make.call(dentist, "+12025550142")
+
+    said = operator.do("backup")
+
+    (default,), (vault,) = operator.dumps("default"), operator.dumps("vault")
+    assert default.name in said
+    assert vault.name in said
+    for file in (default, vault, operator.key_of(vault), default.with_suffix(".json")):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert b"PGDMP" not in file.read_bytes()
+    assert default.read_bytes().startswith(b"age-encryption.org/v1")
+    rows = {row.database: row for row in Backup.objects.all()}
+    assert rows["vault"].recipient != rows["default"].recipient
+    manifest = backups.read_manifest(default)
+    assert manifest.sha256 == rows["default"].digest
+    assert manifest.heads["retention"].startswith("00")
+
+    with dumps.fresh(databases, "default", "vault"):
+        refused = operator.run("restore", str(vault), "--identity", str(operator.identity))
+        assert refused.returncode == 2
+        assert "--key" in refused.stderr
+        operator.do(
+            "restore", str(vault), "--identity", str(operator.identity), "--key", str(operator.key_of(vault))
+        )
+        operator.do("restore", str(default), "--identity", str(operator.identity))
+        again = operator.run("restore", str(default), "--identity", str(operator.identity))
+        assert again.returncode == 2
+        assert "not empty" in again.stderr
+        operator.do("restore", str(default), "--identity", str(operator.identity), "--replace", "--yes")
+        with connection.cursor() as cursor:
+            # As the app's role: what it may do came along, and nothing is seen without a scope.
+            cursor.execute("SELECT count(*) FROM calls_call")
+            assert cursor.fetchone() == (0,)
+        assert make.call(dentist, "+12025550143").pk is not None
+        assert lineage.lineage() is Lineage.DEFAULT_OLDER
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dump_that_was_changed_or_cut_off_is_not_put_back(
+    operator: dumps.Operator, databases: ground.Databases, tmp_path: Path
+) -> None:
+    operator.do("backup", "default")
+    (dump,) = operator.dumps("default")
+    manifest = backups.read_manifest(dump)
+    secret = restoring.secret_for(manifest, identity=operator.identity, key=None)
+
+    whole = dump.read_bytes()
+    dump.write_bytes(whole[:-40])
+    with pytest.raises(backups.BackupError, match="cut off or changed"):
+        backups.read_manifest(dump)
+    with dumps.fresh(databases, "default"):
+        # Also where nobody looked at the manifest: the seal says that the end is missing, and nothing stays.
+        access = owner_of("default")
+        with pytest.raises(backups.BackupError):
+            restoring.restore_dump(dump, manifest=manifest, secret=secret, access=access)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            assert cursor.fetchone() == (0,)
+    dump.write_bytes(whole)
+    stranger, _ = envelopes.new_identity()
+    with dumps.fresh(databases, "default"), pytest.raises(backups.BackupError, match="does not open"):
+        restoring.restore_dump(dump, manifest=manifest, secret=stranger, access=owner_of("default"))
+
+    beside = dump.with_suffix(".json")
+    found = json.loads(beside.read_text())
+    found["manifest"]["made_at"] = "2026-11-25T00:00:00.000000Z"
+    beside.write_text(json.dumps(found))
+    with pytest.raises(backups.BackupError, match="not signed"):
+        backups.read_manifest(dump)
+
+
+def owner_of(alias: str) -> backups.Access:
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(os.environ[ground._OWNER_VARIABLES[alias]])
+    return backups.Access({key: str(value) for key, value in parts.items() if value})
+
+
+@pytest.mark.django_db
+def test_a_backup_refuses_without_folders_apart_and_says_what_to_set(
+    operator: dumps.Operator, tmp_path: Path
+) -> None:
+    same = operator.run("backup", CALLPRIVACY_VAULT_BACKUP_DIR=str(tmp_path / "default"))
+    assert same.returncode == 2
+    assert "folders apart" in same.stderr
+    inside = operator.run("backup", CALLPRIVACY_VAULT_BACKUP_KEYS=str(tmp_path / "vault" / "keys"))
+    assert "lies in" in inside.stderr
+    no_recipient = operator.run("backup", CALLPRIVACY_BACKUP_RECIPIENTS="")
+    assert "CALLPRIVACY_BACKUP_RECIPIENTS" in no_recipient.stderr
+    no_program = operator.run("backup", CALLPRIVACY_PG_PROGRAMS=str(tmp_path))
+    assert "CALLPRIVACY_PG_PROGRAMS" in no_program.stderr
+
+
+@pytest.mark.django_db
+def test_programs_older_than_the_server_are_refused(tmp_path: Path) -> None:
+    for name in ("pg_dump", "pg_restore"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n")
+        (tmp_path / name).chmod(0o755)
+    found = backups.Programs(tmp_path, {"PATH": os.environ["PATH"]})
+    backups.check_version(found, 14)
+    with pytest.raises(backups.BackupError, match="older than the server"):
+        backups.check_version(found, 18)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_dump_leaves_nothing(operator: dumps.Operator, tmp_path: Path) -> None:
+    real = backups.programs()
+    (tmp_path / "bin").mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        program = tmp_path / "bin" / name
+        program.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && exec {real.path(name)} --version\nhead -c 100000 /dev/zero\n'
+            "echo the disk is on fire >&2\nexit 1\n"
+        )
+        program.chmod(0o755)
+    done = operator.run(
+        "backup",
+        CALLPRIVACY_PG_PROGRAMS=str(tmp_path / "bin"),
+        LD_LIBRARY_PATH=str(real.environ.get("LD_LIBRARY_PATH", "")),
+    )
+    assert done.returncode == 2
+    assert "on fire" in done.stderr
+    assert [file for name in ("default", "vault", "keys") for file in (tmp_path / name).glob("*")] == []
+    assert Backup.objects.count() == 0
+
+
+# --- What is put back is noticed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_beats_keep_both_databases_together() -> None:
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("crash", ["before the vault hears of it", "before default hears that it did"])
+def test_a_crash_in_a_beat_is_no_restore(crash: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lineage.beat()
+    if crash.startswith("before the vault"):
+        monkeypatch.setattr(lineage, "_tell_the_vault", lambda count: None)
+    else:
+        monkeypatch.setattr(lineage, "_tell_the_vault", note_pulse)
+    lineage.beat()
+    monkeypatch.undo()
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
+    assert lineage.lineage() is Lineage.SAME
+
+
+def put_back(alias: str, statement: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.django_db
+def test_an_older_database_is_noticed_and_no_beat_hides_it() -> None:
+    lineage.beat()
+    lineage.beat()
+    put_back("default", "UPDATE audit_pulse SET count = 1, confirmed = 1")
+    assert lineage.lineage() is Lineage.DEFAULT_OLDER
+    assert not lineage.beat()
+    assert lineage.lineage() is Lineage.DEFAULT_OLDER
+    lineage.join_again()
+    assert lineage.lineage() is Lineage.SAME
+    assert lineage.beat()
+
+
+@pytest.mark.django_db
+def test_an_older_vault_is_noticed_and_no_beat_hides_it() -> None:
+    lineage.beat()
+    lineage.beat()
+    put_back("vault", "UPDATE vault_pulse SET count = 1")
+    assert lineage.lineage() is Lineage.VAULT_OLDER
+    assert not lineage.beat()
+    lineage.join_again()
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
+def test_nothing_is_served_and_no_task_works_while_a_database_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    from callprivacy.celery import TogetherTask, app
+    from retention import tasks
+
+    assert "backups" in tasks.__all__
+
+    monkeypatch.setattr(lineage, "remembered", lineage._Remembered())
+    lineage.beat()
+    put_back("default", "UPDATE audit_pulse SET count = 0, confirmed = 0")
+    page = Browser().get("/accounts/login/")
+    assert page.status_code == 503
+    assert "manage.py after_restore" in page.content.decode()
+    hook = Browser().post("/hooks/callrail/x/", b"{}", content_type="application/json")
+    assert hook.status_code == 503
+    assert "Retry-After" in hook.headers
+    task = app.tasks["retention.beat_pulse"]
+    assert isinstance(task, TogetherTask)
+    task()
+    assert lineage.lineage() is Lineage.DEFAULT_OLDER
+    lineage.join_again()
+    assert Browser().get("/accounts/login/").status_code == 200
