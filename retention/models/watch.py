@@ -16,13 +16,23 @@ from retention.enums import LeftoverState, RotationState, SecretKind
 
 
 class VendorCheck(ClientOwned):
-    """When a vendor was last asked what it still has of a client, and what came of it."""
+    """
+    When a vendor was last asked what it still has of a client, and what came of it.
+
+    A pass over the vendor's list began at `started_at` and goes on at `page`; while one runs `due_at` is its lease.
+    `account`, `company` and `secret` open the list where the connection itself does not.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
     checked_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
-    page = models.CharField(max_length=200, blank=True)
+    account = models.CharField(max_length=64, blank=True)
+    company = models.CharField(max_length=64, blank=True)
+    secret = SealedField(null=True)
+    secret_set_at = models.DateTimeField(null=True)
+    page = models.CharField(max_length=500, blank=True)
     seen = models.PositiveIntegerField(default=0)
     outliving = models.PositiveIntegerField(default=0)
     failures = models.PositiveSmallIntegerField(default=0)
@@ -46,10 +56,17 @@ class VendorCheck(ClientOwned):
 
 
 class Leftover(ClientOwned):
-    """A recording that a vendor still has although ours is past its date or erased; where, is sealed."""
+    """
+    A recording that a vendor still has although ours is past its date or erased; where, is sealed.
+
+    Of what we erased ourselves the id is the recording's. Without a connection where an import alone brought the call.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, null=True, db_constraint=False, related_name="+"
+    )
+    provider = models.CharField(max_length=20, default="", db_default="")
     digest = models.BinaryField(max_length=32)
     reference = SealedField()
     call_started_at = models.DateTimeField(null=True)
@@ -62,7 +79,9 @@ class Leftover(ClientOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["client", "connection", "digest"], name="retention_leftover_once"
+                fields=["client", "connection", "digest"],
+                nulls_distinct=False,
+                name="retention_leftover_once",
             ),
         )
         indexes = (models.Index(fields=["client", "state", "found_at"], name="retention_leftover_board"),)

@@ -739,11 +739,18 @@ REGISTER: dict[str, Table] = {
     "retention.HoldPerson": Table("Who of the staff is told of a hold", _plain(_OURS, "hold user told_at")),
     "retention.VendorCheck": Table(
         "When a vendor was asked what it still has",
-        _plain(_OURS, "connection checked_at due_at page seen outliving failures last_error"),
+        _plain(
+            _OURS,
+            "connection started_at checked_at due_at account company secret_set_at seen outliving failures",
+            "last_error",
+            page="Where the vendor's list goes on: no number and no reference of a call",
+        )
+        | _sealed(secret="Opens the vendor's list, under the client's key for it"),
+        leaves=("retention.services.truth.forget_access",),
     ),
     "retention.Leftover": Table(
         "A recording that a vendor still has although ours is erased",
-        _plain(_OURS, "connection state found_at seen_at gone_at")
+        _plain(_OURS, "connection provider state found_at seen_at gone_at")
         | _caller("call_started_at", digest="Of the vendor's reference, keyed by the client")
         | _sealed(reference="The vendor's name of it, under the client's key for errands"),
         leaves=("retention.services.truth.forget_gone",),
