@@ -58,6 +58,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
     "retention-holds": ("retention.settle_holds", 60),
+    "retention-policies": ("retention.apply_policies", 60),
     "retention-quarantine": ("retention.erase_quarantined", 120),
     "retention-pulse": ("retention.beat_pulse", 60),
     "retention-backups": ("retention.expire_backups", 3600),

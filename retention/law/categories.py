@@ -25,26 +25,31 @@ class About:
     """
     What is known of one category.
 
+    :param noun: what one row and several are called in a sentence.
     :param days: kept so long where neither client nor agency says; None: as long as the call record.
     :param least: fewest days that a policy may say.
     :param most: most days that a policy may say.
     :param may_reduce: whether daily totals may stay when the rows leave.
-    :param of_client: whether a client may differ from its agency.
     """
 
     category: Category
+    noun: tuple[str, str]
     moment: Moment
     days: int | None
     words: str
     least: int = 1
     most: int = LONGEST
     may_reduce: bool = False
-    of_client: bool = True
+
+    def counted(self, number: int) -> str:
+        """So many of it, in words: "12,408 recordings"."""
+        return f"{number:,} {self.noun[number != 1]}"
 
 
 _ABOUT: Final = (
     About(
         Category.CALL,
+        ("call in", "calls in"),
         Moment.CALL_START,
         None,
         "That a call came in: when, how long, from which advertisement, with which outcome. Its recording, transcript"
@@ -53,6 +58,7 @@ _ABOUT: Final = (
     ),
     About(
         Category.CALL_OUT,
+        ("call out", "calls out"),
         Moment.CALL_START,
         None,
         "The same for calls that went out. Laws on telemarketing look at these; where nothing is said they are kept as"
@@ -61,6 +67,7 @@ _ABOUT: Final = (
     ),
     About(
         Category.IDENTITY,
+        ("number", "numbers"),
         Moment.LAST_CONTACT,
         None,
         "The caller's number, and who it was. Calls without it stay countable but are nobody's. It cannot leave before"
@@ -68,18 +75,21 @@ _ABOUT: Final = (
     ),
     About(
         Category.RECORDING,
+        ("recording", "recordings"),
         Moment.CALL_START,
         None,
         "The sound of the call: our sealed copy, and the tracker's where the client has instructed you to delete it.",
     ),
     About(
         Category.TRANSCRIPT,
+        ("transcript", "transcripts"),
         Moment.CALL_START,
         None,
         "The redacted words of the call.",
     ),
     About(
         Category.CONSENT,
+        ("entry of consent", "entries of consent"),
         Moment.LAST_CONTACT,
         1827,
         "What people agreed to or refused, with the words they were told. It outlives the calls, under a key of its"
@@ -87,6 +97,7 @@ _ABOUT: Final = (
     ),
     About(
         Category.WITHDRAWAL,
+        ("entry of withdrawal", "entries of withdrawal"),
         Moment.WITHDRAWN,
         1827,
         "That somebody took consent back or objected, and how it was carried out. What blocks a number from contact is"
@@ -94,6 +105,7 @@ _ABOUT: Final = (
     ),
     About(
         Category.EXPORT,
+        ("export", "exports"),
         Moment.MADE,
         7,
         "Sealed files of masked calls that people made to download.",
@@ -101,6 +113,7 @@ _ABOUT: Final = (
     ),
     About(
         Category.INBOX,
+        ("message in the inbox", "messages in the inbox"),
         Moment.RECEIVED,
         7,
         "What a tracker sent and could not be understood, sealed as it came. Everything else is gone within minutes.",
@@ -108,17 +121,20 @@ _ABOUT: Final = (
     ),
     About(
         Category.TRAIL,
+        ("reason in the trail", "reasons in the trail"),
         Moment.HAPPENED,
         2192,
-        "Who did what. It holds no number and no name; whole sealed months leave, their seals stay. The same for all"
-        " clients.",
+        "The reasons that people wrote into the trail, sealed. What was done, by whom and when holds no number and no"
+        " name and stays, with its seals.",
         least=365,
-        of_client=False,
     ),
 )
 
 ABOUT: Final[Mapping[Category, About]] = {about.category: about for about in _ABOUT}
 """Every category, in the order in which pages show them."""
+
+RECORDS: Final = (Category.CALL, Category.CALL_OUT)
+"""The call records themselves."""
 
 SAID: Final = (Category.RECORDING, Category.TRANSCRIPT)
 """What opens with the caller's key, and leaves with it."""

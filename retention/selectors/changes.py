@@ -7,9 +7,10 @@ call records shortens recordings that are kept as long as these.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -20,12 +21,22 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
+from retention import targets
 from retention.enums import Category, ChangeState, Then
 from retention.law import categories, rules
 from retention.law.rules import Finding
 from retention.models import PolicyChange
-from retention.selectors import due, policies
+from retention.selectors import policies, preview
 from retention.selectors.policies import Effective, Levels, Own
+
+DELAY: Final = timedelta(hours=24)
+"""How long a change that shortens waits where nobody else could agree to it."""
+
+NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission.VIEW_CALLS) | {
+    Category.EXPORT: Permission.EXPORT_CALLS,
+    Category.INBOX: Permission.MANAGE_CONNECTIONS,
+}
+"""What a person needs on a client to count a category there; row security hides the rest."""
 
 OPEN: Final = (ChangeState.WAITING, ChangeState.DELAYED)
 """The states of a change that is not in force and may still be."""
@@ -145,9 +156,23 @@ class Plan:
         moved = {category for one in self.touched for category in one.changed}
         return [category for category in categories.ABOUT if category in moved]
 
+    @property
+    def counted(self) -> list[Category]:
+        """The categories of which more or less becomes due: those that change, and what hangs on a call record."""
+        moved = set(self.changed)
+        if moved & set(categories.RECORDS):
+            moved |= {Category.IDENTITY, *categories.SAID}
+        return [category for category in categories.ABOUT if category in moved]
+
 
 def plan(wish: Wish) -> Plan:
-    """Work out what a wish does; a few queries however many clients."""
+    """
+    Work out what a wish does; a few queries however many clients.
+
+    :raises ValueError: an agency always says how long calls in are kept.
+    """
+    if wish.client is None and wish.category is Category.CALL and wish.days is None:
+        raise ValueError("An agency always says how long calls in are kept.")
     if wish.client is not None:
         clients = [wish.client]
     else:
@@ -203,9 +228,23 @@ def grounds_of(clients: Sequence[Client]) -> dict[int, rules.Ground]:
 
 def _clash(wish: Wish, becomes: Mapping[Category, Effective]) -> str:
     """Why the days cannot be these, given what else is said at the same level; "" where they can."""
-    category, days = wish.category, wish.days
-    if days is None:
+    if wish.days is None:
         return ""
+    return _limit(wish, wish.days) or _hangs(wish.category, wish.days, becomes)
+
+
+def _limit(wish: Wish, days: int) -> str:
+    """What the category itself does not allow."""
+    about = categories.ABOUT[wish.category]
+    if not about.least <= days <= about.most:
+        return f"Say {about.least:,} to {about.most:,} days."
+    if wish.then is Then.REDUCE and not about.may_reduce:
+        return "There are no daily totals of this; it can only be erased."
+    return ""
+
+
+def _hangs(category: Category, days: int, becomes: Mapping[Category, Effective]) -> str:
+    """What the categories that it hangs on, or that hang on it, do not allow."""
     record = max(becomes[Category.CALL].days, becomes[Category.CALL_OUT].days)
     said = max(becomes[one].days for one in categories.SAID)
     identity = becomes[Category.IDENTITY].set_days
@@ -244,6 +283,11 @@ class Moved:
         """How many rows become due; negative where fewer are."""
         return self.after - self.before
 
+    @property
+    def words(self) -> str:
+        """How many more or fewer become due, in words: "12,408 recordings"."""
+        return categories.ABOUT[self.category].counted(abs(self.more))
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -274,23 +318,75 @@ class Effect:
 
 
 def effect(plan: Plan, at: datetime) -> Effect:
-    """Count what a plan makes due, as a run at that instant would find it; two statements a changed category."""
-    moved = []
-    before = {one.client.pk: policies.cutoffs_of(one.client, one.before, at) for one in plan.touched}
-    after = {one.client.pk: policies.cutoffs_of(one.client, one.after, at) for one in plan.touched}
+    """
+    Count what a plan makes due by a run's own selection, as that run would find it at an instant; two statements a
+    category. Recordings that leave with their calls count as recordings.
+    """
+    clients = [one.client for one in plan.touched]
+    held = preview.held_of(clients)
+    before = _extents([(one.client, one.before) for one in plan.touched], held, plan.counted, at)
+    after = _extents([(one.client, one.after) for one in plan.touched], held, plan.counted, at)
     live = {one.client.pk for one in plan.touched if one.is_live}
-    for category in plan.changed:
-        now, then = due.counts(category, before), due.counts(category, after)
+    moved = []
+    for category in plan.counted:
+        now, then = before[category], after[category]
         leaving = sum(max(0, then.get(pk, 0) - now.get(pk, 0)) for pk in live)
         moved.append(Moved(category, sum(now.values()), sum(then.values()), leaving))
     return Effect(at, moved)
 
 
+def _extents(
+    kept: Sequence[tuple[Client, Mapping[Category, Effective]]],
+    held: Mapping[int, preview.Held],
+    wanted: Sequence[Category],
+    at: datetime,
+) -> dict[Category, Counter[int]]:
+    """How many rows of each category are past their date, by client's id."""
+    lines = [
+        preview.Lines(
+            client, dict(said), policies.cutoffs_of(client, said, at), held.get(client.pk, preview.Held())
+        )
+        for client, said in kept
+    ]
+    found: dict[Category, Counter[int]] = {category: Counter() for category in categories.ABOUT}
+    for category in wanted:
+        for client_id, extent in targets.TARGETS[category].count([one.of(category) for one in lines]).items():
+            found[category][client_id] += extent.rows
+            if category in categories.RECORDS:
+                found[Category.RECORDING][client_id] += extent.recordings
+    return found
+
+
 def unseen(plan: Plan, membership: Membership, *, at: datetime) -> list[Client]:
     """The clients at which a plan changes something that this person may not count."""
-    permissions = {due.NEEDS[category] for category in plan.changed}
+    permissions = {NEEDS[category] for category in plan.counted}
     seen = [set(access.client_ids_with(membership, one, at=at)) for one in sorted(permissions)]
     return [one.client for one in plan.touched if not all(one.client.pk in ids for ids in seen)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """
+    A plan with what it makes due, and how it would come about.
+
+    :param state: IN_FORCE at once, WAITING for a second officer, or DELAYED where there is none.
+    """
+
+    plan: Plan
+    effect: Effect
+    state: ChangeState
+
+
+def proposal(wish: Wish, *, proposer_id: int, at: datetime) -> Proposal:
+    """What a wish does and makes due: at once, or when it could take effect at the earliest."""
+    found = plan(wish)
+    if not found.shortens:
+        state = ChangeState.IN_FORCE
+    elif deciders(found, but=proposer_id, at=at):
+        state = ChangeState.WAITING
+    else:
+        state = ChangeState.DELAYED
+    return Proposal(found, effect(found, at + DELAY if state is ChangeState.DELAYED else at), state)
 
 
 # --- Changes that wait, and those that were -------------------------------------------------------------------------
@@ -336,14 +432,14 @@ def deciders(plan: Plan, *, but: int, at: datetime) -> list[int]:
     if plan.wish.client is not None:
         client_ids.add(plan.wish.client.pk)
     if officers and client_ids:
-        permissions = {Permission.MANAGE_RETENTION, *(due.NEEDS[category] for category in plan.changed)}
+        permissions = {Permission.MANAGE_RETENTION, *(NEEDS[category] for category in plan.counted)}
         officers &= set(access.people_with_all(permissions, client_ids, agency_id=plan.wish.agency.pk, at=at))
     return sorted(officers)
 
 
-def next_version(agency_id: int, client_id: int | None, category: Category) -> int:
-    """The number that the next policy of a category gets; it counts on over times without one."""
-    in_force = PolicyChange.objects.filter(
-        agency_id=agency_id, client=client_id, category=category, state=ChangeState.IN_FORCE
+def next_version(change: PolicyChange) -> int:
+    """The number that a policy gets by this change; it counts on over times in which nothing was said."""
+    earlier = PolicyChange.objects.filter(
+        agency=change.agency, client=change.client, category=change.category, state=ChangeState.IN_FORCE
     )
-    return in_force.count() + 1
+    return earlier.exclude(pk=change.pk).count() + 1

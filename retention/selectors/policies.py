@@ -131,7 +131,10 @@ def _of_client(client: Client, rows: Mapping[Key, Policy]) -> dict[Category, Own
 def _said(
     client_id: int | None, columns: Mapping[Category, int | None], rows: Mapping[Key, Policy]
 ) -> dict[Category, Own]:
-    """A call record's days are columns, for lower rooms read them; a row adds what happens then, and the version."""
+    """
+    A call record's days are columns, for lower rooms read them; a row adds what happens then, and the version. A row
+    that says other days was overtaken, as by a blueprint, and its version is none.
+    """
     found = {}
     for category in categories.ABOUT:
         row = rows.get((client_id, category))
@@ -141,7 +144,7 @@ def _said(
         if row is None:
             found[category] = Own(days)
         else:
-            found[category] = Own(days, Then(row.then), row.version)
+            found[category] = Own(days, Then(row.then), row.version if row.keep_for_days == days else 0)
     return found
 
 

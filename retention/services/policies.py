@@ -1,14 +1,25 @@
-"""How long calls are kept, and whether they may leave at all."""
+"""
+How long things are kept, and whether they may leave at all.
+
+No policy is shortened by one person alone: a second officer agrees, or, where there is none, a day passes in which
+everybody who manages the agency is told and may stop it. What is beyond the law is refused, or wants a written reason.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
@@ -17,10 +28,18 @@ from callprivacy.work import services as work
 from consent.selectors import decisions
 from consent.services import rejudging
 from retention import targets
-from retention.models import GoLive
+from retention.enums import Category, ChangeState, Then
+from retention.models import GoLive, Policy, PolicyChange
+from retention.selectors import changes as selectors
+from retention.selectors.changes import Effect, Plan, Wish
 
+JOB: Final = Actor.job("retention.apply_policies")
+WAITING_ITEM: Final = "policy_change"
+AGENCY_ITEM: Final = "agency_policy_change"
+DELAYED_ITEM: Final = "policy_delayed"
+LAPSED: Final = "policy_lapsed"
 _MAY_GROW_BY: Final = 10
-"""How many more withheld recordings there may be than were shown, or a tenth; calls keep coming while people read."""
+"""How many more rows there may be than were shown, or a tenth; calls keep coming while people read and a day passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +56,343 @@ class CountsChangedError(ValueError):
     """What would leave is no longer what the person was shown; show it again."""
 
 
+# --- Changes of policies --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEffect:
+    """What a person saw of a change: how much is due before and after it, and the rules that want a reason."""
+
+    due_before: int
+    due_after: int
+    rules: frozenset[str]
+
+
+class NothingChangesError(ValueError):
+    """The policy says that already."""
+
+
+class ClashError(ValueError):
+    """Another category forbids it; the message says which, and what to do."""
+
+
+class RefusedByLawError(ValueError):
+    """The law refuses it."""
+
+    def __init__(self, plan: Plan) -> None:
+        rules = {one.finding.rule.id: one.finding.rule for one in plan.refusals}
+        super().__init__(" ".join(f"{rule.words} ({rule.citation}) {rule.remedy}" for rule in rules.values()))
+
+
+class OpenChangeError(ValueError):
+    """Another change of the same policy waits."""
+
+
+class NotOpenError(ValueError):
+    """The change is in force, refused or withdrawn already."""
+
+
+class SamePersonError(ValueError):
+    """Who proposed a change does not agree to it as well."""
+
+
+class NotYoursError(ValueError):
+    """The person may not decide this change: something that it changes is not granted."""
+
+
 @transaction.atomic
-def set_client_days(*, client: Client, days: int | None, reason: str, by: Actor, at: datetime) -> None:
-    """Keep a client's calls for so many days, or as the agency does (None); written down with the reason."""
-    was = client.keep_for_days
-    client.keep_calls_for_days = days
-    client.save(update_fields=["keep_calls_for_days"])
+def propose(
+    *, wish: Wish, shown: ShownEffect, reason: str, proposer: Membership, at: datetime
+) -> PolicyChange:
+    """
+    Propose a change with the effect that was shown. What lengthens is in force at once; what shortens waits for a
+    second officer, or for a day where there is none.
+
+    The reason is sealed in the trail; it also answers the rules of the law that want one.
+
+    :raises NothingChangesError: it says so already.
+    :raises ClashError: another category forbids it.
+    :raises RefusedByLawError: the law does.
+    :raises OpenChangeError: a change of the same policy waits.
+    :raises NotYoursError: something would change that the person may not count.
+    :raises CountsChangedError: the effect is not what was shown.
+    """
+    wish = _locked(wish)
+    seen = selectors.proposal(wish, proposer_id=proposer.user_id, at=at)
+    plan, effect = seen.plan, seen.effect
+    if plan.is_nothing:
+        raise NothingChangesError("That is the policy already.")
+    _check(plan)
+    if selectors.unseen(plan, proposer, at=at):
+        raise NotYoursError("It changes what calls you may not see are kept for.")
+    if selectors.open_changes().filter(client=wish.client, category=wish.category).exists():
+        raise OpenChangeError("A change of this policy waits. Decide or withdraw that one first.")
+    _compare(plan, effect, shown)
+    by = Actor.staff(user_id=proposer.user_id)
+    change = PolicyChange(
+        agency=wish.agency,
+        client=wish.client,
+        category=wish.category,
+        state=seen.state,
+        was_days=plan.was.days,
+        was_then=plan.was.then,
+        days=wish.days,
+        then=wish.then,
+        shortens=plan.shortens,
+        due_before=effect.due_before,
+        due_after=effect.due_after,
+        rules=plan.rule_ids,
+        proposed_by_id=proposer.user_id,
+        proposed_at=at,
+        takes_effect_at=None if seen.state is ChangeState.WAITING else effect.at,
+    )
+    event = audit.record(
+        "policy.proposed",
+        subject=wish.client or wish.agency,
+        by=by,
+        at=at,
+        reason=reason,
+        change=str(change.pk),
+        category=wish.category.value,
+        was_days=plan.was.days,
+        days=wish.days,
+        shortens=plan.shortens,
+        rules=" ".join(plan.rule_ids),
+    )
+    change.event_id = event.pk
+    change.save(force_insert=True)
+    if seen.state is ChangeState.IN_FORCE:
+        _put_in_force(change, plan, by=by, at=at)
+    else:
+        _let_wait(change, at)
+    return change
+
+
+@transaction.atomic
+def approve(*, change: PolicyChange, shown: ShownEffect, officer: Membership, at: datetime) -> None:
+    """
+    Agree to another person's change, which is in force from then on.
+
+    :raises NotOpenError: it is decided already.
+    :raises SamePersonError: the officer proposed it.
+    :raises NotYoursError: something that it changes is not granted to the officer.
+    :raises ClashError: another category forbids it by now.
+    :raises RefusedByLawError: the law does.
+    :raises CountsChangedError: the effect, or a rule that wants a reason, is not what was shown.
+    """
+    change, wish = _held(change)
+    if change.proposed_by_id == officer.user_id:
+        raise SamePersonError("You proposed this change; another officer agrees to it.")
+    plan = selectors.plan(wish)
+    _check(plan)
+    if officer.user_id not in selectors.deciders(plan, but=change.proposed_by_id, at=at):
+        raise NotYoursError("It changes something at clients that are not granted to you.")
+    effect = selectors.effect(plan, at)
+    _compare(plan, effect, shown)
+    if not set(plan.rule_ids) <= set(change.rules):
+        raise CountsChangedError("Another rule of the law wants a reason since this was proposed.")
+    by = Actor.staff(user_id=officer.user_id)
+    change.due_before, change.due_after = effect.due_before, effect.due_after
+    change.takes_effect_at = at
+    change.save(update_fields=["due_before", "due_after", "takes_effect_at"])
+    _put_in_force(change, plan, by=by, at=at)
+
+
+@transaction.atomic
+def refuse(*, change: PolicyChange, officer: Membership, reason: str, at: datetime) -> None:
+    """
+    Say no to another person's change.
+
+    :raises NotOpenError: it is decided already.
+    :raises SamePersonError: the officer proposed it, and withdraws it instead.
+    """
+    change, _wish = _held(change)
+    if change.proposed_by_id == officer.user_id:
+        raise SamePersonError("You proposed this change; withdraw it instead.")
+    _close(change, ChangeState.REFUSED, by=Actor.staff(user_id=officer.user_id), reason=reason, at=at)
+
+
+@transaction.atomic
+def withdraw(*, change: PolicyChange, member: Membership, reason: str, at: datetime) -> None:
+    """
+    Take a change back before it is in force: one's own, or anybody's for who manages the agency.
+
+    :raises NotOpenError: it is decided already.
+    :raises NotYoursError: the person neither proposed it nor manages the agency.
+    """
+    if not may_stop(change, member):
+        raise NotYoursError("Who proposed it, officers and admins may withdraw it.")
+    change, _wish = _held(change)
+    by = Actor.staff(user_id=member.user_id)
+    _close(change, ChangeState.WITHDRAWN, by=by, reason=reason, at=at)
+
+
+def may_stop(change: PolicyChange, member: Membership) -> bool:
+    """Whether a person may withdraw a change that waits."""
+    rights = (AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
+    return change.proposed_by_id == member.user_id or any(access.has_right(member, one) for one in rights)
+
+
+@transaction.atomic
+def apply_due(*, change_id: UUID, at: datetime) -> bool:
+    """
+    Put a delayed change in force once its hour has come; run twice, it does nothing more.
+
+    Where much more would leave than was shown, or the law or another category forbids it by now, it lapses, and who
+    proposed it is told.
+
+    :returns: whether it is in force now.
+    """
+    row = PolicyChange.objects.due(at).filter(pk=change_id).first()
+    if row is None:
+        return False
+    try:
+        change, wish = _held(row)
+    except NotOpenError:
+        return False
+    plan = selectors.plan(wish)
+    due = selectors.effect(plan, change.takes_effect_at or at).due_after
+    most = change.due_after + max(_MAY_GROW_BY, change.due_after // 10)
+    if plan.refusals or plan.clash or due > most or not set(plan.rule_ids) <= set(change.rules):
+        _lapse(change, at)
+        return False
+    _put_in_force(change, plan, by=JOB, at=at)
+    return True
+
+
+def read_reason(*, change: PolicyChange, by: Actor, at: datetime) -> str | None:
+    """The words with which a change was proposed; that they were read is in the trail. None where they are erased."""
+    event = Event.objects.filter(agency_id=change.agency_id, pk=change.event_id or 0).first()
+    return None if event is None else audit.open_reason(event=event, by=by, at=at)
+
+
+def _locked(wish: Wish) -> Wish:
+    """The same wish about rows that stand still: changes of an agency's policies come one after the other."""
+    agency = Agency.objects.select_for_update(no_key=True).get(pk=wish.agency.pk)
+    client = wish.client
+    if client is not None:
+        client = Client.objects.select_related("agency").get(pk=client.pk)
+    return Wish(agency, client, wish.category, wish.days, wish.then)
+
+
+def _held(change: PolicyChange) -> tuple[PolicyChange, Wish]:
+    Agency.objects.select_for_update(no_key=True).get(pk=change.agency_id)
+    fresh = selectors.open_changes().filter(pk=change.pk).first()
+    if fresh is None:
+        raise NotOpenError("This change is decided already.")
+    return fresh, selectors.wish_of(fresh)
+
+
+def _check(plan: Plan) -> None:
+    if plan.clash:
+        raise ClashError(plan.clash)
+    if plan.refusals:
+        raise RefusedByLawError(plan)
+
+
+def _compare(plan: Plan, effect: Effect, shown: ShownEffect) -> None:
+    now = ShownEffect(effect.due_before, effect.due_after, frozenset(plan.rule_ids))
+    if now != shown:
+        raise CountsChangedError("What becomes due has changed since it was shown.")
+
+
+def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) -> None:
+    category = Category(change.category)
+    version = selectors.next_version(change)
+    _write(change, category, version, at)
+    change.state = ChangeState.IN_FORCE
+    change.decided_by_id, change.decided_at = by.user_id, at
+    change.save(update_fields=["state", "decided_by", "decided_at"])
     audit.record(
-        "policy.changed", subject=client, by=by, at=at, reason=reason, was_days=was, days=client.keep_for_days
+        "policy.changed",
+        subject=change.client or change.agency,
+        by=by,
+        at=at,
+        change=str(change.pk),
+        category=category.value,
+        was_days=plan.was.days,
+        days=plan.becomes.days,
+        then=plan.becomes.then.value,
+        version=version,
+        proposed_by=change.proposed_by_id,
+    )
+    _close_items(change, by, at)
+
+
+def _write(change: PolicyChange, category: Category, version: int, at: datetime) -> None:
+    """Write the policy: a row, and for call records the column that lower rooms read."""
+    column = {Category.CALL: "keep_calls_for_days", Category.CALL_OUT: "keep_calls_out_for_days"}
+    if category in column:
+        holder = change.client or change.agency
+        setattr(holder, column[category], change.days)
+        holder.save(update_fields=[column[category]])
+    rows = Policy.objects.filter(agency_id=change.agency_id, client=change.client_id, category=category)
+    if change.days is None:
+        rows.remove()
+        return
+    fields = {"keep_for_days": change.days, "then": Then(change.then), "version": version, "set_at": at}
+    if not rows.update(**fields):
+        Policy.objects.create(
+            agency_id=change.agency_id, client_id=change.client_id, category=category, **fields
+        )
+
+
+def _let_wait(change: PolicyChange, at: datetime) -> None:
+    """Put it into the queue of who may agree to it, or tell everybody who manages the agency that it will come."""
+    if change.state == ChangeState.DELAYED:
+        kind, client_id = DELAYED_ITEM, None
+    elif change.client_id is None:
+        kind, client_id = AGENCY_ITEM, None
+    else:
+        kind, client_id = WAITING_ITEM, change.client_id
+    work.open_item(
+        kind,
+        agency_id=change.agency_id,
+        client_id=client_id,
+        key=str(change.pk),
+        at=at,
+        due_at=change.takes_effect_at,
+        count=max(0, change.due_after - change.due_before),
     )
 
 
-@transaction.atomic
-def set_agency_days(*, agency: Agency, days: int, reason: str, by: Actor, at: datetime) -> None:
-    """Keep calls for so many days at every client without a policy of its own."""
-    was = agency.keep_calls_for_days
-    agency.keep_calls_for_days = days
-    agency.save(update_fields=["keep_calls_for_days"])
-    audit.record("policy.changed", subject=agency, by=by, at=at, reason=reason, was_days=was, days=days)
+def _close_items(change: PolicyChange, by: Actor, at: datetime) -> None:
+    for kind in (WAITING_ITEM, AGENCY_ITEM, DELAYED_ITEM):
+        work.close_item(kind, agency_id=change.agency_id, key=str(change.pk), at=at, by=by)
+
+
+_DEEDS: Final = {ChangeState.REFUSED: "policy.refused", ChangeState.WITHDRAWN: "policy.withdrawn"}
+
+
+def _close(change: PolicyChange, state: ChangeState, *, by: Actor, reason: str, at: datetime) -> None:
+    change.state = state
+    change.decided_by_id, change.decided_at = by.user_id, at
+    change.save(update_fields=["state", "decided_by", "decided_at"])
+    audit.record(
+        _DEEDS[state] if by.user_id is not None else "policy.lapsed",
+        subject=change.client or change.agency,
+        by=by,
+        at=at,
+        reason=reason,
+        change=str(change.pk),
+        category=change.category,
+    )
+    _close_items(change, by, at)
+
+
+def _lapse(change: PolicyChange, at: datetime) -> None:
+    _close(change, ChangeState.WITHDRAWN, by=JOB, reason="", at=at)
+    told: Sequence[int] = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=change.agency_id)
+    work.notify(
+        LAPSED,
+        agency_id=change.agency_id,
+        user_ids={change.proposed_by_id, *told},
+        at=at,
+        key=str(change.pk),
+    )
+
+
+# --- Going live -----------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -70,7 +408,7 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
     by = Actor.staff(user_id=signed_by)
     locked = Client.objects.select_for_update(of=("self",)).select_related("agency").get(pk=client.pk)
     cutoff = tenancy.cutoff_of(locked, at)
-    due = targets.CALLS.count(locked, cutoff)
+    due = targets.count_due(locked, cutoff, tenancy.cutoff_of(locked, at, out=True))
     counts = decisions.record_counts(locked)
     most = shown.leaving + max(_MAY_GROW_BY, shown.leaving // 10)
     if due != shown.due or counts.would_leave > most:

@@ -1,0 +1,92 @@
+"""What a person types about policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from callprivacy.tenancy.models import Client
+from retention.enums import Then
+from retention.law.categories import About
+
+
+class PolicyForm(forms.Form):
+    """
+    How long a category is kept, what happens then, and why that changes.
+
+    :param inherits: what an empty field means, in words; None: there must be a number.
+    """
+
+    days = forms.IntegerField(label="Keep for (days)", required=False)
+    then = forms.ChoiceField(label="Then", choices=Then, initial=Then.ERASE)
+    reason = forms.CharField(
+        label="Why this changes",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="At least 15 characters. Kept, sealed, in the trail; whoever agrees to the change reads it.",
+    )
+
+    def __init__(self, *args: Any, about: About, inherits: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["days"]
+        field.widget.attrs |= {"min": about.least, "max": about.most}
+        field.help_text = inherits or ""
+        field.required = inherits is None
+        if not about.may_reduce:
+            del self.fields["then"]
+
+    @property
+    def wanted_then(self) -> Then:
+        """What happens when the days are over."""
+        return Then(self.cleaned_data.get("then") or Then.ERASE)
+
+
+class SeenEffectForm(forms.Form):
+    """What a person was shown of a change before confirming it."""
+
+    due_before = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    due_after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    rules = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
+    answered = forms.BooleanField(required=False)
+
+    @property
+    def rule_ids(self) -> frozenset[str]:
+        """The rules that were shown as wanting a reason."""
+        return frozenset(self.cleaned_data["rules"].split())
+
+
+class DecisionForm(forms.Form):
+    """Why a change is not to be."""
+
+    reason = forms.CharField(
+        label="Why",
+        min_length=15,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="At least 15 characters. It is kept, sealed, in the trail.",
+    )
+
+
+class MatrixForm(forms.Form):
+    """Which clients the matrix shows."""
+
+    q = forms.CharField(label="Client", required=False, max_length=80)
+    only = forms.ChoiceField(
+        label="Show",
+        required=False,
+        choices=[("", "All"), ("own", "With a policy of their own"), ("beyond", "Beyond a rule of the law")],
+    )
+
+
+class CalendarForm(forms.Form):
+    """Whose calendar is shown."""
+
+    client = forms.ChoiceField(label="Client", required=False)
+
+    def __init__(self, *args: Any, clients: Iterable[Client], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "All clients"), *((client.slug, client.name) for client in clients)]
+        self.fields["client"] = forms.ChoiceField(label="Client", required=False, choices=choices)

@@ -1,0 +1,309 @@
+"""
+What falls due in the days to come, per day and category.
+
+A day is the client's own: what started on one local day is past its date at the start of another, as many days later
+as it is kept. Clients with the same zone and the same days share their limits and are counted in one statement, which
+walks the ranges of the index of client and id that fall due, and nothing else.
+
+Drawn is what no later call can move: calls, recordings, transcripts, exports and the inbox. Identities and evidence
+count from the last contact, so that of these it is only said how many fall due by the end if nobody calls again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from callprivacy.calls.enums import Direction, InboxState
+from callprivacy.calls.models import first_id_at
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.models import Client
+from retention import targets
+from retention.enums import Category
+from retention.law import categories
+from retention.selectors import policies, preview
+from retention.selectors.policies import Effective
+
+DAYS: Final = 90
+
+DRAWN: Final = (
+    Category.CALL,
+    Category.CALL_OUT,
+    Category.RECORDING,
+    Category.TRANSCRIPT,
+    Category.EXPORT,
+    Category.INBOX,
+)
+"""The categories of the chart, from the foot of a bar to its top."""
+
+LATER: Final = (Category.IDENTITY, Category.CONSENT, Category.WITHDRAWAL, Category.TRAIL)
+"""Those of which only the sum until the last day is told."""
+
+_RECORDINGS: Final = """LEFT JOIN calls_recording r ON r.client_id = c.client_id AND r.call_id = c.id
+    AND (r.state <> 'gone' OR r.due_at IS NULL AND r.reference IS NOT NULL)"""
+_TRANSCRIPTS: Final = """LEFT JOIN calls_transcript t ON t.client_id = c.client_id AND t.call_id = c.id
+    AND (t.state <> 'gone' OR t.due_at IS NULL AND t.text IS NOT NULL)"""
+_JOINS: Final = {Category.RECORDING: ("r", _RECORDINGS), Category.TRANSCRIPT: ("t", _TRANSCRIPTS)}
+_OF_CALLS: Final = """
+    SELECT width_bucket(c.id, %(limits)s::uuid[]) AS day, {counts}
+    FROM calls_call c {joins}
+    WHERE c.client_id = ANY (%(clients)s::bigint[]) AND c.id >= %(first)s AND c.id < %(last)s
+      AND (c.direction = 'outbound') = %(out)s AND NOT c.on_hold
+    GROUP BY 1
+"""
+_BESIDE: Final = {
+    Category.EXPORT: """
+        SELECT width_bucket(e.finished_at, %(limits)s::timestamptz[]) AS day, count(*) FROM calls_callexport e
+        WHERE e.client_id = ANY (%(clients)s::bigint[]) AND e.file_key IS NOT NULL
+          AND e.finished_at >= %(first)s AND e.finished_at < %(last)s GROUP BY 1
+    """,
+    Category.INBOX: """
+        SELECT width_bucket(i.received_at, %(limits)s::timestamptz[]) AS day, count(*) FROM calls_inbox i
+        WHERE i.client_id = ANY (%(clients)s::bigint[]) AND i.state = %(rejected)s
+          AND i.received_at >= %(first)s AND i.received_at < %(last)s GROUP BY 1
+    """,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What falls due at the start of one day, by category; nothing of what is none."""
+
+    on: date
+    counts: Mapping[Category, int]
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days to come, and what no run has taken yet: at live clients it goes tonight, at observed ones it stays."""
+
+    days: Sequence[Day]
+
+    @property
+    def total(self) -> int:
+        """What falls due in all of these days."""
+        return sum(day.total for day in self.days)
+
+    @property
+    def most(self) -> int:
+        """The fullest day's number."""
+        return max((day.total for day in self.days), default=0)
+
+    @property
+    def drawn(self) -> list[Category]:
+        """The categories of which anything falls due, in the order of the bars."""
+        return [category for category in DRAWN if any(day.counts.get(category) for day in self.days)]
+
+    def sum_of(self, category: Category) -> int:
+        """What of one category falls due in all of these days."""
+        return sum(day.counts.get(category, 0) for day in self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What is counted in one statement: the same zone, days, direction and categories."""
+
+    zone: str
+    days: int
+    out: bool
+    wanted: frozenset[Category]
+
+
+def calendar(clients: Sequence[Client], at: datetime, *, days: int = DAYS) -> Calendar:
+    """
+    What falls due from tomorrow on at these clients, day by day.
+
+    :param days: how many days; the first is the day after that of `at`, in each client's own zone.
+    """
+    lib_scope.require()
+    kept = policies.every_effective(clients)
+    found: list[dict[Category, int]] = [defaultdict(int) for _ in range(days)]
+    groups: dict[_Group, list[Client]] = defaultdict(list)
+    beside: dict[tuple[Category, str, int], list[Client]] = defaultdict(list)
+    for client in clients:
+        for group in _groups(client, kept[client.pk]):
+            groups[group].append(client)
+        for category in _BESIDE:
+            beside[category, client.time_zone, kept[client.pk][category].days].append(client)
+    for group, members in groups.items():
+        _count_calls(group, members, at, found)
+    for (category, _zone, kept_for), members in beside.items():
+        _count_beside(category, kept_for, members, at, found)
+    first = _today(clients, at) + timedelta(days=1)
+    return Calendar([Day(first + timedelta(days=number), dict(one)) for number, one in enumerate(found)])
+
+
+def _today(clients: Iterable[Client], at: datetime) -> date:
+    """The day on which the calendar stands: the client's own, and of several clients their agency's."""
+    zones = {client.time_zone for client in clients}
+    zones = zones if len(zones) == 1 else {client.agency.time_zone for client in clients}
+    return at.astimezone(ZoneInfo(min(zones, default="UTC"))).date()
+
+
+def _groups(client: Client, kept: Mapping[Category, Effective]) -> Iterable[_Group]:
+    """What hangs on a call leaves by its own date or with the call, whichever comes first."""
+    for direction, record in ((Direction.INBOUND, Category.CALL), (Direction.OUTBOUND, Category.CALL_OUT)):
+        by_days: dict[int, set[Category]] = defaultdict(set)
+        by_days[kept[record].days].add(record)
+        for category in categories.SAID:
+            by_days[min(kept[category].days, kept[record].days)].add(category)
+        for days, wanted in by_days.items():
+            yield _Group(client.time_zone, days, direction is Direction.OUTBOUND, frozenset(wanted))
+
+
+def _limits(client: Client, kept_for: int, at: datetime, days: int) -> list[datetime]:
+    """The starts of the local days that fall due, and the end of the last; ascending."""
+    return [tenancy.cutoff_for_days(client, kept_for - number, at) for number in range(days + 1)]
+
+
+def _count_calls(
+    group: _Group, clients: list[Client], at: datetime, found: list[dict[Category, int]]
+) -> None:
+    limits = [first_id_at(limit) for limit in _limits(clients[0], group.days, at, len(found))]
+    wanted = [category for category in DRAWN if category in group.wanted]
+    joined = [_JOINS[category] for category in wanted if category in _JOINS]
+    counts = [f"count({_JOINS[category][0]}.id)" if category in _JOINS else "count(*)" for category in wanted]
+    query = _OF_CALLS.format(counts=", ".join(counts), joins=" ".join(join for _, join in joined))
+    params = {"out": group.out, "first": limits[0], "last": limits[-1]}
+    _add(query, params | {"limits": limits[:-1], "clients": [client.pk for client in clients]}, wanted, found)
+
+
+def _count_beside(
+    category: Category, kept_for: int, clients: list[Client], at: datetime, found: list[dict[Category, int]]
+) -> None:
+    limits = _limits(clients[0], kept_for, at, len(found))
+    params = {"first": limits[0], "last": limits[-1], "rejected": InboxState.REJECTED.value}
+    more = {"limits": limits[:-1], "clients": [client.pk for client in clients]}
+    _add(_BESIDE[category], params | more, [category], found)
+
+
+def _add(
+    query: str, params: dict[str, Any], wanted: Sequence[Category], found: list[dict[Category, int]]
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        for day, *numbers in cursor.fetchall():
+            for category, number in zip(wanted, numbers, strict=True):
+                if number:
+                    found[day - 1][category] += number
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How much of a category is past its date today, and how much more by the last day if nobody calls again."""
+
+    category: Category
+    today: int
+    more: int
+
+
+def later(clients: Sequence[Client], at: datetime, *, days: int = DAYS) -> list[Later]:
+    """Of what no day can be named: the sums until the last day; two statements a category."""
+    now, then = preview.lines(clients, at), preview.lines(clients, at + timedelta(days=days))
+    found = []
+    for category in LATER:
+        today = _sum(category, now)
+        found.append(Later(category, today, max(0, _sum(category, then) - today)))
+    return found
+
+
+def _sum(category: Category, lines: Mapping[int, preview.Lines]) -> int:
+    extents = targets.TARGETS[category].count([one.of(category) for one in lines.values()])
+    return sum(extent.rows for extent in extents.values())
+
+
+# --- Drawn ----------------------------------------------------------------------------------------------------------
+
+WIDTH: Final = 720
+HEIGHT: Final = 200
+_LEFT: Final = 44
+_FOOT: Final = 22
+_HEAD: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One category's part of a bar, in the picture's units."""
+
+    category: Category
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day's bar, with the room that it may be pointed at in."""
+
+    day: Day
+    x: float
+    width: float
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the scale, or a date under the bars."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The calendar as a picture: bars, the lines of the scale and the dates."""
+
+    bars: Sequence[Bar]
+    lines: Sequence[Tick]
+    dates: Sequence[Tick]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    foot: int = HEIGHT - _FOOT
+
+
+def draw(found: Calendar) -> Picture:
+    """Lay a calendar out; nothing here asks a row."""
+    top = _round_up(found.most)
+    tall = HEIGHT - _FOOT - _HEAD
+    step = (WIDTH - _LEFT) / max(len(found.days), 1)
+    bars = []
+    for number, day in enumerate(found.days):
+        x, base = _LEFT + number * step, float(HEIGHT - _FOOT)
+        pieces = []
+        for category in DRAWN:
+            part = day.counts.get(category, 0) / top * tall
+            if part:
+                base -= part
+                pieces.append(
+                    Piece(category, round(x + 0.5, 2), round(base, 2), round(step - 1, 2), round(part, 2))
+                )
+        bars.append(Bar(day, round(x, 2), round(step, 2), pieces))
+    lines = [Tick(round(HEIGHT - _FOOT - share / 4 * tall, 2), f"{top * share // 4:,}") for share in range(5)]
+    dates = [
+        Tick(round(_LEFT + number * step, 2), f"{day.on.day} {day.on:%b}")
+        for number, day in enumerate(found.days)
+        if number % 15 == 0
+    ]
+    return Picture(bars, lines, dates)
+
+
+def _round_up(number: int) -> int:
+    """The end of the scale: the next of 4, 8, 20, 40, 80, 200 and so on."""
+    end = 4
+    while end < number:
+        end = end * 2 if str(end)[0] != "8" else end // 4 * 10
+    return end

@@ -1,0 +1,70 @@
+"""The calendar of what falls due."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from retention.forms.policies import CalendarForm
+from retention.selectors import calendar as selectors
+
+
+@require_GET
+def show_calendar(request: StaffRequest) -> HttpResponse:
+    """What falls due in the next 90 days, per day and category, as a picture and as a table."""
+    clients = _countable(request)
+    form = CalendarForm(request.GET, clients=clients)
+    chosen = _chosen(form, clients)
+    found = selectors.calendar(chosen, request.at)
+    context = {
+        "section": "calendar",
+        "form": form,
+        "active": int(len(chosen) != len(clients)),
+        "chosen": chosen[0] if len(chosen) == 1 else None,
+        "found": found,
+        "picture": selectors.draw(found),
+        "table": [
+            {"day": day, "numbers": [day.counts.get(category, 0) for category in found.drawn]}
+            for day in found.days
+        ],
+        "sums": [(category, found.sum_of(category)) for category in found.drawn],
+        "days": selectors.DAYS,
+        "query": request.GET.urlencode(),
+        "observed": sum(client.retention_state != "live" for client in chosen),
+        "clients": chosen,
+    }
+    return render(request, "retention/calendar.html", context)
+
+
+@require_GET
+def show_later(request: StaffRequest) -> HttpResponse:
+    """The sums of what no day can be named for, as a part that the calendar fetches."""
+    clients = _countable(request)
+    chosen = _chosen(CalendarForm(request.GET, clients=clients), clients)
+    context = {"rows": selectors.later(chosen, request.at), "days": selectors.DAYS}
+    return render(request, "retention/calendar_later.html", context)
+
+
+def _countable(request: StaffRequest) -> list[Client]:
+    """
+    The clients whose retention the person manages and whose calls they may count.
+
+    :raises PermissionDenied: there is none.
+    """
+    seen = set(access.client_ids_with(request.membership, Permission.VIEW_CALLS, at=request.at))
+    clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
+    found = [client for client in clients.select_related("agency") if client.pk in seen]
+    if not found:
+        raise PermissionDenied("Retention is not granted to you for any client.")
+    return found
+
+
+def _chosen(form: CalendarForm, clients: list[Client]) -> list[Client]:
+    slug = form.cleaned_data["client"] if form.is_valid() else ""
+    return [client for client in clients if client.slug == slug] if slug else clients

@@ -1,0 +1,439 @@
+"""The matrix of policies, changing one, agreeing to a change, and the start page of retention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from retention.enums import Category, ChangeState
+from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenEffectForm
+from retention.law import categories
+from retention.models import PolicyChange
+from retention.selectors import changes as selectors
+from retention.selectors import matrix
+from retention.selectors import policies as kept
+from retention.selectors import runs as run_selectors
+from retention.selectors.changes import Proposal, Wish
+from retention.services import policies
+from retention.services.policies import ShownEffect
+
+_PAGE: Final = 25
+_RUNS: Final = 10
+
+
+def _managed(request: StaffRequest) -> list[Client]:
+    """
+    The clients whose retention a person manages, by name.
+
+    :raises PermissionDenied: there is none, and the person decides nothing of the agency's either.
+    """
+    clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
+    found = list(clients.select_related("agency"))
+    rights = (AgencyRight.RUN_JOBS, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
+    if not found and not any(access.has_right(request.membership, right) for right in rights):
+        raise PermissionDenied("Retention is not granted to you for any client.")
+    return found
+
+
+@require_GET
+def home(request: StaffRequest) -> HttpResponse:
+    """What is due at each client, whether it may leave, what waits for a decision, and the newest runs."""
+    clients = _managed(request)
+    rows = run_selectors.standings(clients, request.at)
+    return render(
+        request,
+        "retention/home.html",
+        {
+            "section": "home",
+            "rows": rows,
+            "due": sum(row.due.calls for row in rows if row.is_live),
+            "observed": sum(row.due.calls for row in rows if not row.is_live),
+            "waiting": selectors.open_changes().count(),
+            "runs": run_selectors.newest_runs()[:_RUNS],
+            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+        },
+    )
+
+
+@require_GET
+def show_matrix(request: StaffRequest) -> HttpResponse:
+    """How long each category is kept, for the agency and at each client."""
+    clients = _managed(request)
+    form = MatrixForm(request.GET)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    text, only = str(wanted.get("q") or "").lower(), wanted.get("only") or ""
+    if text:
+        clients = [client for client in clients if text in client.name.lower()]
+    # What is its own or beyond the law is known once every client's policies are.
+    found = [row for row in matrix.rows(clients) if _is_wanted(row, only)] if only else None
+    page: Page[Any] = Paginator(clients if found is None else found, _PAGE).get_page(request.GET.get("page"))
+    rows = list(page.object_list) if found is not None else matrix.rows(list(page.object_list))
+    return render(
+        request,
+        "retention/matrix.html",
+        {
+            "section": "matrix",
+            "form": form,
+            "active": sum(bool(value) for value in (text, only)),
+            "page": page,
+            "rows": rows,
+            "house": matrix.house(request.agency),
+            "columns": categories.ABOUT.values(),
+            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+            "query": _query(request),
+        },
+    )
+
+
+def _is_wanted(row: matrix.Row, only: str) -> bool:
+    return row.has_own if only == "own" else row.is_beyond
+
+
+def _query(request: StaffRequest) -> str:
+    """The address's filters without its page, for the links to other pages."""
+    rest = request.GET.copy()
+    rest.pop("page", None)
+    return rest.urlencode()
+
+
+@require_GET
+@needs(Permission.MANAGE_RETENTION)
+def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
+    """A client's policies with the law about them, its state, and what changed."""
+    row, law = matrix.rows([client])[0], matrix.law_of(client)
+    history = selectors.changes_of(client)
+    page = Paginator(history.exclude(state__in=selectors.OPEN), _RUNS).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "retention/policies.html",
+        {
+            "client": client,
+            "tab": "policies",
+            "cells": [(cell, law[cell.category]) for cell in row.cells],
+            "open_changes": history.filter(state__in=selectors.OPEN),
+            "page": page,
+            "outlook": run_selectors.outlook(client, request.at),
+            "signature": run_selectors.newest_signature(client),
+            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+            "open_errands": run_selectors.errands_of(client).count(),
+        },
+    )
+
+
+# --- Changing one ---------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Permission.MANAGE_RETENTION)
+def change_policy(request: StaffRequest, client: Client, category: str) -> HttpResponse:
+    """Change one of a client's policies; the effect is shown first."""
+    return _Change(request, client, _category(category)).answer()
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def change_agency_policy(request: StaffRequest, category: str) -> HttpResponse:
+    """Change how long a category is kept where a client has no policy of its own; the effect is shown first."""
+    return _Change(request, None, _category(category)).answer()
+
+
+def _category(name: str) -> Category:
+    try:
+        return Category(name)
+    except ValueError:
+        raise Http404 from None
+
+
+@dataclass
+class _Change:
+    """One request to change a policy: first the form, then its effect, then the proposal."""
+
+    request: StaffRequest
+    client: Client | None
+    category: Category
+
+    def answer(self) -> HttpResponse:
+        """The form, the effect, or on to the change that was proposed."""
+        posted = self.request.method == "POST"
+        form = self._form(posted)
+        shown: Proposal | None = None
+        if posted and form.is_valid():
+            wish = Wish(
+                self.request.agency if self.client is None else self.client.agency,
+                self.client,
+                self.category,
+                form.cleaned_data["days"],
+                form.wanted_then,
+            )
+            shown = selectors.proposal(wish, proposer_id=self.request.membership.user_id, at=self.request.at)
+            if self._may_go_on(form, shown) and "confirmed" in self.request.POST:
+                answer = self._propose(form, wish, shown)
+                if answer is not None:
+                    return answer
+        return render(self.request, "retention/change.html", self._context(form, shown))
+
+    def _form(self, posted: bool) -> PolicyForm:
+        own = self._levels().own if self.client is not None else self._levels().house
+        now = own.get(self.category)
+        return PolicyForm(
+            self.request.POST if posted else None,
+            about=categories.ABOUT[self.category],
+            inherits=self._inherits(),
+            initial={"days": now.days, "then": now.then} if now is not None else None,
+        )
+
+    def _levels(self) -> kept.Levels:
+        if self.client is None:
+            return kept.Levels(kept.house_of(self.request.agency), {})
+        return kept.levels_of([self.client])[self.client.pk]
+
+    def _inherits(self) -> str | None:
+        """What an empty field means; None where there must be a number."""
+        if self.client is not None:
+            days = kept.resolve(self._levels().with_own(self.category, None))[self.category].days
+            return f"Leave it empty to keep it as the agency does: {days:,} days now."
+        if self.category is Category.CALL:
+            return None
+        days = kept.resolve(self._levels().with_house(self.category, None))[self.category].days
+        if categories.ABOUT[self.category].days is None:
+            return f"Leave it empty to keep it as long as the call record: {days:,} days now."
+        return f"Leave it empty to keep it for {days:,} days, as where nobody says."
+
+    def _may_go_on(self, form: PolicyForm, shown: Proposal) -> bool:
+        """Whether it can be proposed at all; else the form says why not."""
+        if shown.plan.is_nothing:
+            form.add_error("days", "That is the policy already.")
+        elif shown.plan.clash:
+            form.add_error("days", shown.plan.clash)
+        elif shown.plan.refusals:
+            form.add_error("days", "The law refuses this; see the rule.")
+        elif selectors.unseen(shown.plan, self.request.membership, at=self.request.at):
+            form.add_error(None, "It changes something at clients whose calls are not granted to you.")
+        return form.is_valid()
+
+    def _propose(self, form: PolicyForm, wish: Wish, shown: Proposal) -> HttpResponse | None:
+        seen = SeenEffectForm(self.request.POST)
+        if not seen.is_valid():
+            messages.warning(self.request, "Look at the effect, then save.")
+            return None
+        if shown.plan.rule_ids and not seen.cleaned_data["answered"]:
+            form.add_error(None, "Tick that your reason answers the rules below, or choose other days.")
+            return None
+        data = seen.cleaned_data
+        try:
+            change = policies.propose(
+                wish=wish,
+                shown=ShownEffect(data["due_before"], data["due_after"], seen.rule_ids),
+                reason=form.cleaned_data["reason"],
+                proposer=self.request.membership,
+                at=self.request.at,
+            )
+        except policies.CountsChangedError:
+            messages.warning(
+                self.request, "The counts have changed since you saw them. Look again, then save."
+            )
+            return None
+        except policies.OpenChangeError as error:
+            form.add_error(None, str(error))
+            return None
+        self._say(change)
+        return redirect(self._back())
+
+    def _say(self, change: PolicyChange) -> None:
+        said = {
+            ChangeState.IN_FORCE: "Saved, and in force from now on.",
+            ChangeState.WAITING: "Proposed. It is in force once another officer agrees; it is in their queue.",
+            ChangeState.DELAYED: "Proposed. Nobody else could agree to it, so it is in force in 24 hours unless it is "
+            "stopped. Everybody who manages the agency is told.",
+        }
+        messages.success(self.request, said[ChangeState(change.state)])
+
+    def _back(self) -> str:
+        if self.client is None:
+            return reverse("retention:matrix")
+        return reverse("retention:policies", args=[self.client.slug])
+
+    def _context(self, form: PolicyForm, shown: Proposal | None) -> dict[str, Any]:
+        managed = [self.client] if self.client is not None else _managed(self.request)
+        plan = shown.plan if shown is not None else None
+        return {
+            "client": self.client,
+            "tab": "policies",
+            "section": "matrix",
+            "about": categories.ABOUT[self.category],
+            "now": kept.resolve(self._levels())[self.category],
+            "law": matrix.law_about(self.category, managed),
+            "form": form,
+            "shown": shown,
+            "tomorrow": shown is not None and shown.state is ChangeState.DELAYED,
+            "unseen": selectors.unseen(plan, self.request.membership, at=self.request.at) if plan else [],
+            "may_confirm": shown is not None and not form.errors,
+            "answered": "answered" in self.request.POST,
+            "back": self._back(),
+        }
+
+
+# --- Deciding one ---------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def show_changes(request: StaffRequest) -> HttpResponse:
+    """The changes that wait, and those that were."""
+    _managed(request)
+    page = Paginator(selectors.changes().exclude(state__in=selectors.OPEN), _PAGE).get_page(
+        request.GET.get("page")
+    )
+    context = {"section": "changes", "open_changes": selectors.open_changes(), "page": page}
+    return render(request, "retention/changes.html", context)
+
+
+@never_cache
+@require_GET
+def show_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+    """One change: what it does now, and what may be done with it."""
+    change = _change_or_404(request, change_id)
+    return render(request, "retention/change_show.html", _about_change(request, change))
+
+
+def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> dict[str, Any]:
+    is_open = change.state in selectors.OPEN
+    plan = selectors.plan(selectors.wish_of(change)) if is_open else None
+    hidden = selectors.unseen(plan, request.membership, at=request.at) if plan else []
+    effect = selectors.effect(plan, request.at) if plan and not hidden else None
+    mine = change.proposed_by_id == request.membership.user_id
+    decides = (
+        plan is not None
+        and not mine
+        and request.membership.user_id in selectors.deciders(plan, but=change.proposed_by_id, at=request.at)
+    )
+    may_see = change.client is None or access.may(
+        request.membership, Permission.VIEW_CALLS, change.client, at=request.at
+    )
+    return {
+        "section": "changes",
+        "change": change,
+        "about": categories.ABOUT[Category(change.category)],
+        "is_open": is_open,
+        "plan": plan,
+        "effect": effect,
+        "hidden": hidden,
+        "is_mine": mine,
+        "may_decide": decides,
+        "may_stop": is_open and policies.may_stop(change, request.membership),
+        "may_see": may_see,
+        "form": more.pop("form", None) or DecisionForm(),
+        **more,
+    }
+
+
+@never_cache
+@require_POST
+def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
+    """The words with which a change was proposed; that they were read is in the trail."""
+    change = _change_or_404(request, change_id)
+    words = policies.read_reason(change=change, by=request.actor, at=request.at)
+    context = _about_change(request, change, words=words, has_read=True)
+    return render(request, "retention/change_show.html", context)
+
+
+@never_cache
+@require_POST
+def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+    """Agree to another person's change, with the effect that was shown."""
+    change = _change_or_404(request, change_id)
+    seen = SeenEffectForm(request.POST)
+    if not seen.is_valid():
+        messages.warning(request, "Look at the effect, then agree.")
+        return redirect("retention:change", change.pk)
+    data = seen.cleaned_data
+    try:
+        policies.approve(
+            change=change,
+            shown=ShownEffect(data["due_before"], data["due_after"], seen.rule_ids),
+            officer=request.membership,
+            at=request.at,
+        )
+    except policies.CountsChangedError as error:
+        messages.warning(request, f"{error} Look again, then agree.")
+    except (policies.SamePersonError, policies.NotYoursError) as error:
+        raise PermissionDenied(str(error)) from error
+    except (policies.NotOpenError, policies.ClashError, policies.RefusedByLawError) as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "Agreed. It is in force from now on.")
+    return redirect("retention:change", change.pk)
+
+
+@never_cache
+@require_POST
+def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+    """Say no to another person's change, with a reason."""
+    change = _change_or_404(request, change_id)
+    form = DecisionForm(request.POST)
+    if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
+        raise PermissionDenied("Only a compliance officer refuses a change.")
+    if form.is_valid():
+        try:
+            policies.refuse(
+                change=change, officer=request.membership, reason=form.cleaned_data["reason"], at=request.at
+            )
+        except policies.SamePersonError as error:
+            raise PermissionDenied(str(error)) from error
+        except policies.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "Refused. The policy stays as it is.")
+        return redirect("retention:change", change.pk)
+    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+
+
+@never_cache
+@require_POST
+def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
+    """Take a change back before it is in force, with a reason."""
+    change = _change_or_404(request, change_id)
+    form = DecisionForm(request.POST)
+    if form.is_valid():
+        try:
+            policies.withdraw(
+                change=change, member=request.membership, reason=form.cleaned_data["reason"], at=request.at
+            )
+        except policies.NotYoursError as error:
+            raise PermissionDenied(str(error)) from error
+        except policies.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "Withdrawn. The policy stays as it is.")
+        return redirect("retention:change", change.pk)
+    return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+
+
+def _change_or_404(request: StaffRequest, change_id: UUID) -> PolicyChange:
+    """A change that the person may know of: who manages the agency, or the retention of its client."""
+    change = selectors.changes().filter(pk=change_id).first()
+    if change is None:
+        raise Http404
+    rights = (AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
+    if any(access.has_right(request.membership, right) for right in rights):
+        return change
+    if change.client is None or not access.may(
+        request.membership, Permission.MANAGE_RETENTION, change.client, at=request.at
+    ):
+        raise Http404
+    return change
