@@ -629,3 +629,39 @@ def listed_numbers(
     for registers in found.values():
         registers.sort(key=operator.itemgetter(0))
     return found
+
+
+# --- What an old copy of `default` brought back -------------------------------------------------------------------
+
+
+def living_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these callers whose content key is there."""
+    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), content_key__isnull=False)
+    return set(rows.values_list("id", flat=True))
+
+
+def evidenced_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these callers whose evidence key is there, erased ones too."""
+    rows = Caller.objects.filter(client_id=client_id, id__in=list(caller_ids), evidence_key__isnull=False)
+    return set(rows.values_list("id", flat=True))
+
+
+def erased_callers(client_id: int, caller_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """Caller id -> until when their calls were erased, for those of these ids that have a tombstone."""
+    rows = Tombstone.objects.filter(client_id=client_id, erased_caller_id__in=list(caller_ids))
+    found: dict[uuid.UUID, datetime] = {}
+    for caller_id, until in rows.values_list("erased_caller_id", "erased_up_to"):
+        found[caller_id] = max(until, found.get(caller_id, until))
+    return found
+
+
+def existing_keys(client_id: int, recording_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these recordings and transcripts whose key is there."""
+    rows = RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids))
+    return set(rows.values_list("id", flat=True))
+
+
+def entombed_page(client_id: int, *, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """A page of the references of calls that were erased singly: (number in the page's order, digest)."""
+    rows = CallTombstone.objects.filter(client_id=client_id, id__gt=after).order_by("id")
+    return [(key, bytes(digest)) for key, digest in rows.values_list("id", "digest")[:limit]]

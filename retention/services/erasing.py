@@ -78,10 +78,9 @@ def erase_batch(
         if not chosen.ids:
             return None
         copies = list(chosen.copies)
-        if target.category in _SAID and not decisions.deletes_at_vendor(client):
-            copies = []
-        book.note_errands(_open_errands(client, copies, deed.by, deed.at))
-        if target.category in _SAID and copies:
+        instructed = decisions.deletes_at_vendor(client)
+        book.note_errands(open_errands(client, copies, deed.by, deed.at))
+        if target.category in _SAID and copies and instructed:
             told = [copy.recording_id for copy in copies]
             erasure.note_vendor_told(client=client, recording_ids=told, at=deed.at)
         audit.record(
@@ -150,11 +149,11 @@ def erase_quarantined(*, client: Client, limit: int, by: Actor, at: datetime) ->
 
 
 def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: datetime) -> None:
+    open_errands(client, copies, by, at)
     """Nobody may use them from now on, whatever happens to the next steps."""
     copies = targets.SAID.mark(client=client, call_ids=call_ids, at=at)
     instructed = decisions.deletes_at_vendor(client)
     if instructed:
-        _open_errands(client, copies, by, at)
         told = [copy.recording_id for copy in copies]
         targets.SAID.note_told(client=client, recording_ids=told, at=at)
     audit.record(
@@ -168,48 +167,9 @@ def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: dateti
     )
 
 
-def _open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> int:
-    """What the vendor holds must still be deleted there when our own key and row are gone; returns how many are new."""
-    if not copies:
-        return 0
-    here = set(
-        Errand.objects.for_client(client)
-        .filter(recording_id__in=[copy.recording_id for copy in copies])
-        .values_list("recording_id", flat=True)
-    )
-    copies = [copy for copy in copies if copy.recording_id not in here]
-    key = vault.purpose_key(client_id=client.pk, purpose="errand", at=at)
-    errands = []
-    for copy in copies:
-        errand = Errand(
-            agency_id=client.agency_id,
-            client=client,
-            recording_id=copy.recording_id,
-            provider=copy.provider,
-            call_started_at=copy.call_started_at,
-            opened_at=at,
-        )
-        if copy.reference is not None:
-            place = Place(client.pk, Errand._meta.db_table, "reference", errand.pk)
-            errand.reference = key.seal(copy.reference.encode(), place)
-        errands.append(errand)
-    Errand.objects.bulk_create(errands, ignore_conflicts=True)
-    renew_item(client=client, by=by, at=at)
-    return len(errands)
-
-
-@transaction.atomic
-def renew_item(*, client: Client, by: Actor, at: datetime) -> None:
-    """Let the open errands of a client wait in the queue, or close the item when none is left."""
-    count = Errand.objects.for_client(client).count()
-    if count:
-        work.open_item(
-            "vendor_deletion",
-            agency_id=client.agency_id,
-            client_id=client.pk,
-            key=str(client.pk),
-            at=at,
-            count=count,
-        )
-    else:
-        work.close_item("vendor_deletion", agency_id=client.agency_id, key=str(client.pk), at=at, by=by)
+def open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> int:
+    """
+    What vendors hold is to follow when our own key and row are gone: asked for where the client has instructed us,
+    listed as outliving ours where not. Returns how many steps at vendors are new.
+    """
+    return vendors.open_steps(client=client, copies=copies, by=by, at=at)

@@ -11,16 +11,40 @@ from __future__ import annotations
 import io
 import subprocess
 import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import psycopg
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from callprivacy.vault import envelopes
-from retention.services import backups
+from callprivacy.audit import services as audit
+from callprivacy.audit.services import lineage
+from callprivacy.calls.services import ends, erasure, redaction
+from callprivacy.calls.services import returned as calls
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import envelopes, files
+from callprivacy.vault import selectors as vault
+from consent.enums import Purpose
+from consent.services import identity_ends
+from consent.services import returned as consents
+from retention.selectors import holds
+from retention.services import backups, erasing
 from retention.services.backups import Access, BackupError, Manifest
+from retention.targets import TARGETS, Chosen, Deed, Line, Removed, Target
+
+JOB: Final = Actor.job("after_restore")
+_PAGE: Final = 500
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # --- Putting a dump back ----------------------------------------------------------------------------------------------
 
@@ -137,3 +161,219 @@ def _mark_restored(access: Access) -> None:
         found = link.execute("SELECT to_regclass('audit_pulse') IS NOT NULL").fetchone()
         if found is not None and found[0]:
             link.execute("UPDATE audit_pulse SET count = -1")
+
+
+# --- Making good what an old dump brought back ------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Returned:
+    """What was taken out again: counts of rows."""
+
+    calls: int = 0
+    callers: int = 0
+    recordings: int = 0
+    transcripts: int = 0
+    evidence: int = 0
+    noes: int = 0
+    held: int = 0
+
+    def add(self, other: Returned) -> None:
+        """Count another client's as well."""
+        for name, count in asdict(other).items():
+            setattr(self, name, getattr(self, name) + count)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing had to go."""
+        return not any(asdict(self).values())
+
+
+type Step = Callable[[int], object]
+
+
+def take_out(*, at: datetime, step: Step = lambda _rows: None) -> Returned:
+    """
+    Take out of every client what the vault says is gone, client by client. Outside any scope.
+
+    Cut off and begun again it goes on where it was: what is out is out. When it is done, `made_good` says so.
+
+    :param step: told how many rows were looked at.
+    """
+    found = Returned()
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            clients = list(Client.objects.select_related("agency").filter(agency_id=agency_id).order_by("pk"))
+        for client in clients:
+            found.add(take_out_of(client, at=at, step=step))
+    return found
+
+
+def made_good(*, found: Returned, at: datetime) -> None:
+    """Write down that the restore is made good, and let everybody work again. Outside any transaction."""
+    audit.record_house("restore.made_good", at=at, **asdict(found))
+    lineage.join_again()
+
+
+def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None) -> Returned:
+    """The same for one client: by the lines, by people, by what was recorded, by single calls, by noes."""
+    found = Returned()
+    for target in TARGETS.values():
+        if target.watermark:
+            _behind_the_line(client, target, found, at, step)
+    _erased_people(client, found, at, step)
+    for category in (erasure.RECORDING, erasure.TRANSCRIPT):
+        _without_key(client, category, found, at, step)
+    _erased_singly(client, found, at, step)
+    for purpose in Purpose:
+        while True:
+            with job_scope(agency_id=client.agency_id):
+                count = consents.say_no_again(client=client, purpose=purpose, at=at, limit=_PAGE)
+            found.noes += count
+            step(count)
+            if not count:
+                break
+    if not found.is_empty:
+        with job_scope(agency_id=client.agency_id):
+            audit.record("restore.cleaned", subject=client, by=JOB, at=at, **asdict(found))
+    return found
+
+
+def _behind_the_line(client: Client, target: Target, found: Returned, at: datetime, step: Step) -> None:
+    """Erase once more what had expired, as a run does: the vault's line is the cut-off."""
+    before = vault.watermark(client.pk, target.watermark)
+    if before is None:
+        return
+    book = _Book(client, before)
+    deed = Deed(by=JOB, at=at, evidence_until=(at + redaction.TOMBSTONE_FOR).date())
+    while True:
+        removed = erasing.erase_batch(
+            target=target,
+            line=book.begin_outside(),
+            after=book.cursor,
+            limit=target.batch,
+            deed=deed,
+            book=book,
+        )
+        if removed is None:
+            return
+        if target.noun == "calls":
+            found.calls += len(removed.ids)
+        found.callers += removed.callers
+        found.recordings += removed.recordings
+        found.transcripts += removed.transcripts
+        step(len(removed.ids))
+
+
+class _Book:
+    """For `erase_batch`: the line is the vault's, and what left is counted by whoever calls."""
+
+    def __init__(self, client: Client, before: datetime) -> None:
+        self.client, self.before = client, before
+        self.cursor: uuid.UUID | None = None
+
+    def begin_outside(self) -> Line:
+        with job_scope(agency_id=self.client.agency_id):
+            return self.begin()
+
+    def begin(self) -> Line:
+        """The line, with who is held by the holds that are there."""
+        calls_line = vault.watermark(self.client.pk, erasure.WATERMARK) or _LONG_AGO
+        out_line = vault.watermark(self.client.pk, erasure.WATERMARK_OUT) or _LONG_AGO
+        held = holds.held_caller_ids(self.client)
+        return Line(self.client, self.before, calls_line, out_line, held=frozenset(held), is_held=bool(held))
+
+    def note_errands(self, count: int) -> None:
+        """Errands wait in the queue like every run's."""
+
+    def note_removed(self, chosen: Chosen, removed: Removed) -> None:
+        """Remember where the batch ended."""
+        self.cursor = chosen.cursor
+
+
+def _erased_people(client: Client, found: Returned, at: datetime, step: Step) -> None:
+    after: uuid.UUID | None = None
+    while True:
+        with job_scope(agency_id=client.agency_id):
+            page = calls.callers_page(client, after=after, limit=_PAGE)
+        if not page:
+            return
+        after = page[-1]
+        step(len(page))
+        gone = set(page) - vault.living_callers(client.pk, page)
+        if gone:
+            _forget_people(client, gone, found, at)
+
+
+def _forget_people(client: Client, gone: set[uuid.UUID], found: Returned, at: datetime) -> None:
+    """Their calls up to the tombstone's date go; other calls are nobody's; evidence goes with its key."""
+    until = vault.erased_callers(client.pk, gone)
+    while until:
+        with job_scope(agency_id=client.agency_id):
+            chosen = calls.calls_until(client, until, limit=_PAGE)
+            if not chosen.ids:
+                break
+            _remove_calls(client, chosen, found, at)
+    evidenced = vault.evidenced_callers(client.pk, gone)
+    with job_scope(agency_id=client.agency_id):
+        removed = identity_ends.remove(client=client, chosen=Chosen(ids=tuple(sorted(gone))))
+        found.callers += removed.callers
+        found.evidence += consents.forget_evidence(client=client, caller_ids=gone - evidenced, at=at)
+        audit.record(
+            "callers.erased", subject=client, by=JOB, at=at, callers=removed.callers, after="restore"
+        )
+
+
+def _remove_calls(client: Client, chosen: Chosen, found: Returned, at: datetime) -> None:
+    erasing.open_errands(client, list(chosen.copies), JOB, at)
+    removed = erasure.remove_calls(client=client, chosen=chosen)
+    found.calls += len(removed.ids)
+    found.recordings += removed.recordings
+    audit.record(
+        "calls.erased",
+        subject=client,
+        by=JOB,
+        at=at,
+        rows=len(removed.ids),
+        recordings=removed.recordings,
+        after="restore",
+    )
+
+
+def _without_key(client: Client, category: str, found: Returned, at: datetime, step: Step) -> None:
+    after: uuid.UUID | None = None
+    while True:
+        with job_scope(agency_id=client.agency_id):
+            ids, after = calls.unreadable(client, category=category, after=after, limit=_PAGE)
+            step(len(ids))
+            if ids:
+                stored = calls.stored_files(client, ids) if category == erasure.RECORDING else []
+                chosen = calls.take_out_of_use(client, ids, category=category, at=at)
+                removed = ends.clear_said(client=client, chosen=chosen, category=category)
+                found.recordings += removed.recordings
+                found.transcripts += removed.transcripts
+                audit.record(
+                    f"{category}s.erased",
+                    subject=client,
+                    by=JOB,
+                    at=at,
+                    rows=len(removed.ids),
+                    after="restore",
+                )
+                for file_key in stored:
+                    transaction.on_commit(partial(files.delete_recording, client.pk, file_key))
+        if after is None:
+            return
+
+
+def _erased_singly(client: Client, found: Returned, at: datetime, step: Step) -> None:
+    after = 0
+    while page := vault.entombed_page(client.pk, after=after, limit=_PAGE):
+        after = page[-1][0]
+        digests = [digest for _, digest in page]
+        with job_scope(agency_id=client.agency_id):
+            found.held += calls.put_off_held(client, digests, at=at)
+            chosen = calls.entombed_calls(client, digests)
+            if chosen.ids:
+                _remove_calls(client, chosen, found, at)
+        step(len(page))

@@ -1,0 +1,70 @@
+"""Take out of a restored database what was erased since, and let everybody work again."""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from callprivacy.audit.services import lineage
+from callprivacy.audit.services.lineage import Lineage
+from callprivacy.lib.progress import Progress
+from retention.services import restoring
+
+
+class Command(BaseCommand):
+    help = (
+        "After a dump of the database was put back: begin a new epoch of the trail, take out what the vault says is "
+        "gone, say every no again, and let web and worker serve. Cut off and begun again, it goes on. Run it with web, "
+        "worker and beat stopped, DATABASE_OWNER_URL set."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--why", default="a dump was put back", help="what happened, for the trail")
+        parser.add_argument("--anyway", action="store_true", help="also where no restore was noticed")
+        parser.add_argument(
+            "--vault-is-older",
+            action="store_true",
+            help="the vault was put back: whoever it does not know any more is taken out of the database",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if settings.CALLPRIVACY_ROLE != "app":
+            raise CommandError("Run it as the app: leave CALLPRIVACY_ROLE out.", returncode=2)
+        found = lineage.lineage()
+        if found is Lineage.SAME and not options["anyway"]:
+            self.stdout.write(
+                "Both databases are of one age: nothing to do. To do it all the same: --anyway."
+            )
+            return
+        if found is Lineage.VAULT_OLDER and not options["vault_is_older"]:
+            raise CommandError(
+                "The vault is older than the database. What it does not know any more cannot be opened again, and goes "
+                "if you add --vault-is-older. If a newer dump of the vault exists, put that one back instead.",
+                returncode=2,
+            )
+        if found is not Lineage.SAME and not lineage.epoch_has_begun():
+            self._begin_epoch(options["why"])
+        with Progress("Looked at", out=self.stderr) as progress:
+            removed = restoring.take_out(at=timezone.now(), step=progress.step)
+        restoring.made_good(found=removed, at=timezone.now())
+        said = ", ".join(f"{count:,} {name}" for name, count in asdict(removed).items() if count)
+        self.stdout.write(f"Taken out: {said or 'nothing'}. Web, worker and beat may start.")
+
+    def _begin_epoch(self, why: str) -> None:
+        done = subprocess.run(
+            [sys.executable, str(Path(sys.argv[0]).resolve()), "start_epoch", "--why", why[:200]],
+            env=os.environ | {"CALLPRIVACY_ROLE": "owner"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandError(f"The trail's new epoch could not begin. {done.stderr.strip()}", returncode=2)
+        self.stdout.write(done.stdout.strip())
