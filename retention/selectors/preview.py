@@ -6,10 +6,13 @@ A run plans with these very counts and chooses with these very targets, so that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
+from uuid import UUID
 
+from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
 from retention.enums import Category
@@ -18,13 +21,19 @@ from retention.selectors import holds, policies
 from retention.selectors.policies import Effective
 from retention.targets import Extent, Line
 
+NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission.VIEW_CALLS) | {
+    Category.EXPORT: Permission.EXPORT_CALLS,
+    Category.INBOX: Permission.MANAGE_CONNECTIONS,
+}
+"""What a person needs on a client to see rows of a category there; row security hides the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a hold keeps of a client: its open holds, and the callers of whom nothing may leave."""
 
     holds: tuple[Hold, ...] = ()
-    caller_ids: frozenset = frozenset()  # type: ignore[type-arg]
+    caller_ids: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +99,84 @@ def extents(found: dict[int, Lines]) -> dict[int, dict[Category, Extent]]:
         for client_id, extent in target.count([one.of(category) for one in found.values()]).items():
             counted[client_id][category] = extent
     return counted
+
+
+# --- Pages --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One category of one client on the page.
+
+    :ivar is_seen: whether the person may see rows of it; else nothing is counted.
+    """
+
+    category: Category
+    policy: Effective
+    cutoff: datetime
+    extent: Extent
+    is_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPreview:
+    """What a run would take at one client, by category, and what holds keep of it."""
+
+    client: Client
+    lines: Lines
+    rows: tuple[Row, ...]
+
+    @property
+    def total(self) -> int:
+        """How many rows would leave."""
+        return sum(row.extent.rows for row in self.rows)
+
+    @property
+    def held(self) -> int:
+        """How many are past their date and kept by holds."""
+        return sum(row.extent.held for row in self.rows)
+
+    @property
+    def size(self) -> int:
+        """Bytes of stored files that would leave."""
+        return sum(row.extent.size for row in self.rows)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is due leaves."""
+        return self.client.retention_state == RetentionState.LIVE
+
+    def row(self, category: Category) -> Row:
+        """One category's row."""
+        return next(row for row in self.rows if row.category is category)
+
+
+def of_client(client: Client, permissions: Collection[str], at: datetime) -> ClientPreview:
+    """What a run would take at one client now; `permissions` are the person's there."""
+    return of_clients([client], {client.pk: permissions}, at)[0]
+
+
+def of_clients(
+    clients: Sequence[Client], permissions: Mapping[int, Collection[str]], at: datetime
+) -> list[ClientPreview]:
+    """The same for several clients, one statement a category; in the clients' order."""
+    found = lines(clients, at)
+    counted = extents(found)
+    return [
+        ClientPreview(
+            client,
+            found[client.pk],
+            tuple(
+                Row(
+                    category=category,
+                    policy=found[client.pk].policies[category],
+                    cutoff=found[client.pk].cutoffs[category],
+                    extent=counted[client.pk].get(category, Extent()),
+                    is_seen=NEEDS[category] in permissions.get(client.pk, ()),
+                )
+                for category in targets.TARGETS
+            ),
+        )
+        for client in clients
+    ]

@@ -12,10 +12,12 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from retention.selectors import runs as selectors
-from retention.services import runs, sweeping
+from retention.services import certificates, runs, sweeping
 
 _BUDGET = timedelta(seconds=40)
 _LEAST = timedelta(seconds=2)
+# A run that ended has its certificates within a minute or two of the last lease; the rest of it is for outages.
+_OWING_FOR = timedelta(days=14)
 
 
 @shared_task(name="retention.start_nightly", acks_late=True)
@@ -31,7 +33,10 @@ def start_nightly(**_: Any) -> None:
 
 @shared_task(name="retention.work_runs", acks_late=True)
 def work_runs(**_: Any) -> None:
-    """Go on with every run that is not over, for as long as a task may take, each agency its share of it."""
+    """
+    Go on with every run that is not over, for as long as a task may take, each agency its share of it; and issue the
+    certificates that runs which are over still owe, because somebody ended them or a worker did.
+    """
     ids = tenancy.agency_ids()
     share = _BUDGET / max(len(ids), 1)
 
@@ -39,6 +44,9 @@ def work_runs(**_: Any) -> None:
         until = timezone.now() + max(share, _LEAST)
         with job_scope(agency_id=agency_id):
             run_ids = selectors.running_ids()
+            over = certificates.owing(agency_id, since=timezone.now() - _OWING_FOR)
+        for run_id in over:
+            certificates.issue_due(agency_id=agency_id, run_id=run_id, clock=timezone.now)
         for run_id in run_ids:
             runs.work_run(agency_id=agency_id, run_id=run_id, until=until, clock=timezone.now)
 

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from callprivacy.calls.enums import TranscriptState
-from callprivacy.calls.models import Call, CallRef, Transcript
+from callprivacy.calls.models import Call, CallRef, Transcript, start_of
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.providers.transcripts import Words
+from callprivacy.calls.services import erasure, turns
 from callprivacy.lib import redact
 from callprivacy.lib.redact import Redacted
 from callprivacy.tenancy.models import Client
@@ -43,7 +44,8 @@ def take_in(*, client: Client, provider: str, said: Sequence[tuple[CallFacts, Wo
     """
     Keep the words of calls that are here; returns how many are new or changed. Called outside any scope.
 
-    Only for a client that takes transcripts in. Words of calls that are not here, were erased or redacted are dropped.
+    Only for a client that takes transcripts in. Words of calls that are not here, were erased or redacted are dropped,
+    and so are those of calls from before the client's words have expired.
 
     :raises CallerGoneError: a caller was erased again and again while we wrote; try later.
     """
@@ -70,6 +72,7 @@ def _find(client: Client, provider: str, said: Sequence[tuple[CallFacts, Words]]
     ]
     every = {digest for digests, _ in named for digest in digests}
     gone = vault_selectors.entombed(client.pk, every) if every else set()
+    line = vault_selectors.watermark(client.pk, erasure.TRANSCRIPT)
     with job_scope(agency_id=client.agency_id):
         references = CallRef.objects.for_client(client).filter(provider=provider, digest__in=list(every))
         calls = {bytes(digest): call_id for digest, call_id in references.values_list("digest", "call_id")}
@@ -84,6 +87,8 @@ def _find(client: Client, provider: str, said: Sequence[tuple[CallFacts, Words]]
     for digests, words in named:
         call_id = next((calls[digest] for digest in digests if digest in calls), None)
         if call_id is None or call_id not in callers or gone & set(digests):
+            continue
+        if line is not None and start_of(call_id) < line:
             continue
         row = known.get(call_id)
         if row is not None and row.state == TranscriptState.GONE:
@@ -137,7 +142,14 @@ def _add(
     keys: dict[uuid.UUID, Key],
     at: datetime,
 ) -> int:
-    """New rows; a call that left meanwhile, or that another worker was quicker with, gets none."""
+    """
+    New rows; a call that left meanwhile, or that another worker was quicker with, gets none.
+
+    In the client's turn, as the line moves in it: what is added before is found due, and what comes later meets it.
+    """
+    turns.lock_client(client.pk)
+    line = vault_selectors.watermark(client.pk, erasure.TRANSCRIPT)
+    fresh = {call_id: key for call_id, key in fresh.items() if line is None or start_of(call_id) >= line}
     there = set(
         Call.objects.for_client(client)
         .filter(pk__in=list(fresh))

@@ -1,0 +1,1 @@
+"""Forms in which what retention did leaves the house."""

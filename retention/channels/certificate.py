@@ -1,0 +1,164 @@
+"""
+The certificate of destruction as a file: canonical JSON, signed, and the same within a PDF of which every byte is
+vouched for. docs/certificates.md is the specification; `tools/verify_certificate.py` checks both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from consent.channels import packing
+from consent.channels.sheet import Sheet
+
+NAME: Final = "callprivacy destruction"
+VERSION: Final = 1
+CONTEXT: Final = b"callprivacy destruction 1\n"
+PDF_CONTEXT: Final = b"callprivacy destruction pdf 1\n"
+EMBEDDED: Final = "certificate.json"
+# A comment before the table of references, whose place nothing else of the file depends on.
+_MARK: Final = b"%callprivacy-signature "
+_BLANK: Final = b"0" * 128
+
+
+def to_sign(statement: Mapping[str, Any]) -> bytes:
+    """The bytes that are signed: a context line, then the statement in its one form."""
+    return CONTEXT + packing.canonical(statement)
+
+
+def sealed_file(statement: Mapping[str, Any], *, signature: str, public: str) -> bytes:
+    """
+    The file for programs: statement, signature and public key, in one form.
+
+    :param signature: and :param public: in hex.
+    """
+    return packing.canonical({"statement": statement, "signature": signature, "public": public}) + b"\n"
+
+
+def document(
+    statement: Mapping[str, Any], file: bytes, *, zone: str, public: str, sign: Callable[[bytes], bytes]
+) -> bytes:
+    """
+    The same for people to read, as PDF/A-3, with the file for programs inside and its own signature at its end.
+
+    :param zone: in which instants are written.
+    :param public: the key, in hex, that `sign` signs by; it may be another than that of the statement.
+    """
+    drawn = _Certificate(statement, file, ZoneInfo(zone)).drawn()
+    body, table = drawn[: drawn.rindex(b"\nxref\n") + 1], drawn[drawn.rindex(b"\nxref\n") + 1 :]
+    start = table.rindex(b"startxref\n") + len(b"startxref\n")
+    mark = _MARK + public.encode() + b" "
+    line = mark + _BLANK + b"\n"
+    offset = str(len(body) + len(line)).encode()
+    end = table[table.index(b"\n", start) :]
+    blank = body + line + table[:start] + offset + end
+    signature = sign(PDF_CONTEXT + blank).hex().encode()
+    return blank.replace(mark + _BLANK, mark + signature)
+
+
+def _number(value: int, one: str, many: str) -> str:
+    return f"{value:,} {one if value == 1 else many}"
+
+
+class _Certificate(Sheet):
+    def __init__(self, statement: Mapping[str, Any], file: bytes, zone: ZoneInfo) -> None:
+        title = f"Certificate of destruction {statement['number']}"
+        issued = datetime.fromisoformat(statement["issued_at"])
+        super().__init__(title, made_at=issued, zone=zone, standard="PDF/A-3B")
+        self.statement = statement
+        self.pdf.embed_file(
+            basename=EMBEDDED,
+            bytes=file,
+            mime_type="application/json",
+            modification_date=issued,
+            associated_file_relationship="Data",
+            desc="The signed statement, for programs",
+        )
+
+    def drawn(self) -> bytes:
+        said = self.statement
+        self.pdf.add_page()
+        self.text("Certificate of destruction", size=18, bold=True, after=1)
+        self.text(f"Number {said['number']}, {said['client']['legal_name']}", size=12, after=4)
+        self._about(said)
+        self._copies(said)
+        self._categories(said)
+        self._holds(said)
+        self._rest(said)
+        return bytes(self.pdf.output())
+
+    def _about(self, said: Mapping[str, Any]) -> None:
+        run = said["run"]
+        ended = "cancelled" if run["state"] == "cancelled" else "finished"
+        self.facts(
+            [
+                ("Client", f"{said['client']['legal_name']} ({said['client']['name']})"),
+                ("Agency", said["agency"]["name"]),
+                ("Run", f"{run['id']}, of {run['planned_on']}"),
+                ("Started", self.when(run["started_at"])),
+                (ended.capitalize(), self.when(run["finished_at"])),
+                ("Issued", self.when(said["issued_at"])),
+                ("Certificate", said["id"]),
+            ]
+        )
+
+    def _copies(self, said: Mapping[str, Any]) -> None:
+        self.heading("From when on no copy can be opened")
+        self.text(
+            f"The keys were destroyed in the run. Copies of the keys' database live 14 days at most: from"
+            f" {said['copies_gone_on']} on no copy that is kept by this installation's rules opens any of it."
+        )
+
+    def _categories(self, said: Mapping[str, Any]) -> None:
+        self.heading("What was destroyed")
+        for row in said["categories"]:
+            self.entry(row["title"])
+            facts = [
+                ("Destroyed", _number(row["erased"], "row", "rows")),
+                ("Policy", f"{_number(row['days'], 'day', 'days')}, version {row['policy_version']}"),
+                ("Before", self.when(row["cutoff"])),
+                ("Past its date", _number(row["due"], "row", "rows")),
+                ("Kept by holds", _number(row["held"], "row", "rows")),
+            ]
+            if row["recordings"]:
+                facts.append(("Recordings with them", f"{row['recordings']:,}"))
+            if row["callers"]:
+                facts.append(("People forgotten", f"{row['callers']:,}"))
+            if row["bytes"]:
+                facts.append(("Files", f"{row['bytes']:,} bytes"))
+            if row["then"] == "reduce":
+                facts.append(("Kept of it", "daily totals"))
+            if row["vendor_steps"]:
+                facts.append(("To delete at vendors", f"{row['vendor_steps']:,}"))
+            if row["state"] != "done":
+                facts.append(
+                    ("Not finished", f"{row['state']}, {_number(row['failures'], 'fault', 'faults')}")
+                )
+            facts.append(("Digest of the ids", row["digest"]))
+            self.facts(facts)
+
+    def _holds(self, said: Mapping[str, Any]) -> None:
+        self.heading("Holds that were honoured")
+        for hold in said["holds"]:
+            matter = f" ({hold['matter']})" if hold["matter"] else ""
+            self.facts([(f"{hold['name']}{matter}", f"placed {self.when(hold['placed_at'])}")])
+        if not said["holds"]:
+            self.text("None was open.")
+
+    def _rest(self, said: Mapping[str, Any]) -> None:
+        self.heading("What is not said here")
+        still = said["open_at_vendors"]
+        self.text(
+            f"{_number(still, 'recording waits', 'recordings wait')} to be deleted at a vendor. What vendors keep is"
+            " vouched for by their own answers, not by this certificate."
+            if still
+            else "What vendors keep is vouched for by their own answers, not by this certificate."
+        )
+        self.heading("How to check it")
+        self.text(
+            "With the program verify_certificate.py and the agency's public key, on any machine and without a network."
+            f" The statement is attached as {EMBEDDED} and signed by key {said['key']}; this file has a signature of"
+            " its own, so that no byte of it can be changed unseen."
+        )

@@ -1,0 +1,41 @@
+"""Certificates of destruction, as the scope sees them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from callprivacy.tenancy.models import Client
+from retention.models import Certificate, Run
+
+_PAGE = 25
+
+
+def certificates_of(client: Client) -> QuerySet[Certificate]:
+    """A client's certificates, newest first."""
+    return Certificate.objects.for_client(client).select_related("run").order_by("-number")
+
+
+def page_of(client: Client, number: str | None) -> Page[Certificate]:
+    """One page of them; an unknown number is the nearest page."""
+    return Paginator(certificates_of(client), _PAGE).get_page(number)
+
+
+def of_run(run: Run) -> dict[int, Certificate]:
+    """Client id -> the certificate that a run gave there, for those clients that the scope sees."""
+    rows = Certificate.objects.filter(run=run).defer("statement", "signature")
+    return {row.client_id: row for row in rows}
+
+
+def statement_of(certificate: Certificate) -> dict[str, Any]:
+    """What a certificate states."""
+    found: dict[str, Any] = json.loads(certificate.statement)
+    return found
+
+
+def rows_in(certificate: Certificate) -> int:
+    """How many rows it says were destroyed."""
+    return sum(row["erased"] for row in statement_of(certificate)["categories"])

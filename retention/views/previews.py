@@ -1,0 +1,96 @@
+"""What a run would take now, before it does: at every client, and at one of them to the row."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from retention.enums import Category
+from retention.selectors import preview, samples
+from retention.targets import TARGETS
+
+_SEEN = (Permission.VIEW_CALLS, Permission.EXPORT_CALLS, Permission.MANAGE_CONNECTIONS)
+
+
+@require_GET
+def preview_all(request: StaffRequest) -> HttpResponse:
+    """What a run would take at each client, by category; one statement a category."""
+    clients = list(
+        access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
+        .select_related("agency")
+        .order_by("name")
+    )
+    if not clients and not access.has_right(request.membership, AgencyRight.RUN_JOBS):
+        raise PermissionDenied("Retention is not granted to you for any client.")
+    permissions: dict[int, set[str]] = {client.pk: set() for client in clients}
+    for permission in _SEEN:
+        for client_id in access.client_ids_with(request.membership, permission, at=request.at):
+            permissions.setdefault(client_id, set()).add(permission)
+    found = preview.of_clients(clients, permissions, request.at)
+    shown = sorted(
+        (one for one in found if one.total or one.held), key=lambda one: (-one.total, one.client.name)
+    )
+    totals = [
+        (
+            category,
+            sum(one.row(category).extent.rows for one in found),
+            sum(one.row(category).extent.held for one in found),
+        )
+        for category in TARGETS
+    ]
+    context = {
+        "shown": shown,
+        "clients": len(clients),
+        "totals": [total for total in totals if total[1] or total[2]],
+        "rows": sum(one.total for one in found),
+        "held": sum(one.held for one in found),
+        "size": sum(one.size for one in found),
+        "unseen": sum(1 for one in found if not all(row.is_seen for row in one.rows)),
+    }
+    return render(request, "retention/preview_all.html", context)
+
+
+@require_GET
+@needs(Permission.MANAGE_RETENTION)
+def show_preview(request: StaffRequest, client: Client) -> HttpResponse:
+    """What a run would take of one client now, and of one category the very rows, masked, in their order."""
+    permissions = access.permissions_on(request.membership, client.pk, at=request.at)
+    found = preview.of_client(client, permissions, request.at)
+    category = _category(request.GET.get("category"), found)
+    row = found.row(category)
+    sample = None
+    if row.is_seen:
+        line = found.lines.of(category)
+        sample = samples.sample(line, category, after=_uuid(request.GET.get("after")))
+    context = {
+        "client": client,
+        "tab": "policies",
+        "preview": found,
+        "row": row,
+        "sample": sample,
+        "is_first": "after" not in request.GET,
+    }
+    return render(request, "retention/preview.html", context)
+
+
+def _category(name: str | None, found: preview.ClientPreview) -> Category:
+    """The category that was asked for, else the first of which something would leave."""
+    if name in Category.values:
+        return Category(name)
+    return next((row.category for row in found.rows if row.extent.rows), Category.CALL)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
