@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -32,21 +33,24 @@ _SINCE = """
 
 _BEFORE = """
     SELECT wanted.client_id, found.calls, found.recordings
-    FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[]) AS wanted (client_id, before),
+    FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[], %(out)s::uuid[]) AS wanted (client_id, before, before_out),
     LATERAL (
         SELECT count(*) AS calls, count(r.id) AS recordings
         FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id
-        WHERE c.client_id = wanted.client_id AND c.id < wanted.before AND NOT c.on_hold
+        WHERE c.client_id = wanted.client_id AND c.id < greatest(wanted.before, wanted.before_out) AND NOT c.on_hold
+            AND c.id < CASE WHEN c.direction = 'outbound' THEN wanted.before_out ELSE wanted.before END
     ) AS found
 """
 
 _SOME_BEFORE = """
     SELECT wanted.client_id, found.calls
-    FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[]) AS wanted (client_id, before),
+    FROM unnest(%(clients)s::bigint[], %(limits)s::uuid[], %(out)s::uuid[]) AS wanted (client_id, before, before_out),
     LATERAL (
         SELECT count(*) AS calls
         FROM (SELECT FROM calls_call c
-              WHERE c.client_id = wanted.client_id AND c.id < wanted.before AND NOT c.on_hold
+              WHERE c.client_id = wanted.client_id AND c.id < greatest(wanted.before, wanted.before_out)
+                  AND NOT c.on_hold
+                  AND c.id < CASE WHEN c.direction = 'outbound' THEN wanted.before_out ELSE wanted.before END
               LIMIT %(at_most)s) AS first_ones
     ) AS found
     WHERE found.calls > 0
@@ -103,26 +107,34 @@ def calls_since(client_ids: Sequence[int], since: datetime) -> dict[int, ClientC
         return {row[0]: ClientCount(*row[1:]) for row in cursor.fetchall()}
 
 
-def calls_before(limits: Mapping[int, datetime]) -> dict[int, DueCount]:
-    """Count each client's calls that started before that client's limit and that no hold keeps."""
+def calls_before(
+    limits: Mapping[int, datetime], out: Mapping[int, datetime] | None = None
+) -> dict[int, DueCount]:
+    """
+    Count each client's calls that started before that client's limit and that no hold keeps.
+
+    :param out: the limits of calls that went out, where they have their own.
+    """
     lib_scope.require()
     with connection.cursor() as cursor:
-        cursor.execute(
-            _BEFORE, {"clients": list(limits), "limits": [first_id_at(limit) for limit in limits.values()]}
-        )
+        cursor.execute(_BEFORE, _limits(limits, out))
         return {row[0]: DueCount(*row[1:]) for row in cursor.fetchall()}
 
 
-def some_calls_before(limits: Mapping[int, datetime], *, at_most: int) -> dict[int, int]:
+def some_calls_before(
+    limits: Mapping[int, datetime], out: Mapping[int, datetime] | None = None, *, at_most: int
+) -> dict[int, int]:
     """Count each client's calls before its limit up to `at_most`, however many there are; no entry for none."""
     lib_scope.require()
     with connection.cursor() as cursor:
-        cursor.execute(
-            _SOME_BEFORE,
-            {
-                "clients": list(limits),
-                "limits": [first_id_at(limit) for limit in limits.values()],
-                "at_most": at_most,
-            },
-        )
+        cursor.execute(_SOME_BEFORE, {**_limits(limits, out), "at_most": at_most})
         return dict(cursor.fetchall())
+
+
+def _limits(limits: Mapping[int, datetime], out: Mapping[int, datetime] | None) -> dict[str, Any]:
+    ends = [limit if out is None else out[client_id] for client_id, limit in limits.items()]
+    return {
+        "clients": list(limits),
+        "limits": [first_id_at(limit) for limit in limits.values()],
+        "out": [first_id_at(limit) for limit in ends],
+    }
