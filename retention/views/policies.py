@@ -36,15 +36,15 @@ _PAGE: Final = 25
 _RUNS: Final = 10
 
 
-def _managed(request: StaffRequest) -> list[Client]:
+def _managed(request: StaffRequest, *rights: AgencyRight) -> list[Client]:
     """
     The clients whose retention a person manages, by name.
 
-    :raises PermissionDenied: there is none, and the person decides nothing of the agency's either.
+    :param rights: who has one of them sees the page without any client, too.
+    :raises PermissionDenied: there is no client, and none of these rights.
     """
     clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
     found = list(clients.select_related("agency"))
-    rights = (AgencyRight.RUN_JOBS, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
     if not found and not any(access.has_right(request.membership, right) for right in rights):
         raise PermissionDenied("Retention is not granted to you for any client.")
     return found
@@ -53,7 +53,7 @@ def _managed(request: StaffRequest) -> list[Client]:
 @require_GET
 def home(request: StaffRequest) -> HttpResponse:
     """What is due at each client, whether it may leave, what waits for a decision, and the newest runs."""
-    clients = _managed(request)
+    clients = _managed(request, AgencyRight.RUN_JOBS)
     rows = run_selectors.standings(clients, request.at)
     return render(
         request,
@@ -73,7 +73,7 @@ def home(request: StaffRequest) -> HttpResponse:
 @require_GET
 def show_matrix(request: StaffRequest) -> HttpResponse:
     """How long each category is kept, for the agency and at each client."""
-    clients = _managed(request)
+    clients = _managed(request, AgencyRight.SIGN_OFF)
     form = MatrixForm(request.GET)
     wanted = form.cleaned_data if form.is_valid() else {}
     text, only = str(wanted.get("q") or "").lower(), wanted.get("only") or ""
@@ -270,7 +270,7 @@ class _Change:
         return reverse("retention:policies", args=[self.client.slug])
 
     def _context(self, form: PolicyForm, shown: Proposal | None) -> dict[str, Any]:
-        managed = [self.client] if self.client is not None else _managed(self.request)
+        managed = [self.client] if self.client is not None else _managed(self.request, AgencyRight.SIGN_OFF)
         plan = shown.plan if shown is not None else None
         return {
             "client": self.client,
@@ -295,11 +295,16 @@ class _Change:
 @require_GET
 def show_changes(request: StaffRequest) -> HttpResponse:
     """The changes that wait, and those that were."""
-    _managed(request)
+    clients = _managed(request, AgencyRight.SIGN_OFF, AgencyRight.MANAGE_CLIENTS)
     page = Paginator(selectors.changes().exclude(state__in=selectors.OPEN), _PAGE).get_page(
         request.GET.get("page")
     )
-    context = {"section": "changes", "open_changes": selectors.open_changes(), "page": page}
+    context = {
+        "section": "changes",
+        "open_changes": selectors.open_changes(),
+        "page": page,
+        "has_clients": bool(clients),
+    }
     return render(request, "retention/changes.html", context)
 
 
