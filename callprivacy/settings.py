@@ -160,6 +160,9 @@ def _database(name: str, owner_name: str) -> dict[str, Any]:
     return found | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
+# A pooler that hands a connection on between transactions must itself know the plans that a connection keeps.
+CALLPRIVACY_KEEPS_PLANS = env.optional("CALLPRIVACY_KEEPS_PLANS", "yes") == "yes"
+
 DATABASES = {
     "default": _database("DATABASE_URL", "DATABASE_OWNER_URL"),
     "vault": _database("VAULT_DATABASE_URL", "VAULT_DATABASE_OWNER_URL"),
@@ -319,7 +322,9 @@ CALLPRIVACY_PG_PROGRAMS = env.optional("CALLPRIVACY_PG_PROGRAMS", "")
 CALLPRIVACY_DRILL = env.optional("CALLPRIVACY_DRILL", "never")
 CALLPRIVACY_DRILL_IDENTITY = env.optional("CALLPRIVACY_DRILL_IDENTITY", "")
 if CALLPRIVACY_DRILL not in {"never", "weekly"}:
-    raise env.SettingError("CALLPRIVACY_DRILL", "is neither weekly nor never", "Leave it out, or write weekly.")
+    raise env.SettingError(
+        "CALLPRIVACY_DRILL", "is neither weekly nor never", "Leave it out, or write weekly."
+    )
 if CALLPRIVACY_DRILL == "weekly" and not CALLPRIVACY_DRILL_IDENTITY:
     raise env.SettingError(
         "CALLPRIVACY_DRILL_IDENTITY",

@@ -144,7 +144,7 @@ def database(name: str, *, remedy: str) -> dict[str, Any]:
     if not parts.get("dbname"):
         raise SettingError(name, "names no database", remedy)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "callprivacy.lib.postgresql",
         "NAME": parts.pop("dbname"),
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
@@ -196,7 +196,9 @@ def folders_apart(*names: str) -> list[Path | None]:
         for other, outer in resolved.items():
             if one != other and path.is_relative_to(outer):
                 raise SettingError(
-                    one, f"lies in {other}", "Write folders apart, best on different disks: who has one lacks the rest."
+                    one,
+                    f"lies in {other}",
+                    "Write folders apart, best on different disks: who has one lacks the rest.",
                 )
     return [resolved[name] for name in names]
 

@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
 
 from callprivacy.lib import scope as lib_scope
+from callprivacy.lib import statements
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Scope, ScopeKind
+from callprivacy.tenancy.enums import KeyPurpose
 
 log = logger(__name__)
 
@@ -21,6 +23,18 @@ _SET = """
     SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),
            set_config('callprivacy.user', %s, true), set_config('callprivacy.client', %s, true)
 """
+# Whose key it is and entering there are one way to the server and back, since every door for programs begins so.
+_SET_BY_KEY = f"""
+    SELECT found.agency_id, found.client_id,
+           set_config('callprivacy.kind', '{ScopeKind.CLIENT}', true),
+           set_config('callprivacy.agency', found.agency_id::text, true),
+           set_config('callprivacy.user', '', true),
+           set_config('callprivacy.client', found.client_id::text, true)
+    FROM (
+        SELECT coalesce(k.agency_id, 0) AS agency_id, coalesce(k.client_id, 0) AS client_id
+        FROM (VALUES (1)) AS always LEFT JOIN tenancy_publickey k ON k.key = %s AND k.purpose = %s
+    ) found
+"""  # noqa: S608  (a word of ours)
 
 
 class ScopeConflictError(RuntimeError):
@@ -43,15 +57,33 @@ def _enter(scope: Scope) -> Iterator[Scope]:
         with transaction.atomic():
             yield scope
         return
+    with _transaction(lambda: _set(scope)):
+        yield scope
+
+
+@contextmanager
+def _transaction(begin: Callable[[], Scope]) -> Iterator[Scope]:
     with transaction.atomic(durable=True):
-        with connection.cursor() as cursor:
-            cursor.execute(_SET, _values(scope))
+        scope = begin()
         lib_scope.remember(scope)
         try:
             yield scope
         finally:
             lib_scope.remember(None)
             _forget_settings()
+
+
+def _set(scope: Scope) -> Scope:
+    with connection.cursor() as cursor:
+        cursor.execute(_SET, _values(scope))
+    return scope
+
+
+def _set_by_key(key: str, purpose: KeyPurpose) -> Scope:
+    with statements.cursor() as cursor:
+        cursor.execute(_SET_BY_KEY, [key, purpose.value])
+        agency_id, client_id, *_ = cursor.fetchone()
+    return Scope(ScopeKind.CLIENT, agency_id, client_id=client_id)
 
 
 def _forget_settings() -> None:
@@ -87,6 +119,19 @@ def client_scope(*, agency_id: int, client_id: int) -> Iterator[Scope]:
     :raises ScopeConflictError: entered inside a different scope.
     """
     with _enter(Scope(ScopeKind.CLIENT, agency_id, client_id=client_id)) as scope:
+        yield scope
+
+
+@contextmanager
+def scope_of_key(key: str, purpose: KeyPurpose) -> Iterator[Scope]:
+    """
+    Work for the client whose public key this is. For a key that is none it is the scope of client 0, which nobody is.
+
+    :raises ScopeConflictError: entered inside another scope.
+    """
+    if (outer := lib_scope.current()) is not None:
+        raise ScopeConflictError(f"A key's scope inside a {outer.kind} scope.")
+    with _transaction(lambda: _set_by_key(key, purpose)) as scope:
         yield scope
 
 

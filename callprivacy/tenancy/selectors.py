@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from callprivacy.lib import statements
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 
@@ -20,7 +21,7 @@ def agency_ids() -> list[int]:
 
 def find_public_key(key: str, purpose: KeyPurpose) -> PublicKey | None:
     """Return whose public key this is, or None; written by hand because every door begins with it."""
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "SELECT agency_id, client_id FROM tenancy_publickey WHERE key = %s AND purpose = %s",
             [key, purpose.value],

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connections
 
+from callprivacy.lib import statements
 from callprivacy.vault.models import (
     Caller,
     CallTombstone,
@@ -78,7 +79,7 @@ def many_client_keys(client_ids: Collection[int]) -> dict[int, ClientKeys]:
     """
     # Written by hand because it runs for every call and every question, while somebody waits.
     rows: dict[int, list[tuple[int, str, str, int]]] = {client_id: [] for client_id in client_ids}
-    with connections["vault"].cursor() as cursor:
+    with statements.cursor("vault") as cursor:
         cursor.execute(
             "SELECT client_id, generation, key, token_key, token_oldest FROM vault_clientkey"
             " WHERE client_id = ANY(%s) ORDER BY generation",
@@ -376,7 +377,7 @@ def _look(keys: ClientKeys, numbers: Collection[str], query: str, **more: Any) -
     while numbers:
         asked = {form: number for number in numbers for form in keys.tokens.forms(number)}
         parameters = {"client": keys.client_id, "tokens": byte_array(asked), **more}
-        with connections["vault"].cursor() as cursor:
+        with statements.cursor("vault") as cursor:
             cursor.execute(_ASKED.format(query=query), parameters)
             rows = cursor.fetchall()
         if rows[0][0] in {keys.tokens.newest, None}:

@@ -30,18 +30,18 @@ from consent.selectors.places import Located
 HEALTH: Final = frozenset({Sector.DENTAL, Sector.HEALTH})
 """Trades whose calls are about health."""
 
-_EVENT: Final = (
-    "id, call_digest, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, caller_id"
-)
+EVENT_COLUMNS: Final = (
+    "id", "call_digest", "purpose", "kind", "basis", "channel", "scope", "strength", "happened_at", "recorded_at",
+)  # fmt: skip
 # Events of a batch by its calls' references: the ledger names a call by one of them.
 _OF_CALLS: Final = f"""
-    SELECT r.call_id, {", ".join(f"e.{name.strip()}" for name in _EVENT.split(","))}
+    SELECT r.call_id, {", ".join(f"e.{name}" for name in EVENT_COLUMNS)}, e.caller_id
     FROM calls_callref r
     JOIN consent_consentevent e ON e.client_id = r.client_id AND e.call_digest = r.digest
     WHERE r.client_id = %s AND r.call_id = ANY(%s::uuid[]) AND e.purpose = ANY(%s)
 """  # noqa: S608  (names of columns)
 _OF_CALLERS: Final = f"""
-    SELECT NULL, {_EVENT} FROM consent_consentevent
+    SELECT NULL, {", ".join(EVENT_COLUMNS)}, caller_id FROM consent_consentevent
     WHERE client_id = %s AND caller_id = ANY(%s::uuid[]) AND purpose = ANY(%s)
 """  # noqa: S608  (names of columns)
 # Which calls of the same callers other events name.
@@ -57,14 +57,6 @@ _MENUS: Final = """
     WHERE r.client_id = %s AND r.call_id = ANY(%s::uuid[]) AND m.recording_from IS NOT NULL
     GROUP BY 1
 """
-
-
-# Of a single call only what was said lately can be about one that begins now.
-_LATELY: Final = f"""
-    SELECT NULL, {_EVENT} FROM consent_consentevent
-    WHERE client_id = %s AND caller_id = ANY(%s::uuid[]) AND purpose = ANY(%s)
-        AND (scope = 'standing' OR happened_at >= %s)
-"""  # noqa: S608  (names of columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +131,7 @@ class _Batch:
         self.of_call: dict[uuid.UUID, dict[uuid.UUID, Event]] = defaultdict(dict)
         self.of_caller: dict[uuid.UUID, list[Event]] = defaultdict(list)
         for row in _fetch(_OF_CALLS, self.client.pk, call_ids, purposes):
-            self.of_call[row[0]][row[1]] = _event(row, call_id=row[0])
+            self.of_call[row[0]][row[1]] = event_of(row, call_id=row[0])
         rows = _fetch(_OF_CALLERS, self.client.pk, callers, purposes) if callers else []
         named: dict[bytes, uuid.UUID] = {}
         if any(row[2] is not None for row in rows):
@@ -148,7 +140,7 @@ class _Batch:
             }
         for row in rows:
             call_id = None if row[2] is None else named.get(bytes(row[2]))
-            self.of_caller[row[11]].append(_event(row, call_id=call_id))
+            self.of_caller[row[11]].append(event_of(row, call_id=call_id))
         on = self.at.astimezone(self.zone).date()
         for caller_id, refused in vault.suppressed_callers(self.client.pk, callers, on=on).items():
             self.of_caller[caller_id] += [
@@ -256,29 +248,6 @@ def _plain(words: str) -> str:
     return " ".join(words.split())
 
 
-def events_of_callers(
-    client_id: int,
-    caller_ids: Collection[uuid.UUID],
-    purposes: Collection[Purpose],
-    *,
-    of_calls_since: datetime,
-) -> dict[uuid.UUID, list[Event]]:
-    """
-    Caller id -> what the ledger knows of them, for whoever asks about people and not about a call; one query.
-
-    :param of_calls_since: what was said of a single call before this instant is left out.
-    """
-    found: dict[uuid.UUID, list[Event]] = defaultdict(list)
-    if not caller_ids:
-        return found
-    array = "{" + ",".join([one.hex for one in caller_ids]) + "}"
-    with connection.cursor() as cursor:
-        cursor.execute(_LATELY, [client_id, array, [purpose.value for purpose in purposes], of_calls_since])
-        for row in cursor.fetchall():
-            found[row[11]].append(_event(row, call_id=None))
-    return found
-
-
 def declared_by(client: Client) -> Basis:
     """On what a client rests measuring its calls; its legitimate interests where it has declared nothing yet."""
     declaration = standards.declaration_of(client)
@@ -313,7 +282,8 @@ _SCOPES: Final[Mapping[str, Scope]] = {word.value: word for word in Scope}
 _STRENGTHS: Final[Mapping[str, Strength]] = {word.value: word for word in Strength}
 
 
-def _event(row: Any, *, call_id: uuid.UUID | None) -> Event:
+def event_of(row: Any, *, call_id: uuid.UUID | None) -> Event:
+    """The event of a row: whatever it was found by, the columns of EVENT_COLUMNS, the caller."""
     _, identity, _, purpose, kind, basis, channel, scope, strength, happened_at, recorded_at, _ = row
     return Event(
         purpose=_PURPOSES[purpose],

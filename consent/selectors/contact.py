@@ -13,10 +13,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db import connection
 from django.db.models import QuerySet
 
-from callprivacy.lib import phone
+from callprivacy.lib import phone, statements
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent import decide, law
@@ -53,25 +52,31 @@ _FACTS: Final = """
             WHERE r.agency_id = %(agency)s AND r.is_active)
 """
 
+# Each caller finds its rows by an index of callers, whatever the planner believes of tables that were just filled. Of a
+# single call only what was said lately can be about one that begins now.
+_OF_MANY: Final = f"""
+    SELECT NULL, {", ".join(f"e.{name}" for name in cases.EVENT_COLUMNS)}, asked.id,
+        p.country, p.region, m.caller_id IS NOT NULL
+    FROM unnest(%(callers)s::uuid[]) AS asked (id)
+    LEFT JOIN LATERAL (SELECT country, region FROM consent_callerplace
+        WHERE client_id = %(client)s AND caller_id = asked.id OFFSET 0) p ON true
+    LEFT JOIN LATERAL (SELECT caller_id FROM consent_minormark
+        WHERE client_id = %(client)s AND caller_id = asked.id OFFSET 0) m ON true
+    LEFT JOIN LATERAL (SELECT * FROM consent_consentevent
+        WHERE client_id = %(client)s AND caller_id = asked.id AND purpose = ANY(%(purposes)s)
+            AND (scope = 'standing' OR happened_at >= %(since)s) OFFSET 0) e ON true
+"""  # noqa: S608  (names of columns)
+# A list of unknown length is planned each time; one caller is planned once.
+_OF_ONE: Final = _OF_MANY.replace("unnest(%(callers)s::uuid[])", "(VALUES (%(callers)s::uuid))")
 
-_TOLD: Final = """
-    SELECT coalesce(p.caller_id, m.caller_id), p.country, p.region, m.caller_id IS NOT NULL
-    FROM (SELECT * FROM consent_callerplace
-            WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])) p
-    FULL JOIN (SELECT caller_id FROM consent_minormark
-            WHERE client_id = %(client)s AND caller_id = ANY(%(callers)s::uuid[])) m USING (caller_id)
-"""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Told:
-    """What the client's people wrote down of a caller."""
+    """What the client's people wrote down of a caller, and the ledger."""
 
     address: tuple[str, str] | None = None
     minor: bool = False
-
-
-_NOTHING: Final = _Told()
+    events: list[Event] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,7 +144,7 @@ class Person:
 def facts_of(client: Client, *, at: datetime) -> Facts:
     """What is known of a client and its agency's registers; one query."""
     today = at.astimezone(ZoneInfo(client.time_zone)).date()
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(_FACTS, {"client": client.pk, "agency": client.agency_id, "today": today})
         declared, *rest = cursor.fetchone()
     standard, site, places, posted, registers, pack = (
@@ -186,30 +191,26 @@ def people_of(
     keys: vault.ClientKeys,
     at: datetime,
 ) -> list[Person]:
-    """What is known of the people behind numbers, in their order; three queries."""
+    """What is known of the people behind numbers, in their order; two queries."""
     on = at.astimezone(ZoneInfo(client.time_zone)).date()
     known = vault.known_numbers(keys, {one.number for one in asked}, on=on)
     callers = sorted({found.caller_id for found in known.values() if found.caller_id is not None})
-    told = _told(client, callers)
-    events = cases.events_of_callers(client.pk, callers, purposes, of_calls_since=at - OF_CALLS_WITHIN)
     wanted = {purpose.value for purpose in purposes}
-    return [_person(one, known.get(one.number), told, events, wanted) for one in asked]
+    told = _told(client, callers, wanted, at - OF_CALLS_WITHIN)
+    return [_person(one, known.get(one.number), told, wanted) for one in asked]
 
 
 def _person(
     asked: Asked,
     known: vault.Known | None,
     told: Mapping[uuid.UUID, _Told],
-    events: Mapping[uuid.UUID, list[Event]],
     wanted: Collection[str],
 ) -> Person:
-    caller_id = None if known is None else known.caller_id
-    noted = _NOTHING if caller_id is None else told.get(caller_id, _NOTHING)
-    said: list[Event] = []
-    if known is not None:
-        said += events.get(caller_id, []) if caller_id is not None else []
-        said += [cases.refusal(purpose, since) for purpose, since in known.noes.items() if purpose in wanted]
-    return Person(asked.number, _place(asked, noted.address), tuple(said), noted.minor)
+    if known is None:
+        return Person(asked.number, _place(asked, None))
+    noted = _Told() if known.caller_id is None else told[known.caller_id]
+    noes = [cases.refusal(purpose, since) for purpose, since in known.noes.items() if purpose in wanted]
+    return Person(asked.number, _place(asked, noted.address), (*noted.events, *noes), noted.minor)
 
 
 def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
@@ -221,17 +222,27 @@ def _place(asked: Asked, address: tuple[str, str] | None) -> decide.Place:
     return decide.Place(*phone.place_of(asked.number), AREA_CODE)
 
 
-def _told(client: Client, callers: Collection[uuid.UUID]) -> dict[uuid.UUID, _Told]:
-    """What the client's people wrote down of callers; one query."""
-    if not callers:
-        return {}
-    array = "{" + ",".join(caller_id.hex for caller_id in callers) + "}"
-    with connection.cursor() as cursor:
-        cursor.execute(_TOLD, {"client": client.pk, "callers": array})
-        return {
-            row[0]: _Told(None if row[1] is None else (row[1], row[2]), minor=row[3])
-            for row in cursor.fetchall()
-        }
+def _told(
+    client: Client, callers: Collection[uuid.UUID], wanted: Collection[str], since: datetime
+) -> dict[uuid.UUID, _Told]:
+    """Each caller -> what is known of them; one query. What was said of a single call before `since` is left out."""
+    found = {caller_id: _Told() for caller_id in callers}
+    if not found:
+        return found
+    ids = ",".join([caller_id.hex for caller_id in found])
+    statement, asked = (_OF_ONE, ids) if len(found) == 1 else (_OF_MANY, f"{{{ids}}}")
+    with statements.cursor() as cursor:
+        cursor.execute(
+            statement, {"client": client.pk, "callers": asked, "purposes": list(wanted), "since": since}
+        )
+        for *event, country, region, minor in cursor.fetchall():
+            told = found[event[-1]]
+            told.minor = minor
+            if country is not None:
+                told.address = (country, region)
+            if event[1] is not None:
+                told.events.append(cases.event_of(event, call_id=None))
+    return found
 
 
 # --- Lists, as pages show them ---

@@ -23,11 +23,11 @@ from django.db import connection, transaction
 from callprivacy.accounts.enums import ApiScope
 from callprivacy.accounts.models import ApiKey
 from callprivacy.audit import services as audit
+from callprivacy.lib import statements
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
-from callprivacy.tenancy.scope import client_scope
-from callprivacy.tenancy.selectors import find_public_key
+from callprivacy.tenancy.scope import scope_of_key
 
 DEFAULT_LIFE: Final = timedelta(days=90)
 LONGEST_LIFE: Final = timedelta(days=365)
@@ -198,17 +198,15 @@ def entered(*, text: str, at: datetime) -> Iterator[Holder]:
     """
     Enter the scope of the client whose system brings a key; everything inside is one transaction.
 
-    Called outside any scope. Two queries, and a third on a key's first use of a day.
+    Called outside any scope. Two statements, and a third on a key's first use of a day.
 
     :param text: the key as it came.
     :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
     """
     shaped = _SHAPE.fullmatch(text)
     public = shaped[1] if shaped else _NO_NAME
-    owner = find_public_key(public, KeyPurpose.API)
-    agency_id, client_id = (owner.agency_id, owner.client_id or 0) if owner else (0, 0)
-    with client_scope(agency_id=agency_id, client_id=client_id):
-        found = _find(client_id, public)
+    with scope_of_key(public, KeyPurpose.API) as scope:
+        found = _find(scope.client_id, public)
         digest = found.digest if found is not None else _NO_DIGEST
         is_same = secrets.compare_digest(_digest(text), digest)
         if found is None or not is_same or not found.is_alive(at):
@@ -248,8 +246,8 @@ _KEY: Final = f"""
 """  # noqa: S608  (names of columns)
 
 
-def _find(client_id: int, public: str) -> _Found | None:
-    with connection.cursor() as cursor:
+def _find(client_id: int | None, public: str) -> _Found | None:
+    with statements.cursor() as cursor:
         cursor.execute(_KEY, [client_id, public])
         row = cursor.fetchone()
     if row is None:
