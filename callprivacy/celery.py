@@ -3,13 +3,15 @@
 import os
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery
+from celery.contrib.django.task import DjangoTask
 from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
 
-class TogetherTask(Task):
+
+class TogetherTask(DjangoTask):
     """A task that does nothing while one of the two databases is older than the other; its rows stay due."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,6 +58,10 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-purge-writes": ("consent.purge_writes", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
+    "retention-secrets": ("retention.check_secrets", 3600),
+    "retention-rotations": ("retention.rotate_keys", 30),
+    "retention-watch": ("retention.watch_agencies", 300),
+    "retention-alerts": ("retention.send_alerts", 30),
     "retention-holds": ("retention.settle_holds", 60),
     "retention-policies": ("retention.apply_policies", 60),
     "retention-quarantine": ("retention.erase_quarantined", 120),

@@ -309,6 +309,15 @@ STORAGES = {
 # the clear where the host is this machine.
 CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())
 
+# What collects metrics brings this to /metrics ("Authorization: Bearer ..."); empty: there is nothing there.
+CALLPRIVACY_METRICS_TOKEN = env.optional("CALLPRIVACY_METRICS_TOKEN", "")
+if CALLPRIVACY_METRICS_TOKEN and len(CALLPRIVACY_METRICS_TOKEN) < 24:
+    raise env.SettingError(
+        "CALLPRIVACY_METRICS_TOKEN",
+        "is too short",
+        'Write at least 24 characters: python3 -c "import secrets; print(secrets.token_urlsafe(32))".',
+    )
+
 # Where dumps of the two databases go, apart, and a third place for the keys of the vault's; empty where backups are
 # made otherwise. Recipients are age's public keys (age1...), with spaces between: whoever has a private half opens
 # the dumps, the vault's with its own key beside it.

@@ -57,7 +57,30 @@ class RetentionConfig(AppConfig):
             )
         )
         self._register_holds()
+        self._register_watch()
         self._register_policies()
+
+    def _register_watch(self) -> None:
+        """Of secrets and alerts all are told who manage the agency."""
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
+        from retention import kinds as own  # noqa: PLC0415
+
+        told = {
+            own.LIMIT_NEAR: ("Secrets that come to their age limit", "Open the secrets", "retention:secrets"),
+            own.LIMIT_PAST: ("Secrets past their age limit", "Open the secrets", "retention:secrets"),
+            own.ROTATION_STUCK: ("A key whose rotation stopped", "Open the secrets", "retention:secrets"),
+        }
+        for alarm in own.ALARMS.values():
+            told[own.mail_kind(alarm.kind, is_over=False)] = (alarm.title, "See what to do", "retention:watch")
+            over = f"Over: {alarm.title[0].lower()}{alarm.title[1:]}"
+            told[own.mail_kind(alarm.kind, is_over=True)] = (over, "Open the watch", "retention:watch")
+        for name, (title, step, url_name) in told.items():
+            kinds.register(
+                kinds.Kind(
+                    name, title=title, step=step, url_name=url_name, right=AgencyRight.MANAGE_CLIENTS
+                )
+            )
 
     def _register_holds(self) -> None:
         """Who is told of a hold sees the client; who looks at one again manages its retention."""

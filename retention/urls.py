@@ -2,19 +2,51 @@
 
 from django.urls import path
 
-from retention.views import holds, runs
+from retention.views import calendar, certificates, holds, policies, previews, runs, secrets, watch
 
 app_name = "retention"
 
 urlpatterns = [
-    path("retention/", runs.home, name="home"),
-    path("retention/agency/", runs.agency_days, name="agency_days"),
+    path("retention/", policies.home, name="home"),
+    path("retention/policies/", policies.show_matrix, name="matrix"),
+    path("retention/policies/<slug:category>/", policies.change_agency_policy, name="change_agency_policy"),
+    path("retention/calendar/", calendar.show_calendar, name="calendar"),
+    path("retention/calendar/later/", calendar.show_later, name="calendar_later"),
+    path("retention/changes/", policies.show_changes, name="changes"),
+    path("retention/changes/<uuid:change_id>/", policies.show_change, name="change"),
+    path("retention/changes/<uuid:change_id>/reason/", policies.read_reason, name="change_reason"),
+    path("retention/changes/<uuid:change_id>/approve/", policies.approve_change, name="approve_change"),
+    path("retention/changes/<uuid:change_id>/refuse/", policies.refuse_change, name="refuse_change"),
+    path("retention/changes/<uuid:change_id>/withdraw/", policies.withdraw_change, name="withdraw_change"),
+    path("metrics", watch.show_metrics, name="metrics"),
+    path("retention/watch/", watch.show_watch, name="watch"),
+    path("retention/watch/address/", watch.set_endpoint, name="alert_endpoint"),
+    path("retention/watch/address/secret/", watch.rotate_endpoint, name="rotate_alerts"),
+    path("retention/watch/address/close/", watch.close_endpoint, name="close_alerts"),
+    path("retention/watch/address/test/", watch.test_endpoint, name="test_alerts"),
+    path("retention/secrets/", secrets.list_secrets, name="secrets"),
+    path("retention/secrets/rotate/", secrets.rotate, name="rotate"),
+    path("retention/secrets/limits/", secrets.set_limits, name="secret_limits"),
     path("retention/runs/", runs.start_run, name="start_run"),
     path("retention/runs/<uuid:run_id>/", runs.show_run, name="run"),
     path("retention/runs/<uuid:run_id>/<slug:deed>/", runs.steer_run, name="steer_run"),
-    path("clients/<slug:slug>/policies/", runs.show_policies, name="policies"),
-    path("clients/<slug:slug>/policies/days/", runs.change_days, name="change_days"),
-    path("clients/<slug:slug>/policies/dry-run/", runs.dry_run, name="dry_run"),
+    path("clients/<slug:slug>/policies/", policies.show_policies, name="policies"),
+    path(
+        "clients/<slug:slug>/policies/change/<slug:category>/", policies.change_policy, name="change_policy"
+    ),
+    path("retention/preview/", previews.preview_all, name="preview_all"),
+    path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
+    path("clients/<slug:slug>/certificates/", certificates.list_certificates, name="certificates"),
+    path(
+        "clients/<slug:slug>/certificates/<uuid:certificate_id>/",
+        certificates.show_certificate,
+        name="certificate",
+    ),
+    path(
+        "clients/<slug:slug>/certificates/<uuid:certificate_id>/<slug:form>/",
+        certificates.take_certificate,
+        name="take_certificate",
+    ),
     path("clients/<slug:slug>/policies/go-live/", runs.go_live, name="go_live"),
     path("clients/<slug:slug>/policies/observe/", runs.observe, name="observe"),
     path("retention/holds/", holds.list_open_holds, name="all_holds"),

@@ -44,6 +44,7 @@ _OPEN = (
     "/invitation/",
     "/static/",
     "/health",
+    "/metrics",
     "/.well-known/",
 )
 _OPERATOR = "/operator/"

@@ -19,6 +19,7 @@ from callprivacy.audit import selectors as trail
 from callprivacy.calls.selectors.connections import title_of
 from consent.selectors import standards
 from dashboard import selectors
+from retention.selectors import watch
 
 _SHOWN = 50
 
@@ -51,6 +52,15 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "lowered": standards.lowered(request.membership, at=request.at),
         "now": request.at,
     }
+    if access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
+        late, standing = watch.late_rows(), watch.open_count()
+        context["watch"] = {
+            "is_late": late > 0,
+            "words": f"{late:,} row{' is' if late == 1 else 's are'} late" if late else "Nothing is late",
+            "note": f"{standing} alert{'' if standing == 1 else 's'} stand{'s' if standing == 1 else ''}"
+            if standing
+            else "no alert stands",
+        }
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
         state = trail.seal_state(request.agency.pk)
         context |= {"trail": state, "trail_late": state.is_alarming(request.at)}

@@ -45,6 +45,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
     name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
     for name in (
         "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",
+        "certificate_id", "form", "change_id", "category",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
         "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
@@ -107,6 +108,7 @@ SIGNED: dict[str, int] = {
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
 PUBLIC: dict[str, set[int]] = {
     "health": {200, 405},
+    "metrics": {404, 405},
     "mail/": {200, 405},
     "demo/removed/": {200, 405},
     **{route: {405, status} for route, status in SIGNED.items()},
@@ -167,7 +169,15 @@ FOR_EVERY_MEMBER = {
     "notifications/read/",
     "overview/",
     "retention/",
+    "retention/calendar/",
+    "retention/calendar/later/",
+    "retention/changes/",
+    "retention/changes/<uuid:change_id>/",
+    "retention/changes/<uuid:change_id>/reason/",
+    "retention/changes/<uuid:change_id>/withdraw/",
     "retention/holds/",
+    "retention/policies/",
+    "retention/preview/",
     "retention/runs/<uuid:run_id>/",
     "work/",
     "work/items/",

@@ -1,0 +1,16 @@
+"""What a person says about alerts."""
+
+from __future__ import annotations
+
+from django import forms
+
+
+class EndpointForm(forms.Form):
+    """Where alerts are sent."""
+
+    url = forms.URLField(
+        label="Address",
+        max_length=500,
+        assume_scheme="https",
+        help_text="An https address of a system of yours, in the public network.",
+    )

@@ -1,0 +1,118 @@
+"""
+Names of what waits for people because of secrets, and of what is alarming, with the words that say what to do.
+
+An alert's words stand here once: in the mail, on the page and in what the agency's system is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+LIMIT_NEAR: Final = "secret_soon"
+LIMIT_PAST: Final = "secret_over"
+ROTATION_STUCK: Final = "rotation_stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """
+    One kind of alert.
+
+    :param title: what is so, as a mail's subject says it.
+    :param to_do: what a person does about it, in plain words.
+    :param url_name: the page where that is done.
+    """
+
+    kind: str
+    title: str
+    to_do: str
+    url_name: str
+
+
+_ALARMS: Final = (
+    Alarm(
+        "past_due",
+        "Rows are still here a day after they fell due",
+        "Open the newest run. If it is paused, resume it; if a part of it stopped by a fault, start a run now. Rows"
+        " that a hold keeps are not counted.",
+        "retention:home",
+    ),
+    Alarm(
+        "run_missing",
+        "No night's run has ended for more than a day",
+        "Open the runs. A paused run keeps the next one from starting: resume or cancel it. If none is there, see"
+        " that the worker and the beat of the installation run.",
+        "retention:home",
+    ),
+    Alarm(
+        "run_failed",
+        "A part of the newest run stopped by a fault",
+        "Open the run and see which client it is. Start a run now: it goes on where the part stopped. If it stops"
+        " again, the log of the worker names the fault.",
+        "retention:home",
+    ),
+    Alarm(
+        "inbox_old",
+        "What trackers sent has waited for more than a quarter of an hour",
+        "See that the worker of the installation runs. What came in is kept, sealed, and is read when it does.",
+        "dashboard:overview",
+    ),
+    Alarm(
+        "vendor_late",
+        "Steps at vendors are past their outer date",
+        "Open the withdrawals, and each step that is late: send its ticket again, or note the vendor's answer.",
+        "consent:all_withdrawals",
+    ),
+    Alarm(
+        "vendor_outlives",
+        "Vendors still have recordings that are erased here",
+        "Open the client's vendor copies and ask for deletion; or record the client's instruction that the vendor"
+        " may keep them.",
+        "retention:home",
+    ),
+    Alarm(
+        "secret_over",
+        "A secret is older than its limit",
+        "Open the secrets. Rotate what has a button; for the others the page says what to do.",
+        "retention:secrets",
+    ),
+    Alarm(
+        "rotation_failed",
+        "The rotation of a key stopped by a fault",
+        "Open the secrets and rotate the key again: it goes on where it stopped. Both keys work until then.",
+        "retention:secrets",
+    ),
+    Alarm(
+        "trail_unsealed",
+        "The trail has waited for its seal for more than five minutes",
+        "See that the worker of the installation runs. Until it is sealed, the newest deeds can still be altered"
+        " by who owns the database.",
+        "dashboard:trail",
+    ),
+    Alarm(
+        "backup_late",
+        "No backup was made for more than a day",
+        "On the installation run manage.py backup and read what it says: the folder may be full or away.",
+        "retention:watch",
+    ),
+    Alarm(
+        "drill_late",
+        "No restore drill has passed for more than eight days",
+        "On the installation run manage.py restore_drill. A backup that was never restored is a hope.",
+        "retention:watch",
+    ),
+    Alarm(
+        "drill_failed",
+        "The newest restore drill failed",
+        "On the installation run manage.py restore_drill and read its report: it names the check that failed.",
+        "retention:watch",
+    ),
+)
+ALARMS: Final = {alarm.kind: alarm for alarm in _ALARMS}
+TEST: Final = "test"
+
+
+def mail_kind(kind: str, *, is_over: bool) -> str:
+    """The name under which people are told that an alert began, or is over."""
+    return f"alert_{kind}_over" if is_over else f"alert_{kind}"

@@ -1,0 +1,259 @@
+"""
+How old every secret is, what its limit says of that, and what is being changed. Never a secret itself.
+
+Keys of clients are asked of the vault; what else belongs to a client, as far as the scope sees that client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Max, Q, QuerySet
+
+from callprivacy.accounts.models import ApiKey
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Connection
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
+from callprivacy.vault import signing
+from consent.models import NumberList, WebhookEndpoint
+from retention.enums import RotationState, SecretKind
+from retention.models import AlertEndpoint, Rotation, SecretLimit
+
+WARNED_BEFORE: Final = timedelta(days=30)
+DEFAULT_DAYS: Final[Mapping[SecretKind, int]] = {
+    SecretKind.MASTER: 365,
+    SecretKind.CLIENT: 365,
+    SecretKind.TOKEN: 730,
+    SecretKind.SIGNING: 730,
+    SecretKind.CONNECTION: 365,
+    SecretKind.API: 180,
+    SecretKind.ENDPOINT: 365,
+}
+"""Our own limits. Of token keys twice as long: another one makes nothing of an older copy unreadable."""
+ITSELF: Final = frozenset({SecretKind.CLIENT, SecretKind.TOKEN})
+"""Kinds that are changed without anybody else taking part."""
+FIRST_SEEN: Final = "secret.first_seen"
+
+
+class Standing(StrEnum):
+    """What a limit says of an age."""
+
+    GOOD = "good"
+    SOON = "soon"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """After how many days a kind is changed, and whether that happens by itself."""
+
+    kind: SecretKind
+    days: int
+    rotates_itself: bool
+    is_own: bool
+
+    @property
+    def default_days(self) -> int:
+        """What holds where the agency says nothing."""
+        return DEFAULT_DAYS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """
+    One secret: whose it is, since when, and where it is changed.
+
+    :ivar client: None where it is the agency's or the installation's.
+    :ivar ends_at: when it ends by itself, where it does.
+    :ivar rotation: its newest rotation.
+    :ivar thing_id: what it belongs to, where its page needs it.
+    """
+
+    kind: SecretKind
+    client: Client | None
+    name: str
+    made_at: datetime
+    limit: Limit
+    ends_at: datetime | None = None
+    rotation: Rotation | None = None
+    thing_id: UUID | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """When it reaches its limit."""
+        return self.made_at + timedelta(days=self.limit.days)
+
+    def days(self, at: datetime) -> int:
+        """Its age in whole days."""
+        return max((at - self.made_at).days, 0)
+
+    def standing(self, at: datetime) -> Standing:
+        """What its limit says of its age."""
+        if at >= self.due_at:
+            return Standing.OVER
+        return Standing.SOON if at >= self.due_at - WARNED_BEFORE else Standing.GOOD
+
+
+def limits() -> dict[SecretKind, Limit]:
+    """Every kind's limit in the scope's agency, one query."""
+    own = {SecretKind(row.kind): row for row in SecretLimit.objects.all()}
+    return {
+        kind: Limit(
+            kind,
+            own[kind].days if kind in own else days,
+            kind in ITSELF and (own[kind].rotates_itself if kind in own else True),
+            kind in own,
+        )
+        for kind, days in DEFAULT_DAYS.items()
+    }
+
+
+def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secret]:
+    """
+    Every secret of an agency and of these clients, a number of queries that does not grow with them.
+
+    :param clients: those whose keys are shown; of what else they have, row security decides what is seen.
+    """
+    found = limits()
+    by_id = {client.pk: client for client in clients}
+    secrets = [*_of_the_house(agency, found), *_keys(agency, by_id, found)]
+    secrets += [*_connections(by_id, found), *_api_keys(by_id, found, at), *_endpoints(agency, by_id, found)]
+    return secrets
+
+
+def house_names() -> dict[SecretKind, str]:
+    """The names of the installation's own keys in use; they say nothing about them."""
+    return {
+        SecretKind.MASTER: vault_services.master_fingerprint(),
+        SecretKind.SIGNING: signing.key_id(signing.public_key()),
+    }
+
+
+def first_seen(agency_id: int, kind: SecretKind, name: str = "") -> QuerySet[Event]:
+    """Events that say since when the installation has used a key, newest first."""
+    rows = Event.objects.filter(agency_id=agency_id, action=FIRST_SEEN, details__kind=kind.value)
+    return (rows.filter(details__name=name) if name else rows).order_by("-at", "-id")
+
+
+def _of_the_house(agency: Agency, found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    secrets = []
+    for kind, name in house_names().items():
+        event = first_seen(agency.pk, kind, name).first()
+        made_at = agency.created_at if event is None else datetime.fromisoformat(event.details["since"])
+        words = "Master key" if kind == SecretKind.MASTER else f"Signing key {name}"
+        secrets.append(Secret(kind, None, words, made_at, found[kind]))
+    return secrets
+
+
+def _keys(agency: Agency, clients: Mapping[int, Client], found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    newest = newest_rotations()
+    secrets = []
+    for client_id, ages in vault.ages(agency.pk).items():
+        client = clients.get(client_id)
+        if client is None and client_id != holder_of(agency.pk):
+            continue
+        for kind, made_at in ((SecretKind.CLIENT, ages.key_made_at), (SecretKind.TOKEN, ages.token_made_at)):
+            name = "Key" if kind == SecretKind.CLIENT else "Token key"
+            rotation = newest.get((kind, client.pk if client else None))
+            secrets.append(Secret(kind, client, name, made_at, found[kind], rotation=rotation))
+    return secrets
+
+
+def newest_rotations() -> dict[tuple[SecretKind, int | None], Rotation]:
+    """(kind, client id or None) -> the newest rotation that the scope sees, one query."""
+    rows = Rotation.objects.order_by("kind", "client_id", "-started_at").distinct("kind", "client_id")
+    return {(SecretKind(row.kind), row.client_id): row for row in rows.select_related("started_by")}
+
+
+def _connections(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    rows = Connection.objects.filter(client_id__in=list(clients), is_active=True)
+    dated = rows.annotate(newest=Max("secrets__created_at")).filter(newest__isnull=False)
+    return [
+        Secret(
+            SecretKind.CONNECTION, clients[client_id], name, newest, found[SecretKind.CONNECTION], thing_id=pk
+        )
+        for pk, client_id, name, newest in dated.values_list("pk", "client_id", "name", "newest")
+    ]
+
+
+def _api_keys(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit], at: datetime) -> list[Secret]:
+    rows = ApiKey.objects.filter(client_id__in=list(clients), revoked_at=None, ends_at__gt=at)
+    return [
+        Secret(
+            SecretKind.API,
+            clients[row.client_id],
+            row.name,
+            row.created_at,
+            found[SecretKind.API],
+            ends_at=row.ends_at,
+            thing_id=row.pk,
+        )
+        for row in rows
+    ]
+
+
+def _endpoints(
+    agency: Agency, clients: Mapping[int, Client], found: Mapping[SecretKind, Limit]
+) -> list[Secret]:
+    rows = list(WebhookEndpoint.objects.filter(client_id__in=list(clients), is_active=True))
+    own = list(AlertEndpoint.objects.filter(agency=agency, is_active=True))
+    changed = _secrets_changed(agency.pk, [str(row.pk) for row in (*rows, *own)])
+    limit = found[SecretKind.ENDPOINT]
+    return [
+        Secret(
+            SecretKind.ENDPOINT,
+            clients[row.client_id],
+            row.name,
+            max(row.created_at, changed.get(str(row.pk), row.created_at)),
+            limit,
+            thing_id=row.pk,
+        )
+        for row in rows
+    ] + [
+        Secret(
+            SecretKind.ENDPOINT,
+            None,
+            "Endpoint of alerts",
+            max(row.created_at, changed.get(str(row.pk), row.created_at)),
+            limit,
+        )
+        for row in own
+    ]
+
+
+def _secrets_changed(agency_id: int, subject_ids: list[str]) -> dict[str, datetime]:
+    """An endpoint's id -> when the trail says that its secret was changed last."""
+    rows = Event.objects.filter(
+        Q(action="endpoint.secret_rotated") | Q(action="alert_endpoint.secret_rotated"),
+        agency_id=agency_id,
+        subject_id__in=subject_ids,
+    )
+    return dict(rows.values_list("subject_id").annotate(Max("at")))
+
+
+# --- Rotations ------------------------------------------------------------------------------------------------------
+
+
+def holder_of(agency_id: int) -> int:
+    """Under whose keys in the vault an agency's own things are."""
+    return -agency_id
+
+
+def running_ids(at: datetime) -> list[UUID]:
+    """Ids of the scope's rotations that nobody works on just now, oldest first."""
+    free = Q(leased_until__isnull=True) | Q(leased_until__lte=at)
+    rows = Rotation.objects.filter(free, state=RotationState.RUNNING)
+    return list(rows.order_by("started_at").values_list("pk", flat=True))
+
+
+def register_ids(agency_id: int) -> list[UUID]:
+    """Ids of the agency's registers of which numbers may be in the vault."""
+    rows = NumberList.objects.filter(agency_id=agency_id, emptied_at=None)
+    return list(rows.order_by("pk").values_list("pk", flat=True))

@@ -1,0 +1,284 @@
+"""
+What is watched: one reading of an agency's figures, and the alerts that stand. No name, no number of anybody.
+
+A reading is made by the agency's job and kept in the cache, for the page and for who collects metrics; the cache may
+lose it, and then it is made again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, Min, Q, QuerySet, Sum
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from callprivacy.audit import selectors as trail
+from callprivacy.calls.enums import InboxState
+from callprivacy.calls.models import Inbox
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Agency, Client
+from consent.enums import WaitingState
+from consent.models import VendorTask
+from retention.enums import Category, LeftoverState, PartState, RotationState, RunState
+from retention.models import (
+    Alert,
+    AlertEndpoint,
+    Backup,
+    Drill,
+    Errand,
+    Hold,
+    Leftover,
+    Run,
+    RunPart,
+)
+from retention.selectors import preview, secrets
+from retention.selectors.secrets import Standing
+
+LATE_AFTER: Final = timedelta(days=1)
+RUN_LATE_AFTER: Final = timedelta(hours=30)
+INBOX_LATE_AFTER: Final = timedelta(minutes=15)
+BACKUP_LATE_AFTER: Final = timedelta(hours=30)
+DRILL_LATE_AFTER: Final = timedelta(days=8)
+_KEPT_FOR: Final = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    An agency's figures at an instant. Ages are seconds; None where there is nothing to have an age.
+
+    :ivar past_due: category -> rows of live clients that were past their date a day ago and are still here.
+    :ivar run_age: since the newest run that was done. :ivar run_expected: the agency is older than a night, so that
+        one should be.
+    :ivar vendor_open: steps at vendors, and deletions, that are not done. :ivar vendor_late: steps past their outer
+        date. :ivar outliving: recordings that a vendor still has although ours are erased.
+    :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit.
+    """
+
+    at: str
+    past_due: Mapping[str, int] = field(default_factory=dict)
+    inbox_oldest: int | None = None
+    inbox_waiting: int = 0
+    run_age: int | None = None
+    run_expected: bool = False
+    run_failures: int = 0
+    vendor_open: int = 0
+    vendor_late: int = 0
+    outliving: int = 0
+    holds_open: int = 0
+    rotations_running: int = 0
+    rotations_failed: int = 0
+    secrets: Mapping[str, int] = field(default_factory=dict)
+    over: Mapping[str, int] = field(default_factory=dict)
+    unsealed_age: int | None = None
+    alerts_open: int = 0
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made."""
+        return datetime.fromisoformat(self.at)
+
+    @property
+    def late(self) -> int:
+        """How many rows are late, of every category."""
+        return sum(self.past_due.values())
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """
+    What concerns the whole installation. Ages are seconds.
+
+    :ivar backups: database -> age of its newest backup. :ivar backups_expected: backups are made by us.
+    :ivar drill_age: of the newest drill that passed. :ivar drill_passed: what the newest one that is over showed.
+    """
+
+    backups: Mapping[str, int]
+    backups_expected: bool
+    drill_age: int | None
+    drill_passed: bool | None
+    drill_expected: bool
+
+
+def read(agency: Agency, at: datetime) -> Reading:
+    """An agency's figures, in its job's scope; the number of queries does not grow with its clients."""
+    clients = list(Client.objects.filter(agency=agency).select_related("agency"))
+    live = [client for client in clients if client.retention_state == RetentionState.LIVE]
+    waiting = Inbox.objects.filter(agency=agency, state=InboxState.WAITING).aggregate(
+        oldest=Min("received_at"), count=Count("pk")
+    )
+    run = Run.objects.filter(agency=agency, state=RunState.DONE).order_by("-finished_at").first()
+    steps = VendorTask.objects.filter(
+        agency=agency, state__in=[WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED]
+    ).aggregate(count=Count("pk"), late=Count("pk", filter=Q(outer_at__lte=at)))
+    ages = secrets.every(agency, clients, at)
+    standings = Counter(one.standing(at) for one in ages)
+    moving = Counter(
+        row.state for (_, _), row in secrets.newest_rotations().items() if row.state != RotationState.DONE
+    )
+    return Reading(
+        at=at.isoformat(),
+        past_due=_past_due(live, at),
+        inbox_oldest=_age(waiting["oldest"], at),
+        inbox_waiting=waiting["count"],
+        run_age=_age(run.finished_at if run else None, at),
+        run_expected=at - agency.created_at > RUN_LATE_AFTER,
+        run_failures=_failed_parts(agency),
+        vendor_open=steps["count"] + Errand.objects.filter(agency=agency).count(),
+        vendor_late=steps["late"],
+        outliving=Leftover.objects.filter(agency=agency).exclude(state=LeftoverState.GONE).count(),
+        holds_open=Hold.objects.open().filter(agency=agency).count(),
+        rotations_running=moving[RotationState.RUNNING],
+        rotations_failed=moving[RotationState.FAILED],
+        secrets={standing.value: standings[standing] for standing in Standing},
+        over=dict(Counter(one.kind.value for one in ages if one.standing(at) == Standing.OVER)),
+        unsealed_age=_age(trail.seal_state(agency.pk).oldest_unsealed_at, at),
+        alerts_open=Alert.objects.open().filter(agency=agency).count(),
+    )
+
+
+def _past_due(live: list[Client], at: datetime) -> dict[str, int]:
+    found: Counter[str] = Counter({category.value: 0 for category in Category})
+    for by_category in preview.extents(preview.lines(live, at - LATE_AFTER)).values():
+        for category, extent in by_category.items():
+            found[category.value] += extent.rows
+    return dict(found)
+
+
+def _failed_parts(agency: Agency) -> int:
+    """How many parts of the newest run a fault stopped."""
+    newest = Run.objects.filter(agency=agency).order_by("-created_at").values("pk")[:1]
+    return RunPart.objects.filter(run_id__in=newest, state=PartState.FAILED).count()
+
+
+def _age(since: datetime | None, at: datetime) -> int | None:
+    return None if since is None else max(int((at - since).total_seconds()), 0)
+
+
+def house(at: datetime) -> House:
+    """What concerns the whole installation. Needs no scope."""
+    newest: dict[str, datetime] = {}
+    for row in Backup.objects.order_by("database", "-made_at").distinct("database"):
+        newest[row.database] = row.made_at
+    over = Drill.objects.filter(finished_at__isnull=False).order_by("-started_at")
+    last, passed = over.first(), over.filter(passed=True).first()
+    return House(
+        backups={database: cast("int", _age(made_at, at)) for database, made_at in newest.items()},
+        backups_expected=bool(settings.CALLPRIVACY_BACKUP_DIR),
+        drill_age=_age(passed.finished_at if passed else None, at),
+        drill_passed=last.passed if last else None,
+        drill_expected=settings.CALLPRIVACY_DRILL == "weekly",
+    )
+
+
+# --- Kept ----------------------------------------------------------------------------------------------------------
+
+
+def keep(agency_id: int, reading: Reading) -> None:
+    """Keep a reading for the page and for metrics."""
+    cache.set(_name(agency_id), asdict(reading), _KEPT_FOR)
+
+
+def with_alerts(reading: Reading, count: int) -> Reading:
+    """The same reading with how many alerts stand now."""
+    return replace(reading, alerts_open=count)
+
+
+def kept(agency_id: int) -> Reading | None:
+    """The newest reading that is kept of an agency; None where there is none, or it is a day old."""
+    found = cache.get(_name(agency_id))
+    return None if found is None else Reading(**found)
+
+
+def _name(agency_id: int) -> str:
+    return f"retention.watch.{agency_id}"
+
+
+def metrics(readings: list[Reading], found: House, at: datetime) -> bytes:
+    """
+    The figures of every agency, added up, in the text format of Prometheus; of ages the greatest.
+
+    No label names an agency, a client or a person.
+    """
+    registry = CollectorRegistry()
+
+    def gauge(name: str, help_text: str, value: float | None) -> None:
+        if value is not None:
+            Gauge(f"callprivacy_{name}", help_text, registry=registry).set(value)
+
+    def by(name: str, help_text: str, label: str, values: Mapping[str, float]) -> None:
+        many = Gauge(f"callprivacy_{name}", help_text, [label], registry=registry)
+        for key, value in sorted(values.items()):
+            many.labels(key).set(value)
+
+    def total(each: str) -> int:
+        return sum(getattr(reading, each) for reading in readings)
+
+    def greatest(each: str) -> float | None:
+        return max((age for one in readings if (age := getattr(one, each)) is not None), default=None)
+
+    by("rows_past_due", "Rows still here a day after they fell due", "category", _added(readings, "past_due"))
+    gauge("inbox_oldest_seconds", "Age of the oldest event that waits", greatest("inbox_oldest") or 0)
+    gauge("inbox_waiting", "Events that wait", total("inbox_waiting"))
+    gauge("run_age_seconds", "Since the last run of the agency whose last run is oldest", greatest("run_age"))
+    gauge("run_failures", "Parts of newest runs that a fault stopped", total("run_failures"))
+    gauge("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
+    gauge("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
+    gauge("vendor_outliving", "Recordings vendors have that are erased here", total("outliving"))
+    gauge("holds_open", "Holds that nobody has lifted", total("holds_open"))
+    moving = {"running": total("rotations_running"), "failed": total("rotations_failed")}
+    by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
+    by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))
+    gauge("audit_unsealed_seconds", "Age of the oldest event without a seal", greatest("unsealed_age") or 0)
+    gauge("alerts_open", "Alerts that stand", total("alerts_open"))
+    by("backup_age_seconds", "Age of the newest backup", "database", found.backups)
+    gauge("drill_age_seconds", "Since the newest restore drill that passed", found.drill_age)
+    gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
+    gauge("agencies_read", "Agencies in these figures", len(readings))
+    oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
+    gauge("reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest)
+    return generate_latest(registry)
+
+
+def _added(readings: list[Reading], each: str) -> dict[str, float]:
+    found: Counter[str] = Counter()
+    for reading in readings:
+        found.update(getattr(reading, each))
+    return dict(found)
+
+
+# --- Alerts ---------------------------------------------------------------------------------------------------------
+
+
+def alerts(*, is_open: bool) -> QuerySet[Alert]:
+    """Alerts that the scope sees, newest first: those that stand, or those that are over."""
+    rows = Alert.objects.filter(ended_at__isnull=is_open).select_related("client")
+    return rows.order_by("-began_at", "-pk") if is_open else rows.order_by("-ended_at", "-pk")
+
+
+def endpoint() -> AlertEndpoint | None:
+    """Where the scope's agency has alerts sent, as far as the scope may know it."""
+    return AlertEndpoint.objects.filter(is_active=True).first()
+
+
+def late_rows() -> int:
+    """How many rows of the scope's agency are late, as the newest watch found; one query."""
+    found = Alert.objects.open().filter(kind="past_due").aggregate(count=Sum("count"))
+    return found["count"] or 0
+
+
+def open_count() -> int:
+    """How many alerts stand, of those that the scope sees."""
+    return Alert.objects.open().count()
+
+
+def categories_late(reading: Reading) -> list[tuple[Any, int]]:
+    """Each category with how many of its rows are late, the most first."""
+    found = [(Category(name), count) for name, count in reading.past_due.items()]
+    return sorted(found, key=lambda one: (-one[1], one[0].label))

@@ -1,0 +1,38 @@
+"""Figures and alerts, looked at every five minutes, and the messages that tell the agency's system."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from celery import shared_task
+from django.utils import timezone
+
+from callprivacy.tenancy.scope import in_each_agency
+from consent.services import webhooks
+from retention.services import watch
+
+_WORK_FOR: Final = 40.0
+
+
+@shared_task(name="retention.watch_agencies", acks_late=True)
+def watch_agencies(**_: Any) -> None:
+    """Begin the alerts that an agency's figures call for, and end those whose cause is gone."""
+    at = timezone.now()
+    in_each_agency(lambda agency_id: watch.look(agency_id=agency_id, at=at))
+
+
+@shared_task(name="retention.send_alerts", acks_late=True)
+def send_alerts(**_: Any) -> None:
+    """Bring what is due to the agencies' systems."""
+    until = time.monotonic() + _WORK_FOR
+
+    def send(agency_id: int) -> None:
+        while time.monotonic() < until:
+            letter = watch.claim(agency_id=agency_id, at=timezone.now())
+            if letter is None:
+                return
+            status, words = webhooks.send(letter)
+            watch.settle(agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now())
+
+    in_each_agency(send)

@@ -1,0 +1,153 @@
+"""Secrets: how old each is, what its limit says, and rotations. Never a secret."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from retention.enums import RotationState, SecretKind
+from retention.forms.secrets import LimitsForm, RotateForm, SecretFilter
+from retention.selectors import secrets as selectors
+from retention.selectors.secrets import ITSELF, Secret, Standing
+from retention.services import secrets
+from retention.tasks import secrets as tasks
+
+_PAGE: Final = 50
+_WORST_FIRST: Final = {Standing.OVER: 0, Standing.SOON: 1, Standing.GOOD: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One secret as the page shows it."""
+
+    secret: Secret
+    standing: Standing
+    days: int
+    url: str
+    may_rotate: bool
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being changed."""
+        rotation = self.secret.rotation
+        return rotation is not None and rotation.state == RotationState.RUNNING
+
+
+@require_GET
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def list_secrets(request: StaffRequest) -> HttpResponse:
+    """Every secret that the person's clients have, worst first; asked again while one is being changed."""
+    clients = access.visible_clients(request.membership, at=request.at)
+    every = selectors.every(request.agency, clients, request.at)
+    form = SecretFilter(request.GET)
+    asked = form.cleaned_data if form.is_valid() else {"kind": "", "state": ""}
+    shown = [
+        one
+        for one in every
+        if asked["kind"] in {"", one.kind} and asked["state"] in {"", one.standing(request.at)}
+    ]
+    shown.sort(key=lambda one: (_WORST_FIRST[one.standing(request.at)], one.due_at))
+    page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
+    rows = [_row(one, request) for one in page.object_list]
+    counted = Counter(one.standing(request.at) for one in every)
+    context: dict[str, Any] = {
+        "form": form,
+        "active": sum(map(bool, asked.values())),
+        "page": page,
+        "rows": rows,
+        "over": counted[Standing.OVER],
+        "soon": counted[Standing.SOON],
+        "is_moving": any(row.is_running for row in rows),
+        "limits": selectors.limits().values(),
+        "may_set": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+    }
+    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    return render(request, "retention/secrets_rows.html" if is_part else "retention/secrets.html", context)
+
+
+def _row(secret: Secret, request: StaffRequest) -> Row:
+    is_running = secret.rotation is not None and secret.rotation.state == RotationState.RUNNING
+    return Row(
+        secret,
+        secret.standing(request.at),
+        secret.days(request.at),
+        _where(secret),
+        secret.kind in ITSELF and not is_running,
+    )
+
+
+def _where(secret: Secret) -> str:
+    """The page on which a person changes it, "" where there is none."""
+    if secret.client is None:
+        return reverse("retention:watch") if secret.kind == SecretKind.ENDPOINT else ""
+    slug = secret.client.slug
+    match secret.kind:
+        case SecretKind.CONNECTION:
+            return reverse("calls:rotate_secret", args=[slug, secret.thing_id])
+        case SecretKind.API:
+            return reverse("accounts:rotate_api_key", args=[slug, secret.thing_id])
+        case SecretKind.ENDPOINT:
+            return reverse("consent:endpoint", args=[slug, secret.thing_id])
+        case _:
+            return ""
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def rotate(request: StaffRequest) -> HttpResponse:
+    """Begin to change a key now."""
+    form = RotateForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    client = None
+    if form.cleaned_data["client"]:
+        clients = access.visible_clients(request.membership, at=request.at)
+        client = clients.filter(slug=form.cleaned_data["client"]).first()
+        if client is None:
+            raise Http404
+    try:
+        secrets.start_rotation(
+            agency=request.agency,
+            kind=SecretKind(form.cleaned_data["kind"]),
+            client=client,
+            by=request.actor,
+            at=request.at,
+        )
+    except (secrets.NotByItselfError, secrets.RotatingAlreadyError) as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The key is being changed. Everybody can go on working meanwhile.")
+        tasks.work_rotations.delay_on_commit()
+    return redirect("retention:secrets")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def set_limits(request: StaffRequest) -> HttpResponse:
+    """Set after how many days each kind of secret is changed."""
+    form = LimitsForm(request.POST or None, limits=selectors.limits())
+    if request.method == "POST" and form.is_valid():
+        changed = secrets.set_limits(
+            agency=request.agency,
+            wishes=form.wishes(),
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+        if changed:
+            messages.success(request, f"{changed} limit{'s' if changed != 1 else ''} changed.")
+        else:
+            messages.info(request, "Nothing was changed.")
+        return redirect("retention:secrets")
+    return render(request, "retention/secret_limits.html", {"form": form})

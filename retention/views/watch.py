@@ -1,0 +1,147 @@
+"""The watch: figures, alerts that stand and that are over, and where they are sent; metrics for who collects them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from consent.services.webhooks import AddressError
+from retention import kinds
+from retention.enums import Category, SecretKind
+from retention.forms.watch import EndpointForm
+from retention.models import Alert, AlertEndpoint
+from retention.selectors import watch as selectors
+from retention.services import watch
+from retention.tasks import watch as tasks
+
+_PAGE: Final = 25
+_PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_DATABASES: Final = {"default": "the main database", "vault": "the vault"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One alert as the page shows it."""
+
+    row: Alert
+    title: str
+    about: str
+    to_do: str
+    url_name: str
+    is_dead: bool
+
+
+@require_GET
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def show_watch(request: StaffRequest) -> HttpResponse:
+    """The newest figures, the alerts that stand, those that are over, and where they are sent."""
+    past = Paginator(selectors.alerts(is_open=False), _PAGE).get_page(request.GET.get("page"))
+    reading = selectors.kept(request.agency.pk)
+    context: dict[str, Any] = {
+        "reading": reading,
+        "late": selectors.categories_late(reading) if reading else [],
+        "house": selectors.house(request.at),
+        "open": [_shown(row) for row in selectors.alerts(is_open=True)],
+        "past": [_shown(row) for row in past.object_list],
+        "page": past,
+        "endpoint": selectors.endpoint(),
+    }
+    return render(request, "retention/watch.html", context)
+
+
+def _shown(row: Alert) -> Shown:
+    alarm = kinds.ALARMS.get(row.kind)
+    if alarm is None:
+        return Shown(row, "Test of the address", "", "", "", watch.is_dead(row))
+    return Shown(row, alarm.title, _about(row), alarm.to_do, alarm.url_name, watch.is_dead(row))
+
+
+def _about(row: Alert) -> str:
+    """What an alert's key names, in words."""
+    if row.key in Category.values:
+        return str(Category(row.key).label)
+    if row.key in SecretKind.values:
+        return str(SecretKind(row.key).label)
+    return _DATABASES.get(row.key, "")
+
+
+def _endpoint_or_404() -> AlertEndpoint:
+    endpoint = selectors.endpoint()
+    if endpoint is None:
+        raise Http404
+    return endpoint
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def set_endpoint(request: StaffRequest) -> HttpResponse:
+    """Have alerts sent to an address; its secret is shown this once."""
+    endpoint = selectors.endpoint()
+    form = EndpointForm(request.POST or None, initial={"url": endpoint.url if endpoint else ""})
+    if request.method == "POST" and form.is_valid():
+        try:
+            secret = watch.set_endpoint(
+                agency=request.agency, url=form.cleaned_data["url"], by=request.actor, at=request.at
+            )
+        except AddressError as error:
+            form.add_error("url", str(error))
+        else:
+            return render(request, "retention/alert_secret.html", {"secret": secret})
+    return render(request, "retention/alert_endpoint.html", {"form": form, "endpoint": endpoint})
+
+
+@never_cache
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def rotate_endpoint(request: StaffRequest) -> HttpResponse:
+    """Give the address another secret, shown this once."""
+    secret = watch.rotate_endpoint(endpoint=_endpoint_or_404(), by=request.actor, at=request.at)
+    return render(request, "retention/alert_secret.html", {"secret": secret})
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def close_endpoint(request: StaffRequest) -> HttpResponse:
+    """Send alerts nowhere any more; people are still told by mail."""
+    if watch.close_endpoint(endpoint=_endpoint_or_404(), by=request.actor, at=request.at):
+        messages.success(request, "Alerts are sent to no system any more. People are still told by mail.")
+    return redirect("retention:watch")
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def test_endpoint(request: StaffRequest) -> HttpResponse:
+    """Send a message that says nothing."""
+    try:
+        watch.test_endpoint(agency=request.agency, by=request.actor, at=request.at)
+    except watch.NoEndpointError as error:
+        raise Http404 from error
+    messages.success(request, "A test is on its way; reload in a minute to see what came of it.")
+    tasks.send_alerts.delay_on_commit()
+    return redirect("retention:watch")
+
+
+@login_not_required
+@never_cache
+@require_GET
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """The figures for who brings the installation's token; for everybody else there is nothing here."""
+    token: str = settings.CALLPRIVACY_METRICS_TOKEN
+    brought = request.headers.get("Authorization", "")
+    if not token or not secrets.compare_digest(brought.encode(), f"Bearer {token}".encode()):
+        raise Http404
+    return HttpResponse(watch.metrics(at=timezone.now()), content_type=_PROMETHEUS)

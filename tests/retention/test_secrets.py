@@ -1,0 +1,435 @@
+"""Ages of secrets are told, and keys are changed while everybody works, whatever is killed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import ApiScope
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import api_keys
+from callprivacy.audit.models import Event
+from callprivacy.calls.services import connections as ways
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
+from callprivacy.vault.models import Caller, ClientKey
+from callprivacy.work.models import Item, Notification
+from consent.services import webhooks
+from retention import kinds
+from retention.enums import RotationState, SecretKind
+from retention.models import Rotation, SecretLimit
+from retention.selectors import secrets as selectors
+from retention.selectors.secrets import Secret, Standing
+from retention.services import secrets
+from retention.services.secrets import Wish
+from retention.tasks import secrets as tasks
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+NUMBERS = [f"+121255502{n:02}" for n in range(12)]
+REASON = "Our contract asks for half a year."
+ALL = [SecretKind.CLIENT, SecretKind.TOKEN]
+
+
+def browser_of(membership: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+def officer(cast: Cast) -> Actor:
+    return Actor.staff(user_id=cast.alice.user_id)
+
+
+def begin(cast: Cast, kind: SecretKind, client: Client | None, *, at: datetime | None = None) -> Rotation:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        return secrets.start_rotation(
+            agency=cast.acme, kind=kind, client=client, by=officer(cast), at=at or make.now()
+        )
+
+
+def work(cast: Cast, rotation: Rotation, *, minutes: int = 5) -> Rotation:
+    now = make.now()
+    secrets.work_rotation(
+        agency_id=cast.acme.pk,
+        rotation_id=rotation.pk,
+        until=now + timedelta(minutes=minutes),
+        clock=make.now,
+    )
+    return again(cast, rotation)
+
+
+def again(cast: Cast, rotation: Rotation) -> Rotation:
+    with job_scope(agency_id=cast.acme.pk):
+        return Rotation.objects.get(pk=rotation.pk)
+
+
+def every(cast: Cast, at: datetime) -> list[Secret]:
+    with job_scope(agency_id=cast.acme.pk):
+        return selectors.every(cast.acme, Client.objects.filter(agency=cast.acme), at)
+
+
+def of_kind(cast: Cast, kind: SecretKind, at: datetime) -> list[Secret]:
+    return [one for one in every(cast, at) if one.kind == kind]
+
+
+def age(days: int, **which: Any) -> None:
+    made_at = make.now() - timedelta(days=days)
+    ClientKey.objects.filter(**which).update(created_at=made_at, token_made_at=made_at)
+
+
+def look(cast: Cast) -> int:
+    return secrets.check_ages(agency_id=cast.acme.pk, at=make.now())
+
+
+# --- rotations ---
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_key_is_rotated_and_everybody_is_found(
+    cast: Cast, kind: SecretKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_STEP", dict.fromkeys(ALL, 5))
+    ids = vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=NUMBERS, at=NOON)
+    vault_services.suppress(client_id=cast.dentist.pk, numbers=NUMBERS[:3], purposes=["call"], at=NOON)
+    age(10)
+
+    row = work(cast, begin(cast, kind, cast.dentist))
+
+    assert (row.state, row.done, row.failures) == (RotationState.DONE, row.total, 0)
+    assert row.total == (12 if kind == SecretKind.CLIENT else 15)
+    keys = vault.client_keys(cast.dentist.pk)
+    assert vault.ids_of_numbers(keys, NUMBERS) == ids
+    assert (keys.generation, keys.tokens.newest) == ((2, 1) if kind == SecretKind.CLIENT else (1, 2))
+    assert len(keys.generations) == 1
+    assert not keys.tokens.is_changing
+    assert vault.suppressed(cast.dentist.pk, NUMBERS, on=NOON.date()).keys() == set(NUMBERS[:3])
+    with job_scope(agency_id=cast.acme.pk):
+        done = Event.objects.get(action="keys.rotated" if kind == SecretKind.CLIENT else "token_key.rotated")
+        assert done.client_id == cast.dentist.pk
+        assert Event.objects.get(action="rotation.started").actor_user_id == cast.alice.user_id
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("steps", range(4))
+def test_a_worker_that_was_killed_is_gone_on_behind(
+    cast: Cast, kind: SecretKind, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_STEP", dict.fromkeys(ALL, 4))
+    ids = vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=NUMBERS, at=NOON)
+    age(10)
+    row = begin(cast, kind, cast.dentist)
+    taken = iter(range(steps))
+
+    class Killed(BaseException):
+        """What a worker does when it is killed: nothing more."""
+
+    def clock() -> datetime:
+        if next(taken, None) is None:
+            raise Killed
+        return make.now() + timedelta(seconds=2)
+
+    with pytest.raises(Killed):
+        secrets.work_rotation(
+            agency_id=cast.acme.pk,
+            rotation_id=row.pk,
+            until=make.now() + timedelta(minutes=1),
+            clock=clock,
+        )
+    assert again(cast, row).state == RotationState.RUNNING
+    keys = vault.client_keys(cast.dentist.pk)
+    assert vault.ids_of_numbers(keys, NUMBERS) == ids
+    with job_scope(agency_id=cast.acme.pk):
+        Rotation.objects.update(leased_until=None)
+
+    done = work(cast, row)
+
+    assert (done.state, done.done, done.total) == (RotationState.DONE, 12, 12)
+    keys = vault.client_keys(cast.dentist.pk)
+    assert vault.ids_of_numbers(keys, NUMBERS) == ids
+    assert keys.generation + keys.tokens.newest == 3, "one new key, however often it was taken up"
+
+
+def test_a_rotation_stops_when_its_time_is_over_and_goes_on(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_STEP", dict.fromkeys(ALL, 4))
+    vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=NUMBERS, at=NOON)
+    age(10)
+    row = begin(cast, SecretKind.TOKEN, cast.dentist)
+    half = work(cast, row, minutes=0)
+    assert (half.state, half.done, half.total, half.leased_until) == (RotationState.RUNNING, 4, 12, None)
+    assert Caller.objects.filter(token_generation=2).count() == 4
+    assert work(cast, row).state == RotationState.DONE
+
+
+def test_two_workers_do_not_take_the_same_rotation(cast: Cast) -> None:
+    row = begin(cast, SecretKind.CLIENT, cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        Rotation.objects.update(leased_until=make.now() + timedelta(minutes=2))
+    assert work(cast, row).state == RotationState.RUNNING
+    assert vault.client_keys(cast.dentist.pk).generation == 1
+
+
+def test_a_fault_is_tried_again_and_then_waits_for_a_person(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> int:
+        raise OSError
+
+    age(10)
+    row = begin(cast, SecretKind.TOKEN, cast.dentist)
+    monkeypatch.setattr(vault_services, "start_token_key", broken)
+    pauses = []
+    for _ in range(secrets._TRIES):
+        row = work(cast, row)
+        pauses.append(row.leased_until)
+        with job_scope(agency_id=cast.acme.pk):
+            Rotation.objects.update(leased_until=None)
+    assert row.state == RotationState.FAILED
+    assert [pause is None for pause in pauses] == [False] * 7 + [True]
+    assert sorted(filter(None, pauses)) == pauses[:-1]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get(kind=kinds.ROTATION_STUCK).client_id is None
+    monkeypatch.undo()
+    assert work(cast, begin(cast, SecretKind.TOKEN, cast.dentist)).state == RotationState.DONE
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.ROTATION_STUCK).exists()
+
+
+def test_a_key_is_changed_once_at_a_time_and_only_where_nobody_else_takes_part(cast: Cast) -> None:
+    begin(cast, SecretKind.CLIENT, cast.dentist)
+    begin(cast, SecretKind.TOKEN, cast.dentist)
+    begin(cast, SecretKind.CLIENT, cast.plumber)
+    with pytest.raises(secrets.RotatingAlreadyError):
+        begin(cast, SecretKind.CLIENT, cast.dentist)
+    for kind in set(SecretKind) - set(ALL):
+        with pytest.raises(secrets.NotByItselfError):
+            begin(cast, kind, cast.dentist)
+
+
+def test_the_agencys_own_keys_are_rotated_with_its_registers(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        vault_services.create_client_keys(client_id=-cast.acme.pk, agency_id=cast.acme.pk, at=NOON)
+    age(10)
+    for kind in ALL:
+        assert work(cast, begin(cast, kind, None)).state == RotationState.DONE
+    keys = vault.client_keys(-cast.acme.pk)
+    assert (keys.generation, keys.tokens.newest) == (2, 2)
+
+
+# --- ages ---
+
+
+def test_our_limits_hold_until_the_agency_sets_its_own(cast: Cast) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert selectors.limits()[SecretKind.CLIENT].days == 365
+        wishes = [Wish(SecretKind.CLIENT, 180, False), Wish(SecretKind.API, None, True)]
+        for changed in (1, 0):
+            assert changed == secrets.set_limits(
+                agency=cast.acme, wishes=wishes, reason=REASON, by=officer(cast), at=NOON
+            )
+        limit = selectors.limits()[SecretKind.CLIENT]
+        assert (limit.days, limit.rotates_itself, limit.is_own) == (180, False, True)
+    with job_scope(agency_id=cast.acme.pk):
+        event = Event.objects.get(action="secret_limit.set")
+    assert (event.details["was_days"], event.details["days"]) == (365, 180)
+    assert event.reason_hash
+    with job_scope(agency_id=cast.globex.pk):
+        assert selectors.limits()[SecretKind.CLIENT].days == 365
+
+
+@pytest.mark.parametrize(
+    ("days", "standing"),
+    [
+        (0, Standing.GOOD),
+        (334, Standing.GOOD),
+        (335, Standing.SOON),
+        (364, Standing.SOON),
+        (365, Standing.OVER),
+    ],
+)
+def test_an_age_is_good_then_soon_then_over(cast: Cast, days: int, standing: Standing) -> None:
+    at = make.now()
+    ClientKey.objects.filter(client_id=cast.dentist.pk).update(created_at=at - timedelta(days=days))
+    found = [one for one in of_kind(cast, SecretKind.CLIENT, at) if one.client == cast.dentist]
+    assert [(one.days(at), one.standing(at)) for one in found] == [(days, standing)]
+
+
+def test_every_kind_of_secret_has_an_age(cast: Cast) -> None:
+    at = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        ways.create_connection(
+            client=cast.dentist,
+            provider="callrail",
+            name="CallRail",
+            secret="s" * 20,
+            by=officer(cast),
+            at=at,
+        )
+        api_keys.create_key(
+            client=cast.dentist, name="CRM", scopes=[ApiScope.CONTACT_CHECK], by=officer(cast), at=at
+        )
+    found = every(cast, at)
+    assert {one.kind for one in found} == set(SecretKind) - {SecretKind.ENDPOINT}
+    assert {one.client.slug for one in found if one.client} == {"dentist", "plumber"}
+    assert not [one for one in found if one.standing(at + timedelta(days=1)) == Standing.OVER]
+
+
+def test_a_secret_of_an_endpoint_is_as_old_as_its_last_change(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "check_address", lambda *_, **__: "203.0.113.9")
+    old, new = make.now() - timedelta(days=400), make.now() - timedelta(days=3)
+    with job_scope(agency_id=cast.acme.pk):
+        row, _ = webhooks.add_endpoint(
+            client=cast.dentist, name="CRM", url="https://crm.example/", by=officer(cast), at=old
+        )
+    assert of_kind(cast, SecretKind.ENDPOINT, make.now())[0].standing(make.now()) == Standing.OVER
+    with job_scope(agency_id=cast.acme.pk):
+        webhooks.rotate_secret(endpoint=row, by=officer(cast), at=new)
+    assert of_kind(cast, SecretKind.ENDPOINT, make.now())[0].made_at == new
+
+
+def test_keys_of_the_installation_are_as_old_as_they_were_first_seen(cast: Cast, settings: Any) -> None:
+    look(cast)
+    look(cast)
+    at = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="secret.first_seen").count() == 2
+    assert {one.made_at for one in of_kind(cast, SecretKind.SIGNING, at)} == {cast.acme.created_at}
+    settings.CALLPRIVACY_SIGNING_KEY = b"k" * 32
+    look(cast)
+    signing = of_kind(cast, SecretKind.SIGNING, make.now())
+    assert len(signing) == 1
+    assert make.now() - signing[0].made_at < timedelta(minutes=1)
+
+
+def open_items(cast: Cast) -> dict[str, tuple[str, int | None]]:
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Item.objects.open().filter(kind__in=[kinds.LIMIT_NEAR, kinds.LIMIT_PAST])
+        return {row.key: (row.kind, row.count) for row in rows}
+
+
+def told(cast: Cast, kind: str) -> set[int]:
+    with job_scope(agency_id=cast.acme.pk):
+        return set(Notification.objects.filter(kind=kind).values_list("user_id", flat=True))
+
+
+def test_people_are_told_before_the_limit_and_at_it_once(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        SecretLimit.objects.create(
+            agency=cast.acme, kind=SecretKind.CLIENT, days=365, rotates_itself=False, set_at=NOON
+        )
+    age(340, client_id=cast.dentist.pk)
+    for _ in range(2):
+        assert look(cast) == 0
+    assert open_items(cast)["client"] == (kinds.LIMIT_NEAR, 1)
+    assert told(cast, kinds.LIMIT_NEAR) == {cast.alice.user_id, cast.carol.user_id}
+    age(366, client_id=cast.dentist.pk)
+    look(cast)
+    assert open_items(cast)["client"] == (kinds.LIMIT_PAST, 1)
+    assert told(cast, kinds.LIMIT_PAST) == {cast.alice.user_id, cast.carol.user_id}
+    age(1, client_id=cast.dentist.pk)
+    look(cast)
+    assert "client" not in open_items(cast)
+
+
+def test_what_needs_nobody_is_changed_at_its_limit(cast: Cast) -> None:
+    vault_services.ensure_callers(client_id=cast.dentist.pk, numbers=NUMBERS, at=NOON)
+    age(800, client_id=cast.dentist.pk)
+    age(10, client_id=cast.plumber.pk)
+    assert look(cast) == 2
+    assert look(cast) == 0
+    assert not {"client", "token"} & open_items(cast).keys()
+    tasks.work_rotations.run()
+    keys = vault.client_keys(cast.dentist.pk)
+    assert (keys.generation, keys.tokens.newest) == (2, 2)
+    assert vault.client_keys(cast.plumber.pk).generation == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(Rotation.objects.values_list("state", flat=True)) == {RotationState.DONE}
+        assert not Rotation.objects.filter(started_by__isnull=False).exists()
+    assert look(cast) == 0
+
+
+# --- the page ---
+
+
+@pytest.fixture
+def nobody_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.work_rotations, "delay_on_commit", lambda **_: None, raising=False)
+
+
+def test_the_page_shows_ages_and_never_a_secret(cast: Cast, nobody_sends: None) -> None:
+    age(400, client_id=cast.dentist.pk)
+    with job_scope(agency_id=cast.acme.pk):
+        ways.create_connection(
+            client=cast.dentist,
+            provider="callrail",
+            name="CallRail of the dentist",
+            secret="a-signing-key-of-the-tracker",
+            by=officer(cast),
+            at=make.now(),
+        )
+    for person in (cast.alice, cast.carol):
+        page = browser_of(person).get("/retention/secrets/").content.decode()
+        rows = page[page.index('id="secrets"') :]
+        assert rows.index("Past the limit") < rows.index("Plumber")
+        assert rows.index("Dentist") < rows.index("Plumber")
+        for row in ClientKey.objects.all():
+            assert row.key not in page
+            assert row.token_key not in page
+        assert "a-signing-key-of-the-tracker" not in page
+    assert browser_of(cast.bob).get("/retention/secrets/").status_code == 403
+
+
+def test_the_page_filters_by_kind_and_state(cast: Cast) -> None:
+    age(400, client_id=cast.dentist.pk)
+    page = browser_of(cast.alice).get("/retention/secrets/?kind=client&state=over").content.decode()
+    rows = page[page.index('id="secrets"') :]
+    rows = rows[: rows.index("</section>")]
+    assert "Dentist" in rows
+    assert "Plumber" not in rows
+    assert "Token key" not in rows
+
+
+def test_a_person_rotates_a_key_from_the_page(cast: Cast, nobody_sends: None) -> None:
+    age(10)
+    browser = browser_of(cast.carol)
+    for _ in range(2):
+        answer = browser.post("/retention/secrets/rotate/", {"kind": "client", "client": "plumber"})
+        assert answer.status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        row = Rotation.objects.get()
+    assert (row.client_id, row.started_by_id) == (cast.plumber.pk, cast.carol.user_id)
+    page = browser.get("/retention/secrets/").content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    assert "changed already" in page
+    part = browser.get("/retention/secrets/", headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith("<section")
+    work(cast, row)
+    assert 'hx-trigger="every 2s"' not in browser.get("/retention/secrets/").content.decode()
+
+
+@pytest.mark.parametrize("said", [{"kind": "client", "client": "florist"}, {"kind": "none"}, {}])
+def test_a_strangers_key_or_none_is_not_found(cast: Cast, said: dict[str, str]) -> None:
+    assert browser_of(cast.alice).post("/retention/secrets/rotate/", said).status_code == 404
+
+
+def test_an_officer_sets_limits_and_an_admin_may_not(cast: Cast) -> None:
+    url = "/retention/secrets/limits/"
+    said = {"client_days": "90", "token_itself": "on", "reason": REASON}
+    assert browser_of(cast.carol).post(url, said).status_code == 403
+    browser = browser_of(cast.alice)
+    assert "at least 15" in browser.post(url, said | {"reason": "no"}).content.decode()
+    assert browser.post(url, said).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        row = SecretLimit.objects.get()
+    assert (row.kind, row.days, row.rotates_itself) == (SecretKind.CLIENT, 90, False)

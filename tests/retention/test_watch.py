@@ -1,0 +1,454 @@
+"""What must not stay unseen: figures, alerts that begin once and end, messages that are tried, metrics with a token."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from pytest_django import Settings
+
+from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work import kinds as work_kinds
+from callprivacy.work.models import Notification
+from consent.services import webhooks
+from retention import kinds
+from retention.enums import Category, PartState, RotationState, RunCause, RunState, SecretKind
+from retention.models import Alert, AlertEndpoint, Backup, Drill, Rotation, Run, RunPart
+from retention.selectors import watch as selectors
+from retention.selectors.watch import House, Reading
+from retention.services import watch
+from retention.services.watch import Found
+from retention.tasks import watch as tasks
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+ANNA, BEN = "+12125550101", "+12125550102"
+TOKEN = "a-token-of-the-collector-of-metrics"
+CALM = House(backups={}, backups_expected=False, drill_age=None, drill_passed=None, drill_expected=False)
+
+
+def browser_of(membership: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+def officer(cast: Cast) -> Actor:
+    return Actor.staff(user_id=cast.alice.user_id)
+
+
+def live(client: Client) -> None:
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+
+
+def read(cast: Cast, at: datetime = NOON) -> Reading:
+    with job_scope(agency_id=cast.acme.pk):
+        return selectors.read(cast.acme, at)
+
+
+def look(cast: Cast, at: datetime = NOON) -> tuple[int, int]:
+    return watch.look(agency_id=cast.acme.pk, at=at)
+
+
+def alerts(cast: Cast, *, is_open: bool = True) -> dict[tuple[str, str], Alert]:
+    with job_scope(agency_id=cast.acme.pk):
+        return {(row.kind, row.key): row for row in selectors.alerts(is_open=is_open)}
+
+
+def told(cast: Cast, kind: str) -> list[int]:
+    with job_scope(agency_id=cast.acme.pk):
+        return sorted(Notification.objects.filter(kind=kind).values_list("user_id", flat=True))
+
+
+def done_run(cast: Cast, at: datetime) -> Run:
+    with job_scope(agency_id=cast.acme.pk):
+        return Run.objects.create(
+            agency=cast.acme, cause=RunCause.NIGHTLY, state=RunState.DONE, planned_on=at.date(),
+            created_at=at, planned_at=at, finished_at=at,
+        )  # fmt: skip
+
+
+# --- figures ---
+
+
+@pytest.mark.parametrize(("days", "late"), [(364, 0), (365, 0), (366, 1), (400, 1)])
+def test_rows_are_late_a_day_after_they_fell_due(cast: Cast, days: int, late: int) -> None:
+    live(cast.dentist)
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=days, hours=12))
+    assert read(cast).past_due[Category.CALL] == late
+
+
+def test_rows_of_an_observed_client_are_not_late(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
+    assert read(cast).late == 0
+
+
+def test_a_reading_counts_what_there_is(cast: Cast) -> None:
+    run = done_run(cast, NOON - timedelta(hours=3))
+    with job_scope(agency_id=cast.acme.pk):
+        for client, state in ((cast.dentist, PartState.FAILED), (cast.plumber, PartState.DONE)):
+            RunPart.objects.create(
+                agency=cast.acme,
+                client=client,
+                run=run,
+                state=state,
+                cutoff=NOON,
+                keep_for_days=1,
+                rows_due=0,
+            )
+        for kind, how in (
+            (SecretKind.CLIENT, RotationState.RUNNING),
+            (SecretKind.TOKEN, RotationState.FAILED),
+        ):
+            Rotation.objects.create(
+                agency=cast.acme, client=cast.dentist, kind=kind, state=how, started_at=NOON
+            )
+    found = read(cast)
+    assert (found.run_age, found.run_failures) == (3 * 3600, 1)
+    assert (found.rotations_running, found.rotations_failed) == (1, 1)
+    assert (found.inbox_oldest, found.inbox_waiting, found.holds_open) == (None, 0, 0)
+    with job_scope(agency_id=cast.globex.pk):
+        assert selectors.read(cast.globex, NOON).run_failures == 0
+
+
+def test_a_reading_is_kept_and_lost_without_harm(cast: Cast) -> None:
+    assert selectors.kept(cast.acme.pk) is None
+    look(cast)
+    kept = selectors.kept(cast.acme.pk)
+    assert kept is not None
+    assert kept.made_at == NOON
+    assert kept.alerts_open == len(alerts(cast))
+
+
+def test_the_newest_backup_and_drill_count(cast: Cast) -> None:
+    for hours, database in ((50, "default"), (2, "default"), (9, "vault")):
+        Backup.objects.create(
+            database=database,
+            made_at=NOON - timedelta(hours=hours),
+            name="x",
+            size=1,
+            digest="0",
+            recipient="r",
+        )
+    for hours, passed in ((90, True), (3, False)):
+        at = NOON - timedelta(hours=hours)
+        Drill.objects.create(started_at=at, finished_at=at, passed=passed)
+    found = selectors.house(NOON)
+    assert found.backups == {"default": 2 * 3600, "vault": 9 * 3600}
+    assert (found.drill_age, found.drill_passed) == (90 * 3600, False)
+
+
+# --- what is alarming ---
+
+AT = NOON.isoformat()
+RINGS: list[tuple[Reading, House, list[Found]]] = [
+    (Reading(AT), CALM, []),
+    (Reading(AT, past_due={"call": 12, "recording": 0}), CALM, [Found("past_due", "call", 12)]),
+    (Reading(AT, over={"api": 2}), CALM, [Found("secret_over", "api", 2)]),
+    (Reading(AT, run_failures=1), CALM, [Found("run_failed", "", 1)]),
+    (Reading(AT, vendor_late=3), CALM, [Found("vendor_late", "", 3)]),
+    (Reading(AT, outliving=4), CALM, [Found("vendor_outlives", "", 4)]),
+    (Reading(AT, rotations_failed=1), CALM, [Found("rotation_failed", "", 1)]),
+    (Reading(AT, run_expected=True), CALM, [Found("run_missing")]),
+    (Reading(AT, run_expected=True, run_age=30 * 3600), CALM, []),
+    (Reading(AT, run_expected=True, run_age=30 * 3600 + 1), CALM, [Found("run_missing")]),
+    (Reading(AT, inbox_oldest=900), CALM, []),
+    (Reading(AT, inbox_oldest=901), CALM, [Found("inbox_old")]),
+    (Reading(AT, unsealed_age=300), CALM, []),
+    (Reading(AT, unsealed_age=301), CALM, [Found("trail_unsealed")]),
+    (
+        Reading(AT),
+        dataclasses.replace(CALM, backups_expected=True, backups={"vault": 60}),
+        [Found("backup_late", "default")],
+    ),
+    (Reading(AT), dataclasses.replace(CALM, drill_expected=True), [Found("drill_late")]),
+    (Reading(AT), dataclasses.replace(CALM, drill_expected=True, drill_age=8 * 86400), []),
+    (Reading(AT), dataclasses.replace(CALM, drill_passed=False), [Found("drill_failed")]),
+]
+
+
+@pytest.mark.parametrize(("reading", "house", "found"), RINGS)
+def test_each_figure_rings_at_its_limit(reading: Reading, house: House, found: list[Found]) -> None:
+    assert watch.judge(reading, house) == found
+
+
+def test_every_alarm_can_ring_and_says_what_to_do() -> None:
+    assert {one.kind for _, _, found in RINGS for one in found} == kinds.ALARMS.keys()
+    for alarm in kinds.ALARMS.values():
+        assert len(alarm.to_do) > 40
+        for is_over in (False, True):
+            assert work_kinds.get(kinds.mail_kind(alarm.kind, is_over=is_over)).title
+
+
+# --- alerts ---
+
+
+def test_an_alert_begins_once_and_ends_with_its_cause(cast: Cast) -> None:
+    live(cast.dentist)
+    done_run(cast, NOON)
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
+    key = ("past_due", "call")
+    assert look(cast)[0] == 1
+    assert look(cast) == (0, 0)
+    assert alerts(cast)[key].count == 1
+    managers = sorted([cast.alice.user_id, cast.carol.user_id])
+    assert told(cast, "alert_past_due") == managers
+    make.call(cast.dentist, BEN, at=NOON - timedelta(days=401))
+    assert look(cast) == (0, 0)
+    assert alerts(cast)[key].count == 2
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.update(keep_calls_for_days=500)
+    assert look(cast, NOON + timedelta(minutes=2)) == (0, 1)
+    assert key not in alerts(cast)
+    assert alerts(cast, is_open=False)[key].ended_at == NOON + timedelta(minutes=2)
+    assert told(cast, "alert_past_due") == told(cast, "alert_past_due_over") == managers
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.update(keep_calls_for_days=None)
+    assert look(cast, NOON + timedelta(minutes=4)) == (1, 0)
+
+
+def test_another_agencys_alert_is_nobodys_business(cast: Cast) -> None:
+    live(cast.florist)
+    make.call(cast.florist, ANNA, at=NOON - timedelta(days=400))
+    watch.look(agency_id=cast.globex.pk, at=NOON)
+    look(cast)
+    assert ("past_due", "call") not in alerts(cast)
+    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    assert "a day after they fell due" not in page
+    assert "a day after they fell due" in browser_of(cast.mallory).get("/retention/watch/").content.decode()
+
+
+# --- messages ---
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def endpoint(cast: Cast) -> AlertEndpoint:
+    with job_scope(agency_id=cast.acme.pk):
+        return AlertEndpoint.objects.create(
+            agency=cast.acme, url="https://pager.example/alerts", secret=SECRET, created_at=NOON
+        )
+
+
+def ring(cast: Cast) -> None:
+    live(cast.dentist)
+    done_run(cast, NOON)
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
+    look(cast)
+
+
+def quiet(cast: Cast, at: datetime) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.update(keep_calls_for_days=500)
+    look(cast, at)
+
+
+def claim(cast: Cast, at: datetime = NOON) -> webhooks.Letter:
+    letter = watch.claim(agency_id=cast.acme.pk, at=at)
+    assert letter is not None
+    return letter
+
+
+def settle(cast: Cast, letter: webhooks.Letter, status: int, at: datetime = NOON) -> None:
+    watch.settle(agency_id=cast.acme.pk, letter=letter, status=status, words=f"answered {status}", at=at)
+
+
+def body_of(letter: webhooks.Letter) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(letter.body)
+    return found
+
+
+def test_the_agencys_system_is_told_what_to_do_and_that_it_is_over(
+    cast: Cast, endpoint: AlertEndpoint
+) -> None:
+    ring(cast)
+    letter = claim(cast)
+    body = body_of(letter)
+    assert body["type"] == "retention.alert.began"
+    assert body["data"]["to_do"] == kinds.ALARMS["past_due"].to_do
+    assert (body["data"]["kind"], body["data"]["key"], body["data"]["count"]) == ("past_due", "call", 1)
+    signed = f"{letter.headers['webhook-id']}.{letter.headers['webhook-timestamp']}.".encode() + letter.body
+    raw = base64.b64decode(SECRET.removeprefix("whsec_"))
+    own = base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
+    assert letter.headers["webhook-signature"] == f"v1,{own}"
+    assert ANNA not in letter.body.decode()
+    assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None, "leased"
+    settle(cast, letter, 204)
+    assert watch.claim(agency_id=cast.acme.pk, at=NOON + timedelta(days=1)) is None
+    later = NOON + timedelta(minutes=2)
+    quiet(cast, later)
+    over = claim(cast, later)
+    assert body_of(over)["type"] == "retention.alert.over"
+    assert over.headers["webhook-id"] != letter.headers["webhook-id"]
+
+
+def test_what_ends_on_the_way_is_told_as_over(cast: Cast, endpoint: AlertEndpoint) -> None:
+    ring(cast)
+    letter = claim(cast)
+    later = NOON + timedelta(minutes=1)
+    quiet(cast, later)
+    settle(cast, letter, 204, later)
+    assert body_of(claim(cast, later))["type"] == "retention.alert.over"
+
+
+def test_it_is_tried_for_three_days_with_growing_pauses_and_then_shown(
+    cast: Cast, endpoint: AlertEndpoint
+) -> None:
+    ring(cast)
+    at, waits = NOON, []
+    while True:
+        settle(cast, claim(cast, at), 500, at)
+        row = alerts(cast)["past_due", "call"]
+        if row.due_at is None:
+            break
+        waits.append(row.due_at - at)
+        at = row.due_at
+    assert waits == sorted(waits)
+    assert timedelta(days=2) < at - NOON < timedelta(days=3)
+    assert watch.is_dead(row)
+    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    assert "Never reached" in page
+
+
+def test_without_an_address_nothing_waits(cast: Cast) -> None:
+    ring(cast)
+    assert alerts(cast)["past_due", "call"].due_at is None
+    assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None
+
+
+def test_a_closed_address_hears_nothing(cast: Cast, endpoint: AlertEndpoint) -> None:
+    ring(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert watch.close_endpoint(endpoint=endpoint, by=officer(cast), at=NOON)
+        assert not watch.close_endpoint(endpoint=endpoint, by=officer(cast), at=NOON)
+    assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None
+    assert alerts(cast)["past_due", "call"].due_at is None
+
+
+@pytest.mark.parametrize("url", ["http://pager.example/", "https://127.0.0.1/", "https://10.0.0.4/x"])
+def test_an_address_inside_our_network_is_refused(cast: Cast, url: str) -> None:
+    page = browser_of(cast.alice).post("/retention/watch/address/", {"url": url})
+    assert page.status_code == 200
+    assert "field-error" in page.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not AlertEndpoint.objects.exists()
+
+
+def test_a_secret_is_shown_once_and_changed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "check_address", lambda *_, **__: "203.0.113.9")
+    browser = browser_of(cast.carol)
+    page = browser.post("/retention/watch/address/", {"url": "https://pager.example/a"}).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        first = AlertEndpoint.objects.get().secret
+    assert first in page
+    assert first not in browser.get("/retention/watch/").content.decode()
+    assert first not in browser.get("/retention/watch/address/").content.decode()
+    page = browser.post("/retention/watch/address/secret/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        second = AlertEndpoint.objects.get().secret
+        actions = set(Event.objects.values_list("action", flat=True))
+    assert second in page
+    assert first not in page
+    assert {"alert_endpoint.set", "alert_endpoint.secret_rotated"} <= actions
+
+
+def test_a_test_is_sent_and_its_answer_shown(
+    cast: Cast, endpoint: AlertEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.send_alerts, "delay_on_commit", lambda **_: None, raising=False)
+    sent: list[webhooks.Letter] = []
+
+    def send(letter: webhooks.Letter) -> tuple[int, str]:
+        sent.append(letter)
+        return 200, "answered 200"
+
+    monkeypatch.setattr(webhooks, "send", send)
+    browser = browser_of(cast.alice)
+    assert browser.post("/retention/watch/address/test/").status_code == 302
+    tasks.send_alerts.run()
+    tasks.send_alerts.run()
+    assert [body_of(letter)["type"] for letter in sent] == ["retention.alert.test"]
+    page = browser.get("/retention/watch/").content.decode()
+    assert "Test of the address" in page
+    assert "answered 200" in page
+    assert browser.post("/retention/watch/address/close/").status_code == 302
+    assert browser.post("/retention/watch/address/test/").status_code == 404
+
+
+# --- pages ---
+
+
+def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    assert "No reading yet" in browser.get("/retention/watch/").content.decode()
+    assert "Nothing is late" in browser.get("/overview/").content.decode()
+    ring(cast)
+    page = browser.get("/retention/watch/").content.decode()
+    assert kinds.ALARMS["past_due"].to_do.split(".")[0] in page
+    assert "Call records, calls in" in page
+    assert "1 row is late" in browser.get("/overview/").content.decode()
+    assert browser_of(cast.bob).get("/retention/watch/").status_code == 403
+    assert "Nothing is late" not in browser_of(cast.bob).get("/overview/").content.decode()
+    quiet(cast, NOON + timedelta(minutes=5))
+    page = browser.get("/retention/watch/").content.decode()
+    assert "Nothing is alarming" in page
+
+
+# --- metrics ---
+
+
+def scrape(token: str | None) -> Any:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return Browser().get("/metrics", headers=headers)
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1]])
+def test_without_the_token_there_is_nothing(cast: Cast, settings: Settings, token: str | None) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    assert scrape(token).status_code == 404
+    settings.CALLPRIVACY_METRICS_TOKEN = ""
+    assert scrape(token).status_code == 404
+    assert scrape(TOKEN).status_code == 404
+
+
+def test_metrics_add_agencies_up_and_name_nobody(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    now = make.now()
+    for client in (cast.dentist, cast.florist):
+        live(client)
+        make.call(client, ANNA, at=now - timedelta(days=400))
+    answer = scrape(TOKEN)
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
+    text = answer.content.decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(lines['callprivacy_rows_past_due{category="call"}']) == 2
+    assert float(lines["callprivacy_agencies_read"]) == 2
+    for name in (
+        "inbox_oldest_seconds", "run_failures", "vendor_backlog", "holds_open", "audit_unsealed_seconds",
+        "alerts_open", "reading_age_seconds",
+    ):  # fmt: skip
+        assert f"callprivacy_{name}" in lines
+    for word in ("acme", "Acme", "entist", "lorist", ANNA, ANNA[2:]):
+        assert word not in text
+
+
+def test_a_signed_in_person_with_the_token_reads_them_too(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    answer = browser_of(cast.alice).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
