@@ -116,7 +116,7 @@ def _calls(category: Category, watermark: str, *, out: bool) -> Target:
             line, out=out, after=after, limit=limit
         ),
         destroy=lambda line, chosen, deed: erasure.forget_callers(
-            client=line.client, chosen=chosen, at=deed.at
+            client=line.client, chosen=chosen, at=deed.at, held=line.held
         ),
         remove=lambda line, chosen, deed: erasure.remove_calls(client=line.client, chosen=chosen),
     )

@@ -21,6 +21,7 @@ from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
+from retention.models import Errand
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSWORD = "Correct-Horse-7-Battery"
@@ -178,3 +179,20 @@ def bare_recording(of: Call) -> Recording:
             provider="callrail",
             reference=b"\x01" + bytes(28),
         )
+
+
+def errand(of: Client, reference: str, *, provider: str = "callrail", at: datetime = NOON) -> Errand:
+    """An errand at a vendor, as they were opened before steps took their place."""
+    key = vault.purpose_key(client_id=of.pk, purpose="errand", at=at)
+    with job_scope(agency_id=of.agency_id):
+        row = Errand(
+            agency_id=of.agency_id,
+            client_id=of.pk,
+            recording_id=uuid.uuid4(),
+            provider=provider,
+            call_started_at=at,
+            opened_at=at,
+        )
+        row.reference = key.seal(reference.encode(), Place(of.pk, "retention_errand", "reference", row.pk))
+        row.save(force_insert=True)
+        return row

@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from callprivacy.calls.providers.base import ListedPage, UnparsableError
+from callprivacy.calls.providers.twilio import listed
 from callprivacy.lib import phone
 
 NAME: Final = "twilio"
@@ -28,6 +30,7 @@ CURRENT: Final = "Twilio.CURRENT"
 
 _TIMEOUT: Final = urllib3.Timeout(connect=4, read=8)
 _FIELDS_AT_MOST: Final = 300
+_LISTED_AT_ONCE: Final = 500
 _TEXT_AT_MOST: Final = 1600
 _TRY_AGAIN: Final = frozenset({408, 429})
 _sid = re.compile(r"[A-Z]{2}[0-9a-zA-Z]{1,62}|Twilio\.CURRENT", re.ASCII).fullmatch
@@ -186,6 +189,20 @@ def delete_recording(account: Account, *, recording: str) -> Receipt:
     except GoneError:
         return Receipt(recording, "not there")
     return Receipt(recording, "deleted")
+
+
+def list_recordings(account: Account, *, following: str = "") -> ListedPage:
+    """
+    A page of what the account still has recorded, the newest first.
+
+    :param following: what the page before said; "" for the first.
+    :raises TwilioError: it did not answer with a list.
+    """
+    said = {"PageSize": str(_LISTED_AT_ONCE)} | ({"Page": "1", "PageToken": following} if following else {})
+    try:
+        return listed(_ask(account, "GET", f"Recordings.json?{urlencode(said)}", {}))
+    except UnparsableError as error:
+        raise RetryableError("answered with no list") from error
 
 
 def send_text(account: Account, *, to: str, sender: str, words: str, told_at: str = "") -> Receipt:

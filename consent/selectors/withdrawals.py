@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import CallRef, Recording, caller_label
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -54,10 +55,20 @@ def is_held() -> Q:
     return Q(Exists(recording)) | Q(Exists(call))
 
 
+def is_ours_still() -> Q:
+    """A condition on steps that follow our own erasing (they name no caller): ours is not erased yet."""
+    ours = Recording.objects.filter(pk=OuterRef("recording_id"), client_id=OuterRef("client_id"))
+    return Q(Exists(ours.exclude(state=RecordingState.GONE)), caller_id__isnull=True, withdrawal__isnull=True)
+
+
 def kept_back() -> Q:
-    """A condition on steps: they delete at a vendor, and the client is observed or a hold keeps the call."""
+    """
+    A condition on steps: they delete at a vendor, and the client is observed, a hold keeps the call, or our own copy
+    has to leave first.
+    """
     live = Q(client__retention_state=RetentionState.LIVE, client__went_live_at__isnull=False)
-    return Q(step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING) & (~live | is_held())
+    waits = ~live | is_held() | is_ours_still()
+    return Q(step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING) & waits
 
 
 def failing() -> Q:
@@ -254,7 +265,9 @@ def loose_steps(client: Client, *, at: datetime) -> list[Step]:
 
 
 def _tasks(client: Client) -> QuerySet[VendorTask]:
-    rows = VendorTask.objects.for_client(client).annotate(held=is_held(), failing=failing())
+    rows = VendorTask.objects.for_client(client).annotate(
+        held=is_held(), ours=is_ours_still(), failing=failing()
+    )
     return rows.select_related("connection", "destination", "tracking_number", "client__agency", "sent_by")
 
 
@@ -277,6 +290,8 @@ def _step(task: Any, at: datetime) -> Step:
             waits_for = f"Waits until this client is live; then {then}."
         elif task.held:
             waits_for = "Waits until the hold on the call ends."
+        elif task.ours:
+            waits_for = "Waits until our own copy is erased, within minutes."
     return Step(
         task=task,
         vendor=vendor_of(task),

@@ -6,6 +6,7 @@ A letter never holds the caller's number: whoever sends it is shown the number b
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from callprivacy.calls.models import Recording
@@ -45,6 +46,23 @@ _END: Final = (
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date. The law leaves until "
     "{outer:%B %-d, %Y} ({law}).\n\n{agency}, for {client}"
 )
+
+
+_EXPIRED: Final = (
+    "Please delete one call recording, its transcript and every copy of it.\n\n{call}"
+    "The id by which you know the call stands below, where we know it. It is past the date until which {client} keeps "
+    "its recordings, and has been erased here."
+    "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date.\n\n{agency}, for {client}"
+)
+
+
+def draft_of_expired(task: VendorTask, *, vendor: str, started_at: datetime | None) -> str:
+    """The letter for a recording that we have erased by its date, and that the vendor still has."""
+    client = task.client
+    name = client.legal_name or client.name
+    call = f"The call began on {started_at:%B %-d, %Y at %H:%M:%S} UTC.\n" if started_at is not None else ""
+    words = _EXPIRED.format(call=call, client=name, target=task.target_at, agency=client.agency.name)
+    return f"To {vendor}\n\n{words}"
 
 
 def draft(task: VendorTask, *, recording: Recording | None = None) -> str:

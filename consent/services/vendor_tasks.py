@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,21 +13,25 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import TRACKERS
 from callprivacy.calls.services import reveals
 from callprivacy.calls.services.reveals import NoNumberError, ReasonTooShortError, Revealed, RevealLimitError
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Key, SealBrokenError
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
 from consent import kinds
+from consent.channels import twilio
 from consent.enums import VendorStep, WaitingState
 from consent.models import VendorTask
+from consent.selectors import decisions
 from consent.selectors import withdrawals as selectors
-from consent.selectors.vendors import call_in
-from consent.services import withdrawals
+from consent.selectors.vendors import call_in, recording_in
+from consent.services import deadlines, tickets, withdrawals
 
 __all__ = ["NoNumberError", "ReasonTooShortError", "RevealLimitError"]
 
@@ -42,6 +49,82 @@ class KeptBackError(LookupError):
 
 class NotCheckedError(ValueError):
     """A letter's answer is taken for done only once somebody has looked at the vendor's pages."""
+
+
+class NotInstructedError(Exception):
+    """The client has not instructed us to have recordings deleted at vendors: nothing is asked of any."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Copy:
+    """
+    A recording that a vendor has, and that is to be deleted there because ours is erased.
+
+    :ivar recording_id: the recording's own id, or what stands for it. :ivar where: its address, or by what the vendor
+    knows it; "" where nobody knows any more, so that it is found there by the time of the call.
+    """
+
+    recording_id: uuid.UUID
+    provider: str
+    connection: Connection | None
+    where: str
+    started_at: datetime | None
+
+
+@transaction.atomic
+def ask_for_deletion(*, client: Client, copies: Sequence[Copy], by: Actor, at: datetime) -> int:
+    """
+    Open a step for each of these copies that has none: by the vendor's interface, or by a letter.
+
+    Returns how many are new. Nothing is sent here: Twilio is asked by the job once our own copy is gone, a letter by a
+    person.
+
+    :raises NotInstructedError: the client has not said so.
+    """
+    if not decisions.deletes_at_vendor(client):
+        raise NotInstructedError(client.pk)
+    rows = VendorTask.objects.for_client(client).filter(
+        step=VendorStep.DELETE_RECORDING, recording_id__in=[copy.recording_id for copy in copies]
+    )
+    known = set(rows.exclude(state=WaitingState.CANCELLED).values_list("recording_id", flat=True))
+    wanted = [copy for copy in copies if copy.recording_id not in known]
+    if not wanted:
+        return 0
+    key = vault.purpose_key(client_id=client.pk, purpose=withdrawals.ERRAND, at=at)
+    tasks = [_deletion(client, copy, key, at) for copy in wanted]
+    VendorTask.objects.bulk_create(tasks, ignore_conflicts=True)
+    letters = sum(task.by_ticket for task in tasks)
+    audit.record("vendor.deletions_asked", subject=client, by=by, at=at, steps=len(tasks), letters=letters)
+    withdrawals.renew_items(client=client, at=at)
+    return len(tasks)
+
+
+def _deletion(client: Client, copy: Copy, key: Key, at: datetime) -> VendorTask:
+    task = VendorTask(
+        agency_id=client.agency_id,
+        client=client,
+        step=VendorStep.DELETE_RECORDING,
+        connection=copy.connection,
+        recording_id=copy.recording_id,
+        created_at=at,
+        target_at=at + deadlines.TARGET,
+        outer_at=at + deadlines.TARGET,
+    )
+    sid = ""
+    if copy.connection is not None and copy.connection.provider == twilio.NAME:
+        sid = recording_in(copy.where)
+    if sid:
+        task.due_at = at
+        known = {"call": "", "recording": sid}
+    else:
+        task.by_ticket = True
+        title = TRACKERS.get(copy.provider, "the vendor")
+        task.ticket = tickets.draft_of_expired(task, vendor=title, started_at=copy.started_at)
+        # The address opens the recording for whoever has it: the vendor knows the call by its id.
+        known = {"call": call_in(copy.where) if "://" in copy.where else copy.where}
+    place = Place(client.pk, VendorTask._meta.db_table, "reference", task.pk)
+    task.reference = key.seal(json.dumps(known).encode(), place)
+    return task
 
 
 @transaction.atomic

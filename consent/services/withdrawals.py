@@ -37,7 +37,7 @@ from consent.enums import OnWithdrawal, Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, PhoneMenu, VendorTask, Withdrawal
 from consent.selectors import law
 from consent.selectors import withdrawals as selectors
-from consent.selectors.vendors import call_in
+from consent.selectors.vendors import call_in, recording_in
 from consent.services import deadlines, tickets, webhooks
 
 JOB: Final = Actor.job("consent.carry_out")
@@ -290,12 +290,19 @@ def watch(*, agency_id: int, at: datetime) -> int:
 
 
 def _drop_what_may_stay(client: Client, at: datetime) -> None:
-    """A deletion that was kept back is not asked for any more once evidence shows that the recording may stay."""
+    """
+    A deletion that was kept back is not asked for any more once evidence shows that the recording may stay.
+
+    What is asked for because our own copy leaves by its date names no caller, and is asked for all the same.
+    """
     allowed = Recording.objects.filter(
         pk=OuterRef("recording_id"), client_id=OuterRef("client_id"), state=RecordingState.ALLOWED
     )
     rows = VendorTask.objects.for_client(client).filter(
-        Exists(allowed), step=VendorStep.DELETE_RECORDING, state=WaitingState.WAITING
+        Exists(allowed),
+        step=VendorStep.DELETE_RECORDING,
+        state=WaitingState.WAITING,
+        caller_id__isnull=False,
     )
     for task in list(rows.select_for_update(skip_locked=True, of=("self",))):
         task.state, task.due_at, task.reference, task.done_at = WaitingState.CANCELLED, None, None, at
@@ -420,7 +427,7 @@ def _ask_deletion(recording: Recording, at: datetime) -> None:
         else at + deadlines.TARGET,
     )
     where = _address(recording)
-    sid = _twilio_recording(where) if one is not None and one.provider == twilio.NAME else ""
+    sid = recording_in(where or "") if one is not None and one.provider == twilio.NAME else ""
     if sid:
         task.due_at = at
         task.reference = seal_reference(client, task, json.dumps({"call": "", "recording": sid}), at)
@@ -443,12 +450,3 @@ def _address(recording: Recording) -> str | None:
         return str(recording.reference.reveal(key))
     except SealBrokenError:
         return None
-
-
-def _twilio_recording(address: str | None) -> str:
-    """The id of a recording in its address, or nothing."""
-    for part in reversed((address or "").split("?", 1)[0].split("/")):
-        name = part.split(".", 1)[0]
-        if twilio.is_recording(name):
-            return name
-    return ""

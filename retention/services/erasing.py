@@ -3,8 +3,8 @@ One batch of what has expired, or of recordings whose quarantine is over, in the
 intent and errands; keys and files; rows.
 
 Between any two steps the process may die. What is left is found again from state: the rows are still due, what was
-taken out of use still has its mark, an errand exists once a recording, a destroyed key stays destroyed. A batch is
-counted, and its ids enter the digest, in the transaction that removes its rows: once, or not at all.
+taken out of use still has its mark, a step at the vendor exists once a recording, a destroyed key stays destroyed. A
+batch is counted, and its ids enter the digest, in the transaction that removes its rows: once, or not at all.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from django.db import transaction
-
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import erasure
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Place
-from callprivacy.work import services as work
 from consent.selectors import decisions
 from consent.services import quarantine
 from retention import targets
 from retention.enums import Category
-from retention.models import Errand
+from retention.services import holds, vendors
 from retention.targets import Chosen, Deed, Line, Removed, Target
 
 _SAID = frozenset({Category.RECORDING, Category.TRANSCRIPT})
@@ -90,7 +85,8 @@ def erase_batch(
             at=deed.at,
             rows=len(chosen.ids),
             recordings=len(chosen.recordings),
-            errands=len(copies),
+            errands=len(copies) if instructed else 0,
+            outliving=0 if instructed else len(copies),
             cutoff=line.cutoff.isoformat(),
             first=str(chosen.ids[0]),
             last=str(chosen.ids[-1]),
@@ -127,6 +123,7 @@ def erase_quarantined(*, client: Client, limit: int, by: Actor, at: datetime) ->
     target = targets.SAID
     with job_scope(agency_id=client.agency_id):
         client = Client.objects.select_related("agency").get(pk=client.pk)
+        holds.mark_held(client=client, at=at)
         call_ids = target.due(client, at=at, limit=limit)
         if call_ids:
             _take_out_of_use(client, call_ids, by, at)
@@ -149,10 +146,10 @@ def erase_quarantined(*, client: Client, limit: int, by: Actor, at: datetime) ->
 
 
 def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: datetime) -> None:
-    open_errands(client, copies, by, at)
     """Nobody may use them from now on, whatever happens to the next steps."""
     copies = targets.SAID.mark(client=client, call_ids=call_ids, at=at)
     instructed = decisions.deletes_at_vendor(client)
+    open_errands(client, copies, by, at)
     if instructed:
         told = [copy.recording_id for copy in copies]
         targets.SAID.note_told(client=client, recording_ids=told, at=at)

@@ -1,4 +1,7 @@
-"""Recordings that a vendor still holds: shown to who deletes them there, and closed on that person's word."""
+"""
+Errands of before steps at vendors took their place: shown to who deletes the recordings there, and closed on that
+person's word. A job moves them; none is opened any more.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import services as vault
 from callprivacy.vault.fields import Sealed
+from callprivacy.work import services as work
 from retention.models import Errand
-from retention.services import erasing
 
 
 @transaction.atomic
@@ -44,5 +47,18 @@ def confirm_deleted(*, client: Client, errand_ids: Collection[UUID], by: Actor, 
             recording=str(errand.recording_id),
         )
     Errand.objects.for_client(client).filter(pk__in=[row.pk for row in rows]).remove()
-    erasing.renew_item(client=client, by=by, at=at)
+    renew_item(client=client, by=by, at=at)
     return len(rows)
+
+
+@transaction.atomic
+def renew_item(*, client: Client, by: Actor, at: datetime) -> None:
+    """Let the open errands of a client wait in the queue, or close the item when none is left."""
+    work.renew_item(
+        "vendor_deletion",
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        count=Errand.objects.for_client(client).count(),
+        by=by,
+        at=at,
+    )

@@ -104,9 +104,12 @@ def mark_held(*, client: Client, at: datetime) -> int:
     Bring the marks on a client's calls in line with its open holds; returns how many changed.
 
     In the turn of the client, which it takes, and in the scope of a job. Whoever erases calls this in the transaction
-    that chooses what leaves. What was decided of recordings is decided anew, for their dates follow the hold.
+    that chooses what leaves. What was decided of recordings is decided anew, for their dates follow the hold. A client
+    that never had a hold is left as it is.
     """
     turns.lock_client(client.pk)
+    if not Hold.objects.for_client(client).exists():
+        return 0
     calls = Call.objects.for_client(client)
     holds = list(selectors.open_holds(client))
     if not holds:

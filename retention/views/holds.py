@@ -39,7 +39,7 @@ def list_open_holds(request: StaffRequest) -> HttpResponse:
         raise PermissionDenied("Retention is not granted to you for any client.")
     page = Paginator(selectors.open_holds_of(clients), _PAGE).get_page(request.GET.get("page"))
     rows = selectors.lines(page.object_list, may_count=_counted(request))
-    return render(request, "retention/hold_all.html", {"page": page, "rows": rows})
+    return render(request, "retention/hold_all.html", {"page": page, "rows": rows, "section": "holds"})
 
 
 def _counted(request: StaffRequest) -> list[int]:

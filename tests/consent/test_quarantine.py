@@ -24,11 +24,11 @@ from callprivacy.vault.models import RecordingKey
 from callprivacy.work.models import Item
 from consent import kinds
 from consent.enums import EventKind
-from consent.models import Rejudgement
+from consent.models import Rejudgement, VendorTask
 from consent.selectors import decisions as selectors
 from consent.services import quarantine
 from retention import targets
-from retention.models import Errand, GoLive
+from retention.models import GoLive, Leftover
 from retention.services import policies, runs, sweeping
 from tests import make
 from tests.calls.saying import fact, told
@@ -300,7 +300,8 @@ def test_when_its_date_comes_the_recording_leaves_and_the_call_stays(cast: Cast,
     assert not gone(other)
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.filter(pk=call.pk).exists()
-        assert not Errand.objects.exists()
+        assert not VendorTask.objects.exists()
+        assert Leftover.objects.get().pk == row.pk
         trail = list(Event.objects.filter(action__startswith="recordings.eras").order_by("pk"))
     assert [event.action for event in trail] == ["recordings.erasing", "recordings.erased"]
     assert trail[1].details == {"recordings": 1, "transcripts": 1}
@@ -318,15 +319,16 @@ def test_at_the_vendor_only_under_the_clients_instruction(cast: Cast) -> None:
     assert gone(call)
     assert recording(call).vendor_told_at == DAY3
     with job_scope(agency_id=cast.acme.pk):
-        errand = Errand.objects.get()
-        assert errand.recording_id == recording(call).pk
-        assert errand.reference is not None
+        step = VendorTask.objects.get()
+        assert step.recording_id == recording(call).pk
+        assert step.reference is not None
+        assert not Leftover.objects.exists()
     # When the call's own date comes nobody is sent there twice.
     copies = _expire(client)
     assert copies == []
 
 
-def test_what_the_vendor_still_holds_becomes_an_errand_when_the_call_expires(cast: Cast) -> None:
+def test_what_the_vendor_still_holds_is_looked_at_again_when_the_call_expires(cast: Cast) -> None:
     client = live(cast.dentist)
     call = recorded(client)
     work(client)
@@ -405,7 +407,7 @@ def test_a_run_that_dies_between_two_steps_is_taken_up(
     assert file_id not in files.recording_ids(client.pk)
     assert not RecordingKey.objects.filter(id=words.pk).exists()
     with job_scope(agency_id=cast.acme.pk):
-        assert Errand.objects.count() == 1
+        assert VendorTask.objects.count() == 1
 
 
 def test_one_clients_fault_keeps_no_others_and_somebody_is_told(

@@ -255,6 +255,10 @@ def test_a_hold_settles_when_no_batch_from_before_runs(cast: Cast) -> None:
         assert Event.objects.get(action="hold.settled").details["calls"] == 1
 
 
+def test_no_lease_is_longer_than_settling_believes() -> None:
+    assert runs.LEASE <= selectors.LEASED_AT_MOST
+
+
 def test_a_hold_settles_when_what_quarantine_took_out_of_use_is_cleared(cast: Cast) -> None:
     recording = make.recording(make.call(cast.dentist, ANNA, at=OLD), "https://vendor.example/1")
     with looking(cast):
@@ -663,7 +667,7 @@ def test_lists_tell_the_state_and_what_is_kept(cast: Cast) -> None:
     assert "Of last year" not in open_ones
     assert "Of last year" not in everywhere
     assert first.name in everywhere
-    assert "Open holds" in browser.get("/retention/").content.decode()
+    assert "/retention/holds/" in browser.get("/retention/").content.decode()
 
 
 def test_a_review_is_written_down_with_its_reason(cast: Cast) -> None:

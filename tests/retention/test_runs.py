@@ -15,19 +15,22 @@ from callprivacy.calls.models import Call, Caller, Recording, Reveal
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from callprivacy.vault.models import RecordingKey
 from callprivacy.vault.sealing import SealBrokenError
 from callprivacy.work.models import Item
+from consent.enums import VendorStep
+from consent.models import VendorTask
+from consent.services import vendor_tasks
 from retention import targets
 from retention.enums import Category, PartState, RunCause, RunState
-from retention.models import Errand, Run, RunPart
+from retention.models import Leftover, Run, RunPart
 from retention.selectors import preview
 from retention.selectors import runs as selectors
-from retention.services import erasing, errands, policies, runs, sweeping
+from retention.services import erasing, policies, runs, sweeping, vendors
 from tests import make
 from tests.cast import Cast
 
@@ -132,22 +135,32 @@ def test_the_preview_is_the_runs_own_selection(cast: Cast) -> None:
     assert due == targets.Due(calls=2, recordings=0, callers=1)
 
 
-def test_a_recording_leaves_an_errand_whose_reference_opens_until_it_is_confirmed(cast: Cast) -> None:
-    call = make.call(cast.dentist, ANNA, at=OLD)
-    make.recording(call, "https://vendor.example/r/1")
+def _instruct(client: Client) -> None:
+    with job_scope(agency_id=client.agency_id):
+        Engagement.objects.for_client(client).update(delete_at_vendor=True)
+
+
+def _steps(client: Client) -> list[VendorTask]:
+    with job_scope(agency_id=client.agency_id):
+        return list(VendorTask.objects.for_client(client).filter(step=VendorStep.DELETE_RECORDING))
+
+
+def test_a_recording_leaves_a_step_at_the_vendor_where_the_client_has_instructed_us(cast: Cast) -> None:
+    recording = make.recording(make.call(cast.dentist, ANNA, at=OLD), "https://vendor.example/calls/77/r")
+    _instruct(cast.dentist)
     _live(cast.dentist)
 
     _run(cast)
 
     by = Actor.staff(user_id=cast.alice.user_id)
+    (step,) = _steps(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         assert Recording.objects.count() == 0
-        errand = Errand.objects.get()
-        assert errands.show_reference(errand=errand, by=by, at=make.NOON) == "https://vendor.example/r/1"
-        assert Item.objects.open().get(kind="vendor_deletion").count == 1
-        assert errands.confirm_deleted(client=cast.dentist, errand_ids=[errand.pk], by=by, at=make.NOON) == 1
-        assert not Item.objects.open().filter(kind="vendor_deletion").exists()
-    assert vault.recording_keys(cast.dentist.pk, [errand.recording_id]) == {}
+        assert (step.recording_id, step.by_ticket, step.caller_id) == (recording.pk, True, None)
+        step = VendorTask.objects.select_related("client").get(pk=step.pk)
+        assert vendor_tasks.show_reference(task=step, by=by, at=make.NOON) == {"call": "77"}
+        vendor_tasks.confirm_done(task=step, receipt="case 12", was_checked=True, by=by, at=make.NOON)
+    assert vault.recording_keys(cast.dentist.pk, [recording.pk]) == {}
 
 
 @pytest.mark.parametrize("step", ["choose", "destroy", "remove"])
@@ -156,6 +169,7 @@ def test_a_crash_before_any_step_is_mended_by_the_next_run(
 ) -> None:
     call = make.call(cast.dentist, ANNA, at=OLD)
     make.recording(call, "https://vendor.example/r/1")
+    _instruct(cast.dentist)
     _live(cast.dentist)
 
     def crash(*_: object, **__: object) -> None:
@@ -171,11 +185,12 @@ def test_a_crash_before_any_step_is_mended_by_the_next_run(
     _go_on(cast, make.NOON + timedelta(minutes=3))
 
     with job_scope(agency_id=cast.acme.pk):
-        assert (Call.objects.count(), Caller.objects.count(), Errand.objects.count()) == (0, 0, 1)
+        assert (Call.objects.count(), Caller.objects.count()) == (0, 0)
         part = RunPart.objects.get(client=cast.dentist, category=Category.CALL)
         assert (part.rows_erased, part.recordings_erased, part.vendor_steps) == (1, 1, 1)
         assert bytes(part.digest) == erasing.digest_after(bytes(32), [call.pk])
     assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+    assert len(_steps(cast.dentist)) == 1
 
 
 def test_running_again_changes_nothing(cast: Cast) -> None:
@@ -326,7 +341,7 @@ def test_a_forgotten_pause_ends_with_the_next_night(cast: Cast) -> None:
         assert Run.objects.get(pk=paused.pk).state == RunState.CANCELLED
 
 
-def test_a_recording_whose_key_is_gone_or_damaged_still_leaves_an_errand(cast: Cast) -> None:
+def test_a_recording_whose_key_is_gone_or_damaged_is_still_listed_at_its_vendor(cast: Cast) -> None:
     gone = make.recording(make.call(cast.dentist, ANNA, at=OLD), "https://vendor.example/r/1")
     damaged = make.recording(make.call(cast.dentist, BEN, at=OLD), "https://vendor.example/r/2")
     sound = make.recording(make.call(cast.dentist, BEN, at=OLD), "https://vendor.example/r/3")
@@ -337,13 +352,10 @@ def test_a_recording_whose_key_is_gone_or_damaged_still_leaves_an_errand(cast: C
     run = _run(cast)
 
     assert run.state == RunState.DONE
-    by = Actor.staff(user_id=cast.alice.user_id)
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 0
-        shown = {
-            errand.recording_id: errands.show_reference(errand=errand, by=by, at=make.NOON)
-            for errand in Errand.objects.all()
-        }
+        key = vault_services.purpose_key(client_id=cast.dentist.pk, purpose=vendors.ERRAND, at=make.NOON)
+        shown = {row.pk: row.reference.reveal(key) or None for row in Leftover.objects.all()}
     assert shown == {gone.pk: None, damaged.pk: None, sound.pk: "https://vendor.example/r/3"}
 
 
@@ -367,7 +379,7 @@ def test_a_call_given_a_recording_in_the_middle_stays_for_the_next_batch(
 
     with job_scope(agency_id=cast.acme.pk):
         assert Call.objects.count() == 0
-        assert Errand.objects.get().recording_id == late_ones[0].pk
+        assert Leftover.objects.get().pk == late_ones[0].pk
         part = RunPart.objects.get(client=client, category=Category.CALL)
         assert (part.rows_erased, part.state) == (1, PartState.DONE)
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.lib import phone
@@ -207,6 +208,53 @@ class Capabilities:
     def does_nothing(self) -> bool:
         """Whether everything there needs a person."""
         return not (self.gates_before or self.stops_mid_call or self.deletes_after or self.redacts)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listed:
+    """
+    A recording that a tracker says it still has.
+
+    :ivar name: by what it knows the recording, or the call where it numbers calls alone. :ivar references: (kind,
+    value) of the call, as in `CallFacts`. :ivar started_at: UTC; None where it does not say. :ivar company: the
+    company of the tracker's account that it belongs to; "" where it has none.
+    """
+
+    name: str
+    references: tuple[tuple[str, str], ...]
+    started_at: datetime | None
+    direction: Direction | None = None
+    company: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ListedPage:
+    """
+    A page of a tracker's list of recordings.
+
+    :ivar following: what asks for the next page, "" at the end; an opaque word of at most 200 signs.
+    """
+
+    recordings: tuple[Listed, ...]
+    following: str
+
+
+_FOLLOWING = re.compile(r"[A-Za-z0-9_.=%:-]{1,200}", re.ASCII).fullmatch
+
+
+def following(address: object, name: str) -> str:
+    """
+    The value of one parameter of the address of a next page; "" where there is none.
+
+    Only the value is taken: where to ask is ours to say, never what an answer says.
+    """
+    if not isinstance(address, str):
+        return ""
+    try:
+        found = parse_qs(urlsplit(address[:2000]).query).get(name, [""])[0]
+    except ValueError:
+        return ""
+    return found if _FOLLOWING(found) is not None else ""
 
 
 class Provider(Protocol):

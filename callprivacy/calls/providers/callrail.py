@@ -98,6 +98,42 @@ class CallRail:
         return _facts(payload, references, at=at)
 
 
+def listed(payload: Mapping[str, Any]) -> base.ListedPage:
+    """
+    The recorded calls on a page of `calls.json`, asked for with `relative_pagination` and the field `company_id`.
+
+    Source: apidocs.callrail.com, "Listing all calls". How a page names the next one under relative pagination was not
+    seen published; it is taken to be the `offset` in the address `next_page`, to be corrected here alone.
+
+    :raises UnparsableError: it is no such page.
+    """
+    rows = payload.get("calls")
+    if not isinstance(rows, list):
+        raise UnparsableError("CallRail's answer is no list of calls.")
+    found = (_listed(row) for row in rows if isinstance(row, dict))
+    return base.ListedPage(
+        tuple(one for one in found if one is not None), base.following(payload.get("next_page"), "offset")
+    )
+
+
+def _listed(row: Mapping[str, Any]) -> base.Listed | None:
+    name = base.reference(row.get("id"))
+    if name is None or not row.get("recording"):
+        return None
+    try:
+        started_at = base.instant(row.get("start_time"), "start_time", zone=UTC)
+    except RefusedError:
+        started_at = None
+    words = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+    return base.Listed(
+        name,
+        _references({ID: name}),
+        started_at,
+        words.get(str(row.get("direction"))),
+        base.reference(row.get("company_id")) or "",
+    )
+
+
 def signature(body: bytes, secret: str) -> str:
     """What CallRail writes into `Signature` for a body, under a company's key."""
     return base64.b64encode(hmac.digest(secret.encode(), body, "sha1")).decode()

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
 from callprivacy.calls.enums import Direction, Outcome
@@ -106,6 +106,41 @@ class Twilio:
         if params.get("RecordingStatus"):
             return _recording(params, call, at=at)
         return _call(params, call, at=at)
+
+
+def listed(payload: Mapping[str, Any]) -> base.ListedPage:
+    """
+    A page of `Recordings.json`; source: twilio/twilio-oai, api_v2010, ListRecording. Deleted ones are not in it.
+
+    :raises UnparsableError: it is no such page.
+    """
+    rows = payload.get("recordings")
+    if not isinstance(rows, list):
+        raise UnparsableError("Twilio's answer is no list of recordings.")
+    found = (_listed(row) for row in rows if isinstance(row, dict))
+    return base.ListedPage(
+        tuple(one for one in found if one is not None),
+        base.following(payload.get("next_page_uri"), "PageToken"),
+    )
+
+
+def _listed(row: Mapping[str, Any]) -> base.Listed | None:
+    name, call = base.reference(row.get("sid")), base.reference(row.get("call_sid"))
+    if name is None:
+        return None
+    return base.Listed(
+        name,
+        ((SID, call),) if call is not None else (),
+        _moment(row.get("start_time") or row.get("date_created")),
+    )
+
+
+def _moment(raw: object) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(str(raw)[:64])
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def signature(url: str, params: Mapping[str, str], secret: str) -> str:

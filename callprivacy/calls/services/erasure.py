@@ -332,10 +332,12 @@ def _reference(sealed: Sealed | None, key: Key | None) -> str | None:
         return None
 
 
-def forget_callers(*, client: Client, chosen: Chosen, at: datetime) -> Chosen:
+def forget_callers(
+    *, client: Client, chosen: Chosen, at: datetime, held: Collection[uuid.UUID] = ()
+) -> Chosen:
     """
     Step 2: destroy the keys of what was recorded and said, and those of callers with no other call whom the ledger
-    does not know.
+    does not know and whom no hold names (`held`).
 
     Called outside any scope: it holds the callers' vault rows, so that no call can arrive for them, looks
     in `default` whether any is left, and destroys. Returns the batch with the callers that are forgotten.
@@ -357,7 +359,7 @@ def forget_callers(*, client: Client, chosen: Chosen, at: datetime) -> Chosen:
         with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
             cursor.execute(_WITHOUT_OTHERS, [id_array(caller_ids), client.pk, ids])
             forgotten = {caller_id for (caller_id,) in cursor.fetchall()}
-            forgotten -= _known_to_the_ledger(client.pk, forgotten)
+            forgotten -= _known_to_the_ledger(client.pk, forgotten) | set(held)
         vault.destroy_recording_keys(client_id=client.pk, recording_ids=said)
         vault.erase_callers(
             client_id=client.pk, erasures=[vault.Erasure(caller_id) for caller_id in forgotten], at=at

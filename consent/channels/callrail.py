@@ -1,0 +1,107 @@
+"""
+CallRail's side of the wire: the list of calls that it still has, page by page.
+
+Source: apidocs.callrail.com, "Listing all calls" (API v3): `GET /v3/a/{account}/calls.json` with
+`Authorization: Token token="..."`, at most 250 calls a page; 1,000 questions an hour. Nothing here opens a scope: who
+calls claims first, commits, calls, and records. No number, no key and no account is in an error's text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from callprivacy.calls.providers.base import ListedPage, UnparsableError
+from callprivacy.calls.providers.callrail import listed
+
+NAME: Final = "callrail"
+AT_ONCE: Final = 250
+_TIMEOUT: Final = urllib3.Timeout(connect=4, read=15)
+_LARGEST: Final = 8 * 1024 * 1024
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII).fullmatch
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII).fullmatch
+
+
+class CallRailError(Exception):
+    """CallRail did not answer with a list; the text says why in a word. What is `final` is not asked again at once."""
+
+    def __init__(self, why: str, *, final: bool = False) -> None:
+        super().__init__(why)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """
+    An account, and the key that opens its interface.
+
+    :ivar base: where its interface is.
+    """
+
+    account: str
+    key: str
+    base: str = field(default="https://api.callrail.com")
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"<Access {self.account}>"
+
+
+def is_account(account: str) -> bool:
+    """Whether this may be the id of an account."""
+    return _ACCOUNT(account) is not None
+
+
+def is_key(key: str) -> bool:
+    """Whether this may be a key of the interface."""
+    return _KEY(key) is not None
+
+
+_pool = urllib3.PoolManager(num_pools=2, maxsize=1, retries=False)
+
+
+def list_calls(access: Access, *, following: str = "") -> ListedPage:
+    """
+    A page of the account's recorded calls.
+
+    :param following: what the page before said; "" for the first.
+    :raises CallRailError: it did not answer with a list.
+    """
+    if not is_account(access.account) or not is_key(access.key):
+        raise CallRailError("no account or key", final=True)
+    said = {"relative_pagination": "true", "per_page": str(AT_ONCE), "fields": "company_id"}
+    if following:
+        said["offset"] = following
+    url = f"{access.base}/v3/a/{quote(access.account)}/calls.json?{urlencode(said)}"
+    headers = {
+        "Authorization": f'Token token="{access.key}"',
+        "Accept": "application/json",
+        "User-Agent": "CallPrivacy",
+    }
+    try:
+        answer = _pool.request(
+            "GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False
+        )
+        try:
+            body = answer.read(_LARGEST + 1)
+        finally:
+            answer.release_conn()
+    except HTTPError as error:
+        raise CallRailError("not reached") from error
+    if answer.status != 200:
+        raise CallRailError(
+            f"answered {answer.status}", final=400 <= answer.status < 500 and answer.status not in {408, 429}
+        )
+    if len(body) > _LARGEST:
+        raise CallRailError("answered with too much")
+    try:
+        found = json.loads(body)
+        return listed(found if isinstance(found, dict) else {})
+    except (ValueError, UnparsableError) as error:
+        raise CallRailError("answered with no list") from error
