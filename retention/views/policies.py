@@ -359,6 +359,7 @@ def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
 
 @never_cache
 @require_POST
+@needs_right(AgencyRight.SIGN_OFF)
 def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
     """Agree to another person's change, with the effect that was shown."""
     change = _change_or_404(request, change_id)
@@ -387,12 +388,11 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 
 @never_cache
 @require_POST
+@needs_right(AgencyRight.SIGN_OFF)
 def refuse_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
     """Say no to another person's change, with a reason."""
     change = _change_or_404(request, change_id)
     form = DecisionForm(request.POST)
-    if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
-        raise PermissionDenied("Only a compliance officer refuses a change.")
     if form.is_valid():
         try:
             policies.refuse(

@@ -144,6 +144,8 @@ WRITTEN_OUT: dict[str, list[str]] = {
     "operator/^(?P<app_label>tenancy|accounts)/$": ["/operator/tenancy/", "/operator/accounts/"],
     "operator/(?P<url>.*)$": ["/operator/nowhere"],
 }
+# Parts that name no thing of anybody: words of the product, the same for all.
+WORDS = {"category"}
 _OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -361,7 +363,7 @@ def does_not_know(world: World, address: Address, method: str) -> bool:
 
 @_by_route
 def test_what_is_not_theirs_answers_as_if_it_did_not_exist(world: World, address: Address) -> None:
-    if not address.parts or address.route in WRITTEN_OUT or address.route in PUBLIC:
+    if not set(address.parts) - WORDS or address.route in WRITTEN_OUT or address.route in PUBLIC:
         return
     (nowhere,) = address.paths(NOTHING)
     # Of another agency, or of a client of the own one that was not granted.
@@ -383,7 +385,7 @@ def _is_theirs_all_the_same(address: Address, person: str, things: Things, world
 
 @_by_route
 def test_a_thing_of_another_client_is_none_behind_this_clients_name(world: World, address: Address) -> None:
-    inner = set(address.parts) - {"slug", "pk"}
+    inner = set(address.parts) - {"slug", "pk"} - WORDS
     if "slug" not in address.parts or not inner:
         return
     (nowhere,) = address.paths(world.dentist, NOTHING)

@@ -86,9 +86,9 @@ from consent.services import (
     withdrawals,
 )
 from consent.services import invitations as letters
-from retention.enums import RunCause
-from retention.models import Errand, Hold, HoldCall, Run
-from retention.services import runs
+from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
+from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
+from retention.services import certificates, runs
 from tests import make
 from tests.cast import Cast, assemble
 
@@ -109,6 +109,8 @@ class Things:
     import_id: uuid.UUID
     errand_id: uuid.UUID
     hold_id: uuid.UUID
+    certificate_id: uuid.UUID
+    change_id: uuid.UUID
     run_id: uuid.UUID
     item_id: uuid.UUID
     notification_id: uuid.UUID
@@ -147,12 +149,15 @@ class Things:
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
+    form: str = "json"
+    category: str = "call"
 
 
 NOTHING = Things(
     slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2), number_id=uuid.UUID(int=3),
     announcement_id=uuid.UUID(int=61),
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
+    certificate_id=uuid.UUID(int=7), change_id=uuid.UUID(int=62),
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
@@ -309,6 +314,8 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             import_id=an_import.pk,
             errand_id=errand.pk,
             hold_id=hold.pk,
+            certificate_id=_certified(client, run, mark, now),
+            change_id=_proposed(client, officer, mark, now),
             run_id=run.pk,
             item_id=Item.objects.get(client=client, key=mark).pk,
             notification_id=Notification.objects.get(client=client, key=mark, user_id=officer.user_id).pk,
@@ -359,6 +366,31 @@ def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -
     events = ledger.record_events(client=client, said=[said], by=web.BY, at=now)
     receipt = tokens.sign_receipt(client.pk, [event.pk for event in events], at=now)
     return page.key, link.rpartition("/p/")[2].strip("/"), receipt
+
+
+def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> uuid.UUID:
+    """A shorter policy that waits for a second officer, with its reason in the trail."""
+    by = Actor.staff(user_id=officer.user_id)
+    event = audit.record("policy.proposed", subject=client, by=by, at=now, reason=f"Shorter, says {mark}.")
+    change = PolicyChange.objects.create(
+        agency_id=client.agency_id, client=client, category=Category.TRANSCRIPT, state=ChangeState.WAITING,
+        was_days=365, was_then=Then.ERASE, days=300, then=Then.ERASE, shortens=True, due_before=0, due_after=0,
+        event_id=event.pk, proposed_by_id=officer.user_id, proposed_at=now,
+    )  # fmt: skip
+    return change.pk
+
+
+def _certified(client: Client, run: Run, mark: str, now: datetime) -> uuid.UUID:
+    """A certificate of the run at a client, as a run that ended leaves one."""
+    Run.objects.filter(pk=run.pk).update(state=RunState.CANCELLED, finished_at=now)
+    RunPart.objects.create(
+        agency_id=client.agency_id, client=client, run=run, category=Category.EXPORT, state=PartState.DONE,
+        cutoff=now, keep_for_days=7, rows_due=1, rows_erased=1, digest=b"3" * 32, finished_at=now,
+    )  # fmt: skip
+    run.refresh_from_db()
+    certificates.issue(run=run, client=client, at=now)
+    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, finished_at=None)
+    return Certificate.objects.get(client=client, run=run).pk
 
 
 def _spoken(
