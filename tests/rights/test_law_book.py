@@ -10,7 +10,20 @@ from django.core.management import call_command
 
 from consent.law import Confidence
 from rights.enums import Kind
-from rights.law import BookError, Law, Span, Term, Unit, UnknownKindError, UnknownLawError, load, read, stale
+from rights.law import (
+    Book,
+    BookError,
+    Law,
+    Span,
+    Term,
+    Unit,
+    UnknownKindError,
+    UnknownLawError,
+    load,
+    read,
+    stale,
+)
+from rights.law import book as book_module
 from rights.law.book import shipped
 
 LAW = """
@@ -248,3 +261,12 @@ class TestTheCommandThatChecks:
         assert status == 1
         assert "gdpr-requests: unchecked: last checked on 2026-11-26, 187 days ago" in err
         assert f"{len(err.splitlines())} findings." in out
+
+    def test_names_what_is_broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken() -> Book:
+            return read(LAW, "")
+
+        monkeypatch.setattr(book_module, "load", broken)
+        status, out, err = self.run("--on", "2026-11-27")
+        assert (status, err) == (1, "here: gap: no term for anything\n")
+        assert "1 finding." in out
