@@ -10,17 +10,18 @@ from __future__ import annotations
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import holidays
 
 _DAY: Final = timedelta(days=1)
+_ANY_YEAR: Final = 2026
 
 
 def is_known(country: str, region: str = "") -> bool:
     """Whether the public holidays of a place are known."""
-    return _holidays_of(country, region) is not None
+    return _holidays_of(country, region, _ANY_YEAR) is not None
 
 
 def is_working_day(day: date, *, country: str = "", region: str = "") -> bool:
@@ -29,7 +30,7 @@ def is_working_day(day: date, *, country: str = "", region: str = "") -> bool:
 
     A place whose holidays are not known, and no place, have weekends only.
     """
-    known = _holidays_of(country, region)
+    known = _holidays_of(country, region, day.year)
     return day.weekday() < 5 and (known is None or day not in known)
 
 
@@ -61,12 +62,18 @@ def end_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day + _DAY, time.min, tzinfo=zone).astimezone(UTC)
 
 
-@lru_cache(maxsize=128)
-def _holidays_of(country: str, region: str) -> Any:
-    """The public holidays of a place, None where nobody knows them."""
+@lru_cache(maxsize=4096)
+def _holidays_of(country: str, region: str, year: int) -> frozenset[date] | None:
+    """
+    The public holidays of a place in a year, None where nobody knows them.
+
+    They are read once and whole: the library's own calendars fill themselves as they are asked, a year at a time, and a
+    second thread can find such a year begun and empty. Days observed for another year's holiday are among them.
+    """
     if not country:
         return None
     try:
-        return holidays.country_holidays(country, subdiv=region or None)
+        days = holidays.country_holidays(country, subdiv=region or None, years=range(year - 1, year + 2))
     except NotImplementedError:
         return None
+    return frozenset(day for day in days if day.year == year)
