@@ -165,13 +165,18 @@ def remove(*, client: Client, chosen: Chosen, line: Line) -> Removed:
     Step 3, inside the scope that records the deed: the events, what was carried out for them, the documents that
     nothing rests on; and where their people stand, anew.
     """
-    rows = ConsentEvent.objects.for_client(client).filter(pk__in=chosen.ids)
-    ids = sorted(rows.select_for_update().values_list("pk", flat=True))
-    documents = set(rows.filter(document_id__isnull=False).values_list("document_id", flat=True).distinct())
-    rows.filter(pk__in=ids).remove()
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM consent_consentevent WHERE client_id = %s AND id = ANY(%s::uuid[]) RETURNING id, document_id",
+            [client.pk, id_array(chosen.ids)],
+        )
+        gone = cursor.fetchall()
+    ids = sorted(event_id for event_id, _ in gone)
+    documents = {document_id for _, document_id in gone if document_id is not None}
     callers = chosen.forgotten
     _remove_withdrawals(client, callers)
-    _remove_documents(client, {key for key in documents if key is not None}, line)
+    _remove_documents(client, documents, line)
     ConsentState.objects.for_client(client).filter(caller_id__in=list(callers)).remove()
     ledger.project(client=client, caller_ids=callers)
     _forget_known(client, callers)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from callprivacy.accounts import access
-from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Call, Recording, Transcript
-from callprivacy.calls.selectors import counts
 from callprivacy.calls.selectors.counts import DueCount
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import Permission, RetentionState
+from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
-from retention.enums import PartState
-from retention.models import Errand, GoLive, Run, RunPart
+from retention.enums import Category
+from retention.models import Errand, GoLive, Run
+from retention.selectors import preview
 
 
 def running_ids() -> list[UUID]:
@@ -46,11 +46,6 @@ def clients_with_quarantined(agency_id: int, at: datetime) -> list[int]:
 def newest_runs() -> QuerySet[Run]:
     """Runs, newest first."""
     return Run.objects.select_related("started_by").order_by("-created_at", "-pk")
-
-
-def parts_of(run: Run) -> QuerySet[RunPart]:
-    """A run's parts for the clients that the scope sees, by the client's name."""
-    return RunPart.objects.filter(run=run).select_related("client").order_by("client__name")
 
 
 def errands_of(client: Client) -> QuerySet[Errand]:
@@ -91,10 +86,24 @@ class Standing:
         return self.client.retention_state == RetentionState.LIVE
 
 
+_SHOWN_AT_ONCE: Final = (Category.CALL, Category.CALL_OUT, Category.RECORDING)
+
+
 def standings(clients: Sequence[Client], at: datetime) -> list[Standing]:
-    """What is due at each of these clients, most first, counted in one statement."""
-    due = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
-    rows = [Standing(client, due.get(client.pk, DueCount())) for client in clients]
+    """What is due at each of these clients, most first, by a run's own selection; a statement a category."""
+    lines = preview.lines(clients, at)
+    calls: Counter[int] = Counter()
+    recordings: Counter[int] = Counter()
+    for category in _SHOWN_AT_ONCE:
+        for client_id, found in (
+            targets.TARGETS[category].count([one.of(category) for one in lines.values()]).items()
+        ):
+            if category is Category.RECORDING:
+                recordings[client_id] += found.rows
+            else:
+                calls[client_id] += found.rows
+                recordings[client_id] += found.recordings
+    rows = [Standing(client, DueCount(calls[client.pk], recordings[client.pk])) for client in clients]
     return sorted(rows, key=lambda row: (-row.due.calls, row.client.name))
 
 
@@ -102,74 +111,10 @@ def outlook(client: Client, at: datetime) -> Outlook:
     """A client's outlook, as a run would find it at this instant."""
     cutoff = tenancy.cutoff_of(client, at)
     due = targets.count_due(client, cutoff, tenancy.cutoff_of(client, at, out=True))
-    kept = Call.objects.for_client(client).started_from(cutoff).count()
+    kept = Call.objects.for_client(client).count() - due.calls
     return Outlook(client=client, cutoff=cutoff, due=due, kept=kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a keep-for would do, before it is saved."""
-
-    days: int
-    due_now: int
-    due_then: int
-    live: int
-    observed: int
-
-    @property
-    def more(self) -> int:
-        """How many more calls become due; negative where fewer do."""
-        return self.due_then - self.due_now
-
-
-def effect(clients: Sequence[Client], days: int, at: datetime) -> Effect:
-    """What keeping these clients' calls for `days` would make due, beside what is due now."""
-    now = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
-    then = counts.calls_before({client.pk: tenancy.cutoff_for_days(client, days, at) for client in clients})
-    live = sum(client.retention_state == RetentionState.LIVE for client in clients)
-    return Effect(
-        days=days,
-        due_now=sum(count.calls for count in now.values()),
-        due_then=sum(count.calls for count in then.values()),
-        live=live,
-        observed=len(clients) - live,
-    )
-
-
-def heirs() -> list[Client]:
-    """The scope's clients without a keep-for of their own."""
-    return list(Client.objects.filter(keep_calls_for_days=None).select_related("agency").order_by("name"))
-
-
-def heirs_unseen(membership: Membership, *, at: datetime) -> list[Client]:
-    """Clients that inherit the agency's keep-for, and whose calls this person cannot count."""
-    seen = set(access.client_ids_with(membership, Permission.VIEW_CALLS, at=at))
-    return [client for client in heirs() if client.pk not in seen]
 
 
 def newest_signature(client: Client) -> GoLive | None:
     """Who signed last that a client's expired calls may leave."""
     return GoLive.objects.for_client(client).select_related("signed_by").order_by("-signed_at").first()
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A run's parts, added up: those that erase, and those that were only counted."""
-
-    due: int
-    erased: int
-    recordings: int
-    callers: int
-    observed: int
-
-
-def totals(parts: Sequence[RunPart]) -> Totals:
-    """Add up a run's parts."""
-    live = [part for part in parts if part.state != PartState.OBSERVED]
-    return Totals(
-        due=sum(part.rows_due for part in live),
-        erased=sum(part.rows_erased for part in live),
-        recordings=sum(part.recordings_erased for part in live),
-        callers=sum(part.callers_erased for part in live),
-        observed=sum(part.rows_due for part in parts if part.state == PartState.OBSERVED),
-    )

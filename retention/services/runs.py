@@ -328,7 +328,7 @@ def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
             if removed is not None:
                 continue
             if looked_again:
-                _end_part(part, clock())
+                _end_part(book, clock())
                 return
             # What a hold, or a moment's lock, kept when it was passed may be due by now.
             looked_again, part.cursor = True, None
@@ -354,9 +354,18 @@ def _give_back(part: RunPart) -> None:
         RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until).update(leased_until=None)
 
 
-def _end_part(part: RunPart, at: datetime) -> None:
-    """End a part; only who still holds the lease does, and the row that was looked at last is forgotten."""
+def _end_part(book: _Book, at: datetime) -> None:
+    """
+    End a part; only who still holds the lease does, and the row that was looked at last is forgotten.
+
+    What holds keep at its end is what the certificate says was kept, whenever they were placed.
+    """
+    part = book.part
     with job_scope(agency_id=part.agency_id):
+        line = book.draw()
+        if part.rows_held or line.is_held:
+            found = book.target.count([line]).get(part.client_id, targets.Extent())
+            RunPart.objects.filter(pk=part.pk).update(rows_held=found.held)
         mine = RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until)
         ended = mine.update(leased_until=None, state=PartState.DONE, finished_at=at, cursor=None)
         failed = RunPart.objects.filter(run=part.run_id, client=part.client_id, state=PartState.FAILED)

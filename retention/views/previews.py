@@ -49,7 +49,6 @@ def preview_all(request: StaffRequest) -> HttpResponse:
     ]
     context = {
         "shown": shown,
-        "clients": len(clients),
         "totals": [total for total in totals if total[1] or total[2]],
         "rows": sum(one.total for one in found),
         "held": sum(one.held for one in found),

@@ -1,4 +1,4 @@
-"""Policies, the dry run, going live, runs and errands as people see them."""
+"""Going live, runs and errands as people see them."""
 
 from __future__ import annotations
 
@@ -16,124 +16,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.connections import title_of
-from callprivacy.calls.services import erasure
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
 from retention import targets
 from retention.enums import RunCause, RunState
-from retention.forms.runs import AgencyDaysForm, DaysForm, ReasonForm, SeenForm, ShownForm
+from retention.forms.runs import ReasonForm, ShownForm
 from retention.models import Run
+from retention.selectors import certificates, progress
 from retention.selectors import runs as selectors
 from retention.services import errands, policies, runs
 from retention.tasks import runs as tasks
 
 _PAGE = 25
-
-
-@require_GET
-def home(request: StaffRequest) -> HttpResponse:
-    """What is due at each client, whether it may leave, and the newest runs."""
-    clients = access.clients_with(request.membership, Permission.MANAGE_RETENTION, at=request.at)
-    rows = selectors.standings(list(clients.select_related("agency")), request.at)
-    if not rows and not access.has_right(request.membership, AgencyRight.RUN_JOBS):
-        raise PermissionDenied("Retention is not granted to you for any client.")
-    return render(
-        request,
-        "retention/home.html",
-        {
-            "rows": rows,
-            "runs": selectors.newest_runs()[:10],
-            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
-            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
-        },
-    )
-
-
-@require_http_methods(["GET", "POST"])
-@needs_right(AgencyRight.SIGN_OFF)
-def agency_days(request: StaffRequest) -> HttpResponse:
-    """Change how long calls are kept where a client has no policy of its own; the effect is shown first."""
-    form = AgencyDaysForm(request.POST or None, initial={"days": request.agency.keep_calls_for_days})
-    effect = None
-    unseen = selectors.heirs_unseen(request.membership, at=request.at)
-    if request.method == "POST" and form.is_valid() and not unseen:
-        days = form.cleaned_data["days"]
-        effect = selectors.effect(selectors.heirs(), days, request.at)
-        if _was_seen(request, effect):
-            policies.set_agency_days(
-                agency=request.agency,
-                days=days,
-                reason=form.cleaned_data["reason"],
-                by=request.actor,
-                at=request.at,
-            )
-            messages.success(
-                request, f"Calls are kept for {days} days where a client has no policy of its own."
-            )
-            return redirect("retention:home")
-    context = {"form": form, "effect": effect, "unseen": unseen}
-    return render(request, "retention/agency_days.html", context)
-
-
-@require_GET
-@needs(Permission.MANAGE_RETENTION)
-def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
-    """A client's keep-for, its state, and what follows from both today."""
-    return render(
-        request,
-        "retention/policies.html",
-        {
-            "client": client,
-            "tab": "policies",
-            "outlook": selectors.outlook(client, request.at),
-            "signature": selectors.newest_signature(client),
-            "form": DaysForm(initial={"days": client.keep_calls_for_days}),
-            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
-            "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
-            "open_errands": selectors.errands_of(client).count(),
-        },
-    )
-
-
-@require_POST
-@needs(Permission.MANAGE_RETENTION)
-def change_days(request: StaffRequest, client: Client) -> HttpResponse:
-    """Show what a new keep-for does, and save it once that was seen."""
-    form = DaysForm(request.POST)
-    effect = None
-    if form.is_valid():
-        days = form.cleaned_data["days"]
-        effect = selectors.effect([client], days or client.agency.keep_calls_for_days, request.at)
-        if _was_seen(request, effect):
-            policies.set_client_days(
-                client=client, days=days, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
-            )
-            kept = client.keep_for_days
-            messages.success(
-                request, f"Calls of {client.name} are kept for {kept} day{'' if kept == 1 else 's'}."
-            )
-            return redirect("retention:policies", client.slug)
-    return render(
-        request,
-        "retention/change_days.html",
-        {"client": client, "tab": "policies", "form": form, "effect": effect},
-    )
-
-
-@require_GET
-@needs(Permission.MANAGE_RETENTION)
-def dry_run(request: StaffRequest, client: Client) -> HttpResponse:
-    """Exactly the calls that a run would erase now, masked, oldest first."""
-    outlook = selectors.outlook(client, request.at)
-    due = erasure.due_calls(client, outlook.cutoff).select_related("caller", "tracking_number", "recording")
-    page = Paginator(due.order_by("pk"), _PAGE).get_page(request.GET.get("page"))
-    masked = masks.masks_of(page.object_list)
-    rows = [{"call": call, "mask": masked[call.pk]} for call in page.object_list]
-    context = {"client": client, "tab": "policies", "outlook": outlook, "page": page, "rows": rows}
-    return render(request, "retention/dry_run.html", context)
 
 
 @never_cache
@@ -206,12 +102,16 @@ def start_run(request: StaffRequest) -> HttpResponse:
 def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     """A run with its counts, per client; the part that moves is fetched again each second."""
     run = _run_or_404(request, run_id)
-    parts = list(selectors.parts_of(run))
+    page, tallies = progress.by_client(run, request.GET.get("page"))
+    issued = certificates.of_run(run)
+    clients = [{"tally": tally, "certificate": issued.get(tally.client_id)} for tally in tallies]
     template = "retention/run_progress.html" if request.htmx else "retention/run.html"  # type: ignore[attr-defined]
     context = {
         "run": run,
-        "parts": parts,
-        "total": selectors.totals(parts),
+        "progress": progress.added_up(run, request.at),
+        "categories": progress.by_category(run),
+        "clients": clients,
+        "page": page,
         "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
         "is_over": run.state in {RunState.DONE, RunState.CANCELLED},
         "is_slow": run.planned_at is None and request.at - run.created_at > timedelta(minutes=2),
@@ -271,21 +171,6 @@ def show_reference(request: StaffRequest, client: Client, errand_id: UUID) -> Ht
     context = {"client": client, "tab": "policies", "errand": errand, "reference": reference}
     context["vendor"] = title_of(errand.provider)
     return render(request, "retention/errand.html", context)
-
-
-def _days(number: int) -> str:
-    return "day" if number == 1 else "days"
-
-
-def _was_seen(request: StaffRequest, effect: selectors.Effect) -> bool:
-    """Whether the person confirms, and was shown as many calls as are due by now; else it is shown again."""
-    if "confirmed" not in request.POST:
-        return False
-    seen = SeenForm(request.POST)
-    if seen.is_valid() and seen.cleaned_data["due_then"] == effect.due_then:
-        return True
-    messages.warning(request, "The counts have changed since you saw them. Look again, then save.")
-    return False
 
 
 def _run_or_404(request: StaffRequest, run_id: UUID) -> Run:

@@ -99,7 +99,7 @@ def test_every_page_of_the_officer_is_clean(visitor: Visitor) -> None:
     # The walk has been everywhere that matters, and would notice a navigation that is lost.
     assert {
         "/", "/overview/", "/work/", "/clients/", "/clients/*/", "/clients/*/connections/", "/clients/*/imports/new/",
-        "/clients/*/policies/dry-run/", "/clients/*/policies/go-live/", "/calls/", "/clients/*/calls/*/",
+        "/clients/*/policies/preview/", "/clients/*/policies/go-live/", "/calls/", "/clients/*/calls/*/",
         "/clients/*/calls/*/reveal/", "/retention/", "/trail/", "/people/", "/people/matrix/",
         "/people/*/sees/", "/notifications/", "/accounts/password/change/", "/accounts/sessions/",
     } <= seen.keys()  # fmt: skip

@@ -174,13 +174,13 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
 
 
 def see_what_would_go(visitor: Visitor) -> int:
-    """The dry run lists the very calls, masked, oldest first; returns how many."""
+    """The preview lists the very calls, masked, oldest first; returns how many."""
     page = visitor.page
-    page.get_by_role("link", name="Dry run").first.click()
-    due = figure(visitor, "Calls that would go")
+    page.get_by_role("link", name="Preview").first.click()
+    due = figure(visitor, "Rows that would go")
     assert due >= OLD
-    expect(page.get_by_role("region", name="Calls that would go").locator("tbody tr").first).to_be_visible()
-    expect(page.get_by_role("region", name="Calls that would go")).not_to_contain_text(NUMBER)
+    expect(page.get_by_role("region", name="Rows that would go").locator("tbody tr").first).to_be_visible()
+    expect(page.get_by_role("region", name="Rows that would go")).not_to_contain_text(NUMBER)
     expect(page.get_by_text("This client is observed")).to_be_visible()
     return due
 
@@ -201,13 +201,13 @@ def see_it_go(visitor: Visitor, due: int) -> None:
     page.get_by_role("link", name="Retention", exact=True).first.click()
     page.get_by_role("button", name="Start a run now").click()
     expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=40_000)
-    assert figure(visitor, "Calls erased") == due
+    assert figure(visitor, "Rows erased") == due
     row = page.get_by_role("row").filter(has_text=CLIENT)
     expect(row).to_contain_text("Done")
 
     row.get_by_role("link", name=CLIENT).click()
     assert figure(visitor, "Calls past their date") == 0
-    page.get_by_role("link", name="Dry run").first.click()
+    page.get_by_role("link", name="Preview").first.click()
     expect(page.get_by_text("Nothing is past its date")).to_be_visible()
     a_week_ago = datetime.now(ZONE) - timedelta(days=7)  # noqa: TID251
     visitor.open(f"/calls/?client={SLUG}&until_on={a_week_ago:%Y-%m-%d}")

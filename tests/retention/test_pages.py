@@ -43,7 +43,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     make.call(cast.dentist, "+12125550177", at=make.now() - timedelta(days=4))
 
-    page = _browser(cast.alice).get("/clients/dentist/policies/dry-run/").content.decode()
+    page = _browser(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
 
     assert "••• 0101" in page
     assert "0177" not in page
@@ -97,7 +97,7 @@ def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast
 
 PAGES = (
     "/clients/dentist/policies/",
-    "/clients/dentist/policies/dry-run/",
+    "/clients/dentist/policies/preview/",
     "/clients/dentist/policies/go-live/",
     "/clients/dentist/policies/observe/",
     "/clients/dentist/errands/",

@@ -290,7 +290,7 @@ def test_other_methods_do_nothing(world: World, method: str) -> None:
         "/reveals/?before={}", "/reveals/?week={}", "/work/?page={}", "/work/?client={}", "/work/?kind={}",
         "/clients/?q={}", "/clients/?page={}", "/people/?q={}", "/people/?page={}", "/people/matrix/?people={}",
         "/people/matrix/?clients={}", "/people/matrix/?c={}", "/notifications/?page={}",
-        "/clients/dentist/connections/?after={}", "/clients/dentist/policies/dry-run/?page={}",
+        "/clients/dentist/connections/?after={}", "/clients/dentist/policies/preview/?after={}",
         "/clients/dentist/errands/?page={}", "/invitation/{}/", "/hooks/callrail/{}/", "/hooks/{}/key/",
         "/clients/dentist/calls/export/?source={}", "/accounts/password/reset/key/{}-abc/", "/operator/{}",
         "/accounts/login/?next={}", "/clients/dentist/calls/{}/", "/c/{}/consent/", "/c/{}/config.json", "/p/{}/",
