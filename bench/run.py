@@ -25,6 +25,7 @@ BENCHES = {
     "list": "bench.bench_list",
     "replies": "bench.bench_replies",
     "reveal": "bench.bench_reveal",
+    "rotate": "bench.bench_rotate",
     "stop": "bench.bench_stop",
     "webhook": "bench.bench_webhook",
 }

@@ -247,10 +247,8 @@ def metrics(readings: list[Reading], found: House, at: datetime) -> bytes:
 
 
 def _added(readings: list[Reading], each: str) -> dict[str, float]:
-    found: Counter[str] = Counter()
-    for reading in readings:
-        found.update(getattr(reading, each))
-    return dict(found)
+    names = {name for reading in readings for name in getattr(reading, each)}
+    return {name: sum(getattr(reading, each).get(name, 0) for reading in readings) for name in names}
 
 
 # --- Alerts ---------------------------------------------------------------------------------------------------------

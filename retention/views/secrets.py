@@ -109,7 +109,8 @@ def rotate(request: StaffRequest) -> HttpResponse:
     """Begin to change a key now."""
     form = RotateForm(request.POST)
     if not form.is_valid():
-        raise Http404
+        messages.warning(request, "Choose a key of the list.")
+        return redirect("retention:secrets")
     client = None
     if form.cleaned_data["client"]:
         clients = access.visible_clients(request.membership, at=request.at)

@@ -22,7 +22,7 @@ from consent.services.webhooks import AddressError
 from retention import kinds
 from retention.enums import Category, SecretKind
 from retention.forms.watch import EndpointForm
-from retention.models import Alert, AlertEndpoint
+from retention.models import Alert
 from retention.selectors import watch as selectors
 from retention.services import watch
 from retention.tasks import watch as tasks
@@ -78,11 +78,9 @@ def _about(row: Alert) -> str:
     return _DATABASES.get(row.key, "")
 
 
-def _endpoint_or_404() -> AlertEndpoint:
-    endpoint = selectors.endpoint()
-    if endpoint is None:
-        raise Http404
-    return endpoint
+def _without_address(request: StaffRequest) -> HttpResponse:
+    messages.warning(request, "No address is named for alerts. Name one first.")
+    return redirect("retention:watch")
 
 
 @never_cache
@@ -109,7 +107,10 @@ def set_endpoint(request: StaffRequest) -> HttpResponse:
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def rotate_endpoint(request: StaffRequest) -> HttpResponse:
     """Give the address another secret, shown this once."""
-    secret = watch.rotate_endpoint(endpoint=_endpoint_or_404(), by=request.actor, at=request.at)
+    endpoint = selectors.endpoint()
+    if endpoint is None:
+        return _without_address(request)
+    secret = watch.rotate_endpoint(endpoint=endpoint, by=request.actor, at=request.at)
     return render(request, "retention/alert_secret.html", {"secret": secret})
 
 
@@ -117,7 +118,10 @@ def rotate_endpoint(request: StaffRequest) -> HttpResponse:
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def close_endpoint(request: StaffRequest) -> HttpResponse:
     """Send alerts nowhere any more; people are still told by mail."""
-    if watch.close_endpoint(endpoint=_endpoint_or_404(), by=request.actor, at=request.at):
+    endpoint = selectors.endpoint()
+    if endpoint is None:
+        return _without_address(request)
+    if watch.close_endpoint(endpoint=endpoint, by=request.actor, at=request.at):
         messages.success(request, "Alerts are sent to no system any more. People are still told by mail.")
     return redirect("retention:watch")
 
@@ -128,8 +132,8 @@ def test_endpoint(request: StaffRequest) -> HttpResponse:
     """Send a message that says nothing."""
     try:
         watch.test_endpoint(agency=request.agency, by=request.actor, at=request.at)
-    except watch.NoEndpointError as error:
-        raise Http404 from error
+    except watch.NoEndpointError:
+        return _without_address(request)
     messages.success(request, "A test is on its way; reload in a minute to see what came of it.")
     tasks.send_alerts.delay_on_commit()
     return redirect("retention:watch")

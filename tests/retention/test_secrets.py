@@ -418,9 +418,15 @@ def test_a_person_rotates_a_key_from_the_page(cast: Cast, nobody_sends: None) ->
     assert 'hx-trigger="every 2s"' not in browser.get("/retention/secrets/").content.decode()
 
 
-@pytest.mark.parametrize("said", [{"kind": "client", "client": "florist"}, {"kind": "none"}, {}])
-def test_a_strangers_key_or_none_is_not_found(cast: Cast, said: dict[str, str]) -> None:
-    assert browser_of(cast.alice).post("/retention/secrets/rotate/", said).status_code == 404
+def test_a_strangers_key_is_not_found_and_none_is_said_so(cast: Cast) -> None:
+    browser, url = browser_of(cast.alice), "/retention/secrets/rotate/"
+    for slug in ("florist", "no-such-client"):
+        assert browser.post(url, {"kind": "client", "client": slug}).status_code == 404
+    for said in ({"kind": "none"}, {}):
+        assert browser.post(url, said).status_code == 302
+        assert "Choose a key" in browser.get("/retention/secrets/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Rotation.objects.exists()
 
 
 def test_an_officer_sets_limits_and_an_admin_may_not(cast: Cast) -> None:

@@ -387,7 +387,9 @@ def test_a_test_is_sent_and_its_answer_shown(
     assert "Test of the address" in page
     assert "answered 200" in page
     assert browser.post("/retention/watch/address/close/").status_code == 302
-    assert browser.post("/retention/watch/address/test/").status_code == 404
+    for deed in ("test", "secret", "close"):
+        assert browser.post(f"/retention/watch/address/{deed}/").url == "/retention/watch/"
+        assert "Name one first" in browser.get("/retention/watch/").content.decode()
 
 
 # --- pages ---
