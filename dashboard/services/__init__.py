@@ -37,6 +37,7 @@ from callprivacy.work.models import Period
 from dashboard import demo
 from dashboard.services import said
 from retention import targets
+from retention.enums import Category
 from retention.services import policies
 
 _BATCH: Final = 5_000
@@ -283,12 +284,17 @@ def _set_policies(*, signed_by: int, at: datetime) -> None:
     """Shorten two clients' keep-for once their calls are in, and let the one's expired calls leave."""
     for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY):
         client = Client.objects.select_related("agency").get(slug=slug)
-        policies.set_client_days(
-            client=client,
-            days=demo.KEEP_FOR_DAYS,
-            reason="The demo's policy for this client.",
+        # A real one takes a second person; nobody is deceived by an invented one.
+        client.keep_calls_for_days = demo.KEEP_FOR_DAYS
+        client.save(update_fields=["keep_calls_for_days"])
+        audit.record(
+            "policy.changed",
+            subject=client,
             by=_MAKER,
             at=at,
+            reason="The demo's policy for this client.",
+            category=Category.CALL.value,
+            days=demo.KEEP_FOR_DAYS,
         )
         if slug == demo.LIVE_POLICY:
             due = targets.count_due(
