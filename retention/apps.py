@@ -31,6 +31,15 @@ class RetentionConfig(AppConfig):
         )
         kinds.register(
             kinds.Kind(
+                "files_missing",
+                title="Stored files that are gone without having been erased",
+                step="Open the policies",
+                url_name="retention:policies",
+                permission=Permission.MANAGE_RETENTION,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
                 "retention_stuck",
                 title="A run that does not end, so that no new one starts",
                 step="Open the runs",

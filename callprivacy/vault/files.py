@@ -235,6 +235,11 @@ def delete(client_id: int, file_id: uuid.UUID) -> None:
     _path(client_id, file_id).unlink(missing_ok=True)
 
 
+def exists(client_id: int, file_id: uuid.UUID) -> bool:
+    """Whether a client's file is there."""
+    return _path(client_id, file_id).is_file()
+
+
 def delete_all(client_id: int) -> None:
     """Delete every file of a client, recordings too."""
     for path in _files(client_id):
@@ -454,6 +459,11 @@ def open_recording(client_id: int, file_id: uuid.UUID, key: Key) -> RecordingRea
 def delete_recording(client_id: int, file_id: uuid.UUID) -> None:
     """Delete a recording's file; nothing happens where there is none."""
     _storage().delete(_name(client_id, file_id))
+
+
+def recording_exists(client_id: int, file_id: uuid.UUID) -> bool:
+    """Whether a recording's file is there."""
+    return bool(_storage().exists(_name(client_id, file_id)))
 
 
 def recording_ids(client_id: int, *, older_than: datetime | None = None) -> list[uuid.UUID]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from callprivacy.audit.services import lineage
-from retention.services import backups
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+from retention.services import backups, drills, files_sweep
 
 
 @shared_task(name="retention.beat_pulse", acks_late=True)
@@ -21,3 +24,32 @@ def beat_pulse(**_: Any) -> None:
 def expire_backups(**_: Any) -> None:
     """Remove the vault's dumps of fourteen days ago, and their keys."""
     backups.expire_backups(at=timezone.now())
+
+
+@shared_task(name="retention.run_drill", acks_late=True, soft_time_limit=3500, time_limit=3600)
+def run_drill(**_: Any) -> None:
+    """Try the newest backups out once a week, where that is wanted."""
+    if settings.CALLPRIVACY_DRILL != "weekly":
+        return
+    drill = drills.begin(at=timezone.now(), only_if_due=True)
+    if drill is not None:
+        drills.run_drill(drill=drill, identity=Path(settings.CALLPRIVACY_DRILL_IDENTITY), clock=timezone.now)
+
+
+@shared_task(name="retention.sweep_files", acks_late=True)
+def sweep_files(**_: Any) -> None:
+    """Have each client's files held against its rows, once a day, by a task of its own."""
+
+    def hand_out(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            client_ids = files_sweep.claim(agency_id=agency_id, at=timezone.now())
+        for client_id in client_ids:
+            sweep_client_files.delay(agency_id=agency_id, client_id=client_id)
+
+    in_each_agency(hand_out)
+
+
+@shared_task(name="retention.sweep_client_files", acks_late=True, soft_time_limit=590, time_limit=600)
+def sweep_client_files(*, agency_id: int, client_id: int, **_: Any) -> None:
+    """Remove a client's files that no row names, and make rows true whose file is gone."""
+    files_sweep.sweep_client(agency_id=agency_id, client_id=client_id, at=timezone.now())

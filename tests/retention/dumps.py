@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import psycopg
 
+from callprivacy.audit import services as audit
+from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import envelopes
-from tests import ground
+from tests import ground, make
 from tools import services
 
 
@@ -65,6 +68,17 @@ def operator(home: Path) -> Operator:
         "CALLPRIVACY_BACKUP_RECIPIENTS": public,
     }
     return Operator(home, identity, environ)
+
+
+def seal(agency_id: int) -> None:
+    """Seal what an agency has done; a transaction of whichever test beside this one holds a seal up meanwhile."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with job_scope(agency_id=agency_id):
+            if audit.seal_events(agency_id=agency_id, at=make.now()):
+                return
+        time.sleep(0.2)
+    raise AssertionError("Nothing could be sealed.")
 
 
 @contextmanager

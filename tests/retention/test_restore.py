@@ -104,8 +104,7 @@ class House:
             ledger.record_events(client=self.client, said=[said], by=make.JOB, at=at)
 
     def seal(self) -> None:
-        with job_scope(agency_id=self.client.agency_id):
-            audit.seal_events(agency_id=self.client.agency_id, at=make.now())
+        dumps.seal(self.client.agency_id)
 
 
 @pytest.fixture

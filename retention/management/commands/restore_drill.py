@@ -1,0 +1,48 @@
+"""Try the newest backups out beside the live system, and report."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from retention.services import backups, drills
+
+
+class Command(BaseCommand):
+    help = (
+        "Put the newest backups back on a server of their own, run after_restore there, look whether the promises "
+        "hold, remove everything, and write down what was seen. Exit status 1: something does not hold."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--identity", type=Path, metavar="FILE", help="the private key; CALLPRIVACY_DRILL_IDENTITY"
+        )
+        parser.add_argument(
+            "--look-inside", type=Path, metavar="FILE", help="used by the drill on what it put back"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["look_inside"]:
+            manifest = backups.read_manifest(options["look_inside"])
+            self.stdout.write(json.dumps([asdict(check) for check in drills.look_inside(manifest)]))
+            return
+        identity = options["identity"] or (settings.CALLPRIVACY_DRILL_IDENTITY or None)
+        if identity is None:
+            raise CommandError(
+                "Name the private key: --identity FILE, or CALLPRIVACY_DRILL_IDENTITY.", returncode=2
+            )
+        drill = drills.begin(at=timezone.now())
+        if drill is None:
+            raise CommandError("Another drill begins just now.", returncode=2)
+        drill = drills.run_drill(drill=drill, identity=Path(identity), clock=timezone.now)
+        for check in drill.report["checks"]:
+            self.stdout.write(f"{'holds' if check['ok'] else 'FAILS'}  {check['name']}: {check['said']}")
+        if not drill.passed:
+            raise CommandError("The drill failed.", returncode=1)
+        self.stdout.write("The drill passed.")

@@ -1,0 +1,120 @@
+"""Drills: the newest backups are put back beside the live system, looked at and removed; what is wrong is found."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from retention.models import Drill
+from retention.services import drills
+from tests import make
+from tests.retention import dumps
+
+NOON = make.NOON
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: Path) -> None:
+    operator = dumps.operator(tmp_path)
+    acme = make.agency("Acme")
+    dentist = make.client(acme, "Dentist")
+    now = make.now()
+    for number in ("+12025550142", "+12025550143"):
+        call = make.call(dentist, number, at=now - timedelta(days=2))
+        make.recording(call, "https://example.com/1")
+    with job_scope(agency_id=acme.pk):
+        audit.record("test.happened", subject=dentist, by=make.JOB, at=now)
+    dumps.seal(acme.pk)
+    operator.do("backup", "default")
+    # Erased behind the dump of the one, and before the dump of the other.
+    gone = vault_selectors.find_callers([dentist.pk], "+12025550142")[dentist.pk]
+    erasure = vault.Erasure(gone, up_to=now, tombstone_ends_on=date(2036, 1, 1))
+    vault.erase_callers(client_id=dentist.pk, erasures=[erasure], at=now)
+    operator.do("backup", "vault")
+
+    said = operator.do("restore_drill", "--identity", str(operator.identity))
+
+    assert "The drill passed." in said
+    drill = Drill.objects.get()
+    assert drill.passed
+    checks = {check["name"]: check["said"] for check in drill.report["checks"]}
+    assert checks["canary"] == "what was erased does not open"
+    assert checks["control"] == "what was kept opens"
+    assert checks["rows"] == "1 clients, 1 calls"
+    assert checks["seals"] == "1 of 1 agencies"
+    assert checks["people"] == "1 callers, 0 of them without a key"
+    assert "the trail holds" in checks["trail"]
+    assert list(Path(settings.CALLPRIVACY_STATE).glob("drill-*")) == []
+    # Nothing live was touched: the rows of the erased person are still to go by their own run.
+    with job_scope(agency_id=acme.pk):
+        assert Call.objects.count() == 2
+
+    (dump,) = operator.dumps("vault")
+    shutil.copy(dump, tmp_path / "whole")
+    dump.write_bytes(dump.read_bytes()[:-20])
+    failed = operator.run("restore_drill", "--identity", str(operator.identity))
+    assert failed.returncode == 1
+    newest = Drill.objects.order_by("-started_at")[0]
+    assert newest.passed is False
+    assert "cut off or changed" in newest.report["checks"][-1]["said"]
+    shutil.copy(tmp_path / "whole", dump)
+    stranger = dumps.operator(tmp_path / "keys")
+    failed = operator.run("restore_drill", "--identity", str(stranger.identity))
+    assert failed.returncode == 1
+    assert list(Path(settings.CALLPRIVACY_STATE).glob("drill-*")) == []
+
+
+@pytest.mark.django_db
+def test_a_canary_that_opens_fails_the_drill() -> None:
+    from retention.services import backups
+
+    canary = backups._plant_canary(NOON)
+    assert [check.ok for check in drills._canary()] == [False, True]
+    vault.destroy_recording_keys(client_id=backups.HOUSE, recording_ids=[canary])
+    assert [check.ok for check in drills._canary()] == [True, True]
+    vault.destroy_purpose_key(client_id=backups.HOUSE, purpose="control")
+    assert [check.ok for check in drills._canary()] == [True, False]
+
+
+@pytest.mark.django_db
+def test_rows_behind_their_line_and_people_without_a_key_fail_the_drill() -> None:
+    dentist = make.client(make.agency("Acme"), "Dentist")
+    call = make.call(dentist, "+12025550142", at=NOON - timedelta(days=9))
+    assert drills._lines().ok
+    assert drills._people().ok
+    vault.advance_watermark(client_id=dentist.pk, category="call", before=NOON)
+    assert not drills._lines().ok
+    assert call.caller_id is not None
+    vault.erase_callers(client_id=dentist.pk, erasures=[vault.Erasure(call.caller_id)], at=NOON)
+    assert not drills._people().ok
+
+
+@pytest.mark.django_db
+def test_a_drill_is_due_once_a_week_and_never_twice_at_once() -> None:
+    assert drills.is_due(at=NOON)
+    first = drills.begin(at=NOON, only_if_due=True)
+    assert first is not None
+    assert drills.begin(at=NOON + timedelta(minutes=5), only_if_due=True) is None
+    Drill.objects.filter(pk=first.pk).update(finished_at=NOON + timedelta(minutes=9), passed=True)
+    assert drills.begin(at=NOON + timedelta(days=6), only_if_due=True) is None
+    assert drills.begin(at=NOON + timedelta(days=7), only_if_due=True) is not None
+
+
+@pytest.mark.django_db
+def test_no_drill_runs_unless_it_is_wanted() -> None:
+    from retention.tasks import backups as tasks
+
+    tasks.run_drill()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM retention_drill")
+        assert cursor.fetchone() == (0,)

@@ -1,0 +1,127 @@
+"""Files are held against rows, both ways."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import CallExport, Recording
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
+from callprivacy.vault import selectors as vault
+from callprivacy.work.models import Item
+from retention.services import files_sweep
+from tests import make
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def media(tmp_path: Path) -> Iterator[Path]:
+    with override_settings(MEDIA_ROOT=tmp_path):
+        yield tmp_path
+
+
+def stored(of: Client, media: Path, *, days: int = 2) -> Recording:
+    """A recording whose file lies here for so many days."""
+    row = make.recording(make.call(of, "+12025550142"), "https://example.com/1")
+    file_id = uuid.uuid4()
+    with job_scope(agency_id=of.agency_id):
+        key = vault.recording_keys(of.pk, [row.pk])[row.pk]
+        with files.RecordingWriter(of.pk, file_id, key) as out:
+            out.write(b"sound")
+        when = make.now() - timedelta(days=days)
+        Recording.objects.filter(pk=row.pk).update(
+            file_key=file_id, file_size=5, media_type="audio/mpeg", stored_at=when
+        )
+    age(path_of(media, of, file_id), days)
+    return Recording(pk=row.pk, file_key=file_id)
+
+
+def path_of(media: Path, of: Client, file_id: uuid.UUID) -> Path:
+    return media / "recordings" / str(of.pk) / file_id.hex
+
+
+def age(path: Path, days: int) -> None:
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+
+
+def test_a_recording_whose_file_is_gone_says_so_and_somebody_is_told(cast: Cast, media: Path) -> None:
+    lost, kept = stored(cast.dentist, media), stored(cast.plumber, media)
+    assert lost.file_key is not None
+    path_of(media, cast.dentist, lost.file_key).unlink()
+
+    at = make.now()
+    swept = files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=at)
+    assert swept == files_sweep.Swept(removed=0, missing=1)
+    assert files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=at).missing == 0
+    files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.plumber.pk, at=at)
+
+    with job_scope(agency_id=cast.acme.pk):
+        row = Recording.objects.get(pk=lost.pk)
+        assert (row.file_key, row.file_size, row.media_type, row.stored_at) == (None, None, "", None)
+        assert row.reference is not None
+        assert Recording.objects.get(pk=kept.pk).file_key == kept.file_key
+        item = Item.objects.get(kind="files_missing")
+        assert (item.client_id, item.count) == (cast.dentist.pk, 1)
+        assert Event.objects.get(action="files.missed").details == {"kind": "recordings", "count": 1}
+
+
+def test_a_file_that_no_row_names_goes_and_a_fresh_one_stays(cast: Cast, media: Path) -> None:
+    row = stored(cast.dentist, media)
+    with job_scope(agency_id=cast.acme.pk):
+        key = vault.recording_keys(cast.dentist.pk, [row.pk])[row.pk]
+    orphan, fresh = uuid.uuid4(), uuid.uuid4()
+    for file_id in (orphan, fresh):
+        with files.RecordingWriter(cast.dentist.pk, file_id, key) as out:
+            out.write(b"sound")
+    age(path_of(media, cast.dentist, orphan), 2)
+    swept = files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=make.now())
+    assert swept.removed == 1
+    assert set(files.recording_ids(cast.dentist.pk)) == {row.file_key, fresh}
+
+
+def test_an_export_whose_file_is_gone_names_none(cast: Cast) -> None:
+    at = make.now()
+    here, gone = uuid.uuid4(), uuid.uuid4()
+    files.write(cast.dentist.pk, here, io.BytesIO(b"rows"), at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        for key in (here, gone):
+            CallExport.objects.create(
+                agency=cast.acme,
+                client=cast.dentist,
+                state=JobState.DONE,
+                file_key=key,
+                created_by=cast.alice.user,
+                created_at=at,
+                due_at=at,
+            )
+    swept = files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=at)
+    assert swept.missing == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(CallExport.objects.values_list("file_key", flat=True)) == {here, None}
+
+
+def test_each_client_has_its_turn_once_a_day(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        first = files_sweep.claim(agency_id=cast.acme.pk, at=make.NOON)
+        assert first == sorted([cast.dentist.pk, cast.plumber.pk])
+        assert files_sweep.claim(agency_id=cast.acme.pk, at=make.NOON + timedelta(hours=3)) == []
+        assert files_sweep.claim(agency_id=cast.acme.pk, at=make.NOON + timedelta(days=1)) == first
+    assert (
+        files_sweep.sweep_client(agency_id=cast.globex.pk, client_id=cast.dentist.pk, at=make.NOON)
+        == files_sweep.Swept()
+    )
