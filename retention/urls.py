@@ -2,13 +2,24 @@
 
 from django.urls import path
 
-from retention.views import calendar, certificates, holds, policies, previews, runs, secrets, watch
+from retention.views import (
+    backups,
+    calendar,
+    certificates,
+    holds,
+    policies,
+    previews,
+    runs,
+    secrets,
+    vendors,
+    watch,
+)
 
 app_name = "retention"
 
 urlpatterns = [
     path("retention/", policies.home, name="home"),
-    path("retention/policies/", policies.show_matrix, name="matrix"),
+    path("retention/policies/", policies.show_matrix, name="policy_matrix"),
     path("retention/policies/<slug:category>/", policies.change_agency_policy, name="change_agency_policy"),
     path("retention/calendar/", calendar.show_calendar, name="calendar"),
     path("retention/calendar/later/", calendar.show_later, name="calendar_later"),
@@ -24,6 +35,7 @@ urlpatterns = [
     path("retention/watch/address/secret/", watch.rotate_endpoint, name="rotate_alerts"),
     path("retention/watch/address/close/", watch.close_endpoint, name="close_alerts"),
     path("retention/watch/address/test/", watch.test_endpoint, name="test_alerts"),
+    path("retention/backups/", backups.show_backups, name="backups"),
     path("retention/secrets/", secrets.list_secrets, name="secrets"),
     path("retention/secrets/rotate/", secrets.rotate, name="rotate"),
     path("retention/secrets/limits/", secrets.set_limits, name="secret_limits"),
@@ -56,6 +68,11 @@ urlpatterns = [
     path("clients/<slug:slug>/holds/<uuid:hold_id>/review/", holds.review_hold, name="review_hold"),
     path("clients/<slug:slug>/holds/<uuid:hold_id>/lift/", holds.lift_hold, name="lift_hold"),
     path("clients/<slug:slug>/calls/<uuid:call_id>/hold/", holds.add_call, name="hold_call"),
+    path("clients/<slug:slug>/copies/", vendors.list_leftovers, name="leftovers"),
+    path("clients/<slug:slug>/copies/ask/", vendors.ask_leftovers, name="ask_leftovers"),
+    path("clients/<slug:slug>/copies/gone/", vendors.note_leftovers, name="note_leftovers"),
+    path("clients/<slug:slug>/copies/<uuid:connection_id>/", vendors.open_list, name="open_list"),
+    path("clients/<slug:slug>/copies/<uuid:connection_id>/close/", vendors.close_list, name="close_list"),
     path("clients/<slug:slug>/errands/", runs.show_errands, name="errands"),
     path("clients/<slug:slug>/errands/<uuid:errand_id>/", runs.show_reference, name="errand"),
 ]

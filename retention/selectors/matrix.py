@@ -51,7 +51,12 @@ class Cell:
             return self._bound()
         if self.is_own:
             return "own"
-        return "agency" if self.kept.version else "default"
+        return "agency" if self.kept.version or self.category is Category.CALL else "default"
+
+    @property
+    def beyond_ids(self) -> set[str]:
+        """The names of the rules that it is beyond."""
+        return {finding.rule.id for finding in self.beyond}
 
     def _bound(self) -> str:
         longer = self.kept.days > self.kept.set_days
@@ -74,6 +79,14 @@ class Row:
     def is_beyond(self) -> bool:
         """Whether anything is beyond a rule of the law."""
         return any(cell.beyond for cell in self.cells)
+
+    @property
+    def in_short(self) -> str:
+        """How much of it is its own and how much is beyond the law, in words."""
+        own = sum(cell.is_own for cell in self.cells)
+        beyond = sum(bool(cell.beyond) for cell in self.cells)
+        parts = [f"{own} of its own" if own else "all as the agency"]
+        return ", ".join(parts + [f"{beyond} beyond the law"] * bool(beyond))
 
 
 def rows(clients: Sequence[Client]) -> list[Row]:

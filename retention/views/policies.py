@@ -266,7 +266,7 @@ class _Change:
 
     def _back(self) -> str:
         if self.client is None:
-            return reverse("retention:matrix")
+            return reverse("retention:policy_matrix")
         return reverse("retention:policies", args=[self.client.slug])
 
     def _context(self, form: PolicyForm, shown: Proposal | None) -> dict[str, Any]:
@@ -319,14 +319,17 @@ def show_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
 def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> dict[str, Any]:
     is_open = change.state in selectors.OPEN
     plan = selectors.plan(selectors.wish_of(change)) if is_open else None
-    hidden = selectors.unseen(plan, request.membership, at=request.at) if plan else []
-    effect = selectors.effect(plan, request.at) if plan and not hidden else None
-    mine = change.proposed_by_id == request.membership.user_id
+    me = request.membership.user_id
+    mine = change.proposed_by_id == me
     decides = (
         plan is not None
         and not mine
-        and request.membership.user_id in selectors.deciders(plan, but=change.proposed_by_id, at=request.at)
+        and me in selectors.deciders(plan, but=change.proposed_by_id, at=request.at)
     )
+    # Who agrees brings it about now; by itself it comes at its hour.
+    waits_until = None if decides else change.takes_effect_at
+    hidden = selectors.unseen(plan, request.membership, at=request.at) if plan else []
+    effect = selectors.effect(plan, waits_until or request.at) if plan and not hidden else None
     may_see = change.client is None or access.may(
         request.membership, Permission.VIEW_CALLS, change.client, at=request.at
     )
@@ -337,6 +340,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
         "is_open": is_open,
         "plan": plan,
         "effect": effect,
+        "tomorrow": waits_until is not None,
         "hidden": hidden,
         "is_mine": mine,
         "may_decide": decides,

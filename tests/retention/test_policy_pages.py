@@ -188,7 +188,7 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
     url = f"/retention/changes/{change.pk}/"
     page = carol.get(url).content.decode()
     assert "The counts are not shown to you" in page
-    assert "Due when shown" not in page
+    assert "Due, as shown" not in page
     assert carol.post(f"{url}withdraw/", {"reason": "short"}).status_code == 200
     assert carol.post(f"{url}approve/", {"due_before": "0", "due_after": "0"}).status_code == 403
     assert carol.post(f"{url}refuse/", {"reason": REASON}).status_code == 403
