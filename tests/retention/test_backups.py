@@ -16,9 +16,11 @@ from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
 from callprivacy.vault import envelopes
 from callprivacy.vault.services import note_pulse
-from retention.models import Backup
+from retention.models import Backup, Drill
 from retention.services import backups, restoring
 from tests import ground, make
+from tests.calls.doors import browser_of
+from tests.cast import Cast
 from tests.retention import dumps
 
 NOON = make.NOON
@@ -288,3 +290,40 @@ def test_nothing_is_served_and_no_task_works_while_a_database_is_old(monkeypatch
     assert lineage.lineage() is Lineage.DEFAULT_OLDER
     lineage.join_again()
     assert Browser().get("/accounts/login/").status_code == 200
+
+
+# --- The page -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast) -> None:
+    assert (
+        "not made by this installation" in browser_of(cast.alice).get("/retention/backups/").content.decode()
+    )
+    for database, days in (("default", 1), ("vault", 1), ("vault", 15)):
+        at = make.now() - timedelta(days=days)
+        Backup.objects.create(
+            database=database,
+            made_at=at,
+            name=f"{database}-{days}.age",
+            size=123_456_789,
+            removed_at=make.now() if days > 14 else None,
+        )
+    checks = [
+        {"name": "canary", "ok": False, "said": "what was erased opens"},
+        {"name": "rows", "ok": True, "said": "77 clients, 5,000 calls"},
+    ]
+    Drill.objects.create(
+        started_at=make.now(), finished_at=make.now(), passed=False, report={"checks": checks}
+    )
+
+    page = browser_of(cast.alice).get("/retention/backups/").content.decode()
+
+    assert "vault-15.age" in page
+    assert "gone with its key" in page
+    assert "Does not hold: What was erased between the two backups does not open" in page
+    # What concerns other agencies of the server is not shown.
+    assert "77 clients" not in page
+    assert "123" not in page
+    assert browser_of(cast.bob).get("/retention/backups/").status_code == 403
+    assert Browser().get("/retention/backups/").status_code == 302
