@@ -160,7 +160,7 @@ def _keys(agency: Agency, clients: Mapping[int, Client], found: Mapping[SecretKi
         if client is None and client_id != holder_of(agency.pk):
             continue
         for kind, made_at in ((SecretKind.CLIENT, ages.key_made_at), (SecretKind.TOKEN, ages.token_made_at)):
-            name = "Key" if kind == SecretKind.CLIENT else "Token key"
+            name = "Key of the callers’ keys" if kind == SecretKind.CLIENT else "Key of the numbers’ tokens"
             rotation = newest.get((kind, client.pk if client else None))
             secrets.append(Secret(kind, client, name, made_at, found[kind], rotation=rotation))
     return secrets

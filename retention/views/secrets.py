@@ -43,6 +43,12 @@ class Row:
         rotation = self.secret.rotation
         return rotation is not None and rotation.state == RotationState.RUNNING
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a fault stopped its newest rotation."""
+        rotation = self.secret.rotation
+        return rotation is not None and rotation.state == RotationState.FAILED
+
 
 @require_GET
 @needs_right(AgencyRight.MANAGE_CLIENTS)

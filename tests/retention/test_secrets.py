@@ -397,7 +397,7 @@ def test_the_page_filters_by_kind_and_state(cast: Cast) -> None:
     rows = rows[: rows.index("</section>")]
     assert "Dentist" in rows
     assert "Plumber" not in rows
-    assert "Token key" not in rows
+    assert "tokens" not in rows
 
 
 def test_a_person_rotates_a_key_from_the_page(cast: Cast, nobody_sends: None) -> None:
