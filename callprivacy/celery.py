@@ -69,6 +69,8 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-backups": ("retention.expire_backups", 3600),
     "retention-drill": ("retention.run_drill", 3600),
     "retention-files": ("retention.sweep_files", 3600),
+    "retention-vendors": ("retention.check_vendors", 120),
+    "retention-vendor-steps": ("retention.settle_vendors", 300),
     "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
     "work-mail": ("work.send_mail", 60),
 }

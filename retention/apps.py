@@ -66,6 +66,7 @@ class RetentionConfig(AppConfig):
             )
         )
         self._register_holds()
+        self._register_vendors()
         self._register_watch()
         self._register_policies()
 
@@ -81,14 +82,16 @@ class RetentionConfig(AppConfig):
             own.ROTATION_STUCK: ("A key whose rotation stopped", "Open the secrets", "retention:secrets"),
         }
         for alarm in own.ALARMS.values():
-            told[own.mail_kind(alarm.kind, is_over=False)] = (alarm.title, "See what to do", "retention:watch")
+            told[own.mail_kind(alarm.kind, is_over=False)] = (
+                alarm.title,
+                "See what to do",
+                "retention:watch",
+            )
             over = f"Over: {alarm.title[0].lower()}{alarm.title[1:]}"
             told[own.mail_kind(alarm.kind, is_over=True)] = (over, "Open the watch", "retention:watch")
         for name, (title, step, url_name) in told.items():
             kinds.register(
-                kinds.Kind(
-                    name, title=title, step=step, url_name=url_name, right=AgencyRight.MANAGE_CLIENTS
-                )
+                kinds.Kind(name, title=title, step=step, url_name=url_name, right=AgencyRight.MANAGE_CLIENTS)
             )
 
     def _register_holds(self) -> None:
@@ -163,3 +166,18 @@ class RetentionConfig(AppConfig):
                     name, title=title, step="Open the changes", url_name="retention:changes", right=right
                 )
             )
+
+    def _register_vendors(self) -> None:
+        """Copies at vendors that outlive ours: for who manages the client's retention."""
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
+
+        kinds.register(
+            kinds.Kind(
+                "vendor_outlives",
+                title="Recordings that a vendor still has although ours are erased",
+                step="Open the list",
+                url_name="retention:leftovers",
+                permission=Permission.MANAGE_RETENTION,
+            )
+        )

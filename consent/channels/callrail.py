@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -22,6 +22,7 @@ from callprivacy.calls.providers.callrail import listed
 
 NAME: Final = "callrail"
 AT_ONCE: Final = 250
+BASE: str = "https://api.callrail.com"
 _TIMEOUT: Final = urllib3.Timeout(connect=4, read=15)
 _LARGEST: Final = 8 * 1024 * 1024
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII).fullmatch
@@ -38,15 +39,10 @@ class CallRailError(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
-    """
-    An account, and the key that opens its interface.
-
-    :ivar base: where its interface is.
-    """
+    """An account, and the key that opens its interface."""
 
     account: str
     key: str
-    base: str = field(default="https://api.callrail.com")
 
     def __repr__(self) -> str:
         """Without the key."""
@@ -78,7 +74,7 @@ def list_calls(access: Access, *, following: str = "") -> ListedPage:
     said = {"relative_pagination": "true", "per_page": str(AT_ONCE), "fields": "company_id"}
     if following:
         said["offset"] = following
-    url = f"{access.base}/v3/a/{quote(access.account)}/calls.json?{urlencode(said)}"
+    url = f"{BASE}/v3/a/{quote(access.account)}/calls.json?{urlencode(said)}"
     headers = {
         "Authorization": f'Token token="{access.key}"',
         "Accept": "application/json",

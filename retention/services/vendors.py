@@ -1,9 +1,10 @@
 """
-What vendors still hold of what we erase: asked for where the client has instructed us, listed where not.
+What vendors still hold of what we erase: listed as long as it is there, and asked for where the client has instructed
+us to.
 
-A step at a vendor is consent's (`VendorTask`): by its interface, or by a letter that is chased, and done once somebody
-has looked. It goes out when our own copy is gone. Without an instruction nothing is sent, and the copy is a leftover:
-one that outlives ours, for everybody to see who manages retention.
+Each such copy is a leftover: one that outlives ours, for everybody to see who manages retention. A step at a vendor is
+consent's (`VendorTask`): by its interface, or by a letter that is chased, and done once somebody has looked. It goes
+out when our own copy is gone. Without an instruction nothing is sent.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, Recording
@@ -55,15 +57,15 @@ def open_steps(*, client: Client, copies: Sequence[VendorCopy], by: Actor, at: d
     if not copies:
         return 0
     found = _with_connections(client, copies)
+    digests = _list(client, found, at)
     if not decisions.deletes_at_vendor(client):
-        _list(client, found, at)
         return 0
-    listed = _addresses(client, [copy.recording_id for copy in copies], at)
+    ids = [copy.recording_id for copy in found]
+    listed = addresses(client, ids, at)
     wanted = [replace(one, where=one.where or listed.get(one.recording_id, "")) for one in found]
     count = vendor_tasks.ask_for_deletion(client=client, copies=wanted, by=by, at=at)
-    if listed:
-        rows = Leftover.objects.for_client(client).filter(pk__in=list(listed), state=LeftoverState.OPEN)
-        rows.update(state=LeftoverState.ASKED)
+    rows = Leftover.objects.for_client(client).filter(Q(pk__in=ids) | Q(digest__in=digests))
+    rows.filter(state=LeftoverState.OPEN).update(state=LeftoverState.ASKED)
     return count
 
 
@@ -102,12 +104,13 @@ def name_in(provider: str, where: str) -> str:
     return (recording_in(where) if provider == "twilio" else "") or call_in(where) or where
 
 
-def _list(client: Client, copies: Sequence[Copy], at: datetime) -> None:
-    """Write down what outlives ours, once a recording."""
+def _list(client: Client, copies: Sequence[Copy], at: datetime) -> list[bytes]:
+    """Write down what outlives ours, once a recording; returns by which digests."""
     key = vault.purpose_key(client_id=client.pk, purpose=ERRAND, at=at)
     tokens = vault_selectors.client_keys(client.pk).tokens
     rows = [leftover(client, copy, key, tokens, at) for copy in copies]
     Leftover.objects.bulk_create(rows, ignore_conflicts=True)
+    return [bytes(row.digest) for row in rows]
 
 
 def leftover(client: Client, copy: Copy, key: Key, tokens: TokenKey, at: datetime) -> Leftover:
@@ -128,7 +131,7 @@ def leftover(client: Client, copy: Copy, key: Key, tokens: TokenKey, at: datetim
     )
 
 
-def _addresses(client: Client, leftover_ids: Collection[uuid.UUID], at: datetime) -> dict[uuid.UUID, str]:
+def addresses(client: Client, leftover_ids: Collection[uuid.UUID], at: datetime) -> dict[uuid.UUID, str]:
     """Where the vendor has these leftovers, of those that there are."""
     rows = list(Leftover.objects.for_client(client).filter(pk__in=list(leftover_ids)))
     if not rows:
@@ -157,7 +160,7 @@ def ask_for_leftovers(*, client: Client, leftover_ids: Collection[uuid.UUID], by
         .select_for_update(of=("self",))
         .order_by("pk")
     )
-    where = _addresses(client, [row.pk for row in rows], at)
+    where = addresses(client, [row.pk for row in rows], at)
     copies = [Copy(row.pk, row.provider, row.connection, where[row.pk], row.call_started_at) for row in rows]
     vendor_tasks.ask_for_deletion(client=client, copies=copies, by=by, at=at)
     return (

@@ -28,6 +28,7 @@ from consent.models import Rejudgement, VendorTask
 from consent.selectors import decisions as selectors
 from consent.services import quarantine
 from retention import targets
+from retention.enums import LeftoverState
 from retention.models import GoLive, Leftover
 from retention.services import policies, runs, sweeping
 from tests import make
@@ -322,7 +323,7 @@ def test_at_the_vendor_only_under_the_clients_instruction(cast: Cast) -> None:
         step = VendorTask.objects.get()
         assert step.recording_id == recording(call).pk
         assert step.reference is not None
-        assert not Leftover.objects.exists()
+        assert Leftover.objects.get().state == LeftoverState.ASKED
     # When the call's own date comes nobody is sent there twice.
     copies = _expire(client)
     assert copies == []
