@@ -40,6 +40,7 @@ DEFAULT_DAYS: Final[Mapping[SecretKind, int]] = {
 ITSELF: Final = frozenset({SecretKind.CLIENT, SecretKind.TOKEN})
 """Kinds that are changed without anybody else taking part."""
 FIRST_SEEN: Final = "secret.first_seen"
+_ITS_OWN_TIME: Final = timedelta(days=2)
 
 
 class Standing(StrEnum):
@@ -99,6 +100,10 @@ class Secret:
         if at >= self.due_at:
             return Standing.OVER
         return Standing.SOON if at >= self.due_at - WARNED_BEFORE else Standing.GOOD
+
+    def needs_a_person(self, at: datetime) -> bool:
+        """Whether it is past its limit, and did not change by itself within two days where it does that."""
+        return at >= self.due_at + (_ITS_OWN_TIME if self.limit.rotates_itself else timedelta(0))
 
 
 def limits() -> dict[SecretKind, Limit]:

@@ -58,7 +58,7 @@ class Reading:
         one should be.
     :ivar vendor_open: steps at vendors, and deletions, that are not done. :ivar vendor_late: steps past their outer
         date. :ivar outliving: recordings that a vendor still has although ours are erased.
-    :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit.
+    :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit and need a person.
     """
 
     at: str
@@ -137,7 +137,7 @@ def read(agency: Agency, at: datetime) -> Reading:
         rotations_running=moving[RotationState.RUNNING],
         rotations_failed=moving[RotationState.FAILED],
         secrets={standing.value: standings[standing] for standing in Standing},
-        over=dict(Counter(one.kind.value for one in ages if one.standing(at) == Standing.OVER)),
+        over=dict(Counter(one.kind.value for one in ages if one.needs_a_person(at))),
         unsealed_age=_age(trail.seal_state(agency.pk).oldest_unsealed_at, at),
         alerts_open=Alert.objects.open().filter(agency=agency).count(),
     )

@@ -25,6 +25,7 @@ from retention import kinds
 from retention.enums import RotationState, SecretKind
 from retention.models import Rotation, SecretLimit
 from retention.selectors import secrets as selectors
+from retention.selectors import watch
 from retention.selectors.secrets import Secret, Standing
 from retention.services import secrets
 from retention.services.secrets import Wish
@@ -357,6 +358,22 @@ def test_what_needs_nobody_is_changed_at_its_limit(cast: Cast) -> None:
         assert set(Rotation.objects.values_list("state", flat=True)) == {RotationState.DONE}
         assert not Rotation.objects.filter(started_by__isnull=False).exists()
     assert look(cast) == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "itself", "needs"), [(366, True, False), (368, True, True), (366, False, True)]
+)
+def test_what_changes_by_itself_alarms_nobody_before_it_should_have(
+    cast: Cast, days: int, itself: bool, needs: bool
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        SecretLimit.objects.create(
+            agency=cast.acme, kind=SecretKind.CLIENT, days=365, rotates_itself=itself, set_at=NOON
+        )
+    age(days, client_id=cast.dentist.pk)
+    at = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        assert watch.read(cast.acme, at).over == ({"client": 1} if needs else {})
 
 
 # --- the page ---
