@@ -32,9 +32,12 @@ STATE: Final = servers.ROOT / ".state" / "bench-check"
 
 @dataclass(frozen=True)
 class Place:
-    """A client with its callers, and the key of a system of it."""
+    """
+    A client with its callers, and the keys of its systems: one each for what is measured, since a key may ask about
+    60,000 numbers a minute.
+    """
 
-    key: str
+    keys: list[str]
     known: list[str]
 
 
@@ -73,24 +76,27 @@ def prepare() -> Place:
                             )  # fmt: skip
             ledger.record_events(client=client, said=said, by=make.JOB, at=now)
     with job_scope(agency_id=agency.pk):
-        made = api_keys.create_key(
-            client=client,
-            name="Dialler",
-            scopes=list(ApiScope),
-            by=Actor.staff(user_id=officer.user_id),
-            at=now,
-        )
-    return Place(made.text, numbers)
+        made = [
+            api_keys.create_key(
+                client=client,
+                name=f"Dialler {number}",
+                scopes=list(ApiScope),
+                by=Actor.staff(user_id=officer.user_id),
+                at=now,
+            )
+            for number in range(4)
+        ]
+    return Place([one.text for one in made], numbers)
 
 
-def requests(path: str, place: Place, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+def requests(path: str, key: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
     """Questions as they go over the wire, each on a connection of its own."""
     found = []
     for body in bodies:
         text = json.dumps(body).encode()
         head = (
             f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nConnection: close\r\n"
-            f"Authorization: Bearer {place.key}\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(text)}\r\n\r\n"
         )
         found.append(head.encode() + text)
@@ -105,12 +111,12 @@ def some(place: Place, count: int, chance: random.Random) -> list[str]:
     ]
 
 
-def thousand(place: Place, path: str, more: dict[str, Any], rounds: int) -> Answers:
+def thousand(place: Place, path: str, key: str, more: dict[str, Any], rounds: int) -> Answers:
     """A thousand numbers, again and again, one question at a time."""
     chance = random.Random(7)
     answers = Answers()
     for _ in range(rounds):
-        one = send(requests(path, place, [{"numbers": some(place, 1000, chance), **more}]), 1000)
+        one = send(requests(path, key, [{"numbers": some(place, 1000, chance), **more}]), 1000)
         answers.took += one.took
         answers.failed += one.failed
     return answers
@@ -157,30 +163,31 @@ def measure(place: Place, rate: int, seconds: int) -> int:
     record, market = {"purposes": ["record"]}, {"purpose": "marketing"}
     single = [{"number": number, **record} for number in some(place, rate * seconds, chance)]
     dialled = [{"number": number, **market} for number in some(place, rate * 10, chance)]
-    send(requests("consent/check", place, single[: rate * 3]), 100)
+    one, other, many, others = place.keys
+    send(requests("consent/check", other, single[: rate * 3]), 100)
 
     print(f"{'milliseconds, at ' + str(rate) + ' a second':44} {'p50':>8} {'p95':>8} {'p99':>8}")
     health = send(health_requests(rate * 10), rate)
     show("baseline: /health of the same server", health.figures())
-    checked = send(requests("consent/check", place, single), rate)
-    note = f"p99 {checked.figures()[2] / health.figures()[2]:.2f} of the baseline's; {len(checked.failed)} failed"
+    checked = send(requests("consent/check", one, single), rate)
+    note = f"p99 {checked.figures()[2] / health.figures()[2]:.2f} of the baseline's; {checked.failures()}"
     show("consent/check of one number", checked.figures(), note)
-    contacted = send(requests("contact/check", place, dialled), rate)
-    show("contact/check of one number", contacted.figures(), f"{len(contacted.failed)} failed")
+    contacted = send(requests("contact/check", other, dialled), rate)
+    show("contact/check of one number", contacted.figures(), contacted.failures())
 
     print(f"{'milliseconds, one after the other':44} {'p50':>8} {'p95':>8} {'p99':>8}")
     print(f"{'baseline: decide() alone, 1,000 times':44} {decide_alone():8.1f}")
-    thousands = thousand(place, "consent/check", record, 60)
-    show("consent/check of 1,000 numbers", thousands.figures(), f"{len(thousands.failed)} failed")
-    dialled_thousands = thousand(place, "contact/check", market, 30)
-    show(
-        "contact/check of 1,000 numbers",
-        dialled_thousands.figures(),
-        f"{len(dialled_thousands.failed)} failed",
-    )
+    thousands = thousand(place, "consent/check", many, record, 60)
+    show("consent/check of 1,000 numbers", thousands.figures(), thousands.failures())
+    dialled_thousands = thousand(place, "contact/check", others, market, 60)
+    show("contact/check of 1,000 numbers", dialled_thousands.figures(), dialled_thousands.failures())
 
     failed = checked.failed + contacted.failed + thousands.failed + dialled_thousands.failed
-    missed = checked.figures()[2] >= P99_AT_MOST or thousands.figures()[2] >= THOUSAND_AT_MOST or bool(failed)
+    missed = (
+        max(checked.figures()[2], contacted.figures()[2]) >= P99_AT_MOST
+        or max(thousands.figures()[2], dialled_thousands.figures()[2]) >= THOUSAND_AT_MOST
+        or bool(failed)
+    )
     print("a goal is missed" if missed else "every goal is met")
     return int(missed)
 

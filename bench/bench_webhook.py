@@ -14,6 +14,7 @@ import asyncio
 import base64
 import hmac
 import json
+import math
 import os
 import random
 import signal
@@ -22,6 +23,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -128,8 +130,15 @@ class Answers:
     failed: list[str] = field(default_factory=list)
 
     def figures(self) -> tuple[float, float, float]:
-        """p50, p95 and p99 in milliseconds."""
+        """p50, p95 and p99 in milliseconds; without end where fewer than two were answered."""
+        if len(self.took) < 2:
+            return math.inf, math.inf, math.inf
         return quantile(self.took, 0.5), quantile(self.took, 0.95), quantile(self.took, 0.99)
+
+    def failures(self) -> str:
+        """How many failed, and as what."""
+        kinds = ", ".join(f"{count} as {kind}" for kind, count in Counter(self.failed).most_common())
+        return f"{len(self.failed)} failed" + (f" ({kinds})" if kinds else "")
 
 
 async def _send(requests: Sequence[bytes], rate: float, at_second: Callable[[int], None]) -> Answers:
@@ -151,7 +160,7 @@ async def _send(requests: Sequence[bytes], rate: float, at_second: Callable[[int
         if status == [b"200"]:
             answers.took.append((time.perf_counter() - due) * 1000)
         else:
-            answers.failed.append(str(status))
+            answers.failed.append(b" ".join(status).decode("ascii", "replace") or "no answer")
 
     async def clock() -> None:
         for second in range(int(len(requests) / rate)):

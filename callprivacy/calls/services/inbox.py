@@ -19,7 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
 
@@ -40,12 +40,12 @@ from callprivacy.calls.providers.base import (
 )
 from callprivacy.calls.providers.transcripts import words_of
 from callprivacy.calls.services import intake, transcripts
+from callprivacy.lib import statements
 from callprivacy.lib.logs import logger
-from callprivacy.lib.scope import Actor
+from callprivacy.lib.scope import Actor, Scope
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import client_scope, job_scope
-from callprivacy.tenancy.selectors import find_public_key
+from callprivacy.tenancy.scope import job_scope, scope_of_key
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
@@ -123,27 +123,26 @@ def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datet
     :raises UnknownConnectionError: nobody's door, or another provider's.
     :raises ForgedError: the signature does not hold.
     """
-    owner = find_public_key(key, KeyPurpose.HOOK)
-    if owner is None or owner.client_id is None:
-        raise UnknownConnectionError(provider.name)
-    with client_scope(agency_id=owner.agency_id, client_id=owner.client_id):
-        door = _open_door(provider, key, owner.agency_id, owner.client_id, at)
-        if provider.verify(replace(delivery, at=at), door.secrets):
+    with scope_of_key(key, KeyPurpose.HOOK) as scope:
+        door = _open_door(provider, key, scope, at)
+        if door is not None and provider.verify(replace(delivery, at=at), door.secrets):
             _keep(door, provider, delivery, at)
-            return owner.agency_id
-        _note_refusal(door, provider, at)
-    raise ForgedError(provider.name)
+            return door.agency_id
+        if door is not None:
+            _note_refusal(door, provider, at)
+    raise UnknownConnectionError(provider.name) if door is None else ForgedError(provider.name)
 
 
-def _open_door(provider: Provider, key: str, agency_id: int, client_id: int, at: datetime) -> _Door:
-    with connection.cursor() as cursor:
-        cursor.execute(_CONNECTION, [at, client_id, key, provider.name])
+def _open_door(provider: Provider, key: str, scope: Scope, at: datetime) -> _Door | None:
+    """None where no connection of that provider has that key."""
+    with statements.cursor() as cursor:
+        cursor.execute(_CONNECTION, [at, scope.client_id, key, provider.name])
         rows = cursor.fetchall()
-    if not rows:
-        raise UnknownConnectionError(provider.name)
+    if not rows or scope.agency_id is None or scope.client_id is None:
+        return None
     opened = [_SECRET.from_db_value(sealed) for _, sealed in rows]
     secrets = tuple(secret for secret in opened if secret is not None)
-    return _Door(agency_id, client_id, rows[0][0], secrets)
+    return _Door(scope.agency_id, scope.client_id, rows[0][0], secrets)
 
 
 def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> None:
@@ -155,7 +154,7 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     key = vault_services.day_key(client_id=door.client_id, purpose=PURPOSE, at=at, keys=keys)
     plain = _packed(header(delivery.headers, "Content-Type"), delivery.body)
     sealed = key.seal(plain, _place(door.client_id, row_id))
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             _EVENT,
             [
