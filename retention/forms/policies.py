@@ -49,6 +49,7 @@ class SeenEffectForm(forms.Form):
 
     due_before = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     due_after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    leaving = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     rules = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)
     answered = forms.BooleanField(required=False)
 

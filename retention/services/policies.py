@@ -61,10 +61,16 @@ class CountsChangedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ShownEffect:
-    """What a person saw of a change: how much is due before and after it, and the rules that want a reason."""
+    """
+    What a person saw of a change.
+
+    :ivar due_before: how much is due without it, and :ivar due_after: with it. :ivar leaving: how much of that leaves
+    with the next run, at clients that are live. :ivar rules: those that want a reason.
+    """
 
     due_before: int
     due_after: int
+    leaving: int
     rules: frozenset[str]
 
 
@@ -238,8 +244,8 @@ def apply_due(*, change_id: UUID, at: datetime) -> bool:
     """
     Put a delayed change in force once its hour has come; run twice, it does nothing more.
 
-    Where much more would leave than was shown, or the law or another category forbids it by now, it lapses, and who
-    proposed it is told.
+    Where much more would leave than was shown, a client that it changes has gone live since, or the law or another
+    category forbids it by now, it lapses, and who proposed it is told.
 
     :returns: whether it is in force now.
     """
@@ -251,13 +257,22 @@ def apply_due(*, change_id: UUID, at: datetime) -> bool:
     except NotOpenError:
         return False
     plan = selectors.plan(wish)
-    due = selectors.effect(plan, change.takes_effect_at or at).due_after
-    most = change.due_after + max(_MAY_GROW_BY, change.due_after // 10)
-    if plan.refusals or plan.clash or due > most or not set(plan.rule_ids) <= set(change.rules):
+    if _is_another(change, plan, at):
         _lapse(change, at)
         return False
     _put_in_force(change, plan, by=JOB, at=at)
     return True
+
+
+def _is_another(change: PolicyChange, plan: Plan, at: datetime) -> bool:
+    """Whether a change would do something else by now than what was shown when it was proposed."""
+    if plan.refusals or plan.clash or not set(plan.rule_ids) <= set(change.rules):
+        return True
+    gone_live = (one.client.went_live_at for one in plan.touched if one.is_live)
+    if any(since is not None and since > change.proposed_at for since in gone_live):
+        return True
+    due = selectors.effect(plan, change.takes_effect_at or at).due_after
+    return due > change.due_after + max(_MAY_GROW_BY, change.due_after // 10)
 
 
 def read_reason(*, change: PolicyChange, by: Actor, at: datetime) -> str | None:
@@ -291,7 +306,7 @@ def _check(plan: Plan) -> None:
 
 
 def _compare(plan: Plan, effect: Effect, shown: ShownEffect) -> None:
-    now = ShownEffect(effect.due_before, effect.due_after, frozenset(plan.rule_ids))
+    now = ShownEffect(effect.due_before, effect.due_after, effect.leaving, frozenset(plan.rule_ids))
     if now != shown:
         raise CountsChangedError("What becomes due has changed since it was shown.")
 

@@ -239,7 +239,7 @@ class _Change:
         try:
             change = policies.propose(
                 wish=wish,
-                shown=ShownEffect(data["due_before"], data["due_after"], seen.rule_ids),
+                shown=ShownEffect(data["due_before"], data["due_after"], data["leaving"], seen.rule_ids),
                 reason=form.cleaned_data["reason"],
                 proposer=self.request.membership,
                 at=self.request.at,
@@ -285,6 +285,7 @@ class _Change:
             "unseen": selectors.unseen(plan, self.request.membership, at=self.request.at) if plan else [],
             "may_confirm": shown is not None and not form.errors,
             "answered": "answered" in self.request.POST,
+            "waiting": selectors.open_changes().filter(client=self.client, category=self.category).first(),
             "back": self._back(),
         }
 
@@ -375,7 +376,7 @@ def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
     try:
         policies.approve(
             change=change,
-            shown=ShownEffect(data["due_before"], data["due_after"], seen.rule_ids),
+            shown=ShownEffect(data["due_before"], data["due_after"], data["leaving"], seen.rule_ids),
             officer=request.membership,
             at=request.at,
         )

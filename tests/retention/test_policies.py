@@ -55,9 +55,13 @@ def _wish(of: Client | Agency, category: Category, days: int | None, then: Then 
     return Wish(client.agency, client, category, days, then)
 
 
+def _of(plan: selectors.Plan, effect: selectors.Effect) -> ShownEffect:
+    return ShownEffect(effect.due_before, effect.due_after, effect.leaving, frozenset(plan.rule_ids))
+
+
 def _shown(wish: Wish, proposer: Membership, at: Any = NOON) -> ShownEffect:
     seen = selectors.proposal(wish, proposer_id=proposer.user_id, at=at)
-    return ShownEffect(seen.effect.due_before, seen.effect.due_after, frozenset(seen.plan.rule_ids))
+    return _of(seen.plan, seen.effect)
 
 
 def _propose(
@@ -76,8 +80,7 @@ def _approve(
         fresh = selectors.changes().get(pk=change.pk)
         plan = selectors.plan(selectors.wish_of(fresh))
         effect = selectors.effect(plan, at)
-        now = ShownEffect(effect.due_before, effect.due_after, frozenset(plan.rule_ids))
-        policies.approve(change=fresh, shown=shown or now, officer=by, at=at)
+        policies.approve(change=fresh, shown=shown or _of(plan, effect), officer=by, at=at)
 
 
 def _effective(of: Client) -> dict[Category, kept.Effective]:
@@ -228,7 +231,7 @@ def test_an_officer_who_may_not_see_what_changes_does_not_agree_to_it(cast: Cast
 def test_agreeing_needs_the_effect_as_it_is_now(cast: Cast, erin: Membership) -> None:
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=100))
     change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
-    seen = ShownEffect(change.due_before, change.due_after, frozenset(change.rules))
+    seen = ShownEffect(change.due_before, change.due_after, 0, frozenset(change.rules))
     make.call(cast.dentist, BEN, at=NOON - timedelta(days=101))
 
     with pytest.raises(policies.CountsChangedError):
@@ -243,7 +246,11 @@ def test_proposing_needs_the_effect_as_it_is_now(cast: Cast, erin: Membership) -
         wish = _wish(cast.dentist, Category.CALL, 90)
         with pytest.raises(policies.CountsChangedError):
             policies.propose(
-                wish=wish, shown=ShownEffect(0, 1, frozenset()), reason=REASON, proposer=cast.alice, at=NOON
+                wish=wish,
+                shown=ShownEffect(0, 1, 0, frozenset()),
+                reason=REASON,
+                proposer=cast.alice,
+                at=NOON,
             )
         assert not PolicyChange.objects.exists()
 
@@ -483,6 +490,40 @@ def test_a_delayed_change_is_shown_as_of_its_hour_and_lapses_where_much_more_wou
         assert Notification.objects.filter(kind=policies.LAPSED, user_id=cast.alice.user_id).exists()
     assert _state(change) == ChangeState.WITHDRAWN
     assert _effective(cast.dentist)[Category.CALL].days == 365
+
+
+def _go_live(of: Client, at: Any) -> None:
+    with job_scope(agency_id=of.agency_id):
+        Client.objects.filter(pk=of.pk).update(retention_state=RetentionState.LIVE, went_live_at=at)
+
+
+def test_a_delayed_change_lapses_where_the_client_has_gone_live_since(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=100))
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    _go_live(cast.dentist, NOON + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not policies.apply_due(change_id=change.pk, at=NOON + timedelta(hours=24))
+    assert _state(change) == ChangeState.WITHDRAWN
+    assert _effective(cast.dentist)[Category.CALL].days == 365
+
+
+def test_agreeing_is_shown_again_where_the_client_has_gone_live_since(cast: Cast, erin: Membership) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=100))
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    seen = ShownEffect(change.due_before, change.due_after, 0, frozenset(change.rules))
+    _go_live(cast.dentist, NOON)
+    with pytest.raises(policies.CountsChangedError):
+        _approve(change, by=erin, shown=seen)
+    _approve(change, by=erin)
+    assert _effective(cast.dentist)[Category.CALL].days == 90
+
+
+def test_keeping_totals_and_then_erasing_them_is_shortening(cast: Cast, erin: Membership) -> None:
+    first = _propose(cast.dentist, Category.CALL, 365, by=cast.alice, then=Then.REDUCE)
+    assert _state(first) == ChangeState.IN_FORCE
+    assert _effective(cast.dentist)[Category.CALL].then is Then.REDUCE
+    again = _propose(cast.dentist, Category.CALL, 365, by=cast.alice)
+    assert _state(again) == ChangeState.WAITING
 
 
 def test_a_second_officer_who_comes_meanwhile_may_agree_at_once(cast: Cast) -> None:

@@ -49,7 +49,7 @@ def erin(cast: Cast) -> Membership:
 def _seen(page: str) -> dict[str, str]:
     """What a page's hidden fields hold of the effect that it shows."""
     return dict(
-        re.findall(r'<input type="hidden" name="(due_before|due_after|rules)" value="([^"]*)">', page)
+        re.findall(r'<input type="hidden" name="(due_before|due_after|leaving|rules)" value="([^"]*)">', page)
     )
 
 
@@ -115,7 +115,7 @@ def test_saving_without_having_seen_the_effect_saves_nothing(cast: Cast, erin: M
     browser = _browser(cast.alice)
     asked = {"days": "90", "then": "erase", "reason": REASON, "confirmed": "1", "answered": "1"}
     assert "Look at the effect" in browser.post(CALLS, asked).content.decode()
-    stale = asked | {"due_before": "0", "due_after": "7", "rules": "tsr-calls-out"}
+    stale = asked | {"due_before": "0", "due_after": "7", "leaving": "0", "rules": "tsr-calls-out"}
     assert "counts have changed" in browser.post(CALLS, stale).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not PolicyChange.objects.exists()
