@@ -227,6 +227,11 @@ class Line:
         return self.hold.lifted_at is None
 
     @property
+    def has_dates(self) -> bool:
+        """Whether its dates say anything: calls that it names are kept whenever they were."""
+        return bool(self.numbers or not self.named)
+
+    @property
     def scope(self) -> str:
         """What it covers, in words, without its dates."""
         parts = []
