@@ -194,7 +194,7 @@ def _record(pair: Any, agency_id: int, recorded: int, at: Any) -> None:
     with ground.as_admin(pair) as admin, ground.as_admin(pair, "vault") as keys:
         rows = admin.execute(
             "SELECT c.client_id, c.id, c.caller_id FROM calls_call c JOIN filling f ON f.id = c.client_id"
-            " WHERE c.id < f.before AND c.caller_id IS NOT NULL AND c.seconds %% %s = 0 ORDER BY c.client_id",
+            " WHERE c.id < f.before AND c.caller_id IS NOT NULL AND abs(hashtext(c.id::text)) %% %s = 0 ORDER BY c.client_id",
             [recorded],
         ).fetchall()
         admin.execute("SET session_replication_role = replica")
@@ -326,12 +326,12 @@ def purge(place: Place) -> tuple[float, list[int], dict[str, int]]:
     return seconds, memory, found
 
 
-def _read(address: dict[str, str], agency_id: int, user_id: int, pipe: Pipe) -> None:
+def _read(pair: Any, agency_id: int, user_id: int, pipe: Pipe) -> None:
     """In a process of its own: read the list's page again and again until told to end; send how long each one took."""
-    os.environ.update(address)
     from tests import ground as tests_ground
 
     tests_ground.join()
+    tests_ground.point_to(pair)
     from callprivacy.accounts import access
     from callprivacy.accounts.models import Membership
     from callprivacy.calls.selectors import calls as selectors
@@ -388,7 +388,7 @@ def main() -> int:
         ours, theirs = spawn.Pipe()
         reader = spawn.Process(
             target=_read,
-            args=(place.pair.environment(), place.agency.pk, place.person.user_id, theirs),
+            args=(place.pair, place.agency.pk, place.person.user_id, theirs),
             daemon=True,
         )
         reader.start()

@@ -457,11 +457,16 @@ def erasing_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
         yield
 
 
-def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime) -> int:
+def erase_callers(
+    *, client_id: int, erasures: Collection[Erasure], at: datetime, with_recordings: bool = True
+) -> int:
     """
     Destroy callers' keys in one transaction; those with an end date leave a tombstone in the same one.
 
     Waits for writers that hold a row. Repeating it changes nothing. Returns how many rows were destroyed.
+
+    :param with_recordings: remove the keys of their recordings, too; not needed where these have been destroyed one by
+        one. Nothing opens them anyhow, and the sweep removes what is left.
     """
     wanted = {erasure.caller_id: erasure for erasure in erasures}
     with transaction.atomic(using=VAULT):
@@ -469,7 +474,8 @@ def erase_callers(*, client_id: int, erasures: Collection[Erasure], at: datetime
             Caller.objects.select_for_update().filter(client_id=client_id, id__in=list(wanted)).order_by("id")
         )
         _remember(client_id, [(row, wanted[row.id]) for row in rows], at)
-        RecordingKey.objects.filter(client_id=client_id, caller_id__in=list(wanted)).delete()
+        if with_recordings:
+            RecordingKey.objects.filter(client_id=client_id, caller_id__in=list(wanted)).delete()
         staying = [row.id for row in rows if wanted[row.id].keep_evidence]
         kept = Caller.objects.filter(client_id=client_id, id__in=staying, content_key__isnull=False).update(
             token=None, content_key=None

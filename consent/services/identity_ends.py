@@ -135,6 +135,7 @@ def destroy_keys(*, line: Line, chosen: Chosen, evidence_until: date, at: dateti
                 for caller_id in leaving
             ],
             at=at,
+            with_recordings=False,
         )
     return replace(chosen, ids=tuple(caller_id for caller_id in chosen.ids if caller_id in leaving))
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention import targets
@@ -70,10 +71,17 @@ class Lines:
 def lines(clients: Sequence[Client], at: datetime) -> dict[int, Lines]:
     """The lines of several clients at one instant, by client's id; few queries, and some for each that has a hold."""
     effective = policies.every_effective(clients)
-    cutoffs = policies.all_cutoffs(clients, at)
     held = held_of(clients)
     return {
-        client.pk: Lines(client, effective[client.pk], cutoffs[client.pk], held.get(client.pk, Held()))
+        client.pk: Lines(
+            client,
+            effective[client.pk],
+            {
+                category: tenancy.cutoff_for_days(client, policy.days, at)
+                for category, policy in effective[client.pk].items()
+            },
+            held.get(client.pk, Held()),
+        )
         for client in clients
     }
 

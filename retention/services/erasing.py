@@ -54,21 +54,19 @@ def digest_after(digest: bytes, ids: Collection[UUID]) -> bytes:
 
 
 def erase_batch(
-    *, target: Target, line: Line, after: UUID | None, limit: int, deed: Deed, book: Book
+    *, target: Target, client: Client, after: UUID | None, limit: int, deed: Deed, book: Book
 ) -> Removed | None:
     """
     Erase up to `limit` rows of one kind of a client that lie before the line, in the order of their keys.
 
     Called outside any scope: each step is a transaction of its own. Returns what this call removed, or None where
     nothing was due after `after`.
-
-    :param line: as it is known; the book draws it anew once holds are up to date.
     """
-    client = line.client
-    if target.watermark and after is None:
-        erasure.close_before(client=client, cutoff=line.cutoff, category=target.watermark)
     with job_scope(agency_id=client.agency_id):
         line = book.begin()
+        if target.watermark and after is None:
+            # In the client's turn, which lasts until the intent has committed: who comes later meets the line.
+            erasure.close_before(client=client, cutoff=line.cutoff, category=target.watermark)
         chosen = target.choose(line, after=after, limit=limit, deed=deed)
         if not chosen.ids:
             return None

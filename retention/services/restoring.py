@@ -249,7 +249,7 @@ def _behind_the_line(client: Client, target: Target, found: Returned, at: dateti
     while True:
         removed = erasing.erase_batch(
             target=target,
-            line=book.begin_outside(),
+            client=client,
             after=book.cursor,
             limit=target.batch,
             deed=deed,
@@ -271,10 +271,6 @@ class _Book:
     def __init__(self, client: Client, before: datetime) -> None:
         self.client, self.before = client, before
         self.cursor: uuid.UUID | None = None
-
-    def begin_outside(self) -> Line:
-        with job_scope(agency_id=self.client.agency_id):
-            return self.begin()
 
     def begin(self) -> Line:
         """The line, with who is held by the holds that are there."""

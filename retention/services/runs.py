@@ -254,13 +254,15 @@ class _Book:
 
     def __init__(self, part: RunPart, target: targets.Target, at: datetime) -> None:
         self.part, self.target, self.at = part, target, at
-        self.lines: preview.Lines | None = None
+        self.line: targets.Line | None = None
+        self.has_more = self.is_sure = False
 
     def draw(self) -> targets.Line:
         """The line as it stands: it moves back with a policy that was lengthened since, never on."""
         part = self.part
-        self.lines = preview.lines([part.client], part.run.created_at)[part.client_id]
-        return self.lines.of(self.target.category, at_most=part.cutoff)
+        lines = preview.lines([part.client], part.run.created_at)[part.client_id]
+        self.line = lines.of(self.target.category, at_most=part.cutoff)
+        return self.line
 
     def begin(self) -> targets.Line:
         part = self.part
@@ -295,6 +297,10 @@ class _Book:
             ]
         )  # fmt: skip
         self.part.cursor, self.part.rows_erased = row.cursor, row.rows_erased
+        self.has_more = chosen.is_cut or len(chosen.ids) >= self.target.batch
+        # Nothing was passed by: no row was kept by a hold or a lock, and none came late.
+        is_whole = removed.is_whole and len(removed.ids) == len(chosen.ids)
+        self.is_sure = is_whole and self.line is not None and not self.line.is_held
 
 
 def _keep_totals(line: targets.Line, part: RunPart) -> None:
@@ -311,27 +317,28 @@ def _keep_totals(line: targets.Line, part: RunPart) -> None:
 def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
     """Go on with a leased part until it is done, the time is over, or somebody stops the run."""
     target = targets.TARGETS[Category(part.category)]
-    looked_again = part.cursor is None
+    # A second pass, once, takes what a hold or a moment's lock kept when the first one passed it by.
+    is_second, is_sure = False, part.cursor is None
+    evidence_until = _evidence_until(part, clock())
     try:
         while clock() < until:
             book = _Book(part, target, clock())
-            with job_scope(agency_id=part.agency_id):
-                line = book.draw()
             removed = erasing.erase_batch(
                 target=target,
-                line=line,
+                client=part.client,
                 after=part.cursor,
                 limit=target.batch,
-                deed=targets.Deed(JOB, book.at, _evidence_until(book)),
+                deed=targets.Deed(JOB, book.at, evidence_until),
                 book=book,
             )
             if removed is not None:
-                continue
-            if looked_again:
+                is_sure = is_sure and book.is_sure
+                if book.has_more:
+                    continue
+            if is_second or is_sure:
                 _end_part(book, clock())
                 return
-            # What a hold, or a moment's lock, kept when it was passed may be due by now.
-            looked_again, part.cursor = True, None
+            is_second, part.cursor = True, None
     except _TakenError:
         pass
     except SoftTimeLimitExceeded:
@@ -344,9 +351,12 @@ def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
     _give_back(part)
 
 
-def _evidence_until(book: _Book) -> date:
-    lines = book.lines
-    return book.at.date() if lines is None else lines.evidence_until(book.at)
+def _evidence_until(part: RunPart, at: datetime) -> date:
+    """Until when evidence of a person who is forgotten now may be asked for; only forgetting people needs it."""
+    if part.category != Category.IDENTITY:
+        return at.date()
+    with job_scope(agency_id=part.agency_id):
+        return preview.lines([part.client], part.run.created_at)[part.client_id].evidence_until(at)
 
 
 def _give_back(part: RunPart) -> None:
@@ -362,7 +372,7 @@ def _end_part(book: _Book, at: datetime) -> None:
     """
     part = book.part
     with job_scope(agency_id=part.agency_id):
-        line = book.draw()
+        line = book.line or book.draw()
         if part.rows_held or line.is_held:
             found = book.target.count([line]).get(part.client_id, targets.Extent())
             RunPart.objects.filter(pk=part.pk).update(rows_held=found.held)

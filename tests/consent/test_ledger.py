@@ -162,7 +162,8 @@ def test_expiry_of_the_calls_leaves_who_is_known_to_the_ledger(cast: Cast) -> No
     call, other = make.call(cast.dentist, ONE), make.call(cast.dentist, "+14155550102")
     assert call.caller_id is not None
     record(cast, said(call.caller_id, EventKind.WITHDRAWN))
-    chosen = erasure.Chosen(ids=(call.pk, other.pk))
+    callers = frozenset(one for one in (call.caller_id, other.caller_id) if one is not None)
+    chosen = erasure.Chosen(ids=(call.pk, other.pk), callers=callers)
     assert erasure.forget_callers(client=cast.dentist, chosen=chosen, at=NOON).forgotten == {other.caller_id}
     with job_scope(agency_id=cast.acme.pk):
         assert erasure.remove_idle(cast.dentist.pk, [call.caller_id]) == set()

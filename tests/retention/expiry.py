@@ -32,7 +32,7 @@ def expire_calls(client: Client, *, cutoff: datetime, at: datetime) -> targets.R
     line = targets.Line(client=client, cutoff=cutoff, call_cutoff=cutoff, call_out_cutoff=cutoff)
     return erasing.erase_batch(
         target=targets.TARGETS[Category.CALL],
-        line=line,
+        client=client,
         after=None,
         limit=1_000,
         deed=targets.Deed(make.JOB, at, at.date()),

@@ -108,12 +108,16 @@ class Chosen:
     """
     A batch of rows that leave, in the order of their ids, and what hangs on them.
 
-    :ivar cursor: the last key that was looked at; the next batch begins after it. :ivar recordings: ids of their
+    :ivar cursor: the last key that was looked at; the next batch begins after it. :ivar is_cut: there is more although
+    the batch is not full. :ivar callers: whose they are. :ivar transcripts: and :ivar recordings: ids of their
     recordings, whose keys go. :ivar copies: what vendors hold of these. :ivar forgotten: callers that go with them.
     """
 
     ids: tuple[uuid.UUID, ...]
     cursor: uuid.UUID | None = None
+    is_cut: bool = False
+    callers: frozenset[uuid.UUID] = frozenset()
+    transcripts: tuple[uuid.UUID, ...] = ()
     recordings: tuple[uuid.UUID, ...] = ()
     copies: tuple[VendorCopy, ...] = ()
     forgotten: frozenset[uuid.UUID] = frozenset()
@@ -272,18 +276,41 @@ def due_ids(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> li
 def choose_calls(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> Chosen:
     """Step 1, inside the scope that writes the intent: the calls that leave, and what vendors hold of them."""
     ids = due_ids(line, out=out, after=after, limit=limit)
+    if not ids:
+        return Chosen(ids=())
     rows = list(_recordings(line.client, ids))
-    stored = [row.call_id for row in rows if row.file_key is not None]
-    if len(stored) > _FILES_AT_MOST:
-        last = sorted(stored)[_FILES_AT_MOST - 1]
+    stored = sorted(row.call_id for row in rows if row.file_key is not None)
+    is_cut = len(stored) > _FILES_AT_MOST
+    if is_cut:
+        last = stored[_FILES_AT_MOST - 1]
         ids = [identity for identity in ids if identity <= last]
         rows = [row for row in rows if row.call_id <= last]
+    callers, transcripts = _of_calls(line.client, ids)
     return Chosen(
         ids=tuple(ids),
-        cursor=ids[-1] if ids else None,
+        cursor=ids[-1],
+        is_cut=is_cut,
+        callers=frozenset(callers),
+        transcripts=tuple(transcripts),
         recordings=tuple(row.pk for row in rows),
         copies=tuple(_copies(line.client, [row for row in rows if row.vendor_told_at is None])),
     )
+
+
+def _of_calls(client: Client, call_ids: Collection[uuid.UUID]) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
+    """The callers of these calls, and the ids of their transcripts."""
+    scope: list[Any] = [client.pk, id_array(call_ids)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT caller_id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[])"
+            " AND caller_id IS NOT NULL",
+            scope,
+        )
+        callers = [caller_id for (caller_id,) in cursor.fetchall()]
+        cursor.execute(
+            "SELECT id FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])", scope
+        )
+        return callers, [key_id for (key_id,) in cursor.fetchall()]
 
 
 def _recordings(client: Client, call_ids: Sequence[uuid.UUID]) -> Iterable[Recording]:
@@ -343,26 +370,19 @@ def forget_callers(
     in `default` whether any is left, and destroys. Returns the batch with the callers that are forgotten.
     """
     ids = id_array(chosen.ids)
-    with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT caller_id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[])"
-            " AND caller_id IS NOT NULL",
-            [client.pk, ids],
-        )
-        caller_ids = {caller_id for (caller_id,) in cursor.fetchall()}
-        cursor.execute(
-            "SELECT id FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
-            [client.pk, ids],
-        )
-        said = [*chosen.recordings, *(key_id for (key_id,) in cursor.fetchall())]
-    with vault.erasing_callers(client_id=client.pk, caller_ids=caller_ids):
+    with vault.erasing_callers(client_id=client.pk, caller_ids=chosen.callers):
         with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
-            cursor.execute(_WITHOUT_OTHERS, [id_array(caller_ids), client.pk, ids])
+            cursor.execute(_WITHOUT_OTHERS, [id_array(chosen.callers), client.pk, ids])
             forgotten = {caller_id for (caller_id,) in cursor.fetchall()}
-            forgotten -= _known_to_the_ledger(client.pk, forgotten) | set(held)
-        vault.destroy_recording_keys(client_id=client.pk, recording_ids=said)
+            forgotten -= _known_to_the_ledger(client.pk, forgotten)
+        vault.destroy_recording_keys(
+            client_id=client.pk, recording_ids=[*chosen.recordings, *chosen.transcripts]
+        )
         vault.erase_callers(
-            client_id=client.pk, erasures=[vault.Erasure(caller_id) for caller_id in forgotten], at=at
+            client_id=client.pk,
+            erasures=[vault.Erasure(caller_id) for caller_id in forgotten],
+            at=at,
+            with_recordings=False,
         )
     return replace(chosen, forgotten=frozenset(forgotten))
 
