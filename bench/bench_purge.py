@@ -194,7 +194,8 @@ def _record(pair: Any, agency_id: int, recorded: int, at: Any) -> None:
     with ground.as_admin(pair) as admin, ground.as_admin(pair, "vault") as keys:
         rows = admin.execute(
             "SELECT c.client_id, c.id, c.caller_id FROM calls_call c JOIN filling f ON f.id = c.client_id"
-            " WHERE c.id < f.before AND c.caller_id IS NOT NULL AND abs(hashtext(c.id::text)) %% %s = 0 ORDER BY c.client_id",
+            " WHERE c.id < f.before AND c.caller_id IS NOT NULL AND abs(hashtext(c.id::text)) %% %s = 0"
+            " ORDER BY c.client_id",
             [recorded],
         ).fetchall()
         admin.execute("SET session_replication_role = replica")

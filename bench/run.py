@@ -23,6 +23,7 @@ BENCHES = {
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
+    "purge": "bench.bench_purge",
     "replies": "bench.bench_replies",
     "reveal": "bench.bench_reveal",
     "rotate": "bench.bench_rotate",
