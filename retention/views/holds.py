@@ -271,12 +271,15 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
 def add_call(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Let an open hold keep one call more."""
     access.require(request, Permission.VIEW_CALLS, client)
+    if find_call(client, call_id) is None:
+        raise Http404
     try:
         hold = selectors.find(client, UUID(request.POST.get("hold", "")))
     except ValueError:
         hold = None
-    if hold is None or find_call(client, call_id) is None:
-        raise Http404
+    if hold is None:
+        messages.warning(request, "Pick one of the open holds.")
+        return redirect("calls:call", client.slug, call_id)
     try:
         count = holds.add_calls(hold=hold, call_ids=[call_id], by=request.actor, at=request.at)
     except (
