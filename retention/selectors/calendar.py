@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from callprivacy.calls.enums import Direction, InboxState
+from callprivacy.calls.enums import InboxState
 from callprivacy.calls.models import first_id_at
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import selectors as tenancy
@@ -46,16 +46,27 @@ DRAWN: Final = (
 LATER: Final = (Category.IDENTITY, Category.CONSENT, Category.WITHDRAWAL, Category.TRAIL)
 """Those of which only the sum until the last day is told."""
 
-_RECORDINGS: Final = """LEFT JOIN calls_recording r ON r.client_id = c.client_id AND r.call_id = c.id
-    AND (r.state <> 'gone' OR r.due_at IS NULL AND r.reference IS NOT NULL)"""
-_TRANSCRIPTS: Final = """LEFT JOIN calls_transcript t ON t.client_id = c.client_id AND t.call_id = c.id
-    AND (t.state <> 'gone' OR t.due_at IS NULL AND t.text IS NOT NULL)"""
-_JOINS: Final = {Category.RECORDING: ("r", _RECORDINGS), Category.TRANSCRIPT: ("t", _TRANSCRIPTS)}
+# The same range on both sides of a join, so that neither table is read beyond it.
+_KEPT: Final = """
+    LEFT JOIN {table} {name} ON {name}.client_id = c.client_id AND {name}.call_id = c.id
+        AND {name}.client_id = ANY (%(clients)s::bigint[]) AND {name}.call_id >= %(first)s AND {name}.call_id < %(last)s
+        AND ({name}.state <> 'gone' OR {name}.due_at IS NULL AND {name}.{sealed} IS NOT NULL)
+"""
+_JOINS: Final = {
+    Category.RECORDING: _KEPT.format(table="calls_recording", name="r", sealed="reference"),
+    Category.TRANSCRIPT: _KEPT.format(table="calls_transcript", name="t", sealed="text"),
+}
+_COUNTS: Final = {
+    Category.CALL: "count(*) FILTER (WHERE c.direction <> 'outbound')",
+    Category.CALL_OUT: "count(*) FILTER (WHERE c.direction = 'outbound')",
+    Category.RECORDING: "count(r.id)",
+    Category.TRANSCRIPT: "count(t.id)",
+}
 _OF_CALLS: Final = """
     SELECT width_bucket(c.id, %(limits)s::uuid[]) AS day, {counts}
     FROM calls_call c {joins}
-    WHERE c.client_id = ANY (%(clients)s::bigint[]) AND c.id >= %(first)s AND c.id < %(last)s
-      AND (c.direction = 'outbound') = %(out)s AND NOT c.on_hold
+    WHERE c.client_id = ANY (%(clients)s::bigint[]) AND c.id >= %(first)s AND c.id < %(last)s AND NOT c.on_hold
+      AND (%(out)s::boolean IS NULL OR (c.direction = 'outbound') = %(out)s)
     GROUP BY 1
 """
 _BESIDE: Final = {
@@ -113,11 +124,11 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """What is counted in one statement: the same zone, days, direction and categories."""
+    """What is counted in one statement: the same zone, days and categories; `out` None: calls of both directions."""
 
     zone: str
     days: int
-    out: bool
+    out: bool | None
     wanted: frozenset[Category]
 
 
@@ -154,13 +165,17 @@ def _today(clients: Iterable[Client], at: datetime) -> date:
 
 def _groups(client: Client, kept: Mapping[Category, Effective]) -> Iterable[_Group]:
     """What hangs on a call leaves by its own date or with the call, whichever comes first."""
-    for direction, record in ((Direction.INBOUND, Category.CALL), (Direction.OUTBOUND, Category.CALL_OUT)):
-        by_days: dict[int, set[Category]] = defaultdict(set)
-        by_days[kept[record].days].add(record)
+    by_days: dict[tuple[int, bool], set[Category]] = defaultdict(set)
+    for record, out in ((Category.CALL, False), (Category.CALL_OUT, True)):
+        by_days[kept[record].days, out].add(record)
         for category in categories.SAID:
-            by_days[min(kept[category].days, kept[record].days)].add(category)
-        for days, wanted in by_days.items():
-            yield _Group(client.time_zone, days, direction is Direction.OUTBOUND, frozenset(wanted))
+            by_days[min(kept[category].days, kept[record].days), out].add(category)
+    for (days, out), wanted in by_days.items():
+        other = by_days.get((days, not out))
+        if other is None or wanted - set(categories.RECORDS) != other - set(categories.RECORDS):
+            yield _Group(client.time_zone, days, out, frozenset(wanted))
+        elif not out:
+            yield _Group(client.time_zone, days, None, frozenset(wanted | other))
 
 
 def _limits(client: Client, kept_for: int, at: datetime, days: int) -> list[datetime]:
@@ -173,9 +188,10 @@ def _count_calls(
 ) -> None:
     limits = [first_id_at(limit) for limit in _limits(clients[0], group.days, at, len(found))]
     wanted = [category for category in DRAWN if category in group.wanted]
-    joined = [_JOINS[category] for category in wanted if category in _JOINS]
-    counts = [f"count({_JOINS[category][0]}.id)" if category in _JOINS else "count(*)" for category in wanted]
-    query = _OF_CALLS.format(counts=", ".join(counts), joins=" ".join(join for _, join in joined))
+    query = _OF_CALLS.format(
+        counts=", ".join(_COUNTS[category] for category in wanted),
+        joins="".join(_JOINS[category] for category in wanted if category in _JOINS),
+    )
     params = {"out": group.out, "first": limits[0], "last": limits[-1]}
     _add(query, params | {"limits": limits[:-1], "clients": [client.pk for client in clients]}, wanted, found)
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention.enums import Category, ChangeState
 from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenEffectForm
@@ -54,15 +54,17 @@ def _managed(request: StaffRequest, *rights: AgencyRight) -> list[Client]:
 def home(request: StaffRequest) -> HttpResponse:
     """What is due at each client, whether it may leave, what waits for a decision, and the newest runs."""
     clients = _managed(request, AgencyRight.RUN_JOBS)
-    rows = run_selectors.standings(clients, request.at)
+    page = Paginator(clients, _PAGE).get_page(request.GET.get("page"))
+    live = sum(client.retention_state == RetentionState.LIVE for client in clients)
     return render(
         request,
         "retention/home.html",
         {
             "section": "home",
-            "rows": rows,
-            "due": sum(row.due.calls for row in rows if row.is_live),
-            "observed": sum(row.due.calls for row in rows if not row.is_live),
+            "rows": run_selectors.standings(list(page.object_list), request.at),
+            "page": page,
+            "live": live,
+            "observed": len(clients) - live,
             "waiting": selectors.open_changes().count(),
             "runs": run_selectors.newest_runs()[:_RUNS],
             "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
