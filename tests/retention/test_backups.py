@@ -225,6 +225,26 @@ def test_beats_keep_both_databases_together() -> None:
 
 
 @pytest.mark.django_db
+def test_a_beat_counts_once_in_five_minutes_and_never_back() -> None:
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count FROM audit_pulse")
+            return int(cursor.fetchone()[0])
+
+    assert lineage.beat(at=NOON)
+    first = count()
+    assert lineage.beat(at=NOON + timedelta(minutes=4))
+    assert count() == first
+    lineage.beat()
+    assert count() == first + 1
+    assert lineage.beat(at=NOON - timedelta(days=1))
+    assert count() == first + 1
+    assert lineage.beat(at=NOON + timedelta(hours=1))
+    assert count() == first + 12
+    assert lineage.lineage() is Lineage.SAME
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("crash", ["before the vault hears of it", "before default hears that it did"])
 def test_a_crash_in_a_beat_is_no_restore(crash: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lineage.beat()

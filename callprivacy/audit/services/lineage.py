@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -21,6 +22,7 @@ from callprivacy.vault import services as vault
 
 log = logger(__name__)
 
+_EVERY: Final = timedelta(minutes=5)
 _ASK_AGAIN: Final = 10.0
 _ASK_AGAIN_SOON: Final = 2.0
 
@@ -102,19 +104,22 @@ def _read() -> tuple[int, int]:
     return (-1, 0) if row is None else row
 
 
-def beat() -> bool:
+def beat(*, at: datetime | None = None) -> bool:
     """
     Count one beat, in both databases; False where one is older than the other, and then nothing is counted.
 
     Called outside any transaction. A crash in the middle is no harm: the next beat counts on.
+
+    :param at: count to this instant's five minutes (since 1970), once; without it, one further in any case.
     """
+    to = 0 if at is None else int(at.timestamp() // _EVERY.total_seconds())
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = on")
         noted = vault_selectors.pulse()
         cursor.execute(
-            "UPDATE audit_pulse SET count = count + 1, epoch = audit_current_epoch()"
+            "UPDATE audit_pulse SET count = greatest(count + %s, %s), epoch = audit_current_epoch()"
             " WHERE count >= %s AND confirmed <= %s RETURNING count",
-            [noted, noted],
+            [1 if at is None else 0, to, noted, noted],
         )
         row: tuple[int] | None = cursor.fetchone()
     if row is None:
