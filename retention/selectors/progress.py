@@ -80,8 +80,10 @@ class Tally:
 
 
 def by_category(run: Run) -> list[Tally]:
-    """A run's rows by category, in its order; categories without any are left out; one query."""
-    found = {row["category"]: row for row in _tallied(run, "category")}
+    """
+    A run's rows by category, in its order; categories without any, and what was only counted, are left out; one query.
+    """
+    found = {row["category"]: row for row in _tallied(run, "category").exclude(state=PartState.OBSERVED)}
     return [
         _tally(category.label, found[category.value])
         for category in targets.TARGETS
