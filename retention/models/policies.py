@@ -18,7 +18,7 @@ class Policy(AgencyOwned):
     """
     How long one category is kept: the agency's own, or with `client` that client's instead of it.
 
-    A category without a row is kept as `retention.categories` says. `version` rises with each change and stands on
+    A category without a row is kept as `retention.law.categories` says. `version` rises with each change and stands on
     the certificates.
     """
 
