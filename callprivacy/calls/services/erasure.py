@@ -374,7 +374,7 @@ def forget_callers(
         with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
             cursor.execute(_WITHOUT_OTHERS, [id_array(chosen.callers), client.pk, ids])
             forgotten = {caller_id for (caller_id,) in cursor.fetchall()}
-            forgotten -= _known_to_the_ledger(client.pk, forgotten)
+            forgotten -= _known_to_the_ledger(client.pk, forgotten) | set(held)
         vault.destroy_recording_keys(
             client_id=client.pk, recording_ids=[*chosen.recordings, *chosen.transcripts]
         )
