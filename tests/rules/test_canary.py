@@ -24,12 +24,14 @@ from urllib.parse import urlencode
 
 import pytest
 import redis
+from anymail.signals import inbound, tracking
+from anymail.webhooks.postmark import PostmarkInboundWebhookView, PostmarkTrackingWebhookView
 from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client as Browser
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
 from callprivacy.calls.enums import InboxState
@@ -43,15 +45,19 @@ from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import tasks as work_tasks
+from consent import adapter
 from consent.models import (
     InvitationBatch,
     ListCheck,
+    NumberList,
+    NumbersOut,
     TermsDocument,
     VendorTask,
     WebhookDelivery,
     Withdrawal,
 )
 from consent.services import withdrawals
+from consent.tasks import registers as register_tasks
 from consent.tasks import web as consent_tasks
 from tests import ground, make
 from tests.rules import world as worlds
@@ -76,6 +82,7 @@ CANARIES = [
 SCANNER = Scanner(CANARIES)
 PEOPLE = ("anonymous", "alice", "bob", "carol", "mallory", "dave", "operator")
 FORM = "application/x-www-form-urlencoded"
+MAIL_SECRET = "postmark:0123456789abcdefghij"
 
 
 # What the canary makes on its ways in, by the name that addresses have for it. Not among them: a message that waits for
@@ -87,7 +94,10 @@ MADE: dict[str, Any] = {
 
 
 # Where the thing itself is what somebody asks to see.
-SHOWS = {"clients/<slug:slug>/terms/<uuid:document_id>/file/": "the document as it was signed"}
+SHOWS = {
+    "clients/<slug:slug>/terms/<uuid:document_id>/file/": "the document as it was signed",
+    "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the numbers that an officer asked for",
+}
 
 
 @dataclass
@@ -356,6 +366,55 @@ def _by_lists(found: Found) -> None:
     assert _bring(found, "terms/new", pdf, **said, numbers=f"{NUMBER}\n(202) 555-0148") == 302
 
 
+def _by_registers(found: Found) -> None:
+    """A register of who may not be called, with a line that is none, what came back of old numbers, and numbers out."""
+    alice = found.world.browsers["alice"]
+    for door, name in (("registers/new", "file"), ("registers/answers", "file")):
+        body = (
+            f"number,disconnected,name\n2025550147,yes,{NAME}\n{NUMBER},no,{EMAIL}\n{NAME},{NOTE},\n".encode()
+        )
+        said = {"name": "National registry", "as_of": "2026-11-20", "area_codes": "", "client": ""}
+        upload = SimpleUploadedFile(f"{NAME} {NUMBER}.csv", body)
+        answer = alice.post(f"/consent/{door}/", said | {name: upload}, follow=True)
+        found.stores["lists"] += answer.content
+    answer = alice.post("/clients/dentist/consent/numbers/", {"reason": WHY}, follow=True)
+    found.stores["lists"] += answer.content
+    register_tasks.read_registers.run(agency_id=found.world.cast.acme.pk)
+    found.stores["lists"] += alice.get("/consent/registers/").content
+    with job_scope(agency_id=found.world.cast.acme.pk):
+        assert NumberList.objects.filter(name="National registry", size__gte=1).exists()
+        assert NumbersOut.objects.filter(state="done", rows__gte=1).exists()
+
+
+def _by_mail(found: Found) -> None:
+    """A message through each provider's door, with the person in every place that a message has."""
+    inbound.connect(adapter.take_mail, dispatch_uid="canary.take_mail")
+    tracking.connect(adapter.take_news, dispatch_uid="canary.take_news")
+    for path, body in (
+        (
+            "postmark",
+            {
+                "FromFull": {"Email": EMAIL, "Name": NAME}, "ToFull": [{"Email": "reply@clinic.example", "Name": ""}],
+                "OriginalRecipient": "reply@clinic.example", "Subject": f"stop {NUMBER}", "TextBody": f"{NOTE} {SAID}",
+                "MessageID": "p-1", "Attachments": [],
+                "Headers": [{"Name": "Message-ID", "Value": "<m1@mail.example>"}],
+            },
+        ),
+        ("postmark/news", {
+            "RecordType": "Bounce", "Type": "HardBounce", "ID": 42, "MessageID": "x", "Email": EMAIL,
+            "Description": f"{NAME} {NUMBER}", "BouncedAt": "2026-11-24T12:30:00Z", "Metadata": {"letter": "a.b"},
+        }),
+    ):  # fmt: skip
+        views = {"postmark": PostmarkInboundWebhookView, "postmark/news": PostmarkTrackingWebhookView}
+        request = RequestFactory().post(
+            f"/mail/{path}/", json.dumps(body), content_type="application/json",
+            headers={"Authorization": "Basic " + base64.b64encode(MAIL_SECRET.encode()).decode()},
+        )  # fmt: skip
+        assert views[path].as_view()(request).status_code == 200
+    inbound.disconnect(dispatch_uid="canary.take_mail")
+    tracking.disconnect(dispatch_uid="canary.take_news")
+
+
 def _by_hand(found: Found) -> None:
     """A message that came elsewhere, what a person says on the phone, and what withdrawals ask of others."""
     world = found.world
@@ -439,7 +498,8 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
     for address in OURS:
         for path, person in product(address.paths(world.dentist), PEOPLE):
             for method in METHODS if person == "alice" else ("get",):
-                found += ask(world.browsers[person], method, path).body
+                body = ask(world.browsers[person], method, path).body
+                found += b"" if address.route in SHOWS else body
         shown = () if address.route in SHOWS else made.keys() & set(address.parts)
         keys = [{name: key} for name in shown for key in made[name]]
         for path in chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys):
@@ -540,6 +600,13 @@ def _tell(
     found.stores["command"] = command.getvalue().encode()
     _by_forms(found)
     _by_lists(found)
+    _by_registers(found)
+    with override_settings(
+        CALLPRIVACY_MAIL_REPLY="reply@clinic.example",
+        CALLPRIVACY_TAKES_MAIL=True,
+        ANYMAIL={"WEBHOOK_SECRET": MAIL_SECRET},
+    ):
+        _by_mail(found)
     _by_systems(found)
     _by_callers(found)
     _by_hand(found)
