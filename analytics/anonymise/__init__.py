@@ -5,3 +5,28 @@ What it promises: every released row lies in a class that meets each demand that
 released value is the value itself or something wider that holds it. That the identifying columns are left out makes
 no table anonymous; what is measured here is what remains.
 """
+
+from analytics.anonymise.engine import anonymise
+from analytics.anonymise.errors import AnonymiseError, HierarchyError, OutOfReachError, SpecError
+from analytics.anonymise.measures import Measures
+from analytics.anonymise.outcome import Release, Spread
+from analytics.anonymise.risks import Risks
+from analytics.anonymise.spec import ColumnSpec, Spec, parse
+from analytics.anonymise.table import Column, Table
+
+__all__ = [
+    "AnonymiseError",
+    "Column",
+    "ColumnSpec",
+    "HierarchyError",
+    "Measures",
+    "OutOfReachError",
+    "Release",
+    "Risks",
+    "Spec",
+    "SpecError",
+    "Spread",
+    "Table",
+    "anonymise",
+    "parse",
+]

@@ -1,0 +1,43 @@
+"""From a table and what is demanded of it to a release."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analytics.anonymise.errors import AnonymiseError, SpecError
+from analytics.anonymise.outcome import Release, release
+from analytics.anonymise.problem import Problem, Progress
+from analytics.anonymise.spec import Spec
+from analytics.anonymise.table import Table
+
+_SILENT: Final[Progress] = lambda what, done, total: None  # noqa: E731 a default with a type
+
+
+def anonymise(table: Table, spec: Spec, *, progress: Progress = _SILENT) -> Release:
+    """
+    Make a release of a table.
+
+    Every row of it lies in a class of equal quasi-identifying values that meets every demand; every such value is the
+    row's own, or a group or range that holds it, or, where the spec asks for it, the class's mean. The order of the
+    rows changes no row's values.
+
+    :raises AnonymiseError: a column is missing, a value is not in its hierarchy, or no generalisation meets the
+        demands.
+    """
+    _check(table, spec)
+    problem = Problem.of(table, spec)
+    limit = int(spec.suppression * len(table))
+    classes = problem.solve(limit, progress)
+    if (classes.of_unit < 0).any() and problem.by_the_whole:
+        # Closeness is measured from what is released, so what is left out changes it.
+        problem = problem.without(classes.of_unit < 0)
+        classes = problem.solve(0, progress)
+    return release(table, spec, problem, classes)
+
+
+def _check(table: Table, spec: Spec) -> None:
+    for name in [*spec.columns, *([spec.person] if spec.person else [])]:
+        if name not in table.columns:
+            raise SpecError(f"The table has no column {name!r}. It has: {', '.join(table.columns)}.")
+    if not len(table):
+        raise AnonymiseError("The table has no rows.")

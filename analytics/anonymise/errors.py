@@ -1,0 +1,17 @@
+"""What can be wrong with a table or a demand; each message says what to do."""
+
+
+class AnonymiseError(ValueError):
+    """The table, the description of it or a demand on it is not usable as it is."""
+
+
+class SpecError(AnonymiseError):
+    """The description of the table is wrong."""
+
+
+class HierarchyError(AnonymiseError):
+    """A hierarchy is not a tree, or does not know a value."""
+
+
+class OutOfReachError(AnonymiseError):
+    """No generalisation of this table meets the demands within the limit on suppression."""
