@@ -59,7 +59,7 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
     ids = [client.pk for client in clients]
     since = at - timedelta(weeks=WEEKS)
     count = counts.calls_since(ids, since)
-    due = counts.calls_before({client.pk: tenancy.cutoff_of(client, at) for client in clients})
+    due = counts.calls_before(*_limits(clients, at))
     waiting = _waiting(membership, at)
     last = _last_events(ids)
     recorded = decisions.recorded_since(ids, since)
@@ -76,6 +76,14 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
         for client in clients
     ]
     return sorted(rows, key=lambda row: (tuple(-part for part in row.badness), row.client.name))
+
+
+def _limits(clients: Sequence[Client], at: datetime) -> tuple[dict[int, datetime], dict[int, datetime]]:
+    """The starts before which these clients' calls in, and calls out, are past their date."""
+    return (
+        {client.pk: tenancy.cutoff_of(client, at) for client in clients},
+        {client.pk: tenancy.cutoff_of(client, at, out=True) for client in clients},
+    )
 
 
 def _waiting(membership: Membership, at: datetime) -> dict[int, int]:
@@ -113,8 +121,8 @@ def what_clients_need(
     known = set(access.client_ids_with(membership, Permission.VIEW_CLIENT, at=at))
     readable = set(access.client_ids_with(membership, Permission.VIEW_CALLS, at=at))
     last = _last_events([client.pk for client in clients if client.pk in known])
-    limits = {client.pk: tenancy.cutoff_of(client, at) for client in clients if client.pk in readable}
-    past = counts.some_calls_before(limits, at_most=_PAST_AT_MOST)
+    limits, out = _limits([client for client in clients if client.pk in readable], at)
+    past = counts.some_calls_before(limits, out, at_most=_PAST_AT_MOST)
     badness, words = {}, {}
     for pk in (client.pk for client in clients):
         is_silent = pk in last and _is_silent(last[pk], at)

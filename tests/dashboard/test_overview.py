@@ -15,6 +15,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Recording
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from consent.enums import Purpose, Standard
 from consent.models import Decision
@@ -77,6 +78,20 @@ def test_the_number_of_queries_does_not_grow_with_clients(
 
     with django_assert_num_queries(len(few)):
         browser.get("/overview/")
+
+
+def test_calls_out_are_past_their_date_by_their_own_days(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400), direction="outbound")
+    browser = _browser(cast.alice)
+
+    assert browser.get("/overview/").context["tiles"]["observed"]["value"] == 0
+    assert "past its date" not in browser.get("/clients/").content.decode()
+
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
+    assert browser.get("/overview/").context["tiles"]["observed"]["value"] == 1
+    assert "1 call past its date" in browser.get("/clients/").content.decode()
 
 
 def test_recordings_are_counted_by_what_they_rest_on(cast: Cast) -> None:
