@@ -67,9 +67,9 @@ _ALARMS: Final = (
     Alarm(
         "vendor_outlives",
         "Vendors still have recordings that are erased here",
-        "Open the client's vendor copies and ask for deletion; or record the client's instruction that the vendor"
-        " may keep them.",
-        "retention:home",
+        "Your queue has an item for each client with such copies; it opens their list. Ask for deletion there where the"
+        " client has instructed you to, or note that they are gone.",
+        "work:queue",
     ),
     Alarm(
         "secret_over",
@@ -94,19 +94,19 @@ _ALARMS: Final = (
         "backup_late",
         "No backup was made for more than a day",
         "On the installation run manage.py backup and read what it says: the folder may be full or away.",
-        "retention:watch",
+        "retention:backups",
     ),
     Alarm(
         "drill_late",
         "No restore drill has passed for more than eight days",
         "On the installation run manage.py restore_drill. A backup that was never restored is a hope.",
-        "retention:watch",
+        "retention:backups",
     ),
     Alarm(
         "drill_failed",
         "The newest restore drill failed",
         "On the installation run manage.py restore_drill and read its report: it names the check that failed.",
-        "retention:watch",
+        "retention:backups",
     ),
 )
 ALARMS: Final = {alarm.kind: alarm for alarm in _ALARMS}

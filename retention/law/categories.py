@@ -108,16 +108,17 @@ _ABOUT: Final = (
         ("export", "exports"),
         Moment.MADE,
         7,
-        "Sealed files of masked calls that people made to download.",
-        most=90,
+        "Sealed files of masked calls that people made to download. No file is kept for more than seven days.",
+        most=7,
     ),
     About(
         Category.INBOX,
         ("message in the inbox", "messages in the inbox"),
         Moment.RECEIVED,
         7,
-        "What a tracker sent and could not be understood, sealed as it came. Everything else is gone within minutes.",
-        most=30,
+        "What a tracker sent and could not be understood, sealed as it came: for seven days at most. Everything else is"
+        " gone within minutes.",
+        most=7,
     ),
     About(
         Category.TRAIL,
@@ -154,3 +155,10 @@ def bounded(days: Mapping[Category, int]) -> dict[Category, int]:
     }
     found[Category.IDENTITY] = max(found[category] for category in (Category.IDENTITY, *SAID))
     return found
+
+
+def moved_by(category: Category) -> frozenset[Category]:
+    """The categories of which more may fall due when one is kept for a shorter time: itself, and what follows it."""
+    if category in RECORDS:
+        return frozenset({*RECORDS, *OF_A_CALL})
+    return frozenset({category, Category.IDENTITY} if category in SAID else {category})

@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from callprivacy.calls.enums import InboxState
 from callprivacy.calls.models import first_id_at
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import selectors as tenancy
@@ -71,13 +70,13 @@ _OF_CALLS: Final = """
 """
 _BESIDE: Final = {
     Category.EXPORT: """
-        SELECT width_bucket(e.finished_at, %(limits)s::timestamptz[]) AS day, count(*) FROM calls_callexport e
-        WHERE e.client_id = ANY (%(clients)s::bigint[]) AND e.file_key IS NOT NULL
-          AND e.finished_at >= %(first)s AND e.finished_at < %(last)s GROUP BY 1
+        SELECT width_bucket(e.created_at, %(limits)s::timestamptz[]) AS day, count(*) FROM calls_callexport e
+        WHERE e.client_id = ANY (%(clients)s::bigint[]) AND e.state NOT IN ('queued', 'running')
+          AND e.created_at >= %(first)s AND e.created_at < %(last)s GROUP BY 1
     """,
     Category.INBOX: """
         SELECT width_bucket(i.received_at, %(limits)s::timestamptz[]) AS day, count(*) FROM calls_inbox i
-        WHERE i.client_id = ANY (%(clients)s::bigint[]) AND i.state = %(rejected)s
+        WHERE i.client_id = ANY (%(clients)s::bigint[]) AND (i.state = 'rejected' OR i.attempts > 0)
           AND i.received_at >= %(first)s AND i.received_at < %(last)s GROUP BY 1
     """,
 }
@@ -200,7 +199,7 @@ def _count_beside(
     category: Category, kept_for: int, clients: list[Client], at: datetime, found: list[dict[Category, int]]
 ) -> None:
     limits = _limits(clients[0], kept_for, at, len(found))
-    params = {"first": limits[0], "last": limits[-1], "rejected": InboxState.REJECTED.value}
+    params = {"first": limits[0], "last": limits[-1]}
     more = {"limits": limits[:-1], "clients": [client.pk for client in clients]}
     _add(_BESIDE[category], params | more, [category], found)
 

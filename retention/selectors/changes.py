@@ -32,12 +32,6 @@ from retention.selectors.policies import Effective, Levels, Own
 DELAY: Final = timedelta(hours=24)
 """How long a change that shortens waits where nobody else could agree to it."""
 
-NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission.VIEW_CALLS) | {
-    Category.EXPORT: Permission.EXPORT_CALLS,
-    Category.INBOX: Permission.MANAGE_CONNECTIONS,
-}
-"""What a person needs on a client to count a category there; row security hides the rest."""
-
 OPEN: Final = (ChangeState.WAITING, ChangeState.DELAYED)
 """The states of a change that is not in force and may still be."""
 
@@ -359,7 +353,7 @@ def _extents(
 
 def unseen(plan: Plan, membership: Membership, *, at: datetime) -> list[Client]:
     """The clients at which a plan changes something that this person may not count."""
-    permissions = {NEEDS[category] for category in plan.counted}
+    permissions = {preview.NEEDS[category] for category in plan.counted}
     seen = [set(access.client_ids_with(membership, one, at=at)) for one in sorted(permissions)]
     return [one.client for one in plan.touched if not all(one.client.pk in ids for ids in seen)]
 
@@ -432,7 +426,7 @@ def deciders(plan: Plan, *, but: int, at: datetime) -> list[int]:
     if plan.wish.client is not None:
         client_ids.add(plan.wish.client.pk)
     if officers and client_ids:
-        permissions = {Permission.MANAGE_RETENTION, *(NEEDS[category] for category in plan.counted)}
+        permissions = {Permission.MANAGE_RETENTION, *(preview.NEEDS[category] for category in plan.counted)}
         officers &= set(access.people_with_all(permissions, client_ids, agency_id=plan.wish.agency.pk, at=at))
     return sorted(officers)
 

@@ -132,7 +132,7 @@ def _exports(client: Client, ids: Sequence[UUID]) -> list[Row]:
 def _inbox(client: Client, ids: Sequence[UUID]) -> list[Row]:
     rows = Inbox.objects.for_client(client).filter(pk__in=ids).defer("payload")
     return [
-        Row(row.received_at, "", "", row.reason or "waits to be read", row.pk)
+        Row(row.received_at, "", "", row.reason or "failed, and waits to be tried again", row.pk)
         for row in _in_order(ids, {row.pk: row for row in rows})
     ]
 

@@ -25,7 +25,15 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from consent.enums import WaitingState
 from consent.models import VendorTask
-from retention.enums import Category, LeftoverState, PartState, RotationState, RunState
+from retention.enums import (
+    Category,
+    ChangeState,
+    LeftoverState,
+    PartState,
+    RotationState,
+    RunState,
+)
+from retention.law import categories
 from retention.models import (
     Alert,
     AlertEndpoint,
@@ -34,11 +42,13 @@ from retention.models import (
     Errand,
     Hold,
     Leftover,
+    PolicyChange,
     Run,
     RunPart,
 )
 from retention.selectors import preview, secrets
 from retention.selectors.secrets import Standing
+from retention.selectors.storage import Table
 
 LATE_AFTER: Final = timedelta(days=1)
 RUN_LATE_AFTER: Final = timedelta(hours=30)
@@ -144,11 +154,31 @@ def read(agency: Agency, at: datetime) -> Reading:
 
 
 def _past_due(live: list[Client], at: datetime) -> dict[str, int]:
+    """
+    Rows that were past their date a day ago. What a person's deed has made due since is not late yet: the client went
+    live, a policy was shortened, a hold was lifted.
+    """
+    before = at - LATE_AFTER
+    settled = [client for client in live if client.went_live_at is None or client.went_live_at <= before]
+    fresh = _made_due_since(before)
     found: Counter[str] = Counter({category.value: 0 for category in Category})
-    for by_category in preview.extents(preview.lines(live, at - LATE_AFTER)).values():
+    for client_id, by_category in preview.extents(preview.lines(settled, before)).items():
         for category, extent in by_category.items():
-            found[category.value] += extent.rows
+            if not {(client_id, category), (None, category)} & fresh:
+                found[category.value] += extent.rows
     return dict(found)
+
+
+def _made_due_since(before: datetime) -> set[tuple[int | None, Category]]:
+    """(client id, category) of which something fell due by a person's deed since; None: at any client."""
+    changes = PolicyChange.objects.filter(state=ChangeState.IN_FORCE, shortens=True, decided_at__gt=before)
+    found = {
+        (client_id, moved)
+        for client_id, category in changes.values_list("client_id", "category")
+        for moved in categories.moved_by(Category(category))
+    }
+    lifted = Hold.objects.filter(lifted_at__gt=before).values_list("client_id", flat=True)
+    return found | {(client_id, category) for client_id in lifted for category in Category}
 
 
 def _failed_parts(agency: Agency) -> int:
@@ -200,7 +230,7 @@ def _name(agency_id: int) -> str:
     return f"retention.watch.{agency_id}"
 
 
-def metrics(readings: list[Reading], found: House, at: datetime) -> bytes:
+def metrics(readings: list[Reading], found: House, tables: list[Table], at: datetime) -> bytes:
     """
     The figures of every agency, added up, in the text format of Prometheus; of ages the greatest.
 
@@ -240,6 +270,12 @@ def metrics(readings: list[Reading], found: House, at: datetime) -> bytes:
     by("backup_age_seconds", "Age of the newest backup", "database", found.backups)
     gauge("drill_age_seconds", "Since the newest restore drill that passed", found.drill_age)
     gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
+    dead = {f"{one.database}.{one.name}": one.dead for one in tables}
+    by("table_dead_share", "Share of a large table's rows that are dead", "table", dead)
+    ages = {f"{one.database}.{one.name}": _age(one.vacuumed_at, at) for one in tables}
+    vacuumed = {name: age for name, age in ages.items() if age is not None}
+    by("table_vacuumed_seconds", "Since a large table was vacuumed last", "table", vacuumed)
+    gauge("indexes_broken", "Indexes that PostgreSQL does not use", sum(one.broken for one in tables))
     gauge("agencies_read", "Agencies in these figures", len(readings))
     oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
     gauge("reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest)

@@ -32,6 +32,7 @@ from callprivacy.work import services as work
 from consent.services import webhooks
 from retention import kinds
 from retention.models import Alert, AlertEndpoint
+from retention.selectors import storage
 from retention.selectors import watch as selectors
 from retention.selectors.watch import House, Reading
 
@@ -118,6 +119,10 @@ def look(*, agency_id: int, at: datetime) -> tuple[int, int]:
         for key in wanted.keys() & standing.keys():
             if standing[key].count != wanted[key].count:
                 Alert.objects.filter(pk=standing[key].pk).update(count=wanted[key].count)
+        if _is_told(agency):
+            # What began before an address was named is told to it as well.
+            never = Alert.objects.open().filter(agency=agency, due_at=None, attempts=0, last_status="")
+            never.update(due_at=at)
         alerts_open = len(wanted)
     selectors.keep(agency_id, selectors.with_alerts(reading, alerts_open))
     return len(began), len(ended)
@@ -169,7 +174,7 @@ def metrics(*, at: datetime) -> bytes:
                 reading = selectors.read(Agency.objects.get(pk=agency_id), at)
             selectors.keep(agency_id, reading)
         readings.append(reading)
-    return selectors.metrics(readings, selectors.house(at), at)
+    return selectors.metrics(readings, selectors.house(at), storage.tables(), at)
 
 
 # --- The agency's system ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from retention import kinds
 from retention.enums import Category, SecretKind
 from retention.forms.watch import EndpointForm
 from retention.models import Alert
+from retention.selectors import storage
 from retention.selectors import watch as selectors
 from retention.services import watch
 from retention.tasks import watch as tasks
@@ -54,6 +55,7 @@ def show_watch(request: StaffRequest) -> HttpResponse:
         "reading": reading,
         "late": selectors.categories_late(reading) if reading else [],
         "house": selectors.house(request.at),
+        "tables": storage.tables(),
         "open": [_shown(row) for row in selectors.alerts(is_open=True)],
         "past": [_shown(row) for row in past.object_list],
         "page": past,

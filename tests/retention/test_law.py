@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
+from callprivacy.calls.services import exports, inbox
 from consent.law.rule import Confidence
 from retention.enums import Category
 from retention.law import categories, rules
@@ -170,3 +172,14 @@ def test_every_category_is_explained() -> None:
     for about in categories.ABOUT.values():
         assert about.least <= (about.days or about.least) <= about.most <= categories.LONGEST
         assert about.words.endswith(".")
+
+
+def test_what_a_lower_room_deletes_by_itself_is_not_promised_for_longer() -> None:
+    assert timedelta(days=categories.ABOUT[Category.INBOX].most) == inbox.REJECTED_FOR
+    assert timedelta(days=categories.ABOUT[Category.EXPORT].most) == exports.KEPT_FOR
+
+
+def test_what_a_shorter_policy_moves_is_itself_and_what_follows_it() -> None:
+    assert categories.moved_by(Category.CONSENT) == {Category.CONSENT}
+    assert categories.moved_by(Category.TRANSCRIPT) == {Category.TRANSCRIPT, Category.IDENTITY}
+    assert categories.moved_by(Category.CALL_OUT) == {*categories.RECORDS, *categories.OF_A_CALL}

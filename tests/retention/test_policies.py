@@ -418,7 +418,8 @@ def test_a_rule_that_came_since_needs_a_new_proposal(cast: Cast, erin: Membershi
             120,
             "Number and identity",
         ),
-        ({}, Category.EXPORT, 91, "Say 1 to 90 days"),
+        ({}, Category.EXPORT, 8, "Say 1 to 7 days"),
+        ({}, Category.INBOX, 8, "Say 1 to 7 days"),
         ({}, Category.TRAIL, 100, "Say 365 to 7,305 days"),
     ],
 )

@@ -15,6 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import CallExport, Connection, Inbox
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -22,6 +24,7 @@ from retention.enums import Category, ChangeState
 from retention.models import Policy, PolicyChange
 from retention.selectors import calendar, preview
 from retention.selectors import policies as kept
+from retention.targets import Extent
 from retention.tasks import policies as tasks
 from tests import make
 from tests.cast import Cast
@@ -381,6 +384,37 @@ def _due(clients: list[Client], at: Any) -> dict[Category, int]:
                 if category is not Category.RECORDING:
                     found[Category.RECORDING] += extents[category].recordings
     return found
+
+
+def test_exports_and_the_inbox_fall_due_on_the_day_on_which_a_run_takes_them(cast: Cast) -> None:
+    ours: dict[str, Any] = {"agency_id": cast.acme.pk, "client": cast.dentist}
+    with job_scope(agency_id=cast.acme.pk):
+        way = Connection.objects.create(
+            **ours, provider="callrail", name="Way", key="k", created_at=make.NOON - timedelta(days=50)
+        )
+        for days, state in ((2, JobState.DONE), (3, JobState.FAILED), (4, JobState.RUNNING)):
+            made_at = make.NOON - timedelta(days=days, hours=14)
+            CallExport.objects.create(
+                **ours, created_by_id=cast.alice.user_id, state=state, created_at=made_at, due_at=made_at,
+                finished_at=None if state == JobState.RUNNING else make.NOON - timedelta(days=days),
+            )  # fmt: skip
+        for days, kept_as, attempts in ((1, "rejected", 1), (2, "waiting", 3), (3, "waiting", 0)):
+            Inbox.objects.create(
+                **ours, connection=way, payload=b"\x01sealed", state=kept_as, attempts=attempts,
+                received_at=make.NOON - timedelta(days=days), due_at=make.NOON,
+            )  # fmt: skip
+        clients = [_client(cast.dentist)]
+        found = calendar.calendar(clients, make.NOON)
+        before = preview.extents(preview.lines(clients, make.NOON))[cast.dentist.pk]
+        for number, day in enumerate(found.days[:10], start=1):
+            after = preview.extents(preview.lines(clients, make.NOON + timedelta(days=number)))[
+                cast.dentist.pk
+            ]
+            for category in (Category.EXPORT, Category.INBOX):
+                more = after.get(category, Extent()).rows - before.get(category, Extent()).rows
+                assert more == day.counts.get(category, 0), (day.on, category)
+            before = after
+    assert (found.sum_of(Category.EXPORT), found.sum_of(Category.INBOX)) == (2, 2)
 
 
 def test_held_calls_are_not_in_the_calendar(cast: Cast) -> None:

@@ -432,7 +432,10 @@ def test_a_person_whom_a_hold_names_stays(cast: Cast) -> None:
             placed_by_id=cast.alice.user_id, placed_at=ago(1), from_at=ago(1),
         )  # fmt: skip
         HoldCaller.objects.create(
-            agency_id=cast.acme.pk, client=cast.dentist, hold=hold, caller_id=call.caller_id or uuid.UUID(int=0)
+            agency_id=cast.acme.pk,
+            client=cast.dentist,
+            hold=hold,
+            caller_id=call.caller_id or uuid.UUID(int=0),
         )
     client = live(cast.dentist)
     run = night(client)
@@ -580,17 +583,23 @@ def test_what_lies_too_long_in_the_inbox_leaves(cast: Cast) -> None:
             key="k",
             created_at=ago(50),
         )
-        for state, days in ((InboxState.REJECTED, 9), (InboxState.WAITING, 9), (InboxState.REJECTED, 2)):
+        unread = uuid.uuid4()
+        for row_id, state, attempts, days in (
+            (uuid.uuid4(), InboxState.REJECTED, 1, 9), (uuid.uuid4(), InboxState.WAITING, 2, 9),
+            (unread, InboxState.WAITING, 0, 9), (uuid.uuid4(), InboxState.REJECTED, 1, 2),
+        ):  # fmt: skip
             row = Inbox(
-                agency_id=cast.acme.pk, client=client, connection=connection, state=state, received_at=ago(days),
-                due_at=NOON,
+                pk=row_id, agency_id=cast.acme.pk, client=client, connection=connection, state=state,
+                attempts=attempts, received_at=ago(days), due_at=NOON,
             )  # fmt: skip
             row.payload = key.seal(b"{}", Place(client.pk, "calls_inbox", "payload", row.pk))
             row.save(force_insert=True)
     assert len(due(client, Category.INBOX)) == 2
     run = night(client)
     with job_scope(agency_id=cast.acme.pk):
-        assert Inbox.objects.count() == 1
+        # What nobody has tried to read yet is still to be read.
+        assert Inbox.objects.filter(pk=unread).exists()
+        assert Inbox.objects.count() == 2
     assert part(run, client, Category.INBOX).rows_erased == 2
 
 

@@ -24,8 +24,18 @@ from callprivacy.work import kinds as work_kinds
 from callprivacy.work.models import Notification
 from consent.services import webhooks
 from retention import kinds
-from retention.enums import Category, PartState, RotationState, RunCause, RunState, SecretKind
-from retention.models import Alert, AlertEndpoint, Backup, Drill, Rotation, Run, RunPart
+from retention.enums import (
+    Category,
+    ChangeState,
+    PartState,
+    RotationState,
+    RunCause,
+    RunState,
+    SecretKind,
+    Then,
+)
+from retention.models import Alert, AlertEndpoint, Backup, Drill, Hold, PolicyChange, Rotation, Run, RunPart
+from retention.selectors import storage
 from retention.selectors import watch as selectors
 from retention.selectors.watch import House, Reading
 from retention.services import watch
@@ -95,6 +105,37 @@ def test_rows_are_late_a_day_after_they_fell_due(cast: Cast, days: int, late: in
 def test_rows_of_an_observed_client_are_not_late(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
     assert read(cast).late == 0
+
+
+def test_what_a_persons_deed_has_made_due_is_late_a_day_after_it(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=400))
+    make.call(cast.dentist, BEN, at=NOON - timedelta(days=200))
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(
+            retention_state=RetentionState.LIVE, went_live_at=NOON
+        )
+    assert read(cast, NOON + timedelta(hours=20)).late == 0
+    assert read(cast, NOON + timedelta(hours=25)).late == 1
+
+    later = NOON + timedelta(days=2)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_for_days=100)
+        PolicyChange.objects.create(
+            agency=cast.acme, client=cast.dentist, category=Category.CALL, state=ChangeState.IN_FORCE, was_days=365,
+            was_then=Then.ERASE, days=100, then=Then.ERASE, shortens=True, due_before=1, due_after=2,
+            proposed_by_id=cast.alice.user_id, proposed_at=later, decided_at=later,
+        )  # fmt: skip
+    assert read(cast, later + timedelta(hours=20)).past_due[Category.CALL] == 0
+    assert read(cast, later + timedelta(hours=25)).past_due[Category.CALL] == 2
+
+    lifted = NOON + timedelta(days=9)
+    with job_scope(agency_id=cast.acme.pk):
+        Hold.objects.create(
+            agency=cast.acme, client=cast.dentist, name="Over", review_on=NOON.date(), placed_at=NOON,
+            placed_by_id=cast.alice.user_id, lifted_at=lifted,
+        )  # fmt: skip
+    assert read(cast, lifted + timedelta(hours=20)).late == 0
+    assert read(cast, lifted + timedelta(hours=25)).late == 2
 
 
 def test_a_reading_counts_what_there_is(cast: Cast) -> None:
@@ -331,6 +372,24 @@ def test_without_an_address_nothing_waits(cast: Cast) -> None:
     assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None
 
 
+def test_an_address_that_is_named_later_hears_what_stands(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "check_address", lambda *_, **__: "203.0.113.9")
+    ring(cast)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        watch.set_endpoint(agency=cast.acme, url="https://pager.example/", by=officer(cast), at=NOON)
+    stands = len(alerts(cast))
+    look(cast)
+    told_of = []
+    while (letter := watch.claim(agency_id=cast.acme.pk, at=NOON)) is not None:
+        told_of.append(json.loads(letter.body)["type"])
+        watch.settle(agency_id=cast.acme.pk, letter=letter, status=200, words="OK", at=NOON)
+    assert told_of == [watch.BEGAN] * stands
+    look(cast)
+    assert watch.claim(agency_id=cast.acme.pk, at=NOON) is None
+
+
 def test_a_closed_address_hears_nothing(cast: Cast, endpoint: AlertEndpoint) -> None:
     ring(cast)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
@@ -388,7 +447,7 @@ def test_a_test_is_sent_and_its_answer_shown(
     assert "answered 200" in page
     assert browser.post("/retention/watch/address/close/").status_code == 302
     for deed in ("test", "secret", "close"):
-        assert browser.post(f"/retention/watch/address/{deed}/").url == "/retention/watch/"
+        assert browser.post(f"/retention/watch/address/{deed}/")["Location"] == "/retention/watch/"
         assert "Name one first" in browser.get("/retention/watch/").content.decode()
 
 
@@ -409,6 +468,33 @@ def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
     quiet(cast, NOON + timedelta(minutes=5))
     page = browser.get("/retention/watch/").content.decode()
     assert "Nothing is alarming" in page
+
+
+# --- tables ---
+
+
+def test_a_large_table_shows_its_dead_rows_and_a_small_one_does_not(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_ROWS_AT_LEAST", 10**12)
+    assert storage.tables() == []
+    monkeypatch.setattr(storage, "_ROWS_AT_LEAST", 1)
+    found = storage.tables()
+    assert {one.database for one in found} <= {"default", "vault"}
+    assert all(0 <= one.dead <= 1 and one.broken == 0 for one in found)
+
+
+def test_a_bloated_table_and_a_broken_index_are_marked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = storage.Table("default", "calls_call", 0.02, NOON, NOON, 0.9, 0)
+    bloated = dataclasses.replace(good, name="calls_callref", dead=0.3, vacuumed_at=None)
+    broken = dataclasses.replace(good, database="vault", name="vault_caller", broken=1)
+    monkeypatch.setattr(storage, "tables", lambda: [good, bloated, broken])
+    look(cast)
+    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    assert page.count("Bloated: VACUUM") == page.count("REINDEX") == 1
+    said = watch.metrics(at=NOON).decode()
+    assert 'callprivacy_table_dead_share{table="default.calls_callref"} 0.3' in said
+    assert "callprivacy_indexes_broken 1.0" in said
 
 
 # --- metrics ---

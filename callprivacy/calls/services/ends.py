@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Q
 
 from callprivacy.calls.enums import InboxState, JobState
 from callprivacy.calls.models import CallExport, Inbox, Recording
@@ -182,13 +183,18 @@ def remove_exports(*, client: Client, chosen: Chosen) -> Removed:
 
 
 def count_inbox(lines: Collection[Line]) -> dict[int, Extent]:
-    """Count what has lain too long in the inboxes of several clients: rejected, or stuck."""
-    return _count_made(lines, "calls_inbox", "received_at", "true")
+    """
+    Count what has lain too long in the inboxes of several clients: rejected, or stuck.
+
+    What nobody has tried to read yet is not: it is news that was acknowledged, and waits for a worker.
+    """
+    return _count_made(lines, "calls_inbox", "received_at", "(s.state = 'rejected' OR s.attempts > 0)")
 
 
 def due_inbox(line: Line, *, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
     """The next events that leave, by id."""
     rows = Inbox.objects.for_client(line.client).filter(received_at__lt=line.cutoff).order_by("pk")
+    rows = rows.filter(Q(state=InboxState.REJECTED) | Q(attempts__gt=0))
     if after is not None:
         rows = rows.filter(pk__gt=after)
     return list(rows.values_list("pk", flat=True)[:limit])

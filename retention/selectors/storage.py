@@ -1,0 +1,67 @@
+"""
+Whether purges leave the tables in good order: dead rows, the last vacuum, the room that indexes take, broken ones.
+
+Shares alone, never how many rows there are: the page is an agency's, and the tables are everybody's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connections
+
+DEAD_SHARE_HIGH: Final = 0.2
+"""From this share of dead rows on a table is bloated: ten times what autovacuum is set to."""
+_ROWS_AT_LEAST: Final = 1_000
+_SHOWN: Final = 8
+
+_TABLES: Final = """
+    SELECT s.relname, s.n_dead_tup::float8 / (s.n_live_tup + s.n_dead_tup),
+        greatest(s.last_vacuum, s.last_autovacuum), greatest(s.last_analyze, s.last_autoanalyze),
+        pg_indexes_size(s.relid)::float8 / greatest(pg_table_size(s.relid), 1),
+        (SELECT count(*) FROM pg_index i WHERE i.indrelid = s.relid AND NOT (i.indisvalid AND i.indisready))
+    FROM pg_stat_user_tables s
+    WHERE s.schemaname = 'public' AND s.n_live_tup + s.n_dead_tup >= %s
+    ORDER BY pg_total_relation_size(s.relid) DESC LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    One large table.
+
+    :ivar dead: share of its rows that are dead, 0 to 1. :ivar vacuumed_at: and :ivar analyzed_at: None where that has
+    not happened since the statistics began. :ivar indexes: bytes of its indexes for each byte of its rows.
+    :ivar broken: indexes that PostgreSQL does not use, because making them was cut short.
+    """
+
+    database: str
+    name: str
+    dead: float
+    vacuumed_at: datetime | None
+    analyzed_at: datetime | None
+    indexes: float
+    broken: int
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether somebody has to look: bloated, or an index is broken."""
+        return self.dead >= DEAD_SHARE_HIGH or self.broken > 0
+
+    @property
+    def dead_percent(self) -> float:
+        """The share of dead rows in percent."""
+        return self.dead * 100
+
+
+def tables() -> list[Table]:
+    """The largest tables of both databases, those of `default` first; one statement each. Needs no scope."""
+    found = []
+    for database in ("default", "vault"):
+        with connections[database].cursor() as cursor:
+            cursor.execute(_TABLES, [_ROWS_AT_LEAST, _SHOWN])
+            found += [Table(database, *row) for row in cursor.fetchall()]
+    return found
