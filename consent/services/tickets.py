@@ -50,14 +50,14 @@ _END: Final = (
 
 _EXPIRED: Final = (
     "Please delete one call recording, its transcript and every copy of it.\n\n{call}"
-    "The id by which you know the call stands below, where we know it. It is past the date until which {client} keeps "
-    "its recordings, and has been erased here."
+    "The id by which you know the call stands below, where we know it. {client} keeps it no longer: it has been erased "
+    "here."
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date.\n\n{agency}, for {client}"
 )
 
 
 def draft_of_expired(task: VendorTask, *, vendor: str, started_at: datetime | None) -> str:
-    """The letter for a recording that we have erased by its date, and that the vendor still has."""
+    """The letter for a recording that we have erased, by its date or as withheld, and that the vendor still has."""
     client = task.client
     name = client.legal_name or client.name
     call = f"The call began on {started_at:%B %-d, %Y at %H:%M:%S} UTC.\n" if started_at is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -18,6 +19,7 @@ from retention.enums import Category
 from retention.selectors import preview, samples
 from retention.targets import TARGETS
 
+_PAGE = 50
 _SEEN = (Permission.VIEW_CALLS, Permission.EXPORT_CALLS, Permission.MANAGE_CONNECTIONS)
 
 
@@ -47,8 +49,10 @@ def preview_all(request: StaffRequest) -> HttpResponse:
         )
         for category in TARGETS
     ]
+    page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
     context = {
-        "shown": shown,
+        "shown": page.object_list,
+        "page": page,
         "totals": [total for total in totals if total[1] or total[2]],
         "rows": sum(one.total for one in found),
         "held": sum(one.held for one in found),

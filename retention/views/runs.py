@@ -23,8 +23,9 @@ from consent.selectors import decisions
 from retention import targets
 from retention.enums import RunCause, RunState
 from retention.forms.runs import ReasonForm, ShownForm
+from retention.law import categories
 from retention.models import Run
-from retention.selectors import certificates, progress
+from retention.selectors import certificates, preview, progress
 from retention.selectors import runs as selectors
 from retention.services import errands, policies, runs
 from retention.tasks import runs as tasks
@@ -36,7 +37,7 @@ _PAGE = 25
 @require_http_methods(["GET", "POST"])
 @needs(Permission.MANAGE_RETENTION)
 def go_live(request: StaffRequest, client: Client) -> HttpResponse:
-    """Sign, with the counts shown, that a client's expired calls and withheld recordings leave from now on."""
+    """Sign, with the counts shown, that what is past its date and withheld recordings leave from now on."""
     if not access.has_right(request.membership, AgencyRight.SIGN_OFF):
         raise PermissionDenied("Only a compliance officer signs that erasing begins.")
     if client.retention_state == RetentionState.LIVE:
@@ -56,10 +57,14 @@ def go_live(request: StaffRequest, client: Client) -> HttpResponse:
         else:
             messages.success(request, f"{client.name} is live. What is due leaves with the next run.")
             return redirect("retention:policies", client.slug)
+    found = preview.of_client(
+        client, access.permissions_on(request.membership, client.pk, at=request.at), request.at
+    )
     context = {
         "client": client,
         "tab": "policies",
         "outlook": selectors.outlook(client, request.at),
+        "others": [row for row in found.rows if row.category not in categories.RECORDS],
         "counts": decisions.record_counts(client),
         "at_vendor": decisions.deletes_at_vendor(client),
     }

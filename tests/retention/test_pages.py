@@ -17,9 +17,11 @@ from callprivacy.calls.models import Call
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from retention.enums import RunState
-from retention.models import Errand, Run
+from retention.enums import Category, RunState
+from retention.law import categories
+from retention.models import Errand, Policy, Run
 from retention.tasks import runs as tasks
+from retention.views import previews
 from tests import make
 from tests.cast import Cast
 
@@ -69,6 +71,42 @@ def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -
         assert Run.objects.get().state == RunState.DONE
     page = browser.get(started["Location"]).content.decode()
     assert "Finished" in page
+
+
+def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Policy.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            category=Category.RECORDING,
+            keep_for_days=30,
+            set_at=make.now(),
+        )
+    make.recording(
+        make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=40)), "https://vendor.example/1"
+    )
+
+    answer = _browser(cast.alice).get("/clients/dentist/policies/go-live/")
+
+    assert {row.category: row.extent.rows for row in answer.context["others"]} == {
+        category: int(category is Category.RECORDING)
+        for category in Category
+        if category not in categories.RECORDS
+    }
+    assert "Recordings, kept for 30 days" in answer.content.decode()
+
+
+def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "_PAGE", 1)
+    for client, days in ((cast.dentist, 400), (cast.dentist, 401), (cast.plumber, 400)):
+        make.call(client, ANNA, at=make.now() - timedelta(days=days))
+    browser = _browser(cast.alice)
+    first, second = (browser.get(f"/retention/preview/?page={number}") for number in (1, 2))
+    assert [one.client for page in (first, second) for one in page.context["shown"]] == [
+        cast.dentist,
+        cast.plumber,
+    ]
+    assert first.context["rows"] == second.context["rows"] == 3
 
 
 def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:
