@@ -24,7 +24,7 @@ from callprivacy.vault import services as vault_services
 from callprivacy.vault import signing
 from consent.models import NumberList, WebhookEndpoint
 from retention.enums import RotationState, SecretKind
-from retention.models import AlertEndpoint, Rotation, SecretLimit
+from retention.models import AlertEndpoint, Rotation, SecretLimit, VendorCheck
 
 WARNED_BEFORE: Final = timedelta(days=30)
 DEFAULT_DAYS: Final[Mapping[SecretKind, int]] = {
@@ -75,6 +75,7 @@ class Secret:
     :ivar ends_at: when it ends by itself, where it does.
     :ivar rotation: its newest rotation.
     :ivar thing_id: what it belongs to, where its page needs it.
+    :ivar is_of_a_list: it opens a vendor's list of recordings, of the connection `thing_id`.
     """
 
     kind: SecretKind
@@ -85,6 +86,7 @@ class Secret:
     ends_at: datetime | None = None
     rotation: Rotation | None = None
     thing_id: UUID | None = None
+    is_of_a_list: bool = False
 
     @property
     def due_at(self) -> datetime:
@@ -129,7 +131,8 @@ def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secre
     found = limits()
     by_id = {client.pk: client for client in clients}
     secrets = [*_of_the_house(agency, found), *_keys(agency, by_id, found)]
-    secrets += [*_connections(by_id, found), *_api_keys(by_id, found, at), *_endpoints(agency, by_id, found)]
+    secrets += [*_connections(by_id, found), *_lists(by_id, found)]
+    secrets += [*_api_keys(by_id, found, at), *_endpoints(agency, by_id, found)]
     return secrets
 
 
@@ -185,6 +188,25 @@ def _connections(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit
             SecretKind.CONNECTION, clients[client_id], name, newest, found[SecretKind.CONNECTION], thing_id=pk
         )
         for pk, client_id, name, newest in dated.values_list("pk", "client_id", "name", "newest")
+    ]
+
+
+def _lists(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    """Keys by which a vendor is asked what it still has."""
+    rows = VendorCheck.objects.filter(client_id__in=list(clients), secret_set_at__isnull=False)
+    named = rows.values_list("connection_id", "client_id", "connection__name", "secret_set_at")
+    return [
+        Secret(
+            SecretKind.CONNECTION,
+            clients[client_id],
+            f"Key of the vendor’s list: {name}",
+            set_at,
+            found[SecretKind.CONNECTION],
+            thing_id=connection_id,
+            is_of_a_list=True,
+        )
+        for connection_id, client_id, name, set_at in named
+        if set_at is not None
     ]
 
 

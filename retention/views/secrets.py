@@ -99,6 +99,8 @@ def _where(secret: Secret) -> str:
         return reverse("retention:watch") if secret.kind == SecretKind.ENDPOINT else ""
     slug = secret.client.slug
     match secret.kind:
+        case SecretKind.CONNECTION if secret.is_of_a_list:
+            return reverse("retention:open_list", args=[slug, secret.thing_id])
         case SecretKind.CONNECTION:
             return reverse("calls:rotate_secret", args=[slug, secret.thing_id])
         case SecretKind.API:

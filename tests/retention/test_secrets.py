@@ -27,7 +27,7 @@ from retention.models import Rotation, SecretLimit
 from retention.selectors import secrets as selectors
 from retention.selectors import watch
 from retention.selectors.secrets import Secret, Standing
-from retention.services import secrets
+from retention.services import secrets, truth
 from retention.services.secrets import Wish
 from retention.tasks import secrets as tasks
 from tests import make
@@ -282,6 +282,26 @@ def test_every_kind_of_secret_has_an_age(cast: Cast) -> None:
     assert {one.kind for one in found} == set(SecretKind) - {SecretKind.ENDPOINT}
     assert {one.client.slug for one in found if one.client} == {"dentist", "plumber"}
     assert not [one for one in found if one.standing(at + timedelta(days=1)) == Standing.OVER]
+
+
+def test_the_key_of_a_vendors_list_has_an_age_and_a_page_where_it_is_changed(cast: Cast) -> None:
+    at = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        way = ways.create_connection(
+            client=cast.dentist, provider="callrail", name="Main", secret="s" * 20, by=officer(cast), at=at
+        )
+        truth.set_access(
+            connection=way,
+            account="ACC1",
+            company="",
+            key="k" * 32,
+            by=officer(cast),
+            at=at - timedelta(days=400),
+        )
+    (found,) = [one for one in of_kind(cast, SecretKind.CONNECTION, at) if one.is_of_a_list]
+    assert (found.days(at), found.standing(at)) == (400, Standing.OVER)
+    page = browser_of(cast.alice).get("/retention/secrets/?kind=connection").content.decode()
+    assert f"/clients/dentist/copies/{way.pk}/" in page
 
 
 def test_a_secret_of_an_endpoint_is_as_old_as_its_last_change(

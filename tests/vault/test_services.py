@@ -410,3 +410,19 @@ def test_the_command_names_a_client_and_refuses_a_doubtful_one(
     call_command("rotate_keys", client="globex/dentist")
     with pytest.raises(CommandError):
         call_command("rotate_keys")
+
+
+def test_the_command_gives_tokens_another_key_and_everybody_is_found(
+    dentist: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = make.call(dentist, ONE)
+    before = ClientKey.objects.get(client_id=dentist.pk).token_generation
+    call_command("rotate_keys", tokens="dentist")
+    assert "1 tokens of dentist are made with its new key" in capsys.readouterr().out
+    key = ClientKey.objects.get(client_id=dentist.pk)
+    assert (key.token_oldest, key.token_generation) == (before + 1, before + 1)
+    assert selectors.find_callers([dentist.pk], ONE) == {dentist.pk: call.caller_id}
+    with job_scope(agency_id=dentist.agency_id):
+        assert Event.objects.get(action="token_key.rotated").details["rows"] == 1
+    with pytest.raises(CommandError, match="no client florist"):
+        call_command("rotate_keys", tokens="florist")

@@ -23,6 +23,7 @@ from callprivacy.vault.fields import StrictEncryptedField
 
 BATCH = 500
 CLIENT_BATCH = 5000
+TOKEN_BATCH = 2000
 _PAUSE = 0.2
 _LONGEST_PAUSES = 300
 
@@ -124,5 +125,34 @@ def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
             subject=client,
             generation=generation,
             keys=moved,
+        )
+    return moved
+
+
+def rotate_tokens(*, client: Client, at: datetime, step: Step) -> int:
+    """
+    Give the tokens of a client's numbers another key, while every number is found. Returns how many tokens moved.
+
+    :raises RotationStuckError: rows stayed held for a minute.
+    """
+    newest = vault.start_token_key(client_id=client.pk, at=at)
+    moved = pauses = 0
+    while True:
+        for count in vault.retoken_client(client_id=client.pk, limit=TOKEN_BATCH):
+            moved += count
+            step(count)
+            if not count:
+                pauses = _paused(client, pauses)
+        if vault.settle_tokens(client_id=client.pk):
+            break
+        pauses = _paused(client, pauses)
+    with job_scope(agency_id=client.agency_id), transaction.atomic():
+        audit.record(
+            "token_key.rotated",
+            by=Actor.job("rotate_keys"),
+            at=at,
+            subject=client,
+            form=newest,
+            rows=moved,
         )
     return moved

@@ -1,7 +1,8 @@
-"""Change the master key, or one client's key, while everybody works."""
+"""Change the master key, or one client's keys, while everybody works."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from callprivacy.accounts.services import keys
 from callprivacy.lib.progress import Progress
+from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault_keys
 from callprivacy.vault import services as vault
 
@@ -25,6 +27,7 @@ class Command(BaseCommand):
             "--master", action="store_true", help="bring everything under the newest master key"
         )
         which.add_argument("--client", metavar="SLUG", help="a client's slug, or agency/client")
+        which.add_argument("--tokens", metavar="SLUG", help="the same, for the key of its numbers' tokens")
 
     def handle(self, *args: Any, **options: Any) -> None:
         at = timezone.now()
@@ -37,10 +40,20 @@ class Command(BaseCommand):
             )
             return
         try:
-            client = keys.find_client(options["client"])
+            client = keys.find_client(options["tokens"] or options["client"])
+            if options["tokens"]:
+                self._rotate_tokens(client, at)
+                return
             total = keys.count_client_rows(client)
             with Progress(f"Key of {client.slug}", out=self.stderr, total=total or None) as progress:
                 moved = keys.rotate_client(client=client, at=at, step=progress.step)
         except (keys.UnknownClientError, keys.RotationStuckError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{moved:,} keys of {client.slug} are under its new key; the old one is destroyed.")
+
+    def _rotate_tokens(self, client: Client, at: datetime) -> None:
+        with Progress(f"Tokens of {client.slug}", out=self.stderr) as progress:
+            moved = keys.rotate_tokens(client=client, at=at, step=progress.step)
+        self.stdout.write(
+            f"{moved:,} tokens of {client.slug} are made with its new key; no older form is left."
+        )
