@@ -26,6 +26,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from consent.enums import (
     NO_KINDS,
     NO_STATES,
@@ -201,6 +202,8 @@ def record(
         return written
     _check(client, statement, at)
     strength = _strength(statement, may_vouch=may_vouch)
+    if people.erased_since(client=client, numbers=[statement.number], said_at=statement.happened_at):
+        return _of_the_erased(client, statement, strength, row_id, at)
     caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
     said = _said(statement, caller_id, keys, strength, source=f"api {digest.hex()}", at=at)
     events = _written_before(client, said, is_now=statement.is_now)
@@ -213,7 +216,15 @@ def record(
         for purpose in sorted(ledger.purposes_held_back(said, events)):
             raise _standing_no(purpose)
     ends_recording = _stop_running(client, events, by, at)
-    answer = {
+    answer = _answer(statement, strength, events, at)
+    ApiWrite.objects.filter(pk=row_id).update(answer=answer)
+    return Written(answer, is_repeat=False, ends_recording=ends_recording)
+
+
+def _answer(
+    statement: Statement, strength: Strength, events: Sequence[ConsentEvent], at: datetime
+) -> dict[str, Any]:
+    return {
         "events": [
             {"id": str(event.pk), "purpose": event.purpose} for event in sorted(events, key=_by_purpose)
         ],
@@ -222,8 +233,30 @@ def record(
         "strength": strength.value,
         "recorded_at": at.isoformat(),
     }
+
+
+def _of_the_erased(
+    client: Client, statement: Statement, strength: Strength, row_id: int, at: datetime
+) -> Written:
+    """
+    What a person said before being erased makes nobody again: of a no the number alone is remembered, in the vault's
+    list; the ledger gets no event.
+
+    :raises RefusedError: it is no standing no.
+    """
+    if statement.kind not in NO_KINDS or statement.scope != Scope.STANDING:
+        raise RefusedError(
+            "erased",
+            "This person was erased after that, and nothing said before is taken in again.",
+            "happened_at",
+        )
+    purposes = [purpose.value for purpose in statement.purposes]
+    vault_services.suppress(
+        client_id=client.pk, numbers=[statement.number], purposes=purposes, at=statement.happened_at
+    )
+    answer = _answer(statement, strength, [], at)
     ApiWrite.objects.filter(pk=row_id).update(answer=answer)
-    return Written(answer, is_repeat=False, ends_recording=ends_recording)
+    return Written(answer, is_repeat=False)
 
 
 def purge(*, agency_id: int, at: datetime, limit: int = 5_000) -> int:
@@ -265,9 +298,16 @@ def _refuse_to_swallow(client: Client, statement: Statement, at: datetime) -> No
     """
     if not statement.is_now or statement.kind not in NO_KINDS or statement.scope != Scope.STANDING:
         return
-    caller_id = people.add_callers(client=client, numbers=[statement.number], at=at)[statement.number]
-    if not set(statement.purposes) <= ledger.noes_of(client, caller_id, at=at).keys():
+    if not set(statement.purposes) <= _noes_of(client, statement.number, at).keys():
         raise AnotherBodyError(*_SAID_SINCE)
+
+
+def _noes_of(client: Client, number: str, at: datetime) -> Mapping[str, datetime]:
+    """To what a number says no; who was erased meanwhile is not made anew to be asked."""
+    caller_id = vault.find_callers([client.pk], number).get(client.pk)
+    if caller_id is None:
+        return vault.suppressed(client.pk, [number], on=at.date()).get(number, {})
+    return ledger.noes_of(client, caller_id, at=at)
 
 
 def _written_before(client: Client, said: Sequence[Said], *, is_now: bool) -> list[ConsentEvent]:

@@ -132,7 +132,9 @@ def create_batch(
     """
     purposes = set(version.notice.purposes)
     no = vault_selectors.suppressed(client.pk, list(read.people), on=at.date())
-    asked = {number: address for number, address in read.people.items() if number not in no}
+    # Whom an old list names was perhaps erased since: nobody is made anew to be asked.
+    no_more = no.keys() | people.gone(client=client, numbers=read.people)
+    asked = {number: address for number, address in read.people.items() if number not in no_more}
     callers = people.add_callers(client=client, numbers=list(asked), at=at)
     agreed = _agreed(client, callers.values(), purposes)
     waiting = set(
@@ -146,7 +148,9 @@ def create_batch(
     )
     left = {number: caller_id for number, caller_id in callers.items() if caller_id not in agreed | waiting}
     if not left:
-        raise NothingToAskError("Everybody on this list has agreed, has said no, or has been asked already.")
+        raise NothingToAskError(
+            "Everybody on this list has agreed, has said no, was erased, or has been asked already."
+        )
     batch = InvitationBatch.objects.create(
         agency_id=client.agency_id,
         client=client,

@@ -38,6 +38,10 @@ class NotOnePersonError(ValueError):
     """A document that one person signed covers one number."""
 
 
+class ErasedSinceError(ValueError):
+    """Everybody whom a document covers was erased after it was signed; nothing is written down of them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A line that is no telephone number; never what stood in it."""
@@ -94,10 +98,12 @@ def add_document(
 
     :param numbers: E.164; one where one person signed.
     :raises NotOnePersonError: one person signed, and there are more numbers or none.
+    :raises ErasedSinceError: everybody on it was erased since; those of several who were are left out.
     :raises CallerGoneError: somebody on it was erased in this moment; try again.
     """
     if not is_list and len(numbers) != 1:
         raise NotOnePersonError("A document that one person signed covers one number.")
+    numbers = _without_erased(client, numbers, signed_on, at)
     row = TermsDocument.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -132,15 +138,34 @@ def cover_more(
     Write down more people whom a list covers; returns how many events are new.
 
     :raises NotOnePersonError: one person signed it.
+    :raises ErasedSinceError: everybody of them was erased since; those of several who were are left out.
     """
     if not document.is_list:
         raise NotOnePersonError("A document that one person signed covers one number.")
+    numbers = _without_erased(document.client, numbers, document.signed_on, at)
     new = _cover(document, numbers, purposes, by=by, at=at)
     TermsDocument.objects.for_client(document.client_id).filter(pk=document.pk).update(
         people=F("people") + new // max(len(purposes), 1)
     )
     audit.record("terms.extended", by=by, at=at, subject=document, people=len(numbers))
     return new
+
+
+def _without_erased(
+    client: Client, numbers: Collection[str], signed_on: date, at: datetime
+) -> Collection[str]:
+    """
+    These numbers without those whose people were erased after they signed: a list that is read again makes nobody anew.
+
+    :raises ErasedSinceError: nobody is left.
+    """
+    erased = people.erased_since(client=client, numbers=numbers, said_at=_counts_from(client, signed_on, at))
+    left = [number for number in numbers if number not in erased]
+    if numbers and not left:
+        raise ErasedSinceError(
+            "Everybody it covers was erased after that day; nothing is written down again."
+        )
+    return left
 
 
 def _cover(

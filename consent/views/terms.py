@@ -88,6 +88,8 @@ def _add(request: StaffRequest, client: Client, handler: SealingUpload) -> HttpR
                 )
             except posted.NoPictureError as error:
                 form.add_error("file", str(error))
+            except terms.ErasedSinceError as error:
+                form.add_error("numbers", str(error))
             except ledger.CallerGoneError:
                 form.add_error(None, _CHANGED)
             else:
@@ -131,6 +133,9 @@ def cover_more(request: StaffRequest, client: Client, document_id: UUID) -> Http
         new = terms.cover_more(document=row, by=request.actor, at=request.at, **form.cleaned_data)
     except terms.NotOnePersonError:
         raise Http404 from None
+    except terms.ErasedSinceError as error:
+        form.add_error("numbers", str(error))
+        return _page(request, client, row, form)
     except ledger.CallerGoneError:
         form.add_error(None, _CHANGED)
         return _page(request, client, row, form)

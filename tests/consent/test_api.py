@@ -528,6 +528,53 @@ def test_nor_one_that_an_erased_person_said(cast: Cast, crm: System) -> None:
     assert crm.refusal("consent/events", YES | {"happened_at": before})[:2] == (409, "standing_no")
 
 
+def erased(cast: Cast) -> None:
+    """Who said yes by this number was erased a moment ago, row and key."""
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[ONE], at=make.now())[ONE]
+        Caller.objects.filter(pk=caller_id).remove()
+    up_to = make.now() - timedelta(minutes=1)
+    gone = vault.Erasure(caller_id, up_to=up_to, tombstone_ends_on=(up_to + timedelta(days=900)).date())
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=make.now())
+
+
+def test_what_an_erased_person_said_before_makes_nobody_again(cast: Cast, crm: System) -> None:
+    erased(cast)
+    before = (make.now() - timedelta(days=2)).isoformat()
+    assert crm.refusal("consent/events", YES | {"happened_at": before}) == (422, "erased", "happened_at")
+    assert not Known.objects.filter(client_id=cast.dentist.pk).exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Caller.objects.exists()
+        assert not ConsentEvent.objects.exists()
+        assert not ApiWrite.objects.exists()
+    assert crm.send("consent/events", YES).status_code == 201, (
+        "what is said now is said by somebody who is here"
+    )
+    assert state_of(cast, Purpose.RECORD) == State.GIVEN
+
+
+def test_a_no_that_is_sent_again_after_the_erasure_makes_nobody_again(cast: Cast, crm: System) -> None:
+    no = YES | {"kind": "withdrawn", "purposes": ["contact"]}
+    first = crm.ask("consent/events", no)
+    erased(cast)
+    assert crm.ask("consent/events", no) == first
+    assert not Known.objects.filter(client_id=cast.dentist.pk).exists()
+
+
+def test_of_an_erased_persons_no_the_number_alone_is_remembered(cast: Cast, crm: System) -> None:
+    erased(cast)
+    at = make.now() - timedelta(days=2)
+    no = YES | {"kind": "withdrawn", "purposes": ["contact"], "happened_at": at.isoformat()}
+    first = crm.ask("consent/events", no)
+    assert first["events"] == []
+    assert crm.ask("consent/events", no) == first
+    assert vault_selectors.suppressed(cast.dentist.pk, [ONE], on=make.now().date()) == {ONE: {"contact": at}}
+    assert not Known.objects.filter(client_id=cast.dentist.pk).exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Caller.objects.exists()
+        assert not ConsentEvent.objects.exists()
+
+
 def test_a_proven_yes_lifts_a_no_but_none_to_sharing(cast: Cast) -> None:
     say(cast, EventKind.WITHDRAWN)
     say(cast, EventKind.WITHDRAWN, Purpose.SHARE)

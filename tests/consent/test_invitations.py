@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,6 +81,17 @@ def test_who_said_no_or_was_asked_is_left_out(cast: Cast) -> None:
             client=cast.dentist, name="Again", version=batch.version,
             read=invitations.read_list([f"{ADDRESS},{NUMBER}"], country="US"), by=BY, at=NOON,
         )  # fmt: skip
+
+
+def test_who_was_erased_is_not_made_anew_to_be_asked(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=["+14155550102"], at=NOON)["+14155550102"]
+        Caller.objects.filter(pk=caller_id).remove()
+    gone = vault.Erasure(caller_id, up_to=NOON - timedelta(days=1), tombstone_ends_on=date(2036, 1, 1))
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=NOON)
+    batch = queue(cast, f"{ADDRESS},{NUMBER}", "bob@x.example,+14155550102")
+    assert (batch.size, batch.refused) == (1, 1)
+    assert vault_selectors.find_callers([cast.dentist.pk], "+14155550102") == {}
 
 
 def test_the_address_is_sealed_and_the_caller_stays(cast: Cast) -> None:

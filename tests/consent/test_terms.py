@@ -11,7 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 from django.urls import reverse
 
+from callprivacy.calls.models import Caller
+from callprivacy.calls.services import people
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
 from consent.enums import Basis, Channel, Purpose, Strength
 from consent.models import ConsentEvent, TermsDocument
 from consent.services import terms
@@ -77,6 +81,30 @@ def test_a_list_only_attests_and_can_grow(cast: Cast) -> None:
     assert the(cast).people == 3
     alice.post(url("cover_more", row.pk), more)
     assert the(cast).people == 3
+
+
+def erase(cast: Cast, number: str, up_to: datetime) -> None:
+    """Somebody is here and is erased, row and key."""
+    with job_scope(agency_id=cast.acme.pk):
+        caller_id = people.add_callers(client=cast.dentist, numbers=[number], at=up_to)[number]
+        Caller.objects.filter(pk=caller_id).remove()
+    gone = vault.Erasure(caller_id, up_to=up_to, tombstone_ends_on=date(2036, 1, 1))
+    vault.erase_callers(client_id=cast.dentist.pk, erasures=[gone], at=up_to)
+
+
+def test_who_was_erased_since_is_not_covered_again_by_an_old_list(cast: Cast) -> None:
+    alice = browser_of(cast.alice)
+    erase(cast, "+14155550102", datetime(2026, 10, 3, tzinfo=UTC))
+    send(alice, is_list="yes", numbers="+14155550101\n+14155550102", stands_apart="")
+    row = the(cast)
+    assert row.people == 1
+    assert len({event.caller_id for event in events(cast)}) == 1
+    more = {"purposes": ["record"], "numbers": "+14155550102"}
+    assert "was erased after that day" in alice.post(url("cover_more", row.pk), more).content.decode()
+    assert "was erased after that day" in send(alice, numbers="+14155550102").content.decode()
+    assert vault_selectors.find_callers([cast.dentist.pk], "+14155550102") == {}
+    with job_scope(agency_id=cast.acme.pk):
+        assert Caller.objects.count() == 1
 
 
 def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) -> None:

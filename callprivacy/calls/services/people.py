@@ -54,3 +54,23 @@ def add_callers(*, client: Client, numbers: Collection[str], at: datetime) -> di
             ignore_conflicts=True,
         )
     return found
+
+
+def erased_since(*, client: Client, numbers: Collection[str], said_at: datetime) -> set[str]:
+    """
+    Those of these numbers (E.164) whose person was erased with everything up to `said_at`, or later.
+
+    What they are said to have done at that time makes no caller of them again, whichever way it comes in.
+    """
+    erased = vault_selectors.erased_up_to(client.pk, numbers) if numbers else {}
+    return {number for number, until in erased.items() if said_at <= until}
+
+
+def gone(*, client: Client, numbers: Collection[str]) -> set[str]:
+    """Those of these numbers (E.164) whose person was erased and is not here again since."""
+    erased = vault_selectors.erased_up_to(client.pk, numbers) if numbers else {}
+    if not erased:
+        return set()
+    return (
+        erased.keys() - vault_selectors.ids_of_numbers(vault_selectors.client_keys(client.pk), erased).keys()
+    )
