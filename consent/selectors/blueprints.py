@@ -276,8 +276,8 @@ def _keep_item(client: Client, blueprint: Blueprint, at: datetime) -> Item:
     before, after = _days(client.keep_for_days), _days(blueprint.keep_calls_for_days)
     if client.keep_calls_for_days == blueprint.keep_calls_for_days:
         return Item("Policies", title, before, after, "same")
-    if client.retention_state == RetentionState.LIVE:
-        why = "The client is live: change it under Policies, which shows the effect first."
+    if has_been_live(client):
+        why = "The client is live, or was: change it under Policies, which shows the effect first."
         return Item("Policies", title, before, "", "left", why)
     cutoff = tenancy.cutoff_for_days(client, blueprint.keep_calls_for_days, at)
     due = counts.calls_before({client.pk: cutoff}).get(client.pk)
@@ -285,6 +285,15 @@ def _keep_item(client: Client, blueprint: Blueprint, at: datetime) -> Item:
     calls = f"{number:,} call{'' if number == 1 else 's'}"
     why = f"{calls} would be past it today. Nothing leaves before go live." if number else ""
     return Item("Policies", title, before, after, "change", why)
+
+
+def has_been_live(client: Client) -> bool:
+    """
+    Whether anything of a client has left by its policy, or may at any time.
+
+    Who observes a client that was live would otherwise shorten by a blueprint, alone, what takes two.
+    """
+    return client.retention_state == RetentionState.LIVE or client.went_live_at is not None
 
 
 def _days(number: int) -> str:

@@ -14,7 +14,6 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from consent.enums import Language, NoticeState, SetupStep
 from consent.models import Notice, NoticeVersion
@@ -128,8 +127,8 @@ def _publish(client: Client, notice: Notice, by: Actor, at: datetime) -> bool:
 
 
 def _keep(client: Client, blueprint: Blueprint, by: Actor, at: datetime) -> None:
-    """How long calls are kept; of a client that is live that is changed where its effect is shown."""
-    if client.retention_state == RetentionState.LIVE:
+    """How long calls are kept; of a client that is live, or was, that is changed where its effect is shown."""
+    if selectors.has_been_live(client):
         return
     days = blueprint.keep_calls_for_days
     if client.keep_calls_for_days == days:

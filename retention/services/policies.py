@@ -466,7 +466,11 @@ def go_live(*, client: Client, shown: Shown, signed_by: int, at: datetime) -> Go
 
 @transaction.atomic
 def observe(*, client: Client, reason: str, by: Actor, at: datetime) -> None:
-    """Stop erasing a client's expired calls and withheld recordings: runs only count from now on."""
-    Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE, went_live_at=None)
+    """
+    Stop erasing a client's expired calls and withheld recordings: runs only count from now on.
+
+    Since when it was live stays, so that a blueprint knows that it was.
+    """
+    Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.OBSERVE)
     rejudging.of_client(client=client, cause="observed", at=at)
     audit.record("client.observed", subject=client, by=by, at=at, reason=reason)

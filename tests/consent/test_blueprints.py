@@ -21,6 +21,7 @@ from consent.selectors.blueprints import Plan
 from consent.services import blueprints, notices
 from consent.services.blueprints import Applied
 from consent.services.notices import Words
+from retention.services import policies
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast
@@ -211,6 +212,19 @@ def test_at_a_live_client_how_long_calls_are_kept_is_left_alone(cast: Cast) -> N
     apply(cast, "dental")
     with job_scope(agency_id=cast.acme.pk):
         assert Client.objects.get(pk=cast.dentist.pk).keep_calls_for_days is None
+
+
+def test_who_observes_a_live_client_shortens_nothing_by_a_blueprint(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(
+            retention_state=RetentionState.LIVE, went_live_at=NOON
+        )
+        policies.observe(client=cast.dentist, reason="We look at it once more.", by=by(cast), at=NOON)
+    assert effects(plan(cast, "dental"))["Calls are kept"] == "left"
+    apply(cast, "dental")
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.get(pk=cast.dentist.pk)
+        assert (client.retention_state, client.keep_calls_for_days) == (RetentionState.OBSERVE, None)
 
 
 def test_the_plan_says_how_many_calls_would_be_past_their_date(cast: Cast) -> None:
