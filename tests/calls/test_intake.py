@@ -332,6 +332,19 @@ def test_a_start_that_turns_out_earlier_moves_the_call_and_what_hangs_on_it(plum
     assert told(plumber, fact(revision=2)) == [Taken.KNOWN]
 
 
+def test_no_news_takes_a_held_call_out_of_its_hold(plumber: Client) -> None:
+    told(plumber, fact(revision=1))
+    before = the_call(plumber)
+    with job_scope(agency_id=plumber.agency_id):
+        Call.objects.filter(pk=before.pk).update(on_hold=True)
+    earlier = YESTERDAY - timedelta(seconds=20)
+    told(plumber, fact(revision=2, started_at=earlier, caller=OTHER_CALLER, seconds=99))
+    told(plumber, fact(revision=3, started_at=earlier, caller=None, caller_withheld=True, seconds=99))
+    after = the_call(plumber)
+    assert (after.pk, after.caller_id, after.caller_withheld) == (before.pk, before.caller_id, False)
+    assert after.seconds == 99, "the rest is brought up to date"
+
+
 # --- The same call by another way --------------------------------------------------------------------------------
 
 
@@ -494,6 +507,26 @@ def test_an_erased_persons_calls_stay_away_and_later_ones_make_a_fresh_caller(pl
     later = fact(started_at=YESTERDAY + timedelta(seconds=1), references=(("id", "2"),))
     assert told(plumber, later) == [Taken.ADDED]
     assert the_call(plumber).caller_id != old.caller_id
+
+
+def test_who_is_erased_between_the_question_and_the_keys_stays_away(
+    plumber: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(plumber, fact())
+    old = the_call(plumber)
+    real = vault.issue_keys
+
+    def erased_just_before(**asked: Any) -> vault.Issued:
+        monkeypatch.setattr(vault, "issue_keys", real)
+        assert old.caller_id is not None
+        gone = vault.Erasure(old.caller_id, up_to=YESTERDAY, tombstone_ends_on=date(2029, 1, 1))
+        vault.erase_callers(client_id=plumber.pk, erasures=[gone], at=NOON)
+        return real(**asked)
+
+    monkeypatch.setattr(vault, "issue_keys", erased_just_before)
+    again = fact(started_at=YESTERDAY - timedelta(hours=1), references=(("id", "2"),))
+    assert told(plumber, again) == [Taken.ERASED]
+    assert len(calls(plumber)) == 1
 
 
 def test_a_call_erased_singly_stays_away(plumber: Client) -> None:

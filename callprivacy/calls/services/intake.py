@@ -496,6 +496,7 @@ class Prepared:
         lines = lines_of(self.client, at=self.at)
         if (lines.recordings, lines.identities) != (self.lines.recordings, self.lines.identities):
             raise CallerGoneError("What is taken of old calls has changed.")
+        self._look_for_erased()
         kept = [item for item in self.items if not lines.refuse(item.facts)]
         if len(kept) == len(self.items):
             return
@@ -505,6 +506,18 @@ class Prepared:
         self.items, self.loaded = kept, []
         named = {item.caller_id for item in kept}
         self.callers = {caller_id: number for caller_id, number in self.callers.items() if caller_id in named}
+
+    def _look_for_erased(self) -> None:
+        """
+        Ask again for those who were made anew here: whoever was erased since we asked left a tombstone before that.
+
+        :raises CallerGoneError: somebody was; prepare again.
+        """
+        fresh = self.issued.fresh
+        erased = vault_selectors.erased_up_to(self.client.pk, fresh) if fresh else {}
+        for item in self.items if erased else ():
+            if item.facts.caller in erased and item.facts.started_at <= erased[item.facts.caller]:
+                raise CallerGoneError("Somebody was erased meanwhile.")
 
     def _load_ahead(self) -> None:
         """
@@ -847,11 +860,14 @@ class Prepared:
         columns = ", ".join(f"c.{name}" for name in rows.COLUMNS)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {columns}, r.id, r.seconds FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id"
+                f"SELECT c.on_hold, {columns}, r.id, r.seconds"
+                " FROM calls_call c LEFT JOIN calls_recording r ON r.call_id = c.id"
                 " WHERE c.client_id = %s AND c.id = ANY(%s::uuid[]) FOR UPDATE OF c",
                 [self.client.pk, _uuids(set(known.values()))],
             )
-            stored = {row[0]: Kept(*row) for row in cursor.fetchall()}
+            found = [(on_hold, Kept(*row)) for on_hold, *row in cursor.fetchall()]
+            stored = {row.id: row for _, row in found}
+            held = {row.id for on_hold, row in found if on_hold}
         ids: dict[int, uuid.UUID] = {}
         changed: dict[uuid.UUID, Kept] = {}
         moves: dict[uuid.UUID, uuid.UUID] = {}
@@ -872,6 +888,9 @@ class Prepared:
             )
             after, recorded = self._update_recording(before, after, item)
             moved = self._moved(moves.get(identity, identity), item)
+            if identity in held:
+                # A hold knows a call by its id, its time and its caller: no news takes it out of the hold.
+                after, moved = _of_the_same(before, after), None
             if moved is not None:
                 moves[identity] = moved
             if after != before:
@@ -983,6 +1002,13 @@ class Prepared:
                 " FROM intake_call AS t WHERE c.client_id = %s AND c.id = t.id",
                 [self.client.pk],
             )
+
+
+def _of_the_same(before: Kept, after: Kept) -> Kept:
+    """The row after some news, of whom it was of before; where that was nobody, news may say who."""
+    if before.caller_id is None:
+        return after
+    return replace(after, caller_id=before.caller_id, caller_withheld=before.caller_withheld)
 
 
 # --- SQL ----------------------------------------------------------------------------------------------------
