@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.tenancy.models import Client
@@ -26,6 +27,12 @@ from retention.selectors import policies
 
 LEASED_AT_MOST: Final = timedelta(minutes=2)
 """For how long a batch of a run holds its part, see `retention.services.runs`."""
+WIDENED: Final = "hold.widened"
+"""The trail's word for a hold that came to cover more."""
+_IN_TURN: Final = timedelta(seconds=10)
+"""
+How long after the instant of a request a batch may still take the client's turn before it: longer than one waits.
+"""
 _SAMPLE: Final = 10
 
 
@@ -130,7 +137,7 @@ def is_passed_by(hold: Hold, at: datetime) -> bool:
     a quarantine's is over when nothing that was taken out of use waits to be cleared.
     """
     leased = RunPart.objects.for_client(hold.client_id).filter(
-        leased_until__gt=at, leased_until__lte=hold.placed_at + LEASED_AT_MOST
+        leased_until__gt=at, leased_until__lte=_widened_at(hold) + LEASED_AT_MOST + _IN_TURN
     )
     if leased.exists():
         return True
@@ -140,6 +147,18 @@ def is_passed_by(hold: Hold, at: datetime) -> bool:
         if leaving.filter(call_id__in=calls).exists():
             return True
     return False
+
+
+def _widened_at(hold: Hold) -> datetime:
+    """When a hold came to cover the last of what it covers."""
+    widened = Event.objects.filter(
+        agency_id=hold.agency_id,
+        subject_kind=Hold._meta.label_lower,
+        subject_id=str(hold.pk),
+        action=WIDENED,
+    )
+    newest = widened.order_by("-at").values_list("at", flat=True).first()
+    return hold.placed_at if newest is None else max(newest, hold.placed_at)
 
 
 # --- Being lifted -------------------------------------------------------------------------------------------------

@@ -340,7 +340,7 @@ def add_calls(*, hold: Hold, call_ids: Collection[uuid.UUID], by: Actor, at: dat
     count = named.count() - before
     if count:
         Hold.objects.filter(pk=hold.pk).update(settled_at=None)
-        audit.record("hold.widened", subject=hold, by=by, at=at, calls=count)
+        audit.record(selectors.WIDENED, subject=hold, by=by, at=at, calls=count)
     return count
 
 

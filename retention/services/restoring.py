@@ -39,6 +39,7 @@ from consent.services import identity_ends
 from consent.services import returned as consents
 from retention.selectors import holds
 from retention.services import backups, erasing
+from retention.services import holds as marks
 from retention.services.backups import Access, BackupError, Manifest
 from retention.targets import TARGETS, Chosen, Deed, Line, Removed, Target
 
@@ -218,6 +219,9 @@ def made_good(*, found: Returned, at: datetime) -> None:
 def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None) -> Returned:
     """The same for one client: by the lines, by people, by what was recorded, by single calls, by noes."""
     found = Returned()
+    with job_scope(agency_id=client.agency_id):
+        # The dump may be of the moment between a hold and the marks on its calls.
+        marks.mark_held(client=client, at=at)
     for target in TARGETS.values():
         if target.watermark:
             _behind_the_line(client, target, found, at, step)

@@ -255,6 +255,42 @@ def test_a_hold_settles_when_no_batch_from_before_runs(cast: Cast) -> None:
         assert Event.objects.get(action="hold.settled").details["calls"] == 1
 
 
+def _leased(cast: Cast, until: datetime) -> RunPart:
+    with looking(cast):
+        started = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+        return RunPart.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, run=started, cutoff=NEW, keep_for_days=365, rows_due=1,
+            leased_until=until,
+        )  # fmt: skip
+
+
+def test_a_batch_that_took_its_turn_while_the_hold_waited_is_waited_for(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    began = make.NOON + timedelta(seconds=1)  # after the request, before the turn that the hold waited for
+    _leased(cast, began + runs.LEASE)
+    hold = place(cast)
+    settle(cast.dentist, make.NOON + timedelta(seconds=60))
+    assert _found(cast, hold).settled_at is None
+    at = began + runs.LEASE
+    settle(cast.dentist, at)
+    assert _found(cast, hold).settled_at == at
+
+
+def test_a_widened_hold_waits_for_the_batches_of_before(cast: Cast) -> None:
+    first, second = make.call(cast.dentist, ANNA, at=OLD), make.call(cast.dentist, BEN, at=OLD)
+    hold = place(cast, holds.Wanted(call_ids=frozenset({first.pk})))
+    settle(cast.dentist)
+    later = make.NOON + timedelta(days=20)
+    _leased(cast, later + timedelta(seconds=90))
+    with looking(cast):
+        found = Hold.objects.get(pk=hold.pk)
+        holds.add_calls(hold=found, call_ids=[second.pk], by=make.JOB, at=later)
+    settle(cast.dentist, later + timedelta(seconds=30))
+    assert _found(cast, hold).settled_at is None
+    settle(cast.dentist, later + timedelta(seconds=90))
+    assert _found(cast, hold).settled_at == later + timedelta(seconds=90)
+
+
 def test_no_lease_is_longer_than_settling_believes() -> None:
     assert runs.LEASE <= selectors.LEASED_AT_MOST
 

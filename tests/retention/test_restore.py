@@ -19,6 +19,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test import override_settings
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.audit.services import lineage
@@ -34,6 +35,7 @@ from callprivacy.vault.fields import Sealed
 from consent.enums import Channel, EventKind, Purpose, State, Strength
 from consent.models import ConsentState
 from consent.services import ledger
+from retention.models import Hold, HoldCall
 from retention.services import restoring
 from tests import ground, make
 from tests.calls import files
@@ -50,7 +52,7 @@ ERASED, WITHDREW, STAYS = "+12148654559", "+12025550102", "+12025550103"
 
 @pytest.fixture(autouse=True)
 def media(tmp_path: Path) -> Iterator[Path]:
-    with override_settings(MEDIA_ROOT=tmp_path / "media"):
+    with override_settings(MEDIA_ROOT=tmp_path / "media", CALLPRIVACY_STATE=tmp_path / "state"):
         yield tmp_path
 
 
@@ -321,6 +323,24 @@ def test_nothing_live_is_touched(house: House) -> None:
     with job_scope(agency_id=house.client.agency_id):
         assert Call.objects.count() == 2
         assert Recording.objects.count() == 1
+
+
+def test_a_hold_whose_calls_were_not_marked_yet_keeps_them(house: House) -> None:
+    now, client = make.now(), house.client
+    held = make.call(client, STAYS, at=now - timedelta(days=40))
+    make.call(client, WITHDREW, at=now - timedelta(days=40))
+    officer = make.person(client.agency, "alice", Role.OFFICER)
+    with job_scope(agency_id=client.agency_id):
+        hold = Hold.objects.create(
+            agency_id=client.agency_id, client=client, name="The bill", review_on=now.date(), placed_at=now,
+            placed_by_id=officer.user_id,
+        )  # fmt: skip
+        HoldCall.objects.create(agency_id=client.agency_id, client=client, hold=hold, call_id=held.pk)
+    erasure.close_before(client=client, cutoff=now - timedelta(days=30))
+    assert restoring.take_out(at=now).calls == 1
+    with job_scope(agency_id=client.agency_id):
+        assert Call.objects.get().pk == held.pk
+    assert house.caller(STAYS) == held.caller_id
 
 
 def test_a_call_of_somebody_whose_time_was_over_is_nobodys(house: House) -> None:
