@@ -73,6 +73,11 @@ def owing(agency_id: int, *, since: datetime) -> list[UUID]:
     return list(runs.order_by("finished_at").values_list("pk", flat=True))
 
 
+def is_issued(part: RunPart) -> bool:
+    """Whether what a part of a run did is stated already."""
+    return Certificate.objects.for_client(part.client_id).filter(run_id=part.run_id).exists()
+
+
 @transaction.atomic
 def issue(*, run: Run, client: Client, at: datetime) -> None:
     """
@@ -84,6 +89,8 @@ def issue(*, run: Run, client: Client, at: datetime) -> None:
     mine = Certificate.objects.for_client(client)
     if mine.filter(run=run).exists():
         return
+    # A batch whose lease has run out may still write down what it did: before this, or not at all.
+    list(RunPart.objects.for_client(client).filter(run=run).select_for_update().order_by("pk"))
     number = (mine.aggregate(last=Max("number"))["last"] or 0) + 1
     copies_gone_on = backups.no_copy_opens_after(at)
     identity = uuid4()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import subprocess
@@ -23,6 +24,7 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import signing
+from retention import targets
 from retention.enums import Category, PartState, RunCause
 from retention.models import Certificate, Hold, Run, RunPart
 from retention.services import certificates, erasing, runs
@@ -164,6 +166,36 @@ def test_none_is_issued_while_a_batch_is_under_way(cast: Cast) -> None:
     assert certificates.issue_due(agency_id=cast.acme.pk, run_id=run.pk, clock=lambda: make.NOON) == 0
     later = make.NOON + timedelta(minutes=2)
     assert certificates.issue_due(agency_id=cast.acme.pk, run_id=run.pk, clock=lambda: later) == 1
+
+
+def test_who_slept_past_the_certificate_removes_nothing_that_it_does_not_count(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    make.call(cast.dentist, BEN, at=OLD + timedelta(hours=1))
+    _live(cast.dentist)
+    real = targets.TARGETS[Category.CALL]
+    run = _start(cast)
+    batches: list[int] = []
+
+    def slow(line: targets.Line, chosen: targets.Chosen, deed: targets.Deed) -> targets.Chosen:
+        if batches:
+            with job_scope(agency_id=cast.acme.pk):
+                runs.cancel_run(run=run, by=make.JOB, at=make.NOON)
+            later = make.NOON + timedelta(minutes=5)
+            assert certificates.issue_due(agency_id=cast.acme.pk, run_id=run.pk, clock=lambda: later) == 1
+        batches.append(len(chosen.ids))
+        return real.destroy(line, chosen, deed)
+
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(real, batch=1, destroy=slow))
+    _work(cast, run)
+    assert batches == [1, 1]
+    with job_scope(agency_id=cast.acme.pk):
+        said = json.loads(Certificate.objects.get().statement)
+        assert [row["erased"] for row in said["categories"]] == [1]
+        assert Call.objects.count() == 1, "what it did not count is left to the next run"
+        part = RunPart.objects.get(run=run, category=Category.CALL, client=cast.dentist)
+        assert part.rows_erased == 1
 
 
 def test_a_client_that_is_observed_gets_none(cast: Cast) -> None:
