@@ -10,7 +10,6 @@ from celery.signals import setup_logging, worker_process_init
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
 
-
 class TogetherTask(DjangoTask):
     """A task that does nothing while one of the two databases is older than the other; its rows stay due."""
 

@@ -22,7 +22,7 @@ register = template.Library()
 
 @register.inclusion_tag("retention/hold_of_call.html", takes_context=True)
 def call_holds(context: Context, call: Call, client: Client) -> dict[str, Any]:
-    """The holds that keep a call, by name, and how one is placed; who does not manage retention sees that it is held."""
+    """The holds that keep a call, by name, and how to place one; who does not manage retention sees that it is held."""
     may_manage = Permission.MANAGE_RETENTION in (context.get("may_here") or frozenset())
     keeping = holds.names_of(call) if may_manage else []
     return {

@@ -232,9 +232,7 @@ def test_the_demo_has_life_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
             Client.objects.select_related("agency").get(slug=slug)
             for slug in (demo.OBSERVED_POLICY, demo.LIVE_POLICY)
         )
-        due = [
-            targets.count_due(client, tenancy.cutoff_of(client, make.NOON)) for client in (observed, live)
-        ]
+        due = [targets.count_due(client, tenancy.cutoff_of(client, make.NOON)) for client in (observed, live)]
         numbers = list(TrackingNumber.objects.all())
         agreed = Engagement.objects.exclude(contract_on=None)
 

@@ -223,9 +223,9 @@ def test_no_text_is_too_strange(text: str) -> None:
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (60_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     redact(text)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 def test_cards_of_other_lengths_are_none() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from django.conf import settings
 
 from callprivacy.audit import services as audit
 from callprivacy.tenancy.scope import job_scope
@@ -62,6 +63,7 @@ def operator(home: Path) -> Operator:
     identity = home / "operator.key"
     identity.write_text(f"# public key: {public}\n{secret}\n")
     environ = {
+        "CALLPRIVACY_STATE": str(settings.CALLPRIVACY_STATE),
         "CALLPRIVACY_BACKUP_DIR": str(home / "default"),
         "CALLPRIVACY_VAULT_BACKUP_DIR": str(home / "vault"),
         "CALLPRIVACY_VAULT_BACKUP_KEYS": str(home / "keys"),

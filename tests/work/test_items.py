@@ -15,7 +15,7 @@ from callprivacy.accounts.models import User
 from callprivacy.audit.models import Event
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.work import kinds
+from callprivacy.work import kinds, selectors
 from callprivacy.work import services as work
 from callprivacy.work.kinds import Kind
 from callprivacy.work.models import Item
@@ -60,7 +60,11 @@ def test_every_kind_that_is_opened_rings(cast: Cast) -> None:
     for kind in kinds.every():
         client_id = cast.dentist.pk if kind.permission else None
         assert _open(cast, kind.name, client_id=client_id) is True
-        assert [row.user_id for row in waiting.told(cast.acme, kind=kind.name)] == [cast.alice.user_id]
+        told = {row.user_id for row in waiting.told(cast.acme, kind=kind.name)}
+        with job_scope(agency_id=cast.acme.pk):
+            concerned = selectors.people_for(kind, agency_id=cast.acme.pk, client_id=client_id, at=NOON)
+        assert told == set(concerned), kind.name
+        assert cast.alice.user_id in told, kind.name
     assert {"inbox_rejected", "go_live", "vendor_deletion", "reveal_limit", "reveal_sample"} <= {
         kind.name for kind in kinds.every()
     }
