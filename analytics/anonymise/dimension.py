@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,10 @@ from analytics.anonymise.hierarchy import ANYTHING, Hierarchy, same_bin
 
 # How many leaves' width the search's bands have at least, as shares of the domain: each is tried in two places.
 _BANDS: Final = (0.02, 0.04, 0.08, 0.15, 0.3)
+# More leaves than so many are looked at by their groups where units look for a class.
+_LINES: Final = 256
+
+Lines = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,17 @@ class Dimension:
 
     def loss(self, low: Ints, high: Ints) -> Floats:
         """What it costs to release the least value that holds the leaves from `low` to `high`: 0 to 1, each."""
+        raise NotImplementedError
+
+    def taking(self, leaves: Codes, low: Ints, high: Ints) -> tuple[Lines, Ints]:
+        """
+        What classes would cost if they took in a leaf: lines (kinds of leaf x classes), and the line of each leaf.
+
+        Leaves that matter little apart may share a line, which then says what the dearest of them costs.
+
+        :param leaves: of the units that look for a class (units).
+        :param low: the first leaf of each class (classes), `high` the last.
+        """
         raise NotImplementedError
 
     def ncp(self, low: Ints, high: Ints) -> Floats:
@@ -100,6 +116,35 @@ class Tree(Dimension):
     def loss(self, low: Ints, high: Ints) -> Floats:
         found: Floats = self._losses[self._level(low, high), low]
         return found
+
+    def taking(self, leaves: Codes, low: Ints, high: Ints) -> tuple[Lines, Ints]:
+        tree = self.hierarchy
+        floor, kinds, lines = 0, *_kinds(leaves)
+        while len(kinds) > _LINES and floor < tree.depth - 1:
+            floor += 1
+            kinds, lines = _kinds(tree.bins[floor][leaves])
+        # Kinds are groups of the floor; from there on up, what they do not share with a class makes it dearer.
+        costs = np.array([losses[low] for losses in self._losses], np.float32)
+        found = np.broadcast_to(costs[floor], (len(kinds), len(low))).copy()
+        inside = kinds
+        for level in range(floor, tree.depth - 1):
+            bins = tree.bins[level]
+            shared = np.where(bins[low] == bins[high], bins[low], -1)
+            found += (inside[:, None] != shared) * (costs[level + 1] - costs[level])
+            inside = self._parents[level][inside]
+        found *= np.float32(self.weight)
+        return found, lines
+
+    @cached_property
+    def _parents(self) -> tuple[Codes, ...]:
+        """For each level the group above each of its groups."""
+        bins = self.hierarchy.bins
+        found = []
+        for below, above in pairwise(bins):
+            parent = np.empty(int(below.max()) + 1, np.int32)
+            parent[below] = above
+            found.append(parent)
+        return tuple(found)
 
     def ncp(self, low: Ints, high: Ints) -> Floats:
         """Xu et al.: the group's leaves as a share of all, and nothing for a leaf."""
@@ -195,6 +240,12 @@ class Ranges(Dimension):
         found: Floats = (self.numbers[high] - self.numbers[low]) / self._span
         return found
 
+    def taking(self, leaves: Codes, low: Ints, high: Ints) -> tuple[Lines, Ints]:
+        kinds, lines = _kinds(leaves)
+        each = kinds[:, None]
+        found = self.loss(np.minimum(each, low), np.maximum(each, high)) * self.weight
+        return found.astype(np.float32), lines
+
     def ncp(self, low: Ints, high: Ints) -> Floats:
         """Xu et al.: the range's width as a share of the domain's; here the loss is the same."""
         return self.loss(low, high)
@@ -206,6 +257,13 @@ class Ranges(Dimension):
         if low == high:
             return self.texts[low]
         return range_text(self.texts[low], self.texts[high])
+
+
+def _kinds(codes: Codes) -> tuple[Codes, Ints]:
+    """The different codes, ascending, and which of them each is (codes)."""
+    there = np.zeros(int(codes.max(initial=0)) + 1, np.bool_)
+    there[codes] = True
+    return np.flatnonzero(there).astype(np.int32), (np.cumsum(there) - 1)[codes]
 
 
 def range_text(low: str, high: str) -> str:

@@ -23,15 +23,19 @@ from analytics.anonymise.refine import split_up
 from analytics.anonymise.search import Step
 
 _CLASSES: Final = 800
+_QUICKLY: Final = 400
 _PARTNERS: Final = 128
 _TRIED: Final = 4
 _LEAST: Final = 1e-9
 
 
-def fuse(classes: Classes, demands: Demands, *, step: Step = lambda done, total: None) -> Classes:
+def fuse(
+    classes: Classes, demands: Demands, *, thorough: bool = True, step: Step = lambda done, total: None
+) -> Classes:
     """
     Put classes together until all meet the demands.
 
+    :param thorough: look for partners farther away.
     :raises OutOfReachError: not even all rows together do.
     """
     first = -1
@@ -46,7 +50,7 @@ def fuse(classes: Classes, demands: Demands, *, step: Step = lambda done, total:
                 "The rows do not meet the demands even when they are all released alike. Ask for less, or let more "
                 "rows be suppressed."
             )
-        classes = _joined(classes, _pairs(classes, short, demands))
+        classes = _joined(classes, _pairs(classes, short, demands, _CLASSES if thorough else _QUICKLY))
 
 
 def _joined(classes: Classes, pairs: list[tuple[int, int]]) -> Classes:
@@ -66,16 +70,14 @@ class _Offer:
     others: Ints
 
 
-def _pairs(classes: Classes, short: Ints, demands: Demands) -> list[tuple[int, int]]:
+def _pairs(classes: Classes, short: Ints, demands: Demands, most: int) -> list[tuple[int, int]]:
     """Which classes join in this round, each at most once."""
     state = _State(classes, demands)
     wanted = np.zeros(len(classes), np.bool_)
     wanted[short] = True
-    offers = [
-        state.offer(mine, near) for near in split_up(classes, _CLASSES) if len(mine := near[wanted[near]])
-    ]
+    offers = [state.offer(mine, near) for near in split_up(classes, most) if len(mine := near[wanted[near]])]
     if not offers:
-        offers = [state.offer(short[:_CLASSES], np.arange(len(classes)))]
+        offers = [state.offer(short[:most], np.arange(len(classes)))]
     worth = np.concatenate([offer.worth for offer in offers])
     ones = np.concatenate([offer.ones for offer in offers])
     others = np.concatenate([offer.others for offer in offers])

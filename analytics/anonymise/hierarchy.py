@@ -9,7 +9,7 @@ that names them, or those of the table where groups are computed. What a release
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,23 +48,43 @@ class Hierarchy:
 
         :raises HierarchyError: nothing in it, unequal lengths, a leaf twice, or a group in two wider ones.
         """
-        rows = [tuple(path) for path in paths]
-        if not rows:
-            raise HierarchyError("The hierarchy has no values.")
-        if len({len(row) for row in rows}) != 1:
-            raise HierarchyError("Every value of the hierarchy needs as many groups as every other.")
-        if len({row[0] for row in rows}) != len(rows):
+        rows = list(paths)
+        found = cls.grouped((row[0], tuple(row[1:])) for row in rows)
+        if len(found.leaves) != len(rows):
             raise HierarchyError("The hierarchy names a value twice.")
-        if len({row[-1] for row in rows}) > 1 or len(rows[0]) == 1:
-            rows = [(*row, ANYTHING) for row in rows]
-        _check_tree(rows)
-        rows.sort(key=lambda row: row[::-1])
-        labels, bins = [], []
-        for level in range(len(rows[0])):
+        return found
+
+    @classmethod
+    def grouped(cls, leaves: Iterable[tuple[str, tuple[str, ...]]]) -> Hierarchy:
+        """
+        Take leaves, each with its groups from the narrowest on. What comes twice counts once.
+
+        :raises HierarchyError: nothing in it, unequal lengths, or a group in two wider ones.
+        """
+        members: dict[tuple[str, ...], list[str]] = {}
+        for leaf, groups in leaves:
+            members.setdefault(groups, []).append(leaf)
+        if not members:
+            raise HierarchyError("The hierarchy has no values.")
+        if len({len(groups) for groups in members}) != 1:
+            raise HierarchyError("Every value of the hierarchy needs as many groups as every other.")
+        if len({groups[-1:] for groups in members}) > 1 or () in members:
+            members = {(*groups, ANYTHING): inside for groups, inside in members.items()}
+        _check_tree(members)
+        # In the order of their widest groups first, so that each group is one stretch.
+        tails = sorted(members, key=lambda groups: groups[::-1])
+        order: list[str] = []
+        sizes = []
+        for groups in tails:
+            inside = sorted(set(members[groups]))
+            order += inside
+            sizes.append(len(inside))
+        labels, bins = [tuple(order)], [np.arange(len(order), dtype=np.int32)]
+        for level in range(len(tails[0])):
             found: dict[str, int] = {}
-            places = [found.setdefault(row[level], len(found)) for row in rows]
+            places = [found.setdefault(groups[level], len(found)) for groups in tails]
             labels.append(tuple(found))
-            bins.append(np.array(places, np.int32))
+            bins.append(np.repeat(np.array(places, np.int32), sizes))
         return cls(tuple(labels), tuple(bins))
 
     @classmethod
@@ -115,13 +135,13 @@ class Hierarchy:
         return found[self.bins[level]]
 
 
-def _check_tree(rows: list[tuple[str, ...]]) -> None:
-    for level in range(1, len(rows[0]) - 1):
+def _check_tree(groups: Collection[tuple[str, ...]]) -> None:
+    for level, _ in enumerate(next(iter(groups))[:-1]):
         wider: dict[str, str] = {}
-        for row in rows:
-            if wider.setdefault(row[level], row[level + 1]) != row[level + 1]:
+        for path in groups:
+            if wider.setdefault(path[level], path[level + 1]) != path[level + 1]:
                 raise HierarchyError(
-                    f"The group {row[level]!r} lies in {wider[row[level]]!r} and in {row[level + 1]!r}; "
+                    f"The group {path[level]!r} lies in {wider[path[level]]!r} and in {path[level + 1]!r}; "
                     "a group lies in one wider group only."
                 )
 

@@ -33,7 +33,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from analytics.anonymise.errors import HierarchyError
-from analytics.anonymise.hierarchy import Hierarchy
+from analytics.anonymise.hierarchy import ANYTHING, Hierarchy
 
 UNKNOWN: Final = "unknown"
 _KEEP: Final = "="
@@ -74,9 +74,14 @@ class Levels:
 
     def path(self, value: str) -> tuple[str, ...]:
         """The value and its groups, narrowest first."""
-        found = [value]
+        return (value, *self.groups(value))
+
+    def groups(self, value: str) -> tuple[str, ...]:
+        """A value's groups, narrowest first."""
+        found, below = [], value
         for step in self.steps:
-            found.append(step(value, found[-1]))
+            below = step(value, below)
+            found.append(below)
         return tuple(found)
 
     def over(self, values: Iterable[str]) -> Hierarchy:
@@ -85,7 +90,7 @@ class Levels:
 
         :raises HierarchyError: a group would lie in two wider ones.
         """
-        return Hierarchy.of((*self.path(value), "*") for value in values)
+        return Hierarchy.grouped((value, (*self.groups(value), ANYTHING)) for value in values)
 
 
 def shipped() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -12,17 +13,20 @@ from analytics.anonymise.classes import Classes
 from analytics.anonymise.demands import Close, Condition, Demands, Distinct, Entropy, Recursive, Sensitive
 from analytics.anonymise.dimension import Dimension, Ranges, Tree
 from analytics.anonymise.distances import Distance, Hierarchical, equal, ordered
-from analytics.anonymise.errors import HierarchyError, OutOfReachError, SpecError
+from analytics.anonymise.divide import divide
+from analytics.anonymise.errors import HierarchyError, SpecError
 from analytics.anonymise.fuse import fuse
 from analytics.anonymise.hierarchy import Hierarchy
 from analytics.anonymise.refine import refine
-from analytics.anonymise.search import Units, walk
+from analytics.anonymise.search import Step, Units, walk
 from analytics.anonymise.settle import settle
 from analytics.anonymise.spec import ColumnSpec, Spec
 from analytics.anonymise.table import Column, Table
 
 # Told what is being done, how much of it is done, and of how much.
 Progress = Callable[[str, int, int], None]
+# "quick" visits few of the lattice's points and moves nothing afterwards: for a look at what a demand would cost.
+Effort = Literal["quick", "full"]
 
 
 @dataclass(frozen=True)
@@ -96,22 +100,28 @@ class Problem:
             of_row[of_row >= 0],
         )
 
-    def solve(self, limit: int, progress: Progress) -> Classes:
+    def solve(self, limit: int, progress: Progress, *, effort: Effort) -> Classes:
         """
         Find classes for all units; at most `limit` rows stay without one.
 
         :raises OutOfReachError: that cannot be done.
         """
-        if not len(self.rows):
-            raise OutOfReachError("No row is left to be released.")
+        quick = effort == "quick"
         first = self.demands.of_counts()
-        found = walk(self.units, first, step=lambda done, total: progress("Generalising", done, total))
-        classes = settle(Classes(self.units, found), first, limit=limit)
-        classes = refine(classes, first, step=lambda done, total: progress("Refining", done, total))
+        step = _named("Generalising", progress)
+        classes = Classes(self.units, walk(self.units, first, thin=quick, step=step))
+        classes = settle(classes, first, limit=limit)
+        if not quick:
+            classes = refine(classes, first, step=_named("Refining", progress))
         if self.demands.only_counts:
             return classes
-        classes = fuse(classes, self.demands, step=lambda done, total: progress("Balancing", done, total))
-        return refine(classes, self.demands, step=lambda done, total: progress("Refining again", done, total))
+        classes = fuse(classes, self.demands, thorough=not quick, step=_named("Balancing", progress))
+        classes = divide(classes, self.demands, step=_named("Dividing", progress))
+        return classes if quick else refine(classes, self.demands, step=_named("Refining again", progress))
+
+
+def _named(what: str, progress: Progress) -> Step:
+    return lambda done, total: progress(what, done, total)
 
 
 def dimension_of(name: str, values: Sequence[str], column: ColumnSpec) -> tuple[Dimension, Ints]:

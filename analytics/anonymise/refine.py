@@ -34,8 +34,6 @@ _NEIGHBOURS: Final = 1_500
 _MEETINGS: Final = 150_000_000
 _LEAST: Final = 1e-9
 
-_Table = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-
 
 def refine(classes: Classes, demands: Demands, *, step: Step = lambda done, total: None) -> Classes:
     """Move units between classes while it pays; no class stops meeting the demands, and the cost never grows."""
@@ -144,7 +142,15 @@ def _split(
 
 def best(classes: Classes, units: Ints, near: Ints) -> Offers:
     """The best offer of each of these units among the classes near them."""
-    tables, leaves = _tables(classes, units, near)
+    tables, lines = zip(
+        *(
+            dimension.taking(leaves[units], low[near], high[near])
+            for dimension, leaves, low, high in zip(
+                classes.units.dimensions, classes.units.leaves, classes.lows, classes.highs, strict=True
+            )
+        ),
+        strict=True,
+    )
     mine = classes.of_unit[units]
     own = np.searchsorted(near, mine)
     own[(own >= len(near)) | (near[np.minimum(own, len(near) - 1)] != mine)] = -1
@@ -156,9 +162,9 @@ def best(classes: Classes, units: Ints, near: Ints) -> Offers:
     size = max(_TABLE // len(near), 1)
     for begin in range(0, len(units), size):
         some = slice(begin, begin + size)
-        after = tables[0][leaves[0][some]]
-        for table, places_of in zip(tables[1:], leaves[1:], strict=True):
-            after += table[places_of[some]]
+        after = tables[0][lines[0][some]]
+        for table, line in zip(tables[1:], lines[1:], strict=True):
+            after += table[line[some]]
         cost = after - losses
         cost *= rows
         cost += after * weights[some, None].astype(np.float32)
@@ -170,24 +176,6 @@ def best(classes: Classes, units: Ints, near: Ints) -> Offers:
         widened[some] = after[each, best] > losses[best] + 1e-6
     gains = np.where(mine >= 0, classes.losses[mine], 0) * weights - costs
     return Offers(units, near[places], gains, widened)
-
-
-def _tables(classes: Classes, units: Ints, near: Ints) -> tuple[list[_Table], list[Ints]]:
-    """
-    For each column what each class near would cost in it with a leaf taken in (leaves of the units x classes), and the
-    line of each unit in that (units).
-    """
-    tables, lines = [], []
-    for number, dimension in enumerate(classes.units.dimensions):
-        there = classes.units.leaves[number][units]
-        found = np.zeros(dimension.leaves, np.bool_)
-        found[there] = True
-        leaf = np.flatnonzero(found)[:, None]
-        low, high = classes.lows[number, near], classes.highs[number, near]
-        loss = dimension.loss(np.minimum(leaf, low), np.maximum(leaf, high))
-        tables.append((loss * dimension.weight).astype(np.float32))
-        lines.append((np.cumsum(found) - 1)[there])
-    return tables, lines
 
 
 def _choose(classes: Classes, offers: Offers, k: int) -> Ints:

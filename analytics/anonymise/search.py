@@ -24,9 +24,11 @@ from analytics.anonymise.dimension import Dimension
 # What a point costs: the sum over columns of the mean loss, to this power, which favours many small losses over a
 # large one.
 _POWER: Final = 1.5
+# How much dearer the next point is where few are visited.
+_STEP: Final = 1.01
 # Above so many open units a point is tried only if it promises to release at least this share of them.
-_LARGE: Final = 40_000
-_WORTH: Final = 0.02
+_LARGE: Final = 20_000
+_WORTH: Final = 0.08
 _SAMPLE: Final = 12_000
 _SEED: Final = 20_061_022
 # How much more often than independent columns would units may share a key before a point is passed over unseen.
@@ -47,8 +49,13 @@ class Units:
         return len(self.weights)
 
 
-def points(units: Units) -> list[tuple[int, ...]]:
-    """The lattice's points, one rung a column, cheapest first."""
+def points(units: Units, *, thin: bool = False) -> list[tuple[int, ...]]:
+    """
+    The lattice's points, one rung a column, cheapest first.
+
+    :param thin: leave out what costs hardly more than the point before it. The last point, which puts everything
+        into one group, stays.
+    """
     costs = []
     total = max(int(units.weights.sum()), 1)
     for dimension, leaves in zip(units.dimensions, units.leaves, strict=True):
@@ -59,20 +66,35 @@ def points(units: Units) -> list[tuple[int, ...]]:
         summed = summed[..., None] + cost
     order = np.argsort(summed, axis=None, kind="stable")
     shape = summed.shape
+    if thin:
+        order = order[_spaced(summed.ravel()[order])]
     return list(zip(*(places.tolist() for places in np.unravel_index(order, shape)), strict=True))
 
 
-def walk(units: Units, demands: Demands, *, step: Step = lambda done, total: None) -> Ints:
+def _spaced(costs: Floats) -> Ints:
+    """Which of ascending costs are a step apart, the last one among them."""
+    kept, last = [], -1.0
+    for place, cost in enumerate(costs.tolist()):
+        if cost >= last * _STEP:
+            kept.append(place)
+            last = cost
+    return np.array([*kept[: -1 if kept[-1] == len(costs) - 1 else None], len(costs) - 1])
+
+
+def walk(
+    units: Units, demands: Demands, *, thin: bool = False, step: Step = lambda done, total: None
+) -> Ints:
     """
     Find classes. Gives the class of each unit (units), -1 for those that no point let go.
 
+    :param thin: visit few of the lattice's points.
     :param step: is told now and then how many units are done, of how many.
     """
     found = np.full(len(units), -1, np.int64)
     left = _Left(units, np.arange(len(units)))
     promise = _Promise(units, demands.k)
     classes = 0
-    for point in points(units):
+    for point in points(units, thin=thin):
         if not len(left.places):
             break
         promised = promise.of(left, point)

@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--k", type=int, help="instead of the spec's: rows, or people, in a class")
         parser.add_argument("--l", type=float, help="instead of the spec's, for every sensitive column")
         parser.add_argument("--t", type=float, help="instead of the spec's, for every sensitive column")
+        parser.add_argument("--quick", action="store_true", help="search less, and lose a little more")
         parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -48,7 +49,9 @@ class Command(BaseCommand):
             with source.open(encoding="utf-8-sig", newline="") as file:
                 table = Table.read(file, delimiter=spec.delimiter)
             with _steps(self.stderr) as step:
-                release = anonymise(table, spec, progress=step)
+                release = anonymise(
+                    table, spec, effort="quick" if options["quick"] else "full", progress=step
+                )
             text = report(table, spec, release)
             with _whole(target) as file:
                 release.table.write(file, delimiter=spec.delimiter)
