@@ -279,8 +279,12 @@ def _keep_item(client: Client, blueprint: Blueprint, at: datetime) -> Item:
     if has_been_live(client):
         why = "The client is live, or was: change it under Policies, which shows the effect first."
         return Item("Policies", title, before, "", "left", why)
-    cutoff = tenancy.cutoff_for_days(client, blueprint.keep_calls_for_days, at)
-    due = counts.calls_before({client.pk: cutoff}).get(client.pk)
+    # Calls out of which nobody says anything are kept as long as calls in.
+    out = client.keep_calls_out_for_days or client.agency.keep_calls_out_for_days
+    due = counts.calls_before(
+        {client.pk: tenancy.cutoff_for_days(client, blueprint.keep_calls_for_days, at)},
+        {client.pk: tenancy.cutoff_for_days(client, out or blueprint.keep_calls_for_days, at)},
+    ).get(client.pk)
     number = due.calls if due is not None else 0
     calls = f"{number:,} call{'' if number == 1 else 's'}"
     why = f"{calls} would be past it today. Nothing leaves before go live." if number else ""

@@ -235,6 +235,12 @@ def test_the_plan_says_how_many_calls_would_be_past_their_date(cast: Cast) -> No
     assert (item.before, item.after) == ("365 days", "90 days")
     assert item.why == "1 call would be past it today. Nothing leaves before go live."
 
+    make.call(cast.dentist, "+14155550101", at=NOON - timedelta(days=120), direction="outbound")
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
+    (item,) = [item for item in plan(cast, "dental").items if item.title == "Calls are kept"]
+    assert item.why == "1 call would be past it today. Nothing leaves before go live."
+
 
 def test_instructions_of_a_client_stay(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
