@@ -235,7 +235,7 @@ class _Change:
             messages.warning(self.request, "Look at the effect, then save.")
             return None
         if shown.plan.rule_ids and not seen.cleaned_data["answered"]:
-            form.add_error(None, "Tick that your reason answers the rules below, or choose other days.")
+            form.add_error(None, "Tick that your reason answers the rules above, or choose other days.")
             return None
         data = seen.cleaned_data
         try:

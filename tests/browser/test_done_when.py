@@ -170,6 +170,7 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
     now, then = (int(cell.replace(",", "")) for cell in row.get_by_role("cell").all_inner_texts())
     assert now == before
     assert then >= before + OLD
+    page.get_by_label("My reason answers the rule").check()
     page.get_by_role("button", name="Propose").click()
 
     expect(page.get_by_text("it is in force in 24 hours unless it is stopped")).to_be_visible()
