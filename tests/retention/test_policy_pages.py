@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -209,6 +210,27 @@ def test_the_beat_applies_a_delayed_change_once_its_hour_has_come(cast: Cast) ->
     tasks.apply_policies()
     tasks.apply_policies()
     assert _days(cast.dentist) == 90
+
+
+def test_a_change_that_fails_keeps_no_other_waiting(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    _confirmed(_browser(cast.alice), CALLS.replace("dentist", "plumber"), "90")
+    _confirmed(_browser(cast.alice), CALLS, "90")
+    with job_scope(agency_id=cast.acme.pk):
+        PolicyChange.objects.update(takes_effect_at=make.now() - timedelta(minutes=1))
+        broken = PolicyChange.objects.get(client=cast.plumber).pk
+    apply_due = tasks.policies.apply_due
+
+    def apply(*, change_id: uuid.UUID, at: datetime) -> None:
+        if change_id == broken:
+            raise RuntimeError
+        apply_due(change_id=change_id, at=at)
+
+    monkeypatch.setattr(tasks.policies, "apply_due", apply)
+    tasks.apply_policies()
+    assert (_days(cast.dentist), _days(cast.plumber)) == (90, 365)
+    monkeypatch.undo()
+    tasks.apply_policies()
+    assert _days(cast.plumber) == 90
 
 
 def test_an_officer_refuses_and_who_proposed_withdraws(cast: Cast, erin: Membership) -> None:
