@@ -25,6 +25,7 @@ from retention.enums import Category, ChangeState
 from retention.models import Policy, PolicyChange
 from retention.selectors import calendar, preview
 from retention.selectors import policies as kept
+from retention.services import policies
 from retention.targets import Extent
 from retention.tasks import policies as tasks
 from tests import make
@@ -218,14 +219,14 @@ def test_a_change_that_fails_keeps_no_other_waiting(cast: Cast, monkeypatch: pyt
     with job_scope(agency_id=cast.acme.pk):
         PolicyChange.objects.update(takes_effect_at=make.now() - timedelta(minutes=1))
         broken = PolicyChange.objects.get(client=cast.plumber).pk
-    apply_due = tasks.policies.apply_due
+    apply_due = policies.apply_due
 
     def apply(*, change_id: uuid.UUID, at: datetime) -> None:
         if change_id == broken:
             raise RuntimeError
         apply_due(change_id=change_id, at=at)
 
-    monkeypatch.setattr(tasks.policies, "apply_due", apply)
+    monkeypatch.setattr(policies, "apply_due", apply)
     tasks.apply_policies()
     assert (_days(cast.dentist), _days(cast.plumber)) == (90, 365)
     monkeypatch.undo()
