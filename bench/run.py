@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
+    "anonymise": "bench.bench_anonymise",
     "check": "bench.bench_check",
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",

@@ -26,13 +26,8 @@ def anonymise(table: Table, spec: Spec, *, effort: Effort = "full", progress: Pr
         demands.
     """
     _check(table, spec)
-    problem = Problem.of(table, spec)
     limit = int(spec.suppression * len(table))
-    classes = problem.solve(limit, progress, effort=effort)
-    if (classes.of_unit < 0).any() and problem.by_the_whole:
-        # Closeness is measured from what is released, so what is left out changes it.
-        problem = problem.without(classes.of_unit < 0)
-        classes = problem.solve(0, progress, effort=effort)
+    problem, classes = Problem.of(table, spec).solve(limit, progress, effort=effort)
     return release(table, spec, problem, classes)
 
 

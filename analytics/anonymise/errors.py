@@ -15,3 +15,11 @@ class HierarchyError(AnonymiseError):
 
 class OutOfReachError(AnonymiseError):
     """No generalisation of this table meets the demands within the limit on suppression."""
+
+    def __init__(self, said: str = "") -> None:
+        """Take what to say instead of the usual."""
+        super().__init__(
+            said
+            or "The rows do not meet the demands even when they are all released alike. Ask for less, or let more rows "
+            "be suppressed."
+        )

@@ -46,10 +46,7 @@ def fuse(
         first = max(first, len(short))
         step(first - len(short), first)
         if len(classes) == 1:
-            raise OutOfReachError(
-                "The rows do not meet the demands even when they are all released alike. Ask for less, or let more "
-                "rows be suppressed."
-            )
+            raise OutOfReachError
         classes = _joined(classes, _pairs(classes, short, demands, _CLASSES if thorough else _QUICKLY))
 
 

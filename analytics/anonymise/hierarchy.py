@@ -59,7 +59,7 @@ class Hierarchy:
         """
         Take leaves, each with its groups from the narrowest on. What comes twice counts once.
 
-        :raises HierarchyError: nothing in it, unequal lengths, or a group in two wider ones.
+        :raises HierarchyError: nothing in it, unequal lengths, or a leaf or group in two wider ones.
         """
         members: dict[tuple[str, ...], list[str]] = {}
         for leaf, groups in leaves:
@@ -79,6 +79,8 @@ class Hierarchy:
             inside = sorted(set(members[groups]))
             order += inside
             sizes.append(len(inside))
+        if len(set(order)) != len(order):
+            raise HierarchyError("The hierarchy names a value twice, in different groups.")
         labels, bins = [tuple(order)], [np.arange(len(order), dtype=np.int32)]
         for level in range(len(tails[0])):
             found: dict[str, int] = {}

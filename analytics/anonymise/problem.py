@@ -72,7 +72,7 @@ class Problem:
         return cls(np.arange(len(table)), units, demands, merged.of())
 
     @property
-    def by_the_whole(self) -> bool:
+    def _by_the_whole(self) -> bool:
         """Whether a demand is measured against the whole table."""
         return any(isinstance(one, Close) for column in self.demands.sensitive for one in column.conditions)
 
@@ -100,9 +100,10 @@ class Problem:
             of_row[of_row >= 0],
         )
 
-    def solve(self, limit: int, progress: Progress, *, effort: Effort) -> Classes:
+    def solve(self, limit: int, progress: Progress, *, effort: Effort) -> tuple[Problem, Classes]:
         """
-        Find classes for all units; at most `limit` rows stay without one.
+        Find classes for all units; at most `limit` rows stay without one. The problem comes back with them, as what is
+        left out may no longer belong to it.
 
         :raises OutOfReachError: that cannot be done.
         """
@@ -110,14 +111,20 @@ class Problem:
         first = self.demands.of_counts()
         step = _named("Generalising", progress)
         classes = Classes(self.units, walk(self.units, first, thin=quick, step=step))
-        classes = settle(classes, first, limit=limit)
+        classes = settle(classes, limit=limit)
+        gone = classes.of_unit < 0
+        if gone.any() and self._by_the_whole:
+            # Closeness is measured from what is released, so what is left out changes it.
+            return self.without(gone).solve(0, progress, effort=effort)
         if not quick:
             classes = refine(classes, first, step=_named("Refining", progress))
         if self.demands.only_counts:
-            return classes
+            return self, classes
         classes = fuse(classes, self.demands, thorough=not quick, step=_named("Balancing", progress))
         classes = divide(classes, self.demands, step=_named("Dividing", progress))
-        return classes if quick else refine(classes, self.demands, step=_named("Refining again", progress))
+        if not quick:
+            classes = refine(classes, self.demands, step=_named("Refining again", progress))
+        return self, classes
 
 
 def _named(what: str, progress: Progress) -> Step:

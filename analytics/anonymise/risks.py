@@ -13,7 +13,8 @@ How likely somebody in a release is recognised.
   the percent of unique population elements on a microdata file using the sample", US Bureau of the Census, 1991, for
   larger ones. The choice by the sample's share is that of Dankar, El Emam, Neisa and Roffey, "Estimating the
   re-identification risk of clinical data sets", BMC Medical Informatics and Decision Making 12:66, 2012, without
-  their third estimator.
+  their third estimator. Pitman's formula fits populations of many small classes and a few very large ones; elsewhere
+  it says that more people are alone than are.
 
 All of it takes the other columns for unknown to the attacker; it says nothing of what else identifies people.
 """

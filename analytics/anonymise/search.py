@@ -24,6 +24,8 @@ from analytics.anonymise.dimension import Dimension
 # What a point costs: the sum over columns of the mean loss, to this power, which favours many small losses over a
 # large one.
 _POWER: Final = 1.5
+# A lattice with more points than so many is walked along a path only.
+_POINTS: Final = 60_000
 # How much dearer the next point is where few are visited.
 _STEP: Final = 1.01
 # Above so many open units a point is tried only if it promises to release at least this share of them.
@@ -61,14 +63,43 @@ def points(units: Units, *, thin: bool = False) -> list[tuple[int, ...]]:
     for dimension, leaves in zip(units.dimensions, units.leaves, strict=True):
         there = np.bincount(leaves, units.weights, minlength=dimension.leaves) / total
         costs.append(np.array([dimension.weight * (there @ rung.loss) ** _POWER for rung in dimension.rungs]))
+    if math.prod(map(len, costs)) > _POINTS:
+        found = _near_a_path(costs)
+        ordered = np.array(
+            [sum(cost[rung] for cost, rung in zip(costs, point, strict=True)) for point in found]
+        )
+        kept = _spaced(ordered) if thin else range(len(found))
+        return [found[place] for place in kept]
     summed: Floats = np.zeros(())
     for cost in costs:
         summed = summed[..., None] + cost
     order = np.argsort(summed, axis=None, kind="stable")
-    shape = summed.shape
     if thin:
         order = order[_spaced(summed.ravel()[order])]
-    return list(zip(*(places.tolist() for places in np.unravel_index(order, shape)), strict=True))
+    return list(zip(*(places.tolist() for places in np.unravel_index(order, summed.shape)), strict=True))
+
+
+def _near_a_path(costs: list[Floats]) -> list[tuple[int, ...]]:
+    """
+    Of a lattice that is too large, cheapest first: a path from its lowest to its highest point that goes up by what costs
+    least, and from each point of it those that differ in one column.
+    """
+    here = [0] * len(costs)
+    found = set()
+    while True:
+        for column, cost in enumerate(costs):
+            found.update((*here[:column], rung, *here[column + 1 :]) for rung in range(len(cost)))
+        steps = [
+            (cost[rung + 1] - cost[rung], column)
+            for column, (rung, cost) in enumerate(zip(here, costs, strict=True))
+            if rung + 1 < len(cost)
+        ]
+        if not steps:
+            break
+        here[min(steps)[1]] += 1
+    return sorted(
+        found, key=lambda point: (sum(cost[rung] for cost, rung in zip(costs, point, strict=True)), point)
+    )
 
 
 def _spaced(costs: Floats) -> Ints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
@@ -48,7 +48,7 @@ class Table:
     columns: dict[str, Column]
 
     @classmethod
-    def of(cls, columns: dict[str, Sequence[str]]) -> Self:
+    def of(cls, columns: Mapping[str, Sequence[str]]) -> Self:
         """
         Take columns of texts.
 

@@ -1,0 +1,82 @@
+"""Groups of near numbers: as large as demanded, and for one column with the least error there is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.anonymise import OutOfReachError, microaggregate
+
+NUMBERS = st.lists(st.integers(-50, 50), min_size=4, max_size=10)
+
+
+def error(groups: Sequence[Sequence[float]]) -> float:
+    return sum(sum((one - sum(group) / len(group)) ** 2 for one in group) for group in groups)
+
+
+def least(numbers: Sequence[float], k: int) -> float:
+    """Best of all ways to cut the sorted numbers; a best grouping is always such a cut."""
+    ordered = sorted(numbers)
+    found = float("inf")
+    for cuts in range(len(ordered) // k):
+        for places in itertools.combinations(range(1, len(ordered)), cuts):
+            edges = [0, *places, len(ordered)]
+            groups = [ordered[low:high] for low, high in itertools.pairwise(edges)]
+            if min(map(len, groups)) >= k:
+                found = min(found, error(groups))
+    return found
+
+
+@given(NUMBERS, st.integers(1, 4))
+def test_one_column_has_the_least_error(numbers: list[int], k: int) -> None:
+    groups = microaggregate.one_column(np.array(numbers, float), k)
+
+    found = [[number for number, of in zip(numbers, groups, strict=True) if of == one] for one in set(groups)]
+    assert min(map(len, found)) >= k
+    assert max(map(len, found)) < 2 * k or len(found) == 1
+    assert error(found) == pytest.approx(least(numbers, k), abs=1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900)), min_size=3, max_size=40), st.integers(1, 5)
+)
+def test_several_columns_are_grouped_by_at_least_k(rows: list[tuple[int, int]], k: int) -> None:
+    if len(rows) < k:
+        with pytest.raises(OutOfReachError):
+            microaggregate.several_columns(np.array(rows, float), k)
+        return
+
+    groups = microaggregate.several_columns(np.array(rows, float), k)
+
+    sizes = np.bincount(groups)
+    assert sizes.min() >= k
+    assert sizes.max() < 2 * k or len(sizes) == 1
+
+
+def test_mdav_starts_at_both_ends() -> None:
+    rows = np.array([[0, 0], [1, 0], [0, 1], [9, 9], [8, 9], [9, 8], [4, 4], [5, 5], [4, 5.0]])
+
+    groups = microaggregate.several_columns(rows, 3)
+
+    assert {frozenset(np.flatnonzero(groups == one).tolist()) for one in range(3)} == {
+        frozenset({0, 1, 2}),
+        frozenset({3, 4, 5}),
+        frozenset({6, 7, 8}),
+    }
+
+
+@given(NUMBERS, st.integers(1, 4))
+def test_means_keep_the_sum(numbers: list[int], k: int) -> None:
+    values = np.array(numbers, float)
+    groups = microaggregate.one_column(values, k)
+
+    found = microaggregate.means(values, groups)
+
+    assert found.sum() == pytest.approx(values.sum(), abs=1e-6)
+    for one in set(groups.tolist()):
+        assert found[groups == one] == pytest.approx(values[groups == one].mean())
