@@ -60,8 +60,11 @@ def group(keys: Ints, bits: int) -> Groups:
     first = np.empty(count, np.bool_)
     first[:1] = True
     np.not_equal(words[1:], words[:-1], out=first[1:])
-    starts = np.flatnonzero(first)
-    return Groups(order, starts, np.diff(starts, append=count))
+    starts = first.nonzero()[0]
+    sizes = np.empty(len(starts), np.int64)
+    np.subtract(starts[1:], starts[:-1], out=sizes[:-1])
+    sizes[-1:] = count - starts[-1:]
+    return Groups(order, starts, sizes)
 
 
 def group_columns(columns: list[Codes], widths: list[int]) -> Groups:

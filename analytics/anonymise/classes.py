@@ -71,6 +71,44 @@ class Classes:
         """What all classes cost together, in rows times weights."""
         return float(self.losses @ self.rows)
 
+    def ends_without(self, number: int) -> tuple[Ints, Ints]:
+        """
+        The first and last leaf of each unit's class in a column, if the unit were not in it (units).
+
+        A unit that is alone in its class, and one that is in none, keeps its own leaf.
+        """
+        members, leaves = self.members, self.units.leaves[number].astype(np.int64)
+        there = leaves[members.order]
+        alone = np.repeat(members.sizes == 1, members.sizes)
+        low, high = leaves.copy(), leaves.copy()
+        for found, ends, which, never in (
+            (low, self.lows[number], np.minimum, np.iinfo(np.int64).max),
+            (high, self.highs[number], np.maximum, -1),
+        ):
+            end = np.repeat(ends, members.sizes)
+            at_end = there == end
+            only = np.repeat(np.add.reduceat(at_end.astype(np.int64), members.starts) == 1, members.sizes)
+            following = which.reduceat(np.where(at_end, never, there), members.starts)
+            found[members.order] = np.where(
+                alone, there, np.where(at_end & only, np.repeat(following, members.sizes), end)
+            )
+        return low, high
+
+    @cached_property
+    def losses_without(self) -> Floats:
+        """What a row of each unit's class costs, if the unit were not in it (units)."""
+        found = np.zeros(len(self.of_unit))
+        for number, dimension in enumerate(self.units.dimensions):
+            found += dimension.weight * dimension.loss(*self.ends_without(number))
+        return found
+
+    def shrinking(self, units: Ints) -> Floats:
+        """What the others of a class save when a unit leaves it (units)."""
+        sources = self.of_unit[units]
+        rest = self.rows[sources] - self.units.weights[units]
+        found: Floats = (self.losses[sources] - self.losses_without[units]) * rest
+        return found
+
     def met(self, demands: Demands) -> Bools:
         """Which classes meet the demands (classes)."""
         return demands.met(self.members.order, self.members.number(), len(self))

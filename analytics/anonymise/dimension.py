@@ -21,7 +21,7 @@ from analytics.anonymise.errors import HierarchyError
 from analytics.anonymise.hierarchy import ANYTHING, Hierarchy, same_bin
 
 # How many leaves' width the search's bands have at least, as shares of the domain: each is tried in two places.
-_BANDS: Final = (0.02, 0.04, 0.08, 0.15, 0.3)
+_BANDS: Final = (0.02, 0.05, 0.12, 0.3)
 # More leaves than so many are looked at by their groups where units look for a class.
 _LINES: Final = 256
 

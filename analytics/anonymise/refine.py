@@ -21,13 +21,14 @@ import numpy as np
 from analytics.anonymise.arrays import Bools, Floats, Ints, group, renumber
 from analytics.anonymise.classes import Classes, move
 from analytics.anonymise.demands import Demands
+from analytics.anonymise.dimension import Lines
 from analytics.anonymise.search import Step, Units
 
 _ROUNDS: Final = 6
 # With more units than this one round has to do.
 _LARGE: Final = 200_000
 # A round that gains less than this share of the cost is the last.
-_ENOUGH: Final = 0.006
+_ENOUGH: Final = 0.02
 # How many units and classes meet in one table of costs.
 _TABLE: Final = 500_000
 _NEIGHBOURS: Final = 1_500
@@ -37,17 +38,17 @@ _LEAST: Final = 1e-9
 
 def refine(classes: Classes, demands: Demands, *, step: Step = lambda done, total: None) -> Classes:
     """Move units between classes while it pays; no class stops meeting the demands, and the cost never grows."""
-    rounds = _ROUNDS if len(classes.units) <= _LARGE else 1
-    for turn in range(rounds):
-        step(turn, rounds)
-        better = _round(classes, demands)
-        if better is None:
+    if len(classes.units) > _LARGE:
+        return _round(classes, demands) or classes
+    for turn in range(_ROUNDS):
+        step(turn, _ROUNDS)
+        before = classes.cost
+        classes = _round(classes, demands) or classes
+        if before - classes.cost < _ENOUGH * before:
+            classes = exchange(classes, demands) or classes
+        if before - classes.cost < _ENOUGH * before:
             break
-        gained = classes.cost - better.cost
-        classes = better
-        if gained < _ENOUGH * classes.cost:
-            break
-    step(rounds, rounds)
+    step(_ROUNDS, _ROUNDS)
     return classes
 
 
@@ -55,13 +56,108 @@ def _round(classes: Classes, demands: Demands) -> Classes | None:
     """One round; None where nothing was gained."""
     offers = _offers(classes)
     chosen = _choose(classes, offers, demands.k)
-    if not len(chosen):
+    return _moved(classes, demands, offers.units[chosen], offers.targets[chosen])
+
+
+def _moved(classes: Classes, demands: Demands, units: Ints, targets: Ints) -> Classes | None:
+    """The classes after these moves, as far as they are allowed; None where nothing is gained."""
+    if not len(units):
         return None
-    of_unit = move(classes, demands, offers.units[chosen], offers.targets[chosen])
+    of_unit = move(classes, demands, units, targets)
     placed = of_unit >= 0
     of_unit[placed] = renumber(of_unit[placed])
     found = Classes(classes.units, of_unit)
     return found if found.cost < classes.cost - _LEAST else None
+
+
+def exchange(classes: Classes, demands: Demands) -> Classes | None:
+    """
+    One round of exchanges: from classes that have no row to spare the unit leaves that makes them dearest, and one
+    comes that another class can spare. None where nothing was gained.
+    """
+    offers = _offers(classes)
+    sources = classes.of_unit[offers.units]
+    weights = classes.units.weights
+    gains = offers.gains + classes.shrinking(offers.units)
+    tight = classes.rows[sources] - weights[offers.units] < demands.k
+    leaving = np.flatnonzero((gains > _LEAST) & tight & (weights[offers.units] == 1))
+    leaving = leaving[np.argsort(-gains[leaving], kind="stable")]
+    leaving = leaving[np.sort(np.unique(sources[leaving], return_index=True)[1])]
+    if not len(leaving):
+        return None
+    coming, costs = _coming(classes, offers.units[leaving], demands.k)
+    net = gains[leaving] - costs[sources[leaving]]
+    used: set[int] = set()
+    units, targets = [], []
+    for place in np.argsort(-net, kind="stable").tolist():
+        if net[place] <= _LEAST:
+            break
+        source, target = int(sources[leaving[place]]), int(offers.targets[leaving[place]])
+        giver = int(classes.of_unit[coming[source]])
+        if len({source, target, giver}) == 3 and used.isdisjoint((source, target, giver)):
+            used.update((source, target, giver))
+            units += [int(offers.units[leaving[place]]), int(coming[source])]
+            targets += [target, source]
+    return _moved(classes, demands, np.array(units, np.int64), np.array(targets, np.int64))
+
+
+def _coming(classes: Classes, leaving: Ints, k: int) -> tuple[Ints, Floats]:
+    """
+    For classes that one unit leaves each, the unit that comes most cheaply from one with rows to spare, and what that
+    costs (classes; infinite where none does).
+    """
+    sources = classes.of_unit[leaving]
+    ends = [classes.ends_without(number) for number in range(len(classes.units.dimensions))]
+    lows, highs = classes.lows.copy(), classes.highs.copy()
+    for number, (low, high) in enumerate(ends):
+        lows[number, sources], highs[number, sources] = low[leaving], high[leaving]
+    losses, rows = classes.losses.copy(), classes.rows.copy()
+    losses[sources], rows[sources] = classes.losses_without[leaving], rows[sources] - 1
+    placed = np.flatnonzero(classes.of_unit >= 0)
+    own = classes.of_unit[placed]
+    spare = placed[classes.rows[own] - classes.units.weights[placed] >= k]
+    waiting = np.zeros(len(classes), np.bool_)
+    waiting[sources] = True
+    freed = classes.losses[classes.of_unit[spare]] * classes.units.weights[spare] + classes.shrinking(spare)
+    gain_of = np.zeros(len(classes.of_unit))
+    gain_of[spare] = freed
+    coming, costs = np.zeros(len(classes), np.int64), np.full(len(classes), np.inf)
+    targets = placed[waiting[own]]
+    shrunk = _Shrunk(classes.units, lows, highs, losses, rows)
+    for units, near in _split(classes, spare, targets, _by_cost(classes.units), _most(len(spare))):
+        for some, cost in shrunk.costs(units, near):
+            each = cost - gain_of[some, None]
+            best = each.argmin(axis=0)
+            least = each[best, np.arange(len(near))]
+            better = least < costs[near]
+            costs[near[better]], coming[near[better]] = least[better], some[best[better]]
+    return coming, costs
+
+
+@dataclass(frozen=True, slots=True)
+class _Shrunk:
+    """Classes as they are when something has left them: their ends (columns x classes), losses and rows."""
+
+    units: Units
+    lows: Ints
+    highs: Ints
+    losses: Floats
+    rows: Ints
+
+    def costs(self, units: Ints, near: Ints) -> Iterator[tuple[Ints, Lines]]:
+        """Some of the units at a time, with what it costs each class near to take each of them (units x near)."""
+        tables, lines = _taking(self.units, units, self.lows[:, near], self.highs[:, near])
+        losses, rows = self.losses[near].astype(np.float32), self.rows[near].astype(np.float32)
+        size = max(_TABLE // len(near), 1)
+        for begin in range(0, len(units), size):
+            some = slice(begin, begin + size)
+            after = tables[0][lines[0][some]]
+            for table, line in zip(tables[1:], lines[1:], strict=True):
+                after += table[line[some]]
+            cost = after - losses
+            cost *= rows
+            cost += after * self.units.weights[units[some], None].astype(np.float32)
+            yield units[some], cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +190,12 @@ def _neighbourhoods(classes: Classes) -> Iterator[tuple[Ints, Ints]]:
         return
     small = classes.rows <= 2 * np.median(classes.rows)
     targets = np.flatnonzero((classes.of_unit >= 0) & ((classes.losses > _LEAST) | small)[classes.of_unit])
-    most = min(_NEIGHBOURS, max(_MEETINGS // len(units), 50))
-    yield from _split(classes, units, targets, _by_cost(classes.units), most)
+    yield from _split(classes, units, targets, _by_cost(classes.units), _most(len(units)))
+
+
+def _most(units: int) -> int:
+    """How many classes a neighbourhood may have, by how many units look for one."""
+    return min(_NEIGHBOURS, max(_MEETINGS // max(units, 1), 50))
 
 
 def split_up(classes: Classes, most: int) -> Iterator[Ints]:
@@ -142,15 +242,7 @@ def _split(
 
 def best(classes: Classes, units: Ints, near: Ints) -> Offers:
     """The best offer of each of these units among the classes near them."""
-    tables, lines = zip(
-        *(
-            dimension.taking(leaves[units], low[near], high[near])
-            for dimension, leaves, low, high in zip(
-                classes.units.dimensions, classes.units.leaves, classes.lows, classes.highs, strict=True
-            )
-        ),
-        strict=True,
-    )
+    tables, lines = _taking(classes.units, units, classes.lows[:, near], classes.highs[:, near])
     mine = classes.of_unit[units]
     own = np.searchsorted(near, mine)
     own[(own >= len(near)) | (near[np.minimum(own, len(near) - 1)] != mine)] = -1
@@ -176,6 +268,16 @@ def best(classes: Classes, units: Ints, near: Ints) -> Offers:
         widened[some] = after[each, best] > losses[best] + 1e-6
     gains = np.where(mine >= 0, classes.losses[mine], 0) * weights - costs
     return Offers(units, near[places], gains, widened)
+
+
+def _taking(units: Units, some: Ints, lows: Ints, highs: Ints) -> tuple[list[Lines], list[Ints]]:
+    """For each column what classes cost with a leaf taken in, and the line of each of some units in that."""
+    tables, lines = [], []
+    for dimension, leaves, low, high in zip(units.dimensions, units.leaves, lows, highs, strict=True):
+        table, line = dimension.taking(leaves[some], low, high)
+        tables.append(table)
+        lines.append(line)
+    return tables, lines
 
 
 def _choose(classes: Classes, offers: Offers, k: int) -> Ints:
@@ -210,10 +312,11 @@ def _singles(classes: Classes, offers: Offers, k: int, given_up: Bools, widened:
     sources = classes.of_unit[offers.units]
     spare = classes.rows - k
     weights = classes.units.weights[offers.units]
-    open_to = (offers.gains > _LEAST) & ~given_up[sources] & ~given_up[offers.targets]
+    gains = offers.gains + classes.shrinking(offers.units)
+    open_to = (gains > _LEAST) & ~given_up[sources] & ~given_up[offers.targets]
     open_to &= (weights <= spare[sources]) & ~(offers.widens & widened[offers.targets])
     places = np.flatnonzero(open_to)
-    places = places[np.argsort(-offers.gains[places], kind="stable")]
+    places = places[np.argsort(-gains[places], kind="stable")]
     # A class that widens takes the one unit that gains most.
     wide = places[offers.widens[places]]
     _, firsts = np.unique(offers.targets[wide], return_index=True)

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from analytics.anonymise.arrays import Codes, Floats, Groups, Ints, group
+from analytics.anonymise.arrays import Bools, Codes, Floats, Groups, Ints, group
 from analytics.anonymise.demands import Demands
 from analytics.anonymise.dimension import Dimension
 
@@ -81,11 +81,11 @@ def points(units: Units, *, thin: bool = False) -> list[tuple[int, ...]]:
 
 def _near_a_path(costs: list[Floats]) -> list[tuple[int, ...]]:
     """
-    Of a lattice that is too large, cheapest first: a path from its lowest to its highest point that goes up by what costs
-    least, and from each point of it those that differ in one column.
+    Of a lattice that is too large, cheapest first: a path from its lowest to its highest point that goes up by what
+    costs least, and from each point of it those that differ in one column.
     """
     here = [0] * len(costs)
-    found = set()
+    found: set[tuple[int, ...]] = set()
     while True:
         for column, cost in enumerate(costs):
             found.update((*here[:column], rung, *here[column + 1 :]) for rung in range(len(cost)))
@@ -132,13 +132,14 @@ def walk(
         if promised < _WORTH:
             continue
         groups = left.group(point)
-        numbers = groups.number()
-        good = _passing(demands, left.places[groups.order], numbers, groups)
-        let_go = good[numbers]
-        promise.kept(promised, float(let_go.mean()))
-        if not good.any():
+        good = _passing(demands, left.places[groups.order], groups)
+        if good is None:
+            promise.kept(promised, 0.0)
             continue
+        numbers = groups.number()
+        let_go = good[numbers]
         places = groups.order[let_go]
+        promise.kept(promised, len(places) / len(left.places))
         found[left.places[places]] = (np.cumsum(good) - 1 + classes)[numbers[let_go]]
         classes += int(good.sum())
         left = left.without(places)
@@ -146,17 +147,20 @@ def walk(
     return found
 
 
-def _passing(
-    demands: Demands, units: Ints, numbers: Ints, groups: Groups
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which groups meet the demands; those with too few rows are left out before anything else is counted."""
+def _passing(demands: Demands, units: Ints, groups: Groups) -> Bools | None:
+    """Which groups meet the demands, None where none does; those with too few rows are left out first."""
     rows = np.add.reduceat(demands.weights[units], groups.starts)
     large = rows >= demands.k
-    if not large.any() or (demands.people is None and not demands.sensitive):
+    count = int(np.count_nonzero(large))
+    if not count:
+        return None
+    if demands.people is None and not demands.sensitive:
         return large
+    numbers = groups.number()
     kept = large[numbers]
-    large[large] = demands.met(units[kept], (np.cumsum(large) - 1)[numbers[kept]], int(large.sum()))
-    return large
+    met = demands.met(units[kept], (np.cumsum(large) - 1)[numbers[kept]], count)
+    large[large] = met
+    return large if met.any() else None
 
 
 class _Promise:
