@@ -21,7 +21,7 @@ def anonymise(table: Table, spec: Spec, *, effort: Effort = "full", progress: Pr
     row's own, or a group or range that holds it, or, where the spec asks for it, the class's mean. The order of the
     rows changes no row's values.
 
-    :param effort: "quick" takes a tenth of the time and loses a little more, for a look at what a demand would cost.
+    :param effort: "quick" takes a fraction of the time and loses a little more, for a look at what a demand would cost.
     :raises AnonymiseError: a column is missing, a value is not in its hierarchy, or no generalisation meets the
         demands.
     """

@@ -88,6 +88,10 @@ class ColumnSpec:
             raise SpecError("l is at least 1, and a whole number unless the diversity is that of entropy.")
         if self.c <= 0 or self.weight <= 0 or self.decimals < 0:
             raise SpecError("c and weight are above 0 and decimals at least 0.")
+        if self.release != "hierarchy" and self.levels is not None:
+            raise SpecError(
+                "Ranges and means are of numbers; a hierarchy of computed groups has no part in them."
+            )
         if self.t is not None and not 0 <= self.t <= 1:
             raise SpecError("t is from 0 to 1.")
         if self.distance == "hierarchical" and self.tree is None and self.levels is None:

@@ -33,7 +33,7 @@ from analytics.anonymise.settle import settle
 from tests.analytics import referee, tables
 from tests.analytics.tables import HIERARCHIES, NAMES, ROWS
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SENSITIVE = ColumnSpec(role="sensitive")
 
 

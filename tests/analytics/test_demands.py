@@ -15,6 +15,8 @@ from analytics.anonymise.distances import Distance, Hierarchical, equal, ordered
 from analytics.anonymise.hierarchy import Hierarchy
 from tests.analytics import referee
 
+# A busy machine is no failure.
+in_time = settings(deadline=None, max_examples=60)
 COUNTS = st.lists(st.lists(st.integers(0, 6), min_size=5, max_size=5).filter(any), min_size=1, max_size=6)
 TREE = Hierarchy.of(
     [
@@ -40,6 +42,7 @@ def test_ordered_distance_of_the_papers_salaries() -> None:
     assert found == pytest.approx([0.375, 1 / 6])
 
 
+@in_time
 @given(COUNTS)
 def test_distances_are_the_earth_movers(rows: list[list[int]]) -> None:
     table = counts(*rows)
@@ -59,6 +62,7 @@ def _height(one: int, other: int) -> int:
     return next(level for level in range(TREE.depth) if TREE.bins[level][one] == TREE.bins[level][other])
 
 
+@in_time
 @given(COUNTS)
 def test_conditions_are_those_of_the_definitions(rows: list[list[int]]) -> None:
     table, names = counts(*rows), "abcde"
@@ -76,6 +80,7 @@ def test_conditions_are_those_of_the_definitions(rows: list[list[int]]) -> None:
         assert tuple(bool(one.holds(table, whole)[place]) for one in CONDITIONS) == expected
 
 
+@in_time
 @given(COUNTS)
 def test_nothing_is_lacking_where_a_condition_holds(rows: list[list[int]]) -> None:
     table = counts(*rows)
@@ -86,7 +91,7 @@ def test_nothing_is_lacking_where_a_condition_holds(rows: list[list[int]]) -> No
         assert (lacking >= 0).all()
 
 
-@settings(max_examples=200)
+@in_time
 @given(COUNTS, st.sampled_from(CONDITIONS))
 def test_classes_that_meet_a_condition_meet_it_together(rows: list[list[int]], condition: Condition) -> None:
     table = counts(*rows)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.anonymise import HierarchyError, levels
@@ -15,6 +15,8 @@ from analytics.anonymise.hierarchy import Hierarchy
 from tests.analytics import referee
 from tests.analytics.tables import COLOURS
 
+# A busy machine is no failure.
+in_time = settings(deadline=None, max_examples=60)
 WHEN = st.datetimes().map(lambda at: at.isoformat(timespec="minutes"))
 
 
@@ -147,18 +149,21 @@ def test_shipped_hierarchies(name: str, value: str, path: tuple[str, ...]) -> No
     assert levels.load(name).path(value) == (value, *path)
 
 
+@in_time
 @given(st.lists(WHEN, min_size=1, max_size=30))
 def test_shipped_hierarchies_of_time_are_trees_over_any_instants(values: list[str]) -> None:
     for name in ("instant", "day"):
         assert set(levels.load(name).over(values).leaves) == set(values)
 
 
+@in_time
 @given(st.lists(st.integers(-10, 200_000).map(str), min_size=1, max_size=30))
 def test_shipped_bands_lie_in_one_another(values: list[str]) -> None:
     for name in ("seconds", "age"):
         assert levels.load(name).over(values).depth == 5
 
 
+@in_time
 @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)))
 def test_a_week_holds_its_day_and_no_month_but_its_own(day: date) -> None:
     _, _, week, month, _ = levels.load("day").path(day.isoformat())

@@ -72,6 +72,7 @@ def test_demands_of_the_command_line_come_before_the_specs() -> None:
         ("k = 2\n" + QUASI + 'hierarchy = "shoe"', "'a': There is no hierarchy 'shoe'"),
         ("k = 2\n" + QUASI + "hierarchy = { shoe = 1 }", "a hierarchy is the name"),
         ("k = 2\n" + QUASI + "weight = 0", "above 0"),
+        ("k = 2\n" + QUASI + 'hierarchy = "age"\nrelease = "range"', "has no part in them"),
         ("k = 2\n" + QUASI + SICK + "l = 1.5", "a whole number"),
         ("k = 2\n" + QUASI + SICK + "l = 0", "l is at least 1"),
         ("k = 2\n" + QUASI + SICK + "t = 2", "'s': t is from 0 to 1"),
