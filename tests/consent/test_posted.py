@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(40)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(60)
 PDF = b"%PDF-1.7\n" + bytes(60)
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Any, tmp_path: Path) -> None:
+    """A folder that no test beside this one writes into, or sweeps."""
+    settings.MEDIA_ROOT = tmp_path
 
 
 def by(cast: Cast) -> Actor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vaul
 ONE = "+14155550101"
 PDF = b"%PDF-1.7\n" + b"signed by Anna " * 20
 CLAUSE = "I agree that my calls may be recorded."
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Any, tmp_path: Path) -> None:
+    """A folder that no test beside this one writes into, or sweeps."""
+    settings.MEDIA_ROOT = tmp_path
 
 
 def url(name: str, *args: object, client: str = "dentist") -> str:
