@@ -22,9 +22,9 @@ from analytics.anonymise.errors import OutOfReachError
 from analytics.anonymise.refine import split_up
 from analytics.anonymise.search import Step
 
-_CLASSES: Final = 800
-_QUICKLY: Final = 400
-_PARTNERS: Final = 128
+# How many classes a neighbourhood has, and of how many near ones each class tries what it mends: thoroughly, quickly.
+_CLASSES: Final = {True: 800, False: 300}
+_PARTNERS: Final = {True: 128, False: 64}
 _TRIED: Final = 4
 _LEAST: Final = 1e-9
 
@@ -47,7 +47,7 @@ def fuse(
         step(first - len(short), first)
         if len(classes) == 1:
             raise OutOfReachError
-        classes = _joined(classes, _pairs(classes, short, demands, _CLASSES if thorough else _QUICKLY))
+        classes = _joined(classes, _pairs(classes, short, demands, thorough=thorough))
 
 
 def _joined(classes: Classes, pairs: list[tuple[int, int]]) -> Classes:
@@ -67,9 +67,9 @@ class _Offer:
     others: Ints
 
 
-def _pairs(classes: Classes, short: Ints, demands: Demands, most: int) -> list[tuple[int, int]]:
+def _pairs(classes: Classes, short: Ints, demands: Demands, *, thorough: bool) -> list[tuple[int, int]]:
     """Which classes join in this round, each at most once."""
-    state = _State(classes, demands)
+    state, most = _State(classes, demands, _PARTNERS[thorough]), _CLASSES[thorough]
     wanted = np.zeros(len(classes), np.bool_)
     wanted[short] = True
     offers = [state.offer(mine, near) for near in split_up(classes, most) if len(mine := near[wanted[near]])]
@@ -91,8 +91,8 @@ def _pairs(classes: Classes, short: Ints, demands: Demands, most: int) -> list[t
 class _State:
     """Classes with how often each sensitive value comes in them, and how much their rows lack together."""
 
-    def __init__(self, classes: Classes, demands: Demands) -> None:
-        self._classes, self._demands = classes, demands
+    def __init__(self, classes: Classes, demands: Demands, partners: int) -> None:
+        self._classes, self._demands, self._partners = classes, demands, partners
         self._counts = [demands.counts(classes.members, column) for column in range(len(demands.sensitive))]
         self._lacks = demands.lack(self._counts) * classes.rows
 
@@ -103,7 +103,7 @@ class _State:
         costs = (classes.rows[mine][:, None] + classes.rows[near]) * _together(classes, mine, near)
         costs -= whole[mine][:, None] + whole[near]
         costs[mine[:, None] == near] = np.inf
-        few = min(_PARTNERS, len(near) - 1)
+        few = min(self._partners, len(near) - 1)
         partners = np.argpartition(costs, few - 1, axis=1)[:, :few]
         costs = np.take_along_axis(costs, partners, axis=1)
         mended = self._mended(np.repeat(mine, few), near[partners].ravel()).reshape(costs.shape)

@@ -107,9 +107,9 @@ def _coming(classes: Classes, leaving: Ints, k: int) -> tuple[Ints, Floats]:
     costs (classes; infinite where none does).
     """
     sources = classes.of_unit[leaving]
-    ends = [classes.ends_without(number) for number in range(len(classes.units.dimensions))]
     lows, highs = classes.lows.copy(), classes.highs.copy()
-    for number, (low, high) in enumerate(ends):
+    for number in range(len(classes.units.dimensions)):
+        low, high = classes.ends_without(number)
         lows[number, sources], highs[number, sources] = low[leaving], high[leaving]
     losses, rows = classes.losses.copy(), classes.rows.copy()
     losses[sources], rows[sources] = classes.losses_without[leaving], rows[sources] - 1
@@ -118,25 +118,25 @@ def _coming(classes: Classes, leaving: Ints, k: int) -> tuple[Ints, Floats]:
     spare = placed[classes.rows[own] - classes.units.weights[placed] >= k]
     waiting = np.zeros(len(classes), np.bool_)
     waiting[sources] = True
-    freed = classes.losses[classes.of_unit[spare]] * classes.units.weights[spare] + classes.shrinking(spare)
     gain_of = np.zeros(len(classes.of_unit))
-    gain_of[spare] = freed
+    gain_of[spare] = classes.losses[classes.of_unit[spare]] * classes.units.weights[spare]
+    gain_of[spare] += classes.shrinking(spare)
     coming, costs = np.zeros(len(classes), np.int64), np.full(len(classes), np.inf)
     targets = placed[waiting[own]]
-    shrunk = _Shrunk(classes.units, lows, highs, losses, rows)
+    takers = _Takers(classes.units, lows, highs, losses, rows)
     for units, near in _split(classes, spare, targets, _by_cost(classes.units), _most(len(spare))):
-        for some, cost in shrunk.costs(units, near):
-            each = cost - gain_of[some, None]
+        for some, _, cost in takers.costs(units, near):
+            each = cost - gain_of[units[some], None]
             best = each.argmin(axis=0)
             least = each[best, np.arange(len(near))]
             better = least < costs[near]
-            costs[near[better]], coming[near[better]] = least[better], some[best[better]]
+            costs[near[better]], coming[near[better]] = least[better], units[some][best[better]]
     return coming, costs
 
 
 @dataclass(frozen=True, slots=True)
-class _Shrunk:
-    """Classes as they are when something has left them: their ends (columns x classes), losses and rows."""
+class _Takers:
+    """Classes that may take units: their ends (columns x classes), losses and rows."""
 
     units: Units
     lows: Ints
@@ -144,9 +144,18 @@ class _Shrunk:
     losses: Floats
     rows: Ints
 
-    def costs(self, units: Ints, near: Ints) -> Iterator[tuple[Ints, Lines]]:
-        """Some of the units at a time, with what it costs each class near to take each of them (units x near)."""
-        tables, lines = _taking(self.units, units, self.lows[:, near], self.highs[:, near])
+    def costs(self, units: Ints, near: Ints) -> Iterator[tuple[slice, Lines, Lines]]:
+        """
+        Which of the units, a bounded number at a time, what a row of each class near costs with each of them taken in,
+        and what taking it in costs (units x near).
+        """
+        tables: list[Lines] = []
+        lines: list[Ints] = []
+        for number, dimension in enumerate(self.units.dimensions):
+            leaves = self.units.leaves[number][units]
+            table, line = dimension.taking(leaves, self.lows[number, near], self.highs[number, near])
+            tables.append(table)
+            lines.append(line)
         losses, rows = self.losses[near].astype(np.float32), self.rows[near].astype(np.float32)
         size = max(_TABLE // len(near), 1)
         for begin in range(0, len(units), size):
@@ -157,7 +166,7 @@ class _Shrunk:
             cost = after - losses
             cost *= rows
             cost += after * self.units.weights[units[some], None].astype(np.float32)
-            yield units[some], cost
+            yield some, after, cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,42 +251,24 @@ def _split(
 
 def best(classes: Classes, units: Ints, near: Ints) -> Offers:
     """The best offer of each of these units among the classes near them."""
-    tables, lines = _taking(classes.units, units, classes.lows[:, near], classes.highs[:, near])
     mine = classes.of_unit[units]
     own = np.searchsorted(near, mine)
     own[(own >= len(near)) | (near[np.minimum(own, len(near) - 1)] != mine)] = -1
-    rows, losses = classes.rows[near].astype(np.float32), classes.losses[near].astype(np.float32)
-    weights = classes.units.weights[units]
+    losses = classes.losses[near].astype(np.float32)
     places = np.empty(len(units), np.int64)
     costs = np.empty(len(units))
     widened = np.empty(len(units), np.bool_)
-    size = max(_TABLE // len(near), 1)
-    for begin in range(0, len(units), size):
-        some = slice(begin, begin + size)
-        after = tables[0][lines[0][some]]
-        for table, line in zip(tables[1:], lines[1:], strict=True):
-            after += table[line[some]]
-        cost = after - losses
-        cost *= rows
-        cost += after * weights[some, None].astype(np.float32)
+    takers = _Takers(classes.units, classes.lows, classes.highs, classes.losses, classes.rows)
+    for some, after, cost in takers.costs(units, near):
         there = np.flatnonzero(own[some] >= 0)
         cost[there, own[some][there]] = np.inf
         best = cost.argmin(axis=1)
         each = np.arange(len(best))
         places[some], costs[some] = best, cost[each, best]
         widened[some] = after[each, best] > losses[best] + 1e-6
+    weights = classes.units.weights[units]
     gains = np.where(mine >= 0, classes.losses[mine], 0) * weights - costs
     return Offers(units, near[places], gains, widened)
-
-
-def _taking(units: Units, some: Ints, lows: Ints, highs: Ints) -> tuple[list[Lines], list[Ints]]:
-    """For each column what classes cost with a leaf taken in, and the line of each of some units in that."""
-    tables, lines = [], []
-    for dimension, leaves, low, high in zip(units.dimensions, units.leaves, lows, highs, strict=True):
-        table, line = dimension.taking(leaves[some], low, high)
-        tables.append(table)
-        lines.append(line)
-    return tables, lines
 
 
 def _choose(classes: Classes, offers: Offers, k: int) -> Ints:
