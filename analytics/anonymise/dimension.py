@@ -8,6 +8,7 @@ and any stretch of them is a value that may be released.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,24 +39,27 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Dimension:
+class Dimension(ABC):
     """A column's name, its weight in the loss, and its leaves."""
 
     name: str
     weight: float = field(default=1.0, kw_only=True)
 
     @property
+    @abstractmethod
     def leaves(self) -> int:
-        raise NotImplementedError
+        """How many leaves it has."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def rungs(self) -> tuple[Rung, ...]:
-        raise NotImplementedError
+        """The ways to put its leaves into groups, finest first."""
 
+    @abstractmethod
     def loss(self, low: Ints, high: Ints) -> Floats:
         """What it costs to release the least value that holds the leaves from `low` to `high`: 0 to 1, each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def taking(self, leaves: Codes, low: Ints, high: Ints) -> tuple[Lines, Ints]:
         """
         What classes would cost if they took in a leaf: lines (kinds of leaf x classes), and the line of each leaf.
@@ -65,19 +69,18 @@ class Dimension:
         :param leaves: of the units that look for a class (units).
         :param low: the first leaf of each class (classes), `high` the last.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def ncp(self, low: Ints, high: Ints) -> Floats:
         """The normalised certainty penalty of the same value (see `measures`)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def under(self, low: Ints, high: Ints) -> tuple[Ints, Ints]:
         """The first and last leaf under that value, each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def label(self, low: int, high: int) -> str:
         """That value's text."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

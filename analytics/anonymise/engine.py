@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from analytics.anonymise.errors import AnonymiseError, SpecError
 from analytics.anonymise.outcome import Release, release
 from analytics.anonymise.problem import Effort, Problem, Progress
 from analytics.anonymise.spec import Spec
 from analytics.anonymise.table import Table
 
-_SILENT: Final[Progress] = lambda what, done, total: None  # noqa: E731 a default with a type
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody how far it is."""
 
 
-def anonymise(table: Table, spec: Spec, *, effort: Effort = "full", progress: Progress = _SILENT) -> Release:
+def anonymise(table: Table, spec: Spec, *, effort: Effort = "full", progress: Progress = _silent) -> Release:
     """
     Make a release of a table.
 
