@@ -76,6 +76,7 @@ SITE_NAME = "CallPrivacy"
 
 INSTALLED_APPS = [
     "dashboard.apps.DashboardConfig",
+    "governance.apps.GovernanceConfig",
     "rights.apps.RightsConfig",
     "retention.apps.RetentionConfig",
     "analytics.apps.AnalyticsConfig",

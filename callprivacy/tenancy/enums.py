@@ -79,3 +79,6 @@ class KeyPurpose(models.TextChoices):
     CONSENT = "consent", "Consent page of a client"
     ASK = "ask", "Personal link in an invitation"
     API = "api", "Key of the API"
+    REQUEST = "request", "Requests page of a client or an agency"
+    CASE = "case", "Personal page of one request"
+    APPROVAL = "approval", "Approval link for a client"

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CODE = ("callprivacy", "consent", "analytics", "retention", "rights", "dashboard")
+CODE = ("callprivacy", "consent", "analytics", "retention", "rights", "governance", "dashboard")
 
 
 @functools.cache

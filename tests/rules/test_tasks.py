@@ -30,7 +30,7 @@ TASKS: dict[str, Task] = {
     name: task for name, task in app.tasks.items() if task.__module__.split(".")[0] in CODE
 }
 _NAME = re.compile(
-    r"^(calls|retention|work|audit|accounts|dashboard|vault|consent|analytics)\.[a-z]+_[a-z_]+$"
+    r"^(calls|retention|work|audit|accounts|dashboard|vault|consent|analytics|rights|governance)\.[a-z]+_[a-z_]+$"
 )
 _by_task = pytest.mark.parametrize("name", sorted(TASKS))
 # What an argument of a task may be called: an id or the number of a row, never a value of a person.
@@ -163,7 +163,7 @@ def _tables(alias: str) -> list[str]:
     with connections[alias].cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-            " AND relname ~ '^(tenancy|accounts|audit|work|calls|retention|vault|consent|analytics)_'"
+            " AND relname ~ '^(tenancy|accounts|audit|work|calls|retention|vault|consent|analytics|rights|governance)_'"
         )
         return sorted(name for (name,) in cursor.fetchall())
 
