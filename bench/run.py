@@ -90,4 +90,4 @@ def _entries() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([*sys.argv[1:], *os.environ.get("ARGS", "").split()]))
