@@ -114,6 +114,65 @@ def ClientRows(  # noqa: N802
     )
 
 
+def HeldRows(table: str, permission: str) -> Policies:  # noqa: N802
+    """
+    Rows of clients, and rows of the agency itself, whose client is empty.
+
+    A client's are for a person who is granted the permission there, and for that client's scope; the agency's own for
+    who signs off, and for the scope of client 0, which is what a public page of the agency works in. Jobs see both.
+
+    :param table: database table with columns `agency_id` and `client_id`, the latter empty where no client is named.
+    """
+    own = (
+        "client_id IS NULL AND ((SELECT scope_signs_off())"
+        " OR ((SELECT scope_kind()) = 'client' AND (SELECT scope_client()) = 0))"
+    )
+    condition = (
+        f"agency_id = (SELECT scope_agency()) AND ({_CLIENTS.format(permission=permission)} OR ({own}))"
+    )
+    return Policies(table, read=condition, write=condition)
+
+
+class Holder(RunSQL):
+    """
+    The column `holder` of a table: its client's id, or the agency's below zero where there is no client.
+
+    PostgreSQL fills it. With it, and the id, other rows of the same holder point here.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        super().__init__(
+            f"ALTER TABLE {table} ADD COLUMN holder bigint NOT NULL"
+            f" GENERATED ALWAYS AS (coalesce(client_id, -agency_id)) STORED,"
+            f" ADD CONSTRAINT {table}_of_holder UNIQUE (agency_id, holder, id);",
+            f"ALTER TABLE {table} DROP COLUMN holder;",
+        )
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (self.__class__.__qualname__, [self.table], {})
+
+
+class HolderKey(RunSQL):
+    """A foreign key that stays with the holder: (agency_id, holder, column) meets the same three there."""
+
+    def __init__(self, table: str, column: str, target: str, *, on_delete: str = "CASCADE") -> None:
+        self.table, self.column, self.target, self.on_delete = table, column, target, on_delete
+        name = f"{table}_{column}_same_holder"
+        super().__init__(
+            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (agency_id, holder, {column})"
+            f" REFERENCES {target} (agency_id, holder, id) ON DELETE {on_delete} DEFERRABLE INITIALLY DEFERRED;",
+            f"ALTER TABLE {table} DROP CONSTRAINT {name};",
+        )
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (
+            self.__class__.__qualname__,
+            [self.table, self.column, self.target],
+            {"on_delete": self.on_delete},
+        )
+
+
 class ClientKey(RunSQL):
     """A foreign key that stays inside the client: (agency_id, client_id, column) meets the same three there."""
 

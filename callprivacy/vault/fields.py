@@ -109,8 +109,10 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]
         setattr(cls, self.attname, _SealedAttribute(self))
 
     def place_of(self, instance: models.Model) -> Place:
-        """The place a value of this row is bound to."""
-        client_id: int = instance.client_id  # type: ignore[attr-defined]
+        """The place a value of this row is bound to; what is no client's is the agency's own, its id below zero."""
+        client_id: int | None = instance.client_id  # type: ignore[attr-defined]
+        if client_id is None:
+            client_id = -instance.agency_id  # type: ignore[attr-defined]
         return Place(client_id, self.model._meta.db_table, self.name, instance.pk)
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:

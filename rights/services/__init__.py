@@ -1,0 +1,1 @@
+"""Deeds of requests, each with its event in the trail."""

@@ -82,6 +82,7 @@ def _secret(**why: str) -> dict[str, Field]:
 _OURS = "agency client id"
 _ERASE = "callprivacy.calls.services.erasure.remove_calls"
 _KEYS = "callprivacy.calls.services.erasure.forget_callers"
+_REQUESTS = "rights.services.ends.erase_submissions"
 
 REGISTER: dict[str, Table] = {
     # --- tenancy ---
@@ -778,6 +779,160 @@ REGISTER: dict[str, Table] = {
     "retention.Drill": Table(
         "A restore that was tried", _plain("id started_at finished_at passed", report="Counts and checks")
     ),
+    # --- rights ---
+    "rights.Submission": Table(
+        "What one person asked for at once",
+        _plain(
+            _OURS,
+            "channel language recorded_at recorded_by search_due_at search_total search_done search_failures",
+            "searched_at erase_on",
+        )
+        | _evidence(
+            parent="The agency's own submission it was made from",
+            on_behalf="For whom it is made",
+            is_minor="Whether the person is a child",
+            country="Where the person is",
+            region="Where the person is",
+            place_by="How that is known",
+            contact="Where the answer goes; under the submission's key, as the rest of what the person said",
+            words="What the person wrote",
+            received_at="A field of the record of requests",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Case": Table(
+        "One thing that a person asked for",
+        _plain(
+            _OURS,
+            "submission reference state answerer role owner appeal_of law acknowledge_by acknowledge_due_at",
+            "acknowledged_at extend_before extended_at extended_for answer_by answer_due_at paused_at identified_at",
+            "took_effect_at ask_again_from handed_over_at client_has_it_at decided_at decided_by closed_at",
+            laws="Laws that apply, days and sentences of the book of laws",
+        )
+        | _evidence(
+            asks="A field of the record of requests",
+            kind="The same for the law",
+            channel="A field of the record of requests",
+            received_at="A field of the record of requests",
+            decided="A field of the record of requests",
+            ground="A field of the record of requests",
+            answered_at="A field of the record of requests",
+            answer="What the person is told; under the submission's key",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Pause": Table("While the person is asked what is meant", _plain(_OURS, "case since until")),
+    "rights.CaseEvent": Table(
+        "A line of a case's timeline",
+        _plain(_OURS, "case kind at user by shown event_id", details="Small facts without personal values")
+        | _evidence(words="Under the submission's key"),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.CaseNote": Table(
+        "What staff wrote about a case",
+        _plain(_OURS, "case by at") | _evidence(words="Under the submission's key"),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.CaseTask": Table(
+        "What somebody has to do for a case",
+        _plain(_OURS, "case owner due_on added_by added_at done_by done_at")
+        | _evidence(words="Under the submission's key"),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Step": Table(
+        "What a job does for a case",
+        _plain(
+            _OURS,
+            "case kind state total done due_at attempts last_error created_at finished_at",
+            wanted="Small facts without personal values",
+            outcome="Counts and words of the product",
+        ),
+    ),
+    "rights.ClientFacts": Table(
+        "What a client said of itself, for which laws reach it",
+        _plain(
+            "agency client revenue sale_share nonprofit ask set_by set_at",
+            people="Counts by state",
+            traded="Counts by state",
+        ),
+    ),
+    "rights.Identity": Table(
+        "A number, an address or a call that a person claims",
+        _plain(_OURS, "submission kind state from_at claimed_at proven_at looked_by looked_at")
+        | _evidence(
+            value="Under the submission's key",
+            caller_id="Of which caller it is; leads nowhere once the caller is erased",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Proof": Table(
+        "What shows an identity",
+        _plain(_OURS, "submission identity kind holds file_key file_type at user by")
+        | _evidence(evidence="Under the submission's key"),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Letter": Table(
+        "A letter to the person",
+        _plain(
+            _OURS,
+            "case template language way state made_by made_at due_at attempts last_error sent_by sent_at",
+        )
+        | _evidence(
+            to="Under the submission's key",
+            subject="Under the submission's key",
+            body="Under the submission's key",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Approval": Table(
+        "A question to the client behind a link",
+        _plain(
+            _OURS,
+            "case kind state asked_by asked_at mail_due_at mailed_at expires_at answered_at answered_by",
+        )
+        | _secret(digest="SHA-256 of the link")
+        | _evidence(
+            to="Under the submission's key",
+            asked="Under the submission's key",
+            name="Under the submission's key",
+            words="Under the submission's key",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.RecipientNotice": Table(
+        "Word to somebody to whom data were given",
+        _plain(
+            _OURS,
+            "case about way recipient target_id delivery_id task_id state created_at due_at sent_at sent_by",
+            "confirmed_at receipt",
+            ticket="Words of the product, without a number",
+        ),
+    ),
+    "rights.Finding": Table(
+        "What a search found of a person at one client",
+        _plain(
+            _OURS, "submission copies found_at erased kept kept_why", detail="Counts and words of the product"
+        )
+        | _evidence(
+            identity="Of which identity",
+            caller_id="Of which caller; leads nowhere once the caller is erased",
+            count="How many",
+            oldest_at="From when",
+            newest_at="Until when",
+        ),
+        leaves=(_REQUESTS,),
+    ),
+    "rights.Package": Table(
+        "Everything about a person as one sealed file",
+        _plain(
+            _OURS,
+            "case state other_party total done file_key size digest link_expires_at created_at ready_at expires_at",
+            "gone_at",
+            contents="Counts by category, and what was left out and why",
+        )
+        | _secret(link_digest="SHA-256 of the link"),
+    ),
+    "rights.Download": Table("That a package was fetched", _plain(_OURS, "package proof at event_id")),
     # --- vault, a database of its own ---
     "vault.ClientKey": Table(
         "One generation of a client's key",

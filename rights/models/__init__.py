@@ -1,0 +1,34 @@
+"""Rows of requests: submissions and their cases, identities and proofs, what was found, and what goes out."""
+
+from rights.models.answers import Approval, Letter, RecipientNotice
+from rights.models.cases import (
+    Case,
+    CaseEvent,
+    CaseNote,
+    CaseTask,
+    ClientFacts,
+    Pause,
+    Step,
+    Submission,
+)
+from rights.models.found import Download, Finding, Package
+from rights.models.proofs import Identity, Proof
+
+__all__ = [
+    "Approval",
+    "Case",
+    "CaseEvent",
+    "CaseNote",
+    "CaseTask",
+    "ClientFacts",
+    "Download",
+    "Finding",
+    "Identity",
+    "Letter",
+    "Package",
+    "Pause",
+    "Proof",
+    "RecipientNotice",
+    "Step",
+    "Submission",
+]

@@ -1,0 +1,347 @@
+"""
+Requests: what one person sent in at once, and a case for each thing that was asked for.
+
+What names a person or speaks in the person's words is sealed under the submission's own key (`request/<its id>` of its
+holder), which is destroyed at the submission's own date: 24 months after the last of its cases was answered.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.enums import Answerer, PartyRole
+from callprivacy.tenancy.models import Client, ClientOwned, ScopedQuerySet
+from callprivacy.vault.fields import SealedField
+from rights.enums import Ask, CaseState, Channel, Decided, EventKind, Kind, OnBehalf, StepKind, StepState
+from rights.models.owned import Held
+
+
+class SubmissionQuerySet(ScopedQuerySet["Submission"]):
+    def to_search(self, at: datetime) -> Self:
+        """Submissions whose search is due."""
+        return self.filter(search_due_at__lte=at)
+
+
+class Submission(Held):
+    """
+    What one person sent in at once: who asks, for whom, how the answer shall come. Its cases say what is asked for.
+
+    `parent` is the agency's own submission that this client's was made from, once the client could be named.
+    `contact` is JSON: {"name", "mail", "phone", "post"}, each a text or missing. `words` is what the person wrote.
+    `place_by` says how the place is known: "said", "address", "area_code" or "".
+    The search is the fan-out: it is due at `search_due_at`, has looked at `search_done` of `search_total` clients, and
+    ended at `searched_at`; what it found are rows of `Finding`. `erase_on`: the day on which key and rows go.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    parent = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="children", db_constraint=False, db_index=False
+    )
+    channel = models.CharField(max_length=10, choices=Channel)
+    on_behalf = models.CharField(max_length=10, choices=OnBehalf, default=OnBehalf.SELF)
+    is_minor = models.BooleanField(default=False)
+    language = models.CharField(max_length=2, default="en")
+    country = models.CharField(max_length=2, blank=True)
+    region = models.CharField(max_length=8, blank=True)
+    place_by = models.CharField(max_length=12, blank=True)
+    contact = SealedField(null=True)
+    words = SealedField(null=True)
+    received_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    search_due_at = models.DateTimeField(null=True)
+    search_total = models.PositiveIntegerField(default=0)
+    search_done = models.PositiveIntegerField(default=0)
+    search_failures = models.PositiveSmallIntegerField(default=0)
+    searched_at = models.DateTimeField(null=True)
+    erase_on = models.DateField(null=True)
+
+    objects = models.Manager.from_queryset(SubmissionQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (
+            models.Index(
+                fields=["agency", "search_due_at"],
+                condition=models.Q(search_due_at__isnull=False),
+                name="rights_submission_search",
+            ),
+            models.Index(
+                fields=["agency", "erase_on"],
+                condition=models.Q(erase_on__isnull=False),
+                name="rights_submission_end",
+            ),
+            models.Index(fields=["parent"], name="rights_submission_parent"),
+        )
+
+    def __str__(self) -> str:
+        return f"submission {self.pk}"
+
+
+class CaseQuerySet(ScopedQuerySet["Case"]):
+    def open(self) -> Self:
+        """Cases in which something is still owed."""
+        return self.filter(closed_at__isnull=True)
+
+    def past_due(self, at: datetime) -> Self:
+        """Open cases whose answer is late."""
+        return self.open().filter(answer_due_at__lte=at)
+
+
+class Case(Held):
+    """
+    One thing that a person asked of one client, or of the agency.
+
+    Its clock: `acknowledge_by`, `extend_before` and `answer_by` are last days in the client's zone; `*_due_at` is the
+    first instant that is too late. All of them follow the law that is soonest, `law`; `laws` is a list of
+    {"law", "name", "sure", "why", "acknowledge_by", "answer_by", "extend_before", "terms", "counted"}, soonest first:
+    why the law applies, and how its days were counted, in sentences.
+
+    The six fields of 11 CCR 7101(b): `received_at`, `asks`, `channel`, `answered_at`, `decided`, `ground`. They are
+    kept 24 months from the answer and used for nothing else.
+
+    `answerer` and `role` are the engagement's words on the day the case was opened. `took_effect_at`: since when what
+    was refused is stopped here. `ask_again_from`: before that day nobody asks the person to opt in again.
+    `answer` is what the person is told, sealed. `appeal_of`: the case whose answer this appeal is against; both are of
+    one submission.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    submission = models.ForeignKey(
+        Submission, models.CASCADE, db_constraint=False, related_name="cases", db_index=False
+    )
+    reference = models.CharField(max_length=12)
+    asks = models.CharField(max_length=16, choices=Ask)
+    kind = models.CharField(max_length=12, choices=Kind)
+    channel = models.CharField(max_length=10, choices=Channel)
+    state = models.CharField(max_length=12, choices=CaseState)
+    answerer = models.CharField(max_length=16, choices=Answerer)
+    role = models.CharField(max_length=12, choices=PartyRole)
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    appeal_of = models.ForeignKey(
+        "self", models.CASCADE, null=True, related_name="appeals", db_constraint=False
+    )
+    received_at = models.DateTimeField()
+    law = models.CharField(max_length=20, blank=True)
+    laws = models.JSONField(default=list)
+    acknowledge_by = models.DateField(null=True)
+    acknowledge_due_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    extend_before = models.DateField(null=True)
+    extended_at = models.DateTimeField(null=True)
+    extended_for = models.CharField(max_length=20, blank=True)
+    answer_by = models.DateField(null=True)
+    answer_due_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    identified_at = models.DateTimeField(null=True)
+    took_effect_at = models.DateTimeField(null=True)
+    ask_again_from = models.DateField(null=True)
+    handed_over_at = models.DateTimeField(null=True)
+    client_has_it_at = models.DateTimeField(null=True)
+    decided = models.CharField(max_length=10, choices=Decided, blank=True)
+    ground = models.CharField(max_length=40, blank=True)
+    answer = SealedField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    answered_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(CaseQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "reference"], name="rights_case_reference"),
+            models.CheckConstraint(
+                condition=models.Q(decided="") | models.Q(decided_at__isnull=False),
+                name="rights_case_decided_some_day",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["submission"], name="rights_case_of_submission"),
+            models.Index(
+                fields=["client", "answer_due_at", "id"],
+                condition=models.Q(closed_at__isnull=True),
+                name="rights_case_board",
+            ),
+            models.Index(fields=["client", "-received_at", "-id"], name="rights_case_newest"),
+            models.Index(
+                fields=["agency", "answer_due_at"],
+                condition=models.Q(closed_at__isnull=True),
+                name="rights_case_clock",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Pause(Held):
+    """While the person is asked what exactly is meant; the clock stands by laws that let it. Open without `until`."""
+
+    id = models.BigAutoField(primary_key=True)
+    case = models.ForeignKey(Case, models.CASCADE, db_constraint=False, related_name="pauses", db_index=False)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "case"],
+                condition=models.Q(until__isnull=True),
+                name="rights_pause_one_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until__isnull=True) | models.Q(until__gte=models.F("since")),
+                name="rights_pause_ends_after_it_begins",
+            ),
+        )
+        indexes = (models.Index(fields=["case", "since"], name="rights_pause_of_case"),)
+
+    def __str__(self) -> str:
+        return f"pause since {self.since:%Y-%m-%d}"
+
+
+class CaseEvent(Held):
+    """
+    One line of a case's timeline, in the order of `at` and `id`. Only added.
+
+    `shown`: the person's own page shows it too. `words` are sealed under the submission's key. `details` are small
+    facts without personal values. `event_id` is the trail's event of the deed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, models.CASCADE, db_constraint=False, related_name="events", db_index=False)
+    kind = models.CharField(max_length=20, choices=EventKind)
+    at = models.DateTimeField()
+    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    by = models.CharField(max_length=60)
+    shown = models.BooleanField(default=False)
+    words = SealedField(null=True)
+    details = models.JSONField(default=dict)
+    event_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (models.Index(fields=["case", "at", "id"], name="rights_event_of_case"),)
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class CaseNote(Held):
+    """What staff wrote to each other about a case, sealed under the submission's key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, models.CASCADE, db_constraint=False, related_name="notes", db_index=False)
+    words = SealedField()
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (models.Index(fields=["case", "at"], name="rights_note_of_case"),)
+
+    def __str__(self) -> str:
+        return f"note of {self.at:%Y-%m-%d}"
+
+
+class CaseTask(Held):
+    """Something that a person has to do for a case; its words are sealed under the submission's key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, models.CASCADE, db_constraint=False, related_name="tasks", db_index=False)
+    words = SealedField()
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    due_on = models.DateField(null=True)
+    added_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+    done_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (models.Index(fields=["case", "due_on"], name="rights_task_of_case"),)
+
+    def __str__(self) -> str:
+        return f"task of {self.case_id}"
+
+
+class StepQuerySet(ScopedQuerySet["Step"]):
+    def due(self, at: datetime) -> Self:
+        """Steps that a job has to look at."""
+        return self.filter(due_at__lte=at)
+
+
+class Step(Held):
+    """
+    What a job does for a case, once: found by its `due_at`, claimed by moving that on, repeated until it is done.
+
+    `wanted` is what the step was told when it was decided, in small facts without personal values; `outcome` what came
+    of it: for an erasure {"calls": {"erased", "kept", "why"}, ...} by `Copies`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    case = models.ForeignKey(Case, models.CASCADE, db_constraint=False, related_name="steps", db_index=False)
+    kind = models.CharField(max_length=10, choices=StepKind)
+    state = models.CharField(max_length=10, choices=StepState, default=StepState.WAITING)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    wanted = models.JSONField(default=dict)
+    outcome = models.JSONField(default=dict)
+    due_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(StepQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "case", "kind"], name="rights_step_once_a_case"),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="rights_step_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+
+class ClientFacts(ClientOwned):
+    """
+    What a client said of itself, by which laws reach it or not; what is empty was not said, and relaxes nothing.
+
+    `revenue`: of the year before, in US dollars. `sale_share`: per cent of it from selling personal data. `people` and
+    `traded`: by US state ("VA"), of how many people data are handled, or bought, sold and shared, in a year.
+    """
+
+    client = models.OneToOneField(
+        Client, models.PROTECT, primary_key=True, related_name="+", db_constraint=False
+    )
+    revenue = models.BigIntegerField(null=True)
+    sale_share = models.PositiveSmallIntegerField(null=True)
+    people = models.JSONField(default=dict)
+    traded = models.JSONField(default=dict)
+    nonprofit = models.BooleanField(null=True)
+    ask = models.CharField("whom people may ask at the client", max_length=200, blank=True)
+    set_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"facts of {self.client_id}"
