@@ -33,7 +33,7 @@ def add_event(
     :param action: as the trail says it, "case.opened". :param words: what was said, sealed under `key`.
     :param shown: the person's own page shows the line. :param details: small facts, never personal values.
     """
-    event = audit.record(action, subject=case, by=by, at=at, reason=reason, **details)
+    event = audit.record(action, subject=case, by=by, at=at, reason=reason, **details)  # type: ignore[arg-type]  # no detail is named so
     row = CaseEvent(
         id=ids.made_at(at, 1)[0],
         agency_id=case.agency_id,
