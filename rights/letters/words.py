@@ -1,0 +1,166 @@
+"""Words that letters share, in each language: kinds of requests, days, sentences on rights, authorities."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from consent.enums import Language
+from rights.enums import Copies, Kind
+
+MONTHS: Final = {
+    Language.ENGLISH: (
+        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+        "November", "December",
+    ),
+    Language.SPANISH: (
+        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
+        "noviembre", "diciembre",
+    ),
+}  # fmt: skip
+DAY: Final = {Language.ENGLISH: "{day} {month} {year}", Language.SPANISH: "{day} de {month} de {year}"}
+
+KINDS: Final[dict[Language, dict[Kind, str]]] = {
+    Language.ENGLISH: {
+        Kind.ACCESS: "to see the data that we keep of you",
+        Kind.PORTABILITY: "a copy of your data to take along",
+        Kind.CORRECT: "to have your data corrected",
+        Kind.DELETE: "to have your data erased",
+        Kind.RESTRICT: "to have the use of your data restricted",
+        Kind.OBJECT: "your objection to the use of your data",
+        Kind.OPT_OUT: "that your data are not sold or shared, or that you are not contacted",
+        Kind.LIMIT: "to limit the use of sensitive data",
+        Kind.REVOCATION: "to take back your consent",
+        Kind.COMPLAINT: "your complaint",
+        Kind.APPEAL: "your appeal against an answer",
+    },
+    Language.SPANISH: {
+        Kind.ACCESS: "ver los datos que conservamos de usted",
+        Kind.PORTABILITY: "una copia de sus datos para llevársela",
+        Kind.CORRECT: "que se corrijan sus datos",
+        Kind.DELETE: "que se eliminen sus datos",
+        Kind.RESTRICT: "que se limite el uso de sus datos",
+        Kind.OBJECT: "su oposición al uso de sus datos",
+        Kind.OPT_OUT: "que sus datos no se vendan ni se compartan, o que no se le contacte",
+        Kind.LIMIT: "que se limite el uso de datos sensibles",
+        Kind.REVOCATION: "retirar su consentimiento",
+        Kind.COMPLAINT: "su reclamación",
+        Kind.APPEAL: "su recurso contra una respuesta",
+    },
+}
+DEEDS: Final[dict[Language, dict[Kind, str]]] = {
+    Language.ENGLISH: {
+        Kind.CORRECT: "correct it as we tell you",
+        Kind.DELETE: "erase it",
+        Kind.RESTRICT: "keep it, and use it for nothing else",
+        Kind.OBJECT: "stop using it",
+        Kind.OPT_OUT: "stop selling, sharing or using it for advertising",
+        Kind.LIMIT: "use sensitive data only for what was asked for",
+        Kind.REVOCATION: "stop using it: the consent is withdrawn",
+    },
+    Language.SPANISH: {
+        Kind.CORRECT: "corregirlos como le indiquemos",
+        Kind.DELETE: "suprimirlos",
+        Kind.RESTRICT: "conservarlos sin usarlos para nada más",
+        Kind.OBJECT: "dejar de usarlos",
+        Kind.OPT_OUT: "dejar de venderlos, compartirlos o usarlos para publicidad",
+        Kind.LIMIT: "usar los datos sensibles solo para lo que se pidió",
+        Kind.REVOCATION: "dejar de usarlos: se ha retirado el consentimiento",
+    },
+}
+
+SENTENCES: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "stays": "This stays, and why:",
+        "appeal": "If you do not agree, you can appeal: answer this letter or use your page, and name the reference."
+        " Somebody else looks at it again.",
+        "complaint": "You can complain to {authority}, and you can go to court.",
+        "complaint_state": "If your appeal is refused, or you do not want to wait, you can complain to {authority}.",
+        "clock_stops": "Until we hear from you the time for our answer stands still.",
+        "clock_runs": "The time for our answer runs on meanwhile: you have it by {answer_by}.",
+        "rights": "You may also ask us to correct or erase your data, to restrict their use, or object to it.",
+        "law_19": "Article 19 of the GDPR obliges us to tell you.",
+        "law_ccpa": "11 CCR 7022, 7026 and 7027 oblige us to tell you.",
+        "for": "for {client}",
+        "at_once": "It has counted here since {day}.",
+    },
+    Language.SPANISH: {
+        "stays": "Esto se conserva, y por qué:",
+        "appeal": "Si no está de acuerdo, puede recurrir: responda a esta carta o use su página, e indique la"
+        " referencia. Lo examinará otra persona.",
+        "complaint": "Puede reclamar ante {authority} y puede acudir a los tribunales.",
+        "complaint_state": "Si su recurso se deniega, o no quiere esperar, puede reclamar ante {authority}.",
+        "clock_stops": "Hasta que nos responda, el plazo de nuestra respuesta se detiene.",
+        "clock_runs": "El plazo de nuestra respuesta sigue corriendo: la tendrá a más tardar el {answer_by}.",
+        "rights": "También puede pedir que corrijamos o eliminemos sus datos, que limitemos su uso, u oponerse a él.",
+        "law_19": "El artículo 19 del RGPD nos obliga a comunicárselo.",
+        "law_ccpa": "11 CCR 7022, 7026 y 7027 nos obligan a comunicárselo.",
+        "for": "en nombre de {client}",
+        "at_once": "Se aplica aquí desde el {day}.",
+    },
+}
+
+AUTHORITIES: Final[dict[str, dict[Language, str]]] = {
+    "gdpr": {
+        Language.ENGLISH: "the data protection authority of the country where you live",
+        Language.SPANISH: "la autoridad de protección de datos del país donde vive",
+    },
+    "uk_gdpr": {
+        Language.ENGLISH: "the Information Commissioner (ico.org.uk)",
+        Language.SPANISH: "el Information Commissioner (ico.org.uk)",
+    },
+    "ccpa": {
+        Language.ENGLISH: "the California Privacy Protection Agency (cppa.ca.gov) or the Attorney General",
+        Language.SPANISH: "la California Privacy Protection Agency (cppa.ca.gov) o el fiscal general",
+    },
+    "state": {
+        Language.ENGLISH: "the attorney general of your state",
+        Language.SPANISH: "el fiscal general de su estado",
+    },
+}
+"""To whom a person may complain, by law; "state" is for the laws of the other states."""
+
+COPIES: Final[dict[Language, dict[Copies, str]]] = {
+    Language.ENGLISH: {
+        Copies.IDENTITY: "Your number and what names you",
+        Copies.CALLS: "Records of calls",
+        Copies.RECORDINGS: "Recordings",
+        Copies.TRANSCRIPTS: "Transcripts",
+        Copies.CONSENT: "What you agreed to and refused",
+        Copies.MESSAGES: "Texts, mails and invitations",
+        Copies.REQUESTS: "Requests of yours",
+        Copies.EXPORTS: "Files with your data",
+        Copies.VENDOR: "Copies at the call tracker",
+        Copies.RECIPIENTS: "Passed on to others",
+    },
+    Language.SPANISH: {
+        Copies.IDENTITY: "Su número y lo que le identifica",
+        Copies.CALLS: "Registros de llamadas",
+        Copies.RECORDINGS: "Grabaciones",
+        Copies.TRANSCRIPTS: "Transcripciones",
+        Copies.CONSENT: "Lo que aceptó y rechazó",
+        Copies.MESSAGES: "Mensajes, correos e invitaciones",
+        Copies.REQUESTS: "Solicitudes suyas",
+        Copies.EXPORTS: "Archivos con sus datos",
+        Copies.VENDOR: "Copias en el proveedor de llamadas",
+        Copies.RECIPIENTS: "Entregado a otros",
+    },
+}
+KEPT: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "": "It stays until its own date.",
+        "hold": "It is needed for a legal claim or an inquiry, and is erased when that ends.",
+        "floor": "A law obliges us to keep it until a certain day; then it is erased.",
+        "evidence": "It proves what you agreed to or refused, and is erased at its own date.",
+        "request": "It is the record of your request, and is erased at its own date.",
+        "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
+    },
+    Language.SPANISH: {
+        "": "Se conserva hasta su propia fecha.",
+        "hold": "Se necesita para una reclamación o investigación, y se suprime cuando termine.",
+        "floor": "Una ley nos obliga a conservarlo hasta un día determinado; después se suprime.",
+        "evidence": "Prueba lo que usted aceptó o rechazó, y se suprime en su propia fecha.",
+        "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
+        "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",
+    },
+}
+"""Why something of a person stays after an erasure, by `Finding.kept_why`; "" for whatever else."""
