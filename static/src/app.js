@@ -214,6 +214,28 @@ const countDown = (element) => {
   tick();
 };
 
+// ---- charts drawn by the server: a value is said when it is pointed at, touched, or reached by the arrow keys -------------
+const sayOf = (plot, shape) => {
+  const said = plot.querySelector("[data-plot-said]");
+  for (const other of plot.querySelectorAll(".is-said")) other.classList.remove("is-said");
+  if (!said) return;
+  plot.dataset.help ??= said.textContent;
+  shape?.classList.add("is-said");
+  said.classList.toggle("is-value", Boolean(shape));
+  said.textContent = shape ? shape.dataset.say : plot.dataset.help;
+};
+for (const type of ["pointerover", "click"]) on(type, "[data-plot] [data-say]", (shape) => sayOf(shape.closest("[data-plot]"), shape));
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+  const plot = event.target.matches?.("[data-plot]") ? event.target : null;
+  if (!plot || (!step && event.key !== "Escape")) return;
+  event.preventDefault();
+  if (!step) return sayOf(plot, null);
+  const shapes = [...plot.querySelectorAll("[data-say]")].filter((shape) => shape.getClientRects().length);
+  const now = shapes.findIndex((shape) => shape.classList.contains("is-said"));
+  if (shapes.length) sayOf(plot, shapes[Math.min(shapes.length - 1, Math.max(0, now + step))]);
+});
+
 // ---- start ---------------------------------------------------------------------------------------------------------
 const wire = (root) => {
   for (const element of root.querySelectorAll?.("[data-countdown]") ?? []) countDown(element);

@@ -1,0 +1,74 @@
+"""A chart as its page shows it: both sizes of the drawing, what its colours mean, and how it is read by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from analytics.charts.shapes import COLOURS, SHADES, Dot, Drawing, Series, Words
+
+HELP: Final = (
+    "Point at the chart, or press the arrow keys in it, to read single values. The table has them all."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One entry of the legend."""
+
+    name: str
+    look: str = ""
+    pattern: int = 0
+    index: int = 0
+    is_line: bool = False
+    is_before: bool = False
+
+    @property
+    def form(self) -> str:
+        """The form of the series' points, drawn in the middle of a box of 22 by 12."""
+        return Dot(11, 6, self.index, "").form
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the template draws."""
+
+    wide: Drawing
+    narrow: Drawing
+    keys: list[Key] = field(default_factory=list)
+    help: str = HELP
+
+
+def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> list[Key]:
+    """The legend of lines; none for a single one."""
+    if len(series) < 2:
+        return []
+    return [
+        Key(one.name, index=place + 1, is_line=True, is_before=place in dashed)
+        for place, one in enumerate(series)
+    ]
+
+
+def keys_of_fills(series: Sequence[Series]) -> list[Key]:
+    """The legend of columns and bars, with the box of what may not be shown where there is one."""
+    keys = [
+        Key(one.name, look=f"plot-fill-{place % COLOURS + 1}", pattern=place % COLOURS)
+        for place, one in enumerate(series)
+    ]
+    keys = keys if len(series) > 1 else []
+    if any(value.hidden for one in series for value in one.values):
+        keys.append(Key("Too few to be shown", look="plot-hidden", pattern=1))
+    return keys
+
+
+def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
+    """The legend of a heat map or a map: each shade with the numbers it stands for."""
+    keys = [Key("none", look="plot-shade-0")]
+    keys += [
+        Key(f"up to {words(top * level / SHADES)}", look=f"plot-shade-{level}")
+        for level in range(1, SHADES + 1)
+    ]
+    if has_hidden:
+        keys.append(Key("Too few to be shown", look="plot-hidden", pattern=1))
+    return keys

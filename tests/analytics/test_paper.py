@@ -1,0 +1,80 @@
+"""A report as a file says what the page says, opens elsewhere, and runs nothing there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from xml.etree import ElementTree as ET
+
+from analytics.channels import paper
+from analytics.charts.shapes import Series, Value, columns, heat, line
+from tests.make import NOON
+
+EVIL = '=HYPERLINK("http://evil.example")'
+MADE = paper.Paper(
+    title="Calls by campaign",
+    made_at=NOON,
+    zone="America/New_York",
+    facts=[("Client", "Dentist"), ("Period", "1 to 24 November 2026")],
+    headline="No clear pattern.",
+    notes=["Fewer than 5 calls are not shown."],
+    columns=["Campaign", "Calls", "Cost a call"],
+    rows=[[EVIL, 40, 2.5], ["Roofs & <drains>\x0b", "fewer than 5", None], ["中文", 0, 0.25]],
+)
+
+
+def _read(package: zipfile.ZipFile, name: str) -> ET.Element:
+    return ET.fromstring(package.read(name))  # noqa: S314  (what we wrote a moment ago)
+
+
+def test_a_csv_has_numbers_as_numbers_and_no_formula() -> None:
+    data = paper.as_csv(MADE)
+    assert data.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+    assert rows[0] == ["Campaign", "Calls", "Cost a call"]
+    assert rows[1] == ["'" + EVIL, "40", "2.5"]
+    assert rows[2][1:] == ["fewer than 5", ""]
+
+
+def test_a_workbook_has_the_parts_that_its_kind_asks_for_and_texts_are_texts() -> None:
+    data = paper.as_workbook(MADE)
+    assert data == paper.as_workbook(MADE)
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        assert package.testzip() is None
+        parts = {name: _read(package, name) for name in package.namelist()}
+    named = {part.get("PartName") for part in parts["[Content_Types].xml"]} - {None}
+    assert {f"/{name}" for name in parts if name.startswith("xl/") and not name.endswith(".rels")} == named
+    space = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    cells = {cell.get("r"): cell for cell in parts["xl/worksheets/sheet1.xml"].iterfind(".//m:c", space)}
+    assert cells["A2"].findtext(".//m:t", namespaces=space) == EVIL
+    assert (cells["A2"].get("t"), cells["B2"].findtext("m:v", namespaces=space)) == ("inlineStr", "40")
+    assert cells["A3"].findtext(".//m:t", namespaces=space) == "Roofs & <drains>"
+    assert "C3" not in cells
+    assert not list(parts["xl/worksheets/sheet1.xml"].iterfind(".//m:f", space))
+
+
+def test_the_columns_of_a_workbook_are_lettered_beyond_z() -> None:
+    assert [paper._letters(place) for place in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
+
+
+def test_a_pdf_is_made_of_each_kind_of_picture_and_of_long_tables() -> None:
+    few = Value(None, "fewer than 5", hidden=True)
+    series = [
+        Series("Calls", [Value(3, "3 calls"), few, Value(9, "9 calls")]),
+        Series("Before", [Value(1, "1 call")] * 3),
+    ]
+    labels = ["Mon", "Tue", "Wed"]
+    for drawing in (
+        line(labels, series, dashed=[1]),
+        columns(labels, series, stacked=True),
+        heat(labels, ["8", "9", "10"], [series[0].values] * 3),
+    ):
+        made = paper.Paper(
+            title=MADE.title, made_at=NOON, zone=MADE.zone, facts=MADE.facts, headline=MADE.headline,
+            notes=MADE.notes, columns=MADE.columns, rows=list(MADE.rows) * 30, drawing=drawing,
+            drawing_title="Calls a day", keys=("Calls", "Before"),
+        )  # fmt: skip
+        data = paper.as_pdf(made)
+        assert data.startswith(b"%PDF-")
+        assert data.rstrip().endswith(b"%%EOF")
