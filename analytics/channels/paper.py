@@ -108,8 +108,9 @@ _PARTS: Final = {
 
 def as_workbook(paper: Paper) -> bytes:
     """The table on one sheet, what it is of on the other; the same paper gives the same bytes."""
-    about: list[list[Cell]] = [[paper.title], *([label, value] for label, value in paper.facts)]
-    about += [["What stands out", paper.headline], *([note] for note in paper.notes)]
+    about: list[list[Cell]] = [[paper.title]]
+    about += [[label, value] for label, value in (*paper.facts, ("What stands out", paper.headline))]
+    about += [[note] for note in paper.notes]
     parts = {
         **_PARTS,
         "xl/worksheets/sheet1.xml": _sheet([list(paper.columns), *paper.rows], widths=[26, *[14] * 30]),
@@ -218,7 +219,7 @@ class _Report(Sheet):
             self.pdf.add_page()
             size = min(size, (self.pdf.h - 2 * _BREAK) / drawing.height)
         left, top = self.pdf.l_margin, self.pdf.get_y()
-        for rect in [*drawing.rules, *drawing.rects]:
+        for rect in (one for one in [*drawing.rules, *drawing.rects] if one.look != "plot-room"):
             self._rect(rect, left, top, size)
         for path in drawing.paths:
             self.pdf.set_draw_color(

@@ -13,6 +13,8 @@ NARROW: Final = 340
 COLOURS: Final = 6
 """How many series look different; the rest are to be put together by who asks for a drawing."""
 SHADES: Final = 5
+_POINTS: Final = 62
+"""Up to how many steps each has a point of its own; beyond it a step is pointed at as a whole."""
 _CROSS: Final = (
     "l2.3 -2.3l1.7 1.7l-2.3 2.3l2.3 2.3l-1.7 1.7l-2.3 -2.3l-2.3 2.3l-1.7 -1.7l2.3 -2.3l-2.3 -2.3l1.7 -1.7z"
 )
@@ -183,9 +185,14 @@ def line(
     """
     named = width >= WIDE and 1 < len(series) <= COLOURS
     right = min(150.0, max(len(one.name) for one in series) * _SIGN + 16) if named else 8.0
-    drawing, y, middle, _ = _frame(
+    drawing, y, middle, step = _frame(
         width, height, labels, _top(series), words, whole=_is_whole(series), right=right
     )
+    if len(labels) > _POINTS:
+        for place, label in enumerate(labels):
+            said = ", ".join(f"{one.name} {one.values[place].words}" for one in series)
+            x = round(middle(place) - step / 2, 1)
+            drawing.rects.append(Rect(x, 12, round(step, 2), height - 38, "plot-room", f"{label}: {said}"))
     ends: list[tuple[float, int, str]] = []
     for index, one in enumerate(series, 1):
         look = f"plot-line plot-line-{index}" + (" plot-before" if index - 1 in dashed else "")
@@ -196,14 +203,14 @@ def line(
             say = f"{labels[place]}, {one.name}: {value.words}"
             if value.hidden:
                 drawing.dots.append(Dot(middle(place), y(0), index, say, hidden=True))
-            elif value.number is not None and (len(labels) <= 62 or place in lonely):
+            elif value.number is not None and (len(labels) <= _POINTS or place in lonely):
                 drawing.dots.append(Dot(middle(place), y(value.number), index, say))
         last = next((value.number for value in reversed(one.values) if value.number is not None), None)
         if named and last is not None:
             ends.append((y(last), index, one.name))
-    for place, index, name in _apart(ends, low=16, high=height - 30):
+    for high, index, name in _apart(ends, low=16, high=height - 30):
         drawing.texts.append(
-            Text(width - right + 6, place + 4, cut(name, right - 8), "start", f"plot-name plot-name-{index}")
+            Text(width - right + 6, high + 4, cut(name, right - 8), "start", f"plot-name plot-name-{index}")
         )
     return drawing
 

@@ -128,7 +128,7 @@ def test_what_is_hidden_looks_the_same_whatever_it_was(width: int) -> None:
     labels = ["Mon", "Tue"]
     for make in (columns, bars, line):
         drawing = make(labels, [Series("Calls", [Value(40, "40 calls"), few])], width=width)
-        said = [one.say for one in [*drawing.rects, *drawing.dots] if one.say]
+        said = [rect.say for rect in drawing.rects] + [dot.say for dot in drawing.dots]
         assert any(say.endswith("fewer than 5") for say in said)
     drawing = heat(["Mon"], ["8", "9"], [[Value(40, "40 calls"), few]], width=width)
     assert [rect.look for rect in drawing.rects] == ["plot-shade-5", "plot-hidden"]
