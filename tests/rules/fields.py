@@ -667,6 +667,34 @@ REGISTER: dict[str, Table] = {
         "How many calls there were on a day, once they are gone",
         _plain(_OURS, "day outbound calls answered seconds"),
     ),
+    "analytics.ReportRule": Table(
+        "What a client counts as a conversion, and how many callers a figure needs",
+        _plain(_OURS, "conversion seconds tags k changed_at"),
+    ),
+    "analytics.Span": Table(
+        "A stretch of a client's time whose calls are grouped together",
+        _plain(
+            _OURS,
+            "starts_at ends_at grain is_hourly is_final built_at",
+            left_out="Calls of people who opted out, where they are at least k people",
+        ),
+    ),
+    "analytics.Cell": Table(
+        "What at least k callers add up to",
+        _plain(
+            _OURS,
+            "span sheet starts_at ends_at grain source campaign medium direction outcome region length repeated",
+            "converted kept calls seconds value_cents callers",
+        ),
+    ),
+    "analytics.Touched": Table(
+        "An hour in which something changed that cells are made of",
+        _plain(_OURS, hour="In UTC, of all calls of that hour together"),
+    ),
+    "analytics.Watch": Table(
+        "Until when the vault's refusals have been looked at",
+        _plain(_OURS, "looked_at day"),
+    ),
     # --- retention ---
     "retention.Run": Table(
         "One pass that erases",

@@ -1,0 +1,148 @@
+"""The words of reports. Their values are what addresses, files and rows hold."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from django.db import models
+
+
+class Conversion(models.TextChoices):
+    """What a client counts as a conversion."""
+
+    ANSWERED = "answered", "Answered, and long enough"
+    QUALIFIED = "qualified", "Marked as qualified by the tracker"
+    TAGGED = "tagged", "Carries one of these tags"
+
+
+class Grain(IntEnum):
+    """How finely something is told in time; the finer the larger."""
+
+    MONTH = 0
+    WEEK = 1
+    DAY = 2
+    HOUR = 3
+
+
+class Sheet(IntEnum):
+    """
+    Which list a cell is in: of those who look alike in everything that is told (GROUPS), or of one fact alone.
+
+    Each list holds every call of its span once.
+    """
+
+    GROUPS = 0
+    TIME = 1
+    DAYS = 2
+    SOURCE = 10
+    CAMPAIGN = 11
+    MEDIUM = 12
+    DIRECTION = 13
+    OUTCOME = 14
+    REGION = 15
+    LENGTH = 16
+    REPEATED = 17
+    CONVERTED = 18
+    KEPT = 19
+
+
+class Dimension(StrEnum):
+    """By what a report tells calls apart. The last three need no column: they are the row's client and its time."""
+
+    SOURCE = "source"
+    CAMPAIGN = "campaign"
+    MEDIUM = "medium"
+    DIRECTION = "direction"
+    OUTCOME = "outcome"
+    REGION = "region"
+    LENGTH = "length"
+    REPEATED = "repeated"
+    CLIENT = "client"
+    WEEKDAY = "weekday"
+    HOUR_OF_DAY = "hour_of_day"
+
+    @property
+    def label(self) -> str:
+        """As pages call it."""
+        return {
+            "length": "Length",
+            "repeated": "First or repeated",
+            "hour_of_day": "Hour of day",
+        }.get(self.value, self.value.capitalize())
+
+
+class Measure(StrEnum):
+    """
+    What a report counts. SECONDS and VALUE (cents) are sums; CALLERS is distinct callers per day, summed over days:
+    somebody who calls on two days counts twice. RECORDED is by its basis: consent, notice, what the law asks.
+    """
+
+    CALLS = "calls"
+    ANSWERED = "answered"
+    CONVERSIONS = "conversions"
+    SECONDS = "seconds"
+    VALUE = "value"
+    CALLERS = "callers"
+    RECORDED = "recorded"
+    RECORDED_CONSENT = "recorded_consent"
+    RECORDED_NOTICE = "recorded_notice"
+    RECORDED_LAW = "recorded_law"
+    WITHHELD = "withheld"
+    OPTED_OUT = "opted_out"
+
+    @property
+    def label(self) -> str:
+        """As pages call it."""
+        return {
+            "seconds": "Time on the phone",
+            "callers": "Callers a day",
+            "recorded_consent": "Recorded with consent",
+            "recorded_notice": "Recorded after notice",
+            "recorded_law": "Recorded, neither asked for by the law",
+            "withheld": "Recordings withheld",
+            "opted_out": "Not measured: opted out",
+        }.get(self.value, self.value.capitalize())
+
+
+class Step(StrEnum):
+    """How a report's period is cut, in the client's own days; ALL is not at all. Weeks begin on Monday."""
+
+    ALL = "all"
+    MONTH = "month"
+    WEEK = "week"
+    DAY = "day"
+    HOUR = "hour"
+
+    @property
+    def grain(self) -> Grain:
+        """How finely a cell must tell its time to have a place in this step."""
+        return Grain[self.name] if self is not Step.ALL else Grain.MONTH
+
+
+LENGTHS: Final = (
+    (0, "none"),
+    (1, "under_30s"),
+    (30, "30s_to_1m"),
+    (60, "1_to_3m"),
+    (180, "3_to_10m"),
+    (600, "over_10m"),
+)
+"""Seconds from which a band of lengths begins -> the band's value."""
+
+LENGTH_LABELS: Final = {
+    "none": "No time",
+    "under_30s": "Under 30 s",
+    "30s_to_1m": "30 s to 1 min",
+    "1_to_3m": "1 to 3 min",
+    "3_to_10m": "3 to 10 min",
+    "over_10m": "10 min and more",
+}
+REPEATED_LABELS: Final = {"first": "First call", "repeated": "Repeated caller", "": "Not known"}
+
+RECORDED: Final = {
+    "consent": Measure.RECORDED_CONSENT,
+    "notice": Measure.RECORDED_NOTICE,
+    "law": Measure.RECORDED_LAW,
+}
+"""What is kept of a call's recording (`Cell.kept`) -> the measure that counts it."""

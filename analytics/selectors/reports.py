@@ -1,0 +1,472 @@
+"""
+Reports: cells added up, and nothing else. No query here reads a call.
+
+Every cell stands for at least k callers and tells only what may be told of all of them together (docs/adr/0045), so
+nothing is held back here and any two answers may be compared, subtracted, saved and exported: what a report does not
+tell, no other tells.
+"""
+
+# ruff: noqa: S608  what is put into SQL are names of columns, written in this module
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import Max
+
+from analytics.enums import RECORDED, Dimension, Grain, Measure, Sheet, Step
+from analytics.models import ReportRule, Span
+from analytics.selectors import rules
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.models import Client
+
+DIMENSIONS_AT_MOST: Final = 3
+
+COLUMNS: Final[dict[Dimension, Sheet]] = {
+    Dimension.SOURCE: Sheet.SOURCE,
+    Dimension.CAMPAIGN: Sheet.CAMPAIGN,
+    Dimension.MEDIUM: Sheet.MEDIUM,
+    Dimension.DIRECTION: Sheet.DIRECTION,
+    Dimension.OUTCOME: Sheet.OUTCOME,
+    Dimension.REGION: Sheet.REGION,
+    Dimension.LENGTH: Sheet.LENGTH,
+    Dimension.REPEATED: Sheet.REPEATED,
+}
+"""Dimensions that are columns of a cell, by the same name -> the sheet that tells that one alone."""
+
+_FLAGS: Final[dict[Measure, tuple[str, tuple[str, ...]]]] = {
+    Measure.ANSWERED: ("outcome", ("answered",)),
+    Measure.CONVERSIONS: ("converted", ("yes",)),
+    Measure.RECORDED: ("kept", tuple(RECORDED)),
+    **{measure: ("kept", (kept,)) for kept, measure in RECORDED.items()},
+    Measure.WITHHELD: ("kept", ("withheld",)),
+}
+_SHEETS: Final = {sheet.name.lower(): sheet for sheet in Sheet if sheet >= Sheet.SOURCE}
+_BY_TIME: Final = frozenset({Dimension.WEEKDAY, Dimension.HOUR_OF_DAY})
+
+
+class ReportError(ValueError):
+    """A report that there is none of; the text says what to ask instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A report as it is asked for; frozen and of plain values, so that it can be kept in a row or an address.
+
+    :ivar client_ids: those of these that the scope may see are counted, the others are as if they were not.
+    :ivar first: and :ivar last: the first day, and the first day after, by each client's own calendar.
+    :ivar filters: dimension -> the values that count, empty strings for "not said".
+    """
+
+    client_ids: tuple[int, ...]
+    measures: tuple[Measure, ...]
+    first: date
+    last: date
+    dimensions: tuple[Dimension, ...] = ()
+    filters: Mapping[Dimension, tuple[str, ...]] = field(default_factory=dict)
+    step: Step = Step.ALL
+    compare: bool = False
+
+    def check(self) -> None:
+        """
+        Refuse what no report answers.
+
+        :raises ReportError: says what to change, for the person who asked.
+        """
+        if not self.first < self.last:
+            raise ReportError("The first day must come before the last one.")
+        if len(set(self.dimensions)) != len(self.dimensions):
+            raise ReportError("Name each dimension once.")
+        if len(self.dimensions) > DIMENSIONS_AT_MOST:
+            raise ReportError("Choose at most three dimensions.")
+        if set(self.filters) - COLUMNS.keys():
+            raise ReportError(
+                "Filter by source, campaign, medium, direction, outcome, region, length or repeated."
+            )
+        if not self.measures:
+            raise ReportError("Choose what to count.")
+        alone = {Measure.CALLERS, Measure.OPTED_OUT} & set(self.measures)
+        if alone and (self.filters or set(self.dimensions) - {Dimension.CLIENT}):
+            raise ReportError("Callers a day and opted-out calls are counted without dimensions and filters.")
+
+    @property
+    def before(self) -> Asked:
+        """The same for the period before, as many days long."""
+        return Asked(
+            client_ids=self.client_ids,
+            measures=self.measures,
+            first=self.first - (self.last - self.first),
+            last=self.first,
+            dimensions=self.dimensions,
+            filters=self.filters,
+            step=self.step,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """
+    One number of a report: calls, seconds, cents or callers.
+
+    :ivar value: what is told. :ivar unknown: calls of the same row of which it is not told whether they count, because
+    too few people would be: the true number lies between `value` and `value + unknown`. Always 0 but for what is
+    counted of calls by a yes or no (answered, conversions, recorded, withheld).
+    """
+
+    value: int
+    unknown: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the value is all there is."""
+        return self.unknown == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One line of a report.
+
+    :ivar at: start of the step: a day (its first) by the client's calendar, an instant for hours; None where the
+    report has no steps, or where the calls' place in time is not told this finely.
+    :ivar keys: a value for each dimension, in the order asked. None: not told, because too few people share it.
+    "": nobody said. A client's key is its id in digits, a weekday's "1" (Monday) to "7", an hour's "0" to "23".
+    :ivar calls: all calls of this row, whatever was asked for. :ivar figures: one for each measure.
+    """
+
+    at: date | datetime | None
+    keys: tuple[str | None, ...]
+    calls: int
+    figures: dict[Measure, Figure]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every key is told."""
+        return None not in self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    The answer.
+
+    :ivar rows: by time, then by calls, most first. :ivar total: of everything that meets the filters; it may be more
+    than the rows' sum, and never less. :ivar unplaced: calls of which it is not told whether they meet the filters, or
+    lie in the period. :ivar hidden: calls in rows of which some key or the time is not told.
+    :ivar k: fewest callers that a cell stands for, the largest of the clients' own. :ivar before: the same of the
+    period before, where it was asked for: its rows meet these by their keys, and by the number of their step.
+    :ivar grains: client id -> how finely its newest span lets dimensions be told in time.
+    """
+
+    asked: Asked
+    rows: tuple[Row, ...]
+    total: Row
+    unplaced: int
+    hidden: int
+    k: int
+    before: Report | None = None
+    grains: dict[int, Grain] = field(default_factory=dict)
+
+
+# --- The plan: which list of cells answers ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """
+    Where one column of figures comes from.
+
+    :ivar whole: the sheet for spans that lie within the period and one step; :ivar cut: for all others.
+    """
+
+    whole: Sheet
+    cut: Sheet
+
+
+def _plan(columns: frozenset[str], *, timed: bool) -> _Plan:
+    if not columns:
+        return _Plan(Sheet.TIME, Sheet.TIME)
+    if len(columns) == 1 and not timed:
+        (name,) = columns
+        return _Plan(_SHEETS[name], Sheet.GROUPS)
+    return _Plan(Sheet.GROUPS, Sheet.GROUPS)
+
+
+def _columns(asked: Asked, measure: Measure | None = None) -> frozenset[str]:
+    """The columns that must be told for a figure."""
+    named = {one.value for one in (*asked.dimensions, *asked.filters) if one in COLUMNS}
+    if measure in _FLAGS:
+        named.add(_FLAGS[measure][0])
+    return frozenset(named)
+
+
+# --- The queries ------------------------------------------------------------------------------------------------------
+
+_FROM: Final = """
+    FROM unnest(%(clients)s::bigint[], %(zones)s::text[], %(from)s::timestamptz[], %(to)s::timestamptz[])
+        AS w (client_id, zone, from_at, to_at)
+    JOIN analytics_span s ON s.client_id = w.client_id AND s.starts_at < w.to_at AND s.ends_at > w.from_at
+    CROSS JOIN LATERAL (SELECT s.starts_at >= w.from_at AND s.ends_at <= w.to_at
+        AND s.grain >= %(step_grain)s AS is_whole) AS f
+    JOIN analytics_cell c ON c.client_id = s.client_id AND c.span_id = s.id
+        AND c.sheet = CASE WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END
+        AND c.starts_at < w.to_at AND c.ends_at > w.from_at
+"""
+_INSIDE: Final = "c.starts_at >= w.from_at AND c.ends_at <= w.to_at"
+
+
+def _bucket(step: Step) -> str:
+    if step is Step.ALL:
+        return "NULL::timestamp"
+    local = (
+        "c.starts_at" if step is Step.HOUR else f"date_trunc('{step.value}', c.starts_at AT TIME ZONE w.zone)"
+    )
+    return f"CASE WHEN c.grain >= {step.grain.value} OR f.is_whole THEN {local} END"
+
+
+def _key(dimension: Dimension) -> str:
+    if dimension is Dimension.CLIENT:
+        return "c.client_id::text"
+    if dimension is Dimension.WEEKDAY:
+        return (
+            f"CASE WHEN c.grain >= {Grain.DAY.value}"
+            " THEN extract(isodow FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
+        )
+    if dimension is Dimension.HOUR_OF_DAY:
+        return (
+            f"CASE WHEN c.grain >= {Grain.HOUR.value}"
+            " THEN extract(hour FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
+        )
+    return f"c.{dimension.value}"
+
+
+def _meets(asked: Asked, values: dict[str, Any], *, maybe: bool = False) -> str:
+    """A condition: the cell meets every filter, or (`maybe`) is not known to miss one."""
+    parts = []
+    for dimension, wanted in asked.filters.items():
+        values[f"filter_{dimension.value}"] = list(wanted)
+        part = f"c.{dimension.value} = ANY(%(filter_{dimension.value})s)"
+        parts.append(f"({part} OR c.{dimension.value} IS NULL)" if maybe else part)
+    return " AND ".join(parts) or "TRUE"
+
+
+type _Key = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What one query found: key -> sums, in the order of its columns; and calls that have no sure place."""
+
+    rows: dict[_Key, tuple[int, ...]] = field(default_factory=dict)
+    unplaced: int = 0
+
+
+def _sums(asked: Asked, plan: _Plan, sums: Sequence[str], values: dict[str, Any], *, timed: bool) -> _Sums:
+    """Add cells up by step and dimensions; `sums` are SQL, of whole numbers."""
+    by = [_bucket(asked.step), *(_key(one) for one in asked.dimensions)]
+    filled: dict[str, Any] = {
+        **values,
+        "whole": plan.whole.value,
+        "cut": plan.cut.value,
+        # What tells weekdays or hours apart is no sum of a span.
+        "step_grain": len(Grain) if timed else asked.step.grain.value,
+    }
+    meets = _meets(asked, filled)
+    maybe = _meets(asked, filled, maybe=True)
+    numbers = ", ".join(str(number) for number in range(2, len(by) + 2))
+    sure = f"({meets}) AND {_INSIDE}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT ({sure}) IS TRUE AS is_sure, {', '.join(by)}, {', '.join(sums)} {_FROM} WHERE {maybe}"
+            f" GROUP BY 1, {numbers}",
+            filled,
+        )
+        found = _Sums()
+        for is_sure, *rest in cursor.fetchall():
+            key, numbers_found = tuple(rest[: len(by)]), tuple(int(one or 0) for one in rest[len(by) :])
+            if is_sure:
+                found.rows[key] = numbers_found
+            else:
+                found.unplaced += numbers_found[0]
+        return found
+
+
+_CALLS: Final = ("sum(c.calls)", "sum(c.seconds)", "sum(c.value_cents)")
+
+
+def _flag(measure: Measure) -> tuple[str, str]:
+    column, counted = _FLAGS[measure]
+    words = ", ".join(f"'{word}'" for word in counted)
+    return (
+        f"sum(c.calls) FILTER (WHERE c.{column} IS NOT NULL)",
+        f"sum(c.calls) FILTER (WHERE c.{column} IN ({words}))",
+    )
+
+
+def report(asked: Asked) -> Report:
+    """
+    Answer a report: three to eight queries over cells, whatever it spans. Inside a scope that may see the clients.
+
+    :raises ReportError: nothing answers this; the text says what to ask instead.
+    """
+    asked.check()
+    lib_scope.require()
+    clients = list(Client.objects.filter(pk__in=asked.client_ids).order_by("pk"))
+    values = _values(asked, clients)
+    rows, unplaced = _rows(asked, values)
+    whole = Asked(
+        client_ids=asked.client_ids,
+        measures=asked.measures,
+        first=asked.first,
+        last=asked.last,
+        filters=asked.filters,
+    )
+    if asked.dimensions or asked.step is not Step.ALL:
+        totals, unplaced = _rows(whole, values)
+    else:
+        totals = rows
+    nothing = Row(None, (), 0, {measure: Figure(0) for measure in asked.measures})
+    rows.sort(
+        key=lambda row: (row.at is None, str(row.at or ""), -row.calls, tuple(str(key) for key in row.keys))
+    )
+    hidden = sum(
+        row.calls for row in rows if not row.is_whole or (row.at is None and asked.step is not Step.ALL)
+    )
+    return Report(
+        asked=asked,
+        rows=tuple(rows),
+        total=totals[0] if totals else nothing,
+        unplaced=unplaced,
+        hidden=hidden,
+        k=least_callers(clients),
+        before=report(asked.before) if asked.compare else None,
+        grains=grains_of(clients),
+    )
+
+
+def _values(asked: Asked, clients: Sequence[Client]) -> dict[str, Any]:
+    def starts(day: date, client: Client) -> datetime:
+        return datetime.combine(day, time.min, tzinfo=ZoneInfo(client.time_zone))
+
+    return {
+        "clients": [client.pk for client in clients],
+        "zones": [client.time_zone for client in clients],
+        "from": [starts(asked.first, client) for client in clients],
+        "to": [starts(asked.last, client) for client in clients],
+    }
+
+
+def _rows(asked: Asked, values: dict[str, Any]) -> tuple[list[Row], int]:
+    """The rows in no order, and calls that have no sure place."""
+    timed = bool(_BY_TIME & set(asked.dimensions))
+    base = _sums(asked, _plan(_columns(asked), timed=timed), _CALLS, values, timed=timed)
+    figures: dict[_Key, dict[Measure, Figure]] = {key: {} for key in base.rows}
+    for measure in asked.measures:
+        if measure in {Measure.CALLS, Measure.SECONDS, Measure.VALUE}:
+            place = (Measure.CALLS, Measure.SECONDS, Measure.VALUE).index(measure)
+            for key, sums in base.rows.items():
+                figures[key][measure] = Figure(sums[place])
+    flags = [measure for measure in asked.measures if measure in _FLAGS]
+    for column in dict.fromkeys(_FLAGS[measure][0] for measure in flags):
+        these = [measure for measure in flags if _FLAGS[measure][0] == column]
+        plan = _plan(_columns(asked, these[0]), timed=timed)
+        wanted = ["sum(c.calls)", *(part for measure in these for part in _flag(measure))]
+        found = _sums(asked, plan, wanted, values, timed=timed)
+        for key, (calls, _, _) in base.rows.items():
+            told = found.rows.get(key, (0,) * len(wanted))
+            for place, measure in enumerate(these):
+                known, yes = told[1 + 2 * place], told[2 + 2 * place]
+                figures[key][measure] = Figure(yes, max(calls - known, 0))
+    if Measure.CALLERS in asked.measures:
+        _add(figures, Measure.CALLERS, _callers(asked, values))
+    if Measure.OPTED_OUT in asked.measures:
+        _add(figures, Measure.OPTED_OUT, _left_out(asked, values))
+    return [
+        Row(_at(key[0], asked.step), key[1:], base.rows[key][0] if key in base.rows else 0, row)
+        for key, row in figures.items()
+    ], base.unplaced
+
+
+def _add(figures: dict[_Key, dict[Measure, Figure]], measure: Measure, found: dict[_Key, int]) -> None:
+    for row in figures.values():
+        row[measure] = Figure(0)
+    for key, value in found.items():
+        figures.setdefault(key, {})[measure] = Figure(value)
+
+
+def _at(found: datetime | None, step: Step) -> date | datetime | None:
+    if found is None or step is Step.HOUR:
+        return found
+    return found.date()
+
+
+def _callers(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
+    """Distinct callers of each day, added up over the days of a step; days of too few are left out."""
+    found = _sums(asked, _Plan(Sheet.DAYS, Sheet.DAYS), ("sum(c.callers)",), values, timed=False)
+    return {key: sums[0] for key, sums in found.rows.items()}
+
+
+def _left_out(asked: Asked, values: dict[str, Any]) -> dict[_Key, int]:
+    """Calls that were not measured because people said no, of spans that lie within the period and a step."""
+    local = (
+        "NULL::timestamp"
+        if asked.step is Step.ALL
+        else "s.starts_at"
+        if asked.step is Step.HOUR
+        else f"date_trunc('{asked.step.value}', s.starts_at AT TIME ZONE w.zone)"
+    )
+    by = [local, *("s.client_id::text" for _ in asked.dimensions)]
+    numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {", ".join(by)}, sum(s.left_out)
+            FROM unnest(%(clients)s::bigint[], %(zones)s::text[], %(from)s::timestamptz[], %(to)s::timestamptz[])
+                AS w (client_id, zone, from_at, to_at)
+            JOIN analytics_span s ON s.client_id = w.client_id AND s.starts_at >= w.from_at AND s.ends_at <= w.to_at
+            WHERE s.left_out IS NOT NULL AND s.grain >= {asked.step.grain.value}
+            GROUP BY {numbers}
+            """,
+            values,
+        )
+        return {tuple(row[:-1]): int(row[-1]) for row in cursor.fetchall()}
+
+
+def least_callers(clients: Sequence[Client]) -> int:
+    """The most callers that any of these clients' figures needs; one query."""
+    found = ReportRule.objects.filter(client_id__in=[client.pk for client in clients]).aggregate(k=Max("k"))[
+        "k"
+    ]
+    return max(found or 0, rules.K) if len(clients) != 1 else found or rules.K
+
+
+def grains_of(clients: Sequence[Client]) -> dict[int, Grain]:
+    """Client id -> the grain of its newest span; clients without any are left out."""
+    rows = (
+        Span.objects.filter(client_id__in=[client.pk for client in clients])
+        .order_by("client_id", "-starts_at")
+        .distinct("client_id")
+        .values_list("client_id", "grain")
+    )
+    return {client_id: Grain(grain) for client_id, grain in rows}
+
+
+def values_of(client_ids: Sequence[int], dimension: Dimension, *, limit: int = 200) -> list[str]:
+    """The values of a dimension that may be told, of spans of these clients, most calls first; for filters."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT c.{dimension.value} FROM analytics_cell c
+            WHERE c.client_id = ANY(%s) AND c.sheet = %s AND c.{dimension.value} IS NOT NULL
+            GROUP BY 1 ORDER BY sum(c.calls) DESC LIMIT %s
+            """,
+            [list(client_ids), COLUMNS[dimension].value, limit],
+        )
+        return [value for (value,) in cursor.fetchall()]
