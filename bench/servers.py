@@ -35,13 +35,12 @@ def started(state: Path) -> Iterator[services.Postgres]:
             "CALLPRIVACY_LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "callprivacy.settings",
         }
-        for alias in ("default", "vault"):
-            subprocess.run(
-                [sys.executable, "manage.py", "migrate", "--database", alias, "-v", "0", "--skip-checks"],
-                cwd=ROOT,
-                env=os.environ | {"CALLPRIVACY_ROLE": "owner"},
-                check=True,
-            )
+        subprocess.run(
+            [sys.executable, "-m", "tools.migrating"],
+            cwd=ROOT,
+            env=os.environ | {"CALLPRIVACY_ROLE": "owner"},
+            check=True,
+        )
         import django
 
         django.setup()

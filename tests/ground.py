@@ -200,7 +200,7 @@ def _fingerprint() -> str:
     files = {
         file for kind in kinds for room in ("*", "callprivacy/*") for file in ROOT.glob(f"{room}/{kind}")
     }
-    for file in sorted(files | {ROOT / "requirements.txt"}):
+    for file in sorted(files | {ROOT / "requirements.txt", ROOT / "tools" / "migrating.py"}):
         if file.is_file():
             found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return found.hexdigest()[:10]
@@ -214,7 +214,11 @@ class Databases:
         self.fingerprint = _fingerprint()
         self.run = secrets.token_hex(4)
         self.made = 0
+        self.home: Pair | None = None
         self.current: Pair | None = None
+        self.cast: Any = None
+        self._with_cast: Pair | None = None
+        self._stage: Pair | None = None
         # Kept open: its name tells other runs that our databases are in use.
         self.admin = psycopg.connect(
             admin_url, autocommit=True, application_name=f"callprivacy-tests {self.fingerprint} {self.run}"
@@ -293,15 +297,15 @@ class Databases:
                 "ALTER DATABASE {part} RENAME TO {name}", part=part.names[alias], name=template.names[alias]
             )
 
-    def clone(self) -> Pair:
+    def clone(self, of: Pair | None = None) -> Pair:
         """
-        Return a fresh pair, made from the template.
+        Return a fresh pair, made from the template, or from a pair that nobody is connected to.
 
         File by file: block by block through the log, as is usual, takes thrice as long for databases this small.
         """
         self.made += 1
         pair = self._pair(f"cptest_{self.run}_{self.made}")
-        template = self._pair(f"cptemplate_{self.fingerprint}")
+        template = of or self._pair(f"cptemplate_{self.fingerprint}")
         for alias in ALIASES:
             name = pair.names[alias]
             self._execute(
@@ -311,6 +315,31 @@ class Databases:
             self._execute("REVOKE ALL ON DATABASE {name} FROM PUBLIC", name=name)
             self._execute("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}", name=name, app=APP)
         return pair
+
+    def with_cast(self) -> Pair:
+        """A pair in which the cast is there already, committed: a pattern that nobody connects to."""
+        if self._with_cast is None:
+            from tests import cast
+
+            before, pair = self.current, self.clone()
+            assert before is not None
+            point_to(pair)
+            self.cast = cast.assemble()
+            point_to(before)
+            self._with_cast = pair
+        return self._with_cast
+
+    def stage(self) -> Pair:
+        """This worker's own pair with the cast in it, for tests that roll back."""
+        if self._stage is None:
+            self._stage = self.clone(self.with_cast())
+        return self._stage
+
+    def end(self) -> None:
+        """Drop what was kept for the whole of a run."""
+        for pair in (self.home, self._stage, self._with_cast):
+            if pair is not None:
+                self.drop(pair)
 
     def drop(self, pair: Pair) -> None:
         """Drop a pair, whoever is still connected to it."""
@@ -324,12 +353,8 @@ def _address_of_admin(admin_url: str, database: str) -> str:
 
 def _migrate(pair: Pair) -> None:
     """Migrate as the owner, in a process of its own: settings are read once."""
-    code = (
-        "import django; django.setup(); from django.core.management import call_command; "
-        "[call_command('migrate', database=alias, verbosity=0) for alias in ('default', 'vault')]"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "tools.migrating"],
         env=os.environ | pair.environment() | {"CALLPRIVACY_ROLE": "owner"},
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -367,15 +392,51 @@ def leave() -> None:
     servers.leave()
 
 
-def point_to(pair: Pair) -> None:
+@dataclass
+class Standing:
+    """The cast of the pair in use, where it is there from the start."""
+
+    cast: Any = None
+
+
+standing = Standing()
+_kept: dict[tuple[str, str], Any] = {}
+
+
+def point_to(pair: Pair, *, cast: Any = None) -> None:
     """Make Django, its future connections and future subprocesses use the pair."""
     from django.db import connections
 
+    standing.cast = cast
     connections.close_all()
     for alias in ALIASES:
         connections.settings[alias]["NAME"] = pair.names[alias]
         connections[alias].settings_dict["NAME"] = pair.names[alias]
     os.environ |= pair.environment()
+
+
+def turn_to(pair: Pair, *, cast: Any) -> None:
+    """The same, for going back and forth: connections to either pair stay open."""
+    from django.db import connections
+
+    standing.cast = cast
+    for alias in ALIASES:
+        settings = connections.settings[alias]
+        _kept[alias, settings["NAME"]] = connections[alias]
+        settings["NAME"] = pair.names[alias]
+        kept = _kept.pop((alias, pair.names[alias]), None)
+        if kept is None:
+            del connections[alias]
+        else:
+            connections[alias] = kept
+        connections[alias].settings_dict["NAME"] = pair.names[alias]
+    os.environ |= pair.environment()
+
+
+def close_kept() -> None:
+    """Close what `turn_to` keeps open."""
+    while _kept:
+        _kept.popitem()[1].close()
 
 
 @contextlib.contextmanager

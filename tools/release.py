@@ -21,14 +21,19 @@ def main() -> int:
     from django.core.management import CommandError, call_command
     from django.db import OperationalError
 
+    from tools import migrating
+
     try:
         django.setup()
         out = io.StringIO() if here else None
         call_command("check", deploy=not here, fail_level="ERROR" if here else "WARNING", stdout=out)
-        for alias in ("default", "vault"):
-            call_command("migrate", database=alias, verbosity=0 if here else 1, skip_checks=True)
+        if here:
+            migrating.both()
+        else:
+            for alias in ("default", "vault"):
+                migrating.one(alias, verbosity=1)
         call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)
-    except (ImproperlyConfigured, CommandError) as error:
+    except (ImproperlyConfigured, CommandError, migrating.MigratingError) as error:
         print(f"CallPrivacy is not released: {error}", file=sys.stderr)
         return 1
     except OperationalError as error:
