@@ -18,7 +18,8 @@ from typing import Any
 
 from django.db.migrations import operations as plain
 from django.db.migrations.migration import Migration
-from django.db.migrations.state import ProjectState, StateApps, field_is_referenced
+from django.db.migrations.state import AppConfigStub, ProjectState, StateApps
+from django.db.migrations.utils import field_is_referenced
 
 # What asks for nothing but its own model and the tables its keys point to.
 _OWN = (
@@ -138,7 +139,7 @@ def _remembered(state: ProjectState, app_label: str, operation: Any) -> ProjectS
         dict, {label: dict(there) for label, there in state.apps.all_models.items()}
     )
     for label in state.apps.app_configs:
-        config = type(state.apps.app_configs[label])(label)
+        config: Any = AppConfigStub(label)
         config.apps = apps
         config.import_models()
         apps.app_configs[label] = config
