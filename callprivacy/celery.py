@@ -71,6 +71,9 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-vendors": ("retention.check_vendors", 120),
     "retention-vendor-steps": ("retention.settle_vendors", 300),
     "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
+    "rights-searches": ("rights.search_people", 20),
+    "rights-steps": ("rights.work_steps", 20),
+    "rights-queue": ("rights.renew_queue", 60),
     "work-mail": ("work.send_mail", 60),
 }
 

@@ -10,25 +10,51 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
-from django.db import transaction
+from django.db import models, transaction
 
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.vault.sealing import Key
-from rights.enums import Ask, CaseState, Channel, EventKind, IdentityKind, OnBehalf
-from rights.models import Case, Identity, Submission
+from rights.deadlines import engine
+from rights.enums import Ask, CaseState, Channel, EventKind, IdentityKind, IdentityState, OnBehalf
+from rights.law import load
+from rights.models import Case, CaseNote, CaseTask, Identity, Pause, Submission
 from rights.selectors import clocks
-from rights.services import sealing, timeline
+from rights.services import queue, sealing, stopping, timeline
+
+KEPT_FOR_MONTHS: Final = 24
+"""Months for which the record of a request is kept, from its answer (11 CCR 7101(a))."""
 
 _SIGNS: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class NothingAskedError(ValueError):
     """A submission asks for nothing, or nobody is named in it."""
+
+
+class ClosedError(LookupError):
+    """The case is answered or taken back, so nothing more is done in it."""
+
+
+class AlreadyDoneError(LookupError):
+    """Somebody has done this already."""
+
+
+class NoExtensionError(ValueError):
+    """No law that applies lets the answer take longer, or the day by which the person had to be told is past."""
+
+
+class ClockRunsOnError(ValueError):
+    """No law that applies stops the clock while the person is asked."""
+
+
+class EmptyWordsError(ValueError):
+    """Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +138,10 @@ def open_cases(
     submission.save(force_insert=True)
     _claim(submission, claims, key, at)
     for ask in sorted(set(asks), key=list(Ask).index):
-        _open_case(submission, ask, received_at=received_at, by=by, at=at)
+        case = _open_case(submission, ask, received_at=received_at, by=by, at=at)
+        if ask.works_at_once:
+            stopping.stop_at_once(case=case, key=key, by=by, at=at)
+    queue.renew(agency_id=agency.pk, client_id=submission.client_id, by=by, at=at)
     return submission
 
 
@@ -211,3 +240,319 @@ def _who_answers(client: Client | None, ask: Ask) -> tuple[Answerer, PartyRole]:
 def _reference() -> str:
     drawn = "".join(secrets.choice(_SIGNS) for _ in range(8))
     return f"R-{drawn[:4]}-{drawn[4:]}"
+
+
+# --- What staff do with a case ------------------------------------------------------------------------------------
+
+
+def _open(case: Case) -> None:
+    """:raises ClosedError: nothing is owed in it any more."""
+    if not Case.objects.filter(pk=case.pk, closed_at=None).exists():
+        raise ClosedError(f"{case.reference} is closed.")
+
+
+def _words(text: str) -> str:
+    """:raises EmptyWordsError: nothing was written."""
+    said = text.strip()
+    if not said:
+        raise EmptyWordsError("Write what it is about.")
+    return said
+
+
+def _person(by: Actor) -> int:
+    if by.user_id is None:
+        raise TypeError("This is done by a person.")
+    return by.user_id
+
+
+@transaction.atomic
+def write_note(*, case: Case, words: str, by: Actor, at: datetime) -> CaseNote:
+    """
+    Write to the others who work on a case; the person never sees it. Closed cases may be written about, too.
+
+    :raises EmptyWordsError: nothing was written.
+    """
+    note = CaseNote(agency_id=case.agency_id, client_id=case.client_id, case=case, by_id=_person(by), at=at)
+    note.words = sealing.seal(note, "words", _words(words), sealing.key_of(submission=case.submission, at=at))
+    note.save(force_insert=True)
+    timeline.add_event("case.noted", case=case, kind=EventKind.NOTED, by=by, at=at)
+    return note
+
+
+@transaction.atomic
+def add_task(
+    *, case: Case, words: str, owner_id: int | None, due_on: date | None, by: Actor, at: datetime
+) -> CaseTask:
+    """
+    Note something that a person has to do for a case.
+
+    :raises ClosedError: the case is closed. :raises EmptyWordsError: nothing was written.
+    """
+    _open(case)
+    task = CaseTask(
+        agency_id=case.agency_id,
+        client_id=case.client_id,
+        case=case,
+        owner_id=owner_id,
+        due_on=due_on,
+        added_by_id=_person(by),
+        added_at=at,
+    )
+    task.words = sealing.seal(task, "words", _words(words), sealing.key_of(submission=case.submission, at=at))
+    task.save(force_insert=True)
+    timeline.add_event("case.task_added", case=case, kind=EventKind.TASK_ADDED, by=by, at=at)
+    return task
+
+
+@transaction.atomic
+def finish_task(*, task: CaseTask, by: Actor, at: datetime) -> bool:
+    """Note that a task is done; returns whether it was open."""
+    if not CaseTask.objects.filter(pk=task.pk, done_at=None).update(done_at=at, done_by_id=by.user_id):
+        return False
+    timeline.add_event("case.task_done", case=task.case, kind=EventKind.TASK_DONE, by=by, at=at)
+    return True
+
+
+@transaction.atomic
+def assign(*, case: Case, owner_id: int | None, by: Actor, at: datetime) -> None:
+    """
+    Hand a case to a person, or to nobody; that the person may act on it is asked by who calls.
+
+    :raises ClosedError: the case is closed.
+    """
+    if not Case.objects.filter(pk=case.pk, closed_at=None).update(owner_id=owner_id):
+        raise ClosedError(f"{case.reference} is closed.")
+    timeline.add_event("case.assigned", case=case, kind=EventKind.ASSIGNED, by=by, at=at, person=owner_id)
+
+
+@transaction.atomic
+def acknowledge(*, case: Case, by: Actor, at: datetime) -> bool:
+    """Note that the person was told that the request came in; returns whether that is new."""
+    if not Case.objects.filter(pk=case.pk, acknowledged_at=None).update(acknowledged_at=at):
+        return False
+    timeline.add_event("case.acknowledged", case=case, kind=EventKind.ACKNOWLEDGED, by=by, at=at, shown=True)
+    return True
+
+
+@transaction.atomic
+def take_back(*, case: Case, by: Actor, at: datetime) -> None:
+    """
+    Close a case that the person takes back. What it stopped stays stopped.
+
+    :raises ClosedError: the case is closed.
+    """
+    rows = Case.objects.filter(pk=case.pk, closed_at=None)
+    if not rows.update(state=CaseState.WITHDRAWN, closed_at=at):
+        raise ClosedError(f"{case.reference} is closed.")
+    timeline.add_event("case.taken_back", case=case, kind=EventKind.TAKEN_BACK, by=by, at=at, shown=True)
+    settle_end(submission=case.submission, at=at)
+    queue.renew(agency_id=case.agency_id, client_id=case.client_id, by=by, at=at)
+
+
+def settle_end(*, submission: Submission, at: datetime) -> None:
+    """Set the day on which a submission leaves, 24 months on, once none of its cases is open."""
+    if Case.objects.filter(submission_id=submission.pk).open().exists():
+        Submission.objects.filter(pk=submission.pk).update(erase_on=None)
+        return
+    zone = engine.zone_of((submission.client or submission.agency).time_zone)
+    leaves = calendars.add_months(at.astimezone(zone).date(), KEPT_FOR_MONTHS)
+    Submission.objects.filter(pk=submission.pk).update(erase_on=leaves)
+
+
+# --- Proof --------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def note_proven(*, submission: Submission, by: Actor, at: datetime) -> int:
+    """
+    Let the cases go on that waited for proof, once an identity is proven; returns how many did.
+
+    Called by who has proven it, in the same transaction. Laws whose clock starts then are counted anew.
+    """
+    if not Identity.objects.filter(submission=submission, state=IdentityState.PROVEN).exists():
+        return 0
+    waiting = list(_locked(submission).filter(state=CaseState.PROVING))
+    for case in waiting:
+        case.state, case.identified_at = CaseState.OPEN, at
+        _count_anew(case)
+        case.save(update_fields=["state", "identified_at", *_CLOCK])
+        timeline.add_event("case.proven", case=case, kind=EventKind.PROVEN, by=by, at=at, shown=True)
+    if waiting:
+        queue.renew(agency_id=submission.agency_id, client_id=submission.client_id, by=by, at=at)
+        # What there is of the person is looked for at once, so that it is there when a person looks.
+        Submission.objects.filter(pk=submission.pk).update(search_due_at=at, searched_at=None)
+    return len(waiting)
+
+
+def _locked(submission: Submission) -> models.QuerySet[Case]:
+    rows = Case.objects.filter(submission=submission).order_by("pk")
+    return rows.select_related("submission__agency", "submission__client").select_for_update(of=("self",))
+
+
+# --- The clock ----------------------------------------------------------------------------------------------------
+
+_CLOCK: Final = (
+    "law",
+    "laws",
+    "acknowledge_by",
+    "acknowledge_due_at",
+    "extend_before",
+    "answer_by",
+    "answer_due_at",
+)
+
+
+def _count_anew(case: Case) -> None:
+    """Count a case's days again, with its pauses and its extension; the row is not saved by this."""
+    submission = case.submission
+    pauses = Pause.objects.filter(case=case, until__isnull=False).order_by("since")
+    clock = clocks.clock_of(
+        agency=submission.agency,
+        client=submission.client,
+        kind=Ask(case.asks).kind,
+        place=(submission.country, submission.region),
+        received_at=case.received_at,
+        paused=[(pause.since, pause.until) for pause in pauses if pause.until is not None],
+        extended=case.extended_at is not None,
+        identified_at=case.identified_at,
+    )
+    set_clock(case, clock)
+
+
+def _one(case: Case) -> Case:
+    """
+    The case, locked, with what its clock needs.
+
+    :raises ClosedError: the case is closed.
+    """
+    rows = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
+    found = rows.select_for_update(of=("self",)).get(pk=case.pk)
+    if found.closed_at is not None:
+        raise ClosedError(f"{found.reference} is closed.")
+    return found
+
+
+@transaction.atomic
+def extend(*, case: Case, ground: str, words: str, by: Actor, at: datetime) -> Case:
+    """
+    Let the answer take longer: the person is told so, and why, within the first term.
+
+    :param ground: "complexity" or "number", as GDPR article 12(3) says; other laws: "necessary".
+    :param words: the reason as the person is told it. :returns: the case with its new days.
+    :raises ClosedError: the case is closed. :raises AlreadyDoneError: it was extended.
+    :raises NoExtensionError: no law allows it, or it is too late. :raises EmptyWordsError: no reason.
+    """
+    found = _one(case)
+    if found.extended_at is not None:
+        raise AlreadyDoneError(f"{found.reference} was extended before.")
+    zone = engine.zone_of((found.client or found.agency).time_zone)
+    if found.extend_before is None or at.astimezone(zone).date() > found.extend_before:
+        raise NoExtensionError(
+            "The person had to be told within the first term, or no law lets it take longer."
+        )
+    reason, before = _words(words), found.answer_by
+    found.extended_at, found.extended_for = at, ground
+    _count_anew(found)
+    found.save(update_fields=["extended_at", "extended_for", *_CLOCK])
+    timeline.add_event(
+        "case.extended",
+        case=found,
+        kind=EventKind.EXTENDED,
+        by=by,
+        at=at,
+        words=reason,
+        shown=True,
+        ground=ground,
+        was=before.isoformat() if before else None,
+        answer_by=found.answer_by.isoformat() if found.answer_by else None,
+    )
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
+    return found
+
+
+@transaction.atomic
+def stop_clock(*, case: Case, words: str, by: Actor, at: datetime) -> None:
+    """
+    Ask the person what exactly is meant; by laws that say so the clock stands until the answer comes.
+
+    :param words: what the person is asked. :raises ClosedError: the case is closed.
+    :raises ClockRunsOnError: no law that applies lets it stand. :raises AlreadyDoneError: it stands.
+    """
+    found = _one(case)
+    if found.paused_at is not None:
+        raise AlreadyDoneError(f"The clock of {found.reference} stands already.")
+    if not may_stop(found):
+        raise ClockRunsOnError(
+            "No law that applies lets the clock stand; the person can be asked all the same."
+        )
+    Pause.objects.create(agency_id=found.agency_id, client_id=found.client_id, case=found, since=at)
+    Case.objects.filter(pk=found.pk).update(paused_at=at)
+    timeline.add_event(
+        "case.stopped", case=found, kind=EventKind.STOPPED, by=by, at=at, words=_words(words), shown=True
+    )
+
+
+def may_stop(case: Case) -> bool:
+    """Whether a law that applies stops the clock while the person is asked what is meant."""
+    terms = {term for one in case.laws for term in one["terms"]}
+    return any(term.pauses for term in load().terms if term.id in terms)
+
+
+@transaction.atomic
+def resume_clock(*, case: Case, by: Actor, at: datetime, words: str = "") -> Case:
+    """
+    Let the clock go on, because the person has said what is meant.
+
+    :param words: what the person said. :raises ClosedError: the case is closed.
+    :raises AlreadyDoneError: it runs already.
+    """
+    found = _one(case)
+    if not Pause.objects.filter(case=found, until=None).update(until=at):
+        raise AlreadyDoneError(f"The clock of {found.reference} runs already.")
+    found.paused_at = None
+    _count_anew(found)
+    found.save(update_fields=["paused_at", *_CLOCK])
+    timeline.add_event(
+        "case.resumed",
+        case=found,
+        kind=EventKind.RESUMED,
+        by=by,
+        at=at,
+        words=words.strip(),
+        shown=True,
+        answer_by=found.answer_by.isoformat() if found.answer_by else None,
+    )
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
+    return found
+
+
+@transaction.atomic
+def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: datetime) -> Case:
+    """
+    Open a case in which somebody else looks at an answer again; one for each answer.
+
+    :raises NotAnsweredError: there is no answer yet. :raises AlreadyDoneError: an appeal is there.
+    """
+    found = Case.objects.select_related("submission__agency", "submission__client").get(pk=case.pk)
+    if found.decided_at is None:
+        raise NotAnsweredError(f"{found.reference} has no answer yet.")
+    if Case.objects.select_for_update().filter(appeal_of=found).exists():
+        raise AlreadyDoneError(f"{found.reference} was appealed against already.")
+    made = _open_case(found.submission, Ask.APPEAL, received_at=received_at, by=by, at=at, appeal_of=found)
+    timeline.add_event(
+        "case.appealed",
+        case=found,
+        kind=EventKind.APPEALED,
+        by=by,
+        at=at,
+        words=words.strip(),
+        shown=True,
+        appeal=made.reference,
+    )
+    Submission.objects.filter(pk=found.submission_id).update(erase_on=None)
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
+    return made
+
+
+class NotAnsweredError(LookupError):
+    """There is no answer yet that could be appealed against."""

@@ -297,6 +297,28 @@ def choose_calls(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) 
     )
 
 
+def choose_these(client: Client, call_ids: Sequence[uuid.UUID]) -> Chosen:
+    """
+    Step 1 for calls that somebody asked to have erased, whatever their date: the same, of these calls alone.
+
+    Calls that a hold keeps are left out. Inside the scope that writes the intent, in the client's turn.
+    """
+    kept = Call.objects.for_client(client).filter(pk__in=list(call_ids), on_hold=False).order_by("pk")
+    ids = list(kept.values_list("pk", flat=True))
+    if not ids:
+        return Chosen(ids=())
+    rows = list(_recordings(client, ids))
+    callers, transcripts = _of_calls(client, ids)
+    return Chosen(
+        ids=tuple(ids),
+        cursor=ids[-1],
+        callers=frozenset(callers),
+        transcripts=tuple(transcripts),
+        recordings=tuple(row.pk for row in rows),
+        copies=tuple(_copies(client, [row for row in rows if row.vendor_told_at is None])),
+    )
+
+
 def _of_calls(client: Client, call_ids: Collection[uuid.UUID]) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
     """The callers of these calls, and the ids of their transcripts."""
     scope: list[Any] = [client.pk, id_array(call_ids)]

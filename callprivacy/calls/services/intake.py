@@ -39,10 +39,12 @@ from callprivacy.tenancy.selectors import cutoff_of
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place, TokenKey
+from callprivacy.vault.selectors import ClientKeys
 from callprivacy.vault.services import CallerGoneError
 
 __all__ = [
     "FACTS",
+    "TRACK",
     "CallerGoneError",
     "Lines",
     "Prepared",
@@ -54,6 +56,8 @@ __all__ = [
     "take_in",
 ]
 
+TRACK: Final = "track"
+"""The vault's word for a number that is not to be tracked: from then on its calls are nobody's."""
 FACTS: Final = "facts"
 """The kind of reference of calls that nobody calls by an id."""
 
@@ -168,6 +172,19 @@ def facts_digest(tokens: TokenKey, provider: str, facts: CallFacts) -> bytes:
     )
 
 
+def _untracked(keys: ClientKeys, numbers: Collection[str], at: datetime) -> dict[str, datetime]:
+    """Number -> since when its calls are not to be tracked."""
+    if not numbers:
+        return {}
+    found = vault_selectors.suppressed(keys.client_id, numbers, on=at.date(), keys=keys)
+    return {number: said[TRACK] for number, said in found.items() if TRACK in said}
+
+
+def untracked_call(facts: CallFacts) -> CallFacts:
+    """The same call as one of nobody: no number, no recording, and no word of a first call, a lead or its value."""
+    return replace(anonymous(facts), first_call=None, qualified=None, value_cents=None)
+
+
 class _Item:
     """One fact on its way: what the vault and the database said of it so far."""
 
@@ -279,7 +296,9 @@ class Prepared:
             self.lines = lines = lines_of(self.client, at=self.at)
         numbers = {fact.caller for fact in facts if fact.caller is not None}
         erased = vault_selectors.erased_up_to(client_id, numbers) if numbers else {}
-        tokens = vault_selectors.client_keys(client_id).tokens
+        keys = vault_selectors.client_keys(client_id)
+        tokens = keys.tokens
+        untracked = _untracked(keys, numbers, self.at)
         waves: dict[bytes, int] = {}
         for index, told in enumerate(facts):
             if lines.refuse(told):
@@ -289,6 +308,8 @@ class Prepared:
                 self.verdicts[index] = Taken.ERASED
                 continue
             references = self._references(tokens, fact)
+            if fact.caller in untracked and fact.started_at >= untracked[fact.caller]:
+                fact = untracked_call(fact)
             wave = 0
             for _, digest in references:
                 if digest in waves:

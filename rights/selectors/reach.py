@@ -1,0 +1,199 @@
+"""
+Whom a case reaches: the callers of which clients, and what of them an erasure would take and what would stay.
+
+A client's case reaches that client. The agency's own reaches those clients at which the agency itself is answerable,
+or is instructed to answer, once it is proven who asks; the others get a case of their own, which their client answers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+
+from callprivacy.calls.enums import Direction, RecordingState
+from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
+from callprivacy.tenancy.enums import Answerer, PartyRole
+from callprivacy.tenancy.models import Client, Engagement
+from callprivacy.vault import selectors as vault
+from consent.models import ConsentEvent
+from retention.enums import Category
+from retention.law import rules
+from retention.law.rules import Rule, Side
+from retention.models import Hold
+from retention.selectors import changes, holds
+from rights.enums import Copies, IdentityState
+from rights.models import Case, Finding, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    One caller at one client.
+
+    :ivar from_at: calls before it are not shown on this proof; None, all are.
+    """
+
+    client: Client
+    caller_id: uuid.UUID
+    identity_id: uuid.UUID
+    from_at: datetime | None = None
+
+
+def targets_of(case: Case) -> list[Target]:
+    """
+    The callers that a case reaches, by client; of proven identities alone. Four queries.
+
+    What the search found counts, so it has to have ended.
+    """
+    proven = {
+        row.pk: row
+        for row in Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
+    }
+    rows = Finding.objects.filter(
+        submission_id=case.submission_id, copies=Copies.IDENTITY, identity_id__in=list(proven)
+    )
+    found = {
+        (client_id, caller_id): identity_id
+        for client_id, caller_id, identity_id in rows.values_list("client_id", "caller_id", "identity_id")
+    }
+    ids = {client_id for client_id, _ in found}
+    if case.client_id is None:
+        ids &= answered_by_agency(ids)
+    clients = Client.objects.select_related("agency").in_bulk(ids)
+    return [
+        Target(clients[client_id], caller_id, identity_id, proven[identity_id].from_at)
+        for (client_id, caller_id), identity_id in sorted(found.items(), key=lambda one: str(one[0]))
+        if client_id in clients and caller_id is not None
+    ]
+
+
+def answered_by_agency(client_ids: Collection[int]) -> set[int]:
+    """Those of these clients for which the agency answers by itself: as instructed, or because it is answerable."""
+    rows = Engagement.objects.filter(client_id__in=list(client_ids))
+    controller = Q()
+    for name in ("measure_as", "record_as", "contact_as"):
+        controller |= Q(**{name: PartyRole.CONTROLLER})
+    rows = rows.filter(Q(answered_by=Answerer.AGENCY) | (controller & ~Q(answered_by=Answerer.CLIENT)))
+    return set(rows.values_list("client_id", flat=True))
+
+
+def others_of(case: Case) -> list[Client]:
+    """The clients that a search of the agency found and for which it does not answer by itself."""
+    found = set(
+        Finding.objects.filter(submission_id=case.submission_id)
+        .values_list("client_id", flat=True)
+        .distinct()
+    )
+    left = found - answered_by_agency(found)
+    return list(Client.objects.filter(pk__in=left).select_related("agency").order_by("name"))
+
+
+# --- What an erasure takes, and what stays ------------------------------------------------------------------------
+
+
+def calls_of(target: Target) -> CallQuerySet:
+    """A person's calls at one client."""
+    return Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
+
+
+def floor_of(client: Client, at: datetime) -> tuple[Rule, datetime] | None:
+    """
+    The law that makes a client keep records of calls that went out, and from which instant on; the longest there is.
+
+    Whoever decides may go beyond it, for a rule that only wants a reason.
+    """
+    ground = changes.grounds_of([client])[client.pk]
+    floors = [rule for rule in rules.rules_for(ground, Category.CALL_OUT) if rule.side is Side.FLOOR]
+    if not floors:
+        return None
+    longest = max(floors, key=lambda rule: rule.days)
+    return longest, at - timedelta(days=longest.days)
+
+
+def kept_by_floor(target: Target, at: datetime) -> Q:
+    """A condition on calls: the law makes the client keep the record."""
+    found = floor_of(target.client, at)
+    if found is None:
+        return Q(pk__in=[])
+    return Q(direction=Direction.OUTBOUND, pk__gte=first_id_at(found[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """
+    What erasing one person at one client would take, and what would stay, with the reason.
+
+    :ivar calls: that leave with everything that hangs on them. :ivar at_vendor: recordings that the tracker still has.
+    :ivar held: calls that holds keep, and :ivar holds: which ones. :ivar by_law: calls out whose record the law makes
+    the client keep, and :ivar law: which law. :ivar refusals: purposes that stay refused: it outlives the erasure.
+    :ivar is_whole: the number itself leaves.
+    """
+
+    client: Client
+    caller_id: uuid.UUID
+    calls: int
+    recordings: int
+    transcripts: int
+    at_vendor: int
+    held: int
+    holds: tuple[Hold, ...]
+    by_law: int
+    law: Rule | None
+    evidence: int
+    refusals: tuple[str, ...]
+    deletes_at_vendor: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing keeps the number here."""
+        return not (self.holds or self.held or self.by_law)
+
+
+def preview(targets: Sequence[Target], *, at: datetime, beyond_floor: bool = False) -> list[Preview]:
+    """
+    What an erasure would do now; about ten queries a client.
+
+    :param beyond_floor: records that a law wants kept leave all the same.
+    """
+    return [_preview(target, at, beyond_floor) for target in targets]
+
+
+def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
+    client = target.client
+    keeping = tuple(holds.keeps(client, target.caller_id))
+    calls = calls_of(target)
+    # Who may not see holds still sees the mark that they leave on calls.
+    held = Q(on_hold=True)
+    if keeping:
+        held |= Q(pk__in=calls.filter(holds.kept_by(keeping)).values("pk"))
+    floor = Q(pk__in=[]) if beyond_floor else kept_by_floor(target, at)
+    counted = calls.aggregate(
+        n_held=Count("pk", filter=held),
+        n_by_law=Count("pk", filter=floor & ~held),
+        n_leaving=Count("pk", filter=~held & ~floor),
+    )
+    leaving = calls.exclude(held | floor).values("pk")
+    recordings = Recording.objects.for_client(client).filter(call_id__in=leaving)
+    rule = floor_of(client, at)
+    noes = vault.suppressed_callers(client.pk, [target.caller_id], on=at.date()).get(target.caller_id, {})
+    return Preview(
+        client=client,
+        caller_id=target.caller_id,
+        calls=counted["n_leaving"],
+        recordings=recordings.exclude(state=RecordingState.GONE).count(),
+        transcripts=Transcript.objects.for_client(client)
+        .filter(call_id__in=leaving, text__isnull=False)
+        .count(),
+        at_vendor=recordings.filter(vendor_told_at=None, reference__isnull=False).count(),
+        held=counted["n_held"],
+        holds=keeping,
+        by_law=counted["n_by_law"],
+        law=rule[0] if rule and counted["n_by_law"] else None,
+        evidence=ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).count(),
+        refusals=tuple(sorted(noes)),
+        deletes_at_vendor=Engagement.objects.for_client(client).filter(delete_at_vendor=True).exists(),
+    )

@@ -1,0 +1,202 @@
+"""
+The answer to a case: decided by a person on a ground from the list, carried out by jobs, told in a letter.
+
+Nothing is decided before it is proven who asks, where the law lets proof be asked for; and nothing is decided for a
+client whose approval the engagement wants before that client has said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Answerer
+from rights.enums import (
+    ApprovalKind,
+    ApprovalState,
+    Ask,
+    CaseState,
+    Decided,
+    EventKind,
+    IdentityState,
+    OtherParty,
+    StepKind,
+    StepState,
+)
+from rights.law.grounds import UnknownGroundError
+from rights.law.grounds import ground as find_ground
+from rights.models import Approval, Case, Identity, Step
+from rights.services import cases, queue, sealing, steps, stopping, timeline
+from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
+
+__all__ = ["AlreadyDoneError", "ClosedError", "EmptyWordsError"]
+
+
+class NotProvenError(LookupError):
+    """It is not proven who asks, and this would show or take away what is somebody's."""
+
+
+class NotApprovedError(LookupError):
+    """The client has to agree first, and has not."""
+
+
+class NoGroundError(ValueError):
+    """A refusal names a ground from the list that fits the request and the laws that apply."""
+
+
+class NotSearchedError(LookupError):
+    """What there is of the person has not been looked for yet."""
+
+
+class UnfinishedError(LookupError):
+    """A step of the decision is still to be done, so the answer cannot say that it is."""
+
+
+_STEPS: Final[dict[Ask, tuple[StepKind, ...]]] = {
+    Ask.SEE: (StepKind.PACK,),
+    Ask.COPY: (StepKind.PACK,),
+    Ask.CORRECT: (StepKind.CORRECT, StepKind.PASS_ON),
+    Ask.DELETE: (StepKind.ERASE, StepKind.PASS_ON),
+    Ask.RESTRICT: (StepKind.RESTRICT, StepKind.PASS_ON),
+    Ask.OBJECT: (StepKind.PASS_ON,),
+}
+
+
+def needs_approval(case: Case) -> bool:
+    """Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement."""
+    if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
+        return False
+    return not Approval.objects.filter(
+        case=case, kind=ApprovalKind.APPROVE, state=ApprovalState.APPROVED
+    ).exists()
+
+
+@transaction.atomic
+def decide(
+    *,
+    case: Case,
+    decided: Decided,
+    ground: str,
+    words: str,
+    by: Actor,
+    at: datetime,
+    other_party: OtherParty = OtherParty.WITHHOLD,
+    corrections: Collection[dict[str, str]] = (),
+) -> Case:
+    """
+    Decide a case, and let jobs carry it out.
+
+    :param ground: id of a ground (`rights.law.grounds`) for what is refused or kept back; "" for what is fulfilled.
+    :param words: what the person is told besides the letter's own words; needed where something is refused.
+    :param other_party: of a copy: what becomes of the other party's voice in recordings.
+    :param corrections: of a correction: {"what": "place", "country", "region"} or {"what": "call", "call", "field",
+        "value"} (`correcting`).
+    :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
+        NotSearchedError:
+    """
+    rows = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
+    found = rows.select_for_update(of=("self",)).get(pk=case.pk)
+    _check(found, decided, ground, words)
+    key = sealing.key_of(submission=found.submission, at=at)
+    found.decided, found.ground = decided, ground
+    found.decided_at, found.decided_by_id = at, by.user_id
+    found.state = CaseState.DECIDED
+    if words.strip():
+        found.answer = sealing.seal(found, "answer", words.strip(), key)
+    found.save(update_fields=["decided", "ground", "decided_at", "decided_by", "state", "answer"])
+    timeline.add_event(
+        "case.decided",
+        case=found,
+        kind=EventKind.DECIDED,
+        by=by,
+        at=at,
+        shown=True,
+        decided=decided.value,
+        ground=ground or None,
+    )
+    if decided in {Decided.FULFIL, Decided.PART}:
+        if found.asks == Ask.OBJECT:
+            stopping.stop_decided(case=found, by=by, at=at)
+        _plan(found, at, other_party=other_party, corrections=corrections)
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
+    return found
+
+
+def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
+    if case.closed_at is not None:
+        raise ClosedError(f"{case.reference} is closed.")
+    if case.decided_at is not None:
+        raise AlreadyDoneError(f"{case.reference} is decided already.")
+    if decided in {Decided.REFUSE, Decided.PART}:
+        _check_ground(case, ground, words)
+    elif ground:
+        raise NoGroundError("What is done in full needs no ground against it.")
+    if decided in {Decided.FULFIL, Decided.PART} and Ask(case.asks).needs_proof:
+        _check_person(case)
+    if decided != Decided.NOT_OURS and needs_approval(case):
+        raise NotApprovedError("The client has to agree to the answer first.")
+
+
+def _check_ground(case: Case, ground: str, words: str) -> None:
+    laws = [str(one["law"]) for one in case.laws]
+    try:
+        find_ground(ground, kind=case.kind, laws=laws)
+    except UnknownGroundError:
+        # Where no law that we know applies nothing binds the answer to a law's list.
+        if laws:
+            raise NoGroundError("Pick a ground from the list for what is not done.") from None
+    if not words.strip():
+        raise EmptyWordsError("Say in plain words why; the person reads it.")
+
+
+def _check_person(case: Case) -> None:
+    proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
+    if not proven.exists():
+        raise NotProvenError("It is not proven who asks.")
+    if case.submission.searched_at is None:
+        raise NotSearchedError("What there is of the person is being looked for. Decide when it is there.")
+
+
+def _plan(
+    case: Case, at: datetime, *, other_party: OtherParty, corrections: Collection[dict[str, str]]
+) -> None:
+    wanted: dict[StepKind, dict[str, Any]] = {
+        StepKind.PACK: {"other_party": other_party.value},
+        StepKind.CORRECT: {"corrections": list(corrections)},
+    }
+    for kind in _STEPS.get(Ask(case.asks), ()):
+        steps.plan(case=case, kind=kind, at=at, wanted=wanted.get(kind))
+
+
+@transaction.atomic
+def close(*, case: Case, by: Actor, at: datetime) -> bool:
+    """
+    Note that the person has the answer, which ends the case; returns whether this did. Called when its letter has gone.
+
+    :raises UnfinishedError: a step is still to be done. :raises NotDecidedError: nothing is decided.
+    """
+    found = Case.objects.select_related("submission__agency", "submission__client").get(pk=case.pk)
+    if found.decided_at is None:
+        raise NotDecidedError(f"{found.reference} is not decided.")
+    if unfinished(found):
+        raise UnfinishedError("Not everything that was decided is done yet.")
+    rows = Case.objects.filter(pk=case.pk, closed_at=None)
+    if not rows.update(state=CaseState.DONE, answered_at=at, closed_at=at):
+        return False
+    timeline.add_event("case.answered", case=found, kind=EventKind.ANSWERED, by=by, at=at, shown=True)
+    cases.settle_end(submission=found.submission, at=at)
+    queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
+    return True
+
+
+class NotDecidedError(LookupError):
+    """A case is answered only once it is decided."""
+
+
+def unfinished(case: Case) -> list[Step]:
+    """The steps of a case that are still to be done."""
+    return list(Step.objects.filter(case=case).exclude(state=StepState.DONE).order_by("created_at"))

@@ -1,0 +1,309 @@
+"""
+Erasing a person: at every client that the case reaches, all copies, in the order that makes a crash harmless.
+
+Intent and the vendors' steps first, then keys, then files and rows; each step may be repeated, and one that was cut
+short is found again because its rows are still there. What a hold keeps, or a law, stays and is said; refusals stay in
+force by the number's token; evidence of consent stays under a key of its own until its own date; the record of the
+request stays. Everything else of the person is noise in every copy once the keys are gone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import F
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
+from callprivacy.calls.models import Call, Caller, CallExport, Recording, Transcript
+from callprivacy.calls.services import ends, erasure
+from callprivacy.calls.services.erasure import Chosen, Removed
+from callprivacy.calls.services.redaction import TOMBSTONE_FOR
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from consent.enums import InvitationState
+from consent.models import (
+    CallBack,
+    ConsentEvent,
+    ConsentState,
+    Invitation,
+    MenuSession,
+    Reply,
+)
+from consent.services import identity_ends
+from retention.selectors import holds as hold_selectors
+from retention.selectors import preview as previews
+from retention.services import erasing as retention
+from retention.services import holds
+from rights.enums import Copies, EventKind
+from rights.models import Finding, Step
+from rights.selectors import reach
+from rights.selectors.reach import Target
+from rights.services import steps
+
+JOB: Final = Actor.job("rights.erase_people")
+BATCH: Final = 2_000
+"""Calls that one batch takes."""
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Done:
+    """What an erasure did at one client: how many of each category left, how many stayed, and why."""
+
+    erased: dict[Copies, int] = field(default_factory=dict)
+    kept: dict[Copies, int] = field(default_factory=dict)
+    why: dict[Copies, str] = field(default_factory=dict)
+
+    def add(self, copies: Copies, count: int) -> None:
+        """So many more of it have left."""
+        self.erased[copies] = self.erased.get(copies, 0) + count
+
+    def keep(self, copies: Copies, count: int, why: str) -> None:
+        """So many of it stay, for a reason."""
+        if count:
+            self.kept[copies], self.why[copies] = count, why
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """By category, as a step keeps it."""
+        return {
+            copies.value: {
+                "erased": self.erased.get(copies, 0),
+                "kept": self.kept.get(copies, 0),
+                "why": self.why.get(copies, ""),
+            }
+            for copies in Copies
+            if copies in self.erased or copies in self.kept
+        }
+
+
+def carry_out(*, step: Step, clock: Clock) -> None:
+    """Erase the persons that a case reaches, one client after the other. Called outside any scope."""
+    case = step.case
+    beyond = bool(step.wanted.get("beyond_floor"))
+    with job_scope(agency_id=case.agency_id):
+        targets = reach.targets_of(case)
+    outcome: dict[str, Any] = {}
+    for number, target in enumerate(targets, 1):
+        done = erase_person(target=target, by=JOB, clock=clock, beyond_floor=beyond, case_id=case.pk)
+        with job_scope(agency_id=case.agency_id):
+            _note(case.submission_id, target, done)
+            steps.hold(step=step, at=clock(), done=number, total=len(targets))
+        outcome[f"{target.client.pk}/{target.caller_id}"] = done.as_json()
+    with job_scope(agency_id=case.agency_id):
+        steps.finish(
+            step=step,
+            action="case.erased",
+            event=EventKind.ERASED,
+            at=clock(),
+            outcome=outcome,
+            clients=len({target.client.pk for target in targets}),
+            callers=len(targets),
+        )
+
+
+def erase_person(
+    *, target: Target, by: Actor, clock: Clock, beyond_floor: bool = False, case_id: uuid.UUID | None = None
+) -> Done:
+    """
+    Erase one caller of one client, as far as nothing keeps it. Called outside any scope; safe to repeat.
+
+    :param beyond_floor: what only a law wants kept leaves too; a hold keeps all the same.
+    """
+    client, done = target.client, Done()
+    while True:
+        at = clock()
+        with job_scope(agency_id=client.agency_id):
+            holds.mark_held(client=client, at=at)
+            chosen, whole, left = _choose(target, at, beyond_floor, done)
+            if chosen.ids:
+                copies = list(chosen.copies)
+                errands = retention.open_errands(client, copies, by, at)
+                done.add(Copies.VENDOR, len(copies))
+                audit.record(
+                    "person.erasing",
+                    subject=Caller(pk=target.caller_id, client_id=client.pk),
+                    by=by,
+                    at=at,
+                    calls=len(chosen.ids),
+                    errands=errands,
+                    case=str(case_id) if case_id else None,
+                )
+            _take_words(client, left, at)
+        ends_words = _destroy(target, chosen, left, whole=whole, at=at)
+        with job_scope(agency_id=client.agency_id):
+            removed = erasure.remove_calls(client=client, chosen=chosen)
+            _clear(client, ends_words, done)
+            _count(done, removed)
+            more = len(chosen.ids) == BATCH or not removed.is_whole
+            if not more:
+                gone = whole and _forget(target, at, done)
+                audit.record(
+                    "person.erased",
+                    subject=Caller(pk=target.caller_id, client_id=client.pk),
+                    by=by,
+                    at=at,
+                    calls=done.erased.get(Copies.CALLS, 0),
+                    kept=done.kept.get(Copies.CALLS, 0),
+                    number=gone,
+                    case=str(case_id) if case_id else None,
+                )
+        if not more:
+            _exports(client, done)
+            return done
+
+
+# --- Choosing -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Calls whose record a law keeps: what was said on them leaves all the same."""
+
+    recordings: tuple[uuid.UUID, ...] = ()
+    transcripts: tuple[uuid.UUID, ...] = ()
+
+
+def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tuple[Chosen, bool, _Left]:
+    """The next calls that leave, whether the number leaves with them, and what leaves of calls that stay."""
+    client = target.client
+    calls = reach.calls_of(target)
+    held = calls.filter(on_hold=True)
+    by_law = calls.none() if beyond_floor else calls.filter(reach.kept_by_floor(target, at), on_hold=False)
+    named = target.caller_id in hold_selectors.named_caller_ids(client)
+    leaving = calls.filter(on_hold=False).exclude(pk__in=by_law.values("pk")).order_by("pk")
+    n_held, n_by_law = held.count(), by_law.count()
+    done.keep(Copies.CALLS, n_held + n_by_law, "hold" if n_held else "law")
+    whole = not (n_held or n_by_law or named)
+    if not whole:
+        done.keep(Copies.IDENTITY, 1, "hold" if n_held or named else "law")
+    for copies, rows in ((Copies.RECORDINGS, Recording), (Copies.TRANSCRIPTS, Transcript)):
+        there = rows.objects.for_client(client).filter(call_id__in=held.values("pk"))
+        done.keep(copies, there.exclude(gone_at__isnull=False).count(), "hold")
+    ids = list(leaving.values_list("pk", flat=True)[:BATCH])
+    left = _Left()
+    if n_by_law:
+        recordings = Recording.objects.for_client(client).filter(call_id__in=by_law.values("pk"))
+        transcripts = Transcript.objects.for_client(client).filter(call_id__in=by_law.values("pk"))
+        left = _Left(
+            tuple(recordings.filter(reference__isnull=False).values_list("pk", flat=True)),
+            tuple(transcripts.filter(text__isnull=False).values_list("pk", flat=True)),
+        )
+    return erasure.choose_these(client, ids), whole, left
+
+
+def _take_words(client: Client, left: _Left, at: datetime) -> None:
+    """Out of use at once: recordings and transcripts of calls whose record stays."""
+    for rows, ids in ((Recording, left.recordings), (Transcript, left.transcripts)):
+        state = RecordingState.GONE if rows is Recording else TranscriptState.GONE
+        found = rows.objects.for_client(client).filter(pk__in=ids).exclude(state=state)
+        found.update(state=state, gone_at=at, due_at=None)
+
+
+# --- Destroying ---------------------------------------------------------------------------------------------------
+
+
+def _destroy(target: Target, chosen: Chosen, left: _Left, *, whole: bool, at: datetime) -> _Left:
+    """
+    The keys, outside any scope, while the caller's row in the vault is held so that no call can arrive for it.
+
+    Where somebody has called meanwhile the number stays for the next round, and so does the key of it.
+    """
+    client = target.client
+    with vault.erasing_callers(client_id=client.pk, caller_ids=[target.caller_id]):
+        with job_scope(agency_id=client.agency_id):
+            others = Call.objects.for_client(client).filter(caller_id=target.caller_id)
+            last = whole and not others.exclude(pk__in=chosen.ids).exists()
+            known = ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).exists()
+            known = known or Reply.objects.for_client(client).filter(caller_id=target.caller_id).exists()
+            until = previews.lines([client], at)[client.pk].evidence_until(at)
+        vault.destroy_recording_keys(
+            client_id=client.pk,
+            recording_ids=[*chosen.recordings, *chosen.transcripts, *left.recordings, *left.transcripts],
+        )
+        if last:
+            vault.erase_callers(
+                client_id=client.pk,
+                erasures=[
+                    vault.Erasure(
+                        target.caller_id,
+                        up_to=at,
+                        tombstone_ends_on=max(until, (at + TOMBSTONE_FOR).date()),
+                        keep_evidence=known,
+                    )
+                ],
+                at=at,
+            )
+    return left
+
+
+def _clear(client: Client, left: _Left, done: Done) -> None:
+    for copies, category, ids in (
+        (Copies.RECORDINGS, erasure.RECORDING, left.recordings),
+        (Copies.TRANSCRIPTS, erasure.TRANSCRIPT, left.transcripts),
+    ):
+        if ids:
+            removed = ends.clear_said(client=client, chosen=Chosen(ids=ids), category=category)
+            done.add(copies, len(removed.ids))
+
+
+def _count(done: Done, removed: Removed) -> None:
+    done.add(Copies.CALLS, len(removed.ids))
+    done.add(Copies.RECORDINGS, removed.recordings)
+
+
+def _forget(target: Target, at: datetime, done: Done) -> bool:
+    """The row that holds the number, once its key is gone, and what was written about the person and to them."""
+    client, caller_id = target.client, target.caller_id
+    if Call.objects.for_client(client).filter(caller_id=caller_id).exists():
+        return False
+    sent = Invitation.objects.for_client(client).filter(caller_id=caller_id)
+    messages = sent.exclude(state=InvitationState.PURGED).update(
+        state=InvitationState.PURGED, address=None, address_digest=None, link_digest=None, due_at=None
+    )
+    messages += Reply.objects.for_client(client).filter(caller_id=caller_id).remove()
+    messages += CallBack.objects.for_client(client).filter(caller_id=caller_id).remove()
+    MenuSession.objects.for_client(client).filter(caller_id=caller_id).remove()
+    removed = identity_ends.remove(client=client, chosen=Chosen(ids=(caller_id,)))
+    done.add(Copies.MESSAGES, messages)
+    done.add(Copies.IDENTITY, removed.callers)
+    events = ConsentEvent.objects.for_client(client).filter(caller_id=caller_id).count()
+    done.keep(Copies.CONSENT, events, "evidence")
+    if not events:
+        ConsentState.objects.for_client(client).filter(caller_id=caller_id).remove()
+    return True
+
+
+def _exports(client: Client, done: Done) -> None:
+    """Files of masked calls that people made to download: any of them may hold a line of this person's."""
+    if not done.erased.get(Copies.CALLS):
+        return
+    with job_scope(agency_id=client.agency_id):
+        rows = CallExport.objects.for_client(client).exclude(state__in=[JobState.QUEUED, JobState.RUNNING])
+        chosen = Chosen(ids=tuple(rows.values_list("pk", flat=True)))
+    if not chosen.ids:
+        return
+    ends.delete_export_files(client=client, chosen=chosen)
+    with job_scope(agency_id=client.agency_id):
+        done.add(Copies.EXPORTS, len(ends.remove_exports(client=client, chosen=chosen).ids))
+
+
+def _note(submission_id: uuid.UUID, target: Target, done: Done) -> None:
+    """What left and what stayed, on the lines of what was found."""
+    rows = Finding.objects.filter(
+        submission_id=submission_id, client_id=target.client.pk, caller_id=target.caller_id
+    )
+    for copies in Copies:
+        if copies in done.erased or copies in done.kept:
+            rows.filter(copies=copies).update(
+                erased=F("erased") + done.erased.get(copies, 0),
+                kept=done.kept.get(copies, 0),
+                kept_why=done.why.get(copies, ""),
+            )

@@ -1,0 +1,172 @@
+"""
+The search for a person: which clients know a proven number, and what is held there.
+
+Numbers are no one's across clients: each client has tokens of its own. Only this job derives them over several
+clients, only for an identity that was proven in a request, and each derivation is an event of the trail under the
+client's name. What is found stands in `Finding`, one line a client, identity and category; clients are looked at in
+bounded batches, each a transaction, so that a search that is killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Final
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault
+from rights.enums import EventKind, IdentityKind, IdentityState
+from rights.models import Case, Finding, Identity, Submission
+from rights.selectors import findings, words
+from rights.services import timeline
+
+log = logger(__name__)
+
+JOB: Final = Actor.job("rights.search_people")
+BATCH: Final = 50
+"""Clients that one transaction looks at."""
+LEASE: Final = timedelta(minutes=5)
+_LONGEST_WAIT: Final = timedelta(hours=6)
+
+type Clock = Callable[[], datetime]
+
+
+class NotProvenError(LookupError):
+    """Nothing in the submission is proven, so nothing is looked for."""
+
+
+def claim(*, agency_id: int, at: datetime) -> uuid.UUID | None:
+    """Claim the next submission that is to be searched for, for five minutes. Enters the agency's scope itself."""
+    with job_scope(agency_id=agency_id):
+        row = (
+            Submission.objects.filter(agency_id=agency_id)
+            .to_search(at)
+            .select_for_update(skip_locked=True)
+            .order_by("search_due_at", "pk")
+            .first()
+        )
+        if row is None:
+            return None
+        wait = min(LEASE * 2 ** min(row.search_failures, 8), _LONGEST_WAIT)
+        Submission.objects.filter(pk=row.pk).update(
+            search_due_at=at + wait, search_failures=row.search_failures + 1
+        )
+        return row.pk
+
+
+def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
+    """
+    Look for everything about the proven identities of a submission; returns how many lines were found.
+
+    At the client that it was sent to, or at every client of the agency. Called outside any scope; may be repeated.
+
+    :raises NotProvenError: nothing is proven; the search is taken off.
+    """
+    with job_scope(agency_id=agency_id):
+        submission = Submission.objects.select_related("client", "agency").get(pk=submission_id)
+        proven = _proven(submission)
+        clients = _clients(submission)
+        if not proven:
+            Submission.objects.filter(pk=submission.pk).update(search_due_at=None)
+            raise NotProvenError("Nothing is proven yet.")
+        Finding.objects.filter(submission=submission).remove()
+        Submission.objects.filter(pk=submission.pk).update(search_total=len(clients), search_done=0)
+    lines = 0
+    for number, batch in enumerate(batched(clients, BATCH, strict=False), 1):
+        with job_scope(agency_id=agency_id):
+            lines += _search_at(submission, batch, proven, clock())
+            Submission.objects.filter(pk=submission.pk).update(
+                search_done=min(number * BATCH, len(clients)), search_due_at=clock() + LEASE
+            )
+    with job_scope(agency_id=agency_id):
+        at = clock()
+        Submission.objects.filter(pk=submission.pk).update(
+            search_due_at=None, searched_at=at, search_failures=0
+        )
+        known = Finding.objects.filter(submission=submission).values("client_id").distinct().count()
+        for case in Case.objects.filter(submission=submission).open().select_related("submission"):
+            timeline.add_event(
+                "case.searched",
+                case=case,
+                kind=EventKind.SEARCHED,
+                by=JOB,
+                at=at,
+                clients=len(clients),
+                known=known,
+                lines=lines,
+            )
+    return lines
+
+
+def _clients(submission: Submission) -> list[Client]:
+    if submission.client is not None:
+        return [submission.client]
+    return list(Client.objects.filter(agency_id=submission.agency_id).order_by("pk"))
+
+
+def _proven(submission: Submission) -> list[tuple[Identity, str]]:
+    """The proven identities with what they are, in the clear for the search alone."""
+    key = words.key_of(submission)
+    rows = Identity.objects.filter(submission=submission, state=IdentityState.PROVEN).order_by("pk")
+    return [(row, words.text(row.value, key)) for row in rows]
+
+
+def _search_at(
+    submission: Submission, clients: Sequence[Client], proven: Sequence[tuple[Identity, str]], at: datetime
+) -> int:
+    """Some clients, in one transaction: derive, count, write down."""
+    owners: dict[findings.Pair, Identity] = {}
+    for identity, value in proven:
+        for client_id, caller_id in _callers(submission, clients, identity, value, at).items():
+            owners.setdefault((client_id, caller_id), identity)
+    counted = findings.count(list(owners), submission_id=submission.pk)
+    rows = [
+        Finding(
+            agency_id=submission.agency_id,
+            client_id=client_id,
+            submission=submission,
+            identity=owners[client_id, caller_id],
+            caller_id=caller_id,
+            copies=copies,
+            count=line.count,
+            detail=line.detail,
+            oldest_at=line.oldest_at,
+            newest_at=line.newest_at,
+            found_at=at,
+        )
+        for (client_id, caller_id), lines in counted.items()
+        for copies, line in lines.items()
+        if line.count
+    ]
+    Finding.objects.bulk_create(rows, batch_size=1_000)
+    if submission.client_id is not None:
+        for (_, caller_id), identity in owners.items():
+            Identity.objects.filter(pk=identity.pk).update(caller_id=caller_id)
+    return len(rows)
+
+
+def _callers(
+    submission: Submission, clients: Sequence[Client], identity: Identity, value: str, at: datetime
+) -> dict[int, uuid.UUID]:
+    """Client id -> the caller that an identity is there. Each derivation of a token is written down, found or not."""
+    if identity.kind != IdentityKind.PHONE:
+        # A withheld call's caller, and who an address belongs to, is what a person has found and noted.
+        known = identity.caller_id
+        return {client.pk: known for client in clients} if known and submission.client_id else {}
+    for client in clients:
+        audit.record(
+            "token.derived",
+            subject=client,
+            by=JOB,
+            at=at,
+            submission=str(submission.pk),
+            identity=str(identity.pk),
+            use="search",
+        )
+    return vault.find_callers([client.pk for client in clients], value)

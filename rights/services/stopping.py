@@ -1,0 +1,187 @@
+"""
+What a person refuses takes effect when it comes in: no proof, nobody has to look first.
+
+At a client the refusal enters the ledger of consent in the transaction that opens the case, and from there every place
+that asks: contact, exports, releases, the phone menu, vendors, and the agency's own systems by webhook. Sent to the
+agency itself it is carried to each of its clients by a job, which shows nobody where the number was known. Tracking no
+more (`TRACK`) is kept with the numbers that said no, so that it outlives an erasure: from then on a call of that
+number has no caller, no recording and no word of a first call or a conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.services import people
+from callprivacy.calls.services.intake import TRACK
+from callprivacy.lib import calendars
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import Key
+from consent.enums import Channel as Way
+from consent.enums import EventKind as Told
+from consent.enums import Purpose, Strength
+from consent.services import ledger
+from consent.services.ledger import Said
+from rights.deadlines import engine
+from rights.enums import Ask, Channel, EventKind, IdentityKind, IdentityState, Kind, StepKind
+from rights.models import Case, Identity, Step
+from rights.selectors import words
+from rights.services import steps, timeline
+
+ASK_AGAIN_AFTER_MONTHS: Final = 12
+"""Months for which nobody asks a person to opt in again (Cal. Civ. Code 1798.135(c)(4))."""
+
+PURPOSES: Final[dict[Ask, frozenset[Purpose]]] = {
+    Ask.DO_NOT_SELL: frozenset({Purpose.SHARE}),
+    Ask.DO_NOT_CONTACT: frozenset({Purpose.CONTACT}),
+    Ask.LIMIT: frozenset({Purpose.ANALYSE, Purpose.SHARE}),
+    Ask.DO_NOT_TRACK: frozenset({Purpose.MEASURE, Purpose.SHARE}),
+    Ask.WITHDRAW: frozenset(
+        {Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE, Purpose.CONTACT, Purpose.SHARE}
+    ),
+    Ask.OBJECT: frozenset(Purpose),
+}
+"""What is refused with each thing that may be asked for."""
+
+_WAYS: Final = {
+    Channel.PORTAL: Way.PORTAL,
+    Channel.EMAIL: Way.EMAIL,
+    Channel.PHONE: Way.AGENT,
+    Channel.API: Way.API,
+}
+
+
+def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
+    """
+    Stop what a case refuses; in the transaction that opens it.
+
+    :param key: the submission's.
+    """
+    if case.client is None:
+        steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
+        return
+    numbers = _numbers(case, key)
+    _stop(case, case.client, numbers, by, at)
+    _took_effect(case, by, at)
+    steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
+
+
+def _numbers(case: Case, key: Key) -> dict[str, Strength]:
+    rows = Identity.objects.filter(submission_id=case.submission_id, kind=IdentityKind.PHONE)
+    rows = rows.exclude(state=IdentityState.REFUSED)
+    return {
+        words.text(row.value, key): Strength.A if row.state == IdentityState.PROVEN else Strength.C
+        for row in rows
+    }
+
+
+def _stop(case: Case, client: Client, numbers: dict[str, Strength], by: Actor, at: datetime) -> None:
+    """At one client, in a scope that may write its consent."""
+    if not numbers:
+        return
+    ask = Ask(case.asks)
+    if ask is Ask.DO_NOT_TRACK:
+        vault.suppress(client_id=client.pk, numbers=numbers, purposes={TRACK}, at=at)
+    found = people.add_callers(client=client, numbers=numbers, at=at)
+    said = [
+        Said(
+            purpose=purpose,
+            kind=Told.WITHDRAWN,
+            channel=_WAYS.get(Channel(case.channel), Way.OFFICER),
+            strength=numbers[number],
+            happened_at=case.received_at,
+            source=f"request {case.pk}",
+            caller_id=caller_id,
+            evidence={"request": case.reference, "asked": ask.value, "said": "no", "by": case.channel},
+        )
+        for number, caller_id in found.items()
+        for purpose in sorted(PURPOSES[ask])
+    ]
+    ledger.record_events(client=client, said=said, by=by, at=at)
+
+
+def _took_effect(case: Case, by: Actor, at: datetime) -> None:
+    case.took_effect_at = at
+    if case.kind in {Kind.OPT_OUT, Kind.LIMIT}:
+        zone = engine.zone_of((case.client or case.agency).time_zone)
+        case.ask_again_from = calendars.add_months(
+            case.received_at.astimezone(zone).date(), ASK_AGAIN_AFTER_MONTHS
+        )
+    case.save(update_fields=["took_effect_at", "ask_again_from"])
+    timeline.add_event(
+        "case.took_effect", case=case, kind=EventKind.TOOK_EFFECT, by=by, at=at, shown=True, asks=case.asks
+    )
+
+
+@transaction.atomic
+def stop_decided(*, case: Case, by: Actor, at: datetime) -> None:
+    """Stop what a decided objection is against; in a scope that may write the client's consent."""
+    key = words.key_of(case.submission)
+    if case.client is None or key is None:
+        steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
+        return
+    numbers = {number: sure for number, sure in _numbers(case, key).items() if sure is Strength.A}
+    _stop(case, case.client, numbers, by, at)
+    _took_effect(case, by, at)
+
+
+# --- At every client of an agency ---------------------------------------------------------------------------------
+
+
+def carry_out(*, step: Step, at: datetime) -> None:
+    """
+    Stop at every client of the agency what was refused to the agency itself. Called outside any scope.
+
+    The only thing that is read is whether the number is a caller's there, so that vendors can be told; nothing of it
+    is shown to anybody. Each client is a transaction of its own, and repeating it changes nothing.
+    """
+    case = step.case
+    with job_scope(agency_id=case.agency_id):
+        clients = list(Client.objects.filter(agency_id=case.agency_id, archived_at=None).order_by("pk"))
+        key = words.key_of(case.submission)
+        numbers = _numbers(case, key) if key is not None else {}
+    if case.asks == Ask.OBJECT:
+        numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
+    for done, client in enumerate(clients, 1):
+        with job_scope(agency_id=case.agency_id):
+            _stop_there(case, client, numbers, at)
+            if done % 20 == 0:
+                steps.hold(step=step, at=at, done=done, total=len(clients))
+    with job_scope(agency_id=case.agency_id):
+        if steps.finish(
+            step=step,
+            action="case.carried",
+            event=EventKind.PASSED_ON,
+            at=at,
+            outcome={"clients": len(clients)},
+            clients=len(clients),
+        ):
+            _took_effect(case, steps.JOB, at)
+
+
+def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> None:
+    ask = Ask(case.asks)
+    noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
+    noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()
+    audit.record("token.derived", subject=client, by=steps.JOB, at=at, case=str(case.pk), use="stop")
+    vault.suppress(client_id=client.pk, numbers=numbers, purposes=noes, at=case.received_at)
+    known = _known(client, numbers)
+    if known:
+        _stop(case, client, {number: numbers[number] for number in known}, steps.JOB, at)
+
+
+def _known(client: Client, numbers: Collection[str]) -> list[str]:
+    return (
+        list(vault_selectors.ids_of_numbers(vault_selectors.client_keys(client.pk), numbers))
+        if numbers
+        else []
+    )

@@ -1,0 +1,5 @@
+"""Tasks of requests; the worker finds those named here."""
+
+from rights.tasks import steps
+
+__all__ = ["steps"]

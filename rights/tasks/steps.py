@@ -1,0 +1,65 @@
+"""What the beat calls: searches, steps, the queue's lines, and what has come to its date."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+from rights.services import queue, searching, working
+
+log = logger(__name__)
+
+_FOR = timedelta(seconds=45)
+_QUEUE = Actor.job("rights.renew_queue")
+
+
+def _until() -> float:
+    return monotonic() + _FOR.total_seconds()
+
+
+@shared_task(name="rights.search_people", acks_late=True)
+def search_people(**_: Any) -> None:
+    """Look for the people whose searches are due, for a while."""
+    until = _until()
+
+    def deed(agency_id: int) -> None:
+        while monotonic() < until:
+            found = searching.claim(agency_id=agency_id, at=timezone.now())
+            if found is None:
+                return
+            try:
+                searching.search(agency_id=agency_id, submission_id=found, clock=timezone.now)
+            except searching.NotProvenError:
+                log.info("request.not_proven", submission=str(found))
+
+    in_each_agency(deed)
+
+
+@shared_task(name="rights.work_steps", acks_late=True)
+def work_steps(**_: Any) -> None:
+    """Carry out the steps of cases that are due, for a while."""
+    until = _until()
+
+    def deed(agency_id: int) -> None:
+        while monotonic() < until and working.work_next(agency_id=agency_id, clock=timezone.now):
+            pass
+
+    in_each_agency(deed)
+
+
+@shared_task(name="rights.renew_queue", acks_late=True)
+def renew_queue(**_: Any) -> None:
+    """Bring the work queue's lines for open requests up to date."""
+
+    def deed(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            queue.renew_all(agency_id=agency_id, by=_QUEUE, at=timezone.now())
+
+    in_each_agency(deed)

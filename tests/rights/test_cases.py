@@ -1,0 +1,298 @@
+"""A case knows its laws and its clock, is worked on by those who may, and every deed is written down."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.utils import Error
+
+from callprivacy.accounts.enums import Role
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
+from callprivacy.work.models import Item
+from rights.enums import Ask, CaseState, Decided, EventKind, IdentityKind
+from rights.models import Case, CaseEvent, CaseNote, Identity, Submission
+from rights.selectors import words
+from rights.services import cases, deciding, queue
+from rights.services.cases import Claim, Contact
+from tests import make
+from tests.cast import Cast
+from tests.rights import asking
+from tests.rights.asking import ANNA, BEN, Office
+
+pytestmark = pytest.mark.django_db
+
+
+def actions(cast: Cast) -> list[str]:
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Event.objects.filter(agency_id=cast.acme.pk, action__startswith="case.")
+        return list(rows.order_by("pk").values_list("action", flat=True))
+
+
+def test_what_is_asked_for_becomes_a_case_each_with_its_own_clock(cast: Cast) -> None:
+    found = asking.asked(cast.dentist, Ask.DELETE, Ask.COPY, place=("US", "CA"))
+
+    copy, delete = asking.case_of(found, Ask.COPY), asking.case_of(found, Ask.DELETE)
+    assert copy.reference != delete.reference
+    assert (copy.state, delete.state) == (CaseState.PROVING, CaseState.PROVING)
+    assert delete.law == "ccpa"
+    # Ten business days with Thanksgiving left out, and 45 calendar days.
+    assert delete.acknowledge_by == date(2026, 12, 9)
+    assert delete.answer_by == date(2027, 1, 8)
+    (first, *_) = delete.laws
+    assert first["name"] == "CCPA"
+    assert any("California" in why for why in first["why"])
+    assert actions(cast) == ["case.opened", "case.opened"]
+
+
+def test_an_area_code_leaves_no_state_out(cast: Cast) -> None:
+    """A number of New York may be in California, where the dentist does business."""
+    found = asking.asked(cast.dentist, Ask.DELETE, numbers=["+12125550101"])
+
+    assert "ccpa" in [one["law"] for one in asking.case_of(found, Ask.DELETE).laws]
+    assert (found.country, found.region, found.place_by) == ("US", "", "area_code")
+
+
+def test_where_no_law_sets_a_day_the_houses_own_does(cast: Cast) -> None:
+    found = asking.asked(cast.dentist, Ask.COMPLAIN, place=("JP", ""))
+    case = asking.case_of(found, Ask.COMPLAIN)
+    assert (case.law, case.laws) == ("", [])
+    assert case.answer_by == date(2027, 1, 8)
+
+
+def test_what_the_person_said_is_sealed_and_goes_with_its_key(cast: Cast) -> None:
+    found = asking.asked(cast.dentist, Ask.COPY, words="I am Anna and my number is 212 555 0101.")
+    with job_scope(agency_id=cast.acme.pk):
+        key = words.key_of(found)
+        assert words.record(found.contact, key)["mail"] == "anna@example.org"
+        identity = Identity.objects.get(submission=found)
+        assert words.text(identity.value, key) == ANNA
+        assert "Anna" not in str(found.words)
+        assert str(identity.value) == "•••"
+
+
+def test_a_submission_asks_for_something_and_names_somebody(cast: Cast) -> None:
+    with (
+        client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk),
+        pytest.raises(cases.NothingAskedError),
+    ):
+        cases.open_cases(
+            agency=cast.acme, client=cast.dentist, asks=[], channel=asking.Channel.PORTAL,
+            claims=[Claim(IdentityKind.PHONE, ANNA)], contact=Contact(), received_at=make.NOON,
+            by=asking.BY_PAGE, at=make.NOON,
+        )  # fmt: skip
+
+
+# --- Who sees it ---
+
+
+def test_an_officer_of_another_client_or_agency_sees_none_of_it(cast: Cast) -> None:
+    asking.asked(cast.dentist, Ask.COPY)
+    erin = make.person(cast.acme, "erin", Role.OFFICER)
+    make.grant(erin, cast.plumber)
+    for person in (erin, cast.carol, cast.mallory):
+        with staff_scope(agency_id=person.agency_id, user_id=person.user_id):
+            assert not Case.objects.exists()
+            assert not Submission.objects.exists()
+            assert not Identity.objects.exists()
+            assert not CaseEvent.objects.exists()
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.plumber.pk):
+        assert not Case.objects.exists()
+
+
+def test_the_agencys_own_requests_are_for_who_signs_off_and_its_own_page(cast: Cast) -> None:
+    asking.asked(None, Ask.COPY, agency=cast.acme)
+    make.grant(cast.alice, cast.dentist)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert Case.objects.get().client_id is None
+    for person in (cast.bob, cast.carol, cast.mallory):
+        with staff_scope(agency_id=person.agency_id, user_id=person.user_id):
+            assert not Case.objects.exists()
+    with client_scope(agency_id=cast.acme.pk, client_id=0):
+        assert Case.objects.count() == 1
+    for agency_id, client_id in ((cast.acme.pk, cast.dentist.pk), (cast.globex.pk, 0)):
+        with client_scope(agency_id=agency_id, client_id=client_id):
+            assert not Case.objects.exists()
+
+
+def _hang(case: Case, client_id: int | None) -> None:
+    with job_scope(agency_id=case.agency_id):
+        CaseEvent.objects.create(
+            agency_id=case.agency_id, client_id=client_id, case_id=case.pk, kind=EventKind.NOTED,
+            at=make.NOON, by="tests",
+        )  # fmt: skip
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_row_of_a_case_belongs_to_whom_the_case_belongs(cast: Cast) -> None:
+    """PostgreSQL's word: a note of one client cannot hang on another's case, nor on the agency's own."""
+    ours = asking.case_of(asking.asked(cast.dentist, Ask.COPY), Ask.COPY)
+    own = asking.case_of(asking.asked(None, Ask.COPY, agency=cast.acme), Ask.COPY)
+    for case, client_id in ((ours, cast.plumber.pk), (ours, None), (own, cast.dentist.pk)):
+        with pytest.raises(Error):
+            _hang(case, client_id)
+
+
+# --- Deeds ---
+
+
+@pytest.fixture
+def office(cast: Cast) -> Office:
+    make.grant(cast.alice, cast.dentist)
+    return Office(cast)
+
+
+@pytest.fixture
+def case(cast: Cast, office: Office) -> Case:
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    found = asking.asked(cast.dentist, Ask.COPY, place=("DE", ""))
+    asking.prove(found)
+    return asking.case_of(found, Ask.COPY)
+
+
+def again(case: Case) -> Case:
+    return asking.case_of(case.submission, Ask(case.asks))
+
+
+def test_proof_opens_the_case_and_has_the_person_looked_for(case: Case) -> None:
+    assert (case.state, case.identified_at) == (CaseState.OPEN, make.NOON)
+    with job_scope(agency_id=case.agency_id):
+        assert Submission.objects.get(pk=case.submission_id).search_due_at == make.NOON
+
+
+def test_notes_and_tasks_are_sealed_and_stand_on_the_timeline(cast: Cast, case: Case, office: Office) -> None:
+    office.does(cases.write_note, case=case, words="She called twice.")
+    task = office.does(cases.add_task, case=case, words="Ask the lab.", owner_id=None, due_on=None)
+    assert office.does(cases.finish_task, task=task) is True
+    assert office.does(cases.finish_task, task=task) is False
+    office.does(cases.assign, case=case, owner_id=cast.alice.user_id)
+    assert office.does(cases.acknowledge, case=case) is True
+    assert office.does(cases.acknowledge, case=case) is False
+
+    with job_scope(agency_id=cast.acme.pk):
+        key = words.key_of(case.submission)
+        assert words.text(CaseNote.objects.get().words, key) == "She called twice."
+        kinds = list(CaseEvent.objects.filter(case=case).order_by("at", "id").values_list("kind", flat=True))
+    assert set(kinds) >= {"opened", "proven", "noted", "task_added", "task_done", "assigned", "acknowledged"}
+    assert actions(cast)[-5:] == [
+        "case.noted", "case.task_added", "case.task_done", "case.assigned", "case.acknowledged",
+    ]  # fmt: skip
+    with pytest.raises(cases.EmptyWordsError):
+        office.does(cases.write_note, case=case, words=" ")
+
+
+def test_an_answer_may_take_longer_once_and_only_within_the_first_term(case: Case, office: Office) -> None:
+    assert (case.law, case.answer_by) == ("gdpr", date(2026, 12, 24))
+    later = office.does(cases.extend, case=case, ground="complexity", words="Many calls, at two companies.")
+    assert later.answer_by == date(2027, 2, 24)
+    with pytest.raises(cases.AlreadyDoneError):
+        office.does(cases.extend, case=case, ground="complexity", words="Again.")
+
+
+def test_an_extension_that_comes_late_is_none(case: Case, office: Office) -> None:
+    with pytest.raises(cases.NoExtensionError):
+        office.does(
+            cases.extend, case=case, ground="number", words="Sorry.", at=make.NOON + timedelta(days=40)
+        )
+
+
+def test_the_clock_stands_only_where_a_law_says_so(cast: Cast, case: Case, office: Office) -> None:
+    with pytest.raises(cases.ClockRunsOnError):
+        office.does(cases.stop_clock, case=case, words="Which calls?")
+
+    found = asking.asked(cast.dentist, Ask.COPY, place=("GB", ""))
+    british = asking.case_of(found, Ask.COPY)
+    was = british.answer_by
+    office.does(cases.stop_clock, case=british, words="Which calls do you mean?")
+    with pytest.raises(cases.AlreadyDoneError):
+        office.does(cases.stop_clock, case=british, words="Which?")
+    resumed = office.does(cases.resume_clock, case=british, at=make.NOON + timedelta(days=10))
+    assert was is not None
+    assert resumed.answer_by is not None
+    assert resumed.answer_by >= was + timedelta(days=9)
+    with pytest.raises(cases.AlreadyDoneError):
+        office.does(cases.resume_clock, case=british)
+
+
+def test_a_case_that_is_taken_back_is_closed_and_kept_two_years(case: Case, office: Office) -> None:
+    office.does(cases.take_back, case=case)
+    with pytest.raises(cases.ClosedError):
+        office.does(cases.assign, case=case, owner_id=None)
+    with job_scope(agency_id=case.agency_id):
+        assert Submission.objects.get(pk=case.submission_id).erase_on == date(2028, 11, 24)
+
+
+# --- The answer ---
+
+
+def decide(office: Office, case: Case, decided: Decided = Decided.FULFIL, **said: Any) -> Case:
+    found: Case = office.does(
+        deciding.decide, case=case, decided=decided, **({"ground": "", "words": ""} | said)
+    )
+    return found
+
+
+def test_nothing_is_shown_before_it_is_proven_and_looked_for(cast: Cast, case: Case, office: Office) -> None:
+    with pytest.raises(deciding.NotSearchedError):
+        decide(office, case)
+    unproven = asking.case_of(asking.asked(cast.dentist, Ask.DELETE, numbers=[BEN]), Ask.DELETE)
+    with pytest.raises(deciding.NotProvenError):
+        decide(office, unproven)
+
+
+def test_a_refusal_names_its_ground_and_says_why(case: Case, office: Office) -> None:
+    with pytest.raises(deciding.NoGroundError):
+        decide(office, case, Decided.REFUSE, words="No.")
+    with pytest.raises(deciding.NoGroundError):
+        decide(office, case, Decided.REFUSE, ground="made_up", words="No.")
+    with pytest.raises(deciding.EmptyWordsError):
+        decide(office, case, Decided.REFUSE, ground="gdpr-unfounded")
+
+    decide(office, case, Decided.REFUSE, ground="gdpr-unfounded", words="The twelfth request this month.")
+    with pytest.raises(deciding.AlreadyDoneError):
+        decide(office, case, Decided.REFUSE, ground="gdpr-unfounded", words="Again.")
+    assert office.does(deciding.close, case=case) is True
+    assert office.does(deciding.close, case=case) is False
+    done = again(case)
+    # The six fields of 11 CCR 7101.
+    assert (done.received_at, done.asks, done.channel) == (make.NOON, "copy", "portal")
+    assert (done.answered_at, done.decided, done.ground) == (make.NOON, "refuse", "gdpr-unfounded")
+
+    appeal = office.does(cases.appeal, case=done, words="Look again.", received_at=make.NOON)
+    assert (appeal.asks, appeal.appeal_of_id) == ("appeal", done.pk)
+    with pytest.raises(cases.AlreadyDoneError):
+        office.does(cases.appeal, case=done, words="Look again.", received_at=make.NOON)
+    with job_scope(agency_id=case.agency_id):
+        assert Submission.objects.get(pk=case.submission_id).erase_on is None
+
+
+def test_a_client_that_wants_to_agree_is_asked_first(cast: Cast, case: Case, office: Office) -> None:
+    asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL)
+    found = asking.asked(cast.dentist, Ask.COPY, place=("DE", ""))
+    asking.prove(found)
+    asking.search(found)
+    with pytest.raises(deciding.NotApprovedError):
+        decide(office, asking.case_of(found, Ask.COPY))
+
+
+# --- The queue ---
+
+
+def test_the_work_queue_holds_one_line_a_client_with_the_soonest_date(
+    cast: Cast, case: Case, office: Office
+) -> None:
+    asking.asked(None, Ask.DELETE, agency=cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        queue.renew_all(agency_id=cast.acme.pk, by=make.JOB, at=make.NOON)
+        lines = {item.client_id: item for item in Item.objects.open().filter(kind__startswith="requests")}
+        assert set(lines) == {None, cast.dentist.pk}
+        assert lines[cast.dentist.pk].due_at == case.answer_due_at
+        assert lines[cast.dentist.pk].count == 1
+    office.does(cases.take_back, case=case)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(client_id=cast.dentist.pk, kind="requests").exists()

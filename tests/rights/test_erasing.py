@@ -1,0 +1,219 @@
+"""A person who asks to be erased is gone from every copy, but for what a hold or a law keeps, and comes back as new."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.enums import Direction
+from callprivacy.calls.models import Call, Caller, Recording
+from callprivacy.calls.services import intake
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import selectors as vault
+from consent.models import ConsentEvent
+from retention.services import holds
+from rights.enums import Ask, CaseState, Copies, Decided
+from rights.models import Case, Finding, Step, Submission
+from rights.selectors import reach
+from rights.services import deciding
+from tests import make
+from tests.cast import Cast
+from tests.rights import asking
+from tests.rights.asking import ANNA, BEN, Office
+
+pytestmark = pytest.mark.django_db
+
+LATER = make.NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def office(cast: Cast) -> Office:
+    for client in (cast.dentist, cast.plumber):
+        make.grant(cast.alice, client)
+        asking.answered_by(client, Answerer.AGENCY)
+    return Office(cast)
+
+
+def calls_of(client: Client, number: str = ANNA) -> int:
+    found = vault.find_callers([client.pk], number).get(client.pk)
+    with job_scope(agency_id=client.agency_id):
+        return Call.objects.for_client(client).filter(caller_id=found).count() if found else 0
+
+
+def ready(client: Client | None, cast: Cast, *asks: Ask, number: str = ANNA, **facts: Any) -> Submission:
+    submission = asking.asked(client, *(asks or (Ask.DELETE,)), agency=cast.acme, numbers=[number], **facts)
+    asking.prove(submission, number)
+    asking.search(submission)
+    return submission
+
+
+def erase(cast: Cast, office: Office, submission: Submission) -> Case:
+    case = asking.case_of(submission, Ask.DELETE)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+    asking.work(cast.acme, at=LATER)
+    return asking.case_of(submission, Ask.DELETE)
+
+
+@contextmanager
+def held(cast: Cast, **extent: Any) -> Iterator[None]:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        holds.place_hold(
+            client=cast.dentist, extent=holds.Wanted(**extent), name="The bill", matter="", reason="Counsel asked.",
+            review_on=date(2027, 2, 1), ends_on=None, people=[], placed_by=cast.alice.user_id, at=make.NOON,
+        )  # fmt: skip
+    yield
+
+
+def line(submission: Submission, copies: Copies) -> Finding:
+    with job_scope(agency_id=submission.agency_id):
+        return Finding.objects.get(submission=submission, copies=copies)
+
+
+def test_the_person_is_gone_and_the_record_of_the_request_is_all_that_remains(
+    cast: Cast, office: Office
+) -> None:
+    call = make.call(cast.dentist, ANNA)
+    make.recording(call, "https://vendor.example/r/1")
+    make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=9))
+    ben = make.call(cast.dentist, BEN)
+    caller_id = call.caller_id
+    submission = ready(cast.dentist, cast)
+    assert line(submission, Copies.CALLS).count == 2
+
+    case = erase(cast, office, submission)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(Call.objects.values_list("pk", flat=True)) == {ben.pk}
+        assert not Recording.objects.exists()
+        assert not Caller.objects.filter(pk=caller_id).exists()
+        step = Step.objects.get(case=case, kind="erase")
+        assert step.state == "done"
+        events = Event.objects.filter(action__in=["person.erasing", "person.erased"]).order_by("pk")
+        assert [event.action for event in events] == ["person.erasing", "person.erased"]
+    assert (line(submission, Copies.CALLS).erased, line(submission, Copies.CALLS).kept) == (2, 0)
+    assert vault.find_callers([cast.dentist.pk], ANNA) == {}
+    assert caller_id is not None
+    assert not vault.living_callers(cast.dentist.pk, [caller_id])
+    assert case.state == CaseState.DECIDED
+
+
+def test_the_same_person_who_calls_again_is_a_fresh_caller_and_old_calls_stay_away(
+    cast: Cast, office: Office
+) -> None:
+    old = make.call(cast.dentist, ANNA)
+    erase(cast, office, ready(cast.dentist, cast))
+    facts = [
+        intake.CallFacts(
+            started_at=at, direction=Direction.INBOUND, caller=ANNA, references=(("id", f"CAL{number}"),)
+        )
+        for number, at in enumerate((old.started_at, LATER + timedelta(days=200)))
+    ]
+    verdicts = intake.take_in(
+        client=cast.dentist, provider="callrail", connection_id=None, facts=facts, way=intake.Way.HOOK,
+        at=LATER + timedelta(days=201),
+    )  # fmt: skip
+    assert verdicts == [intake.Taken.ERASED, intake.Taken.ADDED]
+    with job_scope(agency_id=cast.acme.pk):
+        fresh = Call.objects.get()
+        assert fresh.caller_id not in {None, old.caller_id}
+
+
+def test_what_a_hold_keeps_stays_with_its_number_and_is_said(cast: Cast, office: Office) -> None:
+    kept = make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=9))
+    make.call(cast.dentist, ANNA)
+    with held(cast, call_ids=[kept.pk]):
+        submission = ready(cast.dentist, cast)
+        case = asking.case_of(submission, Ask.DELETE)
+        with job_scope(agency_id=cast.acme.pk):
+            (shown,) = reach.preview(reach.targets_of(case), at=make.NOON)
+        assert (shown.calls, shown.held, shown.is_whole) == (1, 1, False)
+        assert [hold.name for hold in shown.holds] == ["The bill"]
+        erase(cast, office, submission)
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(Call.objects.values_list("pk", flat=True)) == [kept.pk]
+        assert Call.objects.get().caller_id == kept.caller_id
+    calls = line(submission, Copies.CALLS)
+    assert (calls.erased, calls.kept, calls.kept_why) == (1, 1, "hold")
+    assert line(submission, Copies.IDENTITY).kept == 1
+
+
+def test_records_of_calls_out_stay_where_the_law_wants_them_and_no_longer(cast: Cast, office: Office) -> None:
+    out = make.call(cast.dentist, ANNA, direction=Direction.OUTBOUND)
+    make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=2))
+    submission = ready(cast.dentist, cast)
+    erase(cast, office, submission)
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(Call.objects.values_list("pk", flat=True)) == [out.pk]
+    assert (line(submission, Copies.CALLS).erased, line(submission, Copies.CALLS).kept_why) == (1, "law")
+
+
+def test_a_number_never_seen_is_answered_without_a_trace(cast: Cast, office: Office) -> None:
+    submission = ready(cast.dentist, cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Finding.objects.exists()
+    erase(cast, office, submission)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Caller.objects.exists()
+        assert Step.objects.get(kind="erase").state == "done"
+
+
+def test_only_the_proven_number_of_two_is_erased(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, BEN)
+    submission = asking.asked(cast.dentist, Ask.DELETE, numbers=[ANNA, BEN])
+    asking.prove(submission, ANNA)
+    asking.search(submission)
+    erase(cast, office, submission)
+    assert (calls_of(cast.dentist, ANNA), calls_of(cast.dentist, BEN)) == (0, 1)
+
+
+def test_the_agencys_own_request_reaches_only_clients_that_it_answers_for(cast: Cast, office: Office) -> None:
+    for client in (cast.dentist, cast.plumber):
+        make.call(client, ANNA)
+    make.call(cast.florist, ANNA)
+    asking.answered_by(cast.plumber, Answerer.CLIENT)
+    submission = ready(None, cast)
+    case = asking.case_of(submission, Ask.DELETE)
+    with job_scope(agency_id=cast.acme.pk):
+        assert {target.client.pk for target in reach.targets_of(case)} == {cast.dentist.pk}
+        assert [client.pk for client in reach.others_of(case)] == [cast.plumber.pk]
+        derived = Event.objects.filter(action="token.derived").values_list("client_id", flat=True)
+        assert sorted(derived) == sorted([cast.dentist.pk, cast.plumber.pk])
+    erase(cast, office, submission)
+    assert (calls_of(cast.dentist), calls_of(cast.plumber), calls_of(cast.florist)) == (0, 1, 1)
+
+
+def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    asking.asked(cast.dentist, Ask.DO_NOT_CONTACT)
+    submission = ready(cast.dentist, cast)
+    erase(cast, office, submission)
+    noes = vault.suppressed(cast.dentist.pk, [ANNA], on=LATER.date())
+    assert set(noes[ANNA]) == {"contact"}
+    with job_scope(agency_id=cast.acme.pk):
+        assert ConsentEvent.objects.filter(purpose="contact", kind="withdrawn").exists()
+    consent = line(submission, Copies.CONSENT)
+    assert (consent.kept, consent.kept_why) == (1, "evidence")
+
+
+def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = ready(cast.dentist, cast)
+    case = erase(cast, office, submission)
+    with job_scope(agency_id=cast.acme.pk):
+        Step.objects.filter(case=case, kind="erase").update(state="waiting", due_at=LATER)
+        before = Event.objects.filter(action="case.erased").count()
+    asking.work(cast.acme, at=LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Step.objects.get(case=case, kind="erase").state == "done"
+        assert Event.objects.filter(action="case.erased").count() == before + 1
+    assert calls_of(cast.dentist) == 0
+    assert uuid.UUID(str(case.pk))
