@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -27,7 +27,9 @@ def renew(*, agency_id: int, client_id: int | None, by: Actor, at: datetime) -> 
     if scope is None or scope.kind is ScopeKind.CLIENT:
         return
     found = (
-        _ours(agency_id).filter(client_id=client_id).aggregate(count=Count("pk"), due_at=Min("answer_due_at"))
+        _ours(agency_id)
+        .filter(Q(client_id=None) if client_id is None else Q(client_id=client_id))
+        .aggregate(count=Count("pk"), due_at=Min("answer_due_at"))
     )
     _renew(agency_id, client_id, (found["count"], found["due_at"]), by, at)
 

@@ -78,7 +78,7 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
         Finding.objects.filter(submission=submission).remove()
         Submission.objects.filter(pk=submission.pk).update(search_total=len(clients), search_done=0)
     lines = 0
-    for number, batch in enumerate(batched(clients, BATCH, strict=False), 1):
+    for number, batch in enumerate(batched(clients, BATCH), 1):
         with job_scope(agency_id=agency_id):
             lines += _search_at(submission, batch, proven, clock())
             Submission.objects.filter(pk=submission.pk).update(

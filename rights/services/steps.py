@@ -89,7 +89,7 @@ def finish(
         outcome=outcome or {},
     ):
         return False
-    timeline.add_event(action, case=step.case, kind=event, by=JOB, at=at, shown=True, **details)
+    timeline.add_event(action, case=step.case, kind=event, by=JOB, at=at, shown=True, **details)  # type: ignore[arg-type]  # no detail is named so
     return True
 
 

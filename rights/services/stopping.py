@@ -10,7 +10,7 @@ number has no caller, no recording and no word of a first call or a conversion.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -84,7 +84,7 @@ def _numbers(case: Case, key: Key) -> dict[str, Strength]:
     }
 
 
-def _stop(case: Case, client: Client, numbers: dict[str, Strength], by: Actor, at: datetime) -> None:
+def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor, at: datetime) -> None:
     """At one client, in a scope that may write its consent."""
     if not numbers:
         return

@@ -14,7 +14,7 @@ from callprivacy.audit.models import Event
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.work.models import Item
-from rights.enums import Ask, CaseState, Decided, EventKind, IdentityKind
+from rights.enums import Ask, CaseState, Channel, Decided, EventKind, IdentityKind
 from rights.models import Case, CaseEvent, CaseNote, Identity, Submission
 from rights.selectors import words
 from rights.services import cases, deciding, queue
@@ -81,7 +81,7 @@ def test_a_submission_asks_for_something_and_names_somebody(cast: Cast) -> None:
         pytest.raises(cases.NothingAskedError),
     ):
         cases.open_cases(
-            agency=cast.acme, client=cast.dentist, asks=[], channel=asking.Channel.PORTAL,
+            agency=cast.acme, client=cast.dentist, asks=[], channel=Channel.PORTAL,
             claims=[Claim(IdentityKind.PHONE, ANNA)], contact=Contact(), received_at=make.NOON,
             by=asking.BY_PAGE, at=make.NOON,
         )  # fmt: skip

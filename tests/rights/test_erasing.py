@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -13,6 +12,7 @@ import pytest
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller, Recording
+from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import intake
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
@@ -93,6 +93,7 @@ def test_the_person_is_gone_and_the_record_of_the_request_is_all_that_remains(
     with job_scope(agency_id=cast.acme.pk):
         assert set(Call.objects.values_list("pk", flat=True)) == {ben.pk}
         assert not Recording.objects.exists()
+        assert caller_id is not None
         assert not Caller.objects.filter(pk=caller_id).exists()
         step = Step.objects.get(case=case, kind="erase")
         assert step.state == "done"
@@ -100,7 +101,6 @@ def test_the_person_is_gone_and_the_record_of_the_request_is_all_that_remains(
         assert [event.action for event in events] == ["person.erasing", "person.erased"]
     assert (line(submission, Copies.CALLS).erased, line(submission, Copies.CALLS).kept) == (2, 0)
     assert vault.find_callers([cast.dentist.pk], ANNA) == {}
-    assert caller_id is not None
     assert not vault.living_callers(cast.dentist.pk, [caller_id])
     assert case.state == CaseState.DECIDED
 
@@ -111,7 +111,7 @@ def test_the_same_person_who_calls_again_is_a_fresh_caller_and_old_calls_stay_aw
     old = make.call(cast.dentist, ANNA)
     erase(cast, office, ready(cast.dentist, cast))
     facts = [
-        intake.CallFacts(
+        CallFacts(
             started_at=at, direction=Direction.INBOUND, caller=ANNA, references=(("id", f"CAL{number}"),)
         )
         for number, at in enumerate((old.started_at, LATER + timedelta(days=200)))
@@ -186,7 +186,7 @@ def test_the_agencys_own_request_reaches_only_clients_that_it_answers_for(cast: 
         assert {target.client.pk for target in reach.targets_of(case)} == {cast.dentist.pk}
         assert [client.pk for client in reach.others_of(case)] == [cast.plumber.pk]
         derived = Event.objects.filter(action="token.derived").values_list("client_id", flat=True)
-        assert sorted(derived) == sorted([cast.dentist.pk, cast.plumber.pk])
+        assert set(derived) == {cast.dentist.pk, cast.plumber.pk}
     erase(cast, office, submission)
     assert (calls_of(cast.dentist), calls_of(cast.plumber), calls_of(cast.florist)) == (0, 1, 1)
 
@@ -216,4 +216,3 @@ def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Off
         assert Step.objects.get(case=case, kind="erase").state == "done"
         assert Event.objects.filter(action="case.erased").count() == before + 1
     assert calls_of(cast.dentist) == 0
-    assert uuid.UUID(str(case.pk))

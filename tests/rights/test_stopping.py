@@ -9,6 +9,7 @@ import pytest
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller
+from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import intake
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -79,7 +80,7 @@ def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast:
 
 def test_a_number_that_is_not_to_be_tracked_calls_as_nobody(cast: Cast) -> None:
     asking.asked(cast.dentist, Ask.DO_NOT_TRACK)
-    facts = intake.CallFacts(
+    facts = CallFacts(
         started_at=SOON, direction=Direction.INBOUND, caller=ANNA, references=(("id", "CAL1"),), seconds=60,
         first_call=True, qualified=True, value_cents=5_000, recording_reference="https://vendor.example/r/1",
         tags=("lead",), source="ads",
@@ -103,7 +104,7 @@ def test_a_number_that_is_not_to_be_tracked_calls_as_nobody(cast: Cast) -> None:
 
 def test_calls_of_before_keep_their_caller(cast: Cast) -> None:
     asking.asked(cast.dentist, Ask.DO_NOT_TRACK)
-    facts = intake.CallFacts(
+    facts = CallFacts(
         started_at=make.NOON - timedelta(days=3),
         direction=Direction.INBOUND,
         caller=ANNA,
