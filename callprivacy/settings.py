@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.usersessions",
     "axes",
     "django_filters",
@@ -206,7 +207,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
-        "NAME": "callprivacy.accounts.passwords.ComplexityValidator",
+        "NAME": "callprivacy.accounts.passwords.RuleValidator",
         "OPTIONS": {"min_length": env.whole_number("CALLPRIVACY_PASSWORD_LENGTH", default=12, at_least=8)},
     },
 ]
@@ -227,7 +228,25 @@ ACCOUNT_CHANGE_EMAIL = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _address.scheme
 # Failed sign-ins are django-axes' to count, in the database, whether or not the cache answers.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 USERSESSIONS_TRACK_ACTIVITY = False
+
+ACCOUNT_FORMS = {
+    "change_password": "callprivacy.accounts.forms.ChangePasswordForm",
+    "reset_password_from_key": "callprivacy.accounts.forms.ResetPasswordForm",
+}
+
+MFA_ADAPTER = "callprivacy.accounts.adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "activate_totp": "callprivacy.accounts.adapter.ActivateCodesForm",
+    "authenticate": "callprivacy.accounts.adapter.SecondFactorForm",
+    "reauthenticate": "callprivacy.accounts.adapter.SecondFactorAgainForm",
+}
+# A browser takes a key of ours over http only from this machine.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https
 
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5

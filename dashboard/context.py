@@ -61,7 +61,23 @@ ENTRIES = (
 )
 
 # Pages of other apps that stand under "Proof and settings", and pages that stand under no entry.
-_IN_SETTINGS = frozenset({"people", "invite", "matrix", "person", "sees", "cell", "reveals", "agency"})
+_IN_SETTINGS = frozenset(
+    {
+        *(
+            "people",
+            "invite",
+            "matrix",
+            "person",
+            "sees",
+            "cell",
+            "reveals",
+            "agency",
+            "passwords",
+            "sign_in_policy",
+        ),
+        *("password_known", "reset_factors", "decide_reset", "reviews", "review", "seats", "leaver"),
+    }
+)
 _NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 

@@ -53,7 +53,9 @@ def client(of: Agency, name: str, *, at: datetime = NOON, **fields: Any) -> Clie
 
 def person(of: Agency, name: str, role: Role, *, at: datetime = NOON) -> Membership:
     """A person with a membership; the e-mail follows from both names."""
-    user = User.objects.create_user(f"{name}@{of.slug}.example", PASSWORD, name=name.capitalize())
+    user = User.objects.create_user(
+        f"{name}@{of.slug}.example", PASSWORD, name=name.capitalize(), password_changed_at=at
+    )
     with job_scope(agency_id=of.pk):
         return Membership.objects.create(agency=of, user=user, role=role, created_at=at)
 

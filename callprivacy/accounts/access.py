@@ -8,23 +8,29 @@ rows and the same end. Nothing else in the project decides who may see what.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate
+from urllib.parse import urlsplit
 
+from allauth.account.internal.flows.login import get_authentication_records
 from django.contrib.auth.models import Permission as PermissionRow
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse  # noqa: TID251  (decorators of views)
+from django.shortcuts import redirect  # noqa: TID251  (decorators of views)
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from callprivacy.accounts.enums import (
     BUNDLES,
     RIGHTS,
     AgencyRight,
+    Deed,
     MembershipState,
     Role,
 )
-from callprivacy.accounts.models import ClientGrant, Membership, User
+from callprivacy.accounts.models import ClientGrant, Membership, SignInPolicy, User
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
@@ -39,7 +45,12 @@ class StaffRequest(HttpRequest):
     actor: Actor
     at: datetime
     has_several_agencies: bool
+    used_client_id: int
 
+
+STARTED_AT = "started_at"
+"""Under which name a session keeps when it began, in seconds."""
+_WHILE_TYPING = timedelta(minutes=15)
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponse]
 
@@ -137,6 +148,14 @@ def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:
     return sorted(rows.values_list("user_id", flat=True))
 
 
+def policy_of(agency: Agency) -> SignInPolicy:
+    """What an agency asks of signing in, else the defaults. No query where it came with the agency."""
+    try:
+        return agency.sign_in_policy
+    except SignInPolicy.DoesNotExist:
+        return SignInPolicy(agency=agency)
+
+
 def has_right(membership: Membership, right: AgencyRight) -> bool:
     """Whether a person's role has a right in the agency."""
     return right in membership.rights
@@ -166,6 +185,7 @@ def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) 
         raise Http404
     if not may(request.membership, permission, client, at=request.at):
         raise PermissionDenied(f"{permission.words} is not granted to you for this client.")
+    request.used_client_id = client.pk
     return client
 
 
@@ -213,6 +233,72 @@ def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+# --- Confirming that it is still the same person -----------------------------------------------------------------
+
+
+def confirmed_at(request: HttpRequest) -> float:
+    """When the person of a session last showed who they are, in seconds: by signing in, or by confirming since."""
+    records = get_authentication_records(request, request.user)
+    shown = [float(record["at"]) for record in records if "at" in record]
+    return max([*shown, float(request.session.get(STARTED_AT, 0))])
+
+
+def must_confirm(request: StaffRequest, deed: Deed) -> bool:
+    """
+    Whether the person shows who they are before a deed, as the agency wants it.
+
+    A form that was opened in time may be sent a quarter of an hour later, so that nobody types for nothing.
+    """
+    policy = policy_of(request.agency)
+    if deed.value not in policy.confirm:
+        return False
+    limit = timedelta(minutes=policy.confirm_minutes)
+    if request.method not in {"GET", "HEAD"}:
+        limit += _WHILE_TYPING
+    return request.at.timestamp() - confirmed_at(request) >= limit.total_seconds()
+
+
+def confirms[**P](deed: Deed) -> Callable[[View[P]], View[P]]:
+    """
+    Decorate a view, below the decorator that says who may: it is opened by who has shown lately who they are.
+
+    Everybody else is led to the page that asks, and from there back to the page that has the form.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: StaffRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if must_confirm(request, deed):
+                return _ask(request)
+            return view(request, *args, **kwargs)
+
+        guarded.confirms = deed  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _ask(request: StaffRequest) -> HttpResponse:
+    """Lead to the page that asks; a part of a page is led there as a whole."""
+    is_part = bool(request.headers.get("HX-Request"))
+    if is_part or request.method not in {"GET", "HEAD"}:
+        back = _path_of(request.headers.get("HX-Current-URL" if is_part else "Referer", "")) or request.path
+    else:
+        back = request.get_full_path()
+    where = f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
+    if not is_part:
+        return redirect(where)
+    answer = HttpResponse(status=204)
+    answer["HX-Redirect"] = where
+    return answer
+
+
+def _path_of(address: str) -> str:
+    parts = urlsplit(address)
+    found = parts._replace(scheme="", netloc="", fragment="").geturl()
+    return found if found.startswith("/") and not found.startswith("//") else ""
 
 
 def write_bundle(

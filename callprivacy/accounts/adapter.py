@@ -11,11 +11,18 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -26,11 +33,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts.access import STARTED_AT
 from callprivacy.accounts.models import User
+from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in
+from callprivacy.lib.browsers import browser_of
+from callprivacy.vault import fields as vault
 
-STARTED_AT = "started_at"
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
@@ -71,7 +81,14 @@ class AccountAdapter(DefaultAccountAdapter):
             sign_in.record_failure(digest=digest, at=at)
             return None
         sign_in.forget_failures(digest=digest)
+        if passwords.is_breached(str(credentials.get("password", ""))):
+            password_deeds.found_breached(user=cast(User, user), at=at)
         return cast(AbstractBaseUser, user)
+
+    def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
+        request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]
+        found: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return found
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         at = timezone.now()
@@ -79,6 +96,9 @@ class AccountAdapter(DefaultAccountAdapter):
         request.session[STARTED_AT] = int(at.timestamp())
         person = cast(User, user)
         people.record_own("person.signed_in", user_id=person.pk, at=at)
+        password_deeds.renew_due(user_ids=[person.pk])
+        if not _is_known_device(request, person.email) and not getattr(request, "is_first_sign_in", True):
+            self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
         _remember_device(request, response, person.email)
         return response
 
@@ -94,6 +114,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return address
 
     # --- passwords ---
+
+    def clean_password(self, password: str, user: AbstractBaseUser | None = None) -> str:
+        """Hold a new password against the strictest rule of the person's agencies."""
+        if isinstance(user, User):
+            attach_rule(user)
+        found: str = super().clean_password(password, user)
+        return found
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         person = cast(User, user)
@@ -117,6 +144,95 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+
+
+def attach_rule(user: User) -> passwords.Rule:
+    """Put on a person what is asked of their password, where the validator looks; two queries."""
+    rule = selectors.rule_of(user)
+    user.password_rule = rule  # type: ignore[attr-defined]
+    user.has_second_factor = bool(user.pk) and selectors.has_second_factor(user.pk)  # type: ignore[attr-defined]
+    return rule
+
+
+# --- second factors ---
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    """Seeds are sealed like the other small secrets; who has to have a second factor keeps the last one."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This is not the code that is shown now. Codes change every 30 seconds and count once.",
+        "cannot_delete_authenticator": "Your role has to have a second factor. Add another one first.",
+    }
+
+    def encrypt(self, text: str) -> str:
+        return vault.close_secret(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return vault.open_secret(encrypted_text)
+
+    def get_totp_issuer(self) -> str:
+        return str(settings.SITE_NAME)
+
+    def _get_site_name(self) -> str:
+        return str(settings.SITE_NAME)
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        request = allauth_context.request
+        membership = getattr(request, "membership", None)
+        if (
+            membership is None
+            or membership.role not in access.policy_of(membership.agency).second_factor_roles
+        ):
+            return True
+        kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+        others = Authenticator.objects.filter(user_id=authenticator.user_id, type__in=kinds)
+        return others.exclude(pk=authenticator.pk).exists()
+
+
+class ActivateCodesForm(ActivateTOTPForm):  # type: ignore[misc]
+    """The seed waits sealed in the session until its first code is shown."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        session = allauth_context.request.session
+        if self.is_bound:
+            try:
+                self.secret = vault.open_secret(self.secret)
+            except vault.SealBrokenError:  # the session had none any more, and a fresh one was made
+                session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
+        else:
+            session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
+
+
+class _Slowed:
+    """Guesses of a second factor wait like guesses of a password, counted in the database and from any address."""
+
+    user: User
+
+    def clean_code(self) -> str:
+        digest, at = selectors.digest_of_name(self.user.email, "second factor"), timezone.now()
+        try:
+            sign_in.start_attempt(digest=digest, at=at)
+        except sign_in.MustWaitError as error:
+            raise ValidationError(
+                f"Too many wrong codes. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, then try again."
+            ) from None
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]
+        except ValidationError:
+            sign_in.record_failure(digest=digest, at=at)
+            raise
+        sign_in.forget_failures(digest=digest)
+        return code
+
+
+class SecondFactorForm(_Slowed, AuthenticateForm):  # type: ignore[misc]
+    """A code or a recovery code, at the door."""
+
+
+class SecondFactorAgainForm(_Slowed, ReauthenticateForm):  # type: ignore[misc]
+    """A code or a recovery code, from somebody who is signed in."""
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -190,6 +306,27 @@ def _digest_of_try(request: HttpRequest, credentials: Mapping[str, Any]) -> byte
     except (signing.BadSignature, ValueError):
         return plain
     return selectors.digest_of_name(name, device) if owner == plain.hex() else plain
+
+
+def _is_known_device(request: HttpRequest, email: str) -> bool:
+    """Whether this browser has signed in under this address before."""
+    try:
+        owner, _ = signing.loads(
+            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
+        )
+    except (signing.BadSignature, ValueError):
+        return False
+    return bool(owner == selectors.digest_of_name(email).hex())
+
+
+def _about_device(request: HttpRequest, person: User, at: datetime) -> dict[str, Any]:
+    return {
+        "name": str(person),
+        "browser": browser_of(request.headers.get("User-Agent", "")),
+        "address": client_address(request) or "an unknown address",
+        "at": at,
+        "sessions_url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/accounts/sessions/",
+    }
 
 
 def _remember_device(request: HttpRequest, response: HttpResponse, email: str) -> None:

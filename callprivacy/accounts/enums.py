@@ -27,6 +27,7 @@ class MembershipState(models.TextChoices):
 
     ACTIVE = "active", "Active"
     SUSPENDED = "suspended", "Suspended"
+    LEFT = "left", "Left"
 
 
 class AgencyRight(StrEnum):
@@ -46,6 +47,41 @@ class InvitationState(StrEnum):
     ACCEPTED = "accepted"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+
+
+class PasswordProfile(models.TextChoices):
+    """Whose advice an agency follows for passwords; `passwords.STANDARDS` says who asks for what."""
+
+    ROTATING = "rotating", "Rotating: composed, and changed every 60 to 90 days"
+    NIST = "nist", "NIST: longer, never changed without a reason"
+
+
+class DueWhy(models.TextChoices):
+    """Why a password is to be changed."""
+
+    AGE = "age", "It is as old as the agency lets one become"
+    RULE = "rule", "The agency's rule asks for more than it holds"
+    KNOWN = "known", "There is evidence that somebody else knows it"
+
+
+class Deed(models.TextChoices):
+    """What a person confirms with their password or second factor before doing it."""
+
+    REVEAL = "reveal", "Showing a number"
+    EXPORT = "export", "Exporting calls"
+    RELEASE = "release", "Releasing data"
+    POLICY = "policy", "Changing a policy"
+    GRANTS = "grants", "Changing people and grants"
+
+
+class ReviewAnswer(models.TextChoices):
+    """What became of a grant in an access review."""
+
+    OPEN = "open", "Not answered"
+    KEPT = "kept", "Goes on"
+    ENDED = "ended", "Ended"
+    LAPSED = "lapsed", "Ended: nobody answered"
+    GONE = "gone", "Was gone already"
 
 
 class ApiScope(models.TextChoices):

@@ -9,12 +9,24 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from allauth.account import forms as allauth_forms
 from django import forms
+from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 
-from callprivacy.accounts.enums import BUNDLES, ApiScope, MembershipState, Role
-from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts import passwords, selectors
+from callprivacy.accounts.enums import (
+    BUNDLES,
+    ApiScope,
+    Deed,
+    MembershipState,
+    PasswordProfile,
+    ReviewAnswer,
+    Role,
+)
+from callprivacy.accounts.models import Membership, SignInPolicy, User
+from callprivacy.accounts.services import reviews
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -318,6 +330,41 @@ class CellForm(forms.Form):
         return (ends_at.astimezone(ZoneInfo(zone)) - timedelta(seconds=1)).date()
 
 
+def explain_rule(field: forms.Field, rule: passwords.Rule, *, has_factor: bool) -> None:
+    """Say beside a field for a new password what is asked, and let the meter there know it."""
+    field.help_text = rule.help_text(has_factor=has_factor)
+    field.widget.attrs |= {
+        "autocomplete": "new-password",
+        "minlength": rule.length(has_factor=has_factor),
+        "data-rule": passwords.pack(rule, has_factor=has_factor),
+    }
+    field.widget.attrs.pop("placeholder", None)
+
+
+class _NewPassword:
+    """The rule of whose password it is, beside the field."""
+
+    user: User
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self.user, User):
+            has_factor = selectors.has_second_factor(self.user.pk)
+            explain_rule(self.fields["password1"], selectors.rule_of(self.user), has_factor=has_factor)
+        self.fields["password1"].label = "New password"
+        self.fields["password2"].label = "The same again"
+        self.fields["password2"].widget.attrs["autocomplete"] = "new-password"
+
+
+class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+    """A new password, from who knows the present one."""
+
+
+class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    """A new password, from who reads the person's mail."""
+
+
 class AcceptForm(forms.Form):
     """How somebody who was invited chooses a name and a password."""
 
@@ -337,14 +384,10 @@ class AcceptForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
-    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, email: str, rule: passwords.Rule, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._email = email
-        self.fields["password1"].help_text = " ".join(
-            validator.get_help_text()
-            for validator in password_validation.get_default_password_validators()
-            if type(validator).__name__ == "ComplexityValidator"
-        )
+        self._email, self._rule = email, rule
+        explain_rule(self.fields["password1"], rule, has_factor=False)
 
     def clean(self) -> dict[str, Any]:
         first, second = self.cleaned_data.get("password1"), self.cleaned_data.get("password2")
@@ -352,6 +395,7 @@ class AcceptForm(forms.Form):
             self.add_error("password2", "The two are not the same.")
         elif first:
             user = User(email=self._email, name=self.cleaned_data.get("name", ""))
+            user.password_rule = self._rule  # type: ignore[attr-defined]
             try:
                 password_validation.validate_password(first, user)
             except forms.ValidationError as error:
@@ -450,3 +494,139 @@ class RotateKeyForm(LifeForm):
         initial=7,
         help_text="Long enough to put the new one into the system.",
     )
+
+
+# --- Signing in, as the agency wants it ------------------------------------------------------------------------------
+
+
+class SignInPolicyForm(forms.Form):
+    """What is asked of passwords, second factors and sessions, and how often grants are looked over."""
+
+    profile = forms.ChoiceField(label="Passwords", choices=PasswordProfile.choices, widget=forms.RadioSelect)
+    min_length = forms.IntegerField(
+        label="Characters at least",
+        validators=[MinValueValidator(passwords.FLOOR), MaxValueValidator(64)],
+        help_text="Of the rotating profile; 12 is what PCI DSS asks for.",
+    )
+    max_age_days = forms.IntegerField(
+        label="Changed after this many days",
+        validators=[MinValueValidator(60), MaxValueValidator(90)],
+        help_text="Of the rotating profile: 60 to 90.",
+    )
+    grace_hours = forms.IntegerField(
+        label="Hours until the sessions and keys of somebody overdue end",
+        validators=[MinValueValidator(0), MaxValueValidator(720)],
+        help_text="From the day a password is due its owner gets no further than the page for a new one. Keys of "
+        "systems that this person made end after these hours, with the next morning.",
+    )
+    keeper = forms.CharField(
+        label="Your password manager",
+        required=False,
+        max_length=300,
+        help_text='Shown where people choose a password: "We pay for Bitwarden; ask Ana for your seat."',
+    )
+    second_factor_roles = forms.MultipleChoiceField(
+        label="Roles that need a second factor",
+        required=False,
+        choices=Role.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Who has none is led to where one is added, and nowhere else.",
+    )
+    confirm = forms.MultipleChoiceField(
+        label="Asks again who is there before",
+        required=False,
+        choices=Deed.choices,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    confirm_minutes = forms.IntegerField(
+        label="When the last proof is older than this many minutes",
+        validators=[MinValueValidator(5), MaxValueValidator(720)],
+        help_text="Signing in is a proof, and so is a password or a code that was asked for since.",
+    )
+    idle_minutes = forms.IntegerField(label="Minutes without use until a session ends", required=False)
+    longest_hours = forms.IntegerField(label="Hours until a session ends in any case", required=False)
+    review_months = forms.IntegerField(
+        label="Months between access reviews",
+        validators=[MinValueValidator(1), MaxValueValidator(12)],
+        help_text="3 is each quarter.",
+    )
+    review_days = forms.IntegerField(
+        label="Days to answer a review",
+        validators=[MinValueValidator(3), MaxValueValidator(60)],
+        help_text="Grants that nobody has confirmed by then end.",
+    )
+    unused_days = forms.IntegerField(
+        label="Days after which an unused grant is suggested to end",
+        validators=[MinValueValidator(7), MaxValueValidator(365)],
+    )
+    sure = forms.BooleanField(label="They may be asked at once", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most_idle = settings.CALLPRIVACY_SESSION_IDLE_MINUTES
+        most_hours = settings.SESSION_COOKIE_AGE // 3600
+        self._limit("idle_minutes", 5, most_idle, f"Empty: {most_idle}, which is the most here.")
+        self._limit("longest_hours", 1, most_hours, f"Empty: {most_hours}, which is the most here.")
+        self.fields["sure"].widget = forms.HiddenInput()
+
+    def _limit(self, name: str, least: int, most: int, words: str) -> None:
+        field = self.fields[name]
+        field.validators += [MinValueValidator(min(least, most)), MaxValueValidator(most)]
+        field.help_text = words
+
+    def ask_to_be_sure(self, people: int) -> None:
+        """Say how many people a stricter rule asks for a new password at once, and take a yes."""
+        self.fields["sure"].widget = forms.CheckboxInput()
+        self.add_error(
+            "sure",
+            f"{people} {'person has' if people == 1 else 'people have'} a password that is older already: the next "
+            "page that they open asks for a new one.",
+        )
+
+    def values(self) -> dict[str, Any]:
+        """What the form says, for the service."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "sure"}
+
+    @classmethod
+    def values_of(cls, policy: SignInPolicy) -> dict[str, Any]:
+        """What the form shows of a policy as it is."""
+        return {name: getattr(policy, name) for name in cls.base_fields if name != "sure"}
+
+
+# --- Looking over grants --------------------------------------------------------------------------------------------
+
+
+class ReviewFilter(forms.Form):
+    """Narrows the grants of a review."""
+
+    q = forms.CharField(label="Person", required=False, max_length=100)
+    c = forms.CharField(label="Client", required=False, max_length=100)
+    answer = forms.ChoiceField(choices=[("", "All answers"), *ReviewAnswer.choices], required=False)
+
+
+class SeatsForm(forms.Form):
+    """A vendor's own list of people, as the vendor exports it."""
+
+    vendor = forms.CharField(
+        max_length=60,
+        help_text="As your people call it: CallRail. The list takes the place of the one before of this vendor.",
+        widget=forms.TextInput(attrs={"list": "vendors", "autocomplete": "off"}),
+    )
+    file = forms.FileField(
+        label="The list, as a CSV file",
+        help_text="A first line with names of columns; one of them is email, and where known name, account and role.",
+    )
+
+    def clean_file(self) -> list[reviews.Read]:
+        """The people of the file; the error names the line and the column."""
+        given = self.cleaned_data["file"]
+        if given.size > 2 * 1024 * 1024:
+            raise forms.ValidationError(
+                "The file is larger than 2 MB. Bring the list of one vendor at a time."
+            )
+        try:
+            return reviews.read_seats(given.read().decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise forms.ValidationError("The file is no text in UTF-8. Export it as CSV (UTF-8).") from None
+        except reviews.SeatsError as error:
+            raise forms.ValidationError(str(error)) from None

@@ -9,7 +9,7 @@ session ends by itself after a while without use, and in any case after its long
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 import structlog
@@ -20,14 +20,16 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django_structlog.middlewares import RequestMiddleware
 
-from callprivacy.accounts import selectors
-from callprivacy.accounts.access import StaffRequest
-from callprivacy.accounts.adapter import STARTED_AT, client_address
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts import access, selectors
+from callprivacy.accounts.access import STARTED_AT, StaffRequest
+from callprivacy.accounts.adapter import client_address
+from callprivacy.accounts.models import Membership, User
 from callprivacy.accounts.services import people
+from callprivacy.accounts.tasks import hint_use
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import operator_scope, staff_scope
@@ -50,6 +52,8 @@ _OPEN = (
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# All that there is for who has to choose another password: the page for it, how good it would be, and the way out.
+_WHILE_DUE = frozenset({"/accounts/password/change/", "/accounts/password/strength/", "/accounts/logout/"})
 
 
 class RequestLogMiddleware(RequestMiddleware):
@@ -81,6 +85,8 @@ class ScopeMiddleware:
         user_id = request.user.pk
         if _has_ended(request, at):
             return _send_away(request, user_id, at)
+        if _is_password_due(cast(User, request.user), at) and request.path not in _WHILE_DUE:
+            return _lead(request, reverse("account_change_password"))
         if request.path.startswith(_OPERATOR):
             return self._as_operator(request)
         agency_id = _agency_of(request, user_id)
@@ -112,22 +118,32 @@ class ScopeMiddleware:
 
     def _as_staff(self, request: HttpRequest, user_id: int, agency_id: int, at: datetime) -> HttpResponse:
         response: HttpResponse | None = None
+        limits: tuple[int | None, int | None] | None = None
         with staff_scope(agency_id=agency_id, user_id=user_id):
             membership = (
-                Membership.objects.select_related("agency", "user")
+                Membership.objects.select_related("agency__sign_in_policy", "user")
+                .annotate(has_factor=selectors.factors_of())
                 .filter(agency_id=agency_id, user_id=user_id)
                 .first()
             )
             if membership is not None:
+                policy = access.policy_of(membership.agency)
+                if _is_over(request, policy.idle_minutes, policy.longest_hours):
+                    limits = (policy.idle_minutes, policy.longest_hours)
+            if membership is not None and limits is None:
                 _prepare(cast(StaffRequest, request), membership, at)
                 with timezone.override(membership.agency.time_zone):
-                    response = self.get_response(request)
+                    response = _before_factor(request, membership) or self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
+        if limits is not None:
+            return _send_away(request, user_id, at, *limits)
         if response is None:  # suspended since the session's agency was looked up
             return self._without_agency(request)
         if response.status_code == 403:
             _record_refusal(request, user_id, agency_id, at)
+        elif (client_id := getattr(request, "used_client_id", None)) is not None:
+            hint_use(agency_id=agency_id, user_id=user_id, client_id=client_id, at=at)
         return response
 
 
@@ -139,6 +155,7 @@ def _has_ended(request: HttpRequest, at: datetime) -> bool:
         session[STARTED_AT] = started = now
     if seen is None:
         seen = started
+    request.ages = (now - started, now - seen)  # type: ignore[attr-defined]  # what the agency's limits are held against
     if (
         now - started >= settings.SESSION_COOKIE_AGE
         or now - seen >= settings.CALLPRIVACY_SESSION_IDLE_MINUTES * 60
@@ -151,21 +168,58 @@ def _has_ended(request: HttpRequest, at: datetime) -> bool:
     return False
 
 
-def _send_away(request: HttpRequest, user_id: int, at: datetime) -> HttpResponse:
+def _is_over(request: HttpRequest, idle_minutes: int | None, longest_hours: int | None) -> bool:
+    """Whether a session is over by the agency's limits, which may be shorter than the installation's."""
+    age, idle = request.ages  # type: ignore[attr-defined]
+    if longest_hours is not None and age >= longest_hours * 3600:
+        return True
+    return idle_minutes is not None and bool(idle >= idle_minutes * 60)
+
+
+def _send_away(
+    request: HttpRequest,
+    user_id: int,
+    at: datetime,
+    idle_minutes: int | None = None,
+    longest_hours: int | None = None,
+) -> HttpResponse:
     people.record_own("person.timed_out", user_id=user_id, at=at)
     logout(request)
-    idle = timedelta(minutes=settings.CALLPRIVACY_SESSION_IDLE_MINUTES)
+    idle = idle_minutes or settings.CALLPRIVACY_SESSION_IDLE_MINUTES
+    longest = longest_hours or settings.SESSION_COOKIE_AGE // 3600
     messages.info(
         request,
-        f"You were signed out: sessions end after {idle.seconds // 60 + idle.days * 1440} minutes without use"
-        f" and after {settings.SESSION_COOKIE_AGE // 3600} hours.",
+        f"You were signed out: sessions end after {idle} minutes without use and after {longest} hours.",
     )
-    back = request.get_full_path() if request.method in _SAFE else "/"
     if request.headers.get("HX-Request"):
-        answer = HttpResponse(status=204)
-        answer["HX-Redirect"] = redirect_to_login("/").url
-        return answer
-    return redirect_to_login(back)
+        return _lead(request, redirect_to_login("/").url)
+    return redirect_to_login(request.get_full_path() if request.method in _SAFE else "/")
+
+
+def _lead(request: HttpRequest, where: str) -> HttpResponse:
+    """Lead to a page, also what asked for a part of one."""
+    if not request.headers.get("HX-Request"):
+        return redirect(where)
+    answer = HttpResponse(status=204)
+    answer["HX-Redirect"] = where
+    return answer
+
+
+def _is_password_due(user: User, at: datetime) -> bool:
+    """Whether the next request leads to the page for a new password; it stands on the person's row, which is here."""
+    return user.password_due_at is not None and user.password_due_at <= at
+
+
+def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse | None:
+    """Who has to have a second factor and has none is led to where one is added, and to their own account alone."""
+    if membership.role not in access.policy_of(membership.agency).second_factor_roles:
+        return None
+    if membership.has_factor or request.path.startswith(_OWN_ACCOUNT):  # type: ignore[attr-defined]
+        return None
+    messages.warning(
+        request, f"{membership.agency.name} asks your role for a second factor. Add one to go on."
+    )
+    return _lead(request, reverse("mfa_index"))
 
 
 def _agency_of(request: HttpRequest, user_id: int) -> int | None:

@@ -15,7 +15,17 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from guardian.models import UserObjectPermissionBase
 
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, InvitationState, MembershipState, Role
+from callprivacy.accounts.enums import (
+    RIGHTS,
+    AgencyRight,
+    Deed,
+    DueWhy,
+    InvitationState,
+    MembershipState,
+    PasswordProfile,
+    ReviewAnswer,
+    Role,
+)
 from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager
 
 
@@ -43,6 +53,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("platform operator", default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    password_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    password_due_why = models.CharField(
+        max_length=8, choices=DueWhy, default="", db_default="", blank=True, editable=False
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -175,3 +189,240 @@ class SignInFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} failures"
+
+
+# --- How people of an agency sign in ---
+
+
+def _every_deed() -> list[str]:
+    return [deed.value for deed in Deed]
+
+
+class SignInPolicy(AgencyOwned):
+    """
+    What an agency asks of passwords, second factors and sessions; an agency without a row has these defaults.
+
+    :ivar max_age_days: with the rotating profile alone.
+    :ivar grace_hours: how long sessions and keys of somebody whose password is overdue go on.
+    :ivar idle_minutes: None, as `longest_hours`: what the installation says, which is the most in any case.
+    :ivar confirm: the deeds that ask who is there when the last proof is older than `confirm_minutes`.
+    """
+
+    agency = models.OneToOneField("tenancy.Agency", models.PROTECT, related_name="sign_in_policy")
+    profile = models.CharField(max_length=10, choices=PasswordProfile, default=PasswordProfile.ROTATING)
+    min_length = models.PositiveSmallIntegerField(default=12)
+    max_age_days = models.PositiveSmallIntegerField(default=90)
+    grace_hours = models.PositiveSmallIntegerField(default=72)
+    second_factor_roles = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    confirm = ArrayField(models.CharField(max_length=10), default=_every_deed, blank=True)
+    confirm_minutes = models.PositiveSmallIntegerField(default=60)
+    idle_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    longest_hours = models.PositiveSmallIntegerField(null=True, blank=True)
+    keeper = models.CharField("password manager", max_length=300, blank=True)
+    review_months = models.PositiveSmallIntegerField(default=3)
+    review_days = models.PositiveSmallIntegerField(default=14)
+    unused_days = models.PositiveSmallIntegerField(default=60)
+    changed_at = models.DateTimeField()
+    changed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(min_length__gte=8, min_length__lte=64),
+                name="accounts_policy_length",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(max_age_days__gte=60, max_age_days__lte=90),
+                name="accounts_policy_age",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"sign-in of {self.agency_id}"
+
+
+class PasswordHistory(models.Model):
+    """A password that a person had before, as its Argon2id digest, so that it is not chosen again."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    password = models.CharField(max_length=128)
+    replaced_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=["user", "-replaced_at"], name="accounts_history_of_user"),)
+
+    def __str__(self) -> str:
+        return f"a password of {self.user_id}"
+
+
+class PasswordReminder(models.Model):
+    """That a person is told once, by mail, that so many days are left until a password is due."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    due_at = models.DateTimeField()
+    days = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+    mail_due_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["user", "due_at", "days"], name="accounts_reminder_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["mail_due_at"],
+                condition=models.Q(mail_due_at__isnull=False),
+                name="accounts_reminder_mail_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.days} days left for {self.user_id}"
+
+
+class PasswordDay(AgencyOwned):
+    """How the passwords of an agency's people stood on one morning; the row is that morning's claim."""
+
+    on = models.DateField()
+    people = models.PositiveIntegerField(default=0)
+    soon = models.PositiveIntegerField(default=0)
+    overdue = models.PositiveIntegerField(default=0)
+    without_factor = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["agency", "on"], name="accounts_passwordday_once"),)
+
+    def __str__(self) -> str:
+        return f"passwords on {self.on}"
+
+
+class FactorReset(AgencyOwned):
+    """That somebody asked to take a person's second factors away, and that somebody else agreed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    agreed = models.BooleanField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "user"],
+                condition=models.Q(decided_at__isnull=True),
+                name="accounts_factorreset_open_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agreed__isnull=True)
+                | models.Q(agreed=False)
+                | ~models.Q(decided_by=models.F("asked_by")),
+                name="accounts_factorreset_by_two",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"second factors of {self.user_id}"
+
+
+# --- Who may what, looked over ---
+
+
+class GrantUse(AgencyOwned):
+    """On which day a person last opened a page of a client."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    client = models.ForeignKey(Client, models.CASCADE, related_name="+")
+    last_on = models.DateField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "user", "client"], name="accounts_grantuse_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.client_id}"
+
+
+class AccessReview(AgencyOwned):
+    """One look over every grant; what nobody answers by its date ends."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    period = models.CharField(max_length=20)
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    answer_by = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "period"], name="accounts_review_once_a_period"),
+            models.UniqueConstraint(
+                fields=["agency"],
+                condition=models.Q(closed_at__isnull=True),
+                name="accounts_review_open_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"review {self.period}"
+
+
+class ReviewLine(AgencyOwned):
+    """One person's grant on one client in a review: what it was, when it was last used, and the answer."""
+
+    id = models.BigAutoField(primary_key=True)
+    review = models.ForeignKey(AccessReview, models.CASCADE, related_name="lines")
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    client = models.ForeignKey(Client, models.CASCADE, related_name="+")
+    bundle = models.CharField(max_length=20, choices=Role)
+    granted_at = models.DateTimeField()
+    last_on = models.DateField(null=True)
+    answer = models.CharField(max_length=8, choices=ReviewAnswer, default=ReviewAnswer.OPEN)
+    answered_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "review", "user", "client"], name="accounts_reviewline_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.client_id}"
+
+
+class VendorSeat(AgencyOwned):
+    """Who sees which account at a tracker, as its own list of people says."""
+
+    id = models.BigAutoField(primary_key=True)
+    vendor = models.CharField(max_length=60)
+    email = models.EmailField()
+    name = models.CharField(max_length=120, blank=True)
+    account = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=60, blank=True)
+    client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="+")
+    imported_at = models.DateTimeField()
+    imported_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "vendor", "email", "account"], name="accounts_vendorseat_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"a seat at {self.vendor}"

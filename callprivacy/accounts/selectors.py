@@ -5,19 +5,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, TruncHour
 from django.utils.crypto import salted_hmac
 
-from callprivacy.accounts import access
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
-from callprivacy.accounts.models import ApiKey, ClientGrant, Invitation, Membership, SignInFailure, User
+from callprivacy.accounts import access, passwords
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, ReviewAnswer, Role
+from callprivacy.accounts.models import (
+    AccessReview,
+    ApiKey,
+    ClientGrant,
+    FactorReset,
+    GrantUse,
+    Invitation,
+    Membership,
+    PasswordDay,
+    PasswordReminder,
+    ReviewLine,
+    SignInFailure,
+    User,
+    VendorSeat,
+)
 from callprivacy.audit.models import Event
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
@@ -86,6 +101,106 @@ def sessions_of(user_id: int) -> list[UserSession]:
     user = User.objects.get(pk=user_id)
     found: list[UserSession] = UserSession.objects.purge_and_list(user)
     return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
+
+
+def count_sessions(user_id: int) -> int:
+    """How many sign-ins of a person are kept as alive."""
+    return int(UserSession.objects.filter(user_id=user_id).count())
+
+
+# --- Passwords and second factors ---
+
+
+def asked_of(user_ids: Collection[int]) -> dict[int, list[passwords.Asked]]:
+    """User id -> what each agency in which the person is active asks of passwords; it needs no scope, one query."""
+    found: dict[int, list[passwords.Asked]] = {user_id: [] for user_id in user_ids}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM sign_in_asked_of(%s)", [list(user_ids)])
+        for user_id, *asked in cursor.fetchall():
+            found[user_id].append(passwords.Asked(*asked))
+    return found
+
+
+def rule_of(user: User) -> passwords.Rule:
+    """The strictest rule of a person's agencies; the default one for who is nowhere yet."""
+    if user.pk is None:
+        return passwords.Rule()
+    return passwords.strictest(asked_of([user.pk])[user.pk])
+
+
+def factors_of() -> Exists:
+    """Whether the row's `user_id` has a second factor, to annotate memberships with: no query of its own."""
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return Exists(Authenticator.objects.filter(user_id=OuterRef("user_id"), type__in=kinds))
+
+
+def has_second_factor(user_id: int) -> bool:
+    """Whether a person has codes or a passkey; recovery codes alone are none."""
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists()
+
+
+def factors_listed(user_id: int) -> list[Authenticator]:
+    """A person's second factors and recovery codes, oldest first; nothing of them is opened."""
+    return list(Authenticator.objects.filter(user_id=user_id).order_by("created_at").defer("data"))
+
+
+def members_by_due() -> QuerySet[Membership]:
+    """The agency's active people, whose password is due first at the top; each with `has_factor`."""
+    return (
+        Membership.objects.filter(
+            agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
+        )
+        .select_related("user")
+        .annotate(has_factor=factors_of())
+        .order_by(F("user__password_due_at").asc(nulls_last=True), "user__name", "pk")
+    )
+
+
+def password_days(*, since: date) -> list[PasswordDay]:
+    """How the agency's passwords stood, each morning since a day, oldest first."""
+    return list(
+        PasswordDay.objects.filter(agency_id=lib_scope.require_agency(), on__gte=since).order_by("on")
+    )
+
+
+def last_reminders(user_ids: Collection[int]) -> dict[int, datetime]:
+    """User id -> when the person was last reminded of a password that is due; one query."""
+    rows = (
+        PasswordReminder.objects.filter(user_id__in=list(user_ids), sent_at__isnull=False)
+        .values_list("user_id")
+        .annotate(last=Max("sent_at"))
+    )
+    return dict(rows)
+
+
+def keys_made_by(user_ids: Collection[int], *, at: datetime) -> dict[int, int]:
+    """User id -> how many keys of the agency's systems that person made which still open something; one query."""
+    rows = (
+        ApiKey.objects.filter(
+            agency_id=lib_scope.require_agency(),
+            created_by_id__in=list(user_ids),
+            revoked_at=None,
+            ends_at__gt=at,
+        )
+        .values_list("created_by_id")
+        .annotate(number=Count("pk"))
+    )
+    return dict(rows)
+
+
+def open_reset(user_id: int, *, at: datetime) -> FactorReset | None:
+    """What waits for a second person's word about somebody's second factors."""
+    rows = FactorReset.objects.filter(
+        agency_id=lib_scope.require_agency(), user_id=user_id, decided_at=None, ends_at__gt=at
+    )
+    return rows.select_related("asked_by").first()
+
+
+def open_resets(*, at: datetime) -> list[FactorReset]:
+    """Everything that waits for a second person's word about second factors, oldest first."""
+    rows = FactorReset.objects.filter(agency_id=lib_scope.require_agency(), decided_at=None, ends_at__gt=at)
+    return list(rows.select_related("asked_by", "user").order_by("asked_at"))
 
 
 # --- People ---
@@ -330,3 +445,167 @@ def api_keys_of(client: Client) -> QuerySet[ApiKey]:
     """A client's keys, newest first; neither their names in the directory nor their digests are read."""
     rows = ApiKey.objects.for_client(client).select_related("created_by").defer("digest")
     return rows.order_by("-created_at", "-pk")
+
+
+# --- Looking over grants ---
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one person holds on one client, in force."""
+
+    user_id: int
+    client_id: int
+    bundle: str
+    granted_at: datetime
+
+
+def grants_held(*, at: datetime) -> list[Held]:
+    """Every grant in force of the agency's active people, one for each person and client; one query."""
+    rows = (
+        ClientGrant.objects.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=at),
+            agency_id=lib_scope.require_agency(),
+            content_object__archived_at=None,
+            user__is_active=True,
+            user__memberships__agency_id=F("agency_id"),
+            user__memberships__state=MembershipState.ACTIVE,
+        )
+        .values("user_id", "content_object_id")
+        .annotate(as_what=Max("bundle"), since=Max("granted_at"))
+        .order_by("user_id", "content_object_id")
+        .values_list("user_id", "content_object_id", "as_what", "since")
+    )
+    return [Held(*row) for row in rows]
+
+
+def last_used() -> dict[tuple[int, int], date]:
+    """(user id, client id) -> the last day on which the person did or opened something there; two queries."""
+    agency_id = lib_scope.require_agency()
+    found: dict[tuple[int, int], date] = {
+        (user_id, client_id): on
+        for user_id, client_id, on in GrantUse.objects.filter(agency_id=agency_id).values_list(
+            "user_id", "client_id", "last_on"
+        )
+    }
+    deeds = (
+        Event.objects.filter(agency_id=agency_id, client_id__isnull=False, actor_user_id__isnull=False)
+        .values("actor_user_id", "client_id")
+        .annotate(last=Max("at"))
+        .order_by()
+        .values_list("actor_user_id", "client_id", "last")
+    )
+    for user_id, client_id, last in deeds:
+        on = last.astimezone(UTC).date()
+        found[user_id, client_id] = max(on, found.get((user_id, client_id), on))
+    return found
+
+
+def open_review() -> AccessReview | None:
+    """The agency's review that waits for answers."""
+    return AccessReview.objects.filter(agency_id=lib_scope.require_agency(), closed_at=None).first()
+
+
+def count_open_lines(review: AccessReview) -> int:
+    """How many grants of a review nobody has answered for."""
+    return review.lines.filter(answer=ReviewAnswer.OPEN).count()
+
+
+def reviews() -> QuerySet[AccessReview]:
+    """The agency's reviews, newest first, each with how many grants were kept, ended and left open."""
+    return (
+        AccessReview.objects.filter(agency_id=lib_scope.require_agency())
+        .annotate(
+            grants=Count("lines"),
+            kept=Count("lines", filter=Q(lines__answer=ReviewAnswer.KEPT)),
+            ended=Count("lines", filter=Q(lines__answer__in=[ReviewAnswer.ENDED, ReviewAnswer.LAPSED])),
+            waiting=Count("lines", filter=Q(lines__answer=ReviewAnswer.OPEN)),
+        )
+        .select_related("started_by")
+        .order_by("-started_at")
+    )
+
+
+def review_lines(review: AccessReview) -> QuerySet[ReviewLine]:
+    """The grants of a review: by person, then client."""
+    return review.lines.select_related("user", "client", "answered_by").order_by(
+        "user__name", "user_id", "client__name"
+    )
+
+
+def seats_of() -> QuerySet[VendorSeat]:
+    """Who sees what at the vendors, by vendor and address."""
+    rows = VendorSeat.objects.filter(agency_id=lib_scope.require_agency()).select_related("client")
+    return rows.order_by("vendor", "email", "account")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A seat at a vendor that nothing here explains."""
+
+    seat: VendorSeat
+    why: str
+
+
+def stray_seats(*, at: datetime) -> list[Stray]:
+    """Seats whose person is nobody here, has left, or holds nothing on the client that they see there."""
+    agency_id = lib_scope.require_agency()
+    states = {
+        email.lower(): (user_id, state)
+        for email, user_id, state in Membership.objects.filter(agency_id=agency_id).values_list(
+            "user__email", "user_id", "state"
+        )
+    }
+    held = {(one.user_id, one.client_id) for one in grants_held(at=at)}
+    found = []
+    for seat in seats_of():
+        known = states.get(seat.email.lower())
+        if known is None:
+            found.append(Stray(seat, f"sees it at {seat.vendor}, and is nobody here"))
+        elif known[1] != MembershipState.ACTIVE:
+            found.append(Stray(seat, f"sees it at {seat.vendor}, and is {known[1]} here"))
+        elif seat.client_id is not None and (known[0], seat.client_id) not in held:
+            found.append(Stray(seat, f"sees it at {seat.vendor}, not here"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A grant that nobody used for long."""
+
+    membership: Membership
+    client: Client
+    bundle: Role
+    granted_at: datetime
+    last_on: date | None
+
+
+def unused_grants(*, days: int, at: datetime) -> list[Unused]:
+    """Grants in force, older than so many days, that were not used since; the longest unused first."""
+    limit = at - timedelta(days=days)
+    used = last_used()
+    old = [
+        one
+        for one in grants_held(at=at)
+        if one.granted_at < limit
+        and ((last := used.get((one.user_id, one.client_id))) is None or last < limit.date())
+    ]
+    agency_id = lib_scope.require_agency()
+    members = {
+        row.user_id: row
+        for row in Membership.objects.filter(
+            agency_id=agency_id, user_id__in={one.user_id for one in old}
+        ).select_related("user")
+    }
+    clients = Client.objects.in_bulk({one.client_id for one in old})
+    found = [
+        Unused(
+            members[one.user_id],
+            clients[one.client_id],
+            Role(one.bundle),
+            one.granted_at,
+            used.get((one.user_id, one.client_id)),
+        )
+        for one in old
+    ]
+    return sorted(found, key=lambda one: (one.last_on or date.min, one.membership.user.name, one.client.name))

@@ -1,13 +1,29 @@
-"""What is tidied at the door from time to time."""
+"""What is tidied at the door from time to time, and what happens to passwords each morning."""
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from functools import partial
+from smtplib import SMTPException
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
+from django.core.cache import caches
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
 from django.utils import timezone
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
-from callprivacy.accounts.services import people, sign_in
+from callprivacy.accounts.models import PasswordReminder
+from callprivacy.accounts.services import passwords, people, reviews, sign_in
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+
+log = logger(__name__)
+_BATCH = 200
 
 
 @shared_task(name="accounts.purge_sign_ins", acks_late=True)
@@ -16,3 +32,94 @@ def purge_sign_ins(**_: Any) -> None:
     at = timezone.now()
     sign_in.purge_failures(at=at)
     people.purge_sessions(at=at)
+
+
+@shared_task(name="accounts.rotate_passwords", acks_late=True)
+def rotate_passwords(**_: Any) -> None:
+    """Do the morning's work of each agency where it is morning, then mail who is reminded."""
+    at = timezone.now()
+    in_each_agency(partial(_start_day, at=at))
+    _remind(at)
+
+
+def _start_day(agency_id: int, *, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        passwords.start_day(agency_id=agency_id, at=at)
+
+
+def _remind(at: datetime) -> None:
+    for reminder in passwords.claim_reminders(at=at, limit=_BATCH):
+        if timezone.now() >= at + passwords.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        if _send(reminder):
+            passwords.reminder_sent(reminder_id=reminder.pk, at=timezone.now())
+
+
+def _send(reminder: PasswordReminder) -> bool:
+    """Send one reminder; returns whether the server took it. If not, it is tried again when the claim ends."""
+    context = {
+        "name": str(reminder.user),
+        "days": reminder.days,
+        "due_at": reminder.due_at,
+        "url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/.well-known/change-password",
+    }
+    when = {0: "is due today", 1: "is due tomorrow"}.get(reminder.days, f"is due within {reminder.days} days")
+    try:
+        EmailMessage(
+            subject=f"Your CallPrivacy password {when}",
+            body=render_to_string("accounts/email/password_due.txt", context),
+            to=[reminder.user.email],
+        ).send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("mail.not_taken", user_id=reminder.user_id, error=type(error).__name__)
+        return False
+    return True
+
+
+# --- Grants ---
+
+
+@shared_task(name="accounts.mind_reviews", acks_late=True)
+def mind_reviews(**_: Any) -> None:
+    """Start each agency's access review when its period begins, and close it at its date."""
+    at = timezone.now()
+    in_each_agency(partial(_mind_review, at=at))
+
+
+def _mind_review(agency_id: int, *, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        reviews.mind_review(agency_id=agency_id, at=at)
+
+
+@shared_task(name="accounts.note_use", acks_late=True)
+def note_use(*, agency_id: int, user_id: int, client_id: int, **_: Any) -> None:
+    """Remember that a person opened a page of a client today."""
+    with job_scope(agency_id=agency_id):
+        reviews.note_use(
+            agency_id=agency_id,
+            user_id=user_id,
+            client_id=client_id,
+            on=timezone.now().astimezone(UTC).date(),
+        )
+
+
+_quiet = {"until": 0.0}
+_QUIET_AFTER_FAILURE = 30
+_A_DAY = 24 * 3600
+
+
+def hint_use(*, agency_id: int, user_id: int, client_id: int, at: datetime) -> None:
+    """
+    Let a worker remember that a person opened a page of a client, once a day. Never raises, and asks no database.
+
+    A hint that is lost costs a day of what is known about one grant's use.
+    """
+    if time.monotonic() < _quiet["until"]:
+        return
+    try:
+        if caches["hints"].add(f"use:{agency_id}:{user_id}:{client_id}:{at:%Y%m%d}", 1, timeout=_A_DAY):
+            note_use.delay(agency_id=agency_id, user_id=user_id, client_id=client_id)
+    except (RedisError, KombuError, OSError) as error:
+        _quiet["until"] = time.monotonic() + _QUIET_AFTER_FAILURE
+        log.warning("use.not_noted", agency=agency_id, error=type(error).__name__)

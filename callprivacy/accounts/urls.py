@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from callprivacy.accounts.views import agency, api_keys, clients, invitations, matrix, own, people
+from callprivacy.accounts.views import (
+    agency,
+    api_keys,
+    clients,
+    factors,
+    invitations,
+    matrix,
+    own,
+    passwords,
+    people,
+    reviews,
+)
 
 app_name = "accounts"
 urlpatterns = [
@@ -27,6 +38,16 @@ urlpatterns = [
     path("people/<int:pk>/reactivate/", people.reactivate, name="reactivate"),
     path("people/<int:pk>/sees/", people.show_what_is_seen, name="sees"),
     path("people/<int:pk>/clients/<slug:slug>/", matrix.change_cell, name="cell"),
+    path("people/passwords/", passwords.list_due, name="passwords"),
+    path("people/passwords/rule/", passwords.edit_policy, name="sign_in_policy"),
+    path("people/<int:pk>/password/", passwords.mark_known, name="password_known"),
+    path("people/<int:pk>/factors/", factors.ask_reset, name="reset_factors"),
+    path("people/factors/<uuid:reset_id>/", factors.decide_reset, name="decide_reset"),
+    path("people/reviews/", reviews.list_reviews, name="reviews"),
+    path("people/reviews/<uuid:review_id>/", reviews.show_review, name="review"),
+    path("people/seats/", reviews.bring_seats, name="seats"),
+    path("accounts/password/strength/", passwords.show_strength, name="password_strength"),
+    path(".well-known/change-password", passwords.lead_to_change, name="change_password"),
     path("agency/", agency.edit_agency, name="agency"),
     path("agencies/", own.choose_agency, name="agencies"),
     path("accounts/sessions/", own.list_sessions, name="sessions"),

@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from retention.enums import Category, ChangeState
@@ -143,6 +143,7 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs(Permission.MANAGE_RETENTION)
+@confirms(Deed.POLICY)
 def change_policy(request: StaffRequest, client: Client, category: str) -> HttpResponse:
     """Change one of a client's policies; the effect is shown first."""
     return _Change(request, client, _category(category)).answer()
@@ -150,6 +151,7 @@ def change_policy(request: StaffRequest, client: Client, category: str) -> HttpR
 
 @require_http_methods(["GET", "POST"])
 @needs_right(AgencyRight.SIGN_OFF)
+@confirms(Deed.POLICY)
 def change_agency_policy(request: StaffRequest, category: str) -> HttpResponse:
     """Change how long a category is kept where a client has no policy of its own; the effect is shown first."""
     return _Change(request, None, _category(category)).answer()
@@ -367,6 +369,7 @@ def read_reason(request: StaffRequest, change_id: UUID) -> HttpResponse:
 @never_cache
 @require_POST
 @needs_right(AgencyRight.SIGN_OFF)
+@confirms(Deed.POLICY)
 def approve_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
     """Agree to another person's change, with the effect that was shown."""
     change = _change_or_404(request, change_id)

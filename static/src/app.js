@@ -236,6 +236,68 @@ document.addEventListener("keydown", (event) => {
   if (shapes.length) sayOf(plot, shapes[Math.min(shapes.length - 1, Math.max(0, now + step))]);
 });
 
+// ---- new passwords: how good one would be, and one by chance ----------------------------------------------------------
+const newPasswords = (element) => [...(element.closest("form")?.querySelectorAll("input[autocomplete=new-password]") ?? [])];
+const KINDS = ["abcdefghjkmnpqrstuvwxyz", "ABCDEFGHJKMNPQRSTUVWXYZ", "23456789", "-_.!+=*"]; // none that look alike
+const byChance = (size) => {
+  const letters = KINDS.join("");
+  const below = (limit) => {
+    const box = new Uint32Array(1);
+    do crypto.getRandomValues(box);
+    while (box[0] >= Math.floor(2 ** 32 / limit) * limit); // each as likely as the next
+    return box[0] % limit;
+  };
+  for (;;) {
+    const found = Array.from({ length: size }, () => letters[below(letters.length)]).join("");
+    if (KINDS.every((kind) => [...kind].some((letter) => found.includes(letter)))) return found;
+  }
+};
+const showTyped = (element, shown) => {
+  for (const input of newPasswords(element)) input.type = shown ? "text" : "password";
+  for (const button of element.closest("form").querySelectorAll("[data-show-passwords]")) {
+    button.setAttribute("aria-pressed", String(shown));
+    button.textContent = shown ? "Hide what is typed" : "Show what is typed";
+  }
+};
+for (const meter of document.querySelectorAll("[data-meter]")) {
+  const [input] = newPasswords(meter);
+  if (!input) continue;
+  meter.hidden = false;
+  const here = meter.querySelector("[data-meter-here]");
+  let wait, asked;
+  input.addEventListener("input", () => {
+    clearTimeout(wait);
+    asked?.abort();
+    wait = setTimeout(async () => {
+      const given = new FormData(input.form);
+      const asks = new FormData();
+      asks.set("password", input.value);
+      asks.set("rule", input.dataset.rule ?? "");
+      for (const name of ["csrfmiddlewaretoken", "name", "email"]) if (given.has(name)) asks.set(name, given.get(name));
+      asked = new AbortController();
+      try {
+        const answer = await fetch(meter.dataset.meter, { method: "POST", body: asks, credentials: "same-origin", signal: asked.signal });
+        if (answer.ok && !answer.redirected) here.innerHTML = await answer.text();
+      } catch {
+        // offline, or typed on: the form is checked again when it is sent
+      }
+    }, 250);
+  });
+}
+on("click", "[data-suggest]", (button) => {
+  const found = byChance(20);
+  for (const input of newPasswords(button)) {
+    input.value = found;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  showTyped(button, true);
+  say("A password was put into both fields.");
+});
+on("click", "[data-show-passwords]", (button) => showTyped(button, button.getAttribute("aria-pressed") !== "true"));
+document.addEventListener("submit", (event) => {
+  for (const input of event.target.querySelectorAll?.("input[type=text][autocomplete=new-password]") ?? []) input.type = "password";
+});
+
 // ---- start ---------------------------------------------------------------------------------------------------------
 const wire = (root) => {
   for (const element of root.querySelectorAll?.("[data-countdown]") ?? []) countDown(element);

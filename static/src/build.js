@@ -30,7 +30,7 @@ async function build(out) {
   execFileSync(process.execPath, [join(modules, "@tailwindcss/cli/dist/index.mjs"), "-i", join(src, "app.pcss"), "-o", join(out, "app.css"), "--minify"],
     { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
   await esbuild.build({
-    entryPoints: ["app.js", "chart.js", "phone.js", "theme.js"].map((name) => join(src, name)),
+    entryPoints: ["app.js", "chart.js", "passkeys.js", "phone.js", "theme.js"].map((name) => join(src, name)),
     outdir: out, bundle: true, minify: true, format: "iife", target: "es2022", legalComments: "none", logLevel: "warning",
   });
   const texts = Object.entries(licences).map(([name, file]) => `${name}\n${"=".repeat(name.length)}\n${readFileSync(join(modules, file), "utf8").trim()}\n`);

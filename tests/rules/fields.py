@@ -121,6 +121,7 @@ REGISTER: dict[str, Table] = {
         "A member of staff",
         _plain(
             "id last_login is_superuser is_active is_staff created_at password_changed_at",
+            "password_due_at password_due_why",
             email="Of a member of staff; it is the sign-in name",
             name="Of a member of staff",
         )
@@ -155,6 +156,45 @@ REGISTER: dict[str, Table] = {
     "accounts.SignInFailure": Table(
         "How often a sign-in name failed lately",
         _plain("failures last_at") | _secret(name_digest="Keyed digest of what was typed as sign-in name"),
+    ),
+    "accounts.SignInPolicy": Table(
+        "What an agency asks of passwords, second factors and sessions",
+        _plain(
+            "id agency profile min_length max_age_days grace_hours second_factor_roles confirm confirm_minutes",
+            "idle_minutes longest_hours keeper review_months review_days unused_days changed_at changed_by",
+        ),
+    ),
+    "accounts.PasswordHistory": Table(
+        "A password that a person had before",
+        _plain("id user replaced_at") | _secret(password="Argon2id digest"),
+    ),
+    "accounts.PasswordReminder": Table(
+        "A mail about a password that is due", _plain("id user due_at days created_at mail_due_at sent_at")
+    ),
+    "accounts.PasswordDay": Table(
+        "How passwords stood on a morning", _plain("id agency on people soon overdue without_factor")
+    ),
+    "accounts.FactorReset": Table(
+        "Taking a person's second factors away, by two",
+        _plain("id agency user asked_by asked_at ends_at decided_by decided_at agreed"),
+    ),
+    "accounts.GrantUse": Table(
+        "When a person last opened a page of a client", _plain("id agency user client last_on")
+    ),
+    "accounts.AccessReview": Table(
+        "One look over every grant", _plain("id agency period started_at started_by answer_by closed_at")
+    ),
+    "accounts.ReviewLine": Table(
+        "One grant in a review",
+        _plain("id agency review user client bundle granted_at last_on answer answered_by answered_at"),
+    ),
+    "accounts.VendorSeat": Table(
+        "Who sees which account at a tracker",
+        _plain(
+            "id agency vendor account role client imported_at imported_by",
+            email="Of somebody of the agency or the client, from the tracker's list of people",
+            name="Of the same",
+        ),
     ),
     # --- audit ---
     "audit.Epoch": Table("One life of the database cluster", _plain("number started_at why")),
@@ -1041,6 +1081,9 @@ PACKAGES: dict[str, Field] = {
     "sessions.Session": Field(Is.SECRET, "Sessions of staff, signed; no caller's data is put into one"),
     "account.EmailAddress": Field(Is.PLAIN, "Of staff; unused, comes with django-allauth"),
     "account.EmailConfirmation": Field(Is.SECRET, "Of staff; unused, comes with django-allauth"),
+    "mfa.Authenticator": Field(
+        Is.SECRET, "Second factors of staff: seeds sealed under the master key, public halves of passkeys"
+    ),
     "usersessions.UserSession": Field(Is.SECRET, "Sessions of staff: address, browser, when"),
     "axes.AccessFailureLog": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),
     "axes.AccessAttempt": Field(Is.PLAIN, "Failed sign-ins of staff: name as typed, address, browser"),

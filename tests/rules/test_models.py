@@ -28,6 +28,8 @@ SHARED = {
     "accounts.User": "one sign-in may work for several agencies",
     "accounts.User_groups": "unused, comes with Django",
     "accounts.User_user_permissions": "unused, comes with Django",
+    "accounts.PasswordHistory": "digests of one sign-in, whichever agencies it works for",
+    "accounts.PasswordReminder": "one mail to one sign-in, however many agencies",
     "accounts.SignInFailure": "counts before anybody is known; digests of names",
     "audit.Epoch": "lives of the whole cluster",
     "audit.HouseEvent": "what has no agency",

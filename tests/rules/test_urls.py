@@ -50,7 +50,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
         "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
         "destination_id", "endpoint_id", "delivery_id", "secret",
-        "list_id", "numbers_id", "announcement_id",
+        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -88,6 +88,8 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
             "people/<int:pk>/suspend/",
             "people/<int:pk>/reactivate/",
             "people/<int:pk>/sees/",
+            "people/<int:pk>/password/",
+            "people/<int:pk>/factors/",
             "people/<int:pk>/clients/<slug:slug>/",
         )
     }
@@ -120,7 +122,11 @@ PUBLIC: dict[str, set[int]] = {
     "api/v1/openapi.json": {200, 405},
     ".well-known/gpc.json": {200, 405},
     "invitation/<str:token>/": {200},
+    ".well-known/change-password": {302, 405},
     "accounts/login/": {200},
+    "accounts/password/strength/": {200, 405},
+    "accounts/2fa/authenticate/": {302},
+    "accounts/2fa/webauthn/login/": {302},
     "accounts/logout/": {302},
     "accounts/signup/": {200, 302},
     "accounts/inactive/": {200, 405},

@@ -19,8 +19,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
-from callprivacy.accounts.models import Membership, User
-from callprivacy.accounts.services import api_keys, invitations
+from callprivacy.accounts.models import AccessReview, FactorReset, Membership, User
+from callprivacy.accounts.services import api_keys, invitations, reviews
 from callprivacy.audit import services as audit
 from callprivacy.calls import kinds
 from callprivacy.calls.enums import JobState
@@ -116,6 +116,10 @@ class Things:
     notification_id: uuid.UUID
     event_id: int
     membership_id: int
+    user_id: int
+    client_id: int
+    reset_id: uuid.UUID
+    review_id: uuid.UUID
     invitation_id: int
     token: str
     key: str
@@ -159,7 +163,8 @@ NOTHING = Things(
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
     certificate_id=uuid.UUID(int=7), change_id=uuid.UUID(int=62),
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
-    event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999,
+    event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999, user_id=999_999_998,
+    client_id=999_999_997, reset_id=uuid.UUID(int=71), review_id=uuid.UUID(int=72),
     token="no-such-token", key="no-such-key", caller_id=uuid.UUID(int=10),
     recording_id=uuid.UUID(int=11), twilio_id=uuid.UUID(int=21), menu_id=uuid.UUID(int=22),
     reply_id=uuid.UUID(int=23), notice_id=uuid.UUID(int=31), posted_id=uuid.UUID(int=32),
@@ -321,6 +326,9 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             notification_id=Notification.objects.get(client=client, key=mark, user_id=officer.user_id).pk,
             event_id=event.pk,
             membership_id=officer.pk,
+            user_id=officer.user_id,
+            client_id=client.pk,
+            **_looked_over(client, officer, by, now),
             invitation_id=invitation.pk,
             token=token,
             key=connection.key,
@@ -340,6 +348,18 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **asked,
             mark=mark,
         )
+
+
+def _looked_over(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, uuid.UUID]:
+    """An access review that waits, and second factors that somebody asked to take away."""
+    review = AccessReview.objects.first() or reviews.start_review(
+        agency=client.agency, period="world", by=by, at=now
+    )
+    reset = FactorReset.objects.create(
+        agency_id=client.agency_id, user_id=officer.user_id, asked_by_id=officer.user_id, asked_at=now,
+        ends_at=now + timedelta(days=2),
+    ) if not FactorReset.objects.exists() else FactorReset.objects.get()  # fmt: skip
+    return {"review_id": review.pk, "reset_id": reset.pk}
 
 
 def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -> tuple[str, str, str]:

@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership, User
+from callprivacy.accounts.services import passwords
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
@@ -188,6 +189,7 @@ def accept(*, invitation: Invitation, name: str, password: str, at: datetime) ->
         raise AccountExistsError
     user = User.objects.create_user(invitation.email, password, name=name.strip(), password_changed_at=at)
     _join(invitation, user, at)
+    passwords.renew_due(user_ids=[user.pk])
     return user
 
 
@@ -202,6 +204,7 @@ def accept_as(*, invitation: Invitation, user: User, at: datetime) -> None:
         raise InvitationGoneError
     _claim(invitation, at)
     _join(invitation, user, at)
+    passwords.renew_due(user_ids=[user.pk])
 
 
 def _claim(invitation: Invitation, at: datetime) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import transaction
 
@@ -19,7 +20,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_keys
 from callprivacy.vault import services as vault
-from callprivacy.vault.fields import StrictEncryptedField
+from callprivacy.vault.fields import StrictEncryptedField, close_secret, open_secret
 
 BATCH = 500
 CLIENT_BATCH = 5000
@@ -71,6 +72,9 @@ def rotate_master(*, at: datetime, step: Step) -> int:
         count = _rewrap_small_secrets(agency_id, at=at)
         moved += count
         step(count)
+    count = _rewrap_second_factors()
+    moved += count
+    step(count)
     audit.record_house("keys.master_rotated", at=at, rows=moved)
     return moved
 
@@ -86,6 +90,20 @@ def _rewrap_small_secrets(agency_id: int, *, at: datetime) -> int:
             for row in model._default_manager.filter(agency_id=agency_id).select_for_update().order_by("pk"):
                 row.save(update_fields=names)
                 moved += 1
+    return moved
+
+
+@transaction.atomic
+def _rewrap_second_factors() -> int:
+    """Seal the seeds of people's second factors again; passkeys keep no secret here."""
+    moved = 0
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+    for row in Authenticator.objects.filter(type__in=kinds).select_for_update().order_by("pk"):
+        for name in ("secret", "seed"):
+            if name in row.data:
+                row.data[name] = close_secret(open_secret(row.data[name]))
+                moved += 1
+        row.save(update_fields=["data"])
     return moved
 
 

@@ -10,9 +10,9 @@ from django.contrib.auth import hashers
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
-from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
-from callprivacy.accounts.models import Membership, User
+from callprivacy.accounts import access, passwords, selectors
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, DueWhy, MembershipState, Role
+from callprivacy.accounts.models import Membership, PasswordHistory, User
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -64,15 +64,42 @@ def _record_in(agency_id: int, action: str, user_id: int, at: datetime) -> None:
 
 
 def set_password(*, user: User, password: str, at: datetime) -> None:
-    """Give a person a new password; every session of theirs ends, because its hash no longer fits."""
+    """
+    Give a person a new password; every session of theirs ends, because its hash no longer fits.
+
+    The one before is remembered as its digest. When the new one is due follows from the person's agencies.
+    """
+    earlier = user.password if user.has_usable_password() else ""
     user.password = hashers.make_password(password)
     user.password_changed_at = at
+    user.password_due_at = passwords.due_at(selectors.asked_of([user.pk])[user.pk], at)
+    user.password_due_why = DueWhy.AGE if user.password_due_at else ""
     agency_ids = selectors.agency_ids_of_user(user.pk)
     own_transaction = lib_scope.current() is None and agency_ids
     with job_scope(agency_id=agency_ids[0]) if own_transaction else transaction.atomic():
-        user.save(update_fields=["password", "password_changed_at"])
+        if earlier:
+            _remember(user.pk, earlier, at)
+        user.save(update_fields=["password", "password_changed_at", "password_due_at", "password_due_why"])
         UserSession.objects.filter(user_id=user.pk).delete()
         record_own("person.changed_password", user_id=user.pk, at=at)
+
+
+def _remember(user_id: int, digest: str, at: datetime) -> None:
+    """Keep a digest that is replaced, and no more of them than are refused later."""
+    PasswordHistory.objects.create(user_id=user_id, password=digest, replaced_at=at)
+    kept = PasswordHistory.objects.filter(user_id=user_id).order_by("-replaced_at", "-pk")
+    old = list(kept.values_list("pk", flat=True)[passwords.REMEMBERED :])
+    PasswordHistory.objects.filter(pk__in=old).delete()
+
+
+@transaction.atomic
+def close_password(*, user: User, at: datetime) -> None:
+    """Let a person's password open nothing; it is not chosen again. The caller holds the row."""
+    if user.has_usable_password():
+        _remember(user.pk, user.password, at)
+    user.set_unusable_password()
+    user.password_due_at, user.password_due_why = None, ""
+    user.save(update_fields=["password", "password_due_at", "password_due_why"])
 
 
 @transaction.atomic
@@ -89,12 +116,13 @@ def end_session(*, user_id: int, session_id: int, at: datetime) -> bool:
 @transaction.atomic
 def end_every_session(*, user_id: int, at: datetime) -> int:
     """End all of a person's own sessions, the present one too; returns how many."""
-    ended = _end_sessions(user_id)
+    ended = end_sessions(user_id)
     record_own("person.signed_out_everywhere", user_id=user_id, at=at)
     return ended
 
 
-def _end_sessions(user_id: int) -> int:
+def end_sessions(user_id: int) -> int:
+    """End every session of a person; returns how many. Whoever calls writes it down."""
     sessions = list(UserSession.objects.filter(user_id=user_id))
     for session in sessions:
         session.end()
@@ -152,7 +180,7 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     )
     if not won:
         return
-    ended = _end_sessions(membership.user_id)
+    ended = end_sessions(membership.user_id)
     audit.record(
         "person.suspended", by=by, at=at, subject=membership, person=membership.user_id, sessions=ended
     )

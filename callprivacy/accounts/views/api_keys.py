@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, needs
-from callprivacy.accounts.enums import AgencyRight, ApiScope
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import AgencyRight, ApiScope, Deed
 from callprivacy.accounts.forms import ApiKeyForm, RotateKeyForm
 from callprivacy.accounts.models import ApiKey
 from callprivacy.accounts.services import api_keys
@@ -61,6 +61,7 @@ def list_keys(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
+@confirms(Deed.GRANTS)
 def create_key(request: StaffRequest, client: Client) -> HttpResponse:
     """Make a key and show its text, once."""
     may_vouch = access.has_right(request.membership, AgencyRight.SIGN_OFF)
@@ -74,6 +75,7 @@ def create_key(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONNECTIONS)
+@confirms(Deed.GRANTS)
 def rotate_key(request: StaffRequest, client: Client, api_key_id: UUID) -> HttpResponse:
     """Exchange a key for another and show the new one's text, once; one that vouches is an officer's to exchange."""
     key = _find(client, api_key_id)

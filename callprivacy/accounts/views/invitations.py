@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.enums import InvitationState
 from callprivacy.accounts.forms import AcceptForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
@@ -34,7 +34,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  
     if key is None:
         return _closed(request, "unknown", 404)
     with job_scope(agency_id=key.agency_id):
-        invitation = Invitation.objects.select_related("agency").filter(digest=digest).first()
+        invitation = Invitation.objects.select_related("agency__sign_in_policy").filter(digest=digest).first()
         if invitation is None:
             return _closed(request, "unknown", 404)
         state = invitation.state_at(at)
@@ -42,9 +42,19 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  
             return _closed(request, state.value, 410)
         if User.objects.filter(email=invitation.email).exists():
             return _with_a_sign_in(request, invitation)
-        form = AcceptForm(request.POST or None, email=invitation.email, initial={"name": invitation.name})
+        policy = access.policy_of(invitation.agency)
+        asked = passwords.asked_by(
+            policy, agency=invitation.agency.name, time_zone=invitation.agency.time_zone
+        )
+        form = AcceptForm(
+            request.POST or None,
+            email=invitation.email,
+            rule=asked.rule(),
+            initial={"name": invitation.name},
+        )
         if not form.is_valid():
-            return render(request, "accounts/invitation.html", {"invitation": invitation, "form": form})
+            context = {"invitation": invitation, "form": form, "keeper": policy.keeper, "token": token}
+            return render(request, "accounts/invitation.html", context)
         try:
             user = invitations.accept(
                 invitation=invitation,

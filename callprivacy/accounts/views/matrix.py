@@ -13,8 +13,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import NOTHING, CellForm, MatrixFilter, bundle_rows
 from callprivacy.accounts.services import grants
 from callprivacy.accounts.services.people import OwnRightsError, may_change_grants_of
@@ -69,6 +69,7 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
 def change_cell(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
     """One cell: what a person may do with a client, by whom, since and until when; and changing it."""
     membership = membership_or_404(request, pk)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import access, selectors
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
 from callprivacy.accounts.services import people
@@ -26,8 +27,20 @@ def list_sessions(request: StaffRequest) -> HttpResponse:
             for row in selectors.sessions_of(request.user.pk)
         ],
         "current": request.session.session_key,
+        "limits": _limits(request),
     }
     return render(request, "accounts/sessions.html", context)
+
+
+def _limits(request: StaffRequest) -> dict[str, int]:
+    """What ends a session by itself: the agency's limits, where they are shorter than the installation's."""
+    agency = getattr(request, "agency", None)
+    policy = access.policy_of(agency) if agency is not None else None
+    most_idle, most_hours = settings.CALLPRIVACY_SESSION_IDLE_MINUTES, settings.SESSION_COOKIE_AGE // 3600
+    return {
+        "idle": min(most_idle, (policy and policy.idle_minutes) or most_idle),
+        "longest": min(most_hours, (policy and policy.longest_hours) or most_hours),
+    }
 
 
 def _end(request: StaffRequest) -> HttpResponse:

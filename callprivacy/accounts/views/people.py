@@ -10,8 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import InviteForm, PeopleFilter, RoleForm
 from callprivacy.accounts.models import Invitation, Membership
 from callprivacy.accounts.services import invitations
@@ -53,6 +53,7 @@ def list_people(request: StaffRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
 def invite(request: StaffRequest) -> HttpResponse:
     """Invite somebody by mail."""
     clients = list(access.visible_clients(request.membership, at=request.at).filter(archived_at=None))
@@ -145,6 +146,7 @@ def _page_of(
 
 @require_POST
 @needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
 def change_role(request: StaffRequest, pk: int) -> HttpResponse:
     """Make a person something else."""
     membership = membership_or_404(request, pk)

@@ -18,8 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
 from callprivacy.calls.models import Call, Recording
@@ -179,6 +179,7 @@ def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.REVEAL_NUMBERS)
+@confirms(Deed.REVEAL)
 @sensitive_post_parameters("reason")
 def reveal(request: StaffRequest, client: Client, call_id: UUID) -> HttpResponse:
     """Ask why, write it down, and show the number once."""

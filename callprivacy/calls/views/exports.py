@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.calls import CallFilterForm, ExportForm
 from callprivacy.calls.models import CallExport
@@ -46,6 +47,7 @@ def _send_on_commit(export: CallExport) -> None:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.EXPORT_CALLS)
+@confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def ask(request: StaffRequest, client: Client) -> HttpResponse:
     """Ask for an export of what the address filters, with a reason."""
@@ -134,6 +136,7 @@ def progress(request: StaffRequest, client: Client, export_id: UUID) -> HttpResp
 @require_POST
 @never_cache
 @needs(Permission.EXPORT_CALLS)
+@confirms(Deed.EXPORT)
 def take(request: StaffRequest, client: Client, export_id: UUID) -> HttpResponse:
     """Give out the file, once it is written down who takes it."""
     export = _find(client, export_id)

@@ -1,0 +1,112 @@
+"""
+Second factors that somebody has lost: one who manages people asks for them to be taken away, and another agrees.
+
+One alone could take over a person's sign-in; two have to agree, and the person is told.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from allauth.mfa.models import Authenticator
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+
+from callprivacy.accounts.models import FactorReset, Membership
+from callprivacy.accounts.services import people
+from callprivacy.accounts.services.people import OwnRightsError
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+
+VALID_FOR: Final = timedelta(days=2)
+
+
+class AlreadyAskedError(ValueError):
+    """It waits for a second person's word already."""
+
+    def __init__(self) -> None:
+        super().__init__("This waits already for the word of a second person who manages people.")
+
+
+class NotYoursError(ValueError):
+    """It was decided or has run out, or this person may not be the second one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody else has to agree: neither who asked nor whose second factors they are. Or it has run out."
+        )
+
+
+@transaction.atomic
+def ask_reset(*, membership: Membership, by: Actor, at: datetime) -> FactorReset:
+    """
+    Ask for a person's second factors to be taken away; nothing happens before another person agrees.
+
+    :raises AlreadyAskedError: it waits already.
+    :raises OwnRightsError: they are one's own; who is signed in changes them on their own page.
+    """
+    if by.user_id is None or by.user_id == membership.user_id:
+        raise OwnRightsError
+    open_ones = FactorReset.objects.filter(
+        agency_id=membership.agency_id, user_id=membership.user_id, decided_at=None
+    )
+    open_ones.filter(ends_at__lte=at).update(decided_at=at, agreed=False)
+    try:
+        with transaction.atomic():
+            reset = FactorReset.objects.create(
+                agency_id=membership.agency_id,
+                user_id=membership.user_id,
+                asked_by_id=by.user_id,
+                asked_at=at,
+                ends_at=at + VALID_FOR,
+            )
+    except IntegrityError:
+        raise AlreadyAskedError from None
+    audit.record("factors.reset_asked", by=by, at=at, subject=reset, person=membership.user_id)
+    return reset
+
+
+@transaction.atomic
+def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) -> int:
+    """
+    Agree or refuse, as the second person; returns how many factors were taken away.
+
+    :raises NotYoursError: decided, run out, or this is who asked or whose factors they are.
+    """
+    if by.user_id is None or by.user_id in {reset.asked_by_id, reset.user_id}:
+        raise NotYoursError
+    won = FactorReset.objects.filter(pk=reset.pk, decided_at=None, ends_at__gt=at).update(
+        decided_by_id=by.user_id, decided_at=at, agreed=agree
+    )
+    if not won:
+        raise NotYoursError
+    if not agree:
+        audit.record("factors.reset_refused", by=by, at=at, subject=reset, person=reset.user_id)
+        return 0
+    taken = int(Authenticator.objects.filter(user_id=reset.user_id).delete()[0])
+    sessions = people.end_sessions(reset.user_id)
+    audit.record(
+        "factors.reset",
+        by=by,
+        at=at,
+        subject=reset,
+        person=reset.user_id,
+        asked_by=reset.asked_by_id,
+        factors=taken,
+        sessions=sessions,
+    )
+    transaction.on_commit(
+        partial(_send_mail, to=reset.user.email, context={"name": str(reset.user)}), robust=True
+    )
+    return taken
+
+
+def _send_mail(*, to: str, context: dict[str, str]) -> None:
+    EmailMessage(
+        subject="Your second factors for CallPrivacy were taken away",
+        body=render_to_string("accounts/email/factors_reset.txt", context),
+        to=[to],
+    ).send()

@@ -1,0 +1,88 @@
+"""Second factors of somebody who has lost them, taken away by two people."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.models import FactorReset
+from callprivacy.accounts.services import factors
+from callprivacy.accounts.services.people import OwnRightsError
+from callprivacy.accounts.views.people import membership_or_404
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
+def ask_reset(request: StaffRequest, pk: int) -> HttpResponse:
+    """Ask for a person's second factors to be taken away."""
+    membership = membership_or_404(request, pk)
+    if request.method == "POST":
+        try:
+            factors.ask_reset(membership=membership, by=request.actor, at=request.at)
+        except (factors.AlreadyAskedError, OwnRightsError) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, "It waits for the word of a second person who manages people, for two days."
+            )
+        return redirect("accounts:person", pk=pk)
+    others = selectors.managers().exclude(user_id__in=[request.membership.user_id, membership.user_id])
+    context = {
+        "person": membership,
+        "factors": selectors.factors_listed(membership.user_id),
+        "waits": selectors.open_reset(membership.user_id, at=request.at),
+        "others": [str(other.user) for other in others.select_related("user")],
+        "is_self": membership.pk == request.membership.pk,
+        "extent": [
+            {
+                "label": "Second factors taken away",
+                "value": len(selectors.factors_listed(membership.user_id)),
+            },
+            {"label": "Sessions that end", "value": selectors.count_sessions(membership.user_id)},
+        ],
+    }
+    return render(request, "accounts/factors_reset.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
+def decide_reset(request: StaffRequest, reset_id: UUID) -> HttpResponse:
+    """Agree or refuse, as the second person."""
+    reset = (
+        FactorReset.objects.filter(agency_id=request.agency.pk, pk=reset_id)
+        .select_related("user", "asked_by")
+        .first()
+    )
+    if reset is None:
+        raise Http404
+    if request.method == "POST":
+        agree = request.POST.get("deed") == "agree"
+        try:
+            factors.decide_reset(reset=reset, agree=agree, by=request.actor, at=request.at)
+        except factors.NotYoursError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request,
+                f"{reset.user} signs in with the password alone and adds a second factor anew."
+                if agree
+                else "Refused. Nothing was changed.",
+            )
+        return redirect("accounts:passwords")
+    context = {
+        "reset": reset,
+        "is_open": reset.decided_at is None and reset.ends_at > request.at,
+        "may_decide": request.membership.user_id not in {reset.asked_by_id, reset.user_id},
+        "sessions": selectors.count_sessions(reset.user_id),
+        "factors": selectors.factors_listed(reset.user_id),
+    }
+    return render(request, "accounts/factors_decide.html", context)
