@@ -275,7 +275,7 @@ def confirms[**P](deed: Deed) -> Callable[[View[P]], View[P]]:
             return view(request, *args, **kwargs)
 
         guarded.confirms = deed  # type: ignore[attr-defined]
-        return guarded
+        return guarded  # type: ignore[return-value]
 
     return decorate
 

@@ -40,6 +40,7 @@ from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in
 from callprivacy.lib.browsers import browser_of
 from callprivacy.vault import fields as vault
+from callprivacy.vault.sealing import SealBrokenError
 
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
@@ -187,11 +188,13 @@ class FactorAdapter(DefaultMFAAdapter):
             return True
         kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
         others = Authenticator.objects.filter(user_id=authenticator.user_id, type__in=kinds)
-        return others.exclude(pk=authenticator.pk).exists()
+        return bool(others.exclude(pk=authenticator.pk).exists())
 
 
-class ActivateCodesForm(ActivateTOTPForm):  # type: ignore[misc]
+class ActivateCodesForm(ActivateTOTPForm):
     """The seed waits sealed in the session until its first code is shown."""
+
+    secret: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -199,7 +202,7 @@ class ActivateCodesForm(ActivateTOTPForm):  # type: ignore[misc]
         if self.is_bound:
             try:
                 self.secret = vault.open_secret(self.secret)
-            except vault.SealBrokenError:  # the session had none any more, and a fresh one was made
+            except SealBrokenError:  # the session had none any more, and a fresh one was made
                 session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
         else:
             session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
@@ -227,11 +230,11 @@ class _Slowed:
         return code
 
 
-class SecondFactorForm(_Slowed, AuthenticateForm):  # type: ignore[misc]
+class SecondFactorForm(_Slowed, AuthenticateForm):
     """A code or a recovery code, at the door."""
 
 
-class SecondFactorAgainForm(_Slowed, ReauthenticateForm):  # type: ignore[misc]
+class SecondFactorAgainForm(_Slowed, ReauthenticateForm):
     """A code or a recovery code, from somebody who is signed in."""
 
 

@@ -357,11 +357,11 @@ class _NewPassword:
         self.fields["password2"].widget.attrs["autocomplete"] = "new-password"
 
 
-class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
     """A new password, from who knows the present one."""
 
 
-class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+class ResetPasswordForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
     """A new password, from who reads the person's mail."""
 
 

@@ -85,7 +85,7 @@ class ScopeMiddleware:
         user_id = request.user.pk
         if _has_ended(request, at):
             return _send_away(request, user_id, at)
-        if _is_password_due(cast(User, request.user), at) and request.path not in _WHILE_DUE:
+        if _is_password_due(request.user, at) and request.path not in _WHILE_DUE:
             return _lead(request, reverse("account_change_password"))
         if request.path.startswith(_OPERATOR):
             return self._as_operator(request)

@@ -34,6 +34,8 @@ REMIND_BEFORE: Final = (14, 7, 1, 0)
 _GUESSED: Final = 72
 """As much of a password is looked at by the guesser; what is longer is no weaker for it."""
 _LISTED_FROM: Final = 10
+_WORD_FROM: Final = 4
+_LEFT_AT_LEAST: Final = 6
 _PRODUCT: Final = ("callprivacy", "call privacy", "privacy", "password")
 
 
@@ -191,7 +193,21 @@ def strength_of(
     found = zxcvbn(password[:_GUESSED], user_inputs=given)
     said = found["feedback"]
     hints = tuple(text for text in (said["warning"], *said["suggestions"]) if text)
-    return Strength(int(found["score"]), lacking, hints, is_breached=is_breached(password))
+    score = int(found["score"])
+    if _is_mostly(password, given):
+        score = min(score, LEAST_SCORE - 1)
+        hints = (
+            "Your name, your agency's and ours are tried first. Add words that have nothing to do with them.",
+        )
+    return Strength(score, lacking, hints, is_breached=is_breached(password))
+
+
+def _is_mostly(password: str, words: Sequence[str]) -> bool:
+    """Whether fewer than six letters and digits are left of a password without the words that stand around it."""
+    left = password.lower()
+    for word in sorted((word for word in words if len(word) >= _WORD_FROM), key=len, reverse=True):
+        left = left.replace(word, " ")
+    return left != password.lower() and sum(letter.isalnum() for letter in left) < _LEFT_AT_LEAST
 
 
 def missing(password: str, rule: Rule, *, has_factor: bool) -> list[str]:

@@ -123,9 +123,7 @@ def asked_of(user_ids: Collection[int]) -> dict[int, list[passwords.Asked]]:
 
 def rule_of(user: User) -> passwords.Rule:
     """The strictest rule of a person's agencies; the default one for who is nowhere yet."""
-    if user.pk is None:
-        return passwords.Rule()
-    return passwords.strictest(asked_of([user.pk])[user.pk])
+    return passwords.strictest(asked_of([user.pk])[user.pk] if user.pk else [])
 
 
 def factors_of() -> Exists:
@@ -137,7 +135,7 @@ def factors_of() -> Exists:
 def has_second_factor(user_id: int) -> bool:
     """Whether a person has codes or a passkey; recovery codes alone are none."""
     kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-    return Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists()
+    return bool(Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists())
 
 
 def factors_listed(user_id: int) -> list[Authenticator]:
@@ -496,6 +494,8 @@ def last_used() -> dict[tuple[int, int], date]:
         .values_list("actor_user_id", "client_id", "last")
     )
     for user_id, client_id, last in deeds:
+        if user_id is None or client_id is None:
+            continue
         on = last.astimezone(UTC).date()
         found[user_id, client_id] = max(on, found.get((user_id, client_id), on))
     return found

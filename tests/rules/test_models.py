@@ -63,6 +63,7 @@ UNIQUE_OVER_ALL = {
     "accounts_invitation_digest_key": "digest of 32 random bytes",
     "tenancy_agency_slug_key": "made by a service that asks whether a slug is free; never in an address",
     "tenancy_publickey_pkey": "random",
+    "accounts_reminder_once": "one mail to one sign-in, however many agencies; written by jobs alone",
     "accounts_signinfailure_pkey": "keyed digest; no row says whether a name exists",
     "calls_recording_call_id_key": "a call's id is random and its client's",
     "calls_transcript_call_id_key": "a call's id is random and its client's",

@@ -149,6 +149,8 @@ WRITTEN_OUT: dict[str, list[str]] = {
     ],
     "operator/^(?P<app_label>tenancy|accounts)/$": ["/operator/tenancy/", "/operator/accounts/"],
     "operator/(?P<url>.*)$": ["/operator/nowhere"],
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": ["/accounts/2fa/webauthn/keys/1/edit/"],
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": ["/accounts/2fa/webauthn/keys/1/remove/"],
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
 WORDS = {"category"}

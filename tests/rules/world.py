@@ -350,7 +350,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         )
 
 
-def _looked_over(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, uuid.UUID]:
+def _looked_over(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, Any]:
     """An access review that waits, and second factors that somebody asked to take away."""
     review = AccessReview.objects.first() or reviews.start_review(
         agency=client.agency, period="world", by=by, at=now

@@ -114,7 +114,11 @@ def answer_lines(
     )
     rows = list(lines.select_for_update(of=("self",)).order_by("pk"))
     own = []
-    if by.kind == ScopeKind.STAFF and selectors.managers().exclude(user_id=by.user_id).exists():
+    if (
+        by.kind == ScopeKind.STAFF
+        and by.user_id is not None
+        and selectors.managers().exclude(user_id=by.user_id).exists()
+    ):
         own = [row for row in rows if row.user_id == by.user_id]
     mine = {row.pk for row in own}
     rows = [row for row in rows if row.pk not in mine]
