@@ -5,3 +5,8 @@ class AnalyticsConfig(AppConfig):
     name = "analytics"
     label = "analytics"
     verbose_name = "Analytics"
+
+    def ready(self) -> None:
+        from analytics import kinds  # noqa: PLC0415  (apps are loaded now)
+
+        kinds.register_releases()

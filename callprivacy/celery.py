@@ -31,6 +31,8 @@ _EVERY: dict[str, tuple[str, float]] = {
     "accounts-sign-ins": ("accounts.purge_sign_ins", 3600),
     "accounts-passwords": ("accounts.rotate_passwords", 600),
     "accounts-reviews": ("accounts.mind_reviews", 3600),
+    "analytics-releases": ("analytics.sweep_releases", 60),
+    "analytics-scores": ("analytics.score_releases", 3600),
     "audit-seals": ("audit.seal_events", 60),
     "calls-inbox": ("calls.sweep_inbox", 60),
     "calls-imports": ("calls.sweep_imports", 60),

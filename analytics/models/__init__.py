@@ -1,6 +1,27 @@
-"""Analytics' rows."""
+"""Analytics' rows: what calls add up to, what is left of those that are gone, and what was released of the others."""
 
 from analytics.models.cells import Cell, ReportRule, Span, Touched, Watch
+from analytics.models.releases import (
+    NoisyAnswer,
+    Recipient,
+    Release,
+    ReleaseFloor,
+    ReleaseTrial,
+    Spend,
+)
 from analytics.models.totals import DailyTotal
 
-__all__ = ["Cell", "DailyTotal", "ReportRule", "Span", "Touched", "Watch"]
+__all__ = [
+    "Cell",
+    "DailyTotal",
+    "NoisyAnswer",
+    "Recipient",
+    "Release",
+    "ReleaseFloor",
+    "ReleaseTrial",
+    "ReportRule",
+    "Span",
+    "Spend",
+    "Touched",
+    "Watch",
+]

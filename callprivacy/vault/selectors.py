@@ -273,6 +273,21 @@ def recording_keys(
 
 def uncalled_key(keys: ClientKeys, key_id: uuid.UUID) -> Key | None:
     """Open one key that the client's own key wraps, one query; None where there is none of that id."""
+    raw = _uncalled(keys, key_id)
+    return None if raw is None else Key(raw)
+
+
+def token_key_of_purpose(client_id: int, purpose: str) -> TokenKey | None:
+    """
+    A client's key for a purpose as one that makes tokens; None where there is none (`services.purpose_key` makes it).
+
+    A purpose has either: what makes its tokens seals nothing.
+    """
+    raw = _uncalled(client_keys(client_id), purpose_id(client_id, purpose))
+    return None if raw is None else TokenKey(raw)
+
+
+def _uncalled(keys: ClientKeys, key_id: uuid.UUID) -> bytes | None:
     # Written by hand because it runs for every delivery of a tracker.
     with statements.cursor("vault") as cursor:
         cursor.execute(
@@ -284,7 +299,7 @@ def uncalled_key(keys: ClientKeys, key_id: uuid.UUID) -> Key | None:
     if row is None:
         return None
     wrapping = generation_key(keys, row[0])
-    return Key(wrapping.unseal(bytes(row[1]), recording_place(keys.client_id, key_id)))
+    return wrapping.unseal(bytes(row[1]), recording_place(keys.client_id, key_id))
 
 
 def purpose_id(client_id: int, purpose: str) -> uuid.UUID:

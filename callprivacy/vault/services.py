@@ -28,7 +28,7 @@ from callprivacy.vault.models import (
     Tombstone,
     Watermark,
 )
-from callprivacy.vault.sealing import Key, Place, new_key
+from callprivacy.vault.sealing import Key, Place, TokenKey, new_key
 
 VAULT = "vault"
 
@@ -416,6 +416,20 @@ def purpose_key(
     if found is not None:
         return found
     return create_recording_keys(client_id=client_id, recordings=[(key_id, None)], callers={}, at=at)[key_id]
+
+
+def purpose_token_key(*, client_id: int, purpose: str, at: datetime) -> TokenKey:
+    """
+    Return a client's one key of a purpose that makes tokens and seals nothing ("recipient/..."), made when first
+    needed.
+    """
+    found = selectors.token_key_of_purpose(client_id, purpose)
+    if found is None:
+        purpose_key(client_id=client_id, purpose=purpose, at=at)
+        found = selectors.token_key_of_purpose(client_id, purpose)
+    if found is None:
+        raise LookupError("The key was destroyed as soon as it was made.")
+    return found
 
 
 def day_key(*, client_id: int, purpose: str, at: datetime, keys: selectors.ClientKeys | None = None) -> Key:

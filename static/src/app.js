@@ -186,6 +186,19 @@ on("input", "input[data-phrase]", (input) => {
   for (const button of input.form?.querySelectorAll("[data-needs-phrase]") ?? []) button.disabled = !same;
 });
 
+// ---- sliders say what they stand at --------------------------------------------------------------------------------
+const showValue = (slider) => {
+  let said = slider.nextElementSibling;
+  if (!said?.matches("output")) {
+    said = document.createElement("output");
+    said.className = "slider-value";
+    said.htmlFor = slider.id;
+    slider.after(said);
+  }
+  said.textContent = `${slider.dataset.shows} = ${slider.value}`;
+};
+on("input", "input[data-shows]", showValue);
+
 // ---- a value that may be seen for a while --------------------------------------------------------------------------
 const countDown = (element) => {
   if (element.dataset.counting) return;
@@ -302,6 +315,7 @@ document.addEventListener("submit", (event) => {
 const wire = (root) => {
   for (const element of root.querySelectorAll?.("[data-countdown]") ?? []) countDown(element);
   if (root.matches?.("[data-countdown]")) countDown(root);
+  for (const slider of root.querySelectorAll?.("input[data-shows]") ?? []) showValue(slider);
 };
 wire(document);
 markTheme();

@@ -176,7 +176,7 @@ def test_a_week_holds_its_day_and_no_month_but_its_own(day: date) -> None:
 
 
 def test_every_area_code_lies_in_one_place_and_all_shipped_files_are_read() -> None:
-    assert levels.shipped() == ["age", "day", "instant", "number", "seconds", "source"]
+    assert levels.shipped() == ["age", "day", "instant", "number", "place", "seconds", "source"]
     codes = [f"+1{number}5550123" for number in range(200, 1000)]
     tree = levels.load("number").over(codes)
     assert {"US-CA", "US-TX", "CA-QC", "no place"} <= set(tree.labels[2])

@@ -734,6 +734,55 @@ REGISTER: dict[str, Table] = {
     "analytics.Watch": Table(
         "Until when the vault's refusals have been looked at",
         _plain(_OURS, "looked_at day"),
+        ),
+    ),
+    "analytics.ReleaseFloor": Table(
+        "The least that an agency asks of a release", _plain("id agency k most_suppressed set_by set_at")
+    ),
+    "analytics.Recipient": Table(
+        "A company that data is released to",
+        _plain(
+            _OURS,
+            "contract epsilon created_by created_at",
+            name="A company's, not a caller's",
+            email="A company's address for messages about files",
+        ),
+    ),
+    "analytics.Release": Table(
+        "A file of calls for a recipient",
+        _plain(
+            _OURS,
+            "kind state recipient columns from_on until_on k l t keep_for_days rows scored_at digest created_by",
+            "created_at proposed_by proposed_at decided_by decided_at released_at ends_at ended_at refusal failures",
+            "due_at mail_due_at told_at",
+            purpose="What staff write; the page asks for no names and no numbers",
+            report="Counts, shares and names of columns",
+            score="Counts",
+            file_key="Name of the sealed file, which goes at ends_at",
+            members_key="Name of the sealed list of keyed digests, which goes with the file",
+        ),
+    ),
+    "analytics.ReleaseTrial": Table(
+        "What a setting of a draft would cost and risk",
+        _plain(
+            _OURS,
+            "release k l t state step done total refusal asked_at due_at finished_at",
+            result="Counts, shares and names of columns",
+        ),
+    ),
+    "analytics.Spend": Table(
+        "What a question for noisy figures cost",
+        _plain(
+            _OURS,
+            "recipient year number previous before epsilon after budget spent_by spent_at",
+            question="Words of ours, dates and bounds",
+        ),
+    ),
+    "analytics.NoisyAnswer": Table(
+        "Figures with noise",
+        _plain(
+            _OURS, "spend answered_at", figures="Each with noise of its own, of which no caller can be read"
+        ),
     ),
     # --- retention ---
     "retention.Run": Table(

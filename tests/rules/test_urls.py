@@ -51,6 +51,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
         "destination_id", "endpoint_id", "delivery_id", "secret",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
+        "list_id", "numbers_id", "announcement_id", "release_id", "trial_id", "recipient_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -178,6 +179,7 @@ FOR_EVERY_MEMBER = {
     "notifications/<uuid:notification_id>/",
     "notifications/read/",
     "overview/",
+    "reports/releases/",
     "retention/",
     "retention/calendar/",
     "retention/calendar/later/",
@@ -201,6 +203,7 @@ SHUT = {
     "demo/phone/heard/": "the agency is no demo",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
+    "reports/releases/<slug:slug>/<uuid:release_id>/file/": "the file is not built yet",
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
 }
 

@@ -12,12 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
+from analytics.models.releases import ReleaseKind
+from analytics.noise import Bounds
+from analytics.selectors.noisy import Question
+from analytics.services import noisy, recipients, releases
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
 from callprivacy.accounts.models import AccessReview, FactorReset, Membership, User
 from callprivacy.accounts.services import api_keys, invitations, reviews
@@ -145,6 +150,10 @@ class Things:
     delivery_id: uuid.UUID
     list_id: uuid.UUID
     numbers_id: uuid.UUID
+    release_id: uuid.UUID
+    trial_id: uuid.UUID
+    recipient_id: uuid.UUID
+    spend_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -174,6 +183,8 @@ NOTHING = Things(
     task_id=uuid.UUID(int=45), destination_id=uuid.UUID(int=46), endpoint_id=uuid.UUID(int=47),
     delivery_id=uuid.UUID(int=48),
     list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
+    release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
+    spend_id=uuid.UUID(int=54),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -346,6 +357,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             link=link,
             receipt=receipt,
             **asked,
+            **_released(client, by, mark, now),
             mark=mark,
         )
 
@@ -386,6 +398,40 @@ def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -
     events = ledger.record_events(client=client, said=[said], by=web.BY, at=now)
     receipt = tokens.sign_receipt(client.pk, [event.pk for event in events], at=now)
     return page.key, link.rpartition("/p/")[2].strip("/"), receipt
+
+
+def _released(client: Client, by: Actor, mark: str, now: datetime) -> dict[str, Any]:
+    """A recipient with a question that was paid for, and a draft of a release with a setting that waits."""
+    recipient = recipients.add_recipient(
+        client=client, name=f"Company {mark}", email=f"data@{client.slug}.example", contract=f"Contract {mark}",
+        epsilon=Decimal(1), by=by, at=now,
+    )  # fmt: skip
+    today = now.date()
+    spend = noisy.spend(
+        recipient=recipient,
+        question=Question(
+            measure="calls",
+            by="all",
+            from_on=today - timedelta(days=9),
+            until_on=today,
+            bounds=Bounds(calls=1),
+        ),
+        epsilon=Decimal("0.1"),
+        by=by,
+        at=now,
+    )
+    wish = releases.Wish(
+        kind=ReleaseKind.ANONYMISED, purpose=f"What {mark} is for", columns=["day"], from_on=today - timedelta(days=9),
+        until_on=today, keep_for_days=30,
+    )  # fmt: skip
+    release = releases.draft_release(client=client, recipient=recipient, wish=wish, by=by, at=now)
+    trial = releases.ask_trial(release=release, k=11, l=None, t=None, at=now)
+    return {
+        "recipient_id": recipient.pk,
+        "release_id": release.pk,
+        "spend_id": spend.pk,
+        "trial_id": trial.pk,
+    }
 
 
 def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> uuid.UUID:

@@ -46,7 +46,7 @@ from callprivacy.vault.sealing import SealBrokenError
 log = logger(__name__)
 
 JOB: Final = Actor.job("calls.run_import")
-FILE_COLUMNS: Final = ("file_key", "picture_key", "result_key")
+FILE_COLUMNS: Final = ("file_key", "picture_key", "result_key", "members_key")
 """What a column is called that names a sealed file; a file that none names is an upload that ended early."""
 FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"generic": "Other file"}
 

@@ -1,0 +1,39 @@
+"""What of releases may wait for a person; `ready()` makes the kinds known."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from callprivacy.work.kinds import Kind, register
+
+RELEASE_WAITS: Final = "release_waits"
+RELEASE_DECIDED: Final = "release_decided"
+RELEASE_REFUSED: Final = "release_refused"
+RELEASE_RISEN: Final = "release_risen"
+
+
+def register_releases() -> None:
+    """A release that waits is a second person's; what became of one, or of its risk, concerns who releases data."""
+    for name, title, step, right in (
+        (
+            RELEASE_WAITS,
+            "A release of calls that needs a second person",
+            "Open the releases",
+            AgencyRight.SIGN_OFF,
+        ),
+        (RELEASE_DECIDED, "A release of calls that is built, or was refused", "Open the releases", None),
+        (RELEASE_REFUSED, "An approved release that could not be built", "Open the releases", None),
+        (RELEASE_RISEN, "A live release whose risk is to be looked at again", "Open the releases", None),
+    ):
+        register(
+            Kind(
+                name,
+                title=title,
+                step=step,
+                url_name="analytics:client_releases",
+                permission=Permission.RELEASE_DATA,
+                right=right,
+            )
+        )

@@ -1,0 +1,292 @@
+"""What was released to whom, and what waits; what the data sheet of a release says."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import FETCH_RAISE, QuerySet
+
+from analytics.models.releases import (
+    LEAST_K,
+    OPEN_STATES,
+    Recipient,
+    Release,
+    ReleaseFloor,
+    ReleaseKind,
+    ReleaseState,
+    ReleaseTrial,
+)
+from analytics.selectors.releasable import COLUMNS
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import Membership
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from consent.selectors.cases import HEALTH
+
+PAGE: Final = 30
+KEPT_FOR: Final = (30, 90, 180, 365)
+"""Days after which a release may end, as they can be picked."""
+PSEUDONYMS_KEPT_FOR: Final = 30
+"""Days that a pseudonymised file is kept at most."""
+LONGEST: Final = timedelta(days=366)
+CAVEAT: Final = (
+    "Dropping the columns that name people makes no table anonymous: what counts is how many callers share what is"
+    " left."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The least an agency asks; `most_suppressed` in percent of rows."""
+
+    k: int = LEAST_K
+    most_suppressed: int = 5
+
+
+def floor_of(agency_id: int) -> Floor:
+    """An agency's floor; one query."""
+    row = ReleaseFloor.objects.filter(agency_id=agency_id).first()
+    return Floor() if row is None else Floor(row.k, row.most_suppressed)
+
+
+def is_health(client: Client) -> bool:
+    """Whether a client's calls are about health, so that no row of a call leaves."""
+    return client.sector in HEALTH
+
+
+def recipients(client: Client) -> list[Recipient]:
+    """A client's recipients, by name."""
+    return list(Recipient.objects.for_client(client).order_by("name"))
+
+
+def rows(client: Client) -> QuerySet[Release]:
+    """A client's releases with what a page needs of them."""
+    found = Release.objects.for_client(client)
+    return found.select_related("recipient", "created_by", "proposed_by", "decided_by", "client")
+
+
+def rows_of_agency() -> QuerySet[Release]:
+    """The scope's releases with what building and scoring need of them."""
+    return Release.objects.select_related("recipient", "client__agency")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of releases, newest first, and the cursor of the older ones."""
+
+    releases: list[Release]
+    older: str | None
+
+
+def page(clients: Sequence[Client], *, before: str = "") -> Page:
+    """A page over clients' releases; one query."""
+    found = Release.objects.filter(client_id__in=[client.pk for client in clients]).select_related(
+        "recipient", "created_by", "proposed_by", "decided_by", "client"
+    )
+    cursor = _cursor(before)
+    if cursor is not None:
+        at, pk = cursor
+        found = found.filter(created_at__lte=at).exclude(created_at=at, pk__gte=pk)
+    listed = list(found.fetch_mode(FETCH_RAISE).order_by("-created_at", "-pk")[: PAGE + 1])
+    last = listed[PAGE - 1] if len(listed) > PAGE else None
+    return Page(listed[:PAGE], None if last is None else f"{last.created_at.isoformat()}_{last.pk}")
+
+
+def _cursor(raw: str) -> tuple[datetime, uuid.UUID] | None:
+    at, _, pk = raw.rpartition("_")
+    try:
+        found = datetime.fromisoformat(at), uuid.UUID(pk)
+    except ValueError:
+        return None
+    return found if found[0].tzinfo is not None else None
+
+
+def open_releases(clients: Sequence[Client]) -> list[Release]:
+    """Drafts and what waits, oldest first, a page of them."""
+    found = Release.objects.filter(
+        client_id__in=[client.pk for client in clients], state__in=OPEN_STATES
+    ).select_related("recipient", "created_by", "proposed_by", "client")
+    return list(found.order_by("created_at", "pk")[:PAGE])
+
+
+def live(client: Client) -> list[Release]:
+    """The releases of a client that recipients may have, oldest first."""
+    return list(rows(client).live().order_by("released_at", "pk"))  # type: ignore[attr-defined]  # a queryset with more words
+
+
+def ended_over(release: Release) -> list[Release]:
+    """Releases that have ended and held calls of the same days: their lists are gone, so nothing compares them."""
+    found = Release.objects.for_client(release.client_id).filter(
+        state__in=[ReleaseState.REVOKED, ReleaseState.EXPIRED],
+        released_at__isnull=False,
+        from_on__lt=release.until_on,
+        until_on__gt=release.from_on,
+    )
+    return list(found.select_related("recipient").order_by("-ended_at")[:5])
+
+
+def may_decide(release: Release, member: Membership, *, at: datetime) -> bool:
+    """Whether a person may sign a release that waits: an officer who releases data here, and not who proposed it."""
+    return (
+        release.state == ReleaseState.WAITING
+        and release.proposed_by_id != member.user_id
+        and access.has_right(member, AgencyRight.SIGN_OFF)
+        and access.may(member, Permission.RELEASE_DATA, release.client_id, at=at)
+    )
+
+
+def deciders(release: Release, *, at: datetime) -> list[int]:
+    """User ids of who may sign it."""
+    granted = access.people_with(
+        Permission.RELEASE_DATA, release.client_id, agency_id=release.agency_id, at=at
+    )
+    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=release.agency_id))
+    return [one for one in granted if one in officers and one != release.proposed_by_id]
+
+
+def trial_of(release: Release, *, k: int, l: int | None, t: Any) -> ReleaseTrial | None:  # noqa: E741
+    """What a setting was found to cost, if it was tried."""
+    return ReleaseTrial.objects.for_client(release.client_id).filter(release=release, k=k, l=l, t=t).first()
+
+
+# --- The data sheet -------------------------------------------------------------------------------------------------
+
+
+def name_of(release: Release) -> str:
+    """What a release is called where another one is refused because of it."""
+    return f"{release.recipient.name}, {days(release)}"
+
+
+def days(release: Release) -> str:
+    """Its days, both ends in it."""
+    last = release.until_on - timedelta(days=1)
+    return f"{_day(release.from_on)} to {_day(last)}" if last > release.from_on else _day(last)
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.2%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the sheet, and what is meant by it."""
+
+    label: str
+    value: str
+    hint: str = ""
+
+
+def found(report: dict[str, Any]) -> list[Line]:
+    """What a report says of rows, loss and demands; nothing where nothing was computed."""
+    if not report:
+        return []
+    lines = [
+        Line("Rows", f"{report['rows']:,} of {report['rows_chosen']:,}"),
+        Line("Callers in them", f"{report['callers']:,}"),
+    ]
+    if "loss" in report:
+        lines += [
+            Line("Left out", _share(report["suppressed"]), "rows that would have cost the others too much"),
+            Line(
+                "Loss",
+                f"{report['loss']:.3f}",
+                "0: as it was, 1: nothing left; the mean over rows and columns",
+            ),
+            Line("Classes", f"{report['classes']:,}", f"of {report['average']:.1f} rows on average"),
+            Line("k", f"{report['people']}", "callers in the smallest class"),
+        ]
+        lines += [
+            Line(f"l of {label}", f"{value}", "different values in every class")
+            for label, value in report["diversity"].items()
+        ]
+        lines += [
+            Line(f"t of {label}", f"{value:.3f}", "distance of any class from the whole")
+            for label, value in report["closeness"].items()
+        ]
+    return lines
+
+
+def risks(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The risks as (name, before, after, what it is); none where rows are still one person's."""
+    if "risks" not in report:
+        return []
+    said = {
+        "prosecutor": "highest, for who knows that a person is in it",
+        "prosecutor_mean": "the mean of that",
+        "journalist": "highest, for who does not know it",
+        "marketer": "share that an attacker gets right who goes for all",
+        "alone": "callers who are the only one like them in it",
+    }
+    names = {"prosecutor_mean": "Prosecutor, mean", "alone": "Alone in the table"}
+    return [
+        (
+            names.get(name, name.capitalize()),
+            _share(report["risks_before"][name]),
+            _share(report["risks"][name]),
+            words,
+        )
+        for name, words in said.items()
+    ]
+
+
+def sheet(release: Release) -> str:
+    """The data sheet that goes with a file, in Markdown: what it is, what was done, what is risked, until when."""
+    return "\n".join([*_head(release), "", *_columns(release), "", *_figures(release), ""])
+
+
+def _head(release: Release) -> Iterator[str]:
+    is_pseudonymised = release.kind == ReleaseKind.PSEUDONYMISED
+    yield f"# {release.get_kind_display()} of {release.client.name}"
+    yield ""
+    yield f"- For: {release.recipient.name}"
+    yield f"- Purpose: {release.purpose}"
+    yield f"- Days: {days(release)}, in {release.client.time_zone}"
+    if release.digest is not None:
+        yield f"- SHA-256 of the file: {bytes(release.digest).hex()}"
+    if release.ends_at is not None:
+        yield f"- To be deleted by: {release.ends_at:%Y-%m-%d %H:%M} UTC"
+    if is_pseudonymised:
+        yield f"- Contract: {release.recipient.contract}"
+        yield ""
+        yield "**This file is personal data.** Numbers are replaced by tokens under a key of this recipient's own. Each"
+        yield "row is still one person's, rows of one person have one token, and it is not anonymous."
+    else:
+        yield ""
+        yield f"{CAVEAT} These figures hold against who knows the columns that were made coarser and no more."
+
+
+def _columns(release: Release) -> Iterator[str]:
+    yield "| column | what was done | loss |"
+    yield "|---|---|---|"
+    by_column = release.report.get("by_column", {})
+    if release.kind == ReleaseKind.PSEUDONYMISED:
+        yield "| Caller | a token under the recipient's key | |"
+    for name in release.columns:
+        column = COLUMNS[name]
+        done = column.words if release.kind == ReleaseKind.ANONYMISED else "as it is"
+        loss = by_column.get(column.label)
+        yield f"| {column.label} | {done} | {'' if loss is None else f'{loss:.3f}'} |"
+    yield ""
+    yield "Not in it: numbers, names, recordings, words, and calls of whoever said no, of minors, and without a number."
+
+
+def _figures(release: Release) -> Iterator[str]:
+    yield "| figure | |"
+    yield "|---|---|"
+    for line in found(release.report):
+        yield f"| {line.label} | {line.value} |"
+    if release.kind == ReleaseKind.ANONYMISED:
+        yield ""
+        yield "| risk | before | after | |"
+        yield "|---|---|---|---|"
+        for name, before, after, words in risks(release.report):
+            yield f"| {name} | {before} | {after} | {words} |"

@@ -1,0 +1,536 @@
+"""
+The work behind a release: trying settings, building what was signed, and looking at it again each quarter.
+
+Nothing is computed inside a scope: rows are read in one, generalised outside, and what came of it is written in
+another.
+A file is built into a sealed one, and the release is live once it stands in its row; a killed worker leaves a file
+that the next sweep removes. Whatever was released to anybody meanwhile is compared once more in the transaction that
+releases.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Q
+
+from analytics import anonymise, kinds
+from analytics.anonymise import AnonymiseError, Table
+from analytics.anonymise.risks import Risks
+from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
+from analytics.selectors import differencing, releasable
+from analytics.selectors import releases as selectors
+from analytics.selectors.differencing import Members
+from analytics.selectors.releasable import CALLER, COLUMNS, Rows, TooManyRowsError
+from analytics.services.releases import tell
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import Call
+from callprivacy.calls.services.exports import plain_cell
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
+from callprivacy.vault import services as vault
+from callprivacy.vault.sealing import TokenKey
+from callprivacy.work import services as work
+
+log = logger(__name__)
+
+JOB: Final = Actor.job("analytics.build_releases")
+SCORER: Final = Actor.job("analytics.score_releases")
+GUARD: Final = "releases"
+"""The purpose of the client's key that makes digests of calls and callers for the guard against differences."""
+_LEASE: Final = timedelta(minutes=10)
+_FAILURES: Final = 3
+_FULL_UP_TO: Final = 100_000
+"""Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
+_HOUSE: Final = "caller"
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """
+    What a release would hold.
+
+    :ivar lines: of the file, the head first. :ivar report: figures alone. :ivar members: for the guard.
+    """
+
+    lines: list[list[str]]
+    report: dict[str, Any]
+    members: Members
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A trial or a build that waits for a worker."""
+
+    agency_id: int
+    work_id: uuid.UUID
+
+
+# --- What it would hold ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What was read for a release: its rows, and whom they are drawn from."""
+
+    rows: Rows
+    population: int
+    most_suppressed: float
+    least: int
+
+
+def _read(release: Release, at: datetime) -> _Ground:
+    client = release.client
+    calls = releasable.calls_for_release(client, from_on=release.from_on, until_on=release.until_on, at=at)
+    if release.kind == ReleaseKind.PSEUDONYMISED:
+        ids = [pk for batch in releasable.shared_ids(client, calls, at=at) for pk in batch]
+        calls = Call.objects.for_client(client).filter(pk__in=ids)
+    rows = releasable.read(client, calls, release.columns)
+    population = Call.objects.for_client(client).filter(caller__isnull=False)
+    floor = selectors.floor_of(client.agency_id)
+    return _Ground(
+        rows,
+        population.values("caller_id").distinct().count(),
+        floor.most_suppressed / 100,
+        floor.k,
+    )
+
+
+def _make(
+    release: Release,
+    ground: _Ground,
+    *,
+    k: int,
+    l: int | None,  # noqa: E741  (what the papers call it)
+    t: float | None,
+    keys: _Keys,
+    progress: Callable[[str, int, int], None],
+) -> Built:
+    """
+    Compute what a release holds. Outside any scope.
+
+    :raises AnonymiseError: no generalisation meets the demands.
+    """
+    if ground.rows.people < ground.least:
+        raise AnonymiseError(
+            f"Calls of {ground.rows.people} callers may leave, fewer than the floor of {ground.least}. Choose more"
+            " days."
+        )
+    if release.kind == ReleaseKind.PSEUDONYMISED:
+        return _pseudonymised(release, ground, keys)
+    return _anonymised(release, ground, k=k, l=l, t=t, keys=keys, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What makes digests for the guard, and, for a pseudonymised file, the recipient's tokens."""
+
+    guard: TokenKey
+    tokens: TokenKey | None
+
+    def members(self, rows: Rows, places: Iterable[int], classes: Iterable[int]) -> Members:
+        """The list of members of these rows."""
+        return Members.of(
+            (self.call(rows.ids[place]), self.caller(rows.callers[place]), number)
+            for place, number in zip(places, classes, strict=True)
+        )
+
+    def call(self, call_id: uuid.UUID) -> bytes:
+        return self.guard.digest("call", call_id.hex)[: differencing.DIGEST]
+
+    def caller(self, caller_id: uuid.UUID) -> bytes:
+        return self.guard.digest("caller", caller_id.hex)[: differencing.DIGEST]
+
+
+def keys_for(release: Release, *, at: datetime) -> _Keys:
+    """Open the keys that a release needs, made when first needed. Outside any scope or in one."""
+    tokens = None
+    if release.kind == ReleaseKind.PSEUDONYMISED:
+        purpose = f"recipient/{release.recipient_id}"
+        tokens = vault.purpose_token_key(client_id=release.client_id, purpose=purpose, at=at)
+    guard = vault.purpose_token_key(client_id=release.client_id, purpose=GUARD, at=at)
+    return _Keys(guard, tokens)
+
+
+def _anonymised(
+    release: Release,
+    ground: _Ground,
+    *,
+    k: int,
+    l: int | None,  # noqa: E741
+    t: float | None,
+    keys: _Keys,
+    progress: Callable[[str, int, int], None],
+) -> Built:
+    rows = ground.rows
+    table = Table.of({**rows.columns, CALLER: [one.hex for one in rows.callers]})
+    sensitive = any(COLUMNS[name].role == "sensitive" for name in release.columns)
+    spec = releasable.spec_of(
+        release,
+        k=k,
+        l=l if sensitive else None,
+        t=t if sensitive else None,
+        most_suppressed=ground.most_suppressed,
+        population=max(ground.population, rows.people),
+    )
+    effort = "full" if len(rows) <= _FULL_UP_TO else "quick"
+    found = anonymise.anonymise(table, spec, effort=effort, progress=progress)  # type: ignore[arg-type]  # one of two words
+    texts = [found.table.columns[name].texts() for name in release.columns]
+    places = found.rows.tolist()
+    report = {
+        "rows_chosen": len(rows),
+        "rows": len(places),
+        "callers": len({rows.callers[place] for place in places}),
+        "population": ground.population,
+        "suppressed": found.measures.suppressed,
+        "loss": found.measures.loss,
+        "gcp": found.measures.gcp,
+        "classes": found.measures.classes,
+        "average": found.measures.average_class,
+        "people": found.people,
+        "by_column": {COLUMNS[name].label: loss for name, loss in found.measures.by_column.items()},
+        "diversity": {COLUMNS[name].label: spread.distinct for name, spread in found.spread.items()},
+        "closeness": {COLUMNS[name].label: spread.t_of_release for name, spread in found.spread.items()},
+        "risks": _risks(found.risks),
+        "risks_before": _risks(found.risks_before),
+    }
+    # In the order of their texts, so that a row's place says nothing of when the call came.
+    lines = sorted([list(cells) for cells in zip(*texts, strict=True)])
+    head = [COLUMNS[name].label for name in release.columns]
+    return Built([head, *lines], report, keys.members(rows, places, found.classes.tolist()))
+
+
+def _risks(risks: Risks) -> dict[str, float | None]:
+    return {
+        "prosecutor": risks.highest,
+        "prosecutor_mean": risks.mean,
+        "journalist": risks.journalist,
+        "marketer": risks.marketer,
+        "alone": risks.sample_uniques,
+    }
+
+
+def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
+    rows = ground.rows
+    if keys.tokens is None:
+        raise TypeError("A pseudonymised file needs the recipient's key.")
+    tokens = {one: keys.tokens.digest(_HOUSE, one.hex).hex()[:32] for one in set(rows.callers)}
+    texts = [[tokens[one] for one in rows.callers], *(rows.columns[name] for name in release.columns)]
+    report = {
+        "rows_chosen": len(rows),
+        "rows": len(rows),
+        "callers": rows.people,
+        "population": ground.population,
+    }
+    lines = sorted([list(cells) for cells in zip(*texts, strict=True)])
+    head = ["Caller (token)", *(COLUMNS[name].label for name in release.columns)]
+    # Each row can be told from every other.
+    return Built([head, *lines], report, keys.members(rows, range(len(rows)), range(len(rows))))
+
+
+def _isolated(release: Release, members: Members, earlier: Sequence[Release], least: int) -> str:
+    """Why a release may not be beside earlier ones; empty where it may."""
+    against = [one for one in earlier if _are_compared(release, one)]
+    found = differencing.isolated(members, {one.pk: members_of(one) for one in against}, least=least)
+    if found is None:
+        return ""
+    named = [selectors.name_of(one) for one in against if one.pk in found.with_]
+    return (
+        f"With an earlier release it would tell apart as few as {found.callers}"
+        f" caller{'' if found.callers == 1 else 's'}, where the floor is {least}: {'; '.join(named)}."
+        " Choose days that do not overlap, or end that release first."
+    )[:500]
+
+
+def _are_compared(release: Release, other: Release) -> bool:
+    """Two pseudonymised files are personal data each; what they tell together is the contracts' matter."""
+    return release.pk != other.pk and ReleaseKind.ANONYMISED in {release.kind, other.kind}
+
+
+def members_of(release: Release) -> Members:
+    """
+    Open a live release's list of members.
+
+    :raises FileNotFoundError: it is gone; then nothing can be compared, and nothing is released.
+    """
+    if release.members_key is None:
+        raise FileNotFoundError("A live release without its list of members.")
+    with files.open(release.client_id, release.members_key) as file:
+        return Members.read(file.read())
+
+
+# --- Trying ---------------------------------------------------------------------------------------------------------
+
+
+def due_trials(*, agency_id: int, at: datetime) -> list[Work]:
+    """Trials that no worker holds. In the agency's scope."""
+    rows = ReleaseTrial.objects.filter(agency_id=agency_id, due_at__lte=at).order_by("due_at")
+    return [Work(agency_id, pk) for pk in rows.values_list("pk", flat=True)[:20]]
+
+
+def run_trial(*, due: Work, clock: Clock) -> bool:
+    """Try one setting; returns whether this call did. Outside any scope; safe to run twice, and after a kill."""
+    at = clock()
+    with job_scope(agency_id=due.agency_id):
+        rows = ReleaseTrial.objects.filter(pk=due.work_id, due_at__lte=at)
+        if not rows.update(due_at=at + _LEASE, state=JobState.RUNNING):
+            return False
+        trial = ReleaseTrial.objects.select_related("release__client__agency", "release__recipient").get(
+            pk=due.work_id
+        )
+        release = trial.release
+        if release.state != ReleaseState.DRAFT:
+            ReleaseTrial.objects.filter(pk=trial.pk).remove()
+            return False
+    result: dict[str, Any] = {}
+    try:
+        built, least, earlier = _tried(trial, release, at, clock)
+        result, refusal = built.report, _isolated(release, built.members, earlier, least)
+    except (AnonymiseError, TooManyRowsError) as error:
+        refusal = str(error)[:500]
+    with job_scope(agency_id=due.agency_id):
+        return bool(
+            ReleaseTrial.objects.filter(pk=trial.pk).update(
+                state=JobState.DONE, result=result, refusal=refusal, due_at=None, finished_at=clock()
+            )
+        )
+
+
+def _tried(
+    trial: ReleaseTrial, release: Release, at: datetime, clock: Clock
+) -> tuple[Built, int, list[Release]]:
+    with job_scope(agency_id=release.agency_id):
+        ground = _read(release, at)
+        keys = keys_for(release, at=at)
+        earlier = selectors.live(release.client)
+    built = _make(
+        release,
+        ground,
+        k=trial.k,
+        l=trial.l,
+        t=None if trial.t is None else float(trial.t),
+        keys=keys,
+        progress=_Telling(trial, clock),
+    )
+    return built, ground.least, earlier
+
+
+class _Telling:
+    """Writes how far a trial is into its row, once a second at most."""
+
+    def __init__(self, trial: ReleaseTrial, clock: Clock) -> None:
+        self._trial, self._clock = trial, clock
+        self._last = clock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = self._clock()
+        if now - self._last < timedelta(seconds=1):
+            return
+        self._last = now
+        with job_scope(agency_id=self._trial.agency_id):
+            ReleaseTrial.objects.filter(pk=self._trial.pk).update(step=what[:40], done=done, total=total)
+
+
+# --- Building -------------------------------------------------------------------------------------------------------
+
+
+def due_builds(*, agency_id: int, at: datetime) -> list[Work]:
+    """Signed releases that no worker holds. In the agency's scope."""
+    rows = Release.objects.filter(agency_id=agency_id).due_to_build(at).order_by("due_at")
+    return [Work(agency_id, pk) for pk in rows.values_list("pk", flat=True)[:20]]
+
+
+def build(*, due: Work, clock: Clock) -> bool:
+    """
+    Build one signed release; returns whether this call released it. Outside any scope; safe to run twice.
+
+    What cannot be built as it was signed is refused, and both people are told why.
+    """
+    at = clock()
+    with job_scope(agency_id=due.agency_id):
+        rows = Release.objects.filter(pk=due.work_id).due_to_build(at)
+        if not rows.update(due_at=at + _LEASE):
+            return False
+        release = selectors.rows_of_agency().get(pk=due.work_id)
+        if release.failures >= _FAILURES:
+            _refuse(release, "It could not be built; the log of the worker names the fault.", clock())
+            return False
+        Release.objects.filter(pk=release.pk).update(failures=release.failures + 1)
+        ground, keys = _read(release, at), keys_for(release, at=at)
+        earlier = selectors.live(release.client)
+    try:
+        built = _make(
+            release,
+            ground,
+            k=release.k or ground.least,
+            l=release.l,
+            t=None if release.t is None else float(release.t),
+            keys=keys,
+            progress=lambda *_: None,
+        )
+        refusal = _isolated(release, built.members, earlier, ground.least)
+    except (AnonymiseError, TooManyRowsError) as error:
+        built, refusal = None, str(error)
+    if built is None or refusal:
+        with job_scope(agency_id=due.agency_id):
+            _refuse(release, refusal, clock())
+        return False
+    return _deliver(release, built, {one.pk for one in earlier}, clock)
+
+
+def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clock) -> bool:
+    file_key, members_key = uuid.uuid4(), uuid.uuid4()
+    digest = hashlib.sha256()
+    with files.Writer(release.client_id, file_key, at=clock()) as out:
+        for piece in _csv(built.lines):
+            digest.update(piece)
+            out.write(piece)
+    with files.Writer(release.client_id, members_key, at=clock()) as out:
+        for row in built.members.pack():
+            out.write(row)
+    with job_scope(agency_id=release.agency_id):
+        at = clock()
+        # One release of a client at a time, each compared with all that were before it.
+        Client.objects.select_for_update(no_key=True).get(pk=release.client_id)
+        is_alone = {one.pk for one in selectors.live(release.client)} <= against
+        ours = Release.objects.filter(pk=release.pk, state=ReleaseState.APPROVED)
+        done = is_alone and ours.update(
+            state=ReleaseState.RELEASED,
+            file_key=file_key,
+            members_key=members_key,
+            digest=digest.digest(),
+            rows=built.report["rows"],
+            report=built.report,
+            released_at=at,
+            ends_at=at + timedelta(days=release.keep_for_days),
+            due_at=None,
+        )
+        if done:
+            audit.record(
+                "release.released",
+                subject=release,
+                by=JOB,
+                at=at,
+                rows=built.report["rows"],
+                callers=built.report["callers"],
+                sha256=digest.hexdigest(),
+            )
+            people = {release.proposed_by_id, release.decided_by_id} - {None}
+            tell(release, kinds.RELEASE_DECIDED, sorted(people), at)  # type: ignore[arg-type]  # None is taken out
+        else:
+            ours.update(due_at=at, failures=release.failures)
+    if not done:
+        files.delete(release.client_id, file_key)
+        files.delete(release.client_id, members_key)
+    return bool(done)
+
+
+def _csv(lines: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    for cells in lines:
+        out = io.StringIO(newline="")
+        csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(map(plain_cell, cells))
+        yield out.getvalue().encode()
+
+
+def _refuse(release: Release, why: str, at: datetime) -> None:
+    rows = Release.objects.filter(pk=release.pk, state=ReleaseState.APPROVED)
+    if not rows.update(state=ReleaseState.REFUSED, refusal=why[:500], due_at=None):
+        return
+    audit.record("release.refused", subject=release, by=JOB, at=at)
+    people = {release.proposed_by_id, release.decided_by_id} - {None}
+    tell(release, kinds.RELEASE_REFUSED, sorted(people), at)  # type: ignore[arg-type]  # None is taken out
+
+
+# --- Looking at it again --------------------------------------------------------------------------------------------
+
+
+def due_scores(*, agency_id: int, at: datetime) -> list[Work]:
+    """
+    Live releases whose turn it is: anonymised ones each quarter, pseudonymised ones each week. In the agency's scope.
+
+    The turn is read from when a release was looked at last, so a run that failed is simply due again.
+    """
+    live = Release.objects.filter(agency_id=agency_id).live()
+    rows = live.order_by("released_at").values_list("pk", "kind", "released_at", "scored_at")
+    return [
+        Work(agency_id, pk)
+        for pk, kind, released_at, scored_at in rows
+        if _period(kind, scored_at or released_at or at) != _period(kind, at)
+    ][:20]
+
+
+def _period(kind: str, at: datetime) -> str:
+    if kind == ReleaseKind.PSEUDONYMISED:
+        return f"{at:%G-W%V}"
+    return f"{at.year}-Q{(at.month + 2) // 3}"
+
+
+def score(*, due: Work, clock: Clock) -> bool:
+    """
+    Look at a live release against how things are now, and let it wait for a person where something is worse.
+
+    Worse is: with what was released since it tells apart fewer callers than the floor; or callers in it were erased or
+    said no since. Outside any scope; returns whether there is something for a person.
+    """
+    at = clock()
+    with job_scope(agency_id=due.agency_id):
+        rows = selectors.rows_of_agency().filter(Q(state=ReleaseState.RELEASED), pk=due.work_id)
+        release = rows.first()
+        if release is None:
+            return False
+        keys, floor = keys_for(release, at=at), selectors.floor_of(due.agency_id)
+        calls = releasable.calls_for_release(
+            release.client, from_on=release.from_on, until_on=release.until_on, at=at
+        )
+        still = {keys.call(pk) for pk in calls.values_list("pk", flat=True)}
+        population = Call.objects.for_client(release.client).filter(caller__isnull=False)
+        people_now = population.values("caller_id").distinct().count()
+        others = [one for one in selectors.live(release.client) if _are_compared(release, one)]
+    members = members_of(release)
+    gone = {caller for call, caller in members.callers.items() if call not in still}
+    together = differencing.smallest_with(members, [members_of(one) for one in others])
+    found = {
+        "smallest": together,
+        "floor": floor.k,
+        "gone_callers": len(gone),
+        "callers": len(set(members.callers.values())),
+        "population": people_now,
+        "others": len(others),
+    }
+    is_anonymised = release.kind == ReleaseKind.ANONYMISED
+    is_worse = bool(gone) or (is_anonymised and together < floor.k)
+    with job_scope(agency_id=due.agency_id):
+        live = Release.objects.filter(pk=release.pk, state=ReleaseState.RELEASED)
+        if not live.update(score=found, scored_at=at):
+            return False
+        audit.record(
+            "release.scored",
+            subject=release,
+            by=SCORER,
+            at=at,
+            smallest=together,
+            gone_callers=len(gone),
+        )
+        if is_worse:
+            work.open_item(
+                kinds.RELEASE_RISEN,
+                agency_id=release.agency_id,
+                client_id=release.client_id,
+                key=str(release.pk),
+                at=at,
+                count=len(gone) or None,
+            )
+    return is_worse

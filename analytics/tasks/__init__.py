@@ -1,0 +1,5 @@
+"""Jobs of analytics; named here so that the worker finds them."""
+
+from analytics.tasks import releases
+
+__all__ = ["releases"]

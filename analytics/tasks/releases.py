@@ -1,0 +1,135 @@
+"""
+Jobs of releases: trying, building, answering, ending, telling. What is due is found in the database, so a lost message
+costs a minute.
+"""
+
+from __future__ import annotations
+
+from smtplib import SMTPException
+from typing import Any, Final
+from uuid import UUID
+
+from celery import Task, shared_task
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from analytics.services import building, noisy, releases
+from analytics.services.building import Work
+from analytics.services.noisy import Unanswered
+from analytics.services.releases import Letter
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+
+log = logger(__name__)
+_LONGEST: Final = 1800
+
+
+def nudge(task: Task, **ids: int | str) -> None:
+    """Start a job once the row is there. Without a broker the sweep starts it a minute later."""
+
+    def send() -> None:
+        try:
+            task.delay(**ids)
+        except (RedisError, KombuError, OSError) as error:
+            log.warning("release.not_sent", task=task.name, error=type(error).__name__)
+
+    transaction.on_commit(send)
+
+
+@shared_task(name="analytics.try_setting", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST)
+def try_setting(*, agency_id: int, trial_id: str, **_: Any) -> None:
+    """Compute what one setting would cost and risk."""
+    building.run_trial(due=Work(agency_id, UUID(trial_id)), clock=timezone.now)
+
+
+@shared_task(
+    name="analytics.build_release", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
+)
+def build_release(*, agency_id: int, release_id: str, **_: Any) -> None:
+    """Build one release that two people signed."""
+    building.build(due=Work(agency_id, UUID(release_id)), clock=timezone.now)
+
+
+@shared_task(name="analytics.answer_question", acks_late=True)
+def answer_question(*, agency_id: int, spend_id: str, **_: Any) -> None:
+    """Answer one question that was paid for."""
+    noisy.answer(due=Unanswered(agency_id, UUID(spend_id)), clock=timezone.now)
+
+
+@shared_task(name="analytics.end_releases", acks_late=True)
+def end_releases(*, agency_id: int, **_: Any) -> None:
+    """End what has come to its date, destroy what has ended, and tell its recipients."""
+    with job_scope(agency_id=agency_id):
+        releases.expire(agency_id=agency_id, at=timezone.now())
+        releases.drop_old_drafts(agency_id=agency_id, at=timezone.now())
+    releases.destroy_ended(agency_id=agency_id)
+    _tell(agency_id)
+
+
+@shared_task(name="analytics.sweep_releases", acks_late=True)
+def sweep_releases(**_: Any) -> None:
+    """Send everything that waits on its way, agency by agency."""
+
+    def sweep(agency_id: int) -> None:
+        at = timezone.now()
+        with job_scope(agency_id=agency_id):
+            trials = building.due_trials(agency_id=agency_id, at=at)
+            builds = building.due_builds(agency_id=agency_id, at=at)
+            questions = noisy.unanswered(agency_id=agency_id)
+        for trial in trials:
+            try_setting.delay(agency_id=agency_id, trial_id=str(trial.work_id))
+        for one in builds:
+            build_release.delay(agency_id=agency_id, release_id=str(one.work_id))
+        for question in questions:
+            answer_question.delay(agency_id=agency_id, spend_id=str(question.spend_id))
+        end_releases.delay(agency_id=agency_id)
+
+    in_each_agency(sweep)
+
+
+@shared_task(
+    name="analytics.score_releases", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
+)
+def score_releases(**_: Any) -> None:
+    """Look again at every live release whose quarter has begun."""
+
+    def look(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            due = building.due_scores(agency_id=agency_id, at=timezone.now())
+        for one in due:
+            building.score(due=one, clock=timezone.now)
+
+    in_each_agency(look)
+
+
+def _tell(agency_id: int) -> None:
+    at = timezone.now()
+    with job_scope(agency_id=agency_id):
+        letters = releases.claim_letters(agency_id=agency_id, at=at)
+    for letter in letters:
+        if timezone.now() >= at + releases.MAIL_AGAIN_AFTER:
+            return  # the server was slow, and the rest may be claimed by another run by now
+        if _send(letter):
+            with job_scope(agency_id=agency_id):
+                releases.letter_sent(release_id=letter.release_id, at=timezone.now())
+
+
+def _send(letter: Letter) -> bool:
+    why = "was revoked" if letter.revoked else "has come to its end"
+    text = (
+        f"The file of {letter.rows:,} calls of {letter.client}, {letter.days}, which {letter.agency} gave you,"
+        f" {why}.\n\n"
+        "Delete it and everything made from it that still holds its rows, and answer this message when that is"
+        " done.\n\n"
+        f"SHA-256 of the file: {letter.digest}\n"
+    )
+    try:
+        EmailMessage(f"Delete a file of {letter.client}", text, None, [letter.address]).send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("release.not_told", release=str(letter.release_id), error=type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,129 @@
+"""Recipients of a client's data: who they are, and what their budget of noisy figures was spent on."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from analytics.forms.releases import QuestionForm, RecipientChangeForm, RecipientForm
+from analytics.models.releases import Recipient
+from analytics.selectors import noisy as selectors
+from analytics.services import noisy, recipients
+from analytics.tasks import releases as tasks
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.RELEASE_DATA)
+def new(request: StaffRequest, client: Client) -> HttpResponse:
+    """Write down whom data may be released to."""
+    form = RecipientForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            row = recipients.add_recipient(
+                client=client, **form.cleaned_data, by=request.actor, at=request.at
+            )
+        except recipients.RecipientExistsError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"{row.name} is written down.")
+            return redirect("analytics:recipient", client.slug, row.pk)
+    return render(request, "analytics/recipient_new.html", {"client": client, "form": form})
+
+
+def _find(client: Client, recipient_id: UUID) -> Recipient:
+    rows = Recipient.objects.for_client(client).select_related("created_by", "client")
+    return get_object_or_404(rows, pk=recipient_id)
+
+
+@require_safe
+@never_cache
+@needs(Permission.RELEASE_DATA)
+def show(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
+    """A recipient's budget of the year, the ledger, and the answers."""
+    recipient = _find(client, recipient_id)
+    before = request.GET.get("before", "")
+    rows, older = selectors.asked(recipient, before=int(before) if before.isdecimal() else None)
+    budget = selectors.budget_of(recipient, year=selectors.year_of(client, request.at))
+    context = {
+        "client": client,
+        "recipient": recipient,
+        "budget": budget,
+        "rows": rows,
+        "older": older,
+        "is_waiting": any(not row.is_answered for row in rows),
+    }
+    return render(request, "analytics/recipient_show.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.RELEASE_DATA)
+def change(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
+    """Correct a recipient, and set the budget."""
+    recipient = _find(client, recipient_id)
+    initial = {name: getattr(recipient, name) for name in ("email", "contract", "epsilon")}
+    form = RecipientChangeForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        recipients.change_recipient(recipient=recipient, **form.cleaned_data, by=request.actor, at=request.at)
+        messages.success(request, "Changed. What was spent stays spent.")
+        return redirect("analytics:recipient", client.slug, recipient.pk)
+    return render(
+        request, "analytics/recipient_new.html", {"client": client, "form": form, "recipient": recipient}
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@needs(Permission.RELEASE_DATA)
+def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
+    """Ask for noisy figures: first what it would cost and how far off they would be, then, confirmed, the question."""
+    recipient = _find(client, recipient_id)
+    budget = selectors.budget_of(recipient, year=selectors.year_of(client, request.at))
+    posted = request.method == "POST"
+    form = QuestionForm(request.POST if posted else request.GET or None)
+    is_valid = form.is_bound and form.is_valid()
+    if posted and is_valid:
+        try:
+            row = noisy.spend(
+                recipient=recipient,
+                question=form.question,
+                epsilon=form.cleaned_data["epsilon"],
+                by=request.actor,
+                at=request.at,
+            )
+        except (noisy.BudgetSpentError, noisy.CannotAskError) as error:
+            form.add_error("epsilon", str(error))
+            is_valid = False
+        else:
+            tasks.nudge(tasks.answer_question, agency_id=row.agency_id, spend_id=str(row.pk))
+            messages.success(request, "Paid for. The figures are here in a moment.")
+            return redirect("analytics:recipient", client.slug, recipient.pk)
+    context = {"client": client, "recipient": recipient, "budget": budget, "form": form}
+    if is_valid and not posted:
+        epsilon = form.cleaned_data["epsilon"]
+        question = form.question
+        context |= {
+            "question": question,
+            "extent": [
+                {"label": "Cost", "value": f"{epsilon} of {budget.left} left"},
+                {
+                    "label": "Off by at most",
+                    "value": "an interval each"
+                    if question.measure == "length"
+                    else f"{question.margin(selectors.exact(epsilon)):,}",
+                },
+                {"label": "Left afterwards", "value": f"{max(budget.left - epsilon, 0)}"},
+            ],
+            "hidden": {name: request.GET.get(name, "") for name in form.fields},
+            "is_too_much": epsilon > budget.left,
+        }
+    return render(request, "analytics/recipient_ask.html", context)

@@ -1,0 +1,531 @@
+"""Releases of call-level rows: two people, a floor, nobody who said no, and an end that everybody is told of."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import uuid
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.db import IntegrityError, transaction
+
+from analytics import kinds
+from analytics.models.releases import Release, ReleaseKind, ReleaseState
+from analytics.selectors import releases as selectors
+from analytics.services import building, recipients, releases
+from analytics.services.building import Work
+from analytics.tasks import releases as tasks
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Caller
+from callprivacy.calls.services import erasure
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from callprivacy.work.models import Item
+from consent.enums import Purpose
+from consent.models import ConsentState, MinorMark
+from tests import make
+from tests.analytics import released
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+LATER = make.NOON + timedelta(hours=1)
+
+
+def _file(release: Release) -> tuple[list[str], list[list[str]]]:
+    assert release.file_key is not None
+    with files.open(release.client_id, release.file_key) as file:
+        rows = list(csv.reader(io.StringIO(file.read().decode())))
+    return rows[0], rows[1:]
+
+
+def _ids(client: Client, *numbers: str) -> list[uuid.UUID]:
+    found = vault_selectors.ids_of_numbers(vault_selectors.client_keys(client.pk), numbers)
+    return [found[number] for number in numbers]
+
+
+# --- From the draft to the file ---
+
+
+def test_a_release_is_tried_proposed_signed_by_another_and_built(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    to = released.recipient(cast.dentist, cast.alice)
+
+    waiting = released.proposed(released.draft(to, cast.alice), cast.alice)
+    assert waiting.state == ReleaseState.WAITING
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind=kinds.RELEASE_WAITS).count() == 1
+
+    release = released.signed(waiting, olga)
+    assert release.state == ReleaseState.RELEASED
+    assert release.ends_at == make.NOON + timedelta(days=30)
+    head, rows = _file(release)
+    assert head == ["Day", "State or country", "Length", "Source", "Outcome"]
+    assert len(rows) == release.rows
+    # What pyCANON calls k, and more: callers are counted, and there are two calls of each.
+    assert min(Counter(tuple(row[:4]) for row in rows).values()) >= 11
+    assert release.report["people"] >= 11
+    assert rows == sorted(rows)
+    assert release.file_key is not None
+    with files.open(release.client_id, release.file_key) as file:
+        assert hashlib.sha256(file.read()).digest() == bytes(release.digest or b"")
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.RELEASE_WAITS).exists()
+        said = (
+            Event.objects.filter(subject_id=str(release.pk)).order_by("pk").values_list("action", flat=True)
+        )
+        assert list(said) == [
+            "release.drafted", "release.proposed", "release.approved", "release.released",
+        ]  # fmt: skip
+
+
+def test_the_report_is_what_pycanon_finds_in_the_file(cast: Cast, tmp_path: Path) -> None:
+    from bench import referees
+
+    interpreter = referees.python()
+    if interpreter is None:
+        pytest.skip("pyCANON has an environment of its own; make bench makes it")
+    released.fill(cast.dentist, callers=80, calls_each=1)
+    to = released.recipient(cast.dentist, cast.alice)
+    waiting = released.proposed(released.draft(to, cast.alice), cast.alice, l=2)
+    release = released.signed(waiting, released.officer(cast))
+
+    head, rows = _file(release)
+    path = tmp_path / "out.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=";").writerows([head, *rows])
+    found = referees.ask(
+        {"of": "pycanon", "file": str(path), "delimiter": ";", "quasi": head[:4], "sensitive": ["Outcome"]},
+        interpreter=interpreter,
+    )
+    # One call of each caller, so that callers are rows.
+    assert found["k"] == release.report["people"] >= 11
+    assert found["Outcome"]["l"] == release.report["diversity"]["Outcome"] >= 2
+    assert found["Outcome"]["t"] == pytest.approx(release.report["closeness"]["Outcome"])
+    assert release.report["risks"]["prosecutor"] == pytest.approx(1 / found["k"])
+
+
+def test_who_proposed_does_not_sign_and_the_database_says_so_too(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    waiting = released.proposed(released.draft(to, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        with pytest.raises(releases.SamePersonError):
+            releases.approve(release=waiting, officer=cast.alice, at=LATER)
+        with pytest.raises(releases.NotOpenError):
+            releases.approve(release=waiting, officer=cast.bob, at=LATER)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Release.objects.filter(pk=waiting.pk).update(decided_by=waiting.proposed_by)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Release.objects.filter(pk=waiting.pk).update(state=ReleaseState.APPROVED)
+
+
+def test_a_double_click_signs_once_and_builds_once(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    release = released.released(released.recipient(cast.dentist, cast.alice), [cast.alice, olga])
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.NotOpenError):
+        releases.approve(release=release, officer=olga, at=LATER)
+    assert not building.build(due=Work(cast.acme.pk, release.pk), clock=lambda: LATER)
+    assert released.fresh(release).file_key == release.file_key
+
+
+# --- The floor ---
+
+
+def test_below_the_floor_nothing_is_tried_and_a_floor_that_rose_refuses_what_waits(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    release = released.draft(released.recipient(cast.dentist, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        with pytest.raises(releases.NotReleasableError, match="floor is k of 11"):
+            releases.ask_trial(release=release, k=10, l=None, t=None, at=make.NOON)
+        with pytest.raises(recipients.FloorTooLowError):
+            recipients.set_floor(agency=cast.acme, k=10, most_suppressed=5, by=by, at=make.NOON)
+    waiting = released.proposed(release, cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        recipients.set_floor(agency=cast.acme, k=20, most_suppressed=5, by=by, at=make.NOON)
+        with pytest.raises(releases.NotReleasableError, match="floor is k of 20"):
+            releases.approve(release=waiting, officer=olga, at=LATER)
+
+
+def test_no_row_of_a_call_about_health_leaves(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.DENTAL)
+    for kind in ReleaseKind:
+        with pytest.raises(releases.NotReleasableError, match="about health"):
+            released.draft(to, cast.alice, kind=kind)
+
+
+def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    waiting = released.proposed(
+        released.draft(released.recipient(cast.dentist, cast.alice), cast.alice), cast.alice
+    )
+    olga = released.officer(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.HEALTH)
+        with pytest.raises(releases.NotReleasableError, match="about health"):
+            releases.approve(release=waiting, officer=olga, at=LATER)
+
+
+def test_too_few_callers_are_refused_in_words(cast: Cast) -> None:
+    released.fill(cast.dentist, callers=7)
+    trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
+    assert "7 callers" in trial.refusal
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.NotReleasableError):
+        releases.propose(
+            release=Release.objects.get(pk=trial.release_id),
+            trial=trial,
+            by=Actor.staff(user_id=cast.alice.user_id),
+            at=make.NOON,
+        )
+
+
+def test_a_setting_is_computed_once_a_day(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.draft(released.recipient(cast.dentist, cast.alice), cast.alice)
+    trial = released.tried(release)
+    with job_scope(agency_id=cast.acme.pk):
+        again = releases.ask_trial(release=release, k=11, l=None, t=None, at=LATER)
+        assert (again.pk, again.due_at, again.result) == (trial.pk, None, trial.result)
+        tomorrow = make.NOON + timedelta(hours=25)
+        anew = releases.ask_trial(release=release, k=11, l=None, t=None, at=tomorrow)
+        assert (anew.pk, anew.due_at) == (trial.pk, tomorrow)
+
+
+# --- Who is in it ---
+
+
+def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    make.call(cast.dentist, None, at=make.NOON - timedelta(days=40))
+    objects, shares_not, analyses_not, minor = _ids(cast.dentist, *(released.number(who) for who in range(4)))
+    ours = {"agency_id": cast.acme.pk, "client_id": cast.dentist.pk}
+    with job_scope(agency_id=cast.acme.pk):
+        for caller_id, purpose in (
+            (objects, Purpose.MEASURE), (shares_not, Purpose.SHARE), (analyses_not, Purpose.ANALYSE),
+        ):  # fmt: skip
+            ConsentState.objects.create(
+                **ours, caller_id=caller_id, purpose=purpose, state="withdrawn", since=make.NOON
+            )
+        MinorMark.objects.create(**ours, caller_id=minor, marked_at=make.NOON)
+    vault.suppress(
+        client_id=cast.dentist.pk,
+        numbers=[released.number(4)],
+        purposes=[Purpose.SHARE.value],
+        at=make.NOON,
+    )
+    trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
+    assert trial.result["rows_chosen"] == 2 * (60 - 5)
+
+
+def test_a_no_between_the_two_signatures_counts(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    waiting = released.proposed(
+        released.draft(released.recipient(cast.dentist, cast.alice), cast.alice), cast.alice
+    )
+    caller_id = _ids(cast.dentist, released.number(0))[0]
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+            state="refused", since=make.NOON,
+        )  # fmt: skip
+    release = released.signed(waiting, released.officer(cast))
+    assert release.report["rows_chosen"] == waiting.report["rows_chosen"] - 2
+
+
+# --- Together with what was released before ---
+
+
+def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says_which(cast: Cast) -> None:
+    """A few days more, to somebody else: each is fine alone, and a gate that looked at it alone would let it pass."""
+    released.fill(cast.dentist)
+    people = [cast.alice, released.officer(cast)]
+    first = released.released(released.recipient(cast.dentist, cast.alice), people)
+    other = released.recipient(cast.dentist, cast.alice, "Contoso Media")
+
+    draft = released.draft(other, cast.alice, columns=("hour", "source"))
+    trial = released.tried(draft)
+    assert trial.result["people"] >= 11
+    assert "Northwind Analytics, 1 Oct 2026 to 31 Oct 2026" in trial.refusal
+    with job_scope(agency_id=cast.acme.pk):
+        releases.revoke(release=first, reason="Replaced by another.", by=make.JOB, at=LATER)
+    assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
+
+
+def test_what_was_released_while_it_waited_refuses_it_when_it_is_built(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    olga = released.officer(cast)
+    to = released.recipient(cast.dentist, cast.alice)
+    slow = released.proposed(released.draft(to, cast.alice, columns=("hour", "source")), cast.alice)
+    released.released(to, [cast.alice, olga])
+    slow = released.signed(slow, olga, at=LATER)
+
+    assert slow.state == ReleaseState.REFUSED
+    assert "Northwind Analytics" in slow.refusal
+    assert slow.file_key is None
+
+
+def test_months_that_share_no_call_are_released_one_after_the_other(cast: Cast) -> None:
+    released.fill(cast.dentist, callers=90, days=60, calls_each=3)
+    people = [cast.alice, released.officer(cast)]
+    to = released.recipient(cast.dentist, cast.alice)
+    middle = released.FIRST + timedelta(days=30)
+    for begins, ends in ((released.FIRST, middle), (middle, middle + timedelta(days=20))):
+        assert released.released(to, people, from_on=begins, until_on=ends).state == ReleaseState.RELEASED
+
+
+# --- Its end ---
+
+
+def test_a_revoked_release_is_taken_by_nobody_its_files_go_and_the_recipient_is_told_once(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)]
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        with releases.open_file(release=release, by=make.JOB, at=LATER):
+            pass
+        releases.revoke(release=release, reason="The contract has ended.", by=make.JOB, at=LATER)
+        with pytest.raises(releases.GoneError):
+            releases.open_file(release=release, by=make.JOB, at=LATER)
+    for _ in range(2):
+        tasks.end_releases(agency_id=cast.acme.pk)
+
+    assert release.file_key is not None
+    assert release.members_key is not None
+    assert not files.exists(release.client_id, release.file_key)
+    assert not files.exists(release.client_id, release.members_key)
+    assert [one.to for one in mail.outbox] == [["data@northwind.example"]]
+    assert "was revoked" in mail.outbox[0].body
+    ended = released.fresh(release)
+    assert (ended.state, ended.file_key, ended.told_at is not None) == (ReleaseState.REVOKED, None, True)
+
+
+def test_a_release_ends_on_its_date(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)]
+    )
+    assert release.ends_at is not None
+    with job_scope(agency_id=cast.acme.pk):
+        assert releases.expire(agency_id=cast.acme.pk, at=release.ends_at - timedelta(seconds=1)) == 0
+        assert releases.expire(agency_id=cast.acme.pk, at=release.ends_at) == 1
+        with pytest.raises(releases.GoneError):
+            releases.open_file(release=release, by=make.JOB, at=release.ends_at)
+    assert releases.destroy_ended(agency_id=cast.acme.pk) == 1
+    assert releases.destroy_ended(agency_id=cast.acme.pk) == 0
+
+
+# --- Who has left since ---
+
+
+def test_of_an_erased_caller_a_release_holds_nothing_that_can_be_linked(cast: Cast) -> None:
+    """
+    The file holds groups that at least ten others share. The list of members holds keyed digests of two random ids that
+    are nowhere any more: with the key in hand, nobody has what to put into it.
+    """
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)]
+    )
+    number = released.number(0)
+    caller_id = _ids(cast.dentist, number)[0]
+    with job_scope(agency_id=cast.acme.pk):
+        call_ids = list(Call.objects.filter(caller_id=caller_id).values_list("pk", flat=True))
+    _erase(cast.dentist, caller_id)
+
+    assert release.file_key is not None
+    assert release.members_key is not None
+    for key in (release.file_key, release.members_key):
+        with files.open(release.client_id, key) as file:
+            content = file.read()
+        for trace in (
+            number.encode(),
+            caller_id.bytes,
+            caller_id.hex.encode(),
+            *(pk.bytes for pk in call_ids),
+        ):
+            assert trace not in content
+    keys = building.keys_for(release, at=make.NOON)
+    digest = keys.caller(caller_id)
+    assert digest in building.members_of(release).callers.values(), "whoever still had the id could find it"
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Caller.objects.filter(pk=caller_id).exists()
+        assert not Call.objects.filter(pk__in=call_ids).exists()
+        assert digest not in {keys.caller(pk) for pk in Caller.objects.values_list("pk", flat=True)}
+    # Who calls again under the same number is somebody else.
+    again = make.call(cast.dentist, number, at=LATER)
+    assert again.caller_id is not None
+    assert keys.caller(again.caller_id) != digest
+
+
+def _erase(client: Client, caller_id: uuid.UUID) -> None:
+    with job_scope(agency_id=client.agency_id):
+        rows = Call.objects.for_client(client).filter(caller_id=caller_id)
+        ids = tuple(rows.order_by("pk").values_list("pk", flat=True))
+    chosen = erasure.Chosen(ids=ids, callers=frozenset([caller_id]))
+    chosen = erasure.forget_callers(client=client, chosen=chosen, at=make.NOON)
+    with job_scope(agency_id=client.agency_id):
+        erasure.remove_calls(client=client, chosen=chosen)
+
+
+def test_a_live_release_is_looked_at_once_a_quarter_and_waits_for_a_person_where_callers_have_left(
+    cast: Cast,
+) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)], keep_for_days=90
+    )
+    january = make.NOON + timedelta(days=50)
+    with job_scope(agency_id=cast.acme.pk):
+        assert building.due_scores(agency_id=cast.acme.pk, at=LATER) == []
+        due = building.due_scores(agency_id=cast.acme.pk, at=january)
+    assert [one.work_id for one in due] == [release.pk]
+    assert building.score(due=due[0], clock=lambda: january) is False
+    scored = released.fresh(release)
+    assert scored.score["gone_callers"] == 0
+    assert scored.score["smallest"] >= 11
+    with job_scope(agency_id=cast.acme.pk):
+        assert building.due_scores(agency_id=cast.acme.pk, at=january + timedelta(days=1)) == []
+
+    _erase(cast.dentist, _ids(cast.dentist, released.number(0))[0])
+    april = january + timedelta(days=90)
+    assert building.score(due=due[0], clock=lambda: april) is True
+    assert released.fresh(release).score["gone_callers"] == 1
+    with job_scope(agency_id=cast.acme.pk):
+        item = Item.objects.open().get(kind=kinds.RELEASE_RISEN)
+        assert (item.key, item.count) == (str(release.pk), 1)
+
+
+# --- Pseudonyms ---
+
+
+def test_a_pseudonymised_file_needs_a_contract_and_a_short_life(cast: Cast) -> None:
+    without = released.recipient(cast.dentist, cast.alice, contract="")
+    with pytest.raises(releases.NotReleasableError, match="contract"):
+        released.draft(without, cast.alice, kind=ReleaseKind.PSEUDONYMISED)
+    to = released.recipient(cast.dentist, cast.alice, "Contoso Media")
+    with pytest.raises(releases.NotReleasableError, match="30 days"):
+        released.draft(to, cast.alice, kind=ReleaseKind.PSEUDONYMISED, keep_for_days=31)
+
+
+@pytest.fixture
+def may_share(monkeypatch: pytest.MonkeyPatch, cast: Cast) -> None:
+    """Every caller has agreed to sharing, twice, as the law of no place could ask more."""
+    released.fill(cast.dentist, callers=15)
+    _agree(cast.dentist)
+
+
+def _agree(client: Client) -> None:
+    from consent.enums import Basis, Channel, EventKind, Scope, Strength
+    from consent.services import ledger
+    from consent.services.ledger import Said
+
+    with job_scope(agency_id=client.agency_id):
+        callers = list(Caller.objects.for_client(client).values_list("pk", flat=True))
+        ledger.record_events(
+            client=client,
+            said=[
+                Said(
+                    caller_id=caller_id, purpose=Purpose.SHARE, kind=EventKind.RENEWED, basis=Basis.CONSENT,
+                    scope=Scope.STANDING, channel=Channel.WEB, strength=Strength.A,
+                    happened_at=make.NOON - timedelta(days=200), source=f"agreed {caller_id}",
+                )
+                for caller_id in callers
+            ],
+            by=make.JOB,
+            at=make.NOON,
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("may_share")
+def test_tokens_are_the_recipients_own_and_are_nobodys_number(cast: Cast) -> None:
+    people = [cast.alice, released.officer(cast)]
+    found = []
+    for name in ("Northwind Analytics", "Contoso Media"):
+        to = released.recipient(cast.dentist, cast.alice, name)
+        release = released.released(to, people, kind=ReleaseKind.PSEUDONYMISED, columns=("day", "source"))
+        assert release.state == ReleaseState.RELEASED, release.refusal
+        head, rows = _file(release)
+        assert head[0] == "Caller (token)"
+        found.append({row[0] for row in rows})
+        assert "personal data" in selectors.sheet(release)
+        assert "not anonymous" in selectors.sheet(release)
+    assert [len(one) for one in found] == [15, 15]
+    assert found[0].isdisjoint(found[1])
+
+
+@pytest.mark.usefixtures("may_share")
+def test_beside_a_pseudonymised_file_no_anonymised_one_of_the_same_calls_is_released(cast: Cast) -> None:
+    people = [cast.alice, released.officer(cast)]
+    to = released.recipient(cast.dentist, cast.alice)
+    released.released(to, people, kind=ReleaseKind.PSEUDONYMISED, columns=("day",))
+    trial = released.tried(released.draft(to, cast.alice, columns=("day",)))
+    assert "as few as 1 caller," in trial.refusal
+
+
+def test_only_calls_whose_sharing_is_allowed_are_pseudonymised(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    trial = released.tried(released.draft(to, cast.alice, kind=ReleaseKind.PSEUDONYMISED))
+    assert "Calls of 0 callers may leave" in trial.refusal
+
+
+# --- What is said of it ---
+
+
+def test_the_data_sheet_says_what_was_done_what_is_risked_and_until_when(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)]
+    )
+    sheet = selectors.sheet(release)
+    for words in (
+        "Northwind Analytics", bytes(release.digest or b"").hex(), "2026-12-24 12:00 UTC", "| Source | made coarser |",
+        "Prosecutor", "Journalist", "Marketer", "Loss", selectors.CAVEAT,
+    ):  # fmt: skip
+        assert words in sheet
+    json.dumps(release.report, allow_nan=False)
+
+
+def test_dropping_columns_alone_is_nowhere_called_anonymous() -> None:
+    """Wherever a text of releases says "anonymous", it says of what, or that something is not."""
+    root = Path(__file__).resolve().parent.parent.parent
+    texts = [
+        *(root / "templates" / "analytics").glob("*.html"),
+        *(root / "analytics").rglob("*.py"),
+        *(root / "docs").glob("*.md"),
+        root / "README.md",
+    ]
+    allowed = (
+        "no table anonymous", "not anonymous", "never called anonymous", "nowhere called anonymous",
+        "no more anonymous", "is anonymous only", "how anonymous", "call anonymous", "anonymous.", '"anonymous"',
+    )  # fmt: skip
+    faults = []
+    for path in texts:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            words = line.lower()
+            if "anonymous" in words.replace("anonymously", "") and not any(one in words for one in allowed):
+                faults.append(f"{path.relative_to(root)}:{number}: {line.strip()}")
+    assert faults == []
+    pages = [(root / "templates" / "analytics" / name).read_text(encoding="utf-8") for name in (
+        "releases_all.html", "releases_client.html", "release_new.html", "release_draft.html", "release_show.html",
+    )]  # fmt: skip
+    assert all("{{ caveat }}" in page for page in pages)
