@@ -734,7 +734,6 @@ REGISTER: dict[str, Table] = {
     "analytics.Watch": Table(
         "Until when the vault's refusals have been looked at",
         _plain(_OURS, "looked_at day"),
-        ),
     ),
     "analytics.ReleaseFloor": Table(
         "The least that an agency asks of a release", _plain("id agency k most_suppressed set_by set_at")
