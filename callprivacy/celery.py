@@ -79,6 +79,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "rights-steps": ("rights.work_steps", 20),
     "rights-queue": ("rights.renew_queue", 60),
     "work-mail": ("work.send_mail", 60),
+    "work-people": ("work.mind_people", 300),
 }
 
 app.conf.beat_schedule = {

@@ -187,6 +187,14 @@ def keys_made_by(user_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     return dict(rows)
 
 
+def keys_listed(user_id: int, *, at: datetime) -> list[tuple[str, str]]:
+    """(name of the key, name of its client) of the keys that a person made which still open something."""
+    rows = ApiKey.objects.filter(
+        agency_id=lib_scope.require_agency(), created_by_id=user_id, revoked_at=None, ends_at__gt=at
+    )
+    return list(rows.order_by("client__name", "name").values_list("name", "client__name"))
+
+
 def open_reset(user_id: int, *, at: datetime) -> FactorReset | None:
     """What waits for a second person's word about somebody's second factors."""
     rows = FactorReset.objects.filter(

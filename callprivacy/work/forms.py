@@ -47,3 +47,19 @@ class BulkForm(forms.Form):
             ("", "Nobody"),
             *((str(person.pk), str(person)) for person in people),
         ]
+
+
+class LeaverForm(forms.Form):
+    """Who takes over what somebody leaves behind."""
+
+    to = forms.ChoiceField(label="Hand their open tasks to", required=False)
+
+    def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["to"].choices = [  # type: ignore[attr-defined]
+            ("", "Nobody: they wait for whoever may"),
+            *((str(person.pk), str(person)) for person in people),
+        ]
+
+    def clean_to(self) -> int | None:
+        return int(self.cleaned_data["to"]) if self.cleaned_data["to"] else None

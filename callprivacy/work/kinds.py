@@ -45,6 +45,9 @@ class Kind:
         return self.right is None or self.right in rights
 
 
+ACCESS_REVIEW = "access_review"
+FACTOR_RESET = "factor_reset"
+
 _KINDS: dict[str, Kind] = {}
 
 
@@ -68,3 +71,25 @@ def get(name: str) -> Kind:
 def every() -> list[Kind]:
     """Every kind there is, by title."""
     return sorted(_KINDS.values(), key=lambda kind: kind.title)
+
+
+def register_people() -> None:
+    """What waits of people and their grants; the room of people knows no queue."""
+    register(
+        Kind(
+            ACCESS_REVIEW,
+            title="Grants that nobody has confirmed: they end at their date",
+            step="Answer the access review",
+            url_name="accounts:reviews",
+            right=AgencyRight.MANAGE_PEOPLE,
+        )
+    )
+    register(
+        Kind(
+            FACTOR_RESET,
+            title="Second factors to be taken away: a second person has to agree",
+            step="Agree or refuse",
+            url_name="accounts:passwords",
+            right=AgencyRight.MANAGE_PEOPLE,
+        )
+    )

@@ -105,6 +105,11 @@ def unread_count(membership: Membership) -> int:
     return notifications_of(membership).filter(read_at__isnull=True)[:100].count()
 
 
+def count_owned(membership: Membership) -> int:
+    """How many open items a person owns in their agency."""
+    return Item.objects.open().filter(agency_id=membership.agency_id, owner_id=membership.user_id).count()
+
+
 def colleagues(membership: Membership) -> list[User]:
     """The active people of a person's agency, by name: whom work can be handed to."""
     return list(

@@ -10,6 +10,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from callprivacy.accounts import selectors as accounts
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import leaving
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.work import kinds, selectors
@@ -170,6 +173,62 @@ def snooze_items(*, item_ids: Collection[UUID], until: datetime, by: Actor, at: 
             "item.snoozed", subject=item, client_id=item.client_id, by=by, at=at, until=until.isoformat()
         )
     return len(items)
+
+
+# --- People who come to be looked over, and who leave ---
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What a leaving ended, and how many tasks found another owner or wait for anybody again."""
+
+    left: leaving.Left
+    handed: int
+    nobodys: int
+
+
+@transaction.atomic
+def let_go(*, membership: Membership, to_id: int | None, by: Actor, at: datetime) -> Gone:
+    """
+    See somebody off: end what they have in the agency, and hand their open tasks over.
+
+    Tasks on which the other one may not act, and all of them without one, are nobody's: they wait for who may.
+
+    :raises LastManagerError: nobody else could manage people.
+    :raises OwnRightsError: people do not see themselves off.
+    """
+    left = leaving.leave(membership=membership, by=by, at=at)
+    owned = Item.objects.open().filter(agency_id=membership.agency_id, owner_id=membership.user_id)
+    item_ids = list(owned.values_list("pk", flat=True))
+    handed = 0
+    if to_id is not None and to_id != membership.user_id:
+        handed = assign_items(
+            agency_id=membership.agency_id, item_ids=item_ids, owner_id=to_id, by=by, at=at
+        ).handed
+    rest = list(owned.values_list("pk", flat=True))
+    if rest:
+        assign_items(agency_id=membership.agency_id, item_ids=rest, owner_id=None, by=by, at=at)
+    return Gone(left, handed, len(rest))
+
+
+def mind_people(*, agency_id: int, at: datetime) -> None:
+    """Let an open access review, and second factors that wait for a second person, wait in the queue, too."""
+    review = accounts.open_review()
+    waiting = (
+        {} if review is None else {str(review.pk): (accounts.count_open_lines(review), review.answer_by)}
+    )
+    _mind(kinds.ACCESS_REVIEW, waiting, agency_id=agency_id, at=at)
+    resets = {str(reset.pk): (1, reset.ends_at) for reset in accounts.open_resets(at=at)}
+    _mind(kinds.FACTOR_RESET, resets, agency_id=agency_id, at=at)
+
+
+def _mind(kind: str, waiting: dict[str, tuple[int, datetime]], *, agency_id: int, at: datetime) -> None:
+    keys = [key for key, (count, _) in waiting.items() if count]
+    over = Item.objects.open().filter(agency_id=agency_id, kind=kind).exclude(key__in=keys)
+    over.update(state=ItemState.DONE, closed_at=at)
+    for key in keys:
+        count, due_at = waiting[key]
+        open_item(kind, agency_id=agency_id, key=key, at=at, count=count, due_at=due_at)
 
 
 def notify(

@@ -27,6 +27,17 @@ def send_due_mail(**_: Any) -> None:
     in_each_agency(_send_of)
 
 
+@shared_task(name="work.mind_people", acks_late=True)
+def mind_people(**_: Any) -> None:
+    """Put into each agency's queue what waits of people and their grants, and take out what does not any more."""
+    in_each_agency(_mind_people_of)
+
+
+def _mind_people_of(agency_id: int) -> None:
+    with job_scope(agency_id=agency_id):
+        services.mind_people(agency_id=agency_id, at=timezone.now())
+
+
 def _send_of(agency_id: int) -> None:
     at = timezone.now()
     with job_scope(agency_id=agency_id):

@@ -10,12 +10,17 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts import selectors as accounts
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import leaving
+from callprivacy.accounts.services import people as deeds
 from callprivacy.work import selectors, services
-from callprivacy.work.forms import BulkForm, QueueFilter
+from callprivacy.work.forms import BulkForm, LeaverForm, QueueFilter
 from callprivacy.work.models import Item, Notification
 from callprivacy.work.services import Handed
 
@@ -107,6 +112,54 @@ def read_all(request: StaffRequest) -> HttpResponse:
     """Mark everything as read."""
     services.mark_read(user_id=request.membership.user_id, at=request.at)
     return redirect("work:notifications")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
+def see_off(request: StaffRequest, pk: int) -> HttpResponse:
+    """The leaver's checklist: what one press ends and hands over, counted before; and what is left to do elsewhere."""
+    membership = (
+        Membership.objects.filter(agency_id=request.agency.pk, pk=pk).select_related("user", "agency").first()
+    )
+    if membership is None:
+        raise Http404
+    people = [one for one in selectors.colleagues(request.membership) if one.pk != membership.user_id]
+    form = LeaverForm(request.POST or None, people=people)
+    if request.method == "POST" and form.is_valid():
+        try:
+            gone = services.let_go(
+                membership=membership, to_id=form.cleaned_data["to"], by=request.actor, at=request.at
+            )
+        except (deeds.LastManagerError, deeds.OwnRightsError) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _said_of(str(membership.user), gone))
+        return redirect("accounts:person", pk=pk)
+    extent = leaving.extent_of(membership, at=request.at)
+    context = {
+        "person": membership,
+        "form": form,
+        "is_self": membership.pk == request.membership.pk,
+        "extent": [
+            {"label": "Sessions that end", "value": extent.sessions},
+            {"label": "Clients on which every grant ends", "value": extent.clients},
+            {"label": "Keys of systems that open nothing any more", "value": extent.keys},
+            {"label": "Open invitations of theirs, withdrawn", "value": extent.invitations},
+            {"label": "Open tasks handed over", "value": selectors.count_owned(membership)},
+        ],
+        "seats": accounts.seats_of().filter(email__iexact=membership.user.email),
+        "keys": accounts.keys_listed(membership.user_id, at=request.at),
+    }
+    return render(request, "work/leaver.html", context)
+
+
+def _said_of(name: str, gone: services.Gone) -> str:
+    left = gone.left
+    return (
+        f"{name} has left. Ended: {left.sessions} sessions, {left.keys} keys, grants on {left.clients} clients, "
+        f"{left.invitations} invitations. Tasks: {gone.handed} handed over, {gone.nobodys} nobody's."
+    )
 
 
 def _say_handed(request: StaffRequest, handed: Handed, name: str) -> None:

@@ -91,6 +91,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
             "people/<int:pk>/sees/",
             "people/<int:pk>/password/",
             "people/<int:pk>/factors/",
+            "people/<int:pk>/leaves/",
             "people/<int:pk>/clients/<slug:slug>/",
         )
     }

@@ -163,6 +163,19 @@ def _check_somebody_is_left(membership: Membership) -> None:
         raise LastManagerError
 
 
+def check_may_go(membership: Membership, *, by: Actor) -> None:
+    """
+    Whether a person's access may be taken away; whoever calls has the transaction, and others wait for it.
+
+    :raises LastManagerError: nobody else could manage people.
+    :raises OwnRightsError: nobody does it to themselves.
+    """
+    _hold_managers(membership.agency_id)
+    if by.kind == ScopeKind.STAFF and by.user_id == membership.user_id:
+        raise OwnRightsError
+    _check_somebody_is_left(membership)
+
+
 @transaction.atomic
 def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     """
@@ -171,10 +184,7 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     :raises LastManagerError: nobody else could manage people.
     :raises OwnRightsError: people do not suspend themselves.
     """
-    _hold_managers(membership.agency_id)
-    if by.kind == ScopeKind.STAFF and by.user_id == membership.user_id:
-        raise OwnRightsError
-    _check_somebody_is_left(membership)
+    check_may_go(membership, by=by)
     won = Membership.objects.filter(pk=membership.pk, state=MembershipState.ACTIVE).update(
         state=MembershipState.SUSPENDED
     )
@@ -188,10 +198,9 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
 
 @transaction.atomic
 def reactivate(*, membership: Membership, by: Actor, at: datetime) -> None:
-    """Give a suspended person the access back that they had."""
-    won = Membership.objects.filter(pk=membership.pk, state=MembershipState.SUSPENDED).update(
-        state=MembershipState.ACTIVE
-    )
+    """Give a suspended person the access back that they had; who had left comes back without a grant."""
+    away = [MembershipState.SUSPENDED, MembershipState.LEFT]
+    won = Membership.objects.filter(pk=membership.pk, state__in=away).update(state=MembershipState.ACTIVE)
     if won:
         audit.record("person.reactivated", by=by, at=at, subject=membership, person=membership.user_id)
 

@@ -1,0 +1,283 @@
+"""Second factors: sealed, asked for by role, taken away by two; and who confirms that it is still them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth as totp
+from django.core import mail
+from django.db import IntegrityError, transaction
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Deed
+from callprivacy.accounts.models import FactorReset, Membership
+from callprivacy.accounts.services import factors, keys, passwords
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import fields
+from tests import make
+from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
+from tests.cast import Cast
+from tests.make import NOON, PASSWORD
+
+BOB = "bob@acme.example"
+
+
+def policy(of: Agency, **values: Any) -> None:
+    with job_scope(agency_id=of.pk):
+        passwords.change_policy(agency=of, values=values, by=make.JOB, at=NOON)
+
+
+def with_codes(person: Membership) -> str:
+    """Give a person codes from an app, and return the seed."""
+    secret = str(totp.generate_totp_secret())
+    totp.TOTP.activate(person.user, secret)
+    return secret
+
+
+def code_of(secret: str) -> str:
+    return str(totp.format_hotp_value(totp.hotp_value(secret, next(totp.yield_hotp_counters_from_time()))))
+
+
+# --- codes and passkeys ---
+
+
+def test_codes_are_added_and_asked_for_at_the_door_and_count_once(cast: Cast) -> None:
+    browser = Browser()
+    sign_in(browser, BOB)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = browser.get("/accounts/2fa/totp/activate/")
+    secret = page.context["form"].secret
+    waiting = browser.session["mfa.totp.secret"]
+    assert secret not in waiting
+    assert fields.open_secret(waiting) == secret
+
+    assert browser.post("/accounts/2fa/totp/activate/", {"code": code_of(secret)}).status_code == 302
+    row = Authenticator.objects.get(user=cast.bob.user, type="totp")
+    assert secret not in str(row.data)
+    assert fields.open_secret(row.data["secret"]) == secret
+    codes = browser.get("/accounts/2fa/recovery-codes/").context["unused_codes"]
+    assert len(codes) == 10
+
+    other = Browser()
+    assert sign_in(other, BOB)["Location"] == "/accounts/2fa/authenticate/"
+    assert not is_in(other)
+    code = code_of(secret)
+    assert other.post("/accounts/2fa/authenticate/", {"code": code}).status_code == 302
+    assert is_in(other)
+    third = Browser()
+    sign_in(third, BOB)
+    assert "not the code" in third.post("/accounts/2fa/authenticate/", {"code": code}).content.decode()
+    assert third.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 302
+    fourth = Browser()
+    sign_in(fourth, BOB)
+    assert fourth.post("/accounts/2fa/authenticate/", {"code": codes[0]}).status_code == 200
+
+
+def test_guesses_of_a_code_wait_from_whatever_browser(cast: Cast) -> None:
+    secret = with_codes(cast.bob)
+    with time_machine.travel(NOON, tick=False):
+        for _ in range(5):
+            browser = Browser()
+            sign_in(browser, BOB)
+            browser.post("/accounts/2fa/authenticate/", {"code": "000000"})
+        browser = Browser()
+        sign_in(browser, BOB)
+        answer = browser.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+        assert "Too many wrong codes. Wait 1 second" in answer.content.decode()
+
+
+def test_another_master_key_opens_the_seeds_and_the_old_one_is_not_needed(cast: Cast) -> None:
+    secret = with_codes(cast.bob)
+    codes = RecoveryCodes.activate(cast.bob.user).generate_codes()
+    before = Authenticator.objects.get(type="totp").data["secret"]
+    assert keys._rewrap_second_factors() == 2
+    row = Authenticator.objects.get(type="totp")
+    assert row.data["secret"] != before
+    assert fields.open_secret(row.data["secret"]) == secret
+    assert Authenticator.objects.get(type="recovery_codes").wrap().generate_codes() == codes
+
+
+def test_a_passkey_is_offered_at_the_door_and_on_ones_own_page(cast: Cast) -> None:
+    page = Browser().get("/accounts/login/").content.decode()
+    assert "Sign in with a passkey" in page
+    options = (
+        Browser().get("/accounts/2fa/webauthn/login/", headers={"X-Requested-With": "XMLHttpRequest"}).json()
+    )
+    assert options["request_options"]["publicKey"]["challenge"]
+    browser = signed_in(cast.bob)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    asked = browser.get("/accounts/2fa/webauthn/add/").context["js_data"]["creation_options"]["publicKey"]
+    assert asked["rp"]["name"] == "CallPrivacy"
+    assert browser.post("/accounts/2fa/webauthn/add/", {"name": "x", "credential": "{}"}).status_code == 200
+    assert not Authenticator.objects.exists()
+
+
+# --- who has to have one ---
+
+
+def test_a_role_that_has_to_have_one_is_led_to_where_one_is_added_and_nowhere_else(cast: Cast) -> None:
+    policy(cast.acme, second_factor_roles=["reviewer"])
+    browser = signed_in(cast.bob)
+    for path in ("/clients/", "/", "/clients/dentist/calls/", "/work/"):
+        assert browser.get(path)["Location"] == "/accounts/2fa/", path
+    part = browser.get("/clients/", headers={"HX-Request": "true"})
+    assert part["HX-Redirect"] == "/accounts/2fa/"
+    assert "Your role needs a second factor" in browser.get("/accounts/2fa/").content.decode()
+    assert browser.get("/accounts/password/change/").status_code == 200
+    assert is_in(signed_in(cast.carol))
+
+    with_codes(cast.bob)
+    assert is_in(browser)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    kept = browser.get("/accounts/2fa/totp/deactivate/").content.decode()
+    assert "Your role has to have a second factor" in kept
+    browser.post("/accounts/2fa/totp/deactivate/")
+    assert Authenticator.objects.filter(user=cast.bob.user).exists()
+
+
+# --- taken away by two ---
+
+
+def test_second_factors_are_taken_away_by_two_and_the_person_is_told(cast: Cast) -> None:
+    with_codes(cast.bob)
+    bob = signed_in(cast.bob)
+    assert is_in(bob)
+    alice, carol = signed_in(cast.alice), signed_in(cast.carol)
+    assert "Who can agree: Carol" in alice.get(f"/people/{cast.bob.pk}/factors/").content.decode()
+    alice.post(f"/people/{cast.bob.pk}/factors/")
+    with job_scope(agency_id=cast.acme.pk):
+        reset = FactorReset.objects.get()
+    where = f"/people/factors/{reset.pk}/"
+
+    assert "Somebody else has to agree" in alice.get(where).content.decode()
+    alice.post(where, {"deed": "agree"})
+    assert Authenticator.objects.exists(), "who asked does not agree with herself"
+    assert signed_in(cast.mallory).post(where, {"deed": "agree"}).status_code == 404
+    carol.post(where, {"deed": "agree"})
+    carol.post(where, {"deed": "agree"})
+
+    assert not Authenticator.objects.exists()
+    said = actions_of(cast.acme.pk)
+    assert said.count("factors.reset_asked") == said.count("factors.reset") == 1
+    assert sign_in(Browser(), BOB)["Location"] == "/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_lost_second_factors_is_told_by_mail(mailoutbox: list[mail.EmailMessage]) -> None:
+    from tests import cast as actors
+
+    cast = actors.assemble()
+    with_codes(cast.bob)
+    with job_scope(agency_id=cast.acme.pk):
+        reset = factors.ask_reset(membership=cast.bob, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
+        factors.decide_reset(reset=reset, agree=True, by=Actor.staff(user_id=cast.carol.user_id), at=NOON)
+    assert [one.to for one in mailoutbox] == [[BOB]]
+
+
+def test_what_waited_two_days_is_over_and_what_is_refused_changes_nothing(cast: Cast) -> None:
+    with_codes(cast.bob)
+    alice, carol = (Actor.staff(user_id=one.user_id) for one in (cast.alice, cast.carol))
+    with job_scope(agency_id=cast.acme.pk):
+        reset = factors.ask_reset(membership=cast.bob, by=alice, at=NOON)
+        with pytest.raises(factors.AlreadyAskedError):
+            factors.ask_reset(membership=cast.bob, by=carol, at=NOON)
+        with pytest.raises(factors.NotYoursError):
+            factors.decide_reset(reset=reset, agree=True, by=carol, at=NOON + timedelta(days=2))
+        again = factors.ask_reset(membership=cast.bob, by=carol, at=NOON + timedelta(days=2))
+        factors.decide_reset(reset=again, agree=False, by=alice, at=NOON + timedelta(days=2))
+        with pytest.raises(IntegrityError), transaction.atomic():
+            FactorReset.objects.filter(pk=again.pk).update(agreed=True, decided_by_id=cast.carol.user_id)
+    assert Authenticator.objects.exists()
+
+
+# --- confirming ---
+
+
+def test_a_number_is_shown_to_who_has_shown_lately_who_they_are(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550144", at=make.now() - timedelta(days=1))
+    where = f"/clients/dentist/calls/{call.pk}/reveal/"
+    policy(cast.acme, confirm_minutes=10)
+    start = make.now()
+    with time_machine.travel(start, tick=False) as clock:
+        browser = Browser()
+        sign_in(browser, "alice@acme.example")
+        clock.move_to(start + timedelta(minutes=9))
+        assert browser.get(where).status_code == 200
+        clock.move_to(start + timedelta(minutes=11))
+        assert browser.get(where)["Location"] == f"/accounts/reauthenticate/?next={where.replace('/', '%2F')}"
+        part = browser.get(
+            where, headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/clients/?x=1"}
+        )
+        assert part["HX-Redirect"] == "/accounts/reauthenticate/?next=%2Fclients%2F%3Fx%3D1"
+        late = browser.post(where, {"reason": "x"})
+        assert late.status_code != 302, "what was opened in time may be sent a little later"
+        clock.move_to(start + timedelta(minutes=26))
+        assert browser.post(where, {"reason": "x"})["Location"].startswith("/accounts/reauthenticate/")
+
+        back = browser.post(f"/accounts/reauthenticate/?next={where}", {"password": PASSWORD})
+        assert back["Location"] == where
+        assert browser.get(where).status_code == 200
+
+
+def test_an_agency_says_which_deeds_ask(cast: Cast) -> None:
+    policy(cast.acme, confirm_minutes=10, confirm=[Deed.EXPORT.value])
+    start = make.now()
+    with time_machine.travel(start, tick=False) as clock:
+        browser = signed_in(cast.alice)
+        browser.get("/clients/")
+        clock.move_to(start + timedelta(minutes=30))
+        assert browser.get("/people/invite/").status_code == 200
+        assert browser.get("/clients/dentist/calls/export/")["Location"].startswith(
+            "/accounts/reauthenticate/"
+        )
+
+
+# --- sessions and devices ---
+
+
+def test_an_agencys_limits_end_sessions_earlier(cast: Cast) -> None:
+    policy(cast.acme, idle_minutes=15, longest_hours=1)
+    start = make.now()
+    with time_machine.travel(start, tick=False) as clock:
+        bob, mallory = Browser(), Browser()
+        sign_in(bob, BOB)
+        sign_in(mallory, "mallory@globex.example")
+        assert (
+            "after 15 minutes without use, and in any case 1 hours"
+            in bob.get("/accounts/sessions/").content.decode()
+        )
+        clock.move_to(start + timedelta(minutes=14))
+        assert is_in(bob)
+        clock.move_to(start + timedelta(minutes=29))
+        assert (is_in(bob), is_in(mallory)) == (False, True)
+        sign_in(bob, BOB)
+        for minute in range(40, 91, 10):
+            clock.move_to(start + timedelta(minutes=minute))
+            is_in(bob)
+        assert not is_in(bob)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_browser_that_is_new_is_told_by_mail_and_one_that_is_known_is_not(
+    mailoutbox: list[mail.EmailMessage],
+) -> None:
+    from tests import cast as actors
+
+    actors.assemble()
+    home, cafe = Browser(headers={"user-agent": "Firefox/140.0 (X11; Linux)"}), Browser()
+    sign_in(home, BOB)
+    assert mailoutbox == [], "the first sign-in of all is no news"
+    home.post("/accounts/logout/")
+    sign_in(home, BOB)
+    assert mailoutbox == []
+    sign_in(cafe, BOB, address="192.0.2.7")
+    (told,) = mailoutbox
+    assert told.to == [BOB]
+    assert "192.0.2.7" in told.body
