@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import ReviewAnswer
+from callprivacy.accounts.enums import ReviewAnswer, Role
 from callprivacy.accounts.models import (
     AccessReview,
     ClientGrant,
@@ -93,7 +93,7 @@ def test_what_nobody_answers_ends_at_its_date_and_what_was_given_anew_stays(cast
         grants.set_bundle(
             membership=cast.carol,
             client=cast.plumber,
-            bundle=access.Role.ADMIN,
+            bundle=Role.ADMIN,
             by=by(cast.alice),
             at=NOON + timedelta(days=1),
             ends_at=None,
@@ -246,7 +246,7 @@ def test_a_list_that_cannot_be_read_says_where_and_keeps_nothing(cast: Cast, tex
 
 
 def test_one_press_ends_everything_of_a_leaver_and_hands_their_tasks_over(cast: Cast) -> None:
-    make.grant(cast.carol, cast.dentist, access.Role.OFFICER)
+    make.grant(cast.carol, cast.dentist, Role.OFFICER)
     with job_scope(agency_id=cast.acme.pk):
         for number in range(2):
             work.open_item("access_review", agency_id=cast.acme.pk, key=f"x{number}", at=NOON)
