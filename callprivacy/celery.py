@@ -77,6 +77,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-leftovers": ("retention.sweep_leftovers", 6 * 3600),
     "rights-searches": ("rights.search_people", 20),
     "rights-steps": ("rights.work_steps", 20),
+    "rights-sweep": ("rights.sweep_requests", 300),
     "rights-queue": ("rights.renew_queue", 60),
     "work-mail": ("work.send_mail", 60),
     "work-people": ("work.mind_people", 300),

@@ -204,6 +204,8 @@ class Caller(ClientOwned):
     A person at one client: the number, sealed once, and a name by which staff recognise a repeated caller.
 
     `has_evidence` says that the ledger of consent knows the caller, who then stays when the last call has expired.
+    `restricted_at`: since when the person's calls are kept and used for nothing (GDPR article 18): neither shown, nor
+    exported, nor counted, until a person lifts it.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -211,11 +213,19 @@ class Caller(ClientOwned):
     country = models.CharField(max_length=2, blank=True)
     region = models.CharField(max_length=8, blank=True)
     has_evidence = models.BooleanField(default=False, db_default=False)
+    restricted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         base_manager_name = "objects"
         constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_caller_in_client"),)
+        indexes = (
+            models.Index(
+                fields=["client", "id"],
+                condition=models.Q(restricted_at__isnull=False),
+                name="calls_caller_restricted",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"Caller {self.label}"
@@ -241,6 +251,11 @@ def caller_label(caller_id: uuid.UUID) -> str:
 
 
 class CallQuerySet(ScopedQuerySet["Call"]):
+    def in_use(self) -> Self:
+        """Calls that may be shown and counted: not those of people who had their data restricted."""
+        restricted = Caller.objects.filter(restricted_at__isnull=False)
+        return self.filter(models.Q(caller=None) | ~models.Q(caller_id__in=restricted.values("pk")))
+
     def started_from(self, instant: datetime) -> Self:
         """Calls that started at `instant` or later."""
         return self.filter(pk__gte=first_id_at(instant))

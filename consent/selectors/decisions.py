@@ -39,7 +39,7 @@ def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet
     """
     if purpose is not Purpose.MEASURE:
         raise ValueError(f"{purpose.label} is decided call by call, when it is done.")
-    calls = Call.objects.for_client(client)
+    calls = Call.objects.for_client(client).in_use()
     said = ConsentState.objects.for_client(client).filter(
         purpose=Purpose.MEASURE, caller_id=OuterRef("caller_id")
     )

@@ -15,6 +15,7 @@ import hmac
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -189,6 +190,34 @@ def announce(*, client: Client, withdrawal: Withdrawal, at: datetime) -> int:
     rows = [_delivery(one, WITHDRAWN, withdrawal.pk, data, at) for one in endpoints]
     WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
+
+
+def announce_request(
+    *, client: Client, kind: str, request_id: uuid.UUID, callers: Mapping[uuid.UUID, str], at: datetime
+) -> list[WebhookDelivery]:
+    """
+    Queue word of an answered request for every endpoint of the client, once each; returns the messages.
+
+    Inside a job's scope. It tells who by the caller's id and a digest of the number, which outlive an erasure here.
+
+    :param kind: "request.erasure", "request.correction" or "request.restriction". :param callers: caller id -> E.164.
+    """
+    endpoints = list(
+        WebhookEndpoint.objects.for_client(client).filter(is_active=True).select_related("client")
+    )
+    if not endpoints:
+        return []
+    keys = vault_selectors.client_keys(client.pk)
+    people = [
+        {"caller": str(caller_id), "number_digest": number_digest(keys, number)}
+        for caller_id, number in sorted(callers.items())
+    ]
+    data = {"request": str(request_id), "client": client.slug, "people": people}
+    WebhookDelivery.objects.bulk_create(
+        [_delivery(one, kind, request_id, data, at) for one in endpoints], ignore_conflicts=True
+    )
+    rows = WebhookDelivery.objects.for_client(client).filter(event_type=kind, event_id=request_id)
+    return list(rows.select_related("endpoint").order_by("endpoint__name"))
 
 
 @transaction.atomic

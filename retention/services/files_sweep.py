@@ -107,7 +107,7 @@ def _others_without_file(agency_id: int, client_id: int, at: datetime) -> int:
     count = 0
     there = set(files.ids(client_id, older_than=at))
     for model in apps.get_models():
-        if not issubclass(model, ClientOwned) or model is Recording:
+        if not (issubclass(model, ClientOwned) or hasattr(model, "holder_id")) or model is Recording:
             continue
         columns = {field.name: field for field in model._meta.concrete_fields}
         for name in FILE_COLUMNS:

@@ -20,17 +20,20 @@ from rights.enums import (
     ApprovalState,
     Ask,
     CaseState,
+    Copies,
     Decided,
     EventKind,
     IdentityState,
+    OnBehalf,
     OtherParty,
+    ProofKind,
     StepKind,
     StepState,
 )
 from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
-from rights.models import Approval, Case, Identity, Step
-from rights.services import cases, queue, sealing, steps, stopping, timeline
+from rights.models import Approval, Case, Finding, Identity, Proof, Step
+from rights.services import cases, queue, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
 __all__ = ["AlreadyDoneError", "ClosedError", "EmptyWordsError"]
@@ -66,6 +69,13 @@ _STEPS: Final[dict[Ask, tuple[StepKind, ...]]] = {
 }
 
 
+_FOR_ANOTHER: Final = {
+    OnBehalf.GUARDIAN: {ProofKind.GUARDIAN.value, ProofKind.DOCUMENT.value},
+    OnBehalf.AGENT: {ProofKind.PERMISSION.value, ProofKind.DOCUMENT.value},
+}
+_MORE: Final = {ProofKind.FACTS.value, ProofKind.DECLARATION.value}
+
+
 def needs_approval(case: Case) -> bool:
     """Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement."""
     if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
@@ -96,7 +106,7 @@ def decide(
     :param corrections: of a correction: {"what": "place", "country", "region"} or {"what": "call", "call", "field",
         "value"} (`correcting`).
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
-        NotSearchedError:
+        NotSearchedError, NotCorrectableError: as their names say.
     """
     rows = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
     found = rows.select_for_update(of=("self",)).get(pk=case.pk)
@@ -119,6 +129,7 @@ def decide(
         ground=ground or None,
     )
     if decided in {Decided.FULFIL, Decided.PART}:
+        restricting.check(list(corrections))
         if found.asks == Ask.OBJECT:
             stopping.stop_decided(case=found, by=by, at=at)
         _plan(found, at, other_party=other_party, corrections=corrections)
@@ -159,6 +170,18 @@ def _check_person(case: Case) -> None:
         raise NotProvenError("It is not proven who asks.")
     if case.submission.searched_at is None:
         raise NotSearchedError("What there is of the person is being looked for. Decide when it is there.")
+    holding = set(
+        Proof.objects.filter(submission_id=case.submission_id, holds=True).values_list("kind", flat=True)
+    )
+    for on_behalf, needed in _FOR_ANOTHER.items():
+        if case.submission.on_behalf == on_behalf and not holding & needed:
+            raise NotProvenError("The right to ask for this person has to be shown first.")
+    if Ask(case.asks).needs_more and not (ProofKind.DOCUMENT in holding or holding >= _MORE):
+        calls = Finding.objects.filter(submission_id=case.submission_id, copies=Copies.CALLS)
+        if calls.exists():
+            raise NotProvenError(
+                "Calls are shown on two facts of a call and a signed declaration besides the code."
+            )
 
 
 def _plan(

@@ -24,7 +24,7 @@ from callprivacy.vault import selectors as vault
 from rights.enums import EventKind, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Submission
 from rights.selectors import findings, words
-from rights.services import timeline
+from rights.services import restricting, timeline
 
 log = logger(__name__)
 
@@ -89,6 +89,10 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
         Submission.objects.filter(pk=submission.pk).update(
             search_due_at=None, searched_at=at, search_failures=0
         )
+        if submission.is_minor:
+            first = Case.objects.filter(submission=submission).order_by("pk").first()
+            if first is not None:
+                restricting.mark_minors(case=first, by=JOB, at=at)
         known = Finding.objects.filter(submission=submission).values("client_id").distinct().count()
         for case in Case.objects.filter(submission=submission).open().select_related("submission"):
             timeline.add_event(

@@ -52,7 +52,9 @@ def claim(*, agency_id: int, at: datetime) -> Step | None:
         row = (
             Step.objects.filter(agency_id=agency_id)
             .due(at)
-            .select_related("case__submission__agency", "case__submission__client", "case__client__agency")
+            .select_related(
+                "case__submission__agency", "case__submission__client", "case__client__agency", "case__agency"
+            )
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at", "pk")
             .first()
@@ -66,6 +68,13 @@ def claim(*, agency_id: int, at: datetime) -> Step | None:
 def hold(*, step: Step, at: datetime, done: int, total: int) -> None:
     """Say how far a step is, and keep it for another five minutes. In the agency's scope."""
     Step.objects.filter(pk=step.pk).update(done=done, total=total, due_at=at + LEASE)
+
+
+def put_off(*, step: Step, at: datetime) -> None:
+    """Let a step that waits for something else be looked at again in a minute. In the agency's scope."""
+    Step.objects.filter(pk=step.pk).update(
+        state=StepState.WAITING, due_at=at + timedelta(minutes=1), attempts=F("attempts") - 1
+    )
 
 
 @transaction.atomic

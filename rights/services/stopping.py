@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -92,6 +93,7 @@ def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor
     if ask is Ask.DO_NOT_TRACK:
         vault.suppress(client_id=client.pk, numbers=numbers, purposes={TRACK}, at=at)
     found = people.add_callers(client=client, numbers=numbers, at=at)
+    _name_callers(case, found)
     said = [
         Said(
             purpose=purpose,
@@ -107,6 +109,19 @@ def _stop(case: Case, client: Client, numbers: Mapping[str, Strength], by: Actor
         for purpose in sorted(PURPOSES[ask])
     ]
     ledger.record_events(client=client, said=said, by=by, at=at)
+
+
+def _name_callers(case: Case, found: Mapping[str, UUID]) -> None:
+    """Note which callers a client's own request is about, so that it is found when the person asks what is held."""
+    key = words.key_of(case.submission)
+    if case.client_id is None:
+        return
+    for row in Identity.objects.filter(
+        submission_id=case.submission_id, kind=IdentityKind.PHONE, caller_id=None
+    ):
+        caller_id = found.get(words.text(row.value, key))
+        if caller_id is not None:
+            Identity.objects.filter(pk=row.pk).update(caller_id=caller_id)
 
 
 def _took_effect(case: Case, by: Actor, at: datetime) -> None:

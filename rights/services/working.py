@@ -11,7 +11,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from callprivacy.lib.logs import logger
 from rights.enums import StepKind
 from rights.models import Step
-from rights.services import erasing, steps, stopping
+from rights.services import erasing, packages, passing, restricting, steps, stopping
 
 log = logger(__name__)
 
@@ -26,9 +26,29 @@ def _erase(step: Step, clock: Clock) -> None:
     erasing.carry_out(step=step, clock=clock)
 
 
+def _pack(step: Step, clock: Clock) -> None:
+    packages.carry_out(step=step, clock=clock)
+
+
+def _pass_on(step: Step, clock: Clock) -> None:
+    passing.carry_out(step=step, clock=clock)
+
+
+def _restrict(step: Step, clock: Clock) -> None:
+    restricting.carry_out(step=step, clock=clock)
+
+
+def _correct(step: Step, clock: Clock) -> None:
+    restricting.correct(step=step, clock=clock)
+
+
 _DEEDS: Final[dict[StepKind, Callable[[Step, Clock], None]]] = {
     StepKind.SUPPRESS: _suppress,
     StepKind.ERASE: _erase,
+    StepKind.PACK: _pack,
+    StepKind.RESTRICT: _restrict,
+    StepKind.CORRECT: _correct,
+    StepKind.PASS_ON: _pass_on,
 }
 
 

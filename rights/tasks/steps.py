@@ -12,7 +12,7 @@ from django.utils import timezone
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from rights.services import queue, searching, working
+from rights.services import ends, packages, passing, queue, searching, working
 
 log = logger(__name__)
 
@@ -61,5 +61,20 @@ def renew_queue(**_: Any) -> None:
     def deed(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
             queue.renew_all(agency_id=agency_id, by=_QUEUE, at=timezone.now())
+
+    in_each_agency(deed)
+
+
+@shared_task(name="rights.sweep_requests", acks_late=True)
+def sweep_requests(**_: Any) -> None:
+    """Erase packages after their seven days and requests after their two years, and note the recipients' receipts."""
+    at = timezone.now()
+
+    def deed(agency_id: int) -> None:
+        packages.expire(agency_id=agency_id, at=at)
+        while ends.erase_submissions(agency_id=agency_id, at=at):
+            pass
+        with job_scope(agency_id=agency_id):
+            passing.settle(agency_id=agency_id, at=at)
 
     in_each_agency(deed)

@@ -11,6 +11,7 @@ from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from rights.enums import Ask, Channel, IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Identity, Proof, Submission
+from rights.selectors import words
 from rights.services import cases, searching, working
 from rights.services.cases import Claim, Contact
 from tests import make
@@ -48,9 +49,14 @@ def asked(
         )
 
 
-def prove(submission: Submission, number: str = ANNA, *, at: datetime = make.NOON) -> Identity:
-    """The number is proven by a code."""
-    from rights.selectors import words
+def prove(
+    submission: Submission,
+    number: str = ANNA,
+    *,
+    at: datetime = make.NOON,
+    kinds: Collection[ProofKind] = (ProofKind.FACTS, ProofKind.DECLARATION),
+) -> Identity:
+    """The number is proven by a code, and unless it says otherwise by two facts and a declaration."""
 
     with client_scope(agency_id=submission.agency_id, client_id=submission.client_id or 0):
         key = words.key_of(submission)
@@ -61,6 +67,11 @@ def prove(submission: Submission, number: str = ANNA, *, at: datetime = make.NOO
             agency_id=row.agency_id, client_id=row.client_id, submission=submission, identity=row,
             kind=ProofKind.TEXT_CODE, holds=True, at=at, by=PROVER.name,
         )  # fmt: skip
+        for kind in kinds:
+            Proof.objects.create(
+                agency_id=row.agency_id, client_id=row.client_id, submission=submission, kind=kind, holds=True,
+                at=at, by=PROVER.name,
+            )  # fmt: skip
         cases.note_proven(submission=submission, by=PROVER, at=at)
         row.refresh_from_db()
         return row

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.fields import ArrayField
@@ -134,6 +134,14 @@ def _range(filters: CallFilters, zone: str) -> list[_Sql]:
     return found
 
 
+_IN_USE: Final = _Sql(
+    "(c.caller_id IS NULL OR c.caller_id <> ALL (ARRAY("
+    "SELECT k.id FROM calls_caller k WHERE k.restricted_at IS NOT NULL)))",
+    (),
+)
+"""Not the calls of people who had their data restricted; there are few of them, and they are looked up once."""
+
+
 def _walked(filters: CallFilters) -> tuple[list[_Sql], frozenset[str]]:
     """The one filter that an index of its own answers, most selective first."""
     if filters.caller_id is not None:
@@ -233,7 +241,7 @@ def _statement(
     size: int,
 ) -> _Sql:
     by_index, answered = _walked(filters)
-    walk = _joined([*_range(filters, zone), *_at(cursor, backwards=backwards), *by_index])
+    walk = _joined([*_range(filters, zone), *_at(cursor, backwards=backwards), *by_index, _IN_USE])
     looked = _looked(filters, answered)
     look = _joined(looked)
     shape = {"way": "DESC" if backwards else "ASC", "size": size, "walk": walk.text}
@@ -380,9 +388,10 @@ def listed_clients(membership: Membership, *, picked: str, at: datetime) -> Quer
 
 
 def find_call(client: Client, call_id: uuid.UUID) -> Call | None:
-    """One call of a client with all that its page shows, or None."""
+    """One call of a client with all that its page shows, or None; None, too, where the person had it restricted."""
     call = (
         Call.objects.for_client(client)
+        .in_use()
         .select_related("caller", "tracking_number", "connection", "recording")
         .filter(pk=call_id)
         .first()

@@ -36,9 +36,12 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.work import services as work
 
 KEPT_FOR: Final = timedelta(days=7)
+SHARE: Final = "share"
+"""The purpose that a person says no to who does not want data to leave, as the vault keeps it."""
 BATCH: Final = 1000
 JOB: Final = Actor.job("calls.write_export")
 _HELD_FOR: Final = timedelta(minutes=2)
@@ -182,7 +185,7 @@ def _batches(export: CallExport, clock: Callable[[], datetime]) -> Iterator[list
     while True:
         with job_scope(agency_id=export.agency_id):
             page = selectors.call_page([client], filters, zone=client.time_zone, before=before, size=BATCH)
-            cells = _rows(page.calls, client)
+            cells = _rows(_shareable(client, page.calls, clock()), client)
             rows += len(cells)
             held = CallExport.objects.filter(pk=export.pk, state=JobState.RUNNING).update(
                 rows=rows, due_at=clock() + _HELD_FOR
@@ -191,6 +194,13 @@ def _batches(export: CallExport, clock: Callable[[], datetime]) -> Iterator[list
         if not held or page.older is None:
             return
         before = uuid.UUID(page.older)
+
+
+def _shareable(client: Client, calls: list[Call], at: datetime) -> list[Call]:
+    """Without the calls of numbers that said no to being shared: a file leaves the house."""
+    callers = {call.caller_id for call in calls if call.caller_id is not None}
+    noes = vault_selectors.suppressed_callers(client.pk, callers, on=at.date())
+    return [call for call in calls if call.caller_id is None or SHARE not in noes.get(call.caller_id, {})]
 
 
 def _finish(export: CallExport, file_id: uuid.UUID, rows: int, at: datetime) -> bool:

@@ -677,9 +677,13 @@ def _delete_orphans(agency_id: int, *, at: datetime) -> None:
 
 
 def _columns_of_files() -> Iterator[tuple[type[ClientOwned], str]]:
-    """Every column that names a sealed file of a client, whichever room its table is in."""
+    """
+    Every column that names a sealed file of a client, whichever room its table is in.
+
+    Rows that may be a client's or the agency's own say by `holder_id` in whose folder their files are.
+    """
     for model in apps.get_models():
-        if issubclass(model, ClientOwned):
+        if issubclass(model, ClientOwned) or hasattr(model, "holder_id"):
             names = {field.name for field in model._meta.get_fields()}
             yield from ((model, name) for name in FILE_COLUMNS if name in names)
 

@@ -1,0 +1,1 @@
+"""How a person gets what is held: files of a package."""

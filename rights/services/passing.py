@@ -1,0 +1,270 @@
+"""
+Passing on: everybody to whom data of the person were given is told, and what they answered is kept.
+
+GDPR article 19 wants it of an erasure, a correction and a restriction, Cal. Civ. Code 1798.105(c) and 1798.135(f) of an
+erasure and an opt-out. A refusal is carried by consent's own withdrawals, which already reach vendors, advertisers and
+the agency's systems; its steps are listed here with their receipts. Of the rest the agency's systems are told by
+signed webhooks, advertisers and trackers by tickets, which staff send and note the answer of. No ticket holds a number:
+whoever sends it opens the number on the page of the case, with a reason.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from django.db import models, transaction
+
+from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import TRACKERS
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from consent.enums import WaitingState
+from consent.models import AdDestination, VendorTask, WebhookDelivery, Withdrawal
+from consent.services import webhooks
+from rights.enums import Ask, EventKind, IdentityKind, NoticeAbout, NoticeState, NoticeWay
+from rights.models import Case, Identity, RecipientNotice, Step
+from rights.selectors import reach, words
+from rights.services import steps, timeline
+
+JOB: Final = Actor.job("rights.tell_recipients")
+_ABOUT: Final = {
+    Ask.DELETE: NoticeAbout.ERASURE,
+    Ask.CORRECT: NoticeAbout.CORRECTION,
+    Ask.RESTRICT: NoticeAbout.RESTRICTION,
+}
+_SAID: Final = {
+    NoticeAbout.ERASURE: "has asked to be erased. Please erase what you hold of this person, in every copy",
+    NoticeAbout.CORRECTION: "has had data corrected. Please correct what you hold of this person as described below",
+    NoticeAbout.RESTRICTION: "has asked that use be restricted. Please keep what you hold and use it for nothing else",
+}
+
+type Clock = Callable[[], datetime]
+
+
+class NotOpenError(LookupError):
+    """The notice is confirmed already, or goes by a webhook or a vendor's step of its own."""
+
+
+def carry_out(*, step: Step, clock: Clock) -> None:
+    """Tell the recipients of everybody whom a case is about. Called outside any scope; a second time tells nobody."""
+    case = step.case
+    about = _ABOUT.get(Ask(case.asks), NoticeAbout.OPT_OUT)
+    with job_scope(agency_id=case.agency_id):
+        at = clock()
+        found = _people(case)
+        if about is NoticeAbout.OPT_OUT:
+            if not _mirror(case, found, at):
+                steps.put_off(step=step, at=at)
+                return
+        else:
+            for client, callers in found.values():
+                _tell(case, client, callers, about, at)
+        count = RecipientNotice.objects.filter(case=case).count()
+        steps.finish(
+            step=step,
+            action="case.passed_on",
+            event=EventKind.PASSED_ON,
+            at=at,
+            outcome={"recipients": count},
+            recipients=count,
+        )
+
+
+def _people(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
+    """Client id -> the client, and its callers with their numbers as the person gave them."""
+    key = words.key_of(case.submission)
+    rows = Identity.objects.filter(submission_id=case.submission_id, kind=IdentityKind.PHONE)
+    numbers = {row.pk: words.text(row.value, key) for row in rows}
+    found: dict[int, tuple[Client, dict[uuid.UUID, str]]] = {}
+    for target in reach.targets_of(case):
+        _, callers = found.setdefault(target.client.pk, (target.client, {}))
+        callers[target.caller_id] = numbers.get(target.identity_id, "")
+    if case.client is not None:
+        _, callers = found.setdefault(case.client.pk, (case.client, {}))
+        callers |= {row.caller_id: numbers[row.pk] for row in rows if row.caller_id is not None}
+    return found
+
+
+def _notice(case: Case, client: Client, about: NoticeAbout, way: NoticeWay, at: datetime) -> RecipientNotice:
+    return RecipientNotice(
+        agency_id=client.agency_id,
+        client_id=client.pk,
+        case=case,
+        about=about,
+        way=way,
+        created_at=at,
+    )
+
+
+# --- Erasures, corrections, restrictions --------------------------------------------------------------------------
+
+
+def _tell(
+    case: Case, client: Client, callers: Mapping[uuid.UUID, str], about: NoticeAbout, at: datetime
+) -> None:
+    rows = []
+    for delivery in webhooks.announce_request(
+        client=client, kind=f"request.{about.value}", request_id=case.pk, callers=callers, at=at
+    ):
+        row = _notice(case, client, about, NoticeWay.WEBHOOK, at)
+        row.recipient, row.target_id = delivery.endpoint.name, delivery.endpoint_id
+        row.delivery_id, row.due_at = delivery.pk, at
+        rows.append(row)
+    whom = [
+        (ad.name, ad.pk, ad.instructions)
+        for ad in AdDestination.objects.for_client(client).filter(is_active=True)
+    ]
+    whom += [
+        (f"{TRACKERS.get(way.provider, way.provider)} ({way.name})", way.pk, "")
+        for way in Connection.objects.for_client(client).filter(is_active=True)
+    ]
+    for name, target_id, how in whom:
+        row = _notice(case, client, about, NoticeWay.TICKET, at)
+        row.recipient, row.target_id = name[:120], target_id
+        row.ticket = _ticket(case, client, about, name, how)
+        rows.append(row)
+    RecipientNotice.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _ticket(case: Case, client: Client, about: NoticeAbout, name: str, how: str) -> str:
+    return (
+        f"To {name}\n\nA person whose data {client.legal_name} gave to you {_SAID[about]}, and tell us when it is done."
+        f"\n\nPerson: [the number is on the page of case {case.reference}; open it there]\n"
+        f"Our reference: {case.reference}\n" + (f"\nHow it is done with you: {how}\n" if how else "")
+    )
+
+
+# --- Refusals -----------------------------------------------------------------------------------------------------
+
+
+def _mirror(case: Case, found: Mapping[int, tuple[Client, Mapping[uuid.UUID, str]]], at: datetime) -> bool:
+    """List what consent does about a refusal; returns whether all of it is planned."""
+    if case.client is None:
+        return True
+    _, callers = found[case.client.pk]
+    rows = Withdrawal.objects.for_client(case.client).filter(
+        caller_id__in=list(callers), happened_at=case.received_at
+    )
+    withdrawals = list(rows)
+    if any(one.planned_at is None for one in withdrawals):
+        return False
+    ids = [one.pk for one in withdrawals]
+    notices = []
+    for task in (
+        VendorTask.objects.for_client(case.client)
+        .filter(withdrawal_id__in=ids)
+        .select_related("destination", "connection")
+    ):
+        row = _notice(case, case.client, NoticeAbout.OPT_OUT, NoticeWay.TICKET, at)
+        whom = task.destination or task.connection
+        row.recipient = f"{whom.name if whom else 'Tracker'}: {task.get_step_display()}"[:120]
+        row.target_id, row.task_id, row.due_at = task.pk, task.pk, at
+        notices.append(row)
+    for delivery in (
+        WebhookDelivery.objects.for_client(case.client).filter(event_id__in=ids).select_related("endpoint")
+    ):
+        row = _notice(case, case.client, NoticeAbout.OPT_OUT, NoticeWay.WEBHOOK, at)
+        row.recipient, row.target_id = delivery.endpoint.name, delivery.pk
+        row.delivery_id, row.due_at = delivery.pk, at
+        notices.append(row)
+    RecipientNotice.objects.bulk_create(notices, ignore_conflicts=True)
+    return True
+
+
+# --- Receipts -----------------------------------------------------------------------------------------------------
+
+_DONE: Final = (NoticeState.CONFIRMED,)
+
+
+def settle(*, agency_id: int, at: datetime) -> int:
+    """
+    Note the receipts of what goes by webhook or by a vendor's step; returns of how many there is news.
+
+    In the agency's scope.
+    """
+    rows = list(
+        RecipientNotice.objects.filter(agency_id=agency_id)
+        .due(at)
+        .exclude(state__in=_DONE)
+        .order_by("due_at")[:500]
+    )
+    deliveries = WebhookDelivery.objects.in_bulk([row.delivery_id for row in rows if row.delivery_id])
+    tasks = VendorTask.objects.in_bulk([row.task_id for row in rows if row.task_id])
+    by_state: dict[NoticeState, int] = defaultdict(int)
+    for row in rows:
+        was = row.state
+        if row.delivery_id is not None:
+            _of_delivery(row, deliveries.get(row.delivery_id), at)
+        elif row.task_id is not None:
+            _of_task(row, tasks.get(row.task_id), at)
+        row.due_at = None if row.state in _DONE else at + steps.LEASE
+        row.save(update_fields=["state", "sent_at", "confirmed_at", "receipt", "due_at"])
+        by_state[NoticeState(row.state)] += row.state != was
+    return sum(by_state.values())
+
+
+def _of_delivery(row: RecipientNotice, found: WebhookDelivery | None, at: datetime) -> None:
+    if found is None:
+        return
+    if found.state == WaitingState.DONE:
+        row.state, row.sent_at = NoticeState.CONFIRMED, found.delivered_at or at
+        row.confirmed_at, row.receipt = found.delivered_at or at, found.last_status
+    elif found.state in {WaitingState.FAILED, WaitingState.CANCELLED}:
+        row.state, row.receipt = NoticeState.FAILED, found.last_status
+
+
+def _of_task(row: RecipientNotice, found: VendorTask | None, at: datetime) -> None:
+    if found is None:
+        return
+    row.sent_at = found.sent_at
+    if found.state == WaitingState.DONE:
+        row.state, row.confirmed_at, row.receipt = NoticeState.CONFIRMED, found.done_at or at, found.receipt
+    elif found.state == WaitingState.SENT:
+        row.state = NoticeState.SENT
+    elif found.state in {WaitingState.FAILED, WaitingState.CANCELLED}:
+        row.state = NoticeState.FAILED
+
+
+@transaction.atomic
+def mark_sent(*, notice: RecipientNotice, by: Actor, at: datetime) -> None:
+    """
+    Note that a ticket has gone out.
+
+    :raises NotOpenError: it is confirmed, or is no ticket of ours.
+    """
+    rows = _tickets(notice).filter(state=NoticeState.WAITING)
+    if not rows.update(state=NoticeState.SENT, sent_at=at, sent_by_id=by.user_id):
+        raise NotOpenError("This ticket has gone out already.")
+    _write_down("notice.sent", notice, by, at)
+
+
+@transaction.atomic
+def confirm(*, notice: RecipientNotice, receipt: str, by: Actor, at: datetime) -> None:
+    """
+    Note that a recipient has done it, and by what that is known.
+
+    :raises NotOpenError: it is confirmed, or is no ticket of ours. :raises ValueError: no receipt.
+    """
+    said = " ".join(receipt.split())
+    if not said:
+        raise ValueError("Write by what it is known that they have done it.")
+    rows = _tickets(notice).exclude(state=NoticeState.CONFIRMED)
+    if not rows.update(state=NoticeState.CONFIRMED, confirmed_at=at, receipt=said[:300]):
+        raise NotOpenError("This ticket is confirmed already.")
+    _write_down("notice.confirmed", notice, by, at)
+
+
+def _tickets(notice: RecipientNotice) -> models.QuerySet[RecipientNotice]:
+    return RecipientNotice.objects.filter(pk=notice.pk, way=NoticeWay.TICKET, task_id=None, delivery_id=None)
+
+
+def _write_down(action: str, notice: RecipientNotice, by: Actor, at: datetime) -> None:
+    case = Case.objects.select_related("submission").get(pk=notice.case_id)
+    timeline.add_event(
+        action, case=case, kind=EventKind.PASSED_ON, by=by, at=at, about=notice.about, notice=str(notice.pk)
+    )

@@ -1,0 +1,222 @@
+"""A package holds everything about the proven person and nothing of others, and is fetched once, after a proof."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import wave
+import zipfile
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Recording
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import files
+from callprivacy.vault import selectors as vault
+from rights.channels import package as channel
+from rights.enums import Ask, Decided, OtherParty, PackageState, ProofKind
+from rights.models import Case, Download, Package, Proof, Submission
+from rights.services import deciding, packages
+from tests import make
+from tests.cast import Cast
+from tests.rights import asking
+from tests.rights.asking import ANNA, BEN, BY_PAGE, Office
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(cast: Cast) -> Office:
+    for client in (cast.dentist, cast.plumber):
+        make.grant(cast.alice, client)
+        asking.answered_by(client, Answerer.AGENCY)
+    return Office(cast)
+
+
+def made(cast: Cast, office: Office, submission: Submission, **said: Any) -> Package:
+    case = asking.case_of(submission, Ask.COPY)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", **said)
+    asking.work(cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        return Package.objects.select_related("case__submission").get(case=case)
+
+
+def asked(cast: Cast, *, client: Any = None, **facts: Any) -> Submission:
+    submission = asking.asked(client, Ask.COPY, agency=cast.acme, **facts)
+    asking.prove(submission)
+    asking.search(submission)
+    return submission
+
+
+def link(package: Package, at: Any = make.NOON) -> str:
+    with client_scope(agency_id=package.agency_id, client_id=package.client_id or 0):
+        proof = Proof.objects.filter(submission=package.case.submission, kind=ProofKind.TEXT_CODE).first()
+        assert proof is not None
+        return packages.new_link(package=package, proof=proof, by=BY_PAGE, at=at)
+
+
+def fetched(package: Package, token: str, at: Any = make.NOON) -> zipfile.ZipFile:
+    with client_scope(agency_id=package.agency_id, client_id=package.client_id or 0):
+        taken = packages.take(token=token, by=BY_PAGE, at=at)
+    return zipfile.ZipFile(io.BytesIO(packages.read_all(taken)))
+
+
+def test_everything_of_the_person_is_in_it_and_nothing_of_others(cast: Cast, office: Office) -> None:
+    call = make.call(cast.dentist, ANNA, source="=ads", seconds=61)
+    make.recording(call, "https://vendor.example/r/1")
+    other = make.call(cast.dentist, BEN, source="bens")
+    asking.asked(cast.dentist, Ask.DO_NOT_CONTACT)
+    package = made(cast, office, asked(cast, client=cast.dentist))
+
+    assert package.contents["calls"] == 1
+    archive = fetched(package, link(package))
+    data = json.loads(archive.read(channel.DATA))
+    assert data["schema"] == channel.SCHEMA
+    (company,) = data["companies"]
+    assert (company["name"], [one["id"] for one in company["calls"]]) == ("Dentist", [str(call.pk)])
+    assert company["calls"][0]["recording"]["withheld"] == packages.AT_TRACKER
+    assert {one["purpose"] for one in company["consents"]} == {"contact"}
+    assert company["consents"][0]["evidence"]["said"] == "no"
+    assert [one["asked"] for one in company["requests"]] == ["do_not_contact"]
+    about = company["particulars"]
+    assert any("Dentist LLC" in line for line in about["controllers"])
+    assert any(line.startswith("Evidence of consent: 1,827 days") for line in about["kept_for"])
+    rows = list(csv.reader(io.StringIO(archive.read("calls.csv").decode("utf-8-sig"))))
+    assert (len(rows), rows[1][rows[0].index("source")]) == (2, "'=ads")
+    page = archive.read(channel.PAGE).decode()
+    assert "Dentist LLC" in page
+    assert "bens" not in page
+    assert str(other.pk) not in page
+    assert archive.read(channel.PDF)[:5] == b"%PDF-"
+
+
+def test_a_link_works_once_for_the_proven_and_every_download_is_written_down(
+    cast: Cast, office: Office
+) -> None:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    token = link(package)
+    fetched(package, token)
+    with pytest.raises(packages.UsedError):
+        fetched(package, token)
+    with pytest.raises(packages.UsedError):
+        fetched(package, "made-up")
+    late = link(package)
+    with pytest.raises(packages.UsedError):
+        fetched(package, late, at=make.NOON + timedelta(hours=2))
+    with pytest.raises(packages.NotFreshError):
+        link(package, at=make.NOON + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        (row,) = Download.objects.filter(package=package)
+        event = Event.objects.get(pk=row.event_id)
+        assert (event.action, event.client_id) == ("package.fetched", cast.dentist.pk)
+
+
+def test_a_proof_of_another_request_opens_nothing(cast: Cast, office: Office) -> None:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    other = asking.asked(cast.dentist, Ask.COPY, numbers=[BEN])
+    asking.prove(other, BEN)
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        proof = Proof.objects.get(submission=other, kind=ProofKind.TEXT_CODE)
+        with pytest.raises(packages.NotFreshError):
+            packages.new_link(package=package, proof=proof, by=BY_PAGE, at=make.NOON)
+
+
+def test_after_seven_days_the_file_is_gone(cast: Cast, office: Office) -> None:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    assert package.file_key is not None
+    assert files.exists(cast.dentist.pk, package.file_key)
+    assert packages.expire(agency_id=cast.acme.pk, at=make.NOON + timedelta(days=6)) == 0
+    assert packages.expire(agency_id=cast.acme.pk, at=make.NOON + timedelta(days=7)) == 1
+    assert packages.expire(agency_id=cast.acme.pk, at=make.NOON + timedelta(days=7)) == 0
+    assert not files.exists(cast.dentist.pk, package.file_key)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Package.objects.get(pk=package.pk).state == PackageState.GONE
+
+
+def test_the_agencys_own_package_names_only_clients_that_it_answers_for(cast: Cast, office: Office) -> None:
+    for client in (cast.dentist, cast.plumber, cast.florist):
+        make.call(client, ANNA)
+    asking.answered_by(cast.plumber, Answerer.CLIENT)
+    package = made(cast, office, asked(cast))
+    archive = fetched(package, link(package))
+    data = json.loads(archive.read(channel.DATA))
+    assert [one["name"] for one in data["companies"]] == ["Dentist"]
+    assert "Plumber" not in archive.read(channel.PAGE).decode()
+
+
+def test_what_is_older_than_the_proof_shows_is_left_out_and_said(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=300))
+    submission = asked(cast, client=cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        submission.identities.update(from_at=make.NOON - timedelta(days=100))
+    package = made(cast, office, submission)
+    assert package.contents["calls"] == 1
+    assert any(line.startswith("Older calls") for line in package.contents["left_out"])
+
+
+# --- Recordings ---
+
+
+def stereo(frames: int = 50, width: int = 2) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(width)
+        sound.setframerate(8000)
+        sound.writeframes((b"\x01" * width + b"\x02" * width) * frames)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("side", "sign"), [(0, b"\x01"), (1, b"\x02")])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_one_side_of_a_two_sided_file_is_taken_out(side: int, sign: bytes, width: int) -> None:
+    with wave.open(io.BytesIO(channel.one_side(stereo(width=width), channel=side))) as sound:
+        assert (sound.getnchannels(), sound.getframerate(), sound.getnframes()) == (1, 8000, 50)
+        assert sound.readframes(50) == sign * width * 50
+
+
+@pytest.mark.parametrize("data", [b"", b"ID3 no wave", stereo()[:30]])
+def test_what_cannot_be_taken_apart_is_refused(data: bytes) -> None:
+    with pytest.raises(channel.NotTwoSidedError):
+        channel.one_side(data, channel=0)
+
+
+@pytest.mark.parametrize(
+    ("choice", "count"), [(OtherParty.WITHHOLD, 0), (OtherParty.ONE_SIDE, 1), (OtherParty.WHOLE, 1)]
+)
+def test_the_other_party_is_heard_only_by_choice(
+    cast: Cast, office: Office, choice: OtherParty, count: int
+) -> None:
+    call = make.call(cast.dentist, ANNA)
+    row = make.recording(call, "https://vendor.example/r/1")
+    key = vault.recording_keys(cast.dentist.pk, [row.pk])[row.pk]
+    file_id = uuid4()
+    with files.RecordingWriter(cast.dentist.pk, file_id, key) as out:
+        out.write(stereo())
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=row.pk).update(file_key=file_id, provider="twilio")
+    package = made(cast, office, asked(cast, client=cast.dentist), other_party=choice)
+    archive = fetched(package, link(package))
+    sounds = [name for name in archive.namelist() if name.startswith("recordings/")]
+    assert len(sounds) == count
+    if choice is OtherParty.ONE_SIDE:
+        with wave.open(io.BytesIO(archive.read(sounds[0]))) as sound:
+            assert sound.getnchannels() == 1
+    if choice is OtherParty.WITHHOLD:
+        assert any(
+            line.startswith("Recordings in which somebody else") for line in package.contents["left_out"]
+        )
+
+
+def test_nothing_held_is_said_in_a_package_too(cast: Cast, office: Office) -> None:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    page = fetched(package, link(package)).read(channel.PAGE).decode()
+    assert "Nothing is held" in page
+    assert isinstance(package.case, Case)

@@ -1,0 +1,231 @@
+"""Restriction, correction, minors, word to recipients, and the end of a request."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Caller
+from callprivacy.calls.selectors import calls as calls_selectors
+from callprivacy.calls.selectors.calls import CallFilters
+from callprivacy.calls.services import exports
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import selectors as vault
+from consent.enums import Purpose, WaitingState
+from consent.models import MinorMark, WebhookDelivery
+from consent.selectors import decisions
+from consent.services import destinations, webhooks, withdrawals
+from rights.enums import Ask, Decided, NoticeState, NoticeWay
+from rights.models import Case, Identity, RecipientNotice, Step, Submission
+from rights.selectors import words
+from rights.services import deciding, ends, passing, restricting
+from tests import make
+from tests.cast import Cast
+from tests.rights import asking
+from tests.rights.asking import ANNA, BEN, Office
+
+pytestmark = pytest.mark.django_db
+
+LATER = make.NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def office(cast: Cast) -> Office:
+    make.grant(cast.alice, cast.dentist)
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    return Office(cast)
+
+
+def done(cast: Cast, office: Office, ask: Ask, **said: Any) -> Case:
+    submission = asking.asked(cast.dentist, ask, **said.pop("asked", {}))
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, ask)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", **said)
+    asking.work(cast.acme, at=LATER)
+    return asking.case_of(submission, ask)
+
+
+def shown(cast: Cast) -> int:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        page = calls_selectors.call_page([cast.dentist], CallFilters(), zone="UTC", before=None, size=50)
+        return len(page.calls)
+
+
+def counted(cast: Cast) -> int:
+    with job_scope(agency_id=cast.acme.pk):
+        return decisions.calls_open_to(cast.dentist, Purpose.MEASURE, at=LATER).count()
+
+
+def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
+    cast: Cast, office: Office
+) -> None:
+    call = make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, BEN)
+    make.call(cast.dentist, None)
+    assert (shown(cast), counted(cast)) == (3, 3)
+
+    case = done(cast, office, Ask.RESTRICT)
+
+    assert (shown(cast), counted(cast)) == (2, 2)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert calls_selectors.find_call(cast.dentist, call.pk) is None
+    assert office.does(restricting.lift, case=case, at=LATER) == 1
+    assert office.does(restricting.lift, case=case, at=LATER) == 0
+    assert (shown(cast), counted(cast)) == (3, 3)
+
+
+def test_who_does_not_want_to_be_shared_is_in_no_file_that_leaves(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA, source="annas")
+    make.call(cast.dentist, BEN, source="bens")
+    asking.asked(cast.dentist, Ask.DO_NOT_SELL)
+    export = office.does(
+        exports.request_export,
+        client=cast.dentist,
+        filters=CallFilters(),
+        reason="The client asked for a list.",
+    )
+    exports.write_export(due=exports.Due(cast.acme.pk, export.pk), clock=lambda: LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        export.refresh_from_db()
+    text = exports.files.open(cast.dentist.pk, export.file_key).read().decode()
+    assert "bens" in text
+    assert "annas" not in text
+
+
+def test_a_correction_changes_what_is_known_and_nothing_else_may_be(cast: Cast, office: Office) -> None:
+    call = make.call(cast.dentist, ANNA, first_call=True)
+    with pytest.raises(restricting.NotCorrectableError):
+        done(
+            cast,
+            office,
+            Ask.CORRECT,
+            corrections=[{"what": "call", "call": str(call.pk), "field": "seconds"}],
+        )
+    done(
+        cast, office, Ask.CORRECT,
+        corrections=[
+            {"what": "place", "country": "US", "region": "TX"},
+            {"what": "call", "call": str(call.pk), "field": "first_call", "value": False},
+        ],
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        call.refresh_from_db()
+        assert call.first_call is False
+        assert Caller.objects.get(pk=call.caller_id).region == "TX"
+        assert Event.objects.filter(action="person.corrected").count() == 2
+
+
+def test_a_child_is_marked_and_nothing_of_it_is_shared(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(cast.dentist, Ask.DELETE, is_minor=True)
+    asking.prove(submission)
+    asking.search(submission)
+    with job_scope(agency_id=cast.acme.pk):
+        assert MinorMark.objects.count() == 1
+    assert "share" in vault.suppressed(cast.dentist.pk, [ANNA], on=LATER.date())[ANNA]
+
+
+def test_who_asks_for_another_shows_the_right_to(cast: Cast, office: Office) -> None:
+    with pytest.raises(deciding.NotProvenError):
+        done(cast, office, Ask.DELETE, asked={"on_behalf": "guardian"})
+
+
+def test_calls_are_shown_on_more_than_a_code(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(cast.dentist, Ask.SEE)
+    asking.prove(submission, kinds=())
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.SEE)
+    with pytest.raises(deciding.NotProvenError):
+        office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="")
+
+
+# --- Recipients ---
+
+
+def recipients(cast: Cast, office: Office) -> None:
+    office.does(
+        webhooks.add_endpoint,
+        client=cast.dentist,
+        name="CRM",
+        url="https://93.184.215.14/hook",
+        with_number=False,
+    )
+    office.does(destinations.add, client=cast.dentist, name="Adsy", contact="", instructions="Use the form.")
+
+
+def notices(cast: Cast) -> dict[str, RecipientNotice]:
+    with job_scope(agency_id=cast.acme.pk):
+        return {row.recipient: row for row in RecipientNotice.objects.select_related("case")}
+
+
+def test_recipients_of_erased_data_are_told_and_their_receipts_kept(cast: Cast, office: Office) -> None:
+    recipients(cast, office)
+    make.call(cast.dentist, ANNA)
+    case = done(cast, office, Ask.DELETE)
+
+    told = notices(cast)
+    assert {name: row.way for name, row in told.items()} == {
+        "CRM": NoticeWay.WEBHOOK,
+        "Adsy": NoticeWay.TICKET,
+    }
+    assert case.reference in told["Adsy"].ticket
+    assert "Use the form." in told["Adsy"].ticket
+    assert ANNA[2:] not in told["Adsy"].ticket
+    with job_scope(agency_id=cast.acme.pk):
+        delivery = WebhookDelivery.objects.get()
+        assert delivery.event_type == "request.erasure"
+        WebhookDelivery.objects.update(
+            state=WaitingState.DONE, delivered_at=LATER, last_status="answered 200"
+        )
+        assert passing.settle(agency_id=cast.acme.pk, at=LATER) == 1
+        assert passing.settle(agency_id=cast.acme.pk, at=LATER) == 0
+    office.does(passing.mark_sent, notice=told["Adsy"], at=LATER)
+    office.does(passing.confirm, notice=told["Adsy"], receipt="Their mail of today", at=LATER)
+    with pytest.raises(passing.NotOpenError):
+        office.does(passing.confirm, notice=told["Adsy"], receipt="Again", at=LATER)
+    assert {row.state for row in notices(cast).values()} == {NoticeState.CONFIRMED}
+
+
+def test_what_consent_does_about_an_opt_out_stands_in_the_case(cast: Cast, office: Office) -> None:
+    recipients(cast, office)
+    make.call(cast.dentist, ANNA)
+    asking.asked(cast.dentist, Ask.DO_NOT_SELL)
+    asking.work(cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        # Waits for consent's job, which plans who has to be told.
+        assert Step.objects.get(kind="pass_on").state == "waiting"
+    withdrawals.carry_out(agency_id=cast.acme.pk, at=make.NOON)
+    asking.work(cast.acme, at=make.NOON + timedelta(minutes=2))
+    assert {row.way for row in notices(cast).values()} == {NoticeWay.WEBHOOK, NoticeWay.TICKET}
+
+
+# --- The end ---
+
+
+def test_a_request_is_kept_two_years_and_then_nothing_of_it_is_left(cast: Cast, office: Office) -> None:
+    case = done(cast, office, Ask.DELETE)
+    assert office.does(deciding.close, case=case, at=LATER) is True
+    with job_scope(agency_id=cast.acme.pk):
+        submission = Submission.objects.get(pk=case.submission_id)
+        assert submission.erase_on == date(2028, 11, 24)
+    before = make.NOON.replace(year=2028) - timedelta(days=1)
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=before) == 0
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=before + timedelta(days=1)) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert words.key_of(submission) is None
+        for model in (Submission, Case, Identity, Step):
+            assert not model.objects.exists()  # type: ignore[attr-defined]
+        assert Event.objects.filter(action="request.erased").count() == 1
+
+
+def test_a_request_that_was_opened_again_stays(cast: Cast, office: Office) -> None:
+    submission = asking.asked(cast.dentist, Ask.DELETE)
+    with job_scope(agency_id=cast.acme.pk):
+        Submission.objects.filter(pk=submission.pk).update(erase_on=make.NOON.date())
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
