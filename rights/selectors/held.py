@@ -148,14 +148,14 @@ def _words(found: Mapping[int, Company]) -> None:
         }
         found[row.client_id].recordings[row.call_id] = row
     texts: dict[int, list[Transcript]] = defaultdict(list)
-    for row in Transcript.objects.filter(client_id__in=list(found), call_id__in=ids, text__isnull=False):
-        texts[row.client_id].append(row)
+    for said in Transcript.objects.filter(client_id__in=list(found), call_id__in=ids, text__isnull=False):
+        texts[said.client_id].append(said)
     for client_id, transcripts in texts.items():
-        keys = vault.recording_keys(client_id, [row.pk for row in transcripts])
-        for row in transcripts:
-            here = by_call[str(row.call_id)]
-            here["transcript"] = {"what": "yes", "numbers_taken_out": row.redactions}
-            here["words"] = row.text.reveal(keys[row.pk]) if row.text and row.pk in keys else ""
+        keys = vault.recording_keys(client_id, [said.pk for said in transcripts])
+        for said in transcripts:
+            here = by_call[str(said.call_id)]
+            here["transcript"] = {"what": "yes", "numbers_taken_out": said.redactions}
+            here["words"] = said.text.reveal(keys[said.pk]) if said.text and said.pk in keys else ""
 
 
 def _consents(found: Mapping[int, Company]) -> None:
@@ -219,7 +219,7 @@ def _requests(found: Mapping[int, Company], submission_id: uuid.UUID) -> None:
     named = Identity.objects.filter(**_scope(found)).exclude(submission_id=submission_id)
     rows = Case.objects.filter(submission_id__in=named.values("submission_id")).order_by("received_at")
     for case in rows:
-        if case.client_id in found:
+        if case.client_id is not None and case.client_id in found:
             found[case.client_id].requests.append(
                 {
                     "reference": case.reference,

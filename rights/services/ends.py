@@ -55,6 +55,6 @@ def erase_submissions(*, agency_id: int, at: datetime) -> int:
 
 
 def _files(row: Submission) -> list[UUID]:
-    packages = Package.objects.filter(case__submission=row, file_key__isnull=False)
-    proofs = Proof.objects.filter(submission=row, file_key__isnull=False)
-    return [*packages.values_list("file_key", flat=True), *proofs.values_list("file_key", flat=True)]
+    packages = Package.objects.filter(case__submission=row).values_list("file_key", flat=True)
+    proofs = Proof.objects.filter(submission=row).values_list("file_key", flat=True)
+    return [key for key in (*packages, *proofs) if key is not None]

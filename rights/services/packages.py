@@ -129,7 +129,8 @@ def _keep(
             at=at,
             case=str(case.pk),
             sha256=digest.hexdigest(),
-            **made.counts,
+            calls=made.counts["calls"],
+            companies=len(made.companies),
         )
         steps.finish(
             step=step,

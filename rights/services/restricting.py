@@ -167,7 +167,7 @@ def _correct(target: Target, one: Mapping[str, Any], at: datetime) -> int:
         _look_again(client, target.caller_id, at)
         subject: Caller | Call = Caller(pk=target.caller_id, client_id=client.pk)
     else:
-        call = Call.objects.for_client(client).filter(caller_id=target.caller_id, pk=one.get("call"))
+        call = Call.objects.for_client(client).filter(caller_id=target.caller_id, pk=UUID(str(one["call"])))
         count = call.update(**{str(one["field"]): one.get("value")})
         subject = Call(pk=UUID(str(one["call"])), client_id=client.pk)
     if count:

@@ -113,6 +113,7 @@ def test_a_link_works_once_for_the_proven_and_every_download_is_written_down(
         link(package, at=make.NOON + timedelta(hours=1))
     with job_scope(agency_id=cast.acme.pk):
         (row,) = Download.objects.filter(package=package)
+        assert row.event_id is not None
         event = Event.objects.get(pk=row.event_id)
         assert (event.action, event.client_id) == ("package.fetched", cast.dentist.pk)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self
 from zoneinfo import ZoneInfo
 
 from django.apps import apps
@@ -676,7 +676,7 @@ def _delete_orphans(agency_id: int, *, at: datetime) -> None:
                 files.delete(client_id, file_id)
 
 
-def _columns_of_files() -> Iterator[tuple[type[ClientOwned], str]]:
+def _columns_of_files() -> Iterator[tuple[Any, str]]:
     """
     Every column that names a sealed file of a client, whichever room its table is in.
 
