@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from django.db.models import Case, Max, Value, When
+from django.db.models import Case, Max, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, ResolverMatch, reverse
+from django.utils.functional import SimpleLazyObject
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
@@ -82,23 +84,74 @@ _NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context of templates/base.html; for who has not signed in or works outside an agency only where mail is."""
+    """
+    Context of templates/base.html; for who has not signed in or works outside an agency only where mail is.
+
+    What has to be asked of the database is a callable, which a template calls where it stands: a part of a page, and a
+    page without the frame, ask nothing.
+    """
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
         return {"mail_url": _url("dashboard:mail")} if mail.is_here(request) else {}
-    at = request.at  # type: ignore[attr-defined]
-    match = request.resolver_match
-    slug = str(match.kwargs.get("slug", "")) if match else ""
-    granted, here = _permissions(membership, slug, at=at)
-    visible = access.visible_clients(membership, at=at)
-    clients = [_client(client) for client in visible[:_SWITCHER_SHOWS]]
-    chosen = slug or request.GET.get("client", "")
-    current = next((client for client in clients if client["slug"] == chosen), None)
-    if slug and current is None and len(clients) == _SWITCHER_SHOWS:
-        current = next((_client(client) for client in visible.filter(slug=slug)), None)
-    active = _entry_of(match)
+    frame = _Frame(request, membership)
     return {
-        "nav": [
+        "nav": frame.nav,
+        "clients": frame.clients,
+        "clients_url": _url("accounts:clients"),
+        "current_client": frame.current_client,
+        # Read by tags as well, which call nothing.
+        "may_here": SimpleLazyObject(frame.may_here),
+        "bell_count": frame.bell_count,
+        "is_demo": membership.agency.is_demo,
+        "may_remove_demo": frame.may_remove_demo,
+        "new_menu": frame.new_menu,
+        "membership": membership,
+    }
+
+
+class _Frame:
+    """One page's frame, each part of it asked for once at most."""
+
+    def __init__(self, request: HttpRequest, membership: Membership) -> None:
+        self.request, self.membership = request, membership
+        self.match = request.resolver_match
+        self.slug = str(self.match.kwargs.get("slug", "")) if self.match else ""
+
+    @cached_property
+    def _permissions(self) -> tuple[set[Permission], set[Permission]]:
+        return _permissions(self.membership, self.slug, at=self._at)
+
+    @cached_property
+    def _visible(self) -> QuerySet[Client]:
+        return access.visible_clients(self.membership, at=self._at)
+
+    @cached_property
+    def _clients(self) -> list[dict[str, str]]:
+        return [_client(client) for client in self._visible[:_SWITCHER_SHOWS]]
+
+    @cached_property
+    def _current(self) -> dict[str, str] | None:
+        chosen = self.slug or self.request.GET.get("client", "")
+        if not chosen:
+            return None
+        current = next((client for client in self._clients if client["slug"] == chosen), None)
+        if self.slug and current is None and len(self._clients) == _SWITCHER_SHOWS:
+            current = next((_client(client) for client in self._visible.filter(slug=self.slug)), None)
+        return current
+
+    @cached_property
+    def _unread(self) -> int:
+        return work.unread_count(self.membership)
+
+    @property
+    def _at(self) -> datetime:
+        at: datetime = self.request.at  # type: ignore[attr-defined]
+        return at
+
+    def nav(self) -> list[dict[str, Any]]:
+        """The entries that the person may open."""
+        granted, active = self._permissions[0], _entry_of(self.match)
+        return [
             {
                 "label": entry.label,
                 "url": url,
@@ -107,18 +160,33 @@ def shell(request: HttpRequest) -> dict[str, Any]:
                 "count": None,
             }
             for entry in ENTRIES
-            if _may_open(entry, membership, granted) and (url := _url(entry.url_name))
-        ],
-        "clients": clients,
-        "clients_url": _url("accounts:clients"),
-        "current_client": current,
-        "may_here": here,
-        "bell_count": work.unread_count(membership),
-        "is_demo": membership.agency.is_demo,
-        "may_remove_demo": may_remove_demo(membership),
-        "new_menu": _new_menu(membership, slug if Permission.MANAGE_CONNECTIONS in here else ""),
-        "membership": membership,
-    }
+            if _may_open(entry, self.membership, granted) and (url := _url(entry.url_name))
+        ]
+
+    def clients(self) -> list[dict[str, str]]:
+        """The first of the clients that the person may see."""
+        return self._clients
+
+    def current_client(self) -> dict[str, str] | None:
+        """The client whose page this is."""
+        return self._current
+
+    def may_here(self) -> set[Permission]:
+        """What the person may do at that client."""
+        return self._permissions[1]
+
+    def bell_count(self) -> int:
+        """How many notifications are not read."""
+        return self._unread
+
+    def may_remove_demo(self) -> bool:
+        """Whether the person may end the demo."""
+        return may_remove_demo(self.membership)
+
+    def new_menu(self) -> list[dict[str, str]]:
+        """What "+ New" offers."""
+        slug = self.slug if Permission.MANAGE_CONNECTIONS in self._permissions[1] else ""
+        return _new_menu(self.membership, slug)
 
 
 def _client(client: Client) -> dict[str, str]:

@@ -14,7 +14,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import counts
-from callprivacy.calls.selectors.counts import ClientCount, DayCount, DueCount
+from callprivacy.calls.selectors.counts import ClientCount, DayCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client
@@ -32,11 +32,15 @@ _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """One client on the overview, with what makes it better or worse."""
+    """
+    One client on the overview, with what makes it better or worse.
+
+    :ivar past: calls past their date, counted up to a thousand.
+    """
 
     client: Client
     count: ClientCount
-    due: DueCount
+    past: int
     waiting: int
     last_event_at: datetime | None
     is_silent: bool
@@ -45,7 +49,12 @@ class ClientRow:
     @property
     def badness(self) -> tuple[int, int, int, int]:
         """Worse is greater: what waits, a silent tracker, calls past their date, then withheld recordings."""
-        return (self.waiting, int(self.is_silent), self.due.calls, self.count.withheld)
+        return (self.waiting, int(self.is_silent), self.past, self.count.withheld)
+
+    @property
+    def has_more_past(self) -> bool:
+        """Whether more than were counted may be past their date."""
+        return self.past >= _PAST_AT_MOST
 
     @property
     def is_live(self) -> bool:
@@ -59,7 +68,7 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
     ids = [client.pk for client in clients]
     since = at - timedelta(weeks=WEEKS)
     count = counts.calls_since(ids, since)
-    due = counts.calls_before(*_limits(clients, at))
+    past = counts.some_calls_before(*_limits(clients, at), at_most=_PAST_AT_MOST)
     waiting = _waiting(membership, at)
     last = _last_events(ids)
     recorded = decisions.recorded_since(ids, since)
@@ -67,7 +76,7 @@ def client_rows(membership: Membership, *, at: datetime) -> list[ClientRow]:
         ClientRow(
             client=client,
             count=count.get(client.pk, ClientCount()),
-            due=due.get(client.pk, DueCount()),
+            past=past.get(client.pk, 0),
             waiting=waiting.get(client.pk, 0),
             last_event_at=last.get(client.pk),
             is_silent=client.pk in last and _is_silent(last[client.pk], at),

@@ -70,20 +70,26 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     return render(request, "dashboard/overview.html", context)
 
 
+_PAST = {"late", "observed"}
+
+
 def _tiles(rows: list[selectors.ClientRow]) -> dict[str, Any]:
     """The figures, each with the client that adds most to it."""
     figures: dict[str, Callable[[selectors.ClientRow], int]] = {
         "recorded": lambda row: sum(each.calls for each in row.recorded),
         "calls": lambda row: row.count.calls,
         "withheld": lambda row: row.count.withheld,
-        "late": lambda row: row.due.calls if row.is_live else 0,
-        "observed": lambda row: 0 if row.is_live else row.due.calls,
+        "late": lambda row: row.past if row.is_live else 0,
+        "observed": lambda row: 0 if row.is_live else row.past,
     }
     tiles: dict[str, dict[str, Any]] = {}
     for name, figure in figures.items():
         top = max(rows, key=figure, default=None)
         most = top.client if top is not None and figure(top) else None
-        tiles[name] = {"value": sum(map(figure, rows)), "client": most}
+        # Of one client what is past its date is counted up to a limit.
+        more = "+" if name in _PAST and any(row.has_more_past and figure(row) for row in rows) else ""
+        value = sum(map(figure, rows))
+        tiles[name] = {"value": value, "words": f"{value:,}{more}", "client": most}
     tiles["recorded"]["note"] = _by_basis(rows)
     return tiles
 
