@@ -80,6 +80,10 @@ class SecretKind(models.TextChoices):
     CONNECTION = "connection", "Secrets of connections"
     API = "api", "Keys of the API"
     ENDPOINT = "endpoint", "Secrets of endpoints"
+    DJANGO = "django", "Key of sessions and forms"
+    METRICS = "metrics", "Token of the metrics"
+    BACKUP = "backup", "Recipients of backups"
+    DATABASE = "database", "Passwords of the databases"
 
 
 class RotationState(models.TextChoices):

@@ -6,13 +6,16 @@ Keys of clients are asked of the vault; what else belongs to a client, as far as
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 
 from callprivacy.accounts.models import ApiKey
@@ -35,10 +38,21 @@ DEFAULT_DAYS: Final[Mapping[SecretKind, int]] = {
     SecretKind.CONNECTION: 365,
     SecretKind.API: 180,
     SecretKind.ENDPOINT: 365,
+    SecretKind.DJANGO: 365,
+    SecretKind.METRICS: 365,
+    SecretKind.BACKUP: 730,
+    SecretKind.DATABASE: 365,
 }
 """Our own limits. Of token keys twice as long: another one makes nothing of an older copy unreadable."""
 ITSELF: Final = frozenset({SecretKind.CLIENT, SecretKind.TOKEN})
 """Kinds that are changed without anybody else taking part."""
+OF_THE_HOUSE: Final = frozenset(
+    {
+        SecretKind.MASTER, SecretKind.SIGNING, SecretKind.DJANGO, SecretKind.METRICS, SecretKind.BACKUP,
+        SecretKind.DATABASE,
+    }
+)  # fmt: skip
+"""Kinds that the installation's settings hold; the operator changes them."""
 FIRST_SEEN: Final = "secret.first_seen"
 _ITS_OWN_TIME: Final = timedelta(days=2)
 
@@ -89,6 +103,11 @@ class Secret:
     is_of_a_list: bool = False
 
     @property
+    def is_of_the_house(self) -> bool:
+        """Whether it stands in the installation's settings, and is nobody's among its agencies."""
+        return self.kind in OF_THE_HOUSE
+
+    @property
     def due_at(self) -> datetime:
         """When it reaches its limit."""
         return self.made_at + timedelta(days=self.limit.days)
@@ -137,11 +156,31 @@ def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secre
 
 
 def house_names() -> dict[SecretKind, str]:
-    """The names of the installation's own keys in use; they say nothing about them."""
-    return {
+    """
+    The names of the installation's own secrets in use; they say nothing about them.
+
+    Of a database the app's password: the owner's is in no process that could ask.
+    """
+    names = {
         SecretKind.MASTER: vault_services.master_fingerprint(),
         SecretKind.SIGNING: signing.key_id(signing.public_key()),
+        SecretKind.DJANGO: _name_of(settings.SECRET_KEY),
     }
+    if settings.CALLPRIVACY_METRICS_TOKEN:
+        names[SecretKind.METRICS] = _name_of(settings.CALLPRIVACY_METRICS_TOKEN)
+    if settings.CALLPRIVACY_BACKUP_RECIPIENTS:
+        names[SecretKind.BACKUP] = _name_of(" ".join(sorted(settings.CALLPRIVACY_BACKUP_RECIPIENTS)))
+    passwords = [str(settings.DATABASES[alias].get("PASSWORD") or "") for alias in ("default", "vault")]
+    if any(passwords):
+        names[SecretKind.DATABASE] = _name_of(" ".join(passwords))
+    return names
+
+
+@lru_cache(maxsize=16)
+def _name_of(secret: str) -> str:
+    """Eight hex digits that change with a secret. So slowly made, and so short, that no guess is confirmed by them."""
+    salt = b"callprivacy: the name of a secret"
+    return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=4).hex()
 
 
 def first_seen(agency_id: int, kind: SecretKind, name: str = "") -> QuerySet[Event]:
@@ -150,12 +189,21 @@ def first_seen(agency_id: int, kind: SecretKind, name: str = "") -> QuerySet[Eve
     return (rows.filter(details__name=name) if name else rows).order_by("-at", "-id")
 
 
+_WORDS: Final[Mapping[SecretKind, str]] = {
+    SecretKind.MASTER: "Master key",
+    SecretKind.DJANGO: "Key of sessions and forms",
+    SecretKind.METRICS: "Token of the metrics",
+    SecretKind.BACKUP: "Public keys that backups are sealed to",
+    SecretKind.DATABASE: "Passwords of the app’s role",
+}
+
+
 def _of_the_house(agency: Agency, found: Mapping[SecretKind, Limit]) -> list[Secret]:
     secrets = []
     for kind, name in house_names().items():
         event = first_seen(agency.pk, kind, name).first()
         made_at = agency.created_at if event is None else datetime.fromisoformat(event.details["since"])
-        words = "Master key" if kind == SecretKind.MASTER else f"Signing key {name}"
+        words = f"Signing key {name}" if kind == SecretKind.SIGNING else _WORDS[kind]
         secrets.append(Secret(kind, None, words, made_at, found[kind]))
     return secrets
 

@@ -279,7 +279,8 @@ def test_every_kind_of_secret_has_an_age(cast: Cast) -> None:
             client=cast.dentist, name="CRM", scopes=[ApiScope.CONTACT_CHECK], by=officer(cast), at=at
         )
     found = every(cast, at)
-    assert {one.kind for one in found} == set(SecretKind) - {SecretKind.ENDPOINT}
+    unset = {SecretKind.ENDPOINT, SecretKind.METRICS, SecretKind.BACKUP}
+    assert {one.kind for one in found} == set(SecretKind) - unset
     assert {one.client.slug for one in found if one.client} == {"dentist", "plumber"}
     assert not [one for one in found if one.standing(at + timedelta(days=1)) == Standing.OVER]
 
@@ -324,13 +325,34 @@ def test_keys_of_the_installation_are_as_old_as_they_were_first_seen(cast: Cast,
     look(cast)
     at = make.now()
     with job_scope(agency_id=cast.acme.pk):
-        assert Event.objects.filter(action="secret.first_seen").count() == 2
+        seen = Event.objects.filter(action="secret.first_seen")
+        assert {event.details["kind"] for event in seen} == {"master", "signing", "django", "database"}
+        assert len(seen) == 4
     assert {one.made_at for one in of_kind(cast, SecretKind.SIGNING, at)} == {cast.acme.created_at}
     settings.CALLPRIVACY_SIGNING_KEY = b"k" * 32
     look(cast)
     signing = of_kind(cast, SecretKind.SIGNING, make.now())
     assert len(signing) == 1
     assert make.now() - signing[0].made_at < timedelta(minutes=1)
+
+
+def test_secrets_of_the_settings_have_ages_and_names_that_do_not_tell(cast: Cast, settings: Any) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = "a-token-of-the-metrics-1"
+    settings.CALLPRIVACY_BACKUP_RECIPIENTS = ["age1two", "age1one"]
+    look(cast)
+    names = selectors.house_names()
+    settings.CALLPRIVACY_BACKUP_RECIPIENTS = ["age1one", "age1two"]
+    assert selectors.house_names() == names
+    settings.CALLPRIVACY_METRICS_TOKEN = "a-token-of-the-metrics-2"
+    look(cast)
+    (token,) = of_kind(cast, SecretKind.METRICS, make.now())
+    (recipients,) = of_kind(cast, SecretKind.BACKUP, make.now())
+    assert make.now() - token.made_at < timedelta(minutes=1)
+    assert recipients.made_at == cast.acme.created_at
+    page = browser_of(cast.alice).get("/retention/secrets/?kind=metrics").content.decode()
+    assert "the installation" in page
+    assert "CALLPRIVACY_METRICS_TOKEN" in page
+    assert "a-token-of" not in page
 
 
 def open_items(cast: Cast) -> dict[str, tuple[str, int | None]]:
