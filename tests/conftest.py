@@ -121,7 +121,7 @@ def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBloc
 
     # The trail refuses TRUNCATE, and a clone is thrown away: nothing is ever flushed.
     TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined]
-    pair = databases.current = databases.clone()
+    pair = databases.home = databases.current = databases.clone()
     with django_db_blocker.unblock():
         ground.point_to(pair)
     yield
@@ -129,7 +129,8 @@ def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBloc
         from django.db import connections
 
         connections.close_all()
-    databases.drop(pair)
+        ground.close_kept()
+    databases.end()
 
 
 @pytest.fixture
@@ -139,18 +140,32 @@ def own_databases(
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[None]:
-    """A pair of databases for one test that commits."""
+    """
+    A pair of databases for one test that commits; one with the cast in it for every test that asks for the cast.
+
+    Not where a module has pointed to a pair of its own.
+    """
     marker = request.node.get_closest_marker("django_db")
     commits = (marker is not None and bool(marker.kwargs.get("transaction"))) or bool(
         _COMMIT & frozenset(request.fixturenames)
     )
-    if not commits:
-        yield
-        return
-    shared, pair = databases.current, databases.clone()
+    shared = databases.current
     assert shared is not None
+    has_cast = "cast" in request.fixturenames and shared is databases.home
+    if not commits:
+        if has_cast:
+            with django_db_blocker.unblock():
+                databases.current = databases.stage()
+                ground.turn_to(databases.current, cast=databases.cast)
+        yield
+        if has_cast:
+            databases.current = shared
+            with django_db_blocker.unblock():
+                ground.turn_to(shared, cast=None)
+        return
     with django_db_blocker.unblock():
-        ground.point_to(pair)
+        pair = databases.clone(databases.with_cast() if has_cast else None)
+        ground.point_to(pair, cast=databases.cast if has_cast else None)
     yield
     with django_db_blocker.unblock():
         ground.point_to(shared)
