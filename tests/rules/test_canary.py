@@ -494,17 +494,23 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
 
     :param made: the keys of what it made, by the name that addresses have for it.
     """
-    found = b""
+    # The same lines stand on page after page: each is looked at once.
+    found: dict[bytes, None] = {}
+
+    def note(person: str, method: str, path: str, *, shows: bool = False) -> None:
+        body = ask(world.browsers[person], method, path).body
+        if not shows:
+            found.update(dict.fromkeys(body.splitlines()))
+
     for address in OURS:
         for path, person in product(address.paths(world.dentist), PEOPLE):
             for method in METHODS if person == "alice" else ("get",):
-                body = ask(world.browsers[person], method, path).body
-                found += b"" if address.route in SHOWS else body
+                note(person, method, path, shows=address.route in SHOWS)
         shown = () if address.route in SHOWS else made.keys() & set(address.parts)
         keys = [{name: key} for name in shown for key in made[name]]
         for path in chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys):
             for person in ("alice", "bob"):
-                found += ask(world.browsers[person], "get", path).body
+                note(person, "get", path)
     for search in (
         "/calls/?client=dentist",
         "/calls/?source=Google+Ads",
@@ -512,8 +518,8 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
         "/reveals/",
     ):
         for person in PEOPLE:
-            found += ask(world.browsers[person], "get", search).body
-    return found
+            note(person, "get", search)
+    return b"\n".join(found)
 
 
 class _Lines(logging.Handler):
