@@ -59,6 +59,8 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-withdrawals": ("consent.sweep_withdrawals", 60),
     "consent-purge-public": ("consent.purge_public", 3600),
     "consent-purge-writes": ("consent.purge_writes", 3600),
+    "rights-codes": ("rights.purge_codes", 3600),
+    "rights-notices": ("rights.watch_notices", 3600),
     "retention-nightly": ("retention.start_nightly", 300),
     "retention-runs": ("retention.work_runs", 30),
     "retention-secrets": ("retention.check_secrets", 3600),

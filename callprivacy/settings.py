@@ -367,6 +367,8 @@ CALLPRIVACY_TWILIO_URL = env.public_address(
     default="https://api.twilio.com",
     remedy="Leave it out, or write the address that stands in for https://api.twilio.com.",
 ).geturl()
+# What brings codes to phones in the agency's own name, and for clients without a number at Twilio.
+CALLPRIVACY_CODES = env.twilio_sender("CALLPRIVACY_CODES")
 
 CALLPRIVACY_MAIL_FOLDER = CALLPRIVACY_STATE / "mail"
 CALLPRIVACY_MAIL_IS_FILES = not env.optional("MAIL_URL")

@@ -112,6 +112,13 @@ class Language(models.TextChoices):
     SPANISH = "es", "Spanish"
 
 
+class CodeWay(models.TextChoices):
+    """How a code reaches a phone."""
+
+    TEXT = "text", "Text message"
+    CALL = "call", "Phone call that reads it"
+
+
 class NoticeState(models.TextChoices):
     """Whether a version's words may still change."""
 

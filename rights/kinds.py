@@ -8,6 +8,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+NOTICE_OLD: Final = "privacy_notice_old"
 REQUESTS: Final = "requests"
 REQUESTS_OF_AGENCY: Final = "requests_of_agency"
 REQUEST_FAILS: Final = "request_fails"
@@ -15,6 +16,15 @@ REQUEST_FAILS: Final = "request_fails"
 
 def register_all() -> None:
     """Make every kind known."""
+    register(
+        Kind(
+            NOTICE_OLD,
+            title="The privacy notice says what is no longer so",
+            step="See the difference",
+            url_name="rights:notice",
+            permission=Permission.MANAGE_CONSENT,
+        )
+    )
     register(
         Kind(
             REQUESTS,

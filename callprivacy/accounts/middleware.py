@@ -43,6 +43,8 @@ _OPEN = (
     "/twilio/",
     "/c/",
     "/p/",
+    "/r/",
+    "/q/",
     "/invitation/",
     "/static/",
     "/health",

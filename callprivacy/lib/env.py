@@ -8,6 +8,7 @@ nothing starts half configured.
 import base64
 import binascii
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+_SENDER = re.compile(r"(AC[0-9a-zA-Z]{2,62}):(\S+)@(\+[1-9][0-9]{6,14})", re.ASCII).fullmatch
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -126,6 +128,23 @@ def public_address(name: str, *, remedy: str, default: str = "") -> SplitResult:
             name, "is plain http to another machine", "Write https://, plain http is for 127.0.0.1."
         )
     return parts
+
+
+def twilio_sender(name: str) -> tuple[str, str, str] | None:
+    """
+    Return an account of Twilio's, its token and the number that it sends from; None where nothing is set.
+
+    :raises SettingError: it is set and not written as ACCOUNT:TOKEN@NUMBER.
+    """
+    raw = optional(name)
+    if not raw:
+        return None
+    found = _SENDER(raw)
+    if found is None:
+        raise SettingError(
+            name, "is no sender", "Write ACCOUNT:TOKEN@NUMBER, such as AC0123:secret@+12125550100."
+        )
+    return found[1], found[2], found[3]
 
 
 def database(name: str, *, remedy: str) -> dict[str, Any]:

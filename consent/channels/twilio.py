@@ -234,6 +234,18 @@ def start_call(account: Account, *, to: str, sender: str, script_at: str) -> Rec
     return _receipt(_ask(account, "POST", "Calls.json", said))
 
 
+def read_aloud(account: Account, *, to: str, sender: str, script: bytes) -> Receipt:
+    """
+    Ring a number and do what a script says, which goes along with the question and so has no address of its own.
+
+    :param script: TwiML, at most 4,000 characters.
+    :raises UnclearError: it may ring; asking again may ring twice.
+    :raises TwilioError: see the other kinds.
+    """
+    said = {"To": to, "From": sender, "Twiml": script.decode(), "Timeout": "30"}
+    return _receipt(_ask(account, "POST", "Calls.json", said))
+
+
 def _checked(sid: str) -> str:
     """An id goes into an address: nothing but an id may."""
     if _sid(sid) is None:

@@ -67,6 +67,16 @@ def forwarding(forward_to: str) -> bytes:
     return _text(response)
 
 
+def reading(sentences: Sequence[str], language: Language) -> bytes:
+    """A call that says these sentences, each after a pause, and hangs up."""
+    response = Element("Response")
+    for sentence in sentences:
+        SubElement(response, "Pause", length="1")
+        _say(response, [(language, sentence)])
+    SubElement(response, "Hangup")
+    return _text(response)
+
+
 def _add(response: Element, action: menu.Action, script: Script, links: Links) -> None:
     match action:
         case menu.Ask():

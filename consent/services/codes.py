@@ -15,10 +15,9 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.services import people
@@ -32,7 +31,7 @@ from callprivacy.vault.sealing import Place, SealBrokenError
 from consent.channels import codes as channel
 from consent.channels import twilio
 from consent.channels.codes import CodeSender, HasOptedOutError, NotSentError
-from consent.enums import Language
+from consent.enums import CodeWay, Language
 from consent.models import PhoneCode
 from consent.services import texts, twilio_door
 
@@ -75,13 +74,12 @@ def can_send(client: Client, *, at: datetime) -> bool:
 
 def _sender_of(client: Client, at: datetime) -> CodeSender | None:
     """
-    What brings codes for a client: its own number at Twilio; the page of mails where this is but a trial on one
-    machine; None where nothing does.
+    What brings codes for a client: its own number at Twilio, else this installation's; the page of mails where this
+    is but a trial on one machine; None where nothing does.
     """
-    is_trial = settings.CALLPRIVACY_MAIL_IS_FILES and not settings.CALLPRIVACY_URL.startswith("https:")
-    if is_trial and client.agency.is_demo:
+    if channel.is_trial() and client.agency.is_demo:
         return channel.PageOfMails()
-    return _twilio_of(client, at) or (channel.PageOfMails() if is_trial else None)
+    return _twilio_of(client, at) or channel.of_the_house()
 
 
 def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
@@ -103,7 +101,9 @@ def _twilio_of(client: Client, at: datetime) -> CodeSender | None:
     return None
 
 
-def send_code(*, client: Client, number: str, language: Language, at: datetime) -> str:
+def send_code(
+    *, client: Client, number: str, language: Language, at: datetime, way: CodeWay = CodeWay.TEXT
+) -> str:
     """
     Send a code to a number (E.164), where its limits allow one more, and return the challenge for the page.
 
@@ -118,7 +118,7 @@ def send_code(*, client: Client, number: str, language: Language, at: datetime) 
         log.warning("code.not_sent", client=client.pk, why="no sender" if sender is None else "limit")
         return challenge
     try:
-        sender.send(number=number, words=channel.words_of(code, name=client.name, language=language))
+        channel.bring(sender, code, number=number, name=client.name, language=language, way=way)
     except HasOptedOutError:
         _note_opt_out(client, number, at)
     except NotSentError as error:
@@ -136,26 +136,41 @@ def _note_opt_out(client: Client, number: str, at: datetime) -> None:
 def _new_code(client: Client, number: str, at: datetime) -> str | None:
     """Store a new code and return it; None where the number or the client has had enough."""
     caller_id = vault.ensure_callers(client_id=client.pk, numbers=[number], at=at)[number]
-    of_client = PhoneCode.objects.for_client(client)
-    of_caller = of_client.filter(caller_id=caller_id)
-    if (
-        of_caller.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_NUMBER
-        or of_caller.filter(created_at__gt=at - KEPT_FOR).count() >= A_DAY_A_NUMBER
-        or of_client.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_CLIENT
-    ):
+    drawn = draw_code(
+        of_all=PhoneCode.objects.for_client(client),
+        of_number=PhoneCode.objects.for_client(client).filter(caller_id=caller_id),
+        at=at,
+    )
+    if drawn is None:
         return None
-    code = f"{secrets.randbelow(10**6):06}"
-    code_id = uuid.uuid4()
+    code_id, code = drawn
     PhoneCode.objects.create(
         pk=code_id,
         agency_id=client.agency_id,
         client=client,
         caller_id=caller_id,
-        digest=_digest(client, code_id, code),
+        digest=digest_of(client.pk, code_id, code),
         created_at=at,
         expires_at=at + GOOD_FOR,
     )
     return code
+
+
+def draw_code(
+    *, of_all: QuerySet[Any], of_number: QuerySet[Any], at: datetime
+) -> tuple[uuid.UUID, str] | None:
+    """
+    A new code with its id; None where the number, or all of them together, had enough.
+
+    :param of_all: the codes that are kept together. :param of_number: those of them that went to this number.
+    """
+    if (
+        of_number.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_NUMBER
+        or of_number.filter(created_at__gt=at - KEPT_FOR).count() >= A_DAY_A_NUMBER
+        or of_all.filter(created_at__gt=at - _HOUR).count() >= AN_HOUR_A_CLIENT
+    ):
+        return None
+    return uuid.uuid4(), f"{secrets.randbelow(10**6):06}"
 
 
 def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Proven:
@@ -169,33 +184,60 @@ def check_code(*, client: Client, challenge: str, code: str, at: datetime) -> Pr
     """
     with client_scope(agency_id=client.agency_id, client_id=client.pk):
         number = _number_of(client, challenge, at)
-        proven = _try(client, number, code, at)
-    if proven is None:
+        code_id = _try(client, number, code, at)
+        if code_id is not None:
+            added = people.add_callers(client=client, numbers=[number], at=at)
+            return Proven(number, added[number], code_id)
+    raise WrongCodeError
+
+
+def check_number(*, client: Client, number: str, code: str, at: datetime) -> uuid.UUID:
+    """
+    Prove a number (E.164) by its newest code and return that code's id; nobody becomes a caller by it.
+
+    Called outside any scope: a try counts whether or not it was right.
+
+    :raises WrongCodeError: the number is not proven.
+    """
+    with client_scope(agency_id=client.agency_id, client_id=client.pk):
+        code_id = _try(client, number, code, at)
+    if code_id is None:
         raise WrongCodeError
-    return proven
+    return code_id
 
 
-def _try(client: Client, number: str, code: str, at: datetime) -> Proven | None:
+def _try(client: Client, number: str, code: str, at: datetime) -> uuid.UUID | None:
+    """The id of the code that this one is, of which a try is used up."""
     caller_id = vault_selectors.find_callers([client.pk], number).get(client.pk)
     if caller_id is None:
         return None
-    newest = PhoneCode.objects.for_client(client).filter(caller_id=caller_id).order_by("-created_at").first()
+    rows = PhoneCode.objects.for_client(client).filter(caller_id=caller_id)
+    return try_code(rows=rows, holder_id=client.pk, code=code, at=at)
+
+
+def try_code(*, rows: QuerySet[Any], holder_id: int, code: str, at: datetime) -> uuid.UUID | None:
+    """
+    Use up a try of the newest code of a number; returns its id where it is this one. A code proves once.
+
+    :param rows: every code that went to the number. :param holder_id: under whose token key its digest is.
+    """
+    newest = rows.order_by("-created_at").first()
     if newest is None:
         return None
-    alive = PhoneCode.objects.filter(pk=newest.pk, used_at__isnull=True, expires_at__gt=at, tries__lt=TRIES)
+    alive = rows.filter(pk=newest.pk, used_at__isnull=True, expires_at__gt=at, tries__lt=TRIES)
     if not alive.update(tries=F("tries") + 1):
         return None
-    if not secrets.compare_digest(bytes(newest.digest), _digest(client, newest.pk, code)):
+    if not secrets.compare_digest(bytes(newest.digest), digest_of(holder_id, newest.pk, code)):
         return None
-    if not PhoneCode.objects.filter(pk=newest.pk, used_at__isnull=True).update(used_at=at):
+    if not rows.filter(pk=newest.pk, used_at__isnull=True).update(used_at=at):
         return None
-    added = people.add_callers(client=client, numbers=[number], at=at)
-    return Proven(number, added[number], newest.pk)
+    found: uuid.UUID = newest.pk
+    return found
 
 
-def _digest(client: Client, code_id: uuid.UUID, code: str) -> bytes:
-    keys = vault_selectors.client_keys(client.pk)
-    return keys.tokens.digest("code", str(code_id), code)
+def digest_of(holder_id: int, code_id: uuid.UUID, code: str) -> bytes:
+    """The keyed digest of a code, by which it is known again."""
+    return vault_selectors.client_keys(holder_id).tokens.digest("code", str(code_id), code)
 
 
 def _place(client: Client) -> Place:

@@ -87,15 +87,24 @@ def public(view: View) -> View:
     return csrf_exempt(login_not_required(_opened(view)))
 
 
+def taking_files(largest: int) -> Callable[[View], View]:
+    """Decorate a view like `public`, that takes up to so many bytes at once."""
+
+    def decorate(view: View) -> View:
+        return csrf_exempt(login_not_required(_opened(view, largest)))
+
+    return decorate
+
+
 def readable(view: View) -> View:
     """Decorate a view that anybody may read."""
     return login_not_required(_opened(view))
 
 
-def _opened(view: View) -> View:
+def _opened(view: View, largest: int = LARGEST) -> View:
     @wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        refusal = _refuse_unread(request)
+        refusal = _refuse_unread(request, largest)
         if refusal is not None:
             return refusal
         try:
@@ -110,15 +119,16 @@ def _opened(view: View) -> View:
     return opened
 
 
-def _refuse_unread(request: HttpRequest) -> HttpResponse | None:
+def _refuse_unread(request: HttpRequest, largest: int) -> HttpResponse | None:
     """Refuse by the headers alone, before a byte of the body is read."""
     if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
         return HttpResponse(b"Send a Content-Length.\n", status=411, content_type=_PLAIN)
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
         return HttpResponse(b"Content-Length is no number.\n", status=400, content_type=_PLAIN)
-    if len(length) > 9 or int(length) > LARGEST:
-        return HttpResponse(b"The body is over 16 KB.\n", status=413, content_type=_PLAIN)
+    if len(length) > 9 or int(length) > largest:
+        words = f"The body is over {largest // 1024} KB.\n".encode()
+        return HttpResponse(words, status=413, content_type=_PLAIN)
     return None
 
 

@@ -12,6 +12,7 @@ from rights.models.cases import (
     Submission,
 )
 from rights.models.found import Download, Finding, Package
+from rights.models.portal import HouseCode, PrivacyNotice, RequestPage
 from rights.models.proofs import Identity, Proof
 
 __all__ = [
@@ -23,12 +24,15 @@ __all__ = [
     "ClientFacts",
     "Download",
     "Finding",
+    "HouseCode",
     "Identity",
     "Letter",
     "Package",
     "Pause",
+    "PrivacyNotice",
     "Proof",
     "RecipientNotice",
+    "RequestPage",
     "Step",
     "Submission",
 ]

@@ -1,5 +1,5 @@
 """Tasks of requests; the worker finds those named here."""
 
-from rights.tasks import steps
+from rights.tasks import portal, steps
 
-__all__ = ["steps"]
+__all__ = ["portal", "steps"]

@@ -368,7 +368,7 @@ def test_a_wrong_code_is_said_and_asked_for_again(cast: Cast, page: WebPage, cod
     asked = browser.post(where, {"form": hidden(browser.get(where).content)})
     said = {"form": hidden(asked.content), "challenge": hidden(asked.content, "challenge"), "code": code}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(codes, "_digest", lambda *_: b"never")
+        patched.setattr(codes, "digest_of", lambda *_: b"never")
         answer = browser.post(where, said)
     assert answer.status_code == 422
     assert b"That is not the code" in answer.content

@@ -36,6 +36,7 @@ FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
         ("REDIS_URL", ""),
         ("REDIS_URL", "amqp://localhost"),
         ("MAIL_URL", "pigeon://localhost"),
+        ("CALLPRIVACY_CODES", "AC0123:secret"),
         ("CALLPRIVACY_RECORDINGS", "https://bucket.example.com"),
         ("CALLPRIVACY_RECORDINGS", "s3://key:secret@bucket"),
         ("CALLPRIVACY_RECORDINGS", "s3://bucket?default_acl=public-read"),

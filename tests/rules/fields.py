@@ -1048,6 +1048,38 @@ REGISTER: dict[str, Table] = {
         )
         | _secret(link_digest="SHA-256 of the link"),
     ),
+    "rights.RequestPage": Table(
+        "The requests page of a client or an agency, and what staff say there of the company",
+        _plain(
+            "id agency client sells created_at key_changed_at",
+            others="Names of companies, for the notice",
+            email="The company's own, for questions",
+            phone="The company's own, for questions",
+            address="The company's own",
+            officer="Who looks after data protection at the company, as it publishes it",
+            more_en="Words of staff for the notice",
+            more_es="Words of staff for the notice",
+        )
+        | _secret(key="Stands in the page's public address"),
+    ),
+    "rights.PrivacyNotice": Table(
+        "A published privacy notice",
+        _plain(
+            _OURS,
+            "number digest published_by published_at",
+            facts="What was set up: words of the product, names of companies",
+            body="The notice by language",
+        ),
+    ),
+    "rights.HouseCode": Table(
+        "A code for a phone on an agency's own page, for a day",
+        _plain(
+            "id agency tries created_at expires_at used_at",
+            number_digest="Keyed digest of the number, under the agency's own key",
+        )
+        | _secret(digest="Keyed digest of the code"),
+        leaves=("rights.services.house_codes.purge",),
+    ),
     "rights.Download": Table("That a package was fetched", _plain(_OURS, "package proof at event_id")),
     # --- vault, a database of its own ---
     "vault.ClientKey": Table(

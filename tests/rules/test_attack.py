@@ -294,7 +294,7 @@ def test_other_methods_do_nothing(world: World, method: str) -> None:
         "/clients/dentist/errands/?page={}", "/invitation/{}/", "/hooks/callrail/{}/", "/hooks/{}/key/",
         "/clients/dentist/calls/export/?source={}", "/accounts/password/reset/key/{}-abc/", "/operator/{}",
         "/accounts/login/?next={}", "/clients/dentist/calls/{}/", "/c/{}/consent/", "/c/{}/config.json", "/p/{}/",
-        "/p/key.{}/",
+        "/p/key.{}/", "/r/{}/", "/r/{}/privacy/", "/r/{}/see/", "/r/key/{}/", "/q/{}/", "/q/a.{}/",
     ],
 )  # fmt: skip
 def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str) -> None:
@@ -339,6 +339,15 @@ def test_absurd_values_in_addresses_are_no_fault_of_ours(world: World, path: str
         ("/c/{consent_key}/choices/", ["number", "challenge", "code", "form"]),
         ("/c/{consent_key}/receipt/{receipt}/", ["challenge", "code", "form"]),
         ("/p/{link}/", ["deed", "purpose", "asked", "address", "form"]),
+        (
+            "/r/{request_key}/see/",
+            ["on_behalf", "number", "number_2", "withheld_day", "withheld_time", "place", "form"],
+        ),
+        (
+            "/q/{request_link}/",
+            ["deed", "identity", "way", "code", "day", "business", "name", "case", "form"],
+        ),
+        ("/clients/dentist/requests-page/", ["email", "others", "more_en", "address"]),
     ],
 )
 def test_absurd_values_in_forms_are_no_fault_of_ours(world: World, path: str, names: list[str]) -> None:

@@ -311,6 +311,29 @@ def _by_callers(found: Found) -> None:
     found.stores["callers' pages"] += mine.encode() + caller.get(mine).content
 
 
+def _by_requests(found: Found) -> None:
+    """What a person does on a requests page: says no, asks to see, proves the phone, tells of a call, signs."""
+    person, key = Browser(), found.world.dentist.request_key
+
+    def send(where: str, **said: str) -> Any:
+        form = re.search(r'name="form" value="([^"]*)"', person.get(where).content.decode())
+        assert form is not None
+        return person.post(where, {"form": form[1], **said})
+
+    about = {"on_behalf": "self", "number": NUMBER, "name": NAME, "mail": EMAIL, "words": NOTE}
+    assert send(f"/r/{key}/do_not_sell/", **about).status_code == 303
+    where = send(f"/r/{key}/see/", **about).headers["Location"].partition("?")[0]
+    identity = re.search(r'name="identity" value="([^"]*)"', person.get(where).content.decode())
+    assert identity is not None
+    assert send(where, deed="code", identity=identity[1], way="text").status_code == 200
+    code = re.search(r"code is (\d{6})", str(mail.outbox[-1].body))
+    assert code is not None
+    assert send(where, deed="prove", identity=identity[1], way="text", code=code[1]).status_code == 303
+    assert send(where, deed="facts", day="2026-01-01", business=NOTE).status_code == 303
+    assert send(where, deed="declare", declares="on", name=NAME).status_code == 303
+    found.stores["personal page"] = person.get(where).content
+
+
 def _by_systems(found: Found) -> None:
     """What the agency's systems say and ask, with and without faults, and with a person's facts where none belong."""
 
@@ -615,6 +638,7 @@ def _tell(
         _by_mail(found)
     _by_systems(found)
     _by_callers(found)
+    _by_requests(found)
     _by_hand(found)
     found.stores["error pages"] = _error_pages(world, monkeypatch)
     work_tasks.send_due_mail.run()
@@ -641,8 +665,8 @@ def _tell(
 
 
 STORES = (
-    "pages", "callers' pages", "lists", "systems", "search", "export", "command", "error pages", "mails", "broker",
-    "media", "logs", "dump of default before the worker", "dump of default", "dump of vault",
+    "pages", "callers' pages", "personal page", "lists", "systems", "search", "export", "command", "error pages",
+    "mails", "broker", "media", "logs", "dump of default before the worker", "dump of default", "dump of vault",
 )  # fmt: skip
 
 

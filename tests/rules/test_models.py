@@ -49,6 +49,7 @@ APPEND_ONLY = {"audit_epoch", "audit_event", "audit_houseevent", "audit_seal"}
 NEVER_CHANGED = {
     "consent_consentevent": "what somebody said is not said otherwise afterwards; it goes with its evidence's date",
     "analytics_spend": "a budget that can be rewritten is none; rows go with the client",
+    "rights_privacynotice": "what people read on a day is not rewritten; another wording is another version",
 }
 # Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0025).
 KEYS_BY_STATEMENT = {"calls_call", "calls_caller", "calls_callref", "calls_recording"}

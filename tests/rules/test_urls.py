@@ -52,6 +52,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "destination_id", "endpoint_id", "delivery_id", "secret",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
         "list_id", "numbers_id", "announcement_id", "release_id", "trial_id", "recipient_id",
+        "list_id", "numbers_id", "announcement_id", "privacy_id", "asks", "number", "reset_id", "review_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -65,6 +66,15 @@ OF_CALLERS: dict[str, set[int]] = {
     "c/<str:key>/ask/<str:secret>/": {200, 403},
     "p/<str:link>/": {200, 403},
 }
+# The pages of requests, with keys and links of their own.
+OF_REQUESTS: dict[str, set[int]] = {
+    "r/<str:key>/": {200, 405},
+    "r/<str:key>/look.css": {200, 405},
+    "r/<str:key>/privacy/": {200, 405},
+    "r/<str:key>/privacy/<int:number>/": {200, 405},
+    "r/<str:key>/<slug:asks>/": {200, 403},
+    "q/<str:link>/": {200, 403},
+}
 # Doors of the agency's systems, which a key opens and no session does: what they answer a form without one. What they
 # answer a question without one is tried below, and each that is added is tried there of itself.
 OF_SYSTEMS: dict[str, set[int]] = {
@@ -74,6 +84,8 @@ OF_SYSTEMS: dict[str, set[int]] = {
 }
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     {(route, "key"): lambda things: things.consent_key for route in OF_CALLERS}
+    | {(route, "key"): lambda things: things.request_key for route in OF_REQUESTS}
+    | {("q/<str:link>/", "link"): lambda things: things.request_link}
     | {
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
@@ -117,6 +129,7 @@ PUBLIC: dict[str, set[int]] = {
     "demo/removed/": {200, 405},
     **{route: {405, status} for route, status in SIGNED.items()},
     **OF_CALLERS,
+    **OF_REQUESTS,
     **OF_SYSTEMS,
     # What the doors of systems are, for who connects one; nothing of anybody.
     "api/": {200, 405},
@@ -155,7 +168,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
     "accounts/2fa/webauthn/keys/<int:pk>/remove/": ["/accounts/2fa/webauthn/keys/1/remove/"],
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
-WORDS = {"category"}
+WORDS = {"category", "asks", "number"}
 _OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -322,7 +335,8 @@ def test_things_that_do_not_exist_do_not(world: World) -> None:
     for name in ("dentist", "plumber", "florist"):
         things = getattr(world, name)
         assert (
-            set(vars(things).values()) & (set(vars(NOTHING).values()) - {"callrail", "pause", "call", "json"})
+            set(vars(things).values())
+            & (set(vars(NOTHING).values()) - {"callrail", "pause", "call", "json", "delete", 1})
             == set()
         )
 

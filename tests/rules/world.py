@@ -94,6 +94,13 @@ from consent.services import invitations as letters
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
 from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
 from retention.services import certificates, runs
+from rights.channels import links
+from rights.enums import Ask, IdentityKind
+from rights.enums import Channel as RequestChannel
+from rights.selectors import notice as privacy_selectors
+from rights.services import cases
+from rights.services import notice as privacy
+from rights.services.cases import Claim, Contact
 from tests import make
 from tests.cast import Cast, assemble
 
@@ -154,6 +161,9 @@ class Things:
     trial_id: uuid.UUID
     recipient_id: uuid.UUID
     spend_id: uuid.UUID
+    request_key: str
+    request_link: str
+    privacy_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -163,6 +173,8 @@ class Things:
     provider: str = "callrail"
     deed: str = "pause"
     form: str = "json"
+    asks: str = "delete"
+    number: int = 1
     category: str = "call"
 
 
@@ -185,6 +197,7 @@ NOTHING = Things(
     list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
     release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
     spend_id=uuid.UUID(int=54),
+    request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -353,6 +366,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             check_id=checked.pk,
             list_id=register.pk,
             numbers_id=numbers.pk,
+            **_requested(client, by, mark=mark, now=now),
             consent_key=page,
             link=link,
             receipt=receipt,
@@ -432,6 +446,25 @@ def _released(client: Client, by: Actor, mark: str, now: datetime) -> dict[str, 
         "spend_id": spend.pk,
         "trial_id": trial.pk,
     }
+def _requested(client: Client, by: Actor, *, mark: str, now: datetime) -> dict[str, Any]:
+    """A requests page with a published notice, and what somebody asked for there."""
+    page = privacy.save_page(
+        agency=client.agency,
+        client=client,
+        said={"more_en": f"More {mark}", "more_es": f"More {mark}"},
+        by=by,
+        at=now,
+    )
+    facts = privacy_selectors.facts_of(client, page, at=now)
+    seen = privacy_selectors.digest_of(facts.as_json(), privacy_selectors.body_of(facts))
+    row = privacy.publish(client=client, seen=seen, by=by, at=now)
+    sent = cases.open_cases(
+        agency=client.agency, client=client, asks=[Ask.DELETE], channel=RequestChannel.PORTAL,
+        claims=[Claim(IdentityKind.PHONE, "+12025550144")], contact=Contact(name=f"Person {mark}"), received_at=now,
+        by=make.JOB, at=now,
+    )  # fmt: skip
+    link = links.link_of(links.Named(client.agency_id, client.pk, sent.pk))
+    return {"request_key": page.key, "request_link": link, "privacy_id": row.pk}
 
 
 def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> uuid.UUID:

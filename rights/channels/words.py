@@ -1,0 +1,436 @@
+"""What the public pages of requests say, in each language: plain words, no law and no jargon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from consent.channels.words import TEXTS as CONSENT
+from consent.enums import Language
+from rights.enums import Ask, CaseState, EventKind, OnBehalf
+
+__all__ = ["CONSENT"]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """
+    One thing to ask for, as a person reads it.
+
+    :ivar title: what to press. :ivar lede: what happens then.
+    """
+
+    title: str
+    lede: str
+
+
+AT_ONCE: Final = (Ask.DO_NOT_SELL, Ask.LIMIT, Ask.DO_NOT_TRACK, Ask.DO_NOT_CONTACT, Ask.WITHDRAW)
+PROVEN: Final = (Ask.SEE, Ask.COPY, Ask.CORRECT, Ask.DELETE, Ask.RESTRICT, Ask.OBJECT)
+TOLD: Final = (Ask.COMPLAIN,)
+OFFERED: Final = (*AT_ONCE, *PROVEN, *TOLD)
+"""What the page offers; an appeal is made on the page of the request that it is against."""
+
+NEEDS_WORDS: Final = frozenset({Ask.CORRECT, Ask.COMPLAIN})
+TAKES_WORDS: Final = NEEDS_WORDS | {Ask.SEE, Ask.OBJECT, Ask.RESTRICT}
+
+ABOUT: Final[dict[Language, dict[Ask, About]]] = {
+    Language.ENGLISH: {
+        Ask.DO_NOT_SELL: About(
+            "Do not sell or share my data",
+            "Nothing about you is sold or passed on for advertising from now on.",
+        ),
+        Ask.LIMIT: About(
+            "Limit the use of sensitive data", "What is sensitive is used only for what you called about."
+        ),
+        Ask.DO_NOT_TRACK: About(
+            "Do not track my calls",
+            "Later calls from your number are not noted as yours, and not counted for ads.",
+        ),
+        Ask.DO_NOT_CONTACT: About("Do not call or text me", "No offers go to your number any more."),
+        Ask.WITHDRAW: About(
+            "Take back my consent",
+            "Recording, listening, analysis, offers and sharing: all of it is a no from now on.",
+        ),
+        Ask.SEE: About("See what you have about me", "You get it on your own page, to read."),
+        Ask.COPY: About("Get a copy to take along", "You get it as files that other programs can read."),
+        Ask.CORRECT: About("Correct what is wrong", "Tell what is wrong and how it is right."),
+        Ask.DELETE: About(
+            "Delete my data", "What the law does not make us keep is erased. It cannot be brought back."
+        ),
+        Ask.RESTRICT: About("Stop using my data for now", "It is kept, and neither shown nor used."),
+        Ask.OBJECT: About("Object to what is done with my data", "Tell why, if you like."),
+        Ask.COMPLAIN: About("Complain", "Tell what went wrong. A person reads it and answers."),
+        Ask.APPEAL: About("Appeal against the answer", "Another person looks at it again."),
+    },
+    Language.SPANISH: {
+        Ask.DO_NOT_SELL: About(
+            "No vendan ni compartan mis datos",
+            "Desde ahora no se vende ni se pasa nada suyo para publicidad.",
+        ),
+        Ask.LIMIT: About(
+            "Limitar el uso de datos sensibles",
+            "Lo sensible se usa solo para aquello por lo que usted llamó.",
+        ),
+        Ask.DO_NOT_TRACK: About(
+            "No sigan mis llamadas",
+            "Las próximas llamadas de su número no se anotan como suyas ni se cuentan para anuncios.",
+        ),
+        Ask.DO_NOT_CONTACT: About("No me llamen ni me escriban", "Ya no se envían ofertas a su número."),
+        Ask.WITHDRAW: About(
+            "Retirar mi consentimiento",
+            "Grabación, escucha, análisis, ofertas y compartir: todo es un no desde ahora.",
+        ),
+        Ask.SEE: About("Ver lo que tienen sobre mí", "Lo recibe en su propia página, para leerlo."),
+        Ask.COPY: About("Recibir una copia", "La recibe en archivos que otros programas pueden leer."),
+        Ask.CORRECT: About("Corregir lo que está mal", "Diga qué está mal y cómo es."),
+        Ask.DELETE: About(
+            "Borrar mis datos", "Se borra lo que la ley no obliga a guardar. No se puede recuperar."
+        ),
+        Ask.RESTRICT: About("Dejar de usar mis datos por ahora", "Se guardan, y ni se muestran ni se usan."),
+        Ask.OBJECT: About("Oponerme a lo que se hace con mis datos", "Diga por qué, si quiere."),
+        Ask.COMPLAIN: About("Reclamar", "Diga qué salió mal. Una persona lo lee y responde."),
+        Ask.APPEAL: About("Recurrir la respuesta", "Otra persona lo mira de nuevo."),
+    },
+}
+
+BEHALF: Final[dict[Language, dict[OnBehalf, str]]] = {
+    Language.ENGLISH: {
+        OnBehalf.SELF: "For myself",
+        OnBehalf.GUARDIAN: "For my child, or somebody in my care",
+        OnBehalf.AGENT: "For somebody who gave me a signed permission",
+    },
+    Language.SPANISH: {
+        OnBehalf.SELF: "Para mí",
+        OnBehalf.GUARDIAN: "Para mi hijo o una persona a mi cargo",
+        OnBehalf.AGENT: "Para alguien que me dio un permiso firmado",
+    },
+}
+
+STATES: Final[dict[Language, dict[CaseState, tuple[str, str]]]] = {
+    Language.ENGLISH: {
+        CaseState.PROVING: (
+            "Waits for your proof",
+            "Prove below that the number is yours. Nothing is given out before.",
+        ),
+        CaseState.OPEN: ("Being looked at", "A person looks at it and writes to you here."),
+        CaseState.WITH_CLIENT: (
+            "Being looked at",
+            "The company that is responsible is asked. You need do nothing.",
+        ),
+        CaseState.HANDED_OVER: ("Handed on", "The company that is responsible answers you."),
+        CaseState.DECIDED: ("Decided", "It is being carried out."),
+        CaseState.DONE: ("Answered", "Nothing more is owed. If you are not content, say so below."),
+        CaseState.WITHDRAWN: ("Taken back", "You took it back. You can ask again at any time."),
+    },
+    Language.SPANISH: {
+        CaseState.PROVING: (
+            "Espera su prueba",
+            "Demuestre abajo que el número es suyo. Antes no se entrega nada.",
+        ),
+        CaseState.OPEN: ("En estudio", "Una persona lo mira y le escribe aquí."),
+        CaseState.WITH_CLIENT: (
+            "En estudio",
+            "Se pregunta a la empresa responsable. Usted no tiene que hacer nada.",
+        ),
+        CaseState.HANDED_OVER: ("Trasladado", "Le responde la empresa responsable."),
+        CaseState.DECIDED: ("Decidido", "Se está llevando a cabo."),
+        CaseState.DONE: ("Respondido", "No queda nada pendiente. Si no está conforme, dígalo abajo."),
+        CaseState.WITHDRAWN: ("Retirado", "Usted lo retiró. Puede pedirlo de nuevo cuando quiera."),
+    },
+}
+
+EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
+    Language.ENGLISH: {
+        EventKind.OPENED: "It came in",
+        EventKind.TOOK_EFFECT: "It counts",
+        EventKind.PROVEN: "You proved who you are",
+        EventKind.ACKNOWLEDGED: "We wrote to you that it came in",
+        EventKind.EXTENDED: "It takes longer",
+        EventKind.STOPPED: "We asked you what exactly you mean",
+        EventKind.RESUMED: "You told us, and the clock goes on",
+        EventKind.HANDED_OVER: "It was handed on to the company that is responsible",
+        EventKind.DECIDED: "It was decided",
+        EventKind.PACKED: "Your data are ready",
+        EventKind.FETCHED: "Your data were downloaded",
+        EventKind.PACKAGE_GONE: "The file with your data was erased here",
+        EventKind.ERASED: "It was erased",
+        EventKind.CORRECTED: "It was corrected",
+        EventKind.RESTRICTED: "It was restricted",
+        EventKind.PASSED_ON: "Those who received it were told",
+        EventKind.WRITTEN: "We wrote to you",
+        EventKind.APPEALED: "You said that you are not content",
+        EventKind.TAKEN_BACK: "You took it back",
+        EventKind.ANSWERED: "It was answered",
+    },
+    Language.SPANISH: {
+        EventKind.OPENED: "Llegó",
+        EventKind.TOOK_EFFECT: "Cuenta",
+        EventKind.PROVEN: "Usted demostró quién es",
+        EventKind.ACKNOWLEDGED: "Le escribimos que llegó",
+        EventKind.EXTENDED: "Tarda más",
+        EventKind.STOPPED: "Le preguntamos qué quiere decir exactamente",
+        EventKind.RESUMED: "Usted lo dijo, y el plazo sigue",
+        EventKind.HANDED_OVER: "Se trasladó a la empresa responsable",
+        EventKind.DECIDED: "Se decidió",
+        EventKind.PACKED: "Sus datos están listos",
+        EventKind.FETCHED: "Sus datos se descargaron",
+        EventKind.PACKAGE_GONE: "El archivo con sus datos se borró aquí",
+        EventKind.ERASED: "Se borró",
+        EventKind.CORRECTED: "Se corrigió",
+        EventKind.RESTRICTED: "Se limitó",
+        EventKind.PASSED_ON: "Se avisó a quienes lo recibieron",
+        EventKind.WRITTEN: "Le escribimos",
+        EventKind.APPEALED: "Usted dijo que no está conforme",
+        EventKind.TAKEN_BACK: "Usted lo retiró",
+        EventKind.ANSWERED: "Se respondió",
+    },
+}
+
+TEXTS: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "home": "Your data, your choices",
+        "home_lede": "For people whose calls reach {name}. It costs nothing, and you need no account.",
+        "at_once": "Say no",
+        "at_once_lede": "It counts at once. You need not prove anything.",
+        "proven": "See or change what is kept of you",
+        "proven_lede": "You prove your phone with a code first, so that nobody else gets it.",
+        "told": "Tell us",
+        "notice": "Privacy notice",
+        "notice_lede": "What is kept of a call, what for, and for how long.",
+        "notice_version": "Version {number}, published on {at}.",
+        "notice_before": "Earlier versions",
+        "notice_print": "SHA-256 of this version",
+        "choices": "Look at what you agreed to",
+        "choices_lede": "Each purpose has a switch.",
+        "ask_us": "Rather ask a person?",
+        "whom": "For whom do you ask?",
+        "is_minor": "The person is under 18",
+        "evidence_later": "On the next page you hand in the signed permission, or what shows that you care for the"
+        " person.",
+        "number_mine": "The phone number it is about",
+        "numbers_more": "More numbers",
+        "numbers_more_lede": "Each is proven on its own. Only those that are proven are answered.",
+        "number_n": "Another number",
+        "withheld": "The number was withheld when I called",
+        "withheld_lede": "Then nobody knows which calls are yours, and a person looks for the one you describe.",
+        "withheld_day": "Day of the call",
+        "withheld_time": "Time, as near as you know it",
+        "withheld_business": "The business you called",
+        "where": "Where do you live?",
+        "where_help": "Your rights hang on it. If you do not say, the strictest law that may apply counts.",
+        "where_no": "I would rather not say",
+        "name": "Your name",
+        "mail": "E-mail address",
+        "mail_help": "If you want the answer by e-mail too. We use it for nothing else.",
+        "words": "In your own words",
+        "words_correct": "What is wrong, and how is it right?",
+        "words_complain": "What went wrong?",
+        "optional": "optional",
+        "send": "Send",
+        "sent_once": "Keep this address: it is the way back to your request. Anybody who has it sees this page.",
+        "bookmark": "Address of this page",
+        "request": "Your request",
+        "requests": "Your requests",
+        "reference": "Reference",
+        "received": "Received on {at}",
+        "answer_by": "Answer by {at}",
+        "answered_on": "Answered on {at}",
+        "counts_since": "It counts since {at}.",
+        "next": "What happens next",
+        "steps": "What we need from you",
+        "steps_done": "You have done all that is needed.",
+        "step_phone": "Prove the number {mask}",
+        "step_phone_lede": "A code shows that you hold this phone today.",
+        "step_done": "proven",
+        "by_text": "Text me a code",
+        "by_call": "Call me and read it",
+        "code_sent": "If this number can be reached, a code is on its way. It counts for 10 minutes.",
+        "code_again": "No code? A number gets at most three an hour. Wait a minute, then ask for another.",
+        "code": "Code, 6 digits",
+        "check": "Go on",
+        "no_codes": "Codes cannot be sent here at the moment. A person writes to you about another way.",
+        "holds_today": "A code shows who holds a phone today, not who held it when the call was made. So calls and"
+        " recordings need a little more.",
+        "step_facts": "Tell us about one call",
+        "step_facts_lede": "A day on which you called, or were called, and the business. We look it up; it need not be"
+        " the last call.",
+        "facts_day": "Day of the call",
+        "facts_business": "Business",
+        "facts_business_help": "Its name, the branch, or the number you dialled.",
+        "facts_send": "Send this",
+        "facts_sent": "Thank you. It is looked up.",
+        "step_declare": "Sign",
+        "step_declare_lede": "By typing your name you sign this.",
+        "declaration": "I declare under penalty of perjury that I am the person whose number this is, or may act for"
+        " that person, and that what I said here is true.",
+        "declare_tick": "I declare this",
+        "declare_name": "Your full name",
+        "declare_send": "Sign",
+        "step_permission": "The signed permission",
+        "step_permission_lede": "A picture or PDF, up to 5 MB: who gives it, to whom, for what, with a signature.",
+        "step_guardian": "That you care for the person",
+        "step_guardian_lede": "A picture or PDF, up to 5 MB, such as a birth certificate or a court's order. Cover what"
+        " is not needed.",
+        "file": "File",
+        "file_send": "Hand it in",
+        "file_has": "Handed in. A person looks at it.",
+        "step_withheld_lede": "A person looks for the call you described and writes to you here.",
+        "older": "Calls that are older than 12 months, or from before the number changed hands, are looked at by a"
+        " person first.",
+        "data": "Your data",
+        "data_lede": "Ready until {at}. Prove your phone once more, then the download begins.",
+        "data_get": "Download",
+        "data_link": "The link works once.",
+        "messages": "Messages",
+        "history": "What happened",
+        "appeal": "Not content with the answer?",
+        "appeal_lede": "Say why, and another person looks at it again.",
+        "appeal_send": "Appeal",
+        "take_back": "Take the request back",
+        "take_back_lede": "Nothing more happens then. What counts already goes on counting.",
+        "gone": "Nothing is here any more",
+        "bad_file": "Hand in a PNG, JPEG, WebP or PDF of up to 5 MB.",
+        "bad_day": "Choose a day that is not in the future.",
+        "needed": "Please fill this in.",
+        "declare_needed": "Tick the box and type your full name.",
+        "same_number": "You wrote this number twice.",
+        "who_needed": "Write a phone number, or describe a call.",
+        "full": "Too many requests came in this hour. Nothing was sent. Please try again later, or ask a person.",
+        "more": "More",
+    },
+    Language.SPANISH: {
+        "home": "Sus datos, sus opciones",
+        "home_lede": "Para personas cuyas llamadas llegan a {name}. No cuesta nada y no necesita una cuenta.",
+        "at_once": "Decir que no",
+        "at_once_lede": "Cuenta en el acto. No tiene que demostrar nada.",
+        "proven": "Ver o cambiar lo que se guarda de usted",
+        "proven_lede": "Primero demuestra su teléfono con un código, para que nadie más lo reciba.",
+        "told": "Díganos",
+        "notice": "Aviso de privacidad",
+        "notice_lede": "Qué se guarda de una llamada, para qué y cuánto tiempo.",
+        "notice_version": "Versión {number}, publicada el {at}.",
+        "notice_before": "Versiones anteriores",
+        "notice_print": "SHA-256 de esta versión",
+        "choices": "Ver lo que aceptó",
+        "choices_lede": "Cada finalidad tiene un interruptor.",
+        "ask_us": "¿Prefiere preguntar a una persona?",
+        "whom": "¿Para quién lo pide?",
+        "is_minor": "La persona es menor de 18 años",
+        "evidence_later": "En la página siguiente entrega el permiso firmado, o lo que muestra que la persona está a su"
+        " cargo.",
+        "number_mine": "El número de teléfono del que se trata",
+        "numbers_more": "Más números",
+        "numbers_more_lede": "Cada uno se demuestra por separado. Solo se responde por los demostrados.",
+        "number_n": "Otro número",
+        "withheld": "El número estaba oculto cuando llamé",
+        "withheld_lede": "Entonces nadie sabe qué llamadas son suyas, y una persona busca la que usted describe.",
+        "withheld_day": "Día de la llamada",
+        "withheld_time": "Hora, lo más exacta que sepa",
+        "withheld_business": "La empresa a la que llamó",
+        "where": "¿Dónde vive?",
+        "where_help": "Sus derechos dependen de ello. Si no lo dice, cuenta la ley más estricta que pueda aplicarse.",
+        "where_no": "Prefiero no decirlo",
+        "name": "Su nombre",
+        "mail": "Correo electrónico",
+        "mail_help": "Si quiere la respuesta también por correo. No lo usamos para nada más.",
+        "words": "Con sus propias palabras",
+        "words_correct": "¿Qué está mal y cómo es?",
+        "words_complain": "¿Qué salió mal?",
+        "optional": "opcional",
+        "send": "Enviar",
+        "sent_once": "Guarde esta dirección: es el camino de vuelta a su solicitud. Quien la tenga ve esta página.",
+        "bookmark": "Dirección de esta página",
+        "request": "Su solicitud",
+        "requests": "Sus solicitudes",
+        "reference": "Referencia",
+        "received": "Recibida el {at}",
+        "answer_by": "Respuesta hasta el {at}",
+        "answered_on": "Respondida el {at}",
+        "counts_since": "Cuenta desde el {at}.",
+        "next": "Qué pasa ahora",
+        "steps": "Lo que necesitamos de usted",
+        "steps_done": "Ha hecho todo lo necesario.",
+        "step_phone": "Demuestre el número {mask}",
+        "step_phone_lede": "Un código muestra que usted tiene hoy este teléfono.",
+        "step_done": "demostrado",
+        "by_text": "Envíenme un código",
+        "by_call": "Llámenme y léanlo",
+        "code_sent": "Si se puede llegar a este número, un código está en camino. Vale 10 minutos.",
+        "code_again": "¿No llega? Un número recibe como mucho tres por hora. Espere un minuto y pida otro.",
+        "code": "Código, 6 cifras",
+        "check": "Continuar",
+        "no_codes": "Ahora no se pueden enviar códigos aquí. Una persona le escribirá sobre otra vía.",
+        "holds_today": "Un código muestra quién tiene hoy un teléfono, no quién lo tenía cuando se hizo la llamada. Por"
+        " eso las llamadas y grabaciones necesitan algo más.",
+        "step_facts": "Cuéntenos de una llamada",
+        "step_facts_lede": "Un día en que llamó, o le llamaron, y la empresa. Lo buscamos; no tiene que ser la última"
+        " llamada.",
+        "facts_day": "Día de la llamada",
+        "facts_business": "Empresa",
+        "facts_business_help": "Su nombre, la sucursal o el número que marcó.",
+        "facts_send": "Enviar",
+        "facts_sent": "Gracias. Se busca.",
+        "step_declare": "Firme",
+        "step_declare_lede": "Al escribir su nombre, firma esto.",
+        "declaration": "Declaro bajo pena de perjurio que soy la persona a la que pertenece este número, o que puedo"
+        " actuar por ella, y que lo que he dicho aquí es verdad.",
+        "declare_tick": "Lo declaro",
+        "declare_name": "Su nombre completo",
+        "declare_send": "Firmar",
+        "step_permission": "El permiso firmado",
+        "step_permission_lede": "Una foto o un PDF, hasta 5 MB: quién lo da, a quién, para qué, con una firma.",
+        "step_guardian": "Que la persona está a su cargo",
+        "step_guardian_lede": "Una foto o un PDF, hasta 5 MB, como un acta de nacimiento o una orden judicial. Tape lo"
+        " que no haga falta.",
+        "file": "Archivo",
+        "file_send": "Entregar",
+        "file_has": "Entregado. Una persona lo mira.",
+        "step_withheld_lede": "Una persona busca la llamada que describió y le escribe aquí.",
+        "older": "Las llamadas de hace más de 12 meses, o de antes de que el número cambiara de manos, las mira antes"
+        " una persona.",
+        "data": "Sus datos",
+        "data_lede": "Listos hasta el {at}. Demuestre su teléfono una vez más y empieza la descarga.",
+        "data_get": "Descargar",
+        "data_link": "El enlace funciona una vez.",
+        "messages": "Mensajes",
+        "history": "Qué pasó",
+        "appeal": "¿No está conforme con la respuesta?",
+        "appeal_lede": "Diga por qué, y otra persona lo mira de nuevo.",
+        "appeal_send": "Recurrir",
+        "take_back": "Retirar la solicitud",
+        "take_back_lede": "Entonces no pasa nada más. Lo que ya cuenta sigue contando.",
+        "gone": "Aquí ya no hay nada",
+        "bad_file": "Entregue un PNG, JPEG, WebP o PDF de hasta 5 MB.",
+        "bad_day": "Elija un día que no esté en el futuro.",
+        "needed": "Por favor, rellene esto.",
+        "declare_needed": "Marque la casilla y escriba su nombre completo.",
+        "same_number": "Escribió este número dos veces.",
+        "who_needed": "Escriba un número de teléfono o describa una llamada.",
+        "full": "Llegaron demasiadas solicitudes esta hora. No se envió nada. Inténtelo más tarde o pregunte a una"
+        " persona.",
+        "more": "Más",
+    },
+}
+
+_MONTHS: Final = {
+    Language.ENGLISH: "January February March April May June July August September October November December",
+    Language.SPANISH: "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+}
+
+
+def day(on: date, language: Language) -> str:
+    """A day in words: "5 January 2027", "5 de enero de 2027"."""
+    month = _MONTHS[language].split()[on.month - 1]
+    return (
+        f"{on.day} de {month} de {on.year}" if language == Language.SPANISH else f"{on.day} {month} {on.year}"
+    )
+
+
+def missing() -> list[str]:
+    """What one language has and the other lacks."""
+    found = []
+    for table in (TEXTS, ABOUT, BEHALF, STATES, EVENTS):
+        first, second = (set(table[language]) for language in Language)
+        found += sorted(str(name) for name in first ^ second)
+    return found

@@ -1,0 +1,95 @@
+"""
+Codes for the agency's own requests page: as `consent.services.codes`, under the agency's own keys, and brought in the
+agency's name alone, so that no client is named before it is proven who asks.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Final
+
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
+from consent.channels import codes as channel
+from consent.channels.codes import NotSentError
+from consent.enums import CodeWay, Language
+from consent.services import codes
+from consent.services.codes import WrongCodeError
+from rights.models import HouseCode
+
+log = logger(__name__)
+
+_WHAT: Final = "phone"
+
+
+def can_send() -> bool:
+    """Whether codes reach phones in an agency's own name."""
+    return channel.of_the_house() is not None
+
+
+def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, at: datetime) -> None:
+    """
+    Send a code to a number (E.164), where its limits allow one more; nobody is told whether they did.
+
+    Called outside any scope: the code is committed before it is sent.
+    """
+    sender = channel.of_the_house()
+    code = _new_code(agency, number, at) if sender is not None else None
+    if sender is None or code is None:
+        log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
+        return
+    try:
+        channel.bring(sender, code, number=number, name=agency.name, language=language, way=way)
+    except NotSentError as error:
+        log.warning("code.not_sent", agency=agency.pk, why=str(error))
+
+
+def _new_code(agency: Agency, number: str, at: datetime) -> str | None:
+    holder = -agency.pk
+    with job_scope(agency_id=agency.pk):
+        vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
+        to = _digest(holder, number)
+        of_all = HouseCode.objects.filter(agency_id=agency.pk)
+        drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
+        if drawn is None:
+            return None
+        code_id, code = drawn
+        HouseCode.objects.create(
+            pk=code_id,
+            agency_id=agency.pk,
+            number_digest=to,
+            digest=codes.digest_of(holder, code_id, code),
+            created_at=at,
+            expires_at=at + codes.GOOD_FOR,
+        )
+        return code
+
+
+def check_number(*, agency: Agency, number: str, code: str, at: datetime) -> uuid.UUID:
+    """
+    Prove a number by its newest code, and return that code's id. Called outside any scope: a try counts.
+
+    :raises WrongCodeError: the number is not proven.
+    """
+    holder = -agency.pk
+    with job_scope(agency_id=agency.pk):
+        vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
+        rows = HouseCode.objects.filter(agency_id=agency.pk, number_digest=_digest(holder, number))
+        found = codes.try_code(rows=rows, holder_id=holder, code=code, at=at)
+    if found is None:
+        raise WrongCodeError
+    return found
+
+
+def purge(*, agency_id: int, at: datetime) -> int:
+    """Remove an agency's codes that no limit looks at any more; returns how many."""
+    with job_scope(agency_id=agency_id):
+        return HouseCode.objects.filter(agency_id=agency_id, created_at__lte=at - codes.KEPT_FOR).remove()
+
+
+def _digest(holder: int, number: str) -> bytes:
+    return vault_selectors.client_keys(holder).tokens.digest(_WHAT, number)

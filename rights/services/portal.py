@@ -1,0 +1,433 @@
+"""
+The public requests page of a client or of the agency itself, and the personal page of one request.
+
+Nobody is told whether a number is known, and the agency's own page names no client. What is asked for is written down
+when it comes in, proven or not, for the law's clock runs from then; what a person refuses counts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.urls import reverse
+
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import client_scope
+from callprivacy.tenancy.selectors import find_public_key
+from callprivacy.vault.sealing import Key
+from consent.channels import tokens
+from consent.channels.colours import shades_of
+from consent.enums import Language
+from consent.selectors import web as consent_pages
+from consent.services import again
+from consent.services.web import Look, UnknownKeyError, look_of
+from rights.channels import links
+from rights.channels.links import Named, UnknownLinkError
+from rights.enums import (
+    Ask,
+    CaseState,
+    Channel,
+    EventKind,
+    IdentityKind,
+    LetterState,
+    OnBehalf,
+    PackageState,
+)
+from rights.models import Case, CaseEvent, Identity, Letter, Package, PrivacyNotice, RequestPage, Submission
+from rights.selectors import notice, words
+from rights.services import cases, proofs
+from rights.services.cases import Claim, Contact
+from rights.services.proofs import Steps
+
+__all__ = ["UnknownKeyError", "UnknownLinkError"]
+
+BY: Final = Actor.client("rights.portal")
+NUMBERS_AT_MOST: Final = 3
+_COLOUR: Final = "#2f5d62"
+_KEY_LENGTHS: Final = range(20, 65)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Whose page a key opens; `client_id` is 0 for the agency's own."""
+
+    key: str
+    agency_id: int
+    client_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    What a requests page shows.
+
+    :ivar choices: where consent is looked at; "" where nowhere. :ivar form: the signed note that a form brings back.
+    """
+
+    look: Look
+    holder_id: int
+    contact: RequestPage
+    has_notice: bool
+    choices: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Sent:
+    """What somebody sent from the page."""
+
+    ask: Ask
+    numbers: Sequence[str]
+    withheld: Withheld | None
+    on_behalf: OnBehalf
+    is_minor: bool
+    name: str
+    mail: str
+    words: str
+    place: tuple[str, str]
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A call whose number was withheld, as the person describes it: local day and time, and the business."""
+
+    day: date
+    at: time
+    business: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    """A line of a case's timeline that its person sees."""
+
+    kind: EventKind
+    at: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCase:
+    """One case as its person sees it."""
+
+    case: Case
+    ask: Ask
+    state: CaseState
+    answer: str
+    events: tuple[ShownEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownNumber:
+    """One identity as the personal page shows it: a masked number, or "" for a withheld call."""
+
+    identity: Identity
+    mask: str
+    is_coded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A letter to the person."""
+
+    at: datetime
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the personal page of a request shows."""
+
+    look: Look
+    named: Named
+    link: str
+    page_key: str
+    submission: Submission
+    cases: tuple[ShownCase, ...]
+    numbers: tuple[ShownNumber, ...]
+    steps: Steps
+    can_send: bool
+    package: Package | None
+    messages: tuple[Message, ...]
+    form: str
+
+    @property
+    def needs_something(self) -> bool:
+        """Whether the person has something left to do."""
+        return not self.steps.is_done
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is owed."""
+        return any(shown.case.closed_at is None for shown in self.cases)
+
+
+# --- The page -------------------------------------------------------------------------------------------------------
+
+
+def door_of(key: str) -> Door:
+    """
+    Whose page a key opens; outside any scope.
+
+    :raises UnknownKeyError: nobody's.
+    """
+    is_one = len(key) in _KEY_LENGTHS and key.isascii() and key.replace("-", "").replace("_", "").isalnum()
+    owner = find_public_key(key, KeyPurpose.REQUEST) if is_one else None
+    if owner is None:
+        raise UnknownKeyError
+    return Door(key, owner.agency_id, owner.client_id or 0)
+
+
+def _owners(door: Door | Named) -> tuple[Agency, Client | None]:
+    if door.client_id:
+        client = Client.objects.select_related("agency").get(pk=door.client_id)
+        return client.agency, client
+    return Agency.objects.get(pk=door.agency_id), None
+
+
+def _look(agency: Agency, client: Client | None, key: str) -> Look:
+    """In whose name a page stands: the client's, or the agency's, which names no client."""
+    if client is not None:
+        return look_of(client, key)
+    return Look(
+        key=key,
+        agency_id=agency.pk,
+        client_id=0,
+        name=agency.name,
+        legal_name=agency.name,
+        zone=agency.time_zone,
+        country="US",
+        policy_url="",
+        shades=shades_of(_COLOUR),
+    )
+
+
+def show_look(*, key: str) -> Look:
+    """
+    A page's name and colours alone. Enters the scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    """
+    door = door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        return _look(*_owners(door), key)
+
+
+def show_page(*, key: str, at: datetime) -> Page:
+    """
+    What a requests page shows. Enters the scope itself.
+
+    :raises UnknownKeyError: nobody's key.
+    """
+    door = door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        agency, client = _owners(door)
+        holder = client.pk if client else -agency.pk
+        consent_page = consent_pages.page_of(client) if client else None
+        return Page(
+            look=_look(agency, client, key),
+            holder_id=holder,
+            contact=RequestPage.objects.get(agency=agency, client=client),
+            has_notice=client is not None and PrivacyNotice.objects.for_client(client).exists(),
+            choices=_choices(consent_page.key) if consent_page else "",
+            form=tokens.sign_form(holder, {}, at=at),
+        )
+
+
+def _choices(key: str) -> str:
+    return f"{settings.CALLPRIVACY_URL}{reverse('consent:public_choices', args=[key])}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownNotice:
+    """A published notice with the numbers of all that were."""
+
+    look: Look
+    row: PrivacyNotice
+    numbers: tuple[int, ...]
+
+
+def show_notice(*, key: str, number: int | None) -> ShownNotice:
+    """
+    A client's published notice: the newest, or one of those before. Enters the scope itself.
+
+    :raises UnknownKeyError: nobody's key, the agency's own, or there is no such notice.
+    """
+    door = door_of(key)
+    with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+        agency, client = _owners(door)
+        rows = list(notice.published(client)) if client is not None else []
+        row = next((row for row in rows if number in {None, row.number}), None)
+        if row is None:
+            raise UnknownKeyError
+        return ShownNotice(_look(agency, client, key), row, tuple(row.number for row in rows))
+
+
+# --- What is sent in ------------------------------------------------------------------------------------------------
+
+
+def send(*, key: str, sent: Sent, at: datetime) -> str:
+    """
+    Write down what somebody asks for, and return the link to the personal page. Enters the scope itself.
+
+    What is written is the same for a number that is known and for one that is not.
+
+    :raises UnknownKeyError: nobody's key. :raises BusyError: it could not be written now; it may be sent again.
+    """
+    door = door_of(key)
+
+    def deed() -> str:
+        with client_scope(agency_id=door.agency_id, client_id=door.client_id):
+            agency, client = _owners(door)
+            submission = cases.open_cases(
+                agency=agency,
+                client=client,
+                asks=[sent.ask],
+                channel=Channel.PORTAL,
+                claims=_claims(sent, (client or agency).time_zone),
+                contact=Contact(name=sent.name, mail=sent.mail),
+                received_at=at,
+                by=BY,
+                at=at,
+                words=sent.words,
+                on_behalf=sent.on_behalf,
+                is_minor=sent.is_minor,
+                place=sent.place,
+                language=sent.language.value,
+            )
+            return links.link_of(Named(door.agency_id, door.client_id, submission.pk))
+
+    return again.insist(deed)
+
+
+def _claims(sent: Sent, zone: str) -> list[Claim]:
+    found = [Claim(IdentityKind.PHONE, number) for number in sent.numbers]
+    if sent.withheld is not None:
+        described = datetime.combine(sent.withheld.day, sent.withheld.at, tzinfo=ZoneInfo(zone))
+        said = {"at": described.isoformat(), "minutes": 0, "business": sent.withheld.business}
+        found.append(Claim(IdentityKind.WITHHELD, json.dumps(said, ensure_ascii=False, sort_keys=True)))
+    return found
+
+
+# --- The personal page ----------------------------------------------------------------------------------------------
+
+
+def show_request(*, link: str, at: datetime) -> Request:
+    """
+    What the personal page of a request shows. Enters the scope itself.
+
+    :raises UnknownLinkError: the link is none, or its request is gone.
+    """
+    named = links.read(link)
+    with proofs.scope_of(named):
+        submission = proofs.submission_of(named)
+        agency, client = submission.agency, submission.client
+        key = words.key_of(submission)
+        page = notice.page_of(client, agency_id=agency.pk)
+        rows = list(Case.objects.filter(submission=submission).order_by("received_at", "pk"))
+        identities = list(Identity.objects.filter(submission=submission).order_by("claimed_at", "pk"))
+        steps = proofs.needs(submission, rows, identities)
+        coded = dict(steps.phones)
+        return Request(
+            look=_look(agency, client, page.key if page else ""),
+            named=named,
+            link=link,
+            page_key=page.key if page else "",
+            submission=submission,
+            cases=tuple(_shown(case, key) for case in rows),
+            numbers=tuple(
+                ShownNumber(row, proofs.mask_of(row, submission), coded.get(row.pk, False))
+                for row in identities
+            ),
+            steps=steps,
+            can_send=proofs.can_send(submission, at=at),
+            package=_package(rows, at),
+            messages=_messages(rows, key),
+            form=tokens.sign_form(submission.holder_id, {}, at=at),
+        )
+
+
+def _shown(case: Case, key: Key | None) -> ShownCase:
+    rows = CaseEvent.objects.filter(case=case, shown=True).order_by("id")
+    return ShownCase(
+        case=case,
+        ask=Ask(case.asks),
+        state=CaseState(case.state),
+        answer=words.text(case.answer, key) if case.answered_at else "",
+        events=tuple(ShownEvent(EventKind(row.kind), row.at, words.text(row.words, key)) for row in rows),
+    )
+
+
+def _package(rows: Sequence[Case], at: datetime) -> Package | None:
+    found = Package.objects.filter(case__in=rows, state=PackageState.READY, expires_at__gt=at)
+    return found.order_by("-ready_at").first()
+
+
+def _messages(rows: Sequence[Case], key: Key | None) -> tuple[Message, ...]:
+    letters = Letter.objects.filter(case__in=rows, state=LetterState.SENT).order_by("sent_at")
+    return tuple(
+        Message(letter.sent_at, words.text(letter.subject, key), words.text(letter.body, key))
+        for letter in letters
+        if letter.sent_at is not None
+    )
+
+
+def is_in_future(day: date, *, at: datetime) -> bool:
+    """Whether a day has not come anywhere on Earth."""
+    return day > (at + timedelta(hours=14)).date()
+
+
+# --- What the person does there ---------------------------------------------------------------------------------------
+
+
+def _case(submission: Submission, case_id: uuid.UUID) -> Case:
+    """:raises NotOfThisRequestError: the request has no such case."""
+    case = Case.objects.filter(submission=submission, pk=case_id).first()
+    if case is None:
+        raise proofs.NotOfThisRequestError
+    return case
+
+
+def take_back(*, named: Named, case_id: uuid.UUID, at: datetime) -> None:
+    """
+    Take one thing back that was asked for. Enters the scope itself.
+
+    :raises UnknownLinkError: the request is gone. :raises NotOfThisRequestError: it has no such case.
+    :raises ClosedError: nothing is owed in it any more.
+    """
+    with proofs.scope_of(named):
+        cases.take_back(case=_case(proofs.submission_of(named), case_id), by=BY, at=at)
+
+
+def answer_question(*, named: Named, case_id: uuid.UUID, said: str, at: datetime) -> None:
+    """
+    Say what was meant, so that the clock goes on. Enters the scope itself.
+
+    :raises UnknownLinkError: the request is gone. :raises NotOfThisRequestError: it has no such case.
+    :raises ClosedError: it is closed. :raises AlreadyDoneError: nobody asks any more.
+    """
+    with proofs.scope_of(named):
+        cases.resume_clock(case=_case(proofs.submission_of(named), case_id), by=BY, at=at, words=said)
+
+
+def appeal(*, named: Named, case_id: uuid.UUID, said: str, at: datetime) -> None:
+    """
+    Say that an answer is not content with. Enters the scope itself.
+
+    :raises UnknownLinkError: the request is gone. :raises NotOfThisRequestError: it has no such case.
+    :raises NotAnsweredError: there is no answer yet. :raises AlreadyDoneError: an appeal is there.
+    """
+    with proofs.scope_of(named):
+        cases.appeal(
+            case=_case(proofs.submission_of(named), case_id), words=said, received_at=at, by=BY, at=at
+        )

@@ -1,0 +1,301 @@
+"""The personal page of a request: how far it is, what is needed, the proofs, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from callprivacy.calls.http import SealingUpload, opened
+from consent.channels import words as consent_words
+from consent.enums import CodeWay, Language
+from consent.services import posted
+from consent.views import doors
+from consent.views.doors import RefusedError, SeeOther
+from rights.channels import links, words
+from rights.channels.links import UnknownLinkError
+from rights.enums import CaseState
+from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
+from rights.services import cases, portal, proofs
+from rights.services.portal import Request, ShownCase
+from rights.services.proofs import NotOfThisRequestError, WrongCodeError
+from rights.views.portal import draw, need_fresh
+
+# An hour from one address at one holder, however many requests it makes there.
+CODES: Final = 8
+TRIES: Final = 30
+SAYS: Final = 30
+LARGEST: Final = proofs.PERMISSION_AT_MOST + 64 * 1024
+
+
+class _Shown(Exception):  # noqa: N818  (not an error: the page is drawn in place of being sent on)
+    """A page that goes on where it is: a code was sent, and is asked for."""
+
+    def __init__(self, **context: Any) -> None:
+        super().__init__()
+        self.context = context
+
+
+class _NotTakenError(RefusedError):
+    """A form that is not taken, with the form."""
+
+    def __init__(self, status: int, problem: str, **context: Any) -> None:
+        super().__init__(status, problem)
+        self.context = context
+
+
+@doors.taking_files(LARGEST)
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_request(request: HttpRequest, link: str) -> HttpResponse:
+    """The page, and what its person does there."""
+    at = timezone.now()
+    try:
+        if request.method == "POST":
+            return _take(request, link, at)
+        return _draw(request, portal.show_request(link=link, at=at), doors.language_for(request))
+    except UnknownLinkError:
+        raise Http404 from None
+
+
+def _take(request: HttpRequest, link: str, at: datetime) -> HttpResponse:
+    shown = portal.show_request(link=link, at=at)
+    holder = shown.submission.holder_id
+    upload = SealingUpload(holder, at=at, at_most=proofs.PERMISSION_AT_MOST)
+    request.upload_handlers = [upload]
+    try:
+        return _do(request, shown, upload, at)
+    except NotOfThisRequestError:
+        raise Http404 from None
+    finally:
+        upload.forget_unclaimed()
+
+
+def _do(request: HttpRequest, shown: Request, upload: SealingUpload, at: datetime) -> HttpResponse:
+    """Do what the form asks for; a file is sealed while the form is read."""
+    language = doors.language_for(request)
+    name = request.POST.get("deed", "")
+    try:
+        need_fresh(request, shown.submission.holder_id, at)
+        if name == "hand_in":
+            _hand_in(request, shown, upload, at)
+        elif name in _DEEDS:
+            _DEEDS[name](request, shown, language, at)
+        else:
+            raise Http404
+    except _Shown as page:
+        return _draw(request, shown, language, **page.context)
+    except RefusedError as refused:
+        more = refused.context if isinstance(refused, _NotTakenError) else {}
+        return _draw(request, shown, language, refused=refused, **more)
+    return SeeOther(f"{reverse('rights:request', args=[shown.link])}?lang={language.value}")
+
+
+def _room(request: HttpRequest, shown: Request, what: str, most: int, at: datetime) -> None:
+    doors.need_room(request, f"{what}:{shown.submission.holder_id}", most=most, at=at, while_unknown=True)
+
+
+# --- Deeds ----------------------------------------------------------------------------------------------------------
+
+
+def _code(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
+    """Send a code; the answer is the same whether it went or not."""
+    form = _valid(WayForm(request.POST))
+    _room(request, shown, "code", CODES, at)
+    way, identity = CodeWay(form.cleaned_data["way"]), form.cleaned_data["identity"]
+    proofs.send_code(named=shown.named, identity_id=identity, language=language, way=way, at=at)
+    raise _Shown(coding=str(identity), way=way.value, wants=request.POST.get("wants", ""))
+
+
+def _prove(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
+    form = ProveForm(request.POST, language=language)
+    again = {
+        "coding": request.POST.get("identity", ""),
+        "way": request.POST.get("way", ""),
+        "wants": request.POST.get("wants", ""),
+        "code_is_wrong": True,
+    }
+    if not form.is_valid():
+        if "code" in form.errors and len(form.errors) == 1:
+            raise _NotTakenError(422, "code_wrong", **again)
+        raise Http404
+    _room(request, shown, "try", TRIES, at)
+    said = form.cleaned_data
+    try:
+        proofs.prove_phone(
+            named=shown.named,
+            identity_id=said["identity"],
+            code=said["code"],
+            way=CodeWay(said["way"]),
+            at=at,
+        )
+    except WrongCodeError:
+        raise _NotTakenError(422, "code_wrong", **again) from None
+
+
+def _facts(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
+    form = FactsForm(request.POST, language=language, at=at)
+    _room(request, shown, "say", SAYS, at)
+    if shown.steps.facts is not False:
+        raise NotOfThisRequestError
+    if not form.is_valid():
+        raise _NotTakenError(422, "again_send", facts_form=form)
+    said = form.cleaned_data
+    proofs.say_facts(named=shown.named, day=said["day"], business=said["business"].strip(), at=at)
+
+
+def _declare(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
+    form = DeclareForm(request.POST, language=language)
+    _room(request, shown, "say", SAYS, at)
+    if shown.steps.declaration is not False:
+        raise NotOfThisRequestError
+    if not form.is_valid():
+        raise _NotTakenError(422, "again_send", declare_form=form)
+    proofs.declare(
+        named=shown.named,
+        name=form.cleaned_data["name"],
+        declaration=words.TEXTS[language]["declaration"],
+        language=language,
+        at=at,
+    )
+
+
+def _hand_in(request: HttpRequest, shown: Request, upload: SealingUpload, at: datetime) -> None:
+    """Keep a file that was sealed while it arrived, if it is what it has to be."""
+    form = EvidenceForm(request.POST, request.FILES)
+    _room(request, shown, "file", SAYS, at)
+    if shown.steps.evidence is not False:
+        raise NotOfThisRequestError
+    if upload.is_too_large or not form.is_valid():
+        raise _NotTakenError(422, "bad_file", file_is_bad=True)
+    stored = form.cleaned_data["file"].stored
+    holder = shown.submission.holder_id
+    try:
+        with opened(holder, stored) as stream:
+            kind = posted.look_at(stream, file_id=stored.file_id, digest=stored.digest)
+    except posted.NoPictureError:
+        raise _NotTakenError(422, "bad_file", file_is_bad=True) from None
+    proofs.hand_in(
+        named=shown.named, file_key=kind.file_id, file_type=kind.media_type, digest=kind.digest, at=at
+    )
+    upload.is_claimed = True
+
+
+def _take_back(request: HttpRequest, shown: Request, _language: Language, at: datetime) -> None:
+    form = _valid(WordsForm(request.POST))
+    _room(request, shown, "say", SAYS, at)
+    try:
+        portal.take_back(named=shown.named, case_id=form.cleaned_data["case"], at=at)
+    except cases.ClosedError:
+        return
+
+
+def _reply(request: HttpRequest, shown: Request, _language: Language, at: datetime) -> None:
+    form = _valid(WordsForm(request.POST))
+    _room(request, shown, "say", SAYS, at)
+    said = form.cleaned_data["words"].strip()
+    if not said:
+        raise _NotTakenError(422, "again_send", reply_is_empty=True)
+    try:
+        portal.answer_question(named=shown.named, case_id=form.cleaned_data["case"], said=said, at=at)
+    except (cases.ClosedError, cases.AlreadyDoneError):
+        return
+
+
+def _appeal(request: HttpRequest, shown: Request, _language: Language, at: datetime) -> None:
+    form = _valid(WordsForm(request.POST))
+    _room(request, shown, "say", SAYS, at)
+    said = form.cleaned_data["words"].strip()
+    if not said:
+        raise _NotTakenError(422, "again_send", appeal_is_empty=True)
+    try:
+        portal.appeal(named=shown.named, case_id=form.cleaned_data["case"], said=said, at=at)
+    except (cases.NotAnsweredError, cases.AlreadyDoneError):
+        return
+
+
+def _valid[F: forms.Form](form: F) -> F:
+    """A form that only our own page sends: whatever else comes is no request of ours."""
+    if not form.is_valid():
+        raise Http404
+    return form
+
+
+_DEEDS: Final[dict[str, Callable[..., None]]] = {
+    "code": _code,
+    "prove": _prove,
+    "facts": _facts,
+    "declare": _declare,
+    "take_back": _take_back,
+    "reply": _reply,
+    "appeal": _appeal,
+}
+
+
+# --- The page -------------------------------------------------------------------------------------------------------
+
+
+def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any) -> HttpResponse:
+    zone = ZoneInfo(shown.look.zone)
+    context = {
+        "request_shown": shown,
+        "rows": [_row(one, zone, language, is_done=shown.steps.is_done) for one in shown.cases],
+        "is_new": "new" in request.GET,
+        "address": links.address_of(shown.named),
+        "messages_shown": [
+            (consent_words.when(message.at, shown.look.zone, language), message.subject, message.body)
+            for message in shown.messages
+        ],
+        "package_until": words.day(shown.package.expires_at.astimezone(zone).date(), language)
+        if shown.package and shown.package.expires_at
+        else "",
+        "file_label": words.TEXTS[language][
+            "step_permission" if shown.submission.on_behalf == "agent" else "step_guardian"
+        ],
+        "file_lede": words.TEXTS[language][
+            "step_permission_lede" if shown.submission.on_behalf == "agent" else "step_guardian_lede"
+        ],
+        "today": timezone.now().astimezone(zone).date().isoformat(),
+        "sent": request.POST if request.method == "POST" else {},
+        **more,
+    }
+    return draw(request, "request", shown.look, language, **context)
+
+
+def _row(one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool) -> dict[str, Any]:
+    """One case in words."""
+    case = one.case
+    # Who has done everything waits for us, whatever the case waits for.
+    seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
+    state, next_ = words.STATES[language][seen]
+    events = words.EVENTS[language]
+    return {
+        "case": case,
+        "title": words.ABOUT[language][one.ask].title,
+        "state": state,
+        "next": next_,
+        "tone": "yes" if one.state is CaseState.DONE else "",
+        "received": words.day(case.received_at.astimezone(zone).date(), language),
+        "answer_by": words.day(case.answer_by, language) if case.answer_by and case.closed_at is None else "",
+        "answered": words.day(case.answered_at.astimezone(zone).date(), language) if case.answered_at else "",
+        "counts_since": consent_words.when(case.took_effect_at, str(zone), language)
+        if case.took_effect_at
+        else "",
+        "answer": one.answer,
+        "asks_back": case.paused_at is not None and case.closed_at is None,
+        "may_appeal": one.state is CaseState.DONE
+        and case.decided_at is not None
+        and case.appeal_of_id is None,
+        "may_take_back": case.closed_at is None and case.decided_at is None,
+        "events": [
+            (events[event.kind], consent_words.when(event.at, str(zone), language), event.words)
+            for event in one.events
+            if event.kind in events
+        ],
+    }

@@ -1,0 +1,521 @@
+"""The requests page as its person meets it: sent in without an account, proven step by step, answered."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+
+from callprivacy.calls.models import Caller
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files
+from consent.services import codes, limits
+from rights.channels import links, words
+from rights.channels.links import Named
+from rights.enums import Ask, CaseState, IdentityState, ProofKind
+from rights.models import Case, Identity, Proof, RequestPage, Submission
+from rights.selectors import words as sealed
+from rights.services import notice, proofs
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+ANNA, BEN, TYPED = "+12125550101", "+12125550102", "(212) 555-0101"
+CANARY = "2125550101"
+PDF = b"%PDF-1.7\n1 0 obj\n"
+_CODE = re.compile(r"code is (\d{6})\.")
+_SPOKEN = re.compile(r"code is: ([\d, ]+)\.")
+
+
+@pytest.fixture(autouse=True)
+def _counts_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_SALT", uuid.uuid4().hex)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon() -> Iterator[None]:
+    with time_machine.travel(NOON, tick=True):
+        yield
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser(headers={"accept-language": "en-US"})
+
+
+def open_page(client: Client | None, cast: Cast) -> str:
+    """The key of a client's requests page, or of Acme's own."""
+    agency = client.agency if client else cast.acme
+    with job_scope(agency_id=agency.pk):
+        return notice.open_page(agency_id=agency.pk, client=client, at=NOON).key
+
+
+def hidden(body: bytes, name: str = "form") -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', body.decode())
+    assert found is not None, name
+    return found[1]
+
+
+def send(browser: Browser, key: str, ask: Ask, **said: Any) -> Any:
+    """Open a form and send it."""
+    where = f"/r/{key}/{ask.value}/"
+    body = {
+        "form": hidden(browser.get(where).content),
+        "lang": "en",
+        "on_behalf": "self",
+        "number": TYPED,
+        **said,
+    }
+    return browser.post(where, body)
+
+
+def arrive(browser: Browser, key: str, ask: Ask, **said: Any) -> str:
+    """Send a form, and return the path of the personal page."""
+    answer = send(browser, key, ask, **said)
+    assert answer.status_code == 303, re.findall(rb'class="wrong"[^>]*>([^<]+)', answer.content)
+    return str(answer.headers["Location"]).partition("?")[0]
+
+
+def do(browser: Browser, where: str, deed: str, **said: Any) -> Any:
+    return browser.post(where, {"form": hidden(browser.get(where).content), "deed": deed, **said})
+
+
+def identities(where: str, *, of: Client | None, cast: Cast) -> list[Identity]:
+    named = links.read(where.strip("/").partition("/")[2])
+    with job_scope(agency_id=named.agency_id):
+        rows = Identity.objects.filter(submission_id=named.submission_id).order_by("claimed_at", "pk")
+        return list(rows)
+
+
+def ids_on(browser: Browser, where: str) -> list[str]:
+    """The numbers that the page offers to prove, in their order."""
+    found = re.findall(r'name="identity" value="([^"]+)"', browser.get(where).content.decode())
+    return list(dict.fromkeys(found))
+
+
+def prove(browser: Browser, where: str, identity: str, *, way: str = "text") -> Any:
+    """Have a code sent and type it."""
+    asked = do(browser, where, "code", identity=identity, way=way)
+    assert asked.status_code == 200
+    body = str(mail.outbox[-1].body)
+    code = re.sub(r"\D", "", (_CODE if way == "text" else _SPOKEN).search(body)[1])  # type: ignore[index]
+    return do(browser, where, "prove", identity=identity, way=way, code=code[:6])
+
+
+def case_of(where: str) -> Case:
+    named = links.read(where.strip("/").partition("/")[2])
+    with job_scope(agency_id=named.agency_id):
+        return Case.objects.select_related("submission").get(submission_id=named.submission_id)
+
+
+def test_no_language_lacks_a_word() -> None:
+    assert words.missing() == []
+    assert all(ask in about for about in words.ABOUT.values() for ask in Ask)
+
+
+def test_everything_that_can_be_asked_for_has_a_form_in_both_languages(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    home = browser.get(f"/r/{key}/").content.decode()
+    for ask in words.OFFERED:
+        assert f"/r/{key}/{ask.value}/" in home
+        for language in ("en", "es"):
+            assert browser.get(f"/r/{key}/{ask.value}/?lang={language}").status_code == 200
+    assert "Dentist" in home
+    assert not browser.cookies
+    assert browser.get(f"/r/{key}/appeal/").status_code == 404
+
+
+def test_a_no_counts_at_once_and_needs_no_proof(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    where = arrive(browser, key, Ask.DO_NOT_SELL)
+    case = case_of(where)
+    assert case.took_effect_at is not None
+    page = browser.get(where).content.decode()
+    assert "It counts since" in page
+    assert "Text me a code" not in page
+    assert CANARY not in page
+
+
+def test_delete_needs_a_code_and_nothing_more(cast: Cast, browser: Browser) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    assert case_of(where).state == CaseState.PROVING
+    (identity,) = ids_on(browser, where)
+    assert prove(browser, where, identity).status_code == 303
+    assert case_of(where).state == CaseState.OPEN
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.state == IdentityState.PROVEN
+    assert row.caller_id is not None
+
+
+def test_a_call_can_read_the_code(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    assert prove(browser, where, identity, way="call").status_code == 303
+    assert "Phone call to" in mail.outbox[-1].subject
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Proof.objects.get(identity=row).kind == ProofKind.CALL_CODE
+
+
+def test_what_shows_calls_needs_two_facts_and_a_declaration(cast: Cast, browser: Browser) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.SEE)
+    (identity,) = ids_on(browser, where)
+    prove(browser, where, identity)
+    assert case_of(where).state == CaseState.PROVING
+    day = (NOON - timedelta(days=9)).date().isoformat()
+    assert do(browser, where, "facts", day=day, business="the dentist").status_code == 303
+    assert case_of(where).state == CaseState.PROVING
+    assert do(browser, where, "declare", declares="on", name="Anna Example").status_code == 303
+    assert case_of(where).state == CaseState.OPEN
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.from_at is not None
+    assert row.from_at.date() == date(2025, 11, 24), "twelve months"
+
+
+@pytest.mark.parametrize(("days", "business"), [(8, "the dentist"), (9, "Globex Plumbing")])
+def test_facts_that_do_not_fit_go_to_a_person_and_say_nothing(
+    cast: Cast, browser: Browser, days: int, business: str
+) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.SEE)
+    prove(browser, where, ids_on(browser, where)[0])
+    do(browser, where, "declare", declares="on", name="Anna Example")
+    answer = do(
+        browser, where, "facts", day=(NOON - timedelta(days=days)).date().isoformat(), business=business
+    )
+    assert answer.status_code == 303
+    page = browser.get(where).content.decode()
+    assert "A person looks at it" in page
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert (row.state, case_of(where).state) == (IdentityState.DOUBTFUL, CaseState.PROVING)
+    with job_scope(agency_id=cast.acme.pk):
+        proofs.judge(
+            identity=row,
+            holds=True,
+            seen="A driving licence.",
+            by=Actor.staff(user_id=cast.alice.user_id),
+            at=NOON,
+        )
+    assert case_of(where).state == CaseState.OPEN
+
+
+def test_of_two_numbers_only_the_proven_one_is_answered(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, number_2="(212) 555-0102")
+    first, second = ids_on(browser, where)
+    prove(browser, where, first)
+    states = {str(row.pk): row.state for row in identities(where, of=cast.dentist, cast=cast)}
+    assert states == {first: IdentityState.PROVEN, second: IdentityState.CLAIMED}
+    assert prove(browser, where, second).status_code == 303
+    assert {row.state for row in identities(where, of=cast.dentist, cast=cast)} == {IdentityState.PROVEN}
+
+
+def test_an_agent_hands_in_a_signed_permission_and_a_person_looks(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, on_behalf="agent")
+    prove(browser, where, ids_on(browser, where)[0])
+    file = SimpleUploadedFile("permission.pdf", PDF, content_type="application/pdf")
+    assert do(browser, where, "hand_in", file=file).status_code == 303
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.state == IdentityState.DOUBTFUL
+    with job_scope(agency_id=cast.acme.pk):
+        proof = Proof.objects.get(kind=ProofKind.PERMISSION)
+        assert proof.file_key is not None
+        assert files.open(cast.dentist.pk, proof.file_key).read() == PDF
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("permission.pdf", b"MZ\x90 not a PDF at all"),
+        ("permission.pdf", b"<html><script>alert(1)</script>"),
+        ("permission.pdf", b""),
+        ("permission.pdf", PDF + b"x" * (proofs.PERMISSION_AT_MOST + 1)),
+    ],
+)
+def test_a_file_that_is_no_permission_is_refused_and_left_nowhere(
+    cast: Cast, browser: Browser, name: str, content: bytes
+) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE, on_behalf="agent")
+    before = files.ids(cast.dentist.pk, older_than=NOON + timedelta(days=1))
+    answer = do(
+        browser, where, "hand_in", file=SimpleUploadedFile(name, content, content_type="application/pdf")
+    )
+    assert answer.status_code in {413, 422}
+    assert files.ids(cast.dentist.pk, older_than=NOON + timedelta(days=1)) == before
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Proof.objects.filter(kind=ProofKind.PERMISSION).exists()
+
+
+def test_a_withheld_call_has_its_own_way(cast: Cast, browser: Browser) -> None:
+    where = arrive(
+        browser, open_page(cast.dentist, cast), Ask.SEE, number="", withheld_day="2026-11-20",
+        withheld_time="10:30", withheld_business="Dentist, Main Street",
+    )  # fmt: skip
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.kind == "withheld"
+    page = browser.get(where).content.decode()
+    assert "A person looks for the call you described" in page
+    assert "Text me a code" not in page
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"number": ""}, b"Write a phone number, or describe a call."),
+        ({"number": "none"}, b"Write a phone number, such as"),
+        ({"number_2": TYPED}, b"You wrote this number twice."),
+        ({"withheld_day": "2026-11-20"}, b"Please fill this in."),
+        (
+            {"withheld_day": "2027-11-20", "withheld_time": "10:00", "withheld_business": "x"},
+            b"not in the future",
+        ),
+        ({"mail": "nobody"}, b"Write an e-mail address"),
+        ({"place": "US-ZZ"}, b""),
+        ({"on_behalf": "everybody"}, b""),
+    ],
+)
+def test_what_is_wrong_is_said_beside_the_field(
+    cast: Cast, browser: Browser, said: dict[str, str], why: bytes
+) -> None:
+    answer = send(browser, open_page(cast.dentist, cast), Ask.SEE, **said)
+    assert answer.status_code == 422
+    assert why in answer.content
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Submission.objects.exists()
+
+
+def test_the_agencys_own_page_names_no_client(cast: Cast, browser: Browser) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    key = open_page(None, cast)
+    where = arrive(browser, key, Ask.SEE)
+    pages = [browser.get(f"/r/{key}/").content, browser.get(where).content]
+    answer = prove(browser, where, ids_on(browser, where)[0])
+    assert answer.status_code == 303
+    assert mail.outbox[-1].body.startswith("Acme:")
+    do(browser, where, "facts", day=(NOON - timedelta(days=9)).date().isoformat(), business="dentist")
+    do(browser, where, "declare", declares="on", name="Anna Example")
+    pages.append(browser.get(where).content)
+    for page in pages:
+        assert b"entist" not in page
+        assert b"lumber" not in page
+    assert browser.get(f"/r/{key}/privacy/").status_code == 404
+
+
+def test_a_request_is_taken_back_by_its_person(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    case = case_of(where)
+    assert do(browser, where, "take_back", case=case.pk).status_code == 303
+    assert case_of(where).state == CaseState.WITHDRAWN
+    assert b"Taken back" in browser.get(where).content
+
+
+# --- Abuse ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_known_and_an_unknown_number_answer_alike(cast: Cast, browser: Browser) -> None:
+    """Words, status and what is written; how long it takes is measured by bench/portal.py."""
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    key = open_page(cast.dentist, cast)
+    seen = []
+    for number in ("(212) 555-0101", "(212) 555-0109"):
+        other = Browser(headers={"accept-language": "en-US"})
+        where = arrive(other, key, Ask.DELETE, number=number)
+        (identity,) = ids_on(other, where)
+        asked = do(other, where, "code", identity=identity, way="text")
+        wrong = do(other, where, "prove", identity=identity, way="text", code="000000")
+        texts = [other.get(where).content, asked.content, wrong.content]
+        seen.append(
+            [_plain(text, where, identity) for text in texts] + [asked.status_code, wrong.status_code]
+        )
+    assert seen[0] == seen[1]
+
+
+def _plain(body: bytes, where: str, identity: str) -> str:
+    """A page without what differs by chance, and without the last digits that the person typed."""
+    text = body.decode().replace(where, "WHERE").replace(identity, "IDENTITY")
+    text = re.sub(r'name="form" value="[^"]*"', "FORM", text)
+    text = re.sub(r'name="case" value="[^"]*"|R-[0-9A-Z]{4}-[0-9A-Z]{4}', "CASE", text)
+    return re.sub(r"••• 01\d\d|\d\d:\d\d:\d\d", "X", text)
+
+
+def test_guessing_ends_after_five_tries(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    do(browser, where, "code", identity=identity, way="text")
+    code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    for _ in range(codes.TRIES):
+        assert do(browser, where, "prove", identity=identity, way="text", code=wrong).status_code == 422
+    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
+
+
+def test_a_code_is_good_for_ten_minutes_and_once(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    do(browser, where, "code", identity=identity, way="text")
+    code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]
+    with time_machine.travel(NOON + timedelta(minutes=11)):
+        assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
+    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 303
+    assert do(browser, where, "prove", identity=identity, way="text", code=code).status_code == 422
+
+
+def test_codes_have_limits_by_number_and_by_address(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    where = arrive(browser, key, Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    answers = [do(browser, where, "code", identity=identity, way="text").status_code for _ in range(9)]
+    assert answers == [200] * 8 + [429]
+    assert len(mail.outbox) == codes.AN_HOUR_A_NUMBER
+
+
+def test_a_flood_from_one_address_is_refused_and_a_no_still_taken(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    answers = [send(browser, key, Ask.DELETE).status_code for _ in range(11)]
+    assert answers == [303] * 10 + [429]
+    assert send(browser, key, Ask.DO_NOT_SELL).status_code == 303
+
+
+def test_a_flood_from_everywhere_is_refused(
+    cast: Cast, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rights.views import portal
+
+    monkeypatch.setattr(portal, "ASKS_OF_A_PAGE", 2)
+    key = open_page(cast.dentist, cast)
+    statuses = [
+        browser.post(
+            f"/r/{key}/delete/",
+            {"form": hidden(browser.get(f"/r/{key}/delete/").content), "on_behalf": "self", "number": TYPED},
+            REMOTE_ADDR=f"203.0.113.{last}",
+        ).status_code
+        for last in (1, 2, 3)
+    ]
+    assert statuses == [303, 303, 429]
+
+
+@pytest.mark.parametrize("change", [lambda link: link[:-1] + ("A" if link[-1] != "A" else "B"), lambda link: link[1:],
+                                    lambda link: link.split(".")[0], lambda _: "x" * 300, lambda _: "é.é"])  # fmt: skip
+def test_a_link_that_is_not_ours_opens_nothing(cast: Cast, browser: Browser, change: Any) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    link = where.strip("/").partition("/")[2]
+    assert browser.get(f"/q/{change(link)}/").status_code == 404
+
+
+def test_a_link_signed_for_another_client_or_agency_finds_nothing(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    named = links.read(where.strip("/").partition("/")[2])
+    for agency_id, client_id in (
+        (cast.acme.pk, cast.plumber.pk), (cast.globex.pk, cast.florist.pk), (cast.acme.pk, 0),
+    ):  # fmt: skip
+        other = links.link_of(Named(agency_id, client_id, named.submission_id))
+        assert browser.get(f"/q/{other}/").status_code == 404
+
+
+def test_the_number_of_another_request_is_not_proven_here(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    mine, theirs = arrive(browser, key, Ask.DELETE), arrive(browser, key, Ask.DELETE, number="(212) 555-0102")
+    (other,) = ids_on(browser, theirs)
+    assert do(browser, mine, "code", identity=other, way="text").status_code == 404
+    assert do(browser, mine, "prove", identity=other, way="text", code="123456").status_code == 404
+    assert mail.outbox == []
+
+
+def test_a_form_without_our_note_or_of_another_page_does_nothing(cast: Cast, browser: Browser) -> None:
+    key, other = open_page(cast.dentist, cast), open_page(cast.plumber, cast)
+    foreign = hidden(browser.get(f"/r/{other}/delete/").content)
+    for form in ("", "x", foreign):
+        body = {"form": form, "on_behalf": "self", "number": TYPED}
+        assert browser.post(f"/r/{key}/delete/", body).status_code == 403
+    where = arrive(browser, key, Ask.DELETE)
+    (identity,) = ids_on(browser, where)
+    for form in ("", foreign):
+        answer = browser.post(where, {"form": form, "deed": "code", "identity": identity, "way": "text"})
+        assert answer.status_code == 403
+    assert mail.outbox == []
+
+
+def test_a_page_that_was_open_for_too_long_does_nothing(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    form = hidden(browser.get(f"/r/{key}/delete/").content)
+    with time_machine.travel(NOON + timedelta(hours=5)):
+        answer = browser.post(f"/r/{key}/delete/", {"form": form, "on_behalf": "self", "number": TYPED})
+    assert answer.status_code == 403
+
+
+def test_a_number_that_was_never_seen_gets_the_same_way_and_no_caller(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    assert prove(browser, where, ids_on(browser, where)[0]).status_code == 303
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Caller.objects.for_client(cast.dentist).exists()
+    assert case_of(where).state == CaseState.OPEN
+
+
+def test_no_number_is_shown_or_logged_or_kept_in_the_clear(cast: Cast, browser: Browser, logged: Any) -> None:
+    where = arrive(
+        browser, open_page(cast.dentist, cast), Ask.SEE, name="Anna Canary", words="I am Anna Canary."
+    )
+    prove(browser, where, ids_on(browser, where)[0])
+    assert CANARY not in browser.get(where).content.decode()
+    assert "Canary" not in browser.get(where).content.decode()
+    assert CANARY not in where
+    assert CANARY not in logged.getvalue()
+    with job_scope(agency_id=cast.acme.pk):
+        row = Submission.objects.get()
+        assert b"Canary" not in bytes(row.contact.blob)
+        assert sealed.record(row.contact, sealed.key_of(row))["name"] == "Anna Canary"
+
+
+def test_the_page_sets_no_cookie_runs_no_script_and_is_in_no_cache(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    where = arrive(browser, key, Ask.SEE)
+    for path in (f"/r/{key}/", f"/r/{key}/see/", where):
+        answer = browser.get(path)
+        assert not answer.cookies
+        assert b"<script" not in answer.content
+        assert b"style=" not in answer.content
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_key_that_is_none_and_one_of_another_purpose_are_nothing(cast: Cast, browser: Browser) -> None:
+    from tests.consent.pages import open_page as open_consent
+
+    consent = open_consent(cast.dentist)
+    for key in ("x", "x" * 32, consent.key, "é" * 32):
+        for path in (f"/r/{key}/", f"/r/{key}/delete/", f"/r/{key}/look.css", f"/r/{key}/privacy/"):
+            assert browser.get(path).status_code == 404
+    with job_scope(agency_id=cast.acme.pk):
+        assert not RequestPage.objects.exists()
+
+
+def test_a_number_that_changed_hands_shows_nothing_from_before(cast: Cast, browser: Browser) -> None:
+    from consent.enums import Channel, EventKind, Purpose, Strength
+    from consent.services import ledger
+    from consent.services.ledger import Said
+
+    call = make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    gone = datetime(2026, 8, 1, tzinfo=NOON.tzinfo)
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(
+            client=cast.dentist, by=make.JOB, at=NOON,
+            said=[Said(purpose=Purpose.RECORD, kind=EventKind.INVALIDATED, channel=Channel.IMPORT, strength=Strength.C,
+                       happened_at=gone, source="reassigned x", caller_id=call.caller_id, evidence={})],
+        )  # fmt: skip
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    prove(browser, where, ids_on(browser, where)[0])
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.from_at == gone
