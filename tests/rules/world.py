@@ -446,6 +446,8 @@ def _released(client: Client, by: Actor, mark: str, now: datetime) -> dict[str, 
         "spend_id": spend.pk,
         "trial_id": trial.pk,
     }
+
+
 def _requested(client: Client, by: Actor, *, mark: str, now: datetime) -> dict[str, Any]:
     """A requests page with a published notice, and what somebody asked for there."""
     page = privacy.save_page(
