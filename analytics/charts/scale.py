@@ -19,7 +19,7 @@ def ticks(top: float, *, at_most: int = 5, whole: bool = True) -> list[float]:
     """
     if not isfinite(top) or top < 0:
         raise ValueError(f"An axis begins at 0 and ends at a number; {top} is none.")
-    if top == 0:
+    if top < 1e-9:
         return [0.0, 1.0]
     rough = top / at_most
     power = 10.0 ** floor(log10(rough))
