@@ -85,7 +85,12 @@ type _Test = tuple[int, float, float]
 
 
 def _tests(
-    counts: Sequence[int], exposures: Sequence[float], *, fewer: bool, dispersion: float
+    counts: Sequence[int],
+    exposures: Sequence[float],
+    *,
+    fewer: bool,
+    dispersion: float,
+    slack: Sequence[int] | None = None,
 ) -> list[_Test]:
     if len(counts) != len(exposures):
         raise ValueError("Each place has a count and an exposure.")
@@ -94,12 +99,13 @@ def _tests(
         return []
     thinner = max(1.0, dispersion)
     total, room = sum(counts[place] for place in places), sum(exposures[place] for place in places)
-    of = floor(total / thinner)
     found = []
     for place in places:
         share = min(1.0, exposures[place] / room)
+        more = slack[place] if slack else 0
+        of = floor((total + more) / thinner)
         # A thinned count is rounded against the place, so that rounding makes no difference.
-        mine = counts[place] / thinner
+        mine = (counts[place] + (more if fewer else 0)) / thinner
         p = tail(of - min(of, ceil(mine)), of, 1 - share) if fewer else tail(floor(mine), of, share)
         found.append((place, p, _ratio(counts[place], exposures[place], total, room)))
     return found
@@ -111,6 +117,7 @@ def all_that_stand_out(
     *,
     fewer: bool = False,
     dispersion: float = 1.0,
+    slack: Sequence[int] | None = None,
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> list[Finding]:
@@ -121,9 +128,11 @@ def all_that_stand_out(
     :param exposures: hours, calls, money or the like in which they came about; places with none are left out.
     :param fewer: look for places that have less instead of more.
     :param dispersion: by how much counts vary beyond chance; 1 is as chance has it.
+    :param slack: counts of which it is not known to whom they belong, as seen from each place: a place stands out only
+        if it does so whoever they belong to.
     :raises ValueError: the two are not of the same length.
     """
-    tests = _tests(counts, exposures, fewer=fewer, dispersion=dispersion)
+    tests = _tests(counts, exposures, fewer=fewer, dispersion=dispersion, slack=slack)
     corrected = holm([p for _, p, _ in tests])
     passed = [
         Finding(place, ratio, p)

@@ -31,7 +31,8 @@ class Value:
     One number of a chart.
 
     :ivar number: None where there is none, or where it may not be shown.
-    :ivar hidden: it is there and may not be shown, because it is of too few calls.
+    :ivar hidden: too few people stand behind it. Without a number it may not be shown at all; with one it is a sum of
+        several such, of which it is not told which is which.
     :ivar words: what is said about it, such as "1,204 calls" or "fewer than 5".
     """
 
@@ -201,7 +202,7 @@ def line(
         lonely = {run[0][0] for run in _runs(one.values) if len(run) == 1}
         for place, value in enumerate(one.values):
             say = f"{labels[place]}, {one.name}: {value.words}"
-            if value.hidden:
+            if value.hidden and value.number is None:
                 drawing.dots.append(Dot(middle(place), y(0), index, say, hidden=True))
             elif value.number is not None and (len(labels) <= _POINTS or place in lonely):
                 drawing.dots.append(Dot(middle(place), y(value.number), index, say))
@@ -265,7 +266,7 @@ def columns(
             value = one.values[place]
             say = f"{label}, {one.name}: {value.words}"
             x = round(middle(place) - breadth / 2 + (0 if stacked else index * each), 1)
-            if value.hidden:
+            if value.hidden and not value.number:
                 foot = y(ground)
                 drawing.rects.append(Rect(x, foot - 5, round(each, 1), 5, "plot-hidden", say, pattern=1))
             elif value.number:
@@ -276,13 +277,17 @@ def columns(
                         high,
                         round(each, 1),
                         round(max(1.0, foot - high), 1),
-                        f"plot-fill-{index % COLOURS + 1}",
+                        _fill(index, value),
                         say,
-                        pattern=index % COLOURS,
+                        pattern=1 if value.hidden else index % COLOURS,
                     )
                 )
                 ground += value.number if stacked else 0
     return drawing
+
+
+def _fill(index: int, value: Value) -> str:
+    return "plot-hidden" if value.hidden else f"plot-fill-{index % COLOURS + 1}"
 
 
 def bars(
@@ -319,7 +324,7 @@ def bars(
             say = f"{label}, {one.name}: {value.words}" if len(series) > 1 else f"{label}: {value.words}"
             y = start + head + (0 if stacked else each * index)
             end = x(ground)
-            if value.hidden:
+            if value.hidden and not value.number:
                 drawing.rects.append(Rect(end, y, 14, each - 4, "plot-hidden", say, pattern=1))
                 end += 14
             elif value.number:
@@ -330,9 +335,9 @@ def bars(
                         y,
                         round(max(1.0, end - at), 1),
                         each - 4,
-                        f"plot-fill-{index % COLOURS + 1}",
+                        _fill(index, value),
                         say,
-                        pattern=index % COLOURS,
+                        pattern=1 if value.hidden else index % COLOURS,
                     )
                 )
                 ground += value.number if stacked else 0

@@ -53,6 +53,22 @@ def test_of_two_campaigns_that_cost_the_same_the_poor_one_is_found() -> None:
     assert found.ratio < 0.2
 
 
+def test_what_is_not_told_must_not_make_the_difference() -> None:
+    counts, spent = [60, 9, 55], [1000.0, 1000.0, 1000.0]
+    assert headline.all_that_stand_out(counts, spent, fewer=True, slack=[4, 4, 4])
+    assert not headline.all_that_stand_out(counts, spent, fewer=True, slack=[40, 40, 40])
+    assert headline.all_that_stand_out([90, 30], [1.0, 1.0], slack=[5, 5])
+    assert not headline.all_that_stand_out([90, 30], [1.0, 1.0], slack=[60, 60])
+
+
+def test_an_hour_is_compared_with_the_same_hour_of_other_days() -> None:
+    night, noon = [3, 2, 3, 4, 2, 3, 3], [40, 38, 90, 41, 37, 40, 39]
+    found = headline.stands_out_within([(night, [4.0] * 7), (noon, [4.0] * 7)])
+    assert found is not None
+    assert (found[0], found[1].place, round(found[1].ratio, 1)) == (1, 2, 2.3)
+    assert headline.stands_out_within([(night, [4.0] * 7)]) is None
+
+
 @pytest.mark.parametrize(
     ("counts", "exposures"),
     [([], []), ([5], [1.0]), ([0, 0], [1.0, 1.0]), ([9, 0], [1.0, 0.0]), ([2, 0, 0], [1.0, 1.0, 1.0])],
