@@ -146,3 +146,19 @@ RECORDED: Final = {
     "law": Measure.RECORDED_LAW,
 }
 """What is kept of a call's recording (`Cell.kept`) -> the measure that counts it."""
+
+
+class CostState(models.TextChoices):
+    """What became of a file of costs."""
+
+    DRAFT = "draft", "Waiting for you"
+    DONE = "done", "Taken in"
+    CANCELLED = "cancelled", "Discarded"
+
+
+class Every(models.TextChoices):
+    """How often a saved report is sent."""
+
+    DAY = "day", "Every morning"
+    WEEK = "week", "Every Monday"
+    MONTH = "month", "On the first of each month"

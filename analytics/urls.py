@@ -2,15 +2,31 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from analytics.views import recipients, releases
+from analytics.views import costs, explorer, recipients, releases, saved
 
 app_name = "analytics"
 
+_CLIENT = "reports/clients/<slug:slug>/"
 _OF = "reports/releases/<slug:slug>/"
 _ONE = f"{_OF}<uuid:release_id>/"
 _WHO = f"{_OF}recipients/<uuid:recipient_id>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("reports/", explorer.home, name="home"),
+    path(_CLIENT, explorer.explore, name="explore"),
+    path(f"{_CLIENT}export/<str:paper>/", explorer.export, name="export"),
+    path(f"{_CLIENT}campaigns/", explorer.campaigns, name="campaigns"),
+    path(f"{_CLIENT}campaigns/<str:paper>/", explorer.campaigns_export, name="campaigns_export"),
+    path(f"{_CLIENT}save/", saved.save, name="save"),
+    path(f"{_CLIENT}saved/", saved.list_saved, name="saved"),
+    path(f"{_CLIENT}saved/<uuid:report_id>/", saved.open_saved, name="open_saved"),
+    path(f"{_CLIENT}saved/<uuid:report_id>/share/", saved.share_saved, name="share_saved"),
+    path(f"{_CLIENT}saved/<uuid:report_id>/mail/", saved.mail_saved, name="mail_saved"),
+    path(f"{_CLIENT}saved/<uuid:report_id>/remove/", saved.remove_saved, name="remove_saved"),
+    path(f"{_CLIENT}costs/", costs.bring, name="costs"),
+    path(f"{_CLIENT}costs/<uuid:cost_import_id>/", costs.show, name="costs_show"),
+    path(f"{_CLIENT}costs/<uuid:cost_import_id>/take/", costs.take, name="costs_take"),
+    path(f"{_CLIENT}costs/<uuid:cost_import_id>/discard/", costs.discard, name="costs_discard"),
     path("reports/releases/", releases.show_all, name="releases"),
     path("reports/release-floor/", releases.set_floor, name="release_floor"),
     path(_OF, releases.show_client, name="client_releases"),

@@ -28,6 +28,8 @@ app.autodiscover_tasks()
 # Name of the job -> task and seconds between two runs. A job claims its period in the database, so that
 # a lost or doubled message costs nothing.
 _EVERY: dict[str, tuple[str, float]] = {
+    "analytics-mail": ("analytics.mail_reports", 300),
+    "analytics-costs": ("analytics.discard_costs", 3600),
     "accounts-sign-ins": ("accounts.purge_sign_ins", 3600),
     "accounts-passwords": ("accounts.rotate_passwords", 600),
     "accounts-reviews": ("accounts.mind_reviews", 3600),

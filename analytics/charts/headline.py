@@ -194,6 +194,37 @@ def _ratio(count: int, exposure: float, total: int, room: float) -> float:
     return (count / exposure) / (rest / rest_room)
 
 
+def all_that_changed(
+    now: Sequence[int],
+    before: Sequence[int],
+    *,
+    length: float = 1.0,
+    dispersion: float = 1.0,
+    level: float = LEVEL,
+    at_least: float = AT_LEAST,
+) -> list[Finding]:
+    """
+    The places that have changed against the period before by the two-sided test, those that changed most first.
+
+    :param length: how long this period is in lengths of the one before.
+    """
+    share = length / (1 + length)
+    thinner = max(1.0, dispersion)
+    found = []
+    for one, other in zip(now, before, strict=True):
+        of = floor((one + other) / thinner)
+        more, fewer = tail(floor(one / thinner), of, share), tail(of - ceil(one / thinner), of, 1 - share)
+        found.append(min(1.0, 2 * min(more, fewer)))
+    passed = []
+    for place, p in enumerate(holm(found)):
+        ratio = (
+            now[place] / (before[place] * length) if before[place] else float("inf") if now[place] else 1.0
+        )
+        if p <= level and not 1 / at_least < ratio < at_least:
+            passed.append(Finding(place, ratio, p))
+    return sorted(passed, key=lambda finding: _size(finding.ratio), reverse=True)
+
+
 def changed(
     now: Sequence[int],
     before: Sequence[int],
@@ -203,28 +234,11 @@ def changed(
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> Finding | None:
-    """
-    The place that has changed most against the period before, if any passes the two-sided test.
-
-    :param length: how long this period is in lengths of the one before.
-    """
-    share = length / (1 + length)
-    thinner = max(1.0, dispersion)
-    found = []
-    for one, other in zip(now, before, strict=True):
-        of = floor((one + other) / thinner)
-        count = min(of, floor(one / thinner))
-        found.append(min(1.0, 2 * min(tail(count, of, share), tail(of - count, of, 1 - share))))
-    best: Finding | None = None
-    for place, p in enumerate(holm(found)):
-        ratio = (
-            now[place] / (before[place] * length) if before[place] else float("inf") if now[place] else 1.0
-        )
-        if p > level or 1 / at_least < ratio < at_least:
-            continue
-        if best is None or _size(ratio) > _size(best.ratio):
-            best = Finding(place, ratio, p)
-    return best
+    """The place that has changed most against the period before, if any passes the test."""
+    passed = all_that_changed(
+        now, before, length=length, dispersion=dispersion, level=level, at_least=at_least
+    )
+    return passed[0] if passed else None
 
 
 def _size(ratio: float) -> float:

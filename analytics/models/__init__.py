@@ -1,6 +1,7 @@
 """Analytics' rows: what calls add up to, what is left of those that are gone, and what was released of the others."""
 
 from analytics.models.cells import Cell, ReportRule, Span, Touched, Watch
+from analytics.models.costs import CampaignCost, CostImport
 from analytics.models.releases import (
     NoisyAnswer,
     Recipient,
@@ -9,17 +10,22 @@ from analytics.models.releases import (
     ReleaseTrial,
     Spend,
 )
+from analytics.models.saved import ReportMail, SavedReport
 from analytics.models.totals import DailyTotal
 
 __all__ = [
+    "CampaignCost",
     "Cell",
+    "CostImport",
     "DailyTotal",
     "NoisyAnswer",
     "Recipient",
     "Release",
     "ReleaseFloor",
     "ReleaseTrial",
+    "ReportMail",
     "ReportRule",
+    "SavedReport",
     "Span",
     "Spend",
     "Touched",

@@ -783,6 +783,23 @@ REGISTER: dict[str, Table] = {
             _OURS, "spend answered_at", figures="Each with noise of its own, of which no caller can be read"
         ),
     ),
+    "analytics.CampaignCost": Table("What a campaign cost on a day", _plain(_OURS, "day campaign cents")),
+    "analytics.CostImport": Table(
+        "A file of costs, and what became of it",
+        _plain(
+            _OURS,
+            "state count replaced cents first_on last_on created_by created_at decided_at",
+            rows="Its lines (day, campaign, cents), until somebody has decided or a day has passed",
+        ),
+    ),
+    "analytics.SavedReport": Table(
+        "A question to the explorer that somebody asks again",
+        _plain(_OURS, "owner name is_shared created_at", query="The question as it stands in the address"),
+    ),
+    "analytics.ReportMail": Table(
+        "That a person is sent a saved report",
+        _plain(_OURS, "report user every due_at claimed_until sent_at"),
+    ),
     # --- retention ---
     "retention.Run": Table(
         "One pass that erases",

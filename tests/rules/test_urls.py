@@ -53,6 +53,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
         "list_id", "numbers_id", "announcement_id", "release_id", "trial_id", "recipient_id",
         "list_id", "numbers_id", "announcement_id", "privacy_id", "asks", "number", "reset_id", "review_id",
+        "report_id", "cost_import_id", "paper",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.

@@ -23,6 +23,8 @@ from analytics.models.releases import ReleaseKind
 from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
 from analytics.services import noisy, recipients, releases
+from analytics.channels.cost_file import CostRow
+from analytics.services import costs, saved
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
 from callprivacy.accounts.models import AccessReview, FactorReset, Membership, User
 from callprivacy.accounts.services import api_keys, invitations, reviews
@@ -164,6 +166,8 @@ class Things:
     request_key: str
     request_link: str
     privacy_id: uuid.UUID
+    report_id: uuid.UUID
+    cost_import_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -176,6 +180,7 @@ class Things:
     asks: str = "delete"
     number: int = 1
     category: str = "call"
+    paper: str = "csv"
 
 
 NOTHING = Things(
@@ -198,6 +203,7 @@ NOTHING = Things(
     release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
     spend_id=uuid.UUID(int=54),
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
+    report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -333,8 +339,16 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             agency_id=client.agency_id, email=f"new-{client.slug}@people.example", name=f"New {mark}",
             role=Role.REVIEWER, client_ids=[client.pk], by=by, at=now,
         )  # fmt: skip
+        brought = costs.bring_costs(
+            client=client, rows=[CostRow(now.date(), f"Campaign {mark}", 1250)], by=by, at=now
+        )
+        report = saved.save_report(
+            client=client, name=f"Report {mark}", query="measure=calls", is_shared=False, by=by, at=now
+        )
         return Things(
             slug=client.slug,
+            report_id=report.pk,
+            cost_import_id=brought.pk,
             call_id=call.pk,
             connection_id=connection.pk,
             number_id=tracking.pk,

@@ -1,0 +1,212 @@
+"""
+What a person asks of the explorer. All of it stands in the address, so that a question can be kept and passed on; no
+field takes free text, so that nothing gets there which is not in the client's own lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+
+from analytics.selectors import explorer
+from analytics.selectors.asked import (
+    HOURS_AT_MOST,
+    KINDS,
+    LONGEST,
+    OVER_TIME,
+    PERIODS,
+    STEPS,
+    Asked,
+    before,
+    period_of,
+)
+from analytics.selectors.reports import ReportError
+from callprivacy.tenancy.models import Client
+
+
+class ExploreForm(forms.Form):
+    """
+    The explorer's question.
+
+    :param today: the client's day.
+    :param values: dimension -> (value, words) of what it may be filtered by.
+    """
+
+    measure = forms.ChoiceField(label="Measure", required=False)
+    by = forms.ChoiceField(label="By", required=False)
+    by2 = forms.ChoiceField(label="and by", required=False)
+    by3 = forms.ChoiceField(label="and by", required=False)
+    period = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
+    from_on = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
+    until_on = forms.DateField(label="Until", required=False, widget=forms.DateInput({"type": "date"}))
+    step = forms.ChoiceField(label="Step", choices=list(STEPS.items()), required=False)
+    kind = forms.ChoiceField(choices=list(KINDS.items()), required=False, widget=forms.HiddenInput)
+    compare = forms.BooleanField(label="Compare with the period before", required=False)
+
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        *,
+        client: Client,
+        today: date,
+        values: Mapping[str, Sequence[tuple[str, str]]],
+    ) -> None:
+        super().__init__(data)
+        self.client, self.today = client, today
+        self._offer("measure", list(explorer.MEASURES.items()))
+        for name in ("by", "by2", "by3"):
+            self._offer(name, [("", "Nothing"), *explorer.DIMENSIONS.items()])
+        for dimension, words in explorer.FILTERS.items():
+            self.fields[dimension] = forms.ChoiceField(
+                label=words, required=False, choices=[("", "Any"), *values.get(dimension, ())]
+            )
+        for one in self.fields.values():
+            # Django's words repeat what was written, which may be anything.
+            if isinstance(one, forms.ChoiceField):
+                one.error_messages["invalid_choice"] = (
+                    "This is not one of the choices. Pick one from the list."
+                )
+
+    def main_fields(self) -> list[forms.BoundField]:
+        """What everybody asks."""
+        return [self[name] for name in ("measure", "by", "period", "from_on", "until_on", "step")]
+
+    def more_fields(self) -> list[forms.BoundField]:
+        """What fewer ask: further dimensions, and what is looked at alone."""
+        return [self[name] for name in ("by2", "by3", *explorer.FILTERS)]
+
+    def has_more(self) -> bool:
+        """Whether something of it is asked, or wrong."""
+        return any(bound.value() or bound.errors for bound in self.more_fields())
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        by = [said[name] for name in ("by", "by2", "by3") if said.get(name)]
+        if len(by) != len(set(by)):
+            self.add_error("by2" if said.get("by") == said.get("by2") else "by3", "Each dimension once.")
+        if said.get("period") == "own":
+            self._clean_own(said.get("from_on"), said.get("until_on"))
+        if not self.errors:
+            asked = self.asked()
+            if asked.step == "hour" and asked.kind in OVER_TIME and asked.days > HOURS_AT_MOST:
+                self.add_error(
+                    "step", f"By the hour at most {HOURS_AT_MOST} days at once. Choose a longer step."
+                )
+            try:
+                explorer.query_of(self.client, asked).check()
+            except ReportError as error:
+                self.add_error("by", str(error))
+        return said
+
+    def _clean_own(self, first: date | None, last: date | None) -> None:
+        if first is None and "from_on" not in self.errors:
+            self.add_error("from_on", "Write the first day.")
+        if last is None and "until_on" not in self.errors:
+            self.add_error("until_on", "Write the last day.")
+        if first is None or last is None:
+            return
+        if last < first:
+            self.add_error("until_on", "The last day lies before the first.")
+        elif (last - first).days >= LONGEST:
+            self.add_error("until_on", f"At most {LONGEST} days at once.")
+
+    def asked(self) -> Asked:
+        """The question; what is left out is asked as most people want it. Only after `is_valid()`."""
+        said = {name: self.cleaned_data.get(name, "") for name in self.fields}
+        period = said["period"] or next(iter(PERIODS))
+        first, last = (
+            (said["from_on"], said["until_on"]) if period == "own" else period_of(period, self.today)
+        )
+        days = (last - first).days + 1
+        kind = said["kind"] or ("bars" if said["by"] and not said["step"] else "line")
+        if not any(said[name] for name in ("by", "by2", "by3")) and kind == "bars":
+            kind = "columns"  # there is nothing to put side by side
+        return Asked(
+            measure=said["measure"] or "calls",
+            by=tuple(said[name] for name in ("by", "by2", "by3") if said[name]),
+            step=said["step"] or ("hour" if days == 1 else "day" if days <= 92 else "week"),
+            period=period,
+            first_on=first,
+            last_on=last,
+            compare=bool(said["compare"]),
+            kind=kind,
+            filters={name: said[name] for name in explorer.FILTERS if said.get(name)},
+        )
+
+
+class SaveForm(forms.Form):
+    """A name for a report, and whether the others find it."""
+
+    name = forms.CharField(label="Name", max_length=120)
+    is_shared = forms.BooleanField(
+        label="Share it",
+        required=False,
+        help_text="Whoever may see this client's reports finds it in the list, and its link opens once they sign in.",
+    )
+
+    def clean_name(self) -> str:
+        name = " ".join(str(self.cleaned_data["name"]).split())
+        if sum(sign.isdigit() for sign in name) >= 7:
+            raise forms.ValidationError(
+                "A name with that many digits could be a phone number. Choose another."
+            )
+        return name
+
+
+class CostForm(forms.Form):
+    """A file of costs."""
+
+    file = forms.FileField(
+        label="CSV file",
+        help_text="Columns date, campaign and cost; one line a day and campaign, days as 2026-11-24, costs as 1250.50.",
+    )
+
+
+def read(data: Mapping[str, Any], client: Client, at: datetime) -> tuple[ExploreForm, Asked | None]:
+    """
+    The form as it was asked, and the question; None where it has a fault.
+
+    :param at: the instant whose day is "today"; a mail that is late is still of its own date.
+    """
+    form = ExploreForm(
+        data,
+        client=client,
+        today=at.astimezone(ZoneInfo(client.time_zone)).date(),
+        values=explorer.choices_of(client),
+    )
+    return form, form.asked() if form.is_valid() else None
+
+
+def in_words(form: ExploreForm, asked: Asked) -> list[tuple[str, str]]:
+    """The question as pairs of label and words, for papers and for who saves it."""
+    said = [("Measure", explorer.MEASURES[asked.measure])]
+    if asked.by:
+        said.append(("By", ", ".join(explorer.DIMENSIONS[name].lower() for name in asked.by)))
+    if asked.kind in OVER_TIME:
+        said.append(("Step", STEPS[asked.step]))
+    said.append(("Period", f"{PERIODS[asked.period]}: {days(asked)}"))
+    if asked.compare:
+        first, last = before(asked.first_on, asked.last_on)
+        said.append(("Compared with", f"{first:%-d %B %Y} to {last:%-d %B %Y}"))
+    for name, value in asked.filters.items():
+        choices = dict(form.fields[name].choices)  # type: ignore[attr-defined]
+        said.append((f"Only {explorer.DIMENSIONS[name].lower()}", str(choices.get(value, value))))
+    said.append(("Drawn as", KINDS[asked.kind]))
+    return said
+
+
+def days(asked: Asked) -> str:
+    """The period in words: "3 November 2026 to 24 November 2026"."""
+    return days_in_words(asked.first_on, asked.last_on)
+
+
+def days_in_words(first: date, last: date) -> str:
+    """Two days in words, both included."""
+    return f"{first:%-d %B %Y}" if first == last else f"{first:%-d %B %Y} to {last:%-d %B %Y}"

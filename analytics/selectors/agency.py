@@ -1,0 +1,210 @@
+"""All clients at once: totals, who gained and who lost, and a line of days for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from analytics.charts import headline
+from analytics.charts.shapes import Drawing, Value, spark
+from analytics.enums import Dimension, Measure, Step
+from analytics.selectors import costs, explorer, reports
+from analytics.selectors.asked import period_of
+from analytics.selectors.reports import Figure, Row
+from callprivacy.tenancy.models import Client
+
+_LISTED: Final = 100
+
+
+@dataclass(slots=True)
+class ClientRow:
+    """
+    One client's figures.
+
+    :ivar ratio: its calls over those of the period before; None where there is nothing to compare.
+    :ivar mark: "worst" or "best" of those whose change passes the test, else "".
+    """
+
+    client: Client
+    calls: Value
+    answered: Value
+    conversions: Value
+    rate: Value
+    change: str
+    ratio: float | None
+    per_conversion: str
+    trend: Drawing
+    trend_words: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One total, with the client that stands out in it."""
+
+    label: str
+    value: str
+    note: str = ""
+    client: str = ""
+    word: str = ""
+    url: str = ""
+
+
+@dataclass(slots=True)
+class Overview:
+    """What the agency's page shows."""
+
+    rows: list[ClientRow]
+    tiles: list[Tile]
+    left_out: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overview:
+    """
+    The clients that a person may see reports of, those that lost most first; as many queries for two as for fifty.
+
+    :param period: a named one; each client's days are those of its own zone, "today" is that of the first.
+    """
+    zone = clients[0].time_zone if clients else "UTC"
+    first, last = period_of(period, at.astimezone(ZoneInfo(zone)).date())
+    asked = reports.Asked(
+        client_ids=tuple(client.pk for client in clients),
+        measures=(Measure.CALLS, Measure.ANSWERED, Measure.CONVERSIONS),
+        first=first,
+        last=last + timedelta(days=1),
+        dimensions=(Dimension.CLIENT,),
+        compare=True,
+    )
+    report = reports.report(asked)
+    by_day = reports.report(
+        replace(
+            asked,
+            measures=(Measure.CALLS,),
+            step=Step.DAY if (last - first).days < 62 else Step.WEEK,
+            compare=False,
+        )
+    )
+    now = {row.keys[0]: row for row in report.rows}
+    was = {row.keys[0]: row for row in report.before.rows} if report.before else {}
+    days: dict[str | None, dict[str, Row]] = {}
+    for row in by_day.rows:
+        if isinstance(row.at, date):
+            days.setdefault(row.keys[0], {})[row.at.isoformat()] = row
+    spent = costs.costs_of_clients([client.pk for client in clients], first, last)
+    steps = explorer.steps_of(by_day.asked.step.value, first, last)
+    rows = [
+        _row(
+            client,
+            now.get(str(client.pk)),
+            was.get(str(client.pk)),
+            days=days.get(str(client.pk), {}),
+            steps=steps,
+            spent=spent,
+        )
+        for client in clients
+    ]
+    _mark(rows, now, was)
+    rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
+    made = Overview(
+        rows[:_LISTED], _tiles(rows, report.total, report.before.total if report.before else None)
+    )
+    made.left_out = max(0, len(rows) - _LISTED)
+    made.notes.append(
+        f"Behind each number stand at least {report.k} callers; calls that would say more are in totals alone. “Best”"
+        " and “Worst” are marked only where the change against the period before passes an exact test at 1 %, corrected"
+        " for all clients."
+    )
+    if report.unplaced:
+        made.notes.append(
+            f"Of {report.unplaced:,} more calls it is not told whether they lie in this period."
+        )
+    return made
+
+
+def _row(
+    client: Client,
+    now: Row | None,
+    was: Row | None,
+    *,
+    days: dict[str, Row],
+    steps: Sequence[str],
+    spent: dict[int, int],
+) -> ClientRow:
+    shown = explorer.SHOWN
+    calls, calls_before = explorer.value_of(shown["calls"], now), explorer.value_of(shown["calls"], was)
+    conversions = explorer.value_of(shown["conversions"], now)
+    trend = [explorer.value_of(shown["calls"], days.get(step)) for step in steps]
+    cents = spent.get(client.pk)
+    return ClientRow(
+        client=client,
+        calls=calls,
+        answered=explorer.value_of(shown["answered_share"], now),
+        conversions=conversions,
+        rate=explorer.value_of(shown["conversion_rate"], now),
+        change=explorer.changed(calls, calls_before),
+        ratio=calls.number / calls_before.number
+        if calls.number is not None and calls_before.number
+        else None,
+        per_conversion=f"{cents / conversions.number / 100:,.2f}" if cents and conversions.number else "–",
+        trend=spark(trend),
+        trend_words=f"Calls of {client.name}: {calls.words} in {len(steps)} steps, at most"
+        f" {max((one.number or 0 for one in trend), default=0):,.0f} in one",
+    )
+
+
+def _mark(rows: Sequence[ClientRow], now: dict[str | None, Row], was: dict[str | None, Row]) -> None:
+    """The client that gained most and the one that lost most, where the test passes."""
+    counts = [
+        [kept[str(row.client.pk)].calls if str(row.client.pk) in kept else 0 for row in rows]
+        for kept in (now, was)
+    ]
+    findings = headline.all_that_changed(counts[0], counts[1])
+    for finding in findings:
+        if finding.ratio == min(one.ratio for one in findings) and finding.ratio < 1:
+            rows[finding.place].mark = "worst"
+        elif finding.ratio == max(one.ratio for one in findings) and finding.ratio > 1:
+            rows[finding.place].mark = "best"
+
+
+def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Tile]:
+    shown = explorer.SHOWN
+    calls = explorer.value_of(shown["calls"], total)
+    change = explorer.changed(calls, explorer.value_of(shown["calls"], before)) if before else "–"
+    most = max(rows, key=lambda row: row.calls.number or 0, default=None)
+    rated = [row for row in rows if row.rate.number is not None and not row.rate.hidden]
+    best = max(rated, key=lambda row: row.rate.number or 0, default=None)
+    worst = min(
+        (row for row in rows if row.answered.number is not None),
+        key=lambda row: row.answered.number or 0,
+        default=None,
+    )
+    told = total.figures.get(Measure.CONVERSIONS, Figure(0))
+    return [
+        Tile(
+            "Calls",
+            calls.words,
+            f"{change} against the period before",
+            most.client.name if most else "",
+            "Most",
+        ),
+        Tile(
+            "Answered",
+            explorer.value_of(shown["answered_share"], total).words,
+            "of all calls",
+            worst.client.name if worst else "",
+            "Fewest",
+        ),
+        Tile(
+            "Qualified calls",
+            explorer.value_of(shown["conversions"], total).words,
+            f"{explorer.value_of(shown['conversion_rate'], total).words} of all calls"
+            if told.value
+            else "none is told",
+            best.client.name if best else "",
+            "Largest share",
+        ),
+    ]

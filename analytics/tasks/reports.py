@@ -1,0 +1,114 @@
+"""Reports by mail, and costs that nobody decided about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from smtplib import SMTPException
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from analytics.channels import paper
+from analytics.enums import Every
+from analytics.forms import explorer as asking
+from analytics.models import ReportMail
+from analytics.selectors import explorer
+from analytics.services import costs, saved
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+
+log = logger(__name__)
+_BATCH = 50
+_SUBJECTS = {
+    Every.DAY: "CallPrivacy: your daily report",
+    Every.WEEK: "CallPrivacy: your weekly report",
+    Every.MONTH: "CallPrivacy: your monthly report",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A report as it goes to one person."""
+
+    to: str
+    every: Every
+    url: str
+    filename: str
+    data: bytes
+
+
+@shared_task(name="analytics.mail_reports", acks_late=True)
+def mail_reports(**_: Any) -> None:
+    """Send the reports that are due, each as PDF to the one person who asked for it."""
+    in_each_agency(_mail_of)
+
+
+def _mail_of(agency_id: int) -> None:
+    at = timezone.now()
+    with job_scope(agency_id=agency_id):
+        due = saved.claim_mails(agency_id=agency_id, at=at, limit=_BATCH)
+    for one in due:
+        if timezone.now() >= at + saved.AGAIN_AFTER:
+            return  # the rest may be claimed by another run by now
+        with job_scope(agency_id=agency_id):
+            letter = _letter(one)
+        if letter is None or _send(letter):
+            with job_scope(agency_id=agency_id):
+                saved.mail_sent(due=one, at=timezone.now())
+
+
+def _letter(due: saved.DueMail) -> _Letter | None:
+    """The report as of the date on which it fell due; None where its question has a fault by now."""
+    row = ReportMail.objects.select_related("report__client", "user").filter(pk=due.mail_id).first()
+    if row is None:
+        return None
+    report, client = row.report, row.report.client
+    form, asked = asking.read(QueryDict(report.query), client, due.due_at)
+    if asked is None:
+        log.warning("report.not_asked", report_id=str(report.pk), fields=sorted(form.errors))
+        return None
+    answer = explorer.answer(client, asked)
+    facts = [("Client", client.name), *asking.in_words(form, asked), ("Time zone", client.time_zone)]
+    made = explorer.paper_of(answer, title=report.name, facts=facts, zone=client.time_zone, at=due.due_at)
+    return _Letter(
+        to=row.user.email,
+        every=Every(row.every),
+        url=f"{settings.CALLPRIVACY_URL}{reverse('analytics:open_saved', args=[client.slug, report.pk])}",
+        filename=f"report-{due.due_at:%Y-%m-%d}.pdf",
+        data=paper.as_pdf(made),
+    )
+
+
+def _send(letter: _Letter) -> bool:
+    """Send one; returns whether the server took it. If not, it is tried again when its claim ends."""
+    message = EmailMessage(
+        _SUBJECTS[letter.every],
+        f"The report that you asked for is attached.\n\nSign in to see it with the figures of today:\n{letter.url}\n\n"
+        "Under Saved reports you can also end these mails.\n",
+        None,
+        [letter.to],
+    )
+    message.attach(letter.filename, letter.data, "application/pdf")
+    try:
+        message.send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("report.not_taken", error=type(error).__name__)
+        return False
+    return True
+
+
+@shared_task(name="analytics.discard_costs", acks_late=True)
+def discard_costs(**_: Any) -> None:
+    """Let files of costs go that nobody decided about within a day."""
+    in_each_agency(_discard_of)
+
+
+def _discard_of(agency_id: int) -> None:
+    with job_scope(agency_id=agency_id):
+        costs.discard_old(agency_id=agency_id, at=timezone.now())

@@ -1,0 +1,153 @@
+"""Reports as people ask for them: all clients, one client's explorer, its campaigns, and each as a file."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from analytics.channels import paper as papers
+from analytics.forms import explorer as asking
+from analytics.selectors import agency, explorer
+from analytics.selectors import campaigns as selectors
+from analytics.selectors import saved as saved_selectors
+from analytics.selectors.asked import KINDS, PERIODS, period_of
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+_EXPORTS: Final = (("xlsx", "Workbook (XLSX)"), ("csv", "Table (CSV)"), ("pdf", "Paper (PDF)"))
+_TYPES: Final = {
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", papers.as_workbook),
+    "csv": ("text/csv; charset=utf-8", papers.as_csv),
+    "pdf": ("application/pdf", papers.as_pdf),
+}
+_CHOICES: Final = ("28", "7", "90", "this_month", "month")
+_SAVED: Final = 20
+
+
+def _today(request: StaffRequest, zone: str) -> date:
+    return request.at.astimezone(ZoneInfo(zone)).date()
+
+
+def _period(request: StaffRequest) -> str:
+    name = request.GET.get("period", "")
+    return name if name in _CHOICES else _CHOICES[0]
+
+
+def _periods(chosen: str) -> list[dict[str, object]]:
+    return [{"name": name, "label": PERIODS[name], "active": name == chosen} for name in _CHOICES]
+
+
+def _file(form: str, paper: papers.Paper, name: str) -> HttpResponse:
+    """A paper as a file; its name says the day and what it is, and nothing of the question."""
+    if form not in _TYPES:
+        raise Http404
+    kind, make = _TYPES[form]
+    return HttpResponse(
+        make(paper),
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{name}-{paper.made_at:%Y-%m-%d}.{form}"'},
+    )
+
+
+@require_safe
+def home(request: StaffRequest) -> HttpResponse:
+    """All clients whose reports a person may see: totals, worst and best, a trend for each."""
+    chosen = _period(request)
+    clients = list(access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at))
+    if not clients:
+        raise PermissionDenied("Reports are not granted to you for any client.")
+    first, last = period_of(chosen, _today(request, request.agency.time_zone))
+    context = {
+        "overview": agency.overview(clients, chosen, at=request.at),
+        "days": asking.days_in_words(first, last),
+        "periods": _periods(chosen),
+        "saved": list(
+            saved_selectors.reports_of(request.membership, [client.pk for client in clients])[:_SAVED]
+        ),
+    }
+    return render(request, "analytics/home.html", context)
+
+
+@require_safe
+@needs(Permission.VIEW_ANALYTICS)
+def explore(request: StaffRequest, client: Client) -> HttpResponse:
+    """One client's explorer; the question stands in the address."""
+    form, asked = asking.read(request.GET, client, request.at)
+    context: dict[str, object] = {"client": client, "tab": "explore", "form": form, "asked": asked}
+    if asked is not None:
+        found = explorer.answer(client, asked)
+        context |= {
+            "answer": found,
+            "days": asking.days(asked),
+            "query": asked.query(),
+            "exports": _EXPORTS,
+            "kinds": [
+                {"label": label, "query": asked.query(kind=kind), "active": kind == asked.kind}
+                for kind, label in KINDS.items()
+            ],
+            "total_words": found.total_words,
+            "saved": saved_selectors.named(request.membership, client, request.GET.get("saved", "")),
+        }
+    return render(request, "analytics/explore.html", context, status=200 if asked else 400)
+
+
+@require_safe
+@never_cache
+@needs(Permission.VIEW_ANALYTICS)
+def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
+    """The same answer as a file."""
+    form, asked = asking.read(request.GET, client, request.at)
+    if asked is None or paper not in _TYPES:
+        raise Http404
+    facts = [("Client", client.name), *asking.in_words(form, asked), ("Time zone", client.time_zone)]
+    made = explorer.paper_of(
+        explorer.answer(client, asked),
+        title=f"{explorer.MEASURES[asked.measure]} of {client.name}",
+        facts=facts,
+        zone=client.time_zone,
+        at=request.at,
+    )
+    return _file(paper, made, "report")
+
+
+@require_safe
+@needs(Permission.VIEW_ANALYTICS)
+def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
+    """What each campaign brings and costs, so that one sees which to stop."""
+    chosen = _period(request)
+    first, last = period_of(chosen, _today(request, client.time_zone))
+    context = {
+        "client": client,
+        "tab": "campaigns",
+        "report": selectors.report(client, first, last, period=chosen),
+        "period": chosen,
+        "periods": _periods(chosen),
+        "days": asking.days_in_words(first, last),
+        "exports": _EXPORTS,
+    }
+    return render(request, "analytics/campaigns.html", context)
+
+
+@require_safe
+@never_cache
+@needs(Permission.VIEW_ANALYTICS)
+def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
+    """The campaigns as a file."""
+    chosen = _period(request)
+    first, last = period_of(chosen, _today(request, client.time_zone))
+    made = selectors.paper_of(
+        selectors.report(client, first, last, period=chosen),
+        client=client,
+        days=asking.days_in_words(first, last),
+        at=request.at,
+    )
+    return _file(paper, made, "campaigns")
