@@ -24,7 +24,6 @@ from analytics.tasks import reports as tasks
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.calls.enums import Outcome
-from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
@@ -65,7 +64,7 @@ def _fill(of: Client) -> None:
 
 def _bring(browser: Browser, text: str) -> Any:
     file = SimpleUploadedFile("costs.csv", text.encode(), content_type="text/csv")
-    return browser.post("/reports/dentist/costs/", {"file": file})
+    return browser.post("/reports/clients/dentist/costs/", {"file": file})
 
 
 # --- What is asked --------------------------------------------------------------------------------------------------
@@ -128,7 +127,7 @@ def test_a_question_stands_in_its_address() -> None:
 def test_a_question_that_nothing_answers_says_what_to_change(
     cast: Cast, nina: Membership, query: str, words: str
 ) -> None:
-    page = browser_of(nina).get(f"/reports/dentist/?{query}")
+    page = browser_of(nina).get(f"/reports/clients/dentist/?{query}")
     assert page.status_code == 400
     assert words in page.content.decode()
     assert "2025550199" not in page.content.decode()
@@ -144,7 +143,7 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
     browser = browser_of(nina)
     for kind in KINDS:
         for query in ("by=campaign", "compare=on", "measure=answered_share&by=campaign", "measure=minutes"):
-            page = browser.get(f"/reports/dentist/?kind={kind}&{query}")
+            page = browser.get(f"/reports/clients/dentist/?kind={kind}&{query}")
             text = page.content.decode()
             assert page.status_code == 200, (kind, query)
             assert 'class="plot plot-wide"' in text, (kind, query)
@@ -155,7 +154,7 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
 
 def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    text = browser_of(nina).get("/reports/dentist/?by=campaign&kind=bars").content.decode()
+    text = browser_of(nina).get("/reports/clients/dentist/?by=campaign&kind=bars").content.decode()
     assert "Roofs" in text
     assert "420" in text
     assert "Drains" in text
@@ -164,15 +163,17 @@ def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, ni
 
 
 def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
-    assert "No call in this period" in browser_of(nina).get("/reports/dentist/").content.decode()
+    assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
 
 
 def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    text = browser_of(nina).get("/reports/dentist/?period=28&compare=on").content.decode()
+    text = browser_of(nina).get("/reports/clients/dentist/?period=28&compare=on").content.decode()
     assert "Calls where there were none in the period before." in text
     flat = (
-        browser_of(nina).get("/reports/dentist/?period=7&compare=on&by=campaign&kind=bars").content.decode()
+        browser_of(nina)
+        .get("/reports/clients/dentist/?period=7&compare=on&by=campaign&kind=bars")
+        .content.decode()
     )
     assert "No clear pattern" in flat
 
@@ -187,7 +188,7 @@ def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
         from django.db import connection
 
         with CaptureQueriesContext(connection) as queries:
-            browser.get(f"/reports/dentist/?period={period}&by=campaign&compare=on")
+            browser.get(f"/reports/clients/dentist/?period={period}&by=campaign&compare=on")
         counts.append(len(queries))
         assert not [one for one in queries.captured_queries if "calls_call" in one["sql"]]
     assert counts[0] == counts[1] <= 60
@@ -196,14 +197,14 @@ def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
 def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
     browser = browser_of(nina)
-    answer = browser.get("/reports/dentist/export/csv/?by=campaign&kind=bars")
+    answer = browser.get("/reports/clients/dentist/export/csv/?by=campaign&kind=bars")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert rows[0] == ["Campaign", "Calls", "Share"]
     assert ["Roofs", "420", "50 %"] in rows or rows[1][:2] == ["Roofs", "420"]
     assert "attachment" in answer["Content-Disposition"]
-    assert browser.get("/reports/dentist/export/xlsx/?by=campaign").content.startswith(b"PK")
-    assert browser.get("/reports/dentist/export/pdf/?kind=heat").content.startswith(b"%PDF")
-    assert browser.get("/reports/dentist/export/doc/?kind=heat").status_code == 404
+    assert browser.get("/reports/clients/dentist/export/xlsx/?by=campaign").content.startswith(b"PK")
+    assert browser.get("/reports/clients/dentist/export/pdf/?kind=heat").content.startswith(b"%PDF")
+    assert browser.get("/reports/clients/dentist/export/doc/?kind=heat").status_code == 404
 
 
 # --- Costs ------------------------------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina
     with job_scope(agency_id=cast.acme.pk):
         brought = CostImport.objects.get()
         assert not CampaignCost.objects.exists()
-    url = f"/reports/dentist/costs/{brought.pk}/"
+    url = f"/reports/clients/dentist/costs/{brought.pk}/"
     assert browser.post(f"{url}take/").status_code == 302
     browser.post(f"{url}take/")
     browser.post(f"{url}discard/")
@@ -234,12 +235,16 @@ def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina
         assert CampaignCost.objects.count() == 21
         assert CostImport.objects.get().rows == []
     # Drains brings fewer qualified calls for more money, however the one call is told.
-    page = browser.get("/reports/dentist/campaigns/").content.decode()
+    page = browser.get("/reports/clients/dentist/campaigns/").content.decode()
     assert "A qualified call from “Drains” costs" in page
     assert "look at this one first" in page
     assert page.index(">Drains<") < page.index(">Roofs<")
-    assert browser.get("/reports/dentist/campaigns/csv/").content.decode("utf-8-sig").startswith('"Campaign"')
-    assert browser.get("/reports/dentist/campaigns/pdf/").content.startswith(b"%PDF")
+    assert (
+        browser.get("/reports/clients/dentist/campaigns/csv/")
+        .content.decode("utf-8-sig")
+        .startswith('"Campaign"')
+    )
+    assert browser.get("/reports/clients/dentist/campaigns/pdf/").content.startswith(b"%PDF")
 
 
 def test_a_later_file_replaces_the_same_day_and_campaign_alone(cast: Cast) -> None:
@@ -293,7 +298,7 @@ def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Mem
     browser.get(_bring(browser, _costs_text(100, 100))["Location"])
     with job_scope(agency_id=cast.acme.pk):
         costs.take_costs(brought=CostImport.objects.get(), by=make.JOB, at=make.NOON)
-    assert "look at this one first" not in browser.get("/reports/dentist/campaigns/").content.decode()
+    assert "look at this one first" not in browser.get("/reports/clients/dentist/campaigns/").content.decode()
 
 
 # --- Saved, shared, sent ------------------------------------------------------------------------------------------------
@@ -301,7 +306,10 @@ def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Mem
 
 def _save(browser: Browser, name: str, *, shared: bool = False) -> SavedReport:
     form = {"name": name} | ({"is_shared": "on"} if shared else {})
-    assert browser.post("/reports/dentist/save/?measure=calls&by=campaign&kind=bars", form).status_code == 302
+    assert (
+        browser.post("/reports/clients/dentist/save/?measure=calls&by=campaign&kind=bars", form).status_code
+        == 302
+    )
     report = SavedReport.objects.filter(name=name)
     return report.get()
 
@@ -311,7 +319,7 @@ def report(cast: Cast, nina: Membership) -> SavedReport:
     """Nina's private report."""
     browser = browser_of(nina)
     form = {"name": "My campaigns"}
-    browser.post("/reports/dentist/save/?measure=calls&by=campaign&kind=bars", form)
+    browser.post("/reports/clients/dentist/save/?measure=calls&by=campaign&kind=bars", form)
     with job_scope(agency_id=cast.acme.pk):
         return SavedReport.objects.select_related("client").get()
 
@@ -319,9 +327,9 @@ def report(cast: Cast, nina: Membership) -> SavedReport:
 def test_a_private_report_is_its_owners_and_a_shared_one_the_agencys(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
-    url = f"/reports/dentist/saved/{report.pk}/"
+    url = f"/reports/clients/dentist/saved/{report.pk}/"
     mine, hers, strange = browser_of(nina), browser_of(cast.alice), browser_of(cast.mallory)
-    assert mine.get(url)["Location"].startswith("/reports/dentist/?measure=calls&by=campaign")
+    assert mine.get(url)["Location"].startswith("/reports/clients/dentist/?measure=calls&by=campaign")
     assert "My campaigns" in mine.get(mine.get(url)["Location"]).content.decode()
     assert hers.get(url).status_code == 404
     assert hers.post(f"{url}share/", {"shared": "yes"}).status_code == 404
@@ -329,13 +337,13 @@ def test_a_private_report_is_its_owners_and_a_shared_one_the_agencys(
     assert hers.get(url).status_code == 302
     assert hers.post(f"{url}remove/").status_code == 404
     assert strange.get(url).status_code == 404
-    assert mine.post("/reports/dentist/save/", {"name": "My campaigns"}).status_code == 200
+    assert mine.post("/reports/clients/dentist/save/", {"name": "My campaigns"}).status_code == 200
     mine.post(f"{url}remove/")
     assert mine.get(url).status_code == 404
 
 
 def test_a_name_that_could_be_a_number_is_refused(cast: Cast, nina: Membership) -> None:
-    page = browser_of(nina).post("/reports/dentist/save/", {"name": "Calls of 202 555 0199"})
+    page = browser_of(nina).post("/reports/clients/dentist/save/", {"name": "Calls of 202 555 0199"})
     assert "could be a phone number" in page.content.decode()
 
 
@@ -357,7 +365,7 @@ def test_a_report_is_sent_once_for_its_date_to_who_asked(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
     _fill(cast.dentist)
-    browser_of(nina).post(f"/reports/dentist/saved/{report.pk}/mail/", {"every": "day"})
+    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
     tasks.mail_reports()
     assert not mail.outbox
     with job_scope(agency_id=cast.acme.pk):
@@ -380,7 +388,7 @@ def test_a_report_is_sent_once_for_its_date_to_who_asked(
 def test_who_may_no_longer_see_a_report_is_sent_it_no_more(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
-    browser_of(nina).post(f"/reports/dentist/saved/{report.pk}/mail/", {"every": "week"})
+    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "week"})
     with job_scope(agency_id=cast.acme.pk):
         ReportMail.objects.update(due_at=make.now() - DAY)
         ClientGrant.objects.filter(user=nina.user).delete()
@@ -394,7 +402,7 @@ def test_a_report_made_private_again_ends_the_mails_of_others(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
     mine, hers = browser_of(nina), browser_of(cast.alice)
-    url = f"/reports/dentist/saved/{report.pk}/"
+    url = f"/reports/clients/dentist/saved/{report.pk}/"
     mine.post(f"{url}share/", {"shared": "yes"})
     hers.post(f"{url}mail/", {"every": "week"})
     mine.post(f"{url}mail/", {"every": "month"})

@@ -19,12 +19,11 @@ from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
+from analytics.channels.cost_file import CostRow
 from analytics.models.releases import ReleaseKind
 from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
-from analytics.services import noisy, recipients, releases
-from analytics.channels.cost_file import CostRow
-from analytics.services import costs, saved
+from analytics.services import costs, noisy, recipients, releases, saved
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
 from callprivacy.accounts.models import AccessReview, FactorReset, Membership, User
 from callprivacy.accounts.services import api_keys, invitations, reviews
