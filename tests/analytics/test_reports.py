@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from analytics.channels.cost_file import CostRow
 from analytics.enums import CostState, Every
 from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
 from analytics.selectors.asked import KINDS, Asked, before, period_of
@@ -67,7 +68,7 @@ def _bring(browser: Browser, text: str) -> Any:
     return browser.post("/reports/clients/dentist/costs/", {"file": file})
 
 
-# --- What is asked --------------------------------------------------------------------------------------------------
+# --- What is asked ---
 
 
 def test_named_periods_are_whole_days_and_the_one_before_is_as_long() -> None:
@@ -133,7 +134,7 @@ def test_a_question_that_nothing_answers_says_what_to_change(
     assert "2025550199" not in page.content.decode()
 
 
-# --- The explorer -----------------------------------------------------------------------------------------------------
+# --- The explorer ---
 
 
 def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
@@ -185,8 +186,6 @@ def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
     browser = browser_of(nina)
     counts = []
     for period in ("7", "90"):
-        from django.db import connection
-
         with CaptureQueriesContext(connection) as queries:
             browser.get(f"/reports/clients/dentist/?period={period}&by=campaign&compare=on")
         counts.append(len(queries))
@@ -207,7 +206,7 @@ def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Mem
     assert browser.get("/reports/clients/dentist/export/doc/?kind=heat").status_code == 404
 
 
-# --- Costs ------------------------------------------------------------------------------------------------------------
+# --- Costs ---
 
 
 def _costs_text(roofs: int, drains: int) -> str:
@@ -248,8 +247,6 @@ def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina
 
 
 def test_a_later_file_replaces_the_same_day_and_campaign_alone(cast: Cast) -> None:
-    from analytics.channels.cost_file import CostRow
-
     def take(*rows: CostRow) -> CostImport:
         with job_scope(agency_id=cast.acme.pk):
             brought = costs.bring_costs(client=cast.dentist, rows=list(rows), by=make.JOB, at=make.NOON)
@@ -301,17 +298,7 @@ def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Mem
     assert "look at this one first" not in browser.get("/reports/clients/dentist/campaigns/").content.decode()
 
 
-# --- Saved, shared, sent ------------------------------------------------------------------------------------------------
-
-
-def _save(browser: Browser, name: str, *, shared: bool = False) -> SavedReport:
-    form = {"name": name} | ({"is_shared": "on"} if shared else {})
-    assert (
-        browser.post("/reports/clients/dentist/save/?measure=calls&by=campaign&kind=bars", form).status_code
-        == 302
-    )
-    report = SavedReport.objects.filter(name=name)
-    return report.get()
+# --- Saved, shared, sent ---
 
 
 @pytest.fixture
@@ -414,7 +401,7 @@ def test_a_report_made_private_again_ends_the_mails_of_others(
         assert not ReportMail.objects.exists()
 
 
-# --- All clients --------------------------------------------------------------------------------------------------------
+# --- All clients ---
 
 
 def test_the_agencys_view_has_the_granted_clients_and_no_other(cast: Cast, nina: Membership) -> None:
