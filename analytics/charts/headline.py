@@ -107,7 +107,8 @@ def _tests(
         # A thinned count is rounded against the place, so that rounding makes no difference.
         mine = (counts[place] + (more if fewer else 0)) / thinner
         p = tail(of - min(of, ceil(mine)), of, 1 - share) if fewer else tail(floor(mine), of, share)
-        found.append((place, p, _ratio(counts[place], exposures[place], total, room)))
+        told = counts[place] + (more if fewer else 0)
+        found.append((place, p, _ratio(told, exposures[place], total + more, room)))
     return found
 
 
@@ -129,7 +130,7 @@ def all_that_stand_out(
     :param fewer: look for places that have less instead of more.
     :param dispersion: by how much counts vary beyond chance; 1 is as chance has it.
     :param slack: counts of which it is not known to whom they belong, as seen from each place: a place stands out only
-        if it does so whoever they belong to.
+        if it does so whoever they belong to, and its ratio is then "at least" what it is.
     :raises ValueError: the two are not of the same length.
     """
     tests = _tests(counts, exposures, fewer=fewer, dispersion=dispersion, slack=slack)

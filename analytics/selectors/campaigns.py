@@ -31,7 +31,8 @@ class CampaignRow:
     One campaign.
 
     :ivar slack: how many qualified calls more may be its own, of which that is not told.
-    :ivar each: cents a qualified call that is told; None where none is.
+    :ivar each: cents a qualified call, at least: as if all of its calls counted of which that is not told; None where
+        it has none. `at_most`: as if none of them did; None where that is not said.
     :ivar verdict: "worse" or "better" than the others where the test passes, else "".
     """
 
@@ -43,6 +44,7 @@ class CampaignRow:
     cents: int | None
     slack: int
     each: float | None
+    at_most: float | None
     each_call: float | None
     each_before: float | None
     trend: Drawing
@@ -58,9 +60,21 @@ class CampaignRow:
     @property
     def per_conversion(self) -> str:
         """What a qualified call cost, in words."""
-        if self.cents and self.conversions.number == 0:
+        if self.cents and self.brings_none:
             return "none came"
-        return _amount(self.each)
+        if self.each is None or self.each == self.at_most:
+            return _amount(self.each)
+        return f"{_amount(self.each)} {'or more' if self.at_most is None else f'to {_amount(self.at_most)}'}"
+
+    @property
+    def brings_none(self) -> bool:
+        """Whether it is told that no qualified call came."""
+        return self.conversions.number == 0 and not self.is_open and not self.conversions.hidden
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not told of some of its calls whether they are qualified."""
+        return " to " in self.conversions.words
 
     @property
     def per_call(self) -> str:
@@ -139,11 +153,12 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
                 value=_value("value", row) if row else Value(None, "–"),
                 cents=cents,
                 slack=_slack(row, untold),
-                each=_each(cents, conversions.number),
+                each=_each(cents, _most(row)),
+                at_most=_each(cents, conversions.number),
                 each_call=_each(cents, calls.number),
                 each_before=_each(
                     spent_before[key][1] if key in spent_before else None,
-                    _value("conversions", was.get(name)).number,
+                    _most(was.get(name)),
                 ),
                 trend=spark(trend),
                 trend_words=f"Qualified calls of {name} by week: " + ", ".join(one.words for one in trend),
@@ -181,6 +196,12 @@ def _of(name: str, row: Row | None, untold: Row | None) -> Value:
     return _value(name, row)
 
 
+def _most(row: Row | None) -> int:
+    """How many of a campaign's calls are qualified at most."""
+    figure = row.figures.get(Measure.CONVERSIONS, Figure(0)) if row is not None else Figure(0)
+    return figure.value + figure.unknown
+
+
 def _slack(row: Row | None, untold: Row | None) -> int:
     """How many qualified calls more may be a campaign's: of its own calls, and of those whose campaign is not told."""
     found = [one.figures.get(Measure.CONVERSIONS, Figure(0)) for one in (row, untold) if one is not None]
@@ -191,7 +212,7 @@ def _slack(row: Row | None, untold: Row | None) -> int:
 
 def _worst_first(row: CampaignRow) -> tuple[int, float, str]:
     """Those that cost and bring nothing, then by what a qualified call costs; without costs by what they bring."""
-    if row.cents and row.conversions.number == 0:
+    if row.cents and row.brings_none:
         return (0, -float(row.cents), row.name)
     if row.each is not None:
         return (1, -row.each, row.name)
@@ -208,7 +229,7 @@ def _judge(made: CampaignReport) -> None:
     better = headline.all_that_stand_out(counts, spent, slack=slack)
     for finding, verdict in [*((one, "worse") for one in worse), *((one, "better") for one in better)]:
         row = judged[finding.place]
-        row.verdict, row.verdict_words = verdict, _words(row.name, finding.ratio)
+        row.verdict, row.verdict_words = verdict, _words(row.name, finding.ratio, is_least=row.slack > 0)
     for row in made.rows:
         if row.cents is None:
             row.verdict_words = "no costs known"
@@ -232,30 +253,30 @@ def _judge(made: CampaignReport) -> None:
         )
 
 
-def _words(name: str, ratio: float) -> str:
+def _words(name: str, ratio: float, *, is_least: bool) -> str:
+    least = "at least " if is_least else ""
     if not ratio:
         return f"“{name}” cost money and brought no qualified call, where the others did."
     if ratio == float("inf"):
         return f"“{name}” alone brought qualified calls."
     if ratio < 1:
         times = headline.times(1 / ratio)
-        return (
-            f"A qualified call from “{name}” costs {times} as much as one from the other campaigns together."
-        )
-    return (
-        f"For the same money “{name}” brings {headline.times(ratio)} as many qualified calls as the other campaigns"
-        " together."
-    )
+        return f"A qualified call from “{name}” costs {least}{times} as much as one from the other campaigns together."
+    times = headline.times(ratio)
+    return f"For the same money “{name}” brings {least}{times} as many qualified calls as the other campaigns together."
 
 
 def _summed(made: CampaignReport, untold: Row | None, now: Report) -> None:
     cents = sum(row.cents or 0 for row in made.rows)
-    counted = [row for row in made.rows if row.cents and row.conversions.number]
+    counted = [row for row in made.rows if row.cents and row.each is not None]
     if made.has_costs:
         made.cost_words, made.cost_note = f"{cents / 100:,.2f}", "in the client's currency"
-        number = sum(row.conversions.number or 0 for row in counted)
-        made.each_words = _amount(_each(sum(row.cents or 0 for row in counted), number))
-        made.each_note = "over campaigns with costs and told calls"
+        spent = sum(row.cents or 0 for row in counted)
+        number = sum((row.cents or 0) / row.each for row in counted if row.each)
+        made.each_words = _amount(_each(spent, number))
+        made.each_note = (
+            "at least; " if any(row.is_open for row in counted) else ""
+        ) + "of campaigns with costs"
     made.conversions_note = "of all calls, with a campaign and without"
     made.notes.append(
         f"A qualified call is one that counts as a conversion here: {made.rule[:1].lower()}{made.rule[1:]}. Costs are"
@@ -290,7 +311,8 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
     """The campaigns as a file."""
     rows: list[list[Cell]] = [
         [
-            row.name, row.verdict_words, _cents(row.each), _cents(row.each_before), _cents(row.each_call),
+            row.name, row.verdict_words, row.per_conversion if row.is_open else _cents(row.each),
+            _cents(row.each_before), _cents(row.each_call),
             None if row.cents is None else row.cents / 100, _cell(row.calls), _cell(row.conversions), _cell(row.value),
         ]
         for row in made.rows
