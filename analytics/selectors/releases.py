@@ -84,8 +84,9 @@ class Page:
 
 
 def page(clients: Sequence[Client], *, before: str = "") -> Page:
-    """A page over clients' releases; one query."""
-    found = Release.objects.filter(client_id__in=[client.pk for client in clients]).select_related(
+    """A page over clients' releases that were proposed and decided (`open_releases` are the others); one query."""
+    found = Release.objects.filter(client_id__in=[client.pk for client in clients], proposed_at__isnull=False)
+    found = found.exclude(state__in=OPEN_STATES).select_related(
         "recipient", "created_by", "proposed_by", "decided_by", "client"
     )
     cursor = _cursor(before)

@@ -114,7 +114,7 @@ def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpRespon
         context |= {
             "question": question,
             "extent": [
-                {"label": "Cost", "value": f"{epsilon} of {budget.left} left"},
+                {"label": f"Cost, of {budget.left} left", "value": str(epsilon)},
                 {
                     "label": "Off by at most",
                     "value": "an interval each"

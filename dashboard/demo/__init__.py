@@ -230,6 +230,8 @@ TEXTED = ("sunset-plumbing", "prairie-auto")
 KEEP_FOR_DAYS = 60
 OBSERVED_POLICY = "harbor-dental"
 LIVE_POLICY = "prairie-auto"
+# Whose calls were released to somebody outside, proposed by the account manager and signed by the officer.
+RELEASED = "lone-star-hvac"
 
 # A client whose tracker has said nothing for so many days.
 SILENT = {"hudson-movers": 2}

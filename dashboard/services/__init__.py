@@ -35,7 +35,7 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import said, signing_in
+from dashboard.services import released, said, signing_in
 from retention import targets
 from retention.enums import Category
 from retention.services import policies
@@ -107,6 +107,13 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
                     )
             _set_policies(signed_by=people[Role.OFFICER].user_id, at=at)
             signing_in.fill(agency, people, at=at)
+            lab = Client.objects.select_related("agency").get(slug=demo.RELEASED)
+            proposer = people[Role.ACCOUNT_MANAGER]
+            grants.set_bundle(
+                membership=proposer, client=lab, bundle=Role.OFFICER, by=_MAKER, at=at, ends_at=None
+            )
+        released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
+        with job_scope(agency_id=agency.pk):
             work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at)
         # What happened in an invented past has waited for no seal.
         with job_scope(agency_id=agency.pk):

@@ -173,7 +173,7 @@ class Visitor:
         self.open("/accounts/login/")
         self.page.get_by_label("Email").fill(f"{name}@northlight.example")
         self.page.get_by_label("Password").fill(self.site.password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.get_by_role("heading", level=1).wait_for()
         assert not self.page.url.startswith(f"{self.site.url}/accounts/login/"), self.page.content()
 

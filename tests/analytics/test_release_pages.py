@@ -1,0 +1,152 @@
+"""Pages of releases: who gets in, what is refused beside the field, and a file that only its end takes away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+
+from analytics.models.releases import Release, ReleaseState, Spend
+from analytics.selectors import releases as selectors
+from callprivacy.accounts.enums import Role
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from tests import make
+from tests.accounts.browsers import signed_in
+from tests.analytics import released
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(cast: Cast) -> Browser:
+    make.grant(cast.alice, cast.dentist)
+    return signed_in(cast.alice)
+
+
+def _form(**fields: object) -> dict[str, object]:
+    return {
+        "kind": "anonymised",
+        "purpose": "Model which campaign brings calls",
+        "columns": ["day", "source"],
+        "from_on": "2026-10-01",
+        "last_on": "2026-10-31",
+        "keep_for_days": "90",
+    } | fields
+
+
+def test_a_release_by_hand_from_the_form_to_the_file(cast: Cast, alice: Browser) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    page = alice.post(reverse("analytics:release_new", args=["dentist"]), _form(recipient=str(to.pk)))
+    with job_scope(agency_id=cast.acme.pk):
+        release = Release.objects.get()
+    assert page["Location"] == reverse("analytics:release", args=["dentist", release.pk])
+
+    tried = alice.post(reverse("analytics:try_release", args=["dentist", release.pk]), {"k": "12"})
+    trial_id = tried["Location"].rstrip("/").rpartition("/")[2]
+    release = released.proposed(release, cast.alice, k=12, at=make.now())
+    assert trial_id
+    olga = signed_in(released.officer(cast))
+    assert b"Sign the release" in olga.get(page["Location"]).content
+    assert b"Sign the release" not in alice.get(page["Location"]).content
+    alice.post(reverse("analytics:approve_release", args=["dentist", release.pk]))
+    assert released.fresh(release).state == ReleaseState.WAITING
+    olga.post(reverse("analytics:approve_release", args=["dentist", release.pk]))
+    assert released.fresh(release).state == ReleaseState.APPROVED
+
+
+def test_the_file_is_taken_with_a_line_in_the_trail_until_it_is_revoked(cast: Cast, alice: Browser) -> None:
+    released.fill(cast.dentist)
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), [cast.alice, released.officer(cast)], at=make.now()
+    )
+    take = reverse("analytics:take_release", args=["dentist", release.pk])
+    answer = alice.post(take)
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a file's answer
+    assert content.startswith(b'"Day","State or country"')
+    sheet = alice.get(reverse("analytics:release_sheet", args=["dentist", release.pk])).content.decode()
+    assert selectors.CAVEAT in sheet
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="release.downloaded", subject_id=str(release.pk)).count() == 1
+
+    revoke = reverse("analytics:revoke_release", args=["dentist", release.pk])
+    assert b"Northwind Analytics" in alice.get(revoke).content
+    assert b"at least 15" in alice.post(revoke, {"reason": "short"}).content.lower()
+    alice.post(revoke, {"reason": "The contract with them has ended."})
+    assert alice.post(take).status_code == 410
+
+
+def test_what_may_not_be_is_said_beside_the_field(cast: Cast, alice: Browser) -> None:
+    to = released.recipient(cast.dentist, cast.alice)
+    url = reverse("analytics:release_new", args=["dentist"])
+    for fields, words in (
+        ({"columns": ["outcome"]}, b"at least one column that is made coarser"),
+        ({"last_on": "2026-09-01"}, b"The last day comes before the first"),
+        ({"last_on": (make.now().date() + timedelta(days=2)).isoformat(), "from_on": make.now().date().isoformat()},
+         b"That day is not over yet"),
+        ({"kind": "pseudonymised"}, b"ends after 30 days at most"),
+        ({"recipient": ""}, b"This field is required"),
+    ):  # fmt: skip
+        assert words in alice.post(url, _form(**({"recipient": str(to.pk)} | fields))).content
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.HEALTH)
+    assert b"No row of a call leaves here" in alice.get(url).content
+    assert b"about health" in alice.post(url, _form(recipient=str(to.pk))).content
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Release.objects.exists()
+
+
+def test_a_question_is_shown_with_its_cost_before_it_is_paid_for(cast: Cast, alice: Browser) -> None:
+    to = released.recipient(cast.dentist, cast.alice, epsilon=Decimal("0.3"))
+    url = reverse("analytics:ask_figures", args=["dentist", to.pk])
+    asked = {
+        "measure": "calls", "by": "weekday", "from_on": "2026-10-01", "last_on": "2026-10-31", "calls": "3",
+        "most": "600", "epsilon": "0.2",
+    }  # fmt: skip
+    page = alice.get(url, asked).content
+    assert b"Pay and ask" in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Spend.objects.exists()
+    alice.post(url, asked)
+    again = alice.post(url, asked).content
+    assert b"0.100 of 0.300 is left" in again
+    with job_scope(agency_id=cast.acme.pk):
+        assert Spend.objects.count() == 1
+    shown = alice.get(reverse("analytics:recipient", args=["dentist", to.pk])).content
+    assert b"Counting, and adding noise" in shown
+    assert b"0.100" in shown
+
+
+def test_who_releases_no_data_is_told_so(cast: Cast) -> None:
+    nina = make.person(cast.acme, "nina", Role.ANALYST)
+    make.grant(nina, cast.dentist)
+    browser = signed_in(nina)
+    assert browser.get(reverse("analytics:releases")).status_code == 403
+    assert browser.get(reverse("analytics:client_releases", args=["dentist"])).status_code == 403
+    assert browser.get(reverse("analytics:release_floor")).status_code == 403
+
+
+def test_lists_ask_the_same_few_queries_however_long(
+    cast: Cast, alice: Browser, django_assert_max_num_queries: object
+) -> None:
+    to = released.recipient(cast.dentist, cast.alice)
+    url = reverse("analytics:client_releases", args=["dentist"])
+    alice.get(url)
+    counts = []
+    for _ in range(2):
+        for _ in range(3):
+            released.draft(to, cast.alice)
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connection) as found:
+            assert alice.get(url).status_code == 200
+        counts.append(len(found))
+    assert counts[0] == counts[1]
