@@ -242,6 +242,7 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_TOLERANCE = 1
 MFA_FORMS = {
     "activate_totp": "callprivacy.accounts.adapter.ActivateCodesForm",
+    "add_webauthn": "callprivacy.accounts.adapter.AddKeyForm",
     "authenticate": "callprivacy.accounts.adapter.SecondFactorForm",
     "reauthenticate": "callprivacy.accounts.adapter.SecondFactorAgainForm",
 }

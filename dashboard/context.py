@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from dashboard.access import may_remove_demo
 from dashboard.views import mail
 
 _SWITCHER_SHOWS = 50
+_SAID_BEFORE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "may_remove_demo": frame.may_remove_demo,
         "new_menu": frame.new_menu,
         "membership": membership,
+        "password_due_soon": frame.is_password_due_soon,
     }
 
 
@@ -187,6 +189,12 @@ class _Frame:
         """What "+ New" offers."""
         slug = self.slug if Permission.MANAGE_CONNECTIONS in self._permissions[1] else ""
         return _new_menu(self.membership, slug)
+
+    def is_password_due_soon(self) -> bool:
+        """Whether every page says that the person's password is due within a week; its own page says so anyway."""
+        due = self.membership.user.password_due_at
+        is_there = self.match is not None and self.match.url_name == "account_change_password"
+        return due is not None and due <= self._at + _SAID_BEFORE and not is_there
 
 
 def _client(client: Client) -> dict[str, str]:

@@ -23,6 +23,7 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -198,6 +199,9 @@ class ActivateCodesForm(ActivateTOTPForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        field = self.fields["code"]
+        field.label = "The six digits that the app shows"
+        field.widget.attrs = {"autocomplete": "one-time-code", "inputmode": "numeric"}
         session = allauth_context.request.session
         if self.is_bound:
             try:
@@ -206,6 +210,21 @@ class ActivateCodesForm(ActivateTOTPForm):
                 session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
         else:
             session[SECRET_SESSION_KEY] = vault.close_secret(self.secret)
+
+
+class AddKeyForm(AddWebAuthnForm):
+    """A passkey or a security key, in plain words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = "What you call it"
+        self.fields["name"].initial = self.initial["name"] = ""
+        self.fields["name"].widget.attrs["placeholder"] = "Laptop, telephone, key ring"
+        alone = self.fields["passwordless"]
+        alone.label = "Opens alone, without the password"
+        alone.help_text = (
+            "It then asks for your fingerprint, face or PIN each time. Else it counts beside it."
+        )
 
 
 class _Slowed:

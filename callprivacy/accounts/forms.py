@@ -502,7 +502,7 @@ class RotateKeyForm(LifeForm):
 class SignInPolicyForm(forms.Form):
     """What is asked of passwords, second factors and sessions, and how often grants are looked over."""
 
-    profile = forms.ChoiceField(label="Passwords", choices=PasswordProfile.choices, widget=forms.RadioSelect)
+    profile = forms.ChoiceField(label="Profile", choices=PasswordProfile.choices, widget=forms.RadioSelect)
     min_length = forms.IntegerField(
         label="Characters at least",
         validators=[MinValueValidator(passwords.FLOOR), MaxValueValidator(64)],
@@ -573,6 +573,18 @@ class SignInPolicyForm(forms.Form):
         field = self.fields[name]
         field.validators += [MinValueValidator(min(least, most)), MaxValueValidator(most)]
         field.help_text = words
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields as the page puts them together, each group with its heading."""
+        return [
+            (heading, [self[name] for name in names.split()])
+            for heading, names in (
+                ("Passwords", "profile min_length max_age_days grace_hours keeper sure"),
+                ("Second factors and confirming", "second_factor_roles confirm confirm_minutes"),
+                ("Sessions", "idle_minutes longest_hours"),
+                ("Access review", "review_months review_days unused_days"),
+            )
+        ]
 
     def ask_to_be_sure(self, people: int) -> None:
         """Say how many people a stricter rule asks for a new password at once, and take a yes."""

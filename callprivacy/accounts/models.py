@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import (
@@ -375,6 +375,11 @@ class AccessReview(AgencyOwned):
 
     def __str__(self) -> str:
         return f"review {self.period}"
+
+    @property
+    def last_instant(self) -> datetime:
+        """The last moment at which it can be answered: within its last day."""
+        return self.answer_by - timedelta(seconds=1)
 
 
 class ReviewLine(AgencyOwned):

@@ -46,8 +46,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     continue;
   }
   form.addEventListener("submit", async (event) => {
-    if (form.elements.credential.value) return;
-    event.preventDefault();
+    event.preventDefault(); // `submit()` below asks nobody
     say("");
     try {
       const credential = form.dataset.passkey === "create" ? await createKey(form) : await useKey(form);

@@ -119,6 +119,23 @@ def test_a_passkey_is_offered_at_the_door_and_on_ones_own_page(cast: Cast) -> No
     assert not Authenticator.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_adds_a_factor_is_told_by_mail_and_on_the_page(mailoutbox: list[mail.EmailMessage]) -> None:
+    """What the library says and sends comes once the scope has committed, and needs nothing of it."""
+    from tests import cast as actors
+
+    actors.assemble()
+    browser = Browser()
+    sign_in(browser, BOB)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+    answer = browser.post("/accounts/2fa/totp/activate/", {"code": code_of(secret)}, follow=True)
+    assert answer.status_code == 200
+    assert "Save as a file" in answer.content.decode()
+    assert [one.to for one in mailoutbox] == [[BOB]]
+    assert secret not in str(mailoutbox[0].message())
+
+
 # --- who has to have one ---
 
 

@@ -75,6 +75,7 @@ def list_due(request: StaffRequest) -> HttpResponse:
         "profile": policy.get_profile_display(),
         "bars": charts.bars_of(days),
         "days": days[::-1],
+        "tallest": max([day.overdue + day.soon for day in days], default=0) or 1,
         "width": charts.WIDTH,
         "height": charts.HEIGHT,
         "resets": selectors.open_resets(at=request.at),
