@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from analytics import services as totals
+from analytics.services import making
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import ends, erasure
 from callprivacy.calls.services.erasure import (
@@ -47,10 +48,12 @@ __all__ = [
     "VendorCopy",
     "count_due",
     "keep_totals",
+    "settle_cells",
 ]
 
 count_due = erasure.count_due
 keep_totals = totals.keep_totals
+settle_cells = making.settle
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from callprivacy.tenancy import rls
 _HOUR = "date_trunc('hour', to_timestamp(('x' || left(replace({id}::text, '-', ''), 12))::bit(48)::bigint / 1000.0), 'UTC')"
 
 
-def _touch(name: str, table: str, columns: str, hours: str) -> migrations.RunSQL:
+def _touch(name: str, table: str, columns: str, hours: str, verbs: str = "insert update delete") -> migrations.RunSQL:
     """
     After each statement: the hours of what came, went, or changed in one of these columns.
 
@@ -31,7 +31,8 @@ def _touch(name: str, table: str, columns: str, hours: str) -> migrations.RunSQL
         ),
     }
     statements, undo = [], []
-    for verb, (query, tables) in changes.items():
+    for verb in verbs.split():
+        query, tables = changes[verb]
         function = f"analytics_touch_{name}_{verb}"
         statements.append(f"""
             CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -113,7 +114,7 @@ class Migration(migrations.Migration):
                 ('callers', models.PositiveIntegerField()),
                 ('agency', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.agency')),
                 ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.client')),
-                ('span', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='cells', to='analytics.span')),
+                ('span', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='cells', to='analytics.span')),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -192,14 +193,13 @@ class Migration(migrations.Migration):
         rls.ClientRows("analytics_span", read="view_analytics", write=None),
         rls.AgencyClientKey("analytics_span"),
         rls.ClientRows("analytics_cell", read="view_analytics", write=None),
-        rls.AgencyClientKey("analytics_cell"),
+        rls.StatementKeys("analytics_cell", few={"span_id": "analytics_span"}),
         rls.ClientRows("analytics_reportrule", read="view_analytics", write="manage_consent"),
         rls.AgencyClientKey("analytics_reportrule"),
         rls.ClientRows("analytics_touched", read=None, write=None, insert=None),
         rls.AgencyClientKey("analytics_touched"),
         rls.ClientRows("analytics_watch", read=None, write=None, insert=None),
         rls.AgencyClientKey("analytics_watch"),
-        rls.ClientKey("analytics_cell", "span_id", "analytics_span", on_delete="CASCADE"),
         _touch(
             "call",
             "calls_call",
@@ -222,5 +222,12 @@ class Migration(migrations.Migration):
         _touch("state", "consent_consentstate", "client_id, caller_id, purpose, state", _OF_CALLER),
         _touch("event", "consent_consentevent", "client_id, call_digest, purpose, scope, kind", _OF_REFERENCE),
         _touch("declaration", "consent_declaration", "agency_id, client_id, basis, ended_at", _ALL),
-        _touch("zone", "tenancy_client", "agency_id, id, time_zone", "SELECT DISTINCT agency_id, id, NULL::timestamptz FROM changed"),
+        _touch("rule", "analytics_reportrule", "agency_id, client_id, conversion, seconds, tags, k", _ALL),
+        _touch(
+            "zone",
+            "tenancy_client",
+            "agency_id, id, time_zone",
+            "SELECT DISTINCT agency_id, id, NULL::timestamptz FROM changed",
+            "update",
+        ),
     ]

@@ -79,7 +79,7 @@ class Cell(ClientOwned):
     """
 
     id = models.BigAutoField(primary_key=True)
-    span = models.ForeignKey(Span, models.CASCADE, db_constraint=False, db_index=False, related_name="cells")
+    span = models.ForeignKey(Span, models.PROTECT, db_constraint=False, db_index=False, related_name="cells")
     sheet = models.PositiveSmallIntegerField(choices=[(one.value, one.name) for one in Sheet])
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()

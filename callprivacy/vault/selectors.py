@@ -211,6 +211,23 @@ def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.
         return [row[0] for row in cursor.fetchall()]
 
 
+def refusals_changed(
+    client_id: int, purpose: str, *, since: datetime, after: date, upto: date
+) -> list[uuid.UUID]:
+    """
+    The ids of a client's callers whose number has said no to a purpose at `since` or later, or whose no has ended: on a
+    day that is later than `after` and not later than `upto`.
+    """
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id FROM vault_suppression s"
+            " JOIN vault_caller c ON c.client_id = s.client_id AND c.token = s.token"
+            " WHERE s.client_id = %s AND s.purpose = %s AND (s.since >= %s OR (s.ends_on > %s AND s.ends_on <= %s))",
+            [client_id, purpose, since, after, upto],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def tombstones_of(client_id: int, number: str) -> list[uuid.UUID]:
     """The ids that an erased number had at a client, newest first, for an officer who is asked about it."""
     return [row.erased_caller_id for row in tombstones([client_id], number).get(client_id, ())]

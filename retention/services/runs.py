@@ -36,6 +36,8 @@ LEASE: Final = LEASED_AT_MOST
 _FAILURES = 3
 _PLANNED_AT_ONCE = 50
 _CALLS = (Category.CALL, Category.CALL_OUT)
+# With these go calls, or whose they were.
+_PEOPLE = (*_CALLS, Category.IDENTITY)
 # Their lines move each night, also where nothing is due.
 _ALWAYS = frozenset({Category.CALL, Category.CALL_OUT})
 JOB = Actor.job("retention.run")
@@ -276,6 +278,7 @@ class _Book:
         line = self.draw()
         if part.cursor is None and part.rows_erased == 0:
             _keep_totals(line, part)
+            _settle_cells(line, part, self.at)
         return line
 
     def note_errands(self, count: int) -> None:
@@ -315,6 +318,12 @@ def _keep_totals(line: targets.Line, part: RunPart) -> None:
             and policies.effective(line.client, category).then == Then.REDUCE
         ):
             targets.keep_totals(client=line.client, before=line.cutoff, out=out)
+
+
+def _settle_cells(line: targets.Line, part: RunPart, at: datetime) -> None:
+    """What reports are made of is brought up to date while all calls, and whose they are, are still there."""
+    if part.category in _PEOPLE:
+        targets.settle_cells(client=line.client, before=line.cutoff, at=at)
 
 
 def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:

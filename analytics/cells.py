@@ -1,0 +1,201 @@
+"""
+A span's cells, out of the columns of its calls: a list for each fact alone, one of time, one of those who look alike.
+
+Pure. Each list holds every call once and is made by `groups`, so that each cell is of at least k callers; what the list
+of one fact alone does not tell is told in no other list (docs/adr/0045).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from analytics import groups, spans
+from analytics.enums import Grain, Sheet
+from analytics.groups import Fact, Flags, Ints
+
+GROUPS: Final = 600
+"""About how many groups a span has at most: with more callers, groups hold more of them."""
+
+FACTS: Final = (
+    "source", "campaign", "medium", "direction", "outcome", "region", "length", "repeated", "converted", "kept",
+)  # fmt: skip
+# What is told first: of the others less is told where callers are few.
+_ORDER: Final = (
+    "source", "campaign", "medium", "converted", "outcome", "week", "region", "day", "direction", "repeated", "kept",
+    "length", "hour",
+)  # fmt: skip
+_TIMES: Final = ("week", "day", "hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The calls of a span: what they say, as numbers, and the words behind the numbers."""
+
+    millis: Ints
+    callers: Ints
+    seconds: Ints
+    cents: Ints
+    codes: dict[str, Ints]
+    words: dict[str, list[str]]
+
+
+_NOTHING: Final = np.zeros(0, np.int64)
+NO_CALLS: Final = Columns(_NOTHING, _NOTHING, _NOTHING, _NOTHING, dict.fromkeys(FACTS, _NOTHING), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A cell on its way: its sheet, when, what it tells, and its sums."""
+
+    sheet: Sheet
+    starts: int
+    ends: int
+    grain: Grain
+    told: dict[str, str]
+    calls: int
+    seconds: int
+    cents: int
+    callers: int
+
+
+class _Lists:
+    """One span's calls, and the lists of cells that they become."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        start: datetime,
+        end: datetime,
+        zone: str,
+        grain: Grain,
+        *,
+        hourly: bool,
+        k: int,
+    ) -> None:
+        self.columns, self.grain, self.k = columns, grain, k
+        self.starts, self.ends = spans.millis(start), spans.millis(end)
+        self.codes = dict(columns.codes)
+        self.ticks = spans.ticks(start, end, zone)
+        self.times: tuple[str, ...] = ()
+        if grain is not Grain.HOUR:
+            hour = np.searchsorted(self.ticks.starts, columns.millis, side="right").astype(np.int64) - 1
+            self.codes |= {"hour": hour, "day": self.ticks.days[hour], "week": self.ticks.weeks[hour]}
+            self.times = _TIMES if grain is Grain.MONTH else ("hour",)
+            if not hourly:
+                self.times = tuple(name for name in self.times if name != "hour")
+
+    def lines(self) -> list[Line]:
+        """Every cell of the span; none where it has fewer than k callers."""
+        callers = self.columns.callers
+        if not len(callers):
+            return []
+        every = np.ones(len(callers), np.bool_)
+        told: dict[str, Flags] = {}
+        found = self._list(Sheet.TIME, self.times, dict.fromkeys(self.times, every), told)
+        if not found:
+            return []
+        for name in FACTS:
+            found += self._list(Sheet[name.upper()], (name,), {name: every}, told)
+        found += self._days(told.get("day"))
+        names = tuple(name for name in _ORDER if name in told)
+        size = int(groups.callers_of(np.zeros(len(callers), np.int64), callers, 1)[0]) // GROUPS
+        return found + self._list(Sheet.GROUPS, names, told, {}, size=size)
+
+    def _list(
+        self,
+        sheet: Sheet,
+        names: Sequence[str],
+        may: dict[str, Flags],
+        told: dict[str, Flags],
+        *,
+        size: int | None = None,
+    ) -> list[Line]:
+        """One list of cells, in the order of their groups; `told` learns what is told in it."""
+        facts = []
+        for name in names:
+            outer = {"day": "week", "hour": "day"}.get(name, "")
+            within = names.index(outer) if outer in names else None
+            facts.append(Fact(self.codes[name], may[name], within))
+        made = groups.group(facts, self.columns.callers, k=self.k, size=size)
+        told.update(zip(names, made.shown, strict=True))
+        return self._cells(sheet, made, names) if made.count else []
+
+    def _cells(self, sheet: Sheet, made: groups.Groups, names: Sequence[str]) -> list[Line]:
+        _, first = np.unique(made.of, return_index=True)
+        calls = np.bincount(made.of, minlength=made.count)
+        seconds = np.bincount(made.of, self.columns.seconds, minlength=made.count)
+        cents = np.bincount(made.of, self.columns.cents, minlength=made.count)
+        callers = groups.callers_of(made.of, self.columns.callers, made.count)
+        shown = dict(zip(names, made.shown, strict=True))
+        lines = []
+        for number, one in enumerate(first.tolist()):
+            said = [name for name in names if shown[name][one]]
+            starts, ends, grain = self._when(one, said)
+            lines.append(
+                Line(
+                    sheet,
+                    starts,
+                    ends,
+                    grain,
+                    {
+                        name: self.columns.words[name][int(self.codes[name][one])]
+                        for name in said
+                        if name not in _TIMES
+                    },
+                    int(calls[number]),
+                    int(seconds[number]),
+                    int(cents[number]),
+                    int(callers[number]),
+                )
+            )
+        return lines
+
+    def _when(self, one: int, said: Sequence[str]) -> tuple[int, int, Grain]:
+        for name, grain, edges in (
+            ("hour", Grain.HOUR, self.ticks.starts),
+            ("day", Grain.DAY, self.ticks.day_starts),
+            ("week", Grain.WEEK, self.ticks.week_starts),
+        ):
+            if name in said:
+                place = int(self.codes[name][one])
+                return int(edges[place]), int(edges[place + 1]), grain
+        return self.starts, self.ends, self.grain
+
+    def _days(self, told: Flags | None) -> list[Line]:
+        """How many different callers there were on each day that is told."""
+        if self.grain is Grain.HOUR:
+            return []
+        days = self.codes["day"]
+        told = np.ones(len(days), np.bool_) if told is None else told
+        callers = groups.callers_of(days[told], self.columns.callers[told], len(self.ticks.day_starts) - 1)
+        calls = np.bincount(days[told], minlength=len(callers))
+        return [
+            Line(
+                Sheet.DAYS,
+                int(self.ticks.day_starts[day]),
+                int(self.ticks.day_starts[day + 1]),
+                Grain.DAY,
+                {},
+                int(calls[day]),
+                0,
+                0,
+                int(callers[day]),
+            )
+            for day in np.flatnonzero(callers >= self.k).tolist()
+        ]
+
+
+def cells_of(
+    columns: Columns, start: datetime, end: datetime, zone: str, grain: Grain, *, hourly: bool, k: int
+) -> list[Line]:
+    """
+    Every cell of a span; none where it has fewer than k callers.
+
+    :param hourly: whether hours are told.
+    """
+    return _Lists(columns, start, end, zone, grain, hourly=hourly, k=k).lines()

@@ -1,0 +1,511 @@
+"""
+Cells made of calls: a span at a time, from the state of its calls, whatever has happened to them.
+
+What must be made anew is a row (`Touched`); a job takes the rows, makes their spans, and removes what it took, all in
+one transaction. A change that commits meanwhile leaves rows of its own.
+"""
+
+# ruff: noqa: S608  names put into SQL are columns, written in this module
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from django.db import connection
+from django.db.models import FilteredRelation, Q, QuerySet
+
+from analytics import cells, groups, spans
+from analytics.enums import LENGTHS, Conversion, Grain
+from analytics.groups import Ints
+from analytics.models import Cell, Span, Touched, Watch
+from analytics.selectors import rules
+from analytics.selectors.rules import Rule
+from callprivacy.calls.enums import Outcome, RecordingState
+from callprivacy.calls.models import Call, first_id_at
+from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault
+from consent.enums import Basis, Purpose
+from consent.selectors import decisions
+
+HOURS_FOR: Final = timedelta(days=35)
+"""How long cells tell hours."""
+
+MOST: Final = 20_000
+"""Calls above which a month is grouped by days, and a day by hours."""
+
+BATCH: Final = 40
+"""Spans made in one transaction."""
+
+_TOUCHED_AT_ONCE: Final = 50_000
+_PERIOD: Final = timedelta(seconds=30)
+_OVERLAP: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one pass did: spans made, calls read, and whether there is more."""
+
+    spans: int = 0
+    calls: int = 0
+    has_more: bool = False
+
+
+# --- What is to be made -----------------------------------------------------------------------------------------------
+
+
+def touched_clients() -> list[int]:
+    """Clients of the scope's agency with something to make anew."""
+    return list(Touched.objects.order_by("client_id").values_list("client_id", flat=True).distinct())
+
+
+def touch(*, client: Client, hours: Iterable[datetime | None]) -> None:
+    """Have the spans of these hours made anew; None: all of the client."""
+    Touched.objects.bulk_create(
+        Touched(agency_id=client.agency_id, client=client, hour=hour) for hour in hours
+    )
+
+
+def work(*, agency_id: int, client_id: int, at: datetime, limit: int = BATCH) -> Made:
+    """
+    Make up to `limit` spans of a client that something touched. Called outside any scope; one transaction.
+
+    Where another one works for this client nothing is done: it, or the next run, finds the same rows.
+    """
+    with job_scope(agency_id=agency_id):
+        client = Client.objects.filter(pk=client_id).first()
+        if client is None or not _turn(client_id):
+            return Made()
+        taken = list(
+            Touched.objects.for_client(client).order_by("pk").values_list("pk", "hour")[:_TOUCHED_AT_ONCE]
+        )
+        if any(hour is None for _, hour in taken):
+            begin_anew(client=client)
+            return Made(has_more=True)
+        return _make(client, _by_hour(taken), at, limit=limit, is_cut=len(taken) == _TOUCHED_AT_ONCE)
+
+
+def _turn(client_id: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('callprivacy.analytics.cells', %s))",
+            [client_id],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def watch(*, agency_id: int, at: datetime) -> None:
+    """
+    Touch what changed in the vault's list of those who refused since it was looked at last, at clients with spans.
+
+    Called outside any scope; each client is a transaction of its own.
+    """
+    with job_scope(agency_id=agency_id):
+        client_ids = list(Span.objects.order_by("client_id").values_list("client_id", flat=True).distinct())
+    for client_id in client_ids:
+        with job_scope(agency_id=agency_id):
+            _watch_client(Client.objects.get(pk=client_id), at)
+
+
+def _watch_client(client: Client, at: datetime) -> None:
+    day = at.astimezone(ZoneInfo(client.time_zone)).date()
+    watched = Watch.objects.for_client(client).first()
+    if watched is None:
+        # Who refused before the first look may have done so after the first cells were made.
+        Watch.objects.create(agency_id=client.agency_id, client=client, looked_at=at, day=day)
+        changed = vault.callers_who_refused(client.pk, Purpose.MEASURE, on=day)
+    elif watched.day == day and at - watched.looked_at < _PERIOD:
+        return
+    else:
+        changed = vault.refusals_changed(
+            client.pk, Purpose.MEASURE, since=watched.looked_at - _OVERLAP, after=watched.day, upto=day
+        )
+        Watch.objects.filter(pk=watched.pk).update(looked_at=at, day=day)
+    if changed:
+        ids = Call.objects.for_client(client).filter(caller_id__in=changed).values_list("pk", flat=True)
+        touch(client=client, hours={_hour_of(call_id.int >> 80) for call_id in ids})
+
+
+def _hour_of(at_millis: int) -> datetime:
+    return datetime.fromtimestamp(at_millis // 3_600_000 * 3600, UTC)
+
+
+def begin_anew(*, client: Client) -> None:
+    """Forget every span that can be made again, and touch every hour that has calls."""
+    _forget(Span.objects.for_client(client).filter(is_final=False))
+    Touched.objects.for_client(client).remove()
+    _touch_between(client, None, None)
+
+
+def _touch_between(client: Client, start: datetime | None, end: datetime | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO analytics_touched (agency_id, client_id, hour)
+            SELECT DISTINCT agency_id, client_id, date_trunc('hour', to_timestamp(
+                ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0), 'UTC')
+            FROM calls_call
+            WHERE client_id = %s AND id >= coalesce(%s::uuid, '00000000-0000-0000-0000-000000000000')
+                AND id < coalesce(%s::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+            """,
+            [client.pk, start and first_id_at(start), end and first_id_at(end)],
+        )
+
+
+def _make(
+    client: Client,
+    wanted: dict[datetime, list[int]],
+    at: datetime,
+    *,
+    limit: int,
+    is_cut: bool,
+    by_days: frozenset[datetime] = frozenset(),
+) -> Made:
+    chosen: dict[datetime, tuple[datetime, Grain]] = {}
+    done: list[int] = []
+    left = False
+    cut = _Cut(client, at, by_days)
+    for hour in sorted(wanted, reverse=True):
+        # An hour of UTC lies in two spans where a zone's days begin at half past.
+        places = [cut.span_of(instant) for instant in (hour, hour + timedelta(hours=1, milliseconds=-1))]
+        if len(chosen) >= limit and any(start not in chosen for start, _, _ in places):
+            left = True
+            continue
+        chosen.update({start: (end, grain) for start, end, grain in places})
+        done += wanted[hour]
+    open_calls = decisions.calls_open_to(client, Purpose.MEASURE, at=at)
+    rule = rules.rule_of(client)
+    read = [
+        _build(client, start, end, grain, open_calls=open_calls, rule=rule, at=at)
+        for start, (end, grain) in chosen.items()
+    ]
+    Touched.objects.for_client(client).filter(pk__in=done).remove()
+    return Made(spans=len(chosen), calls=sum(read), has_more=left or is_cut or cut.has_recut)
+
+
+class _Cut:
+    """
+    Into which spans a client's time is cut, by how many calls there are: the same state, the same spans.
+
+    A month whose cut has changed is forgotten and touched. Where something is final the month keeps its cut.
+    """
+
+    def __init__(self, client: Client, at: datetime, by_days: frozenset[datetime]) -> None:
+        self.client, self.at, self.by_days = client, at, by_days
+        self.has_recut = False
+        self._found: dict[tuple[datetime, Grain], tuple[datetime, datetime, Grain]] = {}
+        self._fit: dict[tuple[datetime, datetime, Grain], bool] = {}
+
+    def span_of(self, instant: datetime) -> tuple[datetime, datetime, Grain]:
+        """Start, end and grain of the span that an instant lies in."""
+        zone = self.client.time_zone
+        month = self._known(instant, Grain.MONTH)
+        if self._fits(month):
+            return month
+        day = self._known(instant, Grain.DAY)
+        if self._fits(day):
+            return day
+        return (*spans.bounds(instant, zone, Grain.HOUR), Grain.HOUR)
+
+    def _known(self, instant: datetime, grain: Grain) -> tuple[datetime, datetime, Grain]:
+        key = (instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0), grain)
+        if key not in self._found:
+            self._found[key] = (*spans.bounds(instant, self.client.time_zone, grain), grain)
+        return self._found[key]
+
+    def _fits(self, span: tuple[datetime, datetime, Grain]) -> bool:
+        if span not in self._fit:
+            self._fit[span] = self._decide(span)
+        return self._fit[span]
+
+    def _decide(self, span: tuple[datetime, datetime, Grain]) -> bool:
+        start, end, grain = span
+        here = Span.objects.for_client(self.client).filter(starts_at__gte=start, starts_at__lt=end)
+        final = here.filter(is_final=True).values_list("grain", flat=True).first()
+        if grain is Grain.MONTH and start in self.by_days:
+            fits = False
+        elif final is not None:
+            fits = final <= grain
+        elif grain is Grain.DAY and end + HOURS_FOR <= self.at:
+            fits = True
+        else:
+            rows = Call.objects.for_client(self.client).started_from(start).started_before(end)
+            fits = rows.order_by()[: MOST + 1].count() <= MOST
+        others = here.filter(grain__gt=grain) if fits else here.filter(grain__lte=grain)
+        if _forget(others.filter(is_final=False)):
+            # What was cut otherwise is made from its calls again, in this pass or the next.
+            _touch_between(self.client, start, end)
+            self.has_recut = True
+        return fits
+
+
+# --- Calls as columns -------------------------------------------------------------------------------------------------
+
+
+def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
+    rows = list(
+        calls.annotate(judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD)))
+        .order_by()
+        .values_list(
+            "pk", "caller_id", "direction", "outcome", "seconds", "source", "campaign", "medium", "country", "region",
+            "first_call", "qualified", "value_cents", "tags", "recording__state", "recording__decided_at",
+            "judged__allowed", "judged__basis",
+        )
+    )  # fmt: skip
+    if not rows:
+        return cells.NO_CALLS
+    (
+        ids, caller_ids, directions, outcomes, seconds, sources, campaigns, mediums, countries, regions, firsts,
+        qualified, cents, tags, states, decided, allowed, bases,
+    ) = zip(*rows, strict=True)  # fmt: skip
+    said = {
+        "source": sources,
+        "campaign": campaigns,
+        "medium": mediums,
+        "direction": directions,
+        "outcome": outcomes,
+        "region": [f"{one}-{two}" if two else one for one, two in zip(countries, regions, strict=True)],
+        "length": [_band(one) for one in seconds],
+        "repeated": [{True: "first", False: "repeated", None: ""}[one] for one in firsts],
+        "converted": [
+            "yes" if _is_conversion(rule, *one) else "no"
+            for one in zip(outcomes, seconds, qualified, tags, strict=True)
+        ],
+        "kept": [_kept(*one) for one in zip(states, decided, allowed, bases, strict=True)],
+    }
+    codes, words = {}, {}
+    for name, values in said.items():
+        codes[name], words[name] = _encoded(values)
+    people, _ = _encoded(caller_ids)
+    return cells.Columns(
+        millis=np.array([one.int >> 80 for one in ids], np.int64),
+        callers=np.where([one is None for one in caller_ids], groups.NOBODY, people),
+        seconds=np.array([one or 0 for one in seconds], np.int64),
+        cents=np.array([one or 0 for one in cents], np.int64),
+        codes=codes,
+        words=words,
+    )
+
+
+def _encoded(values: Sequence[Any]) -> tuple[Ints, list[Any]]:
+    """A number for each value, the same in any order of the rows, and the values by their numbers."""
+    words = sorted(set(values), key=str)
+    place = {word: number for number, word in enumerate(words)}
+    return np.array([place[value] for value in values], np.int64), words
+
+
+def _band(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    return next(name for start, name in reversed(LENGTHS) if seconds >= start)
+
+
+def _is_conversion(
+    rule: Rule, outcome: str, seconds: int | None, qualified: bool | None, tags: list[str]
+) -> bool:
+    if rule.conversion is Conversion.QUALIFIED:
+        return qualified is True
+    if rule.conversion is Conversion.TAGGED:
+        return not rule.tags.isdisjoint(tags)
+    return outcome == Outcome.ANSWERED and (seconds or 0) >= rule.seconds
+
+
+def _kept(state: str | None, decided: datetime | None, allowed: bool | None, basis: str | None) -> str:
+    """What became of a call's recording."""
+    if state is None:
+        return "none"
+    if state == RecordingState.GONE:
+        return "gone"
+    if decided is None:
+        return "undecided"
+    if state == RecordingState.WITHHELD or not allowed:
+        return "withheld"
+    return basis if basis in {Basis.CONSENT.value, Basis.NOTICE.value} else "law"
+
+
+# --- A span's rows ----------------------------------------------------------------------------------------------------
+
+
+def _build(
+    client: Client,
+    start: datetime,
+    end: datetime,
+    grain: Grain,
+    *,
+    open_calls: QuerySet[Call],
+    rule: Rule,
+    at: datetime,
+) -> int:
+    """Make one span's cells anew, unless it is final; returns how many calls were read."""
+    hourly = end + HOURS_FOR > at
+    here = Span.objects.for_client(client).filter(starts_at=start).first()
+    if here is not None and here.is_final:
+        return 0
+    every = Call.objects.for_client(client).started_from(start).started_before(end)
+    rows = open_calls.filter(pk__gte=first_id_at(start), pk__lt=first_id_at(end))
+    columns = _read(rows, rule)
+    lines = cells.cells_of(columns, start, end, client.time_zone, grain, hourly=hourly, k=rule.k)
+    if here is not None:
+        _forget(Span.objects.for_client(client).filter(pk=here.pk))
+    if not len(columns.millis) and not every.exists():
+        return 0
+    span = Span.objects.create(
+        agency_id=client.agency_id,
+        client=client,
+        starts_at=start,
+        ends_at=end,
+        grain=grain,
+        is_hourly=hourly,
+        left_out=_left_out(every, rows, len(columns.millis), rule.k),
+        built_at=at,
+    )
+    _write(span, lines)
+    return len(columns.millis)
+
+
+def _left_out(every: QuerySet[Call], measured: QuerySet[Call], count: int, k: int) -> int | None:
+    """Calls that may not be measured, where they are of at least k callers."""
+    if every.order_by().count() == count:
+        return None
+    rows = every.exclude(pk__in=measured.order_by().values("pk")).order_by()
+    people = rows.filter(caller_id__isnull=False).values("caller_id").distinct().count()
+    return rows.count() if people >= k else None
+
+
+_TYPES: Final = (
+    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "bigint", "bigint", "bigint",
+    "bigint",
+)  # fmt: skip
+_INSERT: Final = f"""
+    INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain,
+        {", ".join(cells.FACTS)}, calls, seconds, value_cents, callers)
+    SELECT %s, %s, %s, * FROM unnest({", ".join(f"%s::{one}[]" for one in _TYPES)})
+"""
+
+
+def _write(span: Span, lines: Sequence[cells.Line]) -> None:
+    if not lines:
+        return
+    columns = zip(
+        *(
+            (
+                int(line.sheet),
+                datetime.fromtimestamp(line.starts / 1000, UTC),
+                datetime.fromtimestamp(line.ends / 1000, UTC),
+                int(line.grain),
+                *(line.told.get(name) for name in cells.FACTS),
+                line.calls,
+                line.seconds,
+                line.cents,
+                line.callers,
+            )
+            for line in lines
+        ),
+        strict=True,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [span.agency_id, span.client_id, span.pk, *map(list, columns)])
+
+
+def _forget(rows: QuerySet[Span]) -> int:
+    """Remove spans, their cells first."""
+    ids = list(rows.values_list("pk", "client_id"))
+    if ids:
+        Cell.objects.filter(client_id=ids[0][1], span_id__in=[pk for pk, _ in ids]).remove()
+        Span.objects.filter(pk__in=[pk for pk, _ in ids]).remove()
+    return len(ids)
+
+
+# --- What becomes of spans with time ----------------------------------------------------------------------------------
+
+
+def settle(*, client: Client, before: datetime, at: datetime) -> None:
+    """
+    Bring the spans that begin before an instant up to date, and make them final: their calls begin to leave.
+
+    In the scope of the job that erases, before it chooses. Repeating it changes nothing.
+    """
+    lib_scope.require()
+    client = Client.objects.select_related("agency").get(pk=client.pk)
+    if Touched.objects.for_client(client).filter(hour=None).exists():
+        begin_anew(client=client)
+    _make_touched(client, before, at)
+    mine = Span.objects.for_client(client).filter(starts_at__lt=before, is_final=False)
+    running = list(mine.filter(grain=Grain.MONTH, ends_at__gt=at).values_list("starts_at", "ends_at"))
+    for start, end in running:
+        # Calls of this month begin to leave while others still come: its days become final one by one.
+        _touch_between(client, start, end)
+    _make_touched(client, before, at, by_days=frozenset(start for start, _ in running))
+    mine.update(is_final=True)
+
+
+def _make_touched(
+    client: Client, before: datetime, at: datetime, *, by_days: frozenset[datetime] = frozenset()
+) -> None:
+    rows = Touched.objects.for_client(client).filter(hour__lt=before).order_by("pk")
+    while wanted := _by_hour(rows.values_list("pk", "hour")[:_TOUCHED_AT_ONCE]):
+        _make(client, wanted, at, limit=2 * len(wanted), is_cut=False, by_days=by_days)
+
+
+def _by_hour(rows: Iterable[tuple[int, datetime | None]]) -> dict[datetime, list[int]]:
+    found: dict[datetime, list[int]] = {}
+    for pk, hour in rows:
+        if hour is not None:
+            found.setdefault(hour, []).append(pk)
+    return found
+
+
+def roll(*, agency_id: int, at: datetime, limit: int = 200) -> int:
+    """Let spans that are older than 35 days tell days alone; returns how many did. Called outside any scope."""
+    with job_scope(agency_id=agency_id):
+        old = Span.objects.filter(is_hourly=True, ends_at__lte=at - HOURS_FOR).order_by("pk")[:limit]
+        done = 0
+        for span in old.select_related("client"):
+            if span.is_final and span.grain != Grain.HOUR:
+                _coarsen(span)
+            elif span.is_final:
+                Span.objects.filter(pk=span.pk).update(is_hourly=False)
+            else:
+                _touch_between(span.client, span.starts_at, span.ends_at)
+                Span.objects.filter(pk=span.pk).update(is_hourly=False)
+            done += 1
+        return done
+
+
+def _coarsen(span: Span) -> None:
+    """Put the hours of each day together where their calls are gone: what they tell but the hour stays."""
+    columns = ", ".join(cells.FACTS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH gone AS (
+                DELETE FROM analytics_cell WHERE client_id = %(client)s AND span_id = %(span)s AND sheet IN (0, 1)
+                RETURNING *
+            ), placed AS (
+                SELECT g.*, w.day_at, w.next_at
+                FROM gone g, LATERAL (
+                    SELECT date_trunc('day', g.starts_at AT TIME ZONE %(zone)s) AT TIME ZONE %(zone)s AS day_at,
+                        (date_trunc('day', g.starts_at AT TIME ZONE %(zone)s) + interval '1 day')
+                            AT TIME ZONE %(zone)s AS next_at
+                ) w
+            )
+            INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain, {columns},
+                calls, seconds, value_cents, callers)
+            SELECT agency_id, client_id, span_id, sheet, s, e, n, {columns}, sum(calls), sum(seconds),
+                sum(value_cents), max(callers)
+            FROM (
+                SELECT p.*, CASE WHEN grain = 3 THEN day_at ELSE starts_at END AS s,
+                    CASE WHEN grain = 3 THEN next_at ELSE ends_at END AS e, least(grain, 2) AS n
+                FROM placed p
+            ) q
+            GROUP BY agency_id, client_id, span_id, sheet, s, e, n, {columns}
+            """,
+            {"client": span.client_id, "span": span.pk, "zone": span.client.time_zone},
+        )
+    Span.objects.filter(pk=span.pk).update(is_hourly=False)

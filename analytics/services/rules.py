@@ -1,0 +1,65 @@
+"""Changing what a client counts as a conversion, and how many callers a figure needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from analytics.enums import Conversion
+from analytics.models import ReportRule
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+
+LEAST: Final = 3
+"""Callers below which no figure is told, whatever is chosen."""
+
+
+class RuleError(ValueError):
+    """A rule that counts nothing, or protects nobody; the text says what to change, `field` where."""
+
+    def __init__(self, words: str, field: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+@transaction.atomic
+def set_rule(
+    *,
+    client: Client,
+    conversion: Conversion,
+    seconds: int,
+    tags: Sequence[str],
+    k: int,
+    by: Actor,
+    at: datetime,
+) -> ReportRule:
+    """
+    Say what a client counts as a conversion, and how many callers a figure needs.
+
+    A trigger touches all of the client, so that its cells are made anew within a minute or so.
+
+    :raises RuleError: no tag is named where tags count, or fewer than 3 callers.
+    """
+    if conversion is Conversion.TAGGED and not tags:
+        raise RuleError("Name at least one tag.", "tags")
+    if k < LEAST:
+        raise RuleError(f"A figure needs at least {LEAST} callers.", "k")
+    row, _ = ReportRule.objects.update_or_create(
+        client=client,
+        defaults={
+            "agency_id": client.agency_id,
+            "conversion": conversion,
+            "seconds": seconds,
+            "tags": sorted(set(tags)),
+            "k": k,
+            "changed_at": at,
+        },
+    )
+    audit.record(
+        "report_rule.changed", subject=client, by=by, at=at, conversion=conversion.value, seconds=seconds, k=k
+    )
+    return row

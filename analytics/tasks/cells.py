@@ -1,0 +1,50 @@
+"""Cells by the clock: what was touched is made anew, and what is old tells days alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from celery import shared_task
+from django.utils import timezone
+
+from analytics.services import making
+from callprivacy.tenancy.scope import in_each_agency, job_scope
+
+SECONDS: Final = 50
+"""How long one task goes on with a client; the next one finds the rest."""
+
+
+@shared_task(name="analytics.make_cells", acks_late=True)
+def make_cells(**_: Any) -> None:
+    """Have each client that something touched worked at, by a task of its own."""
+
+    def look(agency_id: int) -> None:
+        with job_scope(agency_id=agency_id):
+            client_ids = making.touched_clients()
+        for client_id in client_ids:
+            make_client.delay(agency_id=agency_id, client_id=client_id)
+
+    in_each_agency(look)
+
+
+@shared_task(name="analytics.make_client_cells", acks_late=True)
+def make_client(*, agency_id: int, client_id: int, **_: Any) -> None:
+    """Make the spans of one client anew that something touched."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        made = making.work(agency_id=agency_id, client_id=client_id, at=timezone.now())
+        if not made.has_more:
+            return
+
+
+@shared_task(name="analytics.roll_cells", acks_late=True)
+def roll_cells(**_: Any) -> None:
+    """Let what is older than 35 days tell days alone."""
+    in_each_agency(lambda agency_id: making.roll(agency_id=agency_id, at=timezone.now()))
+
+
+@shared_task(name="analytics.watch_refusals", acks_late=True)
+def watch_refusals(**_: Any) -> None:
+    """Touch what the vault's list of those who refused has changed, at every client with cells."""
+    in_each_agency(lambda agency_id: making.watch(agency_id=agency_id, at=timezone.now()))

@@ -1,0 +1,460 @@
+"""Cells out of calls: kept current from state, rebuilt the same, and what stays when calls leave."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from analytics import spans
+from analytics.enums import Conversion, Dimension, Grain, Measure, Step
+from analytics.models import Cell, Span, Touched
+from analytics.selectors import reports
+from analytics.selectors.reports import Asked, Report
+from analytics.services import making, rebuilding, rules
+from callprivacy.accounts.enums import Role
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.calls.models import Call, first_id_at
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import services as vault
+from consent.enums import Basis, Purpose, State
+from consent.models import ConsentState, Declaration
+from retention.enums import Category
+from tests import make
+from tests.analytics.calls import callers, calls, work
+from tests.cast import Cast
+from tests.make import NOON
+from tests.retention.test_preview import keep, live, night
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+LAST_WEEK = NOON - 7 * DAY
+
+
+def ask(
+    of: Client, *measures: Measure, first: date | None = None, last: date | None = None, **said: Any
+) -> Report:
+    """A report of the current month, of calls if nothing else is named."""
+    with job_scope(agency_id=of.agency_id):
+        return reports.report(
+            Asked(
+                client_ids=(of.pk,),
+                measures=measures or (Measure.CALLS,),
+                first=first or date(2026, 11, 1),
+                last=last or date(2026, 12, 1),
+                **said,
+            )
+        )
+
+
+def total(of: Client) -> int:
+    return ask(of).total.calls
+
+
+def touched(of: Client) -> int:
+    with job_scope(agency_id=of.agency_id):
+        return Touched.objects.for_client(of).count()
+
+
+# --- Kept current ---
+
+
+def test_what_comes_changes_and_leaves_is_made_anew_and_nothing_else_is(cast: Cast) -> None:
+    people = callers(cast.dentist, 20)
+    mine = calls(cast.dentist, people, at=LAST_WEEK)
+    assert work(cast.dentist) == 1
+    assert work(cast.dentist) == 0
+    assert total(cast.dentist) == 20
+    calls(cast.dentist, people[:5], at=LAST_WEEK - 4 * DAY)
+    work(cast.dentist)
+    assert total(cast.dentist) == 25
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk__in=mine[:8]).update(outcome=Outcome.MISSED)
+    work(cast.dentist)
+    assert ask(cast.dentist, Measure.ANSWERED).total.figures[Measure.ANSWERED].value == 17
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk__in=mine[:2]).delete()
+        Call.objects.filter(pk=mine[5]).update(on_hold=True)
+    assert touched(cast.dentist) == 1, "what no cell tells touches none"
+    work(cast.dentist)
+    assert (total(cast.dentist), touched(cast.dentist)) == (23, 0)
+
+
+def refuse(of: Client, caller_id: uuid.UUID | None, state: State = State.WITHDRAWN) -> None:
+    with job_scope(agency_id=of.agency_id):
+        ConsentState.objects.update_or_create(
+            agency_id=of.agency_id, client=of, caller_id=caller_id, purpose=Purpose.MEASURE,
+            defaults={"state": state, "since": NOON},
+        )  # fmt: skip
+
+
+def test_who_opts_out_is_counted_nowhere_and_only_as_one_of_many_who_did(cast: Cast) -> None:
+    people = callers(cast.dentist, 30)
+    calls(cast.dentist, people, at=LAST_WEEK)
+    work(cast.dentist)
+    for person in people[:4]:
+        refuse(cast.dentist, person)
+    work(cast.dentist)
+    assert total(cast.dentist) == 26
+    assert ask(cast.dentist, Measure.OPTED_OUT).total.figures[Measure.OPTED_OUT].value == 0, (
+        "four are too few to tell"
+    )
+    refuse(cast.dentist, people[4])
+    work(cast.dentist)
+    assert ask(cast.dentist, Measure.OPTED_OUT).total.figures[Measure.OPTED_OUT].value == 5
+    refuse(cast.dentist, people[0], State.GIVEN)
+    work(cast.dentist)
+    assert total(cast.dentist) == 26
+
+
+def test_a_number_that_refused_in_the_vault_alone_is_found_by_looking(cast: Cast) -> None:
+    people = callers(cast.dentist, 20)
+    calls(cast.dentist, people, at=LAST_WEEK)
+    numbers = [f"+1212555{number:04d}" for number in range(2)]
+    for number in numbers:
+        make.call(cast.dentist, number, at=LAST_WEEK)
+    work(cast.dentist)
+    assert total(cast.dentist) == 22
+    making.watch(agency_id=cast.acme.pk, at=NOON)
+    vault.suppress(client_id=cast.dentist.pk, numbers=numbers[:1], purposes=[Purpose.MEASURE], at=NOON)
+    making.watch(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=1))
+    work(cast.dentist, at=NOON + timedelta(minutes=1))
+    assert total(cast.dentist) == 21
+
+
+def test_another_basis_makes_everything_anew(cast: Cast) -> None:
+    people = callers(cast.dentist, 20)
+    calls(cast.dentist, people, at=LAST_WEEK)
+    work(cast.dentist)
+    for person in people[:6]:
+        refuse(cast.dentist, person, State.GIVEN)
+    with job_scope(agency_id=cast.acme.pk):
+        Declaration.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, basis=Basis.CONSENT, declared_at=NOON
+        )
+    work(cast.dentist)
+    assert total(cast.dentist) == 6
+
+
+def test_two_of_us_do_not_make_the_same_client_at_once(cast: Cast) -> None:
+    calls(cast.dentist, callers(cast.dentist, 6), at=LAST_WEEK)
+    assert making.work(agency_id=cast.globex.pk, client_id=cast.dentist.pk, at=NOON) == making.Made()
+    assert touched(cast.dentist) == 1
+
+
+# --- The same again ---
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_history_in_any_order_ends_in_what_a_rebuild_makes(cast: Cast, seed: int) -> None:
+    chance = random.Random(seed)
+    people: list[uuid.UUID | None] = [*callers(cast.dentist, 40), None]
+    mine: list[uuid.UUID] = []
+    for _ in range(14):
+        deed = chance.randrange(6)
+        if deed < 2 or not mine:
+            mine += calls(
+                cast.dentist,
+                chance.choices(people, k=chance.randrange(3, 25)),
+                at=NOON - chance.randrange(70 * 24) * timedelta(hours=1),
+                source=chance.choice(["Google Ads", "Bing", "Yelp"]),
+                outcome=chance.choice([Outcome.ANSWERED, Outcome.MISSED]),
+            )
+        some = chance.sample(mine, min(len(mine), 4))
+        with job_scope(agency_id=cast.acme.pk):
+            if deed == 2:
+                Call.objects.filter(pk__in=some).update(
+                    campaign=chance.choice(["", "Spring"]), seconds=chance.choice([None, 5])
+                )
+            elif deed == 3:
+                Call.objects.filter(pk__in=some).delete()
+            elif deed == 4:
+                Call.objects.filter(pk__in=some).update(
+                    caller=chance.choice(people[:-1]), caller_withheld=False
+                )
+        if deed == 5 and (person := chance.choice(people)) is not None:
+            refuse(cast.dentist, person, chance.choice([State.GIVEN, State.WITHDRAWN]))
+        if chance.random() < 0.4:
+            work(cast.dentist)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        before = remaking.digests(cast.dentist)
+        assert not Cell.objects.filter(callers__lt=5).exists()
+    assert before
+    outcome = remaking.rebuild(client=cast.dentist, at=NOON, check=False, step=lambda _: None)
+    assert (outcome.differing, outcome.spans) == (0, len(before))
+    with job_scope(agency_id=cast.acme.pk):
+        assert remaking.digests(cast.dentist) == before
+
+
+def test_the_command_puts_right_what_is_wrong_and_says_so(
+    cast: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls(cast.dentist, callers(cast.dentist, 20), at=LAST_WEEK)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        Cell.objects.for_client(cast.dentist).update(calls=99)
+    with pytest.raises(SystemExit):
+        call_command("rebuild_aggregates", "--check", "--client", cast.dentist.slug)
+    assert total(cast.dentist) == 99
+    call_command("rebuild_aggregates", "--client", cast.dentist.slug)
+    assert "1 were put right" in capsys.readouterr().out
+    assert total(cast.dentist) == 20
+
+
+# --- Cut by volume, and by the clock ---
+
+
+def test_where_calls_are_many_days_and_hours_are_grouped_apart(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = callers(cast.dentist, 12)
+    for hours in (0, 1, 30):
+        calls(cast.dentist, people, at=LAST_WEEK + timedelta(hours=hours))
+    work(cast.dentist)
+
+    def grains() -> list[int]:
+        with job_scope(agency_id=cast.acme.pk):
+            return list(
+                Span.objects.for_client(cast.dentist).order_by("starts_at").values_list("grain", flat=True)
+            )
+
+    assert grains() == [Grain.MONTH]
+    monkeypatch.setattr(making, "MOST", 24)
+    calls(cast.dentist, people[:1], at=LAST_WEEK + timedelta(hours=31))
+    work(cast.dentist)
+    assert grains() == [Grain.DAY, Grain.DAY]
+    monkeypatch.setattr(making, "MOST", 20)
+    calls(cast.dentist, people[:1], at=LAST_WEEK + timedelta(hours=2))
+    work(cast.dentist)
+    assert grains() == [Grain.HOUR, Grain.HOUR, Grain.HOUR, Grain.DAY]
+    # The hour with one caller tells nothing, whoever asks.
+    assert total(cast.dentist) == 37
+    assert remaking.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
+    making.roll(agency_id=cast.acme.pk, at=NOON + 40 * DAY)
+    work(cast.dentist, at=NOON + 40 * DAY)
+    assert grains() == [Grain.DAY, Grain.DAY]
+    assert total(cast.dentist) == 38
+
+
+def test_after_35_days_hours_are_told_no_more(cast: Cast) -> None:
+    people = callers(cast.dentist, 12)
+    calls(cast.dentist, people, at=LAST_WEEK)
+    calls(cast.dentist, people, at=LAST_WEEK + timedelta(hours=2))
+    work(cast.dentist)
+    by_hour = ask(cast.dentist, step=Step.HOUR)
+    assert [(row.at, row.calls) for row in by_hour.rows] == [
+        (LAST_WEEK, 12),
+        (LAST_WEEK + timedelta(hours=2), 12),
+    ]
+    later = datetime(2027, 1, 5, 6, tzinfo=UTC)
+    assert making.roll(agency_id=cast.acme.pk, at=later) == 1
+    work(cast.dentist, at=later)
+    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.HOUR).rows] == [(None, 24)]
+    assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [
+        (date(2026, 11, 17), 24)
+    ]
+    assert remaking.rebuild(client=cast.dentist, at=later, check=True, step=lambda _: None).differing == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("America/New_York", date(2026, 3, 8), 23),
+        ("America/New_York", date(2026, 11, 1), 25),
+        ("Asia/Kolkata", date(2026, 11, 1), 24),
+        ("Australia/Lord_Howe", date(2026, 4, 4), 25),
+        ("Asia/Kathmandu", date(2026, 4, 5), 24),
+    ],
+)
+def test_a_day_has_the_hours_that_its_clock_shows(zone: str, day: date, hours: int) -> None:
+    start, end = spans.bounds(datetime(day.year, day.month, day.day, 18, tzinfo=UTC), zone, Grain.DAY)
+    ticks = spans.ticks(start, end, zone)
+    assert len(ticks.days) == hours
+    assert (ticks.instant(0), ticks.instant(len(ticks.days))) == (start, end)
+    for place in range(len(ticks.days)):
+        assert spans.bounds(ticks.instant(place), zone, Grain.HOUR) == (
+            ticks.instant(place),
+            ticks.instant(place + 1),
+        )
+
+
+def test_the_hour_that_comes_twice_is_two(cast: Cast) -> None:
+    people = callers(cast.dentist, 10)
+    first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+    calls(cast.dentist, people, at=first)
+    calls(cast.dentist, people, at=first + timedelta(hours=1))
+    work(cast.dentist)
+    rows = ask(cast.dentist, step=Step.HOUR).rows
+    assert [(row.at, row.calls) for row in rows] == [
+        (first - timedelta(minutes=30), 10),
+        (first + timedelta(minutes=30), 10),
+    ]
+    day = ask(cast.dentist, Measure.CALLS, Measure.CALLERS, step=Step.DAY).rows[0]
+    assert (day.at, day.calls, day.figures[Measure.CALLERS].value) == (date(2026, 11, 1), 20, 10)
+
+
+def test_in_a_zone_half_an_hour_away_an_hour_of_ours_touches_two_days(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(time_zone="Asia/Kolkata")
+        client = Client.objects.get(pk=cast.dentist.pk)
+    people = callers(client, 10)
+    # 23:45 on October 31 and 0:15 on November 1, in one hour of UTC.
+    midnight = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
+    calls(client, people, at=midnight - timedelta(minutes=15))
+    calls(client, people[:6], at=midnight + timedelta(minutes=15))
+    assert work(client) == 2
+    assert total(client) == 6
+    assert ask(client, first=date(2026, 10, 1), last=date(2026, 11, 1)).total.calls == 10
+
+
+# --- When calls leave ---
+
+
+def test_cells_outlive_their_calls_and_are_of_enough_people(cast: Cast) -> None:
+    people = callers(cast.dentist, 30)
+    old = NOON - 100 * DAY
+    calls(cast.dentist, people, at=old)
+    calls(cast.dentist, people[:2], at=old, source="Yelp", outcome=Outcome.MISSED)
+    calls(cast.dentist, people, at=NOON - 60 * DAY)
+    calls(cast.dentist, people, at=NOON - 2 * DAY)
+    keep(cast.dentist, Category.CALL, 20)
+    client = live(cast.dentist)
+    span = {"first": date(2026, 8, 1), "last": date(2026, 12, 1)}
+    night(client)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.for_client(client).count() == 30
+        assert not Cell.objects.filter(callers__lt=5).exists()
+        assert not Cell.objects.filter(source="Yelp").exists()
+    work(client)
+    assert ask(client, **span).total.calls == 92
+    # The month in which some have left goes on.
+    calls(client, people[:8], at=NOON - DAY)
+    work(client)
+    assert ask(client, **span).total.calls == 100
+    remaking.rebuild(client=client, at=NOON, check=False, step=lambda _: None)
+    assert ask(client, **span).total.calls == 100
+    making.roll(agency_id=cast.acme.pk, at=NOON)
+    by_day = ask(client, step=Step.DAY, **span)
+    assert {row.at: row.calls for row in by_day.rows}[old.date()] == 32
+
+
+# --- Reports ---
+
+
+@pytest.fixture
+def shop(cast: Cast) -> Client:
+    """80 calls of two sources, of which the small one has two that were missed."""
+    people = callers(cast.dentist, 80)
+    calls(cast.dentist, people[:50], at=LAST_WEEK, value_cents=100, campaign="Spring")
+    calls(
+        cast.dentist,
+        people[50:68],
+        at=LAST_WEEK + timedelta(hours=3),
+        source="Yelp",
+        first_call=True,
+        seconds=30,
+    )
+    calls(
+        cast.dentist, people[68:70], at=LAST_WEEK + timedelta(hours=3), source="Yelp", outcome=Outcome.MISSED
+    )
+    calls(
+        cast.dentist,
+        people[70:],
+        at=LAST_WEEK - 10 * DAY,
+        outcome=Outcome.MISSED,
+        direction=Direction.OUTBOUND,
+    )
+    work(cast.dentist)
+    return cast.dentist
+
+
+def test_what_two_people_did_is_told_of_nobody(shop: Client) -> None:
+    found = ask(shop, Measure.CALLS, Measure.ANSWERED, dimensions=(Dimension.SOURCE,))
+    rows = {row.keys[0]: row for row in found.rows}
+    assert rows["Yelp"].calls == 20
+    answered = rows["Yelp"].figures[Measure.ANSWERED]
+    assert answered.unknown >= 5
+    assert answered.value <= 18 <= answered.value + answered.unknown
+    crossed = ask(shop, dimensions=(Dimension.SOURCE, Dimension.OUTCOME))
+    assert all(row.calls >= 5 for row in crossed.rows)
+    assert ("Yelp", "missed") not in [row.keys for row in crossed.rows]
+    assert sum(row.calls for row in crossed.rows) == found.total.calls == 80
+    assert crossed.hidden == sum(row.calls for row in crossed.rows if not row.is_whole)
+
+
+def test_sums_conversions_filters_and_the_period_before(shop: Client) -> None:
+    month = ask(shop, Measure.SECONDS, Measure.VALUE, Measure.CONVERSIONS, Measure.CALLERS)
+    figures = {measure: figure.value for measure, figure in month.total.figures.items()}
+    assert figures == {
+        Measure.SECONDS: 62 * 95 + 18 * 30,
+        Measure.VALUE: 5000,
+        Measure.CONVERSIONS: 50,
+        Measure.CALLERS: 80,
+    }
+    only = ask(shop, filters={Dimension.SOURCE: ("Yelp",)})
+    assert (only.total.calls, only.unplaced) == (20, 0)
+    compared = ask(shop, step=Step.WEEK, first=date(2026, 11, 16), last=date(2026, 11, 23), compare=True)
+    assert compared.before is not None
+    assert (compared.total.calls, compared.before.total.calls) == (70, 10)
+    assert [(row.at, row.calls) for row in compared.rows] == [(date(2026, 11, 16), 70)]
+    heat = ask(shop, dimensions=(Dimension.WEEKDAY, Dimension.HOUR_OF_DAY))
+    assert {row.keys: row.calls for row in heat.rows} == {("2", "7"): 50, ("2", "10"): 20, ("6", "7"): 10}
+    with job_scope(agency_id=shop.agency_id):
+        assert reports.values_of([shop.pk], Dimension.SOURCE) == ["Google Ads", "Yelp"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"first": date(2026, 12, 1)},
+        {"dimensions": (Dimension.SOURCE, Dimension.SOURCE)},
+        {"dimensions": (Dimension.SOURCE, Dimension.MEDIUM, Dimension.REGION, Dimension.LENGTH)},
+        {"filters": {Dimension.CLIENT: ("1",)}},
+    ],
+)
+def test_what_no_report_answers_is_refused_in_words(shop: Client, said: dict[str, Any]) -> None:
+    with pytest.raises(reports.ReportError, match=r"\.$"):
+        ask(shop, **said)
+
+
+def test_reports_read_cells_and_only_those_of_clients_one_may_see(cast: Cast, shop: Client) -> None:
+    asked = Asked(
+        client_ids=(shop.pk, cast.plumber.pk, cast.florist.pk), measures=tuple(Measure)[:5],
+        first=date(2026, 11, 1), last=date(2026, 12, 1), dimensions=(Dimension.SOURCE, Dimension.CAMPAIGN),
+    )  # fmt: skip
+    analyst = make.person(cast.acme, "ann", Role.ANALYST)
+    make.grant(analyst, shop)
+    with staff_scope(agency_id=cast.acme.pk, user_id=analyst.user_id):
+        with CaptureQueriesContext(connection) as captured:
+            assert reports.report(asked).total.calls == 80
+        assert not Call.objects.exists()
+    assert len(captured) <= 10
+    assert not [query for query in captured.captured_queries if "calls_call" in query["sql"]]
+    for who, agency in ((cast.carol, cast.acme), (cast.mallory, cast.globex)):
+        with staff_scope(agency_id=agency.pk, user_id=who.user_id):
+            assert reports.report(asked).total.calls == 0
+
+
+def test_a_client_says_what_converts_and_how_many_a_figure_needs(cast: Cast, shop: Client) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk__gte=first_id_at(LAST_WEEK), source="Google Ads").update(tags=["booked"])
+        rules.set_rule(
+            client=shop, conversion=Conversion.TAGGED, seconds=0, tags=["booked"], k=15, by=make.JOB, at=NOON
+        )
+        with pytest.raises(rules.RuleError, match="tag"):
+            rules.set_rule(
+                client=shop, conversion=Conversion.TAGGED, seconds=0, tags=[], k=5, by=make.JOB, at=NOON
+            )
+    work(shop)
+    assert ask(shop, Measure.CONVERSIONS).total.figures[Measure.CONVERSIONS].value == 50
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Cell.objects.filter(callers__lt=15).exists()

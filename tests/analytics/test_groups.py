@@ -1,0 +1,229 @@
+"""Groups, the lists of cells made of them, and an attacker who has all of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import cells, groups
+from analytics.cells import Columns, Line
+from analytics.enums import Grain, Sheet
+from analytics.groups import Fact
+from tests.analytics.attacker import Attacker
+
+K = 3
+START = datetime(2026, 6, 1, tzinfo=UTC)
+END = datetime(2026, 7, 1, tzinfo=UTC)
+FACTS = ("source", "outcome", "region")
+VALUES: dict[str, list[Any]] = {
+    "day": [0, 1, 2],
+    "source": ["s0", "s1", "s2"],
+    "outcome": ["o0", "o1"],
+    "region": ["r0", "r1", "r2"],
+}
+
+type Call = tuple[int, int, int, int, int]
+"""Its caller, its day, its source, its outcome, its region."""
+
+CALLS = st.lists(
+    st.tuples(
+        st.integers(0, 60),
+        st.integers(0, 2),
+        st.sampled_from([0, 0, 0, 1, 1, 2]),
+        st.sampled_from([0, 0, 0, 1]),
+        st.sampled_from([0, 0, 0, 0, 1, 2]),
+    ),
+    min_size=8,
+    max_size=70,
+)  # fmt: skip
+
+
+def columns(calls: list[Call]) -> Columns:
+    """Calls at noon of their days, of which only three facts differ."""
+    n = len(calls)
+    codes = {name: np.zeros(n, np.int64) for name in cells.FACTS}
+    words = {name: [""] for name in cells.FACTS}
+    for place, name in enumerate(FACTS):
+        codes[name] = np.array([call[place + 2] for call in calls], np.int64)
+        words[name] = [f"{name[0]}{number}" for number in range(3)]
+    return Columns(
+        millis=np.array(
+            [int((START + timedelta(days=call[1], hours=12)).timestamp() * 1000) for call in calls], np.int64
+        ),
+        callers=np.array([call[0] for call in calls], np.int64),
+        seconds=np.ones(n, np.int64),
+        cents=np.zeros(n, np.int64),
+        codes=codes,
+        words=words,
+    )
+
+
+def made(calls: list[Call]) -> list[Line]:
+    return cells.cells_of(columns(calls), START, END, "UTC", Grain.MONTH, hourly=False, k=K)
+
+
+def _told(line: Line) -> dict[str, Any]:
+    told: dict[str, Any] = {name: value for name, value in line.told.items() if name in FACTS}
+    if line.grain == Grain.DAY:
+        told["day"] = (line.starts - int(START.timestamp() * 1000)) // 86_400_000
+    return told
+
+
+def attacker(lines: list[Line]) -> Attacker:
+    return Attacker(
+        VALUES,
+        [(_told(line), line.calls) for line in lines if line.sheet == Sheet.GROUPS],
+        [
+            (_told(line), line.calls)
+            for line in lines
+            if line.sheet not in {Sheet.GROUPS, Sheet.DAYS} and _told(line)
+        ],
+    )
+
+
+def small_cells(calls: list[Call]) -> list[dict[str, Any]]:
+    """Every combination of up to three facts, time among them, that 1 to k - 1 callers share."""
+    found = []
+    for size in (1, 2, 3):
+        for names in itertools.combinations(VALUES, size):
+            people: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+            for caller, day, *rest in calls:
+                said = {"day": day} | {
+                    name: f"{name[0]}{code}" for name, code in zip(FACTS, rest, strict=True)
+                }
+                people[tuple(said[name] for name in names)].add(caller)
+            found += [
+                dict(zip(names, key, strict=True)) for key, callers in people.items() if len(callers) < K
+            ]
+    return found
+
+
+# --- Groups ---
+
+
+@given(CALLS, st.integers(3, 7))
+@settings(max_examples=60, deadline=None)
+def test_groups_are_large_and_what_is_hidden_is_hidden_for_many(calls: list[Call], k: int) -> None:
+    callers = np.array([call[0] for call in calls], np.int64)
+    callers[callers > 55] = groups.NOBODY
+    every = np.ones(len(calls), np.bool_)
+    facts = [Fact(np.array([call[place] for call in calls], np.int64), every) for place in (2, 3, 4)]
+    found = groups.group(facts, callers, k=k)
+    if found.count == 0:
+        assert len(set(callers.tolist()) - {groups.NOBODY}) < k
+        return
+    assert (groups.callers_of(found.of, callers, found.count) >= k).all()
+    for fact, shown in zip(facts, found.shown, strict=True):
+        for label in set(fact.codes.tolist()):
+            hidden = callers[(fact.codes == label) & ~shown]
+            mine = set(callers[fact.codes == label].tolist()) - {groups.NOBODY}
+            # Hidden for k callers or for none; a label that has fewer is told nowhere.
+            people = set(hidden.tolist()) - {groups.NOBODY}
+            assert len(hidden) == 0 or len(people) >= k or len(mine) < k
+            assert len(mine) >= k or not shown[fact.codes == label].any()
+        # Within a group a fact is told of all or of none, and of one value.
+        for number in range(found.count):
+            inside = found.of == number
+            assert shown[inside].all() or not shown[inside].any()
+            assert not shown[inside].any() or len(set(fact.codes[inside].tolist())) == 1
+
+
+def test_calls_of_nobody_make_no_group() -> None:
+    nobody = np.full(50, groups.NOBODY, np.int64)
+    assert groups.group([], nobody, k=3).count == 0
+
+
+def test_a_few_beside_many_take_the_smallest_of_them_along() -> None:
+    """50 answered, 4 missed, 2 busy: that 2 are left over would tell who is busy; so the 4 go with them."""
+    codes = np.repeat([0, 1, 2], [50, 4, 2]).astype(np.int64)
+    found = groups.group([Fact(codes, np.ones(56, np.bool_))], np.arange(56), k=3)
+    assert found.shown[0].sum() == 50
+    found = groups.group([Fact(codes[:54], np.ones(54, np.bool_))], np.arange(54), k=5)
+    assert found.shown[0].sum() == 0
+
+
+# --- Cells ---
+
+
+@given(CALLS)
+@settings(max_examples=40, deadline=None)
+def test_each_list_holds_every_call_once_whatever_the_order(calls: list[Call]) -> None:
+    lines = made(calls)
+    assert lines == made(calls), "the same calls, the same cells"
+    for sheet in {line.sheet for line in lines} - {Sheet.DAYS}:
+        assert sum(line.calls for line in lines if line.sheet == sheet) == len(calls)
+    assert all(line.callers >= K for line in lines)
+    key = [(line.sheet, line.starts, line.grain, tuple(line.told.items()), line.calls) for line in lines]
+    again = [
+        (line.sheet, line.starts, line.grain, tuple(line.told.items()), line.calls)
+        for line in made(list(reversed(calls)))
+    ]
+    assert sorted(key, key=str) == sorted(again, key=str)
+
+
+# --- The attacker ---
+
+
+def recovered(calls: list[Call]) -> list[dict[str, Any]]:
+    lines = made(calls)
+    if not lines:
+        return []
+    everything = attacker(lines)
+    return [cell for cell in small_cells(calls) if everything.recovers(cell)]
+
+
+@given(CALLS)
+@settings(max_examples=25, deadline=None)
+def test_an_attacker_with_every_cell_recovers_none_that_is_of_few(calls: list[Call]) -> None:
+    assert recovered(calls) == []
+
+
+TABLE: list[Call] = [
+    (number, 0, source, outcome, 0)
+    for number, (source, outcome) in enumerate([(0, 0)] * 20 + [(0, 1)] * 2 + [(1, 0)] * 9 + [(1, 1)] * 8)
+]
+"""Two missed calls of one source: the rest would tell them."""
+
+
+def test_two_beside_twenty_are_not_recovered() -> None:
+    assert {"source": "s0", "outcome": "o1"} in small_cells(TABLE)
+    assert recovered(TABLE) == []
+    low, high = attacker(made(TABLE)).bounds({"source": "s0", "outcome": "o1"})
+    assert low < high >= K
+
+
+def test_the_attacker_finds_what_a_threshold_alone_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheme that only leaves out what is small, and nothing beside it, is one that the attacker breaks."""
+    monkeypatch.setattr(groups._Parts, "hide_smallest", lambda *_args, **_kwargs: None)
+    lines = [line for line in made(TABLE) if line.sheet != Sheet.GROUPS or "outcome" in line.told]
+    two = next(line for line in made(TABLE) if line.sheet == Sheet.GROUPS and "outcome" not in line.told)
+    assert two.calls == 2
+    pairs = [
+        ({name: line.told[name] for name in ("source", "outcome")}, line.calls)
+        for line in lines
+        if line.sheet == Sheet.GROUPS
+    ]
+    everything = Attacker(
+        {"source": ["s0", "s1"], "outcome": ["o0", "o1"]},
+        [*pairs, ({"source": "s0"}, two.calls)],
+        [({"outcome": line.told["outcome"]}, line.calls) for line in lines if line.sheet == Sheet.OUTCOME],
+    )
+    assert everything.recovers({"source": "s0", "outcome": "o1"})
+
+
+def test_the_attacker_breaks_exact_margins_of_pairs() -> None:
+    """Every pair of three facts is of enough callers, or of none, and yet a cell of 2 follows: pairs are no lists."""
+    pairs = [
+        ({"a": 0, "b": 0}, 7), ({"a": 0, "b": 1}, 5), ({"a": 1, "b": 0}, 6), ({"a": 1, "b": 1}, 5),
+        ({"a": 0, "c": 0}, 7), ({"a": 0, "c": 1}, 5), ({"a": 1, "c": 0}, 6), ({"a": 1, "c": 1}, 5),
+        ({"b": 1, "c": 0}, 10), ({"b": 1, "c": 1}, 0),
+    ]  # fmt: skip
+    everything = Attacker({"a": [0, 1], "b": [0, 1], "c": [0, 1]}, [({}, 23)], pairs)
+    assert everything.bounds({"a": 0, "b": 0, "c": 0}) == (2, 2)
