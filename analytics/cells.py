@@ -18,7 +18,7 @@ from analytics import groups, spans
 from analytics.enums import Grain, Sheet
 from analytics.groups import Fact, Flags, Ints
 
-GROUPS: Final = 600
+GROUPS: Final = 300
 """About how many groups a span has at most: with more callers, groups hold more of them."""
 
 FACTS: Final = (

@@ -58,8 +58,19 @@ def callers_of(keys: Ints, callers: Ints, count: int) -> Ints:
     if not known.any():
         return np.zeros(count, np.int64)
     base = int(callers.max()) + 1
-    pairs = np.unique(keys[known] * base + callers[known])
-    return np.bincount(pairs // base, minlength=count).astype(np.int64)
+    pairs = np.sort(keys[known] * base + callers[known])
+    is_first = np.append(True, pairs[1:] != pairs[:-1])
+    return np.bincount(pairs[is_first] // base, minlength=count)
+
+
+def numbered(keys: Ints, bound: int) -> tuple[Ints, Ints]:
+    """The distinct keys in order, and the place of each call's key among them; keys are below `bound`."""
+    if bound > 8 * len(keys) + 100_000:
+        found, places = np.unique(keys, return_inverse=True)
+        return found, places.astype(np.int64)
+    is_there = np.zeros(bound, np.bool_)
+    is_there[keys] = True
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[keys]
 
 
 def group(facts: Sequence[Fact], callers: Ints, *, k: int, size: int | None = None) -> Groups:
@@ -81,9 +92,8 @@ def group(facts: Sequence[Fact], callers: Ints, *, k: int, size: int | None = No
         told = _split(of, fact, may, callers, k=k, size=max(size or k, k))
         shown.append(told)
         width = int(fact.codes.max()) + 2
-        _, of = np.unique(of * width + np.where(told, fact.codes + 1, 0), return_inverse=True)
-        of = of.astype(np.int64)
-        count = int(of.max()) + 1
+        keys, of = numbered(of * width + np.where(told, fact.codes + 1, 0), count * width)
+        count = len(keys)
     return Groups(of, tuple(shown), count)
 
 
@@ -109,6 +119,8 @@ class _Parts:
         """
         count = int(owner.max()) + 1
         calls = np.bincount(owner[left], minlength=count)
+        if not calls.any():
+            return
         few = (calls > 0) & (callers_of(owner[left], callers[left], count) < k)
         parts = np.flatnonzero(self.is_shown[:-1] & few[owner_of])
         if len(parts):
@@ -122,7 +134,7 @@ def _split(of: Ints, fact: Fact, may: Flags, callers: Ints, *, k: int, size: int
     if not may.any():
         return may.copy()
     width = int(fact.codes.max()) + 1
-    keys, part = np.unique(of[may] * width + fact.codes[may], return_inverse=True)
+    keys, part = numbered(of[may] * width + fact.codes[may], (int(of.max()) + 1) * width)
     in_part = np.full(len(of), len(keys), np.int64)
     in_part[may] = part
     is_shown = np.append(callers_of(in_part[may], callers[may], len(keys)) >= size, False)
