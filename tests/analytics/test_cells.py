@@ -186,13 +186,13 @@ def test_a_history_in_any_order_ends_in_what_a_rebuild_makes(cast: Cast, seed: i
             work(cast.dentist)
     work(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
-        before = remaking.digests(cast.dentist)
+        before = rebuilding.digests(cast.dentist)
         assert not Cell.objects.filter(callers__lt=5).exists()
     assert before
-    outcome = remaking.rebuild(client=cast.dentist, at=NOON, check=False, step=lambda _: None)
+    outcome = rebuilding.rebuild(client=cast.dentist, at=NOON, check=False, step=lambda _: None)
     assert (outcome.differing, outcome.spans) == (0, len(before))
     with job_scope(agency_id=cast.acme.pk):
-        assert remaking.digests(cast.dentist) == before
+        assert rebuilding.digests(cast.dentist) == before
 
 
 def test_the_command_puts_right_what_is_wrong_and_says_so(
@@ -238,7 +238,7 @@ def test_where_calls_are_many_days_and_hours_are_grouped_apart(
     assert grains() == [Grain.HOUR, Grain.HOUR, Grain.HOUR, Grain.DAY]
     # The hour with one caller tells nothing, whoever asks.
     assert total(cast.dentist) == 37
-    assert remaking.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
+    assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
     making.roll(agency_id=cast.acme.pk, at=NOON + 40 * DAY)
     work(cast.dentist, at=NOON + 40 * DAY)
     assert grains() == [Grain.DAY, Grain.DAY]
@@ -262,7 +262,7 @@ def test_after_35_days_hours_are_told_no_more(cast: Cast) -> None:
     assert [(row.at, row.calls) for row in ask(cast.dentist, step=Step.DAY).rows] == [
         (date(2026, 11, 17), 24)
     ]
-    assert remaking.rebuild(client=cast.dentist, at=later, check=True, step=lambda _: None).differing == 0
+    assert rebuilding.rebuild(client=cast.dentist, at=later, check=True, step=lambda _: None).differing == 0
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_cells_outlive_their_calls_and_are_of_enough_people(cast: Cast) -> None:
     calls(client, people[:8], at=NOON - DAY)
     work(client)
     assert ask(client, **span).total.calls == 100
-    remaking.rebuild(client=client, at=NOON, check=False, step=lambda _: None)
+    rebuilding.rebuild(client=client, at=NOON, check=False, step=lambda _: None)
     assert ask(client, **span).total.calls == 100
     making.roll(agency_id=cast.acme.pk, at=NOON)
     by_day = ask(client, step=Step.DAY, **span)
