@@ -151,8 +151,8 @@ def scenarios(place: Place) -> dict[str, Any]:
     from analytics.selectors.reports import Asked
 
     one = (place.client_ids[7],)
-    month = {"first": date(2026, 11, 1), "last": date(2026, 12, 1)}
-    year = {"first": FIRST, "last": LAST}
+    month: dict[str, Any] = {"first": date(2026, 11, 1), "last": date(2026, 12, 1)}
+    year: dict[str, Any] = {"first": FIRST, "last": LAST}
     numbers = (Measure.CALLS, Measure.ANSWERED, Measure.CONVERSIONS, Measure.VALUE)
     return {
         "one client, a year by day": Asked(one, (Measure.CALLS, Measure.CALLERS), step=Step.DAY, **year),
