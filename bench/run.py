@@ -27,6 +27,7 @@ BENCHES = {
     "purge": "bench.bench_purge",
     "replies": "bench.bench_replies",
     "reveal": "bench.bench_reveal",
+    "rights": "bench.bench_rights",
     "rotate": "bench.bench_rotate",
     "stop": "bench.bench_stop",
     "webhook": "bench.bench_webhook",
