@@ -137,12 +137,20 @@ def open_cases(
         submission.words = sealing.seal(submission, "words", words, key)
     submission.save(force_insert=True)
     _claim(submission, claims, key, at)
-    for ask in sorted(set(asks), key=list(Ask).index):
-        case = _open_case(submission, ask, received_at=received_at, by=by, at=at)
-        if ask.works_at_once:
+    for case in open_more(submission=submission, asks=asks, by=by, at=at):
+        if Ask(case.asks).works_at_once:
             stopping.stop_at_once(case=case, key=key, by=by, at=at)
-    queue.renew(agency_id=agency.pk, client_id=submission.client_id, by=by, at=at)
     return submission
+
+
+def open_more(*, submission: Submission, asks: Collection[Ask], by: Actor, at: datetime) -> list[Case]:
+    """Open the cases of a submission that is there; what they refuse is not stopped by this."""
+    made = [
+        _open_case(submission, ask, received_at=submission.received_at, by=by, at=at)
+        for ask in sorted(set(asks), key=list(Ask).index)
+    ]
+    queue.renew(agency_id=submission.agency_id, client_id=submission.client_id, by=by, at=at)
+    return made
 
 
 def _first_number(claims: Sequence[Claim]) -> str:

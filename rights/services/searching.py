@@ -24,7 +24,7 @@ from callprivacy.vault import selectors as vault
 from rights.enums import EventKind, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Submission
 from rights.selectors import findings, words
-from rights.services import restricting, timeline
+from rights.services import children, restricting, timeline
 
 log = logger(__name__)
 
@@ -89,6 +89,7 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
         Submission.objects.filter(pk=submission.pk).update(
             search_due_at=None, searched_at=at, search_failures=0
         )
+        children.open_for_clients(submission=submission, at=at)
         if submission.is_minor:
             first = Case.objects.filter(submission=submission).order_by("pk").first()
             if first is not None:

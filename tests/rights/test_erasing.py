@@ -22,7 +22,7 @@ from consent.models import ConsentEvent
 from retention.services import holds
 from rights.enums import Ask, CaseState, Copies, Decided
 from rights.models import Case, Finding, Step, Submission
-from rights.selectors import reach
+from rights.selectors import reach, words
 from rights.services import deciding
 from tests import make
 from tests.cast import Cast
@@ -185,6 +185,14 @@ def test_the_agencys_own_request_reaches_only_clients_that_it_answers_for(cast: 
     with job_scope(agency_id=cast.acme.pk):
         assert {target.client.pk for target in reach.targets_of(case)} == {cast.dentist.pk}
         assert [client.pk for client in reach.others_of(case)] == [cast.plumber.pk]
+        # The plumber answers itself: it has a request of its own now, proven, with the same clock.
+        child = Submission.objects.get(parent=submission)
+        assert (child.client_id, child.received_at) == (cast.plumber.pk, submission.received_at)
+        own = Case.objects.get(submission=child)
+        assert (own.asks, own.state, own.answerer) == ("delete", CaseState.OPEN, Answerer.CLIENT)
+        key = words.key_of(child)
+        assert words.text(child.identities.get().value, key) == ANNA
+        assert words.record(child.contact, key)["mail"] == "anna@example.org"
         derived = Event.objects.filter(action="token.derived").values_list("client_id", flat=True)
         assert set(derived) == {cast.dentist.pk, cast.plumber.pk}
     erase(cast, office, submission)
