@@ -113,7 +113,7 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
 
 
 def _look_again(client: Client, caller_id: UUID, at: datetime) -> None:
-    """What was decided of the caller's calls, and what was counted of them, is looked at anew."""
+    """What was decided of the caller's calls is decided anew; what was counted of them a trigger has counted anew."""
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
     Rejudgement.objects.bulk_create(
         [Rejudgement(**ours, caller_id=caller_id, cause="restriction", due_at=at, created_at=at)]

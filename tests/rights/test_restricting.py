@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analytics.models import Touched
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import calls as calls_selectors
@@ -73,6 +74,8 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     case = done(cast, office, Ask.RESTRICT)
 
     assert (shown(cast), counted(cast)) == (2, 2)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Touched.objects.filter(client=cast.dentist, hour=None).exists()
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert calls_selectors.find_call(cast.dentist, call.pk) is None
     assert office.does(restricting.lift, case=case, at=LATER) == 1
