@@ -86,7 +86,8 @@ def ask(agency_id: int) -> tuple[float, float, float, dict[str, int]]:
     packed = time.perf_counter() - begin
     with job_scope(agency_id=agency_id):
         contents = Package.objects.get(case=case).contents
-        callers = list(Finding.objects.values_list("caller_id", flat=True).distinct())
+        found = Finding.objects.values_list("caller_id", flat=True).distinct()
+        callers = [caller_id for caller_id in found if caller_id is not None]
         begin = time.perf_counter()
         count = len(Call.objects.filter(caller_id__in=callers))
         plain = time.perf_counter() - begin

@@ -86,9 +86,7 @@ def _identities(
 ) -> dict[uuid.UUID, Identity]:
     """Those that are proven and known to this client, under its own key; by the id of the first."""
     found = dict(
-        Finding.objects.filter(submission=parent, client_id=child.client_id).values_list(
-            "identity_id", "caller_id"
-        )
+        Finding.objects.filter(submission=parent, client=child.client).values_list("identity_id", "caller_id")
     )
     made: dict[uuid.UUID, Identity] = {}
     for row in Identity.objects.filter(submission=parent, state=IdentityState.PROVEN, pk__in=list(found)):
