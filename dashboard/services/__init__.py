@@ -343,8 +343,10 @@ def _remove(agency_id: int, *, by: Actor, at: datetime) -> None:
     with job_scope(agency_id=agency_id):
         PublicKey.objects.filter(agency_id=agency_id).delete()
         with connection.cursor() as cursor:
-            # Twice, because calls that go leave a note for the reports, by a trigger, after the notes have gone.
-            for table in _tables() * 2:
+            *rows, clients = sorted(_tables(), key=_is_of_clients)
+            # Twice, because calls that go leave notes for the reports, by a trigger, when the notes have gone already;
+            # and before the clients, without whom nobody sees the notes.
+            for table in [*rows, *rows, clients]:
                 cursor.execute(f"DELETE FROM {table} WHERE agency_id = %s", [agency_id])  # noqa: S608
         audit.record("demo.removed", by=by, at=at, agency_id=agency_id)
         invented = User.objects.filter(pk__in=user_ids, email__endswith=demo.MAIL, is_staff=False)
@@ -375,6 +377,10 @@ def _tables() -> list[str]:
         ordered += free
         left = [model for model in left if model not in free]
     return [connection.ops.quote_name(model._meta.db_table) for model in ordered]
+
+
+def _is_of_clients(table: str) -> bool:
+    return table == connection.ops.quote_name(Client._meta.db_table)
 
 
 def _points_at(model: type[models.Model], target: type[models.Model]) -> bool:
