@@ -1,7 +1,73 @@
 """The programme's addresses."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from governance.views import breaches, home, premises, training, vendors
 
 app_name = "governance"
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("programme/", home.show_programme, name="home"),
+    path("programme/breaches/", breaches.list_breaches, name="breaches"),
+    path("programme/breaches/report/", breaches.report_breach, name="report_breach"),
+    path("programme/breaches/impact/", breaches.show_impact, name="impact"),
+    path("programme/breaches/<uuid:breach_id>/", breaches.show_breach, name="breach"),
+    path("programme/breaches/<uuid:breach_id>/assess/", breaches.assess_breach, name="assess_breach"),
+    path("programme/breaches/<uuid:breach_id>/dismiss/", breaches.dismiss_breach, name="dismiss_breach"),
+    path("programme/breaches/<uuid:breach_id>/note/", breaches.add_note, name="note_breach"),
+    path("programme/breaches/<uuid:breach_id>/contain/", breaches.contain, name="contain_breach"),
+    path("programme/breaches/<uuid:breach_id>/close/", breaches.close_breach, name="close_breach"),
+    path(
+        "programme/breaches/<uuid:breach_id>/notices/<uuid:told_id>/",
+        breaches.show_notice,
+        name="breach_notice",
+    ),
+    path(
+        "programme/breaches/<uuid:breach_id>/notices/<uuid:told_id>/leave/",
+        breaches.leave_notice,
+        name="leave_notice",
+    ),
+    path("programme/training/", training.show_mine, name="training"),
+    path("programme/training/people/", training.show_matrix, name="training_matrix"),
+    path("programme/training/people/look/", training.look_again, name="training_look"),
+    path("programme/training/assign/", training.assign, name="training_assign"),
+    path("programme/training/elsewhere/", training.note_outside, name="training_outside"),
+    path(
+        "programme/training/passed/<uuid:completion_id>/",
+        training.take_certificate,
+        name="training_certificate",
+    ),
+    path("programme/training/<slug:course>/<int:screen>/", training.read_screen, name="screen"),
+    path("programme/training/<slug:course>/questions/", training.answer, name="questions"),
+    path("programme/training/<slug:course>/result/", training.show_result, name="result"),
+    path("programme/training/<slug:course>/roles/", training.set_rules, name="training_rules"),
+    path("programme/premises/", premises.list_entries, name="entries"),
+    path("programme/premises/new/", premises.new_site, name="new_site"),
+    path("programme/premises/<uuid:place_id>/", premises.show_site, name="site"),
+    path("programme/premises/<uuid:place_id>/badges/", premises.give_badge, name="give_badge"),
+    path(
+        "programme/premises/<uuid:place_id>/badges/<uuid:badge_id>/back/",
+        premises.return_badge,
+        name="return_badge",
+    ),
+    path("programme/premises/<uuid:place_id>/file/", premises.take_file, name="entries_file"),
+    path("programme/premises/<uuid:place_id>/kiosk/", premises.kiosk, name="kiosk"),
+    path("programme/premises/entries/<uuid:entry_id>/left/", premises.sign_out, name="sign_out"),
+    path("programme/premises/entries/<uuid:entry_id>/", premises.look_at, name="look_at_entry"),
+    path("programme/vendors/", vendors.list_vendors, name="vendors"),
+    path("programme/vendors/new/", vendors.new_vendor, name="new_vendor"),
+    path("programme/vendors/<uuid:vendor_id>/", vendors.show_vendor, name="vendor"),
+    path("programme/vendors/<uuid:vendor_id>/change/", vendors.change_vendor, name="change_vendor"),
+    path("programme/vendors/<uuid:vendor_id>/review/", vendors.review_vendor, name="review_vendor"),
+    path(
+        "programme/vendors/<uuid:vendor_id>/certificates/", vendors.add_certificate, name="vendor_certificate"
+    ),
+    path("programme/vendors/<uuid:vendor_id>/engages/", vendors.add_sub_processor, name="sub_processor"),
+    path(
+        "programme/vendors/<uuid:vendor_id>/engages/<uuid:engaged_id>/",
+        vendors.settle_sub_processor,
+        name="settle_sub_processor",
+    ),
+    path("programme/vendors/<uuid:vendor_id>/incidents/", vendors.note_incident, name="vendor_incident"),
+    path("programme/vendors/<uuid:vendor_id>/end/", vendors.end_vendor, name="end_vendor"),
+]

@@ -51,6 +51,16 @@ class StaffRequest(HttpRequest):
 STARTED_AT = "started_at"
 """Under which name a session keeps when it began, in seconds."""
 _WHILE_TYPING = timedelta(minutes=15)
+SHOWS_PEOPLE = frozenset(
+    {
+        Permission.REVEAL_NUMBERS,
+        Permission.EXPORT_CALLS,
+        Permission.RELEASE_DATA,
+        Permission.PLAY_RECORDINGS,
+        Permission.READ_TRANSCRIPTS,
+    }
+)
+"""What shows people in the clear, or takes them out of the house."""
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponse]
 
@@ -60,12 +70,24 @@ def _in_force(at: datetime) -> Q:
 
 
 def grants_of(membership: Membership, *, at: datetime) -> QuerySet[ClientGrant]:
-    """A person's grants that count at `at`; none for a suspended membership or an inactive user."""
+    """
+    A person's grants that count at `at`; none for a suspended membership or an inactive user.
+
+    While `withheld_from` has passed, what shows or takes people away does not count.
+    """
     if membership.state != MembershipState.ACTIVE or not membership.user.is_active:
         return ClientGrant.objects.none()
-    return ClientGrant.objects.filter(
+    found = ClientGrant.objects.filter(
         _in_force(at), agency_id=membership.agency_id, user_id=membership.user_id
     )
+    if is_withheld(membership, at=at):
+        return found.exclude(permission__codename__in=[one.value for one in SHOWS_PEOPLE])
+    return found
+
+
+def is_withheld(membership: Membership, *, at: datetime) -> bool:
+    """Whether a person sees no numbers and takes no files for the time being."""
+    return membership.withheld_from is not None and membership.withheld_from <= at
 
 
 def permissions_on(membership: Membership, client_id: int, *, at: datetime) -> frozenset[Permission]:

@@ -71,12 +71,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Membership(AgencyOwned):
-    """A person's place in an agency."""
+    """
+    A person's place in an agency.
+
+    `withheld_from`: the instant from which on the person sees no numbers, hears and takes nothing away, because
+    training is overdue; a higher room writes it, and none where nothing is.
+    """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
     state = models.CharField(max_length=10, choices=MembershipState, default=MembershipState.ACTIVE)
     created_at = models.DateTimeField()
+    withheld_from = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         base_manager_name = "objects"

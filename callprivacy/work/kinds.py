@@ -26,7 +26,8 @@ class Kind:
     :param url_name: where that step is; it takes the client's slug where the item has a client.
     :param permission: what a person needs on the client to see it and to be told of it.
     :param right: what a role needs; with a permission too, a person needs both, and the item has a client.
-    :raises ValueError: neither of the two is named.
+    :param is_own: it is about the person who is told and nobody else; nothing of it waits in the queue.
+    :raises ValueError: neither a permission nor a right is named, and it is not the person's own.
     """
 
     name: str
@@ -35,9 +36,10 @@ class Kind:
     url_name: str
     permission: Permission | None = None
     right: AgencyRight | None = None
+    is_own: bool = False
 
     def __post_init__(self) -> None:
-        if self.permission is None and self.right is None:
+        if self.permission is None and self.right is None and not self.is_own:
             raise ValueError(f"The kind {self.name!r} names a permission or a right.")
 
     def is_open_to(self, rights: Collection[AgencyRight]) -> bool:

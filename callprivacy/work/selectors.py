@@ -19,10 +19,11 @@ from callprivacy.work.models import Item, Notification
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What one person may act on: the clients of each permission, and the rights of the role."""
+    """What one person may act on: the clients of each permission, the rights of the role, and what is its own."""
 
     clients: Mapping[str, frozenset[int]]
     rights: frozenset[AgencyRight]
+    is_active: bool = True
 
     def of(self, permission: Permission) -> frozenset[int]:
         """The clients on which the person holds a permission."""
@@ -30,6 +31,8 @@ class Reach:
 
     def covers(self, kind: Kind, client_id: int | None) -> bool:
         """Whether the person may act on a thing of this kind: the one rule of queue, bell and mail."""
+        if kind.is_own:
+            return self.is_active
         if not kind.is_open_to(self.rights):
             return False
         if kind.permission is not None:
@@ -40,12 +43,13 @@ class Reach:
 def reach_of(membership: Membership | None, *, at: datetime) -> Reach:
     """A person's reach, one query; none for who is no member, suspended or inactive."""
     if membership is None or not membership.user.is_active:
-        return Reach({}, frozenset())
+        return Reach({}, frozenset(), is_active=False)
     granted: dict[str, set[int]] = {}
     rows = access.grants_of(membership, at=at).values_list("permission__codename", "content_object_id")
     for codename, client_id in rows:
         granted.setdefault(codename, set()).add(client_id)
-    return Reach({name: frozenset(ids) for name, ids in granted.items()}, membership.rights)
+    clients = {name: frozenset(ids) for name, ids in granted.items()}
+    return Reach(clients, membership.rights, is_active=membership.state == MembershipState.ACTIVE)
 
 
 def memberships_of(user_ids: Collection[int], *, agency_id: int) -> dict[int, Membership]:
@@ -77,7 +81,7 @@ def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
     reach = reach_of(membership, at=at)
     wanted = Q(pk__in=[])
     for kind in kinds.every():
-        if not kind.is_open_to(reach.rights):
+        if kind.is_own or not kind.is_open_to(reach.rights):
             continue
         if kind.permission is not None:
             clients = reach.of(kind.permission)

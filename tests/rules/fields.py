@@ -132,7 +132,7 @@ REGISTER: dict[str, Table] = {
         "Unused, comes with Django's permissions", _plain("id user permission")
     ),
     "accounts.Membership": Table(
-        "A person's place in an agency", _plain("id agency user role state created_at")
+        "A person's place in an agency", _plain("id agency user role state created_at withheld_from")
     ),
     "accounts.ClientGrant": Table(
         "One permission of one person on one client",
@@ -1099,6 +1099,94 @@ REGISTER: dict[str, Table] = {
     ),
     "rights.Download": Table("That a package was fetched", _plain(_OURS, "package proof at event_id")),
     # --- vault, a database of its own ---
+    # --- governance ---
+    "governance.Vendor": Table(
+        "Who else holds data",
+        _plain(
+            "id agency name sheet provider role what_for categories places transfer contract_on clauses source",
+            "verified_on next_review_on created_at ended_on",
+        ),
+    ),
+    "governance.VendorCertificate": Table(
+        "A certificate of a vendor", _plain("id agency vendor name valid_until source")
+    ),
+    "governance.VendorReview": Table(
+        "A review of a vendor, as it was",
+        _plain(
+            "id agency vendor score decision words reviewed_by reviewed_at next_on",
+            answers="Our own questions, with yes or no and where it was seen",
+        ),
+    ),
+    "governance.SubProcessor": Table(
+        "Whom a vendor engages",
+        _plain("id agency vendor name what_for places noticed_on object_until state"),
+    ),
+    "governance.VendorIncident": Table(
+        "What went wrong at a vendor",
+        _plain("id agency vendor happened_on learned_on", words="The form takes no number and no address"),
+    ),
+    "governance.Breach": Table(
+        "A breach, or a drill",
+        _plain(
+            "id agency number is_drill state kind reported_by reported_at aware_at began_at ended_at contained_at",
+            "risk categories places clients people records closed_by closed_at",
+            title="A few words for lists; the form takes no number and no address",
+        )
+        | _evidence(
+            words="What happened, under the breach's own key, which the agency holds",
+            effects="Likely consequences, likewise",
+            remedy="Measures, likewise",
+            lessons="What was learned, likewise",
+        ),
+        leaves=("callprivacy.vault.services.destroy_client",),
+    ),
+    "governance.TrainingRule": Table(
+        "Which role takes a course", _plain("id agency course role within_days")
+    ),
+    "governance.Assignment": Table(
+        "That a member of staff has to pass a course",
+        _plain("id agency user course due_on assigned_at assigned_by"),
+    ),
+    "governance.Attempt": Table(
+        "A try at the questions of a course",
+        _plain(
+            "id agency user course version seed right asked started_at finished_at",
+            answers="Numbers of questions and of chosen answers",
+        ),
+    ),
+    "governance.Completion": Table(
+        "That a member of staff passed a course",
+        _plain("id agency user course version issuer passed_on valid_until right asked noted_by noted_at"),
+    ),
+    "governance.Site": Table(
+        "A place where the agency works",
+        _plain("id agency name address time_zone weekdays opens closes created_at closed_on"),
+    ),
+    "governance.Badge": Table(
+        "A key or badge of a member of staff",
+        _plain("id agency site user label any_hour given_on until_on returned_on")
+        | _secret(digest="SHA-256 of what a reader reads"),
+    ),
+    "governance.Entry": Table(
+        "Somebody came in",
+        _plain(
+            "id agency site badge user host entered_at left_at source reference flags looked_at looked_by",
+            visitor="Of a visitor to the premises, nobody who called; goes with the entry",
+            company="The visitor's company",
+            purpose="Why the visitor came",
+        ),
+    ),
+    "governance.BreachNotice": Table(
+        "Whom a breach is told to",
+        _plain(_OURS, "breach to rule due_at state settled_by settled_at")
+        | _evidence(words="What was sent, under the breach's key", why="Why nothing was, likewise"),
+        leaves=("callprivacy.vault.services.destroy_client",),
+    ),
+    "governance.BreachNote": Table(
+        "A note on a breach",
+        _plain("id agency breach by at") | _evidence(words="Under the breach's key"),
+        leaves=("callprivacy.vault.services.destroy_client",),
+    ),
     "vault.ClientKey": Table(
         "One generation of a client's key",
         _plain(

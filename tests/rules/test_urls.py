@@ -54,6 +54,10 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "list_id", "numbers_id", "announcement_id", "release_id", "trial_id", "recipient_id",
         "list_id", "numbers_id", "announcement_id", "privacy_id", "asks", "number", "reset_id", "review_id",
         "report_id", "cost_import_id", "paper",
+        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id", "trial_id",
+        "recipient_id",
+        "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
+        "badge_id", "entry_id",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -171,6 +175,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
 # Parts that name no thing of anybody: words of the product, the same for all.
 WORDS = {"category", "asks", "number"}
 WORDS = {"category", "paper"}
+WORDS = {"category", "course", "screen"}
 _OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -197,6 +202,13 @@ FOR_EVERY_MEMBER = {
     "overview/",
     "reports/",
     "reports/releases/",
+    "programme/",
+    "programme/breaches/report/",
+    "programme/training/",
+    "programme/training/<slug:course>/<int:screen>/",
+    "programme/training/<slug:course>/questions/",
+    "programme/training/<slug:course>/result/",
+    "programme/training/passed/<uuid:completion_id>/",
     "retention/",
     "retention/calendar/",
     "retention/calendar/later/",

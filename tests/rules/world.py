@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +92,11 @@ from consent.services import (
     withdrawals,
 )
 from consent.services import invitations as letters
+from governance.courses import draw
+from governance.enums import BreachKind, BreachRisk, EntrySource
+from governance.law.vendors import sheets
+from governance.models import BreachNotice, Entry
+from governance.services import breaches, premises, training, vendors
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
 from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
 from retention.services import certificates, runs
@@ -167,6 +172,14 @@ class Things:
     privacy_id: uuid.UUID
     report_id: uuid.UUID
     cost_import_id: uuid.UUID
+    breach_id: uuid.UUID
+    told_id: uuid.UUID
+    vendor_id: uuid.UUID
+    engaged_id: uuid.UUID
+    completion_id: uuid.UUID
+    place_id: uuid.UUID
+    badge_id: uuid.UUID
+    entry_id: uuid.UUID
     consent_key: str
     link: str
     receipt: str
@@ -180,6 +193,8 @@ class Things:
     number: int = 1
     category: str = "call"
     paper: str = "csv"
+    course: str = "phishing"
+    screen: int = 1
 
 
 NOTHING = Things(
@@ -203,6 +218,8 @@ NOTHING = Things(
     spend_id=uuid.UUID(int=54),
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
+    breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
+    completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -385,6 +402,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             receipt=receipt,
             **asked,
             **_released(client, by, mark, now),
+            **_programme(client, officer, now),
             mark=mark,
         )
 
@@ -480,6 +498,55 @@ def _requested(client: Client, by: Actor, *, mark: str, now: datetime) -> dict[s
     )  # fmt: skip
     link = links.link_of(links.Named(client.agency_id, client.pk, sent.pk))
     return {"request_key": page.key, "request_link": link, "privacy_id": row.pk}
+def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, uuid.UUID]:
+    """A breach with somebody to tell, and a vendor that engages somebody: the agency's, so nothing is marked."""
+    by = Actor.staff(user_id=officer.user_id)
+    breach = breaches.report_breach(
+        agency=client.agency, title="A file", text="It went astray.", is_drill=False,
+        reported_by=officer.user_id, at=now,
+    )  # fmt: skip
+    said = breaches.Assessment(
+        aware_at=now, kind=BreachKind.CONFIDENTIALITY, risk=BreachRisk.RISK, categories=("calls",), places=("DE",),
+        client_ids=(), began_at=None, ended_at=None, people=None, records=None, effects="", remedy="",
+    )  # fmt: skip
+    breaches.assess_breach(breach=breach, said=said, by=by, at=now)
+    vendor = vendors.add_vendor(
+        agency=client.agency, facts=replace(
+            vendors.Facts.from_sheet(sheets()["callrail"]), name=f"Vendor {breach.number}"
+        ),
+        sheet="callrail", verified_on=None, by=by, at=now,
+    )  # fmt: skip
+    engaged = vendors.add_sub_processor(
+        vendor=vendor, name="Cloud", what_for="Storage", places="US", noticed_on=now.date(), object_until=None,
+        by=by, at=now,
+    )  # fmt: skip
+    told = BreachNotice.objects.get(breach=breach)
+    course = training.course_of("phishing")
+    attempt = training.start_attempt(
+        agency=client.agency, course=course, user_id=officer.user_id, at=now - timedelta(hours=1)
+    )
+    answers = {one.number: 0 for one in draw(course, attempt.seed)}
+    passed = training.finish_attempt(
+        attempt=attempt, course=course, answers=answers, user_id=officer.user_id, at=now
+    )
+    assert passed is not None
+    site = premises.add_site(
+        agency=client.agency, name=f"Site {breach.number}", address="1 Main Street", time_zone="America/New_York",
+        weekdays=range(1, 8), opens=time(0, 0), closes=time(23, 59), by=by, at=now,
+    )  # fmt: skip
+    badge = premises.give_badge(
+        site=site, user_id=officer.user_id, label="Badge 1", code=f"badge-{client.pk}", any_hour=False,
+        until_on=None, by=by, at=now,
+    )  # fmt: skip
+    premises.take_in(
+        site=site, passings=[premises.Passing(f"file {client.pk}", "nobody's", is_in=True, at=now)],
+        source=EntrySource.FILE, by=by, at=now,
+    )  # fmt: skip
+    return {
+        "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
+        "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
+        "entry_id": Entry.objects.get(site=site).pk,
+    }  # fmt: skip
 
 
 def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> uuid.UUID:

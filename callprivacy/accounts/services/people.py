@@ -237,3 +237,27 @@ def may_change_grants_of(membership: Membership, by: Membership) -> bool:
     if not access.has_right(by, AgencyRight.MANAGE_PEOPLE):
         return False
     return membership.pk != by.pk or not selectors.managers().exclude(pk=by.pk).exists()
+
+
+@transaction.atomic
+def withhold_from(*, agency_id: int, user_id: int, from_at: datetime | None, by: Actor, at: datetime) -> bool:
+    """
+    Say from when on a person sees no numbers and takes no files, or None: nothing is withheld. In a job's scope.
+
+    Returns whether that changed.
+    """
+    member = Membership.objects.filter(agency_id=agency_id, user_id=user_id).first()
+    if member is None or member.withheld_from == from_at:
+        return False
+    if not Membership.objects.filter(pk=member.pk, withheld_from=member.withheld_from).update(
+        withheld_from=from_at
+    ):
+        return False
+    audit.record(
+        "person.withheld" if from_at else "person.restored",
+        subject=member,
+        by=by,
+        at=at,
+        since=from_at.isoformat() if from_at else None,
+    )
+    return True

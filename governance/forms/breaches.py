@@ -1,0 +1,244 @@
+"""What people type of breaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+
+from callprivacy.lib import redact
+from callprivacy.tenancy.models import Client
+from consent.law import places
+from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
+from governance.services.breaches import Assessment
+
+_STATES: Final = [("", "All"), *BreachState.choices]
+_PERIOD_AT_MOST: Final = timedelta(days=3 * 366)
+
+
+def _words(label: str, *, help_text: str, required: bool = True, rows: int = 4) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=4000,
+        required=required,
+        help_text=help_text,
+        widget=forms.Textarea({"rows": rows, "autocomplete": "off"}),
+    )
+
+
+def _instant(label: str, *, help_text: str = "", required: bool = True) -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=label,
+        required=required,
+        help_text=help_text,
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": "60"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+    )
+
+
+class _InZone(forms.Form):
+    """Instants are typed and shown in one zone; Django would read them in its own."""
+
+    def __init__(self, *args: Any, zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = ZoneInfo(zone)
+        for name, field in self.fields.items():
+            value = self.initial.get(name)
+            if isinstance(field, forms.DateTimeField) and isinstance(value, datetime):
+                self.initial[name] = value.astimezone(self.zone).replace(tzinfo=None)
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        for name, field in self.fields.items():
+            value = said.get(name)
+            if isinstance(field, forms.DateTimeField) and isinstance(value, datetime):
+                said[name] = value.replace(tzinfo=self.zone)
+        return said
+
+
+def without_number(text: str) -> str:
+    """
+    Return a title that lists may show.
+
+    :raises ValidationError: there is a phone number or an e-mail address in it.
+    """
+    if redact.redact(text).count:
+        raise forms.ValidationError("Leave numbers and addresses out: this line stands in lists.")
+    return text
+
+
+class RegisterForm(forms.Form):
+    """Which breaches a list shows."""
+
+    state = forms.ChoiceField(label="State", choices=_STATES, required=False)
+    drills = forms.ChoiceField(
+        label="Drills",
+        choices=[("", "With drills"), ("no", "Without drills"), ("only", "Drills only")],
+        required=False,
+    )
+
+
+class ReportForm(forms.Form):
+    """The report of a possible breach, by anybody."""
+
+    title = forms.CharField(
+        label="In a few words",
+        max_length=120,
+        help_text="No names and no phone numbers: this line stands in lists.",
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+    words = _words(
+        "What happened",
+        help_text="What you saw, when, and what you did so far. It is kept sealed. Reporting too much is no mistake.",
+        rows=6,
+    )
+    is_drill = forms.BooleanField(
+        label="This is a drill", required=False, help_text="It is kept apart and nobody outside is told."
+    )
+
+    def clean_title(self) -> str:
+        return without_number(self.cleaned_data["title"])
+
+
+class AssessForm(_InZone):
+    """What is known of a breach so far."""
+
+    aware_at = _instant(
+        "Aware since",
+        help_text="When it was reasonably certain. The clocks run from here.",
+    )
+    kind = forms.ChoiceField(label="What was lost", choices=BreachKind.choices, widget=forms.RadioSelect)
+    began_at = _instant("Began", required=False, help_text="Empty, if that is not known yet.")
+    ended_at = _instant("Ended", required=False, help_text="Empty, if it goes on or is not known.")
+    categories = forms.MultipleChoiceField(
+        label="Data concerned", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
+    )
+    client_ids = forms.MultipleChoiceField(
+        label="Clients concerned",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Where the agency is the processor, the client is told first of all.",
+    )
+    places = forms.CharField(
+        label="Where the people live",
+        max_length=300,
+        help_text="Countries and US states, with commas: US-CA, US-NY, DE. Unknown: where the clients do business.",
+    )
+    people = forms.IntegerField(
+        label="About how many people", min_value=0, max_value=2_000_000_000, required=False
+    )
+    records = forms.IntegerField(
+        label="About how many records", min_value=0, max_value=2_000_000_000, required=False
+    )
+    risk = forms.ChoiceField(label="Risk to the people", choices=BreachRisk.choices, widget=forms.RadioSelect)
+    effects = _words(
+        "Likely consequences",
+        help_text="What may happen to the people.",
+        required=False,
+    )
+    remedy = _words("Measures", help_text="What was done and will be done about it.", required=False)
+
+    def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.MultipleChoiceField, self.fields["client_ids"])
+        field.choices = [(str(client.pk), client.name) for client in clients]
+
+    def clean_places(self) -> tuple[str, ...]:
+        found = []
+        for raw in self.cleaned_data["places"].upper().replace(";", ",").split(","):
+            place = raw.strip()
+            if not place:
+                continue
+            country, _, region = place.partition("-")
+            if not places.is_place(country, region):
+                raise forms.ValidationError(f"{place} is no place we know. Write US-CA, DE or GB.")
+            found.append(place)
+        if not found:
+            raise forms.ValidationError("Name at least one place.")
+        return tuple(dict.fromkeys(found))
+
+    def assessment(self) -> Assessment:
+        """What was typed, as the service takes it."""
+        said = self.cleaned_data
+        return Assessment(
+            aware_at=said["aware_at"],
+            kind=BreachKind(said["kind"]),
+            risk=BreachRisk(said["risk"]),
+            categories=tuple(said["categories"]),
+            places=said["places"],
+            client_ids=tuple(int(one) for one in said["client_ids"]),
+            began_at=said["began_at"],
+            ended_at=said["ended_at"],
+            people=said["people"],
+            records=said["records"],
+            effects=said["effects"],
+            remedy=said["remedy"],
+        )
+
+
+class ReasonForm(forms.Form):
+    """Why something is not done."""
+
+    reason = forms.CharField(
+        label="Why",
+        min_length=15,
+        max_length=1000,
+        help_text="At least 15 characters. It is kept, sealed.",
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
+    )
+
+
+class NoteForm(forms.Form):
+    """A note on a breach."""
+
+    text = _words("Note", help_text="What was done or found. It is kept sealed.", rows=3)
+
+
+class ContainForm(_InZone):
+    """Since when nothing more is lost."""
+
+    contained_at = _instant("Contained since")
+
+
+class NoticeForm(forms.Form):
+    """What was told to somebody."""
+
+    text = forms.CharField(
+        label="What is sent",
+        max_length=20000,
+        widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true"}),
+        help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
+    )
+
+
+class CloseForm(forms.Form):
+    """What was learned."""
+
+    lessons = _words("What was learned, and what changes because of it", help_text="It is kept sealed.")
+
+
+class ImpactForm(_InZone):
+    """Whose deeds, or which connection's calls, and of when."""
+
+    who = forms.ChoiceField(label="What was it", required=False)
+    since = _instant("From")
+    until = _instant("Until", help_text="Exclusive.")
+
+    def __init__(self, *args: Any, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["who"]).choices = [
+            ("", "Anybody: everything of that time"),
+            *choices,
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean()
+        since, until = said.get("since"), said.get("until")
+        if since and until and since >= until:
+            self.add_error("until", "It ends before it begins.")
+        elif since and until and until - since > _PERIOD_AT_MOST:
+            self.add_error("since", "Ask for three years at most.")
+        return said

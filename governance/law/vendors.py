@@ -1,0 +1,101 @@
+"""What a review of a vendor asks, how it is scored, and the sheets that vendors start from. Pure, read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from governance.enums import Answer, DataCategory, TransferTool
+
+_HERE: Final = Path(__file__).parent
+
+CLAUSES: Final[Mapping[str, str]] = {
+    "a": "processes only on documented instructions",
+    "b": "its people are bound to confidentiality",
+    "c": "takes the security measures of article 32",
+    "d": "engages others only as articles 28(2) and 28(4) allow",
+    "e": "helps to answer requests of people",
+    "f": "helps with security, breaches and assessments (articles 32 to 36)",
+    "g": "deletes or returns everything at the end",
+    "h": "shows that it complies, and allows audits",
+}
+"""What a contract with a processor has, by the letter of GDPR article 28(3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a review. :ivar clause: the letter of article 28(3) it is about, or empty."""
+
+    id: str
+    section: str
+    weight: int
+    words: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a vendor's row starts from; to be verified. :ivar provider: our name of its connections, or empty."""
+
+    id: str
+    name: str
+    provider: str
+    what_for: str
+    categories: tuple[str, ...]
+    places: str
+    transfer: TransferTool
+    source: str
+    hints: tuple[str, ...]
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """The questions, in their order."""
+    return tuple(
+        Question(name, row["section"], row["weight"], row["words"], row.get("clause", ""))
+        for name, row in _rows("questions.toml").items()
+    )
+
+
+@cache
+def sheets() -> Mapping[str, Sheet]:
+    """The starting sheets by their name."""
+    return {
+        name: Sheet(
+            name,
+            row["name"],
+            row.get("provider", ""),
+            row["what_for"],
+            tuple(DataCategory(one).value for one in row["categories"]),
+            row["places"],
+            TransferTool(row["transfer"]),
+            row["source"],
+            tuple(row["hints"]),
+        )
+        for name, row in _rows("sheets.toml").items()
+    }
+
+
+def score(answers: Mapping[str, Answer]) -> int:
+    """
+    What answers come to, 0 to 100: the weight of each yes and half of each partly, out of the weight of what applies.
+
+    Nothing that applies gives 0. A question without an answer counts as a no.
+    """
+    reached = possible = 0
+    for question in questions():
+        answer = answers.get(question.id, Answer.NO)
+        if answer == Answer.NOT_APPLICABLE:
+            continue
+        possible += 2 * question.weight
+        reached += question.weight * {Answer.YES: 2, Answer.PARTLY: 1, Answer.NO: 0}[answer]
+    return 100 * reached // possible if possible else 0
+
+
+def _rows(name: str) -> dict[str, Any]:
+    with (_HERE / name).open("rb") as source:
+        return tomllib.load(source)

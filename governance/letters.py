@@ -1,0 +1,109 @@
+"""
+What is said of a breach to those who are to be told, drafted from the facts that are written down. Pure.
+
+A draft names what is known, and says plainly what is not known yet; a person reads, changes and sends it. The notice to
+an authority has the parts of GDPR article 33(3), in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from governance.enums import BreachKind, BreachRisk, DataCategory, NoticeTo
+
+UNKNOWN: Final = "not known yet; it follows"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Facts:
+    """What a notice is drafted from. :ivar addressee: whom it goes to. :ivar contact: who answers questions."""
+
+    agency: str
+    addressee: str
+    contact: str
+    number: int
+    is_drill: bool
+    kind: BreachKind
+    risk: BreachRisk
+    words: str
+    aware_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    contained_at: datetime | None
+    categories: tuple[str, ...]
+    places: tuple[str, ...]
+    people: int | None
+    records: int | None
+    effects: str
+    remedy: str
+    due_at: datetime | None
+    told_at: datetime
+    zone: str
+
+
+def draft(to: NoticeTo, facts: Facts) -> str:
+    """The draft of a notice, as plain text with a blank line between its parts."""
+    parts = _to_people(facts) if to in {NoticeTo.PEOPLE, NoticeTo.STATE} else _to_authority(facts)
+    mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
+    return "\n\n".join([*mark, *(part for part in parts if part)])
+
+
+def _to_authority(facts: Facts) -> list[str]:
+    """The parts of article 33(3)(a) to (d), for an authority or a controller."""
+    return [
+        f"To: {facts.addressee}\nFrom: {facts.agency}\nOur reference: breach {facts.number}",
+        "Notification of a personal data breach (GDPR article 33).",
+        (
+            f"1. When\nAware since: {_when(facts.aware_at, facts)}\nBegan: {_when(facts.began_at, facts)}\n"
+            f"Ended: {_when(facts.ended_at, facts)}\nContained: {_when(facts.contained_at, facts)}"
+        ),
+        f"2. Nature of the breach\n{facts.kind.label}.\n{facts.words}",
+        (
+            f"3. Categories and approximate numbers\nData: {_categories(facts)}"
+            f"\nPeople concerned: {_count(facts.people)}"
+            f"\nRecords concerned: {_count(facts.records)}\nWhere they live: {', '.join(facts.places) or UNKNOWN}"
+        ),
+        f"4. Likely consequences\n{facts.risk.label}.\n{facts.effects or UNKNOWN}",
+        f"5. Measures taken or proposed\n{facts.remedy or UNKNOWN}",
+        f"6. Contact point\n{facts.contact}",
+        _late(facts),
+    ]
+
+
+def _to_people(facts: Facts) -> list[str]:
+    """In clear and plain words, with the parts of article 34(2)."""
+    return [
+        f"{facts.agency} writes to you because data about your phone calls may have been affected by an incident.",
+        (
+            f"What happened\n{facts.words}\nIt began: {_when(facts.began_at, facts)}. We learned of it: "
+            f"{_when(facts.aware_at, facts)}."
+        ),
+        f"What data it is about\n{_categories(facts)}",
+        f"What it may mean for you\n{facts.effects or UNKNOWN}",
+        f"What we have done, and what you can do\n{facts.remedy or UNKNOWN}",
+        f"Whom to ask\n{facts.contact}",
+    ]
+
+
+def _late(facts: Facts) -> str:
+    if facts.due_at is None or facts.told_at < facts.due_at:
+        return ""
+    return "7. Reasons for the delay\n[This notice comes after its date: say why (article 33(1)).]"
+
+
+def _when(at: datetime | None, facts: Facts) -> str:
+    if at is None:
+        return UNKNOWN
+    here = at.astimezone(ZoneInfo(facts.zone))
+    return f"{here.day} {here:%B %Y, %H:%M %Z}"
+
+
+def _count(number: int | None) -> str:
+    return UNKNOWN if number is None else f"about {number:,}"
+
+
+def _categories(facts: Facts) -> str:
+    return ", ".join(DataCategory(name).label.lower() for name in facts.categories) or UNKNOWN

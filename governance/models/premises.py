@@ -1,0 +1,134 @@
+"""Where the agency works, who may come in when, and who did."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from governance.enums import EntryFlag, EntrySource
+
+
+class Site(AgencyOwned):
+    """A place with doors. Outside `opens` to `closes`, and on other ISO weekdays than these, an entry is flagged."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    address = models.CharField(max_length=200, blank=True)
+    time_zone = models.CharField(max_length=64)
+    weekdays = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    opens = models.TimeField()
+    closes = models.TimeField()
+    created_at = models.DateTimeField()
+    closed_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "name"], name="governance_site_name"),
+            models.CheckConstraint(
+                condition=models.Q(closes__gt=models.F("opens")), name="governance_site_closes_after_it_opens"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Badge(AgencyOwned):
+    """
+    A key or badge: whose, for which site, from when to when. `label` is what is printed on it.
+
+    Only the digest of what a reader reads is kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, models.PROTECT, related_name="badges")
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    label = models.CharField(max_length=60)
+    digest = models.BinaryField(max_length=32)
+    any_hour = models.BooleanField(default=False)
+    given_on = models.DateField()
+    until_on = models.DateField(null=True, blank=True)
+    returned_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "digest"],
+                condition=models.Q(returned_on__isnull=True),
+                name="governance_badge_out_once",
+            ),
+        )
+        indexes = (models.Index(fields=["agency", "user"], name="governance_badge_of"),)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class EntryQuerySet(ScopedQuerySet["Entry"]):
+    def inside(self) -> Self:
+        """Who has not left."""
+        return self.filter(left_at__isnull=True)
+
+
+class Entry(AgencyOwned):
+    """
+    Somebody came in: a person of the agency, a visitor with a host, or a badge that nobody knows.
+
+    `reference` is the badge system's own name of the event; the same one twice is one entry. `flags` say what is wrong.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, models.PROTECT, related_name="entries")
+    badge = models.ForeignKey(Badge, models.SET_NULL, null=True, related_name="+")
+    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    visitor = models.CharField(max_length=120, blank=True)
+    company = models.CharField(max_length=120, blank=True)
+    host = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    purpose = models.CharField(max_length=200, blank=True)
+    entered_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True)
+    source = models.CharField(max_length=8, choices=EntrySource)
+    reference = models.CharField(max_length=80, blank=True)
+    flags = ArrayField(models.CharField(max_length=16, choices=EntryFlag), default=list)
+    looked_at = models.DateTimeField(null=True)
+    looked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+
+    objects = models.Manager.from_queryset(EntryQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name_plural = "entries"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "source", "reference"],
+                condition=~models.Q(reference=""),
+                name="governance_entry_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(left_at__isnull=True) | models.Q(left_at__gte=models.F("entered_at")),
+                name="governance_entry_leaves_after_it_comes",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["agency", "-entered_at", "id"], name="governance_entry_newest"),
+            models.Index(
+                fields=["agency", "site"],
+                condition=models.Q(left_at__isnull=True),
+                name="governance_entry_inside",
+            ),
+            models.Index(
+                fields=["agency", "-entered_at"],
+                condition=~models.Q(flags=[]) & models.Q(looked_at__isnull=True),
+                name="governance_entry_flagged",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"entry at {self.entered_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,145 @@
+"""Who else holds the data of the people called: vendors, what they promise, and how they were reviewed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import AgencyOwned, ScopedQuerySet
+from governance.enums import ReviewDecision, SubProcessorState, TransferTool, VendorRole
+
+
+class VendorQuerySet(ScopedQuerySet["Vendor"]):
+    def current(self) -> Self:
+        """Vendors that the agency still uses."""
+        return self.filter(ended_on__isnull=True)
+
+
+class Vendor(AgencyOwned):
+    """
+    One company that gets the data, or may.
+
+    `sheet` names the starting sheet that it was filled from; what comes from there is to be verified until
+    `verified_on`. `clauses` are the letters of GDPR article 28(3) that its contract has. `next_review_on` is of the
+    newest review; none, as long as there was none.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    sheet = models.CharField(max_length=40, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    role = models.CharField(max_length=16, choices=VendorRole, default=VendorRole.PROCESSOR)
+    what_for = models.CharField(max_length=300)
+    categories = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    places = models.CharField(max_length=200, blank=True)
+    transfer = models.CharField(max_length=12, choices=TransferTool, default=TransferTool.UNKNOWN)
+    contract_on = models.DateField(null=True, blank=True)
+    clauses = ArrayField(models.CharField(max_length=1), default=list, blank=True)
+    source = models.URLField(max_length=300, blank=True)
+    verified_on = models.DateField(null=True, blank=True)
+    next_review_on = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    ended_on = models.DateField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(VendorQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["agency", "name"], name="governance_vendor_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VendorCertificate(AgencyOwned):
+    """A certificate or report that a vendor has, and until when."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="certificates")
+    name = models.CharField(max_length=120)
+    valid_until = models.DateField()
+    source = models.URLField(max_length=300, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "vendor", "name", "valid_until"], name="governance_vendorcertificate_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VendorReview(AgencyOwned):
+    """
+    One review, as it was: the questions of its time with their answers and weights, and what was decided.
+
+    `score`: 0 to 100, of the weights of what applied. A review is never changed; the next one follows it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="reviews")
+    answers = models.JSONField(default=list)
+    score = models.PositiveSmallIntegerField()
+    decision = models.CharField(max_length=12, choices=ReviewDecision)
+    words = models.CharField(max_length=1000)
+    reviewed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    reviewed_at = models.DateTimeField()
+    next_on = models.DateField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.CheckConstraint(condition=models.Q(score__lte=100), name="governance_vendorreview_score"),
+        )
+        indexes = (models.Index(fields=["vendor", "-reviewed_at"], name="governance_review_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_decision_display()} on {self.reviewed_at:%Y-%m-%d}"
+
+
+class SubProcessor(AgencyOwned):
+    """Whom a vendor engages in turn, and what the agency said when it was told."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="sub_processors")
+    name = models.CharField(max_length=120)
+    what_for = models.CharField(max_length=300)
+    places = models.CharField(max_length=200, blank=True)
+    noticed_on = models.DateField()
+    object_until = models.DateField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=SubProcessorState, default=SubProcessorState.NOTICED)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "vendor", "name"], name="governance_subprocessor_once_a_vendor"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VendorIncident(AgencyOwned):
+    """What went wrong at a vendor, in words without a person in them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    vendor = models.ForeignKey(Vendor, models.CASCADE, related_name="incidents")
+    happened_on = models.DateField()
+    learned_on = models.DateField()
+    words = models.CharField(max_length=1000)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = (models.Index(fields=["vendor", "-happened_on"], name="governance_incident_newest"),)
+
+    def __str__(self) -> str:
+        return f"incident of {self.happened_on:%Y-%m-%d}"

@@ -1,0 +1,116 @@
+"""What the pages show of breaches: the register, one breach with its words, and what is drafted for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Min, Q, QuerySet
+
+from callprivacy.tenancy.models import Client
+from governance import letters
+from governance.enums import BreachKind, BreachRisk, NoticeState, NoticeTo
+from governance.law import breaches as law
+from governance.models import Breach, BreachNote, BreachNotice
+
+type Said = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLine:
+    """One notice with the rule behind it, and the client where it goes to one."""
+
+    row: BreachNotice
+    rule: law.Rule | None
+    client: Client | None
+    is_late: bool
+
+    @property
+    def title(self) -> str:
+        """Whom it goes to."""
+        if self.client is not None:
+            return self.client.legal_name
+        return self.rule.title if self.rule else str(self.row.get_to_display())
+
+
+def register(*, state: str = "", drills: bool | None = None) -> QuerySet[Breach]:
+    """Every breach that the scope may see, newest first, with what is still to be told and by when."""
+    waiting = Q(notices__state=NoticeState.DUE)
+    found = Breach.objects.annotate(
+        to_tell=Count("notices", filter=waiting), next_due=Min("notices__due_at", filter=waiting)
+    ).select_related("reported_by")
+    if state:
+        found = found.filter(state=state)
+    if drills is not None:
+        found = found.filter(is_drill=drills)
+    return found.order_by("-number")
+
+
+def find(breach_id: UUID) -> Breach | None:
+    """One breach that the scope may see."""
+    return Breach.objects.select_related("agency", "reported_by", "closed_by").filter(pk=breach_id).first()
+
+
+def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
+    """Whom a breach is told to, those with a date first."""
+    rows = BreachNotice.objects.filter(breach=breach).select_related("client", "settled_by")
+    lines = [
+        NoticeLine(
+            row,
+            law.rules().get(row.rule),
+            row.client,
+            row.state == NoticeState.DUE and row.due_at is not None and row.due_at <= at,
+        )
+        for row in rows
+    ]
+    return sorted(lines, key=lambda line: (line.row.due_at is None, line.row.due_at or at, line.title))
+
+
+def find_notice(breach: Breach, notice_id: UUID) -> BreachNotice | None:
+    """One notice of a breach."""
+    return (
+        BreachNotice.objects.select_related("breach__agency", "client")
+        .filter(breach=breach, pk=notice_id)
+        .first()
+    )
+
+
+def notes(breach: Breach) -> QuerySet[BreachNote]:
+    """What was noted of a breach, newest first."""
+    return BreachNote.objects.filter(breach=breach).select_related("by").order_by("-at")
+
+
+def draft(line: NoticeLine, said: Said, *, contact: str, at: datetime) -> str:
+    """
+    What could be sent: drafted from the facts as they stand.
+
+    :param said: the opened words of the breach: "words", "effects", "remedy".
+    """
+    breach = line.row.breach
+    if breach.aware_at is None:
+        raise ValueError("Nothing is drafted before somebody is aware.")
+    facts = letters.Facts(
+        agency=breach.agency.name,
+        addressee=line.title,
+        contact=contact,
+        number=breach.number,
+        is_drill=breach.is_drill,
+        kind=BreachKind(breach.kind),
+        risk=BreachRisk(breach.risk),
+        words=said["words"],
+        aware_at=breach.aware_at,
+        began_at=breach.began_at,
+        ended_at=breach.ended_at,
+        contained_at=breach.contained_at,
+        categories=tuple(breach.categories),
+        places=tuple(breach.places),
+        people=breach.people,
+        records=breach.records,
+        effects=said["effects"],
+        remedy=said["remedy"],
+        due_at=line.row.due_at,
+        told_at=at,
+        zone=breach.agency.time_zone,
+    )
+    return letters.draft(NoticeTo(line.row.to), facts)

@@ -1,0 +1,99 @@
+"""What the pages show of vendors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from django.db.models import Count, F, Prefetch, Q, QuerySet
+
+from governance.enums import ReviewDecision, SubProcessorState
+from governance.law import vendors as law
+from governance.models import SubProcessor, Vendor, VendorCertificate, VendorIncident, VendorReview
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A vendor as the list shows it. :ivar clauses: how many of the eight letters its contract has."""
+
+    row: Vendor
+    review: VendorReview | None
+    is_due: bool
+    waiting: int
+
+    @property
+    def clauses(self) -> int:
+        """How many of the letters of article 28(3) its contract has."""
+        return len(self.row.clauses)
+
+    @property
+    def tone(self) -> str:
+        """How its standing is shown."""
+        if self.review is None or self.is_due:
+            return "warn"
+        return {ReviewDecision.APPROVED: "good", ReviewDecision.CONDITIONS: "info"}.get(
+            ReviewDecision(self.review.decision), "bad"
+        )
+
+
+def register(*, ended: bool = False) -> QuerySet[Vendor]:
+    """Vendors: those never reviewed first, then by the date of the next review; or those that are not used any more."""
+    newest = VendorReview.objects.order_by("-reviewed_at").select_related("reviewed_by")
+    announced = Q(sub_processors__state=SubProcessorState.NOTICED)
+    return (
+        Vendor.objects.filter(ended_on__isnull=not ended)
+        .annotate(announced=Count("sub_processors", filter=announced))
+        .prefetch_related(Prefetch("reviews", queryset=newest, to_attr="reviewed"))
+        .order_by(F("next_review_on").asc(nulls_first=True), "name")
+    )
+
+
+def lines(rows: Sequence[Vendor], *, today: date) -> list[Line]:
+    """Rows of `register`, as the list shows them."""
+    return [
+        Line(
+            row,
+            row.reviewed[0] if row.reviewed else None,  # type: ignore[attr-defined]  # prefetched above
+            row.ended_on is None and (row.next_review_on is None or row.next_review_on <= today),
+            row.announced,  # type: ignore[attr-defined]  # annotated above
+        )
+        for row in rows
+    ]
+
+
+def find(vendor_id: UUID) -> Vendor | None:
+    """One vendor of the scope's agency."""
+    return Vendor.objects.select_related("agency").filter(pk=vendor_id).first()
+
+
+def reviews(vendor: Vendor) -> QuerySet[VendorReview]:
+    """A vendor's reviews, newest first."""
+    return VendorReview.objects.filter(vendor=vendor).select_related("reviewed_by").order_by("-reviewed_at")
+
+
+def certificates(vendor: Vendor) -> QuerySet[VendorCertificate]:
+    """A vendor's certificates, the one that lasts longest first."""
+    return VendorCertificate.objects.filter(vendor=vendor).order_by("-valid_until", "name")
+
+
+def sub_processors(vendor: Vendor) -> QuerySet[SubProcessor]:
+    """Whom a vendor engages, the newest first."""
+    return SubProcessor.objects.filter(vendor=vendor).order_by("-noticed_on", "name")
+
+
+def find_sub_processor(vendor: Vendor, row_id: UUID) -> SubProcessor | None:
+    """One of those whom a vendor engages."""
+    return SubProcessor.objects.filter(vendor=vendor, pk=row_id).first()
+
+
+def incidents(vendor: Vendor) -> QuerySet[VendorIncident]:
+    """What went wrong at a vendor, newest first."""
+    return VendorIncident.objects.filter(vendor=vendor).order_by("-happened_on")
+
+
+def hints(vendor: Vendor) -> tuple[str, ...]:
+    """What its starting sheet says to look for."""
+    sheet = law.sheets().get(vendor.sheet)
+    return sheet.hints if sheet else ()

@@ -1,0 +1,376 @@
+"""
+Breaches: reported by anyone, looked at by who manages the agency, told to those whom the law names, and closed.
+
+The clock starts with the instant that an officer names as that of awareness, never with our own. Every notice that a
+rule calls for is a row with its date; a breach closes only when each of them is sent or has a written reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import PartyRole
+from callprivacy.tenancy.models import Agency, Engagement
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from governance import kinds
+from governance.enums import BreachKind, BreachRisk, BreachState, NoticeState
+from governance.law import breaches as law
+from governance.models import Breach, BreachNote, BreachNotice
+from governance.services import words
+
+JOB: Final = Actor.job("governance.watch_clocks")
+WARN: Final = timedelta(hours=24)
+
+
+class NotOpenError(LookupError):
+    """The breach is not in a state in which this can be done; look at it again."""
+
+
+class NoticesOpenError(ValueError):
+    """Somebody has still to be told, or a reason to be written why not."""
+
+
+class TooEarlyError(ValueError):
+    """An instant lies in the future, or one lies before what it follows."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Assessment:
+    """
+    What is known of a breach so far; it may be written again as more is known.
+
+    :ivar aware_at: when the agency knew with reasonable certainty; the clocks run from there.
+    :ivar places: where the people concerned live: "DE", "US-CA".
+    :ivar people: about how many people, and :ivar records: about how many records; None: not known yet.
+    :ivar effects: the likely consequences, and :ivar remedy: what was and will be done about it.
+    """
+
+    aware_at: datetime
+    kind: BreachKind
+    risk: BreachRisk
+    categories: tuple[str, ...]
+    places: tuple[str, ...]
+    client_ids: tuple[int, ...]
+    began_at: datetime | None
+    ended_at: datetime | None
+    people: int | None
+    records: int | None
+    effects: str
+    remedy: str
+
+
+@transaction.atomic
+def report_breach(
+    *, agency: Agency, title: str, text: str, is_drill: bool, reported_by: int, at: datetime
+) -> Breach:
+    """
+    Take the report of a possible breach from anybody of the agency, and let it wait for those who manage it.
+
+    :param title: a few words without a person's name; it stands in lists.
+    :param text: what happened, sealed.
+    """
+    number = _next_number(agency.pk)
+    breach = Breach(
+        pk=uuid4(),
+        agency=agency,
+        number=number,
+        title=title,
+        is_drill=is_drill,
+        reported_by_id=reported_by,
+        reported_at=at,
+    )
+    key = words.key_of(agency_id=agency.pk, breach_id=breach.pk, at=at)
+    breach.words = words.seal(text, row=breach, column="words", key=key)
+    breach.save(force_insert=True)
+    by = Actor.staff(user_id=reported_by)
+    audit.record("breach.reported", subject=breach, by=by, at=at, number=number, drill=is_drill)
+    work.open_item(kinds.BREACH_REPORTED, agency_id=agency.pk, key=str(breach.pk), at=at, due_at=at)
+    return breach
+
+
+def _next_number(agency_id: int) -> int:
+    """One after the last; a scope that sees only its own reports still counts all."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT governance_next_breach(%s)", [agency_id])
+        return int(cursor.fetchone()[0])
+
+
+@transaction.atomic
+def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) -> None:
+    """
+    Write down what is known, start the clocks, and make the notices that the law calls for.
+
+    Notices that are settled stay; those that no rule calls for any more, and that nobody settled, go.
+
+    :raises NotOpenError: the breach is closed or dismissed.
+    :raises TooEarlyError: awareness lies in the future, or the breach ends before it begins.
+    """
+    if said.aware_at > at:
+        raise TooEarlyError("The agency cannot become aware in the future.")
+    if said.began_at and said.ended_at and said.ended_at < said.began_at:
+        raise TooEarlyError("It ends before it begins.")
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    changed = (
+        Breach.objects.open()
+        .filter(pk=breach.pk)
+        .update(
+            state=BreachState.OPEN,
+            aware_at=said.aware_at,
+            kind=said.kind,
+            risk=said.risk,
+            categories=list(said.categories),
+            places=list(said.places),
+            clients=list(said.client_ids),
+            began_at=said.began_at,
+            ended_at=said.ended_at,
+            people=said.people,
+            records=said.records,
+            effects=words.seal(said.effects, row=breach, column="effects", key=key),
+            remedy=words.seal(said.remedy, row=breach, column="remedy", key=key),
+        )
+    )
+    if not changed:
+        raise NotOpenError("This breach is closed.")
+    breach.refresh_from_db()
+    _make_notices(breach)
+    audit.record(
+        "breach.assessed",
+        subject=breach,
+        by=by,
+        at=at,
+        risk=said.risk.value,
+        kind=said.kind.value,
+        clients=len(said.client_ids),
+        people=said.people,
+        aware_at=said.aware_at.isoformat(),
+    )
+    work.close_item(kinds.BREACH_REPORTED, agency_id=breach.agency_id, key=str(breach.pk), at=at, by=by)
+    _renew_clock(breach, at=at, by=by)
+
+
+def _make_notices(breach: Breach) -> None:
+    if breach.aware_at is None:
+        return
+    zone = ZoneInfo(breach.agency.time_zone)
+    wanted: dict[tuple[str, int | None], BreachNotice] = {}
+    for rule, client, due_at in _duties(breach, zone):
+        wanted[rule.id, client] = BreachNotice(
+            agency_id=breach.agency_id,
+            breach=breach,
+            to=rule.to,
+            rule=rule.id,
+            client_id=client,
+            due_at=due_at,
+        )
+    present = {(row.rule, row.client_id): row for row in BreachNotice.objects.filter(breach=breach)}
+    for place, row in present.items():
+        if row.state != NoticeState.DUE:
+            continue
+        if place not in wanted:
+            row.delete()
+        elif row.due_at != wanted[place].due_at:
+            BreachNotice.objects.filter(pk=row.pk, state=NoticeState.DUE).update(due_at=wanted[place].due_at)
+    BreachNotice.objects.bulk_create([row for place, row in wanted.items() if place not in present])
+
+
+def _duties(breach: Breach, zone: ZoneInfo) -> Sequence[tuple[law.Rule, int | None, datetime | None]]:
+    """Each rule that holds, for whom it is told apart, and by when."""
+    if breach.aware_at is None:
+        return []
+    risk = BreachRisk(breach.risk)
+    agreed = {
+        row.client_id: row
+        for row in Engagement.objects.filter(agency_id=breach.agency_id, client_id__in=breach.clients)
+    }
+    processed = [pk for pk in breach.clients if _is_processor(agreed.get(pk))]
+    controls = not breach.clients or len(processed) < len(breach.clients)
+    found: list[tuple[law.Rule, int | None, datetime | None]] = []
+    for rule in law.rules().values():
+        if not rule.is_due_at(risk):
+            continue
+        if rule.as_role == "processor":
+            found += [
+                (rule, pk, breach.aware_at + timedelta(hours=agreed[pk].breach_notice_hours))
+                for pk in processed
+            ]
+        elif controls and rule.holds_in(breach.places):
+            found.append((rule, None, rule.due_at(breach.aware_at, zone=zone)))
+    return found
+
+
+def _is_processor(engagement: Engagement | None) -> bool:
+    """Whether the agency works for a client as its processor, in any of its roles."""
+    if engagement is None:
+        return False
+    return PartyRole.PROCESSOR in {engagement.measure_as, engagement.record_as, engagement.contact_as}
+
+
+def _renew_clock(breach: Breach, *, at: datetime, by: Actor) -> None:
+    """Keep the one item of a breach's notices at the next date, or close it."""
+    waiting = BreachNotice.objects.filter(breach=breach, state=NoticeState.DUE)
+    count = waiting.count()
+    if count and breach.state == BreachState.OPEN:
+        due = waiting.exclude(due_at=None).order_by("due_at").values_list("due_at", flat=True).first()
+        work.open_item(
+            kinds.BREACH_NOTICE,
+            agency_id=breach.agency_id,
+            key=str(breach.pk),
+            at=at,
+            due_at=due or at,
+            count=count,
+        )
+    else:
+        work.close_item(kinds.BREACH_NOTICE, agency_id=breach.agency_id, key=str(breach.pk), at=at, by=by)
+
+
+@transaction.atomic
+def dismiss_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Write down that a report was no breach, and why; it stays in the register.
+
+    :raises NotOpenError: it is closed, or its clock runs already.
+    """
+    changed = Breach.objects.filter(pk=breach.pk, state=BreachState.REPORTED).update(
+        state=BreachState.DISMISSED, closed_at=at, closed_by_id=by.user_id
+    )
+    if not changed:
+        raise NotOpenError("Only a report that nobody has assessed can be dismissed.")
+    audit.record("breach.dismissed", subject=breach, by=by, at=at, reason=reason)
+    work.close_item(kinds.BREACH_REPORTED, agency_id=breach.agency_id, key=str(breach.pk), at=at, by=by)
+
+
+@transaction.atomic
+def note(*, breach: Breach, text: str, by: Actor, at: datetime) -> BreachNote:
+    """Add a note to a breach, sealed; also to a closed one, for what is learned later."""
+    if by.user_id is None:
+        raise TypeError("A person writes a note.")
+    row = BreachNote(pk=uuid4(), agency_id=breach.agency_id, breach=breach, by_id=by.user_id, at=at)
+    key = words.key_of(agency_id=breach.agency_id, breach_id=breach.pk, at=at)
+    row.words = words.seal(text, row=row, column="words", key=key)
+    row.save(force_insert=True)
+    audit.record("breach.noted", subject=breach, by=by, at=at)
+    return row
+
+
+@transaction.atomic
+def contain(*, breach: Breach, contained_at: datetime, by: Actor, at: datetime) -> None:
+    """
+    Write down since when nothing more is lost.
+
+    :raises NotOpenError: the breach is not being handled.
+    :raises TooEarlyError: the instant lies in the future.
+    """
+    if contained_at > at:
+        raise TooEarlyError("It cannot be contained in the future.")
+    if not Breach.objects.filter(pk=breach.pk, state=BreachState.OPEN).update(contained_at=contained_at):
+        raise NotOpenError("This breach is not being handled.")
+    audit.record("breach.contained", subject=breach, by=by, at=at, contained_at=contained_at.isoformat())
+
+
+@transaction.atomic
+def send_notice(*, notice: BreachNotice, text: str, by: Actor, at: datetime) -> None:
+    """
+    Keep what was sent, as it was, and that it was sent now. Sending is done by the person, on the authority's own form.
+
+    :raises NotOpenError: the notice is settled, or the breach is closed.
+    """
+    _settle(notice, NoticeState.SENT, ("words", text), by=by, at=at)
+    late = notice.due_at is not None and at >= notice.due_at
+    audit.record(
+        "breach.told", subject=notice.breach, by=by, at=at, rule=notice.rule, to=notice.to, late=late
+    )
+
+
+@transaction.atomic
+def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> None:
+    """
+    Write down why somebody need not be told.
+
+    :raises NotOpenError: the notice is settled, or the breach is closed.
+    """
+    _settle(notice, NoticeState.NOT_NEEDED, ("why", why), by=by, at=at)
+    audit.record("breach.not_told", subject=notice.breach, by=by, at=at, rule=notice.rule, to=notice.to)
+
+
+def _settle(
+    notice: BreachNotice, state: NoticeState, written: tuple[str, str], *, by: Actor, at: datetime
+) -> None:
+    column, text = written
+    breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
+    key = words.key_of(agency_id=notice.agency_id, breach_id=notice.breach_id, at=at)
+    open_ones = BreachNotice.objects.filter(pk=notice.pk, state=NoticeState.DUE)
+    changed = breach.state == BreachState.OPEN and open_ones.update(
+        state=state,
+        settled_at=at,
+        settled_by_id=by.user_id,
+        **{column: words.seal(text, row=notice, column=column, key=key)},
+    )
+    if not changed:
+        raise NotOpenError("This notice is settled.")
+    _renew_clock(breach, at=at, by=by)
+
+
+@transaction.atomic
+def close_breach(*, breach: Breach, lessons: str, by: Actor, at: datetime) -> None:
+    """
+    Close a breach with what was learned from it.
+
+    :raises NotOpenError: it is not being handled.
+    :raises NoticesOpenError: somebody has still to be told.
+    """
+    row = Breach.objects.select_for_update().filter(pk=breach.pk, state=BreachState.OPEN).first()
+    if row is None:
+        raise NotOpenError("This breach is not being handled.")
+    left = BreachNotice.objects.filter(breach=row, state=NoticeState.DUE).count()
+    if left:
+        raise NoticesOpenError(f"{left} still to be told, or a reason to be written why not.")
+    key = words.key_of(agency_id=row.agency_id, breach_id=row.pk, at=at)
+    Breach.objects.filter(pk=row.pk).update(
+        state=BreachState.CLOSED,
+        closed_at=at,
+        closed_by_id=by.user_id,
+        lessons=words.seal(lessons, row=row, column="lessons", key=key),
+    )
+    audit.record("breach.closed", subject=row, by=by, at=at)
+
+
+def watch_clocks(*, agency_id: int, at: datetime) -> int:
+    """
+    Tell those who manage the agency of notices that are due within a day, once each, and again when one is late.
+
+    Called outside any scope; repeating it tells nobody twice. Returns how many were told of.
+    """
+    told = 0
+    with job_scope(agency_id=agency_id):
+        rows = BreachNotice.objects.filter(
+            state=NoticeState.DUE, breach__state=BreachState.OPEN, due_at__lt=at + WARN
+        ).select_related("breach")
+        for row in rows:
+            stage = "late" if row.due_at is not None and row.due_at <= at else "soon"
+            if not work.claim_period(agency_id=agency_id, job=f"breach notice {row.pk}", period=stage, at=at):
+                continue
+            work.notify(
+                kinds.BREACH_NOTICE,
+                agency_id=agency_id,
+                user_ids=_managers(agency_id),
+                at=at,
+                key=f"{row.breach_id} {stage}",
+            )
+            told += 1
+    return told
+
+
+def _managers(agency_id: int) -> Collection[int]:
+    return access.people_with_right(AgencyRight.MANAGE_CLIENTS, agency_id=agency_id)

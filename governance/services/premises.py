@@ -1,0 +1,327 @@
+"""
+Premises: sites, badges, and who came in. What is wrong with an entry stands on it as flags, and waits for a person.
+
+Entries of a badge system come with that system's own reference, so that the same file twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, transaction
+
+from callprivacy.accounts.enums import MembershipState
+from callprivacy.accounts.models import Membership
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from governance import kinds
+from governance.enums import EntryFlag, EntrySource
+from governance.models import Badge, Entry, Site
+
+JOB: Final = Actor.job("governance.watch_premises")
+LONGEST_STAY: Final = timedelta(hours=16)
+KEEP: Final = timedelta(days=90)
+LINES_AT_MOST: Final = 20_000
+_COLUMNS: Final = ("reference", "badge", "direction", "at")
+
+
+class TakenError(ValueError):
+    """A site of this name, or a badge with this code, is there already."""
+
+
+class NotOutError(LookupError):
+    """The badge was returned, or the visitor has left."""
+
+
+class FileError(ValueError):
+    """A line of a file cannot be read. `line`: which one, from 1."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(f"Line {line}: {why}")
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """One line of a badge system's file: what was read, and whether it was on the way in."""
+
+    reference: str
+    code: str
+    is_in: bool
+    at: datetime
+
+
+def digest(code: str) -> bytes:
+    """What is kept of a badge's code: 32 bytes."""
+    return hashlib.sha256(code.strip().casefold().encode()).digest()
+
+
+@transaction.atomic
+def add_site(
+    *,
+    agency: Agency,
+    name: str,
+    address: str,
+    time_zone: str,
+    weekdays: Sequence[int],
+    opens: time,
+    closes: time,
+    by: Actor,
+    at: datetime,
+) -> Site:
+    """
+    Add a site with its hours.
+
+    :param weekdays: ISO numbers, 1 is Monday.
+    :raises TakenError: one of this name is there.
+    """
+    try:
+        with transaction.atomic():
+            site = Site.objects.create(
+                agency=agency,
+                name=name,
+                address=address,
+                time_zone=time_zone,
+                weekdays=sorted(set(weekdays)),
+                opens=opens,
+                closes=closes,
+                created_at=at,
+            )
+    except IntegrityError:
+        raise TakenError(f"{name} is there already.") from None
+    audit.record("site.opened", subject=site, by=by, at=at)
+    return site
+
+
+@transaction.atomic
+def give_badge(
+    *,
+    site: Site,
+    user_id: int,
+    label: str,
+    code: str,
+    any_hour: bool,
+    until_on: date | None,
+    by: Actor,
+    at: datetime,
+) -> Badge:
+    """
+    Give a badge to somebody of the agency.
+
+    :param code: what a reader reads; only its digest is kept.
+    :raises TakenError: a badge with this code is out.
+    """
+    try:
+        with transaction.atomic():
+            badge = Badge.objects.create(
+                agency_id=site.agency_id,
+                site=site,
+                user_id=user_id,
+                label=label,
+                digest=digest(code),
+                any_hour=any_hour,
+                given_on=at.astimezone(ZoneInfo(site.time_zone)).date(),
+                until_on=until_on,
+            )
+    except IntegrityError:
+        raise TakenError("A badge with this code is out.") from None
+    audit.record("badge.given", subject=badge, by=by, at=at, person=user_id)
+    return badge
+
+
+@transaction.atomic
+def return_badge(*, badge: Badge, on: date, by: Actor, at: datetime) -> None:
+    """
+    Take a badge back.
+
+    :raises NotOutError: it is back.
+    """
+    if not Badge.objects.filter(pk=badge.pk, returned_on=None).update(returned_on=on):
+        raise NotOutError("This badge is back already.")
+    audit.record("badge.returned", subject=badge, by=by, at=at, person=badge.user_id)
+
+
+@transaction.atomic
+def sign_in_visitor(
+    *, site: Site, visitor: str, company: str, host_id: int, purpose: str, by: Actor, at: datetime
+) -> Entry:
+    """Let a visitor in, with who is host."""
+    entry = Entry.objects.create(
+        agency_id=site.agency_id,
+        site=site,
+        visitor=visitor,
+        company=company,
+        host_id=host_id,
+        purpose=purpose,
+        entered_at=at,
+        source=EntrySource.KIOSK,
+        flags=_hours(site, at),
+    )
+    audit.record("visitor.came", subject=entry, by=by, at=at, host=host_id)
+    _renew(site.agency_id, at, by)
+    return entry
+
+
+@transaction.atomic
+def sign_out(*, entry: Entry, by: Actor, at: datetime) -> None:
+    """
+    Note that somebody left.
+
+    :raises NotOutError: that is noted.
+    """
+    if not Entry.objects.inside().filter(pk=entry.pk, entered_at__lte=at).update(left_at=at):
+        raise NotOutError("That is noted already.")
+    audit.record("entry.left", subject=entry, by=by, at=at)
+
+
+def read_file(text: str, *, zone: ZoneInfo) -> list[Passing]:
+    """
+    Read a badge system's file: reference, badge, direction (in, out), at (ISO 8601; without offset in the site's zone).
+
+    :raises FileError: a line cannot be read; nothing is taken.
+    """
+    rows = csv.DictReader(text.lstrip("\ufeff").splitlines())
+    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or [])]
+    if missing:
+        raise FileError(1, f"the columns {', '.join(missing)} are missing.")
+    found = []
+    for number, row in enumerate(rows, 2):
+        if number > LINES_AT_MOST + 1:
+            raise FileError(number, f"a file has {LINES_AT_MOST:,} lines at most.")
+        found.append(_passing(number, row, zone))
+    return found
+
+
+def _passing(number: int, row: dict[str, str | None], zone: ZoneInfo) -> Passing:
+    reference, code = (row["reference"] or "").strip(), (row["badge"] or "").strip()
+    direction = (row["direction"] or "").strip().lower()
+    if not reference or len(reference) > 80:
+        raise FileError(number, "a reference has 1 to 80 characters.")
+    if not code:
+        raise FileError(number, "the badge is missing.")
+    if direction not in {"in", "out"}:
+        raise FileError(number, "the direction is in or out.")
+    try:
+        at = datetime.fromisoformat((row["at"] or "").strip())
+    except ValueError:
+        raise FileError(number, "the time is not ISO 8601, such as 2026-11-24T08:30.") from None
+    return Passing(reference, code, direction == "in", at if at.tzinfo else at.replace(tzinfo=zone))
+
+
+@transaction.atomic
+def take_in(
+    *, site: Site, passings: Sequence[Passing], source: EntrySource, by: Actor, at: datetime
+) -> tuple[int, int]:
+    """
+    Take what a badge system read; returns how many came in and how many were flagged. The same again adds nothing.
+
+    A way out closes the newest open entry of that badge before it; one without an entry is left out.
+    """
+    badges = {
+        bytes(badge.digest): badge for badge in Badge.objects.filter(agency_id=site.agency_id, site=site)
+    }
+    active = set(
+        Membership.objects.filter(agency_id=site.agency_id, state=MembershipState.ACTIVE).values_list(
+            "user_id", flat=True
+        )
+    )
+    came = flagged = 0
+    for one in sorted(passings, key=lambda one: one.at):
+        badge = badges.get(digest(one.code))
+        if not one.is_in:
+            _leave(site, badge, one.at)
+            continue
+        flags = _flags(site, badge, one.at, active)
+        entry = Entry(
+            agency_id=site.agency_id,
+            site=site,
+            badge=badge,
+            user_id=badge.user_id if badge else None,
+            entered_at=one.at,
+            source=source,
+            reference=one.reference,
+            flags=flags,
+        )
+        Entry.objects.bulk_create([entry], ignore_conflicts=True)
+        if Entry.objects.filter(pk=entry.pk).exists():
+            came += 1
+            flagged += bool(flags)
+    audit.record("entries.taken", subject=site, by=by, at=at, came=came, flagged=flagged)
+    _renew(site.agency_id, at, by)
+    return came, flagged
+
+
+def _leave(site: Site, badge: Badge | None, at: datetime) -> None:
+    if badge is None:
+        return
+    inside = Entry.objects.inside().filter(site=site, badge=badge, entered_at__lte=at).order_by("-entered_at")
+    newest = inside.first()
+    if newest is not None:
+        Entry.objects.inside().filter(pk=newest.pk).update(left_at=at)
+
+
+def _hours(site: Site, at: datetime) -> list[str]:
+    here = at.astimezone(ZoneInfo(site.time_zone))
+    is_open = here.isoweekday() in site.weekdays and site.opens <= here.time() < site.closes
+    return [] if is_open else [EntryFlag.OUTSIDE_HOURS.value]
+
+
+def _flags(site: Site, badge: Badge | None, at: datetime, active: set[int]) -> list[str]:
+    """What is wrong with somebody coming in."""
+    if badge is None:
+        return [EntryFlag.UNKNOWN.value]
+    day = at.astimezone(ZoneInfo(site.time_zone)).date()
+    flags = [] if badge.any_hour else _hours(site, at)
+    if badge.user_id not in active:
+        flags.append(EntryFlag.LEFT.value)
+    ended = (badge.until_on and day > badge.until_on) or (badge.returned_on and day > badge.returned_on)
+    if ended or day < badge.given_on:
+        flags.append(EntryFlag.NO_RIGHT.value)
+    return flags
+
+
+@transaction.atomic
+def look_at(*, entry: Entry, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Write down what a flagged entry was about.
+
+    :raises NotOutError: that is written down.
+    """
+    found = Entry.objects.filter(pk=entry.pk, looked_at=None).exclude(flags=[])
+    if not found.update(looked_at=at, looked_by_id=by.user_id):
+        raise NotOutError("That is written down already.")
+    audit.record("entry.looked_at", subject=entry, by=by, at=at, reason=reason)
+    _renew(entry.agency_id, at, by)
+
+
+def watch_premises(*, agency_id: int, at: datetime) -> None:
+    """Flag who never left, and let entries go that are past their date. Called outside any scope; twice is once."""
+    with job_scope(agency_id=agency_id):
+        stayed = Entry.objects.inside().filter(entered_at__lt=at - LONGEST_STAY)
+        for entry in stayed.exclude(flags__contains=[EntryFlag.NO_EXIT.value])[:500]:
+            Entry.objects.filter(pk=entry.pk, flags=entry.flags).update(
+                flags=[*entry.flags, EntryFlag.NO_EXIT.value]
+            )
+        gone = Entry.objects.filter(agency_id=agency_id, entered_at__lt=at - KEEP).remove()
+        if gone:
+            audit.record("entries.expired", by=JOB, at=at, entries=gone, days=KEEP.days)
+        _renew(agency_id, at, JOB)
+
+
+def _renew(agency_id: int, at: datetime, by: Actor) -> None:
+    flagged = Entry.objects.filter(agency_id=agency_id, looked_at=None).exclude(flags=[])
+    count = flagged.count()
+    if count:
+        first = flagged.order_by("entered_at").values_list("entered_at", flat=True).first()
+        work.open_item(kinds.PREMISES, agency_id=agency_id, key="all", at=at, due_at=first, count=count)
+    else:
+        work.close_item(kinds.PREMISES, agency_id=agency_id, key="all", at=at, by=by)

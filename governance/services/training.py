@@ -1,0 +1,355 @@
+"""
+Training: roles are told what to know, people read, answer and pass, and who is overdue loses the sight of people.
+
+What is assigned follows from state: the rules of roles, and what each person has passed. Each look makes what is
+missing and takes back what is not called for, so that a lost message costs one interval.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import people
+from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from governance import kinds
+from governance.courses import ASKED, Course, courses, draw, is_passed
+from governance.models import Assignment, Attempt, Completion, TrainingRule
+
+JOB: Final = Actor.job("governance.watch_training")
+GRACE: Final = timedelta(days=14)
+"""Days after the due day from which on who is overdue sees no numbers and takes no files."""
+REMIND_BEFORE: Final = (7, 1)
+RENEW_BEFORE: Final = timedelta(days=30)
+AGAIN_AFTER: Final = timedelta(minutes=10)
+
+
+class NoSuchCourseError(LookupError):
+    """No course has this name."""
+
+
+class TooSoonError(ValueError):
+    """A try failed a moment ago; read first."""
+
+
+class NotYoursError(LookupError):
+    """The try is finished, or of somebody else."""
+
+
+def course_of(name: str) -> Course:
+    """
+    A course by its name.
+
+    :raises NoSuchCourseError: there is none.
+    """
+    try:
+        return courses()[name]
+    except KeyError:
+        raise NoSuchCourseError(name) from None
+
+
+@transaction.atomic
+def set_rules(*, agency: Agency, course: Course, within: Mapping[Role, int], by: Actor, at: datetime) -> None:
+    """
+    Say which roles take a course, and within how many days of joining; roles that are not named need not.
+
+    :param within: role -> days.
+    """
+    TrainingRule.objects.filter(course=course.id).exclude(role__in=list(within)).delete()
+    for role, days in within.items():
+        TrainingRule.objects.update_or_create(
+            agency=agency, course=course.id, role=role, defaults={"within_days": days}
+        )
+    audit.record("training.ruled", by=by, at=at, course=course.id, roles=len(within))
+
+
+@transaction.atomic
+def assign(
+    *, agency: Agency, course: Course, user_ids: Collection[int], due_on: date, by: Actor, at: datetime
+) -> int:
+    """Have people pass a course by a day, whatever their role says; returns how many were not assigned before."""
+    known = set(
+        Membership.objects.filter(
+            agency_id=agency.pk, state=MembershipState.ACTIVE, user_id__in=list(user_ids)
+        ).values_list("user_id", flat=True)
+    )
+    already = set(Assignment.objects.filter(course=course.id).values_list("user_id", flat=True))
+    fresh = sorted(known - already)
+    Assignment.objects.bulk_create(
+        Assignment(
+            agency=agency,
+            user_id=user_id,
+            course=course.id,
+            due_on=due_on,
+            assigned_at=at,
+            assigned_by_id=by.user_id,
+        )
+        for user_id in fresh
+    )
+    audit.record(
+        "training.assigned", by=by, at=at, course=course.id, people=len(fresh), due=due_on.isoformat()
+    )
+    _tell(kinds.TRAINING_ASSIGNED, agency.pk, fresh, course.id, at)
+    return len(fresh)
+
+
+def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: datetime) -> None:
+    if user_ids:
+        work.notify(kind, agency_id=agency_id, user_ids=sorted(user_ids), at=at, key=key)
+
+
+@transaction.atomic
+def start_attempt(*, agency: Agency, course: Course, user_id: int, at: datetime) -> Attempt:
+    """
+    Begin a try, or go on with the one that was begun.
+
+    :raises TooSoonError: the last one failed less than ten minutes ago.
+    """
+    mine = Attempt.objects.filter(user_id=user_id, course=course.id)
+    begun = mine.filter(finished_at=None, version=course.version).order_by("-started_at").first()
+    if begun is not None:
+        return begun
+    last = mine.exclude(finished_at=None).order_by("-finished_at").first()
+    ended = last.finished_at if last is not None and not is_passed(last.right or 0, last.asked) else None
+    if ended is not None and ended > at - AGAIN_AFTER:
+        raise TooSoonError("Read the screens again; the questions are open in ten minutes.")
+    return Attempt.objects.create(
+        agency=agency,
+        user_id=user_id,
+        course=course.id,
+        version=course.version,
+        seed=secrets.randbelow(2**31),
+        asked=ASKED,
+        started_at=at,
+    )
+
+
+@transaction.atomic
+def finish_attempt(
+    *, attempt: Attempt, course: Course, answers: Mapping[int, int], user_id: int, at: datetime
+) -> Completion | None:
+    """
+    Count a try; returns what was passed, or None.
+
+    :param answers: number of the question -> place of the answer in the course; what is missing is wrong.
+    :raises NotYoursError: the try is finished, of an older version, or somebody else's.
+    """
+    drawn = draw(course, attempt.seed)
+    right = sum(answers.get(one.number) == 0 for one in drawn)
+    claimed = Attempt.objects.filter(
+        pk=attempt.pk, user_id=user_id, finished_at=None, version=course.version
+    ).update(
+        finished_at=at,
+        right=right,
+        asked=len(drawn),
+        answers={str(one.number): answers.get(one.number) for one in drawn},
+    )
+    if not claimed:
+        raise NotYoursError("This try is finished.")
+    by = Actor.staff(user_id=user_id)
+    passed = is_passed(right, len(drawn))
+    audit.record(
+        "training.tried",
+        by=by,
+        at=at,
+        subject=attempt,
+        course=course.id,
+        version=course.version,
+        right=right,
+        asked=len(drawn),
+        passed=passed,
+    )
+    if not passed:
+        return None
+    return _complete(
+        agency=attempt.agency,
+        course=course,
+        user_id=user_id,
+        passed_on=_day(attempt.agency, at),
+        valid_until=None,
+        issuer="",
+        score=(right, len(drawn)),
+        by=by,
+        at=at,
+    )
+
+
+@transaction.atomic
+def note_outside(
+    *,
+    agency: Agency,
+    course: Course,
+    user_id: int,
+    issuer: str,
+    passed_on: date,
+    valid_until: date,
+    by: Actor,
+    at: datetime,
+) -> Completion:
+    """Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate."""
+    return _complete(
+        agency=agency,
+        course=course,
+        user_id=user_id,
+        passed_on=passed_on,
+        valid_until=valid_until,
+        issuer=issuer,
+        score=None,
+        by=by,
+        at=at,
+    )
+
+
+def _complete(
+    *,
+    agency: Agency,
+    course: Course,
+    user_id: int,
+    passed_on: date,
+    valid_until: date | None,
+    issuer: str,
+    score: tuple[int, int] | None,
+    by: Actor,
+    at: datetime,
+) -> Completion:
+    right, asked = score or (None, None)
+    row = Completion.objects.create(
+        agency=agency,
+        user_id=user_id,
+        course=course.id,
+        version="" if issuer else course.version,
+        issuer=issuer,
+        passed_on=passed_on,
+        valid_until=valid_until or calendars.add_months(passed_on, course.valid_months),
+        right=right,
+        asked=asked,
+        noted_by_id=by.user_id if issuer else None,
+        noted_at=at,
+    )
+    Assignment.objects.filter(user_id=user_id, course=course.id).delete()
+    audit.record(
+        "training.passed",
+        subject=row,
+        by=by,
+        at=at,
+        course=course.id,
+        person=user_id,
+        until=row.valid_until.isoformat(),
+        outside=bool(issuer),
+    )
+    return row
+
+
+# --- By itself ----------------------------------------------------------------------------------------------------
+
+
+def watch_training(*, agency_id: int, at: datetime) -> None:
+    """
+    Assign what rules call for, remind, and withhold from who is overdue. Called outside any scope; twice is once.
+    """
+    with job_scope(agency_id=agency_id):
+        agency = Agency.objects.get(pk=agency_id)
+        _look(agency, at)
+        _remind(agency, at)
+
+
+def settle_person(*, agency_id: int, user_id: int, at: datetime) -> None:
+    """Bring what is withheld from one person in line with what is overdue. Called outside any scope; twice is once."""
+    with job_scope(agency_id=agency_id):
+        agency = Agency.objects.filter(pk=agency_id).first()
+        if agency is not None:
+            _settle(agency, user_id, at)
+
+
+def _look(agency: Agency, at: datetime) -> None:
+    """Bring the assignments of everybody in line with the rules and with what was passed."""
+    today = _day(agency, at)
+    zone = ZoneInfo(agency.time_zone)
+    rules = {(row.course, row.role): row.within_days for row in TrainingRule.objects.filter(agency=agency)}
+    members = list(
+        Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
+    )
+    passed: dict[tuple[int, str], date] = {}
+    for row in Completion.objects.filter(agency=agency).order_by("valid_until"):
+        passed[row.user_id, row.course] = row.valid_until
+    present = {(row.user_id, row.course): row for row in Assignment.objects.filter(agency=agency)}
+    wanted: dict[tuple[int, str], date] = {}
+    for member in members:
+        for (course, role), days in rules.items():
+            if role != member.role or course not in courses():
+                continue
+            until = passed.get((member.user_id, course))
+            if until is None:
+                joined = member.created_at.astimezone(zone).date()
+                wanted[member.user_id, course] = _begins(
+                    joined, present.get((member.user_id, course)), today
+                ) + timedelta(days)
+            elif until <= today + RENEW_BEFORE:
+                wanted[member.user_id, course] = until
+    fresh = [key for key in wanted if key not in present]
+    Assignment.objects.bulk_create(
+        Assignment(
+            agency=agency, user_id=user_id, course=course, due_on=wanted[user_id, course], assigned_at=at
+        )
+        for user_id, course in fresh
+    )
+    here = {member.user_id for member in members}
+    over = [
+        row.pk
+        for key, row in present.items()
+        if row.user_id not in here or (row.assigned_by_id is None and key not in wanted)
+    ]
+    Assignment.objects.filter(pk__in=over).delete()
+    for user_id, course in fresh:
+        _tell(kinds.TRAINING_ASSIGNED, agency.pk, [user_id], course, at)
+    for member in members:
+        _settle(agency, member.user_id, at)
+
+
+def _begins(joined: date, present: Assignment | None, today: date) -> date:
+    """From when on the days of a rule count: who was there before the rule has them from when it was first seen."""
+    return max(joined, present.assigned_at.date() if present is not None else today)
+
+
+def _settle(agency: Agency, user_id: int, at: datetime) -> None:
+    """Write on a person's membership from when on numbers and files are withheld, or that nothing is."""
+    first = Assignment.objects.filter(agency=agency, user_id=user_id).order_by("due_on").first()
+    from_at = None
+    if first is not None:
+        from_at = calendars.end_of(first.due_on + GRACE, ZoneInfo(agency.time_zone))
+    people.withhold_from(agency_id=agency.pk, user_id=user_id, from_at=from_at, by=JOB, at=at)
+
+
+def _remind(agency: Agency, at: datetime) -> None:
+    today = _day(agency, at)
+    for row in Assignment.objects.filter(agency=agency, due_on__lte=today + timedelta(max(REMIND_BEFORE))):
+        left = (row.due_on - today).days
+        stage = next((str(days) for days in sorted(REMIND_BEFORE) if 0 <= left <= days), "overdue")
+        period = f"{row.due_on.isoformat()} {stage}"
+        if work.claim_period(
+            agency_id=agency.pk, job=f"training {row.user_id} {row.course}", period=period, at=at
+        ):
+            kind = kinds.TRAINING_OVERDUE if stage == "overdue" else kinds.TRAINING_SOON
+            _tell(kind, agency.pk, [row.user_id], f"{row.course} {stage}", at)
+
+
+def _day(agency: Agency, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(agency.time_zone)).date()
+
+
+def find_attempt(attempt_id: UUID, *, user_id: int) -> Attempt | None:
+    """A person's own try."""
+    return Attempt.objects.select_related("agency").filter(pk=attempt_id, user_id=user_id).first()

@@ -1,0 +1,392 @@
+"""Breaches as people report, assess, tell of and close them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import ApiKey, Membership
+from callprivacy.accounts.views.pages import page_of
+from callprivacy.calls.models import Connection
+from callprivacy.tenancy.models import Client
+from governance.enums import BreachState, DataCategory, NoticeState
+from governance.forms.breaches import (
+    AssessForm,
+    CloseForm,
+    ContainForm,
+    ImpactForm,
+    NoteForm,
+    NoticeForm,
+    ReasonForm,
+    RegisterForm,
+    ReportForm,
+)
+from governance.models import Breach, BreachNotice
+from governance.selectors import breaches as selectors
+from governance.selectors import impact
+from governance.services import breaches, words
+
+_PAGE: Final = 25
+_MANAGE: Final = AgencyRight.MANAGE_CLIENTS
+
+
+def breach_or_404(breach_id: UUID) -> Breach:
+    """A breach that the scope may see."""
+    found = selectors.find(breach_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _said(breach: Breach) -> dict[str, str]:
+    """The sealed words of a breach, opened."""
+    key = words.find_key(breach)
+    return {
+        name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy", "lessons")
+    }
+
+
+def _clients(request: StaffRequest) -> list[Client]:
+    return list(access.visible_clients(request.membership, at=request.at))
+
+
+@require_GET
+@needs_right(_MANAGE)
+def list_breaches(request: StaffRequest) -> HttpResponse:
+    """The register of all breaches and drills."""
+    form = RegisterForm(request.GET)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    drills = {"no": False, "only": True}.get(wanted.get("drills", ""))
+    page = page_of(request, selectors.register(state=wanted.get("state", ""), drills=drills), size=_PAGE)
+    context = {
+        "section": "breaches",
+        "form": form,
+        "active": sum(bool(value) for value in wanted.values()),
+        "page": page,
+    }
+    return render(request, "governance/breaches.html", context)
+
+
+@never_cache
+@sensitive_post_parameters("words")
+@require_http_methods(["GET", "POST"])
+def report_breach(request: StaffRequest) -> HttpResponse:
+    """Report a possible breach; everybody in the agency may."""
+    form = ReportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        breach = breaches.report_breach(
+            agency=request.agency,
+            title=said["title"],
+            text=said["words"],
+            is_drill=said["is_drill"],
+            reported_by=request.membership.user_id,
+            at=request.at,
+        )
+        messages.success(
+            request, f"Thank you. It is report {breach.number}; admins and officers are told now."
+        )
+        if access.has_right(request.membership, _MANAGE):
+            return redirect("governance:breach", breach.pk)
+        return redirect("governance:home")
+    return render(request, "governance/breach_report.html", {"section": "breaches", "form": form})
+
+
+@never_cache
+@require_GET
+@needs_right(_MANAGE)
+def show_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """One breach: what happened, its clocks, who is told, and what was noted."""
+    breach = breach_or_404(breach_id)
+    said = _said(breach)
+    key = words.find_key(breach)
+    notices = selectors.notices(breach, at=request.at)
+    context = {
+        "section": "breaches",
+        "breach": breach,
+        "said": said,
+        "notices": notices,
+        "to_tell": sum(line.row.state == NoticeState.DUE for line in notices),
+        "notes": [
+            {"at": row.at, "by": row.by, "text": words.open_words(row, "words", key=key)}
+            for row in selectors.notes(breach)
+        ],
+        "categories": [DataCategory(one).label for one in breach.categories],
+        "concerned": Client.objects.filter(pk__in=breach.clients).order_by("name"),
+        "note_form": NoteForm(),
+        "contain_form": ContainForm(zone=request.agency.time_zone, initial={"contained_at": request.at}),
+        "now": request.at,
+    }
+    return render(request, "governance/breach.html", context)
+
+
+@never_cache
+@sensitive_post_parameters("effects", "remedy")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def assess_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Write down what is known; the clocks and the notices follow from it."""
+    breach = breach_or_404(breach_id)
+    said = _said(breach)
+    form = AssessForm(
+        request.POST or None,
+        zone=request.agency.time_zone,
+        clients=_clients(request),
+        initial={
+            "aware_at": breach.aware_at or breach.reported_at,
+            "kind": breach.kind,
+            "began_at": breach.began_at,
+            "ended_at": breach.ended_at,
+            "categories": breach.categories,
+            "client_ids": [str(one) for one in breach.clients],
+            "places": ", ".join(breach.places),
+            "people": breach.people,
+            "records": breach.records,
+            "risk": breach.risk,
+            "effects": said["effects"],
+            "remedy": said["remedy"],
+        },
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.assess_breach(breach=breach, said=form.assessment(), by=request.actor, at=request.at)
+        except (breaches.TooEarlyError, breaches.NotOpenError) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "Written down. Whom to tell, and by when, stands below.")
+            return redirect("governance:breach", breach.pk)
+    context = {"section": "breaches", "breach": breach, "form": form, "said": said}
+    return render(request, "governance/breach_assess.html", context)
+
+
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Say that a report was no breach, and why."""
+    breach = breach_or_404(breach_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.dismiss_breach(
+                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "It stays in the register as no breach, with your reason in the trail.")
+        return redirect("governance:breach", breach.pk)
+    context = {
+        "section": "breaches",
+        "breach": breach,
+        "form": form,
+        "title": "This was no breach",
+        "lede": "The report stays in the register. Nobody outside is told.",
+        "button": "Dismiss the report",
+    }
+    return render(request, "governance/breach_deed.html", context)
+
+
+@sensitive_post_parameters("text")
+@require_POST
+@needs_right(_MANAGE)
+def add_note(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Add a note."""
+    breach = breach_or_404(breach_id)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        breaches.note(breach=breach, text=form.cleaned_data["text"], by=request.actor, at=request.at)
+    else:
+        messages.warning(request, "Write something, in up to 4,000 characters.")
+    return redirect("governance:breach", breach.pk)
+
+
+@require_POST
+@needs_right(_MANAGE)
+def contain(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Write down since when nothing more is lost."""
+    breach = breach_or_404(breach_id)
+    form = ContainForm(request.POST, zone=request.agency.time_zone)
+    if not form.is_valid():
+        messages.warning(request, "Name the day and the time.")
+    else:
+        try:
+            breaches.contain(
+                breach=breach,
+                contained_at=form.cleaned_data["contained_at"],
+                by=request.actor,
+                at=request.at,
+            )
+        except (breaches.NotOpenError, breaches.TooEarlyError) as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "Written down.")
+    return redirect("governance:breach", breach.pk)
+
+
+def _notice_or_404(breach: Breach, told_id: UUID) -> BreachNotice:
+    found = selectors.find_notice(breach, told_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+@never_cache
+@sensitive_post_parameters("text")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
+    """The draft of one notice, or what was sent."""
+    breach = breach_or_404(breach_id)
+    notice = _notice_or_404(breach, told_id)
+    line = next(one for one in selectors.notices(breach, at=request.at) if one.row.pk == notice.pk)
+    is_open = notice.state == NoticeState.DUE and breach.state == BreachState.OPEN
+    contact = f"{request.membership.user.name}, {request.agency.name}, {request.membership.user.email}"
+    form = None
+    if is_open:
+        draft = selectors.draft(
+            selectors.NoticeLine(notice, line.rule, line.client, line.is_late),
+            _said(breach),
+            contact=contact,
+            at=request.at,
+        )
+        form = NoticeForm(request.POST or None, initial={"text": draft})
+        if request.method == "POST" and form.is_valid():
+            try:
+                breaches.send_notice(
+                    notice=notice, text=form.cleaned_data["text"], by=request.actor, at=request.at
+                )
+            except breaches.NotOpenError as error:
+                messages.warning(request, str(error))
+            else:
+                messages.success(request, "Kept as sent, with the time.")
+            return redirect("governance:breach", breach.pk)
+    key = words.find_key(breach)
+    context = {
+        "section": "breaches",
+        "breach": breach,
+        "line": line,
+        "form": form,
+        "sent": words.open_words(notice, "words", key=key),
+        "why": words.open_words(notice, "why", key=key),
+    }
+    return render(request, "governance/breach_notice.html", context)
+
+
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpResponse:
+    """Say why somebody need not be told."""
+    breach = breach_or_404(breach_id)
+    notice = _notice_or_404(breach, told_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.leave_notice(
+                notice=notice, why=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "Written down, with your reason.")
+        return redirect("governance:breach", breach.pk)
+    context = {
+        "section": "breaches",
+        "breach": breach,
+        "form": form,
+        "title": "Not to be told",
+        "lede": "The law wants the reason written down. An authority may ask for it.",
+        "button": "Do not tell them",
+    }
+    return render(request, "governance/breach_deed.html", context)
+
+
+@never_cache
+@sensitive_post_parameters("lessons")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Close a breach with what was learned."""
+    breach = breach_or_404(breach_id)
+    form = CloseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.close_breach(
+                breach=breach, lessons=form.cleaned_data["lessons"], by=request.actor, at=request.at
+            )
+        except (breaches.NotOpenError, breaches.NoticesOpenError) as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "Closed. It stays in the register.")
+        return redirect("governance:breach", breach.pk)
+    context = {
+        "section": "breaches",
+        "breach": breach,
+        "form": form,
+        "title": "Close the breach",
+        "lede": "Everybody who is to be told is told, or there is a written reason.",
+        "button": "Close the breach",
+    }
+    return render(request, "governance/breach_deed.html", context)
+
+
+@never_cache
+@require_GET
+@needs_right(_MANAGE)
+def show_impact(request: StaffRequest) -> HttpResponse:
+    """Which people, clients and fields somebody or something touched in a time, from the trail and the calls."""
+    form = ImpactForm(
+        request.GET or None,
+        zone=request.agency.time_zone,
+        choices=_touchers(request),
+        initial={"since": request.at - timedelta(days=30), "until": request.at},
+    )
+    found = _impact(request, form) if form.is_bound and form.is_valid() else None
+    names = {client.pk: client for client in _clients(request)}
+    context = {
+        "section": "breaches",
+        "form": form,
+        "impact": found,
+        "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
+    }
+    return render(request, "governance/impact.html", context)
+
+
+def _touchers(request: StaffRequest) -> list[tuple[str, Any]]:
+    """Whose deeds can be asked for, by kind."""
+    people = (
+        Membership.objects.filter(agency_id=request.agency.pk).select_related("user").order_by("user__name")
+    )
+    keys = ApiKey.objects.select_related("client").order_by("client__name", "name")
+    ways = Connection.objects.select_related("client").order_by("client__name", "name")
+    return [
+        ("People", [(f"person:{row.user_id}", f"{row.user} ({row.get_role_display()})") for row in people]),
+        ("Keys of the API", [(f"key:{row.pk}", f"{row.client.name}: {row.name}") for row in keys]),
+        ("Connections", [(f"way:{row.pk}", f"{row.client.name}: {row.name}") for row in ways]),
+    ]
+
+
+def _impact(request: StaffRequest, form: ImpactForm) -> impact.Impact:
+    said: dict[str, Any] = form.cleaned_data
+    kind, _, name = said["who"].partition(":")
+    time = {"since": said["since"], "until": said["until"]}
+    if kind == "way":
+        way = Connection.objects.get(pk=UUID(name))
+        return impact.of_connection(client_id=way.client_id, connection_id=way.pk, **time)
+    if kind == "person":
+        return impact.of_deeds(agency_id=request.agency.pk, user_id=int(name), **time)
+    if kind == "key":
+        return impact.of_deeds(agency_id=request.agency.pk, api_key=UUID(name), **time)
+    return impact.of_deeds(agency_id=request.agency.pk, **time)

@@ -1,0 +1,28 @@
+"""The programme's first page: what stands where, and the way to report a breach."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.enums import AgencyRight
+from governance.selectors import programme
+
+
+@require_GET
+def show_programme(request: StaffRequest) -> HttpResponse:
+    """For who manages the agency a summary of each part; for everybody what is theirs."""
+    today = request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+    may_manage = access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)
+    context = {
+        "section": "home",
+        "may_manage": may_manage,
+        "summary": programme.summary(today=today, at=request.at) if may_manage else None,
+        "reports": programme.own_reports(request.membership.user_id),
+    }
+    return render(request, "governance/home.html", context)

@@ -1,0 +1,209 @@
+"""Premises as people keep them, and the page at the door."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.pages import page_of
+from governance.enums import EntryFlag, EntrySource
+from governance.forms.premises import BadgeForm, FileForm, LookForm, SiteForm, VisitorForm
+from governance.models import Entry, Site
+from governance.selectors import premises as selectors
+from governance.services import premises
+
+_PAGE: Final = 50
+_MANAGE: Final = AgencyRight.MANAGE_CLIENTS
+
+
+def _site_or_404(site_id: UUID) -> Site:
+    found = selectors.find_site(site_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_GET
+@needs_right(_MANAGE)
+def list_entries(request: StaffRequest) -> HttpResponse:
+    """Sites, and who came in."""
+    show = request.GET.get("show", "")
+    found = selectors.entries(flagged=show == "flagged", inside=show == "inside")
+    page = page_of(request, found, size=_PAGE)
+    context = {
+        "section": "premises",
+        "sites": selectors.sites(),
+        "page": page,
+        "rows": [_line(entry) for entry in page.object_list],
+        "show": show,
+        "views": [
+            {"url": "?" if not name else f"?show={name}", "label": label, "active": show == name}
+            for name, label in (("", "All"), ("inside", "Inside now"), ("flagged", "To look at"))
+        ],
+    }
+    return render(request, "governance/premises.html", context)
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    return {"row": entry, "flags": [EntryFlag(one).label for one in entry.flags]}
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def new_site(request: StaffRequest) -> HttpResponse:
+    """Add a site."""
+    form = SiteForm(request.POST or None, initial={"time_zone": request.agency.time_zone})
+    if request.method == "POST" and form.is_valid():
+        try:
+            site = premises.add_site(
+                agency=request.agency, **form.cleaned_data, by=request.actor, at=request.at
+            )
+        except premises.TakenError as error:
+            form.add_error("name", str(error))
+        else:
+            return redirect("governance:site", site.pk)
+    return _form(request, form, "Add a site", "Add it")
+
+
+@require_GET
+@needs_right(_MANAGE)
+def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """One site: badges, and who is inside."""
+    site = _site_or_404(place_id)
+    inside = selectors.entries(site=site, inside=True)[:_PAGE]
+    days = ("", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    context = {
+        "section": "premises",
+        "site": site,
+        "days": ", ".join(days[one] for one in site.weekdays),
+        "badges": selectors.badges(site),
+        "inside": [_line(entry) for entry in inside],
+    }
+    return render(request, "governance/site.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def give_badge(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Give a badge out."""
+    site = _site_or_404(place_id)
+    form = BadgeForm(request.POST or None, people=list(selectors.hosts()))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
+        try:
+            premises.give_badge(site=site, **said, by=request.actor, at=request.at)
+        except premises.TakenError as error:
+            form.add_error("code", str(error))
+        else:
+            messages.success(request, "The badge is out.")
+            return redirect("governance:site", site.pk)
+    return _form(request, form, f"A badge for {site.name}", "Give it out", site)
+
+
+@require_POST
+@needs_right(_MANAGE)
+def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpResponse:
+    """Take a badge back."""
+    site = _site_or_404(place_id)
+    badge = selectors.find_badge(site, badge_id)
+    if badge is None:
+        raise Http404
+    try:
+        today = request.at.astimezone(ZoneInfo(site.time_zone)).date()
+        premises.return_badge(badge=badge, on=today, by=request.actor, at=request.at)
+    except premises.NotOutError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "The badge is back.")
+    return redirect("governance:site", site.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Take a badge system's file in."""
+    site = _site_or_404(place_id)
+    form = FileForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            passings = premises.read_file(form.cleaned_data["file"], zone=ZoneInfo(site.time_zone))
+        except premises.FileError as error:
+            form.add_error("file", f"{error} Nothing was taken in.")
+        else:
+            came, flagged = premises.take_in(
+                site=site, passings=passings, source=EntrySource.FILE, by=request.actor, at=request.at
+            )
+            messages.success(request, f"{came} entries came in, {flagged} of them to look at.")
+            return redirect("governance:entries")
+    return _form(request, form, f"A file for {site.name}", "Take it in", site)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def kiosk(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """The page at the door: visitors sign in and out."""
+    site = _site_or_404(place_id)
+    form = VisitorForm(request.POST or None, people=list(selectors.hosts()))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data | {"host_id": int(form.cleaned_data["host_id"])}
+        premises.sign_in_visitor(site=site, **said, by=request.actor, at=request.at)
+        messages.success(request, "Welcome. Please sign out when you leave.")
+        return redirect("governance:kiosk", site.pk)
+    visitors = selectors.entries(site=site, inside=True).exclude(visitor="")[:_PAGE]
+    context = {"section": "premises", "site": site, "form": form, "visitors": visitors}
+    return render(request, "governance/kiosk.html", context)
+
+
+def _entry_or_404(entry_id: UUID) -> Entry:
+    entry = selectors.find_entry(entry_id)
+    if entry is None:
+        raise Http404
+    return entry
+
+
+@require_POST
+@needs_right(_MANAGE)
+def sign_out(request: StaffRequest, entry_id: UUID) -> HttpResponse:
+    """Note that somebody left."""
+    entry = _entry_or_404(entry_id)
+    try:
+        premises.sign_out(entry=entry, by=request.actor, at=request.at)
+    except premises.NotOutError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Signed out.")
+    if request.POST.get("to") == "kiosk":
+        return redirect("governance:kiosk", entry.site_id)
+    return redirect("governance:site", entry.site_id)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def look_at(request: StaffRequest, entry_id: UUID) -> HttpResponse:
+    """Write down what a flagged entry was about."""
+    entry = _entry_or_404(entry_id)
+    form = LookForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            premises.look_at(entry=entry, reason=form.cleaned_data["reason"], by=request.actor, at=request.at)
+        except premises.NotOutError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "Written down.")
+        return redirect("governance:entries")
+    return _form(request, form, "What was it", "Write it down")
+
+
+def _form(
+    request: StaffRequest, form: Any, title: str, button: str, site: Site | None = None
+) -> HttpResponse:
+    context = {"section": "premises", "form": form, "title": title, "button": button, "site": site}
+    return render(request, "governance/premises_deed.html", context)

@@ -1,0 +1,235 @@
+"""Training as people take it, and as those who manage the agency see to it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.pages import page_of
+from governance.channels import certificate
+from governance.courses import Course, courses, draw, is_passed
+from governance.forms.training import AnswersForm, AssignForm, OutsideForm, RulesForm
+from governance.selectors import training as selectors
+from governance.services import training
+from governance.tasks import watch as tasks
+
+_PAGE: Final = 40
+_MANAGE: Final = AgencyRight.MANAGE_CLIENTS
+
+
+def _today(request: StaffRequest) -> date:
+    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+
+
+def _course_or_404(name: str) -> Course:
+    try:
+        return training.course_of(name)
+    except training.NoSuchCourseError:
+        raise Http404 from None
+
+
+@require_GET
+def show_mine(request: StaffRequest) -> HttpResponse:
+    """A person's own courses, what is due first, and what was passed."""
+    user_id = request.membership.user_id
+    context = {
+        "section": "training",
+        "mine": selectors.mine(user_id, today=_today(request)),
+        "passed": selectors.completions(user_id),
+        "titles": {name: course.title for name, course in courses().items()},
+        "withheld_from": request.membership.withheld_from,
+        "now": request.at,
+    }
+    return render(request, "governance/training.html", context)
+
+
+@require_GET
+def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse:
+    """One screen of a course."""
+    found = _course_or_404(course)
+    if not 1 <= screen <= len(found.screens):
+        raise Http404
+    context = {
+        "section": "training",
+        "course": found,
+        "screen": found.screens[screen - 1],
+        "number": screen,
+        "before": screen - 1,
+        "after": screen + 1 if screen < len(found.screens) else 0,
+    }
+    return render(request, "governance/screen.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def answer(request: StaffRequest, course: str) -> HttpResponse:
+    """The questions of a try; the same ones until it is handed in."""
+    found = _course_or_404(course)
+    user_id = request.membership.user_id
+    try:
+        attempt = training.start_attempt(agency=request.agency, course=found, user_id=user_id, at=request.at)
+    except training.TooSoonError as error:
+        messages.warning(request, str(error))
+        return redirect("governance:screen", found.id, 1)
+    form = AnswersForm(request.POST or None, drawn=draw(found, attempt.seed))
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.finish_attempt(
+                attempt=attempt, course=found, answers=form.answers(), user_id=user_id, at=request.at
+            )
+        except training.NotYoursError as error:
+            messages.warning(request, str(error))
+        else:
+            tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=user_id)
+        return redirect("governance:result", found.id)
+    return render(
+        request, "governance/questions.html", {"section": "training", "course": found, "form": form}
+    )
+
+
+@require_GET
+def show_result(request: StaffRequest, course: str) -> HttpResponse:
+    """How the newest try went, question by question."""
+    found = _course_or_404(course)
+    attempt = selectors.last_attempt(request.membership.user_id, found.id)
+    if attempt is None:
+        return redirect("governance:screen", found.id, 1)
+    drawn = draw(found, attempt.seed) if attempt.version == found.version else []
+    passed = is_passed(attempt.right or 0, attempt.asked)
+    context = {
+        "section": "training",
+        "course": found,
+        "attempt": attempt,
+        "passed": passed,
+        "newest": selectors.completions(request.membership.user_id).filter(course=found.id).first(),
+        "rows": [
+            {
+                "question": one.question,
+                "is_right": attempt.answers.get(str(one.number)) == 0,
+                "chosen": _chosen(one.question.answers, attempt.answers.get(str(one.number))),
+            }
+            for one in drawn
+        ],
+    }
+    return render(request, "governance/result.html", context)
+
+
+def _chosen(answers: tuple[str, ...], place: int | None) -> str:
+    return answers[place] if place is not None and 0 <= place < len(answers) else ""
+
+
+@require_GET
+def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse:
+    """The certificate of what was passed, as PDF: one's own, or anybody's for who manages the agency."""
+    row = selectors.find_completion(completion_id)
+    if row is None or row.issuer:
+        raise Http404
+    course = courses().get(row.course)
+    passed_at = datetime.combine(row.passed_on, time.min, tzinfo=ZoneInfo(row.agency.time_zone))
+    data = certificate.training_pdf(row, course.title if course else row.course, made_at=passed_at)
+    response = HttpResponse(data, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="certificate-{row.course}.pdf"'
+    return response
+
+
+@require_GET
+@needs_right(_MANAGE)
+def show_matrix(request: StaffRequest) -> HttpResponse:
+    """People by courses."""
+    page = page_of(request, selectors.members(), size=_PAGE)
+    context = {
+        "section": "training",
+        "page": page,
+        "courses": list(courses().values()),
+        "rows": selectors.matrix(list(page.object_list), today=_today(request)),
+    }
+    return render(request, "governance/training_matrix.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def set_rules(request: StaffRequest, course: str) -> HttpResponse:
+    """Which roles take a course."""
+    found = _course_or_404(course)
+    initial = {role.value: days for role, days in selectors.rules(found.id).items()}
+    form = RulesForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        training.set_rules(
+            agency=request.agency, course=found, within=form.within(), by=request.actor, at=request.at
+        )
+        tasks.watch_training.delay_on_commit()
+        messages.success(request, "Saved. Who is concerned is told within a few minutes.")
+        return redirect("governance:training_matrix")
+    return render(
+        request, "governance/training_rules.html", {"section": "training", "course": found, "form": form}
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def assign(request: StaffRequest) -> HttpResponse:
+    """Have people take a course by a day: a campaign."""
+    form = AssignForm(request.POST or None, people=list(selectors.members()), today=_today(request))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        count = training.assign(
+            agency=request.agency,
+            course=training.course_of(said["course"]),
+            user_ids=[int(one) for one in said["people"]],
+            due_on=said["due_on"],
+            by=request.actor,
+            at=request.at,
+        )
+        messages.success(request, f"Assigned to {count}; who had it already keeps the day.")
+        return redirect("governance:training_matrix")
+    return _form(
+        request, form, "Assign a course", "Who is picked is told in the app and by mail.", "Assign it"
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def note_outside(request: StaffRequest) -> HttpResponse:
+    """Note a certificate from elsewhere."""
+    form = OutsideForm(request.POST or None, people=list(selectors.members()))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        training.note_outside(
+            agency=request.agency,
+            course=training.course_of(said["course"]),
+            user_id=int(said["people"]),
+            issuer=said["issuer"],
+            passed_on=said["passed_on"],
+            valid_until=said["valid_until"],
+            by=request.actor,
+            at=request.at,
+        )
+        tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
+        messages.success(request, "Noted. It counts until its day.")
+        return redirect("governance:training_matrix")
+    lede = "Look at the certificate before you note it; the file itself is kept where you keep such files."
+    return _form(request, form, "A certificate from elsewhere", lede, "Note it")
+
+
+def _form(
+    request: StaffRequest, form: AssignForm | OutsideForm, title: str, lede: str, button: str
+) -> HttpResponse:
+    context = {"section": "training", "form": form, "title": title, "lede": lede, "button": button}
+    return render(request, "governance/training_deed.html", context)
+
+
+@require_POST
+@needs_right(_MANAGE)
+def look_again(request: StaffRequest) -> HttpResponse:
+    """Assign what rules call for now, instead of within the hour."""
+    tasks.watch_training.delay_on_commit()
+    messages.success(request, "What the rules call for is assigned within a minute.")
+    return redirect("governance:training_matrix")

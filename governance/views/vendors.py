@@ -1,0 +1,279 @@
+"""Vendors as people register, review and end them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.views.pages import page_of
+from governance.enums import DataCategory, ReviewDecision, SubProcessorState
+from governance.forms.vendors import (
+    CertificateForm,
+    EndForm,
+    IncidentForm,
+    ReviewForm,
+    SettleForm,
+    SheetForm,
+    SubProcessorForm,
+    VendorForm,
+)
+from governance.law import vendors as law
+from governance.models import Vendor
+from governance.selectors import vendors as selectors
+from governance.services import vendors
+
+_PAGE: Final = 50
+_MANAGE: Final = AgencyRight.MANAGE_CLIENTS
+
+
+def _today(request: StaffRequest) -> date:
+    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
+
+
+def _vendor_or_404(vendor_id: UUID) -> Vendor:
+    found = selectors.find(vendor_id)
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_GET
+@needs_right(_MANAGE)
+def list_vendors(request: StaffRequest) -> HttpResponse:
+    """The register of vendors, what is due first."""
+    ended = request.GET.get("show") == "ended"
+    page = page_of(request, selectors.register(ended=ended), size=_PAGE)
+    context = {
+        "section": "vendors",
+        "page": page,
+        "rows": selectors.lines(list(page.object_list), today=_today(request)),
+        "ended": ended,
+        "views": [
+            {"url": "?", "label": "In use", "active": not ended},
+            {"url": "?show=ended", "label": "Not used any more", "active": ended},
+        ],
+    }
+    return render(request, "governance/vendors.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def new_vendor(request: StaffRequest) -> HttpResponse:
+    """Take a vendor into the register, from a sheet or from nothing."""
+    sheet = law.sheets().get(request.GET.get("sheet", ""))
+    initial = VendorForm.initial_of(vendors.Facts.from_sheet(sheet)) if sheet else {}
+    form = VendorForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        vendor = _add(request, form, sheet)
+        if vendor is not None:
+            messages.success(request, f"{vendor.name} stands in the register. Review it next.")
+            return redirect("governance:vendor", vendor.pk)
+    context = {
+        "section": "vendors",
+        "form": form,
+        "sheet": sheet,
+        "sheet_form": SheetForm(initial={"sheet": sheet.id if sheet else ""}),
+    }
+    return render(request, "governance/vendor_new.html", context)
+
+
+def _add(request: StaffRequest, form: VendorForm, sheet: law.Sheet | None) -> Vendor | None:
+    try:
+        vendor = vendors.add_vendor(
+            agency=request.agency,
+            facts=form.facts(sheet.provider if sheet else ""),
+            sheet=sheet.id if sheet else "",
+            verified_on=_today(request) if form.cleaned_data["is_verified"] else None,
+            by=request.actor,
+            at=request.at,
+        )
+    except vendors.NameTakenError as error:
+        form.add_error("name", str(error))
+        return None
+    return vendor
+
+
+@require_GET
+@needs_right(_MANAGE)
+def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """One vendor: facts, contract, reviews, certificates, whom it engages, incidents."""
+    vendor = _vendor_or_404(vendor_id)
+    today = _today(request)
+    context = {
+        "section": "vendors",
+        "vendor": vendor,
+        "today": today,
+        "is_due": vendor.ended_on is None
+        and (vendor.next_review_on is None or vendor.next_review_on <= today),
+        "clauses": [(letter, words, letter in vendor.clauses) for letter, words in law.CLAUSES.items()],
+        "category_labels": [DataCategory(one).label for one in vendor.categories],
+        "reviews": selectors.reviews(vendor),
+        "certificates": selectors.certificates(vendor),
+        "sub_processors": selectors.sub_processors(vendor),
+        "incidents": selectors.incidents(vendor),
+        "hints": () if vendor.verified_on else selectors.hints(vendor),
+    }
+    return render(request, "governance/vendor.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def change_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Change what the register says of a vendor."""
+    vendor = _vendor_or_404(vendor_id)
+    form = VendorForm(request.POST or None, initial=VendorForm.initial_of(vendor))
+    if request.method == "POST" and form.is_valid():
+        try:
+            vendors.change_vendor(
+                vendor=vendor,
+                facts=form.facts(vendor.provider),
+                verified_on=_today(request) if form.cleaned_data["is_verified"] else None,
+                by=request.actor,
+                at=request.at,
+            )
+        except vendors.NameTakenError as error:
+            form.add_error("name", str(error))
+        except vendors.NotCurrentError as error:
+            messages.warning(request, str(error))
+            return redirect("governance:vendor", vendor.pk)
+        else:
+            messages.success(request, "Written down.")
+            return redirect("governance:vendor", vendor.pk)
+    return render(
+        request, "governance/vendor_change.html", {"section": "vendors", "vendor": vendor, "form": form}
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def review_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Review a vendor by the questions."""
+    vendor = _vendor_or_404(vendor_id)
+    form = ReviewForm(request.POST or None, today=_today(request), initial=_last_answers(vendor))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        try:
+            review = vendors.review_vendor(
+                vendor=vendor,
+                answers=form.answers(),
+                notes=form.notes(),
+                decision=ReviewDecision(said["decision"]),
+                words=said["words"],
+                next_on=said["next_on"],
+                reviewed_by=request.membership.user_id,
+                at=request.at,
+            )
+        except vendors.NotCurrentError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, f"Reviewed: {review.score} of 100.")
+        return redirect("governance:vendor", vendor.pk)
+    return render(
+        request, "governance/vendor_review.html", {"section": "vendors", "vendor": vendor, "form": form}
+    )
+
+
+def _last_answers(vendor: Vendor) -> dict[str, Any]:
+    """What the newest review answered: a start, to be looked at again."""
+    last = selectors.reviews(vendor).first()
+    if last is None:
+        return {}
+    found = {f"answer_{row['id']}": row["answer"] for row in last.answers}
+    return found | {f"note_{row['id']}": row["note"] for row in last.answers}
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def add_certificate(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Note a certificate."""
+    vendor = _vendor_or_404(vendor_id)
+    form = CertificateForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        vendors.add_certificate(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        messages.success(request, "Noted.")
+        return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, "A certificate or report", "Note it")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def add_sub_processor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Note whom a vendor engages."""
+    vendor = _vendor_or_404(vendor_id)
+    form = SubProcessorForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            vendors.add_sub_processor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        except vendors.NameTakenError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, "Noted. Accept it, or object in time.")
+            return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, "A sub-processor", "Note it")
+
+
+@require_POST
+@needs_right(_MANAGE)
+def settle_sub_processor(request: StaffRequest, vendor_id: UUID, engaged_id: UUID) -> HttpResponse:
+    """Accept, object, or note the end."""
+    vendor = _vendor_or_404(vendor_id)
+    row = selectors.find_sub_processor(vendor, engaged_id)
+    if row is None:
+        raise Http404
+    form = SettleForm(request.POST)
+    if form.is_valid():
+        try:
+            vendors.settle_sub_processor(
+                row=row, state=SubProcessorState(form.cleaned_data["state"]), by=request.actor, at=request.at
+            )
+        except vendors.NotCurrentError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "Written down.")
+    else:
+        messages.warning(request, "Pick one of the buttons.")
+    return redirect("governance:vendor", vendor.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def note_incident(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Note what went wrong at a vendor."""
+    vendor = _vendor_or_404(vendor_id)
+    form = IncidentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        vendors.note_incident(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        messages.success(request, "Noted. If data of ours may be concerned, report a breach as well.")
+        return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, "An incident at the vendor", "Note it")
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def end_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
+    """Write down that a vendor is not used any more."""
+    vendor = _vendor_or_404(vendor_id)
+    form = EndForm(request.POST or None, initial={"on": _today(request)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            vendors.end_vendor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
+        except vendors.NotCurrentError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "Written down. Its row and reviews stay.")
+        return redirect("governance:vendor", vendor.pk)
+    return _small_form(request, vendor, form, "Not used any more", "Write it down")
+
+
+def _small_form(request: StaffRequest, vendor: Vendor, form: Any, title: str, button: str) -> HttpResponse:
+    context = {"section": "vendors", "vendor": vendor, "form": form, "title": title, "button": button}
+    return render(request, "governance/vendor_deed.html", context)

@@ -1,0 +1,137 @@
+"""When the law's numbers end, by instants reckoned by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from governance import letters
+from governance.enums import Answer, BreachKind, BreachRisk, NoticeTo
+from governance.law import breaches as law
+from governance.law import vendors
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def test_72_hours_run_through_the_night_on_which_the_clocks_go_back() -> None:
+    aware = datetime(2026, 10, 31, 12, 0, tzinfo=NEW_YORK)
+
+    due = law.rules()["gdpr-33"].due_at(aware, zone=NEW_YORK)
+
+    # Three days later on the wall would be 73 hours.
+    assert due == datetime(2026, 11, 3, 16, 0, tzinfo=UTC)
+
+
+def test_thirty_days_end_with_the_last_day_where_the_agency_is() -> None:
+    late_evening = datetime(2024, 1, 30, 23, 30, tzinfo=NEW_YORK)
+
+    due = law.rules()["us-ca"].due_at(late_evening, zone=NEW_YORK)
+
+    # Over a leap day: 30 January and 30 days is 29 February.
+    assert due == datetime(2024, 3, 1, 0, 0, tzinfo=NEW_YORK)
+
+
+def test_without_undue_delay_has_no_instant() -> None:
+    assert law.rules()["gdpr-34"].due_at(datetime(2026, 1, 1, tzinfo=UTC), zone=NEW_YORK) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "places", "holds"),
+    [
+        ("gdpr-33", ["DE"], True),
+        ("gdpr-33", ["GB", "US-CA"], False),
+        ("uk-gdpr-33", ["GB"], True),
+        ("us-ca", ["US-CA"], True),
+        ("us-ca", ["US-NY"], False),
+        ("us-ca", ["US"], True),
+        ("gdpr-33-processor", ["JP"], True),
+        ("gdpr-33", [], False),
+    ],
+)
+def test_where_a_rule_holds(rule: str, places: list[str], holds: bool) -> None:
+    assert law.rules()[rule].holds_in(places) is holds
+
+
+def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
+    told = [rule.id for rule in law.rules().values() if rule.is_due_at(BreachRisk.UNLIKELY)]
+
+    assert told == ["gdpr-33-processor"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"hours": 1, "days": 2},
+        {"as_role": "owner"},
+        {"colour": "red"},
+    ],
+)
+def test_a_rule_that_says_what_no_rule_may_say_is_refused(row: dict[str, object]) -> None:
+    good: dict[str, object] = {
+        "title": "T", "to": "authority", "places": ["DE"], "from_risk": "risk", "as_role": "controller",
+        "confidence": "verified", "citation": "c", "source": "s", "checked_on": "d", "words": "w",
+    }  # fmt: skip
+
+    with pytest.raises(law.RulesError):
+        list(law._read({"one": good | row}))
+
+
+def _facts(**changed: object) -> letters.Facts:
+    aware = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    facts: dict[str, object] = {
+        "agency": "Acme", "addressee": "The authority", "contact": "Alice", "number": 7, "is_drill": False,
+        "kind": BreachKind.CONFIDENTIALITY, "risk": BreachRisk.RISK, "words": "A file went to the wrong client.",
+        "aware_at": aware, "began_at": None, "ended_at": None, "contained_at": None, "categories": ("numbers",),
+        "places": ("DE",), "people": 120, "records": None, "effects": "", "remedy": "Access was closed.",
+        "due_at": aware + timedelta(hours=72), "told_at": aware, "zone": "America/New_York",
+    }  # fmt: skip
+    return letters.Facts(**(facts | changed))  # type: ignore[arg-type]
+
+
+def test_the_notice_to_an_authority_has_the_parts_of_article_33_3_and_says_what_is_not_known() -> None:
+    text = letters.draft(NoticeTo.AUTHORITY, _facts())
+
+    for part in ("2. Nature", "3. Categories", "4. Likely consequences", "5. Measures", "6. Contact"):
+        assert part in text
+    assert "People concerned: about 120" in text
+    assert f"Records concerned: {letters.UNKNOWN}" in text
+    assert "7. Reasons" not in text
+    assert "24 November 2026, 07:00 EST" in text
+
+
+def test_a_late_notice_asks_for_its_reasons_and_a_drill_says_that_it_is_one() -> None:
+    facts = _facts(told_at=datetime(2026, 11, 27, 12, 0, tzinfo=UTC), is_drill=True)
+
+    text = letters.draft(NoticeTo.AUTHORITY, facts)
+
+    assert "7. Reasons for the delay" in text
+    assert text.startswith("DRILL")
+
+
+def test_a_letter_to_people_names_no_article_and_no_internal_number() -> None:
+    text = letters.draft(NoticeTo.PEOPLE, _facts())
+
+    assert "article" not in text.lower()
+    assert "What it may mean for you" in text
+
+
+def test_a_score_counts_what_applies_by_its_weight() -> None:
+    every = {question.id: Answer.YES for question in vendors.questions()}
+    first = vendors.questions()[0]
+    total = sum(question.weight for question in vendors.questions())
+
+    assert vendors.score(every) == 100
+    assert vendors.score(every | {first.id: Answer.NO}) == 100 * (total - first.weight) // total
+    assert vendors.score(every | {first.id: Answer.PARTLY}) == 100 * (2 * total - first.weight) // (2 * total)
+    assert vendors.score(every | {first.id: Answer.NOT_APPLICABLE}) == 100
+    assert vendors.score({}) == 0
+    assert vendors.score(dict.fromkeys(every, Answer.NOT_APPLICABLE)) == 0
+
+
+def test_each_question_names_a_clause_that_there_is_and_each_sheet_reads() -> None:
+    assert {question.clause for question in vendors.questions()} - {""} == set(vendors.CLAUSES)
+    assert {sheet.name for sheet in vendors.sheets().values()} == {
+        "CallRail", "Twilio", "CallTrackingMetrics", "Invoca", "Phonexa", "WhatConverts", "Ringba",
+    }  # fmt: skip

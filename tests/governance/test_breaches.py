@@ -1,0 +1,325 @@
+"""Breaches: anybody reports, managers handle, the clock is the law's, and nobody who must be told is forgotten."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.audit.models import Event
+from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.models import Call, Connection
+from callprivacy.calls.services import connections, reveals
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import PartyRole
+from callprivacy.tenancy.models import Engagement
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.vault import services as vault
+from callprivacy.work.models import Item, Notification
+from governance import kinds
+from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
+from governance.models import Breach, BreachNotice
+from governance.selectors import breaches as selectors
+from governance.selectors import impact
+from governance.services import breaches, words
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+SAID = breaches.Assessment(
+    aware_at=NOON,
+    kind=BreachKind.CONFIDENTIALITY,
+    risk=BreachRisk.RISK,
+    categories=("numbers",),
+    places=("DE", "US-CA"),
+    client_ids=(),
+    began_at=None,
+    ended_at=None,
+    people=None,
+    records=None,
+    effects="Unwanted calls",
+    remedy="",
+)
+
+
+@contextmanager
+def _as(who: object) -> Iterator[Actor]:
+    with staff_scope(agency_id=who.agency_id, user_id=who.user_id):  # type: ignore[attr-defined]
+        yield Actor.staff(user_id=who.user_id)  # type: ignore[attr-defined]
+
+
+def _report(cast: Cast, text: str = "A file went to a stranger.", **changed: object) -> Breach:
+    with _as(cast.bob):
+        return breaches.report_breach(
+            agency=cast.acme,
+            title=str(changed.get("title", "A file to the wrong client")),
+            text=text,
+            is_drill=bool(changed.get("is_drill", False)),
+            reported_by=cast.bob.user_id,
+            at=NOON,
+        )
+
+
+def _assess(cast: Cast, breach: Breach, **changed: Any) -> Breach:
+    with _as(cast.alice) as by:
+        found = selectors.find(breach.pk)
+        assert found is not None
+        breaches.assess_breach(
+            breach=found, said=replace(SAID, **changed), by=by, at=NOON + timedelta(hours=1)
+        )
+        found.refresh_from_db()
+        return found
+
+
+def test_anybody_reports_and_those_who_manage_the_agency_are_told(cast: Cast) -> None:
+    breach = _report(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        item = Item.objects.get(kind=kinds.BREACH_REPORTED)
+        told = set(Notification.objects.filter(kind=kinds.BREACH_REPORTED).values_list("user_id", flat=True))
+    assert item.key == str(breach.pk)
+    assert told == {cast.alice.user_id, cast.carol.user_id}
+
+
+def test_the_words_are_sealed_and_open_for_who_may_see_the_breach(cast: Cast) -> None:
+    breach = _report(cast, text="Jane Miller saw it")
+
+    with _as(cast.alice):
+        found = selectors.find(breach.pk)
+        assert found is not None
+        assert b"Miller" not in bytes(found.words)
+        assert words.open_words(found, "words", key=words.find_key(found)) == "Jane Miller saw it"
+        vault.destroy_purpose_key(client_id=-cast.acme.pk, purpose=f"breach/{breach.pk}")
+        assert words.open_words(found, "words", key=words.find_key(found)) == ""
+
+
+def test_numbers_have_no_gap_whoever_reports(cast: Cast) -> None:
+    _report(cast)
+    with _as(cast.carol):
+        second = breaches.report_breach(
+            agency=cast.acme, title="T", text="W", is_drill=True, reported_by=cast.carol.user_id, at=NOON
+        )
+    third = _report(cast)
+
+    assert (second.number, third.number) == (2, 3)
+
+
+def test_a_reporter_sees_only_the_own_reports_and_changes_none(cast: Cast) -> None:
+    mine = _report(cast)
+    with _as(cast.carol):
+        other = breaches.report_breach(
+            agency=cast.acme, title="T", text="W", is_drill=False, reported_by=cast.carol.user_id, at=NOON
+        )
+
+    with _as(cast.bob):
+        assert list(Breach.objects.values_list("pk", flat=True)) == [mine.pk]
+        assert Breach.objects.filter(pk__in=[mine.pk, other.pk]).update(title="x") == 0
+    with _as(cast.mallory):
+        assert not Breach.objects.exists()
+
+
+def test_nobody_reports_in_the_name_of_another(cast: Cast) -> None:
+    with _as(cast.bob), pytest.raises(DatabaseError), transaction.atomic():
+        breaches.report_breach(
+            agency=cast.acme, title="T", text="W", is_drill=False, reported_by=cast.carol.user_id, at=NOON
+        )
+
+
+def test_numbers_of_another_agency_are_not_given(cast: Cast) -> None:
+    with _as(cast.mallory), pytest.raises(DatabaseError), transaction.atomic():
+        breaches._next_number(cast.acme.pk)
+
+
+def test_the_law_of_the_places_says_who_is_told_and_by_when(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast))
+
+    with _as(cast.alice):
+        due = dict(BreachNotice.objects.values_list("rule", "due_at"))
+        item = Item.objects.get(kind=kinds.BREACH_NOTICE)
+        assert not Item.objects.open().filter(kind=kinds.BREACH_REPORTED).exists()
+    assert set(due) == {"gdpr-33", "us-ca"}
+    assert due["gdpr-33"] == NOON + timedelta(hours=72)
+    assert breach.state == BreachState.OPEN
+    assert (item.due_at, item.count) == (NOON + timedelta(hours=72), 2)
+
+
+def test_a_processor_tells_its_client_first_and_by_the_hours_of_the_contract(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Engagement.objects.filter(client=cast.dentist).update(breach_notice_hours=36)
+        Engagement.objects.filter(client=cast.plumber).update(
+            measure_as=PartyRole.CONTROLLER, record_as=PartyRole.CONTROLLER, contact_as=PartyRole.CONTROLLER
+        )
+
+    _assess(cast, _report(cast), client_ids=(cast.dentist.pk,), risk=BreachRisk.UNLIKELY)
+
+    with _as(cast.alice):
+        notice = BreachNotice.objects.get()
+        assert (notice.rule, notice.client_id) == ("gdpr-33-processor", cast.dentist.pk)
+        assert notice.due_at == NOON + timedelta(hours=36)
+
+
+def test_where_the_agency_controls_one_of_two_clients_both_duties_stand(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Engagement.objects.filter(client=cast.plumber).update(
+            measure_as=PartyRole.CONTROLLER, record_as=PartyRole.CONTROLLER, contact_as=PartyRole.CONTROLLER
+        )
+
+    _assess(cast, _report(cast), client_ids=(cast.dentist.pk, cast.plumber.pk), places=("DE",))
+
+    with _as(cast.alice):
+        assert set(BreachNotice.objects.values_list("rule", "client_id")) == {
+            ("gdpr-33", None),
+            ("gdpr-33-processor", cast.dentist.pk),
+        }
+
+
+def test_writing_it_again_keeps_what_was_sent_and_takes_back_what_is_not_called_for(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast))
+    with _as(cast.alice) as by:
+        sent = BreachNotice.objects.get(rule="gdpr-33")
+        breaches.send_notice(notice=sent, text="As sent", by=by, at=NOON + timedelta(hours=2))
+
+    breach = _assess(cast, breach, places=("GB",), aware_at=NOON - timedelta(hours=3))
+
+    with _as(cast.alice):
+        rows = {row.rule: row for row in BreachNotice.objects.all()}
+        assert set(rows) == {"gdpr-33", "uk-gdpr-33"}
+        assert words.open_words(rows["gdpr-33"], "words", key=words.find_key(breach)) == "As sent"
+        assert rows["uk-gdpr-33"].due_at == NOON + timedelta(hours=69)
+
+
+def test_awareness_lies_not_in_the_future(cast: Cast) -> None:
+    with pytest.raises(breaches.TooEarlyError):
+        _assess(cast, _report(cast), aware_at=NOON + timedelta(days=1))
+
+
+def test_it_closes_only_when_everybody_is_told_or_a_reason_stands(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast))
+
+    with _as(cast.alice) as by:
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON)
+        first, second = BreachNotice.objects.order_by("rule")
+        breaches.send_notice(notice=first, text="Told", by=by, at=NOON + timedelta(hours=2))
+        breaches.leave_notice(notice=second, why="No such data", by=by, at=NOON + timedelta(hours=2))
+        breaches.close_breach(breach=breach, lessons="Check the address", by=by, at=NOON + timedelta(hours=3))
+        breach.refresh_from_db()
+        assert breach.state == BreachState.CLOSED
+        assert not Item.objects.open().exists()
+        with pytest.raises(breaches.NotOpenError):
+            breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON)
+        with pytest.raises(breaches.NotOpenError):
+            breaches.send_notice(notice=first, text="Again", by=by, at=NOON)
+        actions = list(
+            Event.objects.filter(subject_id=str(breach.pk)).order_by("pk").values_list("action", flat=True)
+        )
+    assert actions == [
+        "breach.reported", "breach.assessed", "breach.told", "breach.not_told", "breach.closed",
+    ]  # fmt: skip
+
+
+def test_a_report_that_was_none_stays_in_the_register(cast: Cast) -> None:
+    breach = _report(cast)
+
+    with _as(cast.alice) as by:
+        breaches.dismiss_breach(breach=breach, reason="The file was empty, nobody was in it", by=by, at=NOON)
+        assert [row.state for row in selectors.register()] == [BreachState.DISMISSED]
+        with pytest.raises(breaches.NotOpenError):
+            breaches.assess_breach(breach=breach, said=SAID, by=by, at=NOON)
+
+
+def test_a_clock_is_told_of_once_before_it_ends_and_once_after(cast: Cast) -> None:
+    _assess(cast, _report(cast), places=("DE",))
+
+    def look(hours: int) -> int:
+        return breaches.watch_clocks(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    assert [look(47), look(49), look(50), look(73), look(74)] == [0, 1, 0, 1, 0]
+
+
+# --- What was touched ---------------------------------------------------------------------------------------------
+
+
+def _reveal(cast: Cast, call: Call, hours: int) -> None:
+    with _as(cast.bob) as by:
+        reveals.reveal_number(
+            call=call,
+            agency=cast.acme,
+            reason_kind=RevealReason.CALL_BACK,
+            reason="The caller asked to be rung back",
+            by=by,
+            at=NOON + timedelta(hours=hours),
+        )
+
+
+def test_what_a_person_touched_is_what_a_plain_count_of_the_trail_says(cast: Cast) -> None:
+    first = make.call(cast.dentist, "+12025550111")
+    again = make.call(cast.dentist, "+12025550111", at=NOON - timedelta(days=2))
+    other = make.call(cast.dentist, "+12025550122")
+    for hours, call in enumerate([first, again, other, first]):
+        _reveal(cast, call, hours)
+    with _as(cast.alice) as by:
+        audit.record("export.downloaded", by=by, at=NOON, client_id=cast.dentist.pk, rows=40)
+
+    with _as(cast.alice):
+        found = impact.of_deeds(
+            agency_id=cast.acme.pk, user_id=cast.bob.user_id, since=NOON, until=NOON + timedelta(hours=4)
+        )
+        everybody = impact.of_deeds(agency_id=cast.acme.pk, since=NOON, until=NOON + timedelta(hours=4))
+        events = Event.objects.filter(actor_user_id=cast.bob.user_id, action="number.revealed")
+        callers = {
+            Call.objects.get(pk=uuid.UUID(event.subject_id)).caller_id for event in events
+        }  # brute force
+        short = impact.of_deeds(agency_id=cast.acme.pk, since=NOON, until=NOON + timedelta(hours=1))
+    assert (found.people, found.client_ids, found.categories) == (
+        len(callers), [cast.dentist.pk], [DataCategory.NUMBERS],
+    )  # fmt: skip
+    assert found.lines[0].deeds == events.count() == 4
+    assert (everybody.rows, everybody.people) == (40, 2)
+    assert short.people == 1
+
+
+def test_a_call_that_is_gone_is_counted_as_gone(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550111")
+    _reveal(cast, call, 0)
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk=call.pk).remove()
+
+    with _as(cast.alice):
+        found = impact.of_deeds(agency_id=cast.acme.pk, since=NOON, until=NOON + timedelta(hours=1))
+    assert (found.lines[0].deeds, found.lines[0].people, found.lines[0].gone) == (1, 0, 1)
+
+
+def test_what_a_connection_brought_in(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        way: Connection = connections.create_connection(
+            client=cast.dentist, provider="callrail", name="Way", secret="s" * 32, by=make.JOB, at=NOON
+        )
+    for days, number in ((1, "+12025550111"), (2, "+12025550111"), (3, "+12025550122"), (40, "+12025550133")):
+        make.call(cast.dentist, number, at=NOON - timedelta(days=days), connection=way)
+    make.call(cast.dentist, "+12025550144")
+
+    with _as(cast.alice):
+        found = impact.of_connection(
+            client_id=cast.dentist.pk, connection_id=way.pk, since=NOON - timedelta(days=30), until=NOON
+        )
+    assert (found.people, [(line.category, line.deeds) for line in found.lines]) == (
+        2, [(DataCategory.CALLS, 3), (DataCategory.NUMBERS, 2)],
+    )  # fmt: skip
+
+
+def test_another_agency_counts_nothing(cast: Cast) -> None:
+    _reveal(cast, make.call(cast.dentist, "+12025550111"), 0)
+
+    with _as(cast.mallory):
+        found = impact.of_deeds(agency_id=cast.acme.pk, since=NOON, until=NOON + timedelta(hours=1))
+    assert (found.lines, found.people) == ([], 0)

@@ -1,0 +1,178 @@
+"""Premises: who came in, once each, and what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from callprivacy.accounts.enums import MembershipState
+from callprivacy.accounts.models import Membership
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work.models import Item
+from governance import kinds
+from governance.enums import EntryFlag, EntrySource
+from governance.models import Entry, Site
+from governance.selectors import premises as selectors
+from governance.services import premises
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+NEW_YORK = ZoneInfo("America/New_York")
+needs_db = pytest.mark.django_db
+HEAD = "reference,badge,direction,at\n"
+
+
+def test_a_file_is_read_in_the_sites_zone_or_with_its_own_offset() -> None:
+    found = premises.read_file(
+        f"\ufeff{HEAD}1,A7,in,2026-11-24T08:30\n2,a7 ,OUT,2026-11-24T17:00+00:00\n", zone=NEW_YORK
+    )
+
+    assert [one.at for one in found] == [
+        datetime(2026, 11, 24, 8, 30, tzinfo=NEW_YORK),
+        datetime.fromisoformat("2026-11-24T17:00+00:00"),
+    ]
+    assert premises.digest(found[0].code) == premises.digest(found[1].code)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("reference,badge,at\n", 1),
+        (f"{HEAD}1,A7,in,2026-11-24T08:30\n2,A7,through,2026-11-24T08:30\n", 3),
+        (f"{HEAD}1,,in,2026-11-24T08:30\n", 2),
+        (f"{HEAD},A7,in,2026-11-24T08:30\n", 2),
+        (f"{HEAD}1,A7,in,yesterday\n", 2),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(text: str, line: int) -> None:
+    with pytest.raises(premises.FileError) as caught:
+        premises.read_file(text, zone=NEW_YORK)
+    assert caught.value.line == line
+
+
+def _site(cast: Cast) -> Site:
+    site = premises.add_site(
+        agency=cast.acme,
+        name="Office",
+        address="",
+        time_zone="America/New_York",
+        weekdays=[1, 2, 3, 4, 5],
+        opens=time(8),
+        closes=time(18),
+        by=make.JOB,
+        at=NOON,
+    )
+    premises.give_badge(
+        site=site, user_id=cast.bob.user_id, label="B1", code="B1", any_hour=False, until_on=None,
+        by=make.JOB, at=NOON,
+    )  # fmt: skip
+    return site
+
+
+def _came(site: Site, *rows: tuple[str, str, bool, str]) -> tuple[int, int]:
+    passings = [
+        premises.Passing(reference, code, is_in, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK))
+        for reference, code, is_in, at in rows
+    ]
+    return premises.take_in(site=site, passings=passings, source=EntrySource.FILE, by=make.JOB, at=NOON)
+
+
+@needs_db
+def test_the_same_file_twice_is_taken_once_and_the_way_out_closes_the_entry(cast: Cast) -> None:
+    rows = (("1", "B1", True, "2026-11-25T08:30"), ("2", "B1", False, "2026-11-25T12:00"))
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        assert _came(site, *rows) == (1, 0)
+        assert _came(site, *rows) == (0, 0)
+        entry = Entry.objects.get()
+    assert entry.user_id == cast.bob.user_id
+    assert entry.left_at == datetime(2026, 11, 25, 12, 0, tzinfo=NEW_YORK)
+
+
+@needs_db
+def test_what_is_wrong_stands_on_the_entry_and_waits_for_a_person(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        _came(
+            site,
+            ("1", "B1", True, "2026-11-25T07:59"),
+            ("2", "B1", True, "2026-11-28T10:00"),
+            ("3", "X9", True, "2026-11-25T10:00"),
+            ("4", "B1", True, "2026-11-23T10:00"),
+            ("5", "B1", True, "2026-11-25T17:59"),
+        )
+        flags = dict(Entry.objects.values_list("reference", "flags"))
+        item = Item.objects.open().get(kind=kinds.PREMISES)
+    assert flags == {
+        "1": [EntryFlag.OUTSIDE_HOURS],
+        "2": [EntryFlag.OUTSIDE_HOURS],
+        "3": [EntryFlag.UNKNOWN],
+        "4": [EntryFlag.NO_RIGHT],
+        "5": [],
+    }
+    assert item.count == 4
+
+
+@needs_db
+def test_the_badge_of_somebody_who_left_is_told_of(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        Membership.objects.filter(pk=cast.bob.pk).update(state=MembershipState.SUSPENDED)
+        _came(site, ("1", "B1", True, "2026-11-25T10:00"))
+        assert Entry.objects.get().flags == [EntryFlag.LEFT]
+
+
+@needs_db
+def test_who_never_left_is_flagged_once_and_old_entries_go(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        _came(site, ("1", "B1", True, "2026-11-25T10:00"))
+    for days in (3, 3.1):
+        premises.watch_premises(agency_id=cast.acme.pk, at=NOON + timedelta(days=days))
+    with job_scope(agency_id=cast.acme.pk):
+        entry = Entry.objects.get()
+        assert entry.flags == [EntryFlag.NO_EXIT]
+        premises.look_at(entry=entry, reason="Forgot to hold the badge", by=make.JOB, at=NOON)
+        assert not Item.objects.open().exists()
+        with pytest.raises(premises.NotOutError):
+            premises.look_at(entry=entry, reason="Again", by=make.JOB, at=NOON)
+    premises.watch_premises(agency_id=cast.acme.pk, at=NOON + timedelta(days=92))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Entry.objects.exists()
+
+
+@needs_db
+def test_a_visitor_signs_in_and_out(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        entry = premises.sign_in_visitor(
+            site=site, visitor="Ms Guest", company="Guests", host_id=cast.alice.user_id, purpose="Audit",
+            by=make.JOB, at=NOON + timedelta(hours=4),
+        )  # fmt: skip
+        assert selectors.entries(inside=True).count() == 1
+        premises.sign_out(entry=entry, by=make.JOB, at=NOON + timedelta(hours=5))
+        with pytest.raises(premises.NotOutError):
+            premises.sign_out(entry=entry, by=make.JOB, at=NOON + timedelta(hours=5))
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert not Entry.objects.exists()
+
+
+@needs_db
+def test_a_code_is_out_once(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        with pytest.raises(premises.TakenError):
+            premises.give_badge(
+                site=site, user_id=cast.alice.user_id, label="B2", code="b1", any_hour=True, until_on=None,
+                by=make.JOB, at=NOON,
+            )  # fmt: skip
+        badge = selectors.badges(site)[0]
+        premises.return_badge(badge=badge, on=NOON.date(), by=make.JOB, at=NOON)
+        premises.give_badge(
+            site=site, user_id=cast.alice.user_id, label="B2", code="b1", any_hour=True, until_on=None,
+            by=make.JOB, at=NOON,
+        )  # fmt: skip
+        assert Site.objects.count() == 1

@@ -1,0 +1,240 @@
+"""Training: who must know what, the questions of a try, and what is withheld from who is overdue."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work.models import Notification
+from governance import courses, kinds
+from governance.models import Assignment, Attempt, Completion
+from governance.selectors import training as selectors
+from governance.services import training
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+TODAY = date(2026, 11, 24)
+COURSE = courses.courses()["phishing"]
+needs_db = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("course", courses.courses().values(), ids=lambda course: course.id)
+def test_a_course_has_ten_screens_and_twice_the_questions_of_a_try(course: courses.Course) -> None:
+    assert len(course.screens) >= 10
+    assert len(course.questions) >= 2 * courses.ASKED
+    assert any("A case" in screen.title for screen in course.screens)
+    assert course.sources
+
+
+def test_a_seed_draws_the_same_questions_and_another_one_others() -> None:
+    first, again, other = (courses.draw(COURSE, seed) for seed in (1, 1, 2))
+
+    assert first == again
+    assert [one.number for one in first] != [one.number for one in other]
+    assert len({one.number for one in first}) == courses.ASKED
+    # The right answer does not always stand in the same place.
+    assert len({one.order.index(0) for one in first}) > 1
+
+
+@pytest.mark.parametrize(("right", "passes"), [(9, False), (10, True), (12, True), (0, False)])
+def test_eight_of_ten_pass(right: int, passes: bool) -> None:
+    assert courses.is_passed(right, 12) is passes
+    assert not courses.is_passed(0, 0)
+
+
+def _try(cast: Cast, who: Membership, *, wrong: int = 0, hours: int = 0, **changed: Any) -> Completion | None:
+    at = NOON + timedelta(hours=hours)
+    with staff_scope(agency_id=who.agency_id, user_id=who.user_id):
+        attempt = training.start_attempt(agency=cast.acme, course=COURSE, user_id=who.user_id, at=at)
+        numbers = [one.number for one in courses.draw(COURSE, attempt.seed)]
+        answers = {number: int(place < wrong) for place, number in enumerate(numbers)}
+        return training.finish_attempt(
+            attempt=attempt, course=COURSE, answers=answers, user_id=who.user_id, at=at, **changed
+        )
+
+
+def _watch(cast: Cast, days: float = 0) -> None:
+    training.watch_training(agency_id=cast.acme.pk, at=NOON + timedelta(days=days))
+
+
+def _rule(cast: Cast, role: Role = Role.REVIEWER, days: int = 10) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        training.set_rules(agency=cast.acme, course=COURSE, within={role: days}, by=make.JOB, at=NOON)
+    _watch(cast)
+
+
+@needs_db
+def test_a_try_that_fails_is_kept_and_asks_again_after_a_while(cast: Cast) -> None:
+    assert _try(cast, cast.bob, wrong=3) is None
+    with (
+        staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id),
+        pytest.raises(training.TooSoonError),
+    ):
+        training.start_attempt(agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, at=NOON)
+
+    passed = _try(cast, cast.bob, wrong=2, hours=1)
+
+    assert passed is not None
+    assert (passed.right, passed.asked, passed.valid_until) == (10, 12, date(2027, 11, 24))
+
+
+@needs_db
+def test_a_try_is_counted_once_and_only_by_its_person(cast: Cast) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        attempt = training.start_attempt(agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, at=NOON)
+        again = training.start_attempt(agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, at=NOON)
+        with pytest.raises(training.NotYoursError):
+            training.finish_attempt(
+                attempt=attempt, course=COURSE, answers={}, user_id=cast.alice.user_id, at=NOON
+            )
+        training.finish_attempt(attempt=attempt, course=COURSE, answers={}, user_id=cast.bob.user_id, at=NOON)
+        with pytest.raises(training.NotYoursError):
+            training.finish_attempt(
+                attempt=attempt, course=COURSE, answers={}, user_id=cast.bob.user_id, at=NOON
+            )
+    assert again.pk == attempt.pk
+    with staff_scope(agency_id=cast.globex.pk, user_id=cast.mallory.user_id):
+        assert not Attempt.objects.exists()
+
+
+@needs_db
+def test_a_role_is_told_what_to_pass_and_by_when(cast: Cast) -> None:
+    _rule(cast)
+    _watch(cast, 1)
+
+    with job_scope(agency_id=cast.acme.pk):
+        (row,) = Assignment.objects.all()
+        told = Notification.objects.filter(kind=kinds.TRAINING_ASSIGNED)
+        assert [one.user_id for one in told] == [cast.bob.user_id]
+    assert (row.user_id, row.due_on) == (cast.bob.user_id, TODAY + timedelta(days=10))
+
+
+@needs_db
+def test_passing_ends_the_assignment_and_it_comes_again_before_it_runs_out(cast: Cast) -> None:
+    _rule(cast)
+    passed = _try(cast, cast.bob)
+    assert passed is not None
+    _watch(cast, 300)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Assignment.objects.exists()
+    _watch(cast, 340)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get().due_on == passed.valid_until
+
+
+@needs_db
+def test_a_rule_taken_back_takes_its_assignments_along_but_not_those_of_a_person(cast: Cast) -> None:
+    _rule(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        training.assign(
+            agency=cast.acme,
+            course=COURSE,
+            user_ids=[cast.carol.user_id, cast.bob.user_id, cast.mallory.user_id],
+            due_on=TODAY,
+            by=make.JOB,
+            at=NOON,
+        )
+        Assignment.objects.filter(user_id=cast.carol.user_id).update(assigned_by_id=cast.alice.user_id)
+        training.set_rules(agency=cast.acme, course=COURSE, within={}, by=make.JOB, at=NOON)
+    _watch(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.user_id for row in Assignment.objects.all()] == [cast.carol.user_id]
+
+
+@needs_db
+def test_reminders_come_once_each(cast: Cast) -> None:
+    _rule(cast)
+    for days in (2, 3, 3.2, 9, 9.3, 11, 12, 13):
+        _watch(cast, days)
+
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Notification.objects.exclude(kind=kinds.TRAINING_ASSIGNED).order_by("at", "pk")
+        assert [(row.kind, row.at) for row in rows] == [
+            (kinds.TRAINING_SOON, NOON + timedelta(days=3)),
+            (kinds.TRAINING_SOON, NOON + timedelta(days=9)),
+            (kinds.TRAINING_OVERDUE, NOON + timedelta(days=11)),
+        ]
+
+
+@needs_db
+def test_who_is_overdue_by_two_weeks_sees_no_numbers_until_it_is_passed(cast: Cast) -> None:
+    _rule(cast)
+
+    def bob() -> Membership:
+        with job_scope(agency_id=cast.acme.pk):
+            return Membership.objects.select_related("user").get(pk=cast.bob.pk)
+
+    def may(permission: Permission, days: int) -> bool:
+        with job_scope(agency_id=cast.acme.pk):
+            return access.may(bob(), permission, cast.dentist, at=NOON + timedelta(days=days))
+
+    assert may(Permission.REVEAL_NUMBERS, 24)
+    assert not may(Permission.REVEAL_NUMBERS, 25)
+    assert not may(Permission.PLAY_RECORDINGS, 25)
+    assert may(Permission.VIEW_CALLS, 25)
+    assert _try(cast, cast.bob, hours=25 * 24) is not None
+    training.settle_person(
+        agency_id=cast.acme.pk, user_id=cast.bob.user_id, at=NOON + timedelta(days=25, minutes=1)
+    )
+    assert may(Permission.REVEAL_NUMBERS, 26)
+    with job_scope(agency_id=cast.acme.pk):
+        assert list(
+            Event.objects.filter(action__startswith="person.").order_by("pk").values_list("action", flat=True)
+        ) == ["person.withheld", "person.restored"]
+
+
+@needs_db
+def test_a_certificate_from_elsewhere_counts_until_its_day(cast: Cast) -> None:
+    _rule(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        training.note_outside(
+            agency=cast.acme,
+            course=COURSE,
+            user_id=cast.bob.user_id,
+            issuer="Privacy School",
+            passed_on=TODAY,
+            valid_until=TODAY + timedelta(days=90),
+            by=make.JOB,
+            at=NOON,
+        )
+    _watch(cast, 1)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Assignment.objects.exists()
+
+
+@needs_db
+def test_a_person_sees_only_what_is_its_own(cast: Cast) -> None:
+    _rule(cast)
+    _try(cast, cast.bob)
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert [one.course.id for one in selectors.mine(cast.bob.user_id, today=TODAY) if one.is_valid] == [
+            "phishing"
+        ]
+    dave = make.person(cast.acme, "dave", Role.ANALYST)
+    with staff_scope(agency_id=cast.acme.pk, user_id=dave.user_id):
+        assert not Completion.objects.exists()
+
+
+@needs_db
+def test_the_matrix_costs_two_queries_more_however_many_people(
+    cast: Cast, django_assert_num_queries: Any
+) -> None:
+    _rule(cast)
+    _try(cast, cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        members = list(selectors.members())
+        with django_assert_num_queries(2, connection=connection):
+            rows = selectors.matrix(members, today=TODAY)
+    states = {row.member.user_id: row.cells[list(courses.courses()).index("phishing")].state for row in rows}
+    assert states == {cast.alice.user_id: "valid", cast.bob.user_id: "due", cast.carol.user_id: ""}
