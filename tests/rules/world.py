@@ -500,7 +500,7 @@ def _requested(client: Client, by: Actor, *, mark: str, now: datetime) -> dict[s
     return {"request_key": page.key, "request_link": link, "privacy_id": row.pk}
 
 
-def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, uuid.UUID]:
+def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, Any]:
     """A breach with somebody to tell, and a vendor that engages somebody: the agency's, so nothing is marked."""
     by = Actor.staff(user_id=officer.user_id)
     breach = breaches.report_breach(
