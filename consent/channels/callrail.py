@@ -1,8 +1,9 @@
 """
-CallRail's side of the wire: the list of calls that it still has, page by page.
+CallRail's side of the wire: the list of calls that it still has, page by page, and the words of one call.
 
-Source: apidocs.callrail.com, "Listing all calls" (API v3): `GET /v3/a/{account}/calls.json` with
-`Authorization: Token token="..."`, at most 250 calls a page; 1,000 questions an hour. Nothing here opens a scope: who
+Source: apidocs.callrail.com, "Listing all calls" and "Retrieving a single call" (API v3): `GET
+/v3/a/{account}/calls.json` and `.../calls/{id}.json?fields=transcription` with `Authorization: Token token="..."`, at
+most 250 calls a page; 1,000 questions an hour. Nothing here opens a scope: who
 calls claims first, commits, calls, and records. No number, no key and no account is in an error's text.
 """
 
@@ -19,6 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from callprivacy.calls.providers.base import ListedPage, UnparsableError
 from callprivacy.calls.providers.callrail import listed
+from callprivacy.calls.providers.transcripts import Words, words_of
 
 NAME: Final = "callrail"
 AT_ONCE: Final = 250
@@ -74,7 +76,29 @@ def list_calls(access: Access, *, following: str = "") -> ListedPage:
     said = {"relative_pagination": "true", "per_page": str(AT_ONCE), "fields": "company_id"}
     if following:
         said["offset"] = following
-    url = f"{BASE}/v3/a/{quote(access.account)}/calls.json?{urlencode(said)}"
+    body = _ask(access, "calls.json", said)
+    try:
+        found = json.loads(body)
+        return listed(found if isinstance(found, dict) else {})
+    except (ValueError, UnparsableError) as error:
+        raise CallRailError("answered with no list") from error
+
+
+def read_words(access: Access, call: str) -> Words | None:
+    """
+    What was said on one call, as CallRail has transcribed it; None where it has not.
+
+    :param call: by what CallRail knows it.
+    :raises CallRailError: it did not answer.
+    """
+    if not is_account(access.account) or not is_key(access.key) or not is_account(call):
+        raise CallRailError("no account, key or call", final=True)
+    return words_of(NAME, _ask(access, f"calls/{quote(call)}.json", {"fields": "transcription"}))
+
+
+def _ask(access: Access, path: str, said: dict[str, str]) -> bytes:
+    """:raises CallRailError: it did not answer with a body of a sensible size."""
+    url = f"{BASE}/v3/a/{quote(access.account)}/{path}?{urlencode(said)}"
     headers = {
         "Authorization": f'Token token="{access.key}"',
         "Accept": "application/json",
@@ -96,8 +120,4 @@ def list_calls(access: Access, *, following: str = "") -> ListedPage:
         )
     if len(body) > _LARGEST:
         raise CallRailError("answered with too much")
-    try:
-        found = json.loads(body)
-        return listed(found if isinstance(found, dict) else {})
-    except (ValueError, UnparsableError) as error:
-        raise CallRailError("answered with no list") from error
+    return bytes(body)

@@ -206,6 +206,13 @@ def _access(row: VendorCheck, at: datetime) -> twilio.Account | callrail.Access 
         return None
 
 
+def callrail_access(client: Client, *, at: datetime) -> list[callrail.Access]:
+    """What opens CallRail's interface for a client: once for each of its connections that has a key. In a scope."""
+    rows = VendorCheck.objects.for_client(client).filter(secret__isnull=False).select_related("connection")
+    found = [_access(row, at) for row in rows.order_by("pk") if row.connection.provider == callrail.NAME]
+    return [access for access in found if isinstance(access, callrail.Access)]
+
+
 def _sealed(row: VendorCheck, following: str, at: datetime) -> str:
     """Where a list goes on may name a recording: it is kept sealed."""
     if not following:

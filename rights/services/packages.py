@@ -36,7 +36,7 @@ from rights.enums import EventKind, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Step
 from rights.selectors import held, reach
 from rights.selectors.held import Company
-from rights.services import steps, timeline
+from rights.services import fetching, steps, timeline
 
 JOB: Final = Actor.job("rights.make_packages")
 KEPT_FOR: Final = timedelta(days=7)
@@ -216,14 +216,32 @@ class _Made:
             said["file"], said["what"] = f"{name}.{suffix}", "in this package"
             _put(archive, said["file"], data, stored=True)
             self.recordings += 1
-        for call in company.calls:
-            if (
-                call["recording"] is not None
-                and call["transcript"] is None
-                and call["recording"]["what"] != "erased"
-            ):
-                call["transcript"] = {"what": "not kept here"}
+        self._fetch_words(company)
         self.companies.append(company.as_json())
+
+    def _fetch_words(self, company: Company) -> None:
+        """Words that are not kept here are asked for at the tracker."""
+        without = {
+            uuid.UUID(call["id"]): call
+            for call in company.calls
+            if call["recording"] is not None
+            and call["transcript"] is None
+            and call["recording"]["what"] != "erased"
+        }
+        found = (
+            fetching.words_at_vendor(client=company.client, call_ids=list(without), at=self.at)
+            if without
+            else {}
+        )
+        for call_id, call in without.items():
+            if call_id in found:
+                call["transcript"] = {
+                    "what": "fetched from the call tracker for you",
+                    "numbers_taken_out": found[call_id].count,
+                }
+                call["words"] = found[call_id].text
+            else:
+                call["transcript"] = {"what": "not kept here, and not given by the call tracker"}
 
     def finish(self, archive: zipfile.ZipFile, *, zone: str) -> None:
         """The files over all companies."""

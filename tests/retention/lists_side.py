@@ -34,6 +34,7 @@ class Lists:
     page: int = 2
     fails: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
 
     def add_recording(self, sid: str, call: str, started_at: datetime) -> None:
         """A recording as Twilio lists it."""
@@ -106,6 +107,13 @@ def interface() -> Iterator[Lists]:
                 and int(asked["per_page"][0]) <= 250
             ):
                 self._answer(200, _callrail(lists, asked))
+            elif (
+                parts.path.startswith(f"/v3/a/{CALLRAIL_ACCOUNT}/calls/")
+                and given == f'Token token="{CALLRAIL_KEY}"'
+                and asked.get("fields") == ["transcription"]
+            ):
+                call = parts.path.rpartition("/")[2].removesuffix(".json")
+                self._answer(200, {"id": call, "transcription": lists.words.get(call)})
             else:
                 self._answer(401, {"code": 20003})
 

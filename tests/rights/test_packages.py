@@ -15,16 +15,21 @@ import pytest
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Recording
+from callprivacy.calls.services import connections
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
+from consent.channels import callrail
+from retention.services import truth
 from rights.channels import package as channel
 from rights.enums import Ask, Decided, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Submission
 from rights.services import deciding, packages
 from tests import make
 from tests.cast import Cast
+from tests.retention import lists_side
+from tests.retention.lists_side import CALLRAIL_ACCOUNT, CALLRAIL_KEY
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, BY_PAGE, Office
 
@@ -160,6 +165,32 @@ def test_what_is_older_than_the_proof_shows_is_left_out_and_said(cast: Cast, off
     package = made(cast, office, submission)
     assert package.contents["calls"] == 1
     assert any(line.startswith("Older calls") for line in package.contents["left_out"])
+
+
+def test_words_that_only_the_tracker_has_are_fetched_for_it(
+    cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make.call(cast.dentist, ANNA)
+    make.recording(call, f"https://api.callrail.com/v3/a/{CALLRAIL_ACCOUNT}/calls/CAL77/recording.json")
+    silent = make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=4))
+    make.recording(silent, f"https://api.callrail.com/v3/a/{CALLRAIL_ACCOUNT}/calls/CAL78/recording.json")
+    with job_scope(agency_id=cast.acme.pk):
+        way = connections.create_connection(
+            client=cast.dentist, provider="callrail", name="Main", secret="s" * 32, by=make.JOB, at=make.NOON
+        )
+        truth.set_access(
+            connection=way, account=CALLRAIL_ACCOUNT, company="", key=CALLRAIL_KEY, by=make.JOB, at=make.NOON
+        )
+    with lists_side.interface() as lists:
+        monkeypatch.setattr(callrail, "BASE", lists.url)
+        lists.words["CAL77"] = "My number is 212 555 0199, call me on Monday."
+        package = made(cast, office, asked(cast, client=cast.dentist))
+    assert package.contents["transcripts"] == 1
+    data = json.loads(fetched(package, link(package)).read(channel.DATA))
+    told = {one["id"]: one for one in data["companies"][0]["calls"]}
+    assert "Monday" in told[str(call.pk)]["words"]
+    assert "0199" not in told[str(call.pk)]["words"]
+    assert told[str(silent.pk)]["transcript"]["what"].startswith("not kept here")
 
 
 # --- Recordings ---
