@@ -204,7 +204,7 @@ def crowd(people: cast.Cast) -> None:
                     granted_at=NOON,
                 )
                 for n, user in enumerate(users)
-                for client in clients[n % 2 :: 2]
+                for client in clients[n % 10 :: 10]
                 for row in rows
             ],
             batch_size=5000,
