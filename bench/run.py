@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
     "anonymise": "bench.bench_anonymise",
+    "board": "bench.bench_board",
     "check": "bench.bench_check",
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",

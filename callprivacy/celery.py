@@ -90,6 +90,9 @@ _EVERY: dict[str, tuple[str, float]] = {
     "rights-steps": ("rights.work_steps", 20),
     "rights-sweep": ("rights.sweep_requests", 300),
     "rights-queue": ("rights.renew_queue", 60),
+    "rights-letters": ("rights.send_letters", 30),
+    "rights-clients": ("rights.ask_clients", 30),
+    "rights-reminders": ("rights.remind", 600),
     "work-mail": ("work.send_mail", 60),
     "work-people": ("work.mind_people", 300),
 }

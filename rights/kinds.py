@@ -12,6 +12,16 @@ NOTICE_OLD: Final = "privacy_notice_old"
 REQUESTS: Final = "requests"
 REQUESTS_OF_AGENCY: Final = "requests_of_agency"
 REQUEST_FAILS: Final = "request_fails"
+CLIENT_ANSWERED: Final = "request_client_answered"
+CLIENT_SILENT: Final = "request_client_silent"
+DUE: Final = "request_due"
+LATE: Final = "request_late"
+LETTER_FAILED: Final = "request_letter_failed"
+NOT_ACKNOWLEDGED: Final = "request_not_acknowledged"
+OWN_REQUEST: Final = "request_own"
+
+OF_CASES: Final = (CLIENT_ANSWERED, CLIENT_SILENT, DUE, LATE, NOT_ACKNOWLEDGED, OWN_REQUEST)
+"""Kinds whose key is a case: they are closed when the case is."""
 
 
 def register_all() -> None:
@@ -39,7 +49,7 @@ def register_all() -> None:
             REQUESTS_OF_AGENCY,
             title="Requests that the agency itself got, with the soonest date by which one is answered",
             step="Open the requests",
-            url_name="rights:board",
+            url_name="rights:home",
             right=AgencyRight.SIGN_OFF,
         )
     )
@@ -50,5 +60,36 @@ def register_all() -> None:
             step="Open the requests",
             url_name="rights:board",
             permission=Permission.HANDLE_REQUESTS,
+        )
+    )
+    register_days()
+
+
+def register_days() -> None:
+    """Requests and their days: for who handles the client's requests; the agency's own for the officers."""
+    for name, title, step in (
+        (DUE, "A request comes to the day of its answer", "Open the requests"),
+        (LATE, "A request is past the day of its answer", "Open the requests"),
+        (NOT_ACKNOWLEDGED, "A person has not heard that the request came in", "Open the requests"),
+        (CLIENT_ANSWERED, "A client has said what to answer", "Open the requests"),
+        (CLIENT_SILENT, "A client was asked about a request and did not answer", "Open the requests"),
+        (LETTER_FAILED, "A letter to a person could not be delivered", "Open the requests"),
+    ):
+        register(
+            Kind(
+                name,
+                title=title,
+                step=step,
+                url_name="rights:board",
+                permission=Permission.HANDLE_REQUESTS,
+            )
+        )
+    register(
+        Kind(
+            OWN_REQUEST,
+            title="A request to the agency itself",
+            step="Open the requests",
+            url_name="rights:home",
+            right=AgencyRight.SIGN_OFF,
         )
     )

@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from rights.views import notices, pages, portal, requests
+from rights.views import (
+    approvals,
+    board,
+    cases,
+    deciding,
+    letters,
+    metrics,
+    notices,
+    pages,
+    portal,
+    requests,
+    told,
+)
 
 app_name = "rights"
 
@@ -24,4 +36,37 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "clients/<slug:slug>/privacy-notice/<uuid:privacy_id>/", notices.show_version, name="notice_version"
     ),
+    # The client's word, behind a link
+    path("approve/<str:token>/", approvals.answer_by_link, name="approve"),
+    # The board and a case
+    path("requests/", board.home, name="home"),
+    path("requests/new/", cases.new_request, name="new"),
+    path("requests/figures/", metrics.show_year, name="metrics"),
+    path("requests/figures.csv", metrics.take_year, name="metrics_file"),
+    path("requests/told/", told.list_told, name="recipients"),
+    path("clients/<slug:slug>/requests/", board.of_one, name="board"),
+    path("requests/<uuid:case_id>/", cases.show_case, name="case"),
+    path("requests/<uuid:case_id>/progress/", deciding.show_progress, name="progress"),
+    path("requests/<uuid:case_id>/owner/", cases.assign, name="assign"),
+    path("requests/<uuid:case_id>/notes/", cases.add_note, name="note"),
+    path("requests/<uuid:case_id>/tasks/", cases.add_task, name="add_task"),
+    path("requests/<uuid:case_id>/tasks/<uuid:todo_id>/", cases.finish_task, name="finish_task"),
+    path("requests/<uuid:case_id>/extend/", cases.extend, name="extend"),
+    path("requests/<uuid:case_id>/clock/", cases.stop_clock, name="pause"),
+    path("requests/<uuid:case_id>/appeal/", cases.note_appeal, name="appeal"),
+    path("requests/<uuid:case_id>/take-back/", cases.take_back, name="take_back"),
+    path("requests/<uuid:case_id>/identities/<uuid:identity_id>/", deciding.judge_identity, name="identity"),
+    path("requests/<uuid:case_id>/decide/", deciding.decide, name="decide"),
+    path("requests/<uuid:case_id>/close/", deciding.close, name="close"),
+    path("requests/<uuid:case_id>/ask/<slug:how>/", approvals.ask_client, name="ask_client"),
+    path("requests/<uuid:case_id>/asked/<uuid:approval_id>/back/", approvals.take_back, name="ask_back"),
+    path("requests/<uuid:case_id>/asked/<uuid:approval_id>/", approvals.answer_here, name="answer"),
+    path("requests/<uuid:case_id>/letters/", letters.write_letter, name="letter"),
+    path("requests/<uuid:case_id>/letters/answer/", letters.write_answer, name="answer_letter"),
+    path("requests/<uuid:case_id>/letters/send/", letters.send_letter, name="send_letter"),
+    path("requests/<uuid:case_id>/letters/<uuid:letter_id>/", letters.show_letter, name="show_letter"),
+    path("requests/<uuid:case_id>/letters/<uuid:letter_id>/again/", letters.send_again, name="send_again"),
+    path("requests/<uuid:case_id>/told/<uuid:told_id>/", told.show_told, name="told"),
+    path("requests/<uuid:case_id>/told/<uuid:told_id>/sent/", told.mark_sent, name="told_sent"),
+    path("requests/<uuid:case_id>/told/<uuid:told_id>/confirmed/", told.confirm, name="told_confirmed"),
 ]

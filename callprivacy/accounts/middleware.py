@@ -39,6 +39,7 @@ SEEN_AT = "seen_at"
 _TOUCH_EVERY = 60
 _OPEN = (
     "/api/v1/",
+    "/approve/",
     "/hooks/",
     "/twilio/",
     "/c/",

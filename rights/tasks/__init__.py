@@ -1,5 +1,5 @@
 """Tasks of requests; the worker finds those named here."""
 
-from rights.tasks import portal, steps
+from rights.tasks import letters, portal, steps
 
-__all__ = ["portal", "steps"]
+__all__ = ["letters", "portal", "steps"]

@@ -58,6 +58,8 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "recipient_id",
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
         "badge_id", "entry_id",
+        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
+        "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "told_id", "how",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
@@ -92,6 +94,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     | {(route, "key"): lambda things: things.request_key for route in OF_REQUESTS}
     | {("q/<str:link>/", "link"): lambda things: things.request_link}
     | {
+        ("approve/<str:token>/", "token"): lambda things: things.approval,
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
         ),
@@ -143,6 +146,7 @@ PUBLIC: dict[str, set[int]] = {
     ".well-known/gpc.json": {200, 405},
     "invitation/<str:token>/": {200},
     ".well-known/change-password": {302, 405},
+    "approve/<str:token>/": {200, 422},
     "accounts/login/": {200},
     "accounts/password/strength/": {200, 405},
     "accounts/2fa/authenticate/": {302},
@@ -176,6 +180,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
 WORDS = {"category", "asks", "number"}
 WORDS = {"category", "paper"}
 WORDS = {"category", "course", "screen"}
+WORDS = {"category", "how"}
 _OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -209,6 +214,11 @@ FOR_EVERY_MEMBER = {
     "programme/training/<slug:course>/questions/",
     "programme/training/<slug:course>/result/",
     "programme/training/passed/<uuid:completion_id>/",
+    "requests/",
+    "requests/figures.csv",
+    "requests/figures/",
+    "requests/new/",
+    "requests/told/",
     "retention/",
     "retention/calendar/",
     "retention/calendar/later/",
@@ -231,6 +241,7 @@ SHUT = {
     "demo/phone/sign/": "the agency is no demo",
     "demo/phone/heard/": "the agency is no demo",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
+    "requests/<uuid:case_id>/asked/<uuid:approval_id>/": "nobody in the cast approves for a client",
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
     "reports/releases/<slug:slug>/<uuid:release_id>/file/": "the file is not built yet",
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",

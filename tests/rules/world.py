@@ -106,6 +106,13 @@ from rights.enums import Channel as RequestChannel
 from rights.selectors import notice as privacy_selectors
 from rights.services import cases
 from rights.services import notice as privacy
+from rights.enums import ApprovalKind, Ask, CaseState, IdentityKind, LetterWay
+from rights.enums import Channel as RequestChannel
+from rights.letters import Filled
+from rights.models import Case, Identity, RecipientNotice
+from rights.selectors import words
+from rights.services import approvals, cases
+from rights.services import letters as request_letters
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.cast import Cast, assemble
@@ -161,6 +168,13 @@ class Things:
     destination_id: uuid.UUID
     endpoint_id: uuid.UUID
     delivery_id: uuid.UUID
+    case_id: uuid.UUID
+    todo_id: uuid.UUID
+    identity_id: uuid.UUID
+    letter_id: uuid.UUID
+    approval_id: uuid.UUID
+    told_id: uuid.UUID
+    approval: str
     list_id: uuid.UUID
     numbers_id: uuid.UUID
     release_id: uuid.UUID
@@ -195,6 +209,7 @@ class Things:
     paper: str = "csv"
     course: str = "phishing"
     screen: int = 1
+    how: str = "approve"
 
 
 NOTHING = Things(
@@ -212,7 +227,9 @@ NOTHING = Things(
     call_back_id=uuid.UUID(int=36), check_id=uuid.UUID(int=37), api_key_id=uuid.UUID(int=41),
     batch_id=uuid.UUID(int=42), document_id=uuid.UUID(int=43), withdrawal_id=uuid.UUID(int=44),
     task_id=uuid.UUID(int=45), destination_id=uuid.UUID(int=46), endpoint_id=uuid.UUID(int=47),
-    delivery_id=uuid.UUID(int=48),
+    delivery_id=uuid.UUID(int=48), case_id=uuid.UUID(int=71), todo_id=uuid.UUID(int=72),
+    identity_id=uuid.UUID(int=73), letter_id=uuid.UUID(int=74), approval_id=uuid.UUID(int=75),
+    told_id=uuid.UUID(int=76), approval="no-such-question",
     list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
     release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
     spend_id=uuid.UUID(int=54),
@@ -403,6 +420,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **asked,
             **_released(client, by, mark, now),
             **_programme(client, officer, now),
+            **_requested(client, officer, mark=mark, now=now),
             mark=mark,
         )
 
@@ -690,6 +708,42 @@ def _asked(client: Client, connection: Connection, by: Actor, *, mark: str, now:
         "destination_id": destination.pk,
         "endpoint_id": endpoint.pk,
         "delivery_id": webhooks.ping(endpoint=endpoint, by=by, at=now).pk,
+    }
+
+
+def _requested(client: Client, officer: Membership, *, mark: str, now: datetime) -> dict[str, Any]:
+    """A person's request with a note, something to do, a letter, a question to the client and a recipient."""
+    by = Actor.staff(user_id=officer.user_id)
+    submission = cases.open_cases(
+        agency=client.agency, client=client, asks=[Ask.DELETE], channel=RequestChannel.PORTAL,
+        claims=[Claim(IdentityKind.PHONE, f"+1202555{client.pk % 10000:04}")],
+        contact=Contact(name=f"Anna {mark}", mail="anna@people.example"), received_at=now,
+        by=Actor.client("rights.portal"), at=now, words=f"Words of {mark}",
+    )  # fmt: skip
+    case = Case.objects.select_related("submission", "client", "agency").get(submission=submission)
+    cases.write_note(case=case, words=f"Note {mark}", by=by, at=now)
+    todo = cases.add_task(case=case, words=f"To do {mark}", owner_id=None, due_on=None, by=by, at=now)
+    letter = request_letters.send_letter(
+        case=case, name="acknowledgement", way=LetterWay.POST, text=Filled(f"Subject {mark}", f"Body {mark}"),
+        by=by, at=now,
+    )  # fmt: skip
+    Case.objects.filter(pk=case.pk).update(state=CaseState.OPEN)
+    approval = approvals.ask_client(
+        case=case, kind=ApprovalKind.APPROVE, to="dana@client.example", said=f"Said {mark}", by=by, at=now
+    )
+    asked = words.record(approval.asked, words.key_of(submission))
+    told = RecipientNotice.objects.create(
+        agency_id=client.agency_id, client_id=client.pk, case=case, about="erasure", way="ticket",
+        recipient=f"Ads {mark}", ticket=f"Ticket {mark}", created_at=now,
+    )  # fmt: skip
+    return {
+        "case_id": case.pk,
+        "todo_id": todo.pk,
+        "identity_id": Identity.objects.get(submission=submission).pk,
+        "letter_id": letter.pk,
+        "approval_id": approval.pk,
+        "told_id": told.pk,
+        "approval": asked["token"],
     }
 
 

@@ -1,0 +1,313 @@
+"""What staff type about a case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.validators import EmailValidator
+from django.http import QueryDict
+
+from callprivacy.accounts.models import User
+from callprivacy.lib import phone
+from callprivacy.tenancy.models import Client
+from consent.enums import Language
+from rights.enums import Ask, Channel, IdentityKind, LetterWay, OnBehalf
+from rights.forms.deciding import place_choices
+from rights.letters import Letter
+
+OWN: Final = "-"
+_LONG: Final = 4000
+_ENTERED: Final = (Channel.EMAIL, Channel.POST, Channel.PHONE, Channel.IN_PERSON)
+
+
+def _text(label: str, *, rows: int = 4, **options: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=options.pop("max_length", _LONG),
+        widget=forms.Textarea({"rows": rows, "autocomplete": "off"}),
+        **options,
+    )
+
+
+def _day(label: str, **options: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **options
+    )
+
+
+class NewForm(forms.Form):
+    """A request that came by e-mail, post, phone or in person. The number goes by POST and is sealed at once."""
+
+    client = forms.ChoiceField(label="Whom it was sent to")
+    channel = forms.ChoiceField(
+        label="How it came in", choices=[(channel.value, channel.label) for channel in _ENTERED]
+    )
+    received_on = _day(
+        "Day on which it came in",
+        help_text="The clock runs from this day, whatever day you enter it on.",
+    )
+    received_time = forms.TimeField(
+        label="Time",
+        required=False,
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+        help_text="If you know it, by the client's clocks.",
+    )
+    asks = forms.MultipleChoiceField(
+        label="What is asked for",
+        choices=[(ask.value, ask.label) for ask in Ask if ask is not Ask.APPEAL],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Each becomes a case of its own. What the person refuses counts at once, without proof.",
+        error_messages={
+            "required": "Tick what the person asks for; if it is not clear, tick what comes closest."
+        },
+    )
+    number = forms.CharField(
+        label="Phone number of the person",
+        required=False,
+        max_length=40,
+        widget=forms.TextInput({"autocomplete": "off", "inputmode": "tel"}),
+        help_text="The number whose calls are meant. It is sealed at once; nothing is shown before it is proven.",
+    )
+    email = forms.EmailField(
+        label="E-mail address of the person",
+        required=False,
+        widget=forms.EmailInput({"autocomplete": "off"}),
+        help_text="Where the answer goes, and, without a number, by which the person is known.",
+    )
+    name = forms.CharField(
+        label="Name", required=False, max_length=120, widget=forms.TextInput({"autocomplete": "off"})
+    )
+    post = _text("Postal address", rows=3, required=False, max_length=400)
+    words = _text(
+        "What the person said or wrote",
+        required=False,
+        help_text="In the person's own words. It is sealed.",
+    )
+    on_behalf = forms.ChoiceField(label="Who asks", choices=OnBehalf.choices, initial=OnBehalf.SELF)
+    is_minor = forms.BooleanField(label="It is about a minor", required=False)
+    place = forms.ChoiceField(
+        label="Where the person lives",
+        required=False,
+        help_text="Which laws apply depends on it. If you do not know, leave it: then the number's country counts.",
+    )
+    language = forms.ChoiceField(label="Language of the letters", choices=Language.choices)
+
+    def __init__(
+        self, *args: Any, clients: Sequence[Client], with_own: bool, zone: str, at: datetime, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.clients, self.zone, self.at = {one.slug: one for one in clients}, zone, at
+        own = [(OWN, "The agency itself: no client was named")] if with_own else []
+        self._choose("client", [*((one.slug, one.name) for one in clients), *own])
+        self._choose("place", [("", "Not known"), *place_choices()])
+        self.fields["received_on"].initial = at.astimezone(ZoneInfo(zone)).date()
+
+    def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
+
+    @property
+    def of_client(self) -> Client | None:
+        """The client that it was sent to; None: the agency itself."""
+        return self.clients.get(self.cleaned_data["client"])
+
+    @property
+    def place_said(self) -> tuple[str, str]:
+        """(country, region) as picked."""
+        country, _, region = str(self.cleaned_data["place"]).partition("-")
+        return country, region
+
+    def clean_number(self) -> str:
+        typed = str(self.cleaned_data["number"]).strip()
+        if not typed:
+            return ""
+        client = self.clients.get(str(self.data.get("client", "")))
+        read = phone.normalise(typed, client.home_country if client else "US")
+        if read is None:
+            raise forms.ValidationError(
+                "That is no phone number. Write it with its country code, such as +1 404 555 0100."
+            )
+        return read
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if not said.get("number") and not said.get("email") and not self.errors.keys() & {"number", "email"}:
+            self.add_error(
+                "number", "Write the number that is meant, or an e-mail address by which the person is known."
+            )
+        on = said.get("received_on")
+        if on is not None and self.received_at() > self.at:
+            self.add_error("received_on", "It cannot have come in after now.")
+        return said
+
+    def received_at(self) -> datetime:
+        """The instant of receipt, by the client's clocks: noon where no time is known, or now if that is sooner."""
+        client = self.clients.get(str(self.cleaned_data.get("client", "")))
+        zone = ZoneInfo(client.time_zone if client else self.zone)
+        on: date = self.cleaned_data["received_on"]
+        told: time | None = self.cleaned_data.get("received_time")
+        at = datetime.combine(on, told or time(12), tzinfo=zone).astimezone(UTC)
+        if told is None and on == self.at.astimezone(zone).date():
+            return min(at, self.at)
+        return at
+
+    def claims(self) -> list[tuple[IdentityKind, str]]:
+        """By what the person is known."""
+        found = []
+        if self.cleaned_data["number"]:
+            found.append((IdentityKind.PHONE, str(self.cleaned_data["number"])))
+        if self.cleaned_data["email"]:
+            found.append((IdentityKind.EMAIL, str(self.cleaned_data["email"]).lower()))
+        return found
+
+    def forget_number(self) -> None:
+        """Leave the typed number out of the page that is drawn again."""
+        if isinstance(self.data, QueryDict):
+            self.data = self.data.copy()
+            self.data["number"] = ""
+
+
+class AssignForm(forms.Form):
+    """Who looks after a case."""
+
+    owner = forms.ChoiceField(label="Owner", required=False)
+
+    def __init__(self, *args: Any, people: Sequence[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["owner"])
+        field.choices = [("", "Nobody"), *((str(person.pk), str(person)) for person in people)]
+
+    @property
+    def owner_id(self) -> int | None:
+        """The person's id, None for nobody."""
+        picked = self.cleaned_data["owner"]
+        return int(picked) if picked else None
+
+
+class NoteForm(forms.Form):
+    """A note for the others who work on the case."""
+
+    words = _text("Note", rows=3, help_text="For your colleagues; the person never sees it. It is sealed.")
+
+
+class TaskForm(forms.Form):
+    """Something that has to be done."""
+
+    words = _text("What is to be done", rows=2, max_length=500)
+    due_on = _day("By", required=False)
+
+
+class LetterForm(forms.Form):
+    """Which letter, and what the staff say in it."""
+
+    letter = forms.ChoiceField(label="Letter")
+    words = _text("Your words in it", required=False)
+
+    def __init__(self, *args: Any, letters: Sequence[Letter], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.letters = {letter.name: letter for letter in letters}
+        cast(forms.ChoiceField, self.fields["letter"]).choices = [(one.name, one.title) for one in letters]
+        hints = "; ".join(f"{one.title}: {one.asks}" for one in letters if one.asks)
+        self.fields["words"].help_text = hints
+
+
+class SendForm(forms.Form):
+    """A letter as it leaves, after it was looked at."""
+
+    letter = forms.CharField(widget=forms.HiddenInput, max_length=40)
+    subject = forms.CharField(label="Subject", max_length=200)
+    body = _text("Text", rows=18, max_length=10_000)
+    way = forms.ChoiceField(label="How it goes", choices=LetterWay.choices)
+
+
+class ExtendForm(forms.Form):
+    """Why an answer takes longer."""
+
+    ground = forms.ChoiceField(
+        label="Ground",
+        choices=[
+            ("complexity", "The request is complex"),
+            ("number", "There are many requests of this person"),
+            ("necessary", "It is reasonably necessary"),
+        ],
+    )
+    words = _text("The reason, as the person is told it", rows=3, min_length=15, max_length=1000)
+
+
+class PauseForm(forms.Form):
+    """What the person is asked, or what the person said."""
+
+    words = _text("What the person is asked", rows=3, max_length=1000)
+
+
+class AskForm(forms.Form):
+    """Whom at the client to ask, and with what words."""
+
+    to = forms.EmailField(
+        label="Mail address of the client's person",
+        widget=forms.EmailInput({"autocomplete": "off"}),
+        help_text="The link goes there alone and works for one answer. It needs no account and shows no number.",
+        validators=[EmailValidator()],
+    )
+    words = _text("What you propose", rows=4, required=False, max_length=1000)
+
+
+class AnswerForm(forms.Form):
+    """What the client's person says."""
+
+    name = forms.CharField(label="Your name", max_length=120)
+    agrees = forms.ChoiceField(
+        label="Your answer",
+        choices=[("yes", "Yes, do it"), ("no", "No, or do it otherwise")],
+        widget=forms.RadioSelect,
+    )
+    words = _text(
+        "Your words",
+        required=False,
+        max_length=2000,
+        help_text="What you want done, or why you do not agree.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("agrees") == "no" and not str(said.get("words", "")).strip():
+            self.add_error("words", "Say what you want done instead, or why not.")
+        return said
+
+
+class AppealForm(forms.Form):
+    """An appeal that came in."""
+
+    received_on = _day("Day on which it came in")
+    words = _text("What the person said or wrote", rows=4)
+
+
+class ReceiptForm(forms.Form):
+    """What a recipient confirmed."""
+
+    receipt = forms.CharField(
+        label="Receipt", max_length=300, help_text="The day, who confirmed it, a ticket's number."
+    )
+
+
+class YearForm(forms.Form):
+    """Which year's figures, and of which client."""
+
+    year = forms.ChoiceField(label="Year")
+    client = forms.ChoiceField(label="Client", required=False)
+    law = forms.ChoiceField(
+        label="Whose requests",
+        required=False,
+        choices=[("", "Everybody's"), ("ccpa", "Under California's law alone")],
+    )
+
+    def __init__(self, *args: Any, years: Sequence[int], clients: Sequence[Client], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["year"]).choices = [(str(year), str(year)) for year in years]
+        cast(forms.ChoiceField, self.fields["client"]).choices = [
+            ("", "Every client"),
+            *((one.slug, one.name) for one in clients),
+        ]

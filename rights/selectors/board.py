@@ -1,0 +1,321 @@
+"""
+The board of requests: the cases of every client that a person looks after, the soonest answer first.
+
+A page begins behind the last row of the one before it. Nothing is counted beyond `COUNTS_TO`; what is closed is walked
+by the day on which it came in.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import FETCH_RAISE, Q, QuerySet
+
+from rights.enums import CaseState, Decided, Kind
+from rights.law import load
+from rights.models import Case
+
+PAGE: Final = 50
+COUNTS_TO: Final = 999
+NEAR: Final = timedelta(days=3)
+
+OPEN, LATE, CLOSED, EVERY = "open", "late", "closed", "all"
+STATES: Final[tuple[tuple[str, str], ...]] = (
+    (OPEN, "Open"),
+    (LATE, "Overdue"),
+    (CaseState.PROVING, "Waiting for proof"),
+    (CaseState.WITH_CLIENT, "With the client"),
+    (CaseState.DECIDED, "Being carried out"),
+    (CLOSED, "Answered"),
+    (EVERY, "All"),
+)
+DUE: Final[tuple[tuple[str, str], ...]] = (
+    ("late", "Overdue"),
+    ("3", "Within 3 days"),
+    ("10", "Within 10 days"),
+    ("30", "Within 30 days"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """
+    What the board shows; empty is not asked.
+
+    :ivar owner: "me", "nobody" or "". :ivar due: a value of `DUE`.
+    """
+
+    state: str = OPEN
+    kind: str = ""
+    law: str = ""
+    owner: str = ""
+    due: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many are in use beside the state, which the tabs choose."""
+        return sum(bool(getattr(self, field.name)) for field in fields(self) if field.name != "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """
+    How a case stands with its day.
+
+    :ivar days: days left, in the client's zone; below zero when late; None where no law names a day.
+    :ivar words: as the board says it. :ivar tone: of its mark.
+    """
+
+    days: int | None
+    words: str
+    tone: str
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One case on the board. :ivar place: of its client, "" for the agency's own. :ivar law: the law's short name."""
+
+    case: Case
+    client: str
+    zone: str
+    law: str
+    clock: Clock
+    state: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A page of cases. :ivar older: the cursor of the next page, "" at the end."""
+
+    lines: list[Line]
+    older: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many open cases there are, are late, and come to their day within three days; each up to `COUNTS_TO`."""
+
+    open: int
+    late: int
+    near: int
+
+    @property
+    def open_shown(self) -> str:
+        """How many are open, as it is written: "999+" where nobody counted on."""
+        return _shown(self.open)
+
+    @property
+    def late_shown(self) -> str:
+        """How many are late, as it is written."""
+        return _shown(self.late)
+
+    @property
+    def near_shown(self) -> str:
+        """How many come to their day, as it is written."""
+        return _shown(self.near)
+
+
+def _shown(count: int) -> str:
+    return f"{COUNTS_TO}+" if count > COUNTS_TO else str(count)
+
+
+def cases_of(client_ids: Collection[int], *, with_own: bool) -> QuerySet[Case]:
+    """The cases of these clients and, `with_own`, those of the agency itself."""
+    wanted = Q(client_id__in=list(client_ids))
+    if with_own:
+        wanted |= Q(client_id__isnull=True)
+    return Case.objects.filter(wanted)
+
+
+def board(
+    cases: QuerySet[Case], filters: Filters, *, user_id: int, zone: str, at: datetime, before: str = ""
+) -> Board:
+    """
+    One page of the board; one query.
+
+    :param cases: what the person may see. :param zone: of the agency, for cases of its own.
+    :param before: the cursor of a page; one that cannot be read begins anew.
+    """
+    rows = _filtered(cases, filters, user_id=user_id, at=at)
+    rows = rows.select_related("client", "owner", "submission").defer(
+        "answer", "laws", "submission__contact", "submission__words"
+    )
+    if filters.state in {CLOSED, EVERY}:
+        found, older = _newest(rows, before)
+    else:
+        found, older = _soonest(rows, before)
+    return Board([line_of(case, zone=zone, at=at) for case in found], older)
+
+
+def counts(cases: QuerySet[Case], *, at: datetime) -> Counts:
+    """What is open, late and near; three bounded counts."""
+    rows = cases.filter(closed_at__isnull=True).order_by()
+    due = rows.filter(answer_due_at__isnull=False)
+    return Counts(
+        *(
+            found[: COUNTS_TO + 1].count()
+            for found in (
+                rows,
+                due.filter(answer_due_at__lte=at),
+                due.filter(answer_due_at__gt=at, answer_due_at__lte=at + NEAR),
+            )
+        )
+    )
+
+
+def _filtered(rows: QuerySet[Case], filters: Filters, *, user_id: int, at: datetime) -> QuerySet[Case]:
+    rows = _in_state(rows, filters.state, at)
+    if filters.kind:
+        rows = rows.filter(kind=filters.kind)
+    if filters.law:
+        rows = rows.filter(laws__contains=[{"law": filters.law}])
+    if filters.owner:
+        rows = rows.filter(owner_id=user_id if filters.owner == "me" else None)
+    if filters.due:
+        within = timedelta(days=0 if filters.due == "late" else int(filters.due))
+        rows = rows.filter(closed_at__isnull=True, answer_due_at__lte=at + within)
+    return rows
+
+
+def _in_state(rows: QuerySet[Case], state: str, at: datetime) -> QuerySet[Case]:
+    if state == EVERY:
+        return rows
+    if state == CLOSED:
+        return rows.filter(closed_at__isnull=False)
+    rows = rows.filter(closed_at__isnull=True)
+    if state == LATE:
+        return rows.filter(answer_due_at__lte=at)
+    if state == CaseState.WITH_CLIENT:
+        return rows.filter(state__in=[CaseState.WITH_CLIENT, CaseState.HANDED_OVER])
+    return rows if state == OPEN else rows.filter(state=state)
+
+
+def _soonest(rows: QuerySet[Case], before: str) -> tuple[list[Case], str]:
+    """By the day of the answer, those without a day last."""
+    cursor = _read(before)
+    if cursor is not None:
+        at, key = cursor
+        if at is None:
+            rows = rows.filter(answer_due_at__isnull=True, pk__gt=key)
+        else:
+            later = Q(answer_due_at__gt=at) | Q(answer_due_at__isnull=True)
+            rows = rows.filter(later | Q(answer_due_at=at, pk__gt=key))
+    found = list(rows.order_by("answer_due_at", "pk").fetch_mode(FETCH_RAISE)[: PAGE + 1])
+    return found[:PAGE], _cursor(found, "answer_due_at")
+
+
+def _newest(rows: QuerySet[Case], before: str) -> tuple[list[Case], str]:
+    """By the day on which they came in, the newest first."""
+    cursor = _read(before)
+    if cursor is not None and cursor[0] is not None:
+        at, key = cursor
+        rows = rows.filter(Q(received_at__lt=at) | Q(received_at=at, pk__lt=key))
+    found = list(rows.order_by("-received_at", "-pk").fetch_mode(FETCH_RAISE)[: PAGE + 1])
+    return found[:PAGE], _cursor(found, "received_at")
+
+
+def _cursor(found: list[Case], field: str) -> str:
+    if len(found) <= PAGE:
+        return ""
+    last = found[PAGE - 1]
+    at = getattr(last, field)
+    return f"{'' if at is None else at.isoformat()}_{last.pk}"
+
+
+def _read(cursor: str) -> tuple[datetime | None, uuid.UUID] | None:
+    moment, parted, identity = cursor.partition("_")
+    try:
+        read = datetime.fromisoformat(moment) if moment else None
+        key = uuid.UUID(identity)
+    except ValueError:
+        return None
+    if not parted or (read is not None and read.tzinfo is None):
+        return None
+    return read, key
+
+
+# --- One line -----------------------------------------------------------------------------------------------------
+
+_TONES: Final[Mapping[str, str]] = {
+    CaseState.PROVING: "warn",
+    CaseState.OPEN: "info",
+    CaseState.WITH_CLIENT: "warn",
+    CaseState.HANDED_OVER: "warn",
+    CaseState.DECIDED: "info",
+    CaseState.DONE: "good",
+    CaseState.WITHDRAWN: "neutral",
+}
+
+
+def line_of(case: Case, *, zone: str, at: datetime) -> Line:
+    """A case as the board shows it. :param zone: of the agency, for one without a client."""
+    where = zone if case.client is None else case.client.time_zone
+    state = CaseState(case.state)
+    words = state.label
+    if state is CaseState.DONE and case.decided:
+        words = Decided(case.decided).label
+    elif case.paused_at is not None:
+        words = "Clock stopped"
+    return Line(
+        case=case,
+        client="" if case.client is None else case.client.name,
+        zone=where,
+        law=law_name(case.law),
+        clock=clock_of(case, zone=where, at=at),
+        state=words,
+        tone="bad" if case.decided == Decided.REFUSE and state is CaseState.DONE else _TONES[state],
+    )
+
+
+def clock_of(case: Case, *, zone: str, at: datetime) -> Clock:
+    """How a case stands with its day: the days left, in words."""
+    if case.answered_at is not None or case.closed_at is not None:
+        return _answered(case)
+    if case.answer_by is None or case.answer_due_at is None:
+        return Clock(None, "no day", "neutral", is_late=False)
+    days = (case.answer_by - today(zone, at)).days
+    is_late = case.answer_due_at <= at
+    if is_late:
+        return Clock(days, f"{_days(max(-days, 1))} late", "bad", is_late=True)
+    words = "due today" if days == 0 else f"{_days(days)} left"
+    return Clock(days, words, "bad" if days <= 1 else "warn" if days <= 5 else "good", is_late=False)
+
+
+def _answered(case: Case) -> Clock:
+    end = case.answered_at or case.closed_at
+    if end is None or case.answer_due_at is None:
+        return Clock(None, "answered", "good", is_late=False)
+    late = end >= case.answer_due_at
+    return Clock(None, "answered late" if late else "in time", "bad" if late else "good", is_late=late)
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
+
+
+def today(zone: str, at: datetime) -> date:
+    """The day of an instant in a zone."""
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
+def law_name(law_id: str) -> str:
+    """A law's short name, "" where none applies."""
+    found = load().laws.get(law_id)
+    return law_id if found is None else found.name
+
+
+def law_choices() -> list[tuple[str, str]]:
+    """The laws by id and short name, for a filter."""
+    return [(law.id, law.name) for law in load().laws.values()]
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """The kinds of requests, for a filter."""
+    return [(str(value), str(label)) for value, label in Kind.choices]

@@ -1,0 +1,250 @@
+"""What letters about a case are filled with, in the language of the person who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+
+from consent.enums import Language
+from rights import letters
+from rights.enums import Copies, Kind
+from rights.law import UnknownKindError, grounds, load
+from rights.letters import words as letter_words
+from rights.models import Case, Finding, Letter
+from rights.selectors import words
+
+PACKAGE_DAYS: Final = 7
+
+
+def language_of(case: Case) -> Language:
+    """The language that the person used; English where it is none of ours."""
+    found = case.submission.language
+    return Language(found) if found in Language.values else Language.ENGLISH
+
+
+def zone_of(case: Case) -> str:
+    """Whose days count for a case: its client's, or the agency's."""
+    return (case.client or case.agency).time_zone
+
+
+def laws_of(case: Case) -> list[str]:
+    """Ids of the laws that apply, the soonest first."""
+    return [str(row["law"]) for row in case.laws]
+
+
+def sender_of(case: Case) -> str:
+    """In whose name it is written: the client's, or the agency's for what was asked of it."""
+    return case.agency.name if case.client is None else case.client.legal_name
+
+
+def facts_of(
+    case: Case,
+    *,
+    said: str = "",
+    more: Mapping[str, str] | None = None,
+    language: Language | None = None,
+) -> dict[str, str]:
+    """
+    What is known for a letter about a case; few queries.
+
+    :param case: with its submission, agency and client. :param said: what the staff wrote for the letter.
+    :param more: words that only who sends it knows, such as a link. :param language: else the person's.
+    """
+    language = language or language_of(case)
+    sentences = letter_words.SENTENCES[language]
+    sender = sender_of(case)
+    facts = {
+        "agency": case.agency.name,
+        "client": sender,
+        "reference": case.reference,
+        "kind": letters.kind_words(case.kind, language),
+        "received_on": _day_of(case.received_at, case, language),
+        "answer_by": _day(case.answer_by, language),
+        "words": said,
+        "days": str(PACKAGE_DAYS),
+        "signature": _signature(case, sender, sentences),
+        "complaint": complaint_of(case, language),
+        "deed": letter_words.DEEDS[language].get(Kind(case.kind), ""),
+        "clock": _clock(case, language),
+        "law": _law(case, sentences),
+        **_found(case, language),
+        **_decided(case, language),
+    }
+    if case.kind in {Kind.ACCESS, Kind.PORTABILITY} and {"gdpr", "uk_gdpr"} & set(laws_of(case)):
+        facts["rights"] = sentences["rights"]
+    if case.handed_over_at is not None:
+        facts["handed_on"] = _day_of(case.handed_over_at, case, language)
+        facts["answers"] = sender
+    if case.kind == Kind.APPEAL:
+        facts["appeal_by"] = facts["answer_by"]
+    return {name: text for name, text in (facts | dict(more or {})).items() if text}
+
+
+def _day(on: date | None, language: Language) -> str:
+    return "" if on is None else letters.day(on, language)
+
+
+def _day_of(at: datetime, case: Case, language: Language) -> str:
+    return letters.day(at.astimezone(ZoneInfo(zone_of(case))).date(), language)
+
+
+def _signature(case: Case, sender: str, sentences: Mapping[str, str]) -> str:
+    if case.client is None:
+        return sender
+    return f"{case.agency.name},\n{sentences['for'].format(client=sender)}"
+
+
+def grants_appeal(case: Case) -> bool:
+    """Whether a law that applies lets the person appeal to us against the answer."""
+    book = load()
+    for law_id in laws_of(case):
+        law = book.laws.get(law_id)
+        if law is not None and Kind.APPEAL in book.kinds_of(law):
+            return True
+    return False
+
+
+def complaint_of(case: Case, language: Language) -> str:
+    """Where the person may complain, in a sentence; "" where no law that applies names anybody."""
+    found = [law for law in laws_of(case) if law in letters.AUTHORITIES]
+    if found:
+        name = letters.AUTHORITIES[found[0]][language]
+        return letter_words.SENTENCES[language]["complaint"].format(authority=name)
+    if any(law in load().laws and law != "tcpa" for law in laws_of(case)):
+        name = letters.AUTHORITIES["state"][language]
+        return letter_words.SENTENCES[language]["complaint_state"].format(authority=name)
+    return ""
+
+
+def _clock(case: Case, language: Language) -> str:
+    sentences = letter_words.SENTENCES[language]
+    if stops_clock(case):
+        return sentences["clock_stops"]
+    if case.answer_by is None:
+        return ""
+    return sentences["clock_runs"].format(answer_by=letters.day(case.answer_by, language))
+
+
+def stops_clock(case: Case) -> bool:
+    """Whether every law that applies lets the clock stand while the person is asked what is meant."""
+    book = load()
+    found = []
+    for law_id in laws_of(case):
+        try:
+            found.append(book.term(book.laws[law_id], Kind(case.kind), case.received_at.date()).pauses)
+        except (KeyError, UnknownKindError):
+            continue
+    return bool(found) and all(found)
+
+
+def _law(case: Case, sentences: Mapping[str, str]) -> str:
+    laws = set(laws_of(case))
+    if laws & {"gdpr", "uk_gdpr"}:
+        return sentences["law_19"]
+    return sentences["law_ccpa"] if "ccpa" in laws else ""
+
+
+# --- What was found, done and decided -----------------------------------------------------------------------------
+
+
+def findings_of(case: Case) -> QuerySet[Finding]:
+    """What was found for the submission of a case at the clients that the scope may see."""
+    return Finding.objects.filter(submission_id=case.submission_id).order_by("client_id", "copies", "pk")
+
+
+def _found(case: Case, language: Language) -> dict[str, str]:
+    """What was found, done and kept, each as the lines of a list."""
+    names = letter_words.COPIES[language]
+    counted: dict[str, int] = {}
+    kept: dict[tuple[str, str], int] = {}
+    erased: dict[str, int] = {}
+    for row in findings_of(case):
+        counted[row.copies] = counted.get(row.copies, 0) + row.count
+        erased[row.copies] = erased.get(row.copies, 0) + row.erased
+        if row.kept:
+            key = (row.copies, row.kept_why)
+            kept[key] = kept.get(key, 0) + row.kept
+    reasons = letter_words.KEPT[language]
+    found = {
+        "found": _lines(f"{names[Copies(copies)]}: {count}" for copies, count in counted.items() if count),
+        "stays": _lines(
+            f"{names[Copies(copies)]}: {count}. {reasons.get(why, reasons[''])}"
+            for (copies, why), count in kept.items()
+        ),
+    }
+    if case.kind == Kind.DELETE:
+        found["done"] = _lines(
+            f"{names[Copies(copies)]}: {count}" for copies, count in erased.items() if count
+        )
+    elif case.took_effect_at is not None:
+        found["done"] = letter_words.SENTENCES[language]["at_once"].format(
+            day=_day_of(case.took_effect_at, case, language)
+        )
+    if found["stays"]:
+        found["stays"] = f"{letter_words.SENTENCES[language]['stays']}\n{found['stays']}"
+    return found
+
+
+def _lines(rows: Any) -> str:
+    return "\n".join(f"- {row}" for row in rows)
+
+
+def _decided(case: Case, language: Language) -> dict[str, str]:
+    """The ground of a refusal in the person's language with where it is written, and the way to appeal."""
+    found: dict[str, str] = {}
+    if case.ground:
+        found["ground"] = ground_words(case, case.ground, language)
+    if grants_appeal(case):
+        found["appeal"] = letter_words.SENTENCES[language]["appeal"]
+    return found
+
+
+def ground_words(case: Case, ground_id: str, language: Language) -> str:
+    """A ground as the person is told: the words, and where it is written; "" where it is none for this case."""
+    try:
+        row = grounds.ground(ground_id, kind=case.kind, laws=laws_of(case))
+    except grounds.UnknownGroundError:
+        return ""
+    cited = row.cited(laws_of(case), load())
+    return f"{row.words[language]} ({cited})" if cited else row.words[language]
+
+
+def ground_of(case: Case) -> str:
+    """The ground on which a case was refused, as the person is told; "" where it was not."""
+    return ground_words(case, case.ground, language_of(case)) if case.ground else ""
+
+
+# --- Letters that were written ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A letter as the case's page lists it. :ivar subject: in the clear; "" where its key is gone."""
+
+    row: Letter
+    title: str
+    subject: str
+    to: str
+
+
+def written(case: Case) -> list[Written]:
+    """The letters of a case, the newest first, with their subjects; the text is opened one by one."""
+    key = words.key_of(case.submission)
+    titles = letters.texts()
+    return [
+        Written(
+            row,
+            titles[row.template].title if row.template in titles else row.template,
+            words.text(row.subject, key),
+            words.text(row.to, key),
+        )
+        for row in Letter.objects.filter(case=case)
+        .select_related("made_by")
+        .defer("body")
+        .order_by("-made_at", "-pk")
+    ]

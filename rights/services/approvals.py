@@ -1,0 +1,392 @@
+"""
+The client's word on a case: a link that works for one answer, without an account and without a number on its page.
+
+The clock runs from the first receipt whatever time it takes. The link's digest alone stands in the directory of public
+keys; the link itself is sealed with what was asked until it is answered, so that its mail can be sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.work import services as work
+from consent.enums import Language
+from rights import kinds, letters
+from rights.enums import ApprovalKind, ApprovalState, CaseState, EventKind
+from rights.letters import Filled
+from rights.models import Approval, Case
+from rights.selectors import letters as letter_selectors
+from rights.selectors import words
+from rights.services import sealing, timeline
+
+GOOD_FOR: Final = timedelta(days=14)
+KEPT_FOR: Final = timedelta(days=30)
+"""How long the link still shows its receipt after it expired."""
+MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
+LATELY: Final = timedelta(days=2)
+BY_LINK: Final = Actor.client("approval")
+JOB: Final = Actor.job("rights.ask_clients")
+_LETTERS: Final = {ApprovalKind.APPROVE: "approval_wanted", ApprovalKind.TAKE_OVER: "client_handover"}
+
+
+class NotToAskError(ValueError):
+    """The case is the agency's own, closed, or a question to the client is open already."""
+
+
+class UnknownLinkError(LookupError):
+    """No link of ours, or one that is over."""
+
+
+class AnsweredError(LookupError):
+    """The question was answered, taken back, or is too old."""
+
+
+class NoNameError(ValueError):
+    """Whoever answers says who that is; who does not agree says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A question as the client's page shows it. It holds no number.
+
+    :ivar facts: what was written down when it was asked: kind, days, what was found, words of the agency.
+    :ivar name: who answered, and :ivar said: with what words; "" before.
+    """
+
+    approval: Approval
+    case: Case
+    facts: dict[str, Any]
+    name: str
+    said: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mail:
+    """A mail that asks a client, to be handed to the mail server outside any scope. It prints as nothing."""
+
+    approval_id: UUID
+    sender: str
+    to: str
+    text: Filled
+
+
+def url_of(token: str) -> str:
+    """The public address of a question."""
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/approve/{token}/"
+
+
+def digest_of(token: str) -> bytes:
+    """What stands in the database for a link."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+@transaction.atomic
+def ask_client(*, case: Case, kind: ApprovalKind, to: str, said: str, by: Actor, at: datetime) -> Approval:
+    """
+    Ask the client's person by mail, or hand the case over to the client with a receipt.
+
+    :param to: the mail address of the client's person. :param said: words of the agency on it.
+    :raises NotToAskError: the case is closed, the agency's own, or a question is open.
+    """
+    if case.client_id is None:
+        raise NotToAskError("This request was made to the agency itself; there is no client to ask.")
+    if Approval.objects.filter(case=case, state=ApprovalState.WAITING).exists():
+        raise NotToAskError("The client was asked already. Take that question back first.")
+    handed = kind is ApprovalKind.TAKE_OVER
+    states = [CaseState.OPEN, CaseState.PROVING] if handed else [CaseState.OPEN]
+    moved: dict[str, Any] = {"state": CaseState.HANDED_OVER if handed else CaseState.WITH_CLIENT}
+    if handed:
+        moved["handed_over_at"] = at
+    if not Case.objects.filter(pk=case.pk, state__in=states, closed_at=None).update(**moved):
+        raise NotToAskError("Only an open request whose person has proven who asks goes to the client.")
+    token = secrets.token_urlsafe(32)
+    row = Approval(
+        agency_id=case.agency_id,
+        client_id=case.client_id,
+        case=case,
+        kind=kind,
+        digest=digest_of(token),
+        asked_by_id=by.user_id,
+        asked_at=at,
+        mail_due_at=at,
+        expires_at=at + GOOD_FOR,
+    )
+    key = sealing.key_of(submission=case.submission, at=at)
+    row.to = sealing.seal(row, "to", to, key)
+    row.asked = sealing.seal(row, "asked", {"token": token, **_facts(case, said)}, key)
+    row.save(force_insert=True)
+    PublicKey.objects.create(
+        key=row.digest.hex(), purpose=KeyPurpose.APPROVAL, agency_id=case.agency_id, client_id=case.client_id
+    )
+    timeline.add_event(
+        "case.handed_over" if handed else "case.approval_asked",
+        case=case,
+        kind=EventKind.HANDED_OVER if handed else EventKind.APPROVAL_ASKED,
+        by=by,
+        at=at,
+        shown=handed,
+    )
+    return row
+
+
+def _facts(case: Case, said: str) -> dict[str, Any]:
+    """What the client is shown, as it stood when it was asked."""
+    found: dict[str, int] = {}
+    for row in letter_selectors.findings_of(case).filter(client=case.client):
+        found[row.copies] = found.get(row.copies, 0) + row.count
+    return {"said": said, "found": found, "laws": [str(law["name"]) for law in case.laws]}
+
+
+@transaction.atomic
+def take_back(*, approval: Approval, by: Actor, at: datetime) -> None:
+    """
+    Take a question back; its link opens nothing any more.
+
+    :raises AnsweredError: it was answered in the meantime.
+    """
+    won = Approval.objects.filter(pk=approval.pk, state=ApprovalState.WAITING).update(
+        state=ApprovalState.WITHDRAWN, answered_at=at, answered_by_id=by.user_id, mail_due_at=None
+    )
+    if not won:
+        raise AnsweredError("The client has answered in the meantime.")
+    PublicKey.objects.filter(key=bytes(approval.digest).hex()).delete()
+    Case.objects.filter(pk=approval.case_id, state__in=[CaseState.WITH_CLIENT, CaseState.HANDED_OVER]).update(
+        state=CaseState.OPEN, handed_over_at=None
+    )
+    timeline.add_event(
+        "case.question_withdrawn",
+        case=approval.case,
+        kind=EventKind.NOTED,
+        by=by,
+        at=at,
+        question="withdrawn",
+    )
+
+
+# --- The client's page --------------------------------------------------------------------------------------------
+
+
+def show(*, token: str, at: datetime) -> Asked:
+    """
+    A question by its link; after the answer its receipt. Outside any scope.
+
+    :raises UnknownLinkError: no link of ours, or one that is over.
+    """
+    agency_id, client_id = _whose(token)
+    with client_scope(agency_id=agency_id, client_id=client_id):
+        return _read(_find(token, at), at)
+
+
+def answer(*, token: str, agrees: bool, name: str, said: str, at: datetime) -> Asked:
+    """
+    Write down what the client's person says; once. Outside any scope. Returns the receipt.
+
+    :param agrees: whether the answer may be given; of a case that is handed over, that the client takes it.
+    :raises UnknownLinkError: no link of ours, or one that is over.
+    :raises AnsweredError: it was answered or taken back, or is too old.
+    :raises NoNameError: nobody is named, or it is not agreed to without a word why.
+    """
+    agency_id, client_id = _whose(token)
+    with client_scope(agency_id=agency_id, client_id=client_id):
+        row = _find(token, at)
+        _answer(row, agrees=agrees, name=name, said=said, by=BY_LINK, at=at)
+        return _read(_find(token, at), at)
+
+
+@transaction.atomic
+def answer_signed_in(
+    *, approval: Approval, agrees: bool, name: str, said: str, by: Actor, at: datetime
+) -> None:
+    """
+    What the client's person says who is signed in as a member; counts as by the link.
+
+    :raises AnsweredError, NoNameError: as for `answer`.
+    """
+    _answer(approval, agrees=agrees, name=name, said=said, by=by, at=at)
+
+
+def _answer(row: Approval, *, agrees: bool, name: str, said: str, by: Actor, at: datetime) -> None:
+    name, said = " ".join(name.split()), said.strip()
+    if not name or (not agrees and not said):
+        raise NoNameError("Say who you are; and why, if you do not agree.")
+    won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING, expires_at__gt=at).update(
+        state=ApprovalState.APPROVED if agrees else ApprovalState.REFUSED,
+        answered_at=at,
+        answered_by_id=by.user_id,
+        mail_due_at=None,
+    )
+    if not won:
+        raise AnsweredError("This question was answered already, or is not open any more.")
+    case = row.case
+    key = sealing.key_of(submission=case.submission, at=at)
+    asked = words.record(row.asked, key)
+    asked.pop("token", None)
+    Approval.objects.filter(pk=row.pk).update(
+        name=sealing.seal(row, "name", name, key),
+        words=sealing.seal(row, "words", said, key) if said else None,
+        asked=sealing.seal(row, "asked", asked, key),
+    )
+    if row.kind == ApprovalKind.TAKE_OVER:
+        _handed(case, agrees=agrees, said=said, by=by, at=at)
+    else:
+        Case.objects.filter(pk=case.pk, state=CaseState.WITH_CLIENT).update(state=CaseState.OPEN)
+        timeline.add_event(
+            "case.approved" if agrees else "case.not_approved",
+            case=case,
+            kind=EventKind.APPROVED if agrees else EventKind.NOT_APPROVED,
+            by=by,
+            at=at,
+            words=said,
+            key=key,
+        )
+
+
+def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> None:
+    """The client has it, or sends it back: then it is the agency's to answer again."""
+    if agrees:
+        Case.objects.filter(pk=case.pk, state=CaseState.HANDED_OVER).update(client_has_it_at=at)
+    else:
+        Case.objects.filter(pk=case.pk, state=CaseState.HANDED_OVER).update(
+            state=CaseState.OPEN, handed_over_at=None
+        )
+    timeline.add_event(
+        "case.received_by_client" if agrees else "case.sent_back",
+        case=case,
+        kind=EventKind.RECEIVED_BY_CLIENT if agrees else EventKind.NOT_APPROVED,
+        by=by,
+        at=at,
+        words=said,
+    )
+
+
+def _whose(token: str) -> tuple[int, int]:
+    found = tenancy.find_public_key(digest_of(token).hex(), KeyPurpose.APPROVAL)
+    if found is None or found.client_id is None:
+        raise UnknownLinkError
+    return found.agency_id, found.client_id
+
+
+def _find(token: str, at: datetime) -> Approval:
+    row = (
+        Approval.objects.filter(digest=digest_of(token), expires_at__gt=at - KEPT_FOR)
+        .select_related("case__submission", "case__client", "case__agency")
+        .first()
+    )
+    if row is None:
+        raise UnknownLinkError
+    return row
+
+
+def _read(row: Approval, at: datetime) -> Asked:
+    key = words.key_of(row.case.submission)
+    facts = words.record(row.asked, key)
+    facts.pop("token", None)
+    return Asked(
+        approval=row,
+        case=row.case,
+        facts=facts,
+        name=words.text(row.name, key),
+        said=words.text(row.words, key),
+        is_open=row.state == ApprovalState.WAITING and row.expires_at > at,
+    )
+
+
+# --- The job ------------------------------------------------------------------------------------------------------
+
+
+def claim_mails(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
+    """Open the questions whose mail is due; each comes back unless `mail_sent` is told."""
+    found: list[Mail] = []
+    with job_scope(agency_id=agency_id):
+        rows = list(
+            Approval.objects.filter(mail_due_at__lte=at, state=ApprovalState.WAITING, expires_at__gt=at)
+            .select_related("case__submission", "case__client", "case__agency")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("mail_due_at", "pk")[:limit]
+        )
+        Approval.objects.filter(pk__in=[row.pk for row in rows]).update(mail_due_at=at + MAIL_AGAIN_AFTER)
+        for row in rows:
+            key = words.key_of(row.case.submission)
+            asked, to = words.record(row.asked, key), words.text(row.to, key)
+            if asked.get("token") and to:
+                found.append(Mail(row.pk, row.case.agency.name, to, _letter(row, asked)))
+    return found
+
+
+def _letter(row: Approval, asked: dict[str, Any]) -> Filled:
+    """In English, as agency and client speak to each other."""
+    ends = row.expires_at.astimezone(ZoneInfo(letter_selectors.zone_of(row.case))).date()
+    more = {
+        "link": url_of(str(asked["token"])),
+        "link_until": letters.day(ends, Language.ENGLISH),
+        "signature": row.case.agency.name,
+    }
+    facts = letter_selectors.facts_of(
+        row.case, said=str(asked.get("said", "")), more=more, language=Language.ENGLISH
+    )
+    return letters.fill(_LETTERS[ApprovalKind(row.kind)], Language.ENGLISH, facts)
+
+
+def mail_sent(*, agency_id: int, approval_id: UUID, at: datetime) -> None:
+    """Note that the mail server took a question."""
+    with job_scope(agency_id=agency_id):
+        Approval.objects.filter(pk=approval_id).update(mailed_at=at, mail_due_at=None)
+
+
+def sweep(*, agency_id: int, at: datetime) -> int:
+    """
+    Let answers wait for who acts on them, give questions back that nobody answered in time, and forget links whose
+    receipt is over; returns how many were given back.
+
+    The case goes on without the client's word only by a person: it stands in the work queue.
+    """
+    with job_scope(agency_id=agency_id):
+        answered = Approval.objects.filter(
+            state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED], answered_at__gt=at - LATELY
+        )
+        for row in answered.select_related("case"):
+            if row.case.closed_at is None and work.claim_period(
+                agency_id=agency_id, job=f"approval {row.pk}", period="answered", at=at
+            ):
+                _wait(kinds.CLIENT_ANSWERED, row, at)
+        late = list(
+            Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=at).select_related("case")
+        )
+        for row in late:
+            won = Approval.objects.filter(pk=row.pk, state=ApprovalState.WAITING).update(
+                state=ApprovalState.WITHDRAWN, answered_at=at, mail_due_at=None
+            )
+            if won:
+                Case.objects.filter(pk=row.case_id, state=CaseState.WITH_CLIENT).update(state=CaseState.OPEN)
+                _wait(kinds.CLIENT_SILENT, row, at)
+        over = Approval.objects.filter(expires_at__lte=at - KEPT_FOR).values_list("digest", flat=True)
+        keys = [bytes(digest).hex() for digest in over]
+        PublicKey.objects.filter(purpose=KeyPurpose.APPROVAL, key__in=keys).delete()
+    return len(late)
+
+
+def _wait(kind: str, row: Approval, at: datetime) -> None:
+    work.open_item(
+        kind,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        key=str(row.case_id),
+        at=at,
+        due_at=row.case.answer_due_at,
+    )

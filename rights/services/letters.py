@@ -1,0 +1,217 @@
+"""
+Letters about a case: shown before they leave, kept as they left, and sent by a job or by hand.
+
+What a letter says and where it went is sealed under the submission's key, and gone with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+from rights import kinds, letters
+from rights.enums import EventKind, LetterState, LetterWay
+from rights.letters import Filled, LetterTo
+from rights.models import Case, Letter
+from rights.selectors import letters as selectors
+from rights.selectors import words
+from rights.services import cases, sealing, timeline
+
+ACKNOWLEDGEMENT: Final = "acknowledgement"
+MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
+MOST_ATTEMPTS: Final = 6
+JOB: Final = Actor.job("rights.send_letters")
+
+
+class NoAddressError(ValueError):
+    """The person named no address that this way needs."""
+
+
+class NotForThisCaseError(ValueError):
+    """There is no such letter for this kind of request."""
+
+
+class GoneError(LookupError):
+    """The letter's text is erased, or it is not waiting to be sent any more."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mail:
+    """A letter that is due, opened: to be handed to the mail server outside any scope. It prints as nothing."""
+
+    letter_id: UUID
+    sender: str
+    to: str
+    subject: str
+    body: str
+
+
+def preview(*, case: Case, name: str, said: str = "", link: str = "") -> Filled:
+    """
+    A letter as it would leave; nothing is written down.
+
+    :param link: of the person's own page, "" where there is none.
+    :raises NotForThisCaseError: there is no such letter for this kind of request.
+    :raises MissingWordsError: it lacks words that it needs.
+    """
+    if name not in {one.name for one in letters.letters_for(case.kind)}:
+        raise NotForThisCaseError("There is no such letter for this kind of request.")
+    facts = selectors.facts_of(case, said=said, more={"status_url": link})
+    return letters.fill(name, selectors.language_of(case), facts)
+
+
+@transaction.atomic
+def send_letter(
+    *,
+    case: Case,
+    name: str,
+    way: LetterWay,
+    text: Filled,
+    by: Actor,
+    at: datetime,
+) -> Letter:
+    """
+    Keep a letter as it leaves, and send it: by mail a job does, by post or phone whoever calls this has.
+
+    The first acknowledgement stops the clock of the acknowledgement.
+
+    :raises NotForThisCaseError: there is no such letter for this kind of request.
+    :raises NoAddressError: the person named no mail address, and it goes by mail.
+    """
+    wanted = letters.letter(name)
+    if wanted.to is not LetterTo.PERSON or (wanted.kinds and case.kind not in wanted.kinds):
+        raise NotForThisCaseError("There is no such letter for this kind of request.")
+    key = sealing.key_of(submission=case.submission, at=at)
+    contact = words.record(case.submission.contact, key)
+    to = str(
+        contact.get(
+            {LetterWay.MAIL: "mail", LetterWay.POST: "post", LetterWay.PHONE: "phone"}.get(way, ""), ""
+        )
+    )
+    if way is LetterWay.MAIL and not to:
+        raise NoAddressError("The person named no mail address. Print the letter, or read it to the person.")
+    is_mail = way is LetterWay.MAIL
+    row = Letter(
+        agency_id=case.agency_id,
+        client_id=case.client_id,
+        case=case,
+        template=name,
+        language=selectors.language_of(case),
+        way=way,
+        state=LetterState.WAITING if is_mail else LetterState.SENT,
+        made_by_id=by.user_id,
+        made_at=at,
+        due_at=at if is_mail else None,
+        sent_by_id=None if is_mail else by.user_id,
+        sent_at=None if is_mail else at,
+    )
+    row.subject = sealing.seal(row, "subject", text.subject, key)
+    row.body = sealing.seal(row, "body", text.body, key)
+    if to:
+        row.to = sealing.seal(row, "to", to, key)
+    row.save(force_insert=True)
+    timeline.add_event(
+        "letter.written",
+        case=case,
+        kind=EventKind.WRITTEN,
+        by=by,
+        at=at,
+        shown=True,
+        letter=name,
+        way=way.value,
+    )
+    if name == ACKNOWLEDGEMENT:
+        cases.acknowledge(case=case, by=by, at=at)
+    return row
+
+
+def open_letter(*, letter: Letter) -> Filled:
+    """
+    A letter as it left.
+
+    :raises GoneError: its text is erased.
+    """
+    key = words.key_of(letter.case.submission)
+    if key is None:
+        raise GoneError("The text of this letter is erased.")
+    return Filled(words.text(letter.subject, key), words.text(letter.body, key))
+
+
+# --- The job ------------------------------------------------------------------------------------------------------
+
+
+def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
+    """
+    Open letters that are due; each comes back after `MAIL_AGAIN_AFTER` unless `letter_sent` is told.
+
+    One that cannot be opened any more, or failed too often, is given up, and waits for a person.
+    """
+    found: list[Mail] = []
+    with job_scope(agency_id=agency_id):
+        rows = (
+            Letter.objects.due(at)
+            .select_related("case__submission", "case__client", "case__agency")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("due_at", "pk")[:limit]
+        )
+        for row in rows:
+            key = words.key_of(row.case.submission)
+            to = words.text(row.to, key)
+            if key is None or not to or row.attempts >= MOST_ATTEMPTS:
+                _give_up(row, at)
+                continue
+            Letter.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER, attempts=row.attempts + 1)
+            sender = selectors.sender_of(row.case)
+            found.append(Mail(row.pk, sender, to, words.text(row.subject, key), words.text(row.body, key)))
+    return found
+
+
+def _give_up(row: Letter, at: datetime) -> None:
+    Letter.objects.filter(pk=row.pk).update(state=LetterState.FAILED, due_at=None)
+    timeline.add_event(
+        "letter.failed", case=row.case, kind=EventKind.FAILED, by=JOB, at=at, letter=row.template
+    )
+    work.open_item(
+        kinds.LETTER_FAILED if row.client_id is not None else kinds.OWN_REQUEST,
+        agency_id=row.agency_id,
+        client_id=row.client_id,
+        key=f"letter {row.pk}",
+        at=at,
+        due_at=at,
+    )
+
+
+def letter_sent(*, agency_id: int, letter_id: UUID, at: datetime) -> None:
+    """Note that the mail server took a letter."""
+    with job_scope(agency_id=agency_id):
+        Letter.objects.filter(pk=letter_id, state=LetterState.WAITING).update(
+            state=LetterState.SENT, sent_at=at, due_at=None, last_error=""
+        )
+
+
+def letter_not_taken(*, agency_id: int, letter_id: UUID, why: str) -> None:
+    """Note by its kind why the mail server did not take a letter; it is tried again."""
+    with job_scope(agency_id=agency_id):
+        Letter.objects.filter(pk=letter_id).update(last_error=why[:120])
+
+
+@transaction.atomic
+def send_again(*, letter: Letter, by: Actor, at: datetime) -> None:
+    """
+    Try a letter that was not delivered once more.
+
+    :raises GoneError: it did not fail.
+    """
+    won = Letter.objects.filter(pk=letter.pk, state=LetterState.FAILED).update(
+        state=LetterState.WAITING, due_at=at, attempts=0
+    )
+    if not won:
+        raise GoneError("This letter is not waiting for another try.")
+    work.close_item(kinds.LETTER_FAILED, agency_id=letter.agency_id, key=f"letter {letter.pk}", at=at, by=by)

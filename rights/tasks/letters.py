@@ -1,0 +1,74 @@
+"""Sends letters and questions to clients, a few at a time, and reminds of days that come near."""
+
+from __future__ import annotations
+
+from email.utils import formataddr, parseaddr
+from smtplib import SMTPException
+from typing import Any, Final
+
+from celery import shared_task
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from callprivacy.lib.logs import logger
+from callprivacy.tenancy.scope import in_each_agency
+from rights.letters import Filled
+from rights.services import approvals, letters, reminders
+
+log = logger(__name__)
+
+_A_RUN: Final = 60
+
+
+def _sent(sender: str, to: str, text: Filled) -> str:
+    """Hand a letter to the mail server in somebody's name; "" where it was taken, else the kind of the fault."""
+    own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    mail = EmailMessage(text.subject, text.body, own, [to], headers={"From": formataddr((sender, own))})
+    try:
+        mail.send()
+    except (SMTPException, OSError, ValueError) as error:
+        # An answer of the server may quote the address, so the log has the error's kind alone.
+        log.warning("request.mail_not_taken", error=type(error).__name__)
+        return type(error).__name__
+    return ""
+
+
+@shared_task(name="rights.send_letters", acks_late=True)
+def send_letters(**_: Any) -> None:
+    """Send the letters that are due, one after the other; what the server does not take comes back."""
+
+    def send(agency_id: int) -> None:
+        at = timezone.now()
+        for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
+            if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
+                return  # the server was slow, and the rest may be claimed by another run by now
+            fault = _sent(mail.sender, mail.to, Filled(mail.subject, mail.body))
+            if fault:
+                letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, why=fault)
+            else:
+                letters.letter_sent(agency_id=agency_id, letter_id=mail.letter_id, at=timezone.now())
+
+    in_each_agency(send)
+
+
+@shared_task(name="rights.ask_clients", acks_late=True)
+def ask_clients(**_: Any) -> None:
+    """Send clients what they are asked, and give back what nobody answered in time."""
+
+    def ask(agency_id: int) -> None:
+        at = timezone.now()
+        for mail in approvals.claim_mails(agency_id=agency_id, at=at, limit=_A_RUN):
+            if timezone.now() >= at + approvals.MAIL_AGAIN_AFTER:
+                return
+            if not _sent(mail.sender, mail.to, mail.text):
+                approvals.mail_sent(agency_id=agency_id, approval_id=mail.approval_id, at=timezone.now())
+        approvals.sweep(agency_id=agency_id, at=at)
+
+    in_each_agency(ask)
+
+
+@shared_task(name="rights.remind", acks_late=True)
+def remind(**_: Any) -> None:
+    """Remind of cases that come to their day, and close what waits for those that are answered."""
+    in_each_agency(lambda agency_id: reminders.remind(agency_id=agency_id, at=timezone.now()))

@@ -1,0 +1,164 @@
+"""The client's word: asked for by staff, given behind a link without an account, or by who is signed in as approver."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.adapter import client_address
+from consent.services.limits import Verdict, knock
+from rights.enums import ApprovalKind, Copies
+from rights.forms.cases import AnswerForm, AskForm
+from rights.models import Approval, Case
+from rights.selectors import letters as letter_selectors
+from rights.services import approvals
+from rights.views.cases import page
+from rights.views.doors import of_case, work_of_case, works
+
+LOOKS: Final = 60
+"""How often an hour one address may open links, so that nobody guesses at them."""
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("words", "to")
+@work_of_case
+def ask_client(request: StaffRequest, case: Case, how: str) -> HttpResponse:
+    """Ask the client's person whether it may be done, or hand the case over."""
+    kind = {"approve": ApprovalKind.APPROVE, "hand-over": ApprovalKind.TAKE_OVER}.get(how)
+    if kind is None:
+        raise Http404
+    form = AskForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        try:
+            approvals.ask_client(
+                case=case, kind=kind, to=said["to"], said=said["words"], by=request.actor, at=request.at
+            )
+        except approvals.NotToAskError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "The mail leaves within a minute. The clock runs on meanwhile.")
+            return redirect("rights:case", case.pk)
+    context = {"case": case, "form": form, "hands_over": kind is ApprovalKind.TAKE_OVER, "how": how}
+    return render(request, "rights/ask.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _find(case: Case, approval_id: UUID) -> Approval:
+    row = (
+        Approval.objects.filter(pk=approval_id, case=case)
+        .select_related("case__submission", "case__client")
+        .first()
+    )
+    if row is None:
+        raise Http404
+    return row
+
+
+@require_POST
+@work_of_case
+def take_back(request: StaffRequest, case: Case, approval_id: UUID) -> HttpResponse:
+    """Take a question back; its link opens nothing any more."""
+    try:
+        approvals.take_back(approval=_find(case, approval_id), by=request.actor, at=request.at)
+    except approvals.AnsweredError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "The question is taken back; its link opens nothing any more.")
+    return redirect("rights:case", case.pk)
+
+
+@require_POST
+@sensitive_post_parameters("words", "name")
+@of_case
+def answer_here(request: StaffRequest, case: Case, approval_id: UUID) -> HttpResponse:
+    """The client's person answers who is signed in; nobody of the agency approves for the client."""
+    if works(request):
+        raise PermissionDenied("Only who approves for the client answers this; send the client the link.")
+    row = _find(case, approval_id)
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        return page(request, case, 422, answer_form=form)
+    said = form.cleaned_data
+    try:
+        approvals.answer_signed_in(
+            approval=row,
+            agrees=said["agrees"] == "yes",
+            name=said["name"],
+            said=said["words"],
+            by=request.actor,
+            at=request.at,
+        )
+    except approvals.AnsweredError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Your answer is written down.")
+    return redirect("rights:case", case.pk)
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("words", "name")
+@require_http_methods(["GET", "HEAD", "POST"])
+def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The client's page behind a link: what is asked, one answer, and its receipt."""
+    at = timezone.now()
+    if (
+        knock("approve", client_address(request) or "", most=LOOKS, per=timedelta(hours=1), at=at)
+        is Verdict.FULL
+    ):
+        return _draw(request, "rights/public/approval_gone.html", {"is_full": True}, 429)
+    form = AnswerForm(request.POST or None)
+    try:
+        if request.method == "POST" and form.is_valid():
+            asked = approvals.answer(
+                token=token,
+                agrees=form.cleaned_data["agrees"] == "yes",
+                name=form.cleaned_data["name"],
+                said=form.cleaned_data["words"],
+                at=at,
+            )
+        else:
+            asked = approvals.show(token=token, at=at)
+    except approvals.AnsweredError:
+        asked = approvals.show(token=token, at=at)
+    except approvals.UnknownLinkError:
+        return _draw(request, "rights/public/approval_gone.html", {}, 404)
+    wrong = request.method == "POST" and not form.is_valid() and asked.is_open
+    return _draw(request, "rights/public/approval.html", _context(asked, form), 422 if wrong else 200)
+
+
+def _context(asked: approvals.Asked, form: AnswerForm) -> dict[str, Any]:
+    hands_over = asked.approval.kind == ApprovalKind.TAKE_OVER
+    if hands_over:
+        form.fields["agrees"].choices = [  # type: ignore[attr-defined]
+            ("yes", "We have it, and answer the person"),
+            ("no", "It is not ours to answer"),
+        ]
+    names = dict(Copies.choices)
+    return {
+        "asked": asked,
+        "case": asked.case,
+        "zone": letter_selectors.zone_of(asked.case),
+        "found": [(names[name], count) for name, count in asked.facts.get("found", {}).items() if count],
+        "form": form,
+        "hands_over": hands_over,
+    }
+
+
+def _draw(request: HttpRequest, template: str, context: dict[str, Any], status: int) -> HttpResponse:
+    response = render(request, template, context, status=status)
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response

@@ -1,0 +1,72 @@
+"""The board of requests, and the way in for a request that came by mail, post, phone or in person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from rights.forms.board import OWN, BoardForm
+from rights.selectors import board
+from rights.views.doors import clients_of, sees_own, works
+
+
+@require_safe
+def home(request: StaffRequest) -> HttpResponse:
+    """The board over every client that the person looks after."""
+    return _board(request, clients_of(request), None)
+
+
+@require_safe
+@needs(Permission.HANDLE_REQUESTS)
+def of_one(request: StaffRequest, client: Client) -> HttpResponse:
+    """The board of one client."""
+    return _board(request, [client], client)
+
+
+def _board(request: StaffRequest, clients: list[Client], client: Client | None) -> HttpResponse:
+    with_own = client is None and sees_own(request)
+    form = BoardForm(request.GET, clients=clients if client is None else None, with_own=with_own)
+    filters, slug = form.wanted()
+    cases = board.cases_of(
+        [one.pk for one in clients if not slug or one.slug == slug], with_own=with_own and slug in {"", OWN}
+    )
+    found = board.board(
+        cases,
+        filters,
+        user_id=request.membership.user_id,
+        zone=request.agency.time_zone,
+        at=request.at,
+        before=request.GET.get("before", ""),
+    )
+    counted = board.counts(cases, at=request.at)
+    context = {
+        "client": client,
+        "form": form,
+        "filters": filters,
+        "filters_in_use": filters.count + bool(slug),
+        "board": found,
+        "counts": counted,
+        "late_tone": "bad" if counted.late else "good",
+        "near_tone": "warn" if counted.near else "",
+        "reset_url": f"?state={filters.state}",
+        "tabs": _tabs(request, filters),
+        "may_add": works(request),
+    }
+    return render(request, "rights/board.html", context)
+
+
+def _tabs(request: StaffRequest, filters: board.Filters) -> list[dict[str, Any]]:
+    """The states as tabs that keep the other filters."""
+    found = []
+    for value, label in board.STATES:
+        asked = request.GET.copy()
+        asked.pop("before", None)
+        asked["state"] = value
+        found.append({"label": label, "url": f"?{asked.urlencode()}", "active": value == filters.state})
+    return found

@@ -1,0 +1,339 @@
+"""One case: what its page shows, and the small deeds on it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.tenancy.enums import Permission
+from rights.enums import ApprovalState, Ask, CaseState, Channel, OnBehalf
+from rights.forms.cases import (
+    AnswerForm,
+    AppealForm,
+    AssignForm,
+    ExtendForm,
+    NewForm,
+    NoteForm,
+    PauseForm,
+    TaskForm,
+)
+from rights.models import Approval, Case, CaseTask
+from rights.selectors import board, casebook, words
+from rights.selectors import letters as letter_selectors
+from rights.services import cases
+from rights.services.cases import Claim, Contact
+from rights.views.doors import clients_of, of_case, require_work, sees_own, work_of_case, works
+
+
+@never_cache
+@sensitive_post_parameters("number", "email", "name", "post", "words")
+@require_http_methods(["GET", "POST"])
+def new_request(request: StaffRequest) -> HttpResponse:
+    """Enter a request that came by e-mail, post, phone or in person; the clock runs from the day it came."""
+    clients = clients_of(request)
+    require_work(request)
+    form = NewForm(
+        request.POST or None,
+        clients=clients,
+        with_own=sees_own(request),
+        zone=request.agency.time_zone,
+        at=request.at,
+        initial={"client": request.GET.get("client", "")},
+    )
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        submission = cases.open_cases(
+            agency=request.agency,
+            client=form.of_client,
+            asks=[Ask(ask) for ask in said["asks"]],
+            channel=Channel(said["channel"]),
+            claims=[Claim(kind, value) for kind, value in form.claims()],
+            contact=Contact(name=said["name"], mail=said["email"], phone=said["number"], post=said["post"]),
+            received_at=form.received_at(),
+            by=request.actor,
+            at=request.at,
+            words=said["words"],
+            on_behalf=OnBehalf(said["on_behalf"]),
+            is_minor=said["is_minor"],
+            place=form.place_said,
+            language=said["language"],
+        )
+        opened = list(submission.cases.all())
+        first = min(opened, key=lambda case: list(Ask).index(Ask(case.asks)))
+        what = "The request is" if len(opened) == 1 else f"{len(opened)} requests are"
+        messages.success(request, f"{what} entered. The clock runs from the day it came in.")
+        return redirect("rights:case", first.pk)
+    if request.method == "POST":
+        form.forget_number()
+    return render(request, "rights/new.html", {"form": form}, status=422 if request.method == "POST" else 200)
+
+
+@require_safe
+@never_cache
+@of_case
+def show_case(request: StaffRequest, case: Case) -> HttpResponse:
+    """A case with everything that happened to it."""
+    return page(request, case)
+
+
+def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> HttpResponse:
+    """
+    Draw a case's page.
+
+    :param more: forms with what was wrong in them, or what was opened on it.
+    """
+    zone = letter_selectors.zone_of(case)
+    key = words.key_of(case.submission)
+    is_open = case.closed_at is None
+    people = _people(request, case)
+    steps = casebook.steps_of(case)
+    context = {
+        "case": case,
+        "zone": zone,
+        "line": board.line_of(case, zone=request.agency.time_zone, at=request.at),
+        "others": casebook.others_of(case),
+        "laws": casebook.laws_of(case),
+        "person": casebook.person_of(case, key),
+        "identities": casebook.identities_of(case, key),
+        "proofs": casebook.other_proofs(case),
+        "notes": casebook.notes_of(case, key),
+        "tasks": casebook.tasks_of(case, key, today=board.today(zone, request.at)),
+        "events": casebook.timeline_of(case, key),
+        "found": casebook.found_of(case),
+        "steps": steps,
+        "is_working": casebook.is_working(steps) or case.submission.search_due_at is not None,
+        "packages": casebook.packages_of(case),
+        "approvals": casebook.approvals_of(case, key),
+        "notices": casebook.notices_of(case),
+        "letters": letter_selectors.written(case),
+        "ground": letter_selectors.ground_of(case),
+        "answer": words.text(case.answer, key),
+        "is_open": is_open,
+        "works": works(request),
+        "may_extend": is_open and case.extended_at is None and case.extend_before is not None
+        and board.today(zone, request.at) <= case.extend_before,
+        "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
+        "may_appeal": case.decided_at is not None and not case.appeals.exists(),
+        "may_decide": is_open and case.state in {CaseState.OPEN, CaseState.WITH_CLIENT, CaseState.PROVING}
+        and not case.decided,
+        "assign": AssignForm(people=people, initial={"owner": case.owner_id or ""}),
+        "answer_waits": _asked_here(request, case),
+        "answer_form": AnswerForm(initial={"name": str(request.user)}),
+        "note": NoteForm(),
+        "task": TaskForm(),
+        **more,
+    }  # fmt: skip
+    return render(request, "rights/case.html", context, status=status)
+
+
+def _asked_here(request: StaffRequest, case: Case) -> Approval | None:
+    """The question that waits for the client's person, for who approves and is signed in."""
+    if works(request):
+        return None
+    rows = Approval.objects.filter(case=case, state=ApprovalState.WAITING, expires_at__gt=request.at)
+    return rows.first()
+
+
+def _people(request: StaffRequest, case: Case) -> list[Any]:
+    """Who may be handed a case: who handles the client's requests, or the officers."""
+    if case.client_id is None:
+        found = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
+    else:
+        found = access.people_with(
+            Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=request.at
+        )
+    return list(casebook.people_who_may(found))
+
+
+@require_POST
+@work_of_case
+def assign(request: StaffRequest, case: Case) -> HttpResponse:
+    """Hand the case to a person who may act on it, or to nobody."""
+    form = AssignForm(request.POST, people=_people(request, case))
+    if not form.is_valid():
+        return page(request, case, 422, assign=form)
+    try:
+        cases.assign(case=case, owner_id=form.owner_id, by=request.actor, at=request.at)
+    except cases.ClosedError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Handed over." if form.owner_id else "Nobody owns it now.")
+    return redirect("rights:case", case.pk)
+
+
+@require_POST
+@sensitive_post_parameters("words")
+@work_of_case
+def add_note(request: StaffRequest, case: Case) -> HttpResponse:
+    """Write a note for the others."""
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return page(request, case, 422, note=form)
+    cases.write_note(case=case, words=form.cleaned_data["words"], by=request.actor, at=request.at)
+    return redirect("rights:case", case.pk)
+
+
+@require_POST
+@sensitive_post_parameters("words")
+@work_of_case
+def add_task(request: StaffRequest, case: Case) -> HttpResponse:
+    """Note something that is to be done."""
+    form = TaskForm(request.POST)
+    if not form.is_valid():
+        return page(request, case, 422, task=form)
+    try:
+        cases.add_task(
+            case=case,
+            words=form.cleaned_data["words"],
+            owner_id=case.owner_id or request.membership.user_id,
+            due_on=form.cleaned_data["due_on"],
+            by=request.actor,
+            at=request.at,
+        )
+    except cases.ClosedError as error:
+        messages.info(request, str(error))
+    return redirect("rights:case", case.pk)
+
+
+@require_POST
+@work_of_case
+def finish_task(request: StaffRequest, case: Case, todo_id: UUID) -> HttpResponse:
+    """It is done."""
+    task = CaseTask.objects.filter(pk=todo_id, case=case).select_related("case__submission").first()
+    if task is None:
+        raise Http404
+    cases.finish_task(task=task, by=request.actor, at=request.at)
+    return redirect("rights:case", case.pk)
+
+
+def _to_letter(case: Case, name: str) -> HttpResponse:
+    """Lead on to the letter that follows from a deed."""
+    return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={name}")
+
+
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def extend(request: StaffRequest, case: Case) -> HttpResponse:
+    """Say that the answer takes longer, and why; the letter follows from it."""
+    form = ExtendForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        try:
+            found = cases.extend(
+                case=case, ground=said["ground"], words=said["words"], by=request.actor, at=request.at
+            )
+        except (cases.AlreadyDoneError, cases.ClosedError, cases.NoExtensionError) as error:
+            messages.warning(request, str(error))
+            return redirect("rights:case", case.pk)
+        except cases.EmptyWordsError as error:
+            form.add_error("words", str(error))
+        else:
+            messages.success(
+                request,
+                f"The answer is due by {found.answer_by:%-d %b %Y} now. Send the person the letter that says so:"
+                " without it the extension does not count.",
+            )
+            return _to_letter(case, "extension")
+    context = {"case": case, "form": form, "zone": letter_selectors.zone_of(case)}
+    return render(request, "rights/extend.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("words")
+@work_of_case
+def stop_clock(request: StaffRequest, case: Case) -> HttpResponse:
+    """Ask what is meant, where the law lets the clock stand; or let it go on, because the person has said it."""
+    stands = case.paused_at is not None
+    form = PauseForm(request.POST or None)
+    if stands:
+        form.fields["words"].label = "What the person said"
+        form.fields["words"].required = False
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data["words"]
+        try:
+            if stands:
+                cases.resume_clock(case=case, words=said, by=request.actor, at=request.at)
+            else:
+                cases.stop_clock(case=case, words=said, by=request.actor, at=request.at)
+        except (cases.AlreadyDoneError, cases.ClosedError, cases.ClockRunsOnError) as error:
+            messages.warning(request, str(error))
+            return redirect("rights:case", case.pk)
+        if stands:
+            messages.success(request, "The clock runs on; the days that it stood are added.")
+            return redirect("rights:case", case.pk)
+        messages.success(request, "The clock stands. Send the person the letter that asks.")
+        return _to_letter(case, "clarification")
+    context = {"case": case, "form": form, "stands": stands}
+    return render(request, "rights/pause.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("words")
+@work_of_case
+def note_appeal(request: StaffRequest, case: Case) -> HttpResponse:
+    """An appeal against the answer came in: it is a case of its own, with its own clock."""
+    today = board.today(letter_selectors.zone_of(case), request.at)
+    form = AppealForm(request.POST or None, initial={"received_on": today})
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        if said["received_on"] > today:
+            form.add_error("received_on", "It cannot have come in after today.")
+        else:
+            try:
+                made = cases.appeal(
+                    case=case,
+                    words=said["words"],
+                    received_at=_on(said["received_on"], case, request),
+                    by=request.actor,
+                    at=request.at,
+                )
+            except (cases.AlreadyDoneError, cases.NotAnsweredError) as error:
+                messages.warning(request, str(error))
+                return redirect("rights:case", case.pk)
+            messages.success(
+                request, "The appeal is a case of its own. Somebody who did not decide answers it."
+            )
+            return redirect("rights:case", made.pk)
+    context = {"case": case, "form": form}
+    return render(request, "rights/appeal.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _on(day: date, case: Case, request: StaffRequest) -> datetime:
+    """Noon of a day in the case's zone, or now where that is sooner."""
+    at = datetime.combine(day, time(12), tzinfo=ZoneInfo(letter_selectors.zone_of(case)))
+    return min(at, request.at)
+
+
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def take_back(request: StaffRequest, case: Case) -> HttpResponse:
+    """The person takes the request back."""
+    if request.method == "POST":
+        try:
+            cases.take_back(case=case, by=request.actor, at=request.at)
+        except cases.ClosedError as error:
+            messages.info(request, str(error))
+        else:
+            messages.success(request, "Taken back. What it stopped stays stopped.")
+        return redirect("rights:case", case.pk)
+    extent = [
+        {"label": "Request", "value": f"{case.get_asks_display()} ({case.reference})"},
+        {
+            "label": "Received",
+            "value": f"{case.received_at.astimezone(ZoneInfo(letter_selectors.zone_of(case))):%-d %b %Y}",
+        },
+    ]
+    return render(request, "rights/take_back.html", {"case": case, "extent": extent})

@@ -1,0 +1,156 @@
+"""Deciding a case with what would happen shown first, looking at proofs, and closing it with the answer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest
+from rights.enums import Ask, CaseState, Decided, OtherParty
+from rights.forms.deciding import DecideForm, JudgeForm
+from rights.law import grounds, load
+from rights.models import Case, Identity
+from rights.selectors import casebook, reach, words
+from rights.selectors import letters as letter_selectors
+from rights.services import deciding, proofs
+from rights.views.doors import work_of_case
+
+_REFUSALS = (
+    deciding.AlreadyDoneError,
+    deciding.ClosedError,
+    deciding.NotApprovedError,
+    deciding.NotProvenError,
+    deciding.NotSearchedError,
+)
+
+
+@never_cache
+@sensitive_post_parameters("words")
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def decide(request: StaffRequest, case: Case) -> HttpResponse:
+    """Say what is done, with what would happen, what is held and what stays shown before."""
+    if case.closed_at is not None or case.decided_at is not None:
+        messages.info(request, "This request is decided already.")
+        return redirect("rights:case", case.pk)
+    previews = reach.preview(reach.targets_of(case), at=request.at) if case.asks == Ask.DELETE else []
+    picked = grounds.grounds_for(case.kind, letter_selectors.laws_of(case))
+    form = DecideForm(
+        request.POST or None,
+        grounds=picked,
+        asks_voice=case.asks in {Ask.SEE, Ask.COPY},
+        asks_place=case.asks == Ask.CORRECT,
+        by_law=any(one.by_law for one in previews),
+    )
+    if request.method == "POST" and form.is_valid() and _decide(request, case, form):
+        return redirect("rights:case", case.pk)
+    context = {
+        "case": case,
+        "form": form,
+        "grounds": [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked],
+        "previews": previews,
+        "found": casebook.found_of(case),
+        "needs_approval": deciding.needs_approval(case),
+        "is_proven": case.state != CaseState.PROVING,
+        "zone": letter_selectors.zone_of(case),
+        "others": reach.others_of(case) if case.client_id is None else [],
+    }
+    return render(request, "rights/decide.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
+    said = form.cleaned_data
+    try:
+        deciding.decide(
+            case=case,
+            decided=Decided(said["decided"]),
+            ground=said["ground"],
+            words=said["words"],
+            by=request.actor,
+            at=request.at,
+            other_party=OtherParty(said.get("other_party") or OtherParty.WITHHOLD),
+            corrections=form.corrections(),
+        )
+    except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError) as error:
+        form.add_error(None, str(error))
+        return False
+    if said["decided"] in {Decided.FULFIL, Decided.PART}:
+        messages.success(request, "Decided. It is carried out within minutes; then write the answer.")
+    else:
+        messages.success(request, "Decided. Now write the person the letter.")
+    return True
+
+
+@never_cache
+@sensitive_post_parameters("seen")
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
+    """Look at what shows an identity, and say whether it is proven."""
+    row = (
+        Identity.objects.filter(pk=identity_id, submission_id=case.submission_id)
+        .select_related("submission__client", "submission__agency")
+        .first()
+    )
+    if row is None:
+        raise Http404
+    key = words.key_of(case.submission)
+    (line,) = [one for one in casebook.identities_of(case, key) if one.row.pk == row.pk]
+    form = JudgeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        proofs.judge(
+            identity=row, holds=said["holds"] == "yes", seen=said["seen"], by=request.actor, at=request.at
+        )
+        if said["holds"] == "yes":
+            messages.success(request, "Proven. What there is of the person is looked for now.")
+        else:
+            messages.success(request, "Noted as not proven. Tell the person what is missing.")
+        return redirect("rights:case", case.pk)
+    context = {
+        "case": case,
+        "line": line,
+        "form": form,
+        "evidence": [
+            (proof, casebook.evidence_of(proof, key))
+            for proof in (*line.proofs, *casebook.other_proofs(case))
+        ],
+        "zone": letter_selectors.zone_of(case),
+    }
+    return render(request, "rights/identity.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+@work_of_case
+def close(request: StaffRequest, case: Case) -> HttpResponse:
+    """The person has the answer."""
+    try:
+        deciding.close(case=case, by=request.actor, at=request.at)
+    except (deciding.NotDecidedError, deciding.UnfinishedError) as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "Closed: the person has the answer. The record stays for 24 months.")
+    return redirect("rights:case", case.pk)
+
+
+@require_safe
+@never_cache
+@work_of_case
+def show_progress(request: StaffRequest, case: Case) -> HttpResponse:
+    """How far the search and the steps are, for a page that waits."""
+    steps = casebook.steps_of(case)
+    context = {
+        "case": case,
+        "steps": steps,
+        "packages": casebook.packages_of(case),
+        "found": casebook.found_of(case),
+        "is_working": casebook.is_working(steps) or case.submission.search_due_at is not None,
+        "zone": letter_selectors.zone_of(case),
+    }
+    return render(request, "rights/case_work.html", context)

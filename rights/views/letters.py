@@ -1,0 +1,188 @@
+"""Letters about a case: picked, looked at, sent or printed, and read again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest
+from rights import letters as texts
+from rights.channels import links
+from rights.channels.links import Named
+from rights.enums import Decided, Kind, LetterWay
+from rights.forms.cases import LetterForm, SendForm
+from rights.letters import Filled, MissingWordsError
+from rights.models import Case, Letter
+from rights.selectors import casebook, words
+from rights.services import letters
+from rights.views.doors import of_case, work_of_case
+
+
+@never_cache
+@sensitive_post_parameters("words", "body", "subject")
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def write_letter(request: StaffRequest, case: Case) -> HttpResponse:
+    """Pick a letter and see it as it would leave; nothing is written down."""
+    form = LetterForm(
+        request.POST or None,
+        letters=texts.letters_for(case.kind),
+        initial={"letter": request.GET.get("letter", "")},
+    )
+    if request.method == "POST" and form.is_valid():
+        picked = form.cleaned_data["letter"]
+        try:
+            shown = letters.preview(case=case, name=picked, said=form.cleaned_data["words"], link=_link(case))
+        except MissingWordsError as error:
+            form.add_error("words", _missing(picked, error))
+        else:
+            return _page(request, case, form, _send_form(case, picked, shown))
+    return _page(request, case, form, None, status=422 if request.method == "POST" else 200)
+
+
+def _link(case: Case) -> str:
+    """The person's own page of the request."""
+    return links.address_of(Named(case.agency_id, case.client_id or 0, case.submission_id))
+
+
+_ANSWERS = {Decided.REFUSE: "refused", Decided.PART: "refused_in_part", Decided.NOT_OURS: "handed_over"}
+_DONE = {
+    Kind.ACCESS: "copy_ready",
+    Kind.PORTABILITY: "copy_ready",
+    Kind.DELETE: "erased",
+    Kind.APPEAL: "appeal_decided",
+}
+
+
+@never_cache
+@require_safe
+@work_of_case
+def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
+    """The letter that answers a decided case, as it would leave; what the decision says stands in it."""
+    if not case.decided:
+        raise Http404
+    name = _ANSWERS.get(Decided(case.decided)) or _DONE.get(Kind(case.kind), "done")
+    if case.kind == Kind.APPEAL:
+        name = "appeal_decided"
+    said = words.text(case.answer, words.key_of(case.submission))
+    form = LetterForm(letters=texts.letters_for(case.kind), initial={"letter": name, "words": said})
+    try:
+        shown = letters.preview(case=case, name=name, said=said, link=_link(case))
+    except MissingWordsError as error:
+        messages.info(request, _missing(name, error))
+        return _page(request, case, form, None)
+    return _page(request, case, form, _send_form(case, name, shown))
+
+
+def _send_form(case: Case, name: str, shown: Filled) -> SendForm:
+    return SendForm(initial={"letter": name, "subject": shown.subject, "body": shown.body, "way": _way(case)})
+
+
+def _missing(picked: str, error: MissingWordsError) -> str:
+    wanted = texts.letter(picked)
+    if error.names == ["words"]:
+        return f"This letter needs your words: {wanted.asks or 'what you want to say.'}"
+    known = {
+        "ground": "Decide the request with a ground first; the letter takes it from there.",
+        "found": "Look first for what there is of the person; the letter lists it.",
+        "done": "Nothing was done yet that this letter could tell of.",
+        "answers": "Hand the request over to the client first.",
+    }
+    said = [known[one] for one in error.names if one in known]
+    return " ".join(said) or str(error)
+
+
+def _way(case: Case) -> str:
+    person = casebook.person_of(case, words.key_of(case.submission))
+    return LetterWay.MAIL if person.can_mail else LetterWay.POST
+
+
+def _page(
+    request: StaffRequest, case: Case, form: LetterForm, send: SendForm | None, status: int = 200
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "case": case,
+        "form": form,
+        "send": send,
+        "person": casebook.person_of(case, words.key_of(case.submission)),
+    }
+    return render(request, "rights/letter_new.html", context, status=status)
+
+
+@require_POST
+@sensitive_post_parameters("body", "subject")
+@work_of_case
+def send_letter(request: StaffRequest, case: Case) -> HttpResponse:
+    """Keep the letter as it stands, and send it: by mail, or by the hand of who says that it went."""
+    form = SendForm(request.POST)
+    choices = texts.letters_for(case.kind)
+    if not form.is_valid() or form.cleaned_data["letter"] not in {one.name for one in choices}:
+        return _page(request, case, LetterForm(letters=choices), form, status=422)
+    said = form.cleaned_data
+    try:
+        letter = letters.send_letter(
+            case=case,
+            name=said["letter"],
+            way=LetterWay(said["way"]),
+            text=Filled(" ".join(said["subject"].split()), said["body"]),
+            by=request.actor,
+            at=request.at,
+        )
+    except letters.NoAddressError as error:
+        form.add_error("way", str(error))
+        return _page(request, case, LetterForm(letters=choices), form, status=422)
+    if letter.way == LetterWay.MAIL:
+        messages.success(request, "The letter leaves within a minute.")
+        return redirect("rights:case", case.pk)
+    if letter.way == LetterWay.POST:
+        messages.success(request, "Noted as sent. Print it here.")
+        return redirect("rights:show_letter", case.pk, letter.pk)
+    messages.success(request, "Noted.")
+    return redirect("rights:case", case.pk)
+
+
+def _find(case: Case, letter_id: UUID) -> Letter:
+    letter = (
+        Letter.objects.filter(pk=letter_id, case=case).select_related("case__submission", "made_by").first()
+    )
+    if letter is None:
+        raise Http404
+    return letter
+
+
+@require_safe
+@never_cache
+@of_case
+def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
+    """A letter as it left, to be read or printed."""
+    letter = _find(case, letter_id)
+    try:
+        text: Filled | None = letters.open_letter(letter=letter)
+    except letters.GoneError:
+        text = None
+    context = {"case": case, "letter": letter, "text": text, "zone": _zone(case)}
+    return render(request, "rights/letter.html", context)
+
+
+def _zone(case: Case) -> str:
+    return (case.client or case.agency).time_zone
+
+
+@require_POST
+@work_of_case
+def send_again(request: StaffRequest, case: Case, letter_id: UUID) -> HttpResponse:
+    """Try a letter that was not delivered once more."""
+    try:
+        letters.send_again(letter=_find(case, letter_id), by=request.actor, at=request.at)
+    except letters.GoneError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "It is tried again within a minute.")
+    return redirect("rights:case", case.pk)

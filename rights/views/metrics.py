@@ -1,0 +1,69 @@
+"""The year's figures that 11 CCR 7102 asks for, on a page and as a file."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from callprivacy.accounts.access import StaffRequest
+from rights.forms.cases import YearForm
+from rights.selectors import board, metrics
+from rights.views.doors import clients_of, sees_own
+
+_YEARS: Final = 3
+
+
+@require_safe
+def show_year(request: StaffRequest) -> HttpResponse:
+    """The figures of a year, of all clients that the person looks after, or of one."""
+    form, context = _year(request)
+    return render(request, "rights/metrics.html", {"form": form, **context})
+
+
+@require_safe
+def take_year(request: StaffRequest) -> HttpResponse:
+    """The same figures as CSV."""
+    _, context = _year(request)
+    out = StringIO()
+    writer = csv.writer(out)
+    writer.writerow(metrics.HEADER)
+    writer.writerows(row.cells() for row in context["rows"])
+    response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="requests-{context["year"]}.csv"'
+    return response
+
+
+def _year(request: StaffRequest) -> tuple[YearForm, dict[str, Any]]:
+    clients = clients_of(request)
+    this = board.today(request.agency.time_zone, request.at).year
+    years = [this - back for back in range(_YEARS)]
+    form = YearForm(request.GET if "year" in request.GET else None, years=years, clients=clients)
+    said = form.cleaned_data if form.is_valid() else {}
+    year = int(said.get("year") or this - 1)
+    if not form.is_bound:
+        form.initial = {"year": str(year)}
+    chosen = [one for one in clients if one.slug == said.get("client")] or clients
+    is_one = bool(said.get("client"))
+    rows = metrics.year_of(
+        board.cases_of([one.pk for one in chosen], with_own=sees_own(request) and not is_one),
+        year,
+        zone=chosen[0].time_zone if is_one else request.agency.time_zone,
+        only_california=said.get("law") == metrics.CCPA,
+    )
+    asked = request.GET.copy()
+    asked["year"] = str(year)
+    return form, {
+        "rows": rows,
+        "year": year,
+        "whose": chosen[0].legal_name if is_one else f"all {len(clients)} clients that you look after",
+        "only_california": said.get("law") == metrics.CCPA,
+        "is_empty": not any(row.received for row in rows),
+        "is_running": year == this,
+        "kept": metrics.KEPT_MONTHS,
+        "query": asked.urlencode(),
+    }

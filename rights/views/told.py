@@ -1,0 +1,94 @@
+"""Recipients who are told of erasures, corrections, restrictions and opt-outs, with their receipts."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest
+from consent.selectors import pages
+from rights.forms.cases import ReceiptForm
+from rights.models import Case, RecipientNotice
+from rights.selectors import told
+from rights.services import receipts
+from rights.views.doors import clients_of, of_case, work_of_case, works
+
+
+@require_safe
+def list_told(request: StaffRequest) -> HttpResponse:
+    """Everybody who is told, over every client that the person looks after; without a receipt first."""
+    clients = clients_of(request)
+    state = request.GET.get("state", "open")
+    state = state if state in dict(told.STATES) else "open"
+    found, older = pages.newest(
+        told.notices([one.pk for one in clients], state=state, reference=request.GET.get("case", "")[:12]),
+        "created_at",
+        before=request.GET.get("before", ""),
+        size=told.PAGE,
+    )
+    tabs = [
+        {"label": label, "url": f"?state={value}", "active": value == state} for value, label in told.STATES
+    ]
+    return render(request, "rights/told.html", {"rows": found, "older": older, "tabs": tabs})
+
+
+def _find(case: Case, notice_id: UUID) -> RecipientNotice:
+    found = told.find(case.pk, notice_id)
+    if found is None:
+        raise Http404
+    found.case = case
+    return found
+
+
+@require_safe
+@of_case
+def show_told(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+    """One recipient: what was said, and the receipt."""
+    return _page(request, case, _find(case, told_id), ReceiptForm())
+
+
+def _page(
+    request: StaffRequest, case: Case, notice: RecipientNotice, form: ReceiptForm, status: int = 200
+) -> HttpResponse:
+    context = {
+        "case": case,
+        "notice": notice,
+        "form": form,
+        "works": works(request),
+        "zone": (case.client or case.agency).time_zone,
+    }
+    return render(request, "rights/told_one.html", context, status=status)
+
+
+@require_POST
+@work_of_case
+def mark_sent(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+    """The letter went out."""
+    try:
+        receipts.mark_sent(notice=_find(case, told_id), by=request.actor, at=request.at)
+    except receipts.NotWaitingError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Noted. Come back with the recipient’s receipt.")
+    return redirect("rights:told", case.pk, told_id)
+
+
+@require_POST
+@work_of_case
+def confirm(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+    """The recipient has confirmed it."""
+    notice = _find(case, told_id)
+    form = ReceiptForm(request.POST)
+    if not form.is_valid():
+        return _page(request, case, notice, form, 422)
+    try:
+        receipts.confirm(notice=notice, receipt=form.cleaned_data["receipt"], by=request.actor, at=request.at)
+    except receipts.NotWaitingError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Confirmed, with its receipt.")
+    return redirect("rights:told", case.pk, told_id)

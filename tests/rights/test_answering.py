@@ -1,0 +1,381 @@
+"""Letters, the client's word, reminders and the year's figures: what leaves, once, to whom, and what it may not say."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Role
+from callprivacy.tenancy.enums import Answerer, KeyPurpose
+from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work.models import Item, Notification
+from rights import kinds
+from rights.enums import (
+    ApprovalKind,
+    ApprovalState,
+    Ask,
+    CaseState,
+    Decided,
+    LetterState,
+    LetterWay,
+)
+from rights.models import Approval, Case, Letter, RecipientNotice
+from rights.selectors import metrics
+from rights.services import approvals, cases, deciding, letters, reminders
+from rights.services.cases import Contact
+from rights.tasks import letters as tasks
+from tests import make
+from tests.accounts.browsers import signed_in
+from tests.cast import Cast
+from tests.rights import asking
+
+pytestmark = pytest.mark.django_db
+
+NOW = make.now
+DIGITS = re.compile(r"212\D*555\D*0101")
+
+
+def _open(cast: Cast, ask: Ask = Ask.DELETE, *, at: datetime | None = None, **facts: object) -> Case:
+    """A case of the dentist's whose person has proven who asks and was looked for."""
+    submission = asking.asked(cast.dentist, ask, at=at or NOW(), **facts)
+    if ask.needs_proof:
+        asking.prove(submission, at=at or NOW())
+        asking.search(submission, at=at or NOW())
+    return asking.case_of(submission, ask)
+
+
+# --- Letters ------------------------------------------------------------------------------------------------------
+
+
+def test_a_letter_is_seen_before_it_leaves_and_leaves_once(cast: Cast) -> None:
+    case = _open(cast)
+    browser = signed_in(cast.alice)
+    shown = browser.post(f"/requests/{case.pk}/letters/", {"letter": "acknowledgement", "words": ""})
+    page = shown.content.decode()
+    assert case.reference in page
+    assert "/q/" in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Letter.objects.exists()
+
+    sent = browser.post(
+        f"/requests/{case.pk}/letters/send/",
+        {"letter": "acknowledgement", "subject": "We have it", "body": "Hello.", "way": "mail"},
+    )
+    assert sent.status_code == 302
+    tasks.send_letters()
+    tasks.send_letters()
+    assert [(one.to, one.subject, one.body) for one in mail.outbox] == [
+        (["anna@example.org"], "We have it", "Hello.")
+    ]
+    assert mail.outbox[0].extra_headers["From"].startswith("Dentist LLC <") or "Dentist" in str(
+        mail.outbox[0].extra_headers["From"]
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        assert Letter.objects.get().state == LetterState.SENT
+        case.refresh_from_db()
+        assert case.acknowledged_at is not None
+    assert "Hello." in browser.get(f"/requests/{case.pk}/letters/{_letter(cast).pk}/").content.decode()
+
+
+def _letter(cast: Cast) -> Letter:
+    with job_scope(agency_id=cast.acme.pk):
+        return Letter.objects.get()
+
+
+def test_no_letter_of_ours_names_the_number(cast: Cast) -> None:
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast)
+    browser = signed_in(cast.alice)
+    for name in ("acknowledgement", "proof_wanted", "extension", "clarification"):
+        said = {"letter": name, "words": "Please send us a sentence."}
+        page = browser.post(f"/requests/{case.pk}/letters/", said).content.decode()
+        assert not DIGITS.search(page), name
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "says"),
+    [
+        ("refused", "Because it is so.", "Decide the request with a ground first"),
+        ("proof_wanted", "", "This letter needs your words"),
+        ("erased", "", "Nothing was done yet"),
+        ("copy_ready", "", "Select a valid choice"),
+    ],
+)
+def test_a_letter_that_lacks_something_says_what(cast: Cast, name: str, words: str, says: str) -> None:
+    case = _open(cast)
+    answer = signed_in(cast.alice).post(f"/requests/{case.pk}/letters/", {"letter": name, "words": words})
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+
+
+def test_who_named_no_mail_gets_a_printed_letter(cast: Cast) -> None:
+    case = _open(cast, contact=Contact(name="Anna", post="1 Main Street"))
+    said = {"letter": "acknowledgement", "subject": "We have it", "body": "Hello.", "way": "mail"}
+    browser = signed_in(cast.alice)
+    answer = browser.post(f"/requests/{case.pk}/letters/send/", said)
+    assert answer.status_code == 422
+    assert "no mail address" in answer.content.decode()
+    printed = browser.post(f"/requests/{case.pk}/letters/send/", said | {"way": LetterWay.POST})
+    assert browser.get(printed["Location"]).status_code == 200
+    assert _letter(cast).state == LetterState.SENT
+
+
+def test_a_letter_that_nobody_takes_waits_for_a_person(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_sent", lambda *_: "SMTPServerDisconnected")
+    case = _open(cast)
+    signed_in(cast.alice).post(
+        f"/requests/{case.pk}/letters/send/",
+        {"letter": "acknowledgement", "subject": "We have it", "body": "Hello.", "way": "mail"},
+    )
+    at = NOW()
+    for _ in range(letters.MOST_ATTEMPTS + 1):
+        at += letters.MAIL_AGAIN_AFTER
+        for one in letters.claim_letters(agency_id=cast.acme.pk, at=at, limit=5):
+            letters.letter_not_taken(agency_id=cast.acme.pk, letter_id=one.letter_id, why="Fault")
+    assert _letter(cast).state == LetterState.FAILED
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind=kinds.LETTER_FAILED).exists()
+    signed_in(cast.alice).post(f"/requests/{case.pk}/letters/{_letter(cast).pk}/again/")
+    assert _letter(cast).state == LetterState.WAITING
+
+
+def test_an_answer_carries_the_ground_and_closes_nothing_by_itself(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    case = _open(cast, Ask.DELETE, place=("DE", ""))
+    browser = signed_in(cast.alice)
+    said = {
+        "decided": "refuse",
+        "ground": "gdpr-erase-claims",
+        "words": "A claim of yours is before a court.",
+    }
+    assert browser.post(f"/requests/{case.pk}/decide/", said | {"ground": ""}).status_code == 422
+    assert browser.post(f"/requests/{case.pk}/decide/", said | {"ground": "ccpa-twice"}).status_code == 422
+    assert browser.post(f"/requests/{case.pk}/decide/", said).status_code == 302
+    page = browser.get(f"/requests/{case.pk}/letters/answer/").content.decode()
+    assert "art. 17(3)(e)" in page
+    assert "A claim of yours is before a court." in page
+    assert "data protection authority" in page
+    case = asking.case_of(case.submission, Ask.DELETE)
+    assert (case.state, case.decided) == (CaseState.DECIDED, Decided.REFUSE)
+    browser.post(f"/requests/{case.pk}/close/")
+    assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.DONE
+
+
+# --- The client's word --------------------------------------------------------------------------------------------
+
+
+def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) -> str:
+    """Ask the client, let the mail leave; the link's path."""
+    office = asking.Office(cast)
+    office.does(
+        approvals.ask_client,
+        case=case,
+        kind=kind,
+        to="owner@dentist.example",
+        said="We would erase it.",
+        at=NOW(),
+    )
+    mail.outbox.clear()
+    tasks.ask_clients()
+    tasks.ask_clients()
+    (letter,) = mail.outbox
+    assert letter.to == ["owner@dentist.example"]
+    found = re.search(r"http://[^/]+(/approve/[^/\s]+/)", str(letter.body))
+    assert found is not None
+    return found[1]
+
+
+def test_the_client_answers_once_by_a_link_without_an_account_or_a_number(cast: Cast) -> None:
+    make.call(cast.dentist, asking.ANNA, at=NOW() - timedelta(days=5))
+    case = _open(cast)
+    path = _asked(cast, case)
+    assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.WITH_CLIENT
+    stranger = Browser()
+    page = stranger.get(path).content.decode()
+    assert case.reference in page
+    assert "We would erase it." in page
+    assert not DIGITS.search(page)
+    assert "0101" not in page
+    assert "anna" not in page.lower()
+
+    assert stranger.post(path, {"name": "Dana", "agrees": "no", "words": ""}).status_code == 422
+    receipt = stranger.post(path, {"name": "Dana", "agrees": "yes", "words": ""}).content.decode()
+    assert "You agreed" in receipt
+    again = stranger.post(path, {"name": "Mallory", "agrees": "no", "words": "Stop."}).content.decode()
+    assert "You agreed" in again
+    assert "Mallory" not in again
+    tasks.ask_clients()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Approval.objects.get().state == ApprovalState.APPROVED
+        assert Item.objects.open().filter(kind=kinds.CLIENT_ANSWERED).exists()
+    case = asking.case_of(case.submission, Ask.DELETE)
+    assert case.state == CaseState.OPEN
+    assert "Dana" in signed_in(cast.alice).get(f"/requests/{case.pk}/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not deciding.needs_approval(case)
+
+
+def test_a_link_that_is_none_or_was_taken_back_opens_nothing(cast: Cast) -> None:
+    case = _open(cast)
+    path = _asked(cast, case)
+    none = Browser().get("/approve/none-of-ours/")
+    with job_scope(agency_id=cast.acme.pk):
+        row = Approval.objects.get()
+        assert row.asked is not None
+        assert path.split("/")[2].encode() not in bytes(row.digest)
+        key = PublicKey.objects.get(purpose=KeyPurpose.APPROVAL).key
+    assert key not in path
+    assert signed_in(cast.alice).post(f"/requests/{case.pk}/asked/{row.pk}/back/").status_code == 302
+    gone = Browser().get(path)
+    assert (none.status_code, gone.status_code) == (404, 404)
+    assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.OPEN
+
+
+def test_a_question_that_nobody_answers_comes_back(cast: Cast) -> None:
+    case = _open(cast)
+    path = _asked(cast, case)
+    approvals.sweep(agency_id=cast.acme.pk, at=NOW() + approvals.GOOD_FOR)
+    assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.OPEN
+    assert "not open any more" in Browser().get(path).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind=kinds.CLIENT_SILENT).exists()
+
+
+def test_a_case_is_handed_over_with_a_receipt(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.CLIENT)
+    case = _open(cast)
+    path = _asked(cast, case, ApprovalKind.TAKE_OVER)
+    assert (
+        "You have it" in Browser().post(path, {"name": "Dana", "agrees": "yes", "words": ""}).content.decode()
+    )
+    case = asking.case_of(case.submission, Ask.DELETE)
+    assert case.state == CaseState.HANDED_OVER
+    assert case.client_has_it_at is not None
+    page = (
+        signed_in(cast.alice)
+        .post(f"/requests/{case.pk}/letters/", {"letter": "handed_over"})
+        .content.decode()
+    )
+    assert "Dentist LLC" in page
+
+
+def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
+    case = _open(cast)
+    _asked(cast, case)
+    make.grant(cast.bob, cast.dentist, Role.APPROVER)
+    with job_scope(agency_id=cast.acme.pk):
+        cast.bob.role = Role.APPROVER
+        cast.bob.save(update_fields=["role"])
+        row = Approval.objects.get()
+    browser = signed_in(cast.bob)
+    assert "asks for your word" in browser.get(f"/requests/{case.pk}/").content.decode()
+    said = {"name": "Bob", "agrees": "no", "words": "Keep the invoice calls."}
+    assert browser.post(f"/requests/{case.pk}/asked/{row.pk}/", said).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        row.refresh_from_db()
+        assert (row.state, row.answered_by_id) == (ApprovalState.REFUSED, cast.bob.user_id)
+
+
+# --- Reminders ----------------------------------------------------------------------------------------------------
+
+
+def test_each_mark_before_the_day_is_told_once(cast: Cast) -> None:
+    case = _open(cast, at=make.NOON)
+    asking.Office(cast).does(cases.assign, case=case, owner_id=cast.alice.user_id)
+    assert case.answer_by is not None
+    for left, kind in ((11, ""), (10, kinds.DUE), (7, ""), (5, kinds.DUE), (1, kinds.DUE), (-1, kinds.LATE)):
+        at = datetime.combine(case.answer_by - timedelta(days=left), make.NOON.timetz())
+        before = _told(cast)
+        for _ in range(2):
+            reminders.remind(agency_id=cast.acme.pk, at=at)
+        after = _told(cast)
+        assert after[len(before) :] == ([kind] if kind else []), left
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind=kinds.LATE).count() == 1
+    asking.Office(cast).does(cases.take_back, case=case)
+    reminders.remind(agency_id=cast.acme.pk, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind__in=[kinds.LATE, kinds.DUE]).exists()
+
+
+def _told(cast: Cast) -> list[str]:
+    """What alice was told of days, oldest first."""
+    with job_scope(agency_id=cast.acme.pk):
+        rows = Notification.objects.filter(
+            user_id=cast.alice.user_id, kind__in=[kinds.DUE, kinds.LATE]
+        ).order_by("at", "pk")
+        return list(rows.values_list("kind", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("days", "late", "mark"),
+    [(30, False, ""), (10, False, "10"), (6, False, "10"), (5, False, "5"), (1, False, "1"), (0, False, "1"),
+     (-3, True, "late")],
+)  # fmt: skip
+def test_the_nearest_mark_counts(days: int, late: bool, mark: str) -> None:
+    assert reminders.mark_of(days, is_late=late) == mark
+
+
+# --- Figures and recipients ---------------------------------------------------------------------------------------
+
+
+def test_the_years_figures_count_kinds_answers_and_days(cast: Cast) -> None:
+    for number, (ask, decided, days) in enumerate(
+        [
+            (Ask.DELETE, Decided.FULFIL, 4), (Ask.DELETE, Decided.REFUSE, 10), (Ask.DELETE, Decided.PART, 20),
+            (Ask.SEE, Decided.FULFIL, 1), (Ask.COPY, "", None), (Ask.DO_NOT_SELL, Decided.FULFIL, 0),
+            (Ask.DO_NOT_CONTACT, Decided.FULFIL, 0),
+        ]
+    ):  # fmt: skip
+        at = datetime(2025, 12, 31, 23, 30, tzinfo=make.NOON.tzinfo) + timedelta(days=number + 1)
+        row = asking.asked(cast.dentist, ask, at=at, place=("US", "CA"))
+        with job_scope(agency_id=cast.acme.pk):
+            if days is not None:
+                Case.objects.filter(submission=row).update(
+                    decided=decided, decided_at=at, answered_at=at + timedelta(days=days),
+                    closed_at=at + timedelta(days=days), state=CaseState.DONE,
+                )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        rows = {
+            row.name: row
+            for row in metrics.year_of(
+                Case.objects.all(), 2026, zone="America/New_York", only_california=True
+            )
+        }
+        none = metrics.year_of(Case.objects.all(), 2024, zone="UTC", only_california=False)
+    delete, know, opt_out = rows["delete"], rows["know"], rows["opt_out"]
+    assert (delete.received, delete.whole, delete.part, delete.denied) == (3, 1, 1, 1)
+    assert (delete.median, round(delete.mean or 0, 1)) == (10, 11.3)
+    assert (know.received, know.open, know.median) == (2, 1, 1)
+    assert opt_out.received == 1, "an opt-out of calls is none of sale"
+    assert all(row.received == 0 and row.median is None for row in none)
+    browser = signed_in(cast.alice)
+    assert "Requests to delete" in browser.get("/requests/figures/?year=2026").content.decode()
+    lines = (
+        browser.get("/requests/figures.csv?year=2026&client=dentist&law=ccpa").content.decode().splitlines()
+    )
+    assert lines[0].startswith("kind,received,complied_in_whole")
+    assert lines[1] == "delete,3,1,1,1,0,0,0,10.0,11.3"
+
+
+def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:
+    case = _open(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        notice = RecipientNotice.objects.create(
+            agency_id=case.agency_id, client_id=case.client_id, case=case, about="erasure", way="ticket",
+            recipient="Ad Network", ticket="Please erase it.", created_at=NOW(),
+        )  # fmt: skip
+    browser = signed_in(cast.alice)
+    assert "Ad Network" in browser.get("/requests/told/").content.decode()
+    path = f"/requests/{case.pk}/told/{notice.pk}/"
+    assert "Please erase it." in browser.get(path).content.decode()
+    browser.post(f"{path}sent/")
+    assert browser.post(f"{path}confirmed/", {"receipt": ""}).status_code == 422
+    browser.post(f"{path}confirmed/", {"receipt": "Case 4821, Dana, 26 Nov"})
+    assert "Case 4821" in browser.get("/requests/told/?state=confirmed").content.decode()
+    assert signed_in(cast.mallory).get(path).status_code == 404
