@@ -67,7 +67,8 @@ _DONE = {
 def write_answer(request: StaffRequest, case: Case) -> HttpResponse:
     """The letter that answers a decided case, as it would leave; what the decision says stands in it."""
     if not case.decided:
-        raise Http404
+        messages.info(request, "Decide the request first; the letter takes the decision from there.")
+        return redirect("rights:case", case.pk)
     name = _ANSWERS.get(Decided(case.decided)) or _DONE.get(Kind(case.kind), "done")
     if case.kind == Kind.APPEAL:
         name = "appeal_decided"
