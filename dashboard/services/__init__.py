@@ -35,7 +35,7 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import released, said, signing_in
+from dashboard.services import asked, released, said, signing_in
 from retention import targets
 from retention.enums import Category
 from retention.services import policies
@@ -98,7 +98,9 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
             progress(about.name)
             grounds.append(_fill_client(_make_client(agency, about, at), about, at))
         inbox.process_batch(agency_id=agency.pk, at=at)
-        said.fill(grounds, officer=Actor.staff(user_id=people[Role.OFFICER].user_id), at=at)
+        officer = Actor.staff(user_id=people[Role.OFFICER].user_id)
+        said.fill(grounds, officer=officer, at=at)
+        asked.fill(agency, grounds, officer=officer, at=at)
         with job_scope(agency_id=agency.pk):
             for role, slugs in demo.GRANTED.items():
                 for client in Client.objects.filter(slug__in=slugs):
@@ -337,7 +339,8 @@ def _remove(agency_id: int, *, by: Actor, at: datetime) -> None:
         Period.objects.filter(agency_id=agency_id, job=_MAKER.name, period=_MADE).remove()
         client_ids = list(Client.objects.values_list("pk", flat=True))
         user_ids = list(Membership.objects.values_list("user_id", flat=True))
-    for client_id in client_ids:
+    # What was asked of the agency itself is under keys of its own.
+    for client_id in [*client_ids, -agency_id]:
         vault.destroy_client(client_id=client_id)
         files.delete_all(client_id)
     with job_scope(agency_id=agency_id):
