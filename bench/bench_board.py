@@ -32,7 +32,7 @@ INSERT INTO rights_case (id, agency_id, client_id, submission_id, reference, ask
     owner_id, received_at, law, laws, acknowledge_by, acknowledge_due_at, answer_by, answer_due_at, extended_for,
     decided, ground, decided_at, answered_at, closed_at)
 SELECT ('00000000-0000-4000-8000-' || right(md5(s.id::text), 12))::uuid, s.agency_id, s.client_id, s.id,
-    'R-' || upper(substr(md5(s.id::text), 1, 8)),
+    'R-' || lpad(s.n::text, 8, '0'),
     (ARRAY['delete','see','do_not_sell','copy'])[1 + s.n %% 4],
     (ARRAY['delete','access','opt_out','portability'])[1 + s.n %% 4], 'portal',
     CASE WHEN s.closed IS NOT NULL THEN 'done' ELSE (ARRAY['open','proving','with_client'])[1 + s.n %% 3] END,

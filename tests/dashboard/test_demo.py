@@ -51,6 +51,7 @@ from consent.selectors import phone, standards
 from consent.selectors.people import coverage
 from consent.services import ledger
 from dashboard import demo, services, tasks
+from dashboard.demo import asked as asked_for
 from dashboard.demo import said
 from retention import targets
 from retention.models import GoLive
@@ -294,6 +295,10 @@ def test_the_demo_has_consent_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(published.values_list("client__slug", flat=True)) == set(said.NOTICES)
         assert sum(row.count("given") for row in reach) < sum(row.total for row in reach) / 5
         assert all(row.count("nothing") > row.total / 2 for row in reach)
+        # Whoever asks in a request not to be sold, shared or contacted is stopped as well.
+        asked = {one.slug for one in asked_for.REQUESTS for ask in one.asks if ask.works_at_once}
+        assert asked == set(stopped.filter(client__slug__in=asked).values_list("client__slug", flat=True))
+        stopped = stopped.exclude(client__slug__in=asked)
         assert stopped.count() == len(said.NOES)
         assert list(stopped.values_list("client__slug", flat=True)) == [no.slug for no in said.NOES]
         assert all(row.planned_at is not None for row in stopped)
