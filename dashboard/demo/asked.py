@@ -50,7 +50,7 @@ REQUESTS = (
     Asked("sunset-plumbing", (Ask.COPY,), 41, Until.PROVEN, caller=5, name="Mina Okafor", place=("US", "CA"),
           words="I want the recording of my call about the boiler.", mine=True,
           note="The call is from before the new announcement; listen for who else speaks."),
-    Asked("coral-homes", (Ask.SEE, Ask.DO_NOT_SELL), 49, Until.PROVEN, channel=Channel.EMAIL, caller=7,
+    Asked("hudson-movers", (Ask.SEE, Ask.DO_NOT_SELL), 49, Until.PROVEN, channel=Channel.EMAIL, caller=7,
           name="Luis Ferrer", place=("US", "CA"), language="es", words="¿Qué saben de mí? No vendan mis datos."),
     Asked("harbor-dental", (Ask.DELETE,), 12, Until.WITH_CLIENT, channel=Channel.PHONE, caller=9,
           name="Grace Lin", place=("US", "CA"), words="Please erase what you have about my calls.", mine=True),
@@ -61,7 +61,7 @@ REQUESTS = (
           place=("GB", ""), words="Ich widerspreche."),
     Asked("hudson-movers", (Ask.DELETE,), 33, Until.REFUSED, caller=6, name="Dana Price", place=("US", "VA"),
           words="Erase the call about the broken piano."),
-    Asked("coral-homes", (Ask.DO_NOT_CONTACT,), 60, Until.ANSWERED, channel=Channel.IN_PERSON, caller=8,
+    Asked("hudson-movers", (Ask.DO_NOT_CONTACT,), 60, Until.ANSWERED, channel=Channel.IN_PERSON, caller=8,
           name="Sofia Marin", place=("US", "FL")),
     Asked("", (Ask.SEE,), 3, Until.SENT, name="Ola Nilsen", words="Which of your clients knows my number?"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -40,7 +41,7 @@ NOW = make.now
 DIGITS = re.compile(r"212\D*555\D*0101")
 
 
-def _open(cast: Cast, ask: Ask = Ask.DELETE, *, at: datetime | None = None, **facts: object) -> Case:
+def _open(cast: Cast, ask: Ask = Ask.DELETE, *, at: datetime | None = None, **facts: Any) -> Case:
     """A case of the dentist's whose person has proven who asks and was looked for."""
     submission = asking.asked(cast.dentist, ask, at=at or NOW(), **facts)
     if ask.needs_proof:
@@ -367,7 +368,7 @@ def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:
     case = _open(cast)
     with job_scope(agency_id=cast.acme.pk):
         notice = RecipientNotice.objects.create(
-            agency_id=case.agency_id, client_id=case.client_id, case=case, about="erasure", way="ticket",
+            agency_id=case.agency_id, client=case.client, case=case, about="erasure", way="ticket",
             recipient="Ad Network", ticket="Please erase it.", created_at=NOW(),
         )  # fmt: skip
     browser = signed_in(cast.alice)

@@ -101,18 +101,15 @@ from retention.enums import Category, ChangeState, PartState, RunCause, RunState
 from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
 from retention.services import certificates, runs
 from rights.channels import links
-from rights.enums import Ask, IdentityKind
-from rights.enums import Channel as RequestChannel
-from rights.selectors import notice as privacy_selectors
-from rights.services import cases
-from rights.services import notice as privacy
 from rights.enums import ApprovalKind, Ask, CaseState, IdentityKind, LetterWay
 from rights.enums import Channel as RequestChannel
 from rights.letters import Filled
 from rights.models import Case, Identity, RecipientNotice
+from rights.selectors import notice as privacy_selectors
 from rights.selectors import words
 from rights.services import approvals, cases
 from rights.services import letters as request_letters
+from rights.services import notice as privacy
 from rights.services.cases import Claim, Contact
 from tests import make
 from tests.cast import Cast, assemble
@@ -421,6 +418,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **_released(client, by, mark, now),
             **_programme(client, officer, now),
             **_requested(client, officer, mark=mark, now=now),
+            **_worked_on(client, officer, mark=mark, now=now),
             mark=mark,
         )
 
@@ -711,7 +709,7 @@ def _asked(client: Client, connection: Connection, by: Actor, *, mark: str, now:
     }
 
 
-def _requested(client: Client, officer: Membership, *, mark: str, now: datetime) -> dict[str, Any]:
+def _worked_on(client: Client, officer: Membership, *, mark: str, now: datetime) -> dict[str, Any]:
     """A person's request with a note, something to do, a letter, a question to the client and a recipient."""
     by = Actor.staff(user_id=officer.user_id)
     submission = cases.open_cases(
