@@ -1,4 +1,4 @@
-"""Recipients who are told of erasures, corrections, restrictions and opt-outs, with their receipts."""
+"""Recipients who are told of erasures, corrections, restrictions and opt-outs, with their passing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consent.selectors import pages
 from rights.forms.cases import ReceiptForm
 from rights.models import Case, RecipientNotice
 from rights.selectors import told
-from rights.services import receipts
+from rights.services import passing
 from rights.views.doors import clients_of, of_case, work_of_case, works
 
 
@@ -69,8 +69,8 @@ def _page(
 def mark_sent(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
     """The letter went out."""
     try:
-        receipts.mark_sent(notice=_find(case, told_id), by=request.actor, at=request.at)
-    except receipts.NotWaitingError as error:
+        passing.mark_sent(notice=_find(case, told_id), by=request.actor, at=request.at)
+    except passing.NotOpenError as error:
         messages.info(request, str(error))
     else:
         messages.success(request, "Noted. Come back with the recipient’s receipt.")
@@ -86,8 +86,8 @@ def confirm(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, case, notice, form, 422)
     try:
-        receipts.confirm(notice=notice, receipt=form.cleaned_data["receipt"], by=request.actor, at=request.at)
-    except receipts.NotWaitingError as error:
+        passing.confirm(notice=notice, receipt=form.cleaned_data["receipt"], by=request.actor, at=request.at)
+    except passing.NotOpenError as error:
         messages.info(request, str(error))
     else:
         messages.success(request, "Confirmed, with its receipt.")
