@@ -92,7 +92,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "rights-queue": ("rights.renew_queue", 60),
     "rights-letters": ("rights.send_letters", 30),
     "rights-clients": ("rights.ask_clients", 30),
-    "rights-reminders": ("rights.remind", 600),
+    "rights-reminders": ("rights.remind_staff", 600),
     "work-mail": ("work.send_mail", 60),
     "work-people": ("work.mind_people", 300),
 }

@@ -28,7 +28,7 @@ from rights.services import timeline
 DAYS: Final = (10, 5, 1)
 ACKNOWLEDGE_DAYS: Final = 3
 LATE: Final = "late"
-JOB: Final = Actor.job("rights.remind")
+JOB: Final = Actor.job("rights.remind_staff")
 _BATCH: Final = 500
 _ANSWERS: Final = (kinds.CLIENT_ANSWERED, kinds.CLIENT_SILENT)
 

@@ -68,7 +68,7 @@ def ask_clients(**_: Any) -> None:
     in_each_agency(ask)
 
 
-@shared_task(name="rights.remind", acks_late=True)
+@shared_task(name="rights.remind_staff", acks_late=True)
 def remind(**_: Any) -> None:
     """Remind of cases that come to their day, and close what waits for those that are answered."""
     in_each_agency(lambda agency_id: reminders.remind(agency_id=agency_id, at=timezone.now()))
