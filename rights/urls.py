@@ -66,7 +66,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests/<uuid:case_id>/letters/send/", letters.send_letter, name="send_letter"),
     path("requests/<uuid:case_id>/letters/<uuid:letter_id>/", letters.show_letter, name="show_letter"),
     path("requests/<uuid:case_id>/letters/<uuid:letter_id>/again/", letters.send_again, name="send_again"),
-    path("requests/<uuid:case_id>/told/<uuid:told_id>/", told.show_told, name="told"),
-    path("requests/<uuid:case_id>/told/<uuid:told_id>/sent/", told.mark_sent, name="told_sent"),
-    path("requests/<uuid:case_id>/told/<uuid:told_id>/confirmed/", told.confirm, name="told_confirmed"),
+    path("requests/<uuid:case_id>/told/<uuid:word_id>/", told.show_told, name="told"),
+    path("requests/<uuid:case_id>/told/<uuid:word_id>/sent/", told.mark_sent, name="told_sent"),
+    path("requests/<uuid:case_id>/told/<uuid:word_id>/confirmed/", told.confirm, name="told_confirmed"),
 ]

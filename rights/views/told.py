@@ -46,9 +46,9 @@ def _find(case: Case, notice_id: UUID) -> RecipientNotice:
 
 @require_safe
 @of_case
-def show_told(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+def show_told(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
     """One recipient: what was said, and the receipt."""
-    return _page(request, case, _find(case, told_id), ReceiptForm())
+    return _page(request, case, _find(case, word_id), ReceiptForm())
 
 
 def _page(
@@ -66,22 +66,22 @@ def _page(
 
 @require_POST
 @work_of_case
-def mark_sent(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+def mark_sent(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
     """The letter went out."""
     try:
-        passing.mark_sent(notice=_find(case, told_id), by=request.actor, at=request.at)
+        passing.mark_sent(notice=_find(case, word_id), by=request.actor, at=request.at)
     except passing.NotOpenError as error:
         messages.info(request, str(error))
     else:
         messages.success(request, "Noted. Come back with the recipient’s receipt.")
-    return redirect("rights:told", case.pk, told_id)
+    return redirect("rights:told", case.pk, word_id)
 
 
 @require_POST
 @work_of_case
-def confirm(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
+def confirm(request: StaffRequest, case: Case, word_id: UUID) -> HttpResponse:
     """The recipient has confirmed it."""
-    notice = _find(case, told_id)
+    notice = _find(case, word_id)
     form = ReceiptForm(request.POST)
     if not form.is_valid():
         return _page(request, case, notice, form, 422)
@@ -91,4 +91,4 @@ def confirm(request: StaffRequest, case: Case, told_id: UUID) -> HttpResponse:
         messages.info(request, str(error))
     else:
         messages.success(request, "Confirmed, with its receipt.")
-    return redirect("rights:told", case.pk, told_id)
+    return redirect("rights:told", case.pk, word_id)

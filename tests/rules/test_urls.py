@@ -59,7 +59,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
         "badge_id", "entry_id",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
-        "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "told_id", "how",
+        "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.

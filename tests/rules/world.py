@@ -170,7 +170,7 @@ class Things:
     identity_id: uuid.UUID
     letter_id: uuid.UUID
     approval_id: uuid.UUID
-    told_id: uuid.UUID
+    word_id: uuid.UUID
     approval: str
     list_id: uuid.UUID
     numbers_id: uuid.UUID
@@ -226,7 +226,7 @@ NOTHING = Things(
     task_id=uuid.UUID(int=45), destination_id=uuid.UUID(int=46), endpoint_id=uuid.UUID(int=47),
     delivery_id=uuid.UUID(int=48), case_id=uuid.UUID(int=71), todo_id=uuid.UUID(int=72),
     identity_id=uuid.UUID(int=73), letter_id=uuid.UUID(int=74), approval_id=uuid.UUID(int=75),
-    told_id=uuid.UUID(int=76), approval="no-such-question",
+    word_id=uuid.UUID(int=76), approval="no-such-question",
     list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
     release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
     spend_id=uuid.UUID(int=54),
@@ -740,7 +740,7 @@ def _worked_on(client: Client, officer: Membership, *, mark: str, now: datetime)
         "identity_id": Identity.objects.get(submission=submission).pk,
         "letter_id": letter.pk,
         "approval_id": approval.pk,
-        "told_id": told.pk,
+        "word_id": told.pk,
         "approval": asked["token"],
     }
 
