@@ -368,7 +368,7 @@ def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:
     case = _open(cast)
     with job_scope(agency_id=cast.acme.pk):
         notice = RecipientNotice.objects.create(
-            agency_id=case.agency_id, client=case.client, case=case, about="erasure", way="ticket",
+            agency_id=case.agency_id, client=cast.dentist, case=case, about="erasure", way="ticket",
             recipient="Ad Network", ticket="Please erase it.", created_at=NOW(),
         )  # fmt: skip
     browser = signed_in(cast.alice)

@@ -417,7 +417,6 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **asked,
             **_released(client, by, mark, now),
             **_programme(client, officer, now),
-            **_requested(client, officer, mark=mark, now=now),
             **_worked_on(client, officer, mark=mark, now=now),
             mark=mark,
         )
