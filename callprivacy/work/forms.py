@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django import forms
 
 from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import Client
 from callprivacy.work import kinds
+from callprivacy.work.enums import Told
+from callprivacy.work.kinds import Kind
 
 _SNOOZES = (("1", "Tomorrow"), ("3", "In 3 days"), ("7", "In a week"))
 
@@ -63,3 +65,32 @@ class LeaverForm(forms.Form):
 
     def clean_to(self) -> int | None:
         return int(self.cleaned_data["to"]) if self.cleaned_data["to"] else None
+
+
+class MailForm(forms.Form):
+    """How a person is told of each kind of thing."""
+
+    everything = forms.ChoiceField(
+        label="Everything without a choice of its own", choices=Told.choices, initial=Told.AT_ONCE
+    )
+
+    def __init__(
+        self, *args: object, shown: Sequence[Kind], chosen: Mapping[str, Told], **kwargs: object
+    ) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["everything"].initial = chosen.get("", Told.AT_ONCE)
+        self._kinds = [kind.name for kind in shown]
+        for kind in shown:
+            self.fields[f"kind_{kind.name}"] = forms.ChoiceField(
+                label=kind.title,
+                required=False,
+                choices=[("", "As everything"), *Told.choices],
+                initial=chosen.get(kind.name, ""),
+            )
+
+    def told(self) -> dict[str, Told]:
+        """Kind -> how, for the service."""
+        found = {name: self.cleaned_data.get(f"kind_{name}") for name in self._kinds}
+        return {"": Told(self.cleaned_data["everything"])} | {
+            name: Told(how) for name, how in found.items() if how
+        }

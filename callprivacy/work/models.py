@@ -10,7 +10,7 @@ from django.db import models
 
 from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import AgencyOwned, Client, ScopedQuerySet
-from callprivacy.work.enums import ItemState
+from callprivacy.work.enums import ItemState, Told
 from callprivacy.work.kinds import Kind, get
 
 HANDED: Final = "handed:"
@@ -102,6 +102,24 @@ class Notification(AgencyOwned):
         """What the person is told: the kind's title, and whether it was handed to them by name."""
         title = self.about.title
         return f"Handed to you: {title}" if self.key.startswith(HANDED) else title
+
+
+class MailChoice(AgencyOwned):
+    """How one person is told of one kind of thing; the empty kind is everything that has no line of its own."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40, blank=True)
+    told = models.CharField(max_length=8, choices=Told)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "user", "kind"], name="work_mailchoice_once_a_kind"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'everything'} {self.told}"
 
 
 class Period(AgencyOwned):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,9 @@ from callprivacy.accounts.enums import AgencyRight, MembershipState
 from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work import kinds
+from callprivacy.work.enums import Told
 from callprivacy.work.kinds import Kind
-from callprivacy.work.models import Item, Notification
+from callprivacy.work.models import Item, MailChoice, Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,35 @@ def people_for(kind: Kind, *, agency_id: int, client_id: int | None, at: datetim
         return granted
     entitled = set(access.people_with_right(kind.right, agency_id=agency_id))
     return [user_id for user_id in granted if user_id in entitled]
+
+
+def choices_of(user_id: int, *, agency_id: int) -> dict[str, Told]:
+    """Kind -> how a person wants to be told of it."""
+    rows = MailChoice.objects.filter(agency_id=agency_id, user_id=user_id)
+    return {kind: Told(told) for kind, told in rows.values_list("kind", "told")}
+
+
+def how_told(user_ids: Iterable[int], *, agency_id: int) -> Callable[[int, str], Told]:
+    """How each of these people is told of a kind: as they chose for it, for everything, or at once; one query."""
+    rows = MailChoice.objects.filter(agency_id=agency_id, user_id__in=list(user_ids))
+    chosen = {
+        (user_id, kind): Told(told) for user_id, kind, told in rows.values_list("user_id", "kind", "told")
+    }
+
+    def told(user_id: int, kind: str) -> Told:
+        return chosen.get((user_id, kind)) or chosen.get((user_id, "")) or Told.AT_ONCE
+
+    return told
+
+
+def kinds_for(membership: Membership, *, at: datetime) -> list[Kind]:
+    """The kinds of thing that a person can be told of."""
+    reach = reach_of(membership, at=at)
+    return [
+        kind
+        for kind in kinds.every()
+        if kind.is_open_to(reach.rights) and (kind.permission is None or reach.of(kind.permission))
+    ]
 
 
 def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -16,10 +17,12 @@ from callprivacy.accounts.services import leaving
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.work import kinds, selectors
-from callprivacy.work.enums import ItemState
-from callprivacy.work.models import HANDED, Item, Notification, Period
+from callprivacy.work.enums import ItemState, Told
+from callprivacy.work.models import HANDED, Item, MailChoice, Notification, Period
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
+DAILY_AT = time(8)
+"""When the mail of a day goes to who wants one a day, in the agency's zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +294,50 @@ def claim_mail(*, agency_id: int, at: datetime, limit: int) -> list[Notification
         for user_id in sorted({row.user_id for row in rows})
     }
     kept = [row for row in rows if reaches[row.user_id].covers(row.about, row.client_id)]
+    told = selectors.how_told(reaches, agency_id=agency_id)
+    kept = [row for row in kept if told(row.user_id, row.kind) != Told.BELL]
+    later = {
+        row.pk: morning
+        for row in kept
+        if told(row.user_id, row.kind) == Told.DAILY
+        and (morning := next_daily_mail(row.at, row.agency.time_zone)) > at
+    }
+    kept = [row for row in kept if row.pk not in later]
     keep = {row.pk for row in kept}
-    dropped = [row.pk for row in rows if row.pk not in keep]
+    dropped = [row.pk for row in rows if row.pk not in keep and row.pk not in later]
+    for morning in sorted(set(later.values())):
+        waiting = [pk for pk, when in later.items() if when == morning]
+        Notification.objects.filter(pk__in=waiting).update(mail_due_at=morning)
     Notification.objects.filter(pk__in=keep).update(mail_due_at=at + MAIL_AGAIN_AFTER)
     Notification.objects.filter(pk__in=dropped).update(mail_due_at=None)
     return kept
+
+
+def next_daily_mail(at: datetime, zone: str) -> datetime:
+    """The first eight o'clock after an instant in an agency's zone."""
+    local = at.astimezone(ZoneInfo(zone))
+    day = local.date() if local.time() < DAILY_AT else local.date() + timedelta(days=1)
+    return datetime.combine(day, DAILY_AT, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+@transaction.atomic
+def choose_mail(*, membership: Membership, told: Mapping[str, Told], by: Actor, at: datetime) -> None:
+    """
+    Say how a person is told of kinds of things; the empty kind is everything without a line of its own.
+
+    What waits for the mail of the day before goes the new way.
+    """
+    mine = MailChoice.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id)
+    mine.delete()
+    MailChoice.objects.bulk_create(
+        MailChoice(agency_id=membership.agency_id, user_id=membership.user_id, kind=kind, told=how)
+        for kind, how in sorted(told.items())
+    )
+    waiting = Notification.objects.filter(
+        agency_id=membership.agency_id, user_id=membership.user_id, mail_due_at__gt=at, mailed_at=None
+    )
+    waiting.update(mail_due_at=at)
+    audit.record("mail.chosen", by=by, at=at, subject=membership, kinds=len(told))
 
 
 def mail_sent(*, notification_ids: Collection[UUID], at: datetime) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from celery import shared_task
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
@@ -58,15 +59,19 @@ def _send(rows: list[Notification]) -> bool:
     :returns: whether the server took it; if not, it is tried again when the claim ends.
     """
     user, agency = rows[0].user, rows[0].agency
-    lines = "\n".join(f"- {words}" for words in sorted({row.words for row in rows}))
+    context = {
+        "agency": agency.name,
+        "lines": sorted({row.words for row in rows}),
+        "url": f"{settings.CALLPRIVACY_URL}{reverse('work:notifications')}",
+    }
+    mail = EmailMultiAlternatives(
+        subject="CallPrivacy: something waits for you",
+        body=render_to_string("work/email/news.txt", context),
+        to=[user.email],
+    )
+    mail.attach_alternative(render_to_string("work/email/news.html", context), "text/html")
     try:
-        send_mail(
-            "CallPrivacy: something waits for you",
-            f"New for you at {agency.name}:\n\n{lines}\n\n"
-            f"Sign in to see it: {settings.CALLPRIVACY_URL}{reverse('work:notifications')}\n",
-            None,
-            [user.email],
-        )
+        mail.send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("mail.not_taken", user_id=user.pk, error=type(error).__name__)

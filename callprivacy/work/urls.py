@@ -12,6 +12,7 @@ urlpatterns = [
     path("work/items/<uuid:item_id>/", views.open_step, name="step"),
     path("people/<int:pk>/leaves/", views.see_off, name="leaver"),
     path("notifications/", views.show_notifications, name="notifications"),
+    path("notifications/mail/", views.choose_mail, name="choose_mail"),
     path("notifications/read/", views.read_all, name="read_all"),
     path("notifications/<uuid:notification_id>/", views.open_notification, name="notification"),
 ]

@@ -20,7 +20,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import leaving
 from callprivacy.accounts.services import people as deeds
 from callprivacy.work import selectors, services
-from callprivacy.work.forms import BulkForm, LeaverForm, QueueFilter
+from callprivacy.work.forms import BulkForm, LeaverForm, MailForm, QueueFilter
 from callprivacy.work.models import Item, Notification
 from callprivacy.work.services import Handed
 
@@ -95,6 +95,21 @@ def show_notifications(request: StaffRequest) -> HttpResponse:
     """What this person was told, newest first."""
     page = Paginator(selectors.notifications_of(request.membership), _PAGE).get_page(request.GET.get("page"))
     return render(request, "work/notifications.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_mail(request: StaffRequest) -> HttpResponse:
+    """How this person is told of what."""
+    form = MailForm(
+        request.POST or None,
+        shown=selectors.kinds_for(request.membership, at=request.at),
+        chosen=selectors.choices_of(request.membership.user_id, agency_id=request.agency.pk),
+    )
+    if request.method == "POST" and form.is_valid():
+        services.choose_mail(membership=request.membership, told=form.told(), by=request.actor, at=request.at)
+        messages.success(request, "Saved.")
+        return redirect("work:choose_mail")
+    return render(request, "work/mail.html", {"form": form, "zone": request.agency.time_zone})
 
 
 @require_POST

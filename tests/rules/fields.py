@@ -244,6 +244,7 @@ REGISTER: dict[str, Table] = {
             key="An id, a date or user:ID; never a value",
         ),
     ),
+    "work.MailChoice": Table("How a person is told of a kind of thing", _plain("id agency user kind told")),
     "work.Period": Table("That a job has claimed a period", _plain("agency id job period claimed_at")),
     # --- calls ---
     "calls.TrackingNumber": Table(

@@ -203,6 +203,7 @@ FOR_EVERY_MEMBER = {
     "law/rules.csv",
     "notifications/",
     "notifications/<uuid:notification_id>/",
+    "notifications/mail/",
     "notifications/read/",
     "overview/",
     "reports/",

@@ -70,8 +70,13 @@ def test_one_message_a_person_with_kinds_and_a_link_to_the_notifications(cast: C
     assert message.body == (
         "New for you at Acme:\n\n"
         f"- {waiting.EVENTS_TITLE}\n- {waiting.LIMIT_TITLE}\n\n"
-        f"Sign in to see it: {settings.CALLPRIVACY_URL}/notifications/\n"
+        f"Sign in to see it: {settings.CALLPRIVACY_URL}/notifications/\n\n"
+        "How often such a mail comes is yours to say, on that page.\n"
     )
+    [(html, kind)] = message.alternatives  # type: ignore[attr-defined]
+    assert kind == "text/html"
+    assert f"<li>{waiting.EVENTS_TITLE}</li>" in html
+    assert cast.dentist.name not in html
 
 
 def test_neither_number_nor_client_nor_person_nor_a_link_that_opens_by_itself(cast: Cast) -> None:
@@ -88,7 +93,7 @@ def test_neither_number_nor_client_nor_person_nor_a_link_that_opens_by_itself(ca
         assert re.search(r"\d{4}", body.split("http", maxsplit=1)[0]) is None
         for word in ("Dentist", "Plumber", "Alice", "Dave", str(item.pk), "token", "?"):
             assert word not in body
-        [link] = re.findall(r"https?://\S+", text)
+        [link] = set(re.findall(r"https?://[^\s\"<>]+", text))
         assert link.endswith("/notifications/")
     answer = browser_of(cast.alice).get("/notifications/")
     assert answer.status_code == 200
