@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from analytics.charts.scale import Scale, compact, every, ticks
 
-WIDE: Final = 880
+WIDE: Final = 1040
 NARROW: Final = 340
 COLOURS: Final = 6
 """How many series look different; the rest are to be put together by who asks for a drawing."""

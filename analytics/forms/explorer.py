@@ -23,6 +23,7 @@ from analytics.selectors.asked import (
     Asked,
     before,
     period_of,
+    usual,
 )
 from analytics.selectors.reports import ReportError
 from callprivacy.tenancy.models import Client
@@ -43,7 +44,7 @@ class ExploreForm(forms.Form):
     period = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
     from_on = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
     until_on = forms.DateField(label="Until", required=False, widget=forms.DateInput({"type": "date"}))
-    step = forms.ChoiceField(label="Step", choices=list(STEPS.items()), required=False)
+    step = forms.ChoiceField(label="Step", choices=[("", "Fitting"), *STEPS.items()], required=False)
     kind = forms.ChoiceField(choices=list(KINDS.items()), required=False, widget=forms.HiddenInput)
     compare = forms.BooleanField(label="Compare with the period before", required=False)
 
@@ -120,7 +121,7 @@ class ExploreForm(forms.Form):
     def asked(self) -> Asked:
         """The question; what is left out is asked as most people want it. Only after `is_valid()`."""
         said = {name: self.cleaned_data.get(name, "") for name in self.fields}
-        period = said["period"] or next(iter(PERIODS))
+        period = said["period"] or usual(self.today)
         first, last = (
             (said["from_on"], said["until_on"]) if period == "own" else period_of(period, self.today)
         )
@@ -175,10 +176,11 @@ def read(data: Mapping[str, Any], client: Client, at: datetime) -> tuple[Explore
 
     :param at: the instant whose day is "today"; a mail that is late is still of its own date.
     """
+    today = at.astimezone(ZoneInfo(client.time_zone)).date()
     form = ExploreForm(
-        data,
+        {"period": usual(today)} | {name: data[name] for name in data},
         client=client,
-        today=at.astimezone(ZoneInfo(client.time_zone)).date(),
+        today=today,
         values=explorer.choices_of(client),
     )
     return form, form.asked() if form.is_valid() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from analytics.charts import headline
 from analytics.charts.shapes import Drawing, Value, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import costs, explorer, reports
-from analytics.selectors.asked import period_of
+from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.reports import Figure, Row
 from callprivacy.tenancy.models import Client
 
@@ -75,17 +75,15 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
         client_ids=tuple(client.pk for client in clients),
         measures=(Measure.CALLS, Measure.ANSWERED, Measure.CONVERSIONS),
         first=first,
-        last=last + timedelta(days=1),
+        last=end_of(period, last),
         dimensions=(Dimension.CLIENT,),
-        compare=True,
     )
-    report = reports.report(asked)
+    report = explorer.report_of(asked, first, last)
     by_day = reports.report(
         replace(
             asked,
             measures=(Measure.CALLS,),
             step=Step.DAY if (last - first).days < 62 else Step.WEEK,
-            compare=False,
         )
     )
     now = {row.keys[0]: row for row in report.rows}
@@ -96,6 +94,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
             days.setdefault(row.keys[0], {})[row.at.isoformat()] = row
     spent = costs.costs_of_clients([client.pk for client in clients], first, last)
     steps = explorer.steps_of(by_day.asked.step.value, first, last)
+    is_partly_told = by_day.unplaced > 0 or any(row.at is None for row in by_day.rows)
     rows = [
         _row(
             client,
@@ -104,10 +103,13 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
             days=days.get(str(client.pk), {}),
             steps=steps,
             spent=spent,
+            is_partly_told=is_partly_told,
         )
         for client in clients
     ]
-    _mark(rows, now, was)
+    was_first, was_last = before(first, last)
+    length = ((last - first).days + 1) / ((was_last - was_first).days + 1)
+    _mark(rows, now, was, length=length)
     rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
     made = Overview(
         rows[:_LISTED], _tiles(rows, report.total, report.before.total if report.before else None)
@@ -133,11 +135,12 @@ def _row(
     days: dict[str, Row],
     steps: Sequence[str],
     spent: dict[int, int],
+    is_partly_told: bool,
 ) -> ClientRow:
     shown = explorer.SHOWN
     calls, calls_before = explorer.value_of(shown["calls"], now), explorer.value_of(shown["calls"], was)
     conversions = explorer.value_of(shown["conversions"], now)
-    trend = [explorer.value_of(shown["calls"], days.get(step)) for step in steps]
+    trend = [_step(days.get(step), is_partly_told=is_partly_told) for step in steps]
     cents = spent.get(client.pk)
     return ClientRow(
         client=client,
@@ -156,13 +159,22 @@ def _row(
     )
 
 
-def _mark(rows: Sequence[ClientRow], now: dict[str | None, Row], was: dict[str | None, Row]) -> None:
+def _step(row: Row | None, *, is_partly_told: bool) -> Value:
+    """A step's calls; where some calls have no told place in time, none told is not none."""
+    if row is None and is_partly_told:
+        return Value(None, "not told", hidden=True)
+    return explorer.value_of(explorer.SHOWN["calls"], row)
+
+
+def _mark(
+    rows: Sequence[ClientRow], now: dict[str | None, Row], was: dict[str | None, Row], *, length: float
+) -> None:
     """The client that gained most and the one that lost most, where the test passes."""
     counts = [
         [kept[str(row.client.pk)].calls if str(row.client.pk) in kept else 0 for row in rows]
         for kept in (now, was)
     ]
-    findings = headline.all_that_changed(counts[0], counts[1])
+    findings = headline.all_that_changed(counts[0], counts[1], length=length)
     for finding in findings:
         if finding.ratio == min(one.ratio for one in findings) and finding.ratio < 1:
             rows[finding.place].mark = "worst"

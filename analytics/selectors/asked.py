@@ -9,13 +9,13 @@ from typing import Final
 from django.utils.http import urlencode
 
 PERIODS: Final = {
-    "28": "Last 28 days",
-    "today": "Today",
-    "7": "Last 7 days",
-    "90": "Last 90 days",
-    "week": "Last week",
     "this_month": "This month",
     "month": "Last month",
+    "today": "Today",
+    "7": "Last 7 days",
+    "28": "Last 28 days",
+    "90": "Last 90 days",
+    "week": "Last week",
     "year": "This year",
     "own": "Own dates",
 }
@@ -34,6 +34,11 @@ LONGEST: Final = 800
 """Days that a question may span."""
 HOURS_AT_MOST: Final = 14
 """Days of which hours are drawn at once."""
+
+
+def usual(today: date) -> str:
+    """The period that is meant where none is named: this month, in its first week the one before."""
+    return "this_month" if today.day > 7 else "month"
 
 
 def period_of(name: str, today: date) -> tuple[date, date]:
@@ -58,8 +63,36 @@ def period_of(name: str, today: date) -> tuple[date, date]:
 
 
 def before(first: date, last: date) -> tuple[date, date]:
-    """The period before, of the same length in days."""
+    """
+    The period before: whole months before whole months, the same days of the month before where it begins with one,
+    else as many days.
+
+    Cells are made by the month, so that whole months are told best.
+    """
+    if first.day == 1:
+        months = (last.year - first.year) * 12 + last.month - first.month + 1
+        begin = _months_back(first, months)
+        if (last + timedelta(days=1)).day == 1:
+            return begin, first - timedelta(days=1)
+        return begin, min(begin + (last - first), first - timedelta(days=1))
     return first - (last - first) - timedelta(days=1), first - timedelta(days=1)
+
+
+def _months_back(first: date, months: int) -> date:
+    for _ in range(months):
+        first = (first - timedelta(days=1)).replace(day=1)
+    return first
+
+
+def end_of(period: str, last: date) -> date:
+    """
+    The first day after a period, as cells are asked for it: the month that is running is asked for as a whole.
+
+    In the days to come there are no calls, and what is told of a whole month is told of it alone.
+    """
+    if period in {"this_month", "year"}:
+        return (last.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return last + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ called dear only if it would be with all of those calls added to it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from analytics.channels.paper import Cell, Paper
@@ -17,7 +17,7 @@ from analytics.charts.figure import Chart, keys_of_fills
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import costs, explorer, reports, rules
-from analytics.selectors.asked import Asked, before
+from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Figure, Report, Row
 from callprivacy.tenancy.models import Client
 
@@ -123,9 +123,9 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     :param period: its name, for the links to the explorer.
     """
     was_first, was_last = before(first, last)
-    whole = _asked(client, first, last)
-    now = reports.report(whole)
-    weekly = reports.report(replace(whole, step=Step.WEEK, compare=False))
+    whole = _asked(client, first, end_of(period, last))
+    now = explorer.report_of(whole, first, last)
+    weekly = reports.report(replace(whole, step=Step.WEEK))
     spent = costs.costs_by_campaign(client, first, last)
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
@@ -174,14 +174,13 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     return made
 
 
-def _asked(client: Client, first: date, last: date) -> reports.Asked:
+def _asked(client: Client, first: date, end: date) -> reports.Asked:
     return reports.Asked(
         client_ids=(client.pk,),
         measures=(Measure.CALLS, Measure.CONVERSIONS, Measure.VALUE),
         first=first,
-        last=last + timedelta(days=1),
+        last=end,
         dimensions=(Dimension.CAMPAIGN,),
-        compare=True,
     )
 
 
@@ -285,8 +284,8 @@ def _summed(made: CampaignReport, untold: Row | None, now: Report) -> None:
     if untold is not None and untold.calls:
         made.notes.append(
             f"Of {untold.calls:,} calls the campaign is not told: fewer than {now.k} people would share it, and who"
-            " knows one of them could find that person's calls. They are in no row; a campaign is called dear only if"
-            " it would be with all of them added."
+            " knows one of them could find that person's calls. They are in no row. A campaign may have more calls than"
+            " is told, and cost less for each; it is called dear only if it would be with all of them added."
         )
     if now.unplaced:
         made.notes.append(f"Of {now.unplaced:,} more calls it is not told whether they lie in this period.")

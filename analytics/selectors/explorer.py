@@ -8,7 +8,7 @@ is shown here as not told, and is never guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from analytics.charts.scale import compact
 from analytics.charts.shapes import COLOURS, NARROW, WIDE, Drawing, Series, Value, bars, columns, heat, line
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure, Step
 from analytics.selectors import reports
-from analytics.selectors.asked import OVER_TIME, Asked, before
+from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
 from analytics.selectors.reports import Figure, Report, Row
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.tenancy.models import Client
@@ -355,11 +355,23 @@ def query_of(client: Client, asked: Asked) -> reports.Asked:
         client_ids=(client.pk,),
         measures=SHOWN[asked.measure].measures,
         first=asked.first_on,
-        last=asked.last_on + timedelta(days=1),
+        last=end_of(asked.period, asked.last_on),
         dimensions=tuple(Dimension(name) for name in by),
         filters={Dimension(name): (value,) for name, value in asked.filters.items()},
         step=Step(asked.step) if asked.kind in OVER_TIME else Step.ALL,
-        compare=asked.compare,
+    )
+
+
+def report_of(query: reports.Asked, first: date, last: date) -> Report:
+    """
+    A report, with that of the period before beside it.
+
+    :param first: and :param last: the period's days, both included.
+    """
+    was_first, was_last = before(first, last)
+    return replace(
+        reports.report(query),
+        before=reports.report(replace(query, first=was_first, last=was_last + timedelta(days=1))),
     )
 
 
@@ -370,7 +382,8 @@ def answer(client: Client, asked: Asked) -> Answer:
     :raises ReportError: nothing answers it; the text says what to ask instead.
     """
     shown = SHOWN[asked.measure]
-    report = reports.report(query_of(client, asked))
+    query = query_of(client, asked)
+    report = report_of(query, asked.first_on, asked.last_on) if asked.compare else reports.report(query)
     made = Answer(asked, shown, value_of(shown, report.total), report.k)
     if report.before is not None:
         made.total_before = value_of(shown, report.before.total)
@@ -544,7 +557,7 @@ def _lines(
     placed: dict[tuple[str | None, tuple[str | None, ...]], list[Row]] = {}
     for row in report.rows:
         placed.setdefault((step_of_row(row, zone), row.keys), []).append(row)
-    is_partly_told = any(step is None for step, _ in placed)
+    is_partly_told = report.unplaced > 0 or any(step is None for step, _ in placed)
     groups = _groups(report, by) if by else [_Group((), shown.words, None, None)]
     drawn = [group for group in groups if group.is_whole][:_LINES]
     others = [group for group in groups if group not in drawn]
@@ -570,7 +583,7 @@ def _lines(
 
 def _answer_by_hours(made: Answer, report: Report) -> None:
     found = _by_keys(report.rows)
-    is_partly_told = any(None in keys for keys in found)
+    is_partly_told = report.unplaced > 0 or any(None in keys for keys in found)
 
     def value(weekday: int, hour: int) -> Value:
         row = found.get((str(weekday), str(hour)))
@@ -672,9 +685,16 @@ def _say_of_groups(made: Answer, groups: Sequence[_Group], report: Report) -> No
     if report.before is None:
         made.said = "Compare with the period before, and what changed is tested."
         return
-    best = headline.changed(_counts(shown, now), _counts(shown, [group.before for group in groups]))
+    was = _counts(shown, [group.before for group in groups])
+    best = headline.changed(_counts(shown, now), was, length=_length(made.asked))
     if best is not None:
         _say(made, f"{groups[best.place].name}: {_change_in_words(best.ratio, shown.noun)}")
+
+
+def _length(asked: Asked) -> float:
+    """How long the period is in lengths of the one before."""
+    first, last = before(asked.first_on, asked.last_on)
+    return asked.days / ((last - first).days + 1)
 
 
 def _change_in_words(ratio: float, noun: str) -> str:
@@ -744,7 +764,9 @@ def _say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> No
     spread = headline.dispersion(list(days.values()))
     if report.before is not None:
         counts = [_counts(shown, [one])[0] for one in (report.total, report.before.total)]
-        best = headline.changed([counts[0]], [counts[1]], dispersion=spread, at_least=1.2)
+        best = headline.changed(
+            [counts[0]], [counts[1]], length=_length(asked), dispersion=spread, at_least=1.2
+        )
         if best is not None:
             _say(made, _upper(_change_in_words(best.ratio, shown.noun)))
         return

@@ -17,7 +17,7 @@ from analytics.forms import explorer as asking
 from analytics.selectors import agency, explorer
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
-from analytics.selectors.asked import KINDS, PERIODS, period_of
+from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.tenancy.enums import Permission
@@ -29,7 +29,7 @@ _TYPES: Final = {
     "csv": ("text/csv; charset=utf-8", papers.as_csv),
     "pdf": ("application/pdf", papers.as_pdf),
 }
-_CHOICES: Final = ("28", "7", "90", "this_month", "month")
+_CHOICES: Final = ("this_month", "month", "7", "28", "90")
 _SAVED: Final = 20
 
 
@@ -37,9 +37,9 @@ def _today(request: StaffRequest, zone: str) -> date:
     return request.at.astimezone(ZoneInfo(zone)).date()
 
 
-def _period(request: StaffRequest) -> str:
+def _period(request: StaffRequest, zone: str) -> str:
     name = request.GET.get("period", "")
-    return name if name in _CHOICES else _CHOICES[0]
+    return name if name in _CHOICES else usual(_today(request, zone))
 
 
 def _periods(chosen: str) -> list[dict[str, object]]:
@@ -61,7 +61,7 @@ def _file(form: str, paper: papers.Paper, name: str) -> HttpResponse:
 @require_safe
 def home(request: StaffRequest) -> HttpResponse:
     """All clients whose reports a person may see: totals, worst and best, a trend for each."""
-    chosen = _period(request)
+    chosen = _period(request, request.agency.time_zone)
     clients = list(access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at))
     if not clients:
         raise PermissionDenied("Reports are not granted to you for any client.")
@@ -123,7 +123,7 @@ def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
 @needs(Permission.VIEW_ANALYTICS)
 def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
     """What each campaign brings and costs, so that one sees which to stop."""
-    chosen = _period(request)
+    chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
     context = {
         "client": client,
@@ -142,7 +142,7 @@ def campaigns(request: StaffRequest, client: Client) -> HttpResponse:
 @needs(Permission.VIEW_ANALYTICS)
 def campaigns_export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
     """The campaigns as a file."""
-    chosen = _period(request)
+    chosen = _period(request, client.time_zone)
     first, last = period_of(chosen, _today(request, client.time_zone))
     made = selectors.paper_of(
         selectors.report(client, first, last, period=chosen),

@@ -442,6 +442,20 @@ def calls_of(client: DemoClient, *, until: date) -> Iterator[CallFacts]:
             yield _call(client, started_at, tracking, known, chance)
 
 
+def costs_of(client: DemoClient, *, until: date) -> Iterator[tuple[date, str, int]]:
+    """
+    Yield what a client's campaigns cost on each of the ninety days up to and without `until`: day, campaign, cents.
+
+    The first of its campaigns is dear: it costs four times what the others do and brings no more.
+    """
+    chance = random.Random(f"{seed_of(client)}/costs")  # noqa: S311  (an invented past, nothing secret)
+    for back in range(DAYS, 0, -1):
+        day = until - timedelta(days=back)
+        for place, campaign in enumerate(_CAMPAIGNS[client.sector]):
+            daily = client.calls_a_day * (260 if place == 0 else 65) * _WEEKDAYS[day.weekday()]
+            yield day, campaign, round(daily * chance.uniform(0.8, 1.2))
+
+
 def _moment(day: date, zone: ZoneInfo, chance: random.Random) -> datetime:
     hour = chance.choices(range(24), weights=_HOURS)[0]
     local = datetime.combine(day, time(hour, chance.randrange(60), chance.randrange(60)), tzinfo=zone)

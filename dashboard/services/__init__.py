@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import connection, models
 from django.utils.text import slugify
 
+from analytics.channels.cost_file import CostRow
+from analytics.services import costs, saved
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies, grants
@@ -107,6 +109,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
                     grants.set_bundle(
                         membership=people[role], client=client, bundle=role, by=_MAKER, at=at, ends_at=None
                     )
+            _fill_reports(Actor.staff(user_id=people[Role.ANALYST].user_id), at)
             _set_policies(signed_by=people[Role.OFFICER].user_id, at=at)
             signing_in.fill(agency, people, at=at)
             lab = Client.objects.select_related("agency").get(slug=demo.RELEASED)
@@ -287,6 +290,24 @@ def _deliver(door: Connection, secret: str, params: Mapping[str, str], received_
         key=door.key,
         delivery=Delivery(urlencode(params).encode(), headers, url),
         at=received_at,
+    )
+
+
+def _fill_reports(analyst: Actor, at: datetime) -> None:
+    """What campaigns cost at the analyst's clients, and a report that the analyst shares."""
+    known = {about.slug: about for about in demo.CLIENTS}
+    for client in Client.objects.filter(slug__in=demo.GRANTED[Role.ANALYST]):
+        today = at.astimezone(ZoneInfo(client.time_zone)).date()
+        rows = [CostRow(*cost) for cost in demo.costs_of(known[client.slug], until=today)]
+        brought = costs.bring_costs(client=client, rows=rows, by=analyst, at=at)
+        costs.take_costs(brought=brought, by=analyst, at=at)
+    saved.save_report(
+        client=Client.objects.get(slug=demo.GRANTED[Role.ANALYST][0]),
+        name="Calls by source against the month before",
+        query="measure=calls&by=source&period=28&compare=on&kind=bars",
+        is_shared=True,
+        by=analyst,
+        at=at,
     )
 
 

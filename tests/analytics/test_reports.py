@@ -1,0 +1,421 @@
+"""Reports as an analyst meets them, who may see no call: the explorer, campaigns, saved reports, files, mail."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError, connection, transaction
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from analytics.channels.cost_file import CostRow
+from analytics.enums import CostState, Every
+from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
+from analytics.selectors.asked import KINDS, Asked, before, end_of, period_of
+from analytics.selectors.explorer import steps_of
+from analytics.services import costs, saved
+from analytics.tasks import reports as tasks
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import ClientGrant, Membership
+from callprivacy.calls.enums import Outcome
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from tests import make
+from tests.analytics.calls import callers, calls, work
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+WEDNESDAY = date(2026, 11, 25)
+
+
+def browser_of(membership: Membership) -> Browser:
+    browser = Browser()
+    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return browser
+
+
+@pytest.fixture
+def nina(cast: Cast) -> Membership:
+    """An analyst with the dentist, and without a right to any call."""
+    nina = make.person(cast.acme, "nina", Role.ANALYST)
+    make.grant(nina, cast.dentist)
+    return nina
+
+
+def _fill(of: Client) -> None:
+    """Two weeks: "Roofs" converts as "Drains" does, and one call of a campaign that nobody else has."""
+    people = callers(of, 60)
+    for back in range(1, 15):
+        at = make.now() - back * DAY
+        calls(of, people[:30], at=at, campaign="Roofs", region="CA", country="US")
+        calls(of, people[30:48], at=at, campaign="Drains", region="NY", country="US")
+        calls(of, people[48:], at=at, campaign="", outcome=Outcome.MISSED, seconds=9)
+    calls(of, people[:1], at=make.now() - 2 * DAY, campaign="=One()")
+    work(of, make.now())
+
+
+def _bring(browser: Browser, text: str) -> Any:
+    file = SimpleUploadedFile("costs.csv", text.encode(), content_type="text/csv")
+    return browser.post("/reports/clients/dentist/costs/", {"file": file})
+
+
+# --- What is asked ---
+
+
+def test_named_periods_are_whole_days_and_the_one_before_is_as_long() -> None:
+    said = {
+        name: period_of(name, WEDNESDAY)
+        for name in ("today", "7", "28", "week", "this_month", "month", "year")
+    }
+    assert said == {
+        "today": (WEDNESDAY, WEDNESDAY),
+        "7": (date(2026, 11, 18), date(2026, 11, 24)),
+        "28": (date(2026, 10, 28), date(2026, 11, 24)),
+        "week": (date(2026, 11, 16), date(2026, 11, 22)),
+        "this_month": (date(2026, 11, 1), WEDNESDAY),
+        "month": (date(2026, 10, 1), date(2026, 10, 31)),
+        "year": (date(2026, 1, 1), WEDNESDAY),
+    }
+    assert before(date(2026, 11, 18), date(2026, 11, 24)) == (date(2026, 11, 11), date(2026, 11, 17))
+    assert before(date(2026, 10, 1), date(2026, 10, 31)) == (date(2026, 9, 1), date(2026, 9, 30))
+    assert before(date(2026, 11, 1), WEDNESDAY) == (date(2026, 10, 1), date(2026, 10, 25))
+    assert before(date(2026, 1, 1), date(2026, 3, 31)) == (date(2025, 10, 1), date(2025, 12, 31))
+    assert before(date(2026, 3, 1), date(2026, 3, 30)) == (date(2026, 2, 1), date(2026, 2, 28))
+    assert (end_of("this_month", WEDNESDAY), end_of("7", WEDNESDAY)) == (date(2026, 12, 1), date(2026, 11, 26))
+
+
+def test_steps_are_all_there_whether_calls_came_or_not() -> None:
+    first, last = date(2026, 10, 30), date(2026, 11, 10)
+    assert len(steps_of("day", first, last)) == 12
+    assert steps_of("week", first, last) == ["2026-10-26", "2026-11-02", "2026-11-09"]
+    assert steps_of("month", first, last) == ["2026-10-01", "2026-11-01"]
+    assert steps_of("hour", last, last)[-1] == "2026-11-10T23"
+
+
+def test_a_question_stands_in_its_address() -> None:
+    asked = Asked(
+        "calls",
+        ("source", "campaign"),
+        "day",
+        "own",
+        date(2026, 11, 1),
+        WEDNESDAY,
+        True,
+        "line",
+        {"medium": "cpc"},
+    )
+    assert asked.query(kind="bars") == (
+        "measure=calls&by=source&by2=campaign&step=day&period=own&from_on=2026-11-01&until_on=2026-11-25"
+        "&compare=on&kind=bars&medium=cpc"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("by=source&by2=source", "Each dimension once."),
+        ("period=own&from_on=2026-11-02&until_on=2026-11-01", "lies before the first"),
+        ("period=own", "Write the first day."),
+        ("measure=callers&by=source", "counted without dimensions"),
+        ("step=hour&kind=line&period=90", "By the hour at most"),
+        ("source=+12025550199", "Pick one from the list."),
+    ],
+)
+def test_a_question_that_nothing_answers_says_what_to_change(
+    cast: Cast, nina: Membership, query: str, words: str
+) -> None:
+    page = browser_of(nina).get(f"/reports/clients/dentist/?{query}")
+    assert page.status_code == 400
+    assert words in page.content.decode()
+    assert "2025550199" not in page.content.decode()
+
+
+# --- The explorer ---
+
+
+def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
+    cast: Cast, nina: Membership
+) -> None:
+    _fill(cast.dentist)
+    browser = browser_of(nina)
+    for kind in KINDS:
+        for query in ("by=campaign", "compare=on", "measure=answered_share&by=campaign", "measure=minutes"):
+            page = browser.get(f"/reports/clients/dentist/?kind={kind}&{query}&period=28")
+            text = page.content.decode()
+            assert page.status_code == 200, (kind, query)
+            assert 'class="plot plot-wide"' in text, (kind, query)
+            assert 'class="plot plot-narrow"' in text
+            assert "grid-table" in text
+            assert not re.search(r"\sstyle=|<script(?![^>]*src=)", text)
+
+
+def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, nina: Membership) -> None:
+    _fill(cast.dentist)
+    text = browser_of(nina).get("/reports/clients/dentist/?by=campaign&kind=bars&period=28").content.decode()
+    assert "Roofs" in text
+    assert "420" in text
+    assert "Drains" in text
+    assert "=One()" not in text
+    assert "fewer than 5 people would share them" in text
+
+
+def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
+    assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
+
+
+def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
+    _fill(cast.dentist)
+    text = browser_of(nina).get("/reports/clients/dentist/?period=28&compare=on").content.decode()
+    assert "Calls where there were none in the period before." in text
+    flat = (
+        browser_of(nina)
+        .get("/reports/clients/dentist/?period=7&compare=on&by=campaign&kind=bars")
+        .content.decode()
+    )
+    assert "No clear pattern" in flat
+
+
+def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
+    cast: Cast, nina: Membership
+) -> None:
+    _fill(cast.dentist)
+    browser = browser_of(nina)
+    counts = []
+    for period in ("7", "90"):
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(f"/reports/clients/dentist/?period={period}&by=campaign&compare=on")
+        counts.append(len(queries))
+        assert not [one for one in queries.captured_queries if "calls_call" in one["sql"]]
+    assert counts[1] <= counts[0] <= 60
+
+
+def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Membership) -> None:
+    _fill(cast.dentist)
+    browser = browser_of(nina)
+    answer = browser.get("/reports/clients/dentist/export/csv/?by=campaign&kind=bars&period=28")
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert rows[0] == ["Campaign", "Calls", "Share"]
+    assert ["Roofs", "420", "50 %"] in rows or rows[1][:2] == ["Roofs", "420"]
+    assert "attachment" in answer["Content-Disposition"]
+    assert browser.get("/reports/clients/dentist/export/xlsx/?by=campaign").content.startswith(b"PK")
+    assert browser.get("/reports/clients/dentist/export/pdf/?kind=heat").content.startswith(b"%PDF")
+    assert browser.get("/reports/clients/dentist/export/doc/?kind=heat").status_code == 404
+
+
+# --- Costs ---
+
+
+def _costs_text(roofs: int, drains: int) -> str:
+    days = [(make.now() - back * DAY).date() for back in range(2, 12)]
+    lines = [f"{day},roofs,{roofs}\n{day},Drains,{drains}\n" for day in days]
+    return "date,campaign,cost\n" + "".join(lines)
+
+
+def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina: Membership) -> None:
+    _fill(cast.dentist)
+    browser = browser_of(nina)
+    shown = browser.get(_bring(browser, _costs_text(10, 95) + f"{date(2026, 1, 5)},Nobody,4\n")["Location"])
+    text = shown.content.decode()
+    assert "Take these costs in?" in text
+    assert "Nobody" in text
+    assert "No call names these campaigns" in text
+    with job_scope(agency_id=cast.acme.pk):
+        brought = CostImport.objects.get()
+        assert not CampaignCost.objects.exists()
+    url = f"/reports/clients/dentist/costs/{brought.pk}/"
+    assert browser.post(f"{url}take/").status_code == 302
+    browser.post(f"{url}take/")
+    browser.post(f"{url}discard/")
+    with job_scope(agency_id=cast.acme.pk):
+        assert CampaignCost.objects.count() == 21
+        assert CostImport.objects.get().rows == []
+    # Drains brings fewer qualified calls for more money, however the one call is told.
+    page = browser.get("/reports/clients/dentist/campaigns/?period=28").content.decode()
+    assert re.search(r"A qualified call from “Drains” costs at least [\d.]+ times as much as one", page)
+    assert "look at this one first" in page
+    assert page.index(">Drains<") < page.index(">Roofs<")
+    assert (
+        browser.get("/reports/clients/dentist/campaigns/csv/?period=28")
+        .content.decode("utf-8-sig")
+        .startswith('"Campaign"')
+    )
+    assert browser.get("/reports/clients/dentist/campaigns/pdf/").content.startswith(b"%PDF")
+
+
+def test_a_later_file_replaces_the_same_day_and_campaign_alone(cast: Cast) -> None:
+    def take(*rows: CostRow) -> CostImport:
+        with job_scope(agency_id=cast.acme.pk):
+            brought = costs.bring_costs(client=cast.dentist, rows=list(rows), by=make.JOB, at=make.NOON)
+            return costs.take_costs(brought=brought, by=make.JOB, at=make.NOON)
+
+    take(
+        CostRow(WEDNESDAY, "Roofs", 100),
+        CostRow(WEDNESDAY, "Drains", 200),
+        CostRow(WEDNESDAY - DAY, "Roofs", 300),
+    )
+    assert take(CostRow(WEDNESDAY, "ROOFS", 150)).replaced == 1
+    with job_scope(agency_id=cast.acme.pk):
+        rows = CampaignCost.objects.order_by("cents").values_list("campaign", "cents")
+        assert list(rows) == [("ROOFS", 150), ("Drains", 200), ("Roofs", 300)]
+        with pytest.raises(IntegrityError), transaction.atomic():
+            CampaignCost.objects.create(
+                agency=cast.acme, client=cast.dentist, day=WEDNESDAY, campaign="roofs", cents=1
+            )
+
+
+def test_a_file_with_a_fault_leaves_nothing_behind_and_an_old_draft_goes(
+    cast: Cast, nina: Membership
+) -> None:
+    answer = _bring(browser_of(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n2026-11-02,Roofs,five\n")
+    assert answer.status_code == 400
+    assert "Line 3" in answer.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not CostImport.objects.exists()
+    _bring(browser_of(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n")
+    with job_scope(agency_id=cast.acme.pk):
+        CostImport.objects.update(created_at=make.now() - 2 * DAY)
+    tasks.discard_costs()
+    with job_scope(agency_id=cast.acme.pk):
+        assert CostImport.objects.get().state == CostState.CANCELLED
+
+
+def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Membership) -> None:
+    people = callers(cast.dentist, 200)
+    at = make.now() - 3 * DAY
+    calls(cast.dentist, people[:40], at=at, campaign="Roofs")
+    calls(cast.dentist, people[40:48], at=at, campaign="Drains")
+    for number, person in enumerate(people[48:120]):
+        calls(cast.dentist, [person], at=at, campaign=f"Lonely {number}")
+    work(cast.dentist, make.now())
+    browser = browser_of(nina)
+    browser.get(_bring(browser, _costs_text(100, 100))["Location"])
+    with job_scope(agency_id=cast.acme.pk):
+        costs.take_costs(brought=CostImport.objects.get(), by=make.JOB, at=make.NOON)
+    assert "look at this one first" not in browser.get("/reports/clients/dentist/campaigns/?period=28").content.decode()
+
+
+# --- Saved, shared, sent ---
+
+
+@pytest.fixture
+def report(cast: Cast, nina: Membership) -> SavedReport:
+    """Nina's private report."""
+    browser = browser_of(nina)
+    form = {"name": "My campaigns"}
+    browser.post("/reports/clients/dentist/save/?measure=calls&by=campaign&kind=bars", form)
+    with job_scope(agency_id=cast.acme.pk):
+        return SavedReport.objects.select_related("client").get()
+
+
+def test_a_private_report_is_its_owners_and_a_shared_one_the_agencys(
+    cast: Cast, nina: Membership, report: SavedReport
+) -> None:
+    url = f"/reports/clients/dentist/saved/{report.pk}/"
+    mine, hers, strange = browser_of(nina), browser_of(cast.alice), browser_of(cast.mallory)
+    assert mine.get(url)["Location"].startswith("/reports/clients/dentist/?measure=calls&by=campaign")
+    assert "My campaigns" in mine.get(mine.get(url)["Location"]).content.decode()
+    assert hers.get(url).status_code == 404
+    assert hers.post(f"{url}share/", {"shared": "yes"}).status_code == 404
+    mine.post(f"{url}share/", {"shared": "yes"})
+    assert hers.get(url).status_code == 302
+    assert hers.post(f"{url}remove/").status_code == 404
+    assert strange.get(url).status_code == 404
+    assert mine.post("/reports/clients/dentist/save/", {"name": "My campaigns"}).status_code == 200
+    mine.post(f"{url}remove/")
+    assert mine.get(url).status_code == 404
+
+
+def test_a_name_that_could_be_a_number_is_refused(cast: Cast, nina: Membership) -> None:
+    page = browser_of(nina).post("/reports/clients/dentist/save/", {"name": "Calls of 202 555 0199"})
+    assert "could be a phone number" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("every", "after", "due"),
+    [
+        (Every.DAY, datetime(2026, 11, 25, 11, 59, tzinfo=UTC), datetime(2026, 11, 25, 12, 0, tzinfo=UTC)),
+        (Every.DAY, datetime(2026, 11, 25, 12, 0, tzinfo=UTC), datetime(2026, 11, 26, 12, 0, tzinfo=UTC)),
+        (Every.WEEK, datetime(2026, 11, 25, 12, 0, tzinfo=UTC), datetime(2026, 11, 30, 12, 0, tzinfo=UTC)),
+        (Every.MONTH, datetime(2026, 12, 31, 23, 0, tzinfo=UTC), datetime(2027, 1, 1, 12, 0, tzinfo=UTC)),
+        (Every.DAY, datetime(2026, 3, 7, 12, 0, tzinfo=UTC), datetime(2026, 3, 8, 11, 0, tzinfo=UTC)),
+    ],
+)
+def test_mails_are_due_at_seven_of_the_clients_zone(every: Every, after: datetime, due: datetime) -> None:
+    assert saved.next_due(every, after, "America/New_York") == due
+
+
+def test_a_report_is_sent_once_for_its_date_to_who_asked(
+    cast: Cast, nina: Membership, report: SavedReport
+) -> None:
+    _fill(cast.dentist)
+    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
+    tasks.mail_reports()
+    assert not mail.outbox
+    with job_scope(agency_id=cast.acme.pk):
+        ReportMail.objects.update(due_at=make.now() - timedelta(hours=30))
+    tasks.mail_reports()
+    tasks.mail_reports()
+    (letter,) = mail.outbox
+    assert letter.to == [nina.user.email]
+    name, data, kind = letter.attachments[0]
+    assert (name[:7], data[:5], kind) == ("report-", b"%PDF-", "application/pdf")
+    assert "Dentist" not in letter.subject + letter.body
+    assert "My campaigns" not in letter.subject + letter.body
+    assert Browser().get(re.search(r"https?://[^/]+(/\S+)", letter.body)[1]).status_code == 302  # type: ignore[index]
+    with job_scope(agency_id=cast.acme.pk):
+        row = ReportMail.objects.get()
+        assert row.due_at > make.now()
+        assert row.claimed_until is None
+
+
+def test_who_may_no_longer_see_a_report_is_sent_it_no_more(
+    cast: Cast, nina: Membership, report: SavedReport
+) -> None:
+    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "week"})
+    with job_scope(agency_id=cast.acme.pk):
+        ReportMail.objects.update(due_at=make.now() - DAY)
+        ClientGrant.objects.filter(user=nina.user).delete()
+    tasks.mail_reports()
+    assert not mail.outbox
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ReportMail.objects.exists()
+
+
+def test_a_report_made_private_again_ends_the_mails_of_others(
+    cast: Cast, nina: Membership, report: SavedReport
+) -> None:
+    mine, hers = browser_of(nina), browser_of(cast.alice)
+    url = f"/reports/clients/dentist/saved/{report.pk}/"
+    mine.post(f"{url}share/", {"shared": "yes"})
+    hers.post(f"{url}mail/", {"every": "week"})
+    mine.post(f"{url}mail/", {"every": "month"})
+    mine.post(f"{url}share/", {"shared": "no"})
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.user_id for row in ReportMail.objects.all()] == [nina.user_id]
+    mine.post(f"{url}mail/", {"every": ""})
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ReportMail.objects.exists()
+
+
+# --- All clients ---
+
+
+def test_the_agencys_view_has_the_granted_clients_and_no_other(cast: Cast, nina: Membership) -> None:
+    _fill(cast.dentist)
+    _fill(cast.plumber)
+    hers = browser_of(nina).get("/reports/").content.decode()
+    assert "Dentist" in hers
+    assert "Plumber" not in hers
+    both = browser_of(cast.alice).get("/reports/").content.decode()
+    assert "Plumber" in both
+    assert "Best" in both
+    assert browser_of(cast.bob).get("/reports/").status_code == 403
