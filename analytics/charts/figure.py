@@ -58,17 +58,18 @@ def keys_of_fills(series: Sequence[Series]) -> list[Key]:
     ]
     keys = keys if len(series) > 1 else []
     if any(value.hidden for one in series for value in one.values):
-        keys.append(Key("Too few to be shown", look="plot-hidden", pattern=1))
+        keys.append(Key("Not told: too few people", look="plot-hidden", pattern=1))
     return keys
 
 
 def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
     """The legend of a heat map or a map: each shade with the numbers it stands for."""
     keys = [Key("none", look="plot-shade-0")]
-    keys += [
-        Key(f"up to {words(top * level / SHADES)}", look=f"plot-shade-{level}")
-        for level in range(1, SHADES + 1)
-    ]
+    for level in range(1, SHADES + 1):
+        limit = top * level / SHADES
+        name = f"up to {words(float(int(limit)) if top == int(top) else limit)}"
+        if int(limit) or top != int(top):
+            keys.append(Key(name, look=f"plot-shade-{level}"))
     if has_hidden:
-        keys.append(Key("Too few to be shown", look="plot-hidden", pattern=1))
+        keys.append(Key("Not told: too few people", look="plot-hidden", pattern=1))
     return keys

@@ -147,6 +147,7 @@ def stands_out_within(
     groups: Sequence[tuple[Sequence[int], Sequence[float]]],
     *,
     dispersion: float = 1.0,
+    slack: int = 0,
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> tuple[int, Finding] | None:
@@ -154,12 +155,13 @@ def stands_out_within(
     The place that has most more than the others of its own group, as one weekday's hour than that hour of other days.
 
     :param groups: counts and exposures of each; all places of all groups are corrected for together.
+    :param slack: counts of which it is not known to whom they belong; they may all be the others'.
     :returns: the group, from 0, and the place in it.
     """
     tests = [
         (number, test)
         for number, (counts, exposures) in enumerate(groups)
-        for test in _tests(counts, exposures, fewer=False, dispersion=dispersion)
+        for test in _tests(counts, exposures, fewer=False, dispersion=dispersion, slack=[slack] * len(counts))
     ]
     corrected = holm([p for _, (_, p, _) in tests])
     passed = [
@@ -176,12 +178,13 @@ def stands_out(
     *,
     fewer: bool = False,
     dispersion: float = 1.0,
+    slack: Sequence[int] | None = None,
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> Finding | None:
     """The place whose rate differs most from that of all others, if any passes the test."""
     passed = all_that_stand_out(
-        counts, exposures, fewer=fewer, dispersion=dispersion, level=level, at_least=at_least
+        counts, exposures, fewer=fewer, dispersion=dispersion, slack=slack, level=level, at_least=at_least
     )
     return passed[0] if passed else None
 
@@ -201,6 +204,7 @@ def all_that_changed(
     *,
     length: float = 1.0,
     dispersion: float = 1.0,
+    slack: tuple[int, int] = (0, 0),
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> list[Finding]:
@@ -208,22 +212,30 @@ def all_that_changed(
     The places that have changed against the period before by the two-sided test, those that changed most first.
 
     :param length: how long this period is in lengths of the one before.
+    :param slack: counts now, and before, of which it is not known to whom they belong: a place has changed only if it
+        has whoever they belong to, and its ratio is then "at least" what it is.
     """
     share = length / (1 + length)
     thinner = max(1.0, dispersion)
-    found = []
+    found, ratios = [], []
     for one, other in zip(now, before, strict=True):
-        of = floor((one + other) / thinner)
-        more, fewer = tail(floor(one / thinner), of, share), tail(of - ceil(one / thinner), of, 1 - share)
-        found.append(min(1.0, 2 * min(more, fewer)))
-    passed = []
-    for place, p in enumerate(holm(found)):
-        ratio = (
-            now[place] / (before[place] * length) if before[place] else float("inf") if now[place] else 1.0
+        rose = tail(floor(one / thinner), floor((one + other + slack[1]) / thinner), share)
+        of = floor((one + slack[0] + other) / thinner)
+        fell = tail(of - min(of, ceil((one + slack[0]) / thinner)), of, 1 - share)
+        found.append(min(1.0, 2 * min(rose, fell)))
+        ratios.append(
+            _over(one, (other + slack[1]) * length) if rose < fell else _over(one + slack[0], other * length)
         )
-        if p <= level and not 1 / at_least < ratio < at_least:
-            passed.append(Finding(place, ratio, p))
+    passed = [
+        Finding(place, ratio, p)
+        for place, (ratio, p) in enumerate(zip(ratios, holm(found), strict=True))
+        if p <= level and not 1 / at_least < ratio < at_least
+    ]
     return sorted(passed, key=lambda finding: _size(finding.ratio), reverse=True)
+
+
+def _over(now: float, before: float) -> float:
+    return now / before if before else float("inf") if now else 1.0
 
 
 def changed(
@@ -232,12 +244,13 @@ def changed(
     *,
     length: float = 1.0,
     dispersion: float = 1.0,
+    slack: tuple[int, int] = (0, 0),
     level: float = LEVEL,
     at_least: float = AT_LEAST,
 ) -> Finding | None:
     """The place that has changed most against the period before, if any passes the test."""
     passed = all_that_changed(
-        now, before, length=length, dispersion=dispersion, level=level, at_least=at_least
+        now, before, length=length, dispersion=dispersion, slack=slack, level=level, at_least=at_least
     )
     return passed[0] if passed else None
 

@@ -130,7 +130,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
     rows_of = {row.keys[0]: row for row in now.rows if row.keys[0]}
-    untold = next((row for row in now.rows if row.keys[0] is None), None)
+    untold = explorer.untold_of(now)
     by_key = {str(name).casefold(): str(name) for name in rows_of}
     by_key |= {key: name for key, (name, _) in spent.items() if key not in by_key}
     weeks = explorer.steps_of("week", first, last)
@@ -152,7 +152,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
                 conversions=conversions,
                 value=_value("value", row) if row else Value(None, "–"),
                 cents=cents,
-                slack=_slack(row, untold),
+                slack=_slack(row, untold) + now.unplaced,
                 each=_each(cents, _most(row)),
                 at_most=_each(cents, conversions.number),
                 each_call=_each(cents, calls.number),

@@ -403,7 +403,9 @@ def answer(client: Client, asked: Asked) -> Answer:
 
 def _notes(report: Report, asked: Asked) -> list[str]:
     notes = []
-    if report.hidden:
+    untold = untold_of(report) if report.asked.dimensions else None
+    hidden = max(report.hidden, untold.calls if untold is not None else 0)
+    if hidden:
         what = (
             "the values or the time"
             if asked.kind in OVER_TIME and asked.by
@@ -412,14 +414,14 @@ def _notes(report: Report, asked: Asked) -> list[str]:
             else "the values"
         )
         notes.append(
-            f"Of {report.hidden:,} of these calls {what} asked for {'is' if what == 'the time' else 'are'} not told:"
+            f"Of {hidden:,} of these calls {what} asked for {'is' if what == 'the time' else 'are'} not told:"
             f" fewer than {report.k} people would share them, and who knows one of them could find that person's"
             " calls. They are in the total. Fewer dimensions or longer steps tell more of them."
         )
     if report.unplaced:
         notes.append(
-            f"Of {report.unplaced:,} more calls it is not told whether they belong here at all, for the same reason;"
-            " they are not counted."
+            f"Of {report.unplaced:,} more calls it is not told whether they lie in this period or fit the filters: too"
+            " few people would be left. They are not counted. Whole months are told best."
         )
     return notes
 
@@ -441,9 +443,45 @@ class _Group:
         return None not in self.keys
 
 
+def untold_of(report: Report) -> Row | None:
+    """
+    What is in a report's total and in none of its rows, or in rows of which no value is told: of some group, not told
+    which.
+    """
+    told = _together([row for row in report.rows if any(key is not None for key in row.keys)])
+    calls = report.total.calls - (told.calls if told else 0)
+    if calls <= 0:
+        return None
+    figures = {}
+    for measure, figure in report.total.figures.items():
+        known = told.figures.get(measure, Figure(0)).value if told else 0
+        value = max(0, figure.value - known)
+        is_sum = measure in {Measure.CALLS, Measure.SECONDS, Measure.VALUE}
+        figures[measure] = Figure(value, 0 if is_sum else max(0, calls - value))
+    return Row(None, tuple(None for _ in report.asked.dimensions), calls, figures)
+
+
+def slack_of(report: Report, measure: Measure) -> int:
+    """How much more of a measure any one group may have: what is not told of calls, and calls that may not belong."""
+    row = untold_of(report)
+    figure = row.figures.get(measure, Figure(0)) if row is not None else Figure(0)
+    parts = sum(
+        row.figures.get(measure, Figure(0)).value + row.figures.get(measure, Figure(0)).unknown
+        for row in report.rows
+        if None in row.keys and any(key is not None for key in row.keys)
+    )
+    return figure.value + figure.unknown + parts + report.unplaced
+
+
 def _groups(report: Report, by: Sequence[str]) -> list[_Group]:
     """A group for each set of values, most calls first, those that are not told last."""
     now, was = _by_keys(report.rows), _by_keys(report.before.rows if report.before else ())
+    if by:
+        for rows, one in ((now, report), (was, report.before)):
+            rows.pop(tuple(None for _ in by), None)
+            untold = untold_of(one) if one is not None else None
+            if untold is not None:
+                rows[untold.keys] = untold
     found = [_Group(keys, name_of(by, keys), now.get(keys), was.get(keys)) for keys in {**now, **was}]
     return sorted(
         found, key=lambda group: (not group.is_whole, -(group.now.calls if group.now else 0), group.name)
@@ -602,7 +640,7 @@ def _answer_by_hours(made: Answer, report: Report) -> None:
             [[f"{hour:02d}:00", *(row[hour] for row in values)] for hour in range(24)],
         )
     )
-    _say_of_hours(made, values)
+    _say_of_hours(made, values, slack_of(report, made.shown.of))
 
 
 def _answer_by_place(made: Answer, report: Report) -> None:
@@ -673,22 +711,24 @@ def _say_of_groups(made: Answer, groups: Sequence[_Group], report: Report) -> No
             _say(
                 made,
                 f"{groups[best.place].name}: the {shown.words.lower()} is {headline.times(best.ratio)}"
-                f"{' as high as' if best.ratio != 1 else ''} that of all others together.",
+                " that of all others together, among the calls of which it is told.",
             )
         return
     if not shown.is_count:
         made.said = "No sentence is said about sums and averages: the test is one of counts."
         return
     if made.asked.by in {("weekday",), ("hour_of_day",)} and report.before is None:
-        _say_of_cycle(made, groups)
+        _say_of_cycle(made, groups, slack_of(report, shown.of))
         return
     if report.before is None:
         made.said = "Compare with the period before, and what changed is tested."
         return
     was = _counts(shown, [group.before for group in groups])
-    best = headline.changed(_counts(shown, now), was, length=_length(made.asked))
+    slack = (slack_of(report, shown.of), slack_of(report.before, shown.of))
+    best = headline.changed(_counts(shown, now), was, length=_length(made.asked), slack=slack)
     if best is not None:
-        _say(made, f"{groups[best.place].name}: {_change_in_words(best.ratio, shown.noun)}")
+        least = "at least " if any(slack) and best.ratio > 1 else ""
+        _say(made, f"{groups[best.place].name}: {least}{_change_in_words(best.ratio, shown.noun)}")
 
 
 def _length(asked: Asked) -> float:
@@ -699,23 +739,22 @@ def _length(asked: Asked) -> float:
 
 def _change_in_words(ratio: float, noun: str) -> str:
     if ratio == float("inf"):
-        return f"{noun} where there were none in the period before."
+        return f"some {noun}, where there were none in the period before."
     if not ratio:
         return f"no {noun} any more, where there were some in the period before."
-    return (
-        f"{headline.times(ratio)} as many {noun} as in the period before."
-        if ratio >= 1
-        else (f"{noun} fell to {ratio * 100:.0f} % of the period before.")
-    )
+    if ratio >= 1:
+        return f"{headline.times(ratio)} as many {noun} as in the period before."
+    return f"{ratio * 100:.0f} % or less of the {noun} of the period before."
 
 
-def _say_of_cycle(made: Answer, groups: Sequence[_Group]) -> None:
+def _say_of_cycle(made: Answer, groups: Sequence[_Group], slack: int) -> None:
     """A weekday, or an hour of the day, that has more than the others."""
     asked, is_day = made.asked, made.asked.by == ("weekday",)
     days = [asked.first_on + timedelta(days=back) for back in range(asked.days)]
     lengths = [float(sum(day.isoweekday() == weekday for day in days)) for weekday in range(1, 8)]
     exposures = [lengths[int(group.keys[0] or 1) - 1] if is_day else float(asked.days) for group in groups]
-    best = headline.stands_out(_counts(made.shown, [group.now for group in groups]), exposures)
+    counts = _counts(made.shown, [group.now for group in groups])
+    best = headline.stands_out(counts, exposures, slack=[slack] * len(counts))
     if best is not None:
         name = groups[best.place].name
         each = f"{name}s bring" if is_day else f"The hour from {name} brings"
@@ -725,7 +764,7 @@ def _say_of_cycle(made: Answer, groups: Sequence[_Group]) -> None:
         )
 
 
-def _say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
+def _say_of_hours(made: Answer, values: Sequence[Sequence[Value]], slack: int) -> None:
     """An hour of a weekday that has more than the same hour of the other days."""
     if not made.shown.is_count:
         made.said = "No sentence is said about shares, sums and averages by the hour."
@@ -736,11 +775,11 @@ def _say_of_hours(made: Answer, values: Sequence[Sequence[Value]]) -> None:
     groups = [
         (
             [int(values[weekday][hour].number or 0) for weekday in range(7)],
-            [0.0 if values[weekday][hour].hidden else lengths[weekday] for weekday in range(7)],
+            lengths,
         )
         for hour in range(24)
     ]
-    best = headline.stands_out_within(groups)
+    best = headline.stands_out_within(groups, slack=slack)
     if best is not None:
         hour, finding = best
         _say(
@@ -759,21 +798,36 @@ def _say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> No
     days: dict[int, list[int]] = {weekday: [] for weekday in range(7)}
     if asked.step == "day":
         for key, value in found.items():
-            if value.number is not None:
-                days[date.fromisoformat(key).weekday()].append(int(value.number))
+            days[date.fromisoformat(key).weekday()].append(int(value.number or 0))
     spread = headline.dispersion(list(days.values()))
     if report.before is not None:
-        counts = [_counts(shown, [one])[0] for one in (report.total, report.before.total)]
+        both = (report, report.before)
+        counts = [one.total.figures.get(shown.of, Figure(0)) for one in both]
+        slack = [figure.unknown + one.unplaced for figure, one in zip(counts, both, strict=True)]
         best = headline.changed(
-            [counts[0]], [counts[1]], length=_length(asked), dispersion=spread, at_least=1.2
+            [counts[0].value],
+            [counts[1].value],
+            length=_length(asked),
+            dispersion=spread,
+            slack=(slack[0], slack[1]),
+            at_least=1.2,
         )
         if best is not None:
-            _say(made, _upper(_change_in_words(best.ratio, shown.noun)))
+            _say(
+                made,
+                _upper(
+                    ("at least " if any(slack) and best.ratio > 1 else "")
+                    + _change_in_words(best.ratio, shown.noun)
+                ),
+            )
         return
+    total = report.total.figures.get(shown.of, Figure(0))
+    untold = max(0, total.value + total.unknown - sum(map(sum, days.values()))) + report.unplaced
     best = headline.stands_out(
         [sum(days[weekday]) for weekday in range(7)],
         [float(len(days[weekday])) for weekday in range(7)],
         dispersion=spread,
+        slack=[untold] * 7,
     )
     if best is not None:
         _say(

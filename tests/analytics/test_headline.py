@@ -87,6 +87,9 @@ def test_a_change_is_found_in_both_directions_and_none_is_made_up() -> None:
     assert (down.place, round(down.ratio, 2)) == (1, 0.24)
     assert headline.changed([30, 50], [30, 50]) is None
     assert headline.changed([60, 100], [30, 50], length=2.0) is None
+    assert headline.changed([30, 0], [30, 40], slack=(5, 5)) is not None
+    assert headline.changed([30, 22], [30, 0], slack=(0, 40)) is None
+    assert headline.changed([30, 0], [30, 40], slack=(40, 0)) is None
 
 
 def _poisson(chance: random.Random, mean: float) -> int:
