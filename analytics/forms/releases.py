@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
@@ -20,6 +21,8 @@ from analytics.services.recipients import MOST_SUPPRESSED
 from analytics.services.releases import Wish
 
 _DATE = {"type": "date"}
+# A run of digits as long as a telephone number, or an e-mail address.
+_PERSONAL: Final = re.compile(r"\d(?:[ ().\-]*\d){6,}|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class RecipientForm(forms.Form):
@@ -101,6 +104,12 @@ class ReleaseForm(forms.Form):
             label="For",
             choices=[("", "Pick a recipient"), *((key, one.name) for key, one in self._recipients.items())],
         )
+
+    def clean_purpose(self) -> str:
+        purpose = str(self.cleaned_data["purpose"])
+        if _PERSONAL.search(purpose):
+            raise forms.ValidationError("This looks like a number or an address. Say what for without it.")
+        return purpose
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

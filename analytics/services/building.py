@@ -244,7 +244,16 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
 def _isolated(release: Release, members: Members, earlier: Sequence[Release], least: int) -> str:
     """Why a release may not be beside earlier ones; empty where it may."""
     against = [one for one in earlier if _are_compared(release, one)]
-    found = differencing.isolated(members, {one.pk: members_of(one) for one in against}, least=least)
+    lists: dict[uuid.UUID, Members] = {}
+    for one in against:
+        try:
+            lists[one.pk] = members_of(one)
+        except FileNotFoundError:
+            return (
+                f"The list of who is in an earlier release is gone: {selectors.name_of(one)}. Nothing can be compared"
+                " with it, so revoke it first."
+            )[:500]
+    found = differencing.isolated(members, lists, least=least)
     if found is None:
         return ""
     named = [selectors.name_of(one) for one in against if one.pk in found.with_]

@@ -93,6 +93,7 @@ def test_what_may_not_be_is_said_beside_the_field(cast: Cast, alice: Browser) ->
          b"That day is not over yet"),
         ({"kind": "pseudonymised"}, b"ends after 30 days at most"),
         ({"recipient": ""}, b"This field is required"),
+        ({"purpose": "What (212) 555-0101 wants to know"}, b"looks like a number"),
     ):  # fmt: skip
         assert words in alice.post(url, _form(**({"recipient": str(to.pk)} | fields))).content
     with job_scope(agency_id=cast.acme.pk):

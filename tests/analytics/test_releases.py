@@ -269,6 +269,25 @@ def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says
     assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
 
 
+def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    first = released.released(to, [cast.alice, released.officer(cast)])
+    assert first.members_key is not None
+    files.delete(cast.dentist.pk, first.members_key)
+    trial = released.tried(
+        released.draft(
+            to,
+            cast.alice,
+            from_on=released.FIRST + timedelta(days=40),
+            until_on=released.FIRST + timedelta(days=50),
+        )
+    )
+    assert "0 callers" in trial.refusal
+    trial = released.tried(released.draft(to, cast.alice))
+    assert "is gone: Northwind Analytics" in trial.refusal
+
+
 def test_what_was_released_while_it_waited_refuses_it_when_it_is_built(cast: Cast) -> None:
     released.fill(cast.dentist)
     olga = released.officer(cast)
