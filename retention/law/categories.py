@@ -108,7 +108,8 @@ _ABOUT: Final = (
         ("export", "exports"),
         Moment.MADE,
         7,
-        "Sealed files of masked calls that people made to download. No file is kept for more than seven days.",
+        "Sealed files of masked calls that people made to download. No file is kept for more than seven days. What is"
+        " released to somebody outside ends on the date that two people signed for it.",
         most=7,
     ),
     About(
