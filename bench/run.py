@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BENCHES = {
+    "aggregates": "bench.bench_aggregates",
     "anonymise": "bench.bench_anonymise",
     "board": "bench.bench_board",
     "check": "bench.bench_check",
@@ -27,6 +28,7 @@ BENCHES = {
     "list": "bench.bench_list",
     "purge": "bench.bench_purge",
     "replies": "bench.bench_replies",
+    "reports": "bench.bench_reports",
     "reveal": "bench.bench_reveal",
     "rights": "bench.bench_rights",
     "rotate": "bench.bench_rotate",

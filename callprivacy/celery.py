@@ -35,7 +35,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "accounts-reviews": ("accounts.mind_reviews", 3600),
     "analytics-releases": ("analytics.sweep_releases", 60),
     "analytics-scores": ("analytics.score_releases", 3600),
-    "analytics-cells": ("analytics.make_cells", 20),
+    "analytics-cells": ("analytics.make_cells", 45),
     "analytics-refusals": ("analytics.watch_refusals", 60),
     "analytics-rolled": ("analytics.roll_cells", 3600),
     "audit-seals": ("audit.seal_events", 60),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -248,85 +248,85 @@ class _Cut:
 # --- Calls as columns -------------------------------------------------------------------------------------------------
 
 
+_READ: Final = (
+    "pk", "caller_id", "direction", "outcome", "seconds", "source", "campaign", "medium", "country", "region",
+    "first_call", "qualified", "value_cents", "tags", "recording__state", "recording__decided_at", "judged__allowed",
+    "judged__basis",
+)  # fmt: skip
+_NAMES: Final = ", ".join("id" if name == "pk" else name.replace("__", "_") for name in _READ)
+_SEPARATOR: Final = "\x1f"
+_FACTS: Final[dict[str, str]] = {
+    **{name: f"translate(c.{name}, E'\\x1f', '')" for name in ("source", "campaign", "medium")},
+    "direction": "c.direction",
+    "outcome": "c.outcome",
+    "region": "CASE WHEN c.region = '' THEN c.country ELSE c.country || '-' || c.region END",
+    "length": "CASE WHEN c.seconds IS NULL THEN '' "
+    + " ".join(f"WHEN c.seconds >= {start} THEN '{name}'" for start, name in reversed(LENGTHS))
+    + " ELSE '' END",
+    "repeated": "CASE WHEN c.first_call THEN 'first' WHEN NOT c.first_call THEN 'repeated' ELSE '' END",
+    "kept": f"""CASE WHEN c.recording_state IS NULL THEN 'none'
+        WHEN c.recording_state = '{RecordingState.GONE}' THEN 'gone'
+        WHEN c.recording_decided_at IS NULL THEN 'undecided'
+        WHEN c.recording_state = '{RecordingState.WITHHELD}' OR c.judged_allowed IS NOT TRUE THEN 'withheld'
+        WHEN c.judged_basis IN ('{Basis.CONSENT}', '{Basis.NOTICE}') THEN c.judged_basis ELSE 'law' END""",
+}
+_CONVERTED: Final[dict[Conversion, str]] = {
+    Conversion.ANSWERED: f"c.outcome = '{Outcome.ANSWERED}' AND coalesce(c.seconds, 0) >= %s",
+    Conversion.QUALIFIED: "c.qualified IS TRUE AND %s IS NULL",
+    Conversion.TAGGED: "c.tags && %s::varchar[]",
+}
+
+
 def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
-    rows = list(
-        calls.annotate(judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD)))
-        .order_by()
-        .values_list(
-            "pk", "caller_id", "direction", "outcome", "seconds", "source", "campaign", "medium", "country", "region",
-            "first_call", "qualified", "value_cents", "tags", "recording__state", "recording__decided_at",
-            "judged__allowed", "judged__basis",
+    """
+    The calls of a span in five columns: PostgreSQL puts what calls say into words, and a call's words into one text,
+    of which there are far fewer than calls.
+    """
+    rows = calls.annotate(
+        judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD))
+    )
+    inner, values = rows.order_by().values_list(*_READ).query.sql_with_params()
+    words = _FACTS | {"converted": f"CASE WHEN {_CONVERTED[rule.conversion]} THEN 'yes' ELSE 'no' END"}
+    needs: int | list[str] | None = {
+        Conversion.ANSWERED: rule.seconds,
+        Conversion.QUALIFIED: None,
+        Conversion.TAGGED: sorted(rule.tags),
+    }[rule.conversion]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT array_agg(('x' || left(replace(c.id::text, '-', ''), 12))::bit(48)::bigint),
+                array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)), array_agg(coalesce(c.value_cents, 0)),
+                array_agg(concat_ws(E'\\x1f', {", ".join(words[name] for name in cells.FACTS)}))
+            FROM ({inner}) AS c ({_NAMES})
+            """,
+            [needs, *values],
         )
-    )  # fmt: skip
-    if not rows:
+        millis, caller_ids, seconds, cents, said = cursor.fetchone()
+    if millis is None:
         return cells.NO_CALLS
-    (
-        ids, caller_ids, directions, outcomes, seconds, sources, campaigns, mediums, countries, regions, firsts,
-        qualified, cents, tags, states, decided, allowed, bases,
-    ) = zip(*rows, strict=True)  # fmt: skip
-    said = {
-        "source": sources,
-        "campaign": campaigns,
-        "medium": mediums,
-        "direction": directions,
-        "outcome": outcomes,
-        "region": [f"{one}-{two}" if two else one for one, two in zip(countries, regions, strict=True)],
-        "length": [_band(one) for one in seconds],
-        "repeated": [{True: "first", False: "repeated", None: ""}[one] for one in firsts],
-        "converted": [
-            "yes" if _is_conversion(rule, *one) else "no"
-            for one in zip(outcomes, seconds, qualified, tags, strict=True)
-        ],
-        "kept": [_kept(*one) for one in zip(states, decided, allowed, bases, strict=True)],
-    }
-    codes, words = {}, {}
-    for name, values in said.items():
-        codes[name], words[name] = _encoded(values)
-    people, _ = _encoded(caller_ids)
+    place, texts = _encoded(said)
+    split = [text.split(_SEPARATOR) for text in texts]
+    codes, names = {}, {}
+    for number, name in enumerate(cells.FACTS):
+        found, names[name] = _encoded([one[number] for one in split])
+        codes[name] = found[place]
+    people, _ = _encoded([one or "" for one in caller_ids])
     return cells.Columns(
-        millis=np.array([one.int >> 80 for one in ids], np.int64),
+        millis=np.array(millis, np.int64),
         callers=np.where([one is None for one in caller_ids], groups.NOBODY, people),
-        seconds=np.array([one or 0 for one in seconds], np.int64),
-        cents=np.array([one or 0 for one in cents], np.int64),
+        seconds=np.array(seconds, np.int64),
+        cents=np.array(cents, np.int64),
         codes=codes,
-        words=words,
+        words=names,
     )
 
 
-def _encoded(values: Sequence[Any]) -> tuple[Ints, list[Any]]:
+def _encoded(values: Sequence[str]) -> tuple[Ints, list[str]]:
     """A number for each value, the same in any order of the rows, and the values by their numbers."""
-    words = sorted(set(values), key=str)
+    words = sorted(set(values))
     place = {word: number for number, word in enumerate(words)}
     return np.array([place[value] for value in values], np.int64), words
-
-
-def _band(seconds: int | None) -> str:
-    if seconds is None:
-        return ""
-    return next(name for start, name in reversed(LENGTHS) if seconds >= start)
-
-
-def _is_conversion(
-    rule: Rule, outcome: str, seconds: int | None, qualified: bool | None, tags: list[str]
-) -> bool:
-    if rule.conversion is Conversion.QUALIFIED:
-        return qualified is True
-    if rule.conversion is Conversion.TAGGED:
-        return not rule.tags.isdisjoint(tags)
-    return outcome == Outcome.ANSWERED and (seconds or 0) >= rule.seconds
-
-
-def _kept(state: str | None, decided: datetime | None, allowed: bool | None, basis: str | None) -> str:
-    """What became of a call's recording."""
-    if state is None:
-        return "none"
-    if state == RecordingState.GONE:
-        return "gone"
-    if decided is None:
-        return "undecided"
-    if state == RecordingState.WITHHELD or not allowed:
-        return "withheld"
-    return basis if basis in {Basis.CONSENT.value, Basis.NOTICE.value} else "law"
 
 
 # --- A span's rows ----------------------------------------------------------------------------------------------------
