@@ -255,10 +255,9 @@ _READ: Final = (
 )  # fmt: skip
 _NAMES: Final = ", ".join("id" if name == "pk" else name.replace("__", "_") for name in _READ)
 _SEPARATOR: Final = "\x1f"
+_FREE: Final = ("source", "campaign", "medium")
 _FACTS: Final[dict[str, str]] = {
-    **{name: f"translate(c.{name}, E'\\x1f', '')" for name in ("source", "campaign", "medium")},
-    "direction": "c.direction",
-    "outcome": "c.outcome",
+    **{name: f"c.{name}" for name in ("source", "campaign", "medium", "direction", "outcome")},
     "region": "CASE WHEN c.region = '' THEN c.country ELSE c.country || '-' || c.region END",
     "length": "CASE WHEN c.seconds IS NULL THEN '' "
     + " ".join(f"WHEN c.seconds >= {start} THEN '{name}'" for start, name in reversed(LENGTHS))
@@ -295,30 +294,39 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT array_agg(('x' || left(replace(c.id::text, '-', ''), 12))::bit(48)::bigint),
-                array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)), array_agg(coalesce(c.value_cents, 0)),
+            SELECT array_agg(left(c.id::text, 13)), array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)), array_agg(coalesce(c.value_cents, 0)),
                 array_agg(concat_ws(E'\\x1f', {", ".join(words[name] for name in cells.FACTS)}))
             FROM ({inner}) AS c ({_NAMES})
             """,
             [needs, *values],
         )
-        millis, caller_ids, seconds, cents, said = cursor.fetchone()
-    if millis is None:
+        ids, caller_ids, seconds, cents, said = cursor.fetchone()
+    if ids is None:
         return cells.NO_CALLS
     place, texts = _encoded(said)
-    split = [text.split(_SEPARATOR) for text in texts]
+    split = [_parts(text) for text in texts]
     codes, names = {}, {}
     for number, name in enumerate(cells.FACTS):
         found, names[name] = _encoded([one[number] for one in split])
         codes[name] = found[place]
     people, _ = _encoded([one or "" for one in caller_ids])
     return cells.Columns(
-        millis=np.array(millis, np.int64),
+        millis=np.array([int(one[:8] + one[9:], 16) for one in ids], np.int64),
         callers=np.where([one is None for one in caller_ids], groups.NOBODY, people),
         seconds=np.array(seconds, np.int64),
         cents=np.array(cents, np.int64),
         codes=codes,
         words=names,
+    )
+
+
+def _parts(text: str) -> list[str]:
+    """A call's words. Where the sign between them stands in a free text, too, none of the free texts is told."""
+    parts = text.split(_SEPARATOR)
+    return (
+        parts
+        if len(parts) == len(cells.FACTS)
+        else [*("" for _ in _FREE), *parts[len(_FREE) - len(cells.FACTS) :]]
     )
 
 

@@ -20,7 +20,7 @@ from analytics.selectors.reports import Asked, Report
 from analytics.services import making, rebuilding, rules
 from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import Direction, Outcome
-from callprivacy.calls.models import Call, first_id_at
+from callprivacy.calls.models import Call, Caller, first_id_at
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
@@ -113,6 +113,10 @@ def test_who_opts_out_is_counted_nowhere_and_only_as_one_of_many_who_did(cast: C
     refuse(cast.dentist, people[0], State.GIVEN)
     work(cast.dentist)
     assert total(cast.dentist) == 26
+    with job_scope(agency_id=cast.acme.pk):
+        Caller.objects.filter(pk__in=people[10:12]).update(restricted_at=NOON)
+    work(cast.dentist)
+    assert total(cast.dentist) == 24
 
 
 def test_a_number_that_refused_in_the_vault_alone_is_found_by_looking(cast: Cast) -> None:
@@ -208,6 +212,24 @@ def test_the_command_puts_right_what_is_wrong_and_says_so(
     call_command("rebuild_aggregates", "--client", cast.dentist.slug)
     assert "1 were put right" in capsys.readouterr().out
     assert total(cast.dentist) == 20
+
+
+def test_a_free_text_with_the_sign_between_words_harms_no_other_call(cast: Cast) -> None:
+    people = callers(cast.dentist, 20)
+    calls(
+        cast.dentist,
+        people[:8],
+        at=LAST_WEEK,
+        source="Odd\x1fAds",
+        campaign="Spring",
+        country="US",
+        region="GA",
+    )
+    calls(cast.dentist, people[8:], at=LAST_WEEK, source="Bing", country="US", region="GA")
+    work(cast.dentist)
+    rows = ask(cast.dentist, dimensions=(Dimension.SOURCE,)).rows
+    assert {row.keys: row.calls for row in rows} == {("Bing",): 12, ("",): 8}
+    assert [row.keys for row in ask(cast.dentist, dimensions=(Dimension.REGION,)).rows] == [("US-GA",)]
 
 
 # --- Cut by volume, and by the clock ---
