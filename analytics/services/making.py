@@ -294,7 +294,8 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT array_agg(left(c.id::text, 13)), array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)), array_agg(coalesce(c.value_cents, 0)),
+            SELECT array_agg(left(c.id::text, 13)), array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)),
+                array_agg(coalesce(c.value_cents, 0)),
                 array_agg(concat_ws(E'\\x1f', {", ".join(words[name] for name in cells.FACTS)}))
             FROM ({inner}) AS c ({_NAMES})
             """,
