@@ -1,6 +1,6 @@
 # CallPrivacy: `make run` starts it here, `make test` checks everything. The work is done by the programs in tools/.
 
-.PHONY: run test bench release css requirements types clean
+.PHONY: run test bench faults release css requirements types clean
 .DEFAULT_GOAL := run
 
 run:
@@ -11,6 +11,9 @@ test:
 
 bench:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m bench.run
+
+faults:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.faults
 
 # What a deployment runs once before its processes start; it never makes a demo.
 release:
