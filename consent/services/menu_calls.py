@@ -21,10 +21,12 @@ from django.db.models import F, Q, QuerySet
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection
 from callprivacy.calls.services import people
+from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place
 from consent import menu as machine
@@ -100,7 +102,7 @@ def answer(*, door: Door, at: datetime) -> twiml.Script:
         return _script(menu, words, (machine.Dial(machine.Line.FORWARD),), asked=0)
     number = twilio.number_of(door.said.get("From", ""))
     caller_id = _caller_of(door.client, number, at)
-    state = machine.State(known=number is not None, never=_said_never(door.client, caller_id, at))
+    state = machine.State(known=caller_id is not None, never=_said_never(door.client, caller_id, at))
     turn = machine.step(menus.plan_of(menu, words), state, machine.CALL)
     session = MenuSession(
         agency_id=door.client.agency_id,
@@ -244,7 +246,10 @@ def _said_never(client: Client, caller_id: uuid.UUID | None, at: datetime) -> bo
 
 
 def _caller_of(client: Client, number: str | None, at: datetime) -> uuid.UUID | None:
-    if number is None:
+    """Whose call it is; nobody's where the number is withheld, or is not to be tracked."""
+    if number is None or TRACK in vault_selectors.suppressed(client.pk, [number], on=at.date()).get(
+        number, {}
+    ):
         return None
     return people.add_callers(client=client, numbers=[number], at=at)[number]
 

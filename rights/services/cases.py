@@ -387,7 +387,9 @@ def note_proven(*, submission: Submission, by: Actor, at: datetime) -> int:
         timeline.add_event("case.proven", case=case, kind=EventKind.PROVEN, by=by, at=at, shown=True)
     if waiting:
         queue.renew(agency_id=submission.agency_id, client_id=submission.client_id, by=by, at=at)
-        # What there is of the person is looked for at once, so that it is there when a person looks.
+    if Case.objects.filter(submission=submission, decided_at=None).open().exists():
+        # What there is of the person is looked for at once, so that it is there when a person looks; and again where
+        # another identity is proven.
         Submission.objects.filter(pk=submission.pk).update(search_due_at=at, searched_at=None)
     return len(waiting)
 
