@@ -26,6 +26,7 @@ from django.db.models import QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
+from callprivacy.calls.services import imports
 from callprivacy.calls.services.day_keys import KEPT_FOR
 from callprivacy.calls.services.imports import Stored
 from callprivacy.lib.logs import logger
@@ -427,6 +428,7 @@ def purge(*, agency_id: int, at: datetime) -> None:
         kept = set(
             rows.filter(file_key__isnull=False).exclude(state__in=over).values_list("file_key", flat=True)
         )
+        kept |= imports.files_of_agency(agency_id)
     for _, file_key in read:
         files.delete(holder, file_key or uuid.UUID(int=0))
     emptied = [

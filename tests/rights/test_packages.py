@@ -15,13 +15,14 @@ import pytest
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Recording
-from callprivacy.calls.services import connections
+from callprivacy.calls.services import connections, imports
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from consent.channels import callrail
-from retention.services import truth
+from consent.services import registers
+from retention.services import files_sweep, truth
 from rights.channels import package as channel
 from rights.enums import Ask, Decided, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Submission
@@ -154,6 +155,19 @@ def test_the_agencys_own_package_names_only_clients_that_it_answers_for(cast: Ca
     data = json.loads(archive.read(channel.DATA))
     assert [one["name"] for one in data["companies"]] == ["Dentist"]
     assert "Plumber" not in archive.read(channel.PAGE).decode()
+
+
+def test_no_sweep_takes_the_file_of_a_package_before_its_time(cast: Cast, office: Office) -> None:
+    packed = [made(cast, office, asked(cast)), made(cast, office, asked(cast, client=cast.dentist))]
+    later = make.now() + timedelta(days=3)
+    registers.purge(agency_id=cast.acme.pk, at=later)
+    imports.sweep(agency_id=cast.acme.pk, at=later)
+    files_sweep.sweep_client(agency_id=cast.acme.pk, client_id=cast.dentist.pk, at=later)
+    for package in packed:
+        assert package.file_key is not None
+        assert files.exists(package.holder_id, package.file_key)
+        with job_scope(agency_id=cast.acme.pk):
+            assert Package.objects.get(pk=package.pk).file_key == package.file_key
 
 
 def test_what_is_older_than_the_proof_shows_is_left_out_and_said(cast: Cast, office: Office) -> None:

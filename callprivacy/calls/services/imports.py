@@ -688,6 +688,24 @@ def _columns_of_files() -> Iterator[tuple[Any, str]]:
             yield from ((model, name) for name in FILE_COLUMNS if name in names)
 
 
+def files_of_agency(agency_id: int) -> set[uuid.UUID]:
+    """
+    Every sealed file in the agency's own folder that a row names, whichever room its table is in. In a job's scope.
+
+    For who sweeps that folder: a package or a proof of the agency's own lies there beside registers.
+    """
+    found: set[uuid.UUID] = set()
+    for model in apps.get_models():
+        if not hasattr(model, "holder_id"):
+            continue
+        names = {field.name for field in model._meta.get_fields()}
+        rows: Any = model._default_manager.filter(agency_id=agency_id, client_id=None)
+        for column in FILE_COLUMNS:
+            if column in names:
+                found |= {key for key in rows.values_list(column, flat=True) if key is not None}
+    return found
+
+
 # --- Without a page -----------------------------------------------------------------------------------------
 
 
