@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
@@ -79,7 +80,7 @@ def refusing() -> Iterator[None]:
         raise RefusedError(status, problem) from error
 
 
-type View = Callable[..., HttpResponse]
+type View = Callable[..., HttpResponseBase]
 
 
 def public(view: View) -> View:
@@ -103,7 +104,7 @@ def readable(view: View) -> View:
 
 def _opened(view: View, largest: int = LARGEST) -> View:
     @wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         refusal = _refuse_unread(request, largest)
         if refusal is not None:
             return refusal

@@ -33,7 +33,7 @@ from callprivacy.vault import selectors as vault
 from callprivacy.vault.sealing import SealBrokenError
 from rights.channels import package as channel
 from rights.enums import EventKind, OtherParty, PackageState, ProofKind
-from rights.models import Case, Download, Package, Proof, Step
+from rights.models import Case, Download, Package, Proof, Step, Submission
 from rights.selectors import held, reach
 from rights.selectors.held import Company
 from rights.services import fetching, steps, timeline
@@ -354,14 +354,17 @@ def _of(token: str) -> bytes:
 
 
 @transaction.atomic
-def take(*, token: str, by: Actor, at: datetime, proof: Proof | None = None) -> Taken:
+def take(
+    *, token: str, by: Actor, at: datetime, proof: Proof | None = None, of: Submission | None = None
+) -> Taken:
     """
     Open the package that a link leads to, and use the link up: of two at once one gets it. Inside the holder's scope.
 
+    :param of: the request on whose page it is taken; that of another request is none.
     :raises UsedError: the link was used, has expired, or is none.
     """
     row = Package.objects.select_related("case__submission").filter(link_digest=_of(token)).first()
-    if row is None or row.file_key is None:
+    if row is None or row.file_key is None or (of is not None and row.case.submission_id != of.pk):
         raise UsedError("This link was used, or its time is over.")
     rows = Package.objects.filter(
         pk=row.pk, state=PackageState.READY, link_digest=_of(token), link_expires_at__gt=at, expires_at__gt=at

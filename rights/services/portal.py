@@ -44,7 +44,7 @@ from rights.enums import (
 )
 from rights.models import Case, CaseEvent, Identity, Letter, Package, PrivacyNotice, RequestPage, Submission
 from rights.selectors import notice, words
-from rights.services import cases, proofs
+from rights.services import cases, packages, proofs
 from rights.services.cases import Claim, Contact
 from rights.services.proofs import Steps
 
@@ -385,6 +385,38 @@ def _messages(rows: Sequence[Case], key: Key | None) -> tuple[Message, ...]:
 def is_in_future(day: date, *, at: datetime) -> bool:
     """Whether a day has not come anywhere on Earth."""
     return day > (at + timedelta(hours=14)).date()
+
+
+# --- The package ----------------------------------------------------------------------------------------------------
+
+
+def open_package(*, named: Named, proof_id: uuid.UUID, at: datetime) -> str:
+    """
+    Return what one download of the person's data needs, after a fresh proof. Enters the scope itself.
+
+    :raises UnknownLinkError: the request is gone.
+    :raises NotReadyError: there is no package any more. :raises NotFreshError: the proof is not one for it.
+    """
+    with proofs.scope_of(named):
+        submission = proofs.submission_of(named)
+        package = _package(list(Case.objects.filter(submission=submission)), at)
+        if package is None or package.ready_at is None:
+            raise packages.NotReadyError
+        proof = proofs.fresh_proof(submission, proof_id, before=package.ready_at, at=at)
+        if proof is None:
+            raise packages.NotFreshError
+        return packages.new_link(package=package, proof=proof, by=BY, at=at)
+
+
+def take_package(*, named: Named, token: str, at: datetime) -> packages.Taken:
+    """
+    Take the person's data, once. Enters the scope itself.
+
+    :raises UnknownLinkError: the request is gone. :raises UsedError: it was taken, is over, or another request's.
+    """
+    with proofs.scope_of(named):
+        submission = proofs.submission_of(named)
+        return packages.take(token=token, by=BY, at=at, of=submission)
 
 
 # --- What the person does there ---------------------------------------------------------------------------------------

@@ -200,8 +200,14 @@ def prove_phone(*, named: Named, identity_id: uuid.UUID, code: str, way: CodeWay
     return proof.pk
 
 
-def fresh_proof(submission: Submission, proof_id: uuid.UUID, *, at: datetime) -> Proof | None:
-    """A code that proved a number of this request a moment ago, which is what a download asks for."""
+def fresh_proof(
+    submission: Submission, proof_id: uuid.UUID, *, before: datetime, at: datetime
+) -> Proof | None:
+    """
+    A code that proved a number of this request a moment ago, which is what a download asks for.
+
+    :param before: the number had been proven by then, so that what was put together is about it.
+    """
     return Proof.objects.filter(
         submission=submission,
         pk=proof_id,
@@ -209,6 +215,7 @@ def fresh_proof(submission: Submission, proof_id: uuid.UUID, *, at: datetime) ->
         holds=True,
         at__gt=at - FRESH_FOR,
         identity__state=IdentityState.PROVEN,
+        identity__proven_at__lte=before,
     ).first()
 
 

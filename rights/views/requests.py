@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -23,7 +25,7 @@ from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
 from rights.enums import CaseState
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
-from rights.services import cases, portal, proofs
+from rights.services import cases, packages, portal, proofs
 from rights.services.portal import Request, ShownCase
 from rights.services.proofs import NotOfThisRequestError, WrongCodeError
 from rights.views.portal import draw, need_fresh
@@ -53,7 +55,7 @@ class _NotTakenError(RefusedError):
 
 @doors.taking_files(LARGEST)
 @require_http_methods(["GET", "HEAD", "POST"])
-def show_request(request: HttpRequest, link: str) -> HttpResponse:
+def show_request(request: HttpRequest, link: str) -> HttpResponseBase:
     """The page, and what its person does there."""
     at = timezone.now()
     try:
@@ -64,7 +66,7 @@ def show_request(request: HttpRequest, link: str) -> HttpResponse:
         raise Http404 from None
 
 
-def _take(request: HttpRequest, link: str, at: datetime) -> HttpResponse:
+def _take(request: HttpRequest, link: str, at: datetime) -> HttpResponseBase:
     shown = portal.show_request(link=link, at=at)
     holder = shown.submission.holder_id
     upload = SealingUpload(holder, at=at, at_most=proofs.PERMISSION_AT_MOST)
@@ -77,7 +79,7 @@ def _take(request: HttpRequest, link: str, at: datetime) -> HttpResponse:
         upload.forget_unclaimed()
 
 
-def _do(request: HttpRequest, shown: Request, upload: SealingUpload, at: datetime) -> HttpResponse:
+def _do(request: HttpRequest, shown: Request, upload: SealingUpload, at: datetime) -> HttpResponseBase:
     """Do what the form asks for; a file is sealed while the form is read."""
     language = doors.language_for(request)
     name = request.POST.get("deed", "")
@@ -85,6 +87,8 @@ def _do(request: HttpRequest, shown: Request, upload: SealingUpload, at: datetim
         need_fresh(request, shown.submission.holder_id, at)
         if name == "hand_in":
             _hand_in(request, shown, upload, at)
+        elif name == "download":
+            return _download(request, shown, at)
         elif name in _DEEDS:
             _DEEDS[name](request, shown, language, at)
         else:
@@ -128,7 +132,7 @@ def _prove(request: HttpRequest, shown: Request, language: Language, at: datetim
     _room(request, shown, "try", TRIES, at)
     said = form.cleaned_data
     try:
-        proofs.prove_phone(
+        proof = proofs.prove_phone(
             named=shown.named,
             identity_id=said["identity"],
             code=said["code"],
@@ -137,6 +141,29 @@ def _prove(request: HttpRequest, shown: Request, language: Language, at: datetim
         )
     except WrongCodeError:
         raise _NotTakenError(422, "code_wrong", **again) from None
+    if again["wants"] == "package":
+        _offer(shown, proof, at)
+
+
+def _offer(shown: Request, proof: UUID, at: datetime) -> None:
+    """Show the button that takes the data, once; its secret stands in no address."""
+    try:
+        token = portal.open_package(named=shown.named, proof_id=proof, at=at)
+    except (packages.NotReadyError, packages.NotFreshError):
+        raise _NotTakenError(410, "data_over") from None
+    raise _Shown(token=token)
+
+
+def _download(request: HttpRequest, shown: Request, at: datetime) -> HttpResponseBase:
+    _room(request, shown, "take", SAYS, at)
+    try:
+        taken = portal.take_package(named=shown.named, token=request.POST.get("token", ""), at=at)
+    except packages.UsedError:
+        raise _NotTakenError(410, "data_over") from None
+    answer = FileResponse(taken.file, content_type="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{taken.name}"'
+    answer.headers["Content-Length"] = str(taken.size)
+    return answer
 
 
 def _facts(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
