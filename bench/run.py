@@ -26,6 +26,7 @@ BENCHES = {
     "decide": "bench.bench_decide",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
+    "portal": "bench.bench_portal",
     "purge": "bench.bench_purge",
     "replies": "bench.bench_replies",
     "reports": "bench.bench_reports",

@@ -315,7 +315,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 STATIC_URL = "static/"
 STATIC_ROOT = CALLPRIVACY_STATE / "static"
-STATICFILES_DIRS = [("dist", BASE_DIR / "static" / "dist"), ("consent", BASE_DIR / "static" / "consent")]
+STATICFILES_DIRS = [(name, BASE_DIR / "static" / name) for name in ("dist", "consent", "rights")]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 MEDIA_ROOT = CALLPRIVACY_STATE / "media"
 MEDIA_URL = "media/"

@@ -62,6 +62,8 @@ from consent.services.web import Visit
 from dashboard import demo
 from dashboard.demo import said as data
 from dashboard.demo.said import Fact, No, Work
+from rights.selectors import notice as privacy_selectors
+from rights.services import notice as privacy
 
 type Versions = Mapping[tuple[Channel, Language], NoticeVersion]
 
@@ -136,7 +138,17 @@ def _publish(ground: Ground, officer: Actor, at: datetime) -> Versions:
         )
     if Channel.WEB in data.NOTICES.get(slug, ()):
         web.open_page(client=client, at=at)
+        _open_requests(client, officer, at)
     return found
+
+
+def _open_requests(client: Client, officer: Actor, at: datetime) -> None:
+    """A requests page, with the privacy notice that follows from what is set up."""
+    said = {"email": f"privacy@{client.slug}.example"}
+    page = privacy.save_page(agency=client.agency, client=client, said=said, by=officer, at=at)
+    facts = privacy_selectors.facts_of(client, page, at=at)
+    seen = privacy_selectors.digest_of(facts.as_json(), privacy_selectors.body_of(facts))
+    privacy.publish(client=client, seen=seen, by=officer, at=at)
 
 
 def _in_force(

@@ -51,7 +51,8 @@ def draw(
         "language": language.value,
         "languages": [(code.value, name) for code, name in consent_words.NAMES.items()],
         "t": texts,
-        "problem": texts.get(refused.problem, "") if refused else "",
+        # That a code is wrong stands beside its field.
+        "problem": texts.get(refused.problem, "") if refused and refused.problem != "code_wrong" else "",
         "honoured": consent_words.HONOURED[language],
         "opted_out": signals.is_opted_out(request.headers.get("Sec-GPC")),
         **context,

@@ -301,6 +301,8 @@ def _row(one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool) -
     # Who has done everything waits for us, whatever the case waits for.
     seen = CaseState.OPEN if one.state is CaseState.PROVING and is_done else one.state
     state, next_ = words.STATES[language][seen]
+    if seen is CaseState.OPEN and case.took_effect_at is not None:
+        state, next_ = words.TEXTS[language]["counts"], words.TEXTS[language]["counts_next"]
     events = words.EVENTS[language]
     return {
         "case": case,

@@ -1,0 +1,52 @@
+"""The requests page on a phone: asked, proven by a code, and waited for, without an account and without a script."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import site as sites
+from tests.browser.site import Site
+
+pytestmark = pytest.mark.browser
+
+_CODE = re.compile(r"code is (\d{6})")
+
+
+def _newest_code(site: Site) -> str:
+    """What the last text said, read where the demo keeps its mails."""
+    newest = max((site.state / "mail").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    found = _CODE.search(newest.read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1]
+
+
+def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Site) -> None:
+    with sites.visiting(browser, site) as officer:
+        officer.sign_in()
+        officer.open("/clients/harbor-dental/requests-page/")
+        address = officer.page.locator("#address").inner_text()
+        officer.page.get_by_role("link", name="Privacy notice").first.click()
+        expect(officer.page.get_by_role("heading", name="Privacy notice", exact=True)).to_be_visible()
+
+    with sites.visiting(
+        browser, site, viewport={"width": 390, "height": 844}, java_script_enabled=False
+    ) as person:
+        page = person.page
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("link", name="Delete my data").click()
+        page.get_by_label("The phone number it is about").fill("(312) 555-0147")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_role("heading", name="Waits for your proof")).to_be_visible()
+        page.get_by_role("button", name="Text me a code").click()
+        page.get_by_label("Code, 6 digits").fill(_newest_code(site))
+        page.get_by_role("button", name="Go on").click()
+
+        expect(page.get_by_role("heading", name="Being looked at")).to_be_visible()
+        expect(page.get_by_role("main")).to_contain_text("You proved who you are")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert "5550147" not in page.content()
+        assert person.context.cookies() == []
