@@ -49,7 +49,10 @@ def main() -> int:
         pair = databases.clone()
         tests_ground.point_to(pair)
         cast = assemble()
-        known = [f"+1212555{number:04}" for number in range(100, 100 + asked.times)]
+        known, unknown = (
+            [f"+1212555{number:04}" for number in range(100 + first, 100 + 2 * asked.times, 2)]
+            for first in (0, 1)
+        )
         for number in known:
             for days in range(5):
                 make.call(cast.dentist, number, at=make.NOON - timedelta(days=days + 1))
@@ -57,7 +60,6 @@ def main() -> int:
             key = notice.open_page(agency_id=cast.acme.pk, client=cast.dentist, at=make.NOON).key
         _without_limits()
         person = _Person(key)
-        unknown = [f"+1313555{number:04}" for number in range(100, 100 + asked.times)]
         order = [(number, True) for number in known] + [(number, False) for number in unknown]
         random.shuffle(order)
         for number, _ in order[:10]:

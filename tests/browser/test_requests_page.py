@@ -17,7 +17,7 @@ _CODE = re.compile(r"code is (\d{6})")
 
 def _newest_code(site: Site) -> str:
     """What the last text said, read where the demo keeps its mails."""
-    newest = max((site.state / "mail").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    newest = max((site.logs / "mail").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     found = _CODE.search(newest.read_text(encoding="utf-8"))
     assert found is not None
     return found[1]
