@@ -102,6 +102,11 @@ def fill(grounds: Sequence[Ground], *, officer: Actor, at: datetime) -> None:
             _describe_accounts(ground, at)
             _set_up_menu(ground, versions, officer, at)
             _write(ground, versions, said[ground.about.slug], officer, at)
+    if grounds:
+        agency = grounds[0].client.agency
+        with job_scope(agency_id=agency.pk):
+            said_here = {"email": f"privacy@{agency.slug}.example"}
+            privacy.save_page(agency=agency, client=None, said=said_here, by=officer, at=at)
     _take_back({ground.about.slug: ground for ground in grounds}, said, officer, at)
 
 

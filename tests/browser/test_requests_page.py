@@ -26,7 +26,7 @@ def _newest_code(site: Site) -> str:
 def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Site) -> None:
     with sites.visiting(browser, site) as officer:
         officer.sign_in()
-        officer.open("/clients/harbor-dental/requests-page/")
+        officer.open("/clients/sunset-plumbing/requests-page/")
         address = officer.page.locator("#address").inner_text()
         officer.page.get_by_role("link", name="Privacy notice").first.click()
         expect(officer.page.get_by_role("heading", name="Privacy notice", exact=True)).to_be_visible()
