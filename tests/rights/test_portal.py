@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
+import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,21 +16,24 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
-from callprivacy.calls.models import Caller
+from callprivacy.accounts.enums import Role
+from callprivacy.calls.models import Call, Caller
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
-from rights.enums import Ask, CaseState, IdentityState, ProofKind
+from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind
 from rights.models import Case, Identity, Proof, RequestPage, Submission
 from rights.selectors import words as sealed
-from rights.services import notice, proofs
+from rights.services import deciding, notice, proofs
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rights import asking
 
 pytestmark = pytest.mark.django_db
 
@@ -519,3 +524,82 @@ def test_a_number_that_changed_hands_shows_nothing_from_before(cast: Cast, brows
     prove(browser, where, ids_on(browser, where)[0])
     (row,) = identities(where, of=cast.dentist, cast=cast)
     assert row.from_at == gone
+
+
+def test_a_number_under_hold_gets_the_same_page_as_another(cast: Cast, browser: Browser) -> None:
+    held = make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    make.call(cast.dentist, BEN, at=NOON - timedelta(days=9))
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk=held.pk).update(on_hold=True)
+    key = open_page(cast.dentist, cast)
+    seen = []
+    for number in (TYPED, "(212) 555-0102"):
+        other = Browser(headers={"accept-language": "en-US"})
+        where = arrive(other, key, Ask.DELETE, number=number)
+        (identity,) = ids_on(other, where)
+        prove(other, where, identity)
+        seen.append(_plain(other.get(where).content, where, identity))
+    assert seen[0] == seen[1]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.filter(pk=held.pk).exists()
+
+
+def test_an_officer_of_another_client_sees_nothing_of_a_request(cast: Cast, browser: Browser) -> None:
+    arrive(browser, open_page(cast.plumber, cast), Ask.DELETE)
+    erin = make.person(cast.acme, "erin", Role.OFFICER)
+    make.grant(erin, cast.dentist)
+    for person, agency in ((erin, cast.acme), (cast.mallory, cast.globex)):
+        with staff_scope(agency_id=agency.pk, user_id=person.user_id):
+            assert not Submission.objects.exists()
+            assert not Case.objects.exists()
+            assert not Identity.objects.exists()
+
+
+# --- The data -------------------------------------------------------------------------------------------------------
+
+
+def ready(cast: Cast, browser: Browser) -> str:
+    """The page of somebody who proved everything, and whose copy is ready."""
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9), source="ads")
+    asking.answered_by(cast.dentist, Answerer.AGENCY)
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.COPY)
+    prove(browser, where, ids_on(browser, where)[0])
+    do(browser, where, "facts", day=(NOON - timedelta(days=9)).date().isoformat(), business="Dentist")
+    do(browser, where, "declare", declares="on", name="Anna Example")
+    submission = case_of(where).submission
+    later = NOON + timedelta(minutes=1)
+    asking.search(submission, at=later)
+    office = asking.Office(cast)
+    case = asking.case_of(submission, Ask.COPY)
+    office.does(deciding.decide, case=case, decided=Decided.FULFIL, ground="", words="", at=later)
+    asking.work(cast.acme, at=later)
+    return where
+
+
+def test_the_data_are_taken_once_after_a_fresh_proof(cast: Cast, browser: Browser) -> None:
+    where = ready(cast, browser)
+    page = browser.get(where).content
+    assert b"Your data" in page
+    assert b'name="token"' not in page
+    (identity,) = ids_on(browser, where)
+    do(browser, where, "code", identity=identity, way="text", wants="package")
+    code = _CODE.search(str(mail.outbox[-1].body))[1]  # type: ignore[index]
+    offered = do(browser, where, "prove", identity=identity, way="text", code=code, wants="package")
+    token = hidden(offered.content, "token")
+    stranger = arrive(browser, open_page(cast.plumber, cast), Ask.COPY)
+    assert do(browser, stranger, "download", token=token).status_code == 410
+    answer = do(browser, where, "download", token=token)
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))).namelist()
+    assert do(browser, where, "download", token=token).status_code == 410
+    assert "Your data were downloaded" in browser.get(where).content.decode()
+
+
+def test_a_wrong_code_offers_no_data(cast: Cast, browser: Browser) -> None:
+    where = ready(cast, browser)
+    (identity,) = ids_on(browser, where)
+    do(browser, where, "code", identity=identity, way="text", wants="package")
+    answer = do(browser, where, "prove", identity=identity, way="text", code="000000", wants="package")
+    assert answer.status_code == 422
+    assert b'name="token"' not in answer.content
+    assert do(browser, where, "download", token="x").status_code == 410
