@@ -23,8 +23,8 @@ from analytics.selectors.releasable import COLUMNS
 from analytics.services import recipients, releases
 from analytics.tasks import releases as tasks
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -83,6 +83,7 @@ def show_client(request: StaffRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.RELEASE_DATA)
+@confirms(Deed.RELEASE)
 def new(request: StaffRequest, client: Client) -> HttpResponse:
     """Begin a release: for whom, what for, which columns, which days."""
     found = selectors.recipients(client)
@@ -251,6 +252,7 @@ def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUI
 @require_POST
 @never_cache
 @needs(Permission.RELEASE_DATA)
+@confirms(Deed.RELEASE)
 def propose(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUID) -> HttpResponse:
     """Propose a draft with what was tried, for a second person to sign."""
     release = _find(client, release_id)
@@ -271,6 +273,7 @@ def propose(request: StaffRequest, client: Client, release_id: UUID, trial_id: U
 @require_POST
 @never_cache
 @needs(Permission.RELEASE_DATA)
+@confirms(Deed.RELEASE)
 def approve(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Sign another person's release."""
     access.require(request, AgencyRight.SIGN_OFF, client)
@@ -373,6 +376,7 @@ def revoke(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespo
 @require_POST
 @never_cache
 @needs(Permission.RELEASE_DATA)
+@confirms(Deed.RELEASE)
 def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpResponse:
     """Give out the file, once it is written down who takes it."""
     release = _find(client, release_id)

@@ -21,6 +21,7 @@ from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
@@ -37,6 +38,7 @@ from django.utils import timezone
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.access import STARTED_AT
 from callprivacy.accounts.models import User
+from callprivacy.accounts.services import factors as factor_deeds
 from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in
 from callprivacy.lib.browsers import browser_of
@@ -190,6 +192,25 @@ class FactorAdapter(DefaultMFAAdapter):
         kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
         others = Authenticator.objects.filter(user_id=authenticator.user_id, type__in=kinds)
         return bool(others.exclude(pk=authenticator.pk).exists())
+
+
+_KINDS = {
+    Authenticator.Type.TOTP: "codes",
+    Authenticator.Type.WEBAUTHN: "passkey",
+    Authenticator.Type.RECOVERY_CODES: "recovery_codes",
+}
+_SAID = ((authenticator_added, "added"), (authenticator_removed, "removed"), (authenticator_reset, "renewed"))
+
+
+def write_down_factors() -> None:
+    """Let what the library does with people's second factors be written down; called once its models are there."""
+    for signal, action in _SAID:
+        signal.connect(partial(_write_down, action), weak=False, dispatch_uid=f"accounts.factor_{action}")
+
+
+def _write_down(action: str, *, user: User, authenticator: Authenticator, **_: Any) -> None:
+    kind = _KINDS[Authenticator.Type(authenticator.type)]
+    factor_deeds.factor_changed(user=user, action=action, kind=kind, at=timezone.now())
 
 
 class ActivateCodesForm(ActivateTOTPForm):

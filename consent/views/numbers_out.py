@@ -17,8 +17,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.tenancy.enums import Permission
@@ -56,6 +56,7 @@ def _officers_only[**P](
 @never_cache
 @needs(Permission.REVEAL_NUMBERS)
 @_officers_only
+@confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def ask(request: StaffRequest, client: Client) -> HttpResponse:
     """Say why, and have the file written."""
@@ -125,6 +126,7 @@ def progress(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpRes
 @never_cache
 @needs(Permission.REVEAL_NUMBERS)
 @_officers_only
+@confirms(Deed.EXPORT)
 def take(request: StaffRequest, client: Client, numbers_id: UUID) -> HttpResponse:
     """Give out the file, once it is written down who takes it."""
     row = _find(client, numbers_id)

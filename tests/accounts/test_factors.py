@@ -124,7 +124,7 @@ def test_who_adds_a_factor_is_told_by_mail_and_on_the_page(mailoutbox: list[mail
     """What the library says and sends comes once the scope has committed, and needs nothing of it."""
     from tests import cast as actors
 
-    actors.assemble()
+    cast = actors.assemble()
     browser = Browser()
     sign_in(browser, BOB)
     browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
@@ -134,6 +134,22 @@ def test_who_adds_a_factor_is_told_by_mail_and_on_the_page(mailoutbox: list[mail
     assert "Save as a file" in answer.content.decode()
     assert [one.to for one in mailoutbox] == [[BOB]]
     assert secret not in str(mailoutbox[0].message())
+    said = actions_of(cast.acme.pk)
+    assert said.count("codes.added") == said.count("recovery_codes.added") == 1
+
+
+def test_who_loses_the_last_second_factor_chooses_a_longer_password_where_it_counts(cast: Cast) -> None:
+    browser = signed_in(cast.bob)
+    for profile, where in (("rotating", "/accounts/2fa/"), ("nist", "/accounts/password/change/")):
+        policy(cast.acme, profile=profile)
+        with_codes(cast.bob)
+        browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        assert browser.post("/accounts/2fa/totp/deactivate/").status_code == 302
+        assert not Authenticator.objects.exists()
+        answer = browser.get("/accounts/2fa/")
+        assert answer.headers.get("Location", "/accounts/2fa/") == where, profile
+    assert "Choose a longer password" in browser.get("/accounts/password/change/").content.decode()
+    assert actions_of(cast.acme.pk).count("codes.removed") == 2
 
 
 # --- who has to have one ---

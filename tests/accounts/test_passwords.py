@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -9,13 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callprivacy.accounts import passwords
 from callprivacy.accounts.models import User
 from callprivacy.accounts.passwords import Asked, Rule, RuleValidator
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import PASSWORD
 
@@ -174,6 +178,21 @@ def test_the_meter_says_what_helps_and_keeps_nothing(cast: Cast) -> None:
         assert PASSWORD not in page
         assert "P@ssw0rd1234" not in page
     assert browser.get(ask).status_code == 405
+
+
+def test_what_is_typed_into_the_meter_is_in_no_log_and_no_row(cast: Cast, logged: io.StringIO) -> None:
+    typed = "Quokka-Lantern-77-Gravel"
+    browser = signed_in(cast.bob)
+    browser.get("/accounts/password/change/")
+    with CaptureQueriesContext(connection) as asked:
+        browser.post(
+            "/accounts/password/strength/",
+            {"password": typed, "rule": passwords.pack(Rule(), has_factor=False)},
+        )
+    assert "request_finished" in logged.getvalue()
+    for text in (logged.getvalue(), *(one["sql"] for one in asked)):
+        assert typed not in text
+    assert typed not in str(dict(browser.session))
 
 
 def test_a_forged_rule_is_the_default_one() -> None:

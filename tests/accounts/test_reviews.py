@@ -17,7 +17,7 @@ from callprivacy.accounts.models import (
     ReviewLine,
     VendorSeat,
 )
-from callprivacy.accounts.services import grants, reviews
+from callprivacy.accounts.services import grants, invitations, reviews
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.accounts.tasks import mind_reviews, note_use
 from callprivacy.audit import services as audit
@@ -30,7 +30,7 @@ from callprivacy.work.models import Item
 from tests import make
 from tests.accounts.browsers import actions_of, signed_in
 from tests.cast import Cast
-from tests.make import NOON
+from tests.make import NOON, PASSWORD
 
 
 def by(person: Membership) -> Actor:
@@ -285,3 +285,45 @@ def test_nobody_sees_themselves_off_and_somebody_stays(cast: Cast) -> None:
     with job_scope(agency_id=cast.globex.pk), pytest.raises(OwnRightsError):
         work.let_go(membership=cast.mallory, to_id=None, by=by(cast.mallory), at=NOON)
     mind_reviews()
+
+
+def test_somebody_comes_is_granted_looked_over_and_leaves_and_the_trail_tells_it(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        invitation, _ = invitations.invite(
+            agency_id=cast.acme.pk,
+            email="nora@acme.example",
+            name="Nora",
+            role=Role.REVIEWER,
+            client_ids=[cast.dentist.pk],
+            by=by(cast.alice),
+            at=make.now(),
+        )
+        user = invitations.accept(invitation=invitation, name="Nora", password=PASSWORD, at=make.now())
+        nora = Membership.objects.select_related("user").get(user=user)
+        assert nora.user.password_due_at is not None, "it is due like everybody's"
+        grants.set_bundle(
+            membership=nora,
+            client=cast.plumber,
+            bundle=Role.REVIEWER,
+            by=by(cast.alice),
+            at=make.now(),
+            ends_at=None,
+        )
+        review = reviews.start_review(agency=cast.acme, period="now", by=by(cast.alice), at=make.now())
+        reviews.answer_lines(
+            review=review,
+            line_ids=[line_of(review, nora, cast.plumber).pk],
+            keep=True,
+            by=by(cast.alice),
+            at=make.now(),
+        )
+    signed_in(cast.alice).post(f"/people/{nora.pk}/leaves/", {"to": ""})
+    said = actions_of(cast.acme.pk)
+    said = said[said.index("invitation.sent") :]
+    story = [
+        "invitation.sent", "invitation.accepted", "grant.changed", "access_review.started", "access_review.answered",
+        "person.left",
+    ]  # fmt: skip
+    places = [said.index(action) for action in story]
+    assert places == sorted(places)
+    assert not sees(nora, cast.plumber)

@@ -29,7 +29,7 @@ from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.models import ApiKey, Membership
 from callprivacy.accounts.services import api_keys
 from callprivacy.lib.scope import Actor
@@ -351,6 +351,11 @@ def test_every_view_says_who_may_or_is_listed_as_for_every_member() -> None:
         if address.needs is None and not address.is_own_account and address.route not in PUBLIC
     }
     assert open_to_members == FOR_EVERY_MEMBER
+
+
+def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
+    asked = {getattr(address.view, "confirms", None) for address in OURS} - {None}
+    assert asked == set(Deed)
 
 
 def test_nothing_is_listed_that_is_not_there() -> None:

@@ -15,7 +15,9 @@ from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
-from callprivacy.accounts.models import FactorReset, Membership
+from callprivacy.accounts import selectors
+from callprivacy.accounts.enums import DueWhy
+from callprivacy.accounts.models import FactorReset, Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
@@ -38,6 +40,28 @@ class NotYoursError(ValueError):
         super().__init__(
             "Somebody else has to agree: neither who asked nor whose second factors they are. Or it has run out."
         )
+
+
+def factor_changed(*, user: User, action: str, kind: str, at: datetime) -> None:
+    """
+    Write down that a person added, renewed or removed a second factor, in each agency of theirs.
+
+    Whoever has none left, and a password that is long enough only beside one, chooses a longer one at once.
+    """
+    people.record_own(f"{kind}.{action}", user_id=user.pk, at=at)
+    if action == "removed":
+        ask_for_longer(user_id=user.pk, at=at)
+
+
+def ask_for_longer(*, user_id: int, at: datetime) -> None:
+    """Let a password be due where it may be too short without a second factor, because nobody knows its length."""
+    user = User.objects.get(pk=user_id)
+    rule = selectors.rule_of(user)
+    if rule.alone <= rule.min_length or selectors.has_second_factor(user_id):
+        return
+    User.objects.filter(pk=user_id).exclude(password_due_why=DueWhy.KNOWN).update(
+        password_due_at=at, password_due_why=DueWhy.RULE
+    )
 
 
 @transaction.atomic
@@ -87,6 +111,7 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
         audit.record("factors.reset_refused", by=by, at=at, subject=reset, person=reset.user_id)
         return 0
     taken = int(Authenticator.objects.filter(user_id=reset.user_id).delete()[0])
+    ask_for_longer(user_id=reset.user_id, at=at)
     sessions = people.end_sessions(reset.user_id)
     audit.record(
         "factors.reset",
