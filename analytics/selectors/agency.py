@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.charts import headline
-from analytics.charts.shapes import Drawing, Value, spark
+from analytics.charts.figure import Chart, keys_of_lines
+from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, line, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import costs, explorer, reports
 from analytics.selectors.asked import before, end_of, period_of
@@ -17,6 +18,7 @@ from analytics.selectors.reports import Figure, Row
 from callprivacy.tenancy.models import Client
 
 _LISTED: Final = 100
+_WEEKS: Final = 12
 
 
 @dataclass(slots=True)
@@ -125,6 +127,55 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
             f"Of {report.unplaced:,} more calls it is not told whether they lie in this period."
         )
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Calls and conversions week by week, drawn and as a table."""
+
+    chart: Chart
+    table: explorer.Table
+
+
+def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
+    """
+    Calls and qualified calls of these clients over the last twelve weeks; None where nothing is told of them.
+
+    Weeks begin on Monday in each client's own zone; the one that is running is left out.
+    """
+    if not clients:
+        return None
+    today = at.astimezone(ZoneInfo(clients[0].time_zone)).date()
+    last = today - timedelta(days=today.weekday() + 1)
+    first = last - timedelta(days=7 * _WEEKS - 1)
+    report = reports.report(
+        reports.Asked(
+            client_ids=tuple(client.pk for client in clients),
+            measures=(Measure.CALLS, Measure.CONVERSIONS),
+            first=first,
+            last=last + timedelta(days=1),
+            step=Step.WEEK,
+        )
+    )
+    rows = {row.at.isoformat(): row for row in report.rows if isinstance(row.at, date)}
+    if not rows:
+        return None
+    weeks = explorer.steps_of("week", first, last)
+    labels = [f"{date.fromisoformat(week):%-d %b}" for week in weeks]
+    shown = [explorer.SHOWN["calls"], explorer.SHOWN["conversions"]]
+    series = [Series(one.words, [explorer.value_of(one, rows.get(week)) for week in weeks]) for one in shown]
+    return Trend(
+        Chart(
+            line(labels, series, width=WIDE, height=240),
+            line(labels, series, width=NARROW, height=240),
+            keys_of_lines(series),
+        ),
+        explorer.Table(
+            "Calls and qualified calls by week",
+            ["Week of", *(one.words for one in shown)],
+            [[label, *(one.values[place] for one in series)] for place, label in enumerate(labels)],
+        ),
+    )
 
 
 def _row(

@@ -12,11 +12,13 @@ from django.shortcuts import render
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_GET
 
+from analytics.selectors import agency
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from callprivacy.calls.selectors.connections import title_of
+from callprivacy.tenancy.enums import Permission
 from consent.selectors import standards
 from dashboard import selectors
 from retention.selectors import watch
@@ -52,6 +54,8 @@ def show_overview(request: StaffRequest) -> HttpResponse:
         "lowered": standards.lowered(request.membership, at=request.at),
         "now": request.at,
     }
+    reported = access.clients_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
+    context["trend"] = agency.trend(list(reported), at=request.at)
     if access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
         late, standing = watch.late_rows(), watch.open_count()
         context["watch"] = {
