@@ -32,12 +32,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws."""
+    """What the template draws; a map stays small, so that its squares do not fill a screen."""
 
     wide: Drawing
     narrow: Drawing
     keys: list[Key] = field(default_factory=list)
     help: str = HELP
+    is_map: bool = False
 
 
 def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> list[Key]:

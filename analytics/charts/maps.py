@@ -37,6 +37,10 @@ _COUNTRIES: Final = """
 """
 
 
+_LEGIBLE: Final = 24
+"""From which side on a square holds two letters."""
+
+
 def _places(text: str) -> dict[str, tuple[int, int]]:
     return {
         code: (across, down)
@@ -61,7 +65,7 @@ def tiles(
     words: Words = compact,
 ) -> Drawing:
     """
-    A map of squares, shaded by their numbers, with code and number written in them.
+    A map of squares, shaded by their numbers, with code and number written in them; small ones only where calls are.
 
     :param values: by code; a place without one has no calls.
     :param names: by code, as they are said; a code without a name is said itself.
@@ -83,7 +87,10 @@ def tiles(
         ink = f"plot-in plot-in-{0 if value.hidden else level}"
         number = words(value.number) if value.number else ""
         roomy = size >= 40 and number
-        drawing.texts.append(Text(middle, high + side / 2 + (-1 if roomy else 4), code, "middle", ink))
+        if size >= _LEGIBLE:
+            drawing.texts.append(Text(middle, high + side / 2 + (-1 if roomy else 4), code, "middle", ink))
+        elif value.number or value.hidden:
+            drawing.texts.append(Text(middle, high + side / 2 + 3, code, "middle", f"{ink} plot-tiny"))
         if roomy:
             drawing.texts.append(Text(middle, high + side / 2 + 14, number, "middle", f"{ink} plot-small"))
     return drawing

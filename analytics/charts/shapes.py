@@ -205,7 +205,9 @@ def line(
             if value.hidden and value.number is None:
                 drawing.dots.append(Dot(middle(place), y(0), index, say, hidden=True))
             elif value.number is not None and (len(labels) <= _POINTS or place in lonely):
-                drawing.dots.append(Dot(middle(place), y(value.number), index, say))
+                drawing.dots.append(
+                    Dot(middle(place), y(value.number), COLOURS if index - 1 in dashed else index, say)
+                )
         last = next((value.number for value in reversed(one.values) if value.number is not None), None)
         if named and last is not None:
             ends.append((y(last), index, one.name))

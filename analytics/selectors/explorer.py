@@ -82,7 +82,7 @@ def _count(number: float) -> str:
 
 
 def _percent(number: float) -> str:
-    return f"{number:.0f} %"
+    return f"{number:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _money(number: float) -> str:
@@ -177,7 +177,11 @@ def value_of(shown: Shown, row: Row | None) -> Value:
         number = figure.value / over / shown.unit
         return Value(number, shown.written(number))
     low, high = 100 * figure.value / over, 100 * (figure.value + figure.unknown) / over
-    words = shown.written(low) if shown.written(low) == shown.written(high) else f"{low:.0f} to {high:.0f} %"
+    words = (
+        shown.written(low)
+        if shown.written(low) == shown.written(high)
+        else f"{low:.0f} to {high:.0f}\N{NO-BREAK SPACE}%"
+    )
     known = over - figure.unknown
     return Value(100 * figure.value / known if known > 0 else None, words, hidden=known <= 0)
 
@@ -203,7 +207,7 @@ def changed(now: Value, was: Value) -> str:
     """By how much a number differs from the one before, in words."""
     if now.number is None or not was.number:
         return "–"
-    return f"{(now.number / was.number - 1) * 100:+.0f} %".replace("-", "−")
+    return f"{(now.number / was.number - 1) * 100:+.0f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def cell_of(value: Value) -> Cell:
@@ -335,10 +339,11 @@ def _map(kind: str, values: Mapping[str, Value], shown: Shown) -> Chart:
     names = {code: place_name(f"US-{code}" if kind == "states" else code) for code in squares}
     here = {code: value for code, value in values.items() if code in squares}
     top = max((value.number or 0 for value in here.values()), default=0)
-    return _twice(
-        lambda width: maps.tiles(squares, here, names, width=width, words=shown.axis),
-        keys_of_shades(top, has_hidden=any(value.hidden for value in here.values()), words=shown.axis),
+    wide, narrow = (
+        maps.tiles(squares, here, names, width=width, words=shown.axis) for width in (WIDE, NARROW)
     )
+    has_hidden = any(value.hidden for value in here.values())
+    return Chart(wide, narrow, keys_of_shades(top, has_hidden=has_hidden, words=shown.axis), is_map=True)
 
 
 # --- Answering ----------------------------------------------------------------------------------------------------
@@ -540,7 +545,7 @@ def _table_of_groups(made: Answer, groups: Sequence[_Group], *, compared: bool) 
         row = row or ["All"]
         row.append(now)
         if has_share:
-            row.append(f"{100 * (now.number or 0) / (made.total.number or 1):.0f} %")
+            row.append(f"{100 * (now.number or 0) / (made.total.number or 1):.0f}\N{NO-BREAK SPACE}%")
         if compared:
             was = value_of(shown, group.before)
             row += [was, changed(now, was)]

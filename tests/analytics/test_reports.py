@@ -207,7 +207,7 @@ def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Mem
     answer = browser.get("/reports/clients/dentist/export/csv/?by=campaign&kind=bars&period=28")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert rows[0] == ["Campaign", "Calls", "Share"]
-    assert ["Roofs", "420", "50 %"] in rows or rows[1][:2] == ["Roofs", "420"]
+    assert rows[1][:2] == ["Roofs", "420"]
     assert "attachment" in answer["Content-Disposition"]
     assert browser.get("/reports/clients/dentist/export/xlsx/?by=campaign").content.startswith(b"PK")
     assert browser.get("/reports/clients/dentist/export/pdf/?kind=heat").content.startswith(b"%PDF")
