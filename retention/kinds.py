@@ -116,3 +116,30 @@ TEST: Final = "test"
 def mail_kind(kind: str, *, is_over: bool) -> str:
     """The name under which people are told that an alert began, or is over."""
     return f"alert_{kind}_over" if is_over else f"alert_{kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDate:
+    """
+    Rows of a higher room that leave by a date of their own, which no policy moves: pages of policies list them.
+
+    :param title: what they are. :param days: how long. :param moment: from when. :param words: why so.
+    """
+
+    title: str
+    days: int
+    moment: str
+    words: str
+
+
+_OWN_DATES: dict[str, OwnDate] = {}
+
+
+def register_own_date(one: OwnDate) -> None:
+    """Make known what leaves by its own date; called from an app's `ready()`."""
+    _OWN_DATES[one.title] = one
+
+
+def own_dates() -> tuple[OwnDate, ...]:
+    """What leaves by a date of its own, by title."""
+    return tuple(_OWN_DATES[title] for title in sorted(_OWN_DATES))

@@ -7,6 +7,18 @@ class RightsConfig(AppConfig):
     verbose_name = "Requests"
 
     def ready(self) -> None:
+        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415
         from rights import kinds  # noqa: PLC0415
 
         kinds.register_all()
+        register_own_date(
+            OwnDate(
+                "Requests of people",
+                731,
+                "the day the last of it was answered",
+                "24 months (11 CCR 7101). The record, what the person said and the proofs leave together.",
+            )
+        )
+        register_own_date(
+            OwnDate("Packages of people's data", 7, "the day it was made", "The file leaves with its key.")
+        )

@@ -20,6 +20,7 @@ from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_rig
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
+from retention import kinds
 from retention.enums import Category, ChangeState
 from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenEffectForm
 from retention.law import categories
@@ -127,6 +128,7 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
             "client": client,
             "tab": "policies",
             "cells": [(cell, law[cell.category]) for cell in row.cells],
+            "own_dates": kinds.own_dates(),
             "open_changes": history.filter(state__in=selectors.OPEN),
             "page": page,
             "outlook": run_selectors.outlook(client, request.at),

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client as Browser
 
 from analytics.models import Touched
 from callprivacy.audit.models import Event
@@ -234,3 +235,11 @@ def test_a_request_that_was_opened_again_stays(cast: Cast, office: Office) -> No
     with job_scope(agency_id=cast.acme.pk):
         Submission.objects.filter(pk=submission.pk).update(erase_on=make.NOON.date())
     assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
+
+
+def test_the_policies_page_says_what_leaves_by_its_own_date(cast: Cast, office: Office) -> None:
+    browser = Browser()
+    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    page = browser.get("/clients/dentist/policies/").content.decode()
+    assert "Requests of people" in page
+    assert "Packages of people&#x27;s data" in page
