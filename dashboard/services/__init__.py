@@ -37,7 +37,7 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import asked, released, said, signing_in
+from dashboard.services import asked, programme, released, said, signing_in
 from retention import targets
 from retention.enums import Category
 from retention.services import policies
@@ -118,6 +118,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
                 membership=proposer, client=lab, bundle=Role.OFFICER, by=_MAKER, at=at, ends_at=None
             )
         released.fill(lab, proposer=proposer, officer=people[Role.OFFICER], at=at)
+        programme.fill(agency, people, at=at)
         with job_scope(agency_id=agency.pk):
             work.claim_period(agency_id=agency.pk, job=_MAKER.name, period=_MADE, at=at)
         # What happened in an invented past has waited for no seal.

@@ -1,0 +1,200 @@
+"""
+The demo's programme: vendors, one of them never reviewed; trainings, one of them overdue; a breach that was handled and
+one that was just reported; an office with visitors. Made by the same services and jobs as in life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from governance.courses import courses, draw
+from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, ReviewDecision
+from governance.law import vendors as law
+from governance.models import BreachNotice, Vendor
+from governance.services import breaches, premises, training, vendors
+
+_WEAK: Final = {"own_use": Answer.PARTLY, "tested": Answer.NO, "audits": Answer.PARTLY}
+
+
+def fill(agency: Agency, people: Mapping[Role, Membership], *, at: datetime) -> None:
+    """Fill the programme of a demo agency. Outside any scope."""
+    officer = people[Role.OFFICER]
+    by = Actor.staff(user_id=officer.user_id)
+    with job_scope(agency_id=agency.pk):
+        _vendors(agency, officer, by, at)
+        _breaches(agency, people, by, at)
+        _premises(agency, people, by, at)
+        _training(agency, people, by, at)
+    training.watch_training(agency_id=agency.pk, at=at)
+
+
+def _vendors(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None:
+    today = at.astimezone(ZoneInfo(agency.time_zone)).date()
+    for name in ("callrail", "twilio", "invoca"):
+        sheet = law.sheets()[name]
+        vendor = vendors.add_vendor(
+            agency=agency,
+            facts=vendors.Facts.from_sheet(sheet),
+            sheet=name,
+            verified_on=None,
+            by=by,
+            at=at - timedelta(days=70),
+        )
+        if name != "invoca":
+            _reviewed(vendor, officer, at - timedelta(days=60))
+    vendors.add_sub_processor(
+        vendor=vendor,
+        name="Northern Speech",
+        what_for="Turns recordings into text",
+        places="Canada",
+        noticed_on=today - timedelta(days=6),
+        object_until=today + timedelta(days=24),
+        by=by,
+        at=at - timedelta(days=6),
+    )
+
+
+def _reviewed(vendor: Vendor, officer: Membership, at: datetime) -> None:
+    answers = {question.id: Answer.YES for question in law.questions()}
+    vendors.review_vendor(
+        vendor=vendor,
+        answers=answers | _WEAK,
+        notes={"dpa": "Contract folder, 2026"},
+        decision=ReviewDecision.CONDITIONS,
+        words="Recordings are deleted by rule after 90 days. To be asked again: use for models of its own.",
+        next_on=at.date() + timedelta(days=365),
+        reviewed_by=officer.user_id,
+        at=at,
+    )
+
+
+def _breaches(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: datetime) -> None:
+    then = at - timedelta(days=40)
+    drill = breaches.report_breach(
+        agency=agency,
+        title="A laptop is left in a taxi",
+        text="A drill: a reviewer's laptop, signed in, was left in a taxi at 18:10. It was locked from afar at 18:40.",
+        is_drill=True,
+        reported_by=people[Role.REVIEWER].user_id,
+        at=then,
+    )
+    said = breaches.Assessment(
+        aware_at=then,
+        kind=BreachKind.CONFIDENTIALITY,
+        risk=BreachRisk.RISK,
+        categories=("numbers", "calls"),
+        places=("US-CA", "DE"),
+        client_ids=(),
+        began_at=then - timedelta(minutes=50),
+        ended_at=then - timedelta(minutes=20),
+        people=120,
+        records=300,
+        effects="Unwanted calls; no recordings could be reached.",
+        remedy="The sessions were ended, the password was changed, the disk is encrypted.",
+    )
+    breaches.assess_breach(breach=drill, said=said, by=by, at=then + timedelta(minutes=25))
+    for notice in BreachNotice.objects.filter(breach=drill):
+        breaches.send_notice(
+            notice=notice, text="Kept as it would have been sent.", by=by, at=then + timedelta(hours=3)
+        )
+    breaches.close_breach(
+        breach=drill,
+        lessons="The number of the taxi company was not at hand. It stands on the intranet now.",
+        by=by,
+        at=then + timedelta(days=1),
+    )
+    breaches.report_breach(
+        agency=agency,
+        title="A report to the wrong client",
+        text="I mailed last month's report of one client to another. It has counts only, no calls. They deleted it.",
+        is_drill=False,
+        reported_by=people[Role.ACCOUNT_MANAGER].user_id,
+        at=at - timedelta(hours=5),
+    )
+
+
+def _premises(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: datetime) -> None:
+    site = premises.add_site(
+        agency=agency,
+        name="Head office",
+        address="12 Harbor Street",
+        time_zone=agency.time_zone,
+        weekdays=range(1, 6),
+        opens=time(7, 30),
+        closes=time(19),
+        by=by,
+        at=at - timedelta(days=100),
+    )
+    zone = ZoneInfo(site.time_zone)
+    passings = []
+    for role in (Role.REVIEWER, Role.ANALYST, Role.OFFICER):
+        premises.give_badge(
+            site=site,
+            user_id=people[role].user_id,
+            label=f"Badge of {role.label.lower()}",
+            code=f"demo {role}",
+            any_hour=role == Role.OFFICER,
+            until_on=None,
+            by=by,
+            at=at - timedelta(days=90),
+        )
+        for days in range(1, 6):
+            day = (at - timedelta(days=days)).astimezone(zone).date()
+            came, left = (datetime.combine(day, hour, tzinfo=zone) for hour in (time(8, 41), time(17, 5)))
+            passings += [
+                premises.Passing(f"{role} {day} in", f"demo {role}", is_in=True, at=came),
+                premises.Passing(f"{role} {day} out", f"demo {role}", is_in=False, at=left),
+            ]
+    premises.take_in(
+        site=site, passings=passings, source=EntrySource.FILE, by=by, at=at - timedelta(minutes=1)
+    )
+    premises.sign_in_visitor(
+        site=site,
+        visitor="Robin Vale",
+        company="Vale Electric",
+        host_id=people[Role.ADMIN].user_id,
+        purpose="The meter",
+        by=by,
+        at=at - timedelta(minutes=30),
+    )
+
+
+def _training(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: datetime) -> None:
+    for name in ("privacy-basics", "phishing", "call-recording"):
+        training.set_rules(
+            agency=agency,
+            course=courses()[name],
+            within={Role.REVIEWER: 14, Role.ACCOUNT_MANAGER: 14, Role.ANALYST: 30},
+            by=by,
+            at=at - timedelta(days=60),
+        )
+    for role, name in (
+        (Role.OFFICER, "breaches"),
+        (Role.REVIEWER, "privacy-basics"),
+        (Role.ANALYST, "phishing"),
+    ):
+        course, when = courses()[name], at - timedelta(days=20)
+        attempt = training.start_attempt(agency=agency, course=course, user_id=people[role].user_id, at=when)
+        training.finish_attempt(
+            attempt=attempt,
+            course=course,
+            answers={one.number: int(place == 0) for place, one in enumerate(draw(course, attempt.seed))},
+            user_id=people[role].user_id,
+            at=when + timedelta(minutes=22),
+        )
+    training.assign(
+        agency=agency,
+        course=courses()["requests"],
+        user_ids=[people[Role.AGENT].user_id],
+        due_on=(at - timedelta(days=3)).date(),
+        by=by,
+        at=at - timedelta(days=17),
+    )
