@@ -50,16 +50,17 @@ def _vendors(agency: Agency, officer: Membership, by: Actor, at: datetime) -> No
         )
         if name != "invoca":
             _reviewed(vendor, officer, at - timedelta(days=60))
-    vendors.add_sub_processor(
-        vendor=vendor,
-        name="Northern Speech",
-        what_for="Turns recordings into text",
-        places="Canada",
-        noticed_on=today - timedelta(days=6),
-        object_until=today + timedelta(days=24),
-        by=by,
-        at=at - timedelta(days=6),
-    )
+            continue
+        vendors.add_sub_processor(
+            vendor=vendor,
+            name="Northern Speech",
+            what_for="Turns recordings into text",
+            places="Canada",
+            noticed_on=today - timedelta(days=6),
+            object_until=today + timedelta(days=24),
+            by=by,
+            at=at - timedelta(days=6),
+        )
 
 
 def _reviewed(vendor: Vendor, officer: Membership, at: datetime) -> None:
