@@ -3,8 +3,9 @@ Which calls may leave in a release, and what of them can be released.
 
 Never a number, a name, a recording or words; never what a person is called here. A call leaves only where it may be
 measured and nobody said no: not to being measured, not to being analysed, not to sharing, whether to this call or for
-good, and not by a number that was erased since. Calls of known minors and of callers without a number never leave. A
-pseudonymised row is still one person's, so sharing each call must besides be allowed by the rules of its places.
+good, and not by a number that was erased since. Calls of known minors, of people who had their use restricted, and of
+callers without a number never leave. A pseudonymised row is still one person's, so sharing each call must besides be
+allowed by the rules of its places.
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ def calls_for_release(client: Client, *, from_on: date, until_on: date, at: date
     """The calls of some days that may leave anonymised. In the scope of a job."""
     begins, ends = days(client, from_on, until_on)
     calls = calls_open_to(client, Purpose.MEASURE, at=at).started_from(begins).started_before(ends)  # type: ignore[attr-defined]  # a queryset with more words
-    calls = calls.filter(caller__isnull=False, redact_due_at__isnull=True).exclude(outcome=Outcome.UNDERWAY)
+    calls = calls.filter(
+        caller__isnull=False, caller__restricted_at__isnull=True, redact_due_at__isnull=True
+    ).exclude(outcome=Outcome.UNDERWAY)
     said_no = ConsentState.objects.for_client(client).filter(
         purpose__in=NOES, state__in=NO_STATES, caller_id=OuterRef("caller_id")
     )

@@ -215,7 +215,9 @@ def test_a_setting_is_computed_once_a_day(cast: Cast) -> None:
 def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: Cast) -> None:
     released.fill(cast.dentist)
     make.call(cast.dentist, None, at=make.NOON - timedelta(days=40))
-    objects, shares_not, analyses_not, minor = _ids(cast.dentist, *(released.number(who) for who in range(4)))
+    objects, shares_not, analyses_not, minor, restricted = _ids(
+        cast.dentist, *(released.number(who) for who in (0, 1, 2, 3, 5))
+    )
     ours = {"agency_id": cast.acme.pk, "client_id": cast.dentist.pk}
     with job_scope(agency_id=cast.acme.pk):
         for caller_id, purpose in (
@@ -225,6 +227,7 @@ def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: 
                 **ours, caller_id=caller_id, purpose=purpose, state="withdrawn", since=make.NOON
             )
         MinorMark.objects.create(**ours, caller_id=minor, marked_at=make.NOON)
+        Caller.objects.filter(pk=restricted).update(restricted_at=make.NOON)
     vault.suppress(
         client_id=cast.dentist.pk,
         numbers=[released.number(4)],
@@ -232,7 +235,7 @@ def test_nobody_who_said_no_no_minor_and_nobody_without_a_number_is_in_it(cast: 
         at=make.NOON,
     )
     trial = released.tried(released.draft(released.recipient(cast.dentist, cast.alice), cast.alice))
-    assert trial.result["rows_chosen"] == 2 * (60 - 5)
+    assert trial.result["rows_chosen"] == 2 * (60 - 6)
 
 
 def test_a_no_between_the_two_signatures_counts(cast: Cast) -> None:
