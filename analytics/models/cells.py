@@ -106,7 +106,7 @@ class Cell(ClientOwned):
         )
         indexes = (
             models.Index(fields=["client", "sheet", "starts_at"], name="analytics_cell_of_sheet"),
-            models.Index(fields=["client", "span"], name="analytics_cell_of_span"),
+            models.Index(fields=["client", "span", "sheet"], name="analytics_cell_of_list"),
         )
 
     def __str__(self) -> str:

@@ -311,7 +311,7 @@ def _flag(measure: Measure) -> tuple[str, str]:
 
 def report(asked: Asked) -> Report:
     """
-    Answer a report: three to eight queries over cells, whatever it spans. Inside a scope that may see the clients.
+    Answer a report: three to eleven queries over cells, whatever it spans. Inside a scope that may see the clients.
 
     :raises ReportError: nothing answers this; the text says what to ask instead.
     """
@@ -365,32 +365,54 @@ def _values(asked: Asked, clients: Sequence[Client]) -> dict[str, Any]:
 def _rows(asked: Asked, values: dict[str, Any]) -> tuple[list[Row], int]:
     """The rows in no order, and calls that have no sure place."""
     timed = bool(_BY_TIME & set(asked.dimensions))
-    base = _sums(asked, _plan(_columns(asked), timed=timed), _CALLS, values, timed=timed)
-    figures: dict[_Key, dict[Measure, Figure]] = {key: {} for key in base.rows}
+    # One query for each list of cells, with all that is asked of it.
+    plans: dict[_Plan, list[Measure]] = {(base := _plan(_columns(asked), timed=timed)): []}
     for measure in asked.measures:
-        if measure in {Measure.CALLS, Measure.SECONDS, Measure.VALUE}:
-            place = (Measure.CALLS, Measure.SECONDS, Measure.VALUE).index(measure)
-            for key, sums in base.rows.items():
-                figures[key][measure] = Figure(sums[place])
-    flags = [measure for measure in asked.measures if measure in _FLAGS]
-    for column in dict.fromkeys(_FLAGS[measure][0] for measure in flags):
-        these = [measure for measure in flags if _FLAGS[measure][0] == column]
-        plan = _plan(_columns(asked, these[0]), timed=timed)
-        wanted = ["sum(c.calls)", *(part for measure in these for part in _flag(measure))]
-        found = _sums(asked, plan, wanted, values, timed=timed)
-        for key, (calls, _, _) in base.rows.items():
-            told = found.rows.get(key, (0,) * len(wanted))
-            for place, measure in enumerate(these):
-                known, yes = told[1 + 2 * place], told[2 + 2 * place]
-                figures[key][measure] = Figure(yes, max(calls - known, 0))
+        if measure in _FLAGS:
+            plans.setdefault(_plan(_columns(asked, measure), timed=timed), []).append(measure)
+    found = {
+        plan: _sums(
+            asked,
+            plan,
+            [*_CALLS, *(part for measure in measures for part in _flag(measure))],
+            values,
+            timed=timed,
+        )
+        for plan, measures in plans.items()
+    }
+    calls = found[base].rows
+    figures: dict[_Key, dict[Measure, Figure]] = {
+        key: {
+            measure: Figure(sums[place])
+            for place, measure in enumerate((Measure.CALLS, Measure.SECONDS, Measure.VALUE))
+            if measure in asked.measures
+        }
+        for key, sums in calls.items()
+    }
+    for plan, measures in plans.items():
+        _add_flags(figures, calls, found[plan].rows, measures)
     if Measure.CALLERS in asked.measures:
         _add(figures, Measure.CALLERS, _callers(asked, values))
     if Measure.OPTED_OUT in asked.measures:
         _add(figures, Measure.OPTED_OUT, _left_out(asked, values))
     return [
-        Row(_at(key[0], asked.step), key[1:], base.rows[key][0] if key in base.rows else 0, row)
+        Row(_at(key[0], asked.step), key[1:], calls[key][0] if key in calls else 0, row)
         for key, row in figures.items()
-    ], base.unplaced
+    ], found[base].unplaced
+
+
+def _add_flags(
+    figures: dict[_Key, dict[Measure, Figure]],
+    calls: dict[_Key, tuple[int, ...]],
+    found: dict[_Key, tuple[int, ...]],
+    measures: Sequence[Measure],
+) -> None:
+    """What is counted by yes or no: yes, and how many calls do not tell."""
+    nothing = (0,) * (len(_CALLS) + 2 * len(measures))
+    for key, sums in calls.items():
+        told = found.get(key, nothing)[len(_CALLS) :]
+        for place, measure in enumerate(measures):
+            figures[key][measure] = Figure(told[2 * place + 1], max(sums[0] - told[2 * place], 0))
 
 
 def _add(figures: dict[_Key, dict[Measure, Figure]], measure: Measure, found: dict[_Key, int]) -> None:
