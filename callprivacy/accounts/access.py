@@ -293,7 +293,7 @@ def confirms[**P](deed: Deed) -> Callable[[View[P]], View[P]]:
         @wraps(view)
         def guarded(request: StaffRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if must_confirm(request, deed):
-                return _ask(request)
+                return ask_who_is_there(request)
             return view(request, *args, **kwargs)
 
         guarded.confirms = deed  # type: ignore[attr-defined]
@@ -302,7 +302,7 @@ def confirms[**P](deed: Deed) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def _ask(request: StaffRequest) -> HttpResponse:
+def ask_who_is_there(request: StaffRequest) -> HttpResponse:
     """Lead to the page that asks; a part of a page is led there as a whole."""
     is_part = bool(request.headers.get("HX-Request"))
     if is_part or request.method not in {"GET", "HEAD"}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -486,27 +486,12 @@ def grants_held(*, at: datetime) -> list[Held]:
 
 
 def last_used() -> dict[tuple[int, int], date]:
-    """(user id, client id) -> the last day on which the person did or opened something there; two queries."""
-    agency_id = lib_scope.require_agency()
-    found: dict[tuple[int, int], date] = {
+    """(user id, client id) -> the last day on which the person did or opened something there; one query."""
+    rows = GrantUse.objects.filter(agency_id=lib_scope.require_agency())
+    return {
         (user_id, client_id): on
-        for user_id, client_id, on in GrantUse.objects.filter(agency_id=agency_id).values_list(
-            "user_id", "client_id", "last_on"
-        )
+        for user_id, client_id, on in rows.values_list("user_id", "client_id", "last_on")
     }
-    deeds = (
-        Event.objects.filter(agency_id=agency_id, client_id__isnull=False, actor_user_id__isnull=False)
-        .values("actor_user_id", "client_id")
-        .annotate(last=Max("at"))
-        .order_by()
-        .values_list("actor_user_id", "client_id", "last")
-    )
-    for user_id, client_id, last in deeds:
-        if user_id is None or client_id is None:
-            continue
-        on = last.astimezone(UTC).date()
-        found[user_id, client_id] = max(on, found.get((user_id, client_id), on))
-    return found
 
 
 def open_review() -> AccessReview | None:

@@ -159,6 +159,8 @@ def test_the_last_use_is_the_newest_of_pages_and_deeds(cast: Cast) -> None:
         reviews.note_use(**ours, user_id=cast.mallory.user_id, on=date(2026, 9, 1))
         assert GrantUse.objects.get().last_on == date(2026, 9, 1), "a stranger's id leaves nothing"
         audit.record("number.revealed", by=by(cast.bob), at=NOON, client_id=cast.dentist.pk)
+        reviews.note_deeds(agency_id=cast.acme.pk, at=NOON)
+        reviews.note_deeds(agency_id=cast.acme.pk, at=NOON + timedelta(days=9))
         assert selectors.last_used()[cast.bob.user_id, cast.dentist.pk] == NOON.date()
     note_use(agency_id=cast.acme.pk, user_id=cast.alice.user_id, client_id=cast.plumber.pk)
     with job_scope(agency_id=cast.acme.pk):

@@ -25,10 +25,11 @@ SHOWN = 50
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_PEOPLE)
-@confirms(Deed.GRANTS)
 def list_reviews(request: StaffRequest) -> HttpResponse:
     """Every review, grants that nobody uses, and seats at vendors that nothing here explains; starts a review."""
     if request.method == "POST":
+        if access.must_confirm(request, Deed.GRANTS):
+            return access.ask_who_is_there(request)
         today = request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
         try:
             review = reviews.start_review(
