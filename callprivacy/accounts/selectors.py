@@ -538,6 +538,7 @@ class Stray:
 
     seat: VendorSeat
     why: str
+    short: str
 
 
 def stray_seats(*, at: datetime) -> list[Stray]:
@@ -554,11 +555,15 @@ def stray_seats(*, at: datetime) -> list[Stray]:
     for seat in seats_of():
         known = states.get(seat.email.lower())
         if known is None:
-            found.append(Stray(seat, f"sees it at {seat.vendor}, and is nobody here"))
+            found.append(Stray(seat, f"sees it at {seat.vendor}, and is nobody here", "Nobody here"))
         elif known[1] != MembershipState.ACTIVE:
-            found.append(Stray(seat, f"sees it at {seat.vendor}, and is {known[1]} here"))
+            found.append(
+                Stray(
+                    seat, f"sees it at {seat.vendor}, and is {known[1]} here", f"{known[1].capitalize()} here"
+                )
+            )
         elif seat.client_id is not None and (known[0], seat.client_id) not in held:
-            found.append(Stray(seat, f"sees it at {seat.vendor}, not here"))
+            found.append(Stray(seat, f"sees it at {seat.vendor}, not here", "Not here"))
     return found
 
 

@@ -86,7 +86,12 @@ class MailForm(forms.Form):
                 required=False,
                 choices=[("", "As everything"), *Told.choices],
                 initial=chosen.get(kind.name, ""),
+                widget=forms.Select(attrs={"class": "select-sm"}),
             )
+
+    def kinds(self) -> list[forms.BoundField]:
+        """The fields of single kinds."""
+        return [self[f"kind_{name}"] for name in self._kinds]
 
     def told(self) -> dict[str, Told]:
         """Kind -> how, for the service."""

@@ -100,16 +100,19 @@ def show_notifications(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_mail(request: StaffRequest) -> HttpResponse:
     """How this person is told of what."""
-    form = MailForm(
-        request.POST or None,
-        shown=selectors.kinds_for(request.membership, at=request.at),
-        chosen=selectors.choices_of(request.membership.user_id, agency_id=request.agency.pk),
-    )
+    shown = selectors.kinds_for(request.membership, at=request.at)
+    chosen = selectors.choices_of(request.membership.user_id, agency_id=request.agency.pk)
+    form = MailForm(request.POST or None, shown=shown, chosen=chosen)
     if request.method == "POST" and form.is_valid():
         services.choose_mail(membership=request.membership, told=form.told(), by=request.actor, at=request.at)
         messages.success(request, "Saved.")
         return redirect("work:choose_mail")
-    return render(request, "work/mail.html", {"form": form, "zone": request.agency.time_zone})
+    context = {
+        "form": form,
+        "zone": request.agency.time_zone,
+        "chosen": sum(kind.name in chosen for kind in shown),
+    }
+    return render(request, "work/mail.html", context)
 
 
 @require_POST

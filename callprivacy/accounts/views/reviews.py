@@ -130,7 +130,7 @@ def bring_seats(request: StaffRequest) -> HttpResponse:
             request, f"{count} people of {form.cleaned_data['vendor']}, in place of the list before."
         )
         return redirect("accounts:seats")
-    strays = {stray.seat.pk: stray.why for stray in selectors.stray_seats(at=request.at)}
+    strays = {stray.seat.pk: stray.short for stray in selectors.stray_seats(at=request.at)}
     page = page_of(request, selectors.seats_of(), size=PAGE)
     context = {
         "tab": "reviews",
