@@ -134,6 +134,7 @@ class Connection(ClientOwned):
     last_refused_at = models.DateTimeField(null=True, blank=True)
     events = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    stayed_out = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -25,6 +25,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from tests import make
+from tests.calls.doors import browser_of
 from tests.calls.test_hooks import CALLRAIL_KEY, TOKEN, base64_hmac, connect, now, rows
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -120,6 +121,20 @@ def test_an_event_becomes_a_call_and_leaves_the_inbox(cast: Cast) -> None:
     assert rows(cast.dentist) == []
     assert figures(to) == (1, 0, NOON)
     assert work_off(cast) == 0
+
+
+def test_an_event_of_what_has_left_is_counted_and_kept_nowhere(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON + timedelta(days=1))
+    bring(to, event())
+    work_off(cast)
+
+    assert calls(cast.dentist) == []
+    assert rows(cast.dentist) == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert Connection.objects.get(pk=to.pk).stayed_out == 1
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
+    assert "kept nowhere" in page
 
 
 def test_events_of_one_call_in_any_order_and_repeated_end_in_one_row(cast: Cast) -> None:

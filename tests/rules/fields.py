@@ -268,7 +268,7 @@ REGISTER: dict[str, Table] = {
         "A tracker's way in",
         _plain(
             _OURS,
-            "provider name time_zone is_active last_event_at last_refused_at events rejected",
+            "provider name time_zone is_active last_event_at last_refused_at events rejected stayed_out",
             "created_at",
             mapping="Names of a file's columns",
         )

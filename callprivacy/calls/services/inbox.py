@@ -69,6 +69,7 @@ _TRIED_AT_MOST: Final = 12
 # However old a row is: one failure, or the two of a worker that died over its neighbours, is no verdict.
 _TRIED_AT_LEAST: Final = 3
 _TRIED_FOR: Final = timedelta(days=1)
+_STAYED_OUT: Final = frozenset({intake.Taken.TOO_OLD, intake.Taken.ERASED})
 _NEVER_CAME: Final = "The call that it speaks of did not come within a day."
 _SEALED_SHUT: Final = "It could not be opened with this client's keys."
 _FAILED: Final = "It failed again and again."
@@ -218,12 +219,17 @@ class _Claimed:
 
 @dataclass(slots=True)
 class _Settlement:
-    """What became of the rows of one batch; those that came before their call are tried again."""
+    """
+    What became of the rows of one batch; those that came before their call are tried again.
+
+    :ivar stayed_out: those of `done` that are kept nowhere: their calls are past their date, or erased.
+    """
 
     done: list[_Claimed] = field(default_factory=list)
     early: list[_Claimed] = field(default_factory=list)
     failed: list[_Claimed] = field(default_factory=list)
     rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
+    stayed_out: list[_Claimed] = field(default_factory=list)
 
     def fail(self, row: _Claimed, reason: str, at: datetime) -> None:
         """Let it be tried again, until that has been enough; then the reason is what a person reads."""
@@ -390,6 +396,8 @@ def _note_verdicts(
     for (row, _), verdict in zip(group, verdicts, strict=True):
         if verdict is not intake.Taken.EARLY:
             settlement.done.append(row)
+            if verdict in _STAYED_OUT:
+                settlement.stayed_out.append(row)
         elif at - row.received_at < _EARLY_FOR:
             settlement.early.append(row)
         else:
@@ -460,6 +468,7 @@ def _early_pause(age: timedelta) -> timedelta:
 def _count(settlement: _Settlement) -> None:
     """Add to each connection's figures, in the order of ids so that two workers never wait crosswise."""
     rejected = Counter(row.connection_id for row, _ in settlement.rejected)
+    stayed_out = Counter(row.connection_id for row in settlement.stayed_out)
     finished = [*settlement.done, *(row for row, _ in settlement.rejected)]
     events = Counter(row.connection_id for row in finished)
     for connection_id in sorted(events):
@@ -467,6 +476,7 @@ def _count(settlement: _Settlement) -> None:
         Connection.objects.filter(pk=connection_id).update(
             events=F("events") + events[connection_id],
             rejected=F("rejected") + rejected[connection_id],
+            stayed_out=F("stayed_out") + stayed_out[connection_id],
             last_event_at=Greatest(F("last_event_at"), newest),
         )
 
