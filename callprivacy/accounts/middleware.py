@@ -8,6 +8,7 @@ session ends by itself after a while without use, and in any case after its long
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import cast
@@ -52,6 +53,7 @@ _OPEN = (
     "/metrics",
     "/.well-known/",
 )
+_OWN_PAGE = re.compile(r"^/([pq])/[^/]+/")
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -63,12 +65,13 @@ class RequestLogMiddleware(RequestMiddleware):
     """
     Writes each request into the log with the address that counts at the door, not with one that is claimed.
 
-    Without what stands behind the question mark: trackers write names there, and a recording its ticket.
+    Without what stands behind the question mark: trackers write names there, and a recording its ticket. And without
+    the address of a person's own page, which opens it.
     """
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        return f"{request.method} {request.path}"
+        return f"{request.method} {_OWN_PAGE.sub(r'/\1/•••/', request.path)}"
 
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:

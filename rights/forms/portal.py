@@ -119,6 +119,7 @@ class RequestForm(forms.Form):
                 said["withheld_day"], said["withheld_time"], said["withheld_business"].strip()
             )
         return portal.Sent(
+            note=str(self.data.get("form", "")),
             ask=self.ask,
             numbers=[said[name] for name in ("number", "number_2", "number_3") if said[name]],
             withheld=withheld,

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID, uuid4
 
 from django.db import models, transaction
 
@@ -101,6 +102,7 @@ def open_cases(
     is_minor: bool = False,
     place: clocks.Where = ("", ""),
     language: str = "en",
+    submission_id: UUID | None = None,
 ) -> Submission:
     """
     Open a case for each thing that a person asks for, and start the clocks.
@@ -109,6 +111,7 @@ def open_cases(
     :param claims: by what the person says who they are; each is proven on its own (`Identity`).
     :param received_at: when it first came in anywhere; the clock runs from then.
     :param place: (country, region) as the person said it; ("", "") where not, then the first number's country counts.
+    :param submission_id: which id the submission has; None, one by chance.
     :returns: the submission; `submission.cases.all()` are its cases, in the order of `Ask`.
     :raises NothingAskedError: nothing is asked for, or no identity is claimed.
     """
@@ -118,6 +121,7 @@ def open_cases(
     if not place_by and (number := _first_number(claims)):
         place, place_by = clocks.place_of_number(number), "area_code"
     submission = Submission(
+        id=submission_id or uuid4(),
         agency=agency,
         client=client,
         channel=channel,

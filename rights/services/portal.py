@@ -23,6 +23,8 @@ from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import client_scope
 from callprivacy.tenancy.selectors import find_public_key
+from callprivacy.vault import selectors as vault_selectors
+from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key
 from consent.channels import tokens
 from consent.channels.colours import shades_of
@@ -83,8 +85,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sent:
-    """What somebody sent from the page."""
+    """
+    What somebody sent from the page.
 
+    :ivar note: the signed note of the form; the same form with the same words is the same request, however often it
+        is sent.
+    """
+
+    note: str
     ask: Ask
     numbers: Sequence[str]
     withheld: Withheld | None
@@ -289,6 +297,9 @@ def send(*, key: str, sent: Sent, at: datetime) -> str:
     def deed() -> str:
         with client_scope(agency_id=door.agency_id, client_id=door.client_id):
             agency, client = _owners(door)
+            submission_id = _id_of(sent, agency, client, at)
+            if Submission.objects.filter(pk=submission_id).exists():
+                return links.link_of(Named(door.agency_id, door.client_id, submission_id))
             submission = cases.open_cases(
                 agency=agency,
                 client=client,
@@ -304,10 +315,31 @@ def send(*, key: str, sent: Sent, at: datetime) -> str:
                 is_minor=sent.is_minor,
                 place=sent.place,
                 language=sent.language.value,
+                submission_id=submission_id,
             )
             return links.link_of(Named(door.agency_id, door.client_id, submission.pk))
 
     return again.insist(deed)
+
+
+def _id_of(sent: Sent, agency: Agency, client: Client | None, at: datetime) -> uuid.UUID:
+    """The id that this form with these words has: a keyed digest, from which nothing can be read or tried."""
+    holder = client.pk if client else -agency.pk
+    if client is None:
+        vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
+    told = "" if sent.withheld is None else f"{sent.withheld.day} {sent.withheld.at} {sent.withheld.business}"
+    parts = (
+        sent.note,
+        sent.ask.value,
+        *sent.numbers,
+        told,
+        sent.on_behalf.value,
+        sent.name,
+        sent.mail,
+        sent.words,
+    )
+    digest = vault_selectors.client_keys(holder).tokens.digest("request", *parts)
+    return uuid.UUID(bytes=digest[:16], version=8)
 
 
 def _claims(sent: Sent, zone: str) -> list[Claim]:

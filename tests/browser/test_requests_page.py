@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import site as sites
 from tests.browser.site import Site
+from tests.browser.test_axe import AXE, findings
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +22,13 @@ def _newest_code(site: Site) -> str:
     found = _CODE.search(newest.read_text(encoding="utf-8"))
     assert found is not None
     return found[1]
+
+
+def _fits(page: Page) -> None:
+    """Nothing is wider than the phone, and axe-core finds nothing, light or dark."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if AXE.exists():
+        assert findings(page) == []
 
 
 def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Site) -> None:
@@ -36,17 +44,19 @@ def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Si
     ) as person:
         page = person.page
         page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        _fits(page)
         page.get_by_role("link", name="Delete my data").click()
+        _fits(page)
         page.get_by_label("The phone number it is about").fill("(312) 555-0147")
         page.get_by_role("button", name="Send", exact=True).click()
         expect(page.get_by_role("heading", name="Waits for your proof")).to_be_visible()
+        _fits(page)
         page.get_by_role("button", name="Text me a code").click()
         page.get_by_label("Code, 6 digits").fill(_newest_code(site))
         page.get_by_role("button", name="Go on").click()
 
         expect(page.get_by_role("heading", name="Being looked at")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("You proved who you are")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        _fits(page)
         assert "5550147" not in page.content()
         assert person.context.cookies() == []

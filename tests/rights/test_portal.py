@@ -327,6 +327,18 @@ def test_a_request_is_taken_back_by_its_person(cast: Cast, browser: Browser) -> 
     assert b"Taken back" in browser.get(where).content
 
 
+def test_a_form_that_is_sent_twice_is_one_request(cast: Cast, browser: Browser) -> None:
+    key = open_page(cast.dentist, cast)
+    form = hidden(browser.get(f"/r/{key}/delete/").content)
+    body = {"form": form, "on_behalf": "self", "number": TYPED}
+    first, again = (browser.post(f"/r/{key}/delete/", body).headers["Location"] for _ in range(2))
+    other = browser.post(f"/r/{key}/delete/", body | {"number": "(212) 555-0102"}).headers["Location"]
+    assert first == again
+    assert other != first
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.count() == 2
+
+
 # --- Abuse ----------------------------------------------------------------------------------------------------------
 
 
@@ -478,6 +490,7 @@ def test_no_number_is_shown_or_logged_or_kept_in_the_clear(cast: Cast, browser: 
     assert "Canary" not in browser.get(where).content.decode()
     assert CANARY not in where
     assert CANARY not in logged.getvalue()
+    assert where not in logged.getvalue()
     with job_scope(agency_id=cast.acme.pk):
         row = Submission.objects.get()
         assert b"Canary" not in bytes(row.contact.blob)
