@@ -339,7 +339,7 @@ def _id_of(sent: Sent, agency: Agency, client: Client | None, at: datetime) -> u
         sent.words,
     )
     digest = vault_selectors.client_keys(holder).tokens.digest("request", *parts)
-    return uuid.UUID(bytes=digest[:16], version=8)
+    return uuid.UUID(bytes=digest[:16], version=4)
 
 
 def _claims(sent: Sent, zone: str) -> list[Claim]:
