@@ -66,6 +66,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "consent-purge-writes": ("consent.purge_writes", 3600),
     "rights-codes": ("rights.purge_codes", 3600),
     "rights-notices": ("rights.watch_notices", 3600),
+    "dashboard-duties": ("dashboard.look_at_duties", 900),
     "governance-clocks": ("governance.watch_clocks", 300),
     "governance-premises": ("governance.watch_premises", 3600),
     "governance-training": ("governance.watch_training", 3600),

@@ -8,6 +8,17 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from callprivacy.accounts import selectors as accounts  # noqa: PLC0415  (models are loaded by now)
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
+        from callprivacy.work import kinds  # noqa: PLC0415
         from dashboard import selectors  # noqa: PLC0415
 
         accounts.rank_clients_by(selectors.what_clients_need)
+        kinds.register(
+            kinds.Kind(
+                "posture_weekly",
+                title="Your week: duties that are not good",
+                step="See what to do",
+                url_name="dashboard:posture",
+                right=AgencyRight.SIGN_OFF,
+            )
+        )

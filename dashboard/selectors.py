@@ -23,6 +23,9 @@ from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
 from consent.selectors import decisions
 from consent.selectors.decisions import ByBasis
+from dashboard.duties import Duty, by_id
+from dashboard.enums import DutyState
+from dashboard.models import Standing, StandingDay
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
@@ -215,3 +218,48 @@ def demo_extent(agency: Agency) -> list[dict[str, str]]:
 
 def _client_ids(agency: Agency) -> list[int]:
     return list(Client.objects.filter(agency=agency).values_list("pk", flat=True))
+
+
+# --- The posture --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DutyLine:
+    """A duty with how it stands."""
+
+    duty: Duty
+    row: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class DutyFigure:
+    """How many duties are in a state."""
+
+    state: DutyState
+    count: int
+
+
+def duties() -> list[DutyLine]:
+    """Every duty that was looked at, worst first, then in the order of the list; of the scope's agency."""
+    known = by_id()
+    rank = {state.value: -place for place, state in enumerate(DutyState)}
+    order = {name: place for place, name in enumerate(known)}
+    rows = [row for row in Standing.objects.all() if row.duty in known]
+    rows.sort(key=lambda row: (rank[row.state], order[row.duty]))
+    return [DutyLine(known[row.duty], row) for row in rows]
+
+
+def duty_figures(lines: Sequence[DutyLine]) -> list[DutyFigure]:
+    """How many are in each state, worst first."""
+    return [
+        DutyFigure(state, sum(line.row.state == state for line in lines)) for state in reversed(DutyState)
+    ]
+
+
+def duty_chart(days: int) -> dict[str, object]:
+    """The last days as the chart component takes them: what is not good, by state."""
+    rows = list(StandingDay.objects.order_by("-on")[:days])[::-1]
+    return {
+        "series": ["Due", "Overdue", "Failing"],
+        "rows": [[f"{row.on.day} {row.on:%b}", row.due, row.overdue, row.failing] for row in rows],
+    }

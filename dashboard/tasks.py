@@ -8,7 +8,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import in_each_agency
 from dashboard import services
+from dashboard.services import posture
 
 
 @shared_task(name="dashboard.remove_demo", acks_late=True)
@@ -18,3 +20,10 @@ def remove_demo(*, agency_id: int, **_: Any) -> None:
         services.remove_demo(agency_id=agency_id, by=Actor.job("dashboard.remove_demo"), at=timezone.now())
     except services.NotADemoError:
         return
+
+
+@shared_task(name="dashboard.look_at_duties", acks_late=True)
+def look_at_duties(**_: Any) -> None:
+    """See how every agency's duties stand."""
+    at = timezone.now()
+    in_each_agency(lambda agency_id: posture.look(agency_id=agency_id, at=at))

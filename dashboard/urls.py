@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from dashboard.views import demo, health, home, mail, overview, trail
+from dashboard.views import demo, health, home, mail, overview, posture, trail
 
 app_name = "dashboard"
 
 urlpatterns = [
     path("", home.show_home, name="home"),
     path("overview/", overview.show_overview, name="overview"),
+    path("posture/", posture.show_posture, name="posture"),
     path("health", health.health, name="health"),
     path("mail/", mail.show_mail, name="mail"),
     path("demo/remove/", demo.remove_demo, name="remove_demo"),

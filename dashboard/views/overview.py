@@ -32,6 +32,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     rows = selectors.client_rows(request.membership, at=request.at)
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
     context: dict[str, Any] = {
+        "posture": selectors.duty_figures(selectors.duties()) if _manages(request) else None,
         "items": selectors.needs_you(request.membership, at=request.at),
         "rows": rows[:_SHOWN],
         "left_out": max(0, len(rows) - _SHOWN),
@@ -105,3 +106,7 @@ def _by_basis(rows: list[selectors.ClientRow]) -> str:
         for each in row.recorded:
             found[each.words] += each.calls
     return "; ".join(f"{words}: {calls:,}" for words, calls in found.most_common()) or "none may be kept yet"
+
+
+def _manages(request: StaffRequest) -> bool:
+    return access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS)

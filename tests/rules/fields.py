@@ -1100,6 +1100,11 @@ REGISTER: dict[str, Table] = {
     ),
     "rights.Download": Table("That a package was fetched", _plain(_OURS, "package proof at event_id")),
     # --- vault, a database of its own ---
+    # --- dashboard ---
+    "dashboard.Standing": Table("How a duty of an agency stands", _plain("id agency duty state count since")),
+    "dashboard.StandingDay": Table(
+        "How many duties stood how on a day", _plain("id agency on good due overdue failing")
+    ),
     # --- governance ---
     "governance.Vendor": Table(
         "Who else holds data",

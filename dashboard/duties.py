@@ -1,0 +1,414 @@
+"""
+What the law and the house ask of an agency, each with the query that says how it stands and the threshold at which it
+changes. Computed in the scope of the agency's job, for what a person may see is not what there is.
+
+`failing`: a promise is broken or a date of the law has passed. `overdue`: our own date has passed. `due`: one is near,
+or something waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Max, Q, QuerySet
+
+from callprivacy.accounts.enums import MembershipState
+from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.tenancy.enums import RetentionState
+from callprivacy.tenancy.models import Agency, Client
+from consent.enums import WaitingState
+from consent.models import VendorTask
+from dashboard.enums import DutyState
+from governance.enums import BreachState, NoticeState, SubProcessorState, VendorRole
+from governance.models import (
+    Assignment,
+    Badge,
+    Breach,
+    BreachNotice,
+    Entry,
+    SubProcessor,
+    TrainingRule,
+    Vendor,
+    VendorCertificate,
+)
+from retention.enums import ChangeState, LeftoverState
+from retention.models import Hold, Leftover, PolicyChange
+from retention.selectors import watch
+from rights.models import Case
+
+_DAY: Final = timedelta(days=1)
+_TRAIL_LATE: Final = 300
+_OPEN_STEPS: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at an agency. :ivar reading: retention's figures, and :ivar house: the installation's."""
+
+    agency: Agency
+    at: datetime
+    reading: watch.Reading
+    house: watch.House
+
+    @property
+    def today(self) -> Any:
+        """The day in the agency's zone."""
+        return self.at.astimezone(ZoneInfo(self.agency.time_zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a duty stands, and how many things make it so."""
+
+    state: DutyState
+    count: int = 0
+
+
+GOOD: Final = Found(DutyState.GOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """
+    One duty.
+
+    :ivar source: who asks for it. :ivar threshold: at what it changes, in words. :ivar url_name: the next step.
+    """
+
+    id: str
+    title: str
+    source: str
+    threshold: str
+    url_name: str
+    look: Callable[[Look], Found]
+
+
+def worst(*stages: tuple[DutyState, int]) -> Found:
+    """The worst of the stages in which there is something; good where there is nothing. Stages come worst first."""
+    return next((Found(state, count) for state, count in stages if count), GOOD)
+
+
+def _count(rows: QuerySet[Any], *stages: tuple[DutyState, Q]) -> Found:
+    return worst(*((state, rows.filter(which).count()) for state, which in stages))
+
+
+def _breach_reports(look: Look) -> Found:
+    rows = Breach.objects.filter(agency=look.agency, state=BreachState.REPORTED)
+    return _count(rows, (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)), (DutyState.DUE, Q()))
+
+
+def _breach_notices(look: Look) -> Found:
+    rows = BreachNotice.objects.filter(
+        agency=look.agency, state=NoticeState.DUE, breach__state=BreachState.OPEN, breach__is_drill=False
+    )
+    return _count(rows, (DutyState.FAILING, Q(due_at__lte=look.at)), (DutyState.DUE, Q()))
+
+
+def _vendor_reviews(look: Look) -> Found:
+    rows = Vendor.objects.current().filter(agency=look.agency)
+    never = Q(next_review_on=None)
+    return _count(
+        rows,
+        (
+            DutyState.OVERDUE,
+            Q(next_review_on__lt=look.today) | never & Q(created_at__lte=look.at - 30 * _DAY),
+        ),
+        (DutyState.DUE, never | Q(next_review_on__lte=look.today)),
+    )
+
+
+def _vendor_contracts(look: Look) -> Found:
+    processors = [VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR]
+    rows = Vendor.objects.current().filter(agency=look.agency, role__in=processors, contract_on=None)
+    return _count(rows, (DutyState.OVERDUE, Q()))
+
+
+def _vendor_certificates(look: Look) -> Found:
+    rows = (
+        VendorCertificate.objects.filter(agency=look.agency, vendor__ended_on=None)
+        .values("vendor", "name")
+        .annotate(until=Max("valid_until"))
+    )
+    return _count(
+        rows,
+        (DutyState.OVERDUE, Q(until__lt=look.today)),
+        (DutyState.DUE, Q(until__lte=look.today + 30 * _DAY)),
+    )
+
+
+def _sub_processors(look: Look) -> Found:
+    rows = SubProcessor.objects.filter(
+        agency=look.agency, vendor__ended_on=None, state=SubProcessorState.NOTICED
+    )
+    return _count(rows, (DutyState.OVERDUE, Q(object_until__lt=look.today)), (DutyState.DUE, Q()))
+
+
+def _training(look: Look) -> Found:
+    rows = Assignment.objects.filter(agency=look.agency)
+    return _count(
+        rows,
+        (DutyState.OVERDUE, Q(due_on__lt=look.today)),
+        (DutyState.DUE, Q(due_on__lte=look.today + 7 * _DAY)),
+    )
+
+
+def _training_rules(look: Look) -> Found:
+    members = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE)
+    ruled = TrainingRule.objects.filter(agency=look.agency).values("role")
+    return worst((DutyState.DUE, members.exclude(role__in=ruled).count()))
+
+
+def _premises(look: Look) -> Found:
+    rows = Entry.objects.filter(agency=look.agency, looked_at=None).exclude(flags=[])
+    return _count(rows, (DutyState.OVERDUE, Q(entered_at__lte=look.at - 7 * _DAY)), (DutyState.DUE, Q()))
+
+
+def _badges(look: Look) -> Found:
+    active = Membership.objects.filter(agency=look.agency, state=MembershipState.ACTIVE).values("user_id")
+    rows = Badge.objects.filter(agency=look.agency, returned_on=None).exclude(user_id__in=active)
+    return _count(rows, (DutyState.FAILING, Q()))
+
+
+def _passwords(look: Look) -> Found:
+    people = User.objects.filter(
+        is_active=True, memberships__agency=look.agency, memberships__state=MembershipState.ACTIVE
+    )
+    return _count(
+        people,
+        (DutyState.OVERDUE, Q(password_due_at__lte=look.at)),
+        (DutyState.DUE, Q(password_due_at__lte=look.at + 7 * _DAY)),
+    )
+
+
+def _second_factors(look: Look) -> Found:
+    newest = PasswordDay.objects.filter(agency=look.agency).order_by("-on").first()
+    return worst((DutyState.DUE, newest.without_factor if newest else 0))
+
+
+def _access_review(look: Look) -> Found:
+    reviews = AccessReview.objects.filter(agency=look.agency)
+    waiting = reviews.filter(closed_at=None)
+    if waiting.exists():
+        return _count(waiting, (DutyState.OVERDUE, Q(answer_by__lte=look.at)), (DutyState.DUE, Q()))
+    held = reviews.filter(closed_at__gt=look.at - 120 * _DAY).exists()
+    is_new = look.agency.created_at > look.at - 120 * _DAY
+    return GOOD if held or is_new else Found(DutyState.OVERDUE, 1)
+
+
+def _requests(look: Look) -> Found:
+    rows = Case.objects.open().filter(agency=look.agency)
+    return _count(
+        rows,
+        (DutyState.FAILING, Q(answer_due_at__lte=look.at)),
+        (DutyState.DUE, Q(answer_due_at__lte=look.at + 5 * _DAY)),
+    )
+
+
+def _acknowledgements(look: Look) -> Found:
+    rows = Case.objects.open().filter(agency=look.agency, acknowledged_at=None)
+    return _count(
+        rows,
+        (DutyState.FAILING, Q(acknowledge_due_at__lte=look.at)),
+        (DutyState.DUE, Q(acknowledge_due_at__lte=look.at + 3 * _DAY)),
+    )
+
+
+def _withdrawals(look: Look) -> Found:
+    rows = VendorTask.objects.filter(agency=look.agency, state__in=_OPEN_STEPS)
+    return _count(
+        rows,
+        (DutyState.FAILING, Q(outer_at__lte=look.at)),
+        (DutyState.DUE, Q(outer_at__lte=look.at + 3 * _DAY)),
+    )
+
+
+def _leftovers(look: Look) -> Found:
+    rows = Leftover.objects.filter(agency=look.agency).exclude(state=LeftoverState.GONE)
+    return _count(rows, (DutyState.OVERDUE, Q(found_at__lte=look.at - 30 * _DAY)), (DutyState.DUE, Q()))
+
+
+def _holds(look: Look) -> Found:
+    rows = Hold.objects.open().filter(agency=look.agency)
+    return _count(
+        rows,
+        (DutyState.OVERDUE, Q(review_on__lt=look.today)),
+        (DutyState.DUE, Q(review_on__lte=look.today + 7 * _DAY)),
+    )
+
+
+def _policies(look: Look) -> Found:
+    rows = PolicyChange.objects.filter(agency=look.agency, state=ChangeState.WAITING)
+    return _count(rows, (DutyState.OVERDUE, Q(proposed_at__lte=look.at - 3 * _DAY)), (DutyState.DUE, Q()))
+
+
+def _observed(look: Look) -> Found:
+    rows = Client.objects.filter(agency=look.agency, retention_state=RetentionState.OBSERVE, archived_at=None)
+    return _count(rows, (DutyState.DUE, Q(created_at__lte=look.at - 30 * _DAY)))
+
+
+def _late_rows(look: Look) -> Found:
+    return worst((DutyState.FAILING, look.reading.late))
+
+
+def _nightly_run(look: Look) -> Found:
+    if not look.reading.run_expected:
+        return GOOD
+    late = watch.RUN_LATE_AFTER.total_seconds()
+    is_late = look.reading.run_age is None or look.reading.run_age > late
+    return worst((DutyState.FAILING, int(is_late)), (DutyState.DUE, look.reading.run_failures))
+
+
+def _trail(look: Look) -> Found:
+    return worst((DutyState.FAILING, int((look.reading.unsealed_age or 0) > _TRAIL_LATE)))
+
+
+def _inbox(look: Look) -> Found:
+    late = watch.INBOX_LATE_AFTER.total_seconds()
+    return worst((DutyState.FAILING, int((look.reading.inbox_oldest or 0) > late)))
+
+
+def _secrets(look: Look) -> Found:
+    return worst((DutyState.OVERDUE, sum(look.reading.over.values())))
+
+
+def _backups(look: Look) -> Found:
+    if not look.house.backups_expected:
+        return GOOD
+    late = watch.BACKUP_LATE_AFTER.total_seconds()
+    ages = [look.house.backups.get(name) for name in ("default", "vault")]
+    return worst((DutyState.FAILING, sum(age is None or age > late for age in ages)))
+
+
+def _drills(look: Look) -> Found:
+    if not look.house.drill_expected:
+        return GOOD
+    age, late = look.house.drill_age, watch.DRILL_LATE_AFTER.total_seconds()
+    is_late = age is None or age > late
+    return worst(
+        (DutyState.FAILING, int(look.house.drill_passed is False)), (DutyState.OVERDUE, int(is_late))
+    )
+
+
+DUTIES: Final = (
+    Duty(
+        "breach_notices", "Whoever must be told of a breach is told in time", "GDPR articles 33 and 34, state laws",
+        "failing past the law's date, due while anybody is still to be told", "governance:breaches", _breach_notices,
+    ),
+    Duty(
+        "requests", "Requests of people are answered in time", "GDPR article 12(3), CCPA, state laws",
+        "failing past the law's date, due five days before", "rights:home", _requests,
+    ),
+    Duty(
+        "acknowledgements", "Requests are acknowledged in time", "11 CCR 7021",
+        "failing past the date, due three days before", "rights:home", _acknowledgements,
+    ),
+    Duty(
+        "withdrawals", "A no is carried to every vendor in time", "47 CFR 64.1200(a)(10), GDPR article 7(3)",
+        "failing past the law's date, due three days before", "consent:all_withdrawals", _withdrawals,
+    ),
+    Duty(
+        "late_rows", "What is past its date is gone", "GDPR article 5(1)(e)",
+        "failing when a row is here a day after it fell due at a live client", "retention:watch", _late_rows,
+    ),
+    Duty(
+        "nightly_run", "The night's run ends every night", "This house",
+        "failing after 30 hours without one, due when a part of it stopped", "retention:home", _nightly_run,
+    ),
+    Duty(
+        "trail", "The trail is sealed", "This house",
+        "failing when an event waits for its seal for more than five minutes", "dashboard:trail", _trail,
+    ),
+    Duty(
+        "inbox", "What trackers send is read", "This house",
+        "failing when something waits for more than a quarter of an hour", "retention:watch", _inbox,
+    ),
+    Duty(
+        "backups", "Both databases are backed up", "GDPR article 32(1)(c)",
+        "failing after 30 hours without one, where this installation makes them", "retention:backups", _backups,
+    ),
+    Duty(
+        "drills", "A backup is restored on trial", "GDPR article 32(1)(d)",
+        "failing when the newest drill failed, overdue after eight days", "retention:backups", _drills,
+    ),
+    Duty(
+        "breach_reports", "Every report of a breach is looked at", "GDPR article 33(1)",
+        "due at once, overdue after a day", "governance:breaches", _breach_reports,
+    ),
+    Duty(
+        "badges", "Badges of those who left are back", "GDPR article 32",
+        "failing while one is out", "governance:entries", _badges,
+    ),
+    Duty(
+        "secrets", "Keys and secrets are rotated", "GDPR article 32, NIST SP 800-57",
+        "overdue when one is past its limit", "retention:secrets", _secrets,
+    ),
+    Duty(
+        "passwords", "Passwords are changed by their day", "The agency's own rule",
+        "overdue past the day, due seven days before", "accounts:passwords", _passwords,
+    ),
+    Duty(
+        "second_factors", "Everybody has a second factor where the role asks for it", "GDPR article 32",
+        "due while somebody has none", "accounts:passwords", _second_factors,
+    ),
+    Duty(
+        "access_review", "Grants are looked over", "GDPR article 32, the agency's own rule",
+        "due while a review is open, overdue past its date or after 120 days without one", "accounts:reviews",
+        _access_review,
+    ),
+    Duty(
+        "training", "People know what they have to know", "GDPR article 39(1)(b), 11 CCR 7100",
+        "overdue past the day, due seven days before", "governance:training_matrix", _training,
+    ),
+    Duty(
+        "training_rules", "Every role has a course", "GDPR article 39(1)(b)",
+        "due while somebody's role has none", "governance:training_matrix", _training_rules,
+    ),
+    Duty(
+        "vendor_reviews", "Vendors are reviewed", "GDPR article 28(1)",
+        "due on the day, overdue after it or when a vendor was never reviewed for 30 days", "governance:vendors",
+        _vendor_reviews,
+    ),
+    Duty(
+        "vendor_contracts", "Processors have an agreement", "GDPR article 28(3)",
+        "overdue while one has none written down", "governance:vendors", _vendor_contracts,
+    ),
+    Duty(
+        "vendor_certificates", "Vendors' certificates are valid", "GDPR article 28(5)",
+        "overdue when one has ended without a newer one, due 30 days before", "governance:vendors",
+        _vendor_certificates,
+    ),
+    Duty(
+        "sub_processors", "New sub-processors are accepted or objected to", "GDPR article 28(2)",
+        "due when one is announced, overdue past the day to object", "governance:vendors", _sub_processors,
+    ),
+    Duty(
+        "leftovers", "What is erased here is erased at vendors", "GDPR articles 17 and 28(3)(g)",
+        "due while a copy is left, overdue after 30 days", "work:queue", _leftovers,
+    ),
+    Duty(
+        "holds", "Holds are looked at again", "GDPR article 5(1)(e)",
+        "overdue past the day of review, due seven days before", "retention:all_holds", _holds,
+    ),
+    Duty(
+        "policies", "Proposed policies are decided", "This house",
+        "due while one waits for a second person, overdue after three days", "retention:changes", _policies,
+    ),
+    Duty(
+        "observed", "Clients are live", "GDPR article 5(1)(e)",
+        "due when one is observed only for more than 30 days", "accounts:clients", _observed,
+    ),
+    Duty(
+        "premises", "What is odd at the door is looked at", "GDPR article 32",
+        "due at once, overdue after seven days", "governance:entries", _premises,
+    ),
+)  # fmt: skip
+"""Every duty, those of the law first."""
+
+
+def by_id() -> dict[str, Duty]:
+    """The duties by their name."""
+    return {duty.id: duty for duty in DUTIES}

@@ -1,0 +1,35 @@
+"""The posture: each duty, how it stands, and the next step."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from dashboard import selectors
+
+DAYS: Final = 60
+
+
+@require_GET
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def show_posture(request: StaffRequest) -> HttpResponse:
+    """Every duty, worst first, and the days before."""
+    lines = selectors.duties()
+    wanted = request.GET.get("state", "")
+    context = {
+        "lines": [
+            {"duty": line.duty, "row": line.row, "url": reverse(line.duty.url_name)}
+            for line in lines
+            if not wanted or line.row.state == wanted
+        ],
+        "figures": selectors.duty_figures(lines),
+        "wanted": wanted,
+        "chart": selectors.duty_chart(DAYS),
+    }
+    return render(request, "dashboard/posture.html", context)

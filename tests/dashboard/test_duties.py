@@ -1,0 +1,303 @@
+"""Duties: each is good in a new agency, and each is made red by what it is about; nothing sets one by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+
+import pytest
+
+from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work.models import Notification
+from consent.enums import VendorStep
+from consent.models import VendorTask
+from dashboard import selectors
+from dashboard.duties import DUTIES, Found, Look, by_id
+from dashboard.enums import DutyState
+from dashboard.models import Standing, StandingDay
+from dashboard.services import posture
+from governance.courses import courses
+from governance.enums import BreachKind, BreachRisk, EntrySource
+from governance.law.vendors import sheets
+from governance.models import Vendor
+from governance.services import breaches, premises, training, vendors
+from retention.enums import Category, ChangeState, Then
+from retention.models import Hold, Leftover, PolicyChange
+from retention.selectors import watch
+from rights.models import Case, Submission
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+TODAY = date(2026, 11, 24)
+DAY = timedelta(days=1)
+HOUSE = watch.House(
+    backups={"default": 60, "vault": 60},
+    backups_expected=True,
+    drill_age=60,
+    drill_passed=True,
+    drill_expected=True,
+)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an arrangement works on."""
+
+    cast: Cast
+    by: Actor
+
+    @property
+    def ours(self) -> dict[str, object]:
+        return {"agency_id": self.cast.acme.pk, "client_id": self.cast.dentist.pk}
+
+
+def _look(cast: Cast, *, at: datetime = NOON) -> Look:
+    agency = Agency.objects.get(pk=cast.acme.pk)
+    reading = watch.Reading(at=at.isoformat(), run_age=60, run_expected=True)
+    return Look(agency, at, reading, HOUSE)
+
+
+def _breach(ground: Ground, at: datetime, *, assessed: bool) -> None:
+    cast = ground.cast
+    breach = breaches.report_breach(
+        agency=cast.acme, title="T", text="W", is_drill=False, reported_by=cast.alice.user_id, at=at
+    )
+    if assessed:
+        said = breaches.Assessment(
+            aware_at=at, kind=BreachKind.INTEGRITY, risk=BreachRisk.RISK, categories=("calls",), places=("DE",),
+            client_ids=(), began_at=None, ended_at=None, people=None, records=None, effects="", remedy="",
+        )  # fmt: skip
+        breaches.assess_breach(breach=breach, said=said, by=ground.by, at=at)
+
+
+def _vendor(ground: Ground, *, at: datetime = NOON, contract_on: date | None = TODAY) -> Vendor:
+    facts = replace(vendors.Facts.from_sheet(sheets()["callrail"]), contract_on=contract_on)
+    vendor = vendors.add_vendor(
+        agency=ground.cast.acme, facts=facts, sheet="callrail", verified_on=None, by=ground.by, at=at
+    )
+    Vendor.objects.filter(pk=vendor.pk).update(next_review_on=TODAY + 90 * DAY)
+    return vendor
+
+
+def _case(ground: Ground, **changed: object) -> None:
+    submission = Submission.objects.create(**ground.ours, channel="email", received_at=NOON, recorded_at=NOON)
+    Case.objects.create(
+        **ground.ours, submission=submission, reference="R-1", asks="see", kind="access", channel="email",
+        state="open", answerer="agency", role="processor", received_at=NOON, **changed,
+    )  # fmt: skip
+
+
+def _site(ground: Ground) -> premises.Site:
+    return premises.add_site(
+        agency=ground.cast.acme, name="Office", address="", time_zone="UTC", weekdays=[1], opens=time(8),
+        closes=time(9), by=ground.by, at=NOON - 90 * DAY,
+    )  # fmt: skip
+
+
+def _badge_of_a_leaver(ground: Ground) -> None:
+    premises.give_badge(
+        site=_site(ground), user_id=ground.cast.bob.user_id, label="B", code="B", any_hour=True, until_on=None,
+        by=ground.by, at=NOON,
+    )  # fmt: skip
+    Membership.objects.filter(pk=ground.cast.bob.pk).update(state=MembershipState.SUSPENDED)
+
+
+def _entry(ground: Ground) -> None:
+    passing = premises.Passing("1", "nobody", is_in=True, at=NOON - 8 * DAY)
+    premises.take_in(
+        site=_site(ground), passings=[passing], source=EntrySource.FILE, by=ground.by, at=NOON - 8 * DAY
+    )
+
+
+def _assigned(ground: Ground) -> None:
+    training.assign(
+        agency=ground.cast.acme, course=courses()["phishing"], user_ids=[ground.cast.bob.user_id],
+        due_on=TODAY - DAY, by=ground.by, at=NOON - 9 * DAY,
+    )  # fmt: skip
+
+
+def _certificate(ground: Ground) -> None:
+    vendors.add_certificate(
+        vendor=_vendor(ground), name="ISO", valid_until=TODAY - DAY, source="", by=ground.by, at=NOON
+    )
+
+
+def _engaged(ground: Ground) -> None:
+    vendors.add_sub_processor(
+        vendor=_vendor(ground), name="C", what_for="W", places="", noticed_on=TODAY - 9 * DAY,
+        object_until=TODAY - DAY, by=ground.by, at=NOON,
+    )  # fmt: skip
+
+
+def _step(ground: Ground) -> None:
+    VendorTask.objects.create(
+        **ground.ours, step=next(iter(VendorStep)), law="L", created_at=NOON, target_at=NOON, outer_at=NOON,
+        due_at=NOON,
+    )  # fmt: skip
+
+
+def _leftover(ground: Ground) -> None:
+    row = Leftover(**ground.ours, digest=b"1" * 32, found_at=NOON - 31 * DAY, seen_at=NOON)
+    row.reference = b"\x01" + bytes(40)
+    row.save(force_insert=True)
+
+
+def _hold(ground: Ground) -> None:
+    Hold.objects.create(
+        **ground.ours, name="H", review_on=TODAY - DAY, placed_by_id=ground.cast.alice.user_id, placed_at=NOON
+    )
+
+
+def _change(ground: Ground) -> None:
+    PolicyChange.objects.create(
+        **ground.ours, category=Category.CALL, state=ChangeState.WAITING, was_days=9, was_then=Then.ERASE, days=8,
+        then=Then.ERASE, shortens=True, due_before=0, due_after=0, event_id=1,
+        proposed_by_id=ground.cast.alice.user_id, proposed_at=NOON - 4 * DAY,
+    )  # fmt: skip
+
+
+ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
+    "breach_notices": (lambda g: _breach(g, NOON - 4 * DAY, assessed=True), DutyState.FAILING),
+    "breach_reports": (lambda g: _breach(g, NOON - 2 * DAY, assessed=False), DutyState.OVERDUE),
+    "requests": (lambda g: _case(g, answer_due_at=NOON), DutyState.FAILING),
+    "acknowledgements": (lambda g: _case(g, acknowledge_due_at=NOON), DutyState.FAILING),
+    "withdrawals": (_step, DutyState.FAILING),
+    "badges": (_badge_of_a_leaver, DutyState.FAILING),
+    "passwords": (
+        lambda g: User.objects.filter(pk=g.cast.bob.user_id).update(password_due_at=NOON),
+        DutyState.OVERDUE,
+    ),
+    "second_factors": (
+        lambda g: PasswordDay.objects.create(agency=g.cast.acme, on=TODAY, without_factor=2),
+        DutyState.DUE,
+    ),
+    "access_review": (
+        lambda g: AccessReview.objects.create(
+            agency=g.cast.acme, period="2026-4", started_at=NOON - 20 * DAY, answer_by=NOON
+        ),
+        DutyState.OVERDUE,
+    ),
+    "training": (_assigned, DutyState.OVERDUE),
+    "vendor_reviews": (
+        lambda g: Vendor.objects.filter(pk=_vendor(g).pk).update(next_review_on=TODAY - DAY),
+        DutyState.OVERDUE,
+    ),
+    "vendor_contracts": (lambda g: _vendor(g, contract_on=None), DutyState.OVERDUE),
+    "vendor_certificates": (_certificate, DutyState.OVERDUE),
+    "sub_processors": (_engaged, DutyState.OVERDUE),
+    "leftovers": (_leftover, DutyState.OVERDUE),
+    "holds": (_hold, DutyState.OVERDUE),
+    "policies": (_change, DutyState.OVERDUE),
+    "observed": (
+        lambda g: Client.objects.filter(pk=g.cast.dentist.pk).update(created_at=NOON - 31 * DAY),
+        DutyState.DUE,
+    ),
+    "premises": (_entry, DutyState.OVERDUE),
+}
+READINGS: dict[str, tuple[dict[str, object], DutyState]] = {
+    "late_rows": ({"past_due": {"call": 3}}, DutyState.FAILING),
+    "nightly_run": ({"run_age": 31 * 3600}, DutyState.FAILING),
+    "trail": ({"unsealed_age": 301}, DutyState.FAILING),
+    "inbox": ({"inbox_oldest": 901}, DutyState.FAILING),
+    "secrets": ({"over": {"master": 1}}, DutyState.OVERDUE),
+}
+HOUSES: dict[str, tuple[dict[str, object], DutyState]] = {
+    "backups": ({"backups": {"default": 60}}, DutyState.FAILING),
+    "drills": ({"drill_passed": False}, DutyState.FAILING),
+}
+
+
+def _see(duty: str, cast: Cast, **changed: object) -> Found:
+    with job_scope(agency_id=cast.acme.pk):
+        return by_id()[duty].look(replace(_look(cast), **changed))  # type: ignore[arg-type]
+
+
+def _arranged(cast: Cast) -> Ground:
+    return Ground(cast, Actor.staff(user_id=cast.alice.user_id))
+
+
+def test_every_duty_has_its_red() -> None:
+    assert set(ROWS) | set(READINGS) | set(HOUSES) | {"training_rules"} == {duty.id for duty in DUTIES}
+    assert len(DUTIES) >= 20
+
+
+@pytest.mark.parametrize("duty", ROWS)
+def test_rows_make_a_duty_red_and_another_agency_sees_none_of_it(duty: str, cast: Cast) -> None:
+    arrange, state = ROWS[duty]
+    assert _see(duty, cast).state == DutyState.GOOD
+    with job_scope(agency_id=cast.acme.pk):
+        arrange(_arranged(cast))
+
+    assert _see(duty, cast) == Found(state, _see(duty, cast).count)
+    assert _see(duty, cast).count
+    with job_scope(agency_id=cast.globex.pk):
+        globex = Agency.objects.get(pk=cast.globex.pk)
+        assert by_id()[duty].look(replace(_look_of(globex))).state == DutyState.GOOD
+
+
+def _look_of(agency: Agency) -> Look:
+    return Look(agency, NOON, watch.Reading(at=NOON.isoformat()), HOUSE)
+
+
+@pytest.mark.parametrize("duty", READINGS)
+def test_figures_make_a_duty_red(duty: str, cast: Cast) -> None:
+    changed, state = READINGS[duty]
+    reading = _look_of(cast.acme).reading
+
+    assert _see(duty, cast).state == DutyState.GOOD
+    assert _see(duty, cast, reading=replace(reading, run_expected=True, **changed)).state == state  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("duty", HOUSES)
+def test_the_installation_makes_a_duty_red(duty: str, cast: Cast) -> None:
+    changed, state = HOUSES[duty]
+
+    assert _see(duty, cast).state == DutyState.GOOD
+    assert _see(duty, cast, house=replace(HOUSE, **changed)).state == state  # type: ignore[arg-type]
+
+
+def test_a_role_without_a_course_is_due(cast: Cast) -> None:
+    assert _see("training_rules", cast) == Found(DutyState.DUE, 3)
+    with job_scope(agency_id=cast.acme.pk):
+        within = {Role.OFFICER: 9, Role.REVIEWER: 9, Role.ADMIN: 9}
+        training.set_rules(
+            agency=cast.acme, course=courses()["phishing"], within=within, by=make.JOB, at=NOON
+        )
+    assert _see("training_rules", cast).state == DutyState.GOOD
+
+
+def test_a_look_is_kept_with_since_when_and_told_once_a_week(cast: Cast) -> None:
+    for hours in (0, 1, 26):
+        if hours == 26:
+            with job_scope(agency_id=cast.acme.pk):
+                _hold(_arranged(cast))
+        posture.look(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        lines = {line.duty.id: line.row for line in selectors.duties()}
+        assert set(lines) == {duty.id for duty in DUTIES}
+        assert (lines["holds"].state, lines["holds"].since) == (DutyState.OVERDUE, NOON + timedelta(hours=26))
+        assert lines["training_rules"].since == NOON
+        assert StandingDay.objects.count() == 2
+        chart = selectors.duty_chart(60)
+        assert len(chart["rows"]) == 2  # type: ignore[arg-type]
+    with job_scope(agency_id=cast.acme.pk):
+        told = Notification.objects.filter(kind=posture.WEEKLY)
+        assert [row.user_id for row in told] == [cast.alice.user_id]
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert not Standing.objects.exists()
+
+
+def test_nobody_sets_a_duty_by_hand(cast: Cast) -> None:
+    posture.look(agency_id=cast.acme.pk, at=NOON)
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert Standing.objects.update(state=DutyState.GOOD) == 0
