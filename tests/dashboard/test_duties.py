@@ -24,7 +24,7 @@ from dashboard.services import posture
 from governance.courses import courses
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
-from governance.models import Vendor
+from governance.models import Site, Vendor
 from governance.services import breaches, premises, training, vendors
 from retention.enums import Category, ChangeState, Then
 from retention.models import Hold, Leftover, PolicyChange
@@ -95,7 +95,7 @@ def _case(ground: Ground, **changed: object) -> None:
     )  # fmt: skip
 
 
-def _site(ground: Ground) -> premises.Site:
+def _site(ground: Ground) -> Site:
     return premises.add_site(
         agency=ground.cast.acme, name="Office", address="", time_zone="UTC", weekdays=[1], opens=time(8),
         closes=time(9), by=ground.by, at=NOON - 90 * DAY,
