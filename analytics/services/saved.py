@@ -23,6 +23,15 @@ from callprivacy.tenancy.models import Client
 AGAIN_AFTER: Final = timedelta(minutes=15)
 """After how long a mail is tried again that was claimed and not sent."""
 _HOUR: Final = time(7)
+_LONGEST: Final = 2000
+
+
+class FixedDatesError(ValueError):
+    """A report with own dates says the same each time, so that nobody is sent it again and again."""
+
+
+class TooLongError(ValueError):
+    """A question with so many long filters that its address has no room."""
 
 
 class NameTakenError(ValueError):
@@ -37,9 +46,12 @@ def save_report(
     Keep a question under a name.
 
     :raises NameTakenError: the person has one of this name there.
+    :raises TooLongError: the question is longer than 2,000 signs.
     """
     if by.user_id is None:
         raise TypeError("A report is kept by a person.")
+    if len(query) > _LONGEST:
+        raise TooLongError("This question is too long to be kept. Take a filter away.")
     report = SavedReport(
         agency_id=client.agency_id,
         client=client,
@@ -86,7 +98,11 @@ def remove_report(*, report: SavedReport, by: Actor, at: datetime) -> None:
 
 @transaction.atomic
 def mail_report(*, report: SavedReport, every: Every | None, by: Actor, at: datetime) -> None:
-    """Have a report sent to oneself from the next date on, or no more (`every` None)."""
+    """
+    Have a report sent to oneself from the next date on, or no more (`every` None).
+
+    :raises FixedDatesError: its period does not move.
+    """
     if by.user_id is None:
         raise TypeError("A report is sent to a person.")
     mine = ReportMail.objects.filter(report=report, user_id=by.user_id)
@@ -94,6 +110,10 @@ def mail_report(*, report: SavedReport, every: Every | None, by: Actor, at: date
         if mine.delete()[0]:
             audit.record("report.mail_ended", subject=report, by=by, at=at)
         return
+    if "period=own" in report.query.split("&"):
+        raise FixedDatesError(
+            "This report has dates of its own. Save one with a period such as “Last month”."
+        )
     due_at = next_due(every, at, report.client.time_zone)
     if not mine.update(every=every, due_at=due_at, claimed_until=None):
         row = ReportMail(

@@ -32,7 +32,16 @@ def list_saved(request: StaffRequest, client: Client) -> HttpResponse:
     context = {
         "client": client,
         "tab": "saved",
-        "rows": [{"report": row, "is_mine": row.owner_id == request.user.pk} for row in rows],
+        "rows": [
+            {
+                "report": row,
+                "is_mine": row.owner_id == request.user.pk,
+                "url": request.build_absolute_uri(
+                    reverse("analytics:open_saved", args=[client.slug, row.pk])
+                ),
+            }
+            for row in rows
+        ],
         "choices": Every.choices,
     }
     return render(request, "analytics/saved.html", context)
@@ -57,7 +66,7 @@ def save(request: StaffRequest, client: Client) -> HttpResponse:
                 by=request.actor,
                 at=request.at,
             )
-        except saved.NameTakenError as error:
+        except (saved.NameTakenError, saved.TooLongError) as error:
             naming.add_error("name", str(error))
         else:
             messages.success(request, f"Saved as “{report.name}”.")
@@ -107,7 +116,11 @@ def mail_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpRe
     report = _report(request, client, report_id)
     said = request.POST.get("every", "")
     every = Every(said) if said in Every.values else None
-    saved.mail_report(report=report, every=every, by=request.actor, at=request.at)
+    try:
+        saved.mail_report(report=report, every=every, by=request.actor, at=request.at)
+    except saved.FixedDatesError as error:
+        messages.warning(request, str(error))
+        return redirect("analytics:saved", client.slug)
     if every is None:
         messages.success(request, f"“{report.name}” is not sent to you any more.")
     else:

@@ -155,7 +155,7 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
             page = browser.get(f"/reports/clients/dentist/?kind={kind}&{query}&period=28")
             text = page.content.decode()
             assert page.status_code == 200, (kind, query)
-            assert 'class="plot plot-wide"' in text, (kind, query)
+            assert 'class="plot plot-wide' in text, (kind, query)
             assert 'class="plot plot-narrow"' in text
             assert "grid-table" in text
             assert not re.search(r"\sstyle=|<script(?![^>]*src=)", text)
@@ -384,6 +384,18 @@ def test_a_report_is_sent_once_for_its_date_to_who_asked(
         row = ReportMail.objects.get()
         assert row.due_at > make.now()
         assert row.claimed_until is None
+
+
+def test_a_report_of_fixed_dates_is_not_sent_again_and_again(cast: Cast, nina: Membership) -> None:
+    browser = browser_of(nina)
+    query = "measure=calls&period=own&from_on=2026-11-01&until_on=2026-11-02"
+    browser.post(f"/reports/clients/dentist/save/?{query}", {"name": "Two days"})
+    with job_scope(agency_id=cast.acme.pk):
+        report = SavedReport.objects.get()
+    page = browser.post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"}, follow=True)
+    assert "dates of its own" in page.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ReportMail.objects.exists()
 
 
 def test_who_may_no_longer_see_a_report_is_sent_it_no_more(

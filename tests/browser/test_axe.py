@@ -25,7 +25,8 @@ pytestmark = [
 OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/mail/", "/nowhere/"]
 # Not followed: what ends the visit, what is a file, and callers' and requests' pages, which have tests of their own.
 _NOT = re.compile(
-    r"/logout/|/file/|/refused/|/picture/|rules\.csv|openapi\.json|gpc\.json|^/r/|^/static/|^/operator/"
+    r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|rules\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
+    r"|^/operator/"
 )
 _ANY = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"), "*"),
