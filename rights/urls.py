@@ -56,6 +56,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests/<uuid:case_id>/appeal/", cases.note_appeal, name="appeal"),
     path("requests/<uuid:case_id>/take-back/", cases.take_back, name="take_back"),
     path("requests/<uuid:case_id>/identities/<uuid:identity_id>/", deciding.judge_identity, name="identity"),
+    path(
+        "requests/<uuid:case_id>/identities/<uuid:identity_id>/number/",
+        deciding.show_number,
+        name="identity_number",
+    ),
     path("requests/<uuid:case_id>/decide/", deciding.decide, name="decide"),
     path("requests/<uuid:case_id>/close/", deciding.close, name="close"),
     path("requests/<uuid:case_id>/ask/<slug:how>/", approvals.ask_client, name="ask_client"),

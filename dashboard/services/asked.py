@@ -37,14 +37,15 @@ def fill(agency: Agency, grounds: Sequence[Ground], *, officer: Actor, at: datet
                 submission_id=submission.pk,
                 clock=lambda at=searched_at: at,  # type: ignore[misc]
             )
-    while working.work_next(agency_id=agency.pk, clock=lambda: at):
-        pass
-    for asked, submission in opened:
-        with job_scope(agency_id=agency.pk):
-            for case in Case.objects.filter(submission=submission).select_related(
-                "submission__client", "submission__agency", "client", "agency"
-            ):
-                _bring(case, asked, officer, at)
+    for deed in (_bring, _close):
+        while working.work_next(agency_id=agency.pk, clock=lambda: at):
+            pass
+        for asked, submission in opened:
+            with job_scope(agency_id=agency.pk):
+                for case in Case.objects.filter(submission=submission).select_related(
+                    "submission__client", "submission__agency", "client", "agency"
+                ):
+                    deed(case, asked, officer, at)
 
 
 def _received(asked: Asked, at: datetime) -> datetime:
@@ -105,6 +106,15 @@ def _bring(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
     _go_on(case, asked, officer, begun + _LAW)
 
 
+def _close(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
+    """The answer to what is carried out goes out, and nothing is owed any more."""
+    if asked.until is not Until.ANSWERED or not case.decided or deciding.unfinished(case):
+        return
+    sent_at = _received(asked, at) + 2 * _LAW
+    _post(case, "done", letters.preview(case=case, name="done"), officer, sent_at)
+    deciding.close(case=case, by=officer, at=sent_at)
+
+
 def _post(case: Case, name: str, text: Filled, officer: Actor, at: datetime) -> None:
     letters.send_letter(case=case, name=name, way=LetterWay.POST, text=text, by=officer, at=at)
 
@@ -121,10 +131,6 @@ def _go_on(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
         )  # fmt: skip
     elif asked.until is Until.ANSWERED and Ask(case.asks).works_at_once:
         deciding.decide(case=case, decided=Decided.FULFIL, ground="", words="", by=officer, at=at)
-        case.refresh_from_db()
-        _post(case, "done", letters.preview(case=case, name="done"), officer, at)
-        if not deciding.unfinished(case):
-            deciding.close(case=case, by=officer, at=at)
 
 
 def _ask(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,8 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
-from rights.enums import Ask, CaseState, Decided, OtherParty
+from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.forms.calls import RevealForm
+from callprivacy.calls.services import reveals
+from callprivacy.tenancy.enums import Permission
+from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
 from rights.forms.deciding import DecideForm, JudgeForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
@@ -87,12 +94,7 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
     return True
 
 
-@never_cache
-@sensitive_post_parameters("seen")
-@require_http_methods(["GET", "POST"])
-@work_of_case
-def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
-    """Look at what shows an identity, and say whether it is proven."""
+def _identity(case: Case, identity_id: UUID) -> Identity:
     row = (
         Identity.objects.filter(pk=identity_id, submission_id=case.submission_id)
         .select_related("submission__client", "submission__agency")
@@ -100,8 +102,16 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
     )
     if row is None:
         raise Http404
-    key = words.key_of(case.submission)
-    (line,) = [one for one in casebook.identities_of(case, key) if one.row.pk == row.pk]
+    return row
+
+
+@never_cache
+@sensitive_post_parameters("seen")
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
+    """Look at what shows an identity, and say whether it is proven."""
+    row = _identity(case, identity_id)
     form = JudgeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
@@ -113,17 +123,66 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
         else:
             messages.success(request, "Noted as not proven. Tell the person what is missing.")
         return redirect("rights:case", case.pk)
+    return _identity_page(request, case, row, form, 422 if request.method == "POST" else 200)
+
+
+def _identity_page(
+    request: StaffRequest, case: Case, row: Identity, form: JudgeForm, status: int = 200, **more: Any
+) -> HttpResponse:
+    key = words.key_of(case.submission)
+    (line,) = [one for one in casebook.identities_of(case, key) if one.row.pk == row.pk]
+    may_show = case.client_id is not None and access.may(
+        request.membership, Permission.REVEAL_NUMBERS, case.client_id, at=request.at
+    )
     context = {
         "case": case,
         "line": line,
-        "form": form,
+        "form": form if case.closed_at is None and row.state != IdentityState.PROVEN else None,
         "evidence": [
             (proof, casebook.evidence_of(proof, key))
             for proof in (*line.proofs, *casebook.other_proofs(case))
         ],
         "zone": letter_selectors.zone_of(case),
+        "reveal": RevealForm(initial={"reason_kind": RevealReason.REQUEST})
+        if may_show and row.kind == IdentityKind.PHONE
+        else None,
+        "limit": request.agency.reveals_per_hour,
+        "seconds": int(reveals.SHOWN_FOR.total_seconds()),
+        **more,
     }
-    return render(request, "rights/identity.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "rights/identity.html", context, status=status)
+
+
+@never_cache
+@require_POST
+@sensitive_post_parameters("reason")
+@work_of_case
+def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
+    """Show a number for a written reason, within the hour's limit: to name it to a recipient, or to call back."""
+    row = _identity(case, identity_id)
+    if case.client is None or row.kind != IdentityKind.PHONE:
+        raise Http404
+    access.require(request, Permission.REVEAL_NUMBERS, case.client)
+    form = RevealForm(request.POST)
+    if not form.is_valid():
+        return _identity_page(request, case, row, JudgeForm(), 422, reveal=form)
+    try:
+        revealed = reveals.reveal_number_for(
+            subject=row,
+            client_id=case.client.pk,
+            caller_id=row.caller_id or row.pk,
+            read=lambda: words.text(row.value, words.key_of(case.submission)),
+            agency=request.agency,
+            reason_kind=RevealReason(form.cleaned_data["reason_kind"]),
+            reason=form.cleaned_data["reason"],
+            by=request.actor,
+            at=request.at,
+        )
+    except reveals.RevealLimitError:
+        return _identity_page(
+            request, case, row, JudgeForm(), HTTPStatus.TOO_MANY_REQUESTS, over_limit=True, reveal=None
+        )
+    return _identity_page(request, case, row, JudgeForm(), revealed=revealed, reveal=None)
 
 
 @require_POST

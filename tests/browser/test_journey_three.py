@@ -1,0 +1,244 @@
+"""
+"Delete my data": a caller gets a copy and has everything erased, by a page of the client's own, a code, two facts and a
+signature; the client agrees by a link; the officer decides with what stays shown; a letter says what was done. The same
+person who calls again is somebody new.
+
+The caller is the demo's telephone; codes, letters and the client's link come by mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import make
+from tests.browser.site import OFFICER, Visitor
+
+pytestmark = pytest.mark.browser
+
+CLIENT, SLUG = "Harbor Dental", "harbor-dental"
+ZONE = ZoneInfo("America/Los_Angeles")
+CALLER, NUMBER = "Mr Adeyemi in New York", "+12125550178"
+DIGITS = re.compile(r"212\D{0,3}555\D{0,2}0178")
+LABEL = re.compile(r"Caller [0-9A-Z]{2}-[0-9A-Z]{3}")
+
+
+@pytest.mark.slow
+def test_delete_my_data(visitor: Visitor) -> None:
+    visitor.sign_in(OFFICER)
+    call(visitor)
+    before = caller_of_the_newest_call(visitor)
+    address = open_the_page(visitor)
+    with a_person(visitor) as person:
+        copy = ask(visitor, person, address, "Get a copy to take along", facts=True)
+        client_agrees(visitor, copy)
+        decide(visitor, copy, "Fulfilled", "A copy of everything")
+        answer(visitor, copy, "Your data are ready")
+        fetch_the_package(visitor, person)
+
+        gone = ask(visitor, person, address, "Delete my data", facts=False)
+        client_agrees(visitor, gone)
+        shown = decide(visitor, gone, "Fulfilled", "At Harbor Dental")
+        assert "What stays" in shown
+        answer(visitor, gone, "Your data are erased")
+        assert "Your data are erased" in mail_about(visitor, "Your data are erased")
+
+    call(visitor)
+    after = caller_of_the_newest_call(visitor)
+    assert after != before, "the same person is somebody new"
+    visitor.open(f"/requests/?state=closed&client={SLUG}")
+    assert not DIGITS.search(visitor.page.content())
+
+
+# --- The caller -----------------------------------------------------------------------------------------------------
+
+
+def call(visitor: Visitor) -> None:
+    """The telephone rings at the client's tracker, and the call is taken in."""
+    phone = visitor.context.new_page()
+    phone.goto(f"{visitor.site.url}/demo/phone/")
+    lines = phone.get_by_label("Number to call and to text")
+    line = next(
+        name for name in lines.locator("option").all_inner_texts() if name.startswith(f"{CLIENT}: Ads")
+    )
+    lines.select_option(line)
+    phone.get_by_label("You are", exact=True).select_option(CALLER)
+    phone.get_by_role("button", name="Call", exact=True).click()
+    phone.wait_for_timeout(1200)
+    with phone.expect_response(lambda answer: "/hooks/callrail/" in answer.url) as taken:
+        phone.get_by_role("button", name="Hang up").click()
+    assert taken.value.status == 200
+    phone.close()
+
+
+def caller_of_the_newest_call(visitor: Visitor) -> str:
+    """The stable name of who called last."""
+    for _ in range(40):
+        visitor.open(f"/calls/?client={SLUG}")
+        rows = visitor.page.get_by_role("row").filter(has_text="0178")
+        if rows.count():
+            found = LABEL.search(rows.first.inner_text())
+            if found is not None:
+                return found[0]
+        visitor.page.wait_for_timeout(1000)
+    raise AssertionError(visitor.site.said())
+
+
+@contextmanager
+def a_person(visitor: Visitor) -> Iterator[Page]:
+    """Somebody outside, with a browser of their own."""
+    browser = visitor.context.browser
+    assert browser is not None
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool) -> str:
+    """Ask on the client's page and prove who asks; returns the request's reference."""
+    person.goto(address)
+    person.get_by_role("link", name=what).click()
+    person.get_by_label("The phone number it is about").fill(NUMBER)
+    person.get_by_label(re.compile("^E-mail address")).fill("tunde@people.example")
+    person.get_by_role("button", name="Send", exact=True).click()
+    type_the_code(visitor, person)
+    person.get_by_role("button", name="Go on").click()
+    if facts:
+        person.get_by_label("Day of the call").fill(f"{make.now().astimezone(ZONE):%Y-%m-%d}")
+        person.get_by_label("Business").fill(CLIENT)
+        person.get_by_role("button", name="Send this").click()
+        person.get_by_label("I declare this").check()
+        person.get_by_label("Your full name").fill("Tunde Adeyemi")
+        person.get_by_role("button", name="Sign", exact=True).click()
+    assert NUMBER not in person.content()
+    found = re.search(r"R-[0-9A-Z]{4}-[0-9A-Z]{4}", person.content())
+    assert found is not None
+    return found[0]
+
+
+def type_the_code(visitor: Visitor, person: Page) -> None:
+    """A code comes to the phone, and is typed."""
+    before = mails(visitor).count("Text message to")
+    person.get_by_role("button", name="Text me a code").first.click()
+    for _ in range(40):
+        text = mails(visitor)
+        if text.count("Text message to") > before:
+            break
+        person.wait_for_timeout(500)
+    found = re.search(r"Text message to.*?\b(\d{6})\b", mails(visitor), flags=re.DOTALL)
+    assert found is not None
+    person.get_by_label("Code, 6 digits").fill(found[1])
+
+
+def mails(visitor: Visitor) -> str:
+    """What lies in the mail of this machine, the newest first."""
+    page = visitor.context.new_page()
+    page.goto(f"{visitor.site.url}/mail/")
+    text = page.locator("main").inner_text()
+    page.close()
+    return text
+
+
+def mail_about(visitor: Visitor, subject: str, *, seconds: int = 90) -> str:
+    """The mail with this subject, once it is there."""
+    for _ in range(seconds):
+        text = mails(visitor)
+        if subject in text:
+            return text[text.index(subject) :]
+        visitor.page.wait_for_timeout(1000)
+    raise AssertionError(f"No mail about {subject!r}.\n{visitor.site.said()}")
+
+
+def fetch_the_package(visitor: Visitor, person: Page) -> None:
+    """Another code, and the copy comes as a file."""
+    person.reload()
+    type_the_code(visitor, person)
+    with person.expect_download() as taken:
+        person.get_by_role("button", name="Go on").click()
+    assert taken.value.suggested_filename.endswith(".zip")
+
+
+# --- The officer, and the client ------------------------------------------------------------------------------------
+
+
+def open_the_page(visitor: Visitor) -> str:
+    """The client's own page gets its address."""
+    visitor.open(f"/clients/{SLUG}/requests-page/")
+    page = visitor.page
+    if page.get_by_role("button", name="Save and open the page").count():
+        page.get_by_role("button", name="Save and open the page").click()
+    found = page.locator("#address").inner_text()
+    assert "/r/" in found
+    return found
+
+
+def open_case(visitor: Visitor, reference: str) -> None:
+    """From the board to the case, once what there is of the person was looked for."""
+    page = visitor.page
+    for _ in range(90):
+        visitor.open(f"/requests/?client={SLUG}&state=all")
+        page.get_by_role("row").filter(has_text=reference).get_by_role("link").first.click()
+        if page.get_by_text("Looked through").count():
+            return
+        page.wait_for_timeout(1000)
+    raise AssertionError(visitor.site.said())
+
+
+def client_agrees(visitor: Visitor, reference: str) -> None:
+    """The client is asked by mail, and agrees behind the link, without an account."""
+    open_case(visitor, reference)
+    page = visitor.page
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Ask the client").click()
+    page.get_by_label("Mail address of the client's person").fill("paul@harbor.example")
+    page.get_by_label("What you propose").fill("We would do it.")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    letter = mail_about(visitor, f"Your word is needed on request {reference}")
+    found = re.search(r"http://\S+/approve/\S+?/(?=[\s.]|$)", letter)
+    assert found is not None
+    with a_person(visitor) as approver:
+        approver.goto(found[0])
+        assert not DIGITS.search(approver.content())
+        approver.get_by_label("Your name").fill("Paul Harbor")
+        approver.get_by_label("Yes, do it").check()
+        approver.get_by_role("button", name="Answer").click()
+        expect(approver.get_by_text("You agreed")).to_be_visible()
+
+
+def decide(visitor: Visitor, reference: str, decision: str, shows: str) -> str:
+    """Decide with what happens shown before; returns what was shown once it is carried out."""
+    open_case(visitor, reference)
+    page = visitor.page
+    page.get_by_role("link", name="Decide").click()
+    shown = page.locator("main").inner_text()
+    page.get_by_label(decision, exact=True).check()
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("Decided. It is carried out")).to_be_visible()
+    done = page.locator("#done").get_by_text("Done", exact=True)
+    for _ in range(120):
+        waiting = page.locator("#done").get_by_text(re.compile("^(Waiting|Running|Being made|Tried again)$"))
+        if done.count() and not waiting.count():
+            return shown
+        page.wait_for_timeout(1000)
+        page.reload()
+    raise AssertionError(f"{shows}: {page.locator('#done').inner_text()}\n{visitor.site.said()}")
+
+
+def answer(visitor: Visitor, reference: str, subject: str) -> None:
+    """The letter says what was done; then nothing is owed any more."""
+    open_case(visitor, reference)
+    page = visitor.page
+    page.get_by_role("link", name="Write the answer").click()
+    expect(page.get_by_label("Subject")).to_have_value(re.compile(subject))
+    assert not DIGITS.search(page.get_by_label("Text", exact=True).input_value())
+    page.get_by_role("button", name="Send it").click()
+    mail_about(visitor, f"{subject}: request {reference}")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="The person has the answer").click()
+    expect(page.get_by_text("Closed: the person has the answer")).to_be_visible()
