@@ -210,8 +210,7 @@ class LetterForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.letters = {letter.name: letter for letter in letters}
         cast(forms.ChoiceField, self.fields["letter"]).choices = [(one.name, one.title) for one in letters]
-        hints = "; ".join(f"{one.title}: {one.asks}" for one in letters if one.asks)
-        self.fields["words"].help_text = hints
+        self.fields["words"].help_text = "Some letters need them: a reason, a question, what is wanted."
 
 
 class SendForm(forms.Form):
@@ -219,7 +218,11 @@ class SendForm(forms.Form):
 
     letter = forms.CharField(widget=forms.HiddenInput, max_length=40)
     subject = forms.CharField(label="Subject", max_length=200)
-    body = _text("Text", rows=18, max_length=10_000)
+    body = forms.CharField(
+        label="Text",
+        max_length=10_000,
+        widget=forms.Textarea({"rows": 18, "autocomplete": "off", "class": "letter"}),
+    )
     way = forms.ChoiceField(label="How it goes", choices=LetterWay.choices)
 
 
