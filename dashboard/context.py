@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, ResolverMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -238,12 +238,18 @@ def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) ->
     return entry.right is None or access.has_right(membership, entry.right)
 
 
-def _new_menu(membership: Membership, slug: str) -> list[dict[str, str]]:
-    """What "+ New" offers; with a client's slug, also what is made for that client."""
+def _new_menu(membership: Membership, slug: str, *, enters: bool) -> list[dict[str, str]]:
+    """
+    What "+ New" offers; with a client's slug, also what is made for that client.
+
+    :param enters: whether the person enters requests that came by mail, post, phone or in person.
+    """
     wanted: list[tuple[str, str, str]] = []
     if slug:
         wanted.append(("Calls from a file", _url("calls:import_new", slug), "upload"))
         wanted.append(("Connection", _url("calls:create_connection", slug), "connections"))
+    if enters:
+        wanted.append(("Request", _url("rights:new"), "requests"))
     if access.has_right(membership, AgencyRight.MANAGE_CLIENTS):
         wanted.append(("Client", _url("accounts:new_client"), "clients"))
     if access.has_right(membership, AgencyRight.MANAGE_PEOPLE):
