@@ -188,7 +188,8 @@ class _Frame:
     def new_menu(self) -> list[dict[str, str]]:
         """What "+ New" offers."""
         slug = self.slug if Permission.MANAGE_CONNECTIONS in self._permissions[1] else ""
-        return _new_menu(self.membership, slug)
+        enters = Permission.HANDLE_REQUESTS in self._permissions[0] and self.membership.role != Role.APPROVER
+        return _new_menu(self.membership, slug, enters=enters)
 
     def is_password_due_soon(self) -> bool:
         """Whether every page says that the person's password is due within a week; its own page says so anyway."""
