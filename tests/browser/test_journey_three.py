@@ -23,8 +23,8 @@ pytestmark = pytest.mark.browser
 
 CLIENT, SLUG = "Harbor Dental", "harbor-dental"
 ZONE = ZoneInfo("America/Los_Angeles")
-CALLER, NUMBER = "Mr Adeyemi in New York", "+12125550178"
-DIGITS = re.compile(r"212\D{0,3}555\D{0,2}0178")
+CALLER, NUMBER = "Ms Shaw in London", "+442079460123"
+DIGITS = re.compile(r"20\D{0,2}7946\D{0,2}0123")
 LABEL = re.compile(r"Caller [0-9A-Z]{2}-[0-9A-Z]{3}")
 
 
@@ -48,6 +48,8 @@ def test_delete_my_data(visitor: Visitor) -> None:
         answer(visitor, gone, "Your data are erased")
         assert "Your data are erased" in mail_about(visitor, "Your data are erased")
 
+    visitor.open(f"/calls/?client={SLUG}")
+    expect(visitor.page.get_by_role("row").filter(has_text="+44")).to_have_count(0)
     call(visitor)
     after = caller_of_the_newest_call(visitor)
     assert after != before, "the same person is somebody new"
@@ -80,7 +82,7 @@ def caller_of_the_newest_call(visitor: Visitor) -> str:
     """The stable name of who called last."""
     for _ in range(40):
         visitor.open(f"/calls/?client={SLUG}")
-        rows = visitor.page.get_by_role("row").filter(has_text="0178")
+        rows = visitor.page.get_by_role("row").filter(has_text="+44")
         if rows.count():
             found = LABEL.search(rows.first.inner_text())
             if found is not None:
@@ -105,7 +107,7 @@ def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool)
     person.goto(address)
     person.get_by_role("link", name=what).click()
     person.get_by_label("The phone number it is about").fill(NUMBER)
-    person.get_by_label(re.compile("^E-mail address")).fill("tunde@people.example")
+    person.get_by_label(re.compile("^E-mail address")).fill("erin@people.example")
     person.get_by_role("button", name="Send", exact=True).click()
     type_the_code(visitor, person)
     person.get_by_role("button", name="Go on").click()
@@ -114,7 +116,7 @@ def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool)
         person.get_by_label("Business").fill(CLIENT)
         person.get_by_role("button", name="Send this").click()
         person.get_by_label("I declare this").check()
-        person.get_by_label("Your full name").fill("Tunde Adeyemi")
+        person.get_by_label("Your full name").fill("Erin Shaw")
         person.get_by_role("button", name="Sign", exact=True).click()
     assert NUMBER not in person.content()
     found = re.search(r"R-[0-9A-Z]{4}-[0-9A-Z]{4}", person.content())
