@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, Value
+from django.db.models.functions import Coalesce
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import erasure
@@ -217,7 +218,8 @@ _NEXT: Final = """
         WHERE run_id = %(run)s AND state IN ('waiting', 'running')
         ORDER BY client_id, array_position(%(order)s::text[], category::text)
     ) AS p
-    WHERE p.leased_until IS NULL OR p.leased_until <= %(at)s
+    WHERE (p.leased_until IS NULL OR p.leased_until <= %(at)s)
+        AND EXISTS (SELECT FROM retention_run r WHERE r.id = %(run)s AND r.state = 'running')
     ORDER BY p.client_id LIMIT 1
 """
 
@@ -228,8 +230,6 @@ class _TakenError(Exception):
 
 def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
     with job_scope(agency_id=agency_id):
-        if not Run.objects.running().filter(pk=run_id).exists():
-            return None
         while True:
             with connection.cursor() as cursor:
                 order = [category.value for category in targets.TARGETS]
@@ -244,8 +244,8 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
                 )
                 continue
             taken = RunPart.objects.free(at).filter(pk=part.pk)
-            if taken.update(leased_until=at + LEASE, state=PartState.RUNNING):
-                RunPart.objects.filter(pk=part.pk, started_at=None).update(started_at=at)
+            begun = Coalesce("started_at", Value(at))
+            if taken.update(leased_until=at + LEASE, state=PartState.RUNNING, started_at=begun):
                 part.leased_until = at + LEASE
                 return part
             return None
@@ -268,10 +268,10 @@ class _Book:
 
     def begin(self) -> targets.Line:
         part = self.part
-        if not Run.objects.running().filter(pk=part.run_id).exists():
-            raise _TakenError
         mine = RunPart.objects.unfinished().filter(pk=part.pk, leased_until=part.leased_until)
-        if not mine.update(leased_until=self.at + LEASE):
+        if not mine.filter(Exists(Run.objects.running().filter(pk=part.run_id))).update(
+            leased_until=self.at + LEASE
+        ):
             raise _TakenError
         part.leased_until = self.at + LEASE
         holds.mark_held(client=part.client, at=self.at)
