@@ -192,6 +192,9 @@ def _plan(
         StepKind.CORRECT: {"corrections": list(corrections)},
     }
     for kind in _STEPS.get(Ask(case.asks), ()):
+        if kind is StepKind.CORRECT and not corrections:
+            # What was corrected by hand, or at the tracker, is said in the words of the answer.
+            continue
         steps.plan(case=case, kind=kind, at=at, wanted=wanted.get(kind))
 
 

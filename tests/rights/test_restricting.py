@@ -126,6 +126,12 @@ def test_a_correction_changes_what_is_known_and_nothing_else_may_be(cast: Cast, 
         assert Event.objects.filter(action="person.corrected").count() == 2
 
 
+def test_a_correction_made_elsewhere_is_told_and_not_claimed(cast: Cast, office: Office) -> None:
+    case = done(cast, office, Ask.CORRECT)
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(Step.objects.filter(case=case).values_list("kind", flat=True)) == {"pass_on"}
+
+
 def test_a_child_is_marked_and_nothing_of_it_is_shared(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA)
     submission = asking.asked(cast.dentist, Ask.DELETE, is_minor=True)
