@@ -19,6 +19,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, Membership
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.calls.models import Connection
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from governance.enums import BreachState, DataCategory, NoticeState
 from governance.forms.breaches import (
@@ -355,10 +356,12 @@ def show_impact(request: StaffRequest) -> HttpResponse:
     )
     found = _impact(request, form) if form.is_bound and form.is_valid() else None
     names = {client.pk: client for client in _clients(request)}
+    granted = set(access.client_ids_with(request.membership, Permission.VIEW_CALLS, at=request.at))
     context = {
         "section": "breaches",
         "form": form,
         "impact": found,
+        "unseen": [client.name for pk, client in names.items() if pk not in granted] if found else [],
         "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
     }
     return render(request, "governance/impact.html", context)

@@ -1,0 +1,110 @@
+"""The programme through its doors: a breach from report to end, a course from its screens to its certificate."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from callprivacy.accounts.models import Membership
+from callprivacy.tenancy.scope import job_scope
+from governance.courses import courses, draw
+from governance.models import Attempt, Breach, BreachNotice, Completion
+from tests import make
+from tests.cast import Cast
+from tests.rules.world import browser_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_breach_goes_from_its_report_to_its_end(cast: Cast) -> None:
+    bob, alice = browser_of(cast.bob.user), browser_of(cast.alice.user)
+    now = make.now()
+
+    refused = bob.post(
+        reverse("governance:report_breach"), {"title": "List of +12025550111", "words": "It went astray."}
+    )
+    assert "Leave numbers and addresses out" in refused.content.decode()
+    bob.post(
+        reverse("governance:report_breach"),
+        {"title": "A list", "words": "It went to Jane Miller."},
+        follow=True,
+    )
+    assert "A list" in bob.get(reverse("governance:home")).content.decode()
+
+    with job_scope(agency_id=cast.acme.pk):
+        breach = Breach.objects.get()
+    page = reverse("governance:breach", args=[breach.pk])
+    assert "Jane Miller" in alice.get(page).content.decode()
+    assert bob.get(page).status_code == 403
+    said = {
+        "aware_at": (now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"), "kind": "confidentiality", "risk": "risk",
+        "categories": ["calls"], "places": "de", "effects": "Annoyance",
+    }  # fmt: skip
+    # The field is in New York's time: two hours ago by UTC lies ahead there.
+    wrong = alice.post(reverse("governance:assess_breach", args=[breach.pk]), said)
+    assert "cannot become aware in the future" in wrong.content.decode()
+    early = {"aware_at": (now - timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M")}
+    alice.post(reverse("governance:assess_breach", args=[breach.pk]), said | early)
+    with job_scope(agency_id=cast.acme.pk):
+        notice = BreachNotice.objects.get()
+    told = reverse("governance:breach_notice", args=[breach.pk, notice.pk])
+    draft = alice.get(told).content.decode()
+    assert "GDPR article 33" in draft
+    assert "Jane Miller" in draft
+    alice.post(reverse("governance:close_breach", args=[breach.pk]), {"lessons": "Look twice."})
+    alice.post(told, {"text": "What was sent"})
+    assert "What was sent" in alice.get(told).content.decode()
+    closed = alice.post(
+        reverse("governance:close_breach", args=[breach.pk]), {"lessons": "Look twice."}, follow=True
+    )
+    assert "It stays in the register" in closed.content.decode()
+
+
+def test_what_was_touched_says_where_it_cannot_count(cast: Cast) -> None:
+    asked = reverse("governance:impact") + "?who=&since=2026-11-01T00:00&until=2026-11-30T00:00"
+
+    page = browser_of(cast.carol.user).get(asked).content.decode()
+
+    assert "Not the whole extent" in page
+    assert "Dentist, Plumber" in page
+
+
+def test_a_course_goes_from_its_screens_to_its_certificate(cast: Cast) -> None:
+    bob = browser_of(cast.bob.user)
+    course = courses()["passwords"]
+    last = bob.get(reverse("governance:screen", args=[course.id, len(course.screens)])).content.decode()
+    assert reverse("governance:questions", args=[course.id]) in last
+    assert bob.get(reverse("governance:screen", args=[course.id, 99])).status_code == 404
+    questions = reverse("governance:questions", args=[course.id])
+    bob.get(questions)
+    with job_scope(agency_id=cast.acme.pk):
+        drawn = draw(course, Attempt.objects.get().seed)
+
+    half = bob.post(questions, {f"q_{one.number}": "0" for one in drawn[:6]})
+    assert "Pick an answer" in half.content.decode()
+    passed = bob.post(questions, {f"q_{one.number}": "0" for one in drawn}, follow=True).content.decode()
+
+    assert "12 of 12 right" in passed
+    with job_scope(agency_id=cast.acme.pk):
+        row = Completion.objects.get()
+    taken = reverse("governance:training_certificate", args=[row.pk])
+    assert bob.get(taken).content.startswith(b"%PDF")
+    assert browser_of(cast.alice.user).get(taken).status_code == 200
+    assert browser_of(cast.mallory.user).get(taken).status_code == 404
+
+
+def test_who_is_withheld_is_told_so_and_reaches_no_numbers(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550111")
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.bob.pk).update(withheld_from=make.now() - timedelta(minutes=1))
+    bob = browser_of(cast.bob.user)
+
+    assert "withheld from you" in bob.get(reverse("governance:training")).content.decode()
+    answer = bob.post(
+        reverse("calls:reveal", args=[cast.dentist.slug, call.pk]),
+        {"reason_kind": "call_back", "reason": "The caller asked to be rung back"},
+    )
+    assert answer.status_code == 403
+    assert b"2025550111" not in answer.content
