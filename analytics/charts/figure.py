@@ -32,13 +32,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws; a map stays small, so that its squares do not fill a screen."""
+    """What the template draws; what `is_small` keeps its size on a wide page."""
 
     wide: Drawing
     narrow: Drawing
     keys: list[Key] = field(default_factory=list)
     help: str = HELP
-    is_map: bool = False
+    is_small: bool = False
 
 
 def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> list[Key]:

@@ -343,7 +343,8 @@ def _map(kind: str, values: Mapping[str, Value], shown: Shown) -> Chart:
         maps.tiles(squares, here, names, width=width, words=shown.axis) for width in (WIDE, NARROW)
     )
     has_hidden = any(value.hidden for value in here.values())
-    return Chart(wide, narrow, keys_of_shades(top, has_hidden=has_hidden, words=shown.axis), is_map=True)
+    keys = keys_of_shades(top, has_hidden=has_hidden, words=shown.axis)
+    return Chart(wide, narrow, keys, is_small=kind == "states")
 
 
 # --- Answering ----------------------------------------------------------------------------------------------------
