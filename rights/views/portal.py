@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ ASKS: Final = 10
 NOES: Final = 60
 ASKS_OF_A_PAGE: Final = 300
 NOES_OF_A_PAGE: Final = 3000
+HELD_FOR: Final = 0.5
+"""Seconds before which nothing that was taken is answered: a number that is new here has more to be written."""
 
 
 def draw(
@@ -104,10 +107,13 @@ def _send(request: HttpRequest, page: Page, form: RequestForm, language: Languag
         request, f"ask:{page.holder_id}:{is_no}", most=NOES if is_no else ASKS, at=at, while_unknown=is_no
     )
     _need_room_on(page, is_no=is_no, at=at)
+    begun = time.monotonic()
     try:
-        return portal.send(key=page.look.key, sent=form.sent(language), at=at)
+        link = portal.send(key=page.look.key, sent=form.sent(language), at=at)
     except BusyError:
         raise RefusedError(503, "busy") from None
+    time.sleep(max(0.0, HELD_FOR - (time.monotonic() - begun)))
+    return link
 
 
 def _need_room_on(page: Page, *, is_no: bool, at: datetime) -> None:

@@ -47,6 +47,7 @@ _SPOKEN = re.compile(r"code is: ([\d, ]+)\.")
 @pytest.fixture(autouse=True)
 def _counts_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_SALT", uuid.uuid4().hex)
+    monkeypatch.setattr("rights.views.portal.HELD_FOR", 0.0)
 
 
 @pytest.fixture(autouse=True)
