@@ -7,7 +7,7 @@ SIGKILL, together with all its children, while trackers go on calling and repeat
 fifteen times as fast, so that leases run out within seconds; a night is a jump.
 
 What was made, acknowledged and held is written down outside. In the end, after a last run without a kill, a checker
-compares: nothing due is left, nothing kept or held is lost and its key opens, every acknowledged event is one call,
+compares: nothing due is left, nothing kept or held is lost and its key opens, every acknowledged event is a call,
 what left does not come back, every certificate is true to its digest, every recording is a step at its vendor, and
 the trail verifies. Then faults are planted, each of which the checker must find. The tables go into docs/assurance.md.
 """
@@ -641,7 +641,7 @@ class Checker:
                 wanted = sum(of == client.pk for of in self.history.taken.values())
                 if not wanted <= len(here) <= wanted + self.history.refused:
                     found.append(f"{client.name}: {len(here)} calls of {wanted} acknowledged events")
-        self._note("acknowledged events that are one call each", len(self.history.taken))
+        self._note("acknowledged events whose calls are there", len(self.history.taken))
         return found + ([f"{waiting} events wait or are rejected"] if waiting else [])
 
     def _trail(self) -> list[str]:
@@ -776,7 +776,7 @@ def told(
     """The tables, as they go into the page and on the screen."""
     lines = [
         facts, "",
-        "| ended by SIGKILL | times | amid a run | seconds until it answered again, mean |", "|---|---|---|---|",
+        "| ended by SIGKILL | times | before the night's run was over | seconds to bring it back, mean |", "|---|---|---|---|",
     ]  # fmt: skip
     for victim in VICTIMS:
         times = site.kills[victim]
