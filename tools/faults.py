@@ -776,7 +776,8 @@ def told(
     """The tables, as they go into the page and on the screen."""
     lines = [
         facts, "",
-        "| ended by SIGKILL | times | before the night's run was over | seconds to bring it back, mean |", "|---|---|---|---|",
+        "| ended by SIGKILL | times | before the night's run was over | seconds to bring it back, mean |",
+        "|---|---|---|---|",
     ]  # fmt: skip
     for victim in VICTIMS:
         times = site.kills[victim]
