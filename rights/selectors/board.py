@@ -144,9 +144,8 @@ def board(
     :param before: the cursor of a page; one that cannot be read begins anew.
     """
     rows = _filtered(cases, filters, user_id=user_id, at=at)
-    rows = rows.select_related("client", "owner", "submission").defer(
-        "answer", "laws", "submission__contact", "submission__words"
-    )
+    # Not the submission: joined before the limit it would be read for every case that there is.
+    rows = rows.select_related("client", "owner").defer("answer", "laws")
     if filters.state in {CLOSED, EVERY}:
         found, older = _newest(rows, before)
     else:
