@@ -249,7 +249,8 @@ def _key(dimension: Dimension) -> str:
             f"CASE WHEN c.grain >= {Grain.HOUR.value}"
             " THEN extract(hour FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
         )
-    return f"c.{dimension.value}"
+    # Rows are sorted to be grouped, and by bytes that takes a fraction of the time.
+    return f'c.{dimension.value} COLLATE "C"'
 
 
 def _meets(asked: Asked, values: dict[str, Any], *, maybe: bool = False) -> str:

@@ -17,6 +17,8 @@ from callprivacy.tenancy.models import Client
 LEAST: Final = 3
 """Callers below which no figure is told, whatever is chosen."""
 
+MOST: Final = 1000
+
 
 class RuleError(ValueError):
     """A rule that counts nothing, or protects nobody; the text says what to change, `field` where."""
@@ -42,12 +44,12 @@ def set_rule(
 
     A trigger touches all of the client, so that its cells are made anew within a minute or so.
 
-    :raises RuleError: no tag is named where tags count, or fewer than 3 callers.
+    :raises RuleError: no tag is named where tags count, or fewer than 3 callers, or more than 1,000.
     """
     if conversion is Conversion.TAGGED and not tags:
         raise RuleError("Name at least one tag.", "tags")
-    if k < LEAST:
-        raise RuleError(f"A figure needs at least {LEAST} callers.", "k")
+    if not LEAST <= k <= MOST:
+        raise RuleError(f"A figure needs {LEAST} to {MOST} callers.", "k")
     row, _ = ReportRule.objects.update_or_create(
         client=client,
         defaults={

@@ -16,6 +16,7 @@ from analytics import spans
 from analytics.enums import Conversion, Dimension, Grain, Measure, Step
 from analytics.models import Cell, Span, Touched
 from analytics.selectors import reports
+from analytics.selectors import rules as rule_selectors
 from analytics.selectors.reports import Asked, Report
 from analytics.services import making, rebuilding, rules
 from callprivacy.accounts.enums import Role
@@ -29,6 +30,7 @@ from consent.models import ConsentState, Declaration
 from retention.enums import Category
 from tests import make
 from tests.analytics.calls import callers, calls, work
+from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.make import NOON
 from tests.retention.test_preview import keep, live, night
@@ -480,3 +482,21 @@ def test_a_client_says_what_converts_and_how_many_a_figure_needs(cast: Cast, sho
     assert ask(shop, Measure.CONVERSIONS).total.figures[Measure.CONVERSIONS].value == 50
     with job_scope(agency_id=cast.acme.pk):
         assert not Cell.objects.filter(callers__lt=15).exists()
+
+
+def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: Client) -> None:
+    page = "/reports/clients/dentist/rule/"
+    make.grant(cast.alice, shop)
+    officer = browser_of(cast.alice)
+    assert "Answered, and long enough" in officer.get(page).content.decode()
+    said = {"conversion": "tagged", "seconds": "60", "tags": "", "k": "2"}
+    refused = officer.post(page, said)
+    assert refused.status_code == 400
+    assert "greater than or equal to 3" in refused.content.decode()
+    assert "Name at least one tag." in officer.post(page, said | {"k": "7"}).content.decode()
+    assert officer.post(page, said | {"k": "7", "tags": "booked, quote , booked"}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        rule = rule_selectors.rule_of(shop)
+    assert (rule.k, rule.tags, rule.words) == (7, frozenset({"booked", "quote"}), "Tagged booked, quote")
+    assert "booked, quote" in officer.get(page).content.decode()
+    assert browser_of(cast.bob).post(page, said).status_code == 403

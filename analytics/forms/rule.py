@@ -1,0 +1,52 @@
+"""What a client counts as a conversion, and how many callers a figure needs."""
+
+from __future__ import annotations
+
+from django import forms
+
+from analytics.enums import Conversion
+from analytics.selectors.rules import Rule
+from analytics.services.rules import LEAST, MOST
+
+
+class RuleForm(forms.Form):
+    """A client's rule for its reports."""
+
+    conversion = forms.ChoiceField(label="A conversion is a call that is", choices=Conversion.choices)
+    seconds = forms.IntegerField(
+        label="Seconds that an answered call lasts at least",
+        min_value=0,
+        max_value=86_400,
+        help_text="Counts where a conversion is an answered call.",
+    )
+    tags = forms.CharField(
+        label="Tags",
+        required=False,
+        max_length=1000,
+        help_text="The tracker's own words, with commas between them. One of them is enough.",
+    )
+    k = forms.IntegerField(
+        label="Callers that a figure needs",
+        min_value=LEAST,
+        max_value=MOST,
+        help_text="No report tells what fewer callers share. More callers hide more; 5 is usual, 11 for health.",
+    )
+
+    @classmethod
+    def of(cls, rule: Rule) -> RuleForm:
+        """The form as the rule stands."""
+        return cls(
+            initial={
+                "conversion": rule.conversion,
+                "seconds": rule.seconds,
+                "tags": ", ".join(sorted(rule.tags)),
+                "k": rule.k,
+            }
+        )
+
+    def clean_tags(self) -> list[str]:
+        """The tags, each once."""
+        tags = {tag.strip() for tag in self.cleaned_data["tags"].split(",")} - {""}
+        if any(len(tag) > 60 for tag in tags):
+            raise forms.ValidationError("A tag has at most 60 characters.")
+        return sorted(tags)

@@ -1,0 +1,45 @@
+"""The rule by which a client's calls become figures."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from analytics.enums import Conversion
+from analytics.forms.rule import RuleForm
+from analytics.selectors import rules as selectors
+from analytics.services import rules
+from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONSENT)
+def change(request: StaffRequest, client: Client) -> HttpResponse:
+    """Say what converts, and how many callers a figure needs."""
+    form = RuleForm(request.POST) if request.method == "POST" else RuleForm.of(selectors.rule_of(client))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        try:
+            rules.set_rule(
+                client=client,
+                conversion=Conversion(said["conversion"]),
+                seconds=said["seconds"],
+                tags=said["tags"],
+                k=said["k"],
+                by=request.actor,
+                at=request.at,
+            )
+        except rules.RuleError as error:
+            form.add_error(error.field, str(error))
+        else:
+            messages.success(
+                request,
+                "Saved. The figures of calls that are still here are made anew within a minute or two.",
+            )
+            return redirect("analytics:rule", client.slug)
+    context = {"client": client, "tab": "rule", "form": form}
+    return render(request, "analytics/rule.html", context, status=400 if form.errors else 200)
