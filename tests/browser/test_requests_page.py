@@ -39,9 +39,7 @@ def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Si
         officer.page.get_by_role("link", name="Privacy notice").first.click()
         expect(officer.page.get_by_role("heading", name="Privacy notice", exact=True)).to_be_visible()
 
-    with sites.visiting(
-        browser, site, viewport={"width": 390, "height": 844}, java_script_enabled=False
-    ) as person:
+    with sites.visiting(browser, site, viewport={"width": 390, "height": 844}) as person:
         page = person.page
         page.goto(address)
         _fits(page)
@@ -59,4 +57,5 @@ def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Si
         expect(page.get_by_role("main")).to_contain_text("You proved who you are")
         _fits(page)
         assert "5550147" not in page.content()
+        assert "<script" not in page.content()
         assert person.context.cookies() == []
