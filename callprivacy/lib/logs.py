@@ -23,8 +23,12 @@ _LIKE_A_NUMBER = re.compile(
     r"|(?P<uuid>(?<![0-9A-Za-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z]))"
     r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
-# Addresses that open something for whoever has them: a person's choices, a receipt, an invitation, our question.
-_SECRET_PART = re.compile(r"(?P<door>/(?:p|receipt|invitation|c/[^/\s?\"']{1,80}/ask))/[^/\s?\"']{16,}")
+# Addresses that open something for whoever has them: a person's choices or request, a receipt, an invitation, our
+# question, a client's word, another password.
+_SECRET_PART = re.compile(
+    r"(?P<door>/(?:p|q|receipt|invitation|approve|password/reset/key|confirm-email|c/[^/\s?\"']{1,80}/ask))"
+    r"/[^/\s?\"']{16,}"
+)
 
 # What stands behind the question mark of an address: trackers write names and mail addresses there.
 _QUERY = re.compile(r"(?P<path>/[^\s?\"'<>]*)\?[^\s\"'<>]+")

@@ -96,7 +96,18 @@ def test_nor_a_traceback(lines: StringIO) -> None:
     assert "no such caller" in lines.getvalue()
 
 
-@pytest.mark.parametrize("door", ["/p", "/c/a1b2c3/receipt", "/invitation", "/c/a1b2c3/ask"])
+@pytest.mark.parametrize(
+    "door",
+    [
+        "/p",
+        "/q",
+        "/c/a1b2c3/receipt",
+        "/invitation",
+        "/c/a1b2c3/ask",
+        "/approve",
+        "/accounts/password/reset/key",
+    ],
+)
 def test_an_address_that_opens_something_is_not_written(door: str) -> None:
     secret = "nQ8x_Wq0-Zk3vYtB7mLs"
     assert logs.mask_text(f"GET {door}/{secret}/ 200") == f"GET {door}/[secret]/ 200"
