@@ -333,7 +333,7 @@ class RecordingPage:
 
 def recording_page(client: Client, shown: Shown, *, before: str = "") -> RecordingPage:
     """A page of a client's recorded calls, two queries."""
-    calls = Call.objects.for_client(client).filter(_SHOWN[shown.value], recording__isnull=False)
+    calls = Call.objects.for_client(client).in_use().filter(_SHOWN[shown.value], recording__isnull=False)
     if (cursor := _cursor(before)) is not None:
         calls = calls.filter(pk__lt=cursor)
     rows = calls.select_related("recording", "caller", "tracking_number").fetch_mode(FETCH_RAISE)

@@ -396,7 +396,7 @@ class CallLine:
 
 def calls_of(client: Client, caller_id: uuid.UUID) -> tuple[list[CallLine], bool]:
     """The newest calls of a person, and whether there are more; two queries."""
-    rows = Call.objects.for_client(client).filter(caller_id=caller_id)
+    rows = Call.objects.for_client(client).in_use().filter(caller_id=caller_id)
     found = list(
         rows.select_related("recording", "tracking_number")
         .prefetch_related(

@@ -10,17 +10,18 @@ from django.test import Client as Browser
 
 from analytics.models import Touched
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Caller
+from callprivacy.calls.models import Call, Caller
 from callprivacy.calls.selectors import calls as calls_selectors
 from callprivacy.calls.selectors.calls import CallFilters
-from callprivacy.calls.services import exports
+from callprivacy.calls.services import exports, searches
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from consent.enums import Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
-from consent.selectors import decisions
+from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
 from rights.enums import Ask, Decided, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step, Submission
@@ -64,13 +65,26 @@ def counted(cast: Cast) -> int:
         return decisions.calls_open_to(cast.dentist, Purpose.MEASURE, at=LATER).count()
 
 
+def elsewhere(cast: Cast, call: Call) -> tuple[int, int, int]:
+    """How often a call is met where a number is looked for, on its person's page, and among recordings."""
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        assert call.caller_id is not None
+        found = searches.search_number(clients=[cast.dentist], number=ANNA, by=by, at=LATER)
+        lines, _ = people.calls_of(cast.dentist, call.caller_id)
+        page = decisions.recording_page(cast.dentist, decisions.Shown.of(""))
+        return len(found.hits), len(lines), len(page.rows)
+
+
 def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     cast: Cast, office: Office
 ) -> None:
     call = make.call(cast.dentist, ANNA)
+    make.bare_recording(call)
     make.call(cast.dentist, BEN)
     make.call(cast.dentist, None)
     assert (shown(cast), counted(cast)) == (3, 3)
+    assert elsewhere(cast, call) == (1, 1, 1)
 
     case = done(cast, office, Ask.RESTRICT)
 
@@ -79,6 +93,7 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
         assert Touched.objects.filter(client=cast.dentist).exists()
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert calls_selectors.find_call(cast.dentist, call.pk) is None
+    assert elsewhere(cast, call) == (0, 0, 0)
     assert office.does(restricting.lift, case=case, at=LATER) == 1
     assert office.does(restricting.lift, case=case, at=LATER) == 0
     assert (shown(cast), counted(cast)) == (3, 3)

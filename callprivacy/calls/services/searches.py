@@ -70,9 +70,8 @@ def search_number(*, clients: Sequence[Client], number: str, by: Actor, at: date
 def _hits(clients: Sequence[Client], callers: Mapping[int, UUID]) -> list[Hit]:
     """The callers that have calls, one query; a caller of thousands is counted up to the limit."""
     calls: dict[int, list[UUID]] = {}
-    rows = Call.objects.filter(client_id__in=list(callers), caller_id__in=list(callers.values())).order_by(
-        "-pk"
-    )
+    rows = Call.objects.filter(client_id__in=list(callers), caller_id__in=list(callers.values()))
+    rows = rows.in_use().order_by("-pk")
     for client_id, call_id in rows.values_list("client_id", "pk")[:COUNTED_AT_MOST]:
         calls.setdefault(client_id, []).append(call_id)
     return [
