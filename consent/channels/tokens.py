@@ -47,10 +47,16 @@ def _read(salt: str, text: str, client_id: int, at: datetime, good_for: timedelt
     return said if fresh and said["client"] == client_id else None
 
 
-def sign_form(client_id: int, shown: Mapping[uuid.UUID, Iterable[Purpose]], *, at: datetime) -> str:
-    """A note of which version's words stood beside the boxes of which purposes, and when."""
+def sign_form(
+    client_id: int, shown: Mapping[uuid.UUID, Iterable[Purpose]], *, at: datetime, once: str = ""
+) -> str:
+    """
+    A note of which version's words stood beside the boxes of which purposes, and when.
+
+    :param once: a word by chance, where two forms of the same second have to be told apart.
+    """
     by_version = {version.hex: [purpose.value for purpose in purposes] for version, purposes in shown.items()}
-    return _sign(_FORM, client_id, at, shown=by_version)
+    return _sign(_FORM, client_id, at, shown=by_version, **({"once": once} if once else {}))
 
 
 def read_form(text: str, *, client_id: int, at: datetime) -> dict[Purpose, uuid.UUID]:

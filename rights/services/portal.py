@@ -8,6 +8,7 @@ when it comes in, proven or not, for the law's clock runs from then; what a pers
 from __future__ import annotations
 
 import json
+import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -248,7 +249,8 @@ def show_page(*, key: str, at: datetime) -> Page:
             contact=RequestPage.objects.get(agency=agency, client=client),
             has_notice=client is not None and PrivacyNotice.objects.for_client(client).exists(),
             choices=_choices(consent_page.key) if consent_page else "",
-            form=tokens.sign_form(holder, {}, at=at),
+            # The link to a request follows from its form, so nobody gets the form of somebody else.
+            form=tokens.sign_form(holder, {}, at=at, once=secrets.token_urlsafe(12)),
         )
 
 

@@ -466,6 +466,15 @@ def test_a_form_without_our_note_or_of_another_page_does_nothing(cast: Cast, bro
     assert mail.outbox == []
 
 
+def test_whoever_sends_the_same_words_in_the_same_second_gets_no_link_to_anothers_request(
+    cast: Cast, browser: Browser
+) -> None:
+    key = open_page(cast.dentist, cast)
+    with time_machine.travel(NOON, tick=False):
+        mine, theirs = arrive(browser, key, Ask.DO_NOT_SELL), arrive(Browser(), key, Ask.DO_NOT_SELL)
+    assert mine != theirs
+
+
 def test_a_page_that_was_open_for_too_long_does_nothing(cast: Cast, browser: Browser) -> None:
     key = open_page(cast.dentist, cast)
     form = hidden(browser.get(f"/r/{key}/delete/").content)
