@@ -26,9 +26,9 @@ from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.work import services as work
 from consent.enums import Language
 from rights import kinds, letters
-from rights.enums import ApprovalKind, ApprovalState, CaseState, EventKind
+from rights.enums import ApprovalKind, ApprovalState, Ask, CaseState, EventKind, IdentityState
 from rights.letters import Filled
-from rights.models import Approval, Case
+from rights.models import Approval, Case, Identity
 from rights.selectors import letters as letter_selectors
 from rights.selectors import words
 from rights.services import sealing, timeline
@@ -166,9 +166,7 @@ def take_back(*, approval: Approval, by: Actor, at: datetime) -> None:
     if not won:
         raise AnsweredError("The client has answered in the meantime.")
     PublicKey.objects.filter(key=bytes(approval.digest).hex()).delete()
-    Case.objects.filter(pk=approval.case_id, state__in=[CaseState.WITH_CLIENT, CaseState.HANDED_OVER]).update(
-        state=CaseState.OPEN, handed_over_at=None
-    )
+    _give_back(approval.case_id)
     timeline.add_event(
         "case.question_withdrawn",
         case=approval.case,
@@ -262,9 +260,7 @@ def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> 
     if agrees:
         Case.objects.filter(pk=case.pk, state=CaseState.HANDED_OVER).update(client_has_it_at=at)
     else:
-        Case.objects.filter(pk=case.pk, state=CaseState.HANDED_OVER).update(
-            state=CaseState.OPEN, handed_over_at=None
-        )
+        _give_back(case.pk)
     timeline.add_event(
         "case.received_by_client" if agrees else "case.sent_back",
         case=case,
@@ -273,6 +269,15 @@ def _handed(case: Case, *, agrees: bool, said: str, by: Actor, at: datetime) -> 
         at=at,
         words=said,
     )
+
+
+def _give_back(case_id: UUID) -> None:
+    """The case is the agency's again: open, or waiting for its proof as before it was handed over."""
+    case = Case.objects.get(pk=case_id)
+    proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
+    is_proven = not Ask(case.asks).needs_proof or proven.exists()
+    rows = Case.objects.filter(pk=case_id, state__in=[CaseState.WITH_CLIENT, CaseState.HANDED_OVER])
+    rows.update(state=CaseState.OPEN if is_proven else CaseState.PROVING, handed_over_at=None)
 
 
 def _whose(token: str) -> tuple[int, int]:
@@ -373,7 +378,7 @@ def sweep(*, agency_id: int, at: datetime) -> int:
                 state=ApprovalState.WITHDRAWN, answered_at=at, mail_due_at=None
             )
             if won:
-                Case.objects.filter(pk=row.case_id, state=CaseState.WITH_CLIENT).update(state=CaseState.OPEN)
+                _give_back(row.case_id)
                 _wait(kinds.CLIENT_SILENT, row, at)
         over = Approval.objects.filter(expires_at__lte=at - KEPT_FOR).values_list("digest", flat=True)
         keys = [bytes(digest).hex() for digest in over]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -121,22 +121,23 @@ def answer_by_link(request: HttpRequest, token: str) -> HttpResponse:
         return _draw(request, "rights/public/approval_gone.html", {"is_full": True}, 429)
     form = AnswerForm(request.POST or None)
     try:
-        if request.method == "POST" and form.is_valid():
-            asked = approvals.answer(
-                token=token,
-                agrees=form.cleaned_data["agrees"] == "yes",
-                name=form.cleaned_data["name"],
-                said=form.cleaned_data["words"],
-                at=at,
-            )
-        else:
-            asked = approvals.show(token=token, at=at)
-    except approvals.AnsweredError:
-        asked = approvals.show(token=token, at=at)
+        asked = _answer(token, form, at) if request.method == "POST" and form.is_valid() else None
+        asked = asked or approvals.show(token=token, at=at)
     except approvals.UnknownLinkError:
         return _draw(request, "rights/public/approval_gone.html", {}, 404)
     wrong = request.method == "POST" and not form.is_valid() and asked.is_open
     return _draw(request, "rights/public/approval.html", _context(asked, form), 422 if wrong else 200)
+
+
+def _answer(token: str, form: AnswerForm, at: datetime) -> approvals.Asked | None:
+    """Write the answer down; None where the question is not open any more, and its page says so."""
+    said = form.cleaned_data
+    try:
+        return approvals.answer(
+            token=token, agrees=said["agrees"] == "yes", name=said["name"], said=said["words"], at=at
+        )
+    except approvals.AnsweredError:
+        return None
 
 
 def _context(asked: approvals.Asked, form: AnswerForm) -> dict[str, Any]:

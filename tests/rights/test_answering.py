@@ -265,6 +265,14 @@ def test_a_case_is_handed_over_with_a_receipt(cast: Cast) -> None:
     assert "Dentist LLC" in page
 
 
+def test_a_case_whose_person_has_proven_nothing_comes_back_unproven(cast: Cast) -> None:
+    asking.answered_by(cast.dentist, Answerer.CLIENT)
+    submission = asking.asked(cast.dentist, Ask.DELETE, at=NOW())
+    path = _asked(cast, asking.case_of(submission, Ask.DELETE), ApprovalKind.TAKE_OVER)
+    assert Browser().post(path, {"name": "Dana", "agrees": "no", "words": "Not ours."}).status_code == 200
+    assert asking.case_of(submission, Ask.DELETE).state == CaseState.PROVING
+
+
 def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
     case = _open(cast)
     _asked(cast, case)
