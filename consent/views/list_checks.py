@@ -17,7 +17,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.http import SealedUpload, SealingUpload, opened
 from callprivacy.calls.providers.base import UnparsableError
@@ -269,7 +270,12 @@ def _result(request: StaffRequest, check: ListCheck) -> dict[str, Any]:
 
 
 def _may_take(request: StaffRequest, check: ListCheck) -> bool:
-    """Who brought the numbers has them already; anybody else must be one to whom numbers may be shown."""
+    """
+    Who brought the numbers has them already; anybody else must be one to whom numbers may be shown. From whom files are
+    withheld takes neither.
+    """
+    if access.is_withheld(request.membership, at=request.at):
+        return False
     return check.created_by_id == request.membership.user_id or access.may(
         request.membership, Permission.REVEAL_NUMBERS, check.client_id, at=request.at
     )
@@ -278,6 +284,7 @@ def _may_take(request: StaffRequest, check: ListCheck) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@confirms(Deed.EXPORT)
 @sensitive_post_parameters("reason")
 def take(request: StaffRequest, client: Client, check_id: UUID) -> HttpResponse:
     """Ask why, write it down, and give the rows of the list with their verdicts."""

@@ -14,8 +14,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.services import reveals
@@ -132,6 +132,7 @@ def show_step(request: StaffRequest, client: Client, task_id: UUID) -> HttpRespo
 @require_POST
 @never_cache
 @needs(Permission.MANAGE_CONSENT)
+@confirms(Deed.REVEAL)
 @sensitive_post_parameters("reason")
 def show_reference(request: StaffRequest, client: Client, task_id: UUID) -> HttpResponse:
     """

@@ -14,7 +14,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.access import StaffRequest, confirms
+from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.services import reveals
@@ -157,6 +158,7 @@ def _identity_page(
 @require_POST
 @sensitive_post_parameters("reason")
 @work_of_case
+@confirms(Deed.REVEAL)
 def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
     """Show a number for a written reason, within the hour's limit: to name it to a recipient, or to call back."""
     row = _identity(case, identity_id)

@@ -18,7 +18,7 @@ from django.test import override_settings
 from django.urls import reverse
 
 from callprivacy.accounts.enums import ApiScope, Role
-from callprivacy.accounts.models import ClientGrant
+from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Caller
@@ -514,6 +514,9 @@ def test_the_rows_are_taken_by_who_brought_them_or_may_see_numbers(cast: Cast) -
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(created_by_id=manager.user_id)
     assert browser.get(url("take_list", check.pk)).status_code == 200
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=manager.pk).update(withheld_from=make.now() - timedelta(minutes=1))
+    assert browser.post(url("take_list", check.pk), WHY).status_code == 403
 
 
 def test_a_result_that_is_gone_says_so(cast: Cast) -> None:

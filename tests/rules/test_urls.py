@@ -358,6 +358,22 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
     assert asked == set(Deed)
 
 
+@pytest.mark.parametrize(
+    ("route", "deed"),
+    [
+        ("clients/<slug:slug>/calls/<uuid:call_id>/reveal/", Deed.REVEAL),
+        ("requests/<uuid:case_id>/identities/<uuid:identity_id>/number/", Deed.REVEAL),
+        ("clients/<slug:slug>/consent/steps/<uuid:task_id>/reference/", Deed.REVEAL),
+        ("clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/", Deed.EXPORT),
+        ("clients/<slug:slug>/lists/<uuid:check_id>/rows/", Deed.EXPORT),
+        ("people/<int:pk>/reactivate/", Deed.GRANTS),
+    ],
+)
+def test_every_way_to_numbers_and_back_to_access_asks_who_is_there(route: str, deed: Deed) -> None:
+    (address,) = [one for one in OURS if one.route == route]
+    assert getattr(address.view, "confirms", None) is deed
+
+
 def test_nothing_is_listed_that_is_not_there() -> None:
     routes = {address.route for address in ADDRESSES}
     assert (PUBLIC.keys() | FOR_EVERY_MEMBER | SHUT.keys()) - routes == set()

@@ -180,6 +180,7 @@ def suspend(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.GRANTS)
 def reactivate(request: StaffRequest, pk: int) -> HttpResponse:
     """Give a suspended person the access back."""
     membership = membership_or_404(request, pk)
