@@ -17,7 +17,10 @@ _COURSES = [(name, course.title) for name, course in courses().items()]
 
 
 class AnswersForm(forms.Form):
-    """The questions of one try: a field `q_NUMBER` each."""
+    """
+    The questions of one try: a field `q_NUMBER` each, whose value is the place of the answer on the page. The course
+    names the right answer first, and its own order is not told.
+    """
 
     def __init__(self, *args: Any, drawn: Sequence[Asked], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,15 +28,15 @@ class AnswersForm(forms.Form):
         for one in drawn:
             self.fields[f"q_{one.number}"] = forms.TypedChoiceField(
                 label=one.question.words,
-                choices=[(str(place), words) for place, words in one.choices],
+                choices=[(str(shown), words) for shown, (_, words) in enumerate(one.choices)],
                 coerce=int,
                 widget=forms.RadioSelect,
                 error_messages={"required": "Pick an answer."},
             )
 
     def answers(self) -> dict[int, int]:
-        """Number of the question -> place of the answer."""
-        return {one.number: self.cleaned_data[f"q_{one.number}"] for one in self.drawn}
+        """Number of the question -> place of the answer in the course."""
+        return {one.number: one.choices[self.cleaned_data[f"q_{one.number}"]][0] for one in self.drawn}
 
 
 class RulesForm(forms.Form):

@@ -45,6 +45,10 @@ class TooSoonError(ValueError):
     """A try failed a moment ago; read first."""
 
 
+class OwnCertificateError(ValueError):
+    """Nobody notes of themselves that they have passed elsewhere."""
+
+
 class NotYoursError(LookupError):
     """The try is finished, or of somebody else."""
 
@@ -199,7 +203,15 @@ def note_outside(
     by: Actor,
     at: datetime,
 ) -> Completion:
-    """Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate."""
+    """
+    Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate.
+
+    :raises OwnCertificateError: it is one's own; another person looks at it.
+    """
+    if by.user_id == user_id:
+        raise OwnCertificateError(
+            "Somebody else looks at your certificate and notes it; or take the course here."
+        )
     return _complete(
         agency=agency,
         course=course,

@@ -202,19 +202,23 @@ def note_outside(request: StaffRequest) -> HttpResponse:
     form = OutsideForm(request.POST or None, people=list(selectors.members()))
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
-        training.note_outside(
-            agency=request.agency,
-            course=training.course_of(said["course"]),
-            user_id=int(said["people"]),
-            issuer=said["issuer"],
-            passed_on=said["passed_on"],
-            valid_until=said["valid_until"],
-            by=request.actor,
-            at=request.at,
-        )
-        tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
-        messages.success(request, "Noted. It counts until its day.")
-        return redirect("governance:training_matrix")
+        try:
+            training.note_outside(
+                agency=request.agency,
+                course=training.course_of(said["course"]),
+                user_id=int(said["people"]),
+                issuer=said["issuer"],
+                passed_on=said["passed_on"],
+                valid_until=said["valid_until"],
+                by=request.actor,
+                at=request.at,
+            )
+        except training.OwnCertificateError as error:
+            form.add_error("people", str(error))
+        else:
+            tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
+            messages.success(request, "Noted. It counts until its day.")
+            return redirect("governance:training_matrix")
     lede = "Look at the certificate before you note it; the file itself is kept where you keep such files."
     return _form(request, form, "A certificate from elsewhere", lede, "Note it")
 

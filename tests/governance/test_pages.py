@@ -84,7 +84,9 @@ def test_a_course_goes_from_its_screens_to_its_certificate(cast: Cast) -> None:
 
     half = bob.post(questions, {f"q_{one.number}": "0" for one in drawn[:6]})
     assert "Pick an answer" in half.content.decode()
-    passed = bob.post(questions, {f"q_{one.number}": "0" for one in drawn}, follow=True).content.decode()
+    right = {f"q_{one.number}": [place for place, _ in one.choices].index(0) for one in drawn}
+    assert set(right.values()) != {0}, "the first on the page is not the right one"
+    passed = bob.post(questions, right, follow=True).content.decode()
 
     assert "12 of 12 right" in passed
     with job_scope(agency_id=cast.acme.pk):
@@ -93,6 +95,19 @@ def test_a_course_goes_from_its_screens_to_its_certificate(cast: Cast) -> None:
     assert bob.get(taken).content.startswith(b"%PDF")
     assert browser_of(cast.alice.user).get(taken).status_code == 200
     assert browser_of(cast.mallory.user).get(taken).status_code == 404
+
+
+def test_nobody_notes_a_certificate_of_their_own(cast: Cast) -> None:
+    said = {
+        "course": "passwords", "people": str(cast.alice.user_id), "issuer": "Somebody",
+        "passed_on": "2026-10-01", "valid_until": "2027-10-01",
+    }  # fmt: skip
+
+    page = browser_of(cast.alice.user).post(reverse("governance:training_outside"), said).content.decode()
+
+    assert "Somebody else looks at your certificate" in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Completion.objects.exists()
 
 
 def test_who_is_withheld_is_told_so_and_reaches_no_numbers(cast: Cast) -> None:
