@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from html import escape
 from typing import Any, Final
 
 from django.db.models import FETCH_RAISE, QuerySet
@@ -240,8 +241,13 @@ def risks(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def sheet(release: Release) -> str:
-    """The data sheet that goes with a file, in Markdown: what it is, what was done, what is risked, until when."""
-    return "\n".join([*_head(release), "", *_columns(release), "", *_figures(release), ""])
+    """
+    The data sheet that goes with a file, in Markdown: what it is, what was done, what is risked, until when.
+
+    Whatever is named by people is text in it: what draws Markdown as a page takes no markup from it.
+    """
+    lines = [*_head(release), "", *_columns(release), "", *_figures(release), ""]
+    return escape("\n".join(lines), quote=False)
 
 
 def _head(release: Release) -> Iterator[str]:
