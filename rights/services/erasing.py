@@ -160,7 +160,7 @@ def erase_person(
                     case=str(case_id) if case_id else None,
                 )
         if not more:
-            _exports(client, done)
+            _exports(client, done, clock())
             return done
 
 
@@ -285,11 +285,16 @@ def _forget(target: Target, at: datetime, done: Done) -> bool:
     return True
 
 
-def _exports(client: Client, done: Done) -> None:
-    """Files of masked calls that people made to download: any of them may hold a line of this person's."""
+def _exports(client: Client, done: Done, at: datetime) -> None:
+    """
+    Files of masked calls that people made to download: any of them may hold a line of this person's. One that is being
+    written is begun anew.
+    """
     if not done.erased.get(Copies.CALLS):
         return
     with job_scope(agency_id=client.agency_id):
+        running = CallExport.objects.for_client(client).filter(state=JobState.RUNNING)
+        running.update(state=JobState.QUEUED, due_at=at)
         rows = CallExport.objects.for_client(client).exclude(state__in=[JobState.QUEUED, JobState.RUNNING])
         chosen = Chosen(ids=tuple(rows.values_list("pk", flat=True)))
     if not chosen.ids:

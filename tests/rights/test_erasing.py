@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.enums import Direction
-from callprivacy.calls.models import Call, Caller, Recording
+from callprivacy.calls.enums import Direction, JobState
+from callprivacy.calls.models import Call, Caller, CallExport, Recording
 from callprivacy.calls.providers.base import CallFacts
-from callprivacy.calls.services import intake
+from callprivacy.calls.selectors.calls import CallFilters
+from callprivacy.calls.services import exports, intake
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -70,6 +71,24 @@ def held(cast: Cast, **extent: Any) -> Iterator[None]:
             review_on=date(2027, 2, 1), ends_on=None, people=[], placed_by=cast.alice.user_id, at=make.NOON,
         )  # fmt: skip
     yield
+
+
+def test_an_export_that_is_being_written_is_begun_anew_without_the_person(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA, source="annas")
+    export = office.does(
+        exports.request_export,
+        client=cast.dentist,
+        filters=CallFilters(),
+        reason="The client asked for a list.",
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        CallExport.objects.update(state=JobState.RUNNING, due_at=LATER)
+
+    erase(cast, office, ready(cast.dentist, cast))
+
+    with job_scope(agency_id=cast.acme.pk):
+        export.refresh_from_db()
+        assert export.state == JobState.QUEUED
 
 
 def line(submission: Submission, copies: Copies) -> Finding:
