@@ -15,7 +15,8 @@ from analytics.models.releases import Recipient
 from analytics.selectors import noisy as selectors
 from analytics.services import noisy, recipients
 from analytics.tasks import releases as tasks
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import Deed
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 
@@ -51,7 +52,9 @@ def show(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpRespo
     """A recipient's budget of the year, the ledger, and the answers."""
     recipient = _find(client, recipient_id)
     before = request.GET.get("before", "")
-    rows, older = selectors.asked(recipient, before=int(before) if before.isdecimal() else None)
+    rows, older = selectors.asked(
+        recipient, before=int(before) if before.isdecimal() and len(before) < 19 else None
+    )
     budget = selectors.budget_of(recipient, year=selectors.year_of(client, request.at))
     context = {
         "client": client,
@@ -84,6 +87,7 @@ def change(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpRes
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @needs(Permission.RELEASE_DATA)
+@confirms(Deed.RELEASE)
 def ask(request: StaffRequest, client: Client, recipient_id: UUID) -> HttpResponse:
     """Ask for noisy figures: first what it would cost and how far off they would be, then, confirmed, the question."""
     recipient = _find(client, recipient_id)

@@ -469,10 +469,13 @@ def take_back(*, named: Named, case_id: uuid.UUID, at: datetime) -> None:
     Take one thing back that was asked for. Enters the scope itself.
 
     :raises UnknownLinkError: the request is gone. :raises NotOfThisRequestError: it has no such case.
-    :raises ClosedError: nothing is owed in it any more.
+    :raises ClosedError: nothing is owed in it any more, or it is decided and being done.
     """
     with proofs.scope_of(named):
-        cases.take_back(case=_case(proofs.submission_of(named), case_id), by=BY, at=at)
+        case = _case(proofs.submission_of(named), case_id)
+        if Case.objects.select_for_update(of=("self",)).get(pk=case.pk).decided_at is not None:
+            raise cases.ClosedError(f"{case.reference} is decided.")
+        cases.take_back(case=case, by=BY, at=at)
 
 
 def answer_question(*, named: Named, case_id: uuid.UUID, said: str, at: datetime) -> None:

@@ -22,7 +22,7 @@ from rights.letters import Filled, MissingWordsError
 from rights.models import Case, Letter
 from rights.selectors import casebook, words
 from rights.services import letters
-from rights.views.doors import of_case, work_of_case
+from rights.views.doors import of_case, work_of_case, works
 
 
 @never_cache
@@ -168,6 +168,9 @@ def show_letter(request: StaffRequest, case: Case, letter_id: UUID) -> HttpRespo
         text: Filled | None = letters.open_letter(letter=letter)
     except letters.GoneError:
         text = None
+    if text is not None and not works(request):
+        # The link to the person's own page acts in the person's name; who approves for the client is not that person.
+        text = Filled(text.subject, text.body.replace(_link(case), "[the person's own page]"))
     context = {"case": case, "letter": letter, "text": text, "zone": _zone(case)}
     return render(request, "rights/letter.html", context)
 

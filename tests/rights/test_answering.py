@@ -16,6 +16,8 @@ from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item, Notification
 from rights import kinds
+from rights.channels import links
+from rights.channels.links import Named
 from rights.enums import (
     ApprovalKind,
     ApprovalState,
@@ -25,6 +27,7 @@ from rights.enums import (
     LetterState,
     LetterWay,
 )
+from rights.letters import Filled
 from rights.models import Approval, Case, Letter, RecipientNotice
 from rights.selectors import metrics
 from rights.services import approvals, cases, deciding, letters, reminders
@@ -283,6 +286,15 @@ def test_the_approver_answers_where_signed_in(cast: Cast) -> None:
         row = Approval.objects.get()
     browser = signed_in(cast.bob)
     assert "asks for your word" in browser.get(f"/requests/{case.pk}/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        link = links.address_of(Named(case.agency_id, case.client_id or 0, case.submission_id))
+    letter = asking.Office(cast).does(
+        letters.send_letter, case=case, name="acknowledgement", way=LetterWay.POST,
+        text=Filled("We have it", f"See {link} for how far it is."), at=NOW(),
+    )  # fmt: skip
+    shown = browser.get(f"/requests/{case.pk}/letters/{letter.pk}/").content.decode()
+    assert "own page" in shown
+    assert "/q/" not in shown
     said = {"name": "Bob", "agrees": "no", "words": "Keep the invoice calls."}
     assert browser.post(f"/requests/{case.pk}/asked/{row.pk}/", said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):

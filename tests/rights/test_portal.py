@@ -328,6 +328,14 @@ def test_a_request_is_taken_back_by_its_person(cast: Cast, browser: Browser) -> 
     assert b"Taken back" in browser.get(where).content
 
 
+def test_what_is_decided_is_not_taken_back_by_whoever_has_the_link(cast: Cast, browser: Browser) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.update(decided_at=NOON, state=CaseState.DECIDED)
+    assert do(browser, where, "take_back", case=case_of(where).pk).status_code == 303
+    assert case_of(where).state == CaseState.DECIDED
+
+
 def test_a_form_that_is_sent_twice_is_one_request(cast: Cast, browser: Browser) -> None:
     key = open_page(cast.dentist, cast)
     form = hidden(browser.get(f"/r/{key}/delete/").content)
