@@ -178,7 +178,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
 WORDS = {"category", "asks", "number", "paper", "course", "screen", "how"}
-_OPERATOR_PARTS = {"object_id": "1", "content_type_id": "1", "pk": "1"}
+_OPERATOR_PARTS = {"object_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
     "",
