@@ -7,10 +7,11 @@ A sign that the font lacks is written as its number, such as [U+4E2D], so that n
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ _FONT: Final = "DejaVu"
 _LABEL: Final = 48
 _LINE: Final = 5.0
 _INK, _QUIET, _RULE = (20, 33, 38), (92, 105, 110), (205, 213, 215)
+
+
+def _close(fonts: Iterable[Any]) -> None:
+    for font in fonts:
+        font.close()
 
 
 class Sheet:
@@ -42,6 +48,8 @@ class Sheet:
         self.pdf.add_font(_FONT, "", _FONTS / "DejaVuSans.ttf")
         self.pdf.add_font(_FONT, "B", _FONTS / "DejaVuSans-Bold.ttf")
         fonts = {style: self.pdf.fonts[f"{_FONT.lower()}{style}"] for style in ("", "B")}
+        # Writing the PDF closes their files; of a sheet that is given up nobody else would.
+        weakref.finalize(self, _close, [font.ttfont for font in fonts.values() if hasattr(font, "ttfont")])
         self._known = {style: set(getattr(font, "cmap", ())) for style, font in fonts.items()}
         self.pdf.set_title(title)
         self.pdf.set_creator("CallPrivacy")

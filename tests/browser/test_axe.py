@@ -26,7 +26,7 @@ OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/
 # Not followed: what ends the visit, what is a file, and callers' and requests' pages, which have tests of their own.
 _NOT = re.compile(
     r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|rules\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
-    r"|^/operator/"
+    r"|^/operator/|/training/passed/"
 )
 _ANY = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"), "*"),

@@ -432,7 +432,7 @@ def test_the_public_page_asks_as_much_however_many_notices(
 ) -> None:
     for n in range(6):
         publish(cast.dentist, *Purpose, name=f"n{n}", words=f"Words {n}")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(11):
         Browser().get(f"/c/{page.key}/consent/")
 
 

@@ -15,11 +15,13 @@ dashboard = [
 ]
 calls = [path("search/", nowhere, name="search")]
 work = [path("notifications/", nowhere, name="notifications")]
+accounts = [path("accounts/password/strength/", nowhere, name="password_strength")]
 
 urlpatterns = [
     path("", include((dashboard, "dashboard"))),
     path("", include((calls, "calls"))),
     path("", include((work, "work"))),
+    path("", include((accounts, "accounts"))),
     path("accounts/login/", nowhere, name="account_login"),
     path("accounts/logout/", nowhere, name="account_logout"),
     path("accounts/password/", nowhere, name="account_change_password"),
