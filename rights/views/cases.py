@@ -132,8 +132,8 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         "assign": AssignForm(people=people, initial={"owner": case.owner_id or ""}),
         "answer_waits": _asked_here(request, case),
         "answer_form": AnswerForm(initial={"name": str(request.user)}),
-        "note": NoteForm(),
-        "task": TaskForm(),
+        "note": NoteForm(auto_id="note_%s"),
+        "task": TaskForm(auto_id="task_%s"),
         **more,
     }  # fmt: skip
     return render(request, "rights/case.html", context, status=status)
