@@ -198,7 +198,7 @@ def in_words(form: ExploreForm, asked: Asked) -> list[tuple[str, str]]:
         first, last = before(asked.first_on, asked.last_on)
         said.append(("Compared with", f"{first:%-d %B %Y} to {last:%-d %B %Y}"))
     for name, value in asked.filters.items():
-        choices = dict(form.fields[name].choices)  # type: ignore[attr-defined]
+        choices = dict(form.fields[name].choices)  # type: ignore[attr-defined]  # a field of choices
         said.append((f"Only {explorer.DIMENSIONS[name].lower()}", str(choices.get(value, value))))
     said.append(("Drawn as", KINDS[asked.kind]))
     return said

@@ -200,7 +200,7 @@ class SettingForm(forms.Form):
     def setting(self) -> dict[str, Any]:
         """k, l and t; what asks nothing is None."""
         found = self.cleaned_data
-        l = found.get("l") or 1  # noqa: E741
+        l = found.get("l") or 1  # noqa: E741  (what the papers call it)
         t = found.get("t")
         return {
             "k": found["k"],

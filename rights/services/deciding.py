@@ -142,6 +142,8 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
         raise ClosedError(f"{case.reference} is closed.")
     if case.decided_at is not None:
         raise AlreadyDoneError(f"{case.reference} is decided already.")
+    if case.client_has_it_at is not None and case.state == CaseState.HANDED_OVER:
+        raise AlreadyDoneError(f"The client has taken {case.reference} over, and answers it.")
     if decided in {Decided.REFUSE, Decided.PART}:
         _check_ground(case, ground, words)
     elif ground:

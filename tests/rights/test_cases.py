@@ -245,6 +245,14 @@ def test_nothing_is_shown_before_it_is_proven_and_looked_for(cast: Cast, case: C
         decide(office, unproven)
 
 
+def test_what_the_client_has_taken_over_is_not_answered_here(case: Case, office: Office) -> None:
+    with job_scope(agency_id=case.agency_id):
+        Case.objects.filter(pk=case.pk).update(state=CaseState.HANDED_OVER, client_has_it_at=make.NOON)
+
+    with pytest.raises(deciding.AlreadyDoneError):
+        decide(office, case, Decided.REFUSE, ground="gdpr-unfounded", words="The twelfth request this month.")
+
+
 def test_a_refusal_names_its_ground_and_says_why(case: Case, office: Office) -> None:
     with pytest.raises(deciding.NoGroundError):
         decide(office, case, Decided.REFUSE, words="No.")

@@ -364,6 +364,7 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
         ("clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/", Deed.EXPORT),
         ("clients/<slug:slug>/lists/<uuid:check_id>/rows/", Deed.EXPORT),
         ("people/<int:pk>/reactivate/", Deed.GRANTS),
+        ("agency/", Deed.POLICY),
         ("reports/releases/<slug:slug>/<uuid:release_id>/file/", Deed.RELEASE),
         ("reports/releases/<slug:slug>/recipients/<uuid:recipient_id>/figures/", Deed.RELEASE),
     ],

@@ -8,14 +8,15 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import AgencyForm
 from callprivacy.accounts.services import agencies
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs_right(AgencyRight.MANAGE_PEOPLE)
+@confirms(Deed.POLICY)
 def edit_agency(request: StaffRequest) -> HttpResponse:
     """Change the agency; the limit of numbers shown is for who signs off."""
     form = AgencyForm(
