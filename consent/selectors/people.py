@@ -192,7 +192,7 @@ def callers_page(
     client: Client, *, purpose: Purpose, group: str, before: str = "", size: int = PAGE
 ) -> CallerPage:
     """
-    A client's callers who stand so with a purpose; one query.
+    A client's callers who stand so with a purpose, but for those who had their use restricted; one query.
 
     :param group: a name of `GROUPS`; those who said nothing are walked by caller, the others by what is known.
     :param before: the cursor of a page; one that cannot be read begins anew.
@@ -200,6 +200,7 @@ def callers_page(
     if group == "nothing":
         return _silent_page(client, purpose, before, size)
     rows = ConsentState.objects.for_client(client).filter(purpose=purpose, state__in=GROUPS[group][1])
+    rows = rows.exclude(caller_id__in=_restricted(client))
     if before.isascii() and before.isdecimal() and len(before) < 19:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows.order_by("-pk")[: size + 1])
@@ -214,7 +215,7 @@ def callers_page(
 
 def _silent_page(client: Client, purpose: Purpose, before: str, size: int) -> CallerPage:
     said = ConsentState.objects.for_client(client).filter(caller_id=OuterRef("pk"), purpose=purpose)
-    rows = Caller.objects.for_client(client).filter(~Exists(said))
+    rows = Caller.objects.for_client(client).filter(~Exists(said), restricted_at__isnull=True)
     with contextlib.suppress(ValueError):
         rows = rows.filter(pk__lt=uuid.UUID(hex=before))
     found = list(rows.order_by("-pk").values_list("pk", flat=True)[: size + 1])
@@ -222,6 +223,11 @@ def _silent_page(client: Client, purpose: Purpose, before: str, size: int) -> Ca
         [CallerRow(pk, name_of(pk), State.NONE, None, "") for pk in found[:size]],
         found[size - 1].hex if len(found) > size else None,
     )
+
+
+def _restricted(client: Client) -> QuerySet[Caller, uuid.UUID]:
+    """Who had their use restricted: they are kept, and stand on no list."""
+    return Caller.objects.for_client(client).filter(restricted_at__isnull=False).values_list("pk", flat=True)
 
 
 def name_of(caller_id: uuid.UUID) -> str:

@@ -136,7 +136,7 @@ def _go_on(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
 def _ask(case: Case, asked: Asked, officer: Actor, at: datetime) -> None:
     kind = ApprovalKind.TAKE_OVER if asked.until is Until.HANDED_OVER else ApprovalKind.APPROVE
     row = approvals.ask_client(
-        case=case, kind=kind, to=f"owner@{asked.slug}.example", by=officer, at=at,
+        case=case, kind=kind, to=f"owner@{asked.slug}.example", by=officer, at=at, is_vouched=True,
         said="We would do as the person asks. Nothing of it is needed for an open order.",
     )  # fmt: skip
     Approval.objects.filter(pk=row.pk).update(mail_due_at=None, mailed_at=at)

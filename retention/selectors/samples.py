@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,6 +20,7 @@ from retention.enums import Category
 from retention.targets import Line
 
 PAGE: Final = 25
+RESTRICTED: Final = "Somebody who had use restricted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,23 @@ def _call_words(call: Call) -> str:
 def _of_calls(told: Sequence[tuple[Call, str, UUID]]) -> list[Row]:
     """Rows about calls, masked in one go."""
     shown = masks.masks_of([call for call, _, _ in told])
+    apart = restricted([call.caller_id for call, _, _ in told])
     return [
-        Row(call.started_at, shown[call.pk].name, shown[call.pk].text, what, key) for call, what, key in told
+        _withheld(key)
+        if call.caller_id in apart
+        else Row(call.started_at, shown[call.pk].name, shown[call.pk].text, what, key)
+        for call, what, key in told
     ]
+
+
+def restricted(caller_ids: Collection[UUID | None]) -> set[UUID]:
+    """Those of these callers who had their use restricted: theirs leaves like all other, and is not looked at."""
+    rows = Caller.objects.filter(pk__in=[one for one in caller_ids if one], restricted_at__isnull=False)
+    return set(rows.values_list("pk", flat=True))
+
+
+def _withheld(key: UUID | None) -> Row:
+    return Row(None, RESTRICTED, "", "its use is restricted, so nothing of it is shown", key)
 
 
 def _recordings(client: Client, ids: Sequence[UUID]) -> list[Row]:
@@ -103,21 +118,27 @@ def _callers(client: Client, ids: Sequence[UUID]) -> list[Row]:
     shown = masks.numbers_masked(found.values())
     return [
         Row(None, f"Caller {row.label}", shown[row.pk], row.country or "country unknown", row.pk)
+        if row.restricted_at is None
+        else _withheld(row.pk)
         for row in _in_order(ids, found)
     ]
 
 
 def _events(client: Client, ids: Sequence[UUID]) -> list[Row]:
     rows = ConsentEvent.objects.for_client(client).filter(pk__in=ids).defer("evidence")
+    found = _in_order(ids, {row.pk: row for row in rows})
+    apart = restricted([row.caller_id for row in found])
     return [
-        Row(
+        _withheld(None)
+        if row.caller_id in apart
+        else Row(
             row.happened_at,
             f"Caller {caller_label(row.caller_id)}" if row.caller_id else "",
             "" if row.caller_id else masks.WITHHELD,
             f"{row.get_kind_display()}: {row.get_purpose_display().lower()}, {row.get_channel_display().lower()}",
             None,
         )
-        for row in _in_order(ids, {row.pk: row for row in rows})
+        for row in found
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django import forms
 
+from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import Client
 from rights.selectors import board
 
@@ -19,19 +20,28 @@ class BoardForm(forms.Form):
     Which requests are shown.
 
     :param clients: whose may be asked for; None where the page is one client's. :param with_own: the agency's, too.
+    :param people: colleagues whose requests may be asked for.
     """
 
     client = forms.ChoiceField(label="Client", required=False)
     kind = forms.ChoiceField(label="Kind", required=False)
     law = forms.ChoiceField(label="Law", required=False)
     due = forms.ChoiceField(label="Due", required=False, choices=[("", "Any day"), *board.DUE])
-    owner = forms.ChoiceField(
-        label="Owner", required=False, choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")]
-    )
+    owner = forms.ChoiceField(label="Owner", required=False)
     state = forms.CharField(required=False, widget=forms.HiddenInput)
+    sort = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, clients: Sequence[Client] | None, with_own: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        clients: Sequence[Client] | None,
+        with_own: bool,
+        people: Sequence[User],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        whose = [("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")]
+        self._choose("owner", [*whose, *((str(one.pk), str(one)) for one in people)])
         if clients is None:
             del self.fields["client"]
         else:
@@ -49,4 +59,5 @@ class BoardForm(forms.Form):
         said = {name: str(self.cleaned_data.get(name) or "") for name in self.fields}
         client, state = said.pop("client", ""), said.pop("state")
         known = dict(board.STATES)
+        said["sort"] = said["sort"] if said["sort"] in board.SORTS else ""
         return board.Filters(state=state if state in known else board.OPEN, **said), client

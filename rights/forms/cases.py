@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -247,7 +247,11 @@ class PauseForm(forms.Form):
 
 
 class AskForm(forms.Form):
-    """Whom at the client to ask, and with what words."""
+    """
+    Whom at the client to ask, and with what words.
+
+    :param known: addresses, in lower case, that are known to be of the client's people.
+    """
 
     to = forms.EmailField(
         label="Mail address of the client's person",
@@ -255,7 +259,26 @@ class AskForm(forms.Form):
         help_text="The link goes there alone and works for one answer. It needs no account and shows no number.",
         validators=[EmailValidator()],
     )
+    is_vouched = forms.BooleanField(
+        label="I have made sure that this is an address of the client's, and that its person may answer for the client",
+        required=False,
+        help_text="Needed for an address that is not known here yet. The trail says that you vouched for it.",
+    )
     words = _text("What you propose", rows=4, required=False, max_length=1000)
+
+    def __init__(self, *args: Any, known: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = frozenset(known)
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        to = str(said.get("to", "")).lower()
+        if to and to not in self.known and not said.get("is_vouched"):
+            self.add_error(
+                "is_vouched",
+                "Nobody at the client is known by this address. Ask the client by a way that you know, then tick this.",
+            )
+        return said
 
 
 class AnswerForm(forms.Form):

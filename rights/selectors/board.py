@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import FETCH_RAISE, Q, QuerySet
+from django.db.models import FETCH_RAISE, F, Q, QuerySet
 
 from rights.enums import CaseState, Decided, Kind
 from rights.law import load
@@ -42,12 +42,22 @@ DUE: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+SORTS: Final[Mapping[str, str]] = {
+    "answer": "answer_due_at",
+    "-answer": "answer_due_at",
+    "received": "received_at",
+    "-received": "received_at",
+}
+"""By the day of the answer or of receipt; with "-" the newest first. Cases without a day of an answer stand last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """
     What the board shows; empty is not asked.
 
-    :ivar owner: "me", "nobody" or "". :ivar due: a value of `DUE`.
+    :ivar owner: "me", "nobody", a person's id or "". :ivar due: a value of `DUE`. :ivar sort: a name of `SORTS`, "" for
+    what fits the state.
     """
 
     state: str = OPEN
@@ -55,11 +65,21 @@ class Filters:
     law: str = ""
     owner: str = ""
     due: str = ""
+    sort: str = ""
 
     @property
     def count(self) -> int:
-        """How many are in use beside the state, which the tabs choose."""
-        return sum(bool(getattr(self, field.name)) for field in fields(self) if field.name != "state")
+        """How many are in use beside the state, which the tabs choose, and the order."""
+        return sum(
+            bool(getattr(self, field.name)) for field in fields(self) if field.name not in {"state", "sort"}
+        )
+
+    @property
+    def order(self) -> str:
+        """The name in `SORTS` of the order in which the cases stand."""
+        if self.sort in SORTS:
+            return self.sort
+        return "-received" if self.state in {CLOSED, EVERY} else "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +166,7 @@ def board(
     rows = _filtered(cases, filters, user_id=user_id, at=at)
     # Not the submission: joined before the limit it would be read for every case that there is.
     rows = rows.select_related("client", "owner").defer("answer", "laws")
-    if filters.state in {CLOSED, EVERY}:
-        found, older = _newest(rows, before)
-    else:
-        found, older = _soonest(rows, before)
+    found, older = _page(rows, filters.order, before)
     return Board([line_of(case, zone=zone, at=at) for case in found], older)
 
 
@@ -176,7 +193,10 @@ def _filtered(rows: QuerySet[Case], filters: Filters, *, user_id: int, at: datet
     if filters.law:
         rows = rows.filter(laws__contains=[{"law": filters.law}])
     if filters.owner:
-        rows = rows.filter(owner_id=user_id if filters.owner == "me" else None)
+        owner_id = (
+            user_id if filters.owner == "me" else None if filters.owner == "nobody" else int(filters.owner)
+        )
+        rows = rows.filter(owner_id=owner_id)
     if filters.due:
         within = timedelta(days=0 if filters.due == "late" else int(filters.due))
         rows = rows.filter(closed_at__isnull=True, answer_due_at__lte=at + within)
@@ -196,28 +216,26 @@ def _in_state(rows: QuerySet[Case], state: str, at: datetime) -> QuerySet[Case]:
     return rows if state == OPEN else rows.filter(state=state)
 
 
-def _soonest(rows: QuerySet[Case], before: str) -> tuple[list[Case], str]:
-    """By the day of the answer, those without a day last."""
+def _page(rows: QuerySet[Case], order: str, before: str) -> tuple[list[Case], str]:
+    """One page in an order of `SORTS`, behind the cursor."""
+    column, falls = SORTS[order], order.startswith("-")
+    beyond = "lt" if falls else "gt"
     cursor = _read(before)
     if cursor is not None:
         at, key = cursor
         if at is None:
-            rows = rows.filter(answer_due_at__isnull=True, pk__gt=key)
+            rows = rows.filter(**{f"{column}__isnull": True, f"pk__{beyond}": key})
         else:
-            later = Q(answer_due_at__gt=at) | Q(answer_due_at__isnull=True)
-            rows = rows.filter(later | Q(answer_due_at=at, pk__gt=key))
-    found = list(rows.order_by("answer_due_at", "pk").fetch_mode(FETCH_RAISE)[: PAGE + 1])
-    return found[:PAGE], _cursor(found, "answer_due_at")
-
-
-def _newest(rows: QuerySet[Case], before: str) -> tuple[list[Case], str]:
-    """By the day on which they came in, the newest first."""
-    cursor = _read(before)
-    if cursor is not None and cursor[0] is not None:
-        at, key = cursor
-        rows = rows.filter(Q(received_at__lt=at) | Q(received_at=at, pk__lt=key))
-    found = list(rows.order_by("-received_at", "-pk").fetch_mode(FETCH_RAISE)[: PAGE + 1])
-    return found[:PAGE], _cursor(found, "received_at")
+            rows = rows.filter(
+                Q(**{f"{column}__{beyond}": at})
+                | Q(**{f"{column}__isnull": True})
+                | Q(**{column: at, f"pk__{beyond}": key})
+            )
+    first = F(column).desc(nulls_last=True) if falls else F(column).asc()
+    if falls and column == "received_at":
+        first = F(column).desc()
+    found = list(rows.order_by(first, "-pk" if falls else "pk").fetch_mode(FETCH_RAISE)[: PAGE + 1])
+    return found[:PAGE], _cursor(found, column)
 
 
 def _cursor(found: list[Case], field: str) -> str:

@@ -18,9 +18,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.enums import KeyPurpose, Permission
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.work import services as work
@@ -37,6 +40,8 @@ GOOD_FOR: Final = timedelta(days=14)
 KEPT_FOR: Final = timedelta(days=30)
 """How long the link still shows its receipt after it expired."""
 MAIL_AGAIN_AFTER: Final = timedelta(minutes=10)
+_LOOKED_AT: Final = 20
+"""Earlier answers of a client that are asked for their addresses."""
 LATELY: Final = timedelta(days=2)
 BY_LINK: Final = Actor.client("approval")
 JOB: Final = Actor.job("rights.ask_clients")
@@ -45,6 +50,10 @@ _LETTERS: Final = {ApprovalKind.APPROVE: "approval_wanted", ApprovalKind.TAKE_OV
 
 class NotToAskError(ValueError):
     """The case is the agency's own, closed, or a question to the client is open already."""
+
+
+class UnknownAddressError(ValueError):
+    """Nobody at the client is known by this mail address."""
 
 
 class UnknownLinkError(LookupError):
@@ -86,6 +95,14 @@ class Mail:
     text: Filled
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is reached by a mail address, and :ivar why: by what that is known: "approver", "answered before"."""
+
+    name: str
+    why: str
+
+
 def url_of(token: str) -> str:
     """The public address of a question."""
     return f"{settings.CALLPRIVACY_URL.rstrip('/')}/approve/{token}/"
@@ -97,15 +114,29 @@ def digest_of(token: str) -> bytes:
 
 
 @transaction.atomic
-def ask_client(*, case: Case, kind: ApprovalKind, to: str, said: str, by: Actor, at: datetime) -> Approval:
+def ask_client(
+    *,
+    case: Case,
+    kind: ApprovalKind,
+    to: str,
+    said: str,
+    by: Actor,
+    at: datetime,
+    is_vouched: bool = False,
+) -> Approval:
     """
     Ask the client's person by mail, or hand the case over to the client with a receipt.
 
     :param to: the mail address of the client's person. :param said: words of the agency on it.
+    :param is_vouched: who asks has made sure that the address is the client's; the trail says so.
     :raises NotToAskError: the case is closed, the agency's own, or a question is open.
+    :raises UnknownAddressError: nobody at the client is known by this address, and nobody vouches for it.
     """
     if case.client_id is None:
         raise NotToAskError("This request was made to the agency itself; there is no client to ask.")
+    known = known_addresses(case, at=at).get(to.strip().lower())
+    if known is None and not is_vouched:
+        raise UnknownAddressError("Nobody at the client is known by this address.")
     if Approval.objects.filter(case=case, state=ApprovalState.WAITING).exists():
         raise NotToAskError("The client was asked already. Take that question back first.")
     handed = kind is ApprovalKind.TAKE_OVER
@@ -141,8 +172,35 @@ def ask_client(*, case: Case, kind: ApprovalKind, to: str, said: str, by: Actor,
         by=by,
         at=at,
         shown=handed,
+        address="vouched for" if known is None else known.why,
     )
     return row
+
+
+def known_addresses(case: Case, *, at: datetime) -> dict[str, Known]:
+    """
+    Mail address, in lower case -> who may speak for the client of a case: people who approve for it, and whoever has
+    answered before by a link that was sent there.
+    """
+    if case.client_id is None:
+        return {}
+    ids = access.people_with(Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=at)
+    people = Membership.objects.filter(
+        agency_id=case.agency_id, user_id__in=ids, role=Role.APPROVER, state=MembershipState.ACTIVE
+    ).select_related("user")
+    found = {one.user.email.lower(): Known(str(one.user), "approver") for one in people}
+    answered = Approval.objects.filter(
+        client_id=case.client_id,
+        state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED],
+        answered_by=None,
+        to__isnull=False,
+    )
+    for row in answered.select_related("case__submission").order_by("-answered_at")[:_LOOKED_AT]:
+        key = words.key_of(row.case.submission)
+        address = words.text(row.to, key).lower()
+        if address:
+            found.setdefault(address, Known(words.text(row.name, key), "answered before"))
+    return found
 
 
 def _facts(case: Case, said: str) -> dict[str, Any]:
@@ -175,6 +233,22 @@ def take_back(*, approval: Approval, by: Actor, at: datetime) -> None:
         at=at,
         question="withdrawn",
     )
+
+
+def withdraw_open(*, case: Case, by: Actor, at: datetime) -> bool:
+    """
+    End the question that is open about a case which needs no word of the client any more; returns whether one was.
+
+    In the transaction that decides or closes the case. Its link says that the question is not open any more.
+    """
+    won = Approval.objects.filter(case=case, state=ApprovalState.WAITING).update(
+        state=ApprovalState.WITHDRAWN, answered_at=at, answered_by_id=by.user_id, mail_due_at=None
+    )
+    if won:
+        timeline.add_event(
+            "case.question_withdrawn", case=case, kind=EventKind.NOTED, by=by, at=at, question="withdrawn"
+        )
+    return bool(won)
 
 
 # --- The client's page --------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from rights.enums import Ask, CaseState, Channel, EventKind, IdentityKind, Ident
 from rights.law import load
 from rights.models import Case, CaseNote, CaseTask, Identity, Pause, Submission
 from rights.selectors import clocks
-from rights.services import queue, sealing, stopping, timeline
+from rights.services import approvals, queue, sealing, stopping, timeline
 
 KEPT_FOR_MONTHS: Final = 24
 """Months for which the record of a request is kept, from its answer (11 CCR 7101(a))."""
@@ -356,6 +356,7 @@ def take_back(*, case: Case, by: Actor, at: datetime) -> None:
     rows = Case.objects.filter(pk=case.pk, closed_at=None)
     if not rows.update(state=CaseState.WITHDRAWN, closed_at=at):
         raise ClosedError(f"{case.reference} is closed.")
+    approvals.withdraw_open(case=case, by=by, at=at)
     timeline.add_event("case.taken_back", case=case, kind=EventKind.TAKEN_BACK, by=by, at=at, shown=True)
     settle_end(submission=case.submission, at=at)
     queue.renew(agency_id=case.agency_id, client_id=case.client_id, by=by, at=at)

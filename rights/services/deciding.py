@@ -33,7 +33,7 @@ from rights.enums import (
 from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
 from rights.models import Approval, Case, Finding, Identity, Proof, Step
-from rights.services import cases, queue, restricting, sealing, steps, stopping, timeline
+from rights.services import approvals, cases, queue, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
 __all__ = ["AlreadyDoneError", "ClosedError", "EmptyWordsError"]
@@ -128,6 +128,7 @@ def decide(
         decided=decided.value,
         ground=ground or None,
     )
+    approvals.withdraw_open(case=found, by=by, at=at)
     if decided in {Decided.FULFIL, Decided.PART}:
         restricting.check(list(corrections))
         if found.asks == Ask.OBJECT:
@@ -215,6 +216,7 @@ def close(*, case: Case, by: Actor, at: datetime) -> bool:
     rows = Case.objects.filter(pk=case.pk, closed_at=None)
     if not rows.update(state=CaseState.DONE, answered_at=at, closed_at=at):
         return False
+    approvals.withdraw_open(case=found, by=by, at=at)
     timeline.add_event("case.answered", case=found, kind=EventKind.ANSWERED, by=by, at=at, shown=True)
     cases.settle_end(submission=found.submission, at=at)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)

@@ -39,19 +39,32 @@ def ask_client(request: StaffRequest, case: Case, how: str) -> HttpResponse:
     kind = {"approve": ApprovalKind.APPROVE, "hand-over": ApprovalKind.TAKE_OVER}.get(how)
     if kind is None:
         raise Http404
-    form = AskForm(request.POST or None)
+    known = approvals.known_addresses(case, at=request.at)
+    form = AskForm(request.POST or None, known=known)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
             approvals.ask_client(
-                case=case, kind=kind, to=said["to"], said=said["words"], by=request.actor, at=request.at
+                case=case,
+                kind=kind,
+                to=said["to"],
+                said=said["words"],
+                by=request.actor,
+                at=request.at,
+                is_vouched=said["is_vouched"],
             )
-        except approvals.NotToAskError as error:
+        except (approvals.NotToAskError, approvals.UnknownAddressError) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, "The mail leaves within a minute. The clock runs on meanwhile.")
             return redirect("rights:case", case.pk)
-    context = {"case": case, "form": form, "hands_over": kind is ApprovalKind.TAKE_OVER, "how": how}
+    context = {
+        "case": case,
+        "form": form,
+        "hands_over": kind is ApprovalKind.TAKE_OVER,
+        "how": how,
+        "known": [(address, one) for address, one in known.items()],
+    }
     return render(request, "rights/ask.html", context, status=422 if request.method == "POST" else 200)
 
 

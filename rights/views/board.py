@@ -8,11 +8,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from rights.forms.board import OWN, BoardForm
-from rights.selectors import board
+from rights.selectors import board, casebook
 from rights.views.doors import clients_of, sees_own, works
 
 
@@ -31,7 +32,15 @@ def of_one(request: StaffRequest, client: Client) -> HttpResponse:
 
 def _board(request: StaffRequest, clients: list[Client], client: Client | None) -> HttpResponse:
     with_own = client is None and sees_own(request)
-    form = BoardForm(request.GET, clients=clients if client is None else None, with_own=with_own)
+    ids = access.people_with_any(
+        Permission.HANDLE_REQUESTS, [one.pk for one in clients], agency_id=request.agency.pk, at=request.at
+    )
+    form = BoardForm(
+        request.GET,
+        clients=clients if client is None else None,
+        with_own=with_own,
+        people=list(casebook.people_who_may(set(ids) - {request.membership.user_id})),
+    )
     filters, slug = form.wanted()
     cases = board.cases_of(
         [one.pk for one in clients if not slug or one.slug == slug], with_own=with_own and slug in {"", OWN}
@@ -49,6 +58,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
         "client": client,
         "form": form,
         "filters": filters,
+        "sort": filters.order,
         "filters_in_use": filters.count + bool(slug),
         "board": found,
         "counts": counted,

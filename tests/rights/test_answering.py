@@ -11,6 +11,7 @@ from django.core import mail
 from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Answerer, KeyPurpose
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope
@@ -24,11 +25,12 @@ from rights.enums import (
     Ask,
     CaseState,
     Decided,
+    EventKind,
     LetterState,
     LetterWay,
 )
 from rights.letters import Filled
-from rights.models import Approval, Case, Letter, RecipientNotice
+from rights.models import Approval, Case, CaseEvent, Letter, RecipientNotice
 from rights.selectors import metrics
 from rights.services import approvals, cases, deciding, letters, reminders
 from rights.services.cases import Contact
@@ -183,6 +185,7 @@ def _asked(cast: Cast, case: Case, kind: ApprovalKind = ApprovalKind.APPROVE) ->
         to="owner@dentist.example",
         said="We would erase it.",
         at=NOW(),
+        is_vouched=True,
     )
     mail.outbox.clear()
     tasks.ask_clients()
@@ -238,6 +241,38 @@ def test_a_link_that_is_none_or_was_taken_back_opens_nothing(cast: Cast) -> None
     gone = Browser().get(path)
     assert (none.status_code, gone.status_code) == (404, 404)
     assert asking.case_of(case.submission, Ask.DELETE).state == CaseState.OPEN
+
+
+def test_a_link_goes_to_whom_the_client_is_known_to_have_or_to_whom_somebody_vouches_for(cast: Cast) -> None:
+    case = _open(cast)
+    browser, ask = signed_in(cast.alice), f"/requests/{case.pk}/ask/approve/"
+    said = {"to": "mallory@elsewhere.example", "words": "We would erase it."}
+    refused = browser.post(ask, said)
+    assert refused.status_code == 422
+    assert "Nobody at the client is known by this address" in refused.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Approval.objects.exists()
+    assert browser.post(ask, said | {"is_vouched": "on"}).status_code == 302
+
+    make.grant(cast.bob, cast.dentist, Role.APPROVER)
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=cast.bob.pk).update(role=Role.APPROVER)
+    other = _open(cast, Ask.CORRECT)
+    known = {"to": cast.bob.user.email.upper(), "words": ""}
+    assert browser.post(f"/requests/{other.pk}/ask/approve/", known).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        asked = CaseEvent.objects.filter(kind=EventKind.APPROVAL_ASKED).order_by("pk")
+        assert [row.details["address"] for row in asked] == ["vouched for", "approver"]
+
+
+def test_a_case_that_is_closed_asks_its_client_nothing_more(cast: Cast) -> None:
+    case = _open(cast)
+    path = _asked(cast, case)
+    asking.Office(cast).does(cases.take_back, case=case, at=NOW())
+    with job_scope(agency_id=cast.acme.pk):
+        assert Approval.objects.get().state == ApprovalState.WITHDRAWN
+    page = Browser().post(path, {"name": "Dana", "agrees": "yes", "words": ""})
+    assert "not open any more" in page.content.decode()
 
 
 def test_a_question_that_nobody_answers_comes_back(cast: Cast) -> None:

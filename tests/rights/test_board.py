@@ -87,13 +87,18 @@ def test_pages_follow_each_other_without_a_gap(cast: Cast, monkeypatch: pytest.M
     for day in range(5):
         asking.asked(cast.dentist, Ask.DELETE, at=NOW() - timedelta(days=day % 2))
     seen: list[str] = []
-    for state in (board.OPEN, board.EVERY):
+    for state, sort in (
+        (board.OPEN, ""),
+        (board.OPEN, "-answer"),
+        (board.EVERY, ""),
+        (board.EVERY, "received"),
+    ):
         cursor, seen = "", []
         for _ in range(4):
             with job_scope(agency_id=cast.acme.pk):
                 found = board.board(
                     board.cases_of([cast.dentist.pk], with_own=True),
-                    board.Filters(state=state),
+                    board.Filters(state=state, sort=sort),
                     user_id=1,
                     zone="UTC",
                     at=NOW(),
@@ -104,6 +109,27 @@ def test_pages_follow_each_other_without_a_gap(cast: Cast, monkeypatch: pytest.M
             if not cursor:
                 break
         assert len(seen) == len(set(seen)) == 5
+
+
+def test_a_colleagues_cases_and_the_order_stand_in_the_address(cast: Cast) -> None:
+    asking.asked(cast.dentist, Ask.DELETE, at=NOW() - timedelta(days=2))
+    asking.asked(cast.dentist, Ask.SEE, at=NOW())
+    make.grant(cast.bob, cast.dentist, Role.OFFICER)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(asks=Ask.SEE).update(owner_id=cast.bob.user_id)
+    browser = signed_in(cast.alice)
+
+    def rows(query: str) -> list[str]:
+        page = browser.get(f"/requests/?{query}").content.decode()
+        found = page[page.index("<tbody>") :]
+        asks = [ask.label for ask in (Ask.DELETE, Ask.SEE) if f">{ask.label}</a>" in found]
+        return sorted(asks, key=found.index)
+
+    assert rows(f"owner={cast.bob.user_id}") == [Ask.SEE.label]
+    assert len(rows(f"owner={cast.mallory.user_id}")) == 2, "a stranger is nobody to ask for"
+    assert rows("sort=received") == rows("sort=answer") == [Ask.DELETE.label, Ask.SEE.label]
+    assert rows("sort=-received") == rows("sort=-answer") == [Ask.SEE.label, Ask.DELETE.label]
+    assert 'aria-sort="descending"' in browser.get("/requests/?sort=-answer").content.decode()
 
 
 def test_the_board_asks_the_database_a_fixed_number_of_times(cast: Cast) -> None:

@@ -23,6 +23,9 @@ from consent.enums import Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
 from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
+from retention.enums import Category
+from retention.selectors import samples
+from retention.targets import Line
 from rights.enums import Ask, Decided, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step, Submission
 from rights.selectors import words
@@ -76,6 +79,17 @@ def elsewhere(cast: Cast, call: Call) -> tuple[int, int, int]:
         return len(found.hits), len(lines), len(page.rows)
 
 
+def sampled(cast: Cast) -> tuple[int, int]:
+    """Restricted calls in a preview of what leaves next, were all of it due; and how many callers a list has."""
+    with job_scope(agency_id=cast.acme.pk):
+        rows = samples.sample(Line(cast.dentist, LATER, LATER, LATER), Category.CALL).rows
+        assert len(rows) == 3
+        withheld = [row for row in rows if row.name == samples.RESTRICTED]
+        assert not any(row.mask or row.at for row in withheld)
+        listed = people.callers_page(cast.dentist, purpose=Purpose.SHARE, group="nothing")
+        return len(withheld), len(listed.rows)
+
+
 def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     cast: Cast, office: Office
 ) -> None:
@@ -94,6 +108,7 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert calls_selectors.find_call(cast.dentist, call.pk) is None
     assert elsewhere(cast, call) == (0, 0, 0)
+    assert sampled(cast) == (1, 1), "that it leaves is said, and no word of it"
     assert office.does(restricting.lift, case=case, at=LATER) == 1
     assert office.does(restricting.lift, case=case, at=LATER) == 0
     assert (shown(cast), counted(cast)) == (3, 3)

@@ -726,8 +726,9 @@ def _worked_on(client: Client, officer: Membership, *, mark: str, now: datetime)
     )  # fmt: skip
     Case.objects.filter(pk=case.pk).update(state=CaseState.OPEN)
     approval = approvals.ask_client(
-        case=case, kind=ApprovalKind.APPROVE, to="dana@client.example", said=f"Said {mark}", by=by, at=now
-    )
+        case=case, kind=ApprovalKind.APPROVE, to="dana@client.example", said=f"Said {mark}", by=by, at=now,
+        is_vouched=True,
+    )  # fmt: skip
     asked = words.record(approval.asked, words.key_of(submission))
     told = RecipientNotice.objects.create(
         agency_id=client.agency_id, client_id=client.pk, case=case, about="erasure", way="ticket",
