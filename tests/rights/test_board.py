@@ -123,7 +123,7 @@ def test_a_colleagues_cases_and_the_order_stand_in_the_address(cast: Cast) -> No
         page = browser.get(f"/requests/?{query}").content.decode()
         found = page[page.index("<tbody>") :]
         asks = [ask.label for ask in (Ask.DELETE, Ask.SEE) if f">{ask.label}</a>" in found]
-        return sorted(asks, key=found.index)
+        return sorted(map(str, asks), key=found.index)
 
     assert rows(f"owner={cast.bob.user_id}") == [Ask.SEE.label]
     assert len(rows(f"owner={cast.mallory.user_id}")) == 2, "a stranger is nobody to ask for"
