@@ -7,11 +7,16 @@ from typing import Any, Final, cast
 
 from django import forms
 
+from consent.enums import Language
 from consent.law import places
 from rights.enums import Decided, OtherParty
 from rights.law.grounds import Ground
 
 SHORTEST: Final = 15
+_OF_CALLS: Final = ("call", "field", "value", "not_theirs")
+_CORRECTS: Final = ("place", "language", "name", *_OF_CALLS, "shown_by")
+_TRUTHS: Final = frozenset({"first_call", "qualified"})
+_TRUE: Final = {"yes": True, "no": False}
 
 
 class DecideForm(forms.Form):
@@ -19,8 +24,8 @@ class DecideForm(forms.Form):
     A decision.
 
     :param grounds: that may be named for this case. :param asks_voice: whether recordings of another party are in it.
-    :param asks_place: whether it is a correction.
-    :param by_law: whether a law alone keeps calls, which could leave all the same.
+    :param calls: of a correction: the person's calls, as ids and words; None where it is none.
+    :param by_law: whether a law alone keeps calls.
     """
 
     decided = forms.ChoiceField(label="Decision", choices=Decided.choices, widget=forms.RadioSelect)
@@ -39,10 +44,53 @@ class DecideForm(forms.Form):
     other_party = forms.ChoiceField(
         label="The other voice in recordings", choices=OtherParty.choices, initial=OtherParty.WITHHOLD
     )
-    place = forms.ChoiceField(
-        label="Where the person is, corrected",
+    place = forms.ChoiceField(label="Where the person is, corrected", required=False)
+    language = forms.ChoiceField(
+        label="The person's language, corrected",
         required=False,
-        help_text="A correction of anything else of a call is made on the call's own page first.",
+        choices=[("", "As it is"), *Language.choices],
+        help_text="Letters and the person's page are in it from then on.",
+    )
+    name = forms.CharField(
+        label="The person's name, corrected",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "off"}),
+        help_text="It is kept in this request alone, sealed.",
+    )
+    call = forms.ChoiceField(label="A call of which a fact is wrong", required=False)
+    field = forms.ChoiceField(
+        label="What is wrong of it",
+        required=False,
+        choices=[
+            ("", "Nothing"),
+            ("place", "Where the caller was"),
+            ("source", "Source"),
+            ("campaign", "Campaign"),
+            ("medium", "Medium"),
+            ("first_call", "Whether it was the first"),
+            ("qualified", "Whether it was qualified"),
+        ],
+    )
+    value = forms.CharField(
+        label="What is right",
+        required=False,
+        max_length=100,
+        help_text="For a place its code, such as US-TX or DE; for whether it was so, yes or no.",
+    )
+    not_theirs = forms.MultipleChoiceField(
+        label="Calls that are not this person's",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="They stay counted, as nobody's. Their recordings and words leave, for nobody can tell whose they"
+        " are; it cannot be undone. Calls that a hold keeps are not offered.",
+    )
+    shown_by = forms.CharField(
+        label="What shows that this is right",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
+        help_text="Needed for a correction. It is sealed with the request; the person does not read it.",
     )
     beyond_floor = forms.BooleanField(
         label="Erase also what only a law wants kept",
@@ -55,7 +103,7 @@ class DecideForm(forms.Form):
         *args: Any,
         grounds: Sequence[Ground],
         asks_voice: bool,
-        asks_place: bool,
+        calls: Sequence[tuple[str, str]] | None,
         by_law: bool,
         **kwargs: Any,
     ) -> None:
@@ -65,9 +113,14 @@ class DecideForm(forms.Form):
             *((one.id, one.title) for one in grounds),
         ]
         cast(forms.ChoiceField, self.fields["place"]).choices = [("", "As it is"), *place_choices()]
-        for name, wanted in (("other_party", asks_voice), ("place", asks_place), ("beyond_floor", by_law)):
-            if not wanted:
-                del self.fields[name]
+        offered = list(calls or ())
+        cast(forms.ChoiceField, self.fields["call"]).choices = [("", "None"), *offered]
+        cast(forms.MultipleChoiceField, self.fields["not_theirs"]).choices = offered
+        unwanted = {"other_party"} if not asks_voice else set()
+        unwanted |= set() if by_law else {"beyond_floor"}
+        unwanted |= set(_CORRECTS) if calls is None else set() if offered else {*_OF_CALLS}
+        for name in unwanted:
+            del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
@@ -78,15 +131,63 @@ class DecideForm(forms.Form):
             self.add_error("words", "Say why in at least a sentence; the person reads it.")
         if said.get("decided") == Decided.FULFIL and said.get("ground"):
             self.add_error("ground", "What is done in full needs no ground against it.")
+        self._clean_call(said)
+        if self.corrections() and len(str(said.get("shown_by", "")).strip()) < SHORTEST:
+            self.add_error(
+                "shown_by", "Say in at least a sentence what shows that it is right as you have it."
+            )
         return said
 
-    def corrections(self) -> list[dict[str, str]]:
-        """What is corrected, as the step takes it."""
-        picked = str(self.cleaned_data.get("place", ""))
-        if not picked:
-            return []
-        country, _, region = picked.partition("-")
-        return [{"what": "place", "country": country, "region": region}]
+    def _clean_call(self, said: dict[str, Any]) -> None:
+        """A fact of a call is named whole, and reads as one."""
+        given = [bool(said.get(name)) for name in ("call", "field", "value")]
+        if not any(given):
+            return
+        for name, text in (
+            ("call", "Pick the call."),
+            ("field", "Pick what is wrong of it."),
+            ("value", "Say what is right."),
+        ):
+            if not said.get(name) and name not in self.errors:
+                self.add_error(name, text)
+        if not all(given):
+            return
+        if said["call"] in said.get("not_theirs", ()):
+            self.add_error("not_theirs", "This call is corrected above; it is the person's, or it is not.")
+        value = str(said["value"]).strip()
+        if said["field"] == "place" and not places.is_place(*_place(value)):
+            self.add_error("value", "Write the place as its code, such as US-TX or DE.")
+        if said["field"] in _TRUTHS and value.lower() not in _TRUE:
+            self.add_error("value", "Write yes or no.")
+
+    def corrections(self) -> list[dict[str, Any]]:
+        """What is corrected, as the decision takes it (`restricting.check`)."""
+        said = self.cleaned_data
+        found: list[dict[str, Any]] = []
+        if said.get("place"):
+            country, region = _place(str(said["place"]))
+            found.append({"what": "place", "country": country, "region": region})
+        if said.get("language"):
+            found.append({"what": "language", "language": said["language"]})
+        if said.get("name"):
+            found.append({"what": "name", "name": said["name"]})
+        if said.get("call") and said.get("field") and said.get("value"):
+            found += _of_call(str(said["call"]), str(said["field"]), str(said["value"]).strip())
+        return found + [{"what": "unlink", "call": key} for key in said.get("not_theirs", ())]
+
+
+def _place(code: str) -> tuple[str, str]:
+    country, _, region = code.strip().upper().partition("-")
+    return country, region
+
+
+def _of_call(call: str, field: str, value: str) -> list[dict[str, Any]]:
+    if field == "place":
+        country, region = _place(value)
+        pairs: list[tuple[str, Any]] = [("country", country), ("region", region)]
+    else:
+        pairs = [(field, _TRUE.get(value.lower(), False) if field in _TRUTHS else value)]
+    return [{"what": "call", "call": call, "field": name, "value": one} for name, one in pairs]
 
 
 class JudgeForm(forms.Form):

@@ -149,7 +149,7 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
     Language.ENGLISH: {
         "": "It stays until its own date.",
         "hold": "It is needed for a legal claim or an inquiry, and is erased when that ends.",
-        "floor": "A law obliges us to keep it until a certain day; then it is erased.",
+        "law": "A law obliges us to keep it until a certain day; then it is erased.",
         "evidence": "It proves what you agreed to or refused, and is erased at its own date.",
         "request": "It is the record of your request, and is erased at its own date.",
         "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
@@ -157,10 +157,56 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
     Language.SPANISH: {
         "": "Se conserva hasta su propia fecha.",
         "hold": "Se necesita para una reclamación o investigación, y se suprime cuando termine.",
-        "floor": "Una ley nos obliga a conservarlo hasta un día determinado; después se suprime.",
+        "law": "Una ley nos obliga a conservarlo hasta un día determinado; después se suprime.",
         "evidence": "Prueba lo que usted aceptó o rechazó, y se suprime en su propia fecha.",
         "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
         "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",
     },
 }
 """Why something of a person stays after an erasure, by `Finding.kept_why`; "" for whatever else."""
+
+CORRECTED: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "place": "Where you are is kept as: {value}",
+        "language": "Your language is kept as: {value}",
+        "name": "Your name is kept as you told it",
+        "call": "Of the call of {day}, {fact} is kept as: {value}",
+        "unlink": "The call of {day} is not kept as yours any more",
+    },
+    Language.SPANISH: {
+        "place": "Su lugar consta como: {value}",
+        "language": "Su idioma consta como: {value}",
+        "name": "Su nombre consta como usted lo indicó",
+        "call": "De la llamada del {day}, {fact} consta como: {value}",
+        "unlink": "La llamada del {day} ya no consta como suya",
+    },
+}
+"""What was corrected, by kind; a name is never said."""
+FACTS: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "first_call": "whether it was the first",
+        "qualified": "whether it was qualified",
+        "source": "the source",
+        "campaign": "the campaign",
+        "medium": "the medium",
+        "country": "the country",
+        "region": "the region",
+    },
+    Language.SPANISH: {
+        "first_call": "si fue la primera",
+        "qualified": "si estaba cualificada",
+        "source": "la fuente",
+        "campaign": "la campaña",
+        "medium": "el medio",
+        "country": "el país",
+        "region": "la región",
+    },
+}
+LANGUAGES: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {"en": "English", "es": "Spanish"},
+    Language.SPANISH: {"en": "inglés", "es": "español"},
+}
+YES_NO: Final = {
+    Language.ENGLISH: {True: "yes", False: "no"},
+    Language.SPANISH: {True: "sí", False: "no"},
+}

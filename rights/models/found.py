@@ -18,7 +18,7 @@ class Finding(ClientOwned):
     One line of what a search found: one client, one identity, one category of copies, how many and from when to when.
 
     `submission` may be the agency's own, of which each client's lines are seen by those granted that client alone.
-    `erased` and `kept` say what an erasure did, `kept_why` why the rest stayed ("hold", "floor", "evidence", ...).
+    `erased` and `kept` say what an erasure did, `kept_why` why the rest stayed ("hold", "law", "evidence", ...).
     """
 
     id = models.BigAutoField(primary_key=True)

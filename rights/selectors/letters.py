@@ -16,7 +16,7 @@ from rights.enums import Copies, Kind
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Letter
-from rights.selectors import words
+from rights.selectors import corrections, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -181,6 +181,8 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         found["done"] = _lines(
             f"{names[Copies(copies)]}: {count}" for copies, count in erased.items() if count
         )
+    elif case.kind == Kind.CORRECT:
+        found["done"] = _lines(corrections.lines(case, language))
     elif case.took_effect_at is not None:
         found["done"] = letter_words.SENTENCES[language]["at_once"].format(
             day=_day_of(case.took_effect_at, case, language)

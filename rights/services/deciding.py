@@ -7,7 +7,7 @@ client whose approval the engagement wants before that client has said so.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -95,7 +95,9 @@ def decide(
     by: Actor,
     at: datetime,
     other_party: OtherParty = OtherParty.WITHHOLD,
-    corrections: Collection[dict[str, str]] = (),
+    corrections: Collection[Mapping[str, Any]] = (),
+    shown_by: str = "",
+    beyond_floor: bool = False,
 ) -> Case:
     """
     Decide a case, and let jobs carry it out.
@@ -103,8 +105,9 @@ def decide(
     :param ground: id of a ground (`rights.law.grounds`) for what is refused or kept back; "" for what is fulfilled.
     :param words: what the person is told besides the letter's own words; needed where something is refused.
     :param other_party: of a copy: what becomes of the other party's voice in recordings.
-    :param corrections: of a correction: {"what": "place", "country", "region"} or {"what": "call", "call", "field",
-        "value"} (`correcting`).
+    :param corrections: of a correction, as `restricting.check` has them.
+    :param shown_by: what shows that these are right; sealed. Needed with corrections.
+    :param beyond_floor: of an erasure: what only a law wants kept leaves too.
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
         NotSearchedError, NotCorrectableError: as their names say.
     """
@@ -131,9 +134,16 @@ def decide(
     approvals.withdraw_open(case=found, by=by, at=at)
     if decided in {Decided.FULFIL, Decided.PART}:
         restricting.check(list(corrections))
+        if corrections:
+            _write_evidence(found, corrections, shown_by, by, at)
         if found.asks == Ask.OBJECT:
             stopping.stop_decided(case=found, by=by, at=at)
-        _plan(found, at, other_party=other_party, corrections=corrections)
+        wanted: dict[StepKind, dict[str, Any]] = {
+            StepKind.PACK: {"other_party": other_party.value},
+            StepKind.CORRECT: {"corrections": restricting.without_names(corrections)},
+            StepKind.ERASE: {"beyond_floor": beyond_floor},
+        }
+        _plan(found, at, wanted)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
     return found
 
@@ -187,15 +197,29 @@ def _check_person(case: Case) -> None:
             )
 
 
-def _plan(
-    case: Case, at: datetime, *, other_party: OtherParty, corrections: Collection[dict[str, str]]
+def _write_evidence(
+    case: Case, corrections: Collection[Mapping[str, Any]], shown_by: str, by: Actor, at: datetime
 ) -> None:
-    wanted: dict[StepKind, dict[str, Any]] = {
-        StepKind.PACK: {"other_party": other_party.value},
-        StepKind.CORRECT: {"corrections": list(corrections)},
-    }
+    """Keep what shows that corrections are right; and correct a name at once, which no job's plan may hold."""
+    if not shown_by.strip():
+        raise EmptyWordsError("Say what shows that it is right as you have it.")
+    timeline.add_event(
+        "case.correction_shown",
+        case=case,
+        kind=EventKind.NOTED,
+        by=by,
+        at=at,
+        words=shown_by.strip(),
+        corrections=len(corrections),
+    )
+    for one in corrections:
+        if one["what"] == "name":
+            restricting.correct_name(case=case, name=str(one["name"]), by=by, at=at)
+
+
+def _plan(case: Case, at: datetime, wanted: Mapping[StepKind, dict[str, Any]]) -> None:
     for kind in _STEPS.get(Ask(case.asks), ()):
-        if kind is StepKind.CORRECT and not corrections:
+        if kind is StepKind.CORRECT and not wanted[kind]["corrections"]:
             # What was corrected by hand, or at the tracker, is said in the words of the answer.
             continue
         steps.plan(case=case, kind=kind, at=at, wanted=wanted.get(kind))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -23,12 +23,12 @@ from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from consent.enums import WaitingState
+from consent.enums import Language, WaitingState
 from consent.models import AdDestination, VendorTask, WebhookDelivery, Withdrawal
 from consent.services import webhooks
 from rights.enums import Ask, EventKind, IdentityKind, NoticeAbout, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step
-from rights.selectors import reach, words
+from rights.selectors import corrections, reach, words
 from rights.services import steps, timeline
 
 JOB: Final = Actor.job("rights.tell_recipients")
@@ -123,19 +123,27 @@ def _tell(
         (f"{TRACKERS.get(way.provider, way.provider)} ({way.name})", way.pk, "")
         for way in Connection.objects.for_client(client).filter(is_active=True)
     ]
+    corrected = (
+        corrections.lines(case, Language.ENGLISH, client=client) if about is NoticeAbout.CORRECTION else []
+    )
     for name, target_id, how in whom:
         row = _notice(case, client, about, NoticeWay.TICKET, at)
         row.recipient, row.target_id = name[:120], target_id
-        row.ticket = _ticket(case, client, about, name, how)
+        row.ticket = _ticket(case, client, about, name, how=how, corrected=corrected)
         rows.append(row)
     RecipientNotice.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _ticket(case: Case, client: Client, about: NoticeAbout, name: str, how: str) -> str:
+def _ticket(
+    case: Case, client: Client, about: NoticeAbout, name: str, *, how: str, corrected: Sequence[str]
+) -> str:
+    said = "".join(f"- {line}\n" for line in corrected)
     return (
         f"To {name}\n\nA person whose data {client.legal_name} gave to you {_SAID[about]}, and tell us when it is done."
         f"\n\nPerson: [the number is on the page of case {case.reference}; open it there]\n"
-        f"Our reference: {case.reference}\n" + (f"\nHow it is done with you: {how}\n" if how else "")
+        + (f"\nWhat is corrected, as the person is told it:\n{said}\n" if said else "")
+        + f"Our reference: {case.reference}\n"
+        + (f"\nHow it is done with you: {how}\n" if how else "")
     )
 
 

@@ -3,35 +3,40 @@ Restriction and correction: what the person asked for holds everywhere the data 
 
 A restricted caller's calls stay where they are and are neither shown, nor exported, nor counted: `restricted_at` of
 the caller says so, and nobody opens recordings or words of them. Lifting it is told to the person first (GDPR article
-18(3)). A correction changes what is known here of the person's place, and facts of single calls.
+18(3)). A correction changes what is known here of the person's place, language and name, facts of single calls, and
+which calls are the person's at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Call, Caller
+from callprivacy.calls.services import redaction
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
-from consent.enums import Purpose
+from consent.enums import Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
 from consent.services import minors
 from rights.enums import EventKind
-from rights.models import Case, Step
-from rights.selectors import reach
+from rights.models import Case, Step, Submission
+from rights.selectors import reach, words
 from rights.selectors.reach import Target
-from rights.services import steps, timeline
+from rights.services import sealing, steps, timeline
 
 JOB: Final = Actor.job("rights.restrict_people")
+LONGEST_NAME: Final = 200
 FIELDS: Final = ("first_call", "qualified", "source", "campaign", "medium", "country", "region")
 """What of a call may be corrected: what was read into it, not when it was and how long."""
 
@@ -123,32 +128,67 @@ def _look_again(client: Client, caller_id: UUID, at: datetime) -> None:
 # --- Correction ---------------------------------------------------------------------------------------------------
 
 
-def check(corrections: list[dict[str, Any]]) -> None:
+def check(corrections: Collection[Mapping[str, Any]]) -> None:
     """
-    Look whether corrections are of the kind that can be made.
+    Look whether corrections are of the kind that can be made: {"what": "place", "country", "region"}, {"what":
+    "language", "language"}, {"what": "name", "name"}; of a fact that was read into a call {"what": "call", "call",
+    "field", "value"}; of a call that is not the person's {"what": "unlink", "call"}.
 
     :raises NotCorrectableError: one is not; the text says which.
     """
     for one in corrections:
-        if one.get("what") == "place":
-            if not places.is_place(str(one.get("country", "")), str(one.get("region", ""))):
-                raise NotCorrectableError("That is no place that is known here.")
-        elif one.get("what") == "call":
+        what = one.get("what")
+        if what == "place":
+            _check_place(str(one.get("country", "")), str(one.get("region", "")))
+        elif what == "language":
+            if one.get("language") not in Language.values:
+                raise NotCorrectableError("Letters are written in no such language.")
+        elif what == "name":
+            if not 0 < len(str(one.get("name", "")).strip()) <= LONGEST_NAME:
+                raise NotCorrectableError(f"A name has one to {LONGEST_NAME} letters.")
+        elif what == "call":
             if one.get("field") not in FIELDS:
                 raise NotCorrectableError("Of a call only what was read into it can be corrected.")
-        else:
-            raise NotCorrectableError("A correction is of a place or of a call.")
+        elif what != "unlink":
+            raise NotCorrectableError("A correction is of a place, a language, a name or a call.")
+
+
+def _check_place(country: str, region: str) -> None:
+    if not places.is_place(country, region):
+        raise NotCorrectableError("That is no place that is known here.")
+
+
+def without_names(corrections: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Corrections as a job's plan keeps them: that a name was corrected, and not which."""
+    return [{key: value for key, value in one.items() if key != "name"} for one in corrections]
+
+
+def correct_name(*, case: Case, name: str, by: Actor, at: datetime) -> None:
+    """Write down how a person is called: in this request, sealed as before. In the transaction that decides it."""
+    submission = case.submission
+    key = sealing.key_of(submission=submission, at=at)
+    said = words.record(submission.contact, key) | {"name": " ".join(name.split())}
+    submission.contact = sealing.seal(submission, "contact", said, key)
+    submission.save(update_fields=["contact"])
+    audit.record("person.corrected", subject=submission, by=by, at=at, what="name", field=None)
 
 
 def correct(*, step: Step, clock: Clock) -> None:
     """Make the corrections that were decided. Called outside any scope; may be repeated."""
     case = step.case
     corrections = list(step.wanted.get("corrections", ()))
-    check(corrections)
+    check([one for one in corrections if one["what"] != "name"])
+    unlinked = {uuid.UUID(str(one["call"])) for one in corrections if one["what"] == "unlink"}
+    with job_scope(agency_id=case.agency_id):
+        targets = reach.targets_of(case)
+        foreign = {target: _calls_of(target, unlinked) for target in targets}
+    changed = sum(_unlink(target.client, ids, clock()) for target, ids in foreign.items() if ids)
     with job_scope(agency_id=case.agency_id):
         at = clock()
-        targets = reach.targets_of(case)
-        changed = sum(_correct(target, one, at) for target in targets for one in corrections)
+        changed += sum(_correct(target, one, at) for target in targets for one in corrections)
+        if any(one["what"] == "language" for one in corrections):
+            _set_language(case, corrections, at)
+            changed += 1
         steps.finish(
             step=step,
             action="case.corrected",
@@ -159,6 +199,30 @@ def correct(*, step: Step, clock: Clock) -> None:
         )
 
 
+def _calls_of(target: Target, ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    rows = Call.objects.for_client(target.client).filter(caller_id=target.caller_id, pk__in=list(ids))
+    return list(rows.values_list("pk", flat=True))
+
+
+def _unlink(client: Client, call_ids: list[uuid.UUID], at: datetime) -> int:
+    """
+    Calls that were taken for a person's are nobody's; what was said on them leaves, for nobody can tell whose it is.
+
+    One that is held keeps what it has until the hold ends.
+    """
+    redaction.begin(client=client, call_ids=call_ids, at=at)
+    with job_scope(agency_id=client.agency_id):
+        return redaction.finish(client=client, call_ids=call_ids, at=at)
+
+
+def _set_language(case: Case, corrections: Collection[Mapping[str, Any]], at: datetime) -> None:
+    """The language in which the person is written to, in this request and those that follow from it."""
+    (language,) = {str(one["language"]) for one in corrections if one["what"] == "language"}
+    rows = Submission.objects.filter(Q(pk=case.submission_id) | Q(parent_id=case.submission_id))
+    rows.update(language=language)
+    audit.record("person.corrected", subject=case.submission, by=JOB, at=at, what="language", field=None)
+
+
 def _correct(target: Target, one: Mapping[str, Any], at: datetime) -> int:
     client = target.client
     if one["what"] == "place":
@@ -166,10 +230,16 @@ def _correct(target: Target, one: Mapping[str, Any], at: datetime) -> int:
         count = rows.update(country=str(one["country"]), region=str(one.get("region", "")))
         _look_again(client, target.caller_id, at)
         subject: Caller | Call = Caller(pk=target.caller_id, client_id=client.pk)
-    else:
-        call = Call.objects.for_client(client).filter(caller_id=target.caller_id, pk=UUID(str(one["call"])))
+    elif one["what"] == "call":
+        call = Call.objects.for_client(client).filter(
+            caller_id=target.caller_id, pk=uuid.UUID(str(one["call"]))
+        )
         count = call.update(**{str(one["field"]): one.get("value")})
-        subject = Call(pk=UUID(str(one["call"])), client_id=client.pk)
+        if count and one["field"] in {"country", "region"}:
+            _look_again(client, target.caller_id, at)
+        subject = Call(pk=uuid.UUID(str(one["call"])), client_id=client.pk)
+    else:
+        return 0
     if count:
         audit.record(
             "person.corrected", subject=subject, by=JOB, at=at, what=str(one["what"]), field=one.get("field")

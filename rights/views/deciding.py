@@ -24,9 +24,10 @@ from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, O
 from rights.forms.deciding import DecideForm, JudgeForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
-from rights.selectors import casebook, reach, words
+from rights.selectors import casebook, corrections, reach, words
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs
+from rights.services.restricting import NotCorrectableError
 from rights.views.doors import work_of_case
 
 _REFUSALS = (
@@ -39,7 +40,7 @@ _REFUSALS = (
 
 
 @never_cache
-@sensitive_post_parameters("words")
+@sensitive_post_parameters("words", "name", "shown_by")
 @require_http_methods(["GET", "POST"])
 @work_of_case
 def decide(request: StaffRequest, case: Case) -> HttpResponse:
@@ -47,13 +48,14 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
     if case.closed_at is not None or case.decided_at is not None:
         messages.info(request, "This request is decided already.")
         return redirect("rights:case", case.pk)
-    previews = reach.preview(reach.targets_of(case), at=request.at) if case.asks == Ask.DELETE else []
+    targets = reach.targets_of(case)
+    previews = reach.preview(targets, at=request.at) if case.asks == Ask.DELETE else []
     picked = grounds.grounds_for(case.kind, letter_selectors.laws_of(case))
     form = DecideForm(
         request.POST or None,
         grounds=picked,
         asks_voice=case.asks in {Ask.SEE, Ask.COPY},
-        asks_place=case.asks == Ask.CORRECT,
+        calls=corrections.calls_of(targets) if case.asks == Ask.CORRECT else None,
         by_law=any(one.by_law for one in previews),
     )
     if request.method == "POST" and form.is_valid() and _decide(request, case, form):
@@ -84,8 +86,10 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
             at=request.at,
             other_party=OtherParty(said.get("other_party") or OtherParty.WITHHOLD),
             corrections=form.corrections(),
+            shown_by=said.get("shown_by", ""),
+            beyond_floor=bool(said.get("beyond_floor")),
         )
-    except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError) as error:
+    except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
         return False
     if said["decided"] in {Decided.FULFIL, Decided.PART}:

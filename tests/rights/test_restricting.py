@@ -10,7 +10,7 @@ from django.test import Client as Browser
 
 from analytics.models import Touched
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Call, Caller
+from callprivacy.calls.models import Call, Caller, Recording
 from callprivacy.calls.selectors import calls as calls_selectors
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services import exports, searches
@@ -19,7 +19,7 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
-from consent.enums import Purpose, WaitingState
+from consent.enums import Language, Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
 from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
@@ -28,9 +28,10 @@ from retention.selectors import samples
 from retention.targets import Line
 from rights.enums import Ask, Decided, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step, Submission
-from rights.selectors import words
+from rights.selectors import letters, words
 from rights.services import deciding, ends, passing, restricting
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
@@ -140,6 +141,7 @@ def test_a_correction_changes_what_is_known_and_nothing_else_may_be(cast: Cast, 
             office,
             Ask.CORRECT,
             corrections=[{"what": "call", "call": str(call.pk), "field": "seconds"}],
+            shown_by="She said so.",
         )
     done(
         cast, office, Ask.CORRECT,
@@ -147,6 +149,7 @@ def test_a_correction_changes_what_is_known_and_nothing_else_may_be(cast: Cast, 
             {"what": "place", "country": "US", "region": "TX"},
             {"what": "call", "call": str(call.pk), "field": "first_call", "value": False},
         ],
+        shown_by="She said so.",
     )  # fmt: skip
     with job_scope(agency_id=cast.acme.pk):
         call.refresh_from_db()
@@ -154,6 +157,51 @@ def test_a_correction_changes_what_is_known_and_nothing_else_may_be(cast: Cast, 
         assert call.caller is not None
         assert Caller.objects.get(pk=call.caller.pk).region == "TX"
         assert Event.objects.filter(action="person.corrected").count() == 2
+
+
+def test_an_officer_corrects_language_name_and_whose_a_call_is_and_recipients_read_what(
+    cast: Cast, office: Office
+) -> None:
+    recipients(cast, office)
+    hers, others = (
+        make.call(cast.dentist, ANNA),
+        make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=3)),
+    )
+    make.bare_recording(others)
+    submission = asking.asked(cast.dentist, Ask.CORRECT)
+    asking.prove(submission)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.CORRECT)
+    page, browser = f"/requests/{case.pk}/decide/", signed_in(cast.alice)
+    said = {
+        "decided": "fulfil", "language": "es", "name": "Anne Example", "not_theirs": [str(others.pk)],
+        "call": str(hers.pk), "field": "place", "value": "us-tx",
+    }  # fmt: skip
+    without = browser.post(page, said).content.decode()
+    assert "what shows that it is right" in without
+    assert "Write the place as its code" in browser.post(page, said | {"value": "Texas"}).content.decode()
+    shown = {"shown_by": "She sent a bill of the phone company."}
+    assert browser.post(page, said | shown).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        (step,) = Step.objects.filter(case=case, kind="correct")
+        assert "Anne" not in str(step.wanted)
+    asking.work(cast.acme, at=make.now() + timedelta(hours=1))
+
+    case = asking.case_of(submission, Ask.CORRECT)
+    ticket = notices(cast)["Adsy"].ticket
+    with job_scope(agency_id=cast.acme.pk):
+        hers.refresh_from_db()
+        others.refresh_from_db()
+        assert (hers.country, hers.region, hers.caller_id is None) == ("US", "TX", False)
+        assert others.caller_id is None
+        assert not Recording.objects.filter(call_id=others.pk).exists()
+        assert case.submission.language == "es"
+        key = words.key_of(case.submission)
+        assert words.record(case.submission.contact, key)["name"] == "Anne Example"
+        told = letters.facts_of(case, said="", language=Language.SPANISH)["done"]
+    assert "ya no consta como suya" in told
+    assert "Your language is kept as: Spanish" in ticket
+    assert "Anne" not in ticket
 
 
 def test_a_correction_made_elsewhere_is_told_and_not_claimed(cast: Cast, office: Office) -> None:
