@@ -118,11 +118,15 @@ def _lease(due: Due, at: datetime) -> _Leased | None:
         until = at + _LEASE
         attempts = row.fetch_attempts + 1
         Recording.objects.filter(pk=row.pk).update(fetch_attempts=attempts, fetch_due_at=until)
-        return _Leased(row.pk, row.client_id, attempts, _source(row, at), until)
+        return _Leased(row.pk, row.client_id, attempts, source_of(row, at), until)
 
 
-def _source(row: Recording, at: datetime) -> Source | None:
-    """Where the tracker keeps it; None where our own note of that does not open any more."""
+def source_of(row: Recording, at: datetime) -> Source | None:
+    """
+    Where the tracker keeps a recording, and what opens it there; None where our own note of that opens no more.
+
+    In the client's scope; the row comes with its call.
+    """
     key = vault.recording_keys(row.client_id, [row.pk]).get(row.pk)
     if key is None or row.reference is None:
         return None

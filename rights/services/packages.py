@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import batched
 from typing import Any, BinaryIO, Final
 
@@ -71,7 +72,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     with job_scope(agency_id=case.agency_id):
         targets = reach.targets_of(case)
         row = _row(case, other_party, len({target.client.pk for target in targets}), clock())
-    made = _Made(case, other_party, clock())
+    made = _Made(case, other_party, clock(), lambda: _stay(step, clock()))
     file_id = uuid.uuid4()
     with files.Writer(case.holder_id, file_id, at=clock()) as out:
         digest = _Digest(out)
@@ -90,6 +91,12 @@ def carry_out(*, step: Step, clock: Clock) -> None:
                     made.add(company, archive)
             made.finish(archive, zone=(case.client or case.agency).time_zone)
     _keep(step, row, file_id=file_id, made=made, digest=digest, at=clock())
+
+
+def _stay(step: Step, at: datetime) -> None:
+    """Keep the step for another five minutes, while a tracker is asked."""
+    with job_scope(agency_id=step.agency_id):
+        Step.objects.filter(pk=step.pk).update(due_at=at + steps.LEASE)
 
 
 def _by_client(targets: list[reach.Target]) -> Iterator[list[reach.Target]]:
@@ -166,8 +173,8 @@ class _Digest(io.RawIOBase):
 class _Made:
     """A package being put together."""
 
-    def __init__(self, case: Case, other_party: OtherParty, at: datetime) -> None:
-        self.case, self.other_party, self.at = case, other_party, at
+    def __init__(self, case: Case, other_party: OtherParty, at: datetime, stay: Callable[[], None]) -> None:
+        self.case, self.other_party, self.at, self.stay = case, other_party, at, stay
         self.companies: list[dict[str, Any]] = []
         self.left_out: dict[str, int] = {}
         self.recordings = 0
@@ -204,9 +211,13 @@ class _Made:
                 company.older,
             )
         by_id = {call["id"]: call for call in company.calls}
+        left = fetching.AT_MOST
         for call_id, recording in company.recordings.items():
             name = f"recordings/{company.client.slug}/{call_id}"
-            data, why = _sound(company.client, by_id[str(call_id)], recording, self.other_party)
+            is_here = recording.file_key is not None
+            read = partial(self._fetch, company.client, recording, left) if not is_here else None
+            data, why = _sound(company.client, by_id[str(call_id)], recording, self.other_party, read)
+            left -= not is_here
             said = by_id[str(call_id)]["recording"]
             if data is None:
                 said["withheld"] = why
@@ -216,8 +227,17 @@ class _Made:
             said["file"], said["what"] = f"{name}.{suffix}", "in this package"
             _put(archive, said["file"], data, stored=True)
             self.recordings += 1
+        self.stay()
         self._fetch_words(company)
         self.companies.append(company.as_json())
+
+    def _fetch(self, client: Client, recording: Recording, left: int) -> bytes:
+        """:raises KeyError: the tracker does not give it out, or was asked often enough."""
+        self.stay()
+        data = fetching.sound_at_vendor(client=client, recording=recording, at=self.at) if left > 0 else None
+        if data is None:
+            raise KeyError(recording.pk)
+        return data
 
     def _fetch_words(self, company: Company) -> None:
         """Words that are not kept here are asked for at the tracker."""
@@ -270,7 +290,7 @@ def _put(archive: zipfile.ZipFile, name: str, data: bytes, *, stored: bool = Fal
 
 # --- Recordings ---------------------------------------------------------------------------------------------------
 
-AT_TRACKER: Final = "Recordings that only the company's call tracker has, and that are not stored here"
+AT_TRACKER: Final = "Recordings that only the company's call tracker has, and that it did not give out"
 OTHERS: Final = "Recordings in which somebody else is heard who did not agree to it being given away"
 ONE_CHANNEL: Final = "Recordings that keep both voices on one track, of which only yours could be given"
 DAMAGED: Final = "Recordings whose file cannot be read any more"
@@ -279,26 +299,32 @@ _SIDES: Final = {("twilio", Direction.INBOUND): 0, ("twilio", Direction.OUTBOUND
 
 
 def _sound(
-    client: Client, call: dict[str, Any], recording: Recording, other_party: OtherParty
+    client: Client,
+    call: dict[str, Any],
+    recording: Recording,
+    other_party: OtherParty,
+    fetch: Callable[[], bytes] | None,
 ) -> tuple[bytes | None, str]:
-    """The recording as it may be given, or why it is not. Outside any scope."""
+    """
+    The recording as it may be given, or why it is not. Outside any scope.
+
+    :param fetch: brings one that is not stored here.
+    """
     side = _SIDES.get((recording.provider, Direction(call["direction"])))
     why = ""
-    if recording.file_key is None:
-        why = AT_TRACKER
-    elif other_party is OtherParty.WITHHOLD:
+    if other_party is OtherParty.WITHHOLD:
         why = OTHERS
     elif other_party is OtherParty.ONE_SIDE and side is None:
         why = ONE_CHANNEL
     if why:
         return None, why
     try:
-        data = _read(client, recording)
+        data = _read(client, recording) if fetch is None else fetch()
         return (data if other_party is OtherParty.WHOLE else channel.one_side(data, channel=side or 0)), ""
     except channel.NotTwoSidedError:
         return None, ONE_CHANNEL
     except (OSError, KeyError, SealBrokenError):
-        return None, DAMAGED
+        return None, DAMAGED if fetch is None else AT_TRACKER
 
 
 def _read(client: Client, recording: Recording) -> bytes:

@@ -7,6 +7,7 @@ import io
 import json
 import wave
 import zipfile
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Recording
+from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.services import connections, imports
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import client_scope, job_scope
@@ -29,6 +30,7 @@ from rights.models import Case, Download, Package, Proof, Submission
 from rights.services import deciding, packages
 from tests import make
 from tests.cast import Cast
+from tests.consent import tracker_side
 from tests.retention import lists_side
 from tests.retention.lists_side import CALLRAIL_ACCOUNT, CALLRAIL_KEY
 from tests.rights import asking
@@ -86,7 +88,7 @@ def test_everything_of_the_person_is_in_it_and_nothing_of_others(cast: Cast, off
     assert data["schema"] == channel.SCHEMA
     (company,) = data["companies"]
     assert (company["name"], [one["id"] for one in company["calls"]]) == ("Dentist", [str(call.pk)])
-    assert company["calls"][0]["recording"]["withheld"] == packages.AT_TRACKER
+    assert company["calls"][0]["recording"]["withheld"] == packages.OTHERS
     assert {one["purpose"] for one in company["consents"]} == {"contact"}
     assert company["consents"][0]["evidence"]["said"] == "no"
     assert [one["asked"] for one in company["requests"]] == ["do_not_contact"]
@@ -259,6 +261,39 @@ def test_the_other_party_is_heard_only_by_choice(
         assert any(
             line.startswith("Recordings in which somebody else") for line in package.contents["left_out"]
         )
+
+
+def test_a_recording_that_only_twilio_has_is_fetched_with_the_accounts_token(
+    cast: Cast, office: Office
+) -> None:
+    """Twilio's shape: GET /2010-04-01/Accounts/AC.../Recordings/RE..., by Basic with the account and its token."""
+    account = "AC" + "0" * 32
+    hers, gone = (
+        make.call(cast.dentist, ANNA),
+        make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=2)),
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        way = connections.create_connection(
+            client=cast.dentist, provider="twilio", name="Menu", secret="t" * 32, by=make.JOB, at=make.NOON
+        )
+        Call.objects.filter(pk__in=[hers.pk, gone.pk]).update(connection=way)
+    with tracker_side.playing() as tracker:
+        path = f"/2010-04-01/Accounts/{account}/Recordings/RE{'1' * 32}"
+        for call, at in ((hers, tracker.keeps(path, stereo())), (gone, tracker.at(path[:-1] + "2"))):
+            row = make.recording(call, at)
+            with job_scope(agency_id=cast.acme.pk):
+                Recording.objects.filter(pk=row.pk).update(provider="twilio")
+        package = made(cast, office, asked(cast, client=cast.dentist), other_party=OtherParty.ONE_SIDE)
+        signed = dict(tracker.asked)[path]["Authorization"]
+    assert b64decode(signed.removeprefix("Basic ")) == f"{account}:{'t' * 32}".encode()
+    archive = fetched(package, link(package))
+    (name,) = [one for one in archive.namelist() if one.startswith("recordings/")]
+    assert str(hers.pk) in name
+    with wave.open(io.BytesIO(archive.read(name))) as sound:
+        assert sound.getnchannels() == 1
+    assert f"{packages.AT_TRACKER} (1)" in package.contents["left_out"]
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Recording.objects.filter(file_key__isnull=False).exists(), "it is stored nowhere else"
 
 
 def test_nothing_held_is_said_in_a_package_too(cast: Cast, office: Office) -> None:
