@@ -151,6 +151,8 @@ class State(models.TextChoices):
 
 NO_STATES: Final = frozenset({State.REFUSED, State.WITHDRAWN})
 """In which a person's no stands."""
+RESTRICTED: Final = "restricted"
+"""Beside the purposes in the vault's list of noes: that nothing of the person's is used for anything."""
 
 
 class WaitingState(models.TextChoices):

@@ -1,6 +1,7 @@
 """
 What an old copy of the database brought back of the ledger: evidence whose key is destroyed, a yes that was taken back
-since. The vault remembers every no; here it is said to the ledger again.
+since, a person whose data were restricted and are in use again. The vault remembers every no and every restriction;
+here they are said to the rows again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client, ClientOwned
 from callprivacy.vault import selectors as vault
-from consent.enums import NO_STATES, Channel, EventKind, Purpose, Strength
-from consent.models import ConsentState
+from consent.enums import NO_STATES, RESTRICTED, Channel, EventKind, Purpose, Strength
+from consent.models import ConsentState, Rejudgement
 from consent.services import ledger
 from consent.services.ledger import Said
 
@@ -82,3 +83,25 @@ def say_no_again(*, client: Client, purpose: Purpose, at: datetime, limit: int) 
         if purpose in since.get(caller_id, {})
     ]
     return len(ledger.record_events(client=client, said=said, by=JOB, at=at)) if said else 0
+
+
+def restrict_again(*, client: Client, at: datetime, limit: int) -> int:
+    """
+    Restrict once more whose restriction an old copy does not know of; returns of how many callers.
+
+    Inside a scope. Call it again until it is 0. Who was erased since and has called again is somebody new.
+    """
+    refused = vault.callers_who_refused(client.pk, RESTRICTED, on=at.date())
+    rows = Caller.objects.for_client(client).filter(pk__in=refused, restricted_at__isnull=True).order_by("pk")
+    since = vault.suppressed_callers(client.pk, refused, on=at.date()) if refused else {}
+    found = [row for row in rows.only("pk", "created_at") if row.created_at <= since[row.pk][RESTRICTED]][
+        :limit
+    ]
+    for row in found:
+        Caller.objects.for_client(client).filter(pk=row.pk).update(restricted_at=since[row.pk][RESTRICTED])
+        audit.record("caller.restricted", subject=row, by=JOB, at=at, after="restore")
+    ours = {"agency_id": client.agency_id, "client_id": client.pk, "due_at": at, "created_at": at}
+    Rejudgement.objects.bulk_create(
+        [Rejudgement(**ours, caller_id=row.pk, cause="restriction") for row in found]
+    )
+    return len(found)

@@ -177,6 +177,7 @@ class Returned:
     transcripts: int = 0
     evidence: int = 0
     noes: int = 0
+    restricted: int = 0
     held: int = 0
 
     def add(self, other: Returned) -> None:
@@ -217,7 +218,7 @@ def made_good(*, found: Returned, at: datetime) -> None:
 
 
 def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None) -> Returned:
-    """The same for one client: by the lines, by people, by what was recorded, by single calls, by noes."""
+    """The same for one client: by the lines, by people, by recordings, by single calls, by noes and restrictions."""
     found = Returned()
     with job_scope(agency_id=client.agency_id):
         # The dump may be of the moment between a hold and the marks on its calls.
@@ -237,6 +238,13 @@ def take_out_of(client: Client, *, at: datetime, step: Step = lambda _rows: None
             step(count)
             if not count:
                 break
+    while True:
+        with job_scope(agency_id=client.agency_id):
+            count = consents.restrict_again(client=client, at=at, limit=_PAGE)
+        found.restricted += count
+        step(count)
+        if not count:
+            break
     if not found.is_empty:
         with job_scope(agency_id=client.agency_id):
             audit.record("restore.cleaned", subject=client, by=JOB, at=at, **asdict(found))

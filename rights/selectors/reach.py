@@ -19,6 +19,7 @@ from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, 
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
+from consent.enums import RESTRICTED
 from consent.models import ConsentEvent
 from retention.enums import Category
 from retention.law import rules
@@ -194,6 +195,6 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
         by_law=counted["n_by_law"],
         law=rule[0] if rule and counted["n_by_law"] else None,
         evidence=ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).count(),
-        refusals=tuple(sorted(noes)),
+        refusals=tuple(sorted(set(noes) - {RESTRICTED})),
         deletes_at_vendor=Engagement.objects.for_client(client).filter(delete_at_vendor=True).exists(),
     )

@@ -7,8 +7,8 @@ A recording comes from where the tracker has said that it is, by the same guarde
 It is in memory, goes into the package and is stored nowhere else.
 
 For words CallRail alone is asked, by its interface and with the key that an officer gave (`retention.services.truth`);
-a call is found by its name in the address of its recording. The words are in memory, redacted as all words are, and go into the
-package; nothing of them is stored here. What does not answer is left out and said.
+a call is found by its name in the address of its recording. The words are in memory, redacted as all words are, and go
+into the package; nothing of them is stored here. What does not answer is left out and said.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
-from consent.enums import Language, Purpose
+from consent.enums import RESTRICTED, Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
 from consent.services import minors
@@ -70,7 +70,12 @@ def carry_out(*, step: Step, clock: Clock) -> None:
 
 @transaction.atomic
 def restrict(*, client: Client, caller_id: UUID, by: Actor, at: datetime) -> bool:
-    """Use nothing of a caller's for anything any more; returns whether that is new. In a job's scope."""
+    """
+    Use nothing of a caller's for anything any more; returns whether that is new. In a job's scope.
+
+    The vault remembers it, so that no old copy of the database puts the person's data to use again.
+    """
+    vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
     if (
         not Caller.objects.for_client(client)
         .filter(pk=caller_id, restricted_at=None)
@@ -94,6 +99,7 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
         rows = Caller.objects.for_client(target.client).filter(
             pk=target.caller_id, restricted_at__isnull=False
         )
+        vault.lift_suppressions(client_id=target.client.pk, caller_id=target.caller_id, purposes={RESTRICTED})
         if rows.update(restricted_at=None):
             count += 1
             _look_again(target.client, target.caller_id, at)

@@ -37,6 +37,7 @@ from consent.models import ConsentState
 from consent.services import ledger
 from retention.models import Hold, HoldCall
 from retention.services import restoring
+from rights.services import restricting
 from tests import ground, make
 from tests.calls import files
 from tests.retention import dumps
@@ -253,6 +254,8 @@ def test_what_expired_or_was_taken_back_since_the_dump_goes_again(
 
     erasure.close_before(client=house.client, cutoff=now - timedelta(days=30))
     house.says(WITHDREW, EventKind.WITHDRAWN, Purpose.CONTACT, now)
+    with job_scope(agency_id=house.client.agency_id):
+        restricting.restrict(client=house.client, caller_id=house.caller(STAYS), by=make.JOB, at=now)
     vault.destroy_recording_keys(client_id=house.client.pk, recording_ids=[quarantined.pk])
     vault.entomb_calls(client_id=house.client.pk, digests=[digest], ends_on=date(2036, 1, 1), at=now)
 
@@ -263,6 +266,8 @@ def test_what_expired_or_was_taken_back_since_the_dump_goes_again(
         operator.do("after_restore")
 
         with job_scope(agency_id=house.client.agency_id):
+            restricted = Caller.objects.filter(restricted_at__isnull=False).values_list("pk", "restricted_at")
+            assert list(restricted) == [(house.caller(STAYS), now)]
             left = set(Call.objects.values_list("pk", flat=True))
             # The line for calls in does not reach the call that went out.
             assert left == {out.pk, young.pk, heard.pk}
