@@ -21,6 +21,9 @@ from analytics.groups import Fact, Flags, Ints
 GROUPS: Final = 300
 """About how many groups a span has at most: with more callers, groups hold more of them."""
 
+SLOTS_UP_TO: Final = 1_500
+"""Calls of a month up to which it tells hours of weekdays, all its weeks together, and no hour of a day: those few."""
+
 FACTS: Final = (
     "source", "campaign", "medium", "direction", "outcome", "region", "length", "repeated", "converted", "kept",
 )  # fmt: skip
@@ -61,6 +64,8 @@ class Line:
     seconds: int
     cents: int
     callers: int
+    weekday: int | None = None
+    hour: int | None = None
 
 
 class _Lists:
@@ -86,7 +91,9 @@ class _Lists:
             hour = np.searchsorted(self.ticks.starts, columns.millis, side="right").astype(np.int64) - 1
             self.codes |= {"hour": hour, "day": self.ticks.days[hour], "week": self.ticks.weeks[hour]}
             self.times = _TIMES if grain is Grain.MONTH else ("hour",)
-            if not hourly:
+            if is_slotted(columns, grain):
+                self.codes |= {"weekday": self.ticks.weekdays[hour], "slot": self.ticks.slots[hour]}
+            if not hourly or "slot" in self.codes:
                 self.times = tuple(name for name in self.times if name != "hour")
 
     def lines(self) -> list[Line]:
@@ -102,6 +109,8 @@ class _Lists:
         for name in FACTS:
             found += self._list(Sheet[name.upper()], (name,), {name: every}, told)
         found += self._days(told.get("day"))
+        if "slot" in self.codes:
+            found += self._slots(told["day"])
         names = tuple(name for name in _ORDER if name in told)
         size = int(groups.callers_of(np.zeros(len(callers), np.int64), callers, 1)[0]) // GROUPS
         return found + self._list(Sheet.GROUPS, names, told, {}, size=size)
@@ -118,7 +127,7 @@ class _Lists:
         """One list of cells, in the order of their groups; `told` learns what is told in it."""
         facts = []
         for name in names:
-            outer = {"day": "week", "hour": "day"}.get(name, "")
+            outer = {"day": "week", "hour": "day", "slot": "weekday"}.get(name, "")
             within = names.index(outer) if outer in names else None
             facts.append(Fact(self.codes[name], may[name], within))
         made = groups.group(facts, self.columns.callers, k=self.k, size=size)
@@ -145,15 +154,23 @@ class _Lists:
                     {
                         name: self.columns.words[name][int(self.codes[name][one])]
                         for name in said
-                        if name not in _TIMES
+                        if name in FACTS
                     },
                     int(calls[number]),
                     int(seconds[number]),
                     int(cents[number]),
                     int(callers[number]),
+                    *self._slot(one, said),
                 )
             )
         return lines
+
+    def _slot(self, one: int, said: Sequence[str]) -> tuple[int, int] | tuple[()]:
+        """The weekday, 1 is Monday, and the hour, where both are told."""
+        if "slot" not in said:
+            return ()
+        weekday, hour = divmod(int(self.codes["slot"][one]), 24)
+        return weekday + 1, hour
 
     def _when(self, one: int, said: Sequence[str]) -> tuple[int, int, Grain]:
         for name, grain, edges in (
@@ -165,6 +182,14 @@ class _Lists:
                 place = int(self.codes[name][one])
                 return int(edges[place]), int(edges[place + 1]), grain
         return self.starts, self.ends, self.grain
+
+    def _slots(self, told: Flags) -> list[Line]:
+        """
+        Hours of weekdays, of the calls whose day is told.
+
+        A weekday is told wherever its days are, so that its hours tell nothing new of days (docs/adr/0046).
+        """
+        return self._list(Sheet.SLOTS, ("weekday", "slot"), {"weekday": told, "slot": told}, {})
 
     def _days(self, told: Flags | None) -> list[Line]:
         """How many different callers there were on each day that is told."""
@@ -188,6 +213,11 @@ class _Lists:
             )
             for day in np.flatnonzero(callers >= self.k).tolist()
         ]
+
+
+def is_slotted(columns: Columns, grain: Grain) -> bool:
+    """Whether a span tells hours of weekdays instead of hours of days."""
+    return grain is Grain.MONTH and len(columns.millis) <= SLOTS_UP_TO
 
 
 def cells_of(

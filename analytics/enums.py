@@ -29,12 +29,13 @@ class Sheet(IntEnum):
     """
     Which list a cell is in: of those who look alike in everything that is told (GROUPS), or of one fact alone.
 
-    Each list holds every call of its span once.
+    Each list holds every call of its span once. SLOTS tells hours of weekdays, of months that tell no hour of a day.
     """
 
     GROUPS = 0
     TIME = 1
     DAYS = 2
+    SLOTS = 3
     SOURCE = 10
     CAMPAIGN = 11
     MEDIUM = 12

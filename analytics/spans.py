@@ -52,7 +52,8 @@ class Ticks:
 
     :ivar starts: n + 1 instants in milliseconds, the last is the span's end. :ivar days: and :ivar weeks: of each hour,
     the number of its day and its week's part within the span, from 0. :ivar day_starts: and :ivar week_starts: one more
-    than there are, as `starts`.
+    than there are, as `starts`. :ivar weekdays: of each hour, 0 is Monday. :ivar slots: of each hour, its weekday times
+    24 and what the clock shows.
     """
 
     starts: Ints
@@ -60,6 +61,8 @@ class Ticks:
     weeks: Ints
     day_starts: Ints
     week_starts: Ints
+    weekdays: Ints
+    slots: Ints
 
     def instant(self, place: int) -> datetime:
         """Where an hour starts."""
@@ -75,6 +78,7 @@ def ticks(start: datetime, end: datetime, zone: str) -> Ticks:
     weeks: list[int] = []
     day_starts: list[int] = []
     week_starts: list[int] = []
+    slots: list[int] = []
     instant, offset, day, week = start, None, None, None
     while instant < end:
         local = instant.astimezone(tz)
@@ -88,6 +92,7 @@ def ticks(start: datetime, end: datetime, zone: str) -> Ticks:
                 week_starts.append(millis(instant))
             days.append(len(day_starts) - 1)
             weeks.append(len(week_starts) - 1)
+            slots.append(local.weekday() * 24 + local.hour)
         offset = local.utcoffset()
         instant += _QUARTER
     last = [millis(end)]
@@ -97,4 +102,6 @@ def ticks(start: datetime, end: datetime, zone: str) -> Ticks:
         np.array(weeks, np.int64),
         np.array(day_starts + last, np.int64),
         np.array(week_starts + last, np.int64),
+        np.array(slots, np.int64) // 24,
+        np.array(slots, np.int64),
     )

@@ -46,7 +46,7 @@ class Span(ClientOwned):
     """
     A stretch of a client's time whose calls are grouped together: a month, a day or an hour by its volume.
 
-    `is_hourly`: its cells still tell hours. `is_final`: some of its calls have expired, so that it is made anew from
+    `is_hourly`: its cells still tell hours. `is_slotted`: hours are told of weekdays alone (`Sheet.SLOTS`). `is_final`: some of its calls have expired, so that it is made anew from
     calls no more. `left_out`: calls of people who opted out; empty where they are fewer than k people, or none.
     """
 
@@ -55,6 +55,7 @@ class Span(ClientOwned):
     ends_at = models.DateTimeField()
     grain = models.PositiveSmallIntegerField(choices=[(one.value, one.name) for one in Grain])
     is_hourly = models.BooleanField(default=True, db_default=True)
+    is_slotted = models.BooleanField(default=False, db_default=False)
     is_final = models.BooleanField(default=False, db_default=False)
     left_out = models.PositiveIntegerField(null=True)
     built_at = models.DateTimeField()
@@ -75,7 +76,7 @@ class Cell(ClientOwned):
     At least k callers of one span, what is told of all of them, and what they add up to. NULL: not told.
 
     `starts_at`, `ends_at` and `grain` say when: an hour, a day, a week's part within the span, or the span itself.
-    `kept`: what became of their recordings.
+    `kept`: what became of their recordings. `weekday` (1 is Monday) and `hour`: of a line of `Sheet.SLOTS`.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -94,6 +95,8 @@ class Cell(ClientOwned):
     repeated = models.CharField(max_length=8, null=True)
     converted = models.CharField(max_length=3, null=True)
     kept = models.CharField(max_length=10, null=True)
+    weekday = models.PositiveSmallIntegerField(null=True)
+    hour = models.PositiveSmallIntegerField(null=True)
     calls = models.PositiveIntegerField()
     seconds = models.BigIntegerField()
     value_cents = models.BigIntegerField()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from analytics.anonymise import ColumnSpec, Spec, levels
+from analytics.enums import LENGTHS
 from analytics.models.releases import Release
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, CallRef
@@ -47,6 +49,7 @@ class Offered:
 
     :ivar role: `quasi`, what others may know of a call, generalised; `sensitive`, not to be learnt, released as it is.
     :ivar read: its text for a call at a place on the clock of the client's zone.
+    :ivar counted: what reports count of such a text: itself, or something coarser; None where they count nothing.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Offered:
     role: str
     hierarchy: str
     read: Callable[[Mapping[str, Any], datetime], str]
+    counted: Callable[[str], str] | None = str
 
     @property
     def words(self) -> str:
@@ -79,6 +83,10 @@ def _value(call: Mapping[str, Any], _at: datetime) -> str:
     return next((words for most, words in _VALUES if cents <= most), "over 2,000")
 
 
+def _band(seconds: str) -> str:
+    return next(band for least, band in reversed(LENGTHS) if int(seconds) >= least)
+
+
 def _said(fact: bool | None) -> str:
     return {None: "not known", True: "yes", False: "no"}[fact]
 
@@ -90,7 +98,7 @@ _COLUMNS: Final = (
         lambda call, at: at.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes"),
     ),
     Offered("place", "State or country", "quasi", "place", _place),
-    Offered("seconds", "Length", "quasi", "seconds", lambda call, at: str(call["seconds"] or 0)),
+    Offered("seconds", "Length", "quasi", "seconds", lambda call, at: str(call["seconds"] or 0), _band),
     Offered("source", "Source", "quasi", "source", lambda call, at: call["source"] or "unknown"),
     Offered("campaign", "Campaign", "quasi", "", lambda call, at: call["campaign"] or "none"),
     Offered("medium", "Medium", "quasi", "", lambda call, at: call["medium"] or "none"),
@@ -98,13 +106,22 @@ _COLUMNS: Final = (
     Offered("first", "First call", "quasi", "", lambda call, at: _said(call["first_call"])),
     Offered("outcome", "Outcome", "sensitive", "", lambda call, at: Outcome(call["outcome"]).label),
     Offered("qualified", "Qualified", "sensitive", "", lambda call, at: _said(call["qualified"])),
-    Offered("value", "Value, in bands", "sensitive", "", _value),
+    Offered("value", "Value, in bands", "sensitive", "", _value, None),
 )  # fmt: skip
 COLUMNS: Final = {column.name: column for column in _COLUMNS}
 _READ: Final = (
     "pk", "caller_id", "country", "region", "seconds", "source", "campaign", "medium", "direction", "first_call",
     "outcome", "qualified", "value_cents",
 )  # fmt: skip
+
+
+def measured(client: Client, *, from_on: date, until_on: date, at: datetime) -> QuerySet[Call]:
+    """The calls of some days that reports count. In the scope of a job."""
+    begins, ends = days(client, from_on, until_on)
+    calls: QuerySet[Call] = (
+        calls_open_to(client, Purpose.MEASURE, at=at).started_from(begins).started_before(ends)
+    )  # type: ignore[attr-defined]  # a queryset with more words
+    return calls
 
 
 def days(client: Client, from_on: date, until_on: date) -> tuple[datetime, datetime]:
@@ -115,11 +132,11 @@ def days(client: Client, from_on: date, until_on: date) -> tuple[datetime, datet
 
 def calls_for_release(client: Client, *, from_on: date, until_on: date, at: datetime) -> QuerySet[Call]:
     """The calls of some days that may leave anonymised. In the scope of a job."""
-    begins, ends = days(client, from_on, until_on)
-    calls = calls_open_to(client, Purpose.MEASURE, at=at).started_from(begins).started_before(ends)  # type: ignore[attr-defined]  # a queryset with more words
-    calls = calls.filter(
-        caller__isnull=False, caller__restricted_at__isnull=True, redact_due_at__isnull=True
-    ).exclude(outcome=Outcome.UNDERWAY)
+    calls = (
+        measured(client, from_on=from_on, until_on=until_on, at=at)
+        .filter(caller__isnull=False, caller__restricted_at__isnull=True, redact_due_at__isnull=True)
+        .exclude(outcome=Outcome.UNDERWAY)
+    )
     said_no = ConsentState.objects.for_client(client).filter(
         purpose__in=NOES, state__in=NO_STATES, caller_id=OuterRef("caller_id")
     )
@@ -163,6 +180,15 @@ class Rows:
         """How many callers there are."""
         return len(set(self.callers))
 
+    def without(self, callers: AbstractSet[uuid.UUID]) -> Rows:
+        """The same without the calls of some callers."""
+        places = [place for place, one in enumerate(self.callers) if one not in callers]
+        return Rows(
+            [self.ids[place] for place in places],
+            [self.callers[place] for place in places],
+            {name: [texts[place] for place in places] for name, texts in self.columns.items()},
+        )
+
 
 def read(client: Client, calls: QuerySet[Call], names: Sequence[str]) -> Rows:
     """
@@ -170,17 +196,49 @@ def read(client: Client, calls: QuerySet[Call], names: Sequence[str]) -> Rows:
 
     :raises TooManyRowsError: there are more than `ROWS_AT_MOST`.
     """
-    zone = ZoneInfo(client.time_zone)
     found = Rows([], [], {name: [] for name in names})
-    for call in calls.order_by("pk").values(*_READ)[: ROWS_AT_MOST + 1].iterator(chunk_size=5_000):
-        started_at = Call(pk=call["pk"]).started_at.astimezone(zone)
+    for call, started_at in _each(client, calls):
         found.ids.append(call["pk"])
         found.callers.append(call["caller_id"])
         for name in names:
             found.columns[name].append(COLUMNS[name].read(call, started_at))
-    if len(found) > ROWS_AT_MOST:
-        raise TooManyRowsError(f"More than {ROWS_AT_MOST:,} calls. Choose fewer days.")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What reports count of calls: ids, callers where known, and the values of each column, all in one order."""
+
+    ids: list[uuid.UUID]
+    callers: list[uuid.UUID | None]
+    values: dict[str, list[str]]
+
+
+def read_counted(client: Client, calls: QuerySet[Call], names: Sequence[str]) -> Counted:
+    """
+    Read what reports count of the columns of these names; columns of which they count nothing are left out.
+
+    :raises TooManyRowsError: there are more calls than `ROWS_AT_MOST`.
+    """
+    counted = {name: COLUMNS[name].counted for name in names}
+    found = Counted([], [], {name: [] for name, told in counted.items() if told is not None})
+    for call, started_at in _each(client, calls):
+        found.ids.append(call["pk"])
+        found.callers.append(call["caller_id"])
+        for name, values in found.values.items():
+            told = counted[name]
+            values.append(told(COLUMNS[name].read(call, started_at)) if told else "")
+    return found
+
+
+def _each(client: Client, calls: QuerySet[Call]) -> Iterator[tuple[Mapping[str, Any], datetime]]:
+    """Each call with its beginning on the clock of the client's zone, oldest first."""
+    zone = ZoneInfo(client.time_zone)
+    rows = calls.order_by("pk").values(*_READ)[: ROWS_AT_MOST + 1].iterator(chunk_size=5_000)
+    for number, call in enumerate(rows, 1):
+        if number > ROWS_AT_MOST:
+            raise TooManyRowsError(f"More than {ROWS_AT_MOST:,} calls. Choose fewer days.")
+        yield call, Call(pk=call["pk"]).started_at.astimezone(zone)
 
 
 class TooManyRowsError(ValueError):

@@ -209,15 +209,16 @@ def _columns(asked: Asked, measure: Measure | None = None) -> frozenset[str]:
 # --- The queries ------------------------------------------------------------------------------------------------------
 
 # Materialised, and of the cells' own types: row security lets nothing else look for cells by their index.
-_SPANS: Final = """
+_SPANS: Final = f"""
     WITH w AS MATERIALIZED (
         SELECT s.id, s.client_id, p.zone, p.from_at, p.to_at, f.is_whole,
-            CASE WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END::smallint AS sheet
+            CASE WHEN %(slots)s AND s.is_slotted AND f.is_within THEN {Sheet.SLOTS.value}
+                WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END::smallint AS sheet
         FROM unnest(%(clients)s::bigint[], %(zones)s::text[], %(from)s::timestamptz[], %(to)s::timestamptz[])
             AS p (client_id, zone, from_at, to_at)
         JOIN analytics_span s ON s.client_id = p.client_id AND s.starts_at < p.to_at AND s.ends_at > p.from_at
-        CROSS JOIN LATERAL (SELECT s.starts_at >= p.from_at AND s.ends_at <= p.to_at
-            AND s.grain >= %(step_grain)s AS is_whole) AS f
+        CROSS JOIN LATERAL (SELECT i.is_within, i.is_within AND s.grain >= %(step_grain)s AS is_whole
+            FROM (SELECT s.starts_at >= p.from_at AND s.ends_at <= p.to_at AS is_within) AS i) AS f
     )
 """
 _FROM: Final = """
@@ -241,12 +242,12 @@ def _key(dimension: Dimension) -> str:
         return "c.client_id::text"
     if dimension is Dimension.WEEKDAY:
         return (
-            f"CASE WHEN c.grain >= {Grain.DAY.value}"
+            f"CASE WHEN c.weekday IS NOT NULL THEN c.weekday::text WHEN c.grain >= {Grain.DAY.value}"
             " THEN extract(isodow FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
         )
     if dimension is Dimension.HOUR_OF_DAY:
         return (
-            f"CASE WHEN c.grain >= {Grain.HOUR.value}"
+            f"CASE WHEN c.hour IS NOT NULL THEN c.hour::text WHEN c.grain >= {Grain.HOUR.value}"
             " THEN extract(hour FROM c.starts_at AT TIME ZONE w.zone)::int::text END"
         )
     # Rows are sorted to be grouped, and by bytes that takes a fraction of the time.
@@ -283,6 +284,9 @@ def _sums(asked: Asked, plan: _Plan, sums: Sequence[str], values: dict[str, Any]
         "cut": plan.cut.value,
         # What tells weekdays or hours apart is no sum of a span.
         "step_grain": len(Grain) if timed else asked.step.grain.value,
+        "slots": plan.whole is Sheet.TIME
+        and Dimension.HOUR_OF_DAY in asked.dimensions
+        and asked.step is Step.ALL,
     }
     meets = _meets(asked, filled)
     maybe = _meets(asked, filled, maybe=True)

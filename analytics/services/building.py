@@ -25,10 +25,10 @@ from analytics import anonymise, kinds
 from analytics.anonymise import AnonymiseError, Table
 from analytics.anonymise.risks import Risks
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
-from analytics.selectors import differencing, releasable
+from analytics.selectors import beside, differencing, releasable, rules
 from analytics.selectors import releases as selectors
 from analytics.selectors.differencing import Members
-from analytics.selectors.releasable import CALLER, COLUMNS, Rows, TooManyRowsError
+from analytics.selectors.releasable import CALLER, COLUMNS, Counted, Rows, TooManyRowsError
 from analytics.services.releases import tell
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
@@ -54,6 +54,8 @@ _FAILURES: Final = 3
 _FULL_UP_TO: Final = 100_000
 """Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
 _HOUSE: Final = "caller"
+_ROUNDS: Final = 6
+"""How often callers are held back so that reports tell of nobody in what a release leaves out."""
 
 type Clock = Callable[[], datetime]
 
@@ -84,12 +86,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What was read for a release: its rows, and whom they are drawn from."""
+    """What was read for a release: its rows, whom they are drawn from, and what reports count of the same days."""
 
     rows: Rows
     population: int
     most_suppressed: float
     least: int
+    counted: Counted
+    k_of_reports: int
 
 
 def _read(release: Release, at: datetime) -> _Ground:
@@ -101,11 +105,15 @@ def _read(release: Release, at: datetime) -> _Ground:
     rows = releasable.read(client, calls, release.columns)
     population = Call.objects.for_client(client).filter(caller__isnull=False)
     floor = selectors.floor_of(client.agency_id)
+    measured = releasable.measured(client, from_on=release.from_on, until_on=release.until_on, at=at)
+    is_anonymised = release.kind == ReleaseKind.ANONYMISED
     return _Ground(
         rows,
         population.values("caller_id").distinct().count(),
         floor.most_suppressed / 100,
         floor.k,
+        releasable.read_counted(client, measured if is_anonymised else measured.none(), release.columns),
+        rules.rule_of(client).k,
     )
 
 
@@ -175,8 +183,7 @@ def _anonymised(
     keys: _Keys,
     progress: Callable[[str, int, int], None],
 ) -> Built:
-    rows = ground.rows
-    table = Table.of({**rows.columns, CALLER: [one.hex for one in rows.callers]})
+    kept = ground.rows
     sensitive = any(COLUMNS[name].role == "sensitive" for name in release.columns)
     spec = releasable.spec_of(
         release,
@@ -184,16 +191,54 @@ def _anonymised(
         l=l if sensitive else None,
         t=t if sensitive else None,
         most_suppressed=ground.most_suppressed,
-        population=max(ground.population, rows.people),
+        population=max(ground.population, kept.people),
     )
-    effort = "full" if len(rows) <= _FULL_UP_TO else "quick"
-    found = anonymise.anonymise(table, spec, effort=effort, progress=progress)  # type: ignore[arg-type]  # one of two words
+    effort = "full" if len(kept) <= _FULL_UP_TO else "quick"
+    for _ in range(_ROUNDS):
+        table = Table.of({**kept.columns, CALLER: [one.hex for one in kept.callers]})
+        found = anonymise.anonymise(table, spec, effort=effort, progress=progress)  # type: ignore[arg-type]  # one of two words
+        parts = _beside_reports(found, kept, ground)
+        if not parts:
+            return _built(release, found, kept, ground, keys)
+        kept = kept.without(_held_back(parts, kept, ground, keys))
+    least = min(part.left_out for part in parts)
+    raise AnonymiseError(
+        f"Held against the reports of these days it would tell of {least} caller{'' if least == 1 else 's'} that they"
+        f" are not in it, where a report tells of {ground.k_of_reports} at least. Choose more days or fewer columns."
+    )
+
+
+def _beside_reports(found: anonymise.Release, kept: Rows, ground: _Ground) -> list[beside.Part]:
+    """What reports of the same days tell of too few callers, held against what was found."""
+    texts = {name: column.texts() for name, column in found.table.columns.items()}
+    place_of = {kept.ids[row]: place for place, row in enumerate(found.rows.tolist())}
+    places = [place_of.get(one) for one in ground.counted.ids]
+    facts = {
+        name: beside.Fact(values, [None if place is None else texts[name][place] for place in places])
+        for name, values in ground.counted.values.items()
+    }
+    is_in = [place is not None for place in places]
+    return beside.small_parts(facts, ground.counted.callers, is_in, k=ground.k_of_reports)
+
+
+def _held_back(parts: Sequence[beside.Part], kept: Rows, ground: _Ground, keys: _Keys) -> set[uuid.UUID]:
+    """Callers whose calls stay out as well, so that as many are left out as a report may tell of; nobody's choice."""
+    out: set[uuid.UUID] = set()
+    for part in parts:
+        inside = {one for place in part.inside if (one := ground.counted.callers[place]) is not None}
+        missing = ground.k_of_reports - part.left_out - len(inside & out)
+        out |= set(sorted(inside - out, key=keys.caller)[: max(missing, 0)])
+    return out
+
+
+def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Ground, keys: _Keys) -> Built:
     texts = [found.table.columns[name].texts() for name in release.columns]
     places = found.rows.tolist()
     report = {
-        "rows_chosen": len(rows),
+        "rows_chosen": len(ground.rows),
+        "rows_held_back": len(ground.rows) - len(kept),
         "rows": len(places),
-        "callers": len({rows.callers[place] for place in places}),
+        "callers": len({kept.callers[place] for place in places}),
         "population": ground.population,
         "suppressed": found.measures.suppressed,
         "loss": found.measures.loss,
@@ -210,7 +255,7 @@ def _anonymised(
     # In the order of their texts, so that a row's place says nothing of when the call came.
     lines = sorted([list(cells) for cells in zip(*texts, strict=True)])
     head = [COLUMNS[name].label for name in release.columns]
-    return Built([head, *lines], report, keys.members(rows, places, found.classes.tolist()))
+    return Built([head, *lines], report, keys.members(kept, places, found.classes.tolist()))
 
 
 def _risks(risks: Risks) -> dict[str, float | None]:

@@ -371,6 +371,7 @@ def _build(
         ends_at=end,
         grain=grain,
         is_hourly=hourly,
+        is_slotted=cells.is_slotted(columns, grain),
         left_out=_left_out(every, rows, len(columns.millis), rule.k),
         built_at=at,
     )
@@ -388,12 +389,12 @@ def _left_out(every: QuerySet[Call], measured: QuerySet[Call], count: int, k: in
 
 
 _TYPES: Final = (
-    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "bigint", "bigint", "bigint",
-    "bigint",
+    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "smallint", "smallint", "bigint",
+    "bigint", "bigint", "bigint",
 )  # fmt: skip
 _INSERT: Final = f"""
     INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain,
-        {", ".join(cells.FACTS)}, calls, seconds, value_cents, callers)
+        {", ".join(cells.FACTS)}, weekday, hour, calls, seconds, value_cents, callers)
     SELECT %s, %s, %s, * FROM unnest({", ".join(f"%s::{one}[]" for one in _TYPES)})
 """
 
@@ -409,6 +410,8 @@ def _write(span: Span, lines: Sequence[cells.Line]) -> None:
                 datetime.fromtimestamp(line.ends / 1000, UTC),
                 int(line.grain),
                 *(line.told.get(name) for name in cells.FACTS),
+                line.weekday,
+                line.hour,
                 line.calls,
                 line.seconds,
                 line.cents,

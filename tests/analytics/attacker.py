@@ -9,7 +9,7 @@ cell can be, by the simplex method, and what linear algebra alone determines.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Attacker:
     """
     :param values: fact -> every value it may have. :param lines: of the list of groups: what is told, and the calls.
     :param sums: of all other lists: what is told of one fact (or of time), and the calls of that line.
+    :param also: what else is so of a call with certain values, as lines may tell it.
     """
 
     def __init__(
@@ -30,8 +31,12 @@ class Attacker:
         values: Mapping[str, Sequence[Any]],
         lines: Sequence[tuple[Cell, int]],
         sums: Sequence[tuple[Cell, int]],
+        also: Callable[[Cell], Cell] = lambda _: {},
     ) -> None:
-        worlds = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+        worlds: list[dict[str, Any]] = [
+            dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())
+        ]
+        worlds = [world | dict(also(world)) for world in worlds]
         self.unknowns = [
             (number, world)
             for number, (told, _) in enumerate(lines)

@@ -6,13 +6,14 @@ import random
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics import spans
+from analytics import cells, spans
 from analytics.enums import Conversion, Dimension, Grain, Measure, Step
 from analytics.models import Cell, Span, Touched
 from analytics.selectors import reports
@@ -269,7 +270,35 @@ def test_where_calls_are_many_days_and_hours_are_grouped_apart(
     assert total(cast.dentist) == 38
 
 
-def test_after_35_days_hours_are_told_no_more(cast: Cast) -> None:
+def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) -> None:
+    people = callers(cast.dentist, 12)
+    for week in (0, 1):
+        calls(cast.dentist, people[:4], at=LAST_WEEK - 7 * week * DAY)
+        calls(cast.dentist, people[4:6], at=LAST_WEEK - 7 * week * DAY + timedelta(hours=3))
+    calls(cast.dentist, people[:3], at=LAST_WEEK - 7 * DAY)
+    work(cast.dentist)
+    by = (Dimension.WEEKDAY, Dimension.HOUR_OF_DAY)
+    found = ask(cast.dentist, dimensions=by)
+    hour = LAST_WEEK.astimezone(ZoneInfo(cast.dentist.time_zone))
+    # Four callers an hour are too few for an hour of a day; the same hour of two weeks has them still: too few.
+    assert [row.keys for row in found.rows if row.is_whole] == []
+    calls(cast.dentist, people[6:8], at=LAST_WEEK)
+    calls(cast.dentist, people[8:], at=LAST_WEEK + timedelta(hours=3))
+    work(cast.dentist)
+    found = ask(cast.dentist, dimensions=by)
+    told = {row.keys: row.calls for row in found.rows if row.is_whole}
+    assert told == {
+        (str(hour.isoweekday()), str(hour.hour)): 13,
+        (str(hour.isoweekday()), str(hour.hour + 3)): 8,
+    }
+    assert found.total.calls == 21
+    assert ask(cast.dentist, dimensions=by, first=date(2026, 11, 17), last=date(2026, 11, 18)).hidden > 0
+    assert [row.at for row in ask(cast.dentist, step=Step.HOUR).rows] == [None]
+    assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
+
+
+def test_after_35_days_hours_are_told_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "SLOTS_UP_TO", 0)
     people = callers(cast.dentist, 12)
     calls(cast.dentist, people, at=LAST_WEEK)
     calls(cast.dentist, people, at=LAST_WEEK + timedelta(hours=2))
@@ -311,7 +340,8 @@ def test_a_day_has_the_hours_that_its_clock_shows(zone: str, day: date, hours: i
         )
 
 
-def test_the_hour_that_comes_twice_is_two(cast: Cast) -> None:
+def test_the_hour_that_comes_twice_is_two(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "SLOTS_UP_TO", 0)
     people = callers(cast.dentist, 10)
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     calls(cast.dentist, people, at=first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -197,6 +198,63 @@ def test_two_beside_twenty_are_not_recovered() -> None:
     assert recovered(TABLE) == []
     low, high = attacker(made(TABLE)).bounds({"source": "s0", "outcome": "o1"})
     assert low < high >= K
+
+
+# Two Mondays and a Tuesday, so that hours of Mondays are of two days.
+_DAYS = [0, 7, 1]
+_HOURS = [10, 15, 16]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 2), st.integers(0, 2), st.sampled_from([0, 0, 0, 1])),
+        min_size=8,
+        max_size=70,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_hours_of_weekdays_tell_the_attacker_nothing_of_few(calls: list[tuple[int, int, int, int]]) -> None:
+    n = len(calls)
+    plain = columns([(caller, 0, source, 0, 0) for caller, _, _, source in calls])
+    whole = replace(
+        plain,
+        millis=np.array(
+            [
+                int((START + timedelta(days=_DAYS[day], hours=_HOURS[hour])).timestamp() * 1000)
+                for _, day, hour, _ in calls
+            ],
+            np.int64,
+        ),
+    )
+    lines = cells.cells_of(whole, START, END, "UTC", Grain.MONTH, hourly=True, k=K)
+    slots = [line for line in lines if line.sheet == Sheet.SLOTS]
+    assert sum(line.calls for line in slots) in {0, n}
+    assert all(line.grain != Grain.HOUR for line in lines)
+    if not lines:
+        return
+    told_days = {_told(line)["day"] for line in lines if line.sheet == Sheet.TIME and line.grain == Grain.DAY}
+    everything = Attacker(
+        {"day": _DAYS, "hour": _HOURS, "source": ["s0", "s1"]},
+        [(_told(line), line.calls) for line in lines if line.sheet == Sheet.GROUPS],
+        [
+            (_told(line), line.calls)
+            for line in lines
+            if line.sheet in {Sheet.TIME, Sheet.SOURCE} and _told(line)
+        ]
+        + [({"slot": (line.weekday, line.hour)}, line.calls) for line in slots if line.hour is not None],
+        # Hours are told of the calls whose day is told.
+        also=lambda world: {
+            "slot": (world["day"] % 7 + 1, world["hour"]) if world["day"] in told_days else None
+        },
+    )
+    people: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for caller, day, hour, source in calls:
+        said = {"day": _DAYS[day], "hour": _HOURS[hour], "source": f"s{source}"}
+        for size in (1, 2, 3):
+            for names in itertools.combinations(said, size):
+                people[tuple((name, said[name]) for name in names)].add(caller)
+    small = [dict(cell) for cell, those in people.items() if len(those) < K]
+    assert [cell for cell in small if everything.recovers(cell)] == []
 
 
 def test_the_attacker_finds_what_a_threshold_alone_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -716,7 +716,7 @@ REGISTER: dict[str, Table] = {
         "A stretch of a client's time whose calls are grouped together",
         _plain(
             _OURS,
-            "starts_at ends_at grain is_hourly is_final built_at",
+            "starts_at ends_at grain is_hourly is_slotted is_final built_at",
             left_out="Calls of people who opted out, where they are at least k people",
         ),
     ),
@@ -725,7 +725,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "span sheet starts_at ends_at grain source campaign medium direction outcome region length repeated",
-            "converted kept calls seconds value_cents callers",
+            "converted kept weekday hour calls seconds value_cents callers",
         ),
     ),
     "analytics.Touched": Table(
