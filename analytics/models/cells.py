@@ -46,8 +46,9 @@ class Span(ClientOwned):
     """
     A stretch of a client's time whose calls are grouped together: a month, a day or an hour by its volume.
 
-    `is_hourly`: its cells still tell hours. `is_slotted`: hours are told of weekdays alone (`Sheet.SLOTS`). `is_final`: some of its calls have expired, so that it is made anew from
-    calls no more. `left_out`: calls of people who opted out; empty where they are fewer than k people, or none.
+    `is_hourly`: its cells still tell hours. `is_slotted`: hours are told of weekdays alone (`Sheet.SLOTS`). `is_final`:
+    some of its calls have expired, so that it is made anew from calls no more. `left_out`: calls of people who opted
+    out; empty where they are fewer than k people, or none.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -389,8 +389,8 @@ def _left_out(every: QuerySet[Call], measured: QuerySet[Call], count: int, k: in
 
 
 _TYPES: Final = (
-    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "smallint", "smallint", "bigint",
-    "bigint", "bigint", "bigint",
+    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "smallint", "smallint",
+    "bigint", "bigint", "bigint", "bigint",
 )  # fmt: skip
 _INSERT: Final = f"""
     INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain,

@@ -272,6 +272,29 @@ def test_a_release_that_with_an_earlier_one_isolates_callers_is_refused_and_says
     assert released.tried(draft, at=make.NOON + timedelta(hours=25)).refusal == ""
 
 
+def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_same_days(cast: Cast) -> None:
+    """Reports count their calls and the file would not: so other callers stay out beside them, enough for a report."""
+    released.fill(cast.dentist)
+    caller_id = _ids(cast.dentist, released.number(0))[0]
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.create(
+            agency_id=cast.acme.pk, client_id=cast.dentist.pk, caller_id=caller_id, purpose=Purpose.SHARE,
+            state="refused", since=make.NOON,
+        )  # fmt: skip
+    people = [cast.alice, released.officer(cast)]
+    release = released.released(
+        released.recipient(cast.dentist, cast.alice), people, columns=("place", "source")
+    )
+    assert release.report["rows_held_back"] >= 2 * 4
+    assert "Held back" in [line.label for line in selectors.found(release.report)]
+    with job_scope(agency_id=cast.acme.pk):
+        measured = Call.objects.for_client(cast.dentist).values_list("caller_id", flat=True)
+        here = set(building.members_of(release).callers.values())
+        keys = building.keys_for(release, at=make.NOON)
+        left_out = {pk for pk in measured if pk is not None and keys.caller(pk) not in here}
+        assert len(left_out) >= 5
+
+
 def test_where_an_earlier_list_is_lost_nothing_is_released_beside_it(cast: Cast) -> None:
     released.fill(cast.dentist)
     to = released.recipient(cast.dentist, cast.alice)
