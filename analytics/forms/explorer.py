@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 
-from analytics.selectors import explorer
+from analytics.selectors import explorer, showing
 from analytics.selectors.asked import (
     HOURS_AT_MOST,
     KINDS,
@@ -58,10 +58,10 @@ class ExploreForm(forms.Form):
     ) -> None:
         super().__init__(data)
         self.client, self.today = client, today
-        self._offer("measure", list(explorer.MEASURES.items()))
+        self._offer("measure", list(showing.MEASURES.items()))
         for name in ("by", "by2", "by3"):
-            self._offer(name, [("", "Nothing"), *explorer.DIMENSIONS.items()])
-        for dimension, words in explorer.FILTERS.items():
+            self._offer(name, [("", "Nothing"), *showing.DIMENSIONS.items()])
+        for dimension, words in showing.FILTERS.items():
             self.fields[dimension] = forms.ChoiceField(
                 label=words, required=False, choices=[("", "Any"), *values.get(dimension, ())]
             )
@@ -78,7 +78,7 @@ class ExploreForm(forms.Form):
 
     def more_fields(self) -> list[forms.BoundField]:
         """What fewer ask: further dimensions, and what is looked at alone."""
-        return [self[name] for name in ("by2", "by3", *explorer.FILTERS)]
+        return [self[name] for name in ("by2", "by3", *showing.FILTERS)]
 
     def has_more(self) -> bool:
         """Whether something of it is asked, or wrong."""
@@ -138,7 +138,7 @@ class ExploreForm(forms.Form):
             last_on=last,
             compare=bool(said["compare"]),
             kind=kind,
-            filters={name: said[name] for name in explorer.FILTERS if said.get(name)},
+            filters={name: said[name] for name in showing.FILTERS if said.get(name)},
         )
 
 
@@ -181,16 +181,16 @@ def read(data: Mapping[str, Any], client: Client, at: datetime) -> tuple[Explore
         {"period": usual(today)} | {name: data[name] for name in data},
         client=client,
         today=today,
-        values=explorer.choices_of(client),
+        values=showing.choices_of(client),
     )
     return form, form.asked() if form.is_valid() else None
 
 
 def in_words(form: ExploreForm, asked: Asked) -> list[tuple[str, str]]:
     """The question as pairs of label and words, for papers and for who saves it."""
-    said = [("Measure", explorer.MEASURES[asked.measure])]
+    said = [("Measure", showing.MEASURES[asked.measure])]
     if asked.by:
-        said.append(("By", ", ".join(explorer.DIMENSIONS[name].lower() for name in asked.by)))
+        said.append(("By", ", ".join(showing.DIMENSIONS[name].lower() for name in asked.by)))
     if asked.kind in OVER_TIME:
         said.append(("Step", STEPS[asked.step]))
     said.append(("Period", f"{PERIODS[asked.period]}: {days(asked)}"))
@@ -199,7 +199,7 @@ def in_words(form: ExploreForm, asked: Asked) -> list[tuple[str, str]]:
         said.append(("Compared with", f"{first:%-d %B %Y} to {last:%-d %B %Y}"))
     for name, value in asked.filters.items():
         choices = dict(form.fields[name].choices)  # type: ignore[attr-defined]  # a field of choices
-        said.append((f"Only {explorer.DIMENSIONS[name].lower()}", str(choices.get(value, value))))
+        said.append((f"Only {showing.DIMENSIONS[name].lower()}", str(choices.get(value, value))))
     said.append(("Drawn as", KINDS[asked.kind]))
     return said
 

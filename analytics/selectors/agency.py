@@ -12,7 +12,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_lines
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, line, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import costs, explorer, reports
+from analytics.selectors import answers, costs, explorer, reports, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.reports import Figure, Row
 from callprivacy.tenancy.models import Client
@@ -134,7 +134,7 @@ class Trend:
     """Calls and conversions week by week, drawn and as a table."""
 
     chart: Chart
-    table: explorer.Table
+    table: answers.Table
 
 
 def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
@@ -162,15 +162,15 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
         return None
     weeks = explorer.steps_of("week", first, last)
     labels = [f"{date.fromisoformat(week):%-d %b}" for week in weeks]
-    shown = [explorer.SHOWN["calls"], explorer.SHOWN["conversions"]]
-    series = [Series(one.words, [explorer.value_of(one, rows.get(week)) for week in weeks]) for one in shown]
+    shown = [showing.SHOWN["calls"], showing.SHOWN["conversions"]]
+    series = [Series(one.words, [showing.value_of(one, rows.get(week)) for week in weeks]) for one in shown]
     return Trend(
         Chart(
             line(labels, series, width=WIDE, height=240),
             line(labels, series, width=NARROW, height=240),
             keys_of_lines(series),
         ),
-        explorer.Table(
+        answers.Table(
             "Calls and qualified calls by week",
             ["Week of", *(one.words for one in shown)],
             [[label, *(one.values[place] for one in series)] for place, label in enumerate(labels)],
@@ -188,18 +188,18 @@ def _row(
     spent: dict[int, int],
     is_partly_told: bool,
 ) -> ClientRow:
-    shown = explorer.SHOWN
-    calls, calls_before = explorer.value_of(shown["calls"], now), explorer.value_of(shown["calls"], was)
-    conversions = explorer.value_of(shown["conversions"], now)
+    shown = showing.SHOWN
+    calls, calls_before = showing.value_of(shown["calls"], now), showing.value_of(shown["calls"], was)
+    conversions = showing.value_of(shown["conversions"], now)
     trend = [_step(days.get(step), is_partly_told=is_partly_told) for step in steps]
     cents = spent.get(client.pk)
     return ClientRow(
         client=client,
         calls=calls,
-        answered=explorer.value_of(shown["answered_share"], now),
+        answered=showing.value_of(shown["answered_share"], now),
         conversions=conversions,
-        rate=explorer.value_of(shown["conversion_rate"], now),
-        change=explorer.changed(calls, calls_before),
+        rate=showing.value_of(shown["conversion_rate"], now),
+        change=showing.changed(calls, calls_before),
         ratio=calls.number / calls_before.number
         if calls.number is not None and calls_before.number
         else None,
@@ -214,7 +214,7 @@ def _step(row: Row | None, *, is_partly_told: bool) -> Value:
     """A step's calls; where some calls have no told place in time, none told is not none."""
     if row is None and is_partly_told:
         return Value(None, "not told", hidden=True)
-    return explorer.value_of(explorer.SHOWN["calls"], row)
+    return showing.value_of(showing.SHOWN["calls"], row)
 
 
 def _mark(
@@ -234,9 +234,9 @@ def _mark(
 
 
 def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Tile]:
-    shown = explorer.SHOWN
-    calls = explorer.value_of(shown["calls"], total)
-    change = explorer.changed(calls, explorer.value_of(shown["calls"], before)) if before else "–"
+    shown = showing.SHOWN
+    calls = showing.value_of(shown["calls"], total)
+    change = showing.changed(calls, showing.value_of(shown["calls"], before)) if before else "–"
     most = max(rows, key=lambda row: row.calls.number or 0, default=None)
     rated = [row for row in rows if row.rate.number is not None and not row.rate.hidden]
     best = max(rated, key=lambda row: row.rate.number or 0, default=None)
@@ -256,15 +256,15 @@ def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Ti
         ),
         Tile(
             "Answered",
-            explorer.value_of(shown["answered_share"], total).words,
+            showing.value_of(shown["answered_share"], total).words,
             "of all calls",
             worst.client.name if worst else "",
             "Fewest",
         ),
         Tile(
             "Qualified calls",
-            explorer.value_of(shown["conversions"], total).words,
-            f"{explorer.value_of(shown['conversion_rate'], total).words} of all calls"
+            showing.value_of(shown["conversions"], total).words,
+            f"{showing.value_of(shown['conversion_rate'], total).words} of all calls"
             if told.value
             else "none is told",
             best.client.name if best else "",

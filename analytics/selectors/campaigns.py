@@ -16,7 +16,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import costs, explorer, reports, rules
+from analytics.selectors import answers, costs, explorer, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Figure, Report, Row
 from callprivacy.tenancy.models import Client
@@ -130,7 +130,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     spent_before = costs.costs_by_campaign(client, was_first, was_last)
     was = {row.keys[0]: row for row in now.before.rows} if now.before else {}
     rows_of = {row.keys[0]: row for row in now.rows if row.keys[0]}
-    untold = explorer.untold_of(now)
+    untold = answers.untold_of(now)
     by_key = {str(name).casefold(): str(name) for name in rows_of}
     by_key |= {key: name for key, (name, _) in spent.items() if key not in by_key}
     weeks = explorer.steps_of("week", first, last)
@@ -185,7 +185,7 @@ def _asked(client: Client, first: date, end: date) -> reports.Asked:
 
 
 def _value(name: str, row: Row | None) -> Value:
-    return explorer.value_of(explorer.SHOWN[name], row)
+    return showing.value_of(showing.SHOWN[name], row)
 
 
 def _of(name: str, row: Row | None, untold: Row | None) -> Value:
@@ -338,4 +338,4 @@ def _cents(cents: float | None) -> float | None:
 
 
 def _cell(value: Value) -> Cell:
-    return explorer.cell_of(value)
+    return showing.cell_of(value)

@@ -118,10 +118,8 @@ _READ: Final = (
 def measured(client: Client, *, from_on: date, until_on: date, at: datetime) -> QuerySet[Call]:
     """The calls of some days that reports count. In the scope of a job."""
     begins, ends = days(client, from_on, until_on)
-    calls: QuerySet[Call] = (
-        calls_open_to(client, Purpose.MEASURE, at=at).started_from(begins).started_before(ends)
-    )  # type: ignore[attr-defined]  # a queryset with more words
-    return calls
+    calls = calls_open_to(client, Purpose.MEASURE, at=at)
+    return calls.started_from(begins).started_before(ends)  # type: ignore[attr-defined,no-any-return]  # more words
 
 
 def days(client: Client, from_on: date, until_on: date) -> tuple[datetime, datetime]:

@@ -194,6 +194,7 @@ def _anonymised(
         population=max(ground.population, kept.people),
     )
     effort = "full" if len(kept) <= _FULL_UP_TO else "quick"
+    parts: list[beside.Part] = []
     for _ in range(_ROUNDS):
         table = Table.of({**kept.columns, CALLER: [one.hex for one in kept.callers]})
         found = anonymise.anonymise(table, spec, effort=effort, progress=progress)  # type: ignore[arg-type]  # one of two words

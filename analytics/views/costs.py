@@ -17,7 +17,7 @@ from analytics.enums import CostState
 from analytics.forms.explorer import CostForm
 from analytics.models import CostImport
 from analytics.selectors import costs as selectors
-from analytics.selectors import explorer
+from analytics.selectors import showing
 from analytics.services import costs
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.tenancy.enums import Permission
@@ -70,7 +70,7 @@ def show(request: StaffRequest, client: Client, cost_import_id: UUID) -> HttpRes
     context: dict[str, Any] = {"client": client, "tab": "costs", "brought": brought}
     if brought.state == CostState.DRAFT:
         names = {campaign.casefold(): campaign for _, campaign, _ in brought.rows}
-        known = {value.casefold() for value, _ in explorer.choices_of(client)["campaign"]}
+        known = {value.casefold() for value, _ in showing.choices_of(client)["campaign"]}
         context |= {
             "rows": [
                 {"day": day, "campaign": campaign, "amount": cents / 100}

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from analytics.channels import paper as papers
 from analytics.forms import explorer as asking
-from analytics.selectors import agency, explorer
+from analytics.selectors import agency, explorer, showing
 from analytics.selectors import campaigns as selectors
 from analytics.selectors import saved as saved_selectors
 from analytics.selectors.asked import KINDS, PERIODS, period_of, usual
@@ -111,7 +111,7 @@ def export(request: StaffRequest, client: Client, paper: str) -> HttpResponse:
     facts = [("Client", client.name), *asking.in_words(form, asked), ("Time zone", client.time_zone)]
     made = explorer.paper_of(
         explorer.answer(client, asked),
-        title=f"{explorer.MEASURES[asked.measure]} of {client.name}",
+        title=f"{showing.MEASURES[asked.measure]} of {client.name}",
         facts=facts,
         zone=client.time_zone,
         at=request.at,

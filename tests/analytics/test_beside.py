@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from analytics.selectors.beside import EVERYTHING, Fact, small_parts
 K = 3
 
 
-def _small(values: str, labels: list[str | None]) -> list[tuple[str, int]]:
+def _small(values: str, labels: Sequence[str | None]) -> list[tuple[str, int]]:
     """Of calls of as many callers: (fact, callers left out) of each part that is too small."""
     is_in = [label is not None for label in labels]
     found = small_parts({"fact": Fact(list(values), labels)}, list(range(len(values))), is_in, k=K)

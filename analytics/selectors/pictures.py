@@ -1,0 +1,56 @@
+"""Pictures of what was found, each drawn for a wide page and for a narrow one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from analytics.charts import maps
+from analytics.charts.figure import Chart, Key, keys_of_fills, keys_of_lines, keys_of_shades
+from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, heat, line
+from analytics.selectors.showing import WEEKDAYS, Shown, place_name
+
+
+def twice(draw: Callable[[int], Drawing], keys: list[Key]) -> Chart:
+    """A picture drawn for both widths."""
+    return Chart(draw(WIDE), draw(NARROW), keys)
+
+
+def over_time(
+    kind: str, labels: Sequence[str], series: Sequence[Series], shown: Shown, dashed: Sequence[int]
+) -> Chart:
+    """Lines, columns or stacked columns, a place for each step."""
+    if kind == "line":
+        return twice(
+            lambda width: line(labels, series, width=width, words=shown.axis, dashed=dashed),
+            keys_of_lines(series, dashed=dashed),
+        )
+    stacked = kind == "stacked" and not shown.over and not dashed
+    return twice(
+        lambda width: columns(labels, series, width=width, words=shown.axis, stacked=stacked),
+        keys_of_fills(series),
+    )
+
+
+def heat_of(values: Sequence[Sequence[Value]], shown: Shown) -> Chart:
+    """Weekdays by hours, in shades; 7 times 24 values."""
+    hours = [f"{hour:02d}" for hour in range(24)]
+    top = max((value.number or 0 for row in values for value in row), default=0)
+    is_hidden = any(value.hidden for row in values for value in row)
+    return twice(
+        lambda width: heat(WEEKDAYS, hours, values, width=width, words=shown.axis),
+        keys_of_shades(top, has_hidden=is_hidden, words=shown.axis),
+    )
+
+
+def map_of(kind: str, values: Mapping[str, Value], shown: Shown) -> Chart:
+    """A map of squares, of states or of countries."""
+    squares = maps.STATES if kind == "states" else maps.COUNTRIES
+    names = {code: place_name(f"US-{code}" if kind == "states" else code) for code in squares}
+    here = {code: value for code, value in values.items() if code in squares}
+    top = max((value.number or 0 for value in here.values()), default=0)
+    wide, narrow = (
+        maps.tiles(squares, here, names, width=width, words=shown.axis) for width in (WIDE, NARROW)
+    )
+    has_hidden = any(value.hidden for value in here.values())
+    keys = keys_of_shades(top, has_hidden=has_hidden, words=shown.axis)
+    return Chart(wide, narrow, keys, is_small=kind == "states")

@@ -1,0 +1,162 @@
+"""The sentence over an answer: what passes a stated test, or that there is no clear pattern (docs/adr/0048)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from analytics.charts import headline
+from analytics.charts.shapes import Value
+from analytics.selectors.answers import Answer, Group, slack_of
+from analytics.selectors.asked import Asked, before
+from analytics.selectors.reports import Figure, Report, Row
+from analytics.selectors.showing import WEEKDAYS, Shown, upper
+
+
+def _say(made: Answer, words: str) -> None:
+    made.said, made.found = words, True
+
+
+def _counts(shown: Shown, rows: Sequence[Row | None]) -> list[int]:
+    return [row.figures.get(shown.of, Figure(0)).value if row else 0 for row in rows]
+
+
+def say_of_groups(made: Answer, groups: Sequence[Group], report: Report) -> None:
+    """Of shares: a group whose share differs from all others'. Of counts: a group that changed, where it is asked."""
+    shown = made.shown
+    now = [group.now for group in groups]
+    if shown.is_share:
+        counts = _counts(shown, now)
+        known = [
+            (row.calls - row.figures.get(shown.of, Figure(0)).unknown) if row is not None else 0
+            for row in now
+        ]
+        best = headline.stands_out(counts, known) or headline.stands_out(counts, known, fewer=True)
+        if best is not None:
+            _say(
+                made,
+                f"{groups[best.place].name}: the {shown.words.lower()} is {headline.times(best.ratio)}"
+                " that of all others together, among the calls of which it is told.",
+            )
+        return
+    if not shown.is_count:
+        made.said = "No sentence is said about sums and averages: the test is one of counts."
+        return
+    if made.asked.by in {("weekday",), ("hour_of_day",)} and report.before is None:
+        _say_of_cycle(made, groups, slack_of(report, shown.of))
+        return
+    if report.before is None:
+        made.said = "Compare with the period before, and what changed is tested."
+        return
+    was = _counts(shown, [group.before for group in groups])
+    slack = (slack_of(report, shown.of), slack_of(report.before, shown.of))
+    best = headline.changed(_counts(shown, now), was, length=_length(made.asked), slack=slack)
+    if best is not None:
+        least = "at least " if any(slack) and best.ratio > 1 else ""
+        _say(made, f"{groups[best.place].name}: {least}{_change_in_words(best.ratio, shown.noun)}")
+
+
+def _length(asked: Asked) -> float:
+    """How long the period is in lengths of the one before."""
+    first, last = before(asked.first_on, asked.last_on)
+    return asked.days / ((last - first).days + 1)
+
+
+def _change_in_words(ratio: float, noun: str) -> str:
+    if ratio == float("inf"):
+        return f"some {noun}, where there were none in the period before."
+    if not ratio:
+        return f"no {noun} any more, where there were some in the period before."
+    if ratio >= 1:
+        return f"{headline.times(ratio)} as many {noun} as in the period before."
+    return f"{ratio * 100:.0f} % or less of the {noun} of the period before."
+
+
+def _say_of_cycle(made: Answer, groups: Sequence[Group], slack: int) -> None:
+    """A weekday, or an hour of the day, that has more than the others."""
+    asked, is_day = made.asked, made.asked.by == ("weekday",)
+    days = [asked.first_on + timedelta(days=back) for back in range(asked.days)]
+    lengths = [float(sum(day.isoweekday() == weekday for day in days)) for weekday in range(1, 8)]
+    exposures = [lengths[int(group.keys[0] or 1) - 1] if is_day else float(asked.days) for group in groups]
+    counts = _counts(made.shown, [group.now for group in groups])
+    best = headline.stands_out(counts, exposures, slack=[slack] * len(counts))
+    if best is not None:
+        name = groups[best.place].name
+        each = f"{name}s bring" if is_day else f"The hour from {name} brings"
+        others = "other days" if is_day else "other hours"
+        _say(
+            made, f"{each} {headline.times(best.ratio)} as many {made.shown.noun} as the average of {others}."
+        )
+
+
+def say_of_hours(made: Answer, values: Sequence[Sequence[Value]], slack: int) -> None:
+    """An hour of a weekday that has more than the same hour of the other days."""
+    if not made.shown.is_count:
+        made.said = "No sentence is said about shares, sums and averages by the hour."
+        return
+    asked = made.asked
+    days = [asked.first_on + timedelta(days=back) for back in range(asked.days)]
+    lengths = [float(sum(day.weekday() == weekday for day in days)) for weekday in range(7)]
+    groups = [
+        (
+            [int(values[weekday][hour].number or 0) for weekday in range(7)],
+            lengths,
+        )
+        for hour in range(24)
+    ]
+    best = headline.stands_out_within(groups, slack=slack)
+    if best is not None:
+        hour, finding = best
+        _say(
+            made,
+            f"{WEEKDAYS[finding.place]}s at {hour:02d}:00 bring {headline.times(finding.ratio)} as many"
+            f" {made.shown.noun} as {hour:02d}:00 on the other days.",
+        )
+
+
+def say_of_time(made: Answer, report: Report, found: Mapping[str, Value]) -> None:
+    """Against the period before where it is asked, else a weekday that has more than the others."""
+    shown, asked = made.shown, made.asked
+    if not shown.is_count:
+        made.said = "No sentence is said about shares, sums and averages over time."
+        return
+    days: dict[int, list[int]] = {weekday: [] for weekday in range(7)}
+    if asked.step == "day":
+        for key, value in found.items():
+            days[date.fromisoformat(key).weekday()].append(int(value.number or 0))
+    spread = headline.dispersion(list(days.values()))
+    if report.before is not None:
+        both = (report, report.before)
+        counts = [one.total.figures.get(shown.of, Figure(0)) for one in both]
+        slack = [figure.unknown + one.unplaced for figure, one in zip(counts, both, strict=True)]
+        best = headline.changed(
+            [counts[0].value],
+            [counts[1].value],
+            length=_length(asked),
+            dispersion=spread,
+            slack=(slack[0], slack[1]),
+            at_least=1.2,
+        )
+        if best is not None:
+            _say(
+                made,
+                upper(
+                    ("at least " if any(slack) and best.ratio > 1 else "")
+                    + _change_in_words(best.ratio, shown.noun)
+                ),
+            )
+        return
+    total = report.total.figures.get(shown.of, Figure(0))
+    untold = max(0, total.value + total.unknown - sum(map(sum, days.values()))) + report.unplaced
+    best = headline.stands_out(
+        [sum(days[weekday]) for weekday in range(7)],
+        [float(len(days[weekday])) for weekday in range(7)],
+        dispersion=spread,
+        slack=[untold] * 7,
+    )
+    if best is not None:
+        _say(
+            made,
+            f"{WEEKDAYS[best.place]}s bring {headline.times(best.ratio)} as many {shown.noun} as the average of other"
+            " days.",
+        )

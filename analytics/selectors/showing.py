@@ -1,0 +1,212 @@
+"""What reports show of cells: measures, dimensions and values, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analytics.channels.paper import Cell
+from analytics.charts.scale import compact
+from analytics.charts.shapes import Value
+from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
+from analytics.selectors import reports
+from analytics.selectors.reports import Figure, Row
+from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.tenancy.models import Client
+from consent.law import places
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+UNTOLD: Final = "Not told"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """
+    What is shown of a cell: one count, or one over another.
+
+    :ivar over: what it is divided by; None for a count.
+    :ivar unit: how much of the count makes one of what is shown: 60 for seconds shown as minutes, 100 for cents.
+    """
+
+    words: str
+    of: Measure
+    written: Callable[[float], str]
+    over: Measure | None = None
+    unit: float = 1
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What has to be counted for it."""
+        return (self.of,) if self.over is None else (self.of, self.over)
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts calls, so that differences can be tested as those of counts."""
+        return self.over is None and self.unit == 1 and self.of is not Measure.CALLERS
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is the share of calls of which something is so."""
+        return self.over is Measure.CALLS and self.unit == 1
+
+    @property
+    def axis(self) -> Callable[[float], str]:
+        """How it is written beside an axis."""
+        return _percent if self.is_share else compact
+
+    @property
+    def noun(self) -> str:
+        """What is counted, within a sentence."""
+        return {Measure.CALLS: "calls", Measure.OPTED_OUT: "calls"}.get(
+            self.of, self.words[:1].lower() + self.words[1:]
+        )
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _percent(number: float) -> str:
+    return f"{number:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _money(number: float) -> str:
+    return f"{number:,.2f}"
+
+
+def _minutes(number: float) -> str:
+    return f"{number:,.1f} min"
+
+
+SHOWN: Final = {
+    "calls": Shown("Calls", Measure.CALLS, _count),
+    "answered": Shown("Calls answered", Measure.ANSWERED, _count),
+    "answered_share": Shown("Share answered", Measure.ANSWERED, _percent, over=Measure.CALLS),
+    "conversions": Shown("Qualified calls", Measure.CONVERSIONS, _count),
+    "conversion_rate": Shown("Share qualified", Measure.CONVERSIONS, _percent, over=Measure.CALLS),
+    "value": Shown("Value", Measure.VALUE, _money, unit=100),
+    "minutes": Shown("Minutes on the phone", Measure.SECONDS, _minutes, unit=60),
+    "length": Shown("Average length", Measure.SECONDS, _minutes, over=Measure.CALLS, unit=60),
+    "callers": Shown("Callers a day, added up", Measure.CALLERS, _count),
+    "recorded": Shown("Recordings kept", Measure.RECORDED, _count),
+    "withheld": Shown("Recordings withheld", Measure.WITHHELD, _count),
+    "opted_out": Shown("Not measured: opted out", Measure.OPTED_OUT, _count),
+}
+MEASURES: Final = {name: shown.words for name, shown in SHOWN.items()}
+DIMENSIONS: Final = {one.value: one.label for one in Dimension if one is not Dimension.CLIENT}
+FILTERS: Final = {one.value: one.label for one in reports.COLUMNS}
+
+
+# --- Values -------------------------------------------------------------------------------------------------------
+
+
+def value_of(shown: Shown, row: Row | None) -> Value:
+    """
+    A row's number in words; a range where it is not told of some calls whether they count.
+
+    No row is no call, for a count; for a share it is nothing.
+    """
+    if row is None:
+        return Value(None, "–") if shown.over else Value(0.0, shown.written(0))
+    figure = row.figures.get(shown.of, Figure(0))
+    if shown.over is None:
+        low, high = figure.value / shown.unit, (figure.value + figure.unknown) / shown.unit
+        words = shown.written(low) if figure.is_told else f"{shown.written(low)} to {shown.written(high)}"
+        return Value(low, words)
+    over = row.figures.get(shown.over, Figure(0)).value
+    if not over:
+        return Value(None, "–")
+    if not shown.is_share:
+        number = figure.value / over / shown.unit
+        return Value(number, shown.written(number))
+    low, high = 100 * figure.value / over, 100 * (figure.value + figure.unknown) / over
+    words = (
+        shown.written(low)
+        if shown.written(low) == shown.written(high)
+        else f"{low:.0f} to {high:.0f}\N{NO-BREAK SPACE}%"
+    )
+    known = over - figure.unknown
+    return Value(100 * figure.value / known if known > 0 else None, words, hidden=known <= 0)
+
+
+def as_untold(value: Value) -> Value:
+    """The same, as a sum of which it is not told what is behind it."""
+    return Value(value.number, value.words, hidden=True)
+
+
+def together(rows: Sequence[Row]) -> Row | None:
+    """Several rows as one; None of none."""
+    if not rows:
+        return None
+    names = {measure for row in rows for measure in row.figures}
+    figures = {}
+    for measure in names:
+        found = [row.figures.get(measure, Figure(0)) for row in rows]
+        figures[measure] = Figure(sum(one.value for one in found), sum(one.unknown for one in found))
+    return Row(None, (), sum(row.calls for row in rows), figures)
+
+
+def changed(now: Value, was: Value) -> str:
+    """By how much a number differs from the one before, in words."""
+    if now.number is None or not was.number:
+        return "–"
+    return f"{(now.number / was.number - 1) * 100:+.0f}\N{NO-BREAK SPACE}%".replace("-", "−")
+
+
+def cell_of(value: Value) -> Cell:
+    """A value as a cell of a file: a number where it is one, else its words."""
+    if value.number is None or " to " in value.words:
+        return value.words
+    return int(value.number) if value.number == int(value.number) else round(value.number, 2)
+
+
+# --- Words --------------------------------------------------------------------------------------------------------
+
+
+def in_words(dimension: str, value: str | None) -> str:
+    """A dimension's value as it is read: a region by its name, a weekday by its own, None as not told."""
+    if value is None:
+        return UNTOLD
+    known: dict[str, Mapping[str, str]] = {
+        "length": LENGTH_LABELS,
+        "repeated": REPEATED_LABELS,
+        "direction": dict(Direction.choices),
+        "outcome": dict(Outcome.choices),
+        "weekday": {str(place): name for place, name in enumerate(WEEKDAYS, 1)},
+    }
+    if dimension in known:
+        return str(known[dimension].get(value, value or "none"))
+    if dimension == "hour_of_day":
+        return f"{int(value):02d}:00"
+    if dimension == "region" and value:
+        return place_name(value)
+    return value or "none"
+
+
+def place_name(value: str) -> str:
+    """A region's or country's name, such as of "US-CA", "DE", or "CA-NS|PE" where two share an area code."""
+    country, _, regions = value.partition("-")
+    if not regions:
+        return upper(places.name(country))
+    return upper(" or ".join(places.name(country, region) for region in regions.split("|")))
+
+
+def upper(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def name_of(by: Sequence[str], keys: Sequence[str | None]) -> str:
+    """The values of several dimensions as one name."""
+    if keys and all(key is None for key in keys):
+        return UNTOLD
+    return ", ".join(in_words(dimension, key) for dimension, key in zip(by, keys, strict=True)) or "All"
+
+
+def choices_of(client: Client) -> dict[str, list[tuple[str, str]]]:
+    """Dimension -> (value, words) of what may be filtered by: values that reports tell; one query each."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for dimension in reports.COLUMNS:
+        values = [value for value in reports.values_of([client.pk], dimension) if value]
+        found[dimension.value] = [(value, in_words(dimension.value, value)) for value in values]
+    return found
