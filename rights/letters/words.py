@@ -82,6 +82,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 and 7027 oblige us to tell you.",
         "for": "for {client}",
         "at_once": "It has counted here since {day}.",
+        "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
+        " page. Then it is gone, too.",
     },
     Language.SPANISH: {
         "stays": "Esto se conserva, y por qué:",
@@ -96,6 +98,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 y 7027 nos obligan a comunicárselo.",
         "for": "en nombre de {client}",
         "at_once": "Se aplica aquí desde el {day}.",
+        "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
+        " de su página. Después también desaparece.",
     },
 }
 

@@ -59,7 +59,8 @@ class Package(Held):
     `contents` counts what is in it by `Copies`, and names what was left out and why. `file_key` is the sealed file
     (callprivacy.vault.files of the holder). `digest` is the SHA-256 of the file in the clear. The link's key stands in
     the directory of public keys (purpose CASE); `link_digest` is its SHA-256. A download takes the link: `fetched_at`;
-    whoever needs the file again within the seven days gets another link after another proof.
+    whoever needs the file again within the seven days gets another link after another proof. `ends_when_taken`: the
+    person was erased since, so that an hour after a download the file goes, too.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -79,6 +80,7 @@ class Package(Held):
     created_at = models.DateTimeField()
     ready_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    ends_when_taken = models.BooleanField(default=False, db_default=False)
     gone_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -16,7 +16,7 @@ from rights.enums import Copies, Kind
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Letter
-from rights.selectors import corrections, words
+from rights.selectors import corrections, reach, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -178,6 +178,7 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         ),
     }
     if case.kind == Kind.DELETE:
+        found["stays"] = "\n".join(filter(None, [found["stays"], _copies(case, language)]))
         found["done"] = _lines(
             f"{names[Copies(copies)]}: {count}" for copies, count in erased.items() if count
         )
@@ -190,6 +191,16 @@ def _found(case: Case, language: Language) -> dict[str, str]:
     if found["stays"]:
         found["stays"] = f"{letter_words.SENTENCES[language]['stays']}\n{found['stays']}"
     return found
+
+
+def _copies(case: Case, language: Language) -> str:
+    """Packages of the person that outlive the erasure for some days."""
+    sentence = letter_words.SENTENCES[language]["copy"]
+    return _lines(
+        sentence.format(reference=row.case.reference, day=_day_of(row.expires_at, case, language))
+        for row in reach.copies_of(case, reach.targets_of(case))
+        if row.expires_at is not None and reach.stays_for(row, case)
+    )
 
 
 def _lines(rows: Any) -> str:

@@ -26,8 +26,8 @@ from retention.law import rules
 from retention.law.rules import Rule, Side
 from retention.models import Hold
 from retention.selectors import changes, holds
-from rights.enums import Copies, IdentityState
-from rights.models import Case, Finding, Identity
+from rights.enums import Ask, Copies, IdentityState, PackageState, StepKind, StepState
+from rights.models import Case, Finding, Identity, Package, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,53 @@ def others_of(case: Case) -> list[Client]:
     )
     left = found - answered_by_agency(found)
     return list(Client.objects.filter(pk__in=left).select_related("agency").order_by("name"))
+
+
+def copies_of(case: Case, targets: Collection[Target]) -> list[Package]:
+    """
+    Packages that are ready to be fetched and hold data of these people; two queries. Of an erasure at one client the
+    agency's own packages are none, for they hold other clients' data, too.
+    """
+    people = [target.caller_id for target in targets]
+    found = Finding.objects.filter(copies=Copies.IDENTITY, caller_id__in=people)
+    rows = Package.objects.filter(
+        case__submission_id__in=found.values("submission_id"), state=PackageState.READY
+    ).select_related("case__submission")
+    if case.client_id is not None:
+        rows = rows.filter(client_id=case.client_id)
+    return list(rows.order_by("expires_at", "pk"))
+
+
+def unanswered_copies_of(case: Case, targets: Collection[Target]) -> list[Case]:
+    """Requests of these people to see or to have a copy that are undecided, sent in before the erasure or with it."""
+    people = [target.caller_id for target in targets]
+    found = Finding.objects.filter(copies=Copies.IDENTITY, caller_id__in=people)
+    rows = Case.objects.filter(
+        submission_id__in=found.values("submission_id"),
+        asks__in=[Ask.SEE, Ask.COPY],
+        closed_at=None,
+        decided_at=None,
+        received_at__lte=case.received_at,
+    )
+    return list(rows.order_by("received_at", "pk"))
+
+
+def is_packed_first(case: Case, targets: Collection[Target]) -> bool:
+    """Whether a package of these people is still to be made that was asked for before the erasure, or with it."""
+    people = [target.caller_id for target in targets]
+    found = Finding.objects.filter(copies=Copies.IDENTITY, caller_id__in=people)
+    rows = Step.objects.filter(
+        kind=StepKind.PACK,
+        state__in=[StepState.WAITING, StepState.RUNNING],
+        case__submission_id__in=found.values("submission_id"),
+        case__received_at__lte=case.received_at,
+    )
+    return rows.exists()
+
+
+def stays_for(package: Package, case: Case) -> bool:
+    """Whether a package outlives an erasure: its copy was asked for before the erasure was, or with it."""
+    return package.case.received_at <= case.received_at
 
 
 # --- What an erasure takes, and what stays ------------------------------------------------------------------------

@@ -45,7 +45,7 @@ from rights.enums import Copies, EventKind
 from rights.models import Finding, Step
 from rights.selectors import reach
 from rights.selectors.reach import Target
-from rights.services import steps
+from rights.services import packages, steps
 
 JOB: Final = Actor.job("rights.erase_people")
 BATCH: Final = 2_000
@@ -91,6 +91,10 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     beyond = bool(step.wanted.get("beyond_floor"))
     with job_scope(agency_id=case.agency_id):
         targets = reach.targets_of(case)
+        if reach.is_packed_first(case, targets):
+            # The copy that the person asked for, too, would be empty.
+            steps.put_off(step=step, at=clock())
+            return
     outcome: dict[str, Any] = {}
     for number, target in enumerate(targets, 1):
         done = erase_person(target=target, by=JOB, clock=clock, beyond_floor=beyond, case_id=case.pk)
@@ -98,6 +102,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             _note(case.submission_id, target, done)
             steps.hold(step=step, at=clock(), done=number, total=len(targets))
         outcome[f"{target.client.pk}/{target.caller_id}"] = done.as_json()
+    packages.end_with(case=case, targets=targets, at=clock())
     with job_scope(agency_id=case.agency_id):
         steps.finish(
             step=step,

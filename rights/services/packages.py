@@ -13,7 +13,7 @@ import io
 import secrets
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,11 +37,14 @@ from rights.enums import EventKind, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Step, Submission
 from rights.selectors import held, reach
 from rights.selectors.held import Company
+from rights.selectors.reach import Target
 from rights.services import fetching, steps, timeline
 
 JOB: Final = Actor.job("rights.make_packages")
 KEPT_FOR: Final = timedelta(days=7)
 LINK_FOR: Final = timedelta(hours=1)
+TAKEN_FOR: Final = timedelta(hours=1)
+"""How long a package stays after a download where the person was erased meanwhile: a connection may break."""
 PROVEN_WITHIN: Final = timedelta(minutes=30)
 BATCH: Final = 50
 _FRESH: Final = (ProofKind.TEXT_CODE, ProofKind.CALL_CODE, ProofKind.DOCUMENT)
@@ -397,6 +400,8 @@ def take(
     )
     if not rows.update(link_digest=None, link_expires_at=None):
         raise UsedError("This link was used, or its time is over.")
+    if row.ends_when_taken:
+        Package.objects.filter(pk=row.pk, expires_at__gt=at + TAKEN_FOR).update(expires_at=at + TAKEN_FOR)
     event = timeline.add_event(
         "package.fetched",
         case=row.case,
@@ -431,11 +436,32 @@ def expire(*, agency_id: int, at: datetime) -> int:
             )[:200]
         )
     for row in due:
-        if row.file_key is not None:
-            files.delete(row.holder_id, row.file_key)
-        with job_scope(agency_id=agency_id):
-            _gone(row, at)
+        _end(row, at)
     return len(due)
+
+
+def _end(row: Package, at: datetime) -> None:
+    """The file with its key, then the row's word of it. Outside any scope."""
+    if row.file_key is not None:
+        files.delete(row.holder_id, row.file_key)
+    with job_scope(agency_id=row.agency_id):
+        _gone(row, at)
+
+
+def end_with(*, case: Case, targets: Collection[Target], at: datetime) -> int:
+    """
+    End the packages of people who are erased; returns how many. Enters the scope itself; may be repeated.
+
+    One that was asked for before the erasure, or with it, stays until it is taken or its days are over.
+    """
+    with job_scope(agency_id=case.agency_id):
+        rows = reach.copies_of(case, targets)
+        kept = [row.pk for row in rows if reach.stays_for(row, case)]
+        Package.objects.filter(pk__in=kept).update(ends_when_taken=True)
+    ended = [row for row in rows if row.pk not in kept]
+    for row in ended:
+        _end(row, at)
+    return len(ended)
 
 
 def _gone(row: Package, at: datetime) -> None:

@@ -65,7 +65,11 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "form": form,
         "grounds": [(one, one.cited(letter_selectors.laws_of(case), load())) for one in picked],
         "previews": previews,
+        "copies": [(one, reach.stays_for(one, case)) for one in reach.copies_of(case, targets)]
+        if previews
+        else [],
         "found": casebook.found_of(case),
+        "unanswered": reach.unanswered_copies_of(case, targets) if previews else [],
         "needs_approval": deciding.needs_approval(case),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),

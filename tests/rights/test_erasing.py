@@ -19,12 +19,13 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
+from consent.enums import Language
 from consent.models import ConsentEvent
 from retention.services import holds
 from rights.enums import Ask, CaseState, Copies, Decided
-from rights.models import Case, Finding, Step, Submission
-from rights.selectors import reach, words
-from rights.services import deciding
+from rights.models import Case, Finding, Package, Proof, Step, Submission
+from rights.selectors import letters, reach, words
+from rights.services import deciding, packages
 from tests import make
 from tests.cast import Cast
 from tests.rights import asking
@@ -243,3 +244,37 @@ def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Off
         assert Step.objects.get(case=case, kind="erase").state == "done"
         assert Event.objects.filter(action="case.erased").count() == before + 1
     assert calls_of(cast.dentist) == 0
+
+
+def test_a_copy_that_was_asked_for_first_stays_until_it_is_taken_and_another_ends(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, BEN)
+    both = ready(cast.dentist, cast, Ask.COPY, Ask.DELETE)
+    office.does(
+        deciding.decide, case=asking.case_of(both, Ask.COPY), decided=Decided.FULFIL, ground="", words=""
+    )
+    # Decided at one moment, and the erasure is looked at first: it waits for the copy.
+    erased = erase(cast, office, both)
+    asking.work(cast.acme, at=LATER + timedelta(minutes=2))
+    later = ready(cast.dentist, cast, Ask.DELETE, number=BEN)
+    bens = ready(cast.dentist, cast, Ask.COPY, number=BEN, received_at=make.NOON + timedelta(minutes=1))
+    office.does(
+        deciding.decide, case=asking.case_of(bens, Ask.COPY), decided=Decided.FULFIL, ground="", words=""
+    )
+    asking.work(cast.acme, at=LATER)
+    erase(cast, office, later)
+
+    with job_scope(agency_id=cast.acme.pk):
+        kept, ended = (Package.objects.get(case__submission=one) for one in (both, bens))
+        assert kept.contents["calls"] == 1
+        assert (kept.state, kept.ends_when_taken) == ("ready", True)
+        assert (ended.state, ended.file_key) == ("gone", None)
+        stays = letters.facts_of(erased, said="", language=Language.ENGLISH)["stays"]
+        assert f"One copy that you asked for ({kept.case.reference})" in stays
+        proof = Proof.objects.get(submission=both, kind="text_code")
+        Proof.objects.filter(pk=proof.pk).update(at=LATER)
+        token = packages.new_link(package=kept, proof=proof, by=asking.BY_PAGE, at=LATER)
+        packages.read_all(packages.take(token=token, by=asking.BY_PAGE, at=LATER))
+    assert packages.expire(agency_id=cast.acme.pk, at=LATER + packages.TAKEN_FOR) == 1

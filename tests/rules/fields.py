@@ -1061,7 +1061,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "case state other_party total done file_key size digest link_expires_at created_at ready_at expires_at",
-            "gone_at",
+            "ends_when_taken gone_at",
             contents="Counts by category, and what was left out and why",
         )
         | _secret(link_digest="SHA-256 of the link"),
