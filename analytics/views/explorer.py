@@ -22,6 +22,8 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+from consent.enums import Basis
+from consent.selectors import cases
 
 _EXPORTS: Final = (("xlsx", "Workbook (XLSX)"), ("csv", "Table (CSV)"), ("pdf", "Paper (PDF)"))
 _TYPES: Final = {
@@ -95,6 +97,7 @@ def explore(request: StaffRequest, client: Client) -> HttpResponse:
                 for kind, label in KINDS.items()
             ],
             "total_words": found.total_words,
+            "needs_consent": found.is_empty and cases.declared_by(client) == Basis.CONSENT,
             "saved": saved_selectors.named(request.membership, client, request.GET.get("saved", "")),
         }
     return render(request, "analytics/explore.html", context, status=200 if asked else 400)
