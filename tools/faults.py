@@ -870,6 +870,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--no-page", action="store_true", help="leave docs/assurance.md as it is")
+    parser.add_argument("--json", type=Path, help="write what came of it into this file, too")
     asked = parser.parse_args([*sys.argv[1:], *os.environ.get("ARGS", "").split()])
     if asked.work:
         return _work()
@@ -909,6 +910,9 @@ def main() -> int:
         )
         text = told(site, checker, findings, caught, facts)
     print(text)
+    if asked.json:
+        found = {"kills": site.kills, "findings": findings, "compared": counts, "planted": caught}
+        asked.json.write_text(json.dumps(found), encoding="utf-8")
     if not asked.no_page:
         write_page(text)
     return int(bool(findings) or not all(was for _, was in caught))

@@ -3,7 +3,8 @@ One scope a request: a signed-in person's request runs, and its page is rendered
 in the agency's time zone.
 
 A response of 500 and above rolls back; a refusal is written down afterwards in a transaction of its own. A
-session ends by itself after a while without use, and in any case after its longest time.
+session ends by itself after a while without use, and in any case after its longest time. No browser and no proxy
+keeps what is shown to somebody who is signed in, and who signs out takes along what the browser has kept all the same.
 """
 
 from __future__ import annotations
@@ -87,6 +88,14 @@ class ScopeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(_OPEN) or not request.user.is_authenticated:
             return self.get_response(request)
+        response = self._answer(request)
+        if "no-store" not in response.get("Cache-Control", ""):
+            response["Cache-Control"] = "no-store, private"
+        if not request.user.is_authenticated:
+            response["Clear-Site-Data"] = '"cache"'
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         at = timezone.now()
         user_id = request.user.pk
         if _has_ended(request, at):

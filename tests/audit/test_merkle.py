@@ -9,6 +9,7 @@ import pymerkle
 import pytest
 
 from callprivacy.audit import merkle
+from tests.scale import tell, times
 
 # Leaves and roots of Certificate Transparency's reference implementation.
 ENTRIES = [bytes.fromhex(text) for text in (
@@ -81,6 +82,29 @@ def test_a_thousand_sizes_agree_with_pymerkle() -> None:
             assert merkle.verify_consistency(old, tree.get_root(old), size, root, proof)
 
 
+def test_every_proof_is_pymerkles() -> None:
+    """Each index of each size to the 40th here; in `make assure` to the 300th, every 50th further, and the 1,000th."""
+    sizes = range(1, times(40, 300) + 1)
+    if times(0, 1):
+        sizes = sorted({*sizes, *range(350, 1001, 50)})  # type: ignore[assignment]
+    tree, leaves, proofs = pymerkle.InmemoryTree(algorithm="sha256"), hashes(1000), 0
+    for number in range(1000):
+        tree.append_entry(b"entry %d" % number)
+    for size in sizes:
+        root = tree.get_state(size)
+        for index in range(size):
+            ours = merkle.inclusion_proof(index, leaves[:size])
+            assert ours == [
+                step for step in tree.prove_inclusion(index + 1, size).path if step != leaves[index]
+            ]
+            assert merkle.verify_inclusion(leaves[index], index, size, ours, root)
+        for old in range(1, size + 1, max(size // 20, 1)):
+            proof = merkle.consistency_proof(old, leaves[:size])
+            assert merkle.verify_consistency(old, tree.get_state(old), size, root, proof)
+        proofs += size
+    tell(proofs, "proofs of inclusion equal pymerkle's")
+
+
 def test_every_proof_of_small_logs_verifies_and_no_other_does() -> None:
     leaves = hashes(33)
     roots = [merkle.root(leaves[:size]) for size in range(34)]
@@ -103,7 +127,7 @@ def test_a_flipped_bit_is_never_accepted() -> None:
     chance = random.Random(1)
     leaves = hashes(200)
 
-    for _ in range(500):
+    for _ in range(times(500, 20_000)):
         size = chance.randint(2, 200)
         index, old = chance.randrange(size), chance.randint(1, size - 1)
         root = merkle.root(leaves[:size])
@@ -117,6 +141,7 @@ def test_a_flipped_bit_is_never_accepted() -> None:
             proof[step] = bytes(damaged)
         assert not merkle.verify_inclusion(leaves[index], index, size, inclusion, root)
         assert not merkle.verify_consistency(old, merkle.root(leaves[:old]), size, root, consistency)
+    tell(2 * times(500, 20_000), "forged proofs refused")
 
 
 def test_a_proof_of_another_length_is_false() -> None:

@@ -23,6 +23,7 @@ from callprivacy.vault import signing
 from tests import make
 from tests.audit.trails import JOB, seal, seal_now, superuser, verify, verify_offline, wait_for_others, write
 from tests.make import NOON
+from tests.scale import tell, times
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,20 +149,20 @@ def run_together(work: Callable[[int], None], count: int) -> list[BaseException]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(times(60, 240))
     return raised
 
 
 def test_eight_writers_and_two_sealers_leave_no_gap_and_no_fork(tmp_path: Path) -> None:
-    acme = make.agency("Acme")
+    acme, writers = make.agency("Acme"), times(8, 16)
     wrote: list[int] = []
 
     def work(number: int) -> None:
-        if number >= 8:
-            for step in range(25):
+        if number >= writers:
+            for step in range(times(25, 100)):
                 seal_now(acme.pk, at=NOON + timedelta(seconds=step))
             return
-        for step in range(40):
+        for step in range(times(40, 600)):
             try:
                 with job_scope(agency_id=acme.pk):
                     event = services.record("call.erased", by=JOB, at=NOON, writer=number, step=step)
@@ -171,8 +172,9 @@ def test_eight_writers_and_two_sealers_leave_no_gap_and_no_fork(tmp_path: Path) 
             except ZeroDivisionError:
                 continue
 
-    assert run_together(work, 10) == []
+    assert run_together(work, writers + 2) == []
     seal(acme.pk)
+    tell(len(wrote), f"events of {writers} writers at once")
 
     made = seals(acme.pk)
     listed = [event_id for one in made for event_id, _ in one.listed()]

@@ -23,8 +23,9 @@ from callprivacy.vault import signing
 from tests import make
 from tests.audit.trails import seal, superuser, verify, verify_offline, write
 from tests.make import NOON
+from tests.scale import tell, times
 
-ROUNDS = 300
+ROUNDS = times(300, 10_000)
 
 
 @dataclass
@@ -287,6 +288,7 @@ def test_every_one_of_hundreds_of_tamperings_is_seen_and_named(trail: Trail) -> 
         trail.bring_back()
 
     assert verify(trail.acme).findings == []
+    tell(ROUNDS, "tamperings named")
 
 
 @pytest.mark.django_db(transaction=True)

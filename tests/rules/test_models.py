@@ -309,13 +309,14 @@ def test_rows_of_a_client_are_of_its_agency() -> None:
     assert missing_client_keys(_with_client_column()) == set()
 
 
-def test_a_foreign_key_between_rows_of_clients_stays_inside_the_client() -> None:
+def keys_that_leave_the_client() -> list[str]:
+    """Foreign keys between rows of clients that do not carry the client."""
     rows = ask(
         "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
     )
     definitions = {(table, re.sub(r" (ON UPDATE|ON DELETE|DEFERRABLE).*", "", text)) for table, text in rows}
     by_statement = keys_by_statement()
-    missing = [
+    return [
         f"{model._meta.label}.{field.name}"
         for model in OURS
         if _is_client_level(model)
@@ -332,7 +333,10 @@ def test_a_foreign_key_between_rows_of_clients_stays_inside_the_client() -> None
         not in definitions
         and (model._meta.db_table, field.column, field.remote_field.model._meta.db_table) not in by_statement
     ]
-    assert missing == []
+
+
+def test_a_foreign_key_between_rows_of_clients_stays_inside_the_client() -> None:
+    assert keys_that_leave_the_client() == []
 
 
 def unique_over_all() -> set[str]:
@@ -373,25 +377,35 @@ def test_a_grant_is_unique_within_its_client() -> None:
 # --- Our role, functions, views ---
 
 
+def role_faults(role: str, alias: str = "default") -> list[str]:
+    """What a role may, is or owns that ours must not."""
+    special = ask(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = %s",
+        role, alias=alias,
+    )  # fmt: skip
+    found = [] if special == [(False,) * 5] else [f"{role} may something special: {special}"]
+    member = ask(
+        "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole", role, alias=alias
+    )
+    found += [f"{role} is also {other}" for (other,) in member]
+    kinds: dict[str, LiteralString] = {
+        "relation": "SELECT relname::text FROM pg_class WHERE relowner = %s::regrole",
+        "function": "SELECT proname::text FROM pg_proc WHERE proowner = %s::regrole",
+        "schema": "SELECT nspname::text FROM pg_namespace WHERE nspowner = %s::regrole",
+        "type": "SELECT typname::text FROM pg_type WHERE typowner = %s::regrole",
+        "database": "SELECT datname::text FROM pg_database WHERE datdba = %s::regrole",
+    }
+    for kind, statement in kinds.items():
+        found += [f"{role} owns the {kind} {name}" for (name,) in ask(statement, role, alias=alias)]
+    if ask("SELECT has_schema_privilege(%s, 'public', 'CREATE')", role, alias=alias) != [(False,)]:
+        found.append(f"{role} may make tables")
+    return found
+
+
 @pytest.mark.parametrize("alias", ["default", "vault"])
 def test_our_role_owns_nothing_and_may_nothing_special(alias: str) -> None:
-    assert ask(
-        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles"
-        " WHERE rolname = current_user",
-        alias=alias,
-    ) == [(False, False, False, False, False)]
-    assert ask("SELECT 1 FROM pg_auth_members WHERE member = current_user::regrole", alias=alias) == []
-    for kind, table, owner in (
-        ("relation", "pg_class", "relowner"), ("function", "pg_proc", "proowner"),
-        ("schema", "pg_namespace", "nspowner"), ("type", "pg_type", "typowner"),
-    ):  # fmt: skip
-        statement = f"SELECT 1 FROM {table} WHERE {owner} = current_user::regrole"
-        with connections[alias].cursor() as cursor:
-            cursor.execute(statement)
-            assert cursor.fetchall() == [], f"our role owns a {kind}"
-    assert ask("SELECT datdba = current_user::regrole FROM pg_database WHERE datname = current_database()",
-               alias=alias) == [(False,)]  # fmt: skip
-    assert ask("SELECT has_schema_privilege(current_user, 'public', 'CREATE')", alias=alias) == [(False,)]
+    ((role,),) = ask("SELECT current_user::text", alias=alias)
+    assert role_faults(role, alias) == []
 
 
 @pytest.mark.parametrize("alias", ["default", "vault"])
@@ -451,16 +465,17 @@ def test_functions_that_see_everything_are_the_owners_and_pin_their_path() -> No
     assert careless_functions() == set()
 
 
-def test_every_view_asks_as_who_looks() -> None:
+def careless_views() -> set[str]:
+    """Views that ask as their owner, whom row security does not hold, and materialised ones, which have none."""
     rows = ask(
-        "SELECT relname, coalesce('security_invoker=true' = ANY (reloptions), false) FROM pg_class"
-        " WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace"
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND (relkind = 'm' OR"
+        " relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (reloptions), false))"
     )
-    assert {name for name, invoker in rows if not invoker} == set()
-    materialised = ask(
-        "SELECT relname FROM pg_class WHERE relkind = 'm' AND relnamespace = 'public'::regnamespace"
-    )
-    assert materialised == [], "a materialised view has no row security"
+    return {name for (name,) in rows}
+
+
+def test_every_view_asks_as_who_looks() -> None:
+    assert careless_views() == set()
 
 
 # --- The lint finds what is planted ---
@@ -518,6 +533,39 @@ def test_a_function_without_a_pinned_path_is_found(as_owner: Any) -> None:
         "CREATE FUNCTION planted() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1::bigint'"
     )
     assert "planted" in careless_functions()
+
+
+def test_a_view_that_asks_as_its_owner_is_found(as_owner: Any) -> None:
+    as_owner.execute(
+        "CREATE VIEW planted AS SELECT * FROM calls_call;"
+        "CREATE VIEW planted_well WITH (security_invoker=true) AS SELECT * FROM calls_call;"
+        "CREATE MATERIALIZED VIEW planted_twice AS SELECT 1 AS one"
+    )
+    assert careless_views() == {"planted", "planted_twice"}
+
+
+def test_a_foreign_key_that_leaves_the_client_is_found(as_owner: Any) -> None:
+    ((name,),) = ask(
+        "SELECT conname::text FROM pg_constraint WHERE contype = 'f' AND conrelid = 'retention_holdcall'::regclass"
+        " AND pg_get_constraintdef(oid) LIKE 'FOREIGN KEY (client_id, hold_id)%'"
+    )
+    as_owner.execute(
+        f"ALTER TABLE retention_holdcall DROP CONSTRAINT {name},"
+        " ADD FOREIGN KEY (hold_id) REFERENCES retention_hold(id)"
+    )
+    assert keys_that_leave_the_client() == ["retention.HoldCall.hold"]
+
+
+def test_a_role_that_may_more_is_found(as_owner: Any) -> None:
+    """The owner itself is such a role, and the superuser that made it."""
+    ((owner,), (superuser,)) = (
+        as_owner.execute("SELECT current_user::text").fetchone(),
+        as_owner.execute("SELECT rolname::text FROM pg_roles WHERE rolsuper ORDER BY oid LIMIT 1").fetchone(),
+    )
+    faults = role_faults(owner)
+    assert any("owns the relation calls_call" in fault for fault in faults)
+    assert any("may make tables" in fault for fault in faults)
+    assert any("may something special" in fault for fault in role_faults(superuser))
 
 
 def test_the_database_shows_nothing_without_a_scope(cast: Any) -> None:

@@ -57,6 +57,16 @@ def path_of(agency_id: int) -> Path:
     return Path(settings.CALLPRIVACY_STATE) / "checkpoints" / f"{agency_id}.jsonl"
 
 
+def _check_kind(path: Path) -> None:
+    """
+    Refuse what is no file: reading a pipe that nobody writes into would never end.
+
+    :raises SinkError: something else stands there.
+    """
+    if path.exists() and not path.is_file():
+        raise SinkError(f"{path} is no file. Put the file of checkpoints back, or free or repair the folder.")
+
+
 def append_seal(checkpoint: Checkpoint) -> None:
     """
     Write a seal down, to the disk.
@@ -88,6 +98,7 @@ def append_epoch(*, agency_id: int, epoch: int, after: int, started_at: str) -> 
 def _append(agency_id: int, members: dict[str, Any]) -> None:
     path = path_of(agency_id)
     line = json.dumps(members, separators=(",", ":")).encode() + b"\n"
+    _check_kind(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -150,6 +161,7 @@ def last(agency_id: int) -> Checkpoint | None:
 
     :raises SinkError: the file is there and cannot be read.
     """
+    _check_kind(path_of(agency_id))
     try:
         with path_of(agency_id).open("rb") as file:
             whole = _whole_lines(file.fileno())
@@ -187,6 +199,7 @@ def read(agency_id: int) -> Known:
 
 
 def _lines(agency_id: int) -> Iterator[tuple[int, Any]]:
+    _check_kind(path_of(agency_id))
     try:
         with path_of(agency_id).open("rb") as file:
             for number, line in enumerate(file, start=1):

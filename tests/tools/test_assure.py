@@ -1,0 +1,117 @@
+"""What docs/asvs.csv and the rows of `make assure` name is there, and a row without a found fault does not count."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tools.assure import planting, proofs, rows, suite
+from tools.assure.rows import Edit, Figure, Outcome, Row
+
+ROOT = rows.ROOT
+# How many requirements of level 1 and 2 each chapter of ASVS 5.0.0 has.
+CHAPTERS = {1: 27, 2: 11, 3: 19, 4: 10, 5: 9, 6: 35, 7: 18, 8: 7, 9: 7, 10: 29, 11: 14, 12: 9, 13: 13, 14: 9, 15: 13,
+            16: 16, 17: 7}  # fmt: skip
+
+
+def _asvs() -> list[list[str]]:
+    with (ROOT / "docs" / "asvs.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_every_requirement_of_both_levels_is_there_once() -> None:
+    found = _asvs()
+    assert Counter(int(row[0][1:].split(".")[0]) for row in found) == CHAPTERS
+    assert Counter(row[1] for row in found) == {"1": 70, "2": 183}
+    assert len({row[0] for row in found}) == len(found) == 253
+
+
+def asvs_faults(found: list[list[str]]) -> list[str]:
+    """Requirements whose state is none, that name a test or a file that is not there, or give no reason."""
+    faults = []
+    for name, _, words, state, where in found:
+        if not words or state not in {"met", "n/a", "differs", "operator"}:
+            faults.append(f"{name}: {state!r} is no state")
+        elif state in {"n/a", "differs"} and (len(where) < 15 or not where.endswith(".")):
+            faults.append(f"{name}: no reason")
+        elif state in {"met", "operator"}:
+            faults += [f"{name}: {one} is not there" for one in where.split() if not _is_there(one)]
+    return faults
+
+
+def _is_there(name: str) -> bool:
+    return proofs.exists(name) if "::" in name or "/test_" in name else (ROOT / name).is_file()
+
+
+def test_what_the_requirements_name_is_there() -> None:
+    assert asvs_faults(_asvs()) == []
+
+
+def test_a_test_that_is_gone_is_found() -> None:
+    assert asvs_faults([["V1.1.1", "1", "words", "met", "rules/test_urls.py::test_that_never_was"]])
+    assert asvs_faults([["V1.1.1", "1", "words", "n/a", ""]])
+
+
+def _chosen() -> list[tuple[str, str]]:
+    return [(row.number, node) for row in suite.ROWS for node in (*row.tests, *row.broken, *row.finders)]
+
+
+def test_every_row_has_a_trial_and_a_planted_fault_and_names_tests_that_are_there() -> None:
+    wanted = {*range(1, 20), *range(22, 27), 30}
+    numbers = {int(part) for row in suite.ROWS for part in re.findall(r"\d+", row.number)}
+    assert wanted - numbers == set()
+    assert [one for one in _chosen() if not proofs.exists(one[1])] == []
+    for row in suite.ROWS:
+        assert row.tests or row.trial, row.number
+        assert row.trial or row.plants or row.finders, row.number
+
+
+@pytest.mark.parametrize("plant", [p for row in suite.ROWS for p in row.plants], ids=lambda plant: plant.name)
+def test_what_a_planted_fault_replaces_stands_there_once(plant: Edit) -> None:
+    source = (ROOT / plant.file).read_text(encoding="utf-8")
+    compile(planting.planted(source, plant.old, plant.new, where=plant.file), plant.file, "exec")
+
+
+def test_a_module_is_read_with_the_fault_and_stays_as_it_is(tmp_path: Path) -> None:
+    from callprivacy.lib import calendars
+
+    edit = {"file": "callprivacy/lib/calendars.py", "old": "day.weekday() < 5", "new": "day.weekday() < 6"}
+    spec = planting.Finder(edit).find_spec("callprivacy.lib.calendars", [str(ROOT / "callprivacy" / "lib")])
+    assert spec is not None
+    assert spec.loader is not None
+    code = spec.loader.get_code("callprivacy.lib.calendars")  # type: ignore[attr-defined]
+    assert 6 in [value for one in code.co_consts if hasattr(one, "co_consts") for value in one.co_consts]
+    assert "< 5" in Path(str(calendars.__file__)).read_text(encoding="utf-8")
+    assert (
+        planting.Finder(edit).find_spec("callprivacy.lib.phone", [str(ROOT / "callprivacy" / "lib")]) is None
+    )
+    with pytest.raises(planting.PlantError, match="0 times"):
+        planting.planted("a = 1", "b", "c", where="there")
+
+
+def test_a_row_counts_only_where_its_faults_were_found() -> None:
+    row = Row("1", "promise", "how", "passes")
+    assert Outcome(row, Figure("said"), 0.0, []).verdict == "NOT PROVEN"
+    assert Outcome(row, Figure("said"), 0.0, [("one", True), ("two", False)]).verdict == "NOT PROVEN"
+    assert Outcome(row, Figure("said"), 0.0, [("one", True)]).verdict == "kept"
+    assert Outcome(row, Figure("said", ("lost",)), 0.0, [("one", True)]).verdict == "BROKEN"
+
+
+def test_what_no_failure_proves_is_the_rule_of_three() -> None:
+    assert rows.what_none_proves(200) == "0 of 200: fewer than 1 in 67"
+    assert rows.what_none_proves(0) == ""
+
+
+def test_a_part_of_the_page_is_written_and_the_rest_stays(tmp_path: Path) -> None:
+    page = tmp_path / "assurance.md"
+    page.write_text("# Assurance\n\nWords.\n", encoding="utf-8")
+    rows.write_part("assure", "first", page)
+    rows.write_part("attack", "other", page)
+    rows.write_part("assure", "second", page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("second") == text.count("other") == text.count("Words.") == 1
+    assert "first" not in text

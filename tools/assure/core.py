@@ -1,0 +1,248 @@
+"""
+Row 30: whether the tests of the core take every branch of it, and notice when a line of it is changed.
+
+Changes are made by our own hand, one at a time and by chance, in the syntax tree: a comparison turned round or moved by
+one, "and" for "or", a sign, a number, a condition, an answer that is left out. The suite's own servers are kept, and a
+changed module is read in the place of ours (tools.assure.planting), which a tool that copies the tree cannot do here.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.assure.rows import ROOT, STATE, Figure
+
+# What is the core, and the tests that are its own.
+CORE: dict[str, tuple[str, ...]] = {
+    "callprivacy/vault/sealing.py": ("vault/test_sealing.py", "vault/test_many_swaps.py"),
+    "callprivacy/vault/files.py": ("vault/test_files.py",),
+    "callprivacy/audit/merkle.py": ("audit/test_merkle.py",),
+    "callprivacy/audit/leaves.py": ("audit/test_sealing.py", "audit/test_tampering.py"),
+    "callprivacy/audit/services/verifying.py": ("audit/test_tampering.py", "audit/test_sealing.py"),
+    "callprivacy/lib/scope.py": ("tenancy/test_scope.py",),
+    "callprivacy/tenancy/scope.py": ("tenancy/test_scope.py", "tenancy/test_kept_plans.py"),
+    "callprivacy/lib/calendars.py": ("lib/test_calendars.py", "rights/test_deadlines.py"),
+    "rights/deadlines/engine.py": ("rights/test_deadlines.py", "rights/test_deadline_properties.py"),
+    "consent/decide": (
+        "consent/test_decide.py",
+        "consent/test_decide_lines.py",
+        "consent/test_decide_properties.py",
+    ),
+}
+# Besides these tests, which take branches that those of the module leave to them.
+BESIDE = ("audit", "vault", "tenancy", "consent/test_deadlines.py", "rights/test_deadlines_command.py")
+NOTICED_AT_LEAST = 0.90
+
+
+def core(seconds: float) -> Figure:
+    """Both figures; a third of the time is for coverage."""
+    began = time.monotonic()
+    said, failures = _coverage(seconds)
+    noticed, tried, missed = _changes(max(seconds - (time.monotonic() - began), 60))
+    share = noticed / tried if tried else 0.0
+    failures += (
+        [] if share >= NOTICED_AT_LEAST else [f"{noticed} of {tried} changes noticed; not these: {missed}"]
+    )
+    caught = (("a test file that asserts nothing lets a change through", not _noticed_by_nothing()),)
+    text = f"{said}; {noticed} of {tried} changes of a line noticed ({share:.0%})"
+    if missed:
+        text += f", not noticed: {'; '.join(missed[:6])}"
+    return Figure(text, tuple(failures), 0, caught=caught)
+
+
+# --- Coverage ---------------------------------------------------------------------------------------------------------
+
+
+def _coverage(seconds: float) -> tuple[str, list[str]]:
+    STATE.mkdir(parents=True, exist_ok=True)
+    report = STATE / "coverage.json"
+    report.unlink(missing_ok=True)
+    tests = sorted(
+        {test for own in CORE.values() for test in own} | {b for b in BESIDE if (ROOT / "tests" / b).exists()}
+    )
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--cov", "--cov-branch",
+        f"--cov-report=json:{report}", *(f"tests/{test}" for test in tests),
+    ]  # fmt: skip
+    environ = os.environ | {"COVERAGE_FILE": str(STATE / ".coverage")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=max(seconds, 300)
+    )
+    if not report.exists():
+        return "", [f"no coverage: {done.stdout.strip()[-300:]}"]
+    files = json.loads(report.read_text(encoding="utf-8"))["files"]
+    lines, branches, taken, short = 0, 0, 0, []
+    for name, found in sorted(files.items()):
+        if not any(name == part or name.startswith(part + "/") for part in CORE):
+            continue
+        summary = found["summary"]
+        lines += summary["num_statements"] - summary["covered_lines"]
+        branches += summary["num_branches"]
+        taken += summary["covered_branches"]
+        gaps = summary["num_branches"] - summary["covered_branches"] + summary["missing_lines"]
+        if gaps:
+            short.append(f"{name} lacks {gaps} (lines {_spans(found['missing_lines']) or 'none'})")
+    said = f"{taken:,} of {branches:,} branches of the core taken, {lines} statements not run"
+    return said, short + (
+        [] if done.returncode == 0 else [f"tests of the core fail: {done.stdout.strip()[-200:]}"]
+    )
+
+
+def _spans(lines: Sequence[int]) -> str:
+    return ", ".join(map(str, lines[:12])) + (" ..." if len(lines) > 12 else "")
+
+
+# --- Changes ----------------------------------------------------------------------------------------------------------
+
+_TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+_OTHER: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.BitAnd: ast.BitOr,
+    ast.RShift: ast.LShift, ast.LShift: ast.RShift,
+}  # fmt: skip
+
+
+def _turn(node: ast.Compare) -> bool:
+    if type(node.ops[0]) not in _TURNED:
+        return False
+    node.ops[0] = _TURNED[type(node.ops[0])]()
+    return True
+
+
+def _swap(node: ast.BoolOp) -> bool:
+    node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    return True
+
+
+def _other(node: ast.BinOp) -> bool:
+    if type(node.op) not in _OTHER or _is_text(node):
+        return False
+    node.op = _OTHER[type(node.op)]()
+    return True
+
+
+def _next(node: ast.Constant) -> bool:
+    if type(node.value) not in {int, bool}:
+        return False
+    node.value = (not node.value) if isinstance(node.value, bool) else node.value + 1  # type: ignore[operator]
+    return True
+
+
+def _negate(node: ast.If | ast.While) -> bool:
+    node.test = ast.UnaryOp(ast.Not(), node.test)
+    return True
+
+
+def _leave_out(node: ast.Return) -> bool:
+    if node.value is None or isinstance(node.value, ast.Constant):
+        return False
+    node.value = ast.Constant(None)
+    return True
+
+
+_CHANGES: dict[type[ast.AST], Callable[..., bool]] = {
+    ast.Compare: _turn, ast.BoolOp: _swap, ast.BinOp: _other, ast.Constant: _next, ast.If: _negate,
+    ast.While: _negate, ast.Return: _leave_out,
+}  # fmt: skip
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    return any(isinstance(side, ast.JoinedStr) or isinstance(getattr(side, "value", None), str)
+               for side in (node.left, node.right))  # fmt: skip
+
+
+def _in_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """Nodes in bodies of functions, but for annotations, defaults, and how a thing prints itself."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and function.name not in {"__repr__", "__str__", "__hash__"}:
+            for statement in function.body:
+                yield from ast.walk(statement)
+
+
+def changes(source: str) -> list[tuple[int, str]]:
+    """Every single change of a module: its line, and the whole source with it."""
+    tree = ast.parse(source)
+    order = {id(node): number for number, node in enumerate(ast.walk(tree))}
+    found = []
+    for node in dict.fromkeys(_in_functions(tree)):
+        if (change := _CHANGES.get(type(node))) is None:
+            continue
+        twin = copy.deepcopy(tree)
+        if change(list(ast.walk(twin))[order[id(node)]]):
+            found.append((getattr(node, "lineno", 0), ast.unparse(ast.fix_missing_locations(twin))))
+    return found
+
+
+def _files() -> Iterator[tuple[Path, tuple[str, ...]]]:
+    for name, tests in CORE.items():
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            yield file, tests
+
+
+def _changes(seconds: float) -> tuple[int, int, list[str]]:
+    """How many of how many changes were noticed within the time, and which were not."""
+    chance, until = random.Random(30), time.monotonic() + seconds  # noqa: S311  (no secret)
+    every = [
+        (file, tests, line, source)
+        for file, tests in _files()
+        for line, source in changes(file.read_text(encoding="utf-8"))
+    ]
+    chance.shuffle(every)
+    noticed, tried, missed = 0, 0, []
+
+    def look(one: tuple[Path, tuple[str, ...], int, str]) -> tuple[bool | None, str]:
+        file, tests, line, source = one
+        where = f"{file.relative_to(ROOT)}:{line}"
+        if time.monotonic() > until:
+            return None, where
+        return _is_noticed(file, source, tests), where
+
+    with ThreadPoolExecutor(2) as pool:
+        for was, where in pool.map(look, every):
+            if was is None:
+                continue
+            tried += 1
+            noticed += was
+            if not was:
+                missed.append(where)
+    return noticed, tried, missed
+
+
+def _is_noticed(file: Path, source: str, tests: Sequence[str]) -> bool:
+    with tempfile.NamedTemporaryFile("w", suffix=".py", dir=STATE, encoding="utf-8") as changed:
+        changed.write(source)
+        changed.flush()
+        plant = {"file": str(file.relative_to(ROOT)), "source": changed.name}
+        environ = os.environ | {"ASSURE_PLANT": json.dumps(plant), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [
+            sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly",
+            "-p", "tools.assure.planting", *(f"tests/{test}" for test in tests),
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environ, capture_output=True, check=False, timeout=180
+            )
+        except subprocess.TimeoutExpired:
+            return True
+        return done.returncode != 0
+
+
+def _noticed_by_nothing() -> bool:
+    """The measure itself: tests that look at nothing of a module notice no change of it."""
+    file = ROOT / "callprivacy" / "audit" / "merkle.py"
+    _, source = changes(file.read_text(encoding="utf-8"))[0]
+    return _is_noticed(file, source, ("lib/test_calendars.py",))

@@ -1,0 +1,413 @@
+"""Rows that need servers of their own: nights under kills, a broker that dies or hangs, and what lies on the disk."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tools.assure.rows import ROOT, STATE, Figure
+
+
+def _own_process(name: str, *arguments: str, seconds: float) -> Figure:
+    """A trial in a process of its own, for Django is set up once a process; it prints its figure as JSON."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    report = STATE / f"{name}.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tools.assure.kills", name, str(report), *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        output, _ = process.communicate(timeout=seconds + 60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            output, _ = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+    if not report.exists():
+        return Figure("", (f"{name} brought no figure: {output.strip()[-300:]}",))
+    found = json.loads(report.read_text(encoding="utf-8"))
+    return Figure(
+        found["said"], tuple(found["failures"]), found["trials"],
+        caught=tuple((plant, was) for plant, was in found["caught"]),
+    )  # fmt: skip
+
+
+# --- Nights under kills -----------------------------------------------------------------------------------------------
+
+
+def nights(seconds: float) -> Figure:
+    """`make faults` in short, 20 kills of each, with its own checker and its own planted faults."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    report = STATE / "faults.json"
+    report.unlink(missing_ok=True)
+    command = [
+        sys.executable, "-m", "tools.faults", "--no-page", "--kills", "60", "--a-night", "10",
+        "--minutes", str(max(seconds / 60 - 4, 1)), "--json", str(report),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"ARGS": ""}, capture_output=True, text=True, check=False
+    )
+    if not report.exists():
+        return Figure("", (f"it did not end: {(done.stdout + done.stderr).strip()[-300:]}",))
+    found = json.loads(report.read_text(encoding="utf-8"))
+    kills = sum(found["kills"].values())
+    said = ", ".join(f"{count} kills of {victim}" for victim, count in found["kills"].items())
+    compared = ", ".join(f"{count:,} {what}" for what, count in found["compared"].items())
+    caught = tuple((name, was) for name, was in found["planted"])
+    return Figure(f"{said}; compared: {compared}", tuple(found["findings"]), kills, caught=caught)
+
+
+# --- The broker -------------------------------------------------------------------------------------------------------
+
+WITHIN = 60.0
+
+
+def broker(seconds: float) -> Figure:
+    """Valkey killed and stopped under a worker."""
+    return _own_process("broker", str(seconds), seconds=seconds)
+
+
+class _Taker:
+    """Sends a task and waits until a worker has taken it."""
+
+    def __init__(self, site: Any) -> None:
+        import redis
+
+        from callprivacy.celery import app
+
+        self.site, self.app = site, app
+        self.line = redis.Redis.from_url(site.valkey.url(), socket_timeout=2)
+        self.faults = (redis.RedisError, OSError, *app.connection_for_write().connection_errors)
+
+    def took(self, within: float, *, keep: bool = True) -> float | None:
+        """Seconds until a task that is sent now has been taken; None if it is not within so many."""
+        began, sent = time.monotonic(), False
+        while time.monotonic() - began < within:
+            if keep:
+                self.site.keep_worker()
+            try:
+                if not sent:
+                    self.app.send_task("audit.seal_events", retry=False)
+                    sent = True
+                if self.line.llen("celery") == 0:
+                    return time.monotonic() - began
+            except self.faults:
+                pass
+            time.sleep(0.1)
+        return None
+
+
+def _disturb(site: Any, kind: str) -> None:
+    """End Valkey at once and start it again, or let it hang for 20 seconds."""
+    from tools import faults
+
+    assert site.valkey.process is not None  # noqa: S101  (for the type checker)
+    if kind == "killed":
+        faults._kill_all(site.valkey.process)
+        site.valkey.start()
+    else:
+        os.kill(site.valkey.process.pid, signal.SIGSTOP)
+        time.sleep(20)
+        os.kill(site.valkey.process.pid, signal.SIGCONT)
+
+
+def _broker(seconds: float) -> dict[str, Any]:
+    """How long after each fault a task that was sent then has been taken; and a worker that never comes is noticed."""
+    from tools import faults
+
+    took: dict[str, list[float]] = {"killed": [], "stopped for 20 s": []}
+    until, failures, number = time.monotonic() + seconds, list[str](), 0
+    with faults._site() as (site, _):
+        taker = _Taker(site)
+        site.start_worker()
+        if taker.took(60) is None:
+            failures.append("the worker never started")
+        while not failures and number < 23 and time.monotonic() + 40 < until:
+            kind = "stopped for 20 s" if number % 8 == 7 else "killed"
+            _disturb(site, kind)
+            found = taker.took(WITHIN + 5)
+            number += 1
+            if found is None or found > WITHIN:
+                failures.append(f"after Valkey was {kind} no task was taken within {WITHIN:.0f} s")
+            else:
+                took[kind].append(found)
+        assert site.worker is not None  # noqa: S101  (for the type checker)
+        faults._kill_all(site.worker)
+        caught = [("a worker that is not started again", taker.took(8, keep=False) is None)]
+        ended = site.ended_by_themselves
+    parts = [
+        f"Valkey {kind} {len(times)} times, tasks taken again after {max(times):.1f} s at most"
+        for kind, times in took.items()
+        if times
+    ]
+    said = "; ".join([*parts, f"the worker ended by itself {ended} times"])
+    return {"said": said, "failures": failures, "trials": number, "caught": caught}
+
+
+# --- What lies on the disk --------------------------------------------------------------------------------------------
+
+PEOPLE = 300
+
+
+def at_rest(seconds: float) -> Figure:
+    """The bytes of everything that a running installation has written."""
+    return _own_process("at_rest", seconds=seconds)
+
+
+def _at_rest() -> dict[str, Any]:
+    """Canaries of many people through the door and the forms; then every file of the installation is searched."""
+    from tools import faults
+
+    chance = random.Random(17)  # noqa: S311  (no secret)
+    state = faults.STATE
+    with faults._site() as (site, clock):
+        from tests.rules.scanner import Canary, Scanner
+
+        numbers = [
+            f"+1{chance.choice((212, 404, 617))}{chance.randrange(2_000_000, 9_999_999)}"
+            for _ in range(PEOPLE)
+        ]
+        names = [
+            f"Zq{secrets.token_hex(5).capitalize()} Wx{secrets.token_hex(5).capitalize()}" for _ in range(60)
+        ]
+        canaries = [Canary("number", number) for number in numbers[:60]] + [
+            Canary("name", name) for name in names
+        ]
+        scanner = Scanner(canaries)
+        _story(site, clock, numbers, names)
+        _backup(state)
+        from django.db import connections
+
+        site.postgres.sql("CHECKPOINT", database="postgres")
+        connections.close_all()
+        import redis
+
+        with redis.Redis.from_url(site.valkey.url()) as line:
+            line.save()
+        stores = _stores(state)
+        sizes = {
+            store: sum(file.stat().st_size for file in files if file.exists())
+            for store, files in stores.items()
+        }
+        hits = [
+            f"{store}: {os.path.relpath(file, state)}: {', '.join(sorted(what))}"
+            for store, files in stores.items()
+            for file in files
+            if (what := _searched(scanner, file, numbers, names))
+        ]
+        empty = [f"{store}: nothing to search" for store, size in sizes.items() if not size]
+        caught = _planted_at_rest(site, scanner, stores, numbers, names)
+    said = ", ".join(f"{store} {size / 1e6:.1f} MB" for store, size in sizes.items())
+    return {
+        "said": f"{PEOPLE} people and {len(names)} names; searched: {said}",
+        "failures": hits + empty,
+        "trials": 0,
+        "caught": caught,
+    }
+
+
+def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
+    """Every person calls by a signed event that also says a name; a worker takes them in; reasons hold names."""
+    import base64
+    import hmac
+
+    from callprivacy.accounts.enums import Role
+    from callprivacy.audit import services as audit
+    from callprivacy.calls.models import Inbox
+    from callprivacy.calls.services import connections as ways
+    from callprivacy.tenancy.scope import job_scope
+    from tests import make
+    from tools import faults
+
+    at = clock.now()
+    agency = make.agency("At rest", at=at)
+    officer = make.person(agency, "olivia", Role.OFFICER, at=at)
+    client = make.client(agency, "Dentist", at=at)
+    make.grant(officer, client)
+    with job_scope(agency_id=agency.pk):
+        way = ways.create_connection(
+            client=client, provider="callrail", name="CallRail", secret=faults.SECRET, by=make.JOB, at=at
+        )
+    from django.test import Client as Browser
+
+    browser = Browser(headers={"Host": "127.0.0.1"})
+    for number, caller in enumerate(numbers):
+        event = {
+            "id": number, "start_time": at.isoformat(), "direction": "inbound", "duration": "61", "answered": True,
+            "customer_phone_number": caller, "customer_name": names[number % len(names)],
+            "tracking_phone_number": "+14045550100", "note": f"{names[number % len(names)]} asks",
+            "recording": f"https://app.callrail.com/calls/{number}/recording?access_key={number}",
+        }  # fmt: skip
+        body = json.dumps(event).encode()
+        signature = base64.b64encode(hmac.digest(faults.SECRET.encode(), body, "sha1")).decode()
+        answer = browser.post(
+            f"/hooks/callrail/{way.key}/",
+            data=body,
+            content_type="application/json",
+            headers={"Signature": signature},
+        )
+        if answer.status_code != 200:
+            raise SystemExit(f"The door answered {answer.status_code}.")
+    for name in names:
+        with job_scope(agency_id=agency.pk):
+            audit.record(
+                "number.revealed", subject=client, by=make.JOB, at=at, reason=f"{name} asked to be called."
+            )
+    site.start_worker()
+    from callprivacy.celery import app
+
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        site.keep_worker()
+        app.send_task("calls.sweep_inbox", retry=False)
+        time.sleep(0.5)
+        with job_scope(agency_id=agency.pk):
+            if not Inbox.objects.exists():
+                break
+    else:
+        raise SystemExit("The inbox was not worked off.")
+
+
+def _backup(state: Path) -> None:
+    """A dump of each database, as the owner makes it, lies beside the rest."""
+    from callprivacy.vault import envelopes
+
+    folders = {name: state / "dumps" / name for name in ("default", "vault", "keys")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    _, recipient = envelopes.new_identity()
+    environ = os.environ | {
+        "CALLPRIVACY_ROLE": "owner", "CALLPRIVACY_BACKUP_DIR": str(folders["default"]),
+        "CALLPRIVACY_VAULT_BACKUP_DIR": str(folders["vault"]), "CALLPRIVACY_VAULT_BACKUP_KEYS": str(folders["keys"]),
+        "CALLPRIVACY_BACKUP_RECIPIENTS": recipient,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "manage.py", "backup"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"No backup was made: {(done.stdout + done.stderr).strip()[-300:]}")
+
+
+def _stores(state: Path) -> dict[str, list[Path]]:
+    """Every file of the installation, by what it is; a folder that is only linked is followed."""
+    from tools import services
+
+    place = services.Place.of(state)
+    found: dict[str, list[Path]] = {
+        "data with the log of writes": [], "Valkey's files": [], "backups": [], "logs": [], "the rest": [],
+    }  # fmt: skip
+    for root in sorted({state.resolve(), place.home.resolve()}):
+        for file in sorted(root.rglob("*")):
+            if (
+                not file.is_file()
+                or file.is_symlink()
+                or "static" in file.parts
+                or file.name == "secrets.env"
+            ):
+                continue
+            name = str(file)
+            if "valkey" in name:
+                store = "Valkey's files"
+            elif "/dumps/" in name:
+                store = "backups"
+            elif file.suffix == ".log":
+                store = "logs"
+            elif "postgres" in name or "/base/" in name or "pg_wal" in name:
+                store = "data with the log of writes"
+            else:
+                store = "the rest"
+            if file not in found[store]:
+                found[store].append(file)
+    return found
+
+
+def _searched(scanner: Any, file: Path, numbers: list[str], names: list[str]) -> set[str]:
+    """The scanner over small files; over large ones the plain dresses of everybody, for it unpacks in memory."""
+    try:
+        blob = file.read_bytes()
+    except OSError:
+        return set()
+    what: set[str] = set()
+    if len(blob) <= 2_000_000:
+        what |= scanner.find(blob)
+    lower = blob.lower()
+    for kind, values in (("number", numbers), ("name", names)):
+        for value in values:
+            plain = value.lower().encode()
+            dresses = {plain, value.encode("utf-16-le").lower(), value.encode().hex().encode()}
+            if kind == "number":
+                dresses |= {value[2:].encode(), f"({value[2:5]}) {value[5:8]}-{value[8:]}".encode()}
+            if any(dress in lower for dress in dresses):
+                what.add(kind)
+                break
+    return what
+
+
+def _planted_at_rest(
+    site: Any, scanner: Any, stores: dict[str, list[Path]], numbers: list[str], names: list[str]
+) -> list[tuple[str, bool]]:
+    """A canary where somebody careless would leave it, in each store; the same search finds it."""
+    import redis
+
+    caught = []
+
+    def again(store: str) -> bool:
+        files = _stores(Path(os.environ["CALLPRIVACY_STATE"]))[store]
+        return any(_searched(scanner, file, numbers, names) for file in files)
+
+    site.postgres.sql(
+        f"CREATE TABLE planted AS SELECT '{numbers[1]}'::text AS number; CHECKPOINT", database="postgres"
+    )
+    caught.append(("a table with a number", again("data with the log of writes")))
+    with redis.Redis.from_url(site.valkey.url()) as line:
+        line.set("planted", numbers[2])
+        line.save()
+    caught.append(("a number in Valkey", again("Valkey's files")))
+    state = Path(os.environ["CALLPRIVACY_STATE"])
+    acts: dict[str, Callable[[], object]] = {
+        "backups": lambda: (state / "dumps" / "default" / "careless").write_bytes(
+            gzip.compress(names[1].encode())
+        ),
+        "logs": lambda: (state / "careless.log").write_text(f"asked by {names[2]}\n", encoding="utf-8"),
+        "the rest": lambda: (state / "careless").write_text(
+            json.dumps({"said": numbers[3]}), encoding="utf-16"
+        ),
+    }
+    for store, act in acts.items():
+        act()
+        caught.append((f"a canary among {store}", again(store)))
+    return caught
+
+
+def main() -> int:
+    """One trial in this process."""
+    name, report, *arguments = sys.argv[1:]
+    found = _broker(float(arguments[0])) if name == "broker" else _at_rest()
+    Path(report).write_text(json.dumps(found), encoding="utf-8")
+    from tools import faults
+
+    shutil.rmtree(faults.STATE, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

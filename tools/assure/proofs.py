@@ -1,0 +1,168 @@
+"""
+Runs tests of the suite for a row, with the larger numbers (ASSURE=1, see tests/scale.py), and reads what they say.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tools.assure.rows import ROOT, STATE, Edit, Figure, Outcome, Row
+
+# How pytest ends: 0 all passed, 1 some failed, 2 was interrupted, 3 and 4 could not start, 5 found no test.
+_FAILED = 1
+
+
+@dataclass
+class Ran:
+    """How tests ended; `told` is what they wrote down of themselves."""
+
+    code: int
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: int = 0
+    seconds: float = 0.0
+    told: list[dict[str, object]] = field(default_factory=list)
+    output: str = ""
+
+
+def run(nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, large: bool = True) -> Ran:
+    """Run tests by node id (without "tests/"), in one process, within so many seconds."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=STATE) as folder:
+        report, told = Path(folder, "report.xml"), Path(folder, "told.jsonl")
+        environ = os.environ | {"ASSURE_TOLD": str(told), "PYTHONDONTWRITEBYTECODE": "1" if plant else ""}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            "-n",
+            "0",
+        ]
+        command += [f"--junit-xml={report}", "--tb=short"]
+        if large:
+            environ["ASSURE"] = "1"
+        if plant is not None:
+            environ["ASSURE_PLANT"] = json.dumps(asdict(plant))
+            command += ["-p", "tools.assure.planting", "-x"]
+        process = subprocess.Popen(
+            [*command, *(f"tests/{node}" for node in nodes)],
+            cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            output, _ = process.communicate(timeout=max(seconds, 1))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                output, _ = process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output, _ = process.communicate()
+            return Ran(2, failed=[f"did not end within {seconds:.0f} s"], output=output)
+        found = _read(report, Ran(process.returncode, output=output))
+        if told.exists():
+            found.told = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+        return found
+
+
+def _read(report: Path, found: Ran) -> Ran:
+    if not report.exists():
+        found.failed.append(found.output.strip()[-400:] or "pytest did not start")
+        return found
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314  (pytest wrote it)
+        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+        found.seconds += float(case.get("time") or 0)
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if bad is not None:
+            found.failed.append(f"{name}: {(bad.get('message') or '').splitlines()[0][:200]}")
+        elif case.find("skipped") is not None:
+            found.skipped += 1
+        else:
+            found.passed += 1
+    if found.code not in {0, _FAILED} and not found.failed:
+        found.failed.append(found.output.strip()[-400:])
+    return found
+
+
+def figure_of(ran: Ran) -> Figure:
+    """What tests brought: how many passed, and the larger numbers that they wrote down."""
+    summed: Counter[str] = Counter()
+    trials = []
+    for entry in ran.told:
+        summed[str(entry["what"])] += int(str(entry["count"]))
+        if entry.get("trials"):
+            trials.append(int(str(entry["count"])))
+    counts = [f"{count:,} {what}" for what, count in summed.items()]
+    tests = f"{ran.passed} tests" + (f", {ran.skipped} skipped" if ran.skipped else "")
+    said = "; ".join([*counts, tests])
+    failures = tuple(ran.failed) or (() if ran.passed else ("no test ran",))
+    return Figure(said, failures, sum(trials) or ran.passed)
+
+
+def try_row(row: Row, *, seconds: float) -> Outcome:
+    """Try a row, then plant its faults."""
+    began = time.monotonic()
+    figure = Figure("")
+    if row.tests:
+        figure = figure_of(run(row.tests, seconds=seconds))
+    if row.trial is not None:
+        more = row.trial(seconds)
+        figure = more if not row.tests else Figure(
+            "; ".join(filter(None, (more.said, figure.said))), (*more.failures, *figure.failures),
+            more.trials or figure.trials, more.skipped, more.caught,
+        )  # fmt: skip
+    outcome = Outcome(row, figure, 0.0, list(figure.caught))
+    if not figure.skipped:
+        outcome.caught += plant_all(row, seconds=seconds)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def plant_all(row: Row, *, seconds: float) -> list[tuple[str, bool]]:
+    """Each planted fault, and whether it was found: a test fails by it, not for want of starting."""
+    caught = []
+    for plant in row.plants:
+        ran = run(row.broken or row.tests, seconds=seconds, plant=plant, large=False)
+        caught.append((plant.name, ran.code == _FAILED and bool(ran.failed)))
+    if row.finders:
+        ran = run(row.finders, seconds=seconds, large=False)
+        caught += [(_sentence(node), ran.code == 0 and not ran.failed) for node in row.finders]
+    return caught
+
+
+def _sentence(node: str) -> str:
+    return node.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+
+
+def exists(node: str) -> bool:
+    """Whether a node id (without "tests/", without parameters) names a test, or a file of them."""
+    name, _, rest = node.partition("::")
+    file = ROOT / "tests" / name
+    if not rest:
+        return file.exists()
+    if not file.is_file():
+        return False
+    inside: Sequence[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body
+    for part in rest.partition("[")[0].split("::"):
+        found = [one for one in inside if getattr(one, "name", None) == part]
+        if not found:
+            return False
+        inside = getattr(found[0], "body", [])
+    return True
