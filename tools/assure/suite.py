@@ -263,7 +263,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "13",
         "No address crosses agencies or clients",
-        "every pattern of the resolver by GET and POST, every role, own, foreign and no ids; in path, query, body, lists",
+        "every pattern of the resolver by GET and POST, every role, own, foreign, no ids; path, query, body, lists",
         "foreign and nowhere: the same status and bytes; an address without an entry fails",
         tests=("rules/test_urls.py", "rules/test_crossing.py", "rules/test_attack.py"),
         finders=(
