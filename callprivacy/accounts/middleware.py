@@ -88,19 +88,19 @@ class ScopeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(_OPEN) or not request.user.is_authenticated:
             return self.get_response(request)
-        response = self._answer(request)
+        response = self._answer(request, request.user)
         if "no-store" not in response.get("Cache-Control", ""):
             response["Cache-Control"] = "no-store, private"
-        if not request.user.is_authenticated:
+        if _is_signed_out(request):
             response["Clear-Site-Data"] = '"cache"'
         return response
 
-    def _answer(self, request: HttpRequest) -> HttpResponse:
+    def _answer(self, request: HttpRequest, user: User) -> HttpResponse:
         at = timezone.now()
-        user_id = request.user.pk
+        user_id = user.pk
         if _has_ended(request, at):
             return _send_away(request, user_id, at)
-        if _is_password_due(request.user, at) and request.path not in _WHILE_DUE:
+        if _is_password_due(user, at) and request.path not in _WHILE_DUE:
             return _lead(request, reverse("account_change_password"))
         if request.path.startswith(_OPERATOR):
             return self._as_operator(request)
@@ -160,6 +160,11 @@ class ScopeMiddleware:
         elif (client_id := getattr(request, "used_client_id", None)) is not None:
             hint_use(agency_id=agency_id, user_id=user_id, client_id=client_id, at=at)
         return response
+
+
+def _is_signed_out(request: HttpRequest) -> bool:
+    """Whether the request ended the session that it came with."""
+    return not request.user.is_authenticated
 
 
 def _has_ended(request: HttpRequest, at: datetime) -> bool:

@@ -22,7 +22,7 @@ def test_an_answer_of_500_keeps_nothing(cast: Cast, status: int, name: str) -> N
         return HttpResponse(status=status)
 
     request = RequestFactory().get("/clients/")
-    request.user = cast.alice.user  # type: ignore[attr-defined]
+    request.user = cast.alice.user
     request.session = SessionStore()
     request._messages = SessionStorage(request)  # type: ignore[attr-defined]
     assert ScopeMiddleware(rename)(request).status_code == status

@@ -20,7 +20,8 @@ def test_a_sign_in_changes_the_sessions_key(cast: Cast) -> None:
     session = browser.session
     session["planted"] = "by a stranger"
     session.save()
-    browser.cookies[settings.SESSION_COOKIE_NAME] = before = session.session_key
+    before = str(session.session_key)
+    browser.cookies[settings.SESSION_COOKIE_NAME] = before
     answer = browser.post("/accounts/login/", {"login": cast.bob.user.email, "password": PASSWORD})
     assert answer.status_code == 302
     after = browser.cookies[settings.SESSION_COOKIE_NAME].value
