@@ -1,11 +1,26 @@
 """The worker's application and the beat's table, which is all the periodic work there is."""
 
 import os
+import time
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    before_task_publish,
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutdown,
+)
+
+from callprivacy.lib import figures
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callprivacy.settings")
 
@@ -103,6 +118,64 @@ app.conf.beat_schedule = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, (task, seconds) in _EVERY.items()
 }
+
+
+_began: dict[str, float] = {}
+_REQUEST: str = "request_id"
+
+
+@before_task_publish.connect
+def _name_the_request(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """What a request sets off is logged by that request's id."""
+    request_id = structlog.contextvars.get_contextvars().get(_REQUEST)
+    if request_id and headers is not None:
+        headers[_REQUEST] = request_id
+
+
+@task_prerun.connect
+def _begin_to_count(task_id: str, task: Any, **_: Any) -> None:
+    if task.request.called_directly or task.request.is_eager:
+        return
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+    if request_id := getattr(task.request, _REQUEST, None):
+        structlog.contextvars.bind_contextvars(request_id=str(request_id)[:40])
+    _began[task_id] = time.perf_counter()
+
+
+@task_postrun.connect
+def _count_the_job(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+    began = _began.pop(task_id, None)
+    if began is None:
+        return
+    seconds = time.perf_counter() - began
+    figures.count_task(name=task.name, is_done=state == "SUCCESS", seconds=seconds)
+    structlog.contextvars.clear_contextvars()
+
+
+@worker_process_shutdown.connect
+def _bring_the_last_figures(**_: Any) -> None:
+    figures.add_up(at_once=True)
+
+
+@heartbeat_sent.connect
+def _worker_is_here(**_: Any) -> None:
+    figures.say_alive("worker")
+
+
+@worker_shutdown.connect
+def _worker_is_gone(**_: Any) -> None:
+    figures.say_gone("worker")
+
+
+@beat_init.connect
+def _watch_the_beat(**_: Any) -> None:
+    """A beat is there while it sends: a process that hangs says nothing."""
+    after_task_publish.connect(_beat_is_here, weak=False)
+
+
+def _beat_is_here(**_: Any) -> None:
+    figures.say_alive("beat")
 
 
 @worker_process_init.connect

@@ -4,6 +4,7 @@ The one settings module: everything that differs between machines is read from t
 A missing or wrong variable refuses to start and says what to write (callprivacy.lib.env.SettingError).
 """
 
+import logging
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +62,8 @@ CALLPRIVACY_PROXY_COUNT = env.whole_number("CALLPRIVACY_PROXY_COUNT", default=0)
 REDIS_URL = env.redis_address(
     "REDIS_URL", remedy="Write redis://:password@host:6379/0, or unix:///path/to/socket."
 )
+# Hosts of a private network that databases and Valkey may be spoken to in the clear on; every other one wants TLS.
+CALLPRIVACY_PLAIN_HOSTS = frozenset(env.optional("CALLPRIVACY_PLAIN_HOSTS", "").split())
 
 # --- Django -----------------------------------------------------------------------------
 
@@ -111,6 +114,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: a probe asks by an address and in the clear, and is answered whatever else is shut.
+    "dashboard.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -413,6 +418,8 @@ if _mail_hook:
     INSTALLED_APPS += ["anymail"]
     ANYMAIL = {"WEBHOOK_SECRET": _mail_hook}
 
+# One line a request, when it is over; the line at its beginning would name the browser.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 _level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
 if _level is None:
     raise env.SettingError("CALLPRIVACY_LOG_LEVEL", "is no level", "Write DEBUG, INFO, WARNING or ERROR.")

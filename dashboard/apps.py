@@ -10,7 +10,10 @@ class DashboardConfig(AppConfig):
         from callprivacy.accounts import selectors as accounts  # noqa: PLC0415  (models are loaded by now)
         from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
         from callprivacy.work import kinds  # noqa: PLC0415
-        from dashboard import selectors  # noqa: PLC0415
+        from dashboard import (  # noqa: PLC0415
+            checks,  # noqa: F401  (registers the system checks)
+            selectors,
+        )
 
         accounts.rank_clients_by(selectors.what_clients_need)
         kinds.register(

@@ -18,6 +18,7 @@ from django.db.models import Max, Q, QuerySet
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.lib import transport
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from consent.enums import WaitingState
@@ -293,6 +294,10 @@ def _drills(look: Look) -> Found:
     )
 
 
+def _transport(_look: Look) -> Found:
+    return worst((DutyState.FAILING, len(transport.in_the_clear())))
+
+
 DUTIES: Final = (
     Duty(
         "breach_notices", "Whoever must be told of a breach is told in time", "GDPR articles 33 and 34, state laws",
@@ -333,6 +338,11 @@ DUTIES: Final = (
     Duty(
         "drills", "A backup is restored on trial", "GDPR article 32(1)(d)",
         "failing when the newest drill failed, overdue after eight days", "retention:backups", _drills,
+    ),
+    Duty(
+        "transport", "Nothing goes over a network in the clear", "GDPR article 32(1)(a)",
+        "failing while a database, Valkey, the mail server or the bucket is spoken to without TLS", "retention:watch",
+        _transport,
     ),
     Duty(
         "breach_reports", "Every report of a breach is looked at", "GDPR article 33(1)",

@@ -68,15 +68,26 @@ def _masked(value: Any) -> Any:  # noqa: PLR0911 one line for each shape
     return mask_text(repr(value))
 
 
+def network_of(address: str | None) -> str | None:
+    """The network of an address: enough to see where a flood comes from, too little to say who it was."""
+    if address is None:
+        return None
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return str(ipaddress.ip_network(f"{found}/{24 if found.version == 4 else 48}", strict=False))
+
+
 def _is_plain(key: str, value: Any) -> bool:
-    if key == "ip" and isinstance(value, str):
+    if key == "network" and isinstance(value, str):
         with contextlib.suppress(ValueError):
-            return bool(ipaddress.ip_address(value))
+            return bool(ipaddress.ip_network(value))
     return key in {"_record", "_from_structlog"}
 
 
 def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: every value of the event, however deep, without numbers; `ip` is an address."""
+    """A structlog processor: every value of the event, however deep, without numbers; `network` is one."""
     return {key: value if _is_plain(key, value) else _masked(value) for key, value in event.items()}
 
 

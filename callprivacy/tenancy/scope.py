@@ -7,6 +7,7 @@ travel with pooled connections to the next borrower.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
@@ -66,6 +67,8 @@ def _transaction(begin: Callable[[], Scope]) -> Iterator[Scope]:
     with transaction.atomic(durable=True):
         scope = begin()
         lib_scope.remember(scope)
+        # Until the request or the job is over: its last line is written outside of the scope.
+        structlog.contextvars.bind_contextvars(agency_id=scope.agency_id or None)
         try:
             yield scope
         finally:
@@ -173,3 +176,4 @@ def in_each_agency(deed: Callable[[int], object]) -> None:
             raise
         except Exception as error:  # noqa: BLE001  (its work is found again by the next sweep)
             log.error("job.failed", agency=agency_id, error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
+    structlog.contextvars.unbind_contextvars("agency_id")

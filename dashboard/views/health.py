@@ -1,26 +1,44 @@
-"""Whether the house stands, for who watches it: no names, no counts of anybody's data."""
+"""
+Whether the house stands, for who watches it: no names, no counts of anybody's data.
+
+`/healthz`: this process answers; nothing else is asked, so that a database that is away ends no process. `/readyz`:
+what it needs is there. Both are answered before everything else (dashboard.middleware).
+"""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connections
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from dashboard.services import readiness
+from retention.views.watch import brings_token
 
 
 @login_not_required
 @never_cache
 @require_safe
-def health(request: HttpRequest) -> JsonResponse:
+def health(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when both databases answer, 503 when one does not."""
-    found = {}
-    for alias in ("default", "vault"):
-        try:
-            with connections[alias].cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except DatabaseError:
-            found[alias] = "unreachable"
-        else:
-            found[alias] = "ok"
+    found = readiness.databases_apart()
     return JsonResponse(found, status=200 if set(found.values()) == {"ok"} else 503)
+
+
+@login_not_required
+@never_cache
+@require_safe
+def show_alive(_request: HttpRequest) -> JsonResponse:
+    """This process answers."""
+    return JsonResponse({"alive": True})
+
+
+@login_not_required
+@never_cache
+@require_safe
+def show_ready(request: HttpRequest) -> JsonResponse:
+    """Which parts are good; what is wrong with the others is told to who brings the token of the metrics."""
+    found = readiness.look()
+    knows = brings_token(request)
+    said = {name: (wrong if knows else "failed") if wrong else "ok" for name, wrong in found.items()}
+    return JsonResponse(said, status=503 if any(found.values()) else 200)

@@ -8,19 +8,22 @@ lose it, and then it is made again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import HistogramMetricFamily, Metric
 
 from callprivacy.audit import selectors as trail
 from callprivacy.calls.enums import InboxState
 from callprivacy.calls.models import Inbox
+from callprivacy.lib import figures
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client
 from consent.enums import WaitingState
@@ -46,7 +49,7 @@ from retention.models import (
     Run,
     RunPart,
 )
-from retention.selectors import preview, secrets
+from retention.selectors import due, preview, secrets
 from retention.selectors.secrets import Standing
 from retention.selectors.storage import Table
 
@@ -55,6 +58,7 @@ RUN_LATE_AFTER: Final = timedelta(hours=30)
 INBOX_LATE_AFTER: Final = timedelta(minutes=15)
 BACKUP_LATE_AFTER: Final = timedelta(hours=30)
 DRILL_LATE_AFTER: Final = timedelta(days=8)
+PROCESS_LATE_AFTER: Final = 90.0
 _KEPT_FOR: Final = 24 * 3600
 
 
@@ -68,6 +72,8 @@ class Reading:
         one should be.
     :ivar vendor_open: steps at vendors, and deletions, that are not done. :ivar vendor_late: steps past their outer
         date. :ivar outliving: recordings that a vendor still has although ours are erased.
+    :ivar due: what a job works off -> seconds since the oldest was due. :ivar outbox_oldest: of what leaves the house.
+    :ivar outbox_waiting: how many of these are due. :ivar seal_age: since the newest seal of the trail.
     :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit and need a person.
     """
 
@@ -88,6 +94,10 @@ class Reading:
     over: Mapping[str, int] = field(default_factory=dict)
     unsealed_age: int | None = None
     alerts_open: int = 0
+    due: Mapping[str, int] = field(default_factory=dict)
+    outbox_oldest: int | None = None
+    outbox_waiting: int = 0
+    seal_age: int | None = None
 
     @property
     def made_at(self) -> datetime:
@@ -107,6 +117,7 @@ class House:
 
     :ivar backups: database -> age of its newest backup. :ivar backups_expected: backups are made by us.
     :ivar drill_age: of the newest drill that passed. :ivar drill_passed: what the newest one that is over showed.
+    :ivar verified: database -> age of the newest backup that a drill put back and found good.
     """
 
     backups: Mapping[str, int]
@@ -114,6 +125,7 @@ class House:
     drill_age: int | None
     drill_passed: bool | None
     drill_expected: bool
+    verified: Mapping[str, int] = field(default_factory=dict)
 
 
 def read(agency: Agency, at: datetime) -> Reading:
@@ -132,6 +144,9 @@ def read(agency: Agency, at: datetime) -> Reading:
     moving = Counter(
         row.state for (_, _), row in secrets.newest_rotations().items() if row.state != RotationState.DONE
     )
+    seals = trail.seal_state(agency.pk)
+    waits = due.oldest(agency.pk, at)
+    out = [found for name, found in waits.items() if due.is_outbox(name)]
     return Reading(
         at=at.isoformat(),
         past_due=_past_due(live, at),
@@ -148,7 +163,11 @@ def read(agency: Agency, at: datetime) -> Reading:
         rotations_failed=moving[RotationState.FAILED],
         secrets={standing.value: standings[standing] for standing in Standing},
         over=dict(Counter(one.kind.value for one in ages if one.needs_a_person(at))),
-        unsealed_age=_age(trail.seal_state(agency.pk).oldest_unsealed_at, at),
+        unsealed_age=_age(seals.oldest_unsealed_at, at),
+        seal_age=_age(seals.seal.signed_at if seals.seal else None, at),
+        due={name: age for name, (age, _) in waits.items()},
+        outbox_oldest=max((age for age, _ in out), default=None),
+        outbox_waiting=sum(count for _, count in out),
         alerts_open=Alert.objects.open().filter(agency=agency).count(),
     )
 
@@ -198,12 +217,15 @@ def house(at: datetime) -> House:
         newest[row.database] = row.made_at
     over = Drill.objects.filter(finished_at__isnull=False).order_by("-started_at")
     last, passed = over.first(), over.filter(passed=True).first()
+    names = list(passed.report.get("backups", {}).values()) if passed else []
+    verified = Backup.objects.filter(name__in=names).values_list("database", "made_at")
     return House(
         backups={database: cast("int", _age(made_at, at)) for database, made_at in newest.items()},
         backups_expected=bool(settings.CALLPRIVACY_BACKUP_DIR),
         drill_age=_age(passed.finished_at if passed else None, at),
         drill_passed=last.passed if last else None,
         drill_expected=settings.CALLPRIVACY_DRILL == "weekly",
+        verified={database: cast("int", _age(made_at, at)) for database, made_at in verified},
     )
 
 
@@ -223,18 +245,25 @@ def with_alerts(reading: Reading, count: int) -> Reading:
 def kept(agency_id: int) -> Reading | None:
     """The newest reading that is kept of an agency; None where there is none, or it is a day old."""
     found = cache.get(_name(agency_id))
-    return None if found is None else Reading(**found)
+    if found is None:
+        return None
+    # Another version of this program may have kept it, with figures that this one does not know.
+    return Reading(**{one.name: found[one.name] for one in fields(Reading) if one.name in found})
 
 
 def _name(agency_id: int) -> str:
     return f"retention.watch.{agency_id}"
 
 
-def metrics(readings: list[Reading], found: House, tables: list[Table], at: datetime) -> bytes:
+def metrics(  # noqa: PLR0915  one line a metric
+    readings: list[Reading], found: House, tables: list[Table], running: figures.Read | None, at: datetime
+) -> bytes:
     """
     The figures of every agency, added up, in the text format of Prometheus; of ages the greatest.
 
     No label names an agency, a client or a person.
+
+    :param running: what processes counted; None where Valkey does not answer.
     """
     registry = CollectorRegistry()
 
@@ -266,8 +295,21 @@ def metrics(readings: list[Reading], found: House, tables: list[Table], at: date
     by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
     by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))
     gauge("audit_unsealed_seconds", "Age of the oldest event without a seal", greatest("unsealed_age") or 0)
+    gauge(
+        "audit_seal_age_seconds", "Since the seal of the agency whose newest is oldest", greatest("seal_age")
+    )
+    oldest_due = {name: max(one.due.get(name, 0) for one in readings) for one in readings for name in one.due}
+    by("due_oldest_seconds", "Since the oldest row was due that a job works off", "what", oldest_due)
+    gauge("outbox_oldest_seconds", "Since the oldest message was due", greatest("outbox_oldest") or 0)
+    gauge("outbox_waiting", "Messages and mail that are due", total("outbox_waiting"))
     gauge("alerts_open", "Alerts that stand", total("alerts_open"))
     by("backup_age_seconds", "Age of the newest backup", "database", found.backups)
+    by(
+        "backup_verified_age_seconds",
+        "Age of the newest backup a drill found good",
+        "database",
+        found.verified,
+    )
     gauge("drill_age_seconds", "Since the newest restore drill that passed", found.drill_age)
     gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
     dead = {f"{one.database}.{one.name}": one.dead for one in tables}
@@ -279,7 +321,39 @@ def metrics(readings: list[Reading], found: House, tables: list[Table], at: date
     gauge("agencies_read", "Agencies in these figures", len(readings))
     oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
     gauge("reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest)
+    gauge("broker_up", "Whether Valkey answers", running is not None)
+    if running is not None:
+        there = {
+            kind: [one.age for one in running.processes if one.kind == kind] for kind in ("beat", "worker")
+        }
+        alive = {kind: sum(age < PROCESS_LATE_AFTER for age in ages) for kind, ages in there.items()}
+        by("processes", "Processes that said within 90 seconds that they are there", "kind", alive)
+        newest = {kind: min(ages) for kind, ages in there.items() if ages}
+        by("heartbeat_age_seconds", "Since the newest sign of life", "kind", newest)
+        gauge("task_age_seconds", "Since a job ended", running.task_age)
+        registry.register(_Histograms(running))
     return generate_latest(registry)
+
+
+class _Histograms:
+    """What processes counted of requests and jobs, as Prometheus' library collects it."""
+
+    def __init__(self, running: figures.Read) -> None:
+        self.running = running
+
+    def collect(self) -> Iterator[Metric]:
+        """Two histograms, of requests and of jobs."""
+        parts = (
+            ("request_seconds", "How long requests took", ("room", "status"), self.running.requests),
+            ("task_seconds", "How long jobs took", ("task", "outcome"), self.running.tasks),
+        )
+        for name, help_text, labels, series in parts:
+            family = HistogramMetricFamily(f"callprivacy_{name}", help_text, labels=labels)
+            for values, found in series.items():
+                sums = list(accumulate(found.buckets))
+                bounds = [*map(str, figures.BOUNDS), "+Inf"]
+                family.add_metric(values, list(zip(bounds, sums, strict=True)), found.seconds)
+            yield family
 
 
 def _added(readings: list[Reading], each: str) -> dict[str, float]:

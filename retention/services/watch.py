@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
@@ -24,6 +25,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from callprivacy.audit import services as audit
+from callprivacy.lib import figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
@@ -174,7 +176,11 @@ def metrics(*, at: datetime) -> bytes:
                 reading = selectors.read(Agency.objects.get(pk=agency_id), at)
             selectors.keep(agency_id, reading)
         readings.append(reading)
-    return selectors.metrics(readings, selectors.house(at), storage.tables(), at)
+    try:
+        running = figures.read()
+    except redis.RedisError:
+        running = None
+    return selectors.metrics(readings, selectors.house(at), storage.tables(), running, at)
 
 
 # --- The agency's system ----------------------------------------------------------------------------------------------

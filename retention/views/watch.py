@@ -141,13 +141,18 @@ def test_endpoint(request: StaffRequest) -> HttpResponse:
     return redirect("retention:watch")
 
 
+def brings_token(request: HttpRequest) -> bool:
+    """Whether a request brings the token of the metrics."""
+    token: str = settings.CALLPRIVACY_METRICS_TOKEN
+    brought = request.headers.get("Authorization", "")
+    return bool(token) and secrets.compare_digest(brought.encode(), f"Bearer {token}".encode())
+
+
 @login_not_required
 @never_cache
 @require_GET
 def show_metrics(request: HttpRequest) -> HttpResponse:
     """The figures for who brings the installation's token; for everybody else there is nothing here."""
-    token: str = settings.CALLPRIVACY_METRICS_TOKEN
-    brought = request.headers.get("Authorization", "")
-    if not token or not secrets.compare_digest(brought.encode(), f"Bearer {token}".encode()):
+    if not brings_token(request):
         raise Http404
     return HttpResponse(watch.metrics(at=timezone.now()), content_type=_PROMETHEUS)

@@ -19,6 +19,7 @@ from pytest_django import Settings
 from callprivacy.accounts.adapter import AccountAdapter, client_address
 from callprivacy.accounts.middleware import RequestLogMiddleware
 from callprivacy.accounts.models import SignInFailure
+from callprivacy.lib import logs
 from tests import cast
 from tests.make import NOON, PASSWORD
 
@@ -80,17 +81,18 @@ def test_a_bare_socket_has_no_address(settings: Settings) -> None:
         AccountAdapter().get_client_ip(RequestFactory().get("/", REMOTE_ADDR=""))
 
 
-def test_the_log_names_the_same_address(settings: Settings) -> None:
+def test_the_log_names_the_same_address_by_its_network(settings: Settings) -> None:
     settings.CALLPRIVACY_PROXY_COUNT = 1
     seen: list[object] = []
 
     def page(_: object) -> HttpResponse:
-        seen.append(structlog.contextvars.get_contextvars()["ip"])
+        seen.append(structlog.contextvars.get_contextvars()["network"])
         return HttpResponse()
 
     request = RequestFactory().get("/", REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=f"1.1.1.1, {BOBS}")
     RequestLogMiddleware(page)(request)
-    assert seen == [BOBS]
+    assert seen == [logs.network_of(BOBS)]
+    assert BOBS not in str(seen)
 
 
 # --- the door behind the README's nginx ---

@@ -166,7 +166,7 @@ def test_the_link_is_in_no_log(cast: Cast, page: WebPage, logged: io.StringIO) -
     Browser().get(path)
     Browser().post(path, {"deed": "x"})
     said = logged.getvalue()
-    assert "request_started" in said
+    assert "request_finished" in said
     assert bare(path).partition(".")[2] not in said
     assert bare(path)[:20] not in said
 

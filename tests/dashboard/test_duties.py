@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import pytest
+from pytest_django import Settings
 
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
@@ -225,7 +226,9 @@ def _arranged(cast: Cast) -> Ground:
 
 
 def test_every_duty_has_its_red() -> None:
-    assert set(ROWS) | set(READINGS) | set(HOUSES) | {"training_rules"} == {duty.id for duty in DUTIES}
+    assert set(ROWS) | set(READINGS) | set(HOUSES) | {"training_rules", "transport"} == {
+        duty.id for duty in DUTIES
+    }
     assert len(DUTIES) >= 20
 
 
@@ -262,6 +265,12 @@ def test_the_installation_makes_a_duty_red(duty: str, cast: Cast) -> None:
 
     assert _see(duty, cast).state == DutyState.GOOD
     assert _see(duty, cast, house=replace(HOUSE, **changed)).state == state  # type: ignore[arg-type]
+
+
+def test_a_valkey_in_the_clear_makes_a_duty_red(cast: Cast, settings: Settings) -> None:
+    assert _see("transport", cast).state == DutyState.GOOD
+    settings.REDIS_URL = "redis://:secret@valkey.example.com:6379/0"
+    assert _see("transport", cast) == Found(DutyState.FAILING, 1)
 
 
 def test_a_role_without_a_course_is_due(cast: Cast) -> None:

@@ -81,10 +81,25 @@ def test_a_library_cannot_log_one(lines: StringIO) -> None:
 
 def test_nor_can_our_own_events(lines: StringIO) -> None:
     event = structlog.stdlib.get_logger("callprivacy.test")
-    event.info("dialled", caller=NUMBER, count=15555550123, rows=[{NUMBER: "555-0123"}], ip="198.51.100.7")
+    event.info(
+        "dialled", caller=NUMBER, count=15555550123, rows=[{NUMBER: "555-0123"}], network="198.51.100.0/24"
+    )
     written = _only(lines)
     assert "555" not in json.dumps(written).replace("[number", "")
-    assert written["ip"] == "198.51.100.7"
+    assert written["network"] == "198.51.100.0/24"
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("2001:db8:1:2::7", "2001:db8:1::/48"),
+        (None, None),
+        ("nowhere", None),
+    ],
+)
+def test_of_an_address_the_network_is_named(address: str | None, network: str | None) -> None:
+    assert logs.network_of(address) == network
 
 
 def test_nor_a_traceback(lines: StringIO) -> None:

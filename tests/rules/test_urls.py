@@ -132,6 +132,8 @@ SIGNED: dict[str, int] = {
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
 PUBLIC: dict[str, set[int]] = {
     "health": {200, 405},
+    "healthz": {200, 405},
+    "readyz": {200, 405},
     "metrics": {404, 405},
     "mail/": {200, 405},
     "demo/removed/": {200, 405},
