@@ -1,0 +1,61 @@
+"""
+`python -m tools.alive web|worker|beat`: whether that process of this machine is alive, for a container's health check.
+
+The web is asked over HTTP; worker and beat by what they last said of themselves in Valkey, by the name of this machine.
+Exits with 0 where it is, with 1 where it is not. Loads nothing of the program, so that it can be asked often.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+
+_LATE_AFTER = 90.0
+_KEY = "callprivacy-hints:1:processes"
+
+
+def web(port: int) -> bool:
+    """Whether the web process answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
+            return json.load(answer) == {"alive": True}
+    except (OSError, ValueError):
+        return False
+
+
+def process(kind: str, address: str) -> bool:
+    """
+    Whether a worker or beat of this machine has said lately that it is there.
+
+    While Valkey is away nobody can say so: that is no reason to end a process that waits for it.
+    """
+    import redis
+
+    try:
+        with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as line:
+            said: dict[bytes, bytes] = line.hgetall(_KEY)  # type: ignore[assignment]
+    except redis.RedisError:
+        return True
+    mine = f"{kind}|{socket.gethostname()}|".encode()
+    return any(name.startswith(mine) and time.time() - float(at) < _LATE_AFTER for name, at in said.items())
+
+
+def main() -> int:
+    """Ask by the word on the command line."""
+    kind = sys.argv[1] if len(sys.argv) == 2 else ""
+    if kind == "web":
+        return int(not web(int(os.environ.get("PORT", "8000"))))
+    if kind in {"worker", "beat"}:
+        return int(not process(kind, os.environ.get("REDIS_URL", "")))
+    print("Write web, worker or beat.", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
