@@ -1,8 +1,9 @@
 """
 `python3 -m tools.new_env https://calls.example.com`: the two files that `compose.yaml` reads, with secrets made now.
 
-`.env` has what the databases and the release need: whoever has it owns them. `program.env` has what web, worker and beat
-need, and nothing of the owner's. Both are of mode 600; what is there already is not written over. Standard library only.
+`.env` has what the databases and the release need: whoever has it owns them. `program.env` has what web, worker and
+beat need, and nothing of the owner's. Both are of mode 600; what is there already is not written over. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -67,12 +68,18 @@ def main() -> int:
     """Write them here, and say what is left to do."""
     address = sys.argv[1].rstrip("/") if len(sys.argv) == 2 else ""
     if not address.startswith("https://") or address.count("/") != 2:
-        print("Write the address that people open: python3 -m tools.new_env https://calls.example.com", file=sys.stderr)
+        print(
+            "Write the address that people open: python3 -m tools.new_env https://calls.example.com",
+            file=sys.stderr,
+        )
         return 2
     try:
         made = write(Path.cwd(), address)
     except FileExistsError as error:
-        print(f"{error} is there already: its secrets open what was sealed. Nothing was written.", file=sys.stderr)
+        print(
+            f"{error} is there already: its secrets open what was sealed. Nothing was written.",
+            file=sys.stderr,
+        )
         return 1
     print(f"Written: {', '.join(path.name for path in made)}. Set MAIL_URL in program.env, and put a copy of")
     print("FIELD_ENCRYPTION_KEY and CALLPRIVACY_SIGNING_KEY into a safe: without them nothing opens.")

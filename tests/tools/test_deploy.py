@@ -1,0 +1,172 @@
+"""What operators start from says the same as the program: compose, systemd, image, nginx, alerts and the runbook."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pytest_django import Settings
+
+from callprivacy.lib import figures
+from retention.selectors import watch
+from retention.selectors.watch import House, Reading
+from retention.services import watch as services_of_watch
+from tests.make import NOON
+from tools import alive, new_env, services, supervise
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMANDS = supervise.read_procfile(ROOT / "Procfile")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load(read("compose.yaml"))
+ALERTS: list[dict[str, Any]] = yaml.safe_load(read("deploy/alerts.yaml"))["groups"][0]["rules"]
+
+
+# --- processes ---
+
+
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_compose_starts_what_the_procfile_starts(name: str) -> None:
+    assert " ".join(COMPOSE["services"][name]["command"]) == COMMANDS[name]
+    assert COMPOSE["services"][name]["healthcheck"]["test"][-1] == name
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_systemd_starts_what_the_procfile_starts_and_starts_it_again(name: str) -> None:
+    unit = read(f"deploy/systemd/callprivacy-{name}.service")
+    assert f"ExecStart=/opt/callprivacy/.venv/bin/{COMMANDS[name]}\n" in unit
+    assert "Restart=always" in unit
+    assert "KillMode=mixed" in unit
+    assert "owner" not in unit
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_a_container_has_little_and_nothing_of_the_owners(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["restart"] == "always"
+    assert service["env_file"] == "program.env"
+    assert "environment" not in service
+    assert int(service["stop_grace_period"].rstrip("s")) > 25
+
+
+def test_the_image_runs_as_nobody_in_particular_and_holds_what_runs() -> None:
+    image = read("Dockerfile")
+    assert "USER 10001:10001" in image
+    assert "HEALTHCHECK" in image
+    assert f'CMD ["{COMMANDS["web"].replace(" ", chr(34) + ", " + chr(34))}"]' in image
+    taken = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    packages = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert taken == packages | {"static", "templates", "gunicorn.conf.py", "manage.py", "requirements.txt"}
+
+
+def test_the_databases_of_compose_grant_what_the_program_grants() -> None:
+    script = re.sub(r"\s+", " ", read("deploy/databases.sh"))
+    wanted = services.grant_statements(
+        database="callprivacy", owner="callprivacy_owner", app="callprivacy_app"
+    )
+    statements = [re.sub(r"\s+", " ", part).strip() for part in wanted.split(";") if part.strip()]
+    inside = [part for part in statements if "ON DATABASE" not in part]
+    assert len(inside) >= 6
+    assert all(part in script for part in inside)
+
+
+# --- the environment of compose ---
+
+
+def test_a_new_environment_passes_the_check_of_a_release(tmp_path: Path) -> None:
+    new_env.write(tmp_path, "https://calls.example.com")
+    assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in (".env", "program.env"))
+    with pytest.raises(FileExistsError):
+        new_env.write(tmp_path, "https://calls.example.com")
+    program = dict(line.split("=", 1) for line in (tmp_path / "program.env").read_text().splitlines())
+    assert not [name for name in program if "OWNER" in name]
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT, env=kept | program | {"CALLPRIVACY_STATE": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    named = set(re.findall(r"\$\{(\w+)", read("compose.yaml")))
+    given = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())
+    assert named == set(given)
+
+
+# --- health checks of containers ---
+
+
+def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    # The suite's names have prefixes of their own.
+    assert f"callprivacy-hints:{figures._key('processes').partition(':')[2]}" == alive._KEY
+    monkeypatch.setattr(alive, "_KEY", figures._key("processes"))
+    figures._line().delete(alive._KEY)
+    assert not alive.process("worker", settings.REDIS_URL)
+    figures.say_alive("worker")
+    assert alive.process("worker", settings.REDIS_URL)
+    assert not alive.process("beat", settings.REDIS_URL)
+    (name,) = figures._line().hkeys(alive._KEY)  # type: ignore[misc]
+    figures._line().hset(alive._KEY, name, str(time.time() - 100))
+    assert not alive.process("worker", settings.REDIS_URL)
+    assert alive.process("worker", "redis://127.0.0.1:1/0"), "who waits for Valkey is not ended"
+    assert not alive.web(1)
+
+
+# --- alerts and the runbook ---
+
+
+def _metrics() -> set[str]:
+    """Every name that /metrics can say."""
+    house = House({"default": 1}, True, 1, True, True, {"default": 1})
+    reading = Reading(at=NOON.isoformat(), run_age=1, due={"x": 1}, secrets={"over": 0}, seal_age=1)
+    histogram = {("room", "2xx"): figures.Histogram((1,) * (len(figures.BOUNDS) + 1), 1.0)}
+    processes = [figures.Process("beat", "h", 1, 1.0), figures.Process("worker", "h", 1, 1.0)]
+    running = figures.Read(histogram, histogram, {}, processes, 1.0)
+    said = watch.metrics([reading], house, [], running, NOON).decode()
+    return {re.split(r"[{ ]", line)[0] for line in said.splitlines() if not line.startswith("#")} | {
+        line.split()[2] for line in said.splitlines() if line.startswith("# TYPE")
+    }
+
+
+def test_every_alert_asks_for_what_there_is() -> None:
+    known = _metrics()
+    for alert in ALERTS:
+        asked = set(re.findall(r"callprivacy_\w+", alert["expr"]))
+        assert asked <= known, alert["alert"]
+        assert asked or "up{" in alert["expr"]
+
+
+def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
+    book = read("docs/runbook.md")
+    sections = re.findall(r"^### (\w+)$", book.partition("## Without an alert")[0], re.MULTILINE)
+    assert sorted(sections) == sorted(alert["alert"] for alert in ALERTS)
+    for alert in ALERTS:
+        assert alert["annotations"]["runbook"] == f"docs/runbook.md#{alert['alert'].lower()}"
+        text = book.partition(f"\n### {alert['alert']}\n")[2].partition("\n### ")[0]
+        assert "**Means**" in text
+    anchors = {word.lower() for word in re.findall(r"^#+ (\w+)$", book, re.MULTILINE)}
+    assert set(re.findall(r"\(#(\w+)\)", book)) <= anchors
+
+
+def test_limits_of_alerts_are_those_of_the_watch() -> None:
+    limits = {
+        "RunMissing": watch.RUN_LATE_AFTER, "InboxOld": watch.INBOX_LATE_AFTER, "BackupLate": watch.BACKUP_LATE_AFTER,
+        "DrillLate": watch.DRILL_LATE_AFTER,
+    }  # fmt: skip
+    by_name = {alert["alert"]: alert["expr"] for alert in ALERTS}
+    for name, limit in limits.items():
+        assert by_name[name].endswith(f"> {limit.total_seconds():.0f}"), name
+    assert services_of_watch.trail.UNSEALED_ALARM.total_seconds() == 300
