@@ -105,7 +105,7 @@ def broker() -> str:
 @cache
 def _heads() -> dict[str, frozenset[tuple[str, str]]]:
     """Database -> the last migrations that this version of the program needs there."""
-    leaves = MigrationLoader(None, ignore_no_initial=True).graph.leaf_nodes()
+    leaves = MigrationLoader(None).graph.leaf_nodes()
     return {"default": frozenset(leaves), "vault": frozenset(leaf for leaf in leaves if leaf[0] == "vault")}
 
 

@@ -184,12 +184,12 @@ CLEAR: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", CLEAR)
-def test_what_is_spoken_in_the_clear(settings: Settings, what: str) -> None:
+def test_what_is_spoken_in_the_clear(settings: Settings, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     assert transport.in_the_clear() == found("TLS") == []
     change = CLEAR[what]
     if "HOST" in change:
-        alias = what.rsplit(" ", maxsplit=1)[-1]
-        settings.DATABASES = settings.DATABASES | {alias: settings.DATABASES[alias] | change}
+        for name, value in change.items():
+            monkeypatch.setitem(settings.DATABASES[what.rsplit(" ", maxsplit=1)[-1]], name, value)
     elif "REDIS_URL" in change:
         settings.REDIS_URL = change["REDIS_URL"]
     elif "MAIL" in change:
@@ -217,9 +217,11 @@ def test_what_is_spoken_in_the_clear(settings: Settings, what: str) -> None:
         ("verify-full", True, True),
     ],
 )
-def test_how_a_database_is_spoken_to(settings: Settings, mode: str, sealed: bool, verified: bool) -> None:
-    change = {"HOST": "db.example.com", "OPTIONS": {"sslmode": mode}}
-    settings.DATABASES = settings.DATABASES | {"default": settings.DATABASES["default"] | change}
+def test_how_a_database_is_spoken_to(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: str, sealed: bool, verified: bool
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", "db.example.com")
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", {"sslmode": mode})
     line = transport.lines()[0]
     assert (line.is_sealed, line.is_verified) == (sealed, verified)
 

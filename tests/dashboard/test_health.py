@@ -66,7 +66,10 @@ def spoil(part: str, settings: Settings) -> None:
             cursor.execute("DELETE FROM django_migrations WHERE app = 'vault'")
     else:
         with connections["vault"].cursor() as cursor:
-            cursor.execute("UPDATE vault_pulse SET count = count + 1000000")
+            cursor.execute(
+                "INSERT INTO vault_pulse (id, count) VALUES (1, 1000000000)"
+                " ON CONFLICT (id) DO UPDATE SET count = excluded.count"
+            )
 
 
 @pytest.mark.parametrize("part", ["broker", "keys", "migrations", "restore"])
@@ -85,15 +88,13 @@ def test_what_is_not_good_is_named_and_explained_only_to_the_token(
 
 
 def test_a_database_that_is_away_is_no_500(cast: Cast, settings: Settings) -> None:
-    found = connections["vault"].settings_dict
-    before = connections["vault"].connection
-    connections["vault"].connection = None
-    found["HOST"], host = "/nowhere", found["HOST"]
+    before, away = connections["vault"], connections.create_connection("vault")
+    away.settings_dict = away.settings_dict | {"HOST": "/nowhere"}
+    connections["vault"] = away
     try:
         status, said = ready()
     finally:
-        found["HOST"] = host
-        connections["vault"].connection = before
+        connections["vault"] = before
     assert status == 503
     assert said["databases"] == "failed"
     assert said["broker"] == "ok"
