@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
+from callprivacy.lib import figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -35,7 +36,7 @@ from retention.enums import (
     Then,
 )
 from retention.models import Alert, AlertEndpoint, Backup, Drill, Hold, PolicyChange, Rotation, Run, RunPart
-from retention.selectors import storage
+from retention.selectors import due, storage
 from retention.selectors import watch as selectors
 from retention.selectors.watch import House, Reading
 from retention.services import watch
@@ -534,6 +535,67 @@ def test_metrics_add_agencies_up_and_name_nobody(cast: Cast, settings: Settings)
         assert f"callprivacy_{name}" in lines
     for word in ("acme", "Acme", "entist", "lorist", ANNA, ANNA[2:]):
         assert word not in text
+
+
+def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    at = make.now() - timedelta(hours=1)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Notification.objects.create(
+            agency=cast.acme,
+            user_id=cast.alice.user_id,
+            kind="posture_weekly",
+            key="k",
+            at=at,
+            mail_due_at=at,
+        )
+        assert due.oldest(cast.acme.pk, make.now())["work.notification.mail_due_at"][1] == 1
+        assert read(cast, make.now()).outbox_waiting == 1
+    figures.say_alive("worker")
+    figures.count_task(name="calls.sweep_inbox", is_done=False, seconds=0.02)
+    figures.count_request(room="calls", status=200, seconds=0.02)
+    figures.add_up(at_once=True)
+    text = scrape(TOKEN).content.decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(lines["callprivacy_outbox_oldest_seconds"]) >= 3600
+    assert float(lines['callprivacy_due_oldest_seconds{what="work.notification.mail_due_at"}']) >= 3600
+    assert float(lines['callprivacy_processes{kind="worker"}']) == 1
+    assert float(lines['callprivacy_processes{kind="beat"}']) == 0
+    assert float(lines["callprivacy_broker_up"]) == 1
+    requests = 'callprivacy_request_seconds_bucket{le="%s",room="calls",status="2xx"}'
+    assert [lines[requests % bound] for bound in ("0.01", "0.025", "+Inf")] == ["0.0", "1.0", "1.0"]
+    assert float(lines['callprivacy_task_seconds_count{outcome="failed",task="calls.sweep_inbox"}']) == 1
+    assert str(row.pk) not in text
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(figures, "_lines", {})
+    assert "callprivacy_broker_up 0.0" in scrape(TOKEN).content.decode()
+
+
+def test_a_backup_that_a_drill_found_good_has_an_age(cast: Cast) -> None:
+    for name, days in (("old", 9), ("new", 1)):
+        Backup.objects.create(
+            database="vault",
+            made_at=NOON - timedelta(days=days),
+            name=f"vault-{name}.age",
+            size=1,
+            digest="0" * 64,
+        )
+    Drill.objects.create(
+        started_at=NOON, finished_at=NOON, passed=True, report={"backups": {"vault": "vault-old.age"}}
+    )
+    assert selectors.house(NOON).verified == {"vault": 9 * 24 * 3600}
+
+
+def test_a_reading_of_another_version_is_read(cast: Cast) -> None:
+    selectors.keep(cast.acme.pk, Reading(at=NOON.isoformat(), holds_open=3))
+    name = selectors._name(cast.acme.pk)
+    selectors.cache.set(name, selectors.cache.get(name) | {"of_another_version": 1}, 60)
+    found = selectors.kept(cast.acme.pk)
+    assert found is not None
+    assert found.holds_open == 3
 
 
 def test_a_signed_in_person_with_the_token_reads_them_too(cast: Cast, settings: Settings) -> None:
