@@ -24,7 +24,7 @@ def web(port: int) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=4) as answer:
-            return json.load(answer) == {"alive": True}
+            return bool(json.load(answer) == {"alive": True})
     except (OSError, ValueError):
         return False
 
@@ -39,7 +39,7 @@ def process(kind: str, address: str) -> bool:
 
     try:
         with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as line:
-            said: dict[bytes, bytes] = line.hgetall(_KEY)  # type: ignore[assignment]
+            said: dict[bytes, bytes] = line.hgetall(_KEY)
     except redis.RedisError:
         return True
     mine = f"{kind}|{socket.gethostname()}|".encode()

@@ -176,7 +176,7 @@ def clocks(clock: Clock) -> Iterator[Finding]:
 def valkey(_clock: Clock) -> Iterator[Finding]:
     """It throws nothing out, and keeps what it has over a restart."""
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as line:
-        info: dict[str, Any] = line.info()  # type: ignore[assignment]
+        info: dict[str, Any] = line.info()
         policy = str(info.get("maxmemory_policy", "noeviction"))
         if policy != "noeviction":
             yield _wrong(
@@ -351,7 +351,7 @@ def files(_clock: Clock) -> Iterator[Finding]:
                 f"Others on this machine may read or change {path} (mode {mode:o}).",
                 f"chmod {'700' if path.is_dir() else '600'} {path}",
             )
-    if not (Path(settings.STATIC_ROOT) / "staticfiles.json").is_file():
+    if not (Path(str(settings.STATIC_ROOT)) / "staticfiles.json").is_file():
         yield _wrong("The static files are not collected: pages have no look.", "Run: make release.")
 
 

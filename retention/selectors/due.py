@@ -68,7 +68,7 @@ def oldest(agency_id: int, at: datetime) -> dict[str, tuple[int, int]]:
         f" WHERE agency_id = %s AND {column} <= %s ORDER BY {column} LIMIT 1000) AS found"
         for table, column in columns.values()
     ]
-    values: list[object] = []
+    values: list[str | int | datetime] = []
     for name in columns:
         values += [name, agency_id, at]
     with connection.cursor() as cursor:

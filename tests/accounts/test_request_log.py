@@ -14,6 +14,7 @@ from django.test import Client as Browser
 from callprivacy.calls.tasks.inbox import sweep_inbox
 from callprivacy.celery import _begin_to_count, _count_the_job, _name_the_request
 from callprivacy.lib import figures
+from dashboard import selectors
 from tests.cast import Cast
 
 AGENT, ADDRESS = "Canary-Browser/1.0", "198.51.100.77"
@@ -32,7 +33,7 @@ def signed_in(cast: Cast) -> Browser:
 def test_a_request_is_one_line_with_its_id_and_agency(cast: Cast, logged: io.StringIO) -> None:
     answer = signed_in(cast).get("/calls/?q=canary@example.com", headers={"X-Request-ID": "forged"})
     (line,) = [one for one in lines(logged) if one["event"] == "request_finished"]
-    assert uuid.UUID(line["request_id"])
+    assert str(uuid.UUID(line["request_id"])) == line["request_id"]
     assert line["request_id"] == answer["X-Request-ID"]
     assert line["agency_id"] == cast.acme.pk
     assert (line["code"], line["request"]) == (200, "GET /calls/")
@@ -62,12 +63,10 @@ def test_the_next_request_knows_nothing_of_the_last(cast: Cast, logged: io.Strin
 def test_what_fails_bears_the_id_that_the_answer_bears(
     cast: Cast, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dashboard.views import overview
-
     def fall(*_: object, **__: object) -> None:
         raise RuntimeError("nobody expected this")
 
-    monkeypatch.setattr(overview.selectors, "client_rows", fall)
+    monkeypatch.setattr(selectors, "client_rows", fall)
     browser = signed_in(cast)
     browser.raise_request_exception = False
     answer = browser.get("/overview/")

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from pytest_django import Settings
 
+from callprivacy.audit import selectors as trail
 from callprivacy.lib import figures
 from retention.selectors import watch
 from retention.selectors.watch import House, Reading
-from retention.services import watch as services_of_watch
 from tests.make import NOON
 from tools import alive, new_env, services, supervise
 
@@ -118,7 +118,7 @@ def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pyt
     figures.say_alive("worker")
     assert alive.process("worker", settings.REDIS_URL)
     assert not alive.process("beat", settings.REDIS_URL)
-    (name,) = figures._line().hkeys(alive._KEY)  # type: ignore[misc]
+    (name,) = figures._line().hkeys(alive._KEY)
     figures._line().hset(alive._KEY, name, str(time.time() - 100))
     assert not alive.process("worker", settings.REDIS_URL)
     assert alive.process("worker", "redis://127.0.0.1:1/0"), "who waits for Valkey is not ended"
@@ -169,4 +169,4 @@ def test_limits_of_alerts_are_those_of_the_watch() -> None:
     by_name = {alert["alert"]: alert["expr"] for alert in ALERTS}
     for name, limit in limits.items():
         assert by_name[name].endswith(f"> {limit.total_seconds():.0f}"), name
-    assert services_of_watch.trail.UNSEALED_ALARM.total_seconds() == 300
+    assert trail.UNSEALED_ALARM.total_seconds() == 300
