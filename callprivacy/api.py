@@ -12,11 +12,12 @@ from ninja import NinjaAPI
 from callprivacy.accounts.enums import ApiScope
 from callprivacy.lib import openapi
 from consent.api import Bearer, answer_errors, router
+from governance.api import router as premises_router
 
 api = NinjaAPI(
     title="CallPrivacy",
     version="1",
-    description="What may be done with callers, what they said, and whether they may be called.",
+    description="What may be done with callers, what they said, whether they may be called, and who entered a site.",
     urls_namespace="api",
     auth=Bearer(),
     openapi_url="/openapi.json",
@@ -24,6 +25,7 @@ api = NinjaAPI(
     docs_decorator=login_not_required,
 )
 api.add_router("", router)
+api.add_router("", premises_router)
 answer_errors(api)
 
 

@@ -66,11 +66,13 @@ class ProblemError(Exception):
         super().__init__(code)
 
 
-def _problem(status: int, code: str, detail: str, field: str = "") -> HttpResponse:
-    return _json({"error": code, "detail": detail, "field": field}, status=status)
+def problem(status: int, code: str, detail: str, field: str = "") -> HttpResponse:
+    """A refusal in the one form that refusals have."""
+    return answer_json({"error": code, "detail": detail, "field": field}, status=status)
 
 
-def _json(content: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+def answer_json(content: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """An answer, which nobody keeps on the way."""
     answer = HttpResponse(
         json.dumps(content, separators=(",", ":"), sort_keys=True), content_type=_JSON, status=status
     )
@@ -98,13 +100,13 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
     def decorate(run: Run) -> Run:
         @wraps(run)
         def guarded(request: ApiRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            refusal = _refuse_unread(request)
+            refusal = refuse_unread(request)
             if refusal is not None:
                 return refusal
             try:
                 return _entered(request, scope, lambda: run(request, *args, **kwargs))
             except api_keys.WrongKeyError:
-                answer = _problem(401, "unauthorised", "Send a key that counts: Authorization: Bearer cpk_….")
+                answer = problem(401, "unauthorised", "Send a key that counts: Authorization: Bearer cpk_….")
                 answer.headers["WWW-Authenticate"] = "Bearer"
                 return answer
             except events.CallerGoneError:
@@ -118,29 +120,29 @@ def door(scope: ApiScope) -> Callable[[Run], Run]:
     return decorate
 
 
-def _refuse_unread(request: HttpRequest) -> HttpResponse | None:
+def refuse_unread(request: HttpRequest) -> HttpResponse | None:
     """Refuse by the headers alone; then read the body, before anything waits for it."""
     if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
-        return _problem(411, "length_missing", "Send a Content-Length.")
+        return problem(411, "length_missing", "Send a Content-Length.")
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
-        return _problem(400, "length_wrong", "Content-Length is no number.")
+        return problem(400, "length_wrong", "Content-Length is no number.")
     if len(length) > 9 or int(length) > LARGEST:
-        return _problem(413, "too_large", f"The body is over {LARGEST // 1024} KB.")
+        return problem(413, "too_large", f"The body is over {LARGEST // 1024} KB.")
     if request.content_type != _JSON:
-        return _problem(415, "not_json", f"Send {_JSON}.")
+        return problem(415, "not_json", f"Send {_JSON}.")
     try:
         _ = request.body
     except UnreadablePostError:
-        return _problem(400, "cut_off", "The body ended early.")
+        return problem(400, "cut_off", "The body ended early.")
     return None
 
 
 def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpResponse]) -> HttpResponse:
     at = timezone.now()
-    with api_keys.entered(text=_bearer(request), at=at) as holder:
+    with api_keys.entered(text=bearer_of(request), at=at) as holder:
         if not holder.may(scope):
-            return _problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
+            return problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
         request.holder, request.at, request.counted = holder, at, True
         answer = run()
         if answer.status_code >= 400:
@@ -150,13 +152,13 @@ def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpRespons
         return answer
 
 
-def _bearer(request: HttpRequest) -> str:
+def bearer_of(request: HttpRequest) -> str:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
 
 
 def _later(code: str, detail: str) -> HttpResponse:
-    answer = _problem(503, code, detail)
+    answer = problem(503, code, detail)
     answer.headers["Retry-After"] = "1"
     return answer
 
@@ -188,15 +190,15 @@ def _spend(request: ApiRequest, numbers: int, *, protects: bool = False) -> None
 def answer_errors(api: NinjaAPI) -> None:
     """Have every refusal of an operation answered in the one form that errors have."""
 
-    def problem(_request: HttpRequest, error: Any) -> HttpResponse:
-        answer = _problem(error.status, error.code, error.detail, error.field)
+    def told(_request: HttpRequest, error: Any) -> HttpResponse:
+        answer = problem(error.status, error.code, error.detail, error.field)
         if error.status == 429:
             answer.headers["Retry-After"] = "10"
         return answer
 
     def refused(_request: HttpRequest, error: Any) -> HttpResponse:
         conflict = isinstance(error, events.AnotherBodyError | events.StandingNoError)
-        return _problem(409 if conflict else 422, error.code, error.detail, error.field)
+        return problem(409 if conflict else 422, error.code, error.detail, error.field)
 
     def invalid(_request: HttpRequest, error: Any) -> HttpResponse:
         first = error.errors[0]
@@ -204,18 +206,18 @@ def answer_errors(api: NinjaAPI) -> None:
             str(part) for part in first["loc"] if part not in {"body", "header", "statement", "question"}
         ]
         # Only where and what was expected: the rest of the library's words may repeat what was sent.
-        return _problem(422, "invalid", str(first["msg"])[:300], ".".join(parts))
+        return problem(422, "invalid", str(first["msg"])[:300], ".".join(parts))
 
     def http(_request: HttpRequest, error: Any) -> HttpResponse:
         if error.status_code == 400:
-            return _problem(400, "not_json", "The body is no JSON.")
-        return _problem(error.status_code, "refused", str(error))
+            return problem(400, "not_json", "The body is no JSON.")
+        return problem(error.status_code, "refused", str(error))
 
     def nowhere(_request: HttpRequest, _error: Any) -> HttpResponse:
-        return _problem(404, "not_found", "There is nothing here.")
+        return problem(404, "not_found", "There is nothing here.")
 
     for kind, handler in (
-        (ProblemError, problem),
+        (ProblemError, told),
         (events.RefusedError, refused),
         (ValidationError, invalid),
         (HttpError, http),
@@ -475,7 +477,7 @@ def check_consent(request: ApiRequest, question: ConsentCheckIn) -> HttpResponse
         at=request.at,
     )
     answers, digests = iter(found.answers), iter(found.numbers)
-    return _json(
+    return answer_json(
         {
             "at": request.at.isoformat(),
             "pack": found.pack,
@@ -515,7 +517,7 @@ def check_contact(request: ApiRequest, question: ContactCheckIn) -> HttpResponse
     _spend(request, len(numbers))
     found = contact.check(client=request.holder.client, asked=valid, aim=Aim(question.purpose), at=request.at)
     answers = iter(found.answers)
-    return _json(
+    return answer_json(
         {
             "at": request.at.isoformat(),
             "pack": found.pack,
@@ -588,7 +590,7 @@ def write_events(request: ApiRequest, statement: EventIn) -> HttpResponse:
     )
     if not written.is_repeat:
         _nudge(request.holder.client.agency_id, protects=protects, stops=written.ends_recording)
-    answer = _json(written.answer, status=201)
+    answer = answer_json(written.answer, status=201)
     if written.is_repeat:
         answer.headers["Idempotent-Replayed"] = "true"
     return answer

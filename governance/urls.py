@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.views import breaches, home, premises, training, vendors
+from governance.views import badge_systems, breaches, courses, home, premises, training, vendors
 
 app_name = "governance"
 
@@ -37,8 +37,29 @@ urlpatterns = [
         training.take_certificate,
         name="training_certificate",
     ),
+    path("programme/training/own/", courses.list_courses, name="own_courses"),
+    path("programme/training/own/new/", courses.new_course, name="new_course"),
+    path("programme/training/own/<uuid:own_id>/", courses.show_course, name="own_course"),
+    path("programme/training/own/<uuid:own_id>/about/", courses.change_facts, name="course_facts"),
+    path(
+        "programme/training/own/<uuid:own_id>/screens/<int:place>/",
+        courses.write_screen,
+        name="course_screen",
+    ),
+    path(
+        "programme/training/own/<uuid:own_id>/questions/<int:place>/",
+        courses.write_question,
+        name="course_question",
+    ),
+    path("programme/training/own/<uuid:own_id>/arrange/", courses.arrange, name="course_arrange"),
+    path("programme/training/own/<uuid:own_id>/pictures/", courses.add_picture, name="add_picture"),
+    path("programme/training/own/<uuid:own_id>/publish/", courses.publish, name="publish_course"),
+    path("programme/training/own/<uuid:own_id>/version/", courses.begin_version, name="begin_version"),
+    path("programme/training/own/<uuid:own_id>/offer/", courses.offer, name="offer_course"),
+    path("programme/training/pictures/<uuid:picture_id>/", courses.show_picture, name="course_picture"),
     path("programme/training/<slug:course>/<int:screen>/", training.read_screen, name="screen"),
     path("programme/training/<slug:course>/questions/", training.answer, name="questions"),
+    path("programme/training/<slug:course>/start/", training.start, name="start_try"),
     path("programme/training/<slug:course>/result/", training.show_result, name="result"),
     path("programme/training/<slug:course>/roles/", training.set_rules, name="training_rules"),
     path("programme/premises/", premises.list_entries, name="entries"),
@@ -51,11 +72,19 @@ urlpatterns = [
         name="return_badge",
     ),
     path("programme/premises/<uuid:place_id>/file/", premises.take_file, name="entries_file"),
+    path("programme/premises/<uuid:place_id>/keys/", badge_systems.make_key, name="site_key"),
+    path(
+        "programme/premises/<uuid:place_id>/keys/<uuid:site_key_id>/end/",
+        badge_systems.revoke_key,
+        name="revoke_site_key",
+    ),
+    path("programme/premises/<uuid:place_id>/rooms/", premises.name_rooms, name="site_rooms"),
     path("programme/premises/<uuid:place_id>/kiosk/", premises.kiosk, name="kiosk"),
     path("programme/premises/entries/<uuid:entry_id>/left/", premises.sign_out, name="sign_out"),
     path("programme/premises/entries/<uuid:entry_id>/", premises.look_at, name="look_at_entry"),
     path("programme/vendors/", vendors.list_vendors, name="vendors"),
     path("programme/vendors/new/", vendors.new_vendor, name="new_vendor"),
+    path("programme/vendors/rule/", vendors.require_reviews, name="require_reviews"),
     path("programme/vendors/<uuid:vendor_id>/", vendors.show_vendor, name="vendor"),
     path("programme/vendors/<uuid:vendor_id>/change/", vendors.change_vendor, name="change_vendor"),
     path("programme/vendors/<uuid:vendor_id>/review/", vendors.review_vendor, name="review_vendor"),

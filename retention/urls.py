@@ -34,6 +34,7 @@ urlpatterns = [
     path("retention/watch/address/", watch.set_endpoint, name="alert_endpoint"),
     path("retention/watch/address/secret/", watch.rotate_endpoint, name="rotate_alerts"),
     path("retention/watch/address/close/", watch.close_endpoint, name="close_alerts"),
+    path("retention/watch/address/news/", watch.switch_news, name="alert_news"),
     path("retention/watch/address/test/", watch.test_endpoint, name="test_alerts"),
     path("retention/backups/", backups.show_backups, name="backups"),
     path("retention/secrets/", secrets.list_secrets, name="secrets"),

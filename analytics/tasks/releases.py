@@ -10,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from celery import Task, shared_task
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
@@ -20,6 +19,7 @@ from analytics.services import building, noisy, releases
 from analytics.services.building import Work
 from analytics.services.noisy import Unanswered
 from analytics.services.releases import Letter
+from callprivacy.lib import mail
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
@@ -127,7 +127,7 @@ def _send(letter: Letter) -> bool:
         f"SHA-256 of the file: {letter.digest}\n"
     )
     try:
-        EmailMessage(f"Delete a file of {letter.client}", text, None, [letter.address]).send()
+        mail.letter(f"Delete a file of {letter.client}", text, [letter.address]).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("release.not_told", release=str(letter.release_id), error=type(error).__name__)

@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import shared_task
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from analytics.forms import explorer as asking
 from analytics.models import ReportMail
 from analytics.selectors import explorer
 from analytics.services import costs, saved
+from callprivacy.lib import mail
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
@@ -86,11 +86,10 @@ def _letter(due: saved.DueMail) -> _Letter | None:
 
 def _send(letter: _Letter) -> bool:
     """Send one; returns whether the server took it. If not, it is tried again when its claim ends."""
-    message = EmailMessage(
+    message = mail.letter(
         _SUBJECTS[letter.every],
         f"The report that you asked for is attached.\n\nSign in to see it with the figures of today:\n{letter.url}\n\n"
         "Under Saved reports you can also end these mails.\n",
-        None,
         [letter.to],
     )
     message.attach(letter.filename, letter.data, "application/pdf")

@@ -30,6 +30,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -42,6 +43,7 @@ from callprivacy.accounts.services import factors as factor_deeds
 from callprivacy.accounts.services import passwords as password_deeds
 from callprivacy.accounts.services import people, sign_in
 from callprivacy.lib.browsers import browser_of
+from callprivacy.lib.mail import with_html
 from callprivacy.vault import fields as vault
 from callprivacy.vault.sealing import SealBrokenError
 
@@ -144,6 +146,10 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> None:
         if message_template not in _SILENT:
             super().add_message(request, level, message_template, *args, **kwargs)
+
+    def render_mail(self, *args: Any, **kwargs: Any) -> EmailMessage:
+        """The library's words and ours in text and in HTML."""
+        return with_html(super().render_mail(*args, **kwargs))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""

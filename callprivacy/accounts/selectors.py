@@ -138,6 +138,26 @@ def has_second_factor(user_id: int) -> bool:
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=kinds).exists())
 
 
+def works_elsewhere(user_id: int, *, agency_id: int) -> bool:
+    """Whether a person is active in another agency as well; which one is told to nobody."""
+    return any(one.agency_id != agency_id for one in asked_of([user_id])[user_id])
+
+
+def is_reset_agreed_elsewhere(user_id: int, *, agency_id: int, since: datetime) -> bool:
+    """
+    Whether two have agreed, in each other agency in which a person is active, to take the second factors away.
+
+    A word counts from `since` on, and not for a second factor that was added after it.
+    """
+    newest = Authenticator.objects.filter(user_id=user_id).aggregate(at=Max("created_at"))["at"]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT factors_agreed_elsewhere(%s, %s, %s)",
+            [user_id, agency_id, max(since, newest) if newest else since],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def factors_listed(user_id: int) -> list[Authenticator]:
     """A person's second factors and recovery codes, oldest first; nothing of them is opened."""
     return list(Authenticator.objects.filter(user_id=user_id).order_by("created_at").defer("data"))

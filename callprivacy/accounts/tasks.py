@@ -11,7 +11,6 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import caches
-from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
 from kombu.exceptions import KombuError
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 from callprivacy.accounts.models import PasswordReminder
 from callprivacy.accounts.services import passwords, people, reviews, sign_in
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import letter
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 log = logger(__name__)
@@ -64,12 +64,9 @@ def _send(reminder: PasswordReminder) -> bool:
         "url": f"{settings.CALLPRIVACY_URL.rstrip('/')}/.well-known/change-password",
     }
     when = {0: "is due today", 1: "is due tomorrow"}.get(reminder.days, f"is due within {reminder.days} days")
+    text = render_to_string("accounts/email/password_due.txt", context)
     try:
-        EmailMessage(
-            subject=f"Your CallPrivacy password {when}",
-            body=render_to_string("accounts/email/password_due.txt", context),
-            to=[reminder.user.email],
-        ).send()
+        letter(f"Your CallPrivacy password {when}", text, [reminder.user.email]).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("mail.not_taken", user_id=reminder.user_id, error=type(error).__name__)

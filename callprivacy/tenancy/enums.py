@@ -82,3 +82,4 @@ class KeyPurpose(models.TextChoices):
     REQUEST = "request", "Requests page of a client or an agency"
     CASE = "case", "Personal page of one request"
     APPROVAL = "approval", "Approval link for a client"
+    PREMISES = "premises", "Key of a badge system"

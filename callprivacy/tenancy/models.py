@@ -119,7 +119,11 @@ class ClientOwned(models.Model):
 
 
 class Agency(models.Model):
-    """The tenant: an agency, its zone and its own limits."""
+    """
+    The tenant: an agency, its zone and its own limits.
+
+    `reviewed_vendors`: provider -> last day of its vendor's review, written by the register of vendors.
+    """
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
@@ -130,6 +134,12 @@ class Agency(models.Model):
     )
     reveals_per_hour = models.PositiveIntegerField(default=20, validators=[MinValueValidator(1)])
     is_demo = models.BooleanField(default=False)
+    needs_reviewed_vendors = models.BooleanField(
+        "connections open for reviewed vendors alone", default=False, db_default=False
+    )
+    reviewed_vendors = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), blank=True, editable=False
+    )
     created_at = models.DateTimeField()
 
     objects = ScopedManager()

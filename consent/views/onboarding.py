@@ -194,7 +194,13 @@ def connect(request: StaffRequest, client: Client) -> HttpResponse:
     form = ConnectionForm(request.POST)
     if not form.is_valid():
         return _show(request, client, step=SetupStep.TRACKER, form=form)
-    way = connections.create_connection(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+    try:
+        way = connections.create_connection(
+            client=client, by=request.actor, at=request.at, **form.cleaned_data
+        )
+    except connections.VendorNotReviewedError as error:
+        form.add_error("provider", str(error))
+        return _show(request, client, step=SetupStep.TRACKER, form=form)
     messages.success(request, "The tracker is connected. Paste the address at the tracker, as its page says.")
     if not access.may(request.membership, Permission.MANAGE_CONSENT, client, at=request.at):
         return redirect("calls:connection", client.slug, way.pk)

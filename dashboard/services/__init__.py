@@ -38,6 +38,8 @@ from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
 from dashboard.services import asked, programme, released, said, signing_in
+from governance.channels import pictures
+from governance.models import CoursePicture
 from retention import targets
 from retention.enums import Category
 from retention.services import policies
@@ -361,6 +363,9 @@ def _remove(agency_id: int, *, by: Actor, at: datetime) -> None:
         Period.objects.filter(agency_id=agency_id, job=_MAKER.name, period=_MADE).remove()
         client_ids = list(Client.objects.values_list("pk", flat=True))
         user_ids = list(Membership.objects.values_list("user_id", flat=True))
+        picture_ids = list(CoursePicture.objects.values_list("pk", flat=True))
+    for picture_id in picture_ids:
+        pictures.drop(agency_id=agency_id, picture_id=picture_id)
     # What was asked of the agency itself is under keys of its own.
     for client_id in [*client_ids, -agency_id]:
         vault.destroy_client(client_id=client_id)

@@ -1,8 +1,8 @@
 """
-The courses that are shipped: screens to read, then questions of which each try draws half. Pure, read from TOML.
+Courses: screens of Markdown to read, then questions of which each try draws half. Pure; the shipped ones are TOML.
 
-A course's version is a digest of its file: whoever passed is known to have passed these words. Text is paragraphs and
-lists ("- "), with a blank line between; nothing in it is markup.
+A shipped course's version is a digest of its file: whoever passed is known to have passed these words. Courses of an
+agency are made of their published versions by `made_of`.
 """
 
 from __future__ import annotations
@@ -10,28 +10,32 @@ from __future__ import annotations
 import hashlib
 import random
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from governance.courses import markdown
+
 ASKED: Final = 12
 PASS_PERCENT: Final = 80
+LEAST_QUESTIONS: Final = 8
+"""How many questions a course of an agency has at least, so that two tries are not the same four."""
 _HERE: Final = Path(__file__).parent
 
 
 class CourseError(ValueError):
-    """The file of a course is not as a course must be."""
+    """A course is not as a course must be; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One screen. :ivar parts: paragraphs as text, lists as tuples of text."""
+    """One screen. :ivar text: Markdown."""
 
     title: str
-    parts: tuple[str | tuple[str, ...], ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One course. :ivar valid_months: how long having passed it counts."""
+    """
+    One course.
+
+    :ivar valid_months: how long having passed it counts. :ivar pictures: name -> address, of an agency's own course.
+    """
 
     id: str
     title: str
@@ -57,6 +65,16 @@ class Course:
     screens: tuple[Screen, ...]
     questions: tuple[Question, ...]
     version: str
+    pictures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> int:
+        """How many questions a try has: half of them, and twelve at most."""
+        return min(ASKED, (len(self.questions) + 1) // 2)
+
+    def html(self, number: int) -> str:
+        """What a screen shows, from 1; safe to stand in a page as it is."""
+        return markdown.as_html(self.screens[number - 1].text, pictures=self.pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +94,7 @@ class Asked:
 @cache
 def courses() -> Mapping[str, Course]:
     """
-    Every course by its name.
+    Every shipped course by its name.
 
     :raises CourseError: a file is not as a course must be.
     """
@@ -91,7 +109,7 @@ def draw(course: Course, seed: int) -> list[Asked]:
     :param seed: kept with the try, so that the same questions come again when a page is loaded anew.
     """
     chance = random.Random(seed)  # noqa: S311  (an order of questions is no secret)
-    numbers = chance.sample(range(len(course.questions)), min(ASKED, len(course.questions)))
+    numbers = chance.sample(range(len(course.questions)), course.asked)
     drawn = []
     for number in numbers:
         question = course.questions[number]
@@ -104,6 +122,53 @@ def draw(course: Course, seed: int) -> list[Asked]:
 def is_passed(right: int, asked: int) -> bool:
     """Whether so many right answers pass."""
     return asked > 0 and 100 * right >= PASS_PERCENT * asked
+
+
+def made_of(
+    facts: Mapping[str, Any],
+    *,
+    name: str,
+    version: str,
+    screens: Iterable[Mapping[str, Any]],
+    questions: Iterable[Mapping[str, Any]],
+    pictures: Mapping[str, str],
+) -> Course:
+    """
+    A course of an agency, as far as it is written.
+
+    :param facts: title, about, minutes, valid_months, reviewed_on and sources. :param screens: with title and text.
+    :param questions: with words, answers (the right one first) and why.
+    """
+    return Course(
+        id=name,
+        version=version,
+        screens=tuple(Screen(one["title"], one["text"]) for one in screens),
+        questions=tuple(Question(one["words"], tuple(one["answers"]), one["why"]) for one in questions),
+        pictures=pictures,
+        **facts,
+    )
+
+
+def lacking(course: Course) -> list[str]:
+    """What an agency's course lacks before people can take it, in words; nothing: it can be published."""
+    found = []
+    if not course.screens:
+        found.append("It has no screen to read.")
+    if len(course.questions) < LEAST_QUESTIONS:
+        found.append(f"It has {len(course.questions)} questions; {LEAST_QUESTIONS} are the least.")
+    if len({question.words for question in course.questions}) != len(course.questions):
+        found.append("A question stands in it twice.")
+    missing = {
+        name
+        for one in course.screens
+        for name in markdown.pictures_in(one.text)
+        if name not in course.pictures
+    }
+    if missing:
+        found.append(f"These pictures are not there: {', '.join(sorted(missing))}.")
+    if not course.sources:
+        found.append("It names no source.")
+    return found
 
 
 def _read(name: str, raw: bytes) -> Course:
@@ -121,7 +186,7 @@ def _read(name: str, raw: bytes) -> Course:
         valid_months=row["valid_months"],
         reviewed_on=row["reviewed_on"],
         sources=tuple(row["sources"]),
-        screens=tuple(Screen(one["title"], _parts(one["text"])) for one in row["screens"]),
+        screens=tuple(Screen(one["title"], one["text"].strip()) for one in row["screens"]),
         questions=questions,
         version=hashlib.sha256(raw).hexdigest()[:12],
     )
@@ -132,13 +197,3 @@ def _question(name: str, row: Mapping[str, Any]) -> Question:
     if len(set(answers)) != len(answers) or len(answers) < 3:
         raise CourseError(f"{name}: {row['words']!r} needs three different answers.")
     return Question(row["words"], answers, row["why"])
-
-
-def _parts(text: str) -> tuple[str | tuple[str, ...], ...]:
-    return tuple(_part(block.split("\n")) for block in text.strip().split("\n\n"))
-
-
-def _part(lines: Sequence[str]) -> str | tuple[str, ...]:
-    if all(line.startswith("- ") for line in lines):
-        return tuple(line.removeprefix("- ") for line in lines)
-    return " ".join(lines)

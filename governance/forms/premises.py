@@ -27,6 +27,39 @@ def _hour(label: str) -> forms.TimeField:
     return forms.TimeField(label=label, widget=forms.TimeInput({"type": "time"}, format="%H:%M"))
 
 
+def rooms_of(text: str) -> list[str]:
+    """
+    Names of rooms, one a line, each once.
+
+    :raises ValidationError: too many, or a name is too long.
+    """
+    found = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    if len(found) > 40 or any(len(name) > 60 for name in found):
+        raise forms.ValidationError("Name up to 40 rooms, each in up to 60 characters.")
+    return found
+
+
+class RoomsForm(forms.Form):
+    """The rooms of a site."""
+
+    rooms = forms.CharField(
+        label="Rooms",
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea({"rows": 5}),
+        help_text="One a line.",
+    )
+
+    def clean_rooms(self) -> list[str]:
+        return rooms_of(self.cleaned_data["rooms"])
+
+
+class KeyForm(forms.Form):
+    """A key for a badge system."""
+
+    name = forms.CharField(label="Which system", max_length=120, help_text="It counts for a year.")
+
+
 class SiteForm(forms.Form):
     """A place with doors."""
 
@@ -42,6 +75,17 @@ class SiteForm(forms.Form):
     )
     opens = _hour("Opens at")
     closes = _hour("Closes at")
+
+    rooms = forms.CharField(
+        label="Rooms with a reader of their own",
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="One a line, as the badge system calls them; none where only the door has one.",
+    )
+
+    def clean_rooms(self) -> list[str]:
+        return rooms_of(self.cleaned_data["rooms"])
 
     def clean_time_zone(self) -> str:
         name: str = self.cleaned_data["time_zone"]
@@ -79,7 +123,19 @@ class BadgeForm(_People):
         help_text="Only a digest of it is kept.",
     )
     any_hour = forms.BooleanField(label="May come at any hour", required=False)
+    rooms = forms.MultipleChoiceField(
+        label="Opens these rooms",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all of them.",
+    )
     until_on = day_field("Until", required=False)
+
+    def __init__(self, *args: Any, rooms: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.MultipleChoiceField, self.fields["rooms"]).choices = [(name, name) for name in rooms]
+        if not rooms:
+            del self.fields["rooms"]
 
 
 class VisitorForm(_People):

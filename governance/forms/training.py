@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -10,10 +10,10 @@ from django import forms
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
-from governance.courses import Asked, courses
+from governance.channels import pictures
+from governance.courses import Asked, Course
 from governance.forms.vendors import day_field
-
-_COURSES = [(name, course.title) for name, course in courses().items()]
+from governance.services.courses import Facts
 
 
 class AnswersForm(forms.Form):
@@ -59,8 +59,13 @@ class RulesForm(forms.Form):
 
 
 class _People(forms.Form):
-    def __init__(self, *args: Any, people: Sequence[Membership], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, people: Sequence[Membership], courses: Mapping[str, Course], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["course"]).choices = [
+            (name, course.title) for name, course in courses.items()
+        ]
         cast(forms.MultipleChoiceField, self.fields["people"]).choices = [
             (str(row.user_id), f"{row.user} ({row.get_role_display()})") for row in people
         ]
@@ -69,7 +74,7 @@ class _People(forms.Form):
 class AssignForm(_People):
     """Have people take a course, whatever their role says."""
 
-    course = forms.ChoiceField(label="Course", choices=_COURSES)
+    course = forms.ChoiceField(label="Course")
     due_on = day_field("To be passed by")
     people = forms.MultipleChoiceField(label="People", widget=forms.CheckboxSelectMultiple)
 
@@ -88,7 +93,7 @@ class AssignForm(_People):
 class OutsideForm(_People):
     """A certificate from elsewhere."""
 
-    course = forms.ChoiceField(label="It stands for", choices=_COURSES)
+    course = forms.ChoiceField(label="It stands for")
     people = forms.ChoiceField(label="Of whom")
     issuer = forms.CharField(label="Issued by", max_length=120)
     passed_on = day_field("Passed on")
@@ -102,3 +107,114 @@ class OutsideForm(_People):
         if passed and until and until > passed + timedelta(days=3 * 366):
             self.add_error("valid_until", "Three years at most.")
         return said
+
+
+# --- Courses of one's own -------------------------------------------------------------------------------------------
+
+
+def _lines(label: str, *, help_text: str, rows: int = 3) -> forms.CharField:
+    return forms.CharField(
+        label=label, max_length=3000, widget=forms.Textarea({"rows": rows}), help_text=help_text
+    )
+
+
+def _split(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+class CourseForm(forms.Form):
+    """What stands before the screens of a course."""
+
+    title = forms.CharField(label="Title", max_length=120)
+    about = forms.CharField(
+        label="In one sentence", max_length=300, help_text="People read it before they begin."
+    )
+    minutes = forms.IntegerField(
+        label="Takes about", min_value=1, max_value=240, initial=15, help_text="Minutes."
+    )
+    valid_months = forms.IntegerField(
+        label="Counts for", min_value=1, max_value=36, initial=12, help_text="Months; then it is due again."
+    )
+    reviewed_on = day_field("Looked over on", help_text="When somebody last checked that all of it is right.")
+    sources = _lines("Sources", help_text="One a line: a law, a guideline, a page of your own.")
+
+    def clean_sources(self) -> list[str]:
+        found = _split(self.cleaned_data["sources"])
+        if any(len(line) > 300 for line in found) or len(found) > 30:
+            raise forms.ValidationError("Name up to 30 sources, each in up to 300 characters.")
+        return found
+
+    def facts(self) -> Facts:
+        """What was typed, as the service takes it."""
+        return Facts(**self.cleaned_data)
+
+
+class ScreenForm(forms.Form):
+    """One screen of a course."""
+
+    title = forms.CharField(label="Heading", max_length=120)
+    text = forms.CharField(
+        label="Text",
+        max_length=8000,
+        widget=forms.Textarea({"rows": 16, "spellcheck": "true"}),
+        help_text="Markdown: a blank line between paragraphs, - before each line of a list, **bold**, "
+        "[words](https://address). A picture of this course: ![what it shows](picture:its-name).",
+    )
+
+
+class QuestionForm(forms.Form):
+    """One question of a course; the answers are shown in another order each time."""
+
+    words = forms.CharField(label="Question", max_length=300)
+    right = forms.CharField(label="The right answer", max_length=200)
+    wrong = _lines("Wrong answers", help_text="Two to five, one a line.")
+    why = forms.CharField(
+        label="Why",
+        max_length=500,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="Shown after a right answer.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        wrong = _split(said.get("wrong", ""))
+        if "wrong" in said and not 2 <= len(wrong) <= 5:
+            self.add_error("wrong", "Write two to five wrong answers, one a line.")
+        elif any(len(line) > 200 for line in wrong):
+            self.add_error("wrong", "An answer has up to 200 characters.")
+        elif len({said.get("right", ""), *wrong}) <= len(wrong):
+            self.add_error("wrong", "An answer stands twice.")
+        return said
+
+    def answers(self) -> list[str]:
+        """The right one first."""
+        return [self.cleaned_data["right"], *_split(self.cleaned_data["wrong"])]
+
+
+class PictureForm(forms.Form):
+    """A picture for the screens of a course."""
+
+    name = forms.SlugField(
+        label="Name",
+        max_length=60,
+        help_text="Small letters, digits and hyphens; screens call it by this name.",
+    )
+    file = forms.FileField(
+        label="File",
+        widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
+        help_text="PNG, JPEG or WebP, up to 4 MB. Where and with what a photo was taken is left out.",
+    )
+
+    def clean_file(self) -> bytes:
+        file = self.cleaned_data["file"]
+        if file.size > pictures.LARGEST:
+            raise forms.ValidationError(pictures.TOO_LARGE)
+        return bytes(file.read())
+
+
+class ArrangeForm(forms.Form):
+    """Which part of a draft is moved up or taken out."""
+
+    part = forms.ChoiceField(choices=[("screens", "Screen"), ("questions", "Question")])
+    place = forms.IntegerField(min_value=1)
+    deed = forms.ChoiceField(choices=[("up", "Move up"), ("out", "Take out")])

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django import forms
 
+from callprivacy.calls.providers import TRACKERS
 from governance.enums import Answer, DataCategory, ReviewDecision, SubProcessorState, TransferTool, VendorRole
 from governance.forms.breaches import without_number
 from governance.law import vendors as law
@@ -41,6 +42,12 @@ class VendorForm(forms.Form):
     name = forms.CharField(label="Name", max_length=120)
     role = forms.ChoiceField(label="Acts as", choices=VendorRole.choices)
     what_for = forms.CharField(label="What it does for the agency", max_length=300)
+    provider = forms.ChoiceField(
+        label="Connections here that are its own",
+        choices=[("", "None"), *sorted(TRACKERS.items())],
+        required=False,
+        help_text="Where connections are opened for reviewed vendors alone, this vendor’s review counts for them.",
+    )
     categories = forms.MultipleChoiceField(
         label="Data it gets", choices=DataCategory.choices, widget=forms.CheckboxSelectMultiple
     )
@@ -68,7 +75,7 @@ class VendorForm(forms.Form):
             self.add_error("contract_on", "An agreement with these clauses was signed on some day: name it.")
         return said
 
-    def facts(self, provider: str) -> Facts:
+    def facts(self) -> Facts:
         """What was typed, as the service takes it."""
         said = self.cleaned_data
         return Facts(
@@ -81,14 +88,15 @@ class VendorForm(forms.Form):
             contract_on=said["contract_on"],
             clauses=tuple(said["clauses"]),
             source=said["source"],
-            provider=provider,
+            provider=said["provider"],
         )
 
     @staticmethod
     def initial_of(vendor: Vendor | Facts) -> dict[str, Any]:
         """What the form shows of what is known."""
         names = (
-            "name", "role", "what_for", "categories", "places", "transfer", "contract_on", "clauses", "source",
+            "name", "role", "what_for", "provider", "categories", "places", "transfer", "contract_on", "clauses",
+            "source",
         )  # fmt: skip
         return {name: getattr(vendor, name) for name in names}
 

@@ -1,6 +1,14 @@
 from governance.models.breaches import Breach, BreachNote, BreachNotice
-from governance.models.premises import Badge, Entry, Site
-from governance.models.training import Assignment, Attempt, Completion, TrainingRule
+from governance.models.premises import Badge, Entry, Site, SiteKey
+from governance.models.training import (
+    Assignment,
+    Attempt,
+    Completion,
+    CoursePicture,
+    CourseVersion,
+    OwnCourse,
+    TrainingRule,
+)
 from governance.models.vendors import SubProcessor, Vendor, VendorCertificate, VendorIncident, VendorReview
 
 __all__ = [
@@ -11,8 +19,12 @@ __all__ = [
     "BreachNote",
     "BreachNotice",
     "Completion",
+    "CoursePicture",
+    "CourseVersion",
     "Entry",
+    "OwnCourse",
     "Site",
+    "SiteKey",
     "SubProcessor",
     "TrainingRule",
     "Vendor",

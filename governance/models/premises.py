@@ -23,6 +23,7 @@ class Site(AgencyOwned):
     weekdays = ArrayField(models.PositiveSmallIntegerField(), default=list)
     opens = models.TimeField()
     closes = models.TimeField()
+    rooms = ArrayField(models.CharField(max_length=60), default=list, db_default=[], blank=True)
     created_at = models.DateTimeField()
     closed_on = models.DateField(null=True, blank=True)
 
@@ -43,7 +44,7 @@ class Badge(AgencyOwned):
     """
     A key or badge: whose, for which site, from when to when. `label` is what is printed on it.
 
-    Only the digest of what a reader reads is kept.
+    `rooms`: those of the site that it opens; none named, all of them. Only the digest of what a reader reads is kept.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -52,6 +53,7 @@ class Badge(AgencyOwned):
     label = models.CharField(max_length=60)
     digest = models.BinaryField(max_length=32)
     any_hour = models.BooleanField(default=False)
+    rooms = ArrayField(models.CharField(max_length=60), default=list, db_default=[], blank=True)
     given_on = models.DateField()
     until_on = models.DateField(null=True, blank=True)
     returned_on = models.DateField(null=True, blank=True)
@@ -71,6 +73,32 @@ class Badge(AgencyOwned):
         return self.label
 
 
+class SiteKey(AgencyOwned):
+    """
+    A key with which a site's badge system sends what it read, and does nothing else; only its digest is kept.
+
+    The key begins with a name in the directory of public keys, so that its agency is known before the rest is checked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, models.PROTECT, related_name="keys")
+    name = models.CharField(max_length=120)
+    key = models.CharField(max_length=64)
+    digest = models.BinaryField(max_length=32)
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["agency", "key"], name="governance_sitekey_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class EntryQuerySet(ScopedQuerySet["Entry"]):
     def inside(self) -> Self:
         """Who has not left."""
@@ -81,7 +109,8 @@ class Entry(AgencyOwned):
     """
     Somebody came in: a person of the agency, a visitor with a host, or a badge that nobody knows.
 
-    `reference` is the badge system's own name of the event; the same one twice is one entry. `flags` say what is wrong.
+    `reference` is the badge system's own name of the event; the same one twice is one entry. `left_reference` is that
+    of the way out. `flags` say what is wrong.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -96,6 +125,8 @@ class Entry(AgencyOwned):
     left_at = models.DateTimeField(null=True)
     source = models.CharField(max_length=8, choices=EntrySource)
     reference = models.CharField(max_length=80, blank=True)
+    left_reference = models.CharField(max_length=80, blank=True, db_default="")
+    room = models.CharField(max_length=60, blank=True, db_default="")
     flags = ArrayField(models.CharField(max_length=16, choices=EntryFlag), default=list)
     looked_at = models.DateTimeField(null=True)
     looked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
@@ -107,9 +138,14 @@ class Entry(AgencyOwned):
         verbose_name_plural = "entries"
         constraints = (
             models.UniqueConstraint(
-                fields=["agency", "source", "reference"],
+                fields=["agency", "site", "source", "reference"],
                 condition=~models.Q(reference=""),
                 name="governance_entry_once",
+            ),
+            models.UniqueConstraint(
+                fields=["agency", "site", "source", "left_reference"],
+                condition=~models.Q(left_reference=""),
+                name="governance_entry_left_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(left_at__isnull=True) | models.Q(left_at__gte=models.F("entered_at")),

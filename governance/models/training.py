@@ -1,10 +1,11 @@
-"""Who has to know what, who tried, and who passed."""
+"""Courses of an agency's own, who has to know what, who tried, and who passed."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from callprivacy.accounts.enums import Role
@@ -111,3 +112,99 @@ class Completion(AgencyOwned):
 
     def __str__(self) -> str:
         return f"{self.course} passed on {self.passed_on:%Y-%m-%d}"
+
+
+class OwnCourse(AgencyOwned):
+    """A course that the agency wrote. `name` is what rules, tries and certificates call it, and never changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=40)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["agency", "name"], name="governance_owncourse_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VersionQuerySet(ScopedQuerySet["CourseVersion"]):
+    def published(self) -> Self:
+        """What people could take."""
+        return self.filter(published_at__isnull=False)
+
+    def drafts(self) -> Self:
+        """What is being written."""
+        return self.filter(published_at__isnull=True)
+
+
+class CourseVersion(AgencyOwned):
+    """
+    One version of an own course: a draft, of which there is one at most, or what was published and stays as it was.
+
+    `screens`: title and Markdown. `questions`: words, answers with the right one first, and why.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    title = models.CharField(max_length=120)
+    about = models.CharField(max_length=300)
+    minutes = models.PositiveSmallIntegerField(default=15)
+    valid_months = models.PositiveSmallIntegerField(default=12)
+    reviewed_on = models.DateField()
+    sources = ArrayField(models.CharField(max_length=300), default=list)
+    screens = models.JSONField(default=list)
+    questions = models.JSONField(default=list)
+    edited_at = models.DateTimeField()
+    edited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    published_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(VersionQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "course", "number"], name="governance_courseversion_number"
+            ),
+            models.UniqueConstraint(
+                fields=["agency", "course"],
+                condition=models.Q(published_at__isnull=True),
+                name="governance_courseversion_one_draft",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(valid_months__gte=1, valid_months__lte=36),
+                name="governance_courseversion_months",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.title}, version {self.number}"
+
+
+class CoursePicture(AgencyOwned):
+    """A picture of an own course; the file lies in the state folder under the row's id, and is never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    course = models.ForeignKey(OwnCourse, models.CASCADE, related_name="pictures")
+    name = models.CharField(max_length=60)
+    kind = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField()
+    added_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "course", "name"], name="governance_coursepicture_name"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

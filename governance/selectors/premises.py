@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
-from governance.models import Badge, Entry, Site
+from governance.models import Badge, Entry, Site, SiteKey
 
 
 def sites() -> QuerySet[Site]:
@@ -49,6 +49,17 @@ def badges(site: Site) -> QuerySet[Badge]:
 def find_badge(site: Site, badge_id: UUID) -> Badge | None:
     """One badge of a site."""
     return Badge.objects.select_related("site").filter(site=site, pk=badge_id).first()
+
+
+def site_keys(site: Site) -> QuerySet[SiteKey]:
+    """Keys of a site's badge systems, the newest first; what opens is not read."""
+    rows = SiteKey.objects.filter(site=site).select_related("created_by").defer("digest")
+    return rows.order_by("-created_at", "pk")
+
+
+def find_site_key(site: Site, key_id: UUID) -> SiteKey | None:
+    """One key of a site."""
+    return SiteKey.objects.filter(site=site, pk=key_id).first()
 
 
 def hosts() -> QuerySet[Membership]:

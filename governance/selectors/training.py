@@ -1,18 +1,27 @@
-"""What the pages show of training."""
+"""What the pages show of training: the shipped courses and the agency's own, who has to take them, and who passed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
-from governance.courses import Course, courses
-from governance.models import Assignment, Attempt, Completion, TrainingRule
+from governance.courses import Course, courses, made_of
+from governance.models import (
+    Assignment,
+    Attempt,
+    Completion,
+    CoursePicture,
+    CourseVersion,
+    OwnCourse,
+    TrainingRule,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,100 @@ class Row:
     cells: list[Cell]
 
 
+# --- Courses ------------------------------------------------------------------------------------------------------
+
+
+def as_course(row: CourseVersion) -> Course:
+    """A version of an own course; one query for its pictures where they were not fetched along."""
+    return made_of(
+        {
+            "title": row.title,
+            "about": row.about,
+            "minutes": row.minutes,
+            "valid_months": row.valid_months,
+            "reviewed_on": row.reviewed_on,
+            "sources": tuple(row.sources),
+        },
+        name=row.course.name,
+        version=f"v{row.number}",
+        screens=row.screens,
+        questions=row.questions,
+        pictures={
+            one.name: reverse("governance:course_picture", args=[one.pk]) for one in row.course.pictures.all()
+        },
+    )
+
+
+def _published() -> QuerySet[CourseVersion]:
+    rows = CourseVersion.objects.published().select_related("course").prefetch_related("course__pictures")
+    return rows.order_by("course", "-number")
+
+
+def catalogue() -> Mapping[str, Course]:
+    """What people can take: the shipped courses, then the agency's own in their newest version; two queries."""
+    newest = _published().filter(course__ended_at=None).distinct("course")
+    own = sorted((as_course(row) for row in newest), key=lambda course: course.title)
+    return {**courses(), **{course.id: course for course in own}}
+
+
+def find_course(name: str) -> Course | None:
+    """What people can take under a name."""
+    shipped = courses().get(name)
+    if shipped is not None:
+        return shipped
+    row = _published().filter(course__name=name, course__ended_at=None).first()
+    return as_course(row) if row is not None else None
+
+
+def course_of(attempt: Attempt) -> Course | None:
+    """The course as it was when a try began; None where that version is not there any more, as of a shipped one."""
+    shipped = courses().get(attempt.course)
+    if shipped is not None:
+        return shipped if shipped.version == attempt.version else None
+    number = attempt.version.removeprefix("v")
+    row = (
+        _published().filter(course__name=attempt.course, number=number).first() if number.isdigit() else None
+    )
+    return as_course(row) if row is not None else None
+
+
+def titles() -> dict[str, str]:
+    """Title of every course that there is or was, by name."""
+    own = CourseVersion.objects.published().order_by("number").values_list("course__name", "title")
+    return {name: course.title for name, course in courses().items()} | dict(own)
+
+
+def own_courses() -> list[OwnCourse]:
+    """What the agency wrote or writes, those that are offered first; `shown` is each one's versions, newest first."""
+    newest = CourseVersion.objects.order_by("-number")
+    rows = OwnCourse.objects.prefetch_related(Prefetch("versions", queryset=newest, to_attr="shown"))
+    return sorted(rows, key=lambda row: (row.ended_at is not None, row.shown[0].title))  # type: ignore[attr-defined]
+
+
+def find_own(course_id: UUID) -> OwnCourse | None:
+    """One course that the agency wrote."""
+    return OwnCourse.objects.filter(pk=course_id).first()
+
+
+def versions(course: OwnCourse) -> QuerySet[CourseVersion]:
+    """A course's versions, the newest first; its draft is one of them."""
+    rows = CourseVersion.objects.filter(course=course).select_related("course", "edited_by")
+    return rows.prefetch_related("course__pictures").order_by("-number")
+
+
+def pictures(course: OwnCourse) -> QuerySet[CoursePicture]:
+    """A course's pictures, by name."""
+    return CoursePicture.objects.filter(course=course).order_by("name")
+
+
+def find_picture(picture_id: UUID) -> CoursePicture | None:
+    """One picture of the agency's courses."""
+    return CoursePicture.objects.filter(pk=picture_id).first()
+
+
+# --- People -------------------------------------------------------------------------------------------------------
+
+
 def mine(user_id: int, *, today: date) -> list[Mine]:
     """Every course as a person stands with it: what is due first."""
     due = dict(Assignment.objects.filter(user_id=user_id).values_list("course", "due_on"))
@@ -57,7 +160,7 @@ def mine(user_id: int, *, today: date) -> list[Mine]:
     )
     found = [
         Mine(course, due.get(name), valid.get(name), name in due and due[name] < today)
-        for name, course in courses().items()
+        for name, course in catalogue().items()
     ]
     return sorted(found, key=lambda one: (one.due_on is None, one.due_on or today, one.course.title))
 
@@ -71,8 +174,12 @@ def members() -> QuerySet[Membership]:
     )
 
 
-def matrix(rows: Sequence[Membership], *, today: date) -> list[Row]:
-    """People by courses, two queries."""
+def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> list[Row]:
+    """
+    People by courses, two queries.
+
+    :param names: of the courses, in the order of the columns.
+    """
     ids = [row.user_id for row in rows]
     due = {(row.user_id, row.course): row.due_on for row in Assignment.objects.filter(user_id__in=ids)}
     passed = Completion.objects.filter(user_id__in=ids).valid_on(today).order_by("valid_until")
@@ -84,7 +191,7 @@ def matrix(rows: Sequence[Membership], *, today: date) -> list[Row]:
             return Cell("overdue" if wanted < today else "due", wanted)
         return Cell("valid", until) if until else Cell("", None)
 
-    return [Row(row, [cell(row.user_id, name) for name in courses()]) for row in rows]
+    return [Row(row, [cell(row.user_id, name) for name in names]) for row in rows]
 
 
 def rules(course: str) -> dict[Role, int]:
@@ -101,6 +208,16 @@ def completions(user_id: int) -> QuerySet[Completion]:
 def find_completion(completion_id: UUID) -> Completion | None:
     """One thing that was passed, which the scope may see."""
     return Completion.objects.select_related("user", "agency").filter(pk=completion_id).first()
+
+
+def begun_attempt(user_id: int, course: str) -> Attempt | None:
+    """A person's newest try at a course that is not handed in."""
+    return (
+        Attempt.objects.filter(user_id=user_id, course=course, finished_at=None)
+        .select_related("agency")
+        .order_by("-started_at")
+        .first()
+    )
 
 
 def last_attempt(user_id: int, course: str) -> Attempt | None:

@@ -1,7 +1,7 @@
 """
 Premises: sites, badges, and who came in. What is wrong with an entry stands on it as flags, and waits for a person.
 
-Entries of a badge system come with that system's own reference, so that the same file twice adds nothing.
+What a badge system read comes with that system's own reference, so that the same twice adds nothing, in or out.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Passing:
     code: str
     is_in: bool
     at: datetime
+    room: str = ""
 
 
 def digest(code: str) -> bytes:
@@ -75,6 +76,7 @@ def add_site(
     weekdays: Sequence[int],
     opens: time,
     closes: time,
+    rooms: Sequence[str] = (),
     by: Actor,
     at: datetime,
 ) -> Site:
@@ -94,12 +96,24 @@ def add_site(
                 weekdays=sorted(set(weekdays)),
                 opens=opens,
                 closes=closes,
+                rooms=list(rooms),
                 created_at=at,
             )
     except IntegrityError:
         raise TakenError(f"{name} is there already.") from None
     audit.record("site.opened", subject=site, by=by, at=at)
     return site
+
+
+@transaction.atomic
+def name_rooms(*, site: Site, rooms: Sequence[str], by: Actor, at: datetime) -> None:
+    """
+    Say which rooms of a site have readers of their own.
+
+    Badges keep the rooms that they were given for; one that is not named any more opens nothing.
+    """
+    Site.objects.filter(pk=site.pk).update(rooms=list(rooms))
+    audit.record("site.rooms_named", subject=site, by=by, at=at, rooms=len(rooms))
 
 
 @transaction.atomic
@@ -111,13 +125,14 @@ def give_badge(
     code: str,
     any_hour: bool,
     until_on: date | None,
+    rooms: Sequence[str] = (),
     by: Actor,
     at: datetime,
 ) -> Badge:
     """
     Give a badge to somebody of the agency.
 
-    :param code: what a reader reads; only its digest is kept.
+    :param code: what a reader reads; only its digest is kept. :param rooms: those that it opens; none named: all.
     :raises TakenError: a badge with this code is out.
     """
     try:
@@ -129,6 +144,7 @@ def give_badge(
                 label=label,
                 digest=digest(code),
                 any_hour=any_hour,
+                rooms=list(rooms),
                 given_on=at.astimezone(ZoneInfo(site.time_zone)).date(),
                 until_on=until_on,
             )
@@ -185,7 +201,8 @@ def sign_out(*, entry: Entry, by: Actor, at: datetime) -> None:
 
 def read_file(text: str, *, zone: ZoneInfo) -> list[Passing]:
     """
-    Read a badge system's file: reference, badge, direction (in, out), at (ISO 8601; without offset in the site's zone).
+    Read a badge system's file: reference, badge, direction (in, out), at (ISO 8601; without offset in the site's zone),
+    and room, where there is such a column.
 
     :raises FileError: a line cannot be read; nothing is taken.
     """
@@ -214,7 +231,10 @@ def _passing(number: int, row: dict[str, str | None], zone: ZoneInfo) -> Passing
         at = datetime.fromisoformat((row["at"] or "").strip())
     except ValueError:
         raise FileError(number, "the time is not ISO 8601, such as 2026-11-24T08:30.") from None
-    return Passing(reference, code, direction == "in", at if at.tzinfo else at.replace(tzinfo=zone))
+    room = (row.get("room") or "").strip()
+    if len(room) > 60:
+        raise FileError(number, "a room has 60 characters at most.")
+    return Passing(reference, code, direction == "in", at if at.tzinfo else at.replace(tzinfo=zone), room)
 
 
 @transaction.atomic
@@ -226,9 +246,13 @@ def take_in(
 
     A way out closes the newest open entry of that badge before it; one without an entry is left out.
     """
-    badges = {
-        bytes(badge.digest): badge for badge in Badge.objects.filter(agency_id=site.agency_id, site=site)
-    }
+    Site.objects.select_for_update().get(
+        pk=site.pk
+    )  # one system's two messages at once come one after the other
+    badges: dict[bytes, list[Badge]] = {}
+    for row in Badge.objects.filter(agency_id=site.agency_id, site=site).order_by("given_on", "pk"):
+        badges.setdefault(bytes(row.digest), []).append(row)
+    zone = ZoneInfo(site.time_zone)
     active = set(
         Membership.objects.filter(agency_id=site.agency_id, state=MembershipState.ACTIVE).values_list(
             "user_id", flat=True
@@ -236,11 +260,11 @@ def take_in(
     )
     came = flagged = 0
     for one in sorted(passings, key=lambda one: one.at):
-        badge = badges.get(digest(one.code))
+        badge = _of_day(badges.get(digest(one.code), []), one.at.astimezone(zone).date())
         if not one.is_in:
-            _leave(site, badge, one.at)
+            _leave(site, badge, one, source)
             continue
-        flags = _flags(site, badge, one.at, active)
+        flags = _flags(site, badge, one, active)
         entry = Entry(
             agency_id=site.agency_id,
             site=site,
@@ -249,6 +273,7 @@ def take_in(
             entered_at=one.at,
             source=source,
             reference=one.reference,
+            room=one.room,
             flags=flags,
         )
         Entry.objects.bulk_create([entry], ignore_conflicts=True)
@@ -260,13 +285,19 @@ def take_in(
     return came, flagged
 
 
-def _leave(site: Site, badge: Badge | None, at: datetime) -> None:
-    if badge is None:
+def _of_day(badges: Sequence[Badge], day: date) -> Badge | None:
+    """Of badges with one code, given out one after the other, the one that was out on a day."""
+    return next((one for one in reversed(badges) if one.given_on <= day), badges[0] if badges else None)
+
+
+def _leave(site: Site, badge: Badge | None, one: Passing, source: EntrySource) -> None:
+    known = Entry.objects.filter(agency_id=site.agency_id, source=source, left_reference=one.reference)
+    if badge is None or known.exists():
         return
-    inside = Entry.objects.inside().filter(site=site, badge=badge, entered_at__lte=at).order_by("-entered_at")
-    newest = inside.first()
+    inside = Entry.objects.inside().filter(site=site, badge=badge, room=one.room, entered_at__lte=one.at)
+    newest = inside.order_by("-entered_at").first()
     if newest is not None:
-        Entry.objects.inside().filter(pk=newest.pk).update(left_at=at)
+        Entry.objects.inside().filter(pk=newest.pk).update(left_at=one.at, left_reference=one.reference)
 
 
 def _hours(site: Site, at: datetime) -> list[str]:
@@ -275,16 +306,17 @@ def _hours(site: Site, at: datetime) -> list[str]:
     return [] if is_open else [EntryFlag.OUTSIDE_HOURS.value]
 
 
-def _flags(site: Site, badge: Badge | None, at: datetime, active: set[int]) -> list[str]:
+def _flags(site: Site, badge: Badge | None, one: Passing, active: set[int]) -> list[str]:
     """What is wrong with somebody coming in."""
     if badge is None:
         return [EntryFlag.UNKNOWN.value]
-    day = at.astimezone(ZoneInfo(site.time_zone)).date()
-    flags = [] if badge.any_hour else _hours(site, at)
+    day = one.at.astimezone(ZoneInfo(site.time_zone)).date()
+    flags = [] if badge.any_hour else _hours(site, one.at)
     if badge.user_id not in active:
         flags.append(EntryFlag.LEFT.value)
     ended = (badge.until_on and day > badge.until_on) or (badge.returned_on and day > badge.returned_on)
-    if ended or day < badge.given_on:
+    shut = one.room and badge.rooms and one.room not in badge.rooms
+    if ended or shut or day < badge.given_on:
         flags.append(EntryFlag.NO_RIGHT.value)
     return flags
 

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -26,8 +25,9 @@ from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from governance import kinds
-from governance.courses import ASKED, Course, courses, draw, is_passed
+from governance.courses import Course, draw, is_passed
 from governance.models import Assignment, Attempt, Completion, TrainingRule
+from governance.selectors import training as selectors
 
 JOB: Final = Actor.job("governance.watch_training")
 GRACE: Final = timedelta(days=14)
@@ -35,10 +35,6 @@ GRACE: Final = timedelta(days=14)
 REMIND_BEFORE: Final = (7, 1)
 RENEW_BEFORE: Final = timedelta(days=30)
 AGAIN_AFTER: Final = timedelta(minutes=10)
-
-
-class NoSuchCourseError(LookupError):
-    """No course has this name."""
 
 
 class TooSoonError(ValueError):
@@ -51,18 +47,6 @@ class OwnCertificateError(ValueError):
 
 class NotYoursError(LookupError):
     """The try is finished, or of somebody else."""
-
-
-def course_of(name: str) -> Course:
-    """
-    A course by its name.
-
-    :raises NoSuchCourseError: there is none.
-    """
-    try:
-        return courses()[name]
-    except KeyError:
-        raise NoSuchCourseError(name) from None
 
 
 @transaction.atomic
@@ -118,13 +102,13 @@ def _tell(kind: str, agency_id: int, user_ids: Collection[int], key: str, at: da
 @transaction.atomic
 def start_attempt(*, agency: Agency, course: Course, user_id: int, at: datetime) -> Attempt:
     """
-    Begin a try, or go on with the one that was begun.
+    Begin a try, or go on with the one that was begun, in the version of then.
 
     :raises TooSoonError: the last one failed less than ten minutes ago.
     """
     mine = Attempt.objects.filter(user_id=user_id, course=course.id)
-    begun = mine.filter(finished_at=None, version=course.version).order_by("-started_at").first()
-    if begun is not None:
+    begun = selectors.begun_attempt(user_id, course.id)
+    if begun is not None and selectors.course_of(begun) is not None:
         return begun
     last = mine.exclude(finished_at=None).order_by("-finished_at").first()
     ended = last.finished_at if last is not None and not is_passed(last.right or 0, last.asked) else None
@@ -136,7 +120,7 @@ def start_attempt(*, agency: Agency, course: Course, user_id: int, at: datetime)
         course=course.id,
         version=course.version,
         seed=secrets.randbelow(2**31),
-        asked=ASKED,
+        asked=course.asked,
         started_at=at,
     )
 
@@ -291,6 +275,7 @@ def _look(agency: Agency, at: datetime) -> None:
     today = _day(agency, at)
     zone = ZoneInfo(agency.time_zone)
     rules = {(row.course, row.role): row.within_days for row in TrainingRule.objects.filter(agency=agency)}
+    offered = selectors.catalogue()
     members = list(
         Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
     )
@@ -301,7 +286,7 @@ def _look(agency: Agency, at: datetime) -> None:
     wanted: dict[tuple[int, str], date] = {}
     for member in members:
         for (course, role), days in rules.items():
-            if role != member.role or course not in courses():
+            if role != member.role or course not in offered:
                 continue
             until = passed.get((member.user_id, course))
             if until is None:
@@ -322,7 +307,9 @@ def _look(agency: Agency, at: datetime) -> None:
     over = [
         row.pk
         for key, row in present.items()
-        if row.user_id not in here or (row.assigned_by_id is None and key not in wanted)
+        if row.user_id not in here
+        or row.course not in offered
+        or (row.assigned_by_id is None and key not in wanted)
     ]
     Assignment.objects.filter(pk__in=over).delete()
     for user_id, course in fresh:
@@ -360,8 +347,3 @@ def _remind(agency: Agency, at: datetime) -> None:
 
 def _day(agency: Agency, at: datetime) -> date:
     return at.astimezone(ZoneInfo(agency.time_zone)).date()
-
-
-def find_attempt(attempt_id: UUID, *, user_id: int) -> Attempt | None:
-    """A person's own try."""
-    return Attempt.objects.select_related("agency").filter(pk=attempt_id, user_id=user_id).first()

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
@@ -107,13 +107,14 @@ def change_vendor(*, vendor: Vendor, facts: Facts, verified_on: date | None, by:
             changed = (
                 Vendor.objects.current()
                 .filter(pk=vendor.pk)
-                .update(verified_on=verified_on, **(facts.columns() | {"provider": vendor.provider}))
+                .update(verified_on=verified_on, **facts.columns())
             )
     except IntegrityError:
         raise NameTakenError(f"{facts.name} stands in the register.") from None
     if not changed:
         raise NotCurrentError("This vendor is not used any more.")
     audit.record("vendor.changed", subject=vendor, by=by, at=at, clauses=len(facts.clauses))
+    _note_reviewed(vendor.agency_id)
 
 
 @transaction.atomic
@@ -270,6 +271,39 @@ def watch_vendors(*, agency_id: int, at: datetime) -> None:
         _renew(agency_id, _today(agency_id, at), at, JOB)
 
 
+@transaction.atomic
+def require_reviews(*, agency: Agency, on: bool, by: Actor, at: datetime) -> bool:
+    """
+    Have connections opened for reviewed vendors alone, or for any; returns whether that is new.
+
+    Those that are open stay open.
+    """
+    if not Agency.objects.filter(pk=agency.pk, needs_reviewed_vendors=not on).update(
+        needs_reviewed_vendors=on
+    ):
+        return False
+    audit.record("vendor.reviews_required", subject=agency, by=by, at=at, on=on)
+    _note_reviewed(agency.pk)
+    return True
+
+
+def _note_reviewed(agency_id: int) -> None:
+    """Write on the agency until when each provider's vendor is reviewed: the room of connections knows no vendors."""
+    Agency.objects.select_for_update().get(pk=agency_id)
+    newest = VendorReview.objects.filter(vendor=OuterRef("pk")).order_by("-reviewed_at", "-pk")
+    found: dict[str, str] = {}
+    for provider, until, decision in (
+        Vendor.objects.current()
+        .filter(agency_id=agency_id, next_review_on__isnull=False)
+        .exclude(provider="")
+        .annotate(decided=Subquery(newest.values("decision")[:1]))
+        .values_list("provider", "next_review_on", "decided")
+    ):
+        if until is not None and decision != ReviewDecision.REFUSED:
+            found[provider] = max(found.get(provider, ""), until.isoformat())
+    Agency.objects.filter(pk=agency_id).exclude(reviewed_vendors=found).update(reviewed_vendors=found)
+
+
 def _today(agency_id: int, at: datetime) -> date:
     zone = Agency.objects.values_list("time_zone", flat=True).get(pk=agency_id)
     return at.astimezone(ZoneInfo(zone)).date()
@@ -290,6 +324,7 @@ def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:
             work.open_item(kind, agency_id=agency_id, key="all", at=at, due_at=due_at, count=count)
         else:
             work.close_item(kind, agency_id=agency_id, key="all", at=at, by=by)
+    _note_reviewed(agency_id)
 
 
 def _ending(current: QuerySet[Vendor], today: date) -> tuple[int, date | None]:

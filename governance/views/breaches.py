@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,10 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.models import ApiKey, Membership
+from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.pages import page_of
-from callprivacy.calls.models import Connection
-from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from governance.enums import BreachState, DataCategory, NoticeState
 from governance.forms.breaches import (
@@ -37,6 +36,7 @@ from governance.models import Breach, BreachNotice
 from governance.selectors import breaches as selectors
 from governance.selectors import impact
 from governance.services import breaches, words
+from governance.views.deeds import show_form
 
 _PAGE: Final = 25
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
@@ -56,6 +56,16 @@ def _said(breach: Breach) -> dict[str, str]:
     return {
         name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy", "lessons")
     }
+
+
+def _form(
+    request: StaffRequest, breach: Breach, form: Any, *, title: str, lede: str, button: str
+) -> HttpResponse:
+    crumbs = [
+        ("Breaches", reverse("governance:breaches")),
+        (str(breach), reverse("governance:breach", args=[breach.pk])),
+    ]
+    return show_form(request, form, section="breaches", title=title, lede=lede, button=button, crumbs=crumbs)
 
 
 def _clients(request: StaffRequest) -> list[Client]:
@@ -188,15 +198,8 @@ def dismiss_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         else:
             messages.success(request, "It stays in the register as no breach, with your reason in the trail.")
         return redirect("governance:breach", breach.pk)
-    context = {
-        "section": "breaches",
-        "breach": breach,
-        "form": form,
-        "title": "This was no breach",
-        "lede": "The report stays in the register. Nobody outside is told.",
-        "button": "Dismiss the report",
-    }
-    return render(request, "governance/breach_deed.html", context)
+    lede = "The report stays in the register. Nobody outside is told."
+    return _form(request, breach, form, title="This was no breach", lede=lede, button="Dismiss the report")
 
 
 @sensitive_post_parameters("text")
@@ -303,15 +306,8 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
         else:
             messages.success(request, "Written down, with your reason.")
         return redirect("governance:breach", breach.pk)
-    context = {
-        "section": "breaches",
-        "breach": breach,
-        "form": form,
-        "title": "Not to be told",
-        "lede": "The law wants the reason written down. An authority may ask for it.",
-        "button": "Do not tell them",
-    }
-    return render(request, "governance/breach_deed.html", context)
+    lede = "The law wants the reason written down. An authority may ask for it."
+    return _form(request, breach, form, title="Not to be told", lede=lede, button="Do not tell them")
 
 
 @never_cache
@@ -332,15 +328,8 @@ def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         else:
             messages.success(request, "Closed. It stays in the register.")
         return redirect("governance:breach", breach.pk)
-    context = {
-        "section": "breaches",
-        "breach": breach,
-        "form": form,
-        "title": "Close the breach",
-        "lede": "Everybody who is to be told is told, or there is a written reason.",
-        "button": "Close the breach",
-    }
-    return render(request, "governance/breach_deed.html", context)
+    lede = "Everybody who is to be told is told, or there is a written reason."
+    return _form(request, breach, form, title="Close the breach", lede=lede, button="Close the breach")
 
 
 @never_cache
@@ -354,14 +343,12 @@ def show_impact(request: StaffRequest) -> HttpResponse:
         choices=_touchers(request),
         initial={"since": request.at - timedelta(days=30), "until": request.at},
     )
-    found = _impact(request, form) if form.is_bound and form.is_valid() else None
+    found = _impact(form) if form.is_bound and form.is_valid() else None
     names = {client.pk: client for client in _clients(request)}
-    granted = set(access.client_ids_with(request.membership, Permission.VIEW_CALLS, at=request.at))
     context = {
         "section": "breaches",
         "form": form,
         "impact": found,
-        "unseen": [client.name for pk, client in names.items() if pk not in granted] if found else [],
         "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
     }
     return render(request, "governance/impact.html", context)
@@ -372,24 +359,22 @@ def _touchers(request: StaffRequest) -> list[tuple[str, Any]]:
     people = (
         Membership.objects.filter(agency_id=request.agency.pk).select_related("user").order_by("user__name")
     )
-    keys = ApiKey.objects.select_related("client").order_by("client__name", "name")
-    ways = Connection.objects.select_related("client").order_by("client__name", "name")
+    others = [(row.kind, f"{row.kind}:{row.id}", f"{row.client}: {row.name}") for row in impact.touchers()]
     return [
         ("People", [(f"person:{row.user_id}", f"{row.user} ({row.get_role_display()})") for row in people]),
-        ("Keys of the API", [(f"key:{row.pk}", f"{row.client.name}: {row.name}") for row in keys]),
-        ("Connections", [(f"way:{row.pk}", f"{row.client.name}: {row.name}") for row in ways]),
+        ("Keys of the API", [(value, words) for kind, value, words in others if kind == "key"]),
+        ("Connections", [(value, words) for kind, value, words in others if kind == "way"]),
     ]
 
 
-def _impact(request: StaffRequest, form: ImpactForm) -> impact.Impact:
+def _impact(form: ImpactForm) -> impact.Impact:
     said: dict[str, Any] = form.cleaned_data
     kind, _, name = said["who"].partition(":")
     time = {"since": said["since"], "until": said["until"]}
     if kind == "way":
-        way = Connection.objects.get(pk=UUID(name))
-        return impact.of_connection(client_id=way.client_id, connection_id=way.pk, **time)
+        return impact.of_connection(connection_id=UUID(name), **time)
     if kind == "person":
-        return impact.of_deeds(agency_id=request.agency.pk, user_id=int(name), **time)
+        return impact.of_deeds(user_id=int(name), **time)
     if kind == "key":
-        return impact.of_deeds(agency_id=request.agency.pk, api_key=UUID(name), **time)
-    return impact.of_deeds(agency_id=request.agency.pk, **time)
+        return impact.of_deeds(api_key=UUID(name), **time)
+    return impact.of_deeds(**time)

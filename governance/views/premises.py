@@ -6,25 +6,29 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.pages import page_of
 from governance.enums import EntryFlag, EntrySource
-from governance.forms.premises import BadgeForm, FileForm, LookForm, SiteForm, VisitorForm
+from governance.forms.premises import BadgeForm, FileForm, LookForm, RoomsForm, SiteForm, VisitorForm
 from governance.models import Entry, Site
 from governance.selectors import premises as selectors
 from governance.services import premises
+from governance.views.deeds import show_form
 
 _PAGE: Final = 50
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
-def _site_or_404(site_id: UUID) -> Site:
+def site_or_404(site_id: UUID) -> Site:
+    """A site of the agency."""
     found = selectors.find_site(site_id)
     if found is None:
         raise Http404
@@ -77,7 +81,7 @@ def new_site(request: StaffRequest) -> HttpResponse:
 @needs_right(_MANAGE)
 def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """One site: badges, and who is inside."""
-    site = _site_or_404(place_id)
+    site = site_or_404(place_id)
     inside = selectors.entries(site=site, inside=True)[:_PAGE]
     days = ("", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
     context = {
@@ -86,16 +90,34 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
         "days": ", ".join(days[one] for one in site.weekdays),
         "badges": selectors.badges(site),
         "inside": [_line(entry) for entry in inside],
+        "keys": [
+            {"key": key, "is_alive": key.revoked_at is None and key.ends_at > request.at}
+            for key in selectors.site_keys(site)
+        ],
+        "door": f"{settings.CALLPRIVACY_URL}{reverse('api:take_entries')}",
     }
     return render(request, "governance/site.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
+def name_rooms(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Say which rooms have readers of their own."""
+    site = site_or_404(place_id)
+    form = RoomsForm(request.POST or None, initial={"rooms": "\n".join(site.rooms)})
+    if request.method == "POST" and form.is_valid():
+        premises.name_rooms(site=site, rooms=form.cleaned_data["rooms"], by=request.actor, at=request.at)
+        messages.success(request, "Saved.")
+        return redirect("governance:site", site.pk)
+    return _form(request, form, f"Rooms of {site.name}", "Save", site)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
 def give_badge(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Give a badge out."""
-    site = _site_or_404(place_id)
-    form = BadgeForm(request.POST or None, people=list(selectors.hosts()))
+    site = site_or_404(place_id)
+    form = BadgeForm(request.POST or None, people=list(selectors.hosts()), rooms=site.rooms)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data | {"user_id": int(form.cleaned_data["user_id"])}
         try:
@@ -112,7 +134,7 @@ def give_badge(request: StaffRequest, place_id: UUID) -> HttpResponse:
 @needs_right(_MANAGE)
 def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpResponse:
     """Take a badge back."""
-    site = _site_or_404(place_id)
+    site = site_or_404(place_id)
     badge = selectors.find_badge(site, badge_id)
     if badge is None:
         raise Http404
@@ -130,7 +152,7 @@ def return_badge(request: StaffRequest, place_id: UUID, badge_id: UUID) -> HttpR
 @needs_right(_MANAGE)
 def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """Take a badge system's file in."""
-    site = _site_or_404(place_id)
+    site = site_or_404(place_id)
     form = FileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -150,7 +172,7 @@ def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
 @needs_right(_MANAGE)
 def kiosk(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """The page at the door: visitors sign in and out."""
-    site = _site_or_404(place_id)
+    site = site_or_404(place_id)
     form = VisitorForm(request.POST or None, people=list(selectors.hosts()))
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data | {"host_id": int(form.cleaned_data["host_id"])}
@@ -205,5 +227,7 @@ def look_at(request: StaffRequest, entry_id: UUID) -> HttpResponse:
 def _form(
     request: StaffRequest, form: Any, title: str, button: str, site: Site | None = None
 ) -> HttpResponse:
-    context = {"section": "premises", "form": form, "title": title, "button": button, "site": site}
-    return render(request, "governance/premises_deed.html", context)
+    crumbs = [("Premises", reverse("governance:entries"))]
+    if site is not None:
+        crumbs.append((site.name, reverse("governance:site", args=[site.pk])))
+    return show_form(request, form, section="premises", title=title, button=button, crumbs=crumbs)

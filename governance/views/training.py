@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
-from typing import Final
+from datetime import datetime, time
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.pages import page_of
 from governance.channels import certificate
-from governance.courses import Course, courses, draw, is_passed
+from governance.courses import Course, draw, is_passed
 from governance.forms.training import AnswersForm, AssignForm, OutsideForm, RulesForm
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
+from governance.views.deeds import show_form, today
 
 _PAGE: Final = 40
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
-def _today(request: StaffRequest) -> date:
-    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
-
-
 def _course_or_404(name: str) -> Course:
-    try:
-        return training.course_of(name)
-    except training.NoSuchCourseError:
-        raise Http404 from None
+    found = selectors.find_course(name)
+    if found is None:
+        raise Http404
+    return found
 
 
 @require_GET
@@ -43,9 +41,9 @@ def show_mine(request: StaffRequest) -> HttpResponse:
     user_id = request.membership.user_id
     context = {
         "section": "training",
-        "mine": selectors.mine(user_id, today=_today(request)),
+        "mine": selectors.mine(user_id, today=today(request)),
         "passed": selectors.completions(user_id),
-        "titles": {name: course.title for name, course in courses().items()},
+        "titles": selectors.titles(),
         "withheld_from": request.membership.withheld_from,
         "now": request.at,
     }
@@ -62,6 +60,9 @@ def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse
         "section": "training",
         "course": found,
         "screen": found.screens[screen - 1],
+        "html": found.html(screen),
+        "is_begun": screen == len(found.screens)
+        and selectors.begun_attempt(request.membership.user_id, found.id) is not None,
         "number": screen,
         "before": screen - 1,
         "after": screen + 1 if screen < len(found.screens) else 0,
@@ -69,16 +70,29 @@ def read_screen(request: StaffRequest, course: str, screen: int) -> HttpResponse
     return render(request, "governance/screen.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-def answer(request: StaffRequest, course: str) -> HttpResponse:
-    """The questions of a try; the same ones until it is handed in."""
+@require_POST
+def start(request: StaffRequest, course: str) -> HttpResponse:
+    """Begin a try, or go on with the one that was begun."""
     found = _course_or_404(course)
     user_id = request.membership.user_id
     try:
-        attempt = training.start_attempt(agency=request.agency, course=found, user_id=user_id, at=request.at)
+        training.start_attempt(agency=request.agency, course=found, user_id=user_id, at=request.at)
     except training.TooSoonError as error:
         messages.warning(request, str(error))
         return redirect("governance:screen", found.id, 1)
+    return redirect("governance:questions", found.id)
+
+
+@require_http_methods(["GET", "POST"])
+def answer(request: StaffRequest, course: str) -> HttpResponse:
+    """The questions of the try that was begun; the same ones until it is handed in."""
+    _course_or_404(course)
+    user_id = request.membership.user_id
+    attempt = selectors.begun_attempt(user_id, course)
+    found = selectors.course_of(attempt) if attempt is not None else None
+    if attempt is None or found is None:
+        messages.info(request, "Begin a try at the end of the last screen.")
+        return redirect("governance:screen", course, 1)
     form = AnswersForm(request.POST or None, drawn=draw(found, attempt.seed))
     if request.method == "POST" and form.is_valid():
         try:
@@ -102,7 +116,8 @@ def show_result(request: StaffRequest, course: str) -> HttpResponse:
     attempt = selectors.last_attempt(request.membership.user_id, found.id)
     if attempt is None:
         return redirect("governance:screen", found.id, 1)
-    drawn = draw(found, attempt.seed) if attempt.version == found.version else []
+    taken = selectors.course_of(attempt)
+    drawn = draw(taken, attempt.seed) if taken is not None else []
     passed = is_passed(attempt.right or 0, attempt.asked)
     context = {
         "section": "training",
@@ -132,9 +147,9 @@ def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse
     row = selectors.find_completion(completion_id)
     if row is None or row.issuer:
         raise Http404
-    course = courses().get(row.course)
     passed_at = datetime.combine(row.passed_on, time.min, tzinfo=ZoneInfo(row.agency.time_zone))
-    data = certificate.training_pdf(row, course.title if course else row.course, made_at=passed_at)
+    title = selectors.titles().get(row.course, row.course)
+    data = certificate.training_pdf(row, title, made_at=passed_at)
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="certificate-{row.course}.pdf"'
     return response
@@ -145,11 +160,12 @@ def take_certificate(request: StaffRequest, completion_id: UUID) -> HttpResponse
 def show_matrix(request: StaffRequest) -> HttpResponse:
     """People by courses."""
     page = page_of(request, selectors.members(), size=_PAGE)
+    offered = selectors.catalogue()
     context = {
         "section": "training",
         "page": page,
-        "courses": list(courses().values()),
-        "rows": selectors.matrix(list(page.object_list), today=_today(request)),
+        "courses": list(offered.values()),
+        "rows": selectors.matrix(list(page.object_list), list(offered), today=today(request)),
     }
     return render(request, "governance/training_matrix.html", context)
 
@@ -168,21 +184,26 @@ def set_rules(request: StaffRequest, course: str) -> HttpResponse:
         tasks.watch_training.delay_on_commit()
         messages.success(request, "Saved. Who is concerned is told within a few minutes.")
         return redirect("governance:training_matrix")
-    return render(
-        request, "governance/training_rules.html", {"section": "training", "course": found, "form": form}
+    lede = (
+        "Within how many days of joining, by role; empty: need not. Who is here already has the days from now. It "
+        f"counts {found.valid_months} months, then it is due again."
     )
+    return _form(request, form, f"Who takes “{found.title}”", lede, "Save")
 
 
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def assign(request: StaffRequest) -> HttpResponse:
     """Have people take a course by a day: a campaign."""
-    form = AssignForm(request.POST or None, people=list(selectors.members()), today=_today(request))
+    offered = selectors.catalogue()
+    form = AssignForm(
+        request.POST or None, people=list(selectors.members()), courses=offered, today=today(request)
+    )
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         count = training.assign(
             agency=request.agency,
-            course=training.course_of(said["course"]),
+            course=offered[said["course"]],
             user_ids=[int(one) for one in said["people"]],
             due_on=said["due_on"],
             by=request.actor,
@@ -199,13 +220,14 @@ def assign(request: StaffRequest) -> HttpResponse:
 @needs_right(_MANAGE)
 def note_outside(request: StaffRequest) -> HttpResponse:
     """Note a certificate from elsewhere."""
-    form = OutsideForm(request.POST or None, people=list(selectors.members()))
+    offered = selectors.catalogue()
+    form = OutsideForm(request.POST or None, people=list(selectors.members()), courses=offered)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
             training.note_outside(
                 agency=request.agency,
-                course=training.course_of(said["course"]),
+                course=offered[said["course"]],
                 user_id=int(said["people"]),
                 issuer=said["issuer"],
                 passed_on=said["passed_on"],
@@ -223,11 +245,9 @@ def note_outside(request: StaffRequest) -> HttpResponse:
     return _form(request, form, "A certificate from elsewhere", lede, "Note it")
 
 
-def _form(
-    request: StaffRequest, form: AssignForm | OutsideForm, title: str, lede: str, button: str
-) -> HttpResponse:
-    context = {"section": "training", "form": form, "title": title, "lede": lede, "button": button}
-    return render(request, "governance/training_deed.html", context)
+def _form(request: StaffRequest, form: Any, title: str, lede: str, button: str) -> HttpResponse:
+    crumbs = [("Training", reverse("governance:training_matrix"))]
+    return show_form(request, form, section="training", title=title, lede=lede, button=button, crumbs=crumbs)
 
 
 @require_POST

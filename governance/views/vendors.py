@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs_right
@@ -30,13 +29,10 @@ from governance.law import vendors as law
 from governance.models import Vendor
 from governance.selectors import vendors as selectors
 from governance.services import vendors
+from governance.views.deeds import show_form, today
 
 _PAGE: Final = 50
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
-
-
-def _today(request: StaffRequest) -> date:
-    return request.at.astimezone(ZoneInfo(request.agency.time_zone)).date()
 
 
 def _vendor_or_404(vendor_id: UUID) -> Vendor:
@@ -55,7 +51,7 @@ def list_vendors(request: StaffRequest) -> HttpResponse:
     context = {
         "section": "vendors",
         "page": page,
-        "rows": selectors.lines(list(page.object_list), today=_today(request)),
+        "rows": selectors.lines(list(page.object_list), today=today(request)),
         "ended": ended,
         "views": [
             {"url": "?", "label": "In use", "active": not ended},
@@ -63,6 +59,21 @@ def list_vendors(request: StaffRequest) -> HttpResponse:
         ],
     }
     return render(request, "governance/vendors.html", context)
+
+
+@require_POST
+@needs_right(_MANAGE)
+def require_reviews(request: StaffRequest) -> HttpResponse:
+    """Have connections opened for reviewed vendors alone, or for any."""
+    on = request.POST.get("on") == "yes"
+    if vendors.require_reviews(agency=request.agency, on=on, by=request.actor, at=request.at):
+        messages.success(
+            request,
+            "Connections open for reviewed vendors alone from now on. Those that are open stay open."
+            if on
+            else "Connections open for any vendor again.",
+        )
+    return redirect("governance:vendors")
 
 
 @require_http_methods(["GET", "POST"])
@@ -90,9 +101,9 @@ def _add(request: StaffRequest, form: VendorForm, sheet: law.Sheet | None) -> Ve
     try:
         vendor = vendors.add_vendor(
             agency=request.agency,
-            facts=form.facts(sheet.provider if sheet else ""),
+            facts=form.facts(),
             sheet=sheet.id if sheet else "",
-            verified_on=_today(request) if form.cleaned_data["is_verified"] else None,
+            verified_on=today(request) if form.cleaned_data["is_verified"] else None,
             by=request.actor,
             at=request.at,
         )
@@ -107,13 +118,12 @@ def _add(request: StaffRequest, form: VendorForm, sheet: law.Sheet | None) -> Ve
 def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     """One vendor: facts, contract, reviews, certificates, whom it engages, incidents."""
     vendor = _vendor_or_404(vendor_id)
-    today = _today(request)
+    day = today(request)
     context = {
         "section": "vendors",
         "vendor": vendor,
-        "today": today,
-        "is_due": vendor.ended_on is None
-        and (vendor.next_review_on is None or vendor.next_review_on <= today),
+        "today": day,
+        "is_due": vendor.ended_on is None and (vendor.next_review_on is None or vendor.next_review_on <= day),
         "clauses": [(letter, words, letter in vendor.clauses) for letter, words in law.CLAUSES.items()],
         "category_labels": [DataCategory(one).label for one in vendor.categories],
         "reviews": selectors.reviews(vendor),
@@ -135,8 +145,8 @@ def change_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         try:
             vendors.change_vendor(
                 vendor=vendor,
-                facts=form.facts(vendor.provider),
-                verified_on=_today(request) if form.cleaned_data["is_verified"] else None,
+                facts=form.facts(),
+                verified_on=today(request) if form.cleaned_data["is_verified"] else None,
                 by=request.actor,
                 at=request.at,
             )
@@ -158,7 +168,7 @@ def change_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
 def review_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     """Review a vendor by the questions."""
     vendor = _vendor_or_404(vendor_id)
-    form = ReviewForm(request.POST or None, today=_today(request), initial=_last_answers(vendor))
+    form = ReviewForm(request.POST or None, today=today(request), initial=_last_answers(vendor))
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
@@ -262,7 +272,7 @@ def note_incident(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
 def end_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
     """Write down that a vendor is not used any more."""
     vendor = _vendor_or_404(vendor_id)
-    form = EndForm(request.POST or None, initial={"on": _today(request)})
+    form = EndForm(request.POST or None, initial={"on": today(request)})
     if request.method == "POST" and form.is_valid():
         try:
             vendors.end_vendor(vendor=vendor, **form.cleaned_data, by=request.actor, at=request.at)
@@ -275,5 +285,8 @@ def end_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
 
 
 def _small_form(request: StaffRequest, vendor: Vendor, form: Any, title: str, button: str) -> HttpResponse:
-    context = {"section": "vendors", "vendor": vendor, "form": form, "title": title, "button": button}
-    return render(request, "governance/vendor_deed.html", context)
+    crumbs = [
+        ("Vendors", reverse("governance:vendors")),
+        (vendor.name, reverse("governance:vendor", args=[vendor.pk])),
+    ]
+    return show_form(request, form, section="vendors", title=title, button=button, crumbs=crumbs)

@@ -192,12 +192,17 @@ class Alert(AgencyOwned):
 
 
 class AlertEndpoint(AgencyOwned):
-    """An address of the agency's systems that alerts are sent to, and the secret that signs them."""
+    """
+    An address of the agency's systems that alerts are sent to, and the secret that signs them.
+
+    `news_from`: from when on it is told what waits for people as well; none: it is not.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     url = models.URLField(max_length=500)
     secret = StrictEncryptedField()
     is_active = models.BooleanField(default=True)
+    news_from = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -206,6 +211,36 @@ class AlertEndpoint(AgencyOwned):
 
     def __str__(self) -> str:
         return f"alerts of {self.agency_id}"
+
+
+class News(AgencyOwned):
+    """That people were told of something, for the agency's system: what kind, when, and whether the system took it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=80, blank=True)
+    at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_status = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name_plural = "news"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "kind", "key", "at"], name="retention_news_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="retention_news_due",
+            ),
+            models.Index(fields=["agency", "-at"], name="retention_news_newest"),
+        )
+
+    def __str__(self) -> str:
+        return self.kind
 
 
 class Backup(models.Model):

@@ -46,7 +46,7 @@ PAUSES: Final = tuple(
     timedelta(seconds=seconds)
     for seconds in (10, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 43200)
 )
-_LEASE: Final = timedelta(minutes=2)
+LEASE: Final = timedelta(minutes=2)
 _GONE: Final = 410
 _DEAD: Final = "Given up: "
 
@@ -255,25 +255,58 @@ def claim(*, agency_id: int, at: datetime) -> webhooks.Letter | None:
         if endpoint is None:
             Alert.objects.filter(agency_id=agency_id, due_at__isnull=False).update(due_at=None)
             return None
-        Alert.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + _LEASE)
-        body = json.dumps(_message(row), separators=(",", ":")).encode()
-        message_id = f"msg_{row.pk.hex}{'' if row.ended_at is None else '_over'}"
-        return webhooks.Letter(
-            delivery_id=row.pk,
-            client_id=0,
-            url=endpoint.url,
-            body=body,
-            headers={
-                "Content-Type": "application/json",
-                "User-Agent": "CallPrivacy",
-                "webhook-id": message_id,
-                "webhook-timestamp": str(int(at.timestamp())),
-                "webhook-signature": webhooks.sign(endpoint.secret, message_id=message_id, at=at, body=body),
-            },
+        Alert.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=at + LEASE)
+        return letter_to(
+            endpoint,
+            row_id=row.pk,
+            message_id=f"msg_{row.pk.hex}{'' if row.ended_at is None else '_over'}",
+            message=_message(row),
             attempts=row.attempts + 1,
             created_at=row.ended_at or row.began_at,
             is_demo=row.agency.is_demo,
+            at=at,
         )
+
+
+def letter_to(
+    endpoint: AlertEndpoint,
+    *,
+    row_id: uuid.UUID,
+    message_id: str,
+    message: Mapping[str, Any],
+    attempts: int,
+    created_at: datetime,
+    is_demo: bool,
+    at: datetime,
+) -> webhooks.Letter:
+    """A message to the agency's system, signed as of now."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    return webhooks.Letter(
+        delivery_id=row_id,
+        client_id=0,
+        url=endpoint.url,
+        body=body,
+        headers={
+            "Content-Type": "application/json",
+            "User-Agent": "CallPrivacy",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": webhooks.sign(endpoint.secret, message_id=message_id, at=at, body=body),
+        },
+        attempts=attempts,
+        created_at=created_at,
+        is_demo=is_demo,
+    )
+
+
+def outcome(letter: webhooks.Letter, *, status: int, words: str, at: datetime) -> dict[str, Any]:
+    """Columns of a message after a try: taken, due again after a pause, or given up after three days."""
+    if 200 <= status < 300:
+        return {"due_at": None, "last_status": words[:120]}
+    pause = PAUSES[min(letter.attempts, len(PAUSES)) - 1]
+    if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
+        return {"due_at": None, "last_status": f"{_DEAD}{words}"[:120]}
+    return {"due_at": at + pause, "last_status": words[:120]}
 
 
 def _message(row: Alert) -> Mapping[str, Any]:
@@ -304,14 +337,7 @@ def settle(*, agency_id: int, letter: webhooks.Letter, status: int, words: str, 
         # What ended while its beginning was on the way has another message to send.
         is_over = letter.headers["webhook-id"].endswith("_over")
         row = Alert.objects.filter(pk=letter.delivery_id, due_at__isnull=False, ended_at__isnull=not is_over)
-        if 200 <= status < 300:
-            row.update(due_at=None, last_status=words[:120])
-            return
-        pause = PAUSES[min(letter.attempts, len(PAUSES)) - 1]
-        if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
-            row.update(due_at=None, last_status=f"{_DEAD}{words}"[:120])
-        else:
-            row.update(due_at=at + pause, last_status=words[:120])
+        row.update(**outcome(letter, status=status, words=words, at=at))
 
 
 def is_dead(row: Alert) -> bool:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import webhooks
-from retention.services import watch
+from retention.services import news, watch
 
 _WORK_FOR: Final = 40.0
 
@@ -24,15 +24,19 @@ def watch_agencies(**_: Any) -> None:
 
 @shared_task(name="retention.send_alerts", acks_late=True)
 def send_alerts(**_: Any) -> None:
-    """Bring what is due to the agencies' systems."""
+    """Bring alerts, and what waits for people where it is asked for, to the agencies' systems."""
     until = time.monotonic() + _WORK_FOR
 
     def send(agency_id: int) -> None:
-        while time.monotonic() < until:
-            letter = watch.claim(agency_id=agency_id, at=timezone.now())
-            if letter is None:
-                return
-            status, words = webhooks.send(letter)
-            watch.settle(agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now())
+        news.collect(agency_id=agency_id, at=timezone.now())
+        for queue in (watch, news):
+            while time.monotonic() < until:
+                letter = queue.claim(agency_id=agency_id, at=timezone.now())
+                if letter is None:
+                    break
+                status, words = webhooks.send(letter)
+                queue.settle(
+                    agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now()
+                )
 
     in_each_agency(send)

@@ -25,7 +25,7 @@ from retention.forms.watch import EndpointForm
 from retention.models import Alert
 from retention.selectors import storage
 from retention.selectors import watch as selectors
-from retention.services import watch
+from retention.services import news, watch
 from retention.tasks import watch as tasks
 
 _PAGE: Final = 25
@@ -60,6 +60,7 @@ def show_watch(request: StaffRequest) -> HttpResponse:
         "past": [_shown(row) for row in past.object_list],
         "page": past,
         "endpoint": selectors.endpoint(),
+        "news": news.newest(),
     }
     return render(request, "retention/watch.html", context)
 
@@ -125,6 +126,22 @@ def close_endpoint(request: StaffRequest) -> HttpResponse:
         return _without_address(request)
     if watch.close_endpoint(endpoint=endpoint, by=request.actor, at=request.at):
         messages.success(request, "Alerts are sent to no system any more. People are still told by mail.")
+    return redirect("retention:watch")
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def switch_news(request: StaffRequest) -> HttpResponse:
+    """Have the agency's system told what waits for people, or no more."""
+    endpoint = selectors.endpoint()
+    if endpoint is None:
+        return _without_address(request)
+    on = request.POST.get("on") == "yes"
+    if news.switch(endpoint=endpoint, on=on, by=request.actor, at=request.at):
+        messages.success(
+            request,
+            "It is told what waits for people from now on, too." if on else "It is told of alerts alone.",
+        )
     return redirect("retention:watch")
 
 

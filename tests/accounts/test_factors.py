@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client as Browser
 
-from callprivacy.accounts.enums import Deed
+from callprivacy.accounts.enums import Deed, Role
 from callprivacy.accounts.models import FactorReset, Membership
 from callprivacy.accounts.services import factors, keys, passwords
 from callprivacy.lib.scope import Actor
@@ -212,6 +212,34 @@ def test_who_lost_second_factors_is_told_by_mail(mailoutbox: list[mail.EmailMess
         reset = factors.ask_reset(membership=cast.bob, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
         factors.decide_reset(reset=reset, agree=True, by=Actor.staff(user_id=cast.carol.user_id), at=NOON)
     assert [one.to for one in mailoutbox] == [[BOB]]
+
+
+def test_who_works_for_two_agencies_keeps_them_until_two_have_agreed_in_each(cast: Cast) -> None:
+    with job_scope(agency_id=cast.globex.pk):
+        Membership.objects.create(agency=cast.globex, user=cast.bob.user, role=Role.REVIEWER, created_at=NOON)
+        other = make.person(cast.globex, "gina", Role.ADMIN)
+    with_codes(cast.bob)
+    Authenticator.objects.update(created_at=NOON - timedelta(days=30))
+    page = signed_in(cast.alice).get(f"/people/{cast.bob.pk}/factors/").content.decode()
+    assert "They open another agency, too" in page
+    assert "Globex" not in page
+
+    def agreed(agency_id: int, asks: Membership, agrees: Membership, at: datetime) -> int | None:
+        bob = Membership(agency_id=agency_id, user_id=cast.bob.user_id)
+        with job_scope(agency_id=agency_id):
+            reset = factors.ask_reset(membership=bob, by=Actor.staff(user_id=asks.user_id), at=at)
+            return factors.decide_reset(
+                reset=reset, agree=True, by=Actor.staff(user_id=agrees.user_id), at=at
+            )
+
+    assert agreed(cast.acme.pk, cast.alice, cast.carol, NOON) is None
+    assert agreed(cast.globex.pk, cast.mallory, other, NOON + timedelta(days=3)) is None, "too late after it"
+    assert Authenticator.objects.exists()
+    assert agreed(cast.acme.pk, cast.carol, cast.alice, NOON + timedelta(days=4))
+    assert not Authenticator.objects.exists()
+    with_codes(cast.bob)
+    Authenticator.objects.update(created_at=NOON + timedelta(days=4, hours=1))
+    assert agreed(cast.acme.pk, cast.carol, cast.alice, NOON + timedelta(days=4, hours=2)) is None
 
 
 def test_what_waited_two_days_is_over_and_what_is_refused_changes_nothing(cast: Cast) -> None:

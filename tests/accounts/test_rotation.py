@@ -164,6 +164,10 @@ def test_reminders_go_out_by_mail_once_and_not_to_who_has_chosen_another(
         mailoutbox.clear()
         rotate_passwords()
         rotate_passwords()
+    assert all(
+        isinstance(one, mail.EmailMultiAlternatives) and "<a href" in str(one.alternatives[0][0])
+        for one in mailoutbox
+    )
     assert [(one.to, one.subject) for one in mailoutbox] == [
         ([BOB], "Your CallPrivacy password is due within 7 days")
     ]

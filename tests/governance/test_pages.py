@@ -8,9 +8,12 @@ import pytest
 from django.urls import reverse
 
 from callprivacy.accounts.models import Membership
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from governance.courses import courses, draw
 from governance.models import Attempt, Breach, BreachNotice, Completion
+from governance.selectors import impact
 from tests import make
 from tests.cast import Cast
 from tests.rules.world import browser_of
@@ -62,23 +65,41 @@ def test_a_breach_goes_from_its_report_to_its_end(cast: Cast) -> None:
     assert "It stays in the register" in closed.content.decode()
 
 
-def test_what_was_touched_says_where_it_cannot_count(cast: Cast) -> None:
+def test_what_was_touched_is_counted_for_who_manages_the_agency_also_without_a_grant(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550111")
+    with job_scope(agency_id=cast.acme.pk):
+        bob = Actor.staff(user_id=cast.bob.user_id)
+        audit.record("number.revealed", subject=call, client_id=cast.dentist.pk, by=bob, at=make.NOON)
     asked = reverse("governance:impact") + "?who=&since=2026-11-01T00:00&until=2026-11-30T00:00"
 
-    page = browser_of(cast.carol.user).get(asked).content.decode()
+    carol = browser_of(cast.carol.user).get(asked)
 
-    assert "Not the whole extent" in page
-    assert "Dentist, Plumber" in page
+    assert [(line.people, client.name) for line, client in carol.context["rows"]] == [(1, "Dentist")]
+    assert "2025550111" not in carol.content.decode()
+    assert browser_of(cast.bob.user).get(asked).status_code == 403
+    assert browser_of(cast.mallory.user).get(asked).context["rows"] == []
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert impact.of_deeds(since=make.NOON, until=make.NOON + timedelta(days=1)).lines == []
+        assert impact.touchers() == []
 
 
 def test_a_course_goes_from_its_screens_to_its_certificate(cast: Cast) -> None:
     bob = browser_of(cast.bob.user)
     course = courses()["passwords"]
     last = bob.get(reverse("governance:screen", args=[course.id, len(course.screens)])).content.decode()
-    assert reverse("governance:questions", args=[course.id]) in last
+    assert reverse("governance:start_try", args=[course.id]) in last
     assert bob.get(reverse("governance:screen", args=[course.id, 99])).status_code == 404
     questions = reverse("governance:questions", args=[course.id])
-    bob.get(questions)
+    assert bob.get(questions).status_code == 302, "looking begins no try"
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Attempt.objects.exists()
+    begin = reverse("governance:start_try", args=[course.id])
+    assert bob.get(begin).status_code == 405
+    assert bob.post(begin)["Location"] == bob.post(begin)["Location"] == questions
+    assert (
+        "Back to the questions"
+        in bob.get(reverse("governance:screen", args=[course.id, len(course.screens)])).content.decode()
+    )
     with job_scope(agency_id=cast.acme.pk):
         drawn = draw(course, Attempt.objects.get().seed)
 

@@ -235,6 +235,6 @@ def test_the_matrix_costs_two_queries_more_however_many_people(
     with job_scope(agency_id=cast.acme.pk):
         members = list(selectors.members())
         with django_assert_num_queries(2, connection=connection):
-            rows = selectors.matrix(members, today=TODAY)
+            rows = selectors.matrix(members, list(courses.courses()), today=TODAY)
     states = {row.member.user_id: row.cells[list(courses.courses()).index("phishing")].state for row in rows}
     assert states == {cast.alice.user_id: "valid", cast.bob.user_id: "due", cast.carol.user_id: ""}

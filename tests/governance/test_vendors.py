@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 
+from callprivacy.calls.models import Connection
+from callprivacy.calls.services import connections
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item
 from governance import kinds
@@ -18,6 +22,7 @@ from governance.services import vendors
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -36,16 +41,22 @@ def _add(cast: Cast, name: str = "callrail") -> Vendor:
     )
 
 
-def _review(cast: Cast, vendor: Vendor, *, next_on: date = TODAY + timedelta(days=365)) -> VendorReview:
+def _review(
+    cast: Cast,
+    vendor: Vendor,
+    *,
+    next_on: date = TODAY + timedelta(days=365),
+    decision: ReviewDecision = ReviewDecision.APPROVED,
+) -> VendorReview:
     return vendors.review_vendor(
         vendor=vendor,
         answers={question.id: Answer.YES for question in law.questions()},
         notes={"dpa": "drawer 3"},
-        decision=ReviewDecision.APPROVED,
+        decision=decision,
         words="All there",
         next_on=next_on,
         reviewed_by=cast.alice.user_id,
-        at=NOON,
+        at=NOON + timedelta(minutes=VendorReview.objects.count()),
     )
 
 
@@ -139,3 +150,50 @@ def test_who_does_not_manage_the_agency_changes_nothing(cast: Cast) -> None:
             )
     with staff_scope(agency_id=cast.globex.pk, user_id=cast.mallory.user_id):
         assert not Vendor.objects.exists()
+
+
+def test_a_connection_opens_for_a_reviewed_vendor_alone_where_the_agency_says_so(cast: Cast) -> None:
+    by = Actor.staff(user_id=cast.alice.user_id)
+
+    def opened(at: datetime = NOON) -> Connection:
+        return connections.create_connection(
+            client=cast.dentist, provider="callrail", name="Way", secret="s" * 32, by=by, at=at
+        )
+
+    with job_scope(agency_id=cast.acme.pk):
+        before = opened()
+        vendors.require_reviews(agency=cast.acme, on=True, by=by, at=NOON)
+        vendor = _add(cast)
+        with pytest.raises(connections.VendorNotReviewedError, match="Programme, Vendors"):
+            opened()
+        connections.deactivate_connection(connection=before, by=by, at=NOON)
+        with pytest.raises(connections.VendorNotReviewedError):
+            connections.reactivate_connection(connection=before, by=by, at=NOON)
+        _review(cast, vendor, next_on=TODAY + timedelta(days=30))
+        assert connections.reactivate_connection(connection=before, by=by, at=NOON)
+        opened()
+        with pytest.raises(connections.VendorNotReviewedError):
+            opened(NOON + timedelta(days=30))
+        _review(cast, vendor, decision=ReviewDecision.REFUSED)
+        with pytest.raises(connections.VendorNotReviewedError):
+            opened()
+        _review(cast, vendor)
+        vendors.end_vendor(vendor=vendor, on=TODAY, reason="Another one", by=by, at=NOON)
+        with pytest.raises(connections.VendorNotReviewedError):
+            opened()
+        vendors.require_reviews(agency=cast.acme, on=False, by=by, at=NOON)
+        opened()
+    with job_scope(agency_id=cast.globex.pk):
+        assert not Agency.objects.get().needs_reviewed_vendors
+
+
+def test_the_page_of_a_connection_says_what_to_do_first(cast: Cast) -> None:
+    make.grant(cast.alice, cast.dentist)
+    alice = browser_of(cast.alice.user)
+    alice.post(reverse("governance:require_reviews"), {"on": "yes"})
+    said = {"provider": "callrail", "name": "CallRail", "secret": "s" * 32}
+    page = alice.post(reverse("calls:create_connection", args=["dentist"]), said).content.decode()
+    assert "there is no review of CallRail that counts today" in page
+    assert (
+        browser_of(cast.bob.user).post(reverse("governance:require_reviews"), {"on": "no"}).status_code == 403
+    )

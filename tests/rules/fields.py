@@ -89,7 +89,9 @@ REGISTER: dict[str, Table] = {
     "tenancy.Agency": Table(
         "An agency, the tenant",
         _plain(
-            "id name slug time_zone keep_calls_for_days keep_calls_out_for_days reveals_per_hour is_demo created_at"
+            "id name slug time_zone keep_calls_for_days keep_calls_out_for_days reveals_per_hour is_demo created_at",
+            "needs_reviewed_vendors",
+            reviewed_vendors="Names of trackers, and until when each one's review counts",
         ),
     ),
     "tenancy.Client": Table(
@@ -905,7 +907,11 @@ REGISTER: dict[str, Table] = {
     ),
     "retention.AlertEndpoint": Table(
         "Where alerts are sent",
-        _plain("id agency url is_active created_at") | _secret(secret="Signs what is sent"),
+        _plain("id agency url is_active news_from created_at") | _secret(secret="Signs what is sent"),
+    ),
+    "retention.News": Table(
+        "That people were told of something, for the agency's system",
+        _plain("id agency kind key at due_at attempts last_status"),
     ),
     "retention.Backup": Table(
         "A dump that was made", _plain("id database made_at name size digest recipient removed_at")
@@ -1164,19 +1170,41 @@ REGISTER: dict[str, Table] = {
         "That a member of staff passed a course",
         _plain("id agency user course version issuer passed_on valid_until right asked noted_by noted_at"),
     ),
+    "governance.OwnCourse": Table(
+        "A course that the agency wrote", _plain("id agency name created_at created_by ended_at")
+    ),
+    "governance.CourseVersion": Table(
+        "A version of such a course",
+        _plain(
+            "id agency course number title about minutes valid_months reviewed_on sources edited_at edited_by",
+            "published_at",
+            screens="What all staff are to read: headings and Markdown",
+            questions="What all staff are asked",
+        ),
+    ),
+    "governance.CoursePicture": Table(
+        "A picture of such a course; the file lies beside the database",
+        _plain("id agency course name kind width height size added_at"),
+    ),
     "governance.Site": Table(
         "A place where the agency works",
-        _plain("id agency name address time_zone weekdays opens closes created_at closed_on"),
+        _plain("id agency name address time_zone weekdays opens closes rooms created_at closed_on"),
+    ),
+    "governance.SiteKey": Table(
+        "A key of a site's badge system",
+        _plain("id agency site name key created_by created_at ends_at last_used_on revoked_at")
+        | _secret(digest="SHA-256 of the key"),
     ),
     "governance.Badge": Table(
         "A key or badge of a member of staff",
-        _plain("id agency site user label any_hour given_on until_on returned_on")
+        _plain("id agency site user label any_hour rooms given_on until_on returned_on")
         | _secret(digest="SHA-256 of what a reader reads"),
     ),
     "governance.Entry": Table(
         "Somebody came in",
         _plain(
-            "id agency site badge user host entered_at left_at source reference flags looked_at looked_by",
+            "id agency site badge user host entered_at left_at source reference left_reference room flags looked_at",
+            "looked_by",
             visitor="Of a visitor to the premises, nobody who called; goes with the entry",
             company="The visitor's company",
             purpose="Why the visitor came",

@@ -103,8 +103,12 @@ def _of_the_agency(address: Address) -> set[str]:
 
 
 def _known_without_a_grant(address: Address) -> set[str]:
-    """An admin manages people: the names of those invited, which carry their client's mark in this world."""
-    return {"dentist", "plumber"} if address.route == "people/" else _of_the_agency(address)
+    """
+    What an admin knows all the same: the names of those invited, who are managed, and of keys and connections, by which
+    a breach may have happened. They carry their client's mark in this world.
+    """
+    known = {"people/", "programme/breaches/impact/"}
+    return {"dentist", "plumber"} if address.route in known else _of_the_agency(address)
 
 
 def test_without_row_security_the_same_walk_sees_everything(

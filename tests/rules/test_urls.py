@@ -36,6 +36,8 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
+from governance.models import SiteKey
+from governance.services import badge_systems
 from tests.rules.world import NOTHING, SECRET, Things, World, undone
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +59,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id", "trial_id",
         "recipient_id",
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
-        "badge_id", "entry_id",
+        "badge_id", "entry_id", "own_id", "picture_id", "site_key_id", "place",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
         "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
     )
@@ -88,7 +90,10 @@ OF_SYSTEMS: dict[str, set[int]] = {
     "api/v1/consent/check": {405, 415},
     "api/v1/consent/events": {405, 415},
     "api/v1/contact/check": {405, 415},
+    "api/v1/premises/entries": {405, 415},
 }
+# Of these, those that a site's own key opens.
+OF_BADGE_SYSTEMS = {"api/v1/premises/entries"}
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     {(route, "key"): lambda things: things.consent_key for route in OF_CALLERS}
     | {(route, "key"): lambda things: things.request_key for route in OF_REQUESTS}
@@ -179,7 +184,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
     "accounts/2fa/webauthn/keys/<int:pk>/remove/": ["/accounts/2fa/webauthn/keys/1/remove/"],
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
-WORDS = {"category", "asks", "number", "paper", "course", "screen", "how"}
+WORDS = {"category", "asks", "number", "paper", "course", "screen", "place", "how"}
 _OPERATOR_PARTS = {"object_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -213,6 +218,8 @@ FOR_EVERY_MEMBER = {
     "programme/training/<slug:course>/<int:screen>/",
     "programme/training/<slug:course>/questions/",
     "programme/training/<slug:course>/result/",
+    "programme/training/<slug:course>/start/",
+    "programme/training/pictures/<uuid:picture_id>/",
     "programme/training/passed/<uuid:completion_id>/",
     "requests/",
     "requests/figures.csv",
@@ -240,6 +247,7 @@ SHUT = {
     "demo/phone/": "the agency is no demo",
     "demo/phone/sign/": "the agency is no demo",
     "demo/phone/heard/": "the agency is no demo",
+    "programme/training/pictures/<uuid:picture_id>/": "the picture has no file",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
     "requests/<uuid:case_id>/asked/<uuid:approval_id>/": "nobody in the cast approves for a client",
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
@@ -566,18 +574,25 @@ def test_no_session_and_no_wrong_key_opens_a_door_of_systems(world: World, addre
     assert json.loads(none.body)["error"] == "unauthorised"
     for person in (*MEMBERS, "dave", "operator"):
         assert _question(world.browsers[person], address, None) == none, person
+    by = Actor.staff(user_id=world.cast.alice.user_id)
     with job_scope(agency_id=world.cast.acme.pk):
-        key = ApiKey.objects.get(pk=world.dentist.api_key_id)
-        api_keys.revoke_key(key=key, by=Actor.staff(user_id=world.cast.alice.user_id), at=world.at)
-    name, _, secret = world.florist.api_key.partition(".")
-    wrong = ("", "x", "cpk_", NOTHING.api_key, world.dentist.api_key, world.florist.api_key[:-1], f"{name}.{'A' * 43}",
-             f"cpk_{'0' * 20}.{secret}", world.florist.key, world.florist.consent_key)  # fmt: skip
+        api_keys.revoke_key(key=ApiKey.objects.get(pk=world.dentist.api_key_id), by=by, at=world.at)
+        badge_systems.revoke_key(key=SiteKey.objects.get(pk=world.dentist.site_key_id), by=by, at=world.at)
+    right, other = world.florist.api_key, world.florist.site_key
+    if address.route in OF_BADGE_SYSTEMS:
+        right, other = other, right
+    name, _, secret = right.partition(".")
+    wrong = ("", "x", "cpk_", "cps_", NOTHING.api_key, world.dentist.api_key, world.dentist.site_key, right[:-1],
+             f"{name}.{'A' * 43}", f"{name[:4]}{'0' * 20}.{secret}", other, world.florist.key,
+             world.florist.consent_key)  # fmt: skip
     for key_text in wrong:
         assert _question(world.browsers["anonymous"], address, key_text) == none, key_text
-    assert _question(world.browsers["anonymous"], address, world.florist.api_key).status == 422
+    assert _question(world.browsers["anonymous"], address, right).status == 422
 
 
-@pytest.mark.parametrize("address", QUESTIONS, ids=lambda address: address.route)
+@pytest.mark.parametrize(
+    "address", [a for a in QUESTIONS if a.route not in OF_BADGE_SYSTEMS], ids=lambda address: address.route
+)
 def test_a_key_without_the_scope_opens_nothing(world: World, address: Address) -> None:
     with job_scope(agency_id=world.cast.acme.pk):
         ApiKey.objects.filter(pk=world.dentist.api_key_id).update(scopes=[])

@@ -92,11 +92,12 @@ from consent.services import (
     withdrawals,
 )
 from consent.services import invitations as letters
-from governance.courses import draw
+from governance.courses import courses, draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
-from governance.models import BreachNotice, Entry
-from governance.services import breaches, premises, training, vendors
+from governance.models import BreachNotice, CoursePicture, Entry
+from governance.services import badge_systems, breaches, premises, training, vendors
+from governance.services import courses as own_courses
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
 from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
 from retention.services import certificates, runs
@@ -189,6 +190,9 @@ class Things:
     engaged_id: uuid.UUID
     completion_id: uuid.UUID
     place_id: uuid.UUID
+    own_id: uuid.UUID
+    picture_id: uuid.UUID
+    site_key_id: uuid.UUID
     badge_id: uuid.UUID
     entry_id: uuid.UUID
     consent_key: str
@@ -196,6 +200,7 @@ class Things:
     receipt: str
     secret: str
     api_key: str
+    site_key: str
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -206,6 +211,7 @@ class Things:
     paper: str = "csv"
     course: str = "phishing"
     screen: int = 1
+    place: int = 1
     how: str = "approve"
 
 
@@ -234,8 +240,9 @@ NOTHING = Things(
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
+    own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
-    api_key=f"cpk_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
+    api_key=f"cpk_{'0' * 20}.{'A' * 43}", site_key=f"cps_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
 
 
@@ -538,7 +545,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         by=by, at=now,
     )  # fmt: skip
     told = BreachNotice.objects.get(breach=breach)
-    course = training.course_of("phishing")
+    course = courses()["phishing"]
     attempt = training.start_attempt(
         agency=client.agency, course=course, user_id=officer.user_id, at=now - timedelta(hours=1)
     )
@@ -559,7 +566,26 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         site=site, passings=[premises.Passing(f"file {client.pk}", "nobody's", is_in=True, at=now)],
         source=EntrySource.FILE, by=by, at=now,
     )  # fmt: skip
+    made = badge_systems.create_key(site=site, name="Reader", by=by, at=now)
+    own = own_courses.create_course(
+        agency=client.agency, by=by, at=now, facts=own_courses.Facts("Our house", "Rules", 5, 12, now.date(), ["Us"]),
+    )  # fmt: skip
+    own_courses.put_screen(course=own, place=0, title="One", text="Words", by=by, at=now)
+    own_courses.put_question(
+        course=own, place=0, words="Which?", answers=["This", "That", "None"], why="It is.", by=by, at=now
+    )
+    picture = CoursePicture.objects.create(
+        agency=client.agency,
+        course=own,
+        name="door",
+        kind="image/png",
+        width=1,
+        height=1,
+        size=1,
+        added_at=now,
+    )
     return {
+        "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
         "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
         "entry_id": Entry.objects.get(site=site).pk,

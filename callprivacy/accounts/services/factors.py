@@ -1,7 +1,8 @@
 """
 Second factors that somebody has lost: one who manages people asks for them to be taken away, and another agrees.
 
-One alone could take over a person's sign-in; two have to agree, and the person is told.
+One alone could take over a person's sign-in; two have to agree, and the person is told. Second factors open every
+agency of their person, so two agree in each of them, within two days, before anything is taken away.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from functools import partial
 from typing import Final
 
 from allauth.mfa.models import Authenticator
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -21,6 +21,7 @@ from callprivacy.accounts.models import FactorReset, Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.accounts.services.people import OwnRightsError
 from callprivacy.audit import services as audit
+from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 
 VALID_FOR: Final = timedelta(days=2)
@@ -94,14 +95,19 @@ def ask_reset(*, membership: Membership, by: Actor, at: datetime) -> FactorReset
 
 
 @transaction.atomic
-def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) -> int:
+def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) -> int | None:
     """
     Agree or refuse, as the second person; returns how many factors were taken away.
+
+    None: agreed here, but the person works for another agency as well, where two have not agreed yet.
 
     :raises NotYoursError: decided, run out, or this is who asked or whose factors they are.
     """
     if by.user_id is None or by.user_id in {reset.asked_by_id, reset.user_id}:
         raise NotYoursError
+    User.objects.select_for_update().get(
+        pk=reset.user_id
+    )  # two agencies that decide at once see each other's word
     won = FactorReset.objects.filter(pk=reset.pk, decided_at=None, ends_at__gt=at).update(
         decided_by_id=by.user_id, decided_at=at, agreed=agree
     )
@@ -110,6 +116,11 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
     if not agree:
         audit.record("factors.reset_refused", by=by, at=at, subject=reset, person=reset.user_id)
         return 0
+    if not selectors.is_reset_agreed_elsewhere(
+        reset.user_id, agency_id=reset.agency_id, since=at - VALID_FOR
+    ):
+        audit.record("factors.reset_agreed", by=by, at=at, subject=reset, person=reset.user_id)
+        return None
     taken = int(Authenticator.objects.filter(user_id=reset.user_id).delete()[0])
     ask_for_longer(user_id=reset.user_id, at=at)
     sessions = people.end_sessions(reset.user_id)
@@ -130,8 +141,5 @@ def decide_reset(*, reset: FactorReset, agree: bool, by: Actor, at: datetime) ->
 
 
 def _send_mail(*, to: str, context: dict[str, str]) -> None:
-    EmailMessage(
-        subject="Your second factors for CallPrivacy were taken away",
-        body=render_to_string("accounts/email/factors_reset.txt", context),
-        to=[to],
-    ).send()
+    text = render_to_string("accounts/email/factors_reset.txt", context)
+    letter("Your second factors for CallPrivacy were taken away", text, [to]).send()

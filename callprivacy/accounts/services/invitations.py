@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 
@@ -21,6 +20,7 @@ from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership, User
 from callprivacy.accounts.services import passwords
 from callprivacy.audit import services as audit
+from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
@@ -166,11 +166,8 @@ def send_mail_on_commit(*, invitation: Invitation, token: str, agency_name: str,
 def _send_mail(
     *, invitation_id: int, agency_id: int, to: str, at: datetime, context: dict[str, str | int]
 ) -> None:
-    EmailMessage(
-        subject=f"{context['agency']} invites you to CallPrivacy",
-        body=render_to_string("accounts/email/invitation.txt", context),
-        to=[to],
-    ).send()
+    text = render_to_string("accounts/email/invitation.txt", context)
+    letter(f"{context['agency']} invites you to CallPrivacy", text, [to]).send()
     with job_scope(agency_id=agency_id):
         Invitation.objects.filter(pk=invitation_id).update(sent_at=at)
 

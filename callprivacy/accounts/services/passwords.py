@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
@@ -28,6 +27,7 @@ from callprivacy.accounts.models import (
 )
 from callprivacy.accounts.services import api_keys, operators, people
 from callprivacy.audit import services as audit
+from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 
@@ -155,11 +155,8 @@ def mark_known(*, membership: Membership, by: Actor, at: datetime) -> bool:
 
 
 def _send_link(*, to: str, context: dict[str, str]) -> None:
-    EmailMessage(
-        subject="Choose a new password for CallPrivacy",
-        body=render_to_string("accounts/email/password_known.txt", context),
-        to=[to],
-    ).send()
+    text = render_to_string("accounts/email/password_known.txt", context)
+    letter("Choose a new password for CallPrivacy", text, [to]).send()
 
 
 # --- Each morning --------------------------------------------------------------------------------------------------

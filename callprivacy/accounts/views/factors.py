@@ -41,6 +41,7 @@ def ask_reset(request: StaffRequest, pk: int) -> HttpResponse:
         "waits": selectors.open_reset(membership.user_id, at=request.at),
         "others": [str(other.user) for other in others.select_related("user")],
         "is_self": membership.pk == request.membership.pk,
+        "elsewhere": selectors.works_elsewhere(membership.user_id, agency_id=request.agency.pk),
         "extent": [
             {
                 "label": "Second factors taken away",
@@ -50,6 +51,17 @@ def ask_reset(request: StaffRequest, pk: int) -> HttpResponse:
         ],
     }
     return render(request, "accounts/factors_reset.html", context)
+
+
+def _decided(name: str, taken: int | None, *, agree: bool) -> str:
+    if not agree:
+        return "Refused. Nothing was changed."
+    if taken is None:
+        return (
+            f"Agreed here. {name} works for another agency as well, and nothing is taken away before two have agreed "
+            "there, within two days."
+        )
+    return f"{name} signs in with the password alone and adds a second factor anew."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,21 +79,17 @@ def decide_reset(request: StaffRequest, reset_id: UUID) -> HttpResponse:
     if request.method == "POST":
         agree = request.POST.get("deed") == "agree"
         try:
-            factors.decide_reset(reset=reset, agree=agree, by=request.actor, at=request.at)
+            taken = factors.decide_reset(reset=reset, agree=agree, by=request.actor, at=request.at)
         except factors.NotYoursError as error:
             messages.error(request, str(error))
         else:
-            messages.success(
-                request,
-                f"{reset.user} signs in with the password alone and adds a second factor anew."
-                if agree
-                else "Refused. Nothing was changed.",
-            )
+            messages.success(request, _decided(str(reset.user), taken, agree=agree))
         return redirect("accounts:passwords")
     context = {
         "reset": reset,
         "is_open": reset.decided_at is None and reset.ends_at > request.at,
         "may_decide": request.membership.user_id not in {reset.asked_by_id, reset.user_id},
+        "elsewhere": selectors.works_elsewhere(reset.user_id, agency_id=request.agency.pk),
         "sessions": selectors.count_sessions(reset.user_id),
         "factors": selectors.factors_listed(reset.user_id),
     }

@@ -7,16 +7,42 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, ConnectionSecret
-from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules
+from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules, title_of
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
-from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.models import Agency, Client, PublicKey
+
+
+class VendorNotReviewedError(ValueError):
+    """The agency opens connections for reviewed vendors alone, and this one's review is missing, refused or over."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"Your agency opens connections for reviewed vendors alone, and there is no review of {title_of(provider)} "
+            "that counts today. Whoever manages the agency reviews it under Programme, Vendors; then open this "
+            "connection."
+        )
+
+
+def _require_review(agency_id: int, provider: str, at: datetime) -> None:
+    """
+    Refuse a vendor without a review where the agency wants one.
+
+    :raises VendorNotReviewedError: there is none that counts today.
+    """
+    agency = Agency.objects.get(pk=agency_id)
+    if not agency.needs_reviewed_vendors:
+        return
+    until = agency.reviewed_vendors.get(provider, "")
+    if until <= at.astimezone(ZoneInfo(agency.time_zone)).date().isoformat():
+        raise VendorNotReviewedError(provider)
 
 
 @transaction.atomic
@@ -30,7 +56,9 @@ def create_connection(
 
     :param secret: what the vendor signs with: CallRail's signing key, Twilio's auth token, the secret key of
         CallTrackingMetrics.
+    :raises VendorNotReviewedError: the agency wants the vendor reviewed first.
     """
+    _require_review(client.agency_id, provider, at)
     connection = Connection.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -95,7 +123,12 @@ def deactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
 
 @transaction.atomic
 def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) -> bool:
-    """Open the way in again under its old url and secrets. Returns whether it was closed."""
+    """
+    Open the way in again under its old url and secrets. Returns whether it was closed.
+
+    :raises VendorNotReviewedError: the agency wants the vendor reviewed first.
+    """
+    _require_review(connection.agency_id, connection.provider, at)
     opened = Connection.objects.filter(pk=connection.pk, is_active=False).update(is_active=True)
     if opened:
         audit.record("connection.reactivated", subject=connection, by=by, at=at)

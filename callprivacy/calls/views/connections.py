@@ -72,16 +72,20 @@ def create_connection(request: StaffRequest, client: Client) -> HttpResponse:
     """Open a way in for a tracker."""
     form = ConnectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        connection = connections.create_connection(
-            client=client,
-            provider=form.cleaned_data["provider"],
-            name=form.cleaned_data["name"],
-            secret=form.cleaned_data["secret"],
-            by=request.actor,
-            at=request.at,
-        )
-        messages.success(request, _opened(connection))
-        return redirect("calls:connection", client.slug, connection.pk)
+        try:
+            connection = connections.create_connection(
+                client=client,
+                provider=form.cleaned_data["provider"],
+                name=form.cleaned_data["name"],
+                secret=form.cleaned_data["secret"],
+                by=request.actor,
+                at=request.at,
+            )
+        except connections.VendorNotReviewedError as error:
+            form.add_error("provider", str(error))
+        else:
+            messages.success(request, _opened(connection))
+            return redirect("calls:connection", client.slug, connection.pk)
     return render(request, "calls/connection_new.html", _context(client, form=form))
 
 
@@ -191,8 +195,12 @@ def deactivate_connection(request: StaffRequest, client: Client, connection_id: 
 def reactivate_connection(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Open a way in again."""
     connection = _find(client, connection_id)
-    connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
-    messages.success(request, "The connection is open again, under the same address and secrets.")
+    try:
+        connections.reactivate_connection(connection=connection, by=request.actor, at=request.at)
+    except connections.VendorNotReviewedError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The connection is open again, under the same address and secrets.")
     return redirect("calls:connection", client.slug, connection.pk)
 
 

@@ -1,0 +1,136 @@
+"""
+Keys of badge systems, and the door at which they send what they read. A key opens one site, and does nothing else.
+
+What comes twice adds nothing: each event brings the system's own reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.scope import job_scope, scope_of_key
+from governance.enums import EntrySource
+from governance.models import Site, SiteKey
+from governance.services import premises
+from governance.services.premises import Passing
+
+LIFE: Final = timedelta(days=365)
+SECRET_BYTES: Final = 32
+_NAME_BYTES: Final = 10
+_SHAPE: Final = re.compile(r"cps_([0-9a-f]{20})\.[A-Za-z0-9_-]{43}", re.ASCII)
+# Compared with where there is no key, so that nobody learns from the clock which names there are.
+_NO_NAME: Final = "0" * 20
+_NO_DIGEST: Final = hashlib.sha256(b"no key has this digest").digest()
+
+
+class WrongKeyError(PermissionError):
+    """No key, none of ours, one that has ended or was revoked, or whose secret is another. Nobody is told which."""
+
+
+class SiteClosedError(LookupError):
+    """The site of this key is closed."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Made:
+    """A key that was made just now, and the text of it, which is shown once and never again."""
+
+    key: SiteKey
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose system it is."""
+
+    key_id: UUID
+    agency_id: int
+    site_id: UUID
+
+    @property
+    def actor(self) -> Actor:
+        """As whom the system's deeds stand in the trail."""
+        return Actor.client(f"premises:{self.key_id}")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+@transaction.atomic
+def create_key(*, site: Site, name: str, by: Actor, at: datetime) -> Made:
+    """Make a key for a site's badge system; it counts for a year."""
+    if by.user_id is None:
+        raise TypeError("A key is made by a person.")
+    public = secrets.token_hex(_NAME_BYTES)
+    text = f"cps_{public}.{secrets.token_urlsafe(SECRET_BYTES)}"
+    key = SiteKey.objects.create(
+        agency_id=site.agency_id,
+        site=site,
+        name=name,
+        key=public,
+        digest=_digest(text),
+        created_by_id=by.user_id,
+        created_at=at,
+        ends_at=at + LIFE,
+    )
+    PublicKey.objects.create(key=public, purpose=KeyPurpose.PREMISES, agency_id=site.agency_id)
+    audit.record("site_key.created", subject=key, by=by, at=at, until=key.ends_at.isoformat())
+    return Made(key, text)
+
+
+@transaction.atomic
+def revoke_key(*, key: SiteKey, by: Actor, at: datetime) -> bool:
+    """Let a key open nothing from this moment; returns whether it was not revoked before."""
+    revoked = SiteKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at)
+    if revoked:
+        PublicKey.objects.filter(key=key.key, purpose=KeyPurpose.PREMISES).delete()
+        audit.record("site_key.revoked", subject=key, by=by, at=at)
+    return revoked > 0
+
+
+def holder_of(text: str, *, at: datetime) -> Holder:
+    """
+    Whose key this is. Called outside any scope.
+
+    :param text: the key as it came.
+    :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
+    """
+    shaped = _SHAPE.fullmatch(text)
+    public = shaped[1] if shaped else _NO_NAME
+    with scope_of_key(public, KeyPurpose.PREMISES):
+        found = SiteKey.objects.filter(key=public).first()
+        is_same = secrets.compare_digest(_digest(text), bytes(found.digest) if found else _NO_DIGEST)
+        if found is None or not is_same or found.revoked_at is not None or at >= found.ends_at:
+            raise WrongKeyError
+        return Holder(found.pk, found.agency_id, found.site_id)
+
+
+def take_events(*, holder: Holder, passings: Sequence[Passing], at: datetime) -> tuple[int, int]:
+    """
+    Take what a site's badge system read; returns how many came in and how many are flagged. Called outside any scope.
+
+    :raises SiteClosedError: the site is closed.
+    """
+    with job_scope(agency_id=holder.agency_id):
+        site = Site.objects.filter(pk=holder.site_id, closed_on=None).first()
+        if site is None:
+            raise SiteClosedError("The site of this key is closed.")
+        today = at.astimezone(UTC).date()
+        SiteKey.objects.filter(pk=holder.key_id).exclude(last_used_on=today).update(last_used_on=today)
+        return premises.take_in(
+            site=site, passings=passings, source=EntrySource.SYSTEM, by=holder.actor, at=at
+        )
