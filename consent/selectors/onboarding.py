@@ -33,7 +33,7 @@ from consent.enums import (
     WaitingState,
 )
 from consent.law import Rules, Topic
-from consent.models import Notice, NoticeVersion, PhoneMenu, PostedNotice, SetupMark, VendorTask
+from consent.models import Notice, NoticeVersion, PhoneMenu, PostedNotice, Rejudgement, SetupMark, VendorTask
 from consent.selectors import decisions, law, notices, sites, standards
 from consent.selectors.decisions import Counts
 
@@ -195,6 +195,8 @@ def _findings(client: Client, marks: Mapping[str, SetupMark], counts: Counts, at
         return Step(SetupStep.FINDINGS, WAITING, said)
     if not counts.recorded:
         return Step(SetupStep.FINDINGS, OPEN, "no recorded call yet")
+    if _is_decided_anew(client):
+        return Step(SetupStep.FINDINGS, WAITING, "recordings are being decided anew")
     fixes = proposals(client, at=at)
     said = f"{counts.allowed:,} of {_plural(counts.recorded, 'recording')} may be kept"
     mark = marks.get(SetupStep.FINDINGS)
@@ -208,6 +210,12 @@ def _findings(client: Client, marks: Mapping[str, SetupMark], counts: Counts, at
     if waiting:
         said = f"{said}; {_plural(waiting, 'task')} at the tracker"
     return Step(SetupStep.FINDINGS, DONE, said)
+
+
+def _is_decided_anew(client: Client) -> bool:
+    """Whether all of a client's recordings are to be decided anew, so that what was found is about to change."""
+    causes = Rejudgement.objects.for_client(client).filter(finished_at=None)
+    return causes.filter(caller_id=None, call_digest=None).exists()
 
 
 def _people(client: Client, at: datetime) -> Step:

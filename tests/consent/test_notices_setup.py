@@ -155,6 +155,18 @@ def test_recordings_that_wait_to_be_decided_are_waited_for(cast: Cast) -> None:
     assert steps(cast)["findings"] == (WAITING, "1 recording is being decided")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_was_found_waits_for_what_is_decided_anew(cast: Cast) -> None:
+    number = make.tracking_number(cast.dentist, "+14155550101")
+    recorded(cast, number, "+14155550111")
+    decide(cast)
+    assert steps(cast)["findings"][0] == TODO
+    confirm(cast, number, announced=True)
+    assert steps(cast)["findings"] == (WAITING, "recordings are being decided anew")
+    decide(cast)
+    assert steps(cast)["findings"][0] != WAITING
+
+
 # --- What was found, and what would mend it ---
 
 
