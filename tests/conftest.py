@@ -8,6 +8,7 @@ afterwards and never flushed. Subprocesses find the same databases through the e
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import ground
+from tests import ground, order
 
 if TYPE_CHECKING:
     from pytest_django.plugin import DjangoDbBlocker
@@ -39,17 +40,28 @@ def pytest_unconfigure() -> None:
     ground.leave()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test that uses a database both of them, and keep the browser's tests in one process."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Give every test that uses a database both of them, and begin with what takes longest."""
     for item in items:
-        if item.get_closest_marker("browser") is not None:
-            item.add_marker(pytest.mark.xdist_group("browser"))
         fixtures = frozenset(getattr(item, "fixturenames", ()))
         for marker in item.iter_markers("django_db"):
             marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]
         if fixtures & _NEED_A_DATABASE and item.get_closest_marker("django_db") is None:
             item.add_marker(pytest.mark.django_db(transaction=bool(fixtures & _COMMIT), databases="__all__"))
+    yield
+    items.sort(key=lambda item: order.place_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over eleven thousand tests and their modules, which stay."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> order.Scheduling:
+    """Keep a file's tests, and all of the browser's, in one process."""
+    return order.Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -83,6 +95,16 @@ def known_together(monkeypatch: pytest.MonkeyPatch) -> None:
     from callprivacy.audit.services import lineage
 
     monkeypatch.setattr(lineage, "remembered", lineage._Remembered(lineage.Lineage.SAME, float("inf")))
+
+
+@pytest.fixture(autouse=True)
+def own_files() -> Iterator[None]:
+    """Let no test's files lie among another's: clients have the same keys in every copy, and jobs clear up."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    with override_settings(MEDIA_ROOT=settings.CALLPRIVACY_STATE / "media" / secrets.token_hex(6)):
+        yield
 
 
 @pytest.fixture

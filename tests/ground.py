@@ -36,6 +36,8 @@ from tools import services
 if TYPE_CHECKING:
     import io
 
+    from pytest_django.plugin import DjangoDbBlocker
+
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".state" / "test"
 OWNER, APP = "callprivacy_test_owner", "callprivacy_test_app"
@@ -62,6 +64,8 @@ _FAST = {
 
 def prepare_environment(environ: MutableMapping[str, str]) -> None:
     """Set what the settings ask for, with secrets of this run; workers inherit them."""
+    # A hundred processes are started that all read the same code: the first one compiles it.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if _GIVEN_DATABASE in environ:
         return
     environ[_GIVEN_DATABASE] = environ.get("DATABASE_URL", "")
@@ -112,10 +116,12 @@ class _Servers:
         self.mark: io.TextIOWrapper | None = None
         self.admin_url = ""
         self.redis_url = ""
+        self.redis_url_of_site = ""
 
     def join(self) -> None:
         """Use the servers, and start those that are not up."""
         self.admin_url, self.redis_url = os.environ[_GIVEN_DATABASE], os.environ[_GIVEN_REDIS]
+        self.redis_url_of_site = self.redis_url
         if self.admin_url and self.redis_url:
             return
         STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -134,8 +140,11 @@ class _Servers:
                 if not valkey.is_up():
                     valkey.start(stays=True)
                 self.redis_url = valkey.url(os.getpid() % 1024)
-                with redis.Redis.from_url(self.redis_url) as client:
-                    client.flushdb()
+                # A running site takes messages off its queue that a test beside it has put into its own.
+                self.redis_url_of_site = valkey.url((os.getpid() + 512) % 1024)
+                for url in (self.redis_url, self.redis_url_of_site):
+                    with redis.Redis.from_url(url) as client:
+                        client.flushdb()
 
     def leave(self) -> None:
         """Stop the servers, unless somebody else still uses them."""
@@ -431,6 +440,19 @@ def turn_to(pair: Pair, *, cast: Any) -> None:
             connections[alias] = kept
         connections[alias].settings_dict["NAME"] = pair.names[alias]
     os.environ |= pair.environment()
+
+
+@contextlib.contextmanager
+def staying_at(pair: Pair, databases: Databases, blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let every test meanwhile find this pair, as a file's tests do that share one."""
+    shared, databases.current = databases.current, pair
+    assert shared is not None
+    with blocker.unblock():
+        point_to(pair)
+    yield
+    databases.current = shared
+    with blocker.unblock():
+        point_to(shared)
 
 
 def close_kept() -> None:

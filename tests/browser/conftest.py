@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import ground
 from tests.browser import site as sites
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser
-
-    from tests import ground
 
 
 @pytest.fixture(scope="package")
@@ -23,7 +22,7 @@ def site(databases: ground.Databases, tmp_path_factory: pytest.TempPathFactory) 
     pair = databases.clone()
     state: Path = tmp_path_factory.mktemp("site")
     try:
-        with sites.running(state, pair.environment()) as found:
+        with sites.running(state, pair.environment(), ground.servers.redis_url_of_site) as found:
             yield found
     finally:
         databases.drop(pair)

@@ -18,10 +18,11 @@ _CODE = re.compile(r"code is (\d{6})")
 
 def _newest_code(site: Site) -> str:
     """What the last text said, read where the demo keeps its mails."""
-    newest = max((site.logs / "mail").iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    found = _CODE.search(newest.read_text(encoding="utf-8"))
-    assert found is not None
-    return found[1]
+    newest_first = sorted(
+        (site.logs / "mail").iterdir(), key=lambda file: file.stat().st_mtime_ns, reverse=True
+    )
+    codes = (_CODE.search(file.read_text(encoding="utf-8")) for file in newest_first)
+    return next(found[1] for found in codes if found is not None)
 
 
 def _fits(page: Page) -> None:

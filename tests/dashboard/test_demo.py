@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client as Browser
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import Settings
 
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership, User
@@ -25,7 +25,6 @@ from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Agency, Client, Engagement
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import files
 from callprivacy.work.models import Item
 from consent.enums import (
     Channel,
@@ -187,24 +186,6 @@ def test_an_interrupted_demo_is_removed_and_made_anew(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_a_removal_that_was_cut_off_leaves_an_unfinished_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    agency = _make()
-
-    def crash(_client_id: int) -> None:
-        raise OSError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(files, "delete_all", crash)
-        with pytest.raises(OSError):  # noqa: PT011  (ours, without a text)
-            services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
-
-    assert services.what_there_is() == "unfinished"
-    services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
-    assert services.what_there_is() == "nothing"
-
-
-@pytest.mark.django_db
 def test_an_agency_of_somebody_by_that_name_is_left_alone() -> None:
     agency = make.agency(demo.AGENCY)
 
@@ -361,80 +342,7 @@ def test_the_command_makes_looks_and_removes_without_a_worker(
         call_command("demo", "--remove")
 
 
-@pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_beside_an_agency_of_ones_own_the_first_start_stays_over(state: Path) -> None:
-    make.agency("Acme")
-    agency = _make()
-
-    services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
-
-    assert _kept(state) == ["started-with"]
-
-
 # --- The page ---
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_one_click_shows_the_extent_and_a_second_removes(
-    state: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(tasks.remove_demo, "delay", lambda **ids: sent.append(ids))
-    agency = _make(make.now())
-    browser = signed_in(_person(agency, Role.OFFICER))
-    assert "Remove the demo</button>" in browser.get("/overview/").content.decode()
-
-    with django_capture_on_commit_callbacks(execute=True):
-        shown = browser.post("/demo/remove/")
-    assert shown.status_code == 200
-    assert "<dd>12</dd>" in shown.content.decode()
-    assert "<dd>8</dd>" in shown.content.decode()
-    assert sent == []
-    assert browser.get("/overview/").status_code == 200
-
-    with django_capture_on_commit_callbacks(execute=True):
-        done = browser.post("/demo/remove/", {"confirmed": "1"}, follow=True)
-    page = done.content.decode()
-    assert done.redirect_chain == [("/demo/removed/", 302)]
-    assert "is being removed" in page
-    assert "make run" in page
-    assert ".venv/bin/python manage.py create_agency NAME --officer EMAIL" in page
-    assert sent == [{"agency_id": agency.pk}]
-    assert browser.get("/overview/").status_code == 302
-
-    tasks.remove_demo(agency_id=agency.pk)
-    events = _events(agency)
-    tasks.remove_demo(agency_id=agency.pk)
-
-    assert _rows_of(agency) == (0, 0, 0)
-    assert _events(agency) == events
-    assert _kept(state) == []
-
-
-def _events(agency: Agency) -> int:
-    with job_scope(agency_id=agency.pk):
-        return Event.objects.count()
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_who_may_not_remove_it_is_not_offered_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.remove_demo, "delay_on_commit", _refuse)
-    agency = _make(make.now())
-    browser = signed_in(_person(agency, Role.REVIEWER))
-
-    page = browser.get("/overview/").content.decode()
-
-    assert "This is the demo" in page
-    assert "Remove the demo" not in page
-    assert browser.post("/demo/remove/").status_code == 403
-    assert browser.post("/demo/remove/", {"confirmed": "1"}).status_code == 403
-    assert browser.get("/demo/remove/").status_code == 405
-    assert services.what_there_is() == "demo"
 
 
 @pytest.mark.django_db

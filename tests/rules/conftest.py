@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.test import client, override_settings
 
 from tests import ground
 
@@ -16,29 +17,45 @@ if TYPE_CHECKING:
     from tests.rules.world import World
 
 
-@contextmanager
-def _pointed_to(
-    pair: ground.Pair, databases: ground.Databases, django_db_blocker: DjangoDbBlocker
-) -> Iterator[None]:
-    shared, databases.current = databases.current, pair
-    assert shared is not None
-    with django_db_blocker.unblock():
-        ground.point_to(pair)
-    yield
-    databases.current = shared
-    with django_db_blocker.unblock():
-        ground.point_to(shared)
+@pytest.fixture(scope="session")
+def files_of_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the world's files lie."""
+    return tmp_path_factory.mktemp("world")
+
+
+@pytest.fixture(autouse=True)
+def own_files(files_of_world: Path) -> Iterator[None]:
+    """Let tests find the world's files, and no others."""
+    with override_settings(MEDIA_ROOT=files_of_world):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let Django's browser keep no copy of every template's variables.
+
+    Twenty thousand pages are asked for here, of dozens of templates each, and looked at as a reader would.
+    """
+    monkeypatch.setattr(client, "store_rendered_templates", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")
 def committed(
-    databases: ground.Databases, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    databases: ground.Databases,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    files_of_world: Path,
 ) -> Iterator[tuple[World, ground.Pair]]:
     """The world, and the pair of databases that holds it, once for each process."""
     from tests.rules import world  # models load after Django's setup
 
     pair = databases.clone()
-    with _pointed_to(pair, databases, django_db_blocker), django_db_blocker.unblock():
+    with (
+        ground.staying_at(pair, databases, django_db_blocker),
+        django_db_blocker.unblock(),
+        override_settings(MEDIA_ROOT=files_of_world),
+    ):
         made = world.build()
     yield made, pair
     databases.drop(pair)
@@ -50,7 +67,7 @@ def built(
 ) -> Iterator[World]:
     """The world, where every test of the module finds it and leaves it as it was."""
     made, pair = committed
-    with _pointed_to(pair, databases, django_db_blocker):
+    with ground.staying_at(pair, databases, django_db_blocker):
         yield made
 
 

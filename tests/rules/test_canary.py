@@ -62,7 +62,7 @@ from consent.tasks import web as consent_tasks
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
-from tests.rules.test_urls import METHODS, OURS, ask
+from tests.rules.test_urls import ADDRESSES, METHODS, PUBLIC, Address, ask
 from tests.rules.world import SECRET, World
 from tools import services
 
@@ -511,6 +511,19 @@ def _mails() -> bytes:
     return b"\n".join(message.message().as_bytes() for message in getattr(mail, "outbox", []))
 
 
+def _shown(address: Address) -> tuple[str, ...]:
+    """
+    Who is shown something at an address.
+
+    That all others are led away, or told the same as where nothing is, `test_urls` proves of each of them.
+    """
+    if address.is_of_operators:
+        return ("operator",)
+    if address.route in PUBLIC or address.is_own_account:
+        return PEOPLE
+    return ("alice", "bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
+
+
 def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
     """
     Every page of everybody; those of what the canary made, too, for who may see it.
@@ -525,8 +538,8 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
         if not shows:
             found.update(dict.fromkeys(body.splitlines()))
 
-    for address in OURS:
-        for path, person in product(address.paths(world.dentist), PEOPLE):
+    for address in ADDRESSES:
+        for path, person in product(address.paths(world.dentist), _shown(address)):
             for method in METHODS if person == "alice" else ("get",):
                 note(person, method, path, shows=address.route in SHOWS)
         shown = () if address.route in SHOWS else made.keys() & set(address.parts)
