@@ -83,10 +83,14 @@ def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page,
     return page, said
 
 
-def violations(page: Page) -> list[str]:
-    """Run axe-core beside the page's policy, through the browser's own protocol."""
+def violations(page: Page, only: str = "") -> list[str]:
+    """
+    Run axe-core beside the page's policy, through the browser's own protocol.
+
+    :param only: rules, where not all of them are asked.
+    """
     session = page.context.new_cdp_session(page)
-    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    session.send("Runtime.evaluate", {"expression": "window.axe || " + AXE.read_text()})
     answer = session.send(
         "Runtime.evaluate",
         {
