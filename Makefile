@@ -19,6 +19,9 @@ faults:
 assure:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure assure
 
+upgrade:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.upgrade
+
 # What a deployment runs once before its processes start; it never makes a demo.
 release:
 	@exec sh tools/python.sh tools/bootstrap.py -m tools.release

@@ -34,6 +34,7 @@ BENCHES = {
     "rights": "bench.bench_rights",
     "rotate": "bench.bench_rotate",
     "stop": "bench.bench_stop",
+    "storage": "bench.bench_storage",
     "webhook": "bench.bench_webhook",
 }
 _HEAD = """# Benchmarks

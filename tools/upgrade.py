@@ -1,0 +1,325 @@
+"""
+`make upgrade`: an installation of an earlier commit is upgraded to this one while trackers send, with its migrations
+killed on the way; then what was acknowledged is compared with what is there.
+
+The earlier version (`--from`, a commit; without it the newest that lacks the last `--back` changes of migrations) makes
+the databases and serves. Signed events come at a steady rate all along. `migrate` of this version is ended by SIGKILL at
+random moments and begun again; then worker, beat and web are changed one after the other, and at last the earlier web is
+started once more on the new databases, which is the way back. It is noted how long statements wait for locks.
+
+Needs git's history. Its servers and files are its own, below .state/upgrade.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench import bench_webhook as hooks
+from tools import run, services, supervise
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".state" / "upgrade"
+_LOCKED_AT_MOST = 2.0
+_PREPARE = (
+    "import django; django.setup()\n"
+    "from bench.bench_webhook import prepare\n"
+    "print('\\n'.join(prepare()[1]))\n"
+)
+_COUNT = (
+    "import django; django.setup()\n"
+    "from callprivacy.calls.models import Call, Inbox\n"
+    "from callprivacy.tenancy.selectors import agency_ids\n"
+    "from callprivacy.tenancy.scope import job_scope\n"
+    "with job_scope(agency_id=agency_ids()[0]): print(Call.objects.count(), Inbox.objects.count())\n"
+)
+
+
+@dataclass
+class Watch:
+    """What was seen meanwhile. :ivar locked: how long, in seconds, the longest waiting statement had waited, each look."""
+
+    acknowledged: int = 0
+    refused: list[tuple[float, str]] = field(default_factory=list)
+    locked: list[float] = field(default_factory=list)
+    kills: int = 0
+    ending: threading.Event = field(default_factory=threading.Event)
+
+
+# --- Versions ---------------------------------------------------------------------------------------------------------
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def earlier_commit(back: int) -> str:
+    """The parent of the commit that was the last but `back` to change a migration."""
+    found = _git("log", f"-{back}", "--format=%H", "--", "*/migrations/0*.py").split()
+    return _git("rev-parse", f"{found[-1]}^")
+
+
+@contextlib.contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """The files of an earlier commit, in a folder of their own, which goes afterwards."""
+    folder = STATE / "earlier"
+    folder.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- Processes --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Processes:
+    """Web, worker and beat, each of one version or the other."""
+
+    environ: dict[str, str]
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, root: Path) -> None:
+        """Start one of a version."""
+        command = supervise.read_procfile(root / "Procfile")[name]
+        with (STATE / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                cwd=root, env=self.environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def end(self, name: str) -> None:
+        """Ask one to end, as a deployment does."""
+        process = self.running.pop(name)
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def wait_until_up(self) -> None:
+        """Wait until the web answers."""
+        limit = time.monotonic() + 60
+        while (
+            asyncio.run(_answer(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{hooks.PORT}\r\n\r\n".encode()))
+            != "200"
+        ):
+            if time.monotonic() > limit:
+                raise SystemExit(f"The web does not answer; see {STATE}/web.log.")
+            time.sleep(0.2)
+
+
+def _said(code: str, root: Path, environ: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout.strip()
+
+
+# --- What goes on meanwhile -------------------------------------------------------------------------------------------
+
+
+async def _answer(request: bytes) -> str:
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", hooks.PORT), 10)
+        writer.write(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        line = await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+    except (OSError, TimeoutError) as error:
+        return type(error).__name__
+    return (line.split(b" ", 2)[1:2] or [b"cut off"])[0].decode()
+
+
+async def _send(paths: list[str], rate: float, seen: Watch) -> None:
+    """Send events until the end, each of a call of its own, and note when one was not taken."""
+    began, number, tasks = time.monotonic(), 0, []
+
+    async def one(number: int) -> None:
+        (request,) = hooks.hook_requests(paths, 1, first=number, now=datetime.now(UTC))
+        said = await _answer(request.replace(b"Connection: close\r\n", b""))
+        if said == "200":
+            seen.acknowledged += 1
+        else:
+            seen.refused.append((time.monotonic() - began, said))
+
+    while not seen.ending.is_set():
+        tasks.append(asyncio.create_task(one(number)))
+        number += 1
+        await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
+    await asyncio.gather(*tasks)
+
+
+def _look_at_locks(address: str, seen: Watch) -> None:
+    """Note, twenty times a second, how long the longest statement of the app's has waited for a lock."""
+    query = (
+        "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart)), 0) FROM pg_locks l"
+        " WHERE NOT l.granted AND l.waitstart IS NOT NULL"
+    )
+    with psycopg.connect(address, autocommit=True) as admin:
+        while not seen.ending.wait(0.05):
+            row = admin.execute(query).fetchone()
+            if row and row[0] > 0:
+                seen.locked.append(float(row[0]))
+
+
+def _migrate(environ: dict[str, str], seen: Watch, kills: int) -> float:
+    """Migrate to this version, ended so often on the way; returns how long the last try took."""
+    command = [sys.executable, "-m", "tools.migrating"]
+    owner = environ | {"CALLPRIVACY_ROLE": "owner"}
+    for _ in range(kills):
+        process = subprocess.Popen(command, cwd=ROOT, env=owner, start_new_session=True)
+        try:
+            process.wait(random.uniform(1.5, 8))  # noqa: S311  (a moment of chance)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            seen.kills += 1
+    began = time.monotonic()
+    for _ in range(20):
+        # A table that is in use refuses after two seconds, and is asked for again.
+        if subprocess.run(command, cwd=ROOT, env=owner, check=False).returncode == 0:
+            return time.monotonic() - began
+        time.sleep(1)
+    raise SystemExit("The migrations did not come to an end.")
+
+
+# --- The whole --------------------------------------------------------------------------------------------------------
+
+
+def _upgrade(earlier: Path, commit: str, options: argparse.Namespace) -> int:
+    place = services.Place.of(STATE / "servers")
+    postgres, addresses = run._own_postgres(place)
+    valkey = services.Valkey(place)
+    seen = Watch()
+    threads: list[threading.Thread] = []
+    processes: Processes | None = None
+    try:
+        valkey.start()
+        addresses["REDIS_URL"] = valkey.url()
+        kept = run._settings(STATE / "servers", port=hooks.PORT, addresses=addresses)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environ = dict(os.environ) | kept | {
+            "CALLPRIVACY_STATE": str(STATE / "servers"), "CALLPRIVACY_LOG_LEVEL": "WARNING", "PATH": path,
+            "PORT": str(hooks.PORT), "DJANGO_SETTINGS_MODULE": "callprivacy.settings", "PYTHONPATH": "",
+        }  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "tools.migrating"], cwd=earlier, env=environ | {"CALLPRIVACY_ROLE": "owner"},
+            check=True,
+        )  # fmt: skip
+        paths = _said(_PREPARE, earlier, environ).split()
+        processes = Processes(environ)
+        for name in ("web", "worker", "beat"):
+            processes.start(name, earlier)
+        processes.wait_until_up()
+        threads = [
+            threading.Thread(target=lambda: asyncio.run(_send(paths, options.rate, seen))),
+            threading.Thread(target=_look_at_locks, args=(postgres.url("callprivacy"), seen)),
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(5)
+        took = _migrate(environ, seen, options.kills)
+        time.sleep(3)
+        for name in ("worker", "beat", "web"):
+            processes.end(name)
+            processes.start(name, ROOT)
+        processes.wait_until_up()
+        time.sleep(5)
+        processes.end("web")
+        processes.start("web", earlier)
+        processes.wait_until_up()
+        time.sleep(3)
+        processes.end("web")
+        processes.start("web", ROOT)
+        processes.wait_until_up()
+        time.sleep(2)
+        seen.ending.set()
+        for thread in threads:
+            thread.join()
+        return _judge(commit, environ, seen, took)
+    finally:
+        seen.ending.set()
+        for thread in threads:
+            thread.join()
+        if processes is not None:
+            for name in list(processes.running):
+                processes.end(name)
+        valkey.stop()
+        postgres.stop()
+        place.forget_if_elsewhere()
+
+
+def _judge(commit: str, environ: dict[str, str], seen: Watch, took: float) -> int:
+    calls, waiting = 0, 1
+    limit = time.monotonic() + 60
+    while waiting and time.monotonic() < limit:
+        calls, waiting = map(int, _said(_COUNT, ROOT, environ).split())
+    trail = subprocess.run(
+        [sys.executable, "manage.py", "verify_audit"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    longest = max(seen.locked, default=0.0)
+    # A cut connection may have stored what it did not acknowledge; what it acknowledged is there.
+    verdicts: dict[str, Any] = {
+        f"acknowledged events whose calls are there: {min(calls, seen.acknowledged):,} of {seen.acknowledged:,}": (
+            calls >= seen.acknowledged and not waiting
+        ),
+        f"the longest wait for a lock: {longest:.2f} s (at most {_LOCKED_AT_MOST:g})": longest
+        <= _LOCKED_AT_MOST + 0.1,
+        f"the trail verifies: {trail.returncode == 0}": trail.returncode == 0,
+    }
+    print(
+        f"from {commit[:7]} to {_git('rev-parse', '--short', 'HEAD')}: migrations killed {seen.kills} times, the last"
+    )
+    print(f"try took {took:.1f} s. {len(seen.refused)} events were not taken, which trackers send again:")
+    by_kind = sorted({kind for _, kind in seen.refused})
+    for kind in by_kind:
+        at = [moment for moment, said in seen.refused if said == kind]
+        print(f"  {kind}: {len(at)}, between {min(at):.0f} s and {max(at):.0f} s")
+    for words, holds in verdicts.items():
+        print(f"{'holds' if holds else 'FAILS'}  {words}")
+    return 0 if all(verdicts.values()) else 1
+
+
+def main() -> int:
+    """Upgrade once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="commit", help="the commit to upgrade from")
+    parser.add_argument("--back", type=int, default=6, help="how many changes of migrations it lacks")
+    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=20.0, help="events a second")
+    options = parser.parse_args()
+    shutil.rmtree(STATE, ignore_errors=True)
+    commit = _git("rev-parse", options.commit) if options.commit else earlier_commit(options.back)
+    with checked_out(commit) as earlier:
+        return _upgrade(earlier, commit, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
