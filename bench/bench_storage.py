@@ -46,9 +46,7 @@ def main() -> int:
             for alias, database in databases.items():
                 total += _show(postgres.url(database), alias, options.rows)
     print(f"both databases:              {total / options.rows:7.0f} bytes a call")
-    print(
-        f"write-ahead log:             {written / options.rows:7.0f} bytes a call, whole pages included"
-    )
+    print(f"write-ahead log:             {written / options.rows:7.0f} bytes a call, whole pages included")
     return 0
 
 

@@ -2,10 +2,11 @@
 `make upgrade`: an installation of an earlier commit is upgraded to this one while trackers send, with its migrations
 killed on the way; then what was acknowledged is compared with what is there.
 
-The earlier version (`--from`, a commit; without it the newest that lacks the last `--back` changes of migrations) makes
-the databases and serves. Signed events come at a steady rate all along. `migrate` of this version is ended by SIGKILL at
-random moments and begun again; then worker, beat and web are changed one after the other, and at last the earlier web is
-started once more on the new databases, which is the way back. It is noted how long statements wait for locks.
+The earlier version (`--from`, a commit; without it the newest that lacks the last `--back` changes of migrations)
+makes the databases and serves. Signed events come at a steady rate all along. `migrate` of this version is ended by
+SIGKILL at random moments and begun again; then worker, beat and web are changed one after the other, and at last the
+earlier web is started once more on the new databases, which is the way back. It is noted how long statements wait for
+locks.
 
 Needs git's history. Its servers and files are its own, below .state/upgrade.
 """
@@ -53,7 +54,11 @@ _COUNT = (
 
 @dataclass
 class Watch:
-    """What was seen meanwhile. :ivar locked: how long, in seconds, the longest waiting statement had waited, each look."""
+    """
+    What was seen meanwhile.
+
+    :ivar locked: how long the longest waiting statement had waited for a lock, in seconds, at each look.
+    """
 
     acknowledged: int = 0
     refused: list[tuple[float, str]] = field(default_factory=list)
