@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from consent.channels import outside
+from callprivacy.lib import outside
 
 AT_MOST: Final = 256 * 1024 * 1024
 SECONDS: Final = 240.0

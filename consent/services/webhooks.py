@@ -29,6 +29,7 @@ from urllib3.exceptions import HTTPError
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
+from callprivacy.lib import outside
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -37,7 +38,6 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Place
 from callprivacy.work import services as work
 from consent import kinds
-from consent.channels import outside
 from consent.enums import WaitingState
 from consent.models import WebhookDelivery, WebhookEndpoint, Withdrawal
 from consent.selectors.vendors import number_digest
@@ -151,16 +151,12 @@ def check_address(url: str, *, is_demo: bool = False) -> str:
     :param is_demo: the agency is a demo, which may tell itself on this machine.
     :raises AddressError: it is one of those.
     """
-    try:
-        parts = urlsplit(url)
-        port = outside.port_of(parts)
-    except ValueError:
-        raise AddressError("This is no address.") from None
     is_own = is_demo and url.startswith(f"{settings.CALLPRIVACY_URL}/demo/")
-    if not parts.hostname or parts.username or parts.password or (parts.scheme != "https" and not is_own):
-        raise AddressError("Give an https address without a user name.")
     try:
-        return outside.resolve(parts.hostname, port, anywhere=is_own)
+        parts = urlsplit(url) if is_own else outside.checked(url)
+        return outside.resolve(parts.hostname or "", outside.port_of(parts), anywhere=is_own)
+    except outside.NotPlainError as error:
+        raise AddressError(str(error)) from None
     except outside.NoAddressError:
         raise AddressError("This name does not exist.") from None
     except outside.NotPublicError:

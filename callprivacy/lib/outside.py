@@ -1,0 +1,172 @@
+"""
+Connecting to an address that somebody else chose: a person who typed it, or a vendor who sent it.
+
+One place decides. An address is https, written plainly, and at a port where https is served; its name is resolved once,
+every address of it has to be on the internet, and we connect to that very address, so that a second answer of the name
+server changes nothing. The certificate is still asked for the name. Nothing here follows a redirect: whoever does goes
+through `checked` and `resolve` again for each step.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import ssl
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+
+LONGEST: Final = 2000
+HTTPS: Final = 443
+FIRST_FREE_PORT: Final = 1024
+
+_PLAIN = re.compile(r"[!-~]+", re.ASCII).fullmatch
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])", re.ASCII).fullmatch
+# Names that machines give themselves and each other: RFC 6761, RFC 6762, and the one reserved for private use.
+_OWN_NAMES: Final = (
+    ".localhost",
+    ".local",
+    ".localdomain",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".home.arpa",
+    ".onion",
+)
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_INSIDE_ANYWAY: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "64:ff9b:1::/48",  # a network's own NAT64 (RFC 8215)
+        "2002::/16",  # 6to4
+        "2001::/32",  # Teredo
+        "::/96",  # IPv4-compatible
+        "fec0::/10",  # site-local
+        "192.88.99.0/24",  # 6to4's relays
+    )
+)
+
+
+class NoAddressError(OSError):
+    """The name has no address at the moment."""
+
+
+class NotPublicError(ValueError):
+    """The name leads into somebody's own network."""
+
+
+class NotPlainError(ValueError):
+    """It is no address that we connect to, whatever it leads to. The text says what to write instead."""
+
+
+def checked(url: str) -> SplitResult:
+    """
+    The parts of an address that we may connect to, as far as its writing says.
+
+    :raises NotPlainError: it is not https, has a user name, a port below 1024 that is not 443, or its host is neither a
+        name with a dot nor an address in its one usual form. Decimal, octal, hexadecimal and short forms are refused.
+    """
+    if len(url) > LONGEST or _PLAIN(url) is None or "\\" in url:
+        raise NotPlainError(
+            "Write the address in plain letters, without spaces. Names in other scripts begin xn--."
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise NotPlainError("This is no address.") from None
+    if parts.scheme != "https":
+        raise NotPlainError(
+            "Give an https address: what goes over plain http can be read and changed on its way."
+        )
+    if parts.username is not None or parts.password is not None:
+        raise NotPlainError("Give an https address without a user name.")
+    if port is not None and port != HTTPS and port < FIRST_FREE_PORT:
+        raise NotPlainError(
+            "This port is not one where https is served: leave it out, or use 443 or one from 1024."
+        )
+    _check_host(parts)
+    return parts
+
+
+def _check_host(parts: SplitResult) -> None:
+    host = (parts.hostname or "").lower()
+    if "[" in parts.netloc:
+        if "%" in host or not is_public(host):
+            raise NotPlainError("This address lies inside a private network.")
+        return
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError:
+        if _NAME(host) is None or host.endswith(_OWN_NAMES):
+            raise NotPlainError("The host is no name on the internet, such as crm.example.com.") from None
+        return
+    if not is_public(str(address)):
+        raise NotPlainError("This address lies inside a private network.")
+
+
+def resolve(host: str, port: int, *, anywhere: bool = False) -> str:
+    """
+    The address to connect to.
+
+    :param anywhere: it may lie in our own network.
+    :raises NoAddressError: there is none.
+    :raises NotPublicError: one of them is no address on the internet.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise NoAddressError(host) from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not (anywhere or all(is_public(one) for one in addresses)):
+        raise NotPublicError(host)
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """
+    Whether an address is one on the internet: none of a private, loopback, link-local, shared, documentation, multicast
+    or reserved range, also where it is wrapped into an IPv6 one. Of what translates between the two worlds only the
+    well-known prefix of NAT64 is let through, and only with a public address in it.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return False
+        if found in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
+    if any(found.version == network.version and found in network for network in _INSIDE_ANYWAY):
+        return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port of an address."""
+    return parts.port or (HTTPS if parts.scheme == "https" else 80)
+
+
+def pool_to(address: str, parts: SplitResult, *, timeout: urllib3.Timeout) -> Any:
+    """A pool of one connection to an address that stands for the host of `parts`; the caller closes it."""
+    options: dict[str, Any] = {"maxsize": 1, "retries": False, "timeout": timeout}
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return urllib3.HTTPConnectionPool(address, port_of(parts), **options)
+    return urllib3.HTTPSConnectionPool(
+        address,
+        port_of(parts),
+        server_hostname=host,
+        assert_hostname=host,
+        ssl_context=ssl.create_default_context(),
+        **options,
+    )
+
+
+def target_of(parts: SplitResult) -> str:
+    """What stands in the first line of the request."""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

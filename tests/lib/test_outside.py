@@ -1,0 +1,129 @@
+"""What leads inward, or is written so that two readers disagree, is not connected to; what was looked at is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import urllib3
+
+from callprivacy.lib import outside
+
+HOSTILE = [
+    line.encode().decode("unicode_escape")
+    for line in Path(__file__).with_name("hostile_addresses.txt").read_text(encoding="ascii").splitlines()
+    if line and not line.startswith("#")
+]
+PUBLIC = "93.184.216.34"
+
+
+def test_there_are_eighty_and_more() -> None:
+    assert len(set(HOSTILE)) >= 80
+
+
+def test_no_hostile_form_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by how it is written nor, where the name server is ours, by where it leads."""
+    for url in HOSTILE:
+        with pytest.raises(outside.NotPlainError):
+            outside.checked(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://crm.example.com",
+        "https://crm.example.com/hooks?x=1#part",
+        "https://crm.example.com:443/",
+        "https://crm.example.com:8443/",
+        "https://xn--exmple-cua.com/",
+        f"https://{PUBLIC}/",
+        "https://[2606:2800:220:1:248:1893:25c8:1946]/",
+        "https://CRM.Example.com/",
+    ],
+)
+def test_ordinary_addresses_are(url: str) -> None:
+    assert outside.checked(url).scheme == "https"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        (PUBLIC, True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("::ffff:93.184.216.34", False),
+        ("2002:5db8:d822::1", False),
+        ("fe80::1%eth0", False),
+        ("ff0e::1", False),
+        ("fec0::1", False),
+        ("no address", False),
+    ],
+)
+def test_what_is_on_the_internet(address: str, public: bool) -> None:
+    assert outside.is_public(address) is public
+
+
+def test_one_inner_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [(0, 0, 0, "", (one, 443)) for one in (PUBLIC, "::ffff:10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: entries)
+    with pytest.raises(outside.NotPublicError):
+        outside.resolve("crm.example.com", 443)
+
+
+def test_a_second_answer_of_the_name_server_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rebinding: the name is asked once, and the connection goes to what was looked at then."""
+    answers = iter([PUBLIC, "127.0.0.1", "127.0.0.1"])
+    reached: list[str] = []
+
+    def lookup(host: str, *_args: Any, **_more: Any) -> list[Any]:
+        # urllib3 asks again for the literal address that it was given; a name would be a second question
+        address = host if host == PUBLIC else next(answers)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))]
+
+    def connect(_line: socket.socket, address: Any) -> None:
+        reached.append(address[0])
+        raise OSError("refused")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    parts = outside.checked("https://crm.example.com/")
+    pool = outside.pool_to(
+        outside.resolve("crm.example.com", 443), parts, timeout=urllib3.Timeout(connect=1, read=1)
+    )
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        pool.urlopen("GET", "/", redirect=False)
+    assert reached == [PUBLIC]
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    """What an answer says where to ask next is another's word: the machine inside is never reached."""
+    asked: list[str] = []
+
+    class Sends(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", "/inside")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Sends)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    parts = urlsplit(f"http://127.0.0.1:{server.server_port}/hook")
+    address = outside.resolve("127.0.0.1", server.server_port, anywhere=True)
+    pool = outside.pool_to(address, parts, timeout=urllib3.Timeout(connect=2, read=2))
+    try:
+        answer = pool.urlopen("POST", outside.target_of(parts), body=b"{}", redirect=False)
+    finally:
+        pool.close()
+        server.server_close()
+    assert (answer.status, asked) == (307, ["/hook"])
