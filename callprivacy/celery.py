@@ -56,6 +56,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "audit-seals": ("audit.seal_events", 60),
     "calls-inbox": ("calls.sweep_inbox", 60),
     "calls-imports": ("calls.sweep_imports", 60),
+    "calls-pulls": ("calls.pull_calls", 60),
     "calls-exports": ("calls.sweep_exports", 60),
     "calls-day-keys": ("calls.sweep_day_keys", 21600),
     "calls-redactions": ("calls.redact_released", 3600),

@@ -12,3 +12,4 @@ class CallsConfig(AppConfig):
         kinds.register_reveals()
         kinds.register_exports()
         kinds.register_inbox()
+        kinds.register_pulls()

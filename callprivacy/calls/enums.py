@@ -88,3 +88,12 @@ class PressScope(models.TextChoices):
 
     THIS_CALL = "this_call", "This call"
     STANDING = "standing", "Until the caller says otherwise"
+
+
+class PullKind(models.TextChoices):
+    """Why a tracker is asked for its calls."""
+
+    TEST = "test", "Test"
+    HOURLY = "hourly", "Each hour"
+    NIGHTLY = "nightly", "Each night"
+    BACKFILL = "backfill", "Backfill"

@@ -10,6 +10,7 @@ from callprivacy.work.kinds import Kind, register
 
 EXPORT_READY: Final = "export_ready"
 INBOX_REJECTED: Final = "inbox_rejected"
+PULL_FAILING: Final = "pull_failing"
 REVEAL_LIMIT: Final = "reveal_limit"
 REVEAL_SAMPLE: Final = "reveal_sample"
 
@@ -44,6 +45,19 @@ def register_inbox() -> None:
             title="Events of a tracker that could not be read",
             step="Look at the events",
             url_name="calls:rejected_events",
+            permission=Permission.MANAGE_CONNECTIONS,
+        )
+    )
+
+
+def register_pulls() -> None:
+    """A tracker that does not answer when it is asked for its calls: for whoever manages the client's connections."""
+    register(
+        Kind(
+            PULL_FAILING,
+            title="A tracker's list of calls does not open",
+            step="Open the connections",
+            url_name="calls:client_connections",
             permission=Permission.MANAGE_CONNECTIONS,
         )
     )

@@ -19,6 +19,7 @@ from callprivacy.calls.enums import (
     InboxState,
     JobState,
     Outcome,
+    PullKind,
     RecordingState,
     RevealReason,
     TranscriptState,
@@ -164,6 +165,98 @@ class ConnectionSecret(ClientOwned):
         return f"secret of {self.connection_id}"
 
 
+class Pull(ClientOwned):
+    """
+    That a tracker is also asked for its calls: what opens its interface, and how asking goes.
+
+    `leased_until`: a worker asks now. `rests_until`: nobody asks before, because the tracker failed or its limit is
+    near. `covered_until`: calls that started before have been asked for. `marker`: what it told of last. `hour` and
+    `day` are those in which `asked_in_hour` and `asked_in_day` questions were asked. `only_known`: calls to numbers
+    that the client does not have are passed over, for an account that several clients share.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    connection = models.OneToOneField(Connection, models.PROTECT, db_constraint=False, related_name="pull")
+    is_on = models.BooleanField(default=True)
+    account = models.CharField(max_length=64, blank=True)
+    company = models.CharField(max_length=64, blank=True)
+    login = models.CharField(max_length=128, blank=True)
+    secret = StrictEncryptedField(null=True)
+    secret_set_at = models.DateTimeField(null=True)
+    only_known = models.BooleanField(default=False)
+    marker = models.CharField(max_length=100, blank=True)
+    covered_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    rests_until = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True)
+    hour = models.DateTimeField(null=True)
+    asked_in_hour = models.PositiveIntegerField(default=0)
+    day = models.DateField(null=True)
+    asked_in_day = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_pull_in_client"),)
+
+    def __str__(self) -> str:
+        return f"pull of {self.connection_id}"
+
+
+class PullRun(ClientOwned):
+    """
+    One time that a tracker was asked for the calls of a while, page by page; where it is: `position`, `following`.
+
+    `period` is what two beats cannot both claim. Of those listed, `brought` are the calls that no webhook had brought.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    pull = models.ForeignKey(Pull, models.PROTECT, db_constraint=False, related_name="runs")
+    kind = models.CharField(max_length=10, choices=PullKind)
+    period = models.CharField(max_length=40)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+    position = models.DateTimeField()
+    following = models.CharField(max_length=210, blank=True)
+    pages = models.PositiveIntegerField(default=0)
+    listed = models.PositiveIntegerField(default=0)
+    passed_over = models.PositiveIntegerField(default=0)
+    brought = models.PositiveIntegerField(default=0)
+    known = models.PositiveIntegerField(default=0)
+    stayed_out = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    failure = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "id"], name="calls_pullrun_in_client"),
+            models.UniqueConstraint(
+                fields=["client", "pull", "kind", "period"], name="calls_pullrun_once_a_period"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until_at__gt=models.F("from_at")),
+                name="calls_pullrun_ends_after_it_begins",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "created_at"],
+                condition=models.Q(state__in=[JobState.QUEUED, JobState.RUNNING]),
+                name="calls_pullrun_open",
+            ),
+            models.Index(fields=["client", "pull", "-created_at"], name="calls_pullrun_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} pull of {self.from_at:%Y-%m-%d %H:%M}"
+
+
 class InboxQuerySet(ScopedQuerySet["Inbox"]):
     def due(self, at: datetime) -> Self:
         """Waiting rows whose time has come."""
@@ -184,6 +277,9 @@ class Inbox(ClientOwned):
     state = models.CharField(max_length=10, choices=InboxState, default=InboxState.WAITING)
     reason = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    pull_run = models.ForeignKey(
+        "calls.PullRun", models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     received_at = models.DateTimeField()
     due_at = models.DateTimeField()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers
+from callprivacy.calls.views import calls, connections, exports, hooks, imports, numbers, pulls
 
 app_name = "calls"
 
@@ -59,6 +59,18 @@ urlpatterns: list[URLPattern] = [
         "clients/<slug:slug>/connections/<uuid:connection_id>/open/",
         connections.reactivate_connection,
         name="reactivate_connection",
+    ),
+    path("clients/<slug:slug>/connections/<uuid:connection_id>/list/", pulls.set_up, name="pull"),
+    path("clients/<slug:slug>/connections/<uuid:connection_id>/list/test/", pulls.test, name="test_pull"),
+    path("clients/<slug:slug>/connections/<uuid:connection_id>/list/back/", pulls.backfill, name="backfill"),
+    path("clients/<slug:slug>/connections/<uuid:connection_id>/list/stop/", pulls.stop, name="stop_pull"),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/list/now/", pulls.progress, name="pull_progress"
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/list/runs/<uuid:pull_run_id>/cancel/",
+        pulls.cancel,
+        name="cancel_pull",
     ),
     path("clients/<slug:slug>/numbers/new/", numbers.add_number, name="add_number"),
     path("clients/<slug:slug>/numbers/<uuid:number_id>/", numbers.describe_number, name="describe_number"),

@@ -281,11 +281,33 @@ REGISTER: dict[str, Table] = {
         _plain(_OURS, "connection created_at ends_at")
         | _secret(secret="The vendor's signing key, under FIELD_ENCRYPTION_KEY"),
     ),
+    "calls.Pull": Table(
+        "That a tracker is asked for its calls",
+        _plain(
+            _OURS,
+            "connection is_on account company secret_set_at only_known marker covered_until leased_until",
+            "rests_until failures hour asked_in_hour day asked_in_day created_at",
+            last_error="Why its list did not open; never what it said",
+        )
+        | _secret(
+            login="A name for the interface, which alone opens nothing",
+            secret="The vendor's key, under FIELD_ENCRYPTION_KEY",
+        ),
+    ),
+    "calls.PullRun": Table(
+        "One time that a tracker was asked for its calls",
+        _plain(
+            _OURS,
+            "pull kind period state from_at until_at position following pages listed passed_over brought known",
+            "stayed_out refused created_by created_at finished_at",
+            failure="Why it ended early; never what stood in it",
+        ),
+    ),
     "calls.Inbox": Table(
         "What a tracker sent, until it is processed",
         _plain(
             _OURS,
-            "connection state attempts received_at due_at",
+            "connection pull_run state attempts received_at due_at",
             reason="Why it could not be read; never what stood in it",
         )
         | _caller(event_digest="Keyed digest of the vendor's event id")

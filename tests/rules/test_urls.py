@@ -46,7 +46,8 @@ pytestmark = pytest.mark.django_db
 PARTS: dict[str, Callable[[Things], object]] = {
     name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
     for name in (
-        "slug", "call_id", "connection_id", "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",
+        "slug", "call_id", "connection_id", "pull_run_id",
+        "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",
         "certificate_id", "form", "change_id", "category",
         "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
         "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",

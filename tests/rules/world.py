@@ -37,10 +37,12 @@ from callprivacy.calls.models import (
     Connection,
     ImportRefusal,
     Inbox,
+    PullRun,
     Reveal,
     TrackingNumber,
 )
 from callprivacy.calls.services import connections as ways
+from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -126,6 +128,7 @@ class Things:
     slug: str
     call_id: uuid.UUID
     connection_id: uuid.UUID
+    pull_run_id: uuid.UUID
     number_id: uuid.UUID
     announcement_id: uuid.UUID
     export_id: uuid.UUID
@@ -216,7 +219,8 @@ class Things:
 
 
 NOTHING = Things(
-    slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2), number_id=uuid.UUID(int=3),
+    slug="nothing", call_id=uuid.UUID(int=1), connection_id=uuid.UUID(int=2),
+    pull_run_id=uuid.UUID(int=71), number_id=uuid.UUID(int=3),
     announcement_id=uuid.UUID(int=61),
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
     certificate_id=uuid.UUID(int=7), change_id=uuid.UUID(int=62),
@@ -313,6 +317,10 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
         connection = ways.create_connection(
             client=client, provider="callrail", name=f"Way {mark}", secret=SECRET, by=by, at=now
         )
+        pulls.set_access(
+            connection=connection, account="ACC1", company="", login="", secret="key-of-an-interface",
+            only_known=False, by=by, at=now,
+        )  # fmt: skip
         export = CallExport.objects.create(
             **ours, state=JobState.QUEUED, created_by_id=officer.user_id, created_at=now, due_at=now
         )
@@ -388,6 +396,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             cost_import_id=brought.pk,
             call_id=call.pk,
             connection_id=connection.pk,
+            pull_run_id=PullRun.objects.get(pull__connection=connection).pk,
             number_id=tracking.pk,
             announcement_id=Announcement.objects.get(tracking_number=tracking).pk,
             export_id=export.pk,

@@ -224,7 +224,7 @@ def _facts(payload: dict[str, Any], references: tuple[tuple[str, str], ...], *, 
         account=base.reference(_first(payload, "company_resource_id", "company_id")[1]) or "",
         stage=stage,
         revision=int(at.timestamp() * 1000),
-        modified_only=_settled(payload) if stage is Stage.MODIFIED else frozenset(),
+        modified_only=settled(payload) if stage is Stage.MODIFIED else frozenset(),
     )
 
 
@@ -264,7 +264,7 @@ def _stage(payload: dict[str, Any], length: int | None) -> Stage:
     return Stage.ROUTED if routed is not None else Stage.STARTED
 
 
-def _settled(payload: dict[str, Any]) -> frozenset[str]:
+def settled(payload: dict[str, Any]) -> frozenset[str]:
     """
     What a Call Modified says for good: it is a snapshot, so every changeable field that it carries, even
     empty.

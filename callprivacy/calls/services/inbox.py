@@ -24,14 +24,15 @@ from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.enums import InboxState
+from callprivacy.calls.enums import InboxState, PullKind
 from callprivacy.calls.kinds import INBOX_REJECTED
-from callprivacy.calls.models import Connection, ConnectionSecret, Inbox
-from callprivacy.calls.providers import PROVIDERS
+from callprivacy.calls.models import Connection, ConnectionSecret, Inbox, PullRun
+from callprivacy.calls.providers import PROVIDERS, pulled
 from callprivacy.calls.providers.base import (
     CallFacts,
     Delivery,
     Ignored,
+    Parsed,
     Provider,
     RefusedError,
     UnparsableError,
@@ -70,6 +71,7 @@ _TRIED_AT_MOST: Final = 12
 _TRIED_AT_LEAST: Final = 3
 _TRIED_FOR: Final = timedelta(days=1)
 _STAYED_OUT: Final = frozenset({intake.Taken.TOO_OLD, intake.Taken.ERASED})
+_BROUGHT: Final = frozenset({intake.Taken.ADDED, intake.Taken.DOUBTFUL})
 _NEVER_CAME: Final = "The call that it speaks of did not come within a day."
 _SEALED_SHUT: Final = "It could not be opened with this client's keys."
 _FAILED: Final = "It failed again and again."
@@ -85,6 +87,12 @@ _EVENT: Final = """
     INSERT INTO calls_inbox
         (id, agency_id, client_id, connection_id, event_digest, payload, state, reason, attempts, received_at, due_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id) DO NOTHING
+"""
+_PULLED: Final = """
+    INSERT INTO calls_inbox
+        (id, agency_id, client_id, connection_id, pull_run_id, event_digest, payload, state, reason, attempts,
+         received_at, due_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id) DO NOTHING
 """
 _SECRET: Final = ConnectionSecret._meta.get_field("secret")
 
@@ -172,6 +180,43 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
         )
 
 
+def keep_pulled(*, connection: Connection, run: PullRun, bodies: Sequence[bytes], at: datetime) -> None:
+    """
+    Keep what a tracker's list said, sealed like what it tells by itself; inside the agency's scope.
+
+    A row that waits already is not kept twice.
+
+    :param bodies: as `pulled.packed` writes them.
+    :param at: when it was asked for, so that what it told meanwhile knows better.
+    """
+    if not bodies:
+        return
+    client_id = connection.client_id
+    keys = vault.client_keys(client_id)
+    key = vault_services.day_key(client_id=client_id, purpose=PURPOSE, at=at, keys=keys)
+    lines = []
+    for body in dict.fromkeys(bodies):
+        digest = keys.tokens.digest("inbox", str(connection.pk), f"pull:{run.kind}:{digest_key(body)}")
+        row_id = UUID(bytes=digest[:16])
+        sealed = key.seal(_packed(pulled.CONTENT_TYPE, body), _place(client_id, row_id))
+        lines.append(
+            [
+                row_id,
+                connection.agency_id,
+                client_id,
+                connection.pk,
+                run.pk,
+                digest,
+                sealed,
+                InboxState.WAITING,
+                at,
+                at,
+            ]
+        )
+    with statements.cursor() as cursor:
+        cursor.executemany(_PULLED, lines)
+
+
 def _note_refusal(door: _Door, provider: Provider, at: datetime) -> None:
     """Once a minute for each connection: whoever knows the address must not fill the log."""
     quiet = Q(last_refused_at__isnull=True) | Q(last_refused_at__lte=at - _REFUSAL_NOTED_EVERY)
@@ -215,6 +260,8 @@ class _Claimed:
     received_at: datetime
     content_type: str
     body: bytes | None
+    pull_run_id: UUID | None = None
+    way: intake.Way = intake.Way.HOOK
 
 
 @dataclass(slots=True)
@@ -222,7 +269,8 @@ class _Settlement:
     """
     What became of the rows of one batch; those that came before their call are tried again.
 
-    :ivar stayed_out: those of `done` that are kept nowhere: their calls are past their date, or erased.
+    :ivar stayed_out: those of `done` that are kept nowhere: their calls are past their date, or erased. :ivar brought:
+        those of `done` whose calls were not here.
     """
 
     done: list[_Claimed] = field(default_factory=list)
@@ -230,6 +278,7 @@ class _Settlement:
     failed: list[_Claimed] = field(default_factory=list)
     rejected: list[tuple[_Claimed, str]] = field(default_factory=list)
     stayed_out: list[_Claimed] = field(default_factory=list)
+    brought: list[_Claimed] = field(default_factory=list)
 
     def fail(self, row: _Claimed, reason: str, at: datetime) -> None:
         """Let it be tried again, until that has been enough; then the reason is what a person reads."""
@@ -252,7 +301,7 @@ def process_batch(*, agency_id: int, at: datetime, limit: int = BATCH) -> int:
     if not claimed:
         return 0
     settlement = _Settlement()
-    groups: dict[tuple[int, UUID], list[tuple[_Claimed, CallFacts]]] = defaultdict(list)
+    groups: dict[tuple[int, UUID, intake.Way], list[tuple[_Claimed, CallFacts]]] = defaultdict(list)
     for row in claimed:
         if row.attempts > _TRIED_AT_MOST:
             # Begun twelve times and never settled: it ends whoever reads it.
@@ -260,7 +309,7 @@ def process_batch(*, agency_id: int, at: datetime, limit: int = BATCH) -> int:
             continue
         facts = _read(row, settlement, at=at)
         if facts is not None:
-            groups[row.client.pk, row.connection_id].append((row, facts))
+            groups[row.client.pk, row.connection_id, row.way].append((row, facts))
     for group in groups.values():
         _take_in(group, settlement, at=at)
     _settle(settlement, agency_id=agency_id, at=at)
@@ -276,7 +325,7 @@ def _claim(*, agency_id: int, at: datetime, limit: int) -> list[_Claimed]:
         due = (
             Inbox.objects.due(at)
             .filter(agency_id=agency_id)
-            .select_related("client__agency", "connection")
+            .select_related("client__agency", "connection", "pull_run")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("due_at")
         )
@@ -314,9 +363,17 @@ def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
                 row.received_at,
                 content_type,
                 body,
+                row.pull_run_id,
+                _way(row),
             )
         )
     return claimed
+
+
+def _way(row: Inbox) -> intake.Way:
+    """A backfill is history that somebody asked for, as a file of calls is; whatever else comes is news."""
+    is_history = row.pull_run is not None and row.pull_run.kind == PullKind.BACKFILL
+    return intake.Way.IMPORT if is_history else intake.Way.HOOK
 
 
 def _day(row: Inbox) -> date:
@@ -340,9 +397,7 @@ def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts 
         settlement.fail(row, _SEALED_SHUT, at)
         return None
     try:
-        parsed = PROVIDERS[row.provider].parse(
-            row.body, {"Content-Type": row.content_type}, at=row.received_at
-        )
+        parsed = _parsed(row, row.body)
     except (RefusedError, UnparsableError) as error:
         settlement.rejected.append((row, str(error)[:200]))
     except SoftTimeLimitExceeded:
@@ -357,6 +412,12 @@ def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts 
     return None
 
 
+def _parsed(row: _Claimed, body: bytes) -> Parsed:
+    if row.content_type == pulled.CONTENT_TYPE:
+        return pulled.parse(row.provider, body, at=row.received_at)
+    return PROVIDERS[row.provider].parse(body, {"Content-Type": row.content_type}, at=row.received_at)
+
+
 def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlement, *, at: datetime) -> None:
     """Take a connection's events in together; where that fails one by one, so that a bad one stands alone."""
     first = group[0][0]
@@ -366,7 +427,7 @@ def _take_in(group: Sequence[tuple[_Claimed, CallFacts]], settlement: _Settlemen
             provider=first.provider,
             connection_id=first.connection_id,
             facts=[facts for _, facts in group],
-            way=intake.Way.HOOK,
+            way=first.way,
             at=at,
         )
     except SoftTimeLimitExceeded:
@@ -398,8 +459,14 @@ def _note_verdicts(
             settlement.done.append(row)
             if verdict in _STAYED_OUT:
                 settlement.stayed_out.append(row)
+            elif verdict in _BROUGHT:
+                settlement.brought.append(row)
         elif at - row.received_at < _EARLY_FOR:
             settlement.early.append(row)
+        elif row.pull_run_id is not None:
+            settlement.done.append(
+                row
+            )  # a list of an account may hold recordings of calls that are not this client's
         else:
             settlement.rejected.append((row, _NEVER_CAME))
 
@@ -467,9 +534,11 @@ def _early_pause(age: timedelta) -> timedelta:
 
 def _count(settlement: _Settlement) -> None:
     """Add to each connection's figures, in the order of ids so that two workers never wait crosswise."""
-    rejected = Counter(row.connection_id for row, _ in settlement.rejected)
-    stayed_out = Counter(row.connection_id for row in settlement.stayed_out)
     finished = [*settlement.done, *(row for row, _ in settlement.rejected)]
+    _count_pulled(settlement, [row for row in finished if row.pull_run_id is not None])
+    finished = [row for row in finished if row.pull_run_id is None]
+    rejected = Counter(row.connection_id for row, _ in settlement.rejected if row.pull_run_id is None)
+    stayed_out = Counter(row.connection_id for row in settlement.stayed_out if row.pull_run_id is None)
     events = Counter(row.connection_id for row in finished)
     for connection_id in sorted(events):
         newest = max(row.received_at for row in finished if row.connection_id == connection_id)
@@ -478,6 +547,23 @@ def _count(settlement: _Settlement) -> None:
             rejected=F("rejected") + rejected[connection_id],
             stayed_out=F("stayed_out") + stayed_out[connection_id],
             last_event_at=Greatest(F("last_event_at"), newest),
+        )
+
+
+def _count_pulled(settlement: _Settlement, rows: Sequence[_Claimed]) -> None:
+    """Add to the figures of each pull, in the order of ids; its webhooks' figures say nothing of them."""
+    brought = Counter(row.pull_run_id for row in settlement.brought)
+    stayed_out = Counter(row.pull_run_id for row in settlement.stayed_out)
+    refused = Counter(row.pull_run_id for row, _ in settlement.rejected)
+    for run_id, count in sorted(
+        Counter(row.pull_run_id for row in rows).items(), key=lambda item: str(item[0])
+    ):
+        others = brought[run_id] + stayed_out[run_id] + refused[run_id]
+        PullRun.objects.filter(pk=run_id).update(
+            brought=F("brought") + brought[run_id],
+            stayed_out=F("stayed_out") + stayed_out[run_id],
+            refused=F("refused") + refused[run_id],
+            known=F("known") + count - others,
         )
 
 
@@ -521,11 +607,15 @@ def retry_rejected(*, client: Client, by: Actor, at: datetime) -> int:
 
 def _uncount(rows: Iterable[Inbox]) -> None:
     """They are counted when they are read again."""
-    again = Counter(row.connection_id for row in rows)
+    rows = list(rows)
+    again = Counter(row.connection_id for row in rows if row.pull_run_id is None)
     for connection_id, count in sorted(again.items()):
         Connection.objects.filter(pk=connection_id).update(
             events=Greatest(F("events") - count, 0), rejected=Greatest(F("rejected") - count, 0)
         )
+    pulls = Counter(row.pull_run_id for row in rows if row.pull_run_id is not None)
+    for run_id, count in sorted(pulls.items()):
+        PullRun.objects.filter(pk=run_id).update(refused=Greatest(F("refused") - count, 0))
 
 
 @transaction.atomic
@@ -583,3 +673,9 @@ def purge(*, agency_id: int, at: datetime) -> int:
             _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
         ConnectionSecret.objects.filter(agency_id=agency_id, ends_at__lte=at).delete()
         return sum(counts.values())
+
+
+def pulls_waiting(agency_id: int) -> list[UUID]:
+    """Runs of which something is still in an agency's inbox; in its scope."""
+    rows = Inbox.objects.filter(agency_id=agency_id, pull_run__isnull=False)
+    return list(rows.values_list("pull_run_id", flat=True).distinct())

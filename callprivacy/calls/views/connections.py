@@ -21,6 +21,7 @@ from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
 from callprivacy.calls.forms.presses import press_rows
 from callprivacy.calls.models import Connection
 from callprivacy.calls.selectors import connections as selectors
+from callprivacy.calls.selectors import pulls
 from callprivacy.calls.services import connections, inbox
 from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
@@ -111,6 +112,9 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         secrets=selectors.active_secrets(connection, at=request.at),
         abilities=selectors.abilities_of(connection.provider),
         rules=selectors.press_rules(connection),
+        lists_calls=pulls.lists_calls(connection.provider),
+        provider_title=selectors.title_of(connection.provider),
+        pulling=pulls.state_of(connection, at=request.at),
     )
     return render(request, "calls/connection.html", context)
 

@@ -1,0 +1,155 @@
+"""
+One question to a tracker's interface.
+
+Time-outs, a body of bounded size, two more tries with growing pauses and chance in them where the connection or the
+tracker failed; a redirect is an answer that we do not understand. Nothing here opens a scope: who asks claims first,
+commits, asks, and records. No number, no key and no account is in an error's text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+LARGEST: Final = 32 * 1024 * 1024
+LONGEST_WAIT: Final = timedelta(hours=1)
+TIMEOUT: Final = urllib3.Timeout(connect=4, read=20)
+RETRIES: Final = urllib3.Retry(
+    total=2,
+    redirect=False,
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=frozenset({"GET"}),
+    respect_retry_after_header=False,
+    raise_on_status=False,
+)
+_BUSY: Final = 429
+_WRONG_KEY: Final = frozenset({401, 403})
+
+_pool = urllib3.PoolManager(num_pools=8, maxsize=2)
+
+
+class AskError(Exception):
+    """
+    No list came. The text says why in plain words, for the connection's page.
+
+    :ivar final: asking again brings the same, until a person changes something.
+    :ivar wait: how long the tracker wants to be left alone; None where it does not say.
+    """
+
+    def __init__(self, why: str, *, final: bool = False, wait: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.why, self.final, self.wait = why, final, wait
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """
+    What opens a tracker's interface.
+
+    :ivar account: CallRail's and CTM's account, Twilio's `AC...`, Invoca's network. :ivar company: of CallRail's
+        account, "" for all. :ivar login: CTM's access key; the first word of Invoca's host. :ivar secret: the key.
+    """
+
+    account: str
+    company: str
+    login: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"<Access {self.account}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when calls started, UTC; the end is exclusive. `marker`: what a tracker told of last."""
+
+    from_at: datetime
+    until_at: datetime
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Page:
+    """
+    A page of a list: each call as the tracker writes it, in JSON.
+
+    :ivar following: asks for the next page; "" at the end. :ivar marker: the last that a tracker told of, where it can
+        be asked for what came after it.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    following: str = ""
+    marker: str = ""
+
+
+def get(url: str, said: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    """
+    What an address answers, read as JSON.
+
+    :raises AskError: it did not answer, refused, or answered with something else.
+    """
+    address = f"{url}?{urlencode(said)}" if said else url
+    asked = {"Accept": "application/json", "User-Agent": "CallPrivacy", **headers}
+    try:
+        answer = _pool.request(
+            "GET",
+            address,
+            headers=asked,
+            timeout=TIMEOUT,
+            retries=RETRIES,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            body = answer.read(LARGEST + 1)
+        finally:
+            answer.release_conn()
+    except HTTPError:
+        raise AskError("It could not be reached.") from None
+    _check(answer.status, answer.headers.get("Retry-After", ""))
+    if len(body) > LARGEST:
+        raise AskError("It answered with too much.", final=True)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise AskError("It answered with something that is no list.") from None
+
+
+def _check(status: int, retry_after: str) -> None:
+    if 200 <= status < 300:
+        return
+    if status == _BUSY:
+        seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 60
+        raise AskError("It asked for a pause.", wait=min(timedelta(seconds=seconds), LONGEST_WAIT))
+    if status in _WRONG_KEY:
+        raise AskError(f"It refused the key (answer {status}). Enter one that may read calls.", final=True)
+    if status == 404:
+        raise AskError("It knows no such account (answer 404). Check the account's id.", final=True)
+    raise AskError(f"It answered {status}.", final=400 <= status < 500 and status != 408)
+
+
+def rows_of(payload: object, name: str) -> tuple[Mapping[str, Any], ...]:
+    """
+    The objects of a list in an answer.
+
+    :raises AskError: there is no such list.
+    """
+    found = payload.get(name) if isinstance(payload, dict) else None
+    if not isinstance(found, list):
+        raise AskError("It answered with something that is no list.")
+    return tuple(row for row in found if isinstance(row, dict))
+
+
+def basic(name: str, word: str) -> dict[str, str]:
+    """The header of a name and a word."""
+    return urllib3.make_headers(basic_auth=f"{name}:{word}")

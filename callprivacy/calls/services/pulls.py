@@ -1,0 +1,479 @@
+"""
+Asking trackers for their calls, so that a webhook that never came costs nothing.
+
+A tracker may not send again what we did not take, so each connection whose interface we may read is asked each hour
+for the last hours, and each night for the last days; a person may have a time in the past asked for. What its list says
+goes the way that its events go: sealed into the inbox, then past tombstones, watermarks and the keep-for. Two beats
+make one run, because a run's period is unique. A page is claimed, asked for outside any scope, and written down together
+with what follows, so that a crash repeats a page, which changes nothing. Limits of the vendors are counted here; a
+tracker that fails rests, longer each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Sum, Value, When
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.channels import LISTS
+from callprivacy.calls.channels.asking import Access, AskError, Page, Window
+from callprivacy.calls.enums import JobState, PullKind
+from callprivacy.calls.kinds import PULL_FAILING
+from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
+from callprivacy.calls.providers import pulled
+from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
+from callprivacy.calls.services import inbox
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work
+
+log = logger(__name__)
+
+JOB: Final = Actor.job("calls.pull_calls")
+OVERLAP: Final = timedelta(hours=2)
+NIGHT_BEGINS: Final = time(3)
+NIGHT_COVERS: Final = timedelta(days=3)
+CATCHES_UP: Final = timedelta(days=30)
+BACK_AT_MOST: Final = timedelta(days=5 * 366)
+KEPT_FOR: Final = timedelta(days=90)
+TOLD_AFTER: Final = 3
+
+_LEASE: Final = timedelta(minutes=3)
+_STEP: Final = timedelta(days=7)
+_FIRST_REST: Final = timedelta(minutes=1)
+_LONGEST_REST: Final = timedelta(hours=6)
+_OPEN: Final = (JobState.QUEUED, JobState.RUNNING)
+# Questions an hour and a day, below what the vendors allow, so that what else asks them has its share. CallRail allows
+# 1,000 and 10,000 an account (apidocs.callrail.com, "Rate limiting"); Invoca wants five minutes between polls; the
+# others name none that is lower.
+LIMITS: Final[dict[str, tuple[int, int]]] = {"callrail": (800, 8000), "invoca": (600, 6000)}
+_USUAL: Final = (3000, 40_000)
+# By tests first, then news, then history.
+_TURN: Final = (PullKind.TEST, PullKind.HOURLY, PullKind.NIGHTLY, PullKind.BACKFILL)
+
+type Clock = Callable[[], datetime]
+
+
+class NoListError(ValueError):
+    """This tracker's interface lists no calls, or nothing opens it yet."""
+
+
+class WindowError(ValueError):
+    """The time to ask for is empty, in the future or too long ago. The text says what to choose."""
+
+
+# --- What people decide -----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_access(
+    *,
+    connection: Connection,
+    account: str,
+    company: str,
+    login: str,
+    secret: str,
+    only_known: bool,
+    by: Actor,
+    at: datetime,
+) -> Pull:
+    """
+    Keep what opens a tracker's interface, sealed, and ask it from now on, with a test at once.
+
+    :param secret: "" keeps the one that is there; of Twilio, where none is, the connection's own token counts.
+    :raises NoListError: the tracker lists nothing, or no secret opens it.
+    """
+    if connection.provider not in LISTS:
+        raise NoListError("This tracker's interface lists no calls.")
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    pull = Pull.objects.for_client(connection.client_id).filter(connection=connection).first() or Pull(
+        agency_id=connection.agency_id, client_id=connection.client_id, connection=connection, created_at=at
+    )
+    if not secret and pull.secret is None and connection.provider != "twilio":
+        raise NoListError("Enter the key of the interface.")
+    if pull.account != account or pull.login != login:
+        pull.marker = ""
+    pull.account, pull.company, pull.login, pull.only_known = account, company, login, only_known
+    if secret:
+        pull.secret = secret  # type: ignore[assignment]  # the field is typed as itself
+        pull.secret_set_at = at
+    pull.is_on, pull.failures, pull.rests_until, pull.last_error = True, 0, None, ""
+    pull.save()
+    audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known)
+    _start(pull, PullKind.TEST, f"{at.isoformat()}", at - timedelta(days=1), at, by=by, at=at)
+    return pull
+
+
+@transaction.atomic
+def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
+    """Forget what opens the interface and ask no more; returns whether it was asked."""
+    stopped = Pull.objects.for_client(pull.client_id).filter(pk=pull.pk).exclude(is_on=False, secret=None)
+    count = stopped.update(is_on=False, secret=None, secret_set_at=None, failures=0, last_error="")
+    if not count:
+        return False
+    _open_runs(pull).update(state=JobState.CANCELLED, finished_at=at)
+    audit.record("pull.closed", subject=pull.connection, by=by, at=at)
+    _renew_item(agency_id=pull.agency_id, client_id=pull.client_id, at=at)
+    return True
+
+
+def test(*, pull: Pull, by: Actor, at: datetime) -> PullRun | None:
+    """Ask for one page without keeping anything, as soon as a worker may; None while one is asked for."""
+    _wake(pull)
+    return _start(
+        pull, PullKind.TEST, at.replace(microsecond=0).isoformat(), at - timedelta(days=1), at, by=by, at=at
+    )
+
+
+@transaction.atomic
+def backfill(
+    *, pull: Pull, from_on: date, until_on: date, zone: ZoneInfo, by: Actor, at: datetime
+) -> PullRun | None:
+    """
+    Have the calls of days in the past asked for, both days included; None while the same days are being asked for.
+
+    :param zone: of the days.
+    :raises WindowError: there is no such time.
+    """
+    from_at = datetime.combine(from_on, time.min, zone).astimezone(UTC)
+    until_at = min(datetime.combine(until_on + timedelta(days=1), time.min, zone).astimezone(UTC), at)
+    if from_at >= until_at:
+        raise WindowError("The first day is not before the end.")
+    if from_at < at - BACK_AT_MOST:
+        raise WindowError("That is more than five years ago.")
+    run = _start(
+        pull, PullKind.BACKFILL, f"{from_on}/{until_on}/{at:%Y-%m-%dT%H:%M}", from_at, until_at, by=by, at=at
+    )
+    if run is not None:
+        audit.record(
+            "pull.backfilled", subject=pull.connection, by=by, at=at, since=str(from_on), until=str(until_on)
+        )
+        _wake(pull)
+    return run
+
+
+@transaction.atomic
+def cancel(*, run: PullRun, by: Actor, at: datetime) -> bool:
+    """Stop a run; what it brought stays. Returns whether it still ran."""
+    stopped = PullRun.objects.for_client(run.client_id).filter(pk=run.pk, state__in=_OPEN)
+    if not stopped.update(state=JobState.CANCELLED, finished_at=at):
+        return False
+    audit.record("pull.cancelled", subject=run, by=by, at=at, kind=run.kind)
+    return True
+
+
+def _wake(pull: Pull) -> None:
+    """A person asks: the rest after a failure is over."""
+    Pull.objects.for_client(pull.client_id).filter(pk=pull.pk).update(rests_until=None)
+
+
+def _open_runs(pull: Pull) -> Any:
+    return PullRun.objects.for_client(pull.client_id).filter(pull=pull, state__in=_OPEN)
+
+
+def _start(
+    pull: Pull, kind: PullKind, period: str, from_at: datetime, until_at: datetime, *, by: Actor, at: datetime
+) -> PullRun | None:
+    """A run of its own period; None where there is one already."""
+    row = PullRun(
+        agency_id=pull.agency_id,
+        client_id=pull.client_id,
+        pull=pull,
+        kind=kind,
+        period=period[:40],
+        from_at=from_at,
+        until_at=until_at,
+        position=from_at,
+        created_by_id=by.user_id,
+        created_at=at,
+    )
+    PullRun.objects.bulk_create([row], ignore_conflicts=True)
+    return PullRun.objects.for_client(pull.client_id).filter(pk=row.pk).first()
+
+
+# --- The beat ---------------------------------------------------------------------------------------------------------
+
+
+def plan(*, agency_id: int, at: datetime) -> int:
+    """
+    Give each connection that is asked its run of this hour and of this night; returns how many are new.
+
+    Each is claimed by its period, so that two beats make one. Runs of 90 days ago leave. The agency of a demo is left
+    out: its trackers are played. Enters the agency's scope itself.
+    """
+    with job_scope(agency_id=agency_id):
+        rows = Pull.objects.filter(
+            agency_id=agency_id,
+            is_on=True,
+            connection__is_active=True,
+            agency__is_demo=False,
+            client__archived_at=None,
+        ).select_related("client")
+        count = 0
+        for pull in rows:
+            since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
+            hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
+            count += _start(pull, PullKind.HOURLY, hour, since, at, by=JOB, at=at) is not None
+            here = at.astimezone(ZoneInfo(pull.client.time_zone))
+            if here.time() >= NIGHT_BEGINS:
+                night = here.date().isoformat()
+                count += (
+                    _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, at, by=JOB, at=at) is not None
+                )
+        _purge(agency_id, at)
+    return count
+
+
+def _purge(agency_id: int, at: datetime) -> None:
+    old = PullRun.objects.filter(agency_id=agency_id, created_at__lt=at - KEPT_FOR).exclude(state__in=_OPEN)
+    old.exclude(pk__in=inbox.pulls_waiting(agency_id)).remove()
+
+
+# --- One page ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Claimed:
+    """A page to ask for: whose, what opens the list, and of which window."""
+
+    agency_id: int
+    client: Client
+    connection: Connection
+    run: PullRun
+    access: Access
+    window: Window
+    only_known: frozenset[str] | None
+    asked_at: datetime
+
+
+def pull_page(*, agency_id: int, clock: Clock, chance: float) -> bool:
+    """
+    Ask for one page of a run that waits, the most urgent first; returns whether there was one.
+
+    Claims, asks and writes down, so it is called outside any scope.
+
+    :param chance: 0 to 1; spreads the rests after failures.
+    """
+    claimed = claim(agency_id=agency_id, at=clock())
+    if claimed is None:
+        return False
+    try:
+        page = _ask(claimed)
+    except AskError as error:
+        _rest(claimed, error, chance=chance, at=clock())
+    else:
+        _keep(claimed, page, at=clock())
+    return True
+
+
+def _ask(claimed: Claimed) -> Page:
+    """A demo's trackers are played, and have nothing that did not come."""
+    if claimed.client.agency.is_demo:
+        return Page(())
+    return LISTS[claimed.connection.provider](claimed.access, claimed.window, claimed.run.following)
+
+
+def claim(*, agency_id: int, at: datetime) -> Claimed | None:
+    """Lease a tracker that may be asked now, with the page that comes next; None where there is none."""
+    with job_scope(agency_id=agency_id):
+        waiting = PullRun.objects.filter(
+            client_id=OuterRef("client_id"), pull=OuterRef("pk"), state__in=_OPEN
+        )
+        pulls = (
+            Pull.objects.filter(
+                Q(leased_until=None) | Q(leased_until__lte=at),
+                Q(rests_until=None) | Q(rests_until__lte=at),
+                Exists(waiting),
+                agency_id=agency_id,
+                is_on=True,
+                connection__is_active=True,
+            )
+            .select_related("connection", "client__agency")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by(F("leased_until").asc(nulls_first=True), "pk")
+        )
+        for pull in pulls:
+            if _is_spent(pull, at):
+                Pull.objects.filter(pk=pull.pk).update(rests_until=_next_hour(at))
+                continue
+            return _claimed(pull, at)
+    return None
+
+
+def _claimed(pull: Pull, at: datetime) -> Claimed | None:
+    turn = Case(
+        *(When(kind=kind, then=Value(place)) for place, kind in enumerate(_TURN)), output_field=IntegerField()
+    )
+    run = _open_runs(pull).order_by(turn, "created_at").first()
+    if run is None:
+        return None
+    _count_question(pull, at)
+    PullRun.objects.filter(pk=run.pk, state=JobState.QUEUED).update(state=JobState.RUNNING)
+    connection = pull.connection
+    access = Access(pull.account, pull.company, pull.login, _secret(pull, at))
+    known = None
+    if pull.only_known:
+        numbers = TrackingNumber.objects.for_client(pull.client_id).values_list("number", flat=True)
+        known = frozenset(numbers)
+    marker = pull.marker if run.kind == PullKind.HOURLY else ""
+    window = Window(run.position, _end_of_step(run, connection), marker)
+    return Claimed(pull.agency_id, pull.client, connection, run, access, window, known, at)
+
+
+def _end_of_step(run: PullRun, connection: Connection) -> datetime:
+    """Invoca goes on from transaction to transaction; the others are asked for a week at once."""
+    if connection.provider == "invoca":
+        return run.until_at
+    return min(run.position + _STEP, run.until_at)
+
+
+def _secret(pull: Pull, at: datetime) -> str:
+    if pull.secret is not None:
+        return str(pull.secret)
+    counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
+    own = ConnectionSecret.objects.for_client(pull.client_id).filter(
+        counting, connection_id=pull.connection_id
+    )
+    newest = own.order_by("-created_at", "-id").first()
+    return str(newest.secret) if newest is not None else ""
+
+
+def _next_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _is_spent(pull: Pull, at: datetime) -> bool:
+    """Whether the account's share of this hour or this day is used up, by all connections of the agency together."""
+    in_hour, in_day = LIMITS.get(pull.connection.provider, _USUAL)
+    same = Pull.objects.filter(
+        agency_id=pull.agency_id, account=pull.account, connection__provider=pull.connection.provider
+    )
+    hour = same.filter(hour=_next_hour(at)).aggregate(sum=Sum("asked_in_hour"))["sum"] or 0
+    day = same.filter(day=at.astimezone(UTC).date()).aggregate(sum=Sum("asked_in_day"))["sum"] or 0
+    return hour >= in_hour or day >= in_day
+
+
+def _count_question(pull: Pull, at: datetime) -> None:
+    """Take the lease, and count the question that follows."""
+    hour, day = _next_hour(at), at.astimezone(UTC).date()
+    Pull.objects.filter(pk=pull.pk).update(
+        leased_until=at + _LEASE,
+        asked_in_hour=1 + (pull.asked_in_hour if pull.hour == hour else 0),
+        hour=hour,
+        asked_in_day=1 + (pull.asked_in_day if pull.day == day else 0),
+        day=day,
+    )
+
+
+def _keep(claimed: Claimed, page: Page, *, at: datetime) -> None:
+    """Seal what a page says into the inbox and note how far the run is, in one transaction."""
+    run, connection = claimed.run, claimed.connection
+    is_test = run.kind == PullKind.TEST
+    bodies = _theirs(claimed, page)
+    with job_scope(agency_id=claimed.agency_id):
+        row = PullRun.objects.select_for_update().filter(pk=run.pk, state__in=_OPEN).first()
+        _free(claimed)
+        if row is None or (row.position, row.following) != (run.position, run.following):
+            return
+        if not is_test:
+            inbox.keep_pulled(connection=connection, run=row, bodies=bodies, at=claimed.asked_at)
+        row.pages += 1
+        row.listed += len(page.rows)
+        row.passed_over += len(page.rows) - len(bodies)
+        row.following = page.following
+        if not page.following:
+            row.position = claimed.window.until_at
+        if is_test or row.position >= row.until_at:
+            row.state, row.finished_at = JobState.DONE, at
+        row.save(
+            update_fields=["pages", "listed", "passed_over", "following", "position", "state", "finished_at"]
+        )
+        _note_success(claimed, row, page, at)
+
+
+def _theirs(claimed: Claimed, page: Page) -> Sequence[bytes]:
+    """The rows that may be this client's; of a shared account only calls to numbers that the client has."""
+    bodies = [pulled.packed(row) for row in page.rows]
+    known = claimed.only_known
+    if known is None:
+        return bodies
+    return [body for body in bodies if _is_to(known, claimed.connection.provider, body, claimed.asked_at)]
+
+
+def _is_to(numbers: Collection[str], provider: str, body: bytes, at: datetime) -> bool:
+    try:
+        facts = pulled.parse(provider, body, at=at)
+    except (RefusedError, UnparsableError, ValueError):
+        return False
+    if isinstance(facts, Ignored):
+        return False
+    return facts.stage is Stage.ADDENDUM or _number(facts) in numbers
+
+
+def _number(facts: CallFacts) -> str:
+    return facts.tracking_number or ""
+
+
+def _free(claimed: Claimed) -> None:
+    rows = Pull.objects.filter(pk=claimed.run.pull_id, leased_until=claimed.asked_at + _LEASE)
+    rows.update(leased_until=None)
+
+
+def _note_success(claimed: Claimed, run: PullRun, page: Page, at: datetime) -> None:
+    said: dict[str, Any] = {"failures": 0, "last_error": "", "rests_until": None}
+    if run.kind == PullKind.HOURLY and page.marker:
+        said["marker"] = page.marker[:100]
+    if run.kind in {PullKind.HOURLY, PullKind.NIGHTLY} and run.state == JobState.DONE:
+        said["covered_until"] = run.until_at
+    before = Pull.objects.filter(pk=run.pull_id, failures__gt=0).exists()
+    Pull.objects.filter(pk=run.pull_id).update(**said)
+    if before:
+        _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+
+
+def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> None:
+    """
+    Leave a tracker that failed alone for a while, twice as long each time; what only a person can mend ends the run.
+
+    A tracker that asks for a pause has not failed.
+    """
+    with job_scope(agency_id=claimed.agency_id):
+        _free(claimed)
+        pull = Pull.objects.select_for_update().get(pk=claimed.run.pull_id)
+        if error.wait is not None:
+            Pull.objects.filter(pk=pull.pk).update(rests_until=at + error.wait)
+            return
+        failures = min(pull.failures + 1, 1000)
+        Pull.objects.filter(pk=pull.pk).update(
+            failures=failures, last_error=error.why[:200], rests_until=at + rest_after(failures, chance)
+        )
+        if error.final or claimed.run.kind == PullKind.TEST:
+            PullRun.objects.filter(pk=claimed.run.pk, state__in=_OPEN).update(
+                state=JobState.FAILED, failure=error.why[:200], finished_at=at
+            )
+        log.warning(
+            "pull.failed", connection=str(claimed.connection.pk), failures=failures, final=error.final
+        )
+        if failures >= TOLD_AFTER:
+            _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+
+
+def rest_after(failures: int, chance: float) -> timedelta:
+    """One minute, then twice as long each time, six hours at most; up to a quarter more by chance."""
+    doubled: int = 1 << min(failures - 1, 10)
+    return min(_FIRST_REST * doubled, _LONGEST_REST) * (1 + chance / 4)
+
+
+def _renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
+    count = Pull.objects.filter(
+        agency_id=agency_id, client_id=client_id, is_on=True, failures__gte=TOLD_AFTER
+    ).count()
+    work.renew_item(PULL_FAILING, agency_id=agency_id, client_id=client_id, count=count, by=JOB, at=at)

@@ -1,0 +1,457 @@
+"""Calls that no webhook brought are found in the tracker's list, whatever dies meanwhile, and nothing else is."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
+from callprivacy.calls.enums import JobState, PullKind
+from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
+from callprivacy.calls.selectors import pulls as selectors
+from callprivacy.calls.services import pulls
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.work.models import Item
+from tests import make
+from tests.calls.doors import browser_of
+from tests.calls.test_hooks import TOKEN, connect
+from tests.calls.test_inbox import bring, calls, event, work_off
+from tests.cast import Cast, assemble
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+KEY = "key-of-the-interface"
+AC = "AC" + "0" * 32
+CANARY = "+12125550188"
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@dataclass
+class Vendor:
+    """The tracker's side: what it answers, one after the other, and what it was asked."""
+
+    answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
+
+    def says(self, payload: Any, status: int = 200, **headers: str) -> None:
+        self.answers.append(
+            (status, payload, {name.replace("_", "-"): value for name, value in headers.items()})
+        )
+
+
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    found = Vendor()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            said = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            found.asked.append((parts.path, said, dict(self.headers)))
+            status, payload, headers = found.answers.pop(0) if found.answers else (500, {}, {})
+            body = json.dumps(payload).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    monkeypatch.setattr(asking, "RETRIES", asking.RETRIES.new(backoff_factor=0, backoff_jitter=0))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        for module in (callrail, twilio, ctm, invoca):
+            monkeypatch.setattr(module, "BASE", f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield found
+        server.shutdown()
+
+
+def opened(to: Connection, account: str = "ACC1", **more: Any) -> Pull:
+    said = {"company": "", "login": "", "secret": KEY, "only_known": False} | more
+    with job_scope(agency_id=to.agency_id):
+        pull = pulls.set_access(connection=to, account=account, by=make.JOB, at=NOON, **said)
+        PullRun.objects.all().delete()
+    return pull
+
+
+def start(pull: Pull, kind: PullKind = PullKind.HOURLY, *, hours: int = 24, at: datetime = NOON) -> PullRun:
+    with job_scope(agency_id=pull.agency_id):
+        run = pulls._start(
+            pull, kind, f"{at.isoformat()}", at - timedelta(hours=hours), at, by=make.JOB, at=at
+        )
+    assert run is not None
+    return run
+
+
+def work(cast: Cast, *, at: datetime = NOON, pages: int = 20) -> int:
+    count = 0
+    while count < pages and pulls.pull_page(agency_id=cast.acme.pk, clock=lambda: at, chance=0.0):
+        count += 1
+    return count
+
+
+def run_of(run: PullRun) -> PullRun:
+    with job_scope(agency_id=run.agency_id):
+        return PullRun.objects.get(pk=run.pk)
+
+
+def row(identity: str = "CAL1", minutes: int = 30, **more: Any) -> dict[str, Any]:
+    """A call as apidocs.callrail.com has it under "Listing all calls"."""
+    return {
+        "id": identity, "answered": True, "business_phone_number": "+14045550100", "customer_city": "Atlanta",
+        "customer_country": "US", "customer_name": "Canary Name", "customer_phone_number": CANARY,
+        "customer_state": "GA", "direction": "inbound", "duration": 60, "recording": None, "recording_duration": None,
+        "recording_player": None, "start_time": (NOON - timedelta(minutes=minutes)).isoformat(),
+        "tracking_phone_number": "+14045550199", "voicemail": False, "agent_email": "a@example.com",
+        "company_id": "COM1", "source_name": "Ads", "tags": [{"name": "Booked"}], "lead_status": "good_lead",
+    } | more  # fmt: skip
+
+
+def listing(*rows: dict[str, Any], after: str = "") -> dict[str, Any]:
+    address = f"https://api.callrail.com/v3/a/ACC1/calls.json?offset={after}" if after else None
+    return {"per_page": 250, "has_next_page": bool(after), "next_page": address, "calls": list(rows)}
+
+
+# --- CallRail, and what all share ---
+
+
+def test_what_no_webhook_brought_comes_page_by_page_and_is_counted(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist)
+    bring(to, event(resource_id="CAL2", start_time=row(minutes=40)["start_time"]))
+    work_off(cast)
+    run = start(opened(to, company="COM1"))
+    vendor.says(listing(row("CAL1"), after="abc"))
+    vendor.says(listing(row("CAL2", 40), row("CAL3", 50), row("CAL4", company_id="COM2")))
+    assert work(cast) == 2
+    work_off(cast)
+
+    found = run_of(run)
+    assert (found.state, found.pages, found.listed) == (JobState.DONE, 2, 3)
+    assert (found.brought, found.known, found.refused) == (2, 1, 0)
+    assert len(calls(cast.dentist)) == 3
+    (path, first, headers), (_, second, _) = vendor.asked
+    assert path == "/v3/a/ACC1/calls.json"
+    assert headers["Authorization"] == f'Token token="{KEY}"'
+    assert (first["relative_pagination"], first["per_page"], first["company_id"]) == ("true", "250", "COM1")
+    assert "customer_name" not in first["fields"]
+    assert second["offset"] == "abc"
+    with job_scope(agency_id=cast.acme.pk):
+        state = selectors.state_of(to, at=NOON)
+        assert Inbox.objects.count() == 0
+        assert not Call.objects.exclude(tags=["Booked"]).filter(qualified=True).exists()
+    assert state is not None
+    assert state.brought == 2
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
+    assert "2 calls that no webhook brought" in page
+    assert KEY not in page
+
+
+def test_the_same_page_again_changes_nothing(cast: Cast, vendor: Vendor) -> None:
+    """As after a worker that died between the answer and the commit."""
+    to = connect(cast.dentist)
+    run = start(opened(to))
+    vendor.says(listing(row()))
+    claimed = pulls.claim(agency_id=cast.acme.pk, at=NOON)
+    assert claimed is not None
+    assert pulls.claim(agency_id=cast.acme.pk, at=NOON) is None  # leased: nobody asks beside it
+    assert work(cast, at=NOON + timedelta(minutes=4)) == 1  # the lease is over, another goes on
+    vendor.says(listing(row()))
+    late = callrail.list_calls(claimed.access, claimed.window, "")
+    pulls._keep(claimed, late, at=NOON)  # and what the first brings late is not counted twice
+    work_off(cast, at=NOON + timedelta(minutes=5))
+    assert len(calls(cast.dentist)) == 1
+    assert (run_of(run).pages, run_of(run).brought) == (1, 1)
+
+
+def test_two_beats_make_one_run_and_a_gap_is_caught_up(cast: Cast) -> None:
+    pull = opened(connect(cast.dentist))
+    with job_scope(agency_id=cast.acme.pk):
+        Pull.objects.update(covered_until=NOON - timedelta(days=5))
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON) == 2
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=5)) == 0
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        hourly = PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).earliest("created_at")
+    assert hourly.from_at == NOON - timedelta(days=5, hours=2)
+
+
+def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist)
+    pull = opened(to)
+    by, zone = make.JOB, ZoneInfo("America/New_York")
+    first = (NOON - timedelta(days=19)).date()
+    with job_scope(agency_id=cast.acme.pk):
+        run = pulls.backfill(pull=pull, from_on=first, until_on=NOON.date(), zone=zone, by=by, at=NOON)
+        assert run is not None
+        assert (
+            pulls.backfill(pull=pull, from_on=first, until_on=NOON.date(), zone=zone, by=by, at=NOON) is None
+        )
+        with pytest.raises(pulls.WindowError):
+            pulls.backfill(pull=pull, from_on=NOON.date() + timedelta(days=2), until_on=NOON.date(), zone=zone, by=by, at=NOON)  # fmt: skip  # noqa: E501
+    link = "https://app.callrail.com/calls/CAL9/recording?access_key=x"
+    vendor.says(listing(row("CAL9", 60 * 24 * 17, recording=link, recording_duration=9)))
+    assert work(cast, pages=1) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        state = selectors.state_of(to, at=NOON)
+    assert state is not None
+    assert state.backfill is not None
+    assert 30 < state.backfill.percent < 40
+    assert state.is_moving
+    for _ in range(2):
+        vendor.says(listing())
+    assert work(cast) == 2
+    work_off(cast)
+    (call,) = calls(cast.dentist)
+    assert call.came_late
+    assert run_of(run).state == JobState.DONE
+
+
+def test_what_was_erased_or_is_past_its_date_stays_out(cast: Cast, vendor: Vendor) -> None:
+    run = start(opened(connect(cast.dentist)))
+    vault.advance_watermark(client_id=cast.dentist.pk, category="call", before=NOON - timedelta(minutes=35))
+    vendor.says(listing(row("CAL1", 30), row("CAL2", 40)))
+    work(cast)
+    work_off(cast)
+    assert len(calls(cast.dentist)) == 1
+    assert (run_of(run).brought, run_of(run).stayed_out) == (1, 1)
+
+
+def test_of_a_shared_account_only_calls_to_known_numbers_are_taken(cast: Cast, vendor: Vendor) -> None:
+    make.tracking_number(cast.dentist, "+14045550199")
+    run = start(opened(connect(cast.dentist), only_known=True))
+    vendor.says(
+        listing(row("CAL1"), row("CAL2", tracking_phone_number="+14045550123"), row("CAL3", duration="?"))
+    )
+    work(cast)
+    work_off(cast)
+    assert len(calls(cast.dentist)) == 1
+    assert run_of(run).passed_over == 2
+    assert len(calls(cast.plumber)) == 0
+
+
+def test_a_tracker_that_fails_rests_longer_each_time_and_somebody_hears_of_it(
+    cast: Cast, vendor: Vendor
+) -> None:
+    pull, at = opened(connect(cast.dentist)), NOON
+    run = start(pull)
+    for failures in range(1, 4):
+        assert work(cast, at=at) == 1
+        with job_scope(agency_id=cast.acme.pk):
+            row_ = Pull.objects.get(pk=pull.pk)
+        assert (row_.failures, row_.rests_until) == (failures, at + pulls.rest_after(failures, 0.0))
+        assert row_.rests_until is not None
+        assert work(cast, at=row_.rests_until - timedelta(seconds=1)) == 0
+        at = row_.rests_until
+    assert len(vendor.asked) == 9  # each time twice more at once
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind="pull_failing").exists()
+    vendor.says(listing())
+    assert work(cast, at=at) == 1
+    assert run_of(run).state == JobState.DONE
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind="pull_failing").exists()
+    assert pulls.rest_after(30, 1.0) == timedelta(hours=7.5)
+
+
+def test_a_refused_key_ends_the_run_in_words_and_a_pause_is_no_failure(cast: Cast, vendor: Vendor) -> None:
+    pull = opened(connect(cast.dentist))
+    run = start(pull)
+    vendor.says({}, 429, Retry_After="30")
+    vendor.says({"error": CANARY}, 401)
+    assert work(cast) == 1
+    assert work(cast, at=NOON + timedelta(seconds=29)) == 0
+    assert work(cast, at=NOON + timedelta(seconds=30)) == 1
+    found = run_of(run)
+    assert found.state == JobState.FAILED
+    assert "refused the key" in found.failure
+    assert CANARY not in found.failure
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get(pk=pull.pk).failures == 1
+
+
+def test_a_redirect_and_what_is_no_list_are_not_understood(cast: Cast, vendor: Vendor) -> None:
+    access = asking.Access("ACC1", "", "", KEY)
+    window = asking.Window(NOON - timedelta(hours=1), NOON)
+    for payload, status, headers in (
+        ({}, 302, {"Location": "http://169.254.169.254/"}),
+        ({"calls": 7}, 200, {}),
+        ([], 200, {}),
+    ):
+        vendor.says(payload, status, **headers)
+        with pytest.raises(asking.AskError):
+            callrail.list_calls(access, window, "")
+    assert len(vendor.asked) == 3
+    for account in ("../x", "ACC1/../../", "a b"):
+        with pytest.raises(asking.AskError) as caught:
+            callrail.list_calls(asking.Access(account, "", "", KEY), window, "")
+        assert caught.value.final
+    assert KEY not in repr(access)
+
+
+def test_the_limit_of_an_account_is_kept_by_all_its_connections_together(
+    cast: Cast, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pulls.LIMITS, "callrail", (2, 100))
+    for client in (cast.dentist, cast.plumber):
+        start(opened(connect(client)), hours=3)
+        start(opened_again := _pull_of(client, cast), PullKind.NIGHTLY, hours=4)
+        assert opened_again is not None
+    for _ in range(4):
+        vendor.says(listing())
+    assert work(cast) == 2
+    assert work(cast, at=NOON + timedelta(minutes=59)) == 0
+    assert work(cast, at=NOON + timedelta(hours=1)) == 2
+
+
+def _pull_of(client: Any, cast: Cast) -> Pull:
+    with job_scope(agency_id=cast.acme.pk):
+        return Pull.objects.get(client=client)
+
+
+def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist)
+    browser = browser_of(cast.alice)
+    base = f"/clients/dentist/connections/{to.pk}/"
+    said = {"account": "ACC1", "company": "", "secret": KEY}
+    assert browser.post(f"{base}list/", said).status_code == 302
+    vendor.says(listing(row(), after="more"))
+    now = datetime.now(UTC)  # noqa: TID251  the page asks the clock itself
+    assert work(cast, at=now + timedelta(seconds=1)) == 1
+    page = browser.get(base).content.decode()
+    assert "Opens" in page
+    assert KEY not in page
+    assert "key-of" not in browser.get(f"{base}list/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Inbox.objects.count() == 0
+    assert browser.post(f"{base}list/test/").status_code == 302
+    assert browser.get(f"{base}list/now/").status_code == 200
+    assert browser.post(f"{base}list/stop/").status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        pull = Pull.objects.get()
+        assert (pull.is_on, pull.secret) == (False, None)
+        assert not PullRun.objects.filter(state__in=pulls._OPEN).exists()
+
+
+def test_forms_say_what_to_write(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    browser = browser_of(cast.alice)
+    base = f"/clients/dentist/connections/{to.pk}/"
+    page = browser.post(f"{base}list/", {"account": "../x", "secret": ""}).content.decode()
+    assert "Paste it as the tracker shows it" in page
+    assert "without it the list does not open" in page
+    opened(to)
+    page = browser.post(
+        f"{base}list/back/", {"from_on": "2999-01-01", "until_on": "2026-01-01"}
+    ).content.decode()
+    assert "That day has not come yet." in page
+    assert (
+        browser.post(f"{base}list/back/", {"from_on": "2026-11-01", "until_on": "2026-11-20"}).status_code
+        == 302
+    )
+
+
+# --- Twilio, CallTrackingMetrics, Invoca ---
+
+
+def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist, "twilio", TOKEN)
+    run = start(opened(to, AC, secret=""))
+    said = {
+        "sid": "CA1", "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
+        "direction": "inbound", "status": "completed", "duration": "60", "answered_by": None,
+        "start_time": "Tue, 24 Nov 2026 11:30:00 +0000", "end_time": "Tue, 24 Nov 2026 11:31:00 +0000",
+    }  # fmt: skip
+    leg = said | {"sid": "CA2", "parent_call_sid": "CA1", "direction": "outbound-dial"}
+    more = "/2010-04-01/Accounts/AC/Calls.json?Page=1&PageToken=PACA1"
+    vendor.says({"calls": [said], "next_page_uri": more})
+    vendor.says({"calls": [leg], "next_page_uri": None})
+    recording = {
+        "sid": "RE1", "call_sid": "CA1", "account_sid": AC, "status": "completed", "duration": "55",
+        "start_time": "Tue, 24 Nov 2026 11:30:02 +0000", "uri": f"/2010-04-01/Accounts/{AC}/Recordings/RE1.json",
+    }  # fmt: skip
+    vendor.says({"recordings": [recording], "next_page_uri": None})
+    assert work(cast) == 3
+    work_off(cast)
+    (call,) = calls(cast.dentist)
+    assert (call.seconds, call.started_at) == (60, datetime(2026, 11, 24, 11, 30, tzinfo=UTC))
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.get().recording.seconds == 55
+    assert run_of(run).state == JobState.DONE
+    assert [path.rsplit("/", 1)[1] for path, _, _ in vendor.asked] == [
+        "Calls.json",
+        "Calls.json",
+        "Recordings.json",
+    ]
+    assert vendor.asked[0][1]["StartTime>"] == "2026-11-23T12:00:00Z"
+    assert vendor.asked[1][1]["PageToken"] == "PACA1"
+
+
+def test_calltrackingmetrics_goes_by_pages(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist, "ctm", TOKEN)
+    run = start(opened(to, "25", login="access-key"))
+    shape = json.loads((FIXTURES / "ctm_call_2013_shape.json").read_text())
+    shape["unix_time"] = int((NOON - timedelta(hours=1)).timestamp())
+    older = shape | {"id": 7, "unix_time": shape["unix_time"] - 90_000}
+    vendor.says({"calls": [shape], "page": 1, "total_pages": 2})
+    vendor.says({"calls": [older], "page": 2, "total_pages": 2})
+    assert work(cast) == 2
+    work_off(cast)
+    assert len(calls(cast.dentist)) == 1
+    assert (run_of(run).listed, run_of(run).brought) == (1, 1)
+    assert vendor.asked[1][1]["page"] == "2"
+    assert vendor.asked[0][2]["Authorization"].startswith("Basic ")
+
+
+def test_invoca_goes_on_after_the_last_transaction_and_corrections_replace(
+    cast: Cast, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invoca, "AT_ONCE", 1)
+    to = connect(cast.dentist, "invoca", "")
+    pull = opened(to, "33", login="acme")
+    start(pull)
+    start_ms = str(int((NOON - timedelta(hours=1)).timestamp() * 1000))
+    first = {
+        "transaction_id": "FE7F-1", "corrects_transaction_id": "", "corrected_at": "", "complete_call_id": "0C1A-1",
+        "transaction_type": "Call", "start_time_utc": start_ms, "calling_phone_number": "202-555-0188",
+        "duration": 125, "connect_duration": 98, "keypresses": [], "hangup_cause": "Caller: Hang-up",
+    }  # fmt: skip
+    fixed = first | {
+        "transaction_id": "0D0D-2", "corrects_transaction_id": "FE7F-1", "duration": 140,
+        "corrected_at": "2026-11-24 11:30:00 -00:00",
+    }  # fmt: skip
+    for page in ([first], [fixed], []):
+        vendor.says(page)
+    assert work(cast) == 3
+    work_off(cast)
+    (call,) = calls(cast.dentist)
+    assert call.seconds == 140
+    path, said, headers = vendor.asked[0]
+    assert path.endswith("/networks/transactions/33.json")
+    assert "from" in said
+    assert headers["Authorization"] == KEY
+    assert "calling_phone_number" in said["include_columns"]
+    assert "notes" not in said["include_columns"]
+    start(pull, at=NOON + timedelta(hours=1))
+    vendor.says([])
+    assert work(cast, at=NOON + timedelta(hours=1)) == 1
+    assert vendor.asked[-1][1]["start_after_transaction_id"] == "0D0D-2"
+    assert "from" not in vendor.asked[-1][1]
