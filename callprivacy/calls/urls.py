@@ -60,6 +60,11 @@ urlpatterns: list[URLPattern] = [
         connections.reactivate_connection,
         name="reactivate_connection",
     ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/fields/",
+        connections.map_fields,
+        name="map_fields",
+    ),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/", pulls.set_up, name="pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/test/", pulls.test, name="test_pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/back/", pulls.backfill, name="backfill"),

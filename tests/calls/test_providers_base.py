@@ -303,12 +303,16 @@ def test_the_registry_knows_providers_by_their_names() -> None:
         "callrail": "callrail",
         "twilio": "twilio",
         "ctm": "ctm",
+        "signed": "signed",
+        "shared": "shared",
     }
     assert TRACKERS == {
         "callrail": "CallRail",
         "twilio": "Twilio",
         "ctm": "CallTrackingMetrics",
         "invoca": "Invoca",
+        "signed": "Another tracker, signed",
+        "shared": "Another tracker, with a secret in a header",
     }
     assert {name: layout.name for name, layout in FORMATS.items()} == {
         name: name for name in ("callrail", "ctm", "invoca")

@@ -62,6 +62,7 @@ class ConnectionForm(forms.Form):
         "Signing key or auth token",
         "CallRail: the signing key of this company, under Integrations, Webhooks. Twilio: the auth token of "
         "the account or subaccount whose calls these are. CallTrackingMetrics: the secret key of the account. "
+        "Another tracker: the secret that it signs with or sends along. "
         "Invoca signs nothing and its calls come by files: leave it empty. It is kept sealed and never shown again.",
         field=_AskedOfSigners,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from callprivacy.calls.providers import ctm, generic, invoca
+from callprivacy.calls.providers import ctm, generic, invoca, mapped
 from callprivacy.calls.providers.base import Capabilities, Provider
 from callprivacy.calls.providers.callrail import CallRail
 from callprivacy.calls.providers.ctm import CallTrackingMetrics
@@ -15,12 +15,18 @@ from callprivacy.calls.providers.tabular import Format
 from callprivacy.calls.providers.twilio import Twilio
 
 PROVIDERS: Final[dict[str, Provider]] = {
-    provider.name: provider for provider in (CallRail(), Twilio(), CallTrackingMetrics())
+    provider.name: provider
+    for provider in (CallRail(), Twilio(), CallTrackingMetrics(), mapped.Signed(), mapped.Shared())
 }
 
-TRACKERS: Final[dict[str, str]] = {provider.name: provider.title for provider in PROVIDERS.values()} | {
-    invoca.NAME: invoca.TITLE
+_NAMED: Final = {
+    provider.name: provider.title for provider in PROVIDERS.values() if provider.name not in mapped.NAMES
 }
+TRACKERS: Final[dict[str, str]] = (
+    _NAMED
+    | {invoca.NAME: invoca.TITLE}
+    | {name: PROVIDERS[name].title for name in sorted(mapped.NAMES, reverse=True)}
+)
 """Name -> title. One that is not in `PROVIDERS` brings its calls by files alone."""
 
 FORMATS: Final[dict[str, Format]] = {

@@ -14,7 +14,9 @@ from django.db.models import Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, ConnectionSecret
+from callprivacy.calls.providers.mapped import Fields
 from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules, title_of
+from callprivacy.calls.services import inbox
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client, PublicKey
@@ -154,4 +156,20 @@ def map_presses(*, connection: Connection, rules: Sequence[PressRule], by: Actor
     ]
     row.save(update_fields=["mapping"])
     audit.record("connection.presses_mapped", subject=row, by=by, at=at, rules=len(rules))
+    return True
+
+
+@transaction.atomic
+def map_fields(*, connection: Connection, fields: Fields, by: Actor, at: datetime) -> bool:
+    """
+    Say what the fields of a tracker without a module mean, and let what was refused for that be read; returns whether
+    anything changed.
+    """
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if row.mapping.get("fields") == fields.stored():
+        return False
+    row.mapping["fields"] = fields.stored()
+    row.save(update_fields=["mapping"])
+    audit.record("connection.fields_mapped", subject=row, by=by, at=at, fields=" ".join(sorted(fields.paths)))
+    inbox.retry_rejected(client=row.client, by=by, at=at)
     return True

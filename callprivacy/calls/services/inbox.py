@@ -27,7 +27,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.enums import InboxState, PullKind
 from callprivacy.calls.kinds import INBOX_REJECTED
 from callprivacy.calls.models import Connection, ConnectionSecret, Inbox, PullRun
-from callprivacy.calls.providers import PROVIDERS, pulled
+from callprivacy.calls.providers import PROVIDERS, mapped, pulled
 from callprivacy.calls.providers.base import (
     CallFacts,
     Delivery,
@@ -262,6 +262,7 @@ class _Claimed:
     body: bytes | None
     pull_run_id: UUID | None = None
     way: intake.Way = intake.Way.HOOK
+    fields: mapped.Fields | None = None
 
 
 @dataclass(slots=True)
@@ -365,6 +366,7 @@ def _opened(rows: Collection[Inbox]) -> list[_Claimed]:
                 body,
                 row.pull_run_id,
                 _way(row),
+                mapped.Fields.of(row.connection.mapping.get("fields")),
             )
         )
     return claimed
@@ -415,6 +417,8 @@ def _read(row: _Claimed, settlement: _Settlement, *, at: datetime) -> CallFacts 
 def _parsed(row: _Claimed, body: bytes) -> Parsed:
     if row.content_type == pulled.CONTENT_TYPE:
         return pulled.parse(row.provider, body, at=row.received_at)
+    if row.provider in mapped.NAMES:
+        return mapped.parse(body, row.content_type, row.fields, at=row.received_at)
     return PROVIDERS[row.provider].parse(body, {"Content-Type": row.content_type}, at=row.received_at)
 
 
@@ -679,3 +683,21 @@ def pulls_waiting(agency_id: int) -> list[UUID]:
     """Runs of which something is still in an agency's inbox; in its scope."""
     rows = Inbox.objects.filter(agency_id=agency_id, pull_run__isnull=False)
     return list(rows.values_list("pull_run_id", flat=True).distinct())
+
+
+def sample(*, connection: Connection) -> tuple[str, bytes] | None:
+    """
+    (kind of content, body) of the newest event of a connection that is still here, opened; in the client's scope.
+
+    For a person who says what its fields mean: nothing of it may be shown but its shape (`mapped.masked`).
+    """
+    rows = Inbox.objects.for_client(connection.client_id).filter(connection=connection, pull_run=None)
+    row = rows.order_by("-received_at").first()
+    if row is None:
+        return None
+    try:
+        key = vault.day_key(vault.client_keys(connection.client_id), PURPOSE, _day(row))
+    except (vault.NoClientKeyError, SealBrokenError):
+        return None
+    content_type, body = _open(row, key)
+    return None if body is None else (content_type, body)

@@ -4,8 +4,8 @@ Asking trackers for their calls, so that a webhook that never came costs nothing
 A tracker may not send again what we did not take, so each connection whose interface we may read is asked each hour
 for the last hours, and each night for the last days; a person may have a time in the past asked for. What its list says
 goes the way that its events go: sealed into the inbox, then past tombstones, watermarks and the keep-for. Two beats
-make one run, because a run's period is unique. A page is claimed, asked for outside any scope, and written down together
-with what follows, so that a crash repeats a page, which changes nothing. Limits of the vendors are counted here; a
+make one run, because a run's period is unique. A page is claimed, asked for outside any scope, and written down
+together with what follows, so that a crash repeats a page, which changes nothing. Limits of the vendors are counted here; a
 tracker that fails rests, longer each time.
 """
 

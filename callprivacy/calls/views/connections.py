@@ -17,9 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.calls.forms import fields
 from callprivacy.calls.forms.connections import ConnectionForm, RotationForm
 from callprivacy.calls.forms.presses import press_rows
 from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import mapped
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.selectors import pulls
 from callprivacy.calls.services import connections, inbox
@@ -114,6 +116,8 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         rules=selectors.press_rules(connection),
         lists_calls=pulls.lists_calls(connection.provider),
         provider_title=selectors.title_of(connection.provider),
+        is_mapped=connection.provider in mapped.NAMES,
+        mapping=mapped.Fields.of(connection.mapping.get("fields")),
         pulling=pulls.state_of(connection, at=request.at),
     )
     return render(request, "calls/connection.html", context)
@@ -143,6 +147,33 @@ def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> H
         pressed=selectors.pressed_lately(connection),
     )
     return render(request, "calls/connection_presses.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_CONNECTIONS)
+def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Say what the fields of a tracker without a module of its own mean, beside the masked shape of an event."""
+    connection = _find(client, connection_id)
+    if connection.provider not in mapped.NAMES:
+        raise Http404
+    seen = fields.read_sample(inbox.sample(connection=connection))
+    form = fields.FieldsForm(
+        request.POST or None,
+        paths=seen.paths,
+        stored=mapped.Fields.of(connection.mapping.get("fields")),
+        zone=client.time_zone,
+    )
+    if request.method == "POST" and form.is_valid():
+        if "look" not in request.POST:
+            connections.map_fields(
+                connection=connection, fields=form.fields_said(), by=request.actor, at=request.at
+            )
+            nudge_on_commit(client.agency_id)
+            messages.success(request, "Saved. What was refused until now is read again within a minute.")
+            return redirect("calls:connection", client.slug, connection.pk)
+        seen = fields.read_with(seen, form.fields_said(), at=request.at)
+    context = _context(client, connection=connection, form=form, sample=seen)
+    return render(request, "calls/connection_fields.html", context)
 
 
 def _mapped(count: int) -> str:
