@@ -22,10 +22,11 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership, User
 from callprivacy.accounts.services import agencies, grants
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.enums import JobState, PullKind
+from callprivacy.calls.models import Connection, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import PROVIDERS
 from callprivacy.calls.providers.base import Delivery
-from callprivacy.calls.services import connections, inbox, intake, numbers
+from callprivacy.calls.services import connections, inbox, intake, numbers, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import AtEnd
@@ -222,6 +223,8 @@ def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.G
             Connection.objects.filter(pk=door.pk).update(
                 events=len(facts), last_event_at=demo.heard_at(about, at=at)
             )
+            if about.provider == "callrail":
+                _ask_its_list(door, at)
         known = demo.numbers_of(about)
         for number in TrackingNumber.objects.for_client(client):
             _describe(number, known[number.number], at)
@@ -239,6 +242,50 @@ def _fill_client(client: Client, about: demo.DemoClient, at: datetime) -> said.G
         doors=[opened for opened, _ in doors.values()],
         secrets={key: secret for key, (_, secret) in doors.items()},
     )
+
+
+def _ask_its_list(door: Connection, at: datetime) -> None:
+    """As if its tracker had been asked for its calls, and twice had some that no webhook brought."""
+    pull = pulls.set_access(
+        connection=door,
+        account="ACC0DEMO",
+        company="COM0DEMO",
+        login="",
+        secret=secrets.token_hex(16),
+        only_known=False,
+        by=_MAKER,
+        at=at - timedelta(days=20),
+    )
+    PullRun.objects.for_client(door.client_id).filter(pull=pull).update(
+        state=JobState.DONE, finished_at=at - timedelta(days=20), listed=41, pages=1
+    )
+    rows = [
+        (PullKind.HOURLY, timedelta(minutes=40), timedelta(hours=2), 3, 0),
+        (PullKind.HOURLY, timedelta(hours=2), timedelta(hours=2), 5, 2),
+        (PullKind.NIGHTLY, timedelta(hours=9), timedelta(days=3), 88, 10),
+        (PullKind.BACKFILL, timedelta(days=20), timedelta(days=30), 812, 0),
+    ]
+    PullRun.objects.bulk_create(
+        PullRun(
+            agency_id=door.agency_id,
+            client_id=door.client_id,
+            pull=pull,
+            kind=kind,
+            period=f"{place}",
+            state=JobState.DONE,
+            from_at=at - ago - back,
+            until_at=at - ago,
+            position=at - ago,
+            pages=1 + listed // 250,
+            listed=listed,
+            brought=brought,
+            known=listed - brought,
+            created_at=at - ago,
+            finished_at=at - ago,
+        )
+        for place, (kind, ago, back, listed, brought) in enumerate(rows)
+    )
+    Pull.objects.filter(pk=pull.pk).update(covered_until=at - timedelta(minutes=40))
 
 
 def _make_connection(client: Client, provider: str, name: str, secret: str, at: datetime) -> Connection:

@@ -3,10 +3,11 @@ Asking trackers for their calls, so that a webhook that never came costs nothing
 
 A tracker may not send again what we did not take, so each connection whose interface we may read is asked each hour
 for the last hours, and each night for the last days; a person may have a time in the past asked for. What its list says
-goes the way that its events go: sealed into the inbox, then past tombstones, watermarks and the keep-for. Two beats
-make one run, because a run's period is unique. A page is claimed, asked for outside any scope, and written down
-together with what follows, so that a crash repeats a page, which changes nothing. Limits of the vendors are counted here; a
-tracker that fails rests, longer each time.
+goes the way that its events go: sealed into the inbox, then past tombstones, watermarks and the keep-for.
+
+Two beats make one run, because a run's period is unique. A page is claimed, asked for outside any scope, and written
+down together with what follows, so that a crash repeats a page, which changes nothing. Limits of the vendors are
+counted here; a tracker that fails rests, longer each time.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ def set_access(
 @transaction.atomic
 def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
     """Forget what opens the interface and ask no more; returns whether it was asked."""
-    stopped = Pull.objects.for_client(pull.client_id).filter(pk=pull.pk).exclude(is_on=False, secret=None)
+    stopped = (
+        Pull.objects.for_client(pull.client_id).filter(pk=pull.pk).exclude(is_on=False, secret__isnull=True)
+    )
     count = stopped.update(is_on=False, secret=None, secret_set_at=None, failures=0, last_error="")
     if not count:
         return False
