@@ -57,6 +57,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "calls-inbox": ("calls.sweep_inbox", 60),
     "calls-imports": ("calls.sweep_imports", 60),
     "calls-pulls": ("calls.pull_calls", 60),
+    "calls-drops": ("calls.take_drops", 60),
     "calls-exports": ("calls.sweep_exports", 60),
     "calls-day-keys": ("calls.sweep_day_keys", 21600),
     "calls-redactions": ("calls.redact_released", 3600),

@@ -331,6 +331,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# Where others drop files of calls, one folder a connection: /srv/drop, or s3://bucket/folder. Empty: nowhere.
+CALLPRIVACY_DROP = env.optional("CALLPRIVACY_DROP", "")
+if (_drop := env.drop_storage("CALLPRIVACY_DROP")) is not None:
+    STORAGES["drop"] = _drop
+
 # Recordings are fetched from their trackers' own hosts over https; for demos and tests also from these (host:port), in
 # the clear where the host is this machine.
 CALLPRIVACY_RECORDING_HOSTS = frozenset(env.optional("CALLPRIVACY_RECORDING_HOSTS", "").split())

@@ -8,6 +8,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.work.kinds import Kind, register
 
+DROP_REFUSED: Final = "drop_refused"
 EXPORT_READY: Final = "export_ready"
 INBOX_REJECTED: Final = "inbox_rejected"
 PULL_FAILING: Final = "pull_failing"
@@ -56,6 +57,15 @@ def register_pulls() -> None:
         Kind(
             PULL_FAILING,
             title="A tracker's list of calls does not open",
+            step="Open the connections",
+            url_name="calls:client_connections",
+            permission=Permission.MANAGE_CONNECTIONS,
+        )
+    )
+    register(
+        Kind(
+            DROP_REFUSED,
+            title="Files in a drop folder that could not be read",
             step="Open the connections",
             url_name="calls:client_connections",
             permission=Permission.MANAGE_CONNECTIONS,

@@ -65,6 +65,11 @@ urlpatterns: list[URLPattern] = [
         connections.map_fields,
         name="map_fields",
     ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/dropped/again/",
+        connections.retry_drops,
+        name="retry_drops",
+    ),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/", pulls.set_up, name="pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/test/", pulls.test, name="test_pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/back/", pulls.backfill, name="backfill"),

@@ -268,6 +268,26 @@ def recordings_storage(name: str) -> dict[str, Any]:
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
         }
+    return _bucket(name, raw)
+
+
+def drop_storage(name: str) -> dict[str, Any] | None:
+    """
+    Return the entry of Django's STORAGES for files that are dropped: a folder, or a bucket of S3's kind; None for none.
+
+    :raises SettingError: it is neither.
+    """
+    raw = optional(name)
+    if not raw:
+        return None
+    if raw.startswith("s3:"):
+        return _bucket(name, raw)
+    if not Path(raw).is_absolute():
+        raise SettingError(name, "is no folder", "Write /srv/drop, or s3://bucket/folder.")
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": raw}}
+
+
+def _bucket(name: str, raw: str) -> dict[str, Any]:
     remedy = "Write s3://bucket/folder?endpoint_url=https://s3.example.com&region_name=eu-central-1, or leave it out."
     parts = urlsplit(raw)
     options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}

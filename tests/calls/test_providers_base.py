@@ -313,6 +313,7 @@ def test_the_registry_knows_providers_by_their_names() -> None:
         "invoca": "Invoca",
         "signed": "Another tracker, signed",
         "shared": "Another tracker, with a secret in a header",
+        "folder": "A folder that files are dropped into",
     }
     assert {name: layout.name for name, layout in FORMATS.items()} == {
         name: name for name in ("callrail", "ctm", "invoca")

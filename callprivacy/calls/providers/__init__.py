@@ -26,6 +26,7 @@ TRACKERS: Final[dict[str, str]] = (
     _NAMED
     | {invoca.NAME: invoca.TITLE}
     | {name: PROVIDERS[name].title for name in sorted(mapped.NAMES, reverse=True)}
+    | {"folder": "A folder that files are dropped into"}
 )
 """Name -> title. One that is not in `PROVIDERS` brings its calls by files alone."""
 

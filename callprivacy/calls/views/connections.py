@@ -24,7 +24,8 @@ from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.selectors import pulls
-from callprivacy.calls.services import connections, inbox
+from callprivacy.calls.services import connections, drops, inbox
+from callprivacy.calls.services.imports import FORMATS
 from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -116,6 +117,7 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
         rules=selectors.press_rules(connection),
         lists_calls=pulls.lists_calls(connection.provider),
         provider_title=selectors.title_of(connection.provider),
+        drop=_drop(connection),
         is_mapped=connection.provider in mapped.NAMES,
         mapping=mapped.Fields.of(connection.mapping.get("fields")),
         pulling=pulls.state_of(connection, at=request.at),
@@ -174,6 +176,29 @@ def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> Ht
         seen = fields.read_with(seen, form.fields_said(), at=request.at)
     context = _context(client, connection=connection, form=form, sample=seen)
     return render(request, "calls/connection_fields.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def retry_drops(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Let dropped files that could not be read be read again."""
+    connection = _find(client, connection_id)
+    count = drops.try_again(connection=connection, by=request.actor, at=request.at)
+    messages.success(request, f"{count} file{'' if count == 1 else 's'} will be read again within a minute.")
+    return redirect("calls:connection", client.slug, connection.pk)
+
+
+def _drop(connection: Connection) -> dict[str, Any] | None:
+    if connection.provider != drops.FOLDER:
+        return None
+    layout = drops.layout_of(connection)
+    return {
+        "is_set_up": drops.is_set_up(),
+        "folder": drops.folder_of(connection),
+        "layout": layout,
+        "format_title": FORMATS.get(layout.format, "") if layout else "",
+        "refused": drops.refused_of(connection),
+    }
 
 
 def _mapped(count: int) -> str:

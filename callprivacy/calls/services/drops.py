@@ -1,0 +1,189 @@
+"""
+Folders that files of calls are dropped into: one for each connection of that kind, below the one that the operator
+named.
+
+A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
+columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
+not tried again as it is, and somebody hears of it. A file that changed within the last minute may still be on its way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, BinaryIO, Final, cast
+
+from django.conf import settings
+from django.core.files.storage import Storage, storages
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.kinds import DROP_REFUSED
+from callprivacy.calls.models import CallImport, Connection
+from callprivacy.calls.services import imports
+from callprivacy.calls.services.imports import Layout
+from callprivacy.lib.logs import logger
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work import services as work_items
+
+log = logger(__name__)
+
+FOLDER: Final = "folder"
+"""The `provider` of a connection whose calls are dropped."""
+JOB: Final = Actor.job("calls.take_drops")
+SETTLED_FOR: Final = timedelta(minutes=1)
+FILES_AT_ONCE: Final = 20
+REMEMBERED_AT_MOST: Final = 50
+
+_NAME = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
+)
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file that lies there. :ivar path: in the storage; :ivar mark: its name and size, to know it again."""
+
+    path: str
+    mark: str
+
+
+def is_set_up() -> bool:
+    """Whether the operator has named a folder."""
+    return bool(settings.CALLPRIVACY_DROP)
+
+
+def folder_of(connection: Connection) -> str:
+    """A connection's own folder, below the operator's; made of ids and slugs alone."""
+    client = connection.client
+    return f"{client.agency.slug}/{client.slug}/{connection.pk.hex[:8]}"
+
+
+def layout_of(connection: Connection) -> Layout | None:
+    """How a connection's files are read, as a person said for its first one; None before that."""
+    found = connection.mapping
+    if not found.get("format") or not connection.time_zone:
+        return None
+    return Layout(found["format"], found.get("columns", {}), connection.time_zone, found.get("slashes", ""))
+
+
+def refused_of(connection: Connection) -> list[str]:
+    """Names and sizes of files that lie there and could not be read."""
+    return [str(mark) for mark in connection.mapping.get("drop_refused", ())]
+
+
+def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
+    """
+    Read what lies in an agency's folders until the clock says `until`; returns how many files were finished.
+
+    Called outside any scope; begun again, it goes on.
+    """
+    if not is_set_up():
+        return 0
+    with job_scope(agency_id=agency_id):
+        ways = list(
+            Connection.objects.filter(
+                agency_id=agency_id, provider=FOLDER, is_active=True, client__archived_at=None
+            ).select_related("client__agency")
+        )
+    count = 0
+    for way in ways:
+        layout = layout_of(way)
+        if layout is None:
+            continue
+        for file in _files(way, at=clock()):
+            if clock() >= until:
+                return count
+            count += _take_file(way, layout, file, until=until, clock=clock)
+    return count
+
+
+def _storage() -> Storage:
+    return storages["drop"]
+
+
+def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
+    """What lies in a connection's folder, has come to rest and was not refused before."""
+    storage, folder = _storage(), folder_of(way)
+    try:
+        names = storage.listdir(folder)[1]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    refused = set(refused_of(way))
+    for name in sorted(names)[: FILES_AT_ONCE + len(refused)]:
+        if _NAME.fullmatch(name) is None:
+            continue
+        path = f"{folder}/{name}"
+        try:
+            changed, size = storage.get_modified_time(path), storage.size(path)
+        except OSError:
+            continue
+        changed = changed if changed.tzinfo else changed.replace(tzinfo=UTC)
+        mark = f"{name} ({size} bytes)"
+        if changed <= at - SETTLED_FOR and mark not in refused:
+            yield Dropped(path, mark)
+
+
+def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
+    with _open(file.path) as source:
+        digest = hashlib.file_digest(cast(Any, source), "sha256").digest()
+    row = imports.begin_from_disk(
+        client=way.client, connection=way, layout=layout, digest=digest, by=JOB, at=clock()
+    )
+    imports.run_import(
+        agency_id=way.agency_id,
+        import_id=row.pk,
+        clock=clock,
+        until=until,
+        source=lambda: _open(file.path),
+        workers=0,
+    )
+    with job_scope(agency_id=way.agency_id):
+        state = CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
+    if state == JobState.DONE:
+        _storage().delete(file.path)
+        return True
+    if state == JobState.FAILED:
+        _refuse(way, file, at=clock())
+    return False
+
+
+def _open(path: str) -> BinaryIO:
+    return cast(BinaryIO, _storage().open(path, "rb"))
+
+
+def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
+    log.warning("drop.refused", connection=str(way.pk))
+    with job_scope(agency_id=way.agency_id):
+        row = Connection.objects.select_for_update().get(pk=way.pk)
+        marks = [*refused_of(row), file.mark][-REMEMBERED_AT_MOST:]
+        row.mapping["drop_refused"] = marks
+        row.save(update_fields=["mapping"])
+        _renew_item(row, len(marks), by=JOB, at=at)
+
+
+@transaction.atomic
+def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
+    """Let what was refused be read again, because its file or its columns were mended; returns how many it were."""
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    marks = row.mapping.pop("drop_refused", [])
+    if marks:
+        row.save(update_fields=["mapping"])
+        audit.record("drop.retried", subject=row, by=by, at=at, count=len(marks))
+        _renew_item(row, 0, by=by, at=at)
+    return len(marks)
+
+
+def _renew_item(row: Connection, count: int, *, by: Actor, at: datetime) -> None:
+    others = Connection.objects.for_client(row.client_id).filter(provider=FOLDER).exclude(pk=row.pk)
+    count += sum(len(refused_of(other)) for other in others)
+    work_items.renew_item(
+        DROP_REFUSED, agency_id=row.agency_id, client_id=row.client_id, count=count, by=by, at=at
+    )

@@ -1,0 +1,138 @@
+"""Files that are dropped are read once, to their last line, and then they are gone; nobody else's are touched."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import CallImport, Connection
+from callprivacy.calls.services import drops, imports
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work.models import Item
+from tests.calls.doors import browser_of
+from tests.calls.test_hooks import connect
+from tests.calls.test_inbox import calls
+from tests.cast import Cast, assemble
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+GOOD = "Date,From,Seconds\n2026-11-24 09:00:00,+12125550188,61\n2026-11-24 09:05:00,+12125550189,62\n"
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.CALLPRIVACY_DROP = str(tmp_path)
+    settings.STORAGES = settings.STORAGES | {
+        "drop": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path)},
+        }
+    }
+    storages._storages.clear()
+    return tmp_path
+
+
+def opened(cast: Cast, *, described: bool = True) -> Connection:
+    way = connect(cast.dentist, "folder", "")
+    if described:
+        columns = {"started_at": "Date", "caller": "From", "seconds": "Seconds"}
+        with job_scope(agency_id=cast.acme.pk):
+            Connection.objects.filter(pk=way.pk).update(
+                mapping={"format": "generic", "columns": columns, "slashes": ""}, time_zone="UTC"
+            )
+    return way
+
+
+def drop(root: Path, way: Connection, name: str, text: str, *, minutes: int = 5) -> Path:
+    path = root / "acme" / "dentist" / way.pk.hex[:8] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    at = (NOON - timedelta(minutes=minutes)).timestamp()
+    os.utime(path, (at, at))
+    return path
+
+
+def take(cast: Cast) -> int:
+    return drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: NOON)
+
+
+def test_a_file_is_read_and_erased_and_one_that_changes_or_is_of_another_kind_is_left(
+    cast: Cast, root: Path
+) -> None:
+    way = opened(cast)
+    done = drop(root, way, "calls 1.csv", GOOD)
+    fresh = drop(root, way, "fresh.csv", GOOD, minutes=0)
+    other = drop(root, way, ".hidden.csv", GOOD)
+    stranger = root / "acme" / "dentist" / "elsewhere.csv"
+    stranger.write_text(GOOD)
+    assert take(cast) == 1
+    assert len(calls(cast.dentist)) == 2
+    assert not done.exists()
+    assert fresh.exists()
+    assert other.exists()
+    assert stranger.exists()
+
+
+def test_before_somebody_said_how_it_is_read_it_stays(cast: Cast, root: Path) -> None:
+    way = opened(cast, described=False)
+    path = drop(root, way, "calls.csv", GOOD)
+    assert take(cast) == 0
+    assert path.exists()
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    assert "Import one file by hand first" in page
+    assert way.pk.hex[:8] in page
+
+
+def test_a_killed_worker_goes_on_and_adds_nothing_twice(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    path = drop(root, way, "calls.csv", GOOD)
+
+    # the clock says that the time is over behind the first batch
+    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert path.exists()
+    assert drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=9), clock=lambda: NOON + timedelta(minutes=3)) == 1  # fmt: skip  # noqa: E501
+    assert len(calls(cast.dentist)) == 2
+    assert not path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
+
+
+def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    path = drop(root, way, "bad.csv", "Something,Else\n1,2\n")
+    assert take(cast) == 0
+    assert take(cast) == 0
+    assert path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.count() == 1
+        assert Item.objects.open().filter(kind="drop_refused").count() == 1
+    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    assert "bad.csv" in browser.get(base).content.decode()
+    path.unlink()
+    drop(root, way, "bad.csv", GOOD)
+    assert browser.post(f"{base}dropped/again/").status_code == 302
+    assert take(cast) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_without_a_folder_of_the_operator_nothing_is_looked_for(cast: Cast, settings: Any) -> None:
+    settings.CALLPRIVACY_DROP = ""
+    opened(cast)
+    assert take(cast) == 0
