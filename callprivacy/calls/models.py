@@ -176,7 +176,7 @@ class Pull(ClientOwned):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    connection = models.OneToOneField(Connection, models.PROTECT, db_constraint=False, related_name="pull")
+    connection = models.ForeignKey(Connection, models.PROTECT, db_constraint=False, related_name="+")
     is_on = models.BooleanField(default=True)
     account = models.CharField(max_length=64, blank=True)
     company = models.CharField(max_length=64, blank=True)
@@ -198,7 +198,10 @@ class Pull(ClientOwned):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = (models.UniqueConstraint(fields=["client", "id"], name="calls_pull_in_client"),)
+        constraints = (
+            models.UniqueConstraint(fields=["client", "id"], name="calls_pull_in_client"),
+            models.UniqueConstraint(fields=["client", "connection"], name="calls_pull_one_a_connection"),
+        )
 
     def __str__(self) -> str:
         return f"pull of {self.connection_id}"

@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Connection, Inbox
 from callprivacy.calls.providers import PROVIDERS, mapped
-from callprivacy.calls.providers.base import Delivery, RefusedError, UnparsableError
+from callprivacy.calls.providers.base import Delivery, Ignored, RefusedError, UnparsableError
 from callprivacy.tenancy.scope import job_scope
 from tests.calls.doors import browser_of
 from tests.calls.test_hooks import connect, now
@@ -88,7 +88,7 @@ def test_a_shared_secret_stands_in_either_header() -> None:
 
 def test_fields_are_read_as_they_were_named_and_the_rest_is_dropped() -> None:
     facts = mapped.parse(BODY, JSON, FIELDS, at=NOON)
-    assert not isinstance(facts, mapped.Ignored)
+    assert not isinstance(facts, Ignored)
     assert facts.started_at == datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
     assert (facts.caller, facts.tracking_number, facts.seconds) == (CANARY, "+14045550199", 61)
     assert (facts.direction, facts.tags) == (Direction.INBOUND, ("Booked",))
@@ -98,7 +98,7 @@ def test_a_form_is_read_alike_and_epochs_are_times() -> None:
     body = urlencode({"start": "1795435200", "caller": "anonymous", "note": "x"}).encode()
     fields = mapped.Fields({"started_at": "start", "caller": "caller"})
     facts = mapped.parse(body, FORM, fields, at=datetime(2026, 11, 25, tzinfo=UTC))
-    assert not isinstance(facts, mapped.Ignored)
+    assert not isinstance(facts, Ignored)
     assert (facts.caller_withheld, facts.started_at.year) == (True, 2026)
 
 
@@ -179,4 +179,4 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     assert browser_of(cast.mallory).get(url).status_code == 404
     assert browser_of(cast.bob).post(url, said).status_code == 403
     other = connect(cast.dentist)
-    assert browser.get(f"/clients/dentist/connections/{other.pk}/fields/").status_code == 404
+    assert browser.get(f"/clients/dentist/connections/{other.pk}/fields/").status_code == 302

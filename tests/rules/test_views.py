@@ -32,6 +32,7 @@ RAW_SQL = {
 SIGNATURES = {
     "callprivacy/calls/providers/callrail.py": "what the tracker signed",
     "callprivacy/calls/providers/ctm.py": "what the tracker signed",
+    "callprivacy/calls/providers/mapped.py": "what the tracker signed",
     "callprivacy/calls/providers/twilio.py": "what the tracker signed",
     "consent/services/webhooks.py": "what we send, as the Standard Webhooks specification has it",
 }

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('agency', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.agency')),
                 ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.client')),
-                ('connection', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='pull', to='calls.connection')),
+                ('connection', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='calls.connection')),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -106,6 +106,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='pullrun',
             constraint=models.CheckConstraint(condition=models.Q(('until_at__gt', models.F('from_at'))), name='calls_pullrun_ends_after_it_begins'),
+        ),
+        migrations.AddConstraint(
+            model_name='pull',
+            constraint=models.UniqueConstraint(fields=('client', 'connection'), name='calls_pull_one_a_connection'),
         ),
         rls.ClientRows("calls_pull", read="manage_connections", write="manage_connections"),
         rls.ClientRows("calls_pullrun", read="manage_connections", write="manage_connections"),

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -194,7 +194,7 @@ def keep_pulled(*, connection: Connection, run: PullRun, bodies: Sequence[bytes]
     client_id = connection.client_id
     keys = vault.client_keys(client_id)
     key = vault_services.day_key(client_id=client_id, purpose=PURPOSE, at=at, keys=keys)
-    lines = []
+    lines: list[list[Any]] = []
     for body in dict.fromkeys(bodies):
         digest = keys.tokens.digest("inbox", str(connection.pk), f"pull:{run.kind}:{digest_key(body)}")
         row_id = UUID(bytes=digest[:16])
@@ -563,7 +563,7 @@ def _count_pulled(settlement: _Settlement, rows: Sequence[_Claimed]) -> None:
         Counter(row.pull_run_id for row in rows).items(), key=lambda item: str(item[0])
     ):
         others = brought[run_id] + stayed_out[run_id] + refused[run_id]
-        PullRun.objects.filter(pk=run_id).update(
+        PullRun.objects.filter(pk__in=[run_id]).update(
             brought=F("brought") + brought[run_id],
             stayed_out=F("stayed_out") + stayed_out[run_id],
             refused=F("refused") + refused[run_id],
@@ -619,7 +619,7 @@ def _uncount(rows: Iterable[Inbox]) -> None:
         )
     pulls = Counter(row.pull_run_id for row in rows if row.pull_run_id is not None)
     for run_id, count in sorted(pulls.items()):
-        PullRun.objects.filter(pk=run_id).update(refused=Greatest(F("refused") - count, 0))
+        PullRun.objects.filter(pk__in=[run_id]).update(refused=Greatest(F("refused") - count, 0))
 
 
 @transaction.atomic

@@ -98,7 +98,7 @@ def set_access(
     pull = Pull.objects.for_client(connection.client_id).filter(connection=connection).first() or Pull(
         agency_id=connection.agency_id, client_id=connection.client_id, connection=connection, created_at=at
     )
-    if not secret and pull.secret is None and connection.provider != "twilio":
+    if not secret and pull.secret_set_at is None and connection.provider != "twilio":
         raise NoListError("Enter the key of the interface.")
     if pull.account != account or pull.login != login:
         pull.marker = ""
@@ -339,7 +339,7 @@ def _end_of_step(run: PullRun, connection: Connection) -> datetime:
 
 
 def _secret(pull: Pull, at: datetime) -> str:
-    if pull.secret is not None:
+    if pull.secret_set_at is not None:
         return str(pull.secret)
     counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
     own = ConnectionSecret.objects.for_client(pull.client_id).filter(

@@ -156,8 +156,8 @@ def map_presses(request: StaffRequest, client: Client, connection_id: UUID) -> H
 def map_fields(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
     """Say what the fields of a tracker without a module of its own mean, beside the masked shape of an event."""
     connection = _find(client, connection_id)
-    if connection.provider not in mapped.NAMES:
-        raise Http404
+    if connection.provider not in mapped.NAMES:  # this tracker's fields are known
+        return redirect("calls:connection", client.slug, connection.pk)
     seen = fields.read_sample(inbox.sample(connection=connection))
     form = fields.FieldsForm(
         request.POST or None,
