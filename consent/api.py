@@ -26,6 +26,7 @@ from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
 from callprivacy.accounts.enums import ApiScope
+from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.services import api_keys
 from callprivacy.accounts.services.api_keys import Holder
 from callprivacy.lib import phone
@@ -140,7 +141,11 @@ def refuse_unread(request: HttpRequest) -> HttpResponse | None:
 
 def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpResponse]) -> HttpResponse:
     at = timezone.now()
+<<<<<<< HEAD
     with api_keys.entered(text=bearer_of(request), at=at) as holder:
+=======
+    with api_keys.entered(text=_bearer(request), address=client_address(request), at=at) as holder:
+>>>>>>> 8d02b3c (From where an agency's people work and from where a key opens anything, where the agency says so)
         if not holder.may(scope):
             return problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
         request.holder, request.at, request.counted = holder, at, True

@@ -27,6 +27,7 @@ from callprivacy.accounts.enums import (
 )
 from callprivacy.accounts.models import Membership, SignInPolicy, User
 from callprivacy.accounts.services import reviews
+from callprivacy.lib import networks
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -447,6 +448,25 @@ class LifeForm(forms.Form):
     )
 
 
+class NetworksField(forms.CharField):
+    """Networks, one a line; its value is a list in one spelling."""
+
+    widget = forms.Textarea
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, max_length=4000, **kwargs)
+        self.widget.attrs |= {"rows": 3, "spellcheck": "false", "placeholder": "203.0.113.0/24"}
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return networks.parse(super().to_python(value))
+        except networks.NoNetworkError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
 class ApiKeyForm(LifeForm):
     """A key for a system of the agency's. To vouch for proof is an officer's to give."""
 
@@ -460,7 +480,12 @@ class ApiKeyForm(LifeForm):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Tick what this system needs, and no more."},
     )
-    field_order = ("name", "scopes", "life")
+    networks = NetworksField(
+        label="Only from these networks",
+        help_text="One a line, as our proxy sees the system's address. Empty: from everywhere. It goes along when the key "
+        "is exchanged.",
+    )
+    field_order = ("name", "scopes", "life", "networks")
 
     def __init__(self, *args: Any, may_vouch: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -559,10 +584,16 @@ class SignInPolicyForm(forms.Form):
         label="Days after which an unused grant is suggested to end",
         validators=[MinValueValidator(7), MaxValueValidator(365)],
     )
+    networks = NetworksField(
+        label="Only from these networks",
+        help_text="One a line. Who works from elsewhere is shown a page that says so, and can do nothing but sign out. Empty: "
+        "from everywhere. It does not concern trackers, callers and systems with keys.",
+    )
     sure = forms.BooleanField(label="They may be asked at once", required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, address: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.address = address
         most_idle = settings.CALLPRIVACY_SESSION_IDLE_MINUTES
         most_hours = settings.SESSION_COOKIE_AGE // 3600
         self._limit("idle_minutes", 5, most_idle, f"Empty: {most_idle}, which is the most here.")
@@ -581,10 +612,20 @@ class SignInPolicyForm(forms.Form):
             for heading, names in (
                 ("Passwords", "profile min_length max_age_days grace_hours keeper sure"),
                 ("Second factors and confirming", "second_factor_roles confirm confirm_minutes"),
-                ("Sessions", "idle_minutes longest_hours"),
+                ("Sessions", "idle_minutes longest_hours networks"),
                 ("Access review", "review_months review_days unused_days"),
             )
         ]
+
+    def clean_networks(self) -> list[str]:
+        """Nobody locks themselves out."""
+        found: list[str] = self.cleaned_data["networks"]
+        if found and not networks.holds(found, self.address):
+            where = f"You are at {self.address} now" if self.address else "Nobody knows where you are now"
+            raise forms.ValidationError(
+                f"{where}, so this would lock you out. Add that address or its network."
+            )
+        return found
 
     def ask_to_be_sure(self, people: int) -> None:
         """Say how many people a stricter rule asks for a new password at once, and take a yes."""

@@ -22,7 +22,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django_structlog.middlewares import RequestMiddleware
@@ -34,7 +34,7 @@ from callprivacy.accounts.models import Membership, User
 from callprivacy.accounts.services import people
 from callprivacy.accounts.tasks import hint_use
 from callprivacy.audit import services as audit
-from callprivacy.lib import figures, logs
+from callprivacy.lib import figures, logs, networks
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import operator_scope, staff_scope
 
@@ -63,6 +63,8 @@ _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # All that there is for who has to choose another password: the page for it, how good it would be, and the way out.
 _WHILE_DUE = frozenset({"/accounts/password/change/", "/accounts/password/strength/", "/accounts/logout/"})
+
+_FROM_ELSEWHERE = frozenset({"/accounts/logout/", "/agencies/"})
 
 
 class RequestLogMiddleware(RequestMiddleware):
@@ -177,7 +179,11 @@ class ScopeMiddleware:
             if membership is not None and limits is None:
                 _prepare(cast(StaffRequest, request), membership, at)
                 with timezone.override(membership.agency.time_zone):
-                    response = _before_factor(request, membership) or self.get_response(request)
+                    response = (
+                        _from_elsewhere(request, policy.networks)
+                        or _before_factor(request, membership)
+                        or self.get_response(request)
+                    )
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
         if limits is not None:
@@ -257,6 +263,13 @@ def _lead(request: HttpRequest, where: str) -> HttpResponse:
 def _is_password_due(user: User, at: datetime) -> bool:
     """Whether the next request leads to the page for a new password; it stands on the person's row, which is here."""
     return user.password_due_at is not None and user.password_due_at <= at
+
+
+def _from_elsewhere(request: HttpRequest, allowed: list[str]) -> HttpResponse | None:
+    """Who works from a network that the agency has not named gets no further than the way out, or to another agency."""
+    if not allowed or request.path in _FROM_ELSEWHERE or networks.holds(allowed, client_address(request)):
+        return None
+    return render(request, "accounts/elsewhere.html", {"address": client_address(request)}, status=403)
 
 
 def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse | None:

@@ -174,6 +174,7 @@ class ApiKey(ClientOwned):
     ends_at = models.DateTimeField()
     last_used_on = models.DateField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
 
     class Meta:
         base_manager_name = "objects"
@@ -211,6 +212,7 @@ class SignInPolicy(AgencyOwned):
     :ivar max_age_days: with the rotating profile alone.
     :ivar grace_hours: how long sessions and keys of somebody whose password is overdue go on.
     :ivar idle_minutes: None, as `longest_hours`: what the installation says, which is the most in any case.
+    :ivar networks: from where its people may work; empty: from everywhere.
     :ivar confirm: the deeds that ask who is there when the last proof is older than `confirm_minutes`.
     """
 
@@ -228,6 +230,7 @@ class SignInPolicy(AgencyOwned):
     review_months = models.PositiveSmallIntegerField(default=3)
     review_days = models.PositiveSmallIntegerField(default=14)
     unused_days = models.PositiveSmallIntegerField(default=60)
+    networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
     changed_at = models.DateTimeField()
     changed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
 

@@ -152,7 +152,7 @@ REGISTER: dict[str, Table] = {
     ),
     "accounts.ApiKey": Table(
         "A key of one of the agency's systems for one client",
-        _plain(_OURS, "name scopes created_by created_at ends_at last_used_on revoked_at")
+        _plain(_OURS, "name scopes created_by created_at ends_at last_used_on revoked_at networks")
         | _secret(key="Stands at the head of the key", digest="SHA-256 of the whole key"),
     ),
     "accounts.SignInFailure": Table(
@@ -163,7 +163,8 @@ REGISTER: dict[str, Table] = {
         "What an agency asks of passwords, second factors and sessions",
         _plain(
             "id agency profile min_length max_age_days grace_hours second_factor_roles confirm confirm_minutes",
-            "idle_minutes longest_hours keeper review_months review_days unused_days changed_at changed_by",
+            "idle_minutes longest_hours keeper review_months review_days unused_days networks changed_at",
+            "changed_by",
         ),
     ),
     "accounts.PasswordHistory": Table(

@@ -23,11 +23,15 @@ from django.db import connection, transaction
 from callprivacy.accounts.enums import ApiScope
 from callprivacy.accounts.models import ApiKey
 from callprivacy.audit import services as audit
+from callprivacy.lib import networks as networks_of
 from callprivacy.lib import statements
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import scope_of_key
+
+log = logger(__name__)
 
 DEFAULT_LIFE: Final = timedelta(days=90)
 LONGEST_LIFE: Final = timedelta(days=365)
@@ -84,16 +88,25 @@ def create_key(
     name: str,
     scopes: Collection[ApiScope],
     life: timedelta = DEFAULT_LIFE,
+    networks: Collection[str] = (),
     by: Actor,
     at: datetime,
 ) -> Made:
     """
     Make a key for a system of the agency's.
 
+    :param networks: from where it opens anything (see `lib.networks`); none: from everywhere.
     :raises LifeError: it would live for less than a day or more than a year.
     """
     made = _make(
-        client_id=client.pk, agency_id=client.agency_id, name=name, scopes=scopes, life=life, by=by, at=at
+        client_id=client.pk,
+        agency_id=client.agency_id,
+        name=name,
+        scopes=scopes,
+        life=life,
+        networks=networks,
+        by=by,
+        at=at,
     )
     audit.record(
         "api_key.created",
@@ -124,6 +137,7 @@ def rotate_key(*, key: ApiKey, overlap: timedelta, life: timedelta, by: Actor, a
         name=earlier.name,
         scopes=[ApiScope(scope) for scope in earlier.scopes],
         life=life,
+        networks=earlier.networks,
         by=by,
         at=at,
     )
@@ -158,6 +172,7 @@ def _make(
     name: str,
     scopes: Collection[ApiScope],
     life: timedelta,
+    networks: Collection[str],
     by: Actor,
     at: datetime,
 ) -> Made:
@@ -177,6 +192,7 @@ def _make(
         created_by_id=by.user_id,
         created_at=at,
         ends_at=at + life,
+        networks=list(networks),
     )
     PublicKey.objects.create(key=public, purpose=KeyPurpose.API, agency_id=agency_id, client_id=client_id)
     return Made(key, text)
@@ -194,13 +210,13 @@ def _is_alive(key: ApiKey, at: datetime) -> bool:
 
 
 @contextmanager
-def entered(*, text: str, at: datetime) -> Iterator[Holder]:
+def entered(*, text: str, address: str | None = None, at: datetime) -> Iterator[Holder]:
     """
     Enter the scope of the client whose system brings a key; everything inside is one transaction.
 
     Called outside any scope. Two statements, and a third on a key's first use of a day.
 
-    :param text: the key as it came.
+    :param text: the key as it came. :param address: from where it came, as our own proxies say; None where nobody knows.
     :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
     """
     shaped = _SHAPE.fullmatch(text)
@@ -210,6 +226,9 @@ def entered(*, text: str, at: datetime) -> Iterator[Holder]:
         digest = found.digest if found is not None else _NO_DIGEST
         is_same = secrets.compare_digest(_digest(text), digest)
         if found is None or not is_same or not found.is_alive(at):
+            raise WrongKeyError
+        if found.networks and not networks_of.holds(found.networks, address):
+            log.warning("api_key.elsewhere", key=str(found.id))
             raise WrongKeyError
         _note_use(found, at)
         yield Holder(
@@ -228,6 +247,7 @@ class _Found:
     ends_at: datetime
     revoked_at: datetime | None
     last_used_on: date | None
+    networks: tuple[str, ...]
     client: Client
 
     def is_alive(self, at: datetime) -> bool:
@@ -240,7 +260,7 @@ _OF_CLIENT: Final = (
     "id", "agency_id", "slug", "name", "legal_name", "time_zone", "sector", "home_country", "archived_at",
 )  # fmt: skip
 _KEY: Final = f"""
-    SELECT k.id, k.digest, k.scopes, k.ends_at, k.revoked_at, k.last_used_on, {", ".join(f"c.{n}" for n in _OF_CLIENT)}
+    SELECT k.id, k.digest, k.scopes, k.ends_at, k.revoked_at, k.last_used_on, k.networks, {", ".join(f"c.{n}" for n in _OF_CLIENT)}
     FROM accounts_apikey k JOIN tenancy_client c ON c.id = k.client_id
     WHERE k.client_id = %s AND k.key = %s
 """  # noqa: S608  (names of columns)
@@ -259,7 +279,8 @@ def _find(client_id: int | None, public: str) -> _Found | None:
         ends_at=row[3],
         revoked_at=row[4],
         last_used_on=row[5],
-        client=Client.from_db(connection.alias, _OF_CLIENT, row[6:]),
+        networks=tuple(row[6]),
+        client=Client.from_db(connection.alias, _OF_CLIENT, row[7:]),
     )
 
 

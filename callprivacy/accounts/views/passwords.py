@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from callprivacy.accounts import access, charts, passwords, selectors
 from callprivacy.accounts.access import StaffRequest, confirms, needs_right
+from callprivacy.accounts.adapter import client_address
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.accounts.forms import SignInPolicyForm
 from callprivacy.accounts.models import Membership, SignInPolicy, User
@@ -116,7 +117,9 @@ def _row(
 def edit_policy(request: StaffRequest) -> HttpResponse:
     """What the agency asks; a rule that asks people for a new password at once says how many before it is saved."""
     policy = access.policy_of(request.agency)
-    form = SignInPolicyForm(request.POST or None, initial=SignInPolicyForm.values_of(policy))
+    form = SignInPolicyForm(
+        request.POST or None, initial=SignInPolicyForm.values_of(policy), address=client_address(request)
+    )
     if request.method == "POST" and form.is_valid():
         at_once = _asked_at_once(request, form.values())
         if at_once and not form.cleaned_data["sure"]:
