@@ -25,8 +25,8 @@ from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import ConfigDict, Field
 
-from callprivacy.accounts.enums import ApiScope
 from callprivacy.accounts.adapter import client_address
+from callprivacy.accounts.enums import ApiScope
 from callprivacy.accounts.services import api_keys
 from callprivacy.accounts.services.api_keys import Holder
 from callprivacy.lib import phone

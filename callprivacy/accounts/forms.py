@@ -482,8 +482,8 @@ class ApiKeyForm(LifeForm):
     )
     networks = NetworksField(
         label="Only from these networks",
-        help_text="One a line, as our proxy sees the system's address. Empty: from everywhere. It goes along when the key "
-        "is exchanged.",
+        help_text="One a line, as our proxy sees the system's address. Empty: from everywhere. It goes along when the "
+        "key is exchanged.",
     )
     field_order = ("name", "scopes", "life", "networks")
 
@@ -586,8 +586,8 @@ class SignInPolicyForm(forms.Form):
     )
     networks = NetworksField(
         label="Only from these networks",
-        help_text="One a line. Who works from elsewhere is shown a page that says so, and can do nothing but sign out. Empty: "
-        "from everywhere. It does not concern trackers, callers and systems with keys.",
+        help_text="One a line. Who works from elsewhere is shown a page that says so, and can do nothing but sign out. "
+        "Empty: from everywhere. It does not concern trackers, callers and systems with keys.",
     )
     sure = forms.BooleanField(label="They may be asked at once", required=False)
 

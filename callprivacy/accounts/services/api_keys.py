@@ -216,7 +216,8 @@ def entered(*, text: str, address: str | None = None, at: datetime) -> Iterator[
 
     Called outside any scope. Two statements, and a third on a key's first use of a day.
 
-    :param text: the key as it came. :param address: from where it came, as our own proxies say; None where nobody knows.
+    :param text: the key as it came.
+    :param address: from where it came, as our own proxies say; None where nobody knows.
     :raises WrongKeyError: it opens nothing. Every wrong key takes the same steps.
     """
     shaped = _SHAPE.fullmatch(text)
@@ -260,7 +261,8 @@ _OF_CLIENT: Final = (
     "id", "agency_id", "slug", "name", "legal_name", "time_zone", "sector", "home_country", "archived_at",
 )  # fmt: skip
 _KEY: Final = f"""
-    SELECT k.id, k.digest, k.scopes, k.ends_at, k.revoked_at, k.last_used_on, k.networks, {", ".join(f"c.{n}" for n in _OF_CLIENT)}
+    SELECT k.id, k.digest, k.scopes, k.ends_at, k.revoked_at, k.last_used_on, k.networks,
+        {", ".join(f"c.{n}" for n in _OF_CLIENT)}
     FROM accounts_apikey k JOIN tenancy_client c ON c.id = k.client_id
     WHERE k.client_id = %s AND k.key = %s
 """  # noqa: S608  (names of columns)
