@@ -40,7 +40,7 @@ def root(settings: Any, tmp_path: Path) -> Path:
             "OPTIONS": {"location": str(tmp_path)},
         }
     }
-    storages._storages.clear()
+    storages._storages.clear()  # type: ignore[attr-defined]  # Django keeps what it made of the settings before
     return tmp_path
 
 
