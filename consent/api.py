@@ -141,11 +141,7 @@ def refuse_unread(request: HttpRequest) -> HttpResponse | None:
 
 def _entered(request: ApiRequest, scope: ApiScope, run: Callable[[], HttpResponse]) -> HttpResponse:
     at = timezone.now()
-<<<<<<< HEAD
-    with api_keys.entered(text=bearer_of(request), at=at) as holder:
-=======
-    with api_keys.entered(text=_bearer(request), address=client_address(request), at=at) as holder:
->>>>>>> 8d02b3c (From where an agency's people work and from where a key opens anything, where the agency says so)
+    with api_keys.entered(text=bearer_of(request), address=client_address(request), at=at) as holder:
         if not holder.may(scope):
             return problem(403, "scope_missing", f"This key may not do this; it needs {scope.value}.")
         request.holder, request.at, request.counted = holder, at, True
