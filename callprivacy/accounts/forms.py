@@ -459,7 +459,7 @@ class NetworksField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            return networks.parse(super().to_python(value))
+            return networks.parse(super().to_python(value) or "")
         except networks.NoNetworkError as error:
             raise forms.ValidationError(str(error)) from None
 

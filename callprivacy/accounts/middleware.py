@@ -180,7 +180,7 @@ class ScopeMiddleware:
                 _prepare(cast(StaffRequest, request), membership, at)
                 with timezone.override(membership.agency.time_zone):
                     response = (
-                        _from_elsewhere(request, policy.networks)
+                        _from_elsewhere(request, access.policy_of(membership.agency).networks)
                         or _before_factor(request, membership)
                         or self.get_response(request)
                     )

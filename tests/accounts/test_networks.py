@@ -109,5 +109,10 @@ def test_a_key_opens_nothing_from_elsewhere_and_its_successor_neither(cast: Cast
             with pytest.raises(api_keys.WrongKeyError), api_keys.entered(text=text, address=address, at=at):
                 pass
     body = {"numbers": ["+14045550188"], "purpose": "contact"}
-    sent = {"HTTP_AUTHORIZATION": f"Bearer {made.text}", "content_type": "application/json"}
-    assert browser_of(cast.mallory).post("/api/v1/consent/check", body, **sent).status_code == 401
+    answer = browser_of(cast.mallory).post(
+        "/api/v1/consent/check",
+        body,
+        content_type="application/json",
+        HTTP_AUTHORIZATION=f"Bearer {made.text}",
+    )
+    assert answer.status_code == 401
