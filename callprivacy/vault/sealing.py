@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = b"\x01"
 KEY_BYTES = 32
+_REMEMBERED = 20_000
 _NONCE_BYTES = 12
 _SHORTEST = 1 + _NONCE_BYTES + 16
 
@@ -87,12 +88,15 @@ class TokenKey:
     It is a chain. The first key makes a token of a number; each later one makes a token of the token before it, so
     that tokens whose number nobody has any more move along when a key is added. What a token went through is its
     form: 1 for the first key alone. `oldest` is the oldest form in which a row may still stand.
+
+    It remembers the tokens it has made, since a batch asks for those of its numbers several times.
     """
 
-    __slots__ = ("_chain", "oldest")
+    __slots__ = ("_chain", "_made", "oldest")
 
     def __init__(self, *chain: bytes, oldest: int = 1) -> None:
         self._chain = tuple(hmac.new(raw, digestmod=hashlib.sha256) for raw in chain)
+        self._made: dict[str, list[bytes]] = {}
         self.oldest = oldest
 
     def __repr__(self) -> str:
@@ -113,16 +117,21 @@ class TokenKey:
 
     def token(self, e164: str) -> bytes:
         """HMAC-SHA256 of a number in E.164, 32 bytes, in the newest form."""
-        return self._through(e164.encode(), self._chain)
+        return self.forms(e164)[0]
 
     def forms(self, e164: str) -> list[bytes]:
         """Every token under which a number may be found, the newest form first."""
-        token = self._through(e164.encode(), self._chain[: self.oldest])
-        found = [token]
-        for keyed in self._chain[self.oldest :]:
-            token = self._through(token, (keyed,))
-            found.append(token)
-        return found[::-1]
+        made = self._made.get(e164)
+        if made is None:
+            token = self._through(e164.encode(), self._chain[: self.oldest])
+            found = [token]
+            for keyed in self._chain[self.oldest :]:
+                token = self._through(token, (keyed,))
+                found.append(token)
+            if len(self._made) >= _REMEMBERED:
+                self._made.clear()
+            made = self._made[e164] = found[::-1]
+        return made
 
     def advance(self, token: bytes, form: int) -> bytes:
         """The newest form of a token that stands in an earlier one."""

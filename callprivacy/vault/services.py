@@ -102,13 +102,19 @@ def _ensure(keys: selectors.ClientKeys, numbers: Collection[str], at: datetime) 
     return {number: found[number] for number in numbers}
 
 
-def _with_keys[T](client_id: int, write: Callable[[selectors.ClientKeys], T]) -> T:
-    """Write something under a client's keys; once more where a rotation went on after they were read."""
+def _with_keys[T](
+    client_id: int, write: Callable[[selectors.ClientKeys], T], keys: selectors.ClientKeys | None = None
+) -> T:
+    """
+    Write something under a client's keys; once more where a rotation went on after they were read.
+
+    :param keys: the client's keys, where they are open already.
+    """
     while True:
         try:
-            return write(selectors.client_keys(client_id))
+            return write(keys or selectors.client_keys(client_id))
         except _StaleKeysError:
-            continue
+            keys = None
 
 
 def _hold_keys(keys: selectors.ClientKeys) -> None:
@@ -175,8 +181,10 @@ def holding_callers(*, client_id: int, caller_ids: Collection[uuid.UUID]) -> Ite
     """
     with transaction.atomic(using=VAULT):
         with connections[VAULT].cursor() as cursor:
+            # It only holds: nothing here has to be on the disk before somebody else goes on.
             cursor.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
+                "SELECT count(*), set_config('synchronous_commit', 'off', true)"
+                " FROM (SELECT 1 FROM vault_caller WHERE client_id = %s AND id = ANY(%s::uuid[])"
                 " AND content_key IS NOT NULL ORDER BY id FOR SHARE) AS held",
                 [client_id, _uuid_array(caller_ids)],
             )
@@ -245,6 +253,7 @@ def issue_keys(
     numbers: Collection[str],
     recordings: Sequence[tuple[uuid.UUID, str | None]],
     at: datetime,
+    keys: selectors.ClientKeys | None = None,
 ) -> Issued:
     """
     Make what a batch of calls needs, by COPY: callers never seen, and a key for each recording.
@@ -253,8 +262,9 @@ def issue_keys(
     What nobody uses after all is given back with `destroy_recording_keys`.
 
     :param recordings: id of a new recording, and its caller's number, one of `numbers`; None when withheld.
+    :param keys: the client's keys, where they are open already.
     """
-    return _with_keys(client_id, lambda keys: _issue(keys, numbers, recordings, at))
+    return _with_keys(client_id, lambda found: _issue(found, numbers, recordings, at), keys)
 
 
 def _issue(

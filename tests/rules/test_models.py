@@ -52,7 +52,14 @@ NEVER_CHANGED = {
     "rights_privacynotice": "what people read on a day is not rewritten; another wording is another version",
 }
 # Tables that are filled by thousands of rows at a time: their keys are checked once a statement (docs/adr/0025).
-KEYS_BY_STATEMENT = {"analytics_cell", "calls_call", "calls_caller", "calls_callref", "calls_recording"}
+KEYS_BY_STATEMENT = {
+    "analytics_cell",
+    "analytics_touched",
+    "calls_call",
+    "calls_caller",
+    "calls_callref",
+    "calls_recording",
+}
 # Conditions that name no scope function, and why they may.
 OPEN_CONDITIONS = {
     ("audit_epoch", "SELECT"): "the number of the epoch is no secret",

@@ -274,7 +274,8 @@ class Prepared:
         self.verdicts: list[Taken] = [Taken.TOO_OLD] * count
         self.lines = Lines(_EPOCH, _EPOCH, _EPOCH, _EPOCH)
         self.items: list[_Item] = []
-        self.issued = vault.Issued(vault_selectors.client_keys(client.pk))
+        self.keys = vault_selectors.client_keys(client.pk)
+        self.issued = vault.Issued(self.keys)
         self.callers: dict[uuid.UUID, str] = {}
         self.caller_lines: dict[uuid.UUID, str] = {}
         self.unused: list[uuid.UUID] = []
@@ -296,7 +297,7 @@ class Prepared:
             self.lines = lines = lines_of(self.client, at=self.at)
         numbers = {fact.caller for fact in facts if fact.caller is not None}
         erased = vault_selectors.erased_up_to(client_id, numbers) if numbers else {}
-        keys = vault_selectors.client_keys(client_id)
+        keys = self.keys
         tokens = keys.tokens
         untracked = _untracked(keys, numbers, self.at)
         waves: dict[bytes, int] = {}
@@ -368,6 +369,7 @@ class Prepared:
             numbers=numbers,
             recordings=[(item.recording_id, item.facts.caller) for item in wanted],
             at=self.at,
+            keys=self.keys,
         )
         self.unused = [item.recording_id for item in wanted]
         for number, caller_id in issued.callers.items():
@@ -499,8 +501,9 @@ class Prepared:
         self._leave_out_expired()
         if not self.items:
             return
-        with connection.cursor() as cursor:
-            cursor.execute(_TABLES)
+        if not self.loaded:
+            with connection.cursor() as cursor:
+                cursor.execute(_TABLES)
         waves: dict[int, list[_Item]] = defaultdict(list)
         for item in self.items:
             waves[item.wave].append(item)
@@ -636,9 +639,16 @@ class Prepared:
                     found.setdefault(indexes[bytes(digest)], identity)
         return found
 
+    def _any_known(self) -> bool:
+        """Whether a reference of the batch, as it was loaded ahead, names a call that is here."""
+        with connection.cursor() as cursor:
+            cursor.execute(_ANY_KNOWN, [self.client.pk, self.provider])
+            is_any: bool = cursor.fetchone()[0]
+        return is_any
+
     def _write_wave(self, items: Sequence[_Item]) -> None:
         """Facts of different calls: those known are brought up to date, the others are matched or added."""
-        known = self._known(items)
+        known = self._known(items) if not self.loaded or self._any_known() else {}
         gone = self._leave_out_people(items)
         if known or gone:
             self.loaded = []
@@ -1060,6 +1070,12 @@ _PLAIN_JOINS: Final = (
 _ANY_JOINS: Final = (
     "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
 )
+# One probe of the index a reference, for the same reason.
+_ANY_KNOWN: Final = """
+    SELECT EXISTS (SELECT FROM intake_ref t, LATERAL (
+        SELECT FROM calls_callref r
+         WHERE r.client_id = %s AND r.provider = %s AND r.kind = t.kind AND r.digest = t.digest LIMIT 1) known)
+"""
 # A call's id begins with its start in milliseconds.
 _CANDIDATES: Final = f"""
     SELECT t.index, c.id,
