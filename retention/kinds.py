@@ -6,7 +6,9 @@ An alert's words stand here once: in the mail, on the page and in what the agenc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 LIMIT_NEAR: Final = "secret_soon"
@@ -121,15 +123,18 @@ def mail_kind(kind: str, *, is_over: bool) -> str:
 @dataclass(frozen=True, slots=True)
 class OwnDate:
     """
-    Rows of a higher room that leave by a date of their own, which no policy moves: pages of policies list them.
+    Rows of a higher room that leave by a date of their own, which no policy moves: pages of policies list them,
+    previews and the calendar count them.
 
     :param title: what they are. :param days: how long. :param moment: from when. :param words: why so.
+    :param count: how many of an agency leave by a day, as far as the scope sees them; a hold's are none.
     """
 
     title: str
     days: int
     moment: str
     words: str
+    count: Callable[[int, date], int]
 
 
 _OWN_DATES: dict[str, OwnDate] = {}

@@ -48,10 +48,12 @@ __all__ = [
     "VendorCopy",
     "count_due",
     "keep_totals",
+    "kept_back",
     "settle_cells",
 ]
 
 count_due = erasure.count_due
+kept_back = identity_ends.kept_back
 keep_totals = totals.keep_totals
 settle_cells = making.settle
 

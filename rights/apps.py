@@ -9,6 +9,7 @@ class RightsConfig(AppConfig):
     def ready(self) -> None:
         from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415
         from rights import kinds  # noqa: PLC0415
+        from rights.selectors import ends  # noqa: PLC0415
 
         kinds.register_all()
         register_own_date(
@@ -17,8 +18,15 @@ class RightsConfig(AppConfig):
                 731,
                 "the day the last of it was answered",
                 "24 months (11 CCR 7101). The record, what the person said and the proofs leave together.",
+                ends.count,
             )
         )
         register_own_date(
-            OwnDate("Packages of people's data", 7, "the day it was made", "The file leaves with its key.")
+            OwnDate(
+                "Packages of people's data",
+                7,
+                "the day it was made",
+                "The file leaves with its key.",
+                ends.count_packages,
+            )
         )

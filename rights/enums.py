@@ -137,6 +137,7 @@ class ProofKind(models.TextChoices):
 
     TEXT_CODE = "text_code", "Code by text"
     CALL_CODE = "call_code", "Code by a call"
+    MAIL_CODE = "mail_code", "Code by mail"
     FACTS = "facts", "Two facts of a call"
     DECLARATION = "declaration", "Signed declaration"
     DOCUMENT = "document", "Seen by staff"

@@ -81,6 +81,22 @@ def count(lines: Collection[Line]) -> dict[int, Extent]:
         }
 
 
+def kept_back(line: Line, among: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """
+    Of these callers those whose date has come and whom nothing but a hold keeps; the line says whom others keep.
+
+    :param among: callers of whom a hold keeps something.
+    """
+    lib_scope.require()
+    query = f"""
+        SELECT k.id FROM {_LINES} JOIN calls_caller k ON {_PAST}
+        WHERE k.id = ANY (%(among)s::uuid[]) AND k.id <> ALL (%(held)s::uuid[])
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query, _values([line]) | {"among": id_array(among)})
+        return [caller_id for (caller_id,) in cursor.fetchall()]
+
+
 def due(line: Line, *, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
     """The next callers who leave, by id."""
     return _due(line, after=after, limit=limit)

@@ -26,10 +26,11 @@ from callprivacy.work import services as work
 from governance import kinds
 from governance.enums import EntryFlag, EntrySource
 from governance.models import Badge, Entry, Site
+from governance.selectors import ends
 
 JOB: Final = Actor.job("governance.watch_premises")
 LONGEST_STAY: Final = timedelta(hours=16)
-KEEP: Final = timedelta(days=90)
+KEEP: Final = ends.ENTRIES_FOR
 LINES_AT_MOST: Final = 20_000
 _COLUMNS: Final = ("reference", "badge", "direction", "at")
 

@@ -27,6 +27,7 @@ from callprivacy.work import services as work
 from governance import kinds
 from governance.courses import Course, draw, is_passed
 from governance.models import Assignment, Attempt, Completion, TrainingRule
+from governance.selectors import ends
 from governance.selectors import training as selectors
 
 JOB: Final = Actor.job("governance.watch_training")
@@ -347,3 +348,18 @@ def _remind(agency: Agency, at: datetime) -> None:
 
 def _day(agency: Agency, at: datetime) -> date:
     return at.astimezone(ZoneInfo(agency.time_zone)).date()
+
+
+# --- Their end ----------------------------------------------------------------------------------------------------
+
+
+def expire(*, agency_id: int, at: datetime) -> int:
+    """Let tries and proofs of courses go whose three years are over; returns how many. Twice is once."""
+    with job_scope(agency_id=agency_id):
+        tries = ends.old_tries(agency_id, at.date() - ends.TRAINING_FOR).remove()
+        proofs = ends.old_proofs(agency_id, at.date() - ends.TRAINING_FOR).remove()
+        if tries or proofs:
+            audit.record(
+                "training.expired", by=JOB, at=at, tries=tries, proofs=proofs, days=ends.TRAINING_FOR.days
+            )
+    return tries + proofs

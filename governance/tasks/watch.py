@@ -27,9 +27,14 @@ def watch_vendors(**_: Any) -> None:
 
 @shared_task(name="governance.watch_training", acks_late=True)
 def watch_training(**_: Any) -> None:
-    """Assign what rules call for, remind, and withhold from who is overdue."""
+    """Assign what rules call for, remind, withhold from who is overdue, and let old tries and proofs go."""
     at = timezone.now()
-    in_each_agency(lambda agency_id: training.watch_training(agency_id=agency_id, at=at))
+
+    def watch(agency_id: int) -> None:
+        training.watch_training(agency_id=agency_id, at=at)
+        training.expire(agency_id=agency_id, at=at)
+
+    in_each_agency(watch)
 
 
 @shared_task(name="governance.settle_training", acks_late=True)

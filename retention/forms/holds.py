@@ -183,6 +183,8 @@ class LiftForm(forms.Form):
     recordings = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     transcripts = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     redactions = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    numbers = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    evidence = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
 class HoldsForm(forms.Form):

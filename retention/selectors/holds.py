@@ -7,7 +7,7 @@ numbers nor calls. Beside them it keeps the calls that it names, and what is kno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,6 +21,7 @@ from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
+from retention import targets
 from retention.enums import Category
 from retention.models import Hold, HoldCall, HoldCaller, HoldPerson, RunPart
 from retention.selectors import policies
@@ -172,13 +173,16 @@ class FallsDue:
     :ivar calls: past the date of call records, whatever hangs on them along. :ivar recordings: past their own date,
     of calls that stay, and :ivar transcripts: the same. :ivar redactions: calls out of which the tracker has taken
     the person, which ours still has. :ivar withheld: recordings and transcripts that get the date of their
-    quarantine again; they change while people read, so they are shown and not compared.
+    quarantine again; they change while people read, so they are shown and not compared. :ivar numbers: of people whose
+    calls stay, or have none any more, and :ivar evidence: of what people said, past their dates.
     """
 
     calls: int = 0
     recordings: int = 0
     transcripts: int = 0
     redactions: int = 0
+    numbers: int = 0
+    evidence: int = 0
     withheld: int = field(default=0, compare=False)
 
 
@@ -220,7 +224,61 @@ def falls_due(hold: Hold, at: datetime) -> FallsDue:
         transcripts=transcripts.filter(past_words & words).count(),
         redactions=redactions,
         withheld=quarantined,
+        numbers=_numbers_due(hold, limits),
+        evidence=_evidence_due(hold, limits),
     )
+
+
+def _others(hold: Hold) -> list[Hold]:
+    return [one for one in open_holds(hold.client) if one.pk != hold.pk]
+
+
+def _held_by(client: Client, holds: Collection[Hold]) -> frozenset[UUID]:
+    """Callers of whom these holds keep something."""
+    if not holds:
+        return frozenset()
+    named = HoldCaller.objects.for_client(client).filter(hold__in=[one.pk for one in holds])
+    calls = Call.objects.for_client(client).filter(kept_by(holds), caller__isnull=False)
+    return frozenset(named.values_list("caller_id", flat=True)) | frozenset(
+        calls.values_list("caller_id", flat=True).distinct()
+    )
+
+
+def _line(
+    hold: Hold, limits: Mapping[Category, datetime], category: Category, held: frozenset[UUID]
+) -> targets.Line:
+    return targets.Line(
+        client=hold.client,
+        cutoff=limits[category],
+        call_cutoff=limits[Category.CALL],
+        call_out_cutoff=limits[Category.CALL_OUT],
+        held=held,
+        is_held=bool(held),
+    )
+
+
+def _numbers_due(hold: Hold, limits: Mapping[Category, datetime]) -> int:
+    """People whose date has come, and whom this hold alone keeps."""
+    others = _others(hold)
+    line = _line(hold, limits, Category.IDENTITY, _held_by(hold.client, others))
+    found = targets.kept_back(line, _held_by(hold.client, [hold]))
+    marked = Call.objects.for_client(hold.client).filter(caller_id__in=found, on_hold=True)
+    kept = marked.exclude(pk__in=freed_calls(hold).values("pk")).values_list("caller_id", flat=True)
+    return len(set(found) - set(kept.distinct()))
+
+
+def _evidence_due(hold: Hold, limits: Mapping[Category, datetime]) -> int:
+    """Entries of consent and of withdrawal whose date has come, of people whom this hold alone keeps."""
+    others = _held_by(hold.client, _others(hold))
+    every = others | _held_by(hold.client, [hold])
+    count = 0
+    for category in (Category.CONSENT, Category.WITHDRAWAL):
+        after, before = (
+            targets.TARGETS[category].count([_line(hold, limits, category, held)]) for held in (others, every)
+        )
+        none = targets.Extent()
+        count += after.get(hold.client_id, none).rows - before.get(hold.client_id, none).rows
+    return count
 
 
 # --- Pages --------------------------------------------------------------------------------------------------------

@@ -434,6 +434,8 @@ def lift_hold(*, hold: Hold, shown: selectors.FallsDue, reason: str, lifted_by: 
         due=falls.calls,
         recordings=falls.recordings,
         redactions=falls.redactions,
+        identities=falls.numbers,
+        evidence=falls.evidence,
     )
     Hold.objects.filter(pk=hold.pk).update(
         lifted_at=at, lifted_by_id=lifted_by, lifted_event_id=event.pk, settled_at=None

@@ -13,6 +13,7 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.forms.policies import CalendarForm
 from retention.selectors import calendar as selectors
+from retention.selectors import own_dates
 
 
 @require_GET
@@ -47,7 +48,11 @@ def show_later(request: StaffRequest) -> HttpResponse:
     """The sums of what no day can be named for, as a part that the calendar fetches."""
     clients = _countable(request)
     chosen = _chosen(CalendarForm(request.GET, clients=clients), clients)
-    context = {"rows": selectors.later(chosen, request.at), "days": selectors.DAYS}
+    context = {
+        "rows": selectors.later(chosen, request.at),
+        "days": selectors.DAYS,
+        "own_dates": own_dates.rows(request.agency, request.at) if len(chosen) != 1 else [],
+    }
     return render(request, "retention/calendar_later.html", context)
 
 

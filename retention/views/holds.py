@@ -243,6 +243,8 @@ def lift_hold(request: StaffRequest, client: Client, hold_id: UUID) -> HttpRespo
                     recordings=said["recordings"],
                     transcripts=said["transcripts"],
                     redactions=said["redactions"],
+                    numbers=said["numbers"],
+                    evidence=said["evidence"],
                 ),
                 reason=said["reason"],
                 lifted_by=request.membership.user_id,

@@ -26,7 +26,7 @@ from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenE
 from retention.law import categories
 from retention.models import PolicyChange
 from retention.selectors import changes as selectors
-from retention.selectors import matrix
+from retention.selectors import matrix, own_dates
 from retention.selectors import policies as kept
 from retention.selectors import runs as run_selectors
 from retention.selectors.changes import Proposal, Wish
@@ -96,6 +96,7 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
             "page": page,
             "rows": rows,
             "house": matrix.house(request.agency),
+            "own_dates": own_dates.rows(request.agency, request.at),
             "columns": categories.ABOUT.values(),
             "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
             "query": _query(request),

@@ -16,7 +16,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.enums import Category
-from retention.selectors import preview, samples
+from retention.selectors import own_dates, preview, samples
 from retention.targets import TARGETS
 
 _PAGE = 50
@@ -52,6 +52,7 @@ def preview_all(request: StaffRequest) -> HttpResponse:
     page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
     context = {
         "shown": page.object_list,
+        "own_dates": own_dates.rows(request.agency, request.at),
         "page": page,
         "totals": [total for total in totals if total[1] or total[2]],
         "rows": sum(one.total for one in found),

@@ -1,8 +1,8 @@
 """
 How a request comes to its end: 24 months after it was answered its key is destroyed, and its rows leave.
 
-The record of a request has a date of its own, which no policy moves. Keys first, then files, then rows; each step may
-be repeated, and what a crash leaves is found by its date again.
+The record of a request has a date of its own, which no policy moves; of whom a hold keeps anything it stays. Keys
+first, then files, then rows; each step may be repeated, and what a crash leaves is found by its date again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import services as vault
 from rights.models import Case, Package, Proof, Submission
-from rights.selectors import words
+from rights.selectors import ends, words
 
 JOB: Final = Actor.job("rights.end_requests")
 BATCH: Final = 100
@@ -30,11 +30,7 @@ def erase_submissions(*, agency_id: int, at: datetime) -> int:
     One in which a case was opened again meanwhile stays.
     """
     with job_scope(agency_id=agency_id):
-        due = list(
-            Submission.objects.filter(agency_id=agency_id, erase_on__lte=at.date()).order_by("erase_on")[
-                :BATCH
-            ]
-        )
+        due = list(ends.due(agency_id, at.date()).order_by("erase_on")[:BATCH])
         open_ids = set(
             Case.objects.filter(submission_id__in=[row.pk for row in due])
             .open()

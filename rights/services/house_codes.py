@@ -1,6 +1,7 @@
 """
 Codes for the agency's own requests page: as `consent.services.codes`, under the agency's own keys, and brought in the
-agency's name alone, so that no client is named before it is proven who asks.
+agency's name alone, so that no client is named before it is proven who asks. Codes by mail for any request, too: they
+are brought in the name of who was asked.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from consent.channels.codes import NotSentError
 from consent.enums import CodeWay, Language
 from consent.services import codes
 from consent.services.codes import WrongCodeError
+from rights.channels import mail_codes
 from rights.models import HouseCode
 
 log = logger(__name__)
 
-_WHAT: Final = "phone"
+PHONE: Final = "phone"
+MAIL: Final = "mail"
 
 
 def can_send() -> bool:
@@ -38,7 +41,7 @@ def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, 
     Called outside any scope: the code is committed before it is sent.
     """
     sender = channel.of_the_house()
-    code = _new_code(agency, number, at) if sender is not None else None
+    code = _new_code(agency, PHONE, number, at) if sender is not None else None
     if sender is None or code is None:
         log.warning("code.not_sent", agency=agency.pk, why="no sender" if sender is None else "limit")
         return
@@ -48,11 +51,27 @@ def send_code(*, agency: Agency, number: str, language: Language, way: CodeWay, 
         log.warning("code.not_sent", agency=agency.pk, why=str(error))
 
 
-def _new_code(agency: Agency, number: str, at: datetime) -> str | None:
+def mail_code(*, agency: Agency, name: str, address: str, language: Language, at: datetime) -> None:
+    """
+    Send a code to a mail address (lower case), where its limits allow one more; nobody is told whether they did.
+
+    Called outside any scope: the code is committed before it is sent.
+    """
+    code = _new_code(agency, MAIL, address, at)
+    if code is None:
+        log.warning("code.not_sent", agency=agency.pk, why="limit")
+        return
+    try:
+        mail_codes.bring(code, address=address, name=name, language=language)
+    except NotSentError as error:
+        log.warning("code.not_sent", agency=agency.pk, why=str(error))
+
+
+def _new_code(agency: Agency, what: str, number: str, at: datetime) -> str | None:
     holder = -agency.pk
     with job_scope(agency_id=agency.pk):
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
-        to = _digest(holder, number)
+        to = _digest(holder, what, number)
         of_all = HouseCode.objects.filter(agency_id=agency.pk)
         drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
         if drawn is None:
@@ -69,16 +88,17 @@ def _new_code(agency: Agency, number: str, at: datetime) -> str | None:
         return code
 
 
-def check_number(*, agency: Agency, number: str, code: str, at: datetime) -> uuid.UUID:
+def check_number(*, agency: Agency, number: str, code: str, at: datetime, what: str = PHONE) -> uuid.UUID:
     """
-    Prove a number by its newest code, and return that code's id. Called outside any scope: a try counts.
+    Prove a number, or with `MAIL` a mail address, by its newest code, and return that code's id. Called outside any
+    scope: a try counts.
 
     :raises WrongCodeError: the number is not proven.
     """
     holder = -agency.pk
     with job_scope(agency_id=agency.pk):
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
-        rows = HouseCode.objects.filter(agency_id=agency.pk, number_digest=_digest(holder, number))
+        rows = HouseCode.objects.filter(agency_id=agency.pk, number_digest=_digest(holder, what, number))
         found = codes.try_code(rows=rows, holder_id=holder, code=code, at=at)
     if found is None:
         raise WrongCodeError
@@ -91,5 +111,5 @@ def purge(*, agency_id: int, at: datetime) -> int:
         return HouseCode.objects.filter(agency_id=agency_id, created_at__lte=at - codes.KEPT_FOR).remove()
 
 
-def _digest(holder: int, number: str) -> bytes:
-    return vault_selectors.client_keys(holder).tokens.digest(_WHAT, number)
+def _digest(holder: int, what: str, number: str) -> bytes:
+    return vault_selectors.client_keys(holder).tokens.digest(what, number)

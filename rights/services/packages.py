@@ -47,7 +47,7 @@ TAKEN_FOR: Final = timedelta(hours=1)
 """How long a package stays after a download where the person was erased meanwhile: a connection may break."""
 PROVEN_WITHIN: Final = timedelta(minutes=30)
 BATCH: Final = 50
-_FRESH: Final = (ProofKind.TEXT_CODE, ProofKind.CALL_CODE, ProofKind.DOCUMENT)
+_FRESH: Final = (ProofKind.TEXT_CODE, ProofKind.CALL_CODE, ProofKind.MAIL_CODE, ProofKind.DOCUMENT)
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 type Clock = Callable[[], datetime]

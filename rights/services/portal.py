@@ -41,6 +41,7 @@ from rights.enums import (
     Channel,
     EventKind,
     IdentityKind,
+    IdentityState,
     LetterState,
     OnBehalf,
     PackageState,
@@ -137,11 +138,16 @@ class ShownCase:
 
 @dataclass(frozen=True, slots=True)
 class ShownNumber:
-    """One identity as the personal page shows it: a masked number, or "" for a withheld call."""
+    """
+    One identity as the personal page shows it: a masked number or address, or "" for a withheld call.
+
+    :ivar opens: a fresh code for it opens the person's data.
+    """
 
     identity: Identity
     mask: str
     is_coded: bool
+    opens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +378,9 @@ def show_request(*, link: str, at: datetime) -> Request:
         identities = list(Identity.objects.filter(submission=submission).order_by("claimed_at", "pk"))
         steps = proofs.needs(submission, rows, identities)
         coded = dict(steps.phones)
+        by_phone = any(
+            row.kind == IdentityKind.PHONE and row.state == IdentityState.PROVEN for row in identities
+        )
         return Request(
             look=_look(agency, client, page.key if page else ""),
             named=named,
@@ -380,7 +389,12 @@ def show_request(*, link: str, at: datetime) -> Request:
             submission=submission,
             cases=tuple(_shown(case, key) for case in rows),
             numbers=tuple(
-                ShownNumber(row, proofs.mask_of(row, submission), coded.get(row.pk, False))
+                ShownNumber(
+                    row,
+                    proofs.mask_of(row, submission),
+                    coded.get(row.pk, False),
+                    row.state == IdentityState.PROVEN and (row.kind == IdentityKind.PHONE or not by_phone),
+                )
                 for row in identities
             ),
             steps=steps,

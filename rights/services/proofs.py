@@ -36,6 +36,7 @@ from rights.channels.links import Named, UnknownLinkError
 from rights.enums import Ask, IdentityKind, IdentityState, OnBehalf, ProofKind
 from rights.models import Case, Identity, Proof, Submission
 from rights.selectors import words
+from rights.selectors.casebook import mask_mail
 from rights.services import cases, house_codes, sealing
 
 __all__ = ["WrongCodeError"]
@@ -46,6 +47,7 @@ FRESH_FOR: Final = timedelta(minutes=30)
 """How long the proof that a package needs counts as fresh."""
 PERMISSION_AT_MOST: Final = 5 * 1024 * 1024
 _CODES: Final = {CodeWay.TEXT: ProofKind.TEXT_CODE, CodeWay.CALL: ProofKind.CALL_CODE}
+_CODED: Final = (*_CODES.values(), ProofKind.MAIL_CODE)
 _EVIDENCE: Final = {OnBehalf.AGENT: ProofKind.PERMISSION, OnBehalf.GUARDIAN: ProofKind.GUARDIAN}
 _SHORTEST_NAME: Final = 3
 _SIGNS: Final = re.compile(r"[^0-9a-z]+")
@@ -64,7 +66,7 @@ class Steps:
     """
     What a request needs of the person; None where it does not need it, else whether it is done.
 
-    :ivar phones: (identity id, done) for each number. :ivar facts: for all numbers together.
+    :ivar phones: (identity id, done) for each number and each mail address. :ivar facts: for all numbers together.
     """
 
     phones: tuple[tuple[uuid.UUID, bool], ...]
@@ -104,14 +106,15 @@ def submission_of(named: Named) -> Submission:
 def needs(submission: Submission, asked: Sequence[Case], identities: Sequence[Identity]) -> Steps:
     """What a request needs of the person; one query."""
     proofs = list(Proof.objects.filter(submission=submission))
-    proven = {row.identity_id for row in proofs if row.kind in _CODES.values() and row.holds}
+    proven = {row.identity_id for row in proofs if row.kind in _CODED and row.holds}
     kinds = {row.kind for row in proofs}
-    phones = [row for row in identities if row.kind == IdentityKind.PHONE]
+    coded = [row for row in identities if row.kind in {IdentityKind.PHONE, IdentityKind.EMAIL}]
+    phones = [row for row in coded if row.kind == IdentityKind.PHONE]
     wants = any(Ask(case.asks).needs_proof for case in _open(asked))
     more = any(Ask(case.asks).needs_more for case in _open(asked))
     evidence = _EVIDENCE.get(OnBehalf(submission.on_behalf))
     return Steps(
-        phones=tuple((row.pk, row.pk in proven) for row in phones) if wants else (),
+        phones=tuple((row.pk, row.pk in proven) for row in coded) if wants else (),
         facts=(ProofKind.FACTS in kinds) if more and phones else None,
         declaration=(ProofKind.DECLARATION in kinds) if more else None,
         evidence=(evidence in kinds) if evidence is not None and wants else None,
@@ -127,23 +130,24 @@ def _open(asked: Sequence[Case]) -> list[Case]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Phone:
-    """A number that a code goes to, and in whose name."""
+    """A number, or a mail address, that a code goes to, and in whose name."""
 
     agency: Agency
     client: Client | None
     number: str
+    is_mail: bool
 
 
 def _phone_of(named: Named, identity_id: uuid.UUID) -> _Phone:
     with scope_of(named):
         submission = submission_of(named)
         row = _identity(submission, identity_id)
-        if row.kind != IdentityKind.PHONE:
+        if row.kind not in {IdentityKind.PHONE, IdentityKind.EMAIL}:
             raise NotOfThisRequestError
         number = words.text(row.value, words.key_of(submission))
     if not number:
         raise NotOfThisRequestError
-    return _Phone(submission.agency, submission.client, number)
+    return _Phone(submission.agency, submission.client, number, row.kind == IdentityKind.EMAIL)
 
 
 def _identity(submission: Submission, identity_id: uuid.UUID) -> Identity:
@@ -172,7 +176,10 @@ def send_code(
     :raises NotOfThisRequestError: it has no such number.
     """
     to = _phone_of(named, identity_id)
-    if to.client is None:
+    if to.is_mail:
+        name = to.agency.name if to.client is None else to.client.name
+        house_codes.mail_code(agency=to.agency, name=name, address=to.number, language=language, at=at)
+    elif to.client is None:
         house_codes.send_code(agency=to.agency, number=to.number, language=language, way=way, at=at)
     else:
         codes.send_code(client=to.client, number=to.number, language=language, way=way, at=at)
@@ -188,14 +195,17 @@ def prove_phone(*, named: Named, identity_id: uuid.UUID, code: str, way: CodeWay
     :raises WrongCodeError: the number is not proven.
     """
     to = _phone_of(named, identity_id)
-    if to.client is None:
+    if to.is_mail:
+        house_codes.check_number(agency=to.agency, number=to.number, code=code, at=at, what=house_codes.MAIL)
+    elif to.client is None:
         house_codes.check_number(agency=to.agency, number=to.number, code=code, at=at)
     else:
         codes.check_number(client=to.client, number=to.number, code=code, at=at)
     with scope_of(named):
         submission = submission_of(named)
         row = _identity(submission, identity_id)
-        proof = _add(submission, _CODES[way], holds=True, at=at, identity=row)
+        kind = ProofKind.MAIL_CODE if to.is_mail else _CODES[way]
+        proof = _add(submission, kind, holds=True, at=at, identity=row)
         _settle(submission, at=at)
     return proof.pk
 
@@ -204,14 +214,18 @@ def fresh_proof(
     submission: Submission, proof_id: uuid.UUID, *, before: datetime, at: datetime
 ) -> Proof | None:
     """
-    A code that proved a number of this request a moment ago, which is what a download asks for.
+    A code that proved a number of this request a moment ago, which is what a download asks for; of a request without a
+    number that is proven, one that proved its mail address.
 
     :param before: the number had been proven by then, so that what was put together is about it.
     """
+    phones = Identity.objects.filter(
+        submission=submission, kind=IdentityKind.PHONE, state=IdentityState.PROVEN
+    )
     return Proof.objects.filter(
         submission=submission,
         pk=proof_id,
-        kind__in=list(_CODES.values()),
+        kind__in=list(_CODES.values() if phones.exists() else _CODED),
         holds=True,
         at__gt=at - FRESH_FOR,
         identity__state=IdentityState.PROVEN,
@@ -258,15 +272,17 @@ def say_facts(*, named: Named, day: date, business: str, at: datetime) -> None:
     """
     Keep two facts of a call as the person said them, and whether they fit. Enters the scope itself.
 
+    What was said on the agency's own page is checked later, by the job that may look at all clients (`facts`).
+
     :raises UnknownLinkError: the request is gone. :raises FutureDayError: the day has not come anywhere.
     """
     if day > (at + timedelta(hours=14)).date():
         raise FutureDayError
     with scope_of(named):
         submission = submission_of(named)
-        fits = submission.client is not None and _fits(submission, submission.client, day, business)
+        fits = None if submission.client is None else _fits(submission, submission.client, day, business)
         said: dict[str, object] = {"day": day.isoformat(), "business": business, "fits": fits}
-        _add(submission, ProofKind.FACTS, holds=fits, at=at, said=said)
+        _add(submission, ProofKind.FACTS, holds=bool(fits), at=at, said=said)
         _settle(submission, at=at)
 
 
@@ -279,6 +295,11 @@ def _fits(submission: Submission, client: Client, day: date, business: str) -> b
         for row in rows
         if (found := vault.find_callers([client.pk], words.text(row.value, key)).get(client.pk))
     ]
+    return fits_call(client, callers, day, business)
+
+
+def fits_call(client: Client, callers: Sequence[uuid.UUID], day: date, business: str) -> bool:
+    """Whether one of these callers had a call with that business of the client on that day of the client's."""
     start = datetime.combine(day, time.min, tzinfo=ZoneInfo(client.time_zone))
     calls = (
         Call.objects.for_client(client)
@@ -350,6 +371,34 @@ def hand_in(*, named: Named, file_key: uuid.UUID, file_type: str, digest: bytes,
         _settle(submission, at=at)
 
 
+# --- Facts that a job checks ----------------------------------------------------------------------------------------
+
+
+def unchecked_facts(submission: Submission) -> tuple[date, str] | None:
+    """The day and the business that were said to the agency and that nobody has held against calls; None: none are."""
+    if submission.client_id is not None or not coded_ids(submission):
+        return None
+    rows = Proof.objects.filter(submission=submission, kind=ProofKind.FACTS).order_by("-at", "-pk")
+    key = words.key_of(submission)
+    told = [words.record(row.evidence, key) for row in rows]
+    if not told or any(one.get("fits") is not None for one in told):
+        return None
+    return date.fromisoformat(str(told[0]["day"])), str(told[0]["business"])
+
+
+def coded_ids(submission: Submission) -> list[uuid.UUID]:
+    """The identities of a request that a code has proven."""
+    rows = Proof.objects.filter(submission=submission, kind__in=list(_CODED), holds=True)
+    return [row.identity_id for row in rows if row.identity_id is not None]
+
+
+@transaction.atomic
+def note_checked(*, submission: Submission, holds: bool, by: Actor, at: datetime) -> None:
+    """Add what the check of facts has shown, and say of each identity what follows. In a scope that may write them."""
+    _add(submission, ProofKind.FACTS, holds=holds, at=at, said={"fits": holds, "checked": "by a job"}, by=by)
+    _settle(submission, at=at)
+
+
 # --- What comes of it -----------------------------------------------------------------------------------------------
 
 
@@ -366,6 +415,10 @@ def _settle(submission: Submission, *, at: datetime) -> None:
     identities = list(Identity.objects.filter(submission=submission))
     steps = needs(submission, asked, identities)
     if False in (steps.facts, steps.declaration, steps.evidence):
+        return
+    if steps.facts is not None and unchecked_facts(submission) is not None:
+        # The job that checks them says what follows; until then nobody has to look.
+        Submission.objects.filter(pk=submission.pk).update(search_due_at=at, searched_at=None)
         return
     facts = Proof.objects.filter(submission=submission, kind=ProofKind.FACTS)
     is_sure = steps.evidence is None and (steps.facts is None or facts.filter(holds=True).exists())
@@ -388,7 +441,9 @@ def _go_on(submission: Submission, *, by: Actor, at: datetime) -> None:
 
 def _prove(submission: Submission, row: Identity, *, by: Actor, at: datetime) -> None:
     number = words.text(row.value, words.key_of(submission))
-    row.state, row.proven_at, row.from_at = IdentityState.PROVEN, at, shown_from(submission, number, at=at)
+    row.state, row.proven_at = IdentityState.PROVEN, at
+    is_number = row.kind == IdentityKind.PHONE
+    row.from_at = shown_from(submission, number, at=at) if is_number else months_after(at, -SHOWN_FOR_MONTHS)
     if submission.client_id is not None and row.kind == IdentityKind.PHONE:
         row.caller_id = vault.find_callers([submission.client_id], number).get(submission.client_id)
     row.save(update_fields=["state", "proven_at", "from_at", "caller_id"])
@@ -460,7 +515,9 @@ def show_older(*, identity: Identity, since: datetime, by: Actor, at: datetime) 
 
 
 def mask_of(row: Identity, submission: Submission) -> str:
-    """A number as the personal page shows it; "" where it is none. Inside the scope."""
+    """A number or a mail address as the personal page shows it; "" where it is none. Inside the scope."""
+    if row.kind == IdentityKind.EMAIL:
+        return mask_mail(words.text(row.value, words.key_of(submission)))
     if row.kind != IdentityKind.PHONE:
         return ""
     return phone.mask(words.text(row.value, words.key_of(submission)))

@@ -24,7 +24,7 @@ from callprivacy.vault import selectors as vault
 from rights.enums import EventKind, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Submission
 from rights.selectors import findings, words
-from rights.services import children, restricting, timeline
+from rights.services import children, facts, restricting, timeline
 
 log = logger(__name__)
 
@@ -68,6 +68,7 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
 
     :raises NotProvenError: nothing is proven; the search is taken off.
     """
+    facts.check_waiting(agency_id=agency_id, submission_id=submission_id, clock=clock)
     with job_scope(agency_id=agency_id):
         submission = Submission.objects.select_related("client", "agency").get(pk=submission_id)
         proven = _proven(submission)

@@ -22,9 +22,11 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.work.models import Item, Notification
+from consent.enums import Channel, EventKind, Purpose, Strength
 from consent.models import Rejudgement
-from retention.enums import RunCause
-from retention.models import Hold, HoldCall, HoldCaller, RunPart
+from consent.services import ledger
+from retention.enums import Category, RunCause
+from retention.models import Hold, HoldCall, HoldCaller, Policy, RunPart
 from retention.selectors import holds as selectors
 from retention.services import erasing, holds, runs, sweeping
 from retention.tasks import holds as tasks
@@ -368,6 +370,8 @@ def test_a_hold_comes_back_for_review_once_a_day_named_and_never_ends_by_itself(
 
 # --- Lifting ---
 
+NONE = {"numbers": "0", "evidence": "0"}
+
 
 def _lift(cast: Cast, hold: Hold, *, at: datetime = make.NOON) -> None:
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
@@ -391,6 +395,36 @@ def test_lifting_shows_what_it_alone_keeps_and_what_of_it_is_past_its_date(cast:
         falls = selectors.falls_due(hold, make.NOON)
         assert selectors.freed_calls(hold).count() == 3
     assert falls == selectors.FallsDue(calls=2)
+
+
+def test_lifting_shows_the_numbers_and_the_evidence_that_it_alone_keeps(cast: Cast) -> None:
+    client = live(cast.dentist)
+    for number in (ANNA, BEN, CLEO):
+        make.call(client, number, at=OLD)
+    kept = dict.fromkeys((Category.RECORDING, Category.TRANSCRIPT, Category.IDENTITY, Category.CONSENT), 10)
+    with job_scope(agency_id=client.agency_id):
+        Client.objects.filter(pk=client.pk).update(keep_calls_for_days=4000, keep_calls_out_for_days=4000)
+        for category, days in kept.items():
+            Policy.objects.create(
+                agency_id=client.agency_id, client=client, category=category, keep_for_days=days, set_at=OLD
+            )
+        said = [
+            ledger.Said(
+                purpose=Purpose.CONTACT, kind=EventKind.GIVEN, channel=Channel.OFFICER, strength=Strength.A,
+                happened_at=OLD, source=f"letter of {number}",
+                caller_id=vault.find_callers([client.pk], number)[client.pk],
+            )
+            for number in (ANNA, BEN)
+        ]  # fmt: skip
+        ledger.record_events(client=client, said=said, by=make.JOB, at=OLD)
+    hold = place(cast, holds.Wanted(numbers=(ANNA, BEN)), client=client)
+    place(cast, holds.Wanted(numbers=(BEN,)), client=client, name="Another")
+    settle(client)
+    with looking(cast):
+        found = selectors.find(Client.objects.get(pk=client.pk), hold.pk)
+        assert found is not None
+        falls = selectors.falls_due(found, make.NOON)
+    assert (falls.calls, falls.numbers, falls.evidence) == (0, 1, 1)
 
 
 def test_at_an_observed_client_nothing_falls_due(cast: Cast) -> None:
@@ -591,11 +625,11 @@ def test_an_officer_places_a_hold_by_number_and_lifts_it_with_what_was_shown(cas
     url = placed["Location"] + "lift/"
     assert "What falls due at once" in browser.get(url).content.decode()
     stale = browser.post(
-        url, {"reason": REASON, "calls": "0", "recordings": "0", "transcripts": "0", "redactions": "0"}
+        url, {"reason": REASON, "calls": "0", "recordings": "0", "transcripts": "0", "redactions": "0"} | NONE
     )
     assert "has changed since you saw it" in stale.content.decode()
     lifted = browser.post(
-        url, {"reason": REASON, "calls": "1", "recordings": "0", "transcripts": "0", "redactions": "0"}
+        url, {"reason": REASON, "calls": "1", "recordings": "0", "transcripts": "0", "redactions": "0"} | NONE
     )
     assert lifted.status_code == 302
     assert "Lifted" in browser.get(placed["Location"]).content.decode()
@@ -682,7 +716,7 @@ def test_only_an_officer_lifts(cast: Cast) -> None:
     assert browser.get(url).status_code == 200
     assert "Lift it" not in browser.get(url).content.decode()
     assert browser.get(url + "lift/").status_code == 403
-    shown = {"reason": REASON, "calls": "0", "recordings": "0", "transcripts": "0", "redactions": "0"}
+    shown = {"reason": REASON, "calls": "0", "recordings": "0", "transcripts": "0", "redactions": "0"} | NONE
     assert browser.post(url + "lift/", shown).status_code == 403
     assert _found(cast, hold).lifted_at is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import uuid
@@ -17,19 +18,20 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
+from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
-from rights.enums import Ask, CaseState, Decided, IdentityState, ProofKind
-from rights.models import Case, Identity, Proof, RequestPage, Submission
+from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, ProofKind
+from rights.models import Case, Finding, Identity, Proof, RequestPage, Submission
 from rights.selectors import words as sealed
-from rights.services import deciding, notice, proofs
+from rights.services import cases, deciding, notice, proofs, searching
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
@@ -318,6 +320,76 @@ def test_the_agencys_own_page_names_no_client(cast: Cast, browser: Browser) -> N
         assert b"entist" not in page
         assert b"lumber" not in page
     assert browser.get(f"/r/{key}/privacy/").status_code == 404
+
+
+def test_an_address_that_is_claimed_needs_a_code_of_its_own_by_mail(cast: Cast, browser: Browser) -> None:
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        submission = cases.open_cases(
+            agency=cast.acme, client=cast.dentist, asks=[Ask.DELETE], channel=Channel.EMAIL,
+            claims=[cases.Claim(IdentityKind.PHONE, ANNA), cases.Claim(IdentityKind.EMAIL, "anna@people.example")],
+            contact=cases.Contact(name="Anna"), received_at=NOON, by=Actor.client("rights.portal"), at=NOON,
+        )  # fmt: skip
+    where = f"/q/{links.link_of(Named(cast.acme.pk, cast.dentist.pk, submission.pk))}/"
+    page = browser.get(where).content.decode()
+    assert "Prove the address a•••@people.example" in page
+    with job_scope(agency_id=cast.acme.pk):
+        address = Identity.objects.get(submission=submission, kind=IdentityKind.EMAIL)
+    shown = do(browser, where, "code", identity=address.pk, way="text")
+    assert shown.status_code == 200
+    sent = mail.outbox[-1]
+    assert (sent.to, "Dentist" in sent.subject) == (["anna@people.example"], True)
+    found = re.search(r"\b(\d{6})\b", str(sent.body))
+    assert found is not None
+    wrong = do(
+        browser,
+        where,
+        "prove",
+        identity=address.pk,
+        way="text",
+        code="000000" if found[1] != "000000" else "1" * 6,
+    )
+    assert wrong.status_code == 422
+    assert do(browser, where, "prove", identity=address.pk, way="text", code=found[1]).status_code == 303
+    with job_scope(agency_id=cast.acme.pk):
+        states = dict(Identity.objects.filter(submission=submission).values_list("kind", "state"))
+        assert states == {IdentityKind.EMAIL: IdentityState.PROVEN, IdentityKind.PHONE: IdentityState.CLAIMED}
+        proof = Proof.objects.get(submission=submission)
+        assert proof.kind == ProofKind.MAIL_CODE
+        Identity.objects.filter(kind=IdentityKind.PHONE).update(state=IdentityState.PROVEN, proven_at=NOON)
+        fresh = proofs.fresh_proof(submission, proof.pk, before=make.now(), at=make.now())
+        assert fresh is None, "a mailbox does not open what a phone has proven"
+
+
+@pytest.mark.parametrize(
+    ("business", "state"), [("dentist", IdentityState.PROVEN), ("florist", IdentityState.DOUBTFUL)]
+)
+def test_facts_said_to_the_agency_are_checked_at_its_clients_by_a_job(
+    cast: Cast, browser: Browser, business: str, state: IdentityState
+) -> None:
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    where = arrive(browser, open_page(None, cast), Ask.SEE)
+    do(browser, where, "facts", day=(NOON - timedelta(days=9)).date().isoformat(), business=business)
+    do(browser, where, "declare", declares="on", name="Anna Example")
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Event.objects.filter(action="token.derived").exists(), (
+            "nothing is looked for before a code"
+        )
+    prove(browser, where, ids_on(browser, where)[0])
+    with job_scope(agency_id=cast.acme.pk):
+        row = Identity.objects.select_related("submission").get()
+        assert row.state == IdentityState.CLAIMED
+    due = searching.claim(agency_id=cast.acme.pk, at=make.now() + timedelta(minutes=1))
+    assert due == row.submission_id
+    with contextlib.suppress(searching.NotProvenError):
+        searching.search(agency_id=cast.acme.pk, submission_id=due, clock=make.now)
+    with job_scope(agency_id=cast.acme.pk):
+        row.refresh_from_db()
+        assert row.state == state
+        looked = Event.objects.filter(action="token.derived", details__use="facts")
+        assert looked.count() == 2, "each client of the agency, whether or not it knows the number"
+        found = Finding.objects.filter(submission=due).values_list("client_id", flat=True)
+        assert set(found) == ({cast.dentist.pk} if state == IdentityState.PROVEN else set())
+    assert b"entist" not in browser.get(where).content
 
 
 def test_a_request_is_taken_back_by_its_person(cast: Cast, browser: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
 from retention.enums import Category
 from retention.selectors import samples
+from retention.services import holds
 from retention.targets import Line
 from rights.enums import Ask, Decided, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step, Submission
@@ -319,6 +321,34 @@ def test_a_request_that_was_opened_again_stays(cast: Cast, office: Office) -> No
     with job_scope(agency_id=cast.acme.pk):
         Submission.objects.filter(pk=submission.pk).update(erase_on=make.NOON.date())
     assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
+
+
+def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, BEN)
+    for number in (ANNA, BEN):
+        row = asking.asked(cast.dentist, Ask.SEE, numbers=[number])
+        asking.prove(row, number)
+        asking.search(row)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.update(closed_at=make.NOON)
+        Submission.objects.update(erase_on=make.NOON.date())
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        holds.place_hold(
+            client=cast.dentist, extent=holds.Wanted(numbers=(ANNA,)), name="The bill", matter="", people=[],
+            reason="Counsel asked.", review_on=date(2027, 2, 1), ends_on=None, placed_by=cast.alice.user_id,
+            at=make.NOON,
+        )  # fmt: skip
+    browser = signed_in(cast.alice)
+    for page in ("/retention/preview/", "/retention/policies/"):
+        shown = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", browser.get(page).content.decode()))
+        assert re.search(r"Requests of people 24 months .{0,120} answered 1 1 ", shown), page
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 1
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert words.text(Identity.objects.get().value, words.key_of(Submission.objects.get())) == ANNA
 
 
 def test_the_policies_page_says_what_leaves_by_its_own_date(cast: Cast, office: Office) -> None:
