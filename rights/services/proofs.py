@@ -381,7 +381,7 @@ def unchecked_facts(submission: Submission) -> tuple[date, str] | None:
     rows = Proof.objects.filter(submission=submission, kind=ProofKind.FACTS).order_by("-at", "-pk")
     key = words.key_of(submission)
     told = [words.record(row.evidence, key) for row in rows]
-    if not told or any(one.get("fits") is not None for one in told):
+    if not told or "day" not in told[0] or any(one.get("fits") is not None for one in told):
         return None
     return date.fromisoformat(str(told[0]["day"])), str(told[0]["business"])
 
