@@ -84,6 +84,8 @@ _EVERY: dict[str, tuple[str, float]] = {
     "rights-codes": ("rights.purge_codes", 3600),
     "rights-notices": ("rights.watch_notices", 3600),
     "dashboard-duties": ("dashboard.look_at_duties", 900),
+    "dashboard-records": ("dashboard.read_records", 900),
+    "dashboard-binders": ("dashboard.sweep_binders", 120),
     "governance-clocks": ("governance.watch_clocks", 300),
     "governance-premises": ("governance.watch_premises", 3600),
     "governance-training": ("governance.watch_training", 3600),

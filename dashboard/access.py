@@ -1,13 +1,30 @@
-"""Who may do what is done for the house as a whole."""
+"""Who may do what is done for the house as a whole, and who sees a client's binders of proof."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.models import Membership
+
+CLIENT_SIDE: Final = (Role.APPROVER, Role.CALL_CENTRE_HEAD)
+"""Roles on the client's side: memberships that see the clients they are granted, one as a rule."""
 
 
 def may_remove_demo(membership: Membership) -> bool:
     """Whether the agency is a demo, and the person its admin or compliance officer."""
     rights = (AgencyRight.MANAGE_PEOPLE, AgencyRight.SIGN_OFF)
     return membership.agency.is_demo and any(access.has_right(membership, right) for right in rights)
+
+
+def may_see_proof(membership: Membership) -> bool:
+    """
+    Whether a person sees binders of the clients that are granted: who may read the trail, and the client's side.
+    """
+    return access.has_right(membership, AgencyRight.VIEW_TRAIL) or membership.role in CLIENT_SIDE
+
+
+def may_make_binders(membership: Membership) -> bool:
+    """Whether a person has binders built, handed out by a link, and withdrawn."""
+    return access.has_right(membership, AgencyRight.SIGN_OFF)

@@ -9,6 +9,7 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         from callprivacy.accounts import selectors as accounts  # noqa: PLC0415  (models are loaded by now)
         from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
         from callprivacy.work import kinds  # noqa: PLC0415
         from dashboard import (  # noqa: PLC0415
             checks,  # noqa: F401  (registers the system checks)
@@ -23,5 +24,15 @@ class DashboardConfig(AppConfig):
                 step="See what to do",
                 url_name="dashboard:posture",
                 right=AgencyRight.SIGN_OFF,
+                details=selectors.weekly_lines,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
+                "binder_ready",
+                title="A binder of proof is ready",
+                step="Take it",
+                url_name="dashboard:proof",
+                permission=Permission.VIEW_CLIENT,
             )
         )

@@ -18,7 +18,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.work import selectors as work
-from dashboard.access import may_remove_demo
+from dashboard.access import may_remove_demo, may_see_proof
 from dashboard.views import mail
 
 _SWITCHER_SHOWS = 50
@@ -78,9 +78,12 @@ _IN_SETTINGS = frozenset(
             "passwords",
             "sign_in_policy",
         ),
+        "binders",
         *("password_known", "reset_factors", "decide_reset", "reviews", "review", "seats", "leaver"),
     }
 )
+# Pages of this room that stand under "Programme".
+_IN_PROGRAMME = frozenset({"law_changes", "records", "record_words", "record"})
 _NOWHERE = frozenset({"sessions", "agencies", "notifications"})
 
 
@@ -105,6 +108,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "bell_count": frame.bell_count,
         "is_demo": membership.agency.is_demo,
         "may_remove_demo": frame.may_remove_demo,
+        "may_see_proof": may_see_proof(membership),
         "new_menu": frame.new_menu,
         "membership": membership,
         "password_due_soon": frame.is_password_due_soon,
@@ -226,6 +230,8 @@ def _entry_of(match: ResolverMatch | None) -> str:
         return ""
     if page.startswith("trail") or page in _IN_SETTINGS:
         return "proof"
+    if match.app_name == "dashboard" and page in _IN_PROGRAMME:
+        return "governance"
     if match.route.startswith("clients/") and "/calls/" not in match.route:
         return "accounts"
     return match.app_name

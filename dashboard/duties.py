@@ -14,16 +14,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
 from callprivacy.lib import transport
 from callprivacy.tenancy.enums import RetentionState
-from callprivacy.tenancy.models import Agency, Client
+from callprivacy.tenancy.models import Agency, Client, Place
 from consent.enums import WaitingState
 from consent.models import VendorTask
+from consent.selectors.law import rules_of
+from dashboard import law
+from dashboard.channels.record import compose, digest_of
 from dashboard.enums import DutyState
+from dashboard.models import RecordFacts, RecordSnapshot, RecordWords
 from governance.enums import BreachState, NoticeState, SubProcessorState, VendorRole
 from governance.models import (
     Assignment,
@@ -39,7 +43,9 @@ from governance.models import (
 from retention.enums import ChangeState, LeftoverState
 from retention.models import Hold, Leftover, PolicyChange
 from retention.selectors import watch
+from rights.law import Verdict
 from rights.models import Case
+from rights.selectors import facts as reach
 
 _DAY: Final = timedelta(days=1)
 _TRAIL_LATE: Final = 300
@@ -73,11 +79,39 @@ GOOD: Final = Found(DutyState.GOOD)
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """
+    What a duty is judged by: rows of the agency, and the stages in which some of them make it worse, worst first.
+
+    :ivar column: where a row names its client.
+    """
+
+    rows: QuerySet[Any]
+    stages: tuple[tuple[DutyState, Q], ...]
+    column: str = "client_id"
+
+    def found(self) -> Found:
+        """How the duty stands in the agency."""
+        return worst(*((state, self.rows.filter(which).count()) for state, which in self.stages))
+
+    def by_client(self) -> dict[int, Found]:
+        """Client id -> how it stands there, where it is not good; a query a stage. Rows of no client are left out."""
+        known: dict[int, Found] = {}
+        named = self.rows.exclude(**{self.column: None}).order_by()
+        for state, which in self.stages:
+            counted = named.filter(which).values_list(self.column).annotate(number=Count("pk"))
+            for client_id, number in counted:
+                known.setdefault(client_id, Found(state, number))
+        return known
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """
     One duty.
 
     :ivar source: who asks for it. :ivar threshold: at what it changes, in words. :ivar url_name: the next step.
+    :ivar by_client: how it stands at each client where it is not good; None where it is no client's.
     """
 
     id: str
@@ -86,6 +120,7 @@ class Duty:
     threshold: str
     url_name: str
     look: Callable[[Look], Found]
+    by_client: Callable[[Look], dict[int, Found]] | None = None
 
 
 def worst(*stages: tuple[DutyState, int]) -> Found:
@@ -93,8 +128,17 @@ def worst(*stages: tuple[DutyState, int]) -> Found:
     return next((Found(state, count) for state, count in stages if count), GOOD)
 
 
+def _rows(rows: QuerySet[Any], *stages: tuple[DutyState, Q], column: str = "client_id") -> Rows:
+    return Rows(rows, stages, column)
+
+
 def _count(rows: QuerySet[Any], *stages: tuple[DutyState, Q]) -> Found:
-    return worst(*((state, rows.filter(which).count()) for state, which in stages))
+    return Rows(rows, stages).found()
+
+
+def _each(rows: Callable[[Look], Rows]) -> dict[str, Any]:
+    """Both ways to look at rows that name their client."""
+    return {"look": lambda look: rows(look).found(), "by_client": lambda look: rows(look).by_client()}
 
 
 def _breach_reports(look: Look) -> Found:
@@ -102,11 +146,11 @@ def _breach_reports(look: Look) -> Found:
     return _count(rows, (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)), (DutyState.DUE, Q()))
 
 
-def _breach_notices(look: Look) -> Found:
+def _breach_notices(look: Look) -> Rows:
     rows = BreachNotice.objects.filter(
         agency=look.agency, state=NoticeState.DUE, breach__state=BreachState.OPEN, breach__is_drill=False
     )
-    return _count(rows, (DutyState.FAILING, Q(due_at__lte=look.at)), (DutyState.DUE, Q()))
+    return _rows(rows, (DutyState.FAILING, Q(due_at__lte=look.at)), (DutyState.DUE, Q()))
 
 
 def _vendor_reviews(look: Look) -> Found:
@@ -200,55 +244,89 @@ def _access_review(look: Look) -> Found:
     return GOOD if held or is_new else Found(DutyState.OVERDUE, 1)
 
 
-def _requests(look: Look) -> Found:
+def _requests(look: Look) -> Rows:
     rows = Case.objects.open().filter(agency=look.agency)
-    return _count(
+    return _rows(
         rows,
         (DutyState.FAILING, Q(answer_due_at__lte=look.at)),
         (DutyState.DUE, Q(answer_due_at__lte=look.at + 5 * _DAY)),
     )
 
 
-def _acknowledgements(look: Look) -> Found:
+def _acknowledgements(look: Look) -> Rows:
     rows = Case.objects.open().filter(agency=look.agency, acknowledged_at=None)
-    return _count(
+    return _rows(
         rows,
         (DutyState.FAILING, Q(acknowledge_due_at__lte=look.at)),
         (DutyState.DUE, Q(acknowledge_due_at__lte=look.at + 3 * _DAY)),
     )
 
 
-def _withdrawals(look: Look) -> Found:
+def _withdrawals(look: Look) -> Rows:
     rows = VendorTask.objects.filter(agency=look.agency, state__in=_OPEN_STEPS)
-    return _count(
+    return _rows(
         rows,
         (DutyState.FAILING, Q(outer_at__lte=look.at)),
         (DutyState.DUE, Q(outer_at__lte=look.at + 3 * _DAY)),
     )
 
 
-def _leftovers(look: Look) -> Found:
+def _leftovers(look: Look) -> Rows:
     rows = Leftover.objects.filter(agency=look.agency).exclude(state=LeftoverState.GONE)
-    return _count(rows, (DutyState.OVERDUE, Q(found_at__lte=look.at - 30 * _DAY)), (DutyState.DUE, Q()))
+    return _rows(rows, (DutyState.OVERDUE, Q(found_at__lte=look.at - 30 * _DAY)), (DutyState.DUE, Q()))
 
 
-def _holds(look: Look) -> Found:
+def _holds(look: Look) -> Rows:
     rows = Hold.objects.open().filter(agency=look.agency)
-    return _count(
+    return _rows(
         rows,
         (DutyState.OVERDUE, Q(review_on__lt=look.today)),
         (DutyState.DUE, Q(review_on__lte=look.today + 7 * _DAY)),
     )
 
 
-def _policies(look: Look) -> Found:
+def _policies(look: Look) -> Rows:
     rows = PolicyChange.objects.filter(agency=look.agency, state=ChangeState.WAITING)
-    return _count(rows, (DutyState.OVERDUE, Q(proposed_at__lte=look.at - 3 * _DAY)), (DutyState.DUE, Q()))
+    return _rows(rows, (DutyState.OVERDUE, Q(proposed_at__lte=look.at - 3 * _DAY)), (DutyState.DUE, Q()))
 
 
-def _observed(look: Look) -> Found:
+def _observed(look: Look) -> Rows:
     rows = Client.objects.filter(agency=look.agency, retention_state=RetentionState.OBSERVE, archived_at=None)
-    return _count(rows, (DutyState.DUE, Q(created_at__lte=look.at - 30 * _DAY)))
+    return _rows(rows, (DutyState.DUE, Q(created_at__lte=look.at - 30 * _DAY)), column="pk")
+
+
+def _client_facts(look: Look) -> dict[int, Found]:
+    """Clients of more than a month of which nobody knows whether the law of California reaches them."""
+    old = Client.objects.filter(agency=look.agency, archived_at=None, created_at__lte=look.at - 30 * _DAY)
+    standings = reach.california_of(list(old), on=look.today)
+    return {
+        client_id: Found(DutyState.DUE, 1)
+        for client_id, one in standings.items()
+        if one.verdict is Verdict.UNKNOWN
+    }
+
+
+def _records(look: Look) -> Found:
+    newest = RecordSnapshot.objects.filter(agency=look.agency).order_by("-number").first()
+    if newest is None:
+        return worst((DutyState.DUE, int(look.agency.created_at <= look.at - 30 * _DAY)))
+    age = look.at - newest.taken_at
+    present = RecordFacts.objects.filter(agency=look.agency).first()
+    words = RecordWords.objects.filter(agency=look.agency).first()
+    differs = present is not None and digest_of(compose(present.facts, words)) != bytes(newest.digest)
+    return worst(
+        (DutyState.OVERDUE, int(age >= 365 * _DAY)),
+        (DutyState.DUE, int(age >= 335 * _DAY or (differs and age >= 30 * _DAY))),
+    )
+
+
+def _law(look: Look) -> Found:
+    held = set(Place.objects.filter(agency=look.agency).values_list("country", "region"))
+    held |= {
+        (code, "")
+        for code in Client.objects.filter(agency=look.agency).values_list("home_country", flat=True)
+    }
+    return worst((DutyState.DUE, law.to_look_at(rules_of(look.agency.pk), held, on=look.today)))
 
 
 def _late_rows(look: Look) -> Found:
@@ -301,19 +379,23 @@ def _transport(_look: Look) -> Found:
 DUTIES: Final = (
     Duty(
         "breach_notices", "Whoever must be told of a breach is told in time", "GDPR articles 33 and 34, state laws",
-        "failing past the law's date, due while anybody is still to be told", "governance:breaches", _breach_notices,
+        "failing past the law's date, due while anybody is still to be told", "governance:breaches",
+        **_each(_breach_notices),
     ),
     Duty(
         "requests", "Requests of people are answered in time", "GDPR article 12(3), CCPA, state laws",
-        "failing past the law's date, due five days before", "rights:home", _requests,
+        "failing past the law's date, due five days before", "rights:home",
+        **_each(_requests),
     ),
     Duty(
         "acknowledgements", "Requests are acknowledged in time", "11 CCR 7021",
-        "failing past the date, due three days before", "rights:home", _acknowledgements,
+        "failing past the date, due three days before", "rights:home",
+        **_each(_acknowledgements),
     ),
     Duty(
         "withdrawals", "A no is carried to every vendor in time", "47 CFR 64.1200(a)(10), GDPR article 7(3)",
-        "failing past the law's date, due three days before", "consent:all_withdrawals", _withdrawals,
+        "failing past the law's date, due three days before", "consent:all_withdrawals",
+        **_each(_withdrawals),
     ),
     Duty(
         "late_rows", "What is past its date is gone", "GDPR article 5(1)(e)",
@@ -397,19 +479,38 @@ DUTIES: Final = (
     ),
     Duty(
         "leftovers", "What is erased here is erased at vendors", "GDPR articles 17 and 28(3)(g)",
-        "due while a copy is left, overdue after 30 days", "work:queue", _leftovers,
+        "due while a copy is left, overdue after 30 days", "work:queue",
+        **_each(_leftovers),
     ),
     Duty(
         "holds", "Holds are looked at again", "GDPR article 5(1)(e)",
-        "overdue past the day of review, due seven days before", "retention:all_holds", _holds,
+        "overdue past the day of review, due seven days before", "retention:all_holds",
+        **_each(_holds),
     ),
     Duty(
         "policies", "Proposed policies are decided", "This house",
-        "due while one waits for a second person, overdue after three days", "retention:changes", _policies,
+        "due while one waits for a second person, overdue after three days", "retention:changes",
+        **_each(_policies),
     ),
     Duty(
         "observed", "Clients are live", "GDPR article 5(1)(e)",
-        "due when one is observed only for more than 30 days", "accounts:clients", _observed,
+        "due when one is observed only for more than 30 days", "accounts:clients",
+        **_each(_observed),
+    ),
+    Duty(
+        "records", "Records of processing are kept", "GDPR article 30",
+        "due after 30 days without a snapshot, or when it says something else for 30 days; overdue after a year",
+        "dashboard:records", _records,
+    ),
+    Duty(
+        "client_facts", "It is known whether the CCPA reaches a client", "Cal. Civ. Code 1798.140(d)",
+        "due when a fact is missing of a client of more than 30 days", "dashboard:law_changes",
+        lambda look: worst((DutyState.DUE, len(_client_facts(look)))), _client_facts,
+    ),
+    Duty(
+        "law", "The rules of the law are looked over", "This house",
+        "due when rules that hold for a client were not looked over for 180 days, or were to be looked at again",
+        "dashboard:law_changes", _law,
     ),
     Duty(
         "premises", "What is odd at the door is looked at", "GDPR article 32",

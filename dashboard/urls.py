@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import demo, health, home, mail, overview, posture, trail
+from dashboard.views import binders, demo, health, home, law, mail, overview, posture, records, trail
 
 app_name = "dashboard"
 
@@ -10,6 +10,32 @@ urlpatterns = [
     path("", home.show_home, name="home"),
     path("overview/", overview.show_overview, name="overview"),
     path("posture/", posture.show_posture, name="posture"),
+    path("programme/law/", law.show_changes, name="law_changes"),
+    path("programme/records/", records.show_records, name="records"),
+    path("programme/records/words/", records.set_words, name="record_words"),
+    path("programme/records/keep/", records.keep_records, name="keep_records"),
+    path("programme/records/<int:number>/", records.show_snapshot, name="record"),
+    path("programme/records/<int:number>/<slug:sheet>/", records.take_records, name="take_records"),
+    path("binders/", binders.list_binders, name="binders"),
+    path("clients/<slug:slug>/proof/", binders.show_proof, name="proof"),
+    path("clients/<slug:slug>/proof/new/", binders.make_binder, name="make_binder"),
+    path("clients/<slug:slug>/proof/<uuid:binder_id>/", binders.show_binder, name="binder"),
+    path(
+        "clients/<slug:slug>/proof/<uuid:binder_id>/progress/", binders.show_progress, name="binder_progress"
+    ),
+    path("clients/<slug:slug>/proof/<uuid:binder_id>/link/", binders.make_link, name="binder_link"),
+    path(
+        "clients/<slug:slug>/proof/<uuid:binder_id>/link/<uuid:door_id>/end/",
+        binders.end_link,
+        name="end_binder_link",
+    ),
+    path(
+        "clients/<slug:slug>/proof/<uuid:binder_id>/withdraw/",
+        binders.withdraw_binder,
+        name="withdraw_binder",
+    ),
+    path("clients/<slug:slug>/proof/<uuid:binder_id>/<slug:form>/", binders.take_binder, name="take_binder"),
+    path("b/<str:token>/", binders.open_link, name="binder_door"),
     path("health", health.health, name="health"),
     path("healthz", health.show_alive, name="alive"),
     path("readyz", health.show_ready, name="ready"),

@@ -7,6 +7,7 @@ from rights.views import (
     board,
     cases,
     deciding,
+    facts,
     letters,
     metrics,
     notices,
@@ -28,6 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("q/<str:link>/", requests.show_request, name="request"),
     # What staff say on them
     path("requests/page/", pages.show_agency_page, name="agency_page"),
+    path("clients/<slug:slug>/reach/", facts.show_reach, name="reach"),
+    path("clients/<slug:slug>/reach/figures/", facts.set_facts, name="facts"),
     path("clients/<slug:slug>/requests-page/", pages.show_page, name="page"),
     path("clients/<slug:slug>/requests-page/key/", pages.change_key, name="page_key"),
     path("clients/<slug:slug>/requests-page/gpc.json", pages.take_gpc, name="gpc_file"),

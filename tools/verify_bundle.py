@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """
-Verify an exported trail offline: one file, Python 3.10 or later, standard library only.
+Verify an exported trail, or a binder of proof, offline: one file, Python 3.10 or later, standard library only.
 
     python3 verify_bundle.py trail.jsonl --key PUBLIC_KEY --checkpoint checkpoints.jsonl
+    python3 verify_bundle.py binder-harbor-dental-3.pdf --key PUBLIC_KEY
+    python3 verify_bundle.py binder-harbor-dental-3.json --key PUBLIC_KEY --trail trail.jsonl
 
 It recomputes every event's leaf hash from its content, every root (RFC 9162), the chain of seals and every
 Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Without
 `--key` it trusts the keys that the bundle itself brings, and says so. Without `--checkpoint` it cannot know
 that a tail was cut off before the export.
+
+Of a binder it checks every byte: the signature over the PDF, the statement inside and its signature, the digest of each
+part, and the seal of the trail that it brings. With `--trail` it looks for that seal in an exported trail.
 
 Exit status: 0 nothing found, 1 something found, 2 the files cannot be read or the arguments are wrong.
 """
@@ -18,7 +23,9 @@ import argparse
 import gzip
 import hashlib
 import json
+import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -517,10 +524,237 @@ def verify(
     return report, verifier
 
 
+# --- Binders of proof (docs/binder.md)
+
+BINDER_CONTEXT = b"callprivacy binder 1\n"
+BINDER_PDF_CONTEXT = b"callprivacy binder pdf 1\n"
+BINDER_MEMBERS = {
+    "binder", "v", "id", "number", "agency", "client", "made_at", "since", "contents", "parts", "not_in_it", "key",
+}  # fmt: skip
+PART_MEMBERS = {"facts", "columns", "rows", "gaps", "notes", "more"}
+BINDER_AT_MOST = 1 << 28
+PDF_MARK = re.compile(rb"^%callprivacy-signature ([0-9a-f]{64}) ([0-9a-f]{128})$", re.MULTILINE)
+PDF_FILE = re.compile(rb"/Type\s*/EmbeddedFile.*?stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+
+
+@dataclass
+class BinderReport:
+    """What was found, and what the binder says."""
+
+    findings: list[str] = field(default_factory=list)
+    statement: dict[str, Any] = field(default_factory=dict)
+    seal: dict[str, Any] = field(default_factory=dict)
+    key: PublicKey | None = None
+
+    def found(self, text: str) -> None:
+        self.findings.append(text)
+
+
+class BinderVerifier:
+    """Takes a binder apart and writes down all that does not hold."""
+
+    def __init__(self, pins: Iterable[str] = ()) -> None:
+        self.pins = {pin.lower() for pin in pins}
+        self.report = BinderReport()
+
+    def verify(self, data: bytes) -> BinderReport:
+        """Verify the bytes of a binder, JSON or PDF."""
+        if len(data) > BINDER_AT_MOST:
+            raise UnreadableError("it is larger than any binder")
+        if data.startswith(b"%PDF-"):
+            self._pdf(data)
+        else:
+            self._json(data)
+        return self.report
+
+    def _pdf(self, data: bytes) -> None:
+        marks = list(PDF_MARK.finditer(data))
+        files = [_inflated(match.group(1)) for match in PDF_FILE.finditer(data)]
+        if len(files) != 1 or not files[0]:
+            self.report.found("the PDF: does not carry one statement")
+        else:
+            self._json(files[0])
+        if len(marks) != 1:
+            self.report.found("the PDF: has no signature of its own")
+            return
+        start, end = marks[0].span(2)
+        blank = data[:start] + b"0" * 128 + data[end:]
+        key = self._trusted(marks[0].group(1).decode())
+        if key is not None:
+            self._signed(key, BINDER_PDF_CONTEXT + blank, marks[0].group(2).decode(), "the PDF")
+
+    def _json(self, data: bytes) -> None:
+        try:
+            file = parse(data)
+        except (ValueError, RecursionError) as error:
+            self.report.found(f"the file: cannot be read ({error})")
+            return
+        if not isinstance(file, dict) or set(file) != {"statement", "signature", "public"}:
+            self.report.found("the file: has other members than a binder")
+            return
+        if canonical(file) + b"\n" != data:
+            self.report.found("the file: is not in its one form")
+        statement = file["statement"]
+        if not isinstance(statement, dict):
+            self.report.found("the statement: is no object")
+            return
+        self.report.statement = statement
+        key = self._trusted(str(file["public"]))
+        if key is not None:
+            self.report.key = key
+            self._signed(key, BINDER_CONTEXT + canonical(statement), str(file["signature"]), "the statement")
+            if statement.get("key") != key.key_id:
+                self.report.found("the statement: names another key than the one that signed it")
+        try:
+            self._statement(statement)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            self.report.found(f"the statement: is not well-formed ({error!r})")
+
+    def _trusted(self, public: str) -> PublicKey | None:
+        try:
+            raw = bytes.fromhex(public)
+            key = PublicKey(raw)
+        except ValueError:
+            self.report.found("the public key: is none")
+            return None
+        if raw.hex() != public or (self.pins and not self.pins & {public, key.fingerprint, key.key_id}):
+            self.report.found(f"the signature: is of key {key.key_id}, which was not pinned")
+            return None
+        return key
+
+    def _signed(self, key: PublicKey, message: bytes, signature: str, what: str) -> None:
+        try:
+            raw = bytes.fromhex(signature)
+        except ValueError:
+            raw = b""
+        if raw.hex() != signature or not key.verify(message, raw):
+            self.report.found(f"{what}: was changed, the signature is not that of key {key.key_id}")
+
+    def _statement(self, said: dict[str, Any]) -> None:
+        for name in sorted(BINDER_MEMBERS ^ said.keys()):
+            self.report.found(
+                f"the statement: {name} {'is missing' if name in BINDER_MEMBERS else 'was added'}"
+            )
+        if said["binder"] != "callprivacy binder" or said["v"] != VERSION:
+            self.report.found("the statement: is of another kind or version")
+        listed = [part["id"] for part in said["contents"]]
+        if len(set(listed)) != len(listed) or set(listed) != set(said["parts"]):
+            self.report.found("the contents: do not name each part once")
+        for part in said["contents"]:
+            held = said["parts"].get(part["id"])
+            if not isinstance(held, dict) or set(held) != PART_MEMBERS:
+                self.report.found(f"part {part['id']}: its members are not those of a part")
+            elif hashlib.sha256(canonical(held)).hexdigest() != part["sha256"]:
+                self.report.found(f"part {part['id']}: is not what the contents say")
+        self._seal(said["parts"].get("trail", {}).get("more", {}), said["agency"]["id"])
+
+    def _seal(self, more: dict[str, Any], agency: Any) -> None:
+        """The seal of the trail that the binder brings; signed by the binder's own key, or by one that was pinned."""
+        if not more:
+            return
+        seal, signature = more["seal"], more["signature"]
+        if set(seal) != SEAL_MEMBERS or seal["agency"] != agency:
+            self.report.found("the seal: is none of this agency")
+            return
+        self.report.seal = seal
+        key = self.report.key
+        known = {key.key_id: key} if key else {}
+        for pin in self.pins:
+            if len(pin) == 64:
+                try:
+                    pinned = PublicKey(bytes.fromhex(pin))
+                except ValueError:
+                    continue
+                known[pinned.key_id] = pinned
+        signer = known.get(seal["key"])
+        if signer is None:
+            self.report.found(f"the seal: is of key {seal['key']}; pass that public key with --key as well")
+        else:
+            self._signed(signer, SEAL_CONTEXT + canonical(seal), str(signature), "the seal")
+
+    def compare(self, lines: Iterable[tuple[int, Any]]) -> None:
+        """Look for the binder's seal in an exported trail."""
+        if not self.report.seal:
+            self.report.found("the seal: the binder brings none to look for")
+            return
+        for _, entry in lines:
+            if isinstance(entry, dict) and entry.get("seal") == self.report.seal:
+                return
+        self.report.found(
+            f"seal {self.report.seal['number']}: does not stand in that trail as the binder says"
+        )
+
+
+def _inflated(stream: bytes) -> bytes:
+    """An embedded file, compressed or not; nothing where it is neither."""
+    if stream.startswith(b"{"):
+        return stream
+    try:
+        return zlib.decompressobj().decompress(stream, BINDER_AT_MOST)
+    except zlib.error:
+        return b""
+
+
+def is_binder(path: Path) -> bool:
+    """Whether a file looks like a binder: a PDF, or one object with a statement, not a bundle's first line."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    start = head.lstrip()[:200]
+    return head.startswith(b"%PDF-") or (
+        start.startswith(b"{") and b'"public"' in start and b'"bundle"' not in start
+    )
+
+
+def verify_binder(
+    data: bytes, *, pins: Iterable[str] = (), trail: Iterable[tuple[int, Any]] | None = None
+) -> BinderReport:
+    """
+    Verify the bytes of a binder.
+
+    :param trail: lines of an exported trail in which its seal has to stand.
+    :raises UnreadableError: it is none.
+    """
+    verifier = BinderVerifier(pins)
+    report = verifier.verify(data)
+    if trail is not None:
+        verifier.compare(trail)
+    return report
+
+
+def _main_of_binder(options: argparse.Namespace) -> int:
+    try:
+        lines = read_lines(options.trail) if options.trail else None
+        report = verify_binder(options.bundle.read_bytes(), pins=options.key, trail=lines)
+    except (UnreadableError, OSError) as error:
+        print(f"Cannot verify: {error}", file=sys.stderr)
+        return 2
+    if report.key is not None:
+        print(f"key {report.key.encoded.hex()} (SHA-256 {report.key.fingerprint})")
+    if not options.key:
+        print("key not pinned: compare it with the one you were given on paper, or pass --key")
+    for finding in report.findings:
+        print(f"FOUND {finding}")
+    if not report.findings:
+        said = report.statement
+        print(
+            f"binder {said['number']} of {said['client']['legal_name']} by {said['agency']['name']}, {said['made_at']}"
+        )
+        for part in said["contents"]:
+            gaps = said["parts"][part["id"]]["gaps"]
+            print(f"{part['title']}: {part['sha256'][:16]}" + (f", {len(gaps)} open" if gaps else ""))
+    print(f"{len(report.findings)} findings")
+    return 1 if report.findings else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Verify an exported trail offline.")
+    parser = argparse.ArgumentParser(description="Verify an exported trail, or a binder of proof, offline.")
     parser.add_argument(
-        "bundle", type=Path, help="the exported bundle, JSON lines or one JSON array, may be .gz"
+        "bundle",
+        type=Path,
+        help="the exported bundle, JSON lines or one JSON array, may be .gz; or a binder, PDF or JSON",
     )
     parser.add_argument(
         "--key",
@@ -529,7 +763,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="trust only this public key (64 hex digits, or its SHA-256)",
     )
     parser.add_argument("--checkpoint", type=Path, help="seals kept elsewhere; finds a tail that was cut")
+    parser.add_argument(
+        "--trail", type=Path, help="an exported trail in which the seal of a binder has to stand"
+    )
     options = parser.parse_args(arguments)
+    if is_binder(options.bundle):
+        return _main_of_binder(options)
     try:
         report, verifier = verify(options.bundle, pins=options.key, checkpoint=options.checkpoint)
     except UnreadableError as error:

@@ -44,6 +44,7 @@ _TOUCH_EVERY = 60
 _OPEN = (
     "/api/v1/",
     "/approve/",
+    "/b/",
     "/hooks/",
     "/twilio/",
     "/c/",

@@ -83,3 +83,4 @@ class KeyPurpose(models.TextChoices):
     CASE = "case", "Personal page of one request"
     APPROVAL = "approval", "Approval link for a client"
     PREMISES = "premises", "Key of a badge system"
+    BINDER = "binder", "Link to a binder of proof"

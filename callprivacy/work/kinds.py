@@ -5,7 +5,7 @@ notifications know no more of them than this.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from callprivacy.accounts.enums import AgencyRight
@@ -27,6 +27,8 @@ class Kind:
     :param permission: what a person needs on the client to see it and to be told of it.
     :param right: what a role needs; with a permission too, a person needs both, and the item has a client.
     :param is_own: it is about the person who is told and nobody else; nothing of it waits in the queue.
+    :param details: lines that its mail adds below the title, read in the scope of the agency's job when the mail is
+        made; counts and names of ours, never a caller's or a client's.
     :raises ValueError: neither a permission nor a right is named, and it is not the person's own.
     """
 
@@ -37,6 +39,7 @@ class Kind:
     permission: Permission | None = None
     right: AgencyRight | None = None
     is_own: bool = False
+    details: Callable[[], list[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.permission is None and self.right is None and not self.is_own:

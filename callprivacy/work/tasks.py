@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from smtplib import SMTPException
 from typing import Any
 
@@ -43,25 +44,27 @@ def _send_of(agency_id: int) -> None:
     at = timezone.now()
     with job_scope(agency_id=agency_id):
         rows = services.claim_mail(agency_id=agency_id, at=at, limit=_BATCH)
+        details = {row.kind: row.about.details() for row in rows if row.about.details is not None}
     for user_id in sorted({row.user_id for row in rows}):
         if timezone.now() >= at + services.MAIL_AGAIN_AFTER:
             return  # the server was slow, and the rest may be claimed by another run by now
         mine = [row for row in rows if row.user_id == user_id]
-        if _send(mine):
+        if _send(mine, details):
             with job_scope(agency_id=agency_id):
                 services.mail_sent(notification_ids=[row.pk for row in mine], at=timezone.now())
 
 
-def _send(rows: list[Notification]) -> bool:
+def _send(rows: list[Notification], details: Mapping[str, list[str]]) -> bool:
     """
     Send one person's message: what kinds of thing are new, and where to sign in to see them.
 
+    :param details: kind -> lines below its title.
     :returns: whether the server took it; if not, it is tried again when the claim ends.
     """
     user, agency = rows[0].user, rows[0].agency
     context = {
         "agency": agency.name,
-        "lines": sorted({row.words for row in rows}),
+        "lines": sorted({(row.words, tuple(details.get(row.kind, ()))) for row in rows}),
         "url": f"{settings.CALLPRIVACY_URL}{reverse('work:notifications')}",
     }
     mail = EmailMultiAlternatives(

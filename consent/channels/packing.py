@@ -17,6 +17,9 @@ NAME: Final = "callprivacy evidence"
 CONTEXT: Final = b"callprivacy evidence 1\n"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+# A comment before the table of references of a PDF, whose place nothing else of the file depends on.
+_MARK: Final = b"%callprivacy-signature "
+_BLANK: Final = b"0" * 128
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -62,3 +65,20 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
             entry.external_attr = 0o600 << 16
             archive.writestr(entry, data)
     return out.getvalue()
+
+
+def sign_pdf(drawn: bytes, *, context: bytes, public: str, sign: Callable[[bytes], bytes]) -> bytes:
+    """
+    The same PDF with a signature of its own over every byte, in a comment line before its table of references.
+
+    :param context: a line that says what is signed. :param public: the key, in hex, that `sign` signs by.
+    """
+    body, table = drawn[: drawn.rindex(b"\nxref\n") + 1], drawn[drawn.rindex(b"\nxref\n") + 1 :]
+    start = table.rindex(b"startxref\n") + len(b"startxref\n")
+    mark = _MARK + public.encode() + b" "
+    line = mark + _BLANK + b"\n"
+    offset = str(len(body) + len(line)).encode()
+    end = table[table.index(b"\n", start) :]
+    blank = body + line + table[:start] + offset + end
+    signature = sign(context + blank).hex().encode()
+    return blank.replace(mark + _BLANK, mark + signature)

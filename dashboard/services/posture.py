@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,12 +13,14 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
-from dashboard.duties import DUTIES, Look
+from dashboard.duties import DUTIES, Found, Look
 from dashboard.enums import DutyState
-from dashboard.models import Standing, StandingDay
+from dashboard.models import ClientStanding, ClientStandingDay, Standing, StandingDay
 from retention.selectors import watch
 
 WEEKLY: Final = "posture_weekly"
+DAYS_FOR: Final = timedelta(days=400)
+"""How long the trend is kept."""
 
 
 def look(*, agency_id: int, at: datetime) -> None:
@@ -53,8 +56,63 @@ def look(*, agency_id: int, at: datetime) -> None:
         StandingDay.objects.update_or_create(
             agency=agency, on=today, defaults={state.value: states[state] for state in DutyState}
         )
+        _look_at_clients(seen, today)
+        old = today - DAYS_FOR
+        StandingDay.objects.filter(agency=agency, on__lt=old).remove()
+        ClientStandingDay.objects.filter(agency=agency, on__lt=old).remove()
         if states[DutyState.GOOD] < len(DUTIES):
             _tell_weekly(agency, today.isocalendar()[:2], at)
+
+
+def _look_at_clients(look: Look, today: date) -> None:
+    """The same for each client: a row for each duty that is not good there, and how many on that day."""
+    found: dict[tuple[int, str], Found] = {}
+    for duty in DUTIES:
+        if duty.by_client is not None:
+            found |= {(client_id, duty.id): one for client_id, one in duty.by_client(look).items()}
+    known = {(row.client_id, row.duty): row for row in ClientStanding.objects.filter(agency=look.agency)}
+    gone = [row.pk for key, row in known.items() if key not in found]
+    if gone:
+        ClientStanding.objects.filter(pk__in=gone).remove()
+    fresh = []
+    for (client_id, name), one in found.items():
+        before = known.get((client_id, name))
+        if before is None:
+            fresh.append(
+                ClientStanding(
+                    agency=look.agency, client_id=client_id, duty=name, state=one.state, count=one.count,
+                    since=look.at,
+                )
+            )  # fmt: skip
+        elif (before.state, before.count) != (one.state, one.count):
+            since = before.since if before.state == one.state else look.at
+            ClientStanding.objects.filter(pk=before.pk).update(state=one.state, count=one.count, since=since)
+    ClientStanding.objects.bulk_create(fresh)
+    _keep_days(look, today, found)
+
+
+def _keep_days(look: Look, today: date, found: Mapping[tuple[int, str], Found]) -> None:
+    counted: dict[int, Counter[str]] = defaultdict(Counter)
+    for (client_id, _), one in found.items():
+        counted[client_id][one.state] += 1
+    days = ClientStandingDay.objects.filter(agency=look.agency, on=today)
+    days.exclude(client_id__in=list(counted)).remove()
+    ClientStandingDay.objects.bulk_create(
+        [
+            ClientStandingDay(
+                agency=look.agency,
+                client_id=client_id,
+                on=today,
+                due=states[DutyState.DUE],
+                overdue=states[DutyState.OVERDUE],
+                failing=states[DutyState.FAILING],
+            )
+            for client_id, states in counted.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["client", "on"],
+        update_fields=["due", "overdue", "failing"],
+    )
 
 
 def _tell_weekly(agency: Agency, week: tuple[int, int], at: datetime) -> None:

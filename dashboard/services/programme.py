@@ -13,14 +13,26 @@ from zoneinfo import ZoneInfo
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
+from dashboard.selectors import records as record_selectors
+from dashboard.services import binders, posture, records
 from governance.courses import courses, draw
 from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, ReviewDecision
 from governance.law import vendors as law
 from governance.models import BreachNotice, Vendor
 from governance.services import breaches, premises, training, vendors
+from rights.services import figures
 
+_WORDS: Final = {
+    "contact": "Northlight, 12 Harbor Street; privacy@northlight.example",
+    "representative": "",
+    "officer": "privacy@northlight.example",
+    "joint": "",
+    "recipients": "Example Hosting: keeps the servers",
+    "measures": "Laptops are encrypted\nVisitors are signed in at the door",
+    "purposes": {},
+}
 _WEAK: Final = {"own_use": Answer.PARTLY, "tested": Answer.NO, "audits": Answer.PARTLY}
 
 
@@ -34,6 +46,32 @@ def fill(agency: Agency, people: Mapping[Role, Membership], *, at: datetime) -> 
         _premises(agency, people, by, at)
         _training(agency, people, by, at)
     training.watch_training(agency_id=agency.pk, at=at)
+    _proof(agency, officer, by, at)
+
+
+def _proof(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None:
+    """Records with an older snapshot, figures of two clients, and a binder that the first sweep builds."""
+    before = at - timedelta(days=9)
+    records.read(agency_id=agency.pk, at=before)
+    with job_scope(agency_id=agency.pk):
+        records.set_words(agency=agency, said=_WORDS | {"recipients": ""}, by=by, at=before)
+        present = record_selectors.present()
+        if present is not None:
+            records.take_snapshot(agency=agency, seen=present.digest, by=by, at=before)
+        records.set_words(agency=agency, said=_WORDS, by=by, at=at - timedelta(days=2))
+        clients = list(Client.objects.filter(agency=agency, home_country="US").order_by("pk")[:2])
+        for client, revenue in zip(clients, (4_200_000, 31_000_000), strict=False):
+            said = {
+                "nonprofit": False,
+                "revenue": revenue,
+                "sale_share": 0,
+                "traded": {"CA": 0},
+                "people": {},
+            }
+            figures.set_facts(client=client, said={**said, "ask": ""}, by=by, at=at - timedelta(days=30))
+        for client in clients[:1]:
+            binders.request_binder(client=client, by=Actor.staff(user_id=officer.user_id), at=at)
+    posture.look(agency_id=agency.pk, at=at)
 
 
 def _vendors(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None:

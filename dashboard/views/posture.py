@@ -31,5 +31,6 @@ def show_posture(request: StaffRequest) -> HttpResponse:
         "figures": selectors.duty_figures(lines),
         "wanted": wanted,
         "chart": selectors.duty_chart(DAYS),
+        "clients": selectors.client_postures(),
     }
     return render(request, "dashboard/posture.html", context)

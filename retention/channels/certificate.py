@@ -18,9 +18,6 @@ VERSION: Final = 1
 CONTEXT: Final = b"callprivacy destruction 1\n"
 PDF_CONTEXT: Final = b"callprivacy destruction pdf 1\n"
 EMBEDDED: Final = "certificate.json"
-# A comment before the table of references, whose place nothing else of the file depends on.
-_MARK: Final = b"%callprivacy-signature "
-_BLANK: Final = b"0" * 128
 
 
 def to_sign(statement: Mapping[str, Any]) -> bytes:
@@ -47,15 +44,7 @@ def document(
     :param public: the key, in hex, that `sign` signs by; it may be another than that of the statement.
     """
     drawn = _Certificate(statement, file, ZoneInfo(zone)).drawn()
-    body, table = drawn[: drawn.rindex(b"\nxref\n") + 1], drawn[drawn.rindex(b"\nxref\n") + 1 :]
-    start = table.rindex(b"startxref\n") + len(b"startxref\n")
-    mark = _MARK + public.encode() + b" "
-    line = mark + _BLANK + b"\n"
-    offset = str(len(body) + len(line)).encode()
-    end = table[table.index(b"\n", start) :]
-    blank = body + line + table[:start] + offset + end
-    signature = sign(PDF_CONTEXT + blank).hex().encode()
-    return blank.replace(mark + _BLANK, mark + signature)
+    return packing.sign_pdf(drawn, context=PDF_CONTEXT, public=public, sign=sign)
 
 
 def _number(value: int, one: str, many: str) -> str:

@@ -17,7 +17,16 @@ from rights.law.book import (
     read,
     stale,
 )
-from rights.law.reach import Applies, Facts, which_laws
+from rights.law.reach import (
+    Applies,
+    Facts,
+    Standing,
+    Verdict,
+    Way,
+    standing_of,
+    threshold_words,
+    which_laws,
+)
 from rights.law.rows import Counting, Law, Reach, Span, Term, Unit
 
 __all__ = [
@@ -30,13 +39,18 @@ __all__ = [
     "Law",
     "Reach",
     "Span",
+    "Standing",
     "Term",
     "Unit",
     "UnknownKindError",
     "UnknownLawError",
+    "Verdict",
+    "Way",
     "faults",
     "load",
     "read",
     "stale",
+    "standing_of",
+    "threshold_words",
     "which_laws",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Final
 
 from consent.law import places
@@ -183,3 +184,122 @@ def _value(fact: str, law: Law, facts: Facts) -> int | None:
         return facts.sale_share
     counts = facts.people if fact == "people" else facts.traded
     return next((counts[region] for _, region in law.places if region in counts), None)
+
+
+# --- Whether a client is under a law at all, for the page that says so ------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What follows from what a client said of itself."""
+
+    APPLIES = "applies"
+    DOES_NOT = "does_not"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    One threshold that is in force, or comes.
+
+    :ivar reached: None where a fact is missing, or where it is not in force yet.
+    :ivar since: the day from which it holds; None: as long as the law.
+    """
+
+    words: str
+    reached: bool | None
+    since: date | None
+    comes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a law reaches a client on a day: the verdict, why, which facts are missing, and its thresholds."""
+
+    law: Law
+    verdict: Verdict
+    why: str
+    missing: tuple[str, ...]
+    ways: tuple[Way, ...]
+
+
+_MONEY: Final = {
+    "revenue": "gross revenue of the year before",
+    "sale_share": "share of revenue from selling data",
+}
+_COUNTS: Final = {
+    "people": "people whose data are handled in a year",
+    "traded": "people whose data are bought, sold or shared in a year",
+}
+_FOR_PROFIT: Final = "whether it works for profit"
+
+
+def standing_of(law: Law, facts: Facts, *, on: date) -> Standing:
+    """
+    Whether a law reaches a client, for who wants to know it of the client alone, without a person who asks.
+
+    Unlike `which_laws`, which lets a law count where something is not known, this says that it is not known.
+    """
+    ways = tuple(_way(way, law, facts, on) for way in law.reaches if way.until is None or on < way.until)
+    where = ", ".join(places.name(*place) for place in law.places[:3])
+
+    def said(verdict: Verdict, why: str, missing: Iterable[str] = ()) -> Standing:
+        return Standing(law, verdict, why, tuple(missing), ways)
+
+    if on < law.since:
+        return said(Verdict.DOES_NOT, f"It is in force from {_day(law.since)}.")
+    here = _does_business(law, facts)
+    if here is False:
+        return said(Verdict.DOES_NOT, f"No place of business in {where} is named in the client's profile.")
+    if law.commercial and facts.nonprofit:
+        return said(Verdict.DOES_NOT, "It leaves out who does not work for profit.")
+    missing = [] if here else [f"whether it does business in {where}"]
+    missing += [_FOR_PROFIT] if law.commercial and facts.nonprofit is None else []
+    held = [way for way in law.reaches if way.holds_on(on)]
+    verdicts = [_reached(way, law, facts) for way in held]
+    if held and all(verdict is False for verdict in verdicts):
+        return said(Verdict.DOES_NOT, "It reaches none of the thresholds.")
+    if held and True not in verdicts:
+        open_facts = set().union(*(verdict for verdict in verdicts if isinstance(verdict, set)))
+        missing += [words for fact, words in _FIGURES.items() if fact in open_facts]
+    if missing:
+        return said(Verdict.UNKNOWN, f"Not known: {', '.join(missing)}.", missing)
+    return said(Verdict.APPLIES, "It reaches a threshold." if held else "It reaches everybody there.")
+
+
+def _does_business(law: Law, facts: Facts) -> bool | None:
+    """Whether a place of the client lies where the law holds; None where only the country is known."""
+    known = [
+        (country, region)
+        for country, region in facts.places
+        if any(_same_country(country, code) for code, _ in law.places)
+    ]
+    if any(not region for _, region in law.places):
+        return bool(known)
+    if any(region == part for country, region in known for code, part in law.places if code == country):
+        return True
+    return False if any(region for _, region in known) or not known else None
+
+
+def _way(way: Reach, law: Law, facts: Facts, on: date) -> Way:
+    comes = way.since is not None and on < way.since
+    found = None if comes else _reached(way, law, facts)
+    return Way(threshold_words(way), found if isinstance(found, bool) else None, way.since, comes)
+
+
+def threshold_words(way: Reach) -> str:
+    """One way to be under a law, in words."""
+    return " and ".join(_figure(fact, figure, more=more) for fact, figure, more in way.figures)
+
+
+def _figure(fact: str, figure: int, *, more: bool) -> str:
+    word = "over" if more else "at least"
+    if fact == "revenue":
+        return f"{_MONEY[fact]} {word} ${figure:,}"
+    if fact == "sale_share":
+        return f"{_MONEY[fact]} {word} {figure} %"
+    return f"{word} {figure:,} {_COUNTS[fact]}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

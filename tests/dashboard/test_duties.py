@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import pytest
+from django.conf import settings as project
+from django.core import mail
 from pytest_django import Settings
 
 from callprivacy.accounts.enums import MembershipState, Role
@@ -14,13 +17,14 @@ from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, U
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work import tasks as work_tasks
 from callprivacy.work.models import Notification
 from consent.enums import VendorStep
 from consent.models import VendorTask
 from dashboard import selectors
 from dashboard.duties import DUTIES, Found, Look, by_id
 from dashboard.enums import DutyState
-from dashboard.models import Standing, StandingDay
+from dashboard.models import ClientStanding, ClientStandingDay, RecordSnapshot, Standing, StandingDay
 from dashboard.services import posture
 from governance.courses import courses
 from governance.enums import BreachKind, BreachRisk, EntrySource
@@ -165,6 +169,13 @@ def _change(ground: Ground) -> None:
     )  # fmt: skip
 
 
+def _old_records(ground: Ground) -> None:
+    RecordSnapshot.objects.create(
+        agency=ground.cast.acme, number=1, record={}, digest=bytes(32), taken_by_id=ground.cast.alice.user_id,
+        taken_at=NOON - 366 * DAY,
+    )  # fmt: skip
+
+
 ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
     "breach_notices": (lambda g: _breach(g, NOON - 4 * DAY, assessed=True), DutyState.FAILING),
     "breach_reports": (lambda g: _breach(g, NOON - 2 * DAY, assessed=False), DutyState.OVERDUE),
@@ -202,6 +213,11 @@ ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
         DutyState.DUE,
     ),
     "premises": (_entry, DutyState.OVERDUE),
+    "records": (_old_records, DutyState.OVERDUE),
+    "client_facts": (
+        lambda g: Client.objects.filter(pk=g.cast.dentist.pk).update(created_at=NOON - 31 * DAY),
+        DutyState.DUE,
+    ),
 }
 READINGS: dict[str, tuple[dict[str, object], DutyState]] = {
     "late_rows": ({"past_due": {"call": 3}}, DutyState.FAILING),
@@ -226,7 +242,7 @@ def _arranged(cast: Cast) -> Ground:
 
 
 def test_every_duty_has_its_red() -> None:
-    assert set(ROWS) | set(READINGS) | set(HOUSES) | {"training_rules", "transport"} == {
+    assert set(ROWS) | set(READINGS) | set(HOUSES) | {"training_rules", "transport", "law"} == {
         duty.id for duty in DUTIES
     }
     assert len(DUTIES) >= 20
@@ -283,6 +299,54 @@ def test_a_role_without_a_course_is_due(cast: Cast) -> None:
     assert _see("training_rules", cast).state == DutyState.GOOD
 
 
+def test_rules_that_nobody_looked_over_for_half_a_year_are_due(cast: Cast) -> None:
+    assert _see("law", cast).state == DutyState.GOOD
+    assert _see("law", cast, at=NOON + 200 * DAY).state == DutyState.DUE
+
+
+def test_each_client_stands_for_itself(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        _hold(_arranged(cast))
+        _step(_arranged(cast))
+    for hours in (0, 1):
+        posture.look(agency_id=cast.acme.pk, at=NOON + timedelta(hours=hours))
+
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        lines = selectors.client_duties(cast.dentist)
+        assert [(line.duty.id, line.row.state) for line in lines] == [
+            ("withdrawals", "failing"), ("holds", "overdue"),
+        ]  # fmt: skip
+        assert {line.row.since for line in lines} == {NOON}
+        assert selectors.client_duties(cast.plumber) == []
+        assert [(one.client.pk, one.failing, one.overdue) for one in selectors.client_postures()] == [
+            (cast.dentist.pk, 1, 1)
+        ]
+        assert selectors.client_duty_chart(cast.dentist, 60, at=NOON)["rows"] == [["24 Nov", 0, 1, 1]]
+    with job_scope(agency_id=cast.acme.pk):
+        Hold.objects.update(lifted_at=NOON, lifted_by_id=cast.alice.user_id)
+        VendorTask.objects.all().remove()
+    posture.look(agency_id=cast.acme.pk, at=NOON + timedelta(hours=2))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ClientStanding.objects.exists()
+        assert not ClientStandingDay.objects.exists()
+
+
+def test_the_weekly_mail_says_what_is_not_good_in_counts_alone(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        _hold(_arranged(cast))
+    posture.look(agency_id=cast.acme.pk, at=NOON)
+    work_tasks.send_due_mail.run()
+
+    (told,) = [one for one in mail.outbox if one.to == [cast.alice.user.email]]
+    assert isinstance(told, mail.EmailMultiAlternatives)
+    texts = [str(told.body), str(told.alternatives[0][0])]
+    for text in texts:
+        assert "Holds are looked at again: overdue" in text
+        assert "Clients at which something is not good: 1" in text
+        assert "Dentist" not in text
+        assert set(re.findall(r"https?://[^\s\"<]+", text)) == {f"{project.CALLPRIVACY_URL}/notifications/"}
+
+
 def test_a_look_is_kept_with_since_when_and_told_once_a_week(cast: Cast) -> None:
     for hours in (0, 1, 26):
         if hours == 26:
@@ -310,3 +374,4 @@ def test_nobody_sets_a_duty_by_hand(cast: Cast) -> None:
 
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         assert Standing.objects.update(state=DutyState.GOOD) == 0
+        assert ClientStanding.objects.update(state=DutyState.GOOD) == 0

@@ -120,6 +120,7 @@ def test_nor_a_traceback(lines: StringIO) -> None:
         "/invitation",
         "/c/a1b2c3/ask",
         "/approve",
+        "/b",
         "/accounts/password/reset/key",
     ],
 )

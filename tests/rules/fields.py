@@ -1134,6 +1134,55 @@ REGISTER: dict[str, Table] = {
     "dashboard.StandingDay": Table(
         "How many duties stood how on a day", _plain("id agency on good due overdue failing")
     ),
+    "dashboard.ClientStanding": Table(
+        "How a duty stands at a client", _plain(_OURS, "duty state count since")
+    ),
+    "dashboard.ClientStandingDay": Table(
+        "How many duties were not good at a client on a day", _plain(_OURS, "on due overdue failing")
+    ),
+    "dashboard.RecordWords": Table(
+        "What people say in the records of processing",
+        _plain(
+            "id agency joint changed_by changed_at",
+            recipients="Companies, one a line",
+            measures="Sentences on the agency's own security",
+            purposes="Our purposes in the agency's words",
+            contact="The agency's own",
+            representative="The agency's own",
+            officer="The agency's own",
+        ),
+    ),
+    "dashboard.RecordFacts": Table(
+        "What is set up, for the records of processing",
+        _plain(
+            "id agency read_at", facts="Names of clients, trackers, vendors and systems; no caller is in it"
+        ),
+    ),
+    "dashboard.RecordSnapshot": Table(
+        "The records of processing as they stood on a day",
+        _plain(
+            "id agency number digest taken_by taken_at",
+            record="Names of clients, trackers, vendors and systems; no caller is in it",
+        ),
+    ),
+    "dashboard.Binder": Table(
+        "A binder of proof of a client",
+        _plain(
+            _OURS,
+            "number state part done parts gaps size digest key_id created_by created_at due_at finished_at",
+            "expires_at withdrawn_at",
+            file_key="Names a sealed file; what is in it counts people and names none",
+            result_key="Names a sealed file; what is in it counts people and names none",
+        ),
+        leaves=("dashboard.services.binders.sweep",),
+    ),
+    "dashboard.BinderLink": Table(
+        "A link to a binder",
+        _plain(
+            _OURS, "binder made_by made_at expires_at ended_at taken taken_at", digest="SHA-256 of the link"
+        ),
+        leaves=("dashboard.services.binders.sweep",),
+    ),
     # --- governance ---
     "governance.Vendor": Table(
         "Who else holds data",

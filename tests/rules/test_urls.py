@@ -62,6 +62,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
         "badge_id", "entry_id", "own_id", "picture_id", "site_key_id", "place",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
+        "binder_id", "door_id", "sheet",
         "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
     )
 }  # fmt: skip
@@ -101,6 +102,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     | {("q/<str:link>/", "link"): lambda things: things.request_link}
     | {
         ("approve/<str:token>/", "token"): lambda things: things.approval,
+        ("b/<str:token>/", "token"): lambda things: things.door,
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
         ),
@@ -155,6 +157,8 @@ PUBLIC: dict[str, set[int]] = {
     "invitation/<str:token>/": {200},
     ".well-known/change-password": {302, 405},
     "approve/<str:token>/": {200, 422},
+    # By POST the file, which the world has none of.
+    "b/<str:token>/": {200, 404},
     "accounts/login/": {200},
     "accounts/password/strength/": {200, 405},
     "accounts/2fa/authenticate/": {302},
@@ -186,6 +190,7 @@ WRITTEN_OUT: dict[str, list[str]] = {
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
 WORDS = {"category", "asks", "number", "paper", "course", "screen", "place", "how"}
+WORDS = {"category", "asks", "number", "paper", "sheet", "course", "screen", "how"}
 _OPERATOR_PARTS = {"object_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
 FOR_EVERY_MEMBER = {
@@ -376,6 +381,8 @@ def test_every_deed_that_asks_who_is_there_is_asked_somewhere() -> None:
         ("clients/<slug:slug>/lists/<uuid:check_id>/rows/", Deed.EXPORT),
         ("people/<int:pk>/reactivate/", Deed.GRANTS),
         ("agency/", Deed.POLICY),
+        ("clients/<slug:slug>/proof/<uuid:binder_id>/link/", Deed.RELEASE),
+        ("clients/<slug:slug>/proof/<uuid:binder_id>/<slug:form>/", Deed.RELEASE),
         ("reports/releases/<slug:slug>/<uuid:release_id>/file/", Deed.RELEASE),
         ("reports/releases/<slug:slug>/recipients/<uuid:recipient_id>/figures/", Deed.RELEASE),
     ],
@@ -391,7 +398,7 @@ def test_nothing_is_listed_that_is_not_there() -> None:
 
 
 # What addresses name by a word of ours, which is the same for everybody.
-_ARE_WORDS = {"callrail", "pause", "call", "json", "csv", "delete", "approve", "phishing", 1}
+_ARE_WORDS = {"xlsx", "callrail", "pause", "call", "json", "csv", "delete", "approve", "phishing", 1}
 
 
 def test_things_that_do_not_exist_do_not(world: World) -> None:

@@ -95,6 +95,10 @@ from consent.services import (
 )
 from consent.services import invitations as letters
 from governance.courses import courses, draw
+from dashboard.models import Binder, BinderLink
+from dashboard.selectors import records as record_selectors
+from dashboard.services import binders, records
+from governance.courses import draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
 from governance.models import BreachNotice, CoursePicture, Entry
@@ -198,6 +202,9 @@ class Things:
     site_key_id: uuid.UUID
     badge_id: uuid.UUID
     entry_id: uuid.UUID
+    binder_id: uuid.UUID
+    door_id: uuid.UUID
+    door: str
     consent_key: str
     link: str
     receipt: str
@@ -212,6 +219,7 @@ class Things:
     number: int = 1
     category: str = "call"
     paper: str = "csv"
+    sheet: str = "xlsx"
     course: str = "phishing"
     screen: int = 1
     place: int = 1
@@ -245,6 +253,7 @@ NOTHING = Things(
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
+    binder_id=uuid.UUID(int=79), door_id=uuid.UUID(int=80), door="no-such-door",
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", site_key=f"cps_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -413,6 +422,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             user_id=officer.user_id,
             client_id=client.pk,
             **_looked_over(client, officer, by, now),
+            **_bound(client, officer, by, now),
             invitation_id=invitation.pk,
             token=token,
             key=connection.key,
@@ -436,6 +446,21 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **_worked_on(client, officer, mark=mark, now=now),
             mark=mark,
         )
+
+
+def _bound(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, Any]:
+    """A binder with a link to it, and a snapshot of the agency's records."""
+    records.read(agency_id=client.agency_id, at=now)
+    present = record_selectors.present()
+    if present is not None and not record_selectors.snapshots().exists():
+        records.take_snapshot(agency=client.agency, seen=present.digest, by=by, at=now)
+    binder = Binder.objects.create(
+        agency_id=client.agency_id, client=client, number=1, state=JobState.DONE, parts=1, done=1,
+        file_key=uuid.uuid4(), result_key=uuid.uuid4(), digest=bytes(32), created_by_id=officer.user_id,
+        created_at=now, due_at=now, finished_at=now, expires_at=now + timedelta(days=90),
+    )  # fmt: skip
+    door = binders.make_link(binder=binder, good_for=timedelta(days=9), by=by, at=now)
+    return {"binder_id": binder.pk, "door_id": BinderLink.objects.get(binder=binder).pk, "door": door}
 
 
 def _looked_over(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
 from consent.selectors import decisions
 from consent.selectors.decisions import ByBasis
-from dashboard.duties import Duty, by_id
+from dashboard.duties import DUTIES, Duty, by_id
 from dashboard.enums import DutyState
-from dashboard.models import Standing, StandingDay
+from dashboard.models import ClientStanding, ClientStandingDay, Standing, StandingDay
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
@@ -263,3 +263,92 @@ def duty_chart(days: int) -> dict[str, object]:
         "series": ["Due", "Overdue", "Failing"],
         "rows": [[f"{row.on.day} {row.on:%b}", row.due, row.overdue, row.failing] for row in rows],
     }
+
+
+# --- The posture of clients -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDuty:
+    """A duty that is not good at a client."""
+
+    duty: Duty
+    row: ClientStanding
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPosture:
+    """A client with how many of its duties are in which state that is not good."""
+
+    client: Client
+    failing: int
+    overdue: int
+    due: int
+
+
+def judged_by_client() -> int:
+    """How many duties are looked at for each client."""
+    return sum(duty.by_client is not None for duty in DUTIES)
+
+
+def client_duties(client: Client) -> list[ClientDuty]:
+    """What is not good at a client, worst first."""
+    known = by_id()
+    rank = {state.value: -place for place, state in enumerate(DutyState)}
+    rows = [row for row in ClientStanding.objects.for_client(client) if row.duty in known]
+    rows.sort(key=lambda row: (rank[row.state], row.duty))
+    return [ClientDuty(known[row.duty], row) for row in rows]
+
+
+def client_postures() -> list[ClientPosture]:
+    """The clients that the scope sees with something not good, worst first; two queries."""
+    counted: dict[int, dict[str, int]] = {}
+    rows = ClientStanding.objects.order_by().values_list("client_id", "state").annotate(number=Count("pk"))
+    for client_id, state, number in rows:
+        counted.setdefault(client_id, {})[state] = number
+    clients = Client.objects.filter(pk__in=list(counted), archived_at=None)
+    found = [
+        ClientPosture(
+            client,
+            counted[client.pk].get(DutyState.FAILING, 0),
+            counted[client.pk].get(DutyState.OVERDUE, 0),
+            counted[client.pk].get(DutyState.DUE, 0),
+        )
+        for client in clients
+    ]
+    return sorted(found, key=lambda one: (-one.failing, -one.overdue, -one.due, one.client.name))
+
+
+def client_duty_chart(client: Client, days: int, *, at: datetime) -> dict[str, object]:
+    """The last days at a client as the chart component takes them; a day without a row had nothing."""
+    today = at.astimezone(ZoneInfo(client.agency.time_zone)).date()
+    first = today - timedelta(days=days - 1)
+    known = {row.on: row for row in ClientStandingDay.objects.for_client(client).filter(on__gte=first)}
+    if not known:
+        return {"series": [], "rows": []}
+    begin = max(first, min(known))
+    shown = [begin + timedelta(days=step) for step in range((today - begin).days + 1)]
+    return {
+        "series": ["Due", "Overdue", "Failing"],
+        "rows": [
+            [
+                f"{day.day} {day:%b}",
+                *((row.due, row.overdue, row.failing) if (row := known.get(day)) else (0, 0, 0)),
+            ]
+            for day in shown
+        ],
+    }
+
+
+def weekly_lines() -> list[str]:
+    """What the weekly mail says of the scope's agency: what is not good, in counts, and how many clients."""
+    lines = [
+        f"{line.duty.title}: {DutyState(line.row.state).label.lower()}"
+        + (f", {line.row.count:,}" if line.row.count > 1 else "")
+        for line in duties()
+        if line.row.state != DutyState.GOOD
+    ]
+    clients = ClientStanding.objects.values("client_id").distinct().count()
+    if clients:
+        lines.append(f"Clients at which something is not good: {clients:,}")
+    return lines

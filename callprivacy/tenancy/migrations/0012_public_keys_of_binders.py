@@ -1,0 +1,27 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tenancy", "0011_reviewed_vendors_and_keys_of_badge_systems")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="publickey",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("hook", "Webhook of a connection"),
+                    ("invitation", "Invitation link"),
+                    ("consent", "Consent page of a client"),
+                    ("ask", "Personal link in an invitation"),
+                    ("api", "Key of the API"),
+                    ("request", "Requests page of a client or an agency"),
+                    ("case", "Personal page of one request"),
+                    ("approval", "Approval link for a client"),
+                    ("premises", "Key of a badge system"),
+                    ("binder", "Link to a binder of proof"),
+                ],
+                max_length=12,
+            ),
+        ),
+    ]

@@ -1,0 +1,132 @@
+"""The records of processing: as they stand, their words, dated snapshots, and as files."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from dashboard.channels import record as parts
+from dashboard.channels import record_files as files
+from dashboard.forms.records import SeenForm, WordsForm
+from dashboard.models import RecordWords
+from dashboard.selectors import records as selectors
+from dashboard.services import records
+
+_FILES: Final = {
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", files.workbook),
+    "pdf": ("application/pdf", files.sheet),
+}
+_LISTED: Final = 50
+
+
+@require_safe
+@needs_right(AgencyRight.SIGN_OFF)
+def show_records(request: StaffRequest) -> HttpResponse:
+    """What the records say now, and how that differs from the newest snapshot."""
+    present = selectors.present()
+    kept = list(selectors.snapshots()[:_LISTED])
+    context: dict[str, Any] = {"section": "records", "present": present, "snapshots": kept}
+    if present is not None:
+        context |= {
+            "lists": _lists(present.record),
+            "seen": present.digest.hex(),
+            "is_new": not kept or bytes(kept[0].digest) != present.digest,
+            "differences": parts.differences(kept[0].record, present.record) if kept else [],
+        }
+    return render(request, "dashboard/records.html", context)
+
+
+def _lists(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows as the page draws them: by list, by what they are of."""
+    lists: dict[str, dict[str, list[tuple[str, list[str]]]]] = {}
+    for name, title, label, words in parts.rows_of(record):
+        lists.setdefault(name, {}).setdefault(title, []).append((label, words.splitlines()))
+    order = (parts.OF_BOTH, parts.AS_CONTROLLER, parts.AS_PROCESSOR)
+    return [{"name": name, "of": list(lists[name].items())} for name in order if name in lists]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.SIGN_OFF)
+def set_words(request: StaffRequest) -> HttpResponse:
+    """The parts that people write."""
+    form = WordsForm(request.POST or None, row=RecordWords.objects.first())
+    if request.method == "POST" and form.is_valid():
+        records.set_words(agency=request.agency, said=form.said(), by=request.actor, at=request.at)
+        messages.success(request, "Written down. Keep a snapshot when the records are right.")
+        return redirect("dashboard:records")
+    status = 422 if request.method == "POST" else 200
+    return render(request, "dashboard/record_words.html", {"section": "records", "form": form}, status=status)
+
+
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def keep_records(request: StaffRequest) -> HttpResponse:
+    """Keep the records as they were shown."""
+    form = SeenForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Look at the records first, then keep them.")
+        return redirect("dashboard:records")
+    try:
+        row = records.take_snapshot(
+            agency=request.agency, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+        )
+    except (records.ChangedMeanwhileError, records.NothingNewError) as error:
+        messages.info(request, str(error))
+        return redirect("dashboard:records")
+    messages.success(request, f"Snapshot {row.number} is kept. Nobody can change it.")
+    return redirect("dashboard:record", row.number)
+
+
+@require_safe
+@needs_right(AgencyRight.SIGN_OFF)
+def show_snapshot(request: StaffRequest, number: int) -> HttpResponse:
+    """The records of a day, and what is otherwise today."""
+    row = selectors.find_snapshot(number)
+    if row is None:
+        raise Http404
+    present = selectors.present()
+    context = {
+        "section": "records",
+        "snapshot": row,
+        "lists": _lists(row.record),
+        "digest": bytes(row.digest).hex(),
+        "differences": parts.differences(row.record, present.record) if present else [],
+    }
+    return render(request, "dashboard/record.html", context)
+
+
+@never_cache
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def take_records(request: StaffRequest, number: int, sheet: str) -> HttpResponse:
+    """The records as a file: of a snapshot, or with number 0 as they stand; that they were taken is written down."""
+    if sheet not in _FILES:
+        raise Http404
+    kind, make = _FILES[sheet]
+    row = selectors.find_snapshot(number) if number else None
+    present = None if number else selectors.present()
+    record = row.record if row else present.record if present else None
+    if record is None:
+        raise Http404
+    records.note_taken(agency=request.agency, number=number, form=sheet, by=request.actor, at=request.at)
+    data = make(
+        parts.rows_of(record),
+        agency=request.agency.name,
+        zone=request.agency.time_zone,
+        made_at=request.at,
+        kept_at=row.taken_at if row else None,
+    )
+    day = (row.taken_at if row else request.at).astimezone(ZoneInfo(request.agency.time_zone)).date()
+    return HttpResponse(
+        data,
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="records-of-processing-{day}.{sheet}"'},
+    )
