@@ -94,11 +94,10 @@ from consent.services import (
     withdrawals,
 )
 from consent.services import invitations as letters
-from governance.courses import courses, draw
 from dashboard.models import Binder, BinderLink
 from dashboard.selectors import records as record_selectors
 from dashboard.services import binders, records
-from governance.courses import draw
+from governance.courses import courses, draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
 from governance.models import BreachNotice, CoursePicture, Entry
