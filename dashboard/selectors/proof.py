@@ -36,7 +36,6 @@ from dashboard.duties import by_id
 from dashboard.enums import DutyState
 from dashboard.models import ClientStanding
 from dashboard.selectors import records
-from governance.courses import courses
 from governance.enums import (
     BreachKind,
     BreachRisk,
@@ -57,6 +56,7 @@ from governance.models import (
     TrainingRule,
     Vendor,
 )
+from governance.selectors import training
 from retention.enums import Category, Then
 from retention.models import Hold
 from retention.selectors import certificates, policies, secrets, watch
@@ -309,7 +309,7 @@ def _training(ground: Ground) -> Part:
     user_ids = set(grants.values_list("user_id", flat=True))
     rows: list[list[str | int]] = []
     late_total = 0
-    for name, course in courses().items():
+    for name, course in training.catalogue().items():
         valid = Completion.objects.filter(course=name, user_id__in=user_ids).valid_on(today)
         wanted = Assignment.objects.filter(course=name, user_id__in=user_ids)
         late = wanted.filter(due_on__lt=today).count()
