@@ -176,6 +176,7 @@ def _worker_is_gone(**_: Any) -> None:
 def _watch_the_beat(**_: Any) -> None:
     """A beat is there while it sends: a process that hangs says nothing."""
     after_task_publish.connect(_beat_is_here, weak=False)
+    _beat_is_here()
 
 
 def _beat_is_here(**_: Any) -> None:

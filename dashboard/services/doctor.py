@@ -344,8 +344,8 @@ def files(_clock: Clock) -> Iterator[Finding]:
         if not path.exists():
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
-        # Others may pass through the state folder of root's, not look into it (tools.services).
-        allowed = 0o011 if path == state else 0o000
+        # Accounts of services pass through the state folder; what lies in it is private by itself.
+        allowed = 0o055 if path == state else 0o000
         if mode & 0o022 or (mode & 0o077 & ~allowed and path != Path(settings.MEDIA_ROOT)):
             yield _wrong(
                 f"Others on this machine may read or change {path} (mode {mode:o}).",

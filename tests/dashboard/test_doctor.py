@@ -252,7 +252,7 @@ def test_files_that_others_may_read(settings: Settings, tmp_path: Path) -> None:
     assert "make release" in only("files").to_do
     (settings.STATIC_ROOT / "staticfiles.json").touch()
     assert found("files") == []
-    for path, mode in ((tmp_path / "env", 0o644), (tmp_path, 0o755), (tmp_path / "media", 0o777)):
+    for path, mode in ((tmp_path / "env", 0o644), (tmp_path, 0o770), (tmp_path / "media", 0o777)):
         before = path.stat().st_mode if path.exists() else 0o600
         if path.name == "env":
             path.touch()
