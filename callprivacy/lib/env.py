@@ -186,8 +186,14 @@ def redis_address(name: str, *, remedy: str) -> str:
 
 
 def broker_address(address: str) -> str:
-    """The same Redis address as Celery writes it: a socket has a scheme of its own there."""
+    """
+    The same Redis address as Celery writes it: a socket has a scheme of its own there, and over TLS it asks for no
+    certificate unless it is told to.
+    """
     parts = urlsplit(address)
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parse_qs(parts.query):
+        query = f"{parts.query}&ssl_cert_reqs=required".lstrip("&")
+        return parts._replace(query=query).geturl()
     if parts.scheme != "unix":
         return address
     database_number = parse_qs(parts.query).get("db", ["0"])[0]

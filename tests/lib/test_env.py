@@ -75,6 +75,9 @@ def test_a_database_address_keeps_what_libpq_understands(monkeypatch: pytest.Mon
         ("redis://:pw@host:6379/1", "redis://:pw@host:6379/1"),
         ("unix://:p%2Fw@/run/valkey.sock?db=3", "redis+socket://:p%2Fw@/run/valkey.sock?virtual_host=3"),
         ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+        ("rediss://:pw@host/0", "rediss://:pw@host/0?ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_ca_certs=/ca", "rediss://h/0?ssl_ca_certs=/ca&ssl_cert_reqs=required"),
+        ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
     ],
 )
 def test_a_redis_address_as_celery_writes_it(address: str, broker: str) -> None:

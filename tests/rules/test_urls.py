@@ -137,6 +137,8 @@ SIGNED: dict[str, int] = {
     "twilio/<str:key>/desk/<uuid:call_back_id>/connect/": 415,
     "demo/vendor/2010-04-01/Accounts/<str:account>/<path:rest>": 404,
 }
+# What is answered before everything else (dashboard.middleware).
+PROBES = {"healthz", "readyz"}
 # Doors for who is not signed in: what they answer there. Everything else leads to the sign-in.
 PUBLIC: dict[str, set[int]] = {
     "health": {200, 405},
@@ -554,6 +556,8 @@ def test_no_form_works_without_its_token(world: World, address: Address) -> None
             assert answer.status == SIGNED[address.route]
         elif address.route in OF_SYSTEMS:
             assert answer.status == 415, "there is no session that a forged form could ride on"
+        elif address.route in PROBES:
+            assert answer.status == 405, "it is answered before anything knows of a session"
         else:
             assert answer.status == 403, path
 

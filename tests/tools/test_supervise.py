@@ -98,6 +98,28 @@ def test_it_ends_what_it_started_and_only_that(tmp_path: Path) -> None:
         bystander.wait()
 
 
+def test_what_is_begun_ends_when_it_is_asked_to(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, time\n"
+        "def drain(*_):\n"
+        "    time.sleep(1)\n"
+        "    open('drained', 'w').close()\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, drain)\n"
+        "open('born', 'w').close()\n"
+        "time.sleep(60)\n"
+    )
+    one = _kept("drains", code, tmp_path)
+    limit = time.monotonic() + 20
+
+    def look() -> None:
+        if (tmp_path / "born").exists() or time.monotonic() > limit:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    supervise.Supervisor([one], on_tick=look).run()
+    assert (tmp_path / "drained").exists()
+
+
 def test_a_supervisor_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
