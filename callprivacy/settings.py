@@ -4,7 +4,6 @@ The one settings module: everything that differs between machines is read from t
 A missing or wrong variable refuses to start and says what to write (callprivacy.lib.env.SettingError).
 """
 
-import logging
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -423,8 +422,6 @@ if _mail_hook:
     INSTALLED_APPS += ["anymail"]
     ANYMAIL = {"WEBHOOK_SECRET": _mail_hook}
 
-# One line a request, when it is over; the line at its beginning would name the browser.
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 _level = logs.level_named(env.optional("CALLPRIVACY_LOG_LEVEL", "INFO"))
 if _level is None:
     raise env.SettingError("CALLPRIVACY_LOG_LEVEL", "is no level", "Write DEBUG, INFO, WARNING or ERROR.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import cast
@@ -79,9 +80,10 @@ class RequestLogMiddleware(RequestMiddleware):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.perf_counter()
-        self.prepare(request)
-        request_id = structlog.contextvars.get_contextvars()["request_id"]
+        began, request_id = time.perf_counter(), str(uuid.uuid4())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        self.bind_ip(request)
         response = cast(HttpResponse, self.get_response(request))
         response["X-Request-ID"] = request_id
         seconds = time.perf_counter() - began
