@@ -25,6 +25,7 @@ from callprivacy.vault.sealing import SealBrokenError
 
 DATABASES: Final = ("default", "vault")
 _KEPT_FOR: Final = 2.0
+_HANGS_AFTER: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class _Remembered:
 
     found: dict[str, str] = field(default_factory=dict)
     until: float = 0.0
+    began: float = 0.0
 
 
 _remembered = _Remembered()
@@ -43,12 +45,18 @@ def look() -> dict[str, str]:
     """
     Every part with what is wrong with it, "" where nothing is; at most two seconds old.
 
-    Who asks while another one looks is told what was found before.
+    Who asks while another one looks is told what was found before; and that nothing is known, where that look does not
+    end: a database that hangs answers nobody.
     """
-    if time.monotonic() < _remembered.until or not _lock.acquire(blocking=not _remembered.found):
+    if time.monotonic() < _remembered.until:
         return _remembered.found
+    if not _lock.acquire(timeout=0.05 if _remembered.found else _HANGS_AFTER):
+        if _remembered.found and time.monotonic() - _remembered.began < _HANGS_AFTER:
+            return _remembered.found
+        return dict.fromkeys(PARTS, "A look at it has not come to an end.")
     try:
         if time.monotonic() >= _remembered.until:
+            _remembered.began = time.monotonic()
             _remembered.found = {name: _said(part) for name, part in PARTS.items()}
             _remembered.until = time.monotonic() + _KEPT_FOR
         return _remembered.found

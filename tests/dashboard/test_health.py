@@ -87,6 +87,15 @@ def test_what_is_not_good_is_named_and_explained_only_to_the_token(
     assert Browser().get("/healthz").status_code == 200
 
 
+def test_a_look_that_does_not_end_is_not_good(cast: Cast) -> None:
+    assert ready()[0] == 200
+    readiness.forget()
+    with readiness._lock:
+        assert Browser().get("/readyz").status_code == 200, "another one looks just now"
+        readiness._remembered.began -= 60
+        assert Browser().get("/readyz").status_code == 503
+
+
 def test_a_database_that_is_away_is_no_500(cast: Cast, settings: Settings) -> None:
     before, away = connections["vault"], connections.create_connection("vault")
     away.settings_dict = away.settings_dict | {"HOST": "/nowhere"}
