@@ -1,12 +1,13 @@
 """
 What a migration may do to tables that an installation has, while the version before it serves.
 
-`migrations.toml` beside this file names each app's last migration before the rule began; `python -m
-tests.rules.migrations` writes it anew, which is right only until the first release.
+It holds from the first release on: `python -m tests.rules.migrations` is run with that one, and writes `migrations.toml`
+beside this file, which names each app's last migration before the rule began. Until then no installation has tables.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,16 @@ _REMOVES = (plain.RemoveField, plain.DeleteModel, plain.RenameField, plain.Renam
 _BESIDE = (postgres.AddIndexConcurrently, postgres.RemoveIndexConcurrently)
 
 
+def is_released() -> bool:
+    """Whether the changes name a version that is out."""
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return headings != ["Unreleased"]
+
+
 def baseline() -> dict[str, str]:
-    """App -> its last migration that the rule does not look at."""
+    """App -> its last migration that the rule does not look at; before the first release, its last."""
+    if not BASELINE.exists():
+        return {app: rows[-1].name for app, rows in ours().items()}
     found: dict[str, str] = tomllib.loads(BASELINE.read_text(encoding="utf-8"))["before"]
     return found
 

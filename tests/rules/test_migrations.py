@@ -11,11 +11,17 @@ from django.db import models
 from django.db.migrations import Migration
 from django.db.migrations import operations as plain
 
-from tests.rules.migrations import baseline, faults, new_ones, ours
+from tests.rules.migrations import BASELINE, baseline, faults, is_released, new_ones, ours
 
 
 def test_new_migrations_are_safe_beside_the_version_before() -> None:
     assert list(faults(new_ones())) == []
+
+
+def test_a_release_has_a_baseline() -> None:
+    assert BASELINE.exists() or not is_released(), (
+        "run: python -m tests.rules.migrations, and commit what it writes"
+    )
 
 
 def test_the_baseline_names_migrations_that_there_are() -> None:
