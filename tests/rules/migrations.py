@@ -1,8 +1,8 @@
 """
 What a migration may do to tables that an installation has, while the version before it serves.
 
-It holds from the first release on: `python -m tests.rules.migrations` is run with that one, and writes `migrations.toml`
-beside this file, which names each app's last migration before the rule began. Until then no installation has tables.
+It holds from the first release on: `python -m tests.rules.migrations` is run with that one, and writes
+`migrations.toml`, which names each app's last migration before the rule began. Until then no installation has tables.
 """
 
 from __future__ import annotations
