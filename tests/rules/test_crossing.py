@@ -35,6 +35,7 @@ _PLAIN = {
     "course",
     "screen",
     "how",
+    "sheet",
     "mark",
 }
 # A plain number is a thing only where the field is for one.
@@ -110,6 +111,8 @@ def _kinds(name: str, value: str, world: World) -> Iterator[str]:
 def _same(world: World, method: str, path: str, values: list[tuple[str, str]], *, at: int, kind: str) -> bool:
     """Whether another agency's thing in one field is answered as one that does not exist, without a mark of it."""
     answers: list[Answer] = []
+    # A small number stands on a page for other things as well, so that both are masked in both answers.
+    both = {str(getattr(things, kind)) for things in (world.florist, NOTHING)}
     for things in (world.florist, NOTHING):
         asked = [
             (name, str(getattr(things, kind)) if number == at else value)
@@ -127,7 +130,7 @@ def _same(world: World, method: str, path: str, values: list[tuple[str, str]], *
         else:
             answer = ask(world.browsers["alice"], "get", f"{path}?{query}")
         body = answer.body
-        for given in {str(getattr(things, kind)), urlencode({"": str(getattr(things, kind))})[1:]}:
+        for given in sorted({*both, *(urlencode({"": one})[1:] for one in both)}):
             # Where it stands as a value or in an address; as a word of the page it is none.
             body = re.sub(
                 rb"(?:(?<=[=\"/])|(?<=\. ))" + re.escape(given.encode()) + rb"(?=[&\"/]| is not)",
