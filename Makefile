@@ -1,6 +1,6 @@
 # CallPrivacy: `make run` starts it here, `make test` checks everything. The work is done by the programs in tools/.
 
-.PHONY: run test bench faults assure release css requirements types clean
+.PHONY: run test bench faults assure attack load soak upgrade release css requirements types clean
 .DEFAULT_GOAL := run
 
 run:
@@ -21,6 +21,15 @@ assure:
 
 upgrade:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.upgrade
+
+attack:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure attack
+
+load:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure load
+
+soak:
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure soak
 
 # What a deployment runs once before its processes start; it never makes a demo.
 release:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def try_row(row: Row, *, seconds: float) -> Outcome:
     if row.tests:
         figure = figure_of(run(row.tests, seconds=seconds))
     if row.trial is not None:
-        more = row.trial(seconds)
+        more = _tried(row.trial, seconds)
         figure = more if not row.tests else Figure(
             "; ".join(filter(None, (more.said, figure.said))), (*more.failures, *figure.failures),
             more.trials or figure.trials, more.skipped, more.caught,
@@ -133,6 +133,14 @@ def try_row(row: Row, *, seconds: float) -> Outcome:
         outcome.caught += plant_all(row, seconds=seconds)
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def _tried(trial: Callable[[float], Figure], seconds: float) -> Figure:
+    """A trial; what breaks it is a failure of its row, and the rows after it are tried all the same."""
+    try:
+        return trial(seconds)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
+        return Figure("", (f"the trial itself broke: {type(error).__name__}: {str(error)[:300]}",))
 
 
 def plant_all(row: Row, *, seconds: float) -> list[tuple[str, bool]]:

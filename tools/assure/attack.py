@@ -1,0 +1,565 @@
+"""
+`make attack`: scanners, fuzzers and a stop-watch against an installation that runs on this machine, each beside
+something weak or faulty that it must find in the same run. Programs of others are installed into .state/assure/tools.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tools.assure import suite, target, tools
+from tools.assure.rows import ROOT, STATE, Figure, Row
+from tools.assure.weak import weak
+
+# Folders whose code is the product's.
+OURS = ("callprivacy", "consent", "analytics", "retention", "rights", "governance", "dashboard")
+
+
+def _or_skipped(trial: Callable[[float], Figure]) -> Callable[[float], Figure]:
+    """Say what is missing where a program cannot be had."""
+
+    def tried(seconds: float) -> Figure:
+        try:
+            return trial(seconds)
+        except tools.NotHereError as error:
+            return Figure("", skipped=str(error))
+
+    return tried
+
+
+# --- Wapiti and sqlmap ------------------------------------------------------------------------------------------------
+
+# Not ssrf, xxe, log4shell and spring4shell, which ask an address in the net for help;
+# not nikto and wapp, which fetch lists.
+MODULES = "xss,permanentxss,sql,timesql,file,exec,crlf,redirect,csrf,htaccess,methods,upload,backup"
+
+
+def _wapiti(url: str, seconds: float, cookie: str = "", *, modules: str = MODULES) -> list[str]:
+    report = STATE / "wapiti.json"
+    report.unlink(missing_ok=True)
+    command = [
+        str(tools.program("wapiti")), "-u", url, "-m", modules, "--scope", "domain",
+        "--max-scan-time", str(int(seconds)),
+        "--max-links-per-page", "40", "--no-bugreport", "--flush-session", "-f", "json", "-o", str(report), "-v", "0",
+        "--store-session", str(STATE / "wapiti"), "--exclude", f"{url.rstrip('/')}/accounts/logout/", "-d", "4",
+    ]  # fmt: skip
+    if cookie:
+        command += ["-H", f"Cookie: {cookie}"]
+    done = tools.run(command, seconds=seconds + 90)
+    if not report.exists():
+        raise tools.NotHereError(f"wapiti wrote no report: {(done.stdout + done.stderr).strip()[-200:]}")
+    found = json.loads(report.read_text(encoding="utf-8"))
+    return [
+        f"{kind}: {one.get('method', '')} {one.get('path', '')} {one.get('info', '')}"[:200]
+        for part in ("vulnerabilities", "anomalies")
+        for kind, ones in found[part].items()
+        for one in ones
+    ]
+
+
+# What a plain http address on this machine cannot have; a public one has it (tests/rules/test_headers.py).
+_OF_HTTP = re.compile(
+    r"Secure Flag cookie|HTTP Strict Transport|HSTS|Strict-Transport|TLS|unencrypted|Cleartext", re.IGNORECASE
+)
+
+
+def wapiti(seconds: float) -> Figure:
+    """Signed in as three roles and not at all; then the weak page."""
+    tools.program("wapiti")
+    at = target.target()
+    each, failures, scanned = max(seconds / 6, 30), list[str](), []
+    for person in ("anonymous", "alice", "bob", "mallory"):
+        found = _wapiti(f"{at.url}/", each, at.cookies.get(person, ""))
+        failures += [f"{person}: {one}" for one in found if not _OF_HTTP.search(one)]
+        scanned.append(person)
+    with weak() as url:
+        there = " ".join(_wapiti(f"{url}/", 60, modules="xss,sql"))
+    caught = (
+        ("a page that repeats markup", "Cross Site Scripting" in there or "XSS" in there),
+        ("a statement made of what is asked", "SQL Injection" in there),
+    )
+    return Figure(
+        f"as {', '.join(scanned)}, {each:.0f} s each: {len(failures)} findings",
+        tuple(failures),
+        caught=caught,
+    )
+
+
+def _sqlmap(url: str, seconds: float, cookie: str = "") -> str:
+    folder = STATE / "sqlmap"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [
+        str(tools.program("sqlmap")), "-u", url, "--batch", "--level=2", "--risk=2", "--flush-session", "--smart",
+        f"--output-dir={folder}", "--disable-coloring", "--timeout=10", "--retries=1", "--threads=2",
+    ]  # fmt: skip
+    if cookie:
+        command.append(f"--cookie={cookie}")
+    done = tools.run(command, seconds=seconds)
+    return done.stdout + done.stderr
+
+
+def sqlmap(seconds: float) -> Figure:
+    """Every address with a query that pages lead to, and the weak page."""
+    tools.program("sqlmap")
+    at = target.target()
+    ids = at.ids["dentist"]
+    urls = [
+        f"/calls/?client=dentist&source=a&caller={ids['caller_id']}", "/calls/?from_on=2026-11-01&length=1",
+        "/trail/?client=dentist&before=1", "/work/?kind=a&client=dentist&page=1", "/people/?q=a&page=1",
+        "/clients/?q=a&page=2", "/reveals/?week=2026-11-23", "/requests/?client=dentist&state=open",
+        f"/c/{ids['consent_key']}/consent/?lang=es", f"/r/{ids['request_key']}/?lang=es",
+    ]  # fmt: skip
+    failures, asked = [], 0
+    each, until = max(seconds / 12, 20), time.monotonic() + seconds
+    for url in urls:
+        if time.monotonic() > until:
+            break
+        said = _sqlmap(at.url + url, each, at.cookies["alice"])
+        asked += 1
+        if re.search(r"is vulnerable|identified the following injection", said):
+            failures.append(f"{url}: {said[-200:]}")
+    with weak() as url:
+        said = _sqlmap(f"{url}/?id=1", 90)
+    caught = (("a statement made of what is asked", "identified the following injection" in said),)
+    return Figure(
+        f"{asked} addresses with queries: {len(failures)} injectable", tuple(failures), caught=caught
+    )
+
+
+# --- Schemathesis -----------------------------------------------------------------------------------------------------
+
+
+def _schemathesis(schema: str, seconds: float, key: str = "") -> tuple[int, str]:
+    command = [
+        str(tools.program("schemathesis")), "run", schema, "--max-examples", "2000", "--checks",
+        "not_a_server_error", "--no-color", "--phases", "examples,coverage,fuzzing", "--continue-on-failure",
+        "--request-timeout", "10",
+    ]  # fmt: skip
+    if key:
+        command += ["-H", f"Authorization: Bearer {key}"]
+    done = tools.run(command, seconds=seconds)
+    return done.returncode, done.stdout + done.stderr
+
+
+def schemathesis(seconds: float) -> Figure:
+    """The interface for programs, by its own description, with a key and without; then the weak one."""
+    tools.program("schemathesis")
+    at = target.target()
+    failures, cases = [], 0
+    for key in (at.ids["dentist"]["api_key"], ""):
+        code, said = _schemathesis(f"{at.url}/api/v1/openapi.json", seconds / 3, key)
+        found = re.findall(r"(\d[\d,]*) (?:test cases?|generated)", said)
+        cases += max((int(one.replace(",", "")) for one in found), default=0)
+        if "Server error" in said or "server error" in said.lower().replace("not_a_server_error", ""):
+            failures.append(said[-400:])
+        elif code not in {0, 1, 124}:
+            failures.append(f"it ended with {code}: {said.strip()[-200:]}")
+    with weak() as url:
+        _, said = _schemathesis(f"{url}/openapi.json", 60)
+    caught = (("a door of an interface that falls over", "erver error" in said),)
+    return Figure(
+        f"{cases:,} cases told: {len(failures)} answers of 5xx", tuple(failures), cases, caught=caught
+    )
+
+
+# --- Atheris ----------------------------------------------------------------------------------------------------------
+
+READERS = ("callrail", "twilio", "ctm", "table", "phone", "sound", "redact")
+
+
+def _fuzzed(name: str, runs: int, seconds: float) -> tuple[int, str]:
+    environ = {
+        "PYTHONPATH": f"{ROOT}:{tools.site_packages()}",
+        "DJANGO_SETTINGS_MODULE": "tests.settings_for_types",
+    }
+    command = [str(tools.program("atheris")), "-m", "tools.assure.fuzz", name, str(runs), str(int(seconds))]
+    done = tools.run(command, seconds=seconds + 60, cwd=ROOT, environ=environ)
+    return done.returncode, done.stdout + done.stderr
+
+
+def atheris(seconds: float) -> Figure:
+    """Each reader of bytes from outside, by coverage, within 512 MB; then one with a fault."""
+    tools.program("atheris")
+    each, runs, failures = max(seconds / (len(READERS) + 1), 10), 0, []
+    for name in READERS:
+        code, said = _fuzzed(name, 1_000_000, each)
+        done = re.findall(r"Done (\d+) runs|#(\d+)\s+(?:DONE|pulse|NEW|REDUCE)", said)
+        runs += max((int(one or two) for one, two in done), default=0)
+        if code:
+            failures.append(f"{name}: {said.strip()[-300:]}")
+    _, said = _fuzzed("planted", 500_000, 30)
+    caught = (("a reader that falls over at two bytes", "the planted fault" in said),)
+    text = f"{runs:,} runs over {len(READERS)} readers: {len(failures)} exceptions, memory below 512 MB"
+    return Figure(text, tuple(failures), runs, caught=caught)
+
+
+# --- Reading the code -------------------------------------------------------------------------------------------------
+
+
+def _planted_code(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "planted.py"
+    # Made here, so that no file of the repository holds it.
+    secret = "AKIA" + "IOSFODNN7" + "ABCDEFG"
+    file.write_text(
+        "import os, pickle, subprocess, hashlib\n"
+        f'AWS_KEY = "{secret}"\n'
+        "def load(raw, name):\n    subprocess.call('ls ' + name, shell=True)\n    hashlib.md5(raw)\n"
+        "    return pickle.loads(raw), eval(name)\n",
+        encoding="utf-8",
+    )
+    return file
+
+
+def bandit(_: float) -> Figure:
+    """Everything of medium severity and above in the product's code."""
+    command = [str(tools.program("bandit")), "-q", "-r", "-ll", "-f", "json"]
+    done = tools.run([*command, "-x", "*/migrations/*", *OURS, "manage.py"], seconds=300, cwd=ROOT)
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    failures = [
+        f"{one['filename']}:{one['line_number']} {one['test_id']} {one['issue_text']}"
+        for one in found["results"]
+        if not _argued_for(ROOT / one["filename"], min(one["line_range"]), max(one["line_range"]))
+    ]
+    argued = len(found["results"]) - len(failures)
+    planted = tools.run([*command, str(_planted_code(STATE / "planted"))], seconds=60)
+    lines = sum(one["loc"] for name, one in found["metrics"].items() if name != "_totals")
+    caught = (("pickle, eval and a shell", all(name in planted.stdout for name in ("B301", "B307", "B602"))),)
+    said = f"{lines:,} lines: {len(failures)} findings; {argued} places say on the line why they may"
+    return Figure(said, tuple(failures), caught=caught)
+
+
+def semgrep(_: float) -> Figure:
+    """Our own rules (tools/assure/semgrep.yml) over the product's code."""
+    rules = ROOT / "tools" / "assure" / "semgrep.yml"
+    command = [
+        str(tools.program("semgrep")), "scan", "--metrics=off", "--disable-version-check", "--config", str(rules),
+        "--json",
+        "--quiet", "--no-git-ignore",
+    ]  # fmt: skip
+    environ = {"PATH": f"{tools.program('semgrep').parent}:/usr/bin:/bin", "HOME": str(STATE)}
+    done = tools.run([*command, *OURS], seconds=500, cwd=ROOT, environ=environ)
+    found = json.loads(done.stdout or "{}")
+    if "results" not in found:
+        return Figure("", (f"semgrep: {done.stderr.strip()[-200:]}",))
+    failures = [
+        f"{one['path']}:{one['start']['line']} {one['check_id'].rpartition('.')[2]}"
+        for one in found["results"]
+        if not _argued_for(Path(ROOT, one["path"]), one["start"]["line"])
+    ]
+    planted = tools.run([*command, str(_planted_code(STATE / "planted"))], seconds=120, environ=environ)
+    caught = (
+        ("pickle and eval", "nothing-is-evaluated" in planted.stdout),
+        ("a shell", "no-shell" in planted.stdout),
+        ("MD5", "no-weak-ciphers" in planted.stdout),
+    )
+    files = len(found["paths"]["scanned"])
+    return Figure(f"{files} files, 7 rules: {len(failures)} findings", tuple(failures), caught=caught)
+
+
+def _argued_for(file: Path, line: int, last: int = 0) -> bool:
+    """Whether a line of the statement says why it may (the same sign as for ruff's rules of security)."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return any("# noqa: S" in one for one in lines[max(line - 2, 0) : max(last, line) + 1])
+
+
+def secrets(_: float) -> Figure:
+    """Keys and passwords in what git has."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    files = [
+        name for name in listed
+        if name.endswith((".py", ".toml", ".yml", ".yaml", ".json", ".md", ".html", ".js", ".cfg", ".txt", ".env"))
+        and not name.startswith(("tests/", "bench/", "static/dist/", "requirements", "package-lock"))
+    ]  # fmt: skip
+    command = [
+        str(tools.program("detect-secrets")), "scan", "--disable-plugin", "KeywordDetector", "--disable-plugin",
+        "Base64HighEntropyString", "--disable-plugin", "HexHighEntropyString",
+    ]  # fmt: skip
+    done = tools.run([*command, *files], seconds=300, cwd=ROOT)
+    found = json.loads(done.stdout)["results"]
+    failures = [
+        f"{name}:{one['line_number']} {one['type']}" for name, ones in found.items() for one in ones
+        if one["type"] != "IP Public"
+        and not _is_example(Path(ROOT, name), one["line_number"])
+    ]  # fmt: skip
+    planted = tools.run([*command, str(_planted_code(STATE / "planted"))], seconds=60)
+    caught = (("a key of AWS", "AWS Access Key" in planted.stdout),)
+    return Figure(f"{len(files)} files: {len(failures)} secrets", tuple(failures), caught=caught)
+
+
+def _is_example(file: Path, line: int) -> bool:
+    """Whether an address holds the word for a password and not one: `postgresql://user:password@host`."""
+    text = file.read_text(encoding="utf-8").splitlines()[line - 1]
+    return bool(re.search(r":(//)?[\w<{]*:?(password|word|token|\.\.\.|\{)", text, re.IGNORECASE))
+
+
+def bill(_: float) -> Figure:
+    """The list of packages (CycloneDX), written beside the state; every pinned one stands in it with its hash."""
+    out = STATE / "sbom.json"
+    command = [
+        str(tools.program("cyclonedx-py")),
+        "requirements",
+        str(ROOT / "requirements.txt"),
+        "-o",
+        str(out),
+    ]
+    done = tools.run(command, seconds=120)
+    if not out.exists():
+        return Figure("", (f"no list: {done.stderr.strip()[-200:]}",))
+    parts = json.loads(out.read_text(encoding="utf-8"))["components"]
+    names = {part["name"].lower().replace("_", "-") for part in parts}
+    pinned = set(
+        re.findall(
+            r"^([a-z0-9._-]+)(?:\[.*\])?==",
+            (ROOT / "requirements.txt").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
+
+    def missing(wanted: set[str]) -> list[str]:
+        return sorted(
+            name
+            for name in wanted
+            if name.replace("_", "-").replace(".", "-") not in names | {n.replace(".", "-") for n in names}
+        )
+
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    bare = [
+        name
+        for name in pinned
+        if f"{name}==" in lines and "--hash=sha256:" not in lines.split(f"{name}==")[1][:400]
+    ]
+    failures = [f"{name} is not in the list" for name in missing(pinned)] + [
+        f"{name} has no hash" for name in bare
+    ]
+    caught = (("a package that is not in it", missing({"left-out"}) == ["left-out"]),)
+    said = f"{len(parts)} packages in .state/assure/sbom.json; known holes: not checked (no list of them was reachable)"
+    return Figure(said, tuple(failures), caught=caught)
+
+
+# --- The stop-watch ---------------------------------------------------------------------------------------------------
+
+APART_AT_MOST = 5.0
+# A password costs so much that a share of it is the measure: sixteen tries of each cannot show less.
+DOOR_APART_AT_MOST = 0.15
+
+
+def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> float:
+    """Milliseconds until the whole answer is there, whatever its status."""
+    request = urllib.request.Request(url, data=body, headers={"Cookie": cookie} | (headers or {}))  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays())
+    began = time.perf_counter()
+    try:
+        with opener.open(request, timeout=20) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        error.read()
+    return (time.perf_counter() - began) * 1000
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Follows nothing."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """None: the answer is the redirect itself."""
+
+
+def _apart(one: Callable[[], float], two: Callable[[], float], samples: int) -> float:
+    """By how many milliseconds the medians of two questions differ that are asked in turn."""
+    first, second = [], []
+    for number in range(samples):
+        pair = ((one, first), (two, second))
+        for ask, into in pair if number % 2 else reversed(pair):
+            into.append(ask())
+    return abs(statistics.median(first) - statistics.median(second))
+
+
+def _questions(at: target.Target) -> Iterator[tuple[str, Callable[[], float], Callable[[], float]]]:
+    import uuid
+
+    theirs, alice, bob = at.ids["florist"], at.cookies["alice"], at.cookies["bob"]
+    pages = {
+        "a call": "/clients/{slug}/calls/{call_id}/", "a hold": "/clients/{slug}/retention/holds/{hold_id}/",
+        "a request": "/requests/{case_id}/", "an item": "/work/items/{item_id}/", "a client": "/clients/{slug}/",
+        "a release": "/reports/releases/{slug}/{release_id}/",
+    }  # fmt: skip
+
+    def page(path: str, things: dict[str, str], cookie: str) -> Callable[[], float]:
+        return lambda: _ask(at.url + path.format(**things), cookie)
+
+    for name, path in pages.items():
+        yield f"{name} of another agency", page(path, theirs, alice), page(path, _nothing(theirs), alice)
+        yield (
+            f"{name} of a client not granted",
+            page(path, at.ids["plumber"], bob),
+            page(path, _nothing(theirs), bob),
+        )
+    # The same client, and a call of a stranger's behind its name.
+    here = {**theirs, "slug": "dentist"}
+    yield (
+        "a stranger's call behind an own name",
+        page(pages["a call"], here, alice),
+        page(pages["a call"], {**here, "call_id": str(uuid.UUID(int=1))}, alice),
+    )
+
+
+def _nothing(things: dict[str, str]) -> dict[str, str]:
+    return {name: "00000000-0000-0000-0000-000000000001" if re.fullmatch(r"[0-9a-f-]{36}", value) else "nothing-here"
+            for name, value in things.items()}  # fmt: skip
+
+
+def watch(seconds: float) -> Figure:
+    """Whether times tell a stranger's thing from none."""
+    at = target.target()
+    until, apart = time.monotonic() + seconds * 0.8, {}
+    samples = 30
+    for name, theirs, none in _questions(at):
+        if time.monotonic() > until:
+            break
+        theirs(), none()
+        apart[name] = _apart(theirs, none, samples)
+    door = _door(at)
+    url = f"{at.url}/nowhere/"
+
+    def slow() -> float:
+        began = time.perf_counter()
+        time.sleep(0.008)
+        _ask(url, at.cookies["alice"])
+        return (time.perf_counter() - began) * 1000
+
+    caught = (
+        (
+            "an answer that takes 8 ms longer",
+            _apart(lambda: _ask(url, at.cookies["alice"]), slow, samples) > APART_AT_MOST,
+        ),
+    )
+    worst = max(apart.items(), key=lambda one: one[1])
+    failures = [f"{name}: {ms:.1f} ms" for name, ms in apart.items() if ms >= APART_AT_MOST]
+    known, unknown = door
+    if abs(known - unknown) > max(DOOR_APART_AT_MOST * known, APART_AT_MOST):
+        failures.append(f"the door: {known:.0f} ms for a name that there is, {unknown:.0f} ms for none")
+    said = (
+        f"{len(apart)} pairs, {samples} times each in turn: medians at most {worst[1]:.1f} ms apart ({worst[0]});"
+        f" the door {known:.0f} ms for known names, {unknown:.0f} ms for unknown ones"
+    )
+    return Figure(said, tuple(failures), caught=caught)
+
+
+def _door(at: target.Target) -> tuple[float, float]:
+    """Median milliseconds of a wrong password for names that there are and for names that there are not."""
+    took: dict[bool, list[float]] = {True: [], False: []}
+    token = _token(at)
+    for number in range(4):  # a fifth failure of one name would wait
+        for name in at.ids["people"].values():
+            for is_known in (True, False) if number % 2 else (False, True):
+                email = name if is_known else f"nobody-{number}-{name}"
+                body = urlencode(
+                    {"login": email, "password": "Wrong-Horse-7-Battery", "csrfmiddlewaretoken": token}
+                )
+                took[is_known].append(_ask(f"{at.url}/accounts/login/", f"csrf={token}", body.encode()))
+    return statistics.median(took[True]), statistics.median(took[False])
+
+
+def _token(at: target.Target) -> str:
+    with urllib.request.urlopen(f"{at.url}/accounts/login/", timeout=20) as answer:  # noqa: S310  (ours)
+        found = re.search(r"csrf=(\w+)", answer.headers["Set-Cookie"] or "")
+    return found[1] if found else ""
+
+
+# --- Lighthouse -------------------------------------------------------------------------------------------------------
+
+AT_LEAST = 0.95
+MAIN = {"the door": "/accounts/login/", "the overview": "/overview/", "the list of calls": "/calls/",
+        "the queue": "/work/", "a client": "/clients/dentist/", "requests": "/requests/", "reports": "/reports/",
+        "retention": "/retention/"}  # fmt: skip
+
+
+def _scores(url: str, cookie: str, seconds: float) -> dict[str, float]:
+    report = STATE / "lighthouse.json"
+    report.unlink(missing_ok=True)
+    flags = (
+        "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-component-update"
+        " --disable-sync --no-first-run"
+    )
+    command = [
+        *tools.lighthouse(), url, "--quiet", f"--chrome-flags={flags}", "--output=json", f"--output-path={report}",
+        "--only-categories=performance,accessibility,best-practices", "--preset=desktop",
+    ]  # fmt: skip
+    if cookie:
+        command.append(f"--extra-headers={json.dumps({'Cookie': cookie})}")
+    done = tools.run(command, seconds=seconds, environ={"CHROME_PATH": tools.chromium()})
+    if not report.exists():
+        return {f"no report: {done.stderr.strip()[-120:]}": 0.0}
+    found = json.loads(report.read_text(encoding="utf-8"))
+    return {name: one["score"] or 0.0 for name, one in found["categories"].items()}
+
+
+def lighthouse(seconds: float) -> Figure:
+    """The main pages, and the weak one."""
+    tools.chromium(), tools.lighthouse()
+    at = target.target()
+    until, low, lowest = time.monotonic() + seconds * 0.85, list[str](), dict[str, float]()
+    looked = 0
+    for name, path in MAIN.items():
+        if time.monotonic() > until:
+            break
+        scores = _scores(at.url + path, "" if "login" in path else at.cookies["alice"], 120)
+        looked += 1
+        for kind, score in scores.items():
+            lowest[kind] = min(lowest.get(kind, 1.0), score)
+            if score < AT_LEAST:
+                low.append(f"{name}: {kind} {score * 100:.0f}")
+    with weak() as url:
+        bad = _scores(f"{url}/?q=a", "", 120)
+    caught = (("a page without a title, a language or labels", bad.get("accessibility", 1.0) < AT_LEAST),)
+    said = ", ".join(f"{kind} {score * 100:.0f}" for kind, score in lowest.items())
+    return Figure(f"{looked} pages, lowest: {said}", tuple(low), caught=caught)
+
+
+def _row(  # noqa: PLR0917  (a table reads as one)
+    number: str, promise: str, how: str, passes: str, trial: Callable[[float], Figure], minutes: float = 5.0
+) -> Row:
+    return Row(number, promise, how, passes, trial=_or_skipped(trial), minutes=minutes)
+
+
+_HEADERS = Row(
+    "21a",
+    "Every kind of page says in its headers what it may load, and is kept by nobody",
+    "every address, by its headers",
+    "0 missing",
+    tests=("rules/test_headers.py",),
+    finders=("rules/test_headers.py::test_a_header_that_is_missing_is_found",),
+)
+_CROSSING = next(row for row in suite.ROWS if row.number == "13")
+
+ROWS: tuple[Row, ...] = (
+    _row("30a", "The code does nothing dangerous", "bandit, medium and above", "0 findings", bandit),
+    _row("30b", "The code keeps our own rules", "semgrep, tools/assure/semgrep.yml", "0 findings", semgrep, 10),
+    _row("30c", "No secret in the repository", "detect-secrets over what git has", "0 secrets", secrets),
+    _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
+    _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn over HTTP; names at"
+         " the door", "medians less than 5 ms apart; at the door less than 15 %", watch, 6),
+    _row("23a", "The interface for programs falls over nothing", "schemathesis by its own description", "0 of 5xx",
+         schemathesis, 6),
+    _row("23b", "Readers of bytes from outside fall over nothing", "atheris by coverage, 512 MB", "0 exceptions",
+         atheris, 8),
+    _row("23c", "No statement can be changed from outside", "sqlmap, signed in", "0 injectable", sqlmap, 8),
+    _row("23d", "A scanner of pages finds nothing", "wapiti as each role", "0 findings", wapiti, 12),
+    _HEADERS,
+    _row("21b", "Main pages are quick, accessible and sound", "Lighthouse in Debian's chromium", "95 and above, each",
+         lighthouse, 10),
+    _CROSSING,
+)  # fmt: skip

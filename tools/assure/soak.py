@@ -1,0 +1,91 @@
+"""`make soak`: the same work for long, while each process's memory is watched (ARGS="--minutes 480" for a night)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from tools.assure import load
+from tools.assure.load import Installation
+from tools.assure.rows import Row
+
+# Growth in an hour that is none, as a share; below so many bytes nothing is said of an hour.
+AN_HOUR_AT_MOST, SMALL = 0.01, 4_000_000
+_EVERY = 10.0
+
+
+def slope(samples: list[tuple[float, float]]) -> float:
+    """By least squares, what the second grows while the first grows by one."""
+    if len(samples) < 2:
+        return 0.0
+    times, values = zip(*samples, strict=True)
+    middle, mean = sum(times) / len(times), sum(values) / len(values)
+    spread = sum((one - middle) ** 2 for one in times)
+    return sum((t - middle) * (v - mean) for t, v in samples) / spread if spread else 0.0
+
+
+def grows(samples: list[tuple[float, float]]) -> bool:
+    """Whether a process's memory grows by more than a hundredth in an hour, and by more than a little."""
+    an_hour = slope(samples) * 3600
+    return an_hour > max(samples[0][1] * AN_HOUR_AT_MOST, SMALL)
+
+
+def _memory(at: Installation) -> dict[str, float]:
+    import psutil
+
+    found = {}
+    for name, process in at.processes.running.items():
+        try:
+            one = psutil.Process(process.pid)
+            found[name] = float(sum(part.memory_info().rss for part in (one, *one.children(recursive=True))))
+        except psutil.Error:
+            continue
+    return found
+
+
+def _soak(at: Installation, seconds: float) -> dict[str, Any]:
+    """Events at 20 a second; the first fifth warms up and does not count."""
+    samples: dict[str, list[tuple[float, float]]] = {}
+    began, slowest = time.monotonic(), 0.0
+    while time.monotonic() - began < seconds:
+        answered = at.events(int(20 * _EVERY), 20)
+        slowest = max(slowest, answered.figures()[2])
+        now = time.monotonic() - began
+        if now > seconds * 0.2:
+            for name, size in _memory(at).items():
+                samples.setdefault(name, []).append((now, size))
+    at.settle()
+    lost = at.lost()
+    failures = [f"{len(lost)} acknowledged events are lost"] if lost else []
+    failures += [
+        f"{name} grows by {slope(of) * 3600 / 1e6:.1f} MB an hour"
+        for name, of in samples.items()
+        if grows(of)
+    ]
+    sizes = ", ".join(
+        f"{name} {of[-1][1] / 1e6:.0f} MB ({slope(of) * 3600 / 1e6:+.1f} MB an hour)"
+        for name, of in samples.items()
+    )
+    leak = [(float(second), 1e8 + second * 1e4) for second in range(0, 600, 10)]
+    return {
+        "said": f"{seconds / 60:.0f} minutes, {len(at.acknowledged):,} events, {len(lost)} lost, slowest p99"
+        f" {slowest:.0f} ms; {sizes}",
+        "failures": failures,
+        "trials": len(at.acknowledged),
+        "caught": [
+            ("a process that grows by 36 MB an hour", grows(leak)),
+            ("a lost event", at.plant_a_loss()),
+        ],
+    }
+
+
+ROWS: tuple[Row, ...] = (
+    Row("28", "Memory does not grow", "signed events at 20 a second, memory of each process every 10 s",
+        "less than 1 % an hour; 0 lost",
+        trial=lambda seconds: load.own("soak", max(seconds - 120, 60), module="tools.assure.soak"), minutes=600),
+)  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(load.main({"soak": _soak}))

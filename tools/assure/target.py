@@ -1,0 +1,143 @@
+"""
+The installation that `make attack` attacks and `make load` loads: servers, processes of the Procfile, the world of the
+rules' tests, and a session for each of its people. `python -m tools.assure.target REPORT` runs until it is ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import services
+from tools.assure.rows import ROOT, STATE
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    Where it answers.
+
+    :ivar cookies: by person, the value of the header Cookie.
+    :ivar ids: by client's slug, its things by the names that addresses use for them.
+    """
+
+    url: str
+    cookies: dict[str, str]
+    ids: dict[str, dict[str, str]]
+    state: Path
+    pid: int
+
+
+_running: list[tuple[subprocess.Popen[bytes], Target]] = []
+
+
+def target() -> Target:
+    """The one target of this process, started when it is first asked for and ended with us."""
+    if _running and _running[0][0].poll() is None:
+        return _running[0][1]
+    _running.clear()
+    STATE.mkdir(parents=True, exist_ok=True)
+    report = STATE / "target.json"
+    report.unlink(missing_ok=True)
+    log = (STATE / "target.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tools.assure.target", str(report)],
+        cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=services.dies_with_us(signal.SIGTERM),  # noqa: PLW1509  (no threads yet)
+    )  # fmt: skip
+    until = time.monotonic() + 240
+    while not report.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            end()
+            raise SystemExit(f"The target did not start; see {STATE}/target.log.")
+        time.sleep(0.3)
+    found = json.loads(report.read_text(encoding="utf-8"))
+    made = Target(found["url"], found["cookies"], found["ids"], Path(found["state"]), process.pid)
+    _running.append((process, made))
+    atexit.register(end)
+    return made
+
+
+def end() -> None:
+    """End it, if it runs."""
+    for process, _ in _running:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(40)
+    _running.clear()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])
+
+
+def main() -> int:
+    """Run it until SIGTERM."""
+    report = Path(sys.argv[1])
+    from bench import bench_webhook as processes
+    from bench import servers
+
+    processes.PORT = free_port()  # type: ignore[misc]
+    state = STATE / "target"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    signal.signal(signal.SIGINT, lambda number, _: ended.append(number))
+    with servers.started(state):
+        os.environ["CALLPRIVACY_URL"] = f"http://127.0.0.1:{processes.PORT}"
+        found = _people()
+        subprocess.run(
+            [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+            cwd=ROOT,
+            check=True,
+        )
+        running = processes.Processes(state)
+        try:
+            running.start()
+            found |= {"url": os.environ["CALLPRIVACY_URL"], "state": str(state)}
+            draft = report.with_suffix(".new")
+            draft.write_text(json.dumps(found), encoding="utf-8")
+            draft.rename(report)
+            while not ended:
+                time.sleep(0.2)
+        finally:
+            running.end()
+    return 0
+
+
+def _people() -> dict[str, object]:
+    """The world of the rules' tests, and a session of each of its people."""
+    from django.conf import settings
+
+    from tests.rules import world as worlds
+
+    made = worlds.build()
+    cookies = {
+        name: f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+        for name, browser in made.browsers.items()
+        if settings.SESSION_COOKIE_NAME in browser.cookies
+    }
+    ids = {
+        name: {key: str(value) for key, value in vars(getattr(made, name)).items()}
+        for name in ("dentist", "plumber", "florist")
+    }
+    people = {name: getattr(made.cast, name) for name in ("alice", "bob", "carol", "mallory")}
+    ids["people"] = {name: person.user.email for name, person in people.items()}
+    return {"cookies": cookies, "ids": ids}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
