@@ -7,6 +7,7 @@ other exception ends the run and is the finding. "planted" is a reader with a fa
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def _reader(name: str) -> Callable[[bytes], object]:
 
 def main() -> None:
     """Feed one reader."""
-    import atheris  # type: ignore[import-not-found]
+    atheris: Any = importlib.import_module("atheris")
 
     name, runs, seconds = sys.argv[1:4]
     with atheris.instrument_imports(

@@ -95,9 +95,9 @@ def run(
             timeout=max(seconds, 5), stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
+        parts = (error.stdout, error.stderr)
         said = [
-            part.decode(errors="replace") if isinstance(part, bytes) else part or ""
-            for part in (error.stdout, error.stderr)
+            part.decode(errors="replace") if isinstance(part, bytes) else str(part or "") for part in parts
         ]
         return subprocess.CompletedProcess(command, 124, said[0], said[1])
 
