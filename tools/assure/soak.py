@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from tools.assure import load
@@ -32,15 +35,16 @@ def grows(samples: list[tuple[float, float]]) -> bool:
 
 
 def _memory(at: Installation) -> dict[str, float]:
-    import psutil
+    """Bytes that each process of the Procfile and its children have in memory."""
+    from tools import faults
 
-    found = {}
+    page = os.sysconf("SC_PAGE_SIZE")
+    found: dict[str, float] = {}
     for name, process in at.processes.running.items():
-        try:
-            one = psutil.Process(process.pid)
-            found[name] = float(sum(part.memory_info().rss for part in (one, *one.children(recursive=True))))
-        except psutil.Error:
-            continue
+        for pid in (process.pid, *faults._children(process.pid)):
+            with contextlib.suppress(OSError, IndexError):
+                pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+                found[name] = found.get(name, 0.0) + pages * page
     return found
 
 
