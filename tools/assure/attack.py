@@ -416,12 +416,13 @@ class _Stays(urllib.request.HTTPRedirectHandler):
 
 def _apart(one: Callable[[], float], two: Callable[[], float], samples: int) -> float:
     """By how many milliseconds the medians of two questions differ that are asked in turn."""
-    first, second = [], []
+    first: list[float] = []
+    second: list[float] = []
     for number in range(samples):
         pair = ((one, first), (two, second))
         for ask, into in pair if number % 2 else reversed(pair):
             into.append(ask())
-    return abs(statistics.median(first) - statistics.median(second))
+    return float(abs(statistics.median(first) - statistics.median(second)))
 
 
 def _questions(at: target.Target) -> Iterator[tuple[str, Callable[[], float], Callable[[], float]]]:

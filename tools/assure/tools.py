@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 from tools.assure.rows import STATE
 
@@ -96,10 +97,13 @@ def run(
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         parts = (error.stdout, error.stderr)
-        said = [
-            part.decode(errors="replace") if isinstance(part, bytes) else str(part or "") for part in parts
-        ]
+        said = [_as_text(error.stdout), _as_text(error.stderr)]
         return subprocess.CompletedProcess(command, 124, said[0], said[1])
+
+
+def _as_text(said: Any) -> str:
+    """What a program had said: bytes where it was cut off."""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said or "")
 
 
 def site_packages() -> str:
