@@ -96,7 +96,6 @@ def run(
             timeout=max(seconds, 5), stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        parts = (error.stdout, error.stderr)
         said = [_as_text(error.stdout), _as_text(error.stderr)]
         return subprocess.CompletedProcess(command, 124, said[0], said[1])
 
