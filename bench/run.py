@@ -24,6 +24,7 @@ BENCHES = {
     "board": "bench.bench_board",
     "check": "bench.bench_check",
     "decide": "bench.bench_decide",
+    "impact": "bench.bench_impact",
     "import": "bench.bench_import",
     "list": "bench.bench_list",
     "portal": "bench.bench_portal",

@@ -21,7 +21,8 @@ from governance.courses import courses, draw
 from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, ReviewDecision
 from governance.law import vendors as law
 from governance.models import BreachNotice, Vendor
-from governance.services import breaches, premises, training, vendors
+from governance.services import badge_systems, breaches, premises, training, vendors
+from governance.services import courses as own_courses
 from rights.services import figures
 
 _WORDS: Final = {
@@ -169,9 +170,11 @@ def _premises(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
         weekdays=range(1, 6),
         opens=time(7, 30),
         closes=time(19),
+        rooms=["Call room", "Server room"],
         by=by,
         at=at - timedelta(days=100),
     )
+    badge_systems.create_key(site=site, name="Readers at the doors", by=by, at=at - timedelta(days=90))
     zone = ZoneInfo(site.time_zone)
     passings = []
     for role in (Role.REVIEWER, Role.ANALYST, Role.OFFICER):
@@ -182,6 +185,7 @@ def _premises(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
             code=f"demo {role}",
             any_hour=role == Role.OFFICER,
             until_on=None,
+            rooms=["Call room"] if role == Role.REVIEWER else [],
             by=by,
             at=at - timedelta(days=90),
         )
@@ -229,6 +233,7 @@ def _training(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
             user_id=people[role].user_id,
             at=when + timedelta(minutes=22),
         )
+    _own_course(agency, by, at - timedelta(days=30))
     training.assign(
         agency=agency,
         course=courses()["requests"],
@@ -237,3 +242,49 @@ def _training(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
         by=by,
         at=at - timedelta(days=17),
     )
+
+
+_HOUSE: Final = (
+    (
+        "Headphones, always",
+        "Headphones on, at home as well.\n\n- The call room's door is shut.\n- Nobody reads on trains.",
+    ),
+    (
+        "A case: the open window",
+        "A call was played beside an open window, and a neighbour knew the voice. **The room** was wrong.",
+    ),
+    (
+        "Whom to ask",
+        "Ask the compliance officer before you do something for the first time. Nobody holds it against you.",
+    ),
+)
+_ASKED: Final = (
+    ("What do you listen to calls with?", "Headphones", "Speakers, quietly", "Whatever is at hand"),
+    ("The door of the call room is", "shut", "ajar", "a matter of taste"),
+    ("A transcript is read", "at the desk", "on the train", "in the kitchen"),
+    ("What was wrong in the case?", "The room", "The recording", "The neighbour"),
+    ("You do something for the first time. You", "ask first", "try it out", "leave it to others"),
+    ("Who asked too much", "is never blamed", "is moved", "writes a report"),
+    ("At home the same rules", "hold", "rest", "hold on weekdays"),
+    ("Somebody walks in while you listen. You", "stop the call", "turn your back", "go on"),
+)
+
+
+def _own_course(agency: Agency, by: Actor, at: datetime) -> None:
+    facts = own_courses.Facts(
+        title="Listening in our house",
+        about="How we listen to calls, and where.",
+        minutes=5,
+        valid_months=12,
+        reviewed_on=at.date(),
+        sources=["The house's own rules, version 3"],
+    )
+    course = own_courses.create_course(agency=agency, facts=facts, by=by, at=at)
+    for title, text in _HOUSE:
+        own_courses.put_screen(course=course, place=0, title=title, text=text, by=by, at=at)
+    for words, *answers in _ASKED:
+        own_courses.put_question(
+            course=course, place=0, words=words, answers=answers, why="So the house has it.", by=by, at=at
+        )
+    own_courses.publish(course=course, by=by, at=at)
+    own_courses.begin_version(course=course, by=by, at=at + timedelta(days=20))
