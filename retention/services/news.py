@@ -62,7 +62,8 @@ def collect(*, agency_id: int, at: datetime) -> int:
             News.objects.filter(agency_id=agency_id, due_at__isnull=False).update(due_at=None)
             return 0
         newest = News.objects.filter(agency_id=agency_id).aggregate(at=Max("at"))["at"]
-        since = endpoint.news_from if newest is None else max(endpoint.news_from, newest - _AGAIN)
+        # Not further back than rows are kept, or what has gone would be told again.
+        since = max(endpoint.news_from, at - _KEPT_FOR, newest - _AGAIN if newest else endpoint.news_from)
         known = set(News.objects.filter(agency_id=agency_id, at__gte=since).values_list("kind", "key", "at"))
         told = (
             Notification.objects.filter(agency_id=agency_id, at__gte=since, at__lte=at)
