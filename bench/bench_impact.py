@@ -207,14 +207,14 @@ def brute(pair: Any, questions: dict[str, tuple[dict[str, Any], Any]]) -> dict[s
         }  # fmt: skip
         people = {callers[one] for rows in lines.values() for one, _ in rows if one and callers[one]}
         found[name] = (counted, len(people))
-    people = len({caller for _, caller in brought if caller})
+    callers_of_way = len({caller for _, caller in brought if caller})
     client = brought[0][0]
     found["a connection, a year"] = (
         {
-            (client, f"calls received {DataCategory.CALLS}"): (len(brought), people, 0, 0),
-            (client, f"calls received {DataCategory.NUMBERS}"): (people, people, 0, 0),
+            (client, f"calls received {DataCategory.CALLS}"): (len(brought), callers_of_way, 0, 0),
+            (client, f"calls received {DataCategory.NUMBERS}"): (callers_of_way, callers_of_way, 0, 0),
         },
-        people,
+        callers_of_way,
     )
     return found
 
@@ -239,7 +239,8 @@ def main() -> int:
             questions = asked()
             answers: dict[str, Answer] = {}
             for name, (said, ask) in questions.items():
-                took = []
+                took: list[float] = []
+                found: Any = None
                 for _ in range(3):
                     begin = time.perf_counter()
                     with staff_scope(agency_id=agency.pk, user_id=officer.user_id):
