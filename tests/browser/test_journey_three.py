@@ -200,6 +200,7 @@ def client_agrees(visitor: Visitor, reference: str) -> None:
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Ask the client").click()
     page.get_by_label("Mail address of the client's person").fill("paul@harbor.example")
+    page.get_by_label(re.compile("^I have made sure")).check()
     page.get_by_label("What you propose").fill("We would do it.")
     page.get_by_role("button", name="Ask", exact=True).click()
     letter = mail_about(visitor, f"Your word is needed on request {reference}")

@@ -78,6 +78,8 @@ def answered(cast: Cast, submission: Submission, ask: Ask, letter: str) -> Case:
     link = re.search(r"http://[^/]+(/approve/[^/\s]+/)", str(mail.outbox[-1].body))
     assert link is not None
     assert "You agreed" in Browser().post(link[1], {"name": "Dana", "agrees": "yes"}).content.decode()
+    shown = browser.get(f"/requests/{case.pk}/decide/").content.decode()
+    assert ("Copies that the person asked for" in shown) == (ask is Ask.DELETE)
     decided = browser.post(f"/requests/{case.pk}/decide/", {"decided": "fulfil", "other_party": "withhold"})
     assert decided.status_code == 302
     asking.work(cast.acme, at=make.now())
