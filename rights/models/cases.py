@@ -170,8 +170,10 @@ class Case(Held):
                 name="rights_case_board",
             ),
             models.Index(fields=["client", "-received_at", "-id"], name="rights_case_newest"),
+            # Who looks after many clients walks these two until a page is full, instead of sorting all there is.
+            models.Index(fields=["agency", "-received_at", "-id"], name="rights_case_newest_of_all"),
             models.Index(
-                fields=["agency", "answer_due_at"],
+                fields=["agency", "answer_due_at", "id"],
                 condition=models.Q(closed_at__isnull=True),
                 name="rights_case_clock",
             ),
