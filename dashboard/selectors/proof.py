@@ -267,7 +267,7 @@ def _consent(ground: Ground) -> Part:
         ],
         columns=("Purpose", "State", "People"),
         rows=rows,
-        gaps=[f"{late:,} steps at vendors are past the law's date."] if late else [],
+        gaps=_gap(late, "step at a vendor is", "steps at vendors are", "past the law's date"),
     )
 
 
@@ -290,8 +290,8 @@ def _requests(ground: Ground) -> Part:
     ]
     late = found.filter(closed_at=None, answer_due_at__lte=ground.at).count()
     answered_late = found.filter(answered_at__gt=F("answer_due_at")).count()
-    gaps = [f"{late:,} requests are past the law's date."] if late else []
-    gaps += [f"{answered_late:,} requests were answered late."] if answered_late else []
+    gaps = _gap(late, "request is", "requests are", "past the law's date")
+    gaps += _gap(answered_late, "request was", "requests were", "answered late")
     return Part(
         facts=[
             ("Requests in the period", f"{found.count():,}"),
@@ -329,7 +329,7 @@ def _training(ground: Ground) -> Part:
         facts=[("People who see this client", f"{len(user_ids):,}")],
         columns=("Course", "Asked by role", "Hold it", "Still to take it", "Overdue", "Last passed"),
         rows=rows,
-        gaps=[f"{late_total:,} courses are overdue."] if late_total else [],
+        gaps=_gap(late_total, "course is", "courses are", "overdue"),
     )
 
 
@@ -406,10 +406,11 @@ def _premises(ground: Ground) -> Part:
 def _vendors(ground: Ground) -> Part:
     used = set(Connection.objects.for_client(ground.client).values_list("provider", flat=True))
     rows: list[list[str | int]] = []
-    never = 0
+    never = bare = 0
     for vendor in Vendor.objects.current().filter(Q(provider="") | Q(provider__in=used)).order_by("name"):
         review = vendor.reviews.order_by("-reviewed_at").first()
         never += review is None
+        bare += vendor.contract_on is None and vendor.role in {VendorRole.PROCESSOR, VendorRole.SUB_PROCESSOR}
         rows.append(
             [
                 vendor.name,
@@ -431,7 +432,10 @@ def _vendors(ground: Ground) -> Part:
             "Next", "Engages",
         ),
         rows=rows,
-        gaps=[f"{never:,} vendors were never reviewed."] if never else [],
+        gaps=[
+            *_gap(never, "vendor was", "vendors were", "never reviewed"),
+            *_gap(bare, "processor has", "processors have", "no agreement written down"),
+        ],
         notes=["Trackers that this client does not use are left out."],
     )  # fmt: skip
 
@@ -471,7 +475,7 @@ def _breaches(ground: Ground) -> Part:
             "State",
         ),
         rows=rows,
-        gaps=[f"{late:,} notices are past the law's date."] if late else [],
+        gaps=_gap(late, "notice is", "notices are", "past the law's date"),
         notes=["What people wrote of a breach is not in it."],
     )
 
@@ -507,7 +511,7 @@ def _keys(ground: Ground) -> Part:
         ],
         columns=("Secret", "Of", "Age in days", "Limit", "Stands"),
         rows=rows,
-        gaps=[f"{over:,} secrets are past their limit."] if over else [],
+        gaps=_gap(over, "secret is", "secrets are", "past the limit"),
     )
 
 
@@ -591,6 +595,11 @@ PARTS: Final[Mapping[str, tuple[str, Callable[[Ground], Part]]]] = {
     "trail": ("The trail, verified", _trail),
 }
 """What a binder is made of, in its order."""
+
+
+def _gap(number: int, one: str, many: str, what: str) -> list[str]:
+    """A sentence on so many things that do not hold; none where there are none."""
+    return [f"{number:,} {one if number == 1 else many} {what}."] if number else []
 
 
 def _in_force(at: datetime) -> Q:

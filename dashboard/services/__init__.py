@@ -38,7 +38,7 @@ from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work
 from callprivacy.work.models import Period
 from dashboard import demo
-from dashboard.services import asked, programme, released, said, signing_in
+from dashboard.services import asked, posture, programme, released, said, signing_in
 from governance.channels import pictures
 from governance.models import CoursePicture
 from retention import targets
@@ -127,6 +127,7 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
         # What happened in an invented past has waited for no seal.
         with job_scope(agency_id=agency.pk):
             audit.seal_events(agency_id=agency.pk, at=at)
+    posture.look(agency_id=agency.pk, at=at)
     return agency
 
 

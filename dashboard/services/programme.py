@@ -16,7 +16,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from dashboard.selectors import records as record_selectors
-from dashboard.services import binders, posture, records
+from dashboard.services import binders, records
 from governance.courses import courses, draw
 from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, ReviewDecision
 from governance.law import vendors as law
@@ -72,7 +72,7 @@ def _proof(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None
             figures.set_facts(client=client, said={**said, "ask": ""}, by=by, at=at - timedelta(days=30))
         for client in clients[:1]:
             binders.request_binder(client=client, by=Actor.staff(user_id=officer.user_id), at=at)
-    posture.look(agency_id=agency.pk, at=at)
+    records.read(agency_id=agency.pk, at=at)
 
 
 def _vendors(agency: Agency, officer: Membership, by: Actor, at: datetime) -> None:

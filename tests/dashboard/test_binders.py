@@ -132,7 +132,7 @@ def test_it_tells_of_one_client_and_of_no_caller(cast: Cast, built: Binder) -> N
 
     assert [part["id"] for part in said["contents"]] == list(proof.PARTS)
     assert [row[0] for row in said["parts"]["requests"]["rows"]] == ["R-dentist"]
-    assert said["parts"]["requests"]["gaps"] == ["1 requests are past the law's date."]
+    assert said["parts"]["requests"]["gaps"] == ["1 request is past the law's date."]
     assert [row[2] for row in said["parts"]["breaches"]["rows"]] == ["A risk to people"]
     assert said["parts"]["trail"]["facts"][3] == ["Findings", "0"]
     assert ["Requests of people are answered in time", "Failing", 1, "24 November 2026"] in said["parts"][
