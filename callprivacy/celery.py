@@ -94,6 +94,7 @@ _EVERY: dict[str, tuple[str, float]] = {
     "retention-runs": ("retention.work_runs", 30),
     "retention-secrets": ("retention.check_secrets", 3600),
     "retention-rotations": ("retention.rotate_keys", 30),
+    "retention-offboardings": ("retention.work_offboardings", 60),
     "retention-watch": ("retention.watch_agencies", 300),
     "retention-alerts": ("retention.send_alerts", 30),
     "retention-holds": ("retention.settle_holds", 60),

@@ -65,6 +65,16 @@ class RetentionConfig(AppConfig):
                 permission=Permission.MANAGE_RETENTION,
             )
         )
+        kinds.register(
+            kinds.Kind(
+                "offboarding",
+                title="A client that leaves: agree, hand over, or let it go",
+                step="Open the offboarding",
+                url_name="retention:offboarding",
+                permission=Permission.MANAGE_RETENTION,
+                right=AgencyRight.SIGN_OFF,
+            )
+        )
         self._register_holds()
         self._register_vendors()
         self._register_watch()

@@ -100,3 +100,14 @@ class LeftoverState(models.TextChoices):
     OPEN = "open", "Still there"
     ASKED = "asked", "Deletion asked for"
     GONE = "gone", "Gone"
+
+
+class EndState(models.TextChoices):
+    """How far the end of a client's engagement is."""
+
+    ASKED = "asked", "Waits for a second person or a day"
+    WRITING = "writing", "The file is being written"
+    WRITTEN = "written", "The file waits to be handed over"
+    ERASING = "erasing", "Erasing"
+    DONE = "done", "Done"
+    STOPPED = "stopped", "Stopped"

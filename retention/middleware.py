@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +10,7 @@ from django.template.loader import render_to_string
 
 from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
+from retention.services import offboarding
 
 _RETRY_AFTER = "60"
 _FOR_PROGRAMS = ("/hooks/", "/api/", "/twilio/")
@@ -31,3 +33,31 @@ class TogetherMiddleware:
         response["Retry-After"] = _RETRY_AFTER
         response["Cache-Control"] = "no-store"
         return response
+
+
+_OLD_PAGE = re.compile(r"^/[cpr]/([A-Za-z0-9_-]{8,64})/")
+
+
+class MovedMiddleware:
+    """
+    Where a page or personal link is not found because its client has left, a plain page that says where it is now.
+
+    Nothing is looked up for pages that are there. A link, never a redirect: where it leads a person sees first.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        found = _OLD_PAGE.match(request.path) if response.status_code == 404 else None
+        if found is None or request.method not in {"GET", "HEAD"}:
+            return response
+        address = offboarding.moved_to(found[1])
+        if address is None:
+            return response
+        moved = HttpResponse(
+            render_to_string("retention/moved.html", {"address": address}, request), status=410
+        )
+        moved["Cache-Control"] = "no-store"
+        return moved

@@ -7,6 +7,7 @@ from retention.views import (
     calendar,
     certificates,
     holds,
+    offboarding,
     policies,
     previews,
     runs,
@@ -49,6 +50,10 @@ urlpatterns = [
     ),
     path("retention/preview/", previews.preview_all, name="preview_all"),
     path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
+    path("clients/<slug:slug>/leave/", offboarding.show, name="offboarding"),
+    path("clients/<slug:slug>/leave/statement/", offboarding.take_statement, name="offboarding_statement"),
+    path("clients/<slug:slug>/leave/<slug:deed>/", offboarding.steer, name="steer_offboarding"),
+    path("handover/<str:token>/", offboarding.hand_over, name="handover"),
     path("clients/<slug:slug>/certificates/", certificates.list_certificates, name="certificates"),
     path(
         "clients/<slug:slug>/certificates/<uuid:certificate_id>/",

@@ -53,13 +53,14 @@ _OPEN = (
     "/r/",
     "/q/",
     "/invitation/",
+    "/handover/",
     "/static/",
     "/health",
     "/readyz",
     "/metrics",
     "/.well-known/",
 )
-_OWN_PAGE = re.compile(r"^/([pq])/[^/]+/")
+_OWN_PAGE = re.compile(r"^/(p|q|handover)/[^/]+/")
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -84,3 +84,5 @@ class KeyPurpose(models.TextChoices):
     APPROVAL = "approval", "Approval link for a client"
     PREMISES = "premises", "Key of a badge system"
     BINDER = "binder", "Link to a binder of proof"
+    HANDOVER = "handover", "Link to what a client that leaves is given"
+    MOVED = "moved", "Page or link of a client that has left"

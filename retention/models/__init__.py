@@ -1,5 +1,6 @@
 """Rows of retention: policies, holds, runs, and what is watched."""
 
+from retention.models.ending import Offboarding
 from retention.models.holds import Hold, HoldCall, HoldCaller, HoldPerson
 from retention.models.policies import Policy, PolicyChange
 from retention.models.runs import Certificate, Errand, GoLive, Run, RunPart
@@ -29,6 +30,7 @@ __all__ = [
     "HoldPerson",
     "Leftover",
     "News",
+    "Offboarding",
     "Policy",
     "PolicyChange",
     "Rotation",

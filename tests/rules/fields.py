@@ -899,6 +899,18 @@ REGISTER: dict[str, Table] = {
         leaves=("retention.services.holds.lift_hold",),
     ),
     "retention.HoldPerson": Table("Who of the staff is told of a hold", _plain(_OURS, "hold user told_at")),
+    "retention.Offboarding": Table(
+        "A client that leaves: what is handed over, what is destroyed",
+        _plain(
+            _OURS,
+            "state moved_to with_numbers extent asked_by asked_at due_at agreed_by agreed_at file_digest file_rows",
+            "link_until taken_at taken_by_link step cursor erased leased_until failures signature key_id finished_at",
+            file_key="Name of the sealed file, which goes with the client's keys",
+            last_error="Why it stopped; never what stood in anything",
+            statement="The signed statement, in counts",
+        )
+        | _secret(link_digest="SHA-256 of the link's secret"),
+    ),
     "retention.VendorCheck": Table(
         "When a vendor was asked what it still has",
         _plain(

@@ -103,6 +103,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     | {
         ("approve/<str:token>/", "token"): lambda things: things.approval,
         ("b/<str:token>/", "token"): lambda things: things.door,
+        ("clients/<slug:slug>/leave/<slug:deed>/", "deed"): lambda things: "agree",
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
         ),
@@ -161,6 +162,8 @@ PUBLIC: dict[str, set[int]] = {
     "approve/<str:token>/": {200, 422},
     # By POST the file, which the world has none of.
     "b/<str:token>/": {200, 404},
+    # a link that nobody has made opens nothing; what one opens is tried where clients leave
+    "handover/<str:token>/": {404, 405},
     "accounts/login/": {200},
     "accounts/password/strength/": {200, 405},
     "accounts/2fa/authenticate/": {302},

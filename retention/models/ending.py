@@ -1,0 +1,74 @@
+"""The end of an engagement: what is handed over, what is destroyed, and the signed statement of it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from callprivacy.accounts.models import User
+from callprivacy.tenancy.models import ClientOwned
+from retention.enums import EndState
+
+
+class Offboarding(ClientOwned):
+    """
+    One client that leaves, from the question to the statement.
+
+    `extent` is what was shown when it was asked for. `file_key` names the sealed file that is handed over; its link
+    opens it once, and only the link's digest is kept. `step` is what is being erased and `cursor` how far, so that a
+    killed worker goes on there; `erased` counts by category. `moved_to` is where people who follow an old link are
+    shown to.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=EndState, default=EndState.ASKED)
+    moved_to = models.URLField(max_length=300, blank=True)
+    with_numbers = models.BooleanField(default=False)
+    extent = models.JSONField(default=dict)
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    agreed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    agreed_at = models.DateTimeField(null=True)
+    file_key = models.UUIDField(null=True)
+    file_digest = models.CharField(max_length=64, blank=True)
+    file_rows = models.JSONField(default=dict)
+    link_digest = models.BinaryField(max_length=32, null=True)
+    link_until = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(null=True)
+    taken_by_link = models.BooleanField(default=False)
+    step = models.CharField(max_length=12, blank=True)
+    cursor = models.UUIDField(null=True)
+    erased = models.JSONField(default=dict)
+    leased_until = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True)
+    statement = models.TextField(blank=True)
+    signature = models.CharField(max_length=128, blank=True)
+    key_id = models.CharField(max_length=64, blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client"],
+                condition=~models.Q(state=EndState.STOPPED),
+                name="retention_offboarding_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agreed_by=None) | ~models.Q(agreed_by=models.F("asked_by")),
+                name="retention_offboarding_second_person",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "asked_at"],
+                condition=models.Q(state__in=[EndState.ASKED, EndState.WRITING, EndState.ERASING]),
+                name="retention_offboarding_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"end of {self.client_id}"

@@ -1,0 +1,190 @@
+"""A client leaves: asked for, agreed to, handed over, erased; and the link under which its file is taken."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpResponse
+from django.http.request import HttpRequest
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from callprivacy.accounts import access
+from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.models import Client
+from retention.enums import EndState
+from retention.forms.offboarding import AskForm
+from retention.models import Offboarding
+from retention.services import offboarding
+from retention.tasks.offboarding import nudge_on_commit
+
+_WORDS: Final = {
+    "calls": "Calls, in and out",
+    "callers": "Callers, with their numbers",
+    "facts": "Consents, refusals and withdrawals in the ledger",
+    "connections": "Open connections of trackers",
+    "keys": "Keys of systems",
+    "people": "People with a grant",
+    "links": "Public pages and personal links",
+}
+
+
+def _extent(counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"name": name, "label": words, "value": counts.get(name, 0)} for name, words in _WORDS.items()]
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Permission.MANAGE_RETENTION)
+@confirms(Deed.POLICY)
+def show(request: StaffRequest, client: Client) -> HttpResponse:
+    """How far it is; or, where nobody has asked yet, the exact extent, and the form that asks."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
+    row = offboarding.of_client(client)
+    if row is None:
+        return _ask(request, client)
+    context = {
+        "client": client,
+        "tab": "policies",
+        "row": row,
+        "extent": _extent(row.extent),
+        "is_mine": row.asked_by_id == request.membership.user_id,
+        "holds": offboarding.open_holds(client),
+        "link": request.session.pop(_key(row), ""),
+        "rows": [
+            {"label": name.replace("_", " ").capitalize(), "value": count}
+            for name, count in row.file_rows.items()
+        ],
+        "erased": [
+            {"label": name.replace("_", " ").capitalize(), "value": count}
+            for name, count in row.erased.items()
+        ],
+    }
+    return render(request, "retention/offboarding.html", context)
+
+
+def _key(row: Offboarding) -> str:
+    return f"handover-{row.pk.hex[:12]}"
+
+
+def _ask(request: StaffRequest, client: Client) -> HttpResponse:
+    form = AskForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            offboarding.ask(
+                client=client,
+                moved_to=form.cleaned_data["moved_to"],
+                with_numbers=form.cleaned_data["with_numbers"],
+                reason=form.cleaned_data["reason"],
+                shown=form.shown(),
+                by=request.actor,
+                at=request.at,
+            )
+        except offboarding.ExtentChangedError:
+            messages.warning(request, "The counts have changed since you saw them. Look again, then ask.")
+        except (offboarding.HeldError, offboarding.NotNowError) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, "Asked for. Nothing happens before a second officer agrees, or a day is over."
+            )
+            return redirect("retention:offboarding", client.slug)
+    extent = offboarding.extent_of(client).stored()
+    context = {
+        "client": client,
+        "tab": "policies",
+        "form": form,
+        "extent": _extent(extent),
+        "counts": extent,
+        "holds": offboarding.open_holds(client),
+    }
+    return render(request, "retention/offboarding_ask.html", context)
+
+
+@require_POST
+@needs(Permission.MANAGE_RETENTION)
+@confirms(Deed.POLICY)
+def steer(request: StaffRequest, client: Client, deed: str) -> HttpResponse:
+    """Agree, stop, make the link, or let everything go."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
+    if deed not in _DEEDS:
+        raise Http404
+    row = offboarding.of_client(client)
+    if row is None:
+        messages.info(request, "Nobody has asked for it yet.")
+        return redirect("retention:offboarding", client.slug)
+    try:
+        messages.success(request, _DEEDS[deed](request, row))
+    except (offboarding.HeldError, offboarding.NotNowError, offboarding.SamePersonError) as error:
+        messages.error(request, str(error))
+    nudge_on_commit(client.agency_id)
+    return redirect("retention:offboarding", client.slug)
+
+
+def _agree(request: StaffRequest, row: Offboarding) -> str:
+    offboarding.agree(row=row, by=request.actor, at=request.at)
+    return "Agreed. The file is being written."
+
+
+def _stop(request: StaffRequest, row: Offboarding) -> str:
+    offboarding.stop(row=row, by=request.actor, at=request.at)
+    return "Stopped. Nothing was erased."
+
+
+def _link(request: StaffRequest, row: Offboarding) -> str:
+    text = offboarding.new_link(row=row, by=request.actor, at=request.at)
+    request.session[_key(row)] = f"{settings.CALLPRIVACY_URL}{reverse('retention:handover', args=[text])}"
+    return "The link is below, this once. Give it to the client in person or by a way that only the client reads."
+
+
+def _erase(request: StaffRequest, row: Offboarding) -> str:
+    if request.POST.get("phrase", "") != row.client.slug:
+        raise offboarding.NotNowError(f"Type {row.client.slug} to confirm. Nothing was erased.")
+    offboarding.begin_erasing(row=row, by=request.actor, at=request.at)
+    return "Erasing has begun."
+
+
+_DEEDS: Final = {"agree": _agree, "stop": _stop, "link": _link, "erase": _erase}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+@needs(Permission.MANAGE_RETENTION)
+def take_statement(request: StaffRequest, client: Client) -> HttpResponse:
+    """The signed statement, as a file."""
+    access.require(request, AgencyRight.SIGN_OFF, client)
+    row = offboarding.of_client(client)
+    if row is None or row.state != EndState.DONE:
+        messages.info(request, "There is no statement before everything is done.")
+        return redirect("retention:offboarding", client.slug)
+    name, data = offboarding.statement_file(row=row, by=request.actor, at=request.at)
+    answer = HttpResponse(data, content_type="application/json")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def hand_over(request: HttpRequest, token: str) -> HttpResponse:
+    """The page of the link; only its button takes the file, so that what looks at links does not use it up."""
+    at = timezone.now()
+    try:
+        row = offboarding.door_of(token, at=at)
+        if request.method != "POST":
+            return render(request, "retention/handover.html", {"row": row, "client": row.client})
+        row, data = offboarding.take(token, at=at)
+    except offboarding.NoFileError:
+        raise Http404 from None
+    answer = HttpResponse(data, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{slugify(row.client.name) or "client"}.zip"'
+    return answer

@@ -1,0 +1,270 @@
+"""A client that leaves: two persons or a day, the file once, holds first, then nothing is left and that is signed."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import ClientGrant, Membership
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Caller, Connection
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import services as vault
+from callprivacy.vault import signing
+from consent.models import ConsentEvent
+from consent.services import web
+from retention.channels import certificate as form
+from retention.enums import EndState
+from retention.models import Hold, Offboarding
+from retention.services import offboarding
+from tests import make
+from tests.calls.doors import browser_of
+from tests.calls.test_hooks import connect
+from tests.cast import Cast, assemble
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+
+CALLER = "+12125550188"
+WHY = "The contract has ended on 30 November."
+ADDRESS = "https://dentist.example.com/privacy"
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def second(cast: Cast) -> Membership:
+    found = make.person(cast.acme, "Olga", Role.OFFICER)
+    make.grant(found, cast.dentist, Role.OFFICER)
+    return found
+
+
+def filled(cast: Cast) -> tuple[Connection, str]:
+    """A call with its caller, a no, a way in and a public page."""
+    call = make.call(cast.dentist, CALLER, at=NOON - timedelta(days=3))
+    way = connect(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        page = web.open_page(client=cast.dentist, at=NOON)
+    vault.suppress_callers(client_id=cast.dentist.pk, caller_ids=[call.caller_id], purposes=["contact"], at=NOON)  # type: ignore[list-item]  # fmt: skip
+    return way, page.key
+
+
+def ask(cast: Cast, *, with_numbers: bool = False) -> Offboarding:
+    with job_scope(agency_id=cast.acme.pk):
+        return offboarding.ask(
+            client=cast.dentist,
+            moved_to=ADDRESS,
+            with_numbers=with_numbers,
+            reason=WHY,
+            shown=offboarding.extent_of(cast.dentist).stored(),
+            by=Actor.staff(user_id=cast.alice.user_id),
+            at=NOON,
+        )
+
+
+def now(cast: Cast) -> Offboarding:
+    with job_scope(agency_id=cast.acme.pk):
+        return Offboarding.objects.select_related("client").latest("asked_at")
+
+
+def work(cast: Cast, at: datetime) -> None:
+    until = at + timedelta(seconds=40)
+    for _ in range(5):
+        if not offboarding.work_off(agency_id=cast.acme.pk, until=until, clock=lambda: at):
+            return
+
+
+def deed(cast: Cast, name: str, by: Membership | None = None, *, at: datetime = NOON) -> Any:
+    actor = Actor.staff(user_id=(by or cast.alice).user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        return getattr(offboarding, name)(row=now(cast), by=actor, at=at)
+
+
+def unpacked(data: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_it_waits_for_a_second_officer_or_a_day(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    ask(cast)
+    work(cast, NOON + timedelta(hours=23))
+    assert now(cast).state == EndState.ASKED
+    with pytest.raises(offboarding.SamePersonError):
+        deed(cast, "agree")
+    deed(cast, "stop")
+    ask(cast)
+    with pytest.raises(offboarding.NotNowError):
+        ask(cast)
+    work(cast, NOON + timedelta(hours=24))
+    assert now(cast).state == EndState.WRITTEN
+
+
+def test_numbers_go_along_by_the_second_officers_word_alone(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    ask(cast, with_numbers=True)
+    work(cast, NOON + timedelta(days=9))
+    assert now(cast).state == EndState.ASKED
+    deed(cast, "agree", second)
+    work(cast, NOON)
+    text = deed(cast, "new_link")
+    papers = unpacked(offboarding.take(text, at=NOON)[1])
+    assert CALLER in papers["suppressions.csv"]
+
+
+def test_without_their_word_no_number_is_in_the_file_and_the_link_opens_once(cast: Cast) -> None:
+    filled(cast)
+    ask(cast)
+    work(cast, NOON + timedelta(days=1))
+    old = deed(cast, "new_link")
+    text = deed(cast, "new_link")
+    url = f"/handover/{text}/"
+    browser = Browser()
+    assert browser.get(f"/handover/{old}/").status_code == 404
+    at = NOON + timedelta(days=8)
+    with pytest.raises(offboarding.NoFileError):
+        offboarding.take(text, at=at)
+    assert offboarding.door_of(text, at=NOON).client.name == "Dentist"
+    row, data = offboarding.take(text, at=NOON)
+    papers = unpacked(data)
+    assert CALLER[1:] not in "".join(papers.values())
+    assert "contact" in papers["suppressions.csv"]
+    assert json.loads(papers["manifest.json"])["rows"]["suppressions"] == 1
+    with pytest.raises(offboarding.NoFileError):
+        offboarding.take(text, at=NOON)
+    assert browser.post(url).status_code == 404
+    assert row.file_digest
+
+
+def test_a_hold_stops_it_at_every_step(cast: Cast) -> None:
+    filled(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        hold = Hold.objects.create(
+            agency=cast.acme, client=cast.dentist, name="Case 7", review_on=NOON.date() + timedelta(days=90),
+            placed_by_id=cast.alice.user_id, placed_at=NOON,
+        )  # fmt: skip
+    with pytest.raises(offboarding.HeldError, match="Case 7"):
+        ask(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Hold.objects.filter(pk=hold.pk).update(lifted_at=NOON)
+    ask(cast)
+    work(cast, NOON + timedelta(days=1))
+    offboarding.take(deed(cast, "new_link"), at=NOON)
+    deed(cast, "begin_erasing")
+    with job_scope(agency_id=cast.acme.pk):
+        Hold.objects.filter(pk=hold.pk).update(lifted_at=None)
+    work(cast, NOON + timedelta(days=2))
+    with job_scope(agency_id=cast.acme.pk):
+        assert Call.objects.for_client(cast.dentist).count() == 1
+    assert "Case 7" in now(cast).last_error
+    with job_scope(agency_id=cast.acme.pk):
+        Hold.objects.filter(pk=hold.pk).update(lifted_at=NOON)
+    work(cast, NOON + timedelta(days=3))
+    assert now(cast).state == EndState.DONE
+
+
+def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
+    cast: Cast, second: Membership
+) -> None:
+    way, key = filled(cast)
+    kept = make.call(cast.plumber, CALLER, at=NOON)
+    ask(cast)
+    deed(cast, "agree", second)
+    work(cast, NOON)
+    with pytest.raises(offboarding.NotNowError):
+        deed(cast, "begin_erasing")
+    offboarding.take(deed(cast, "new_link"), at=NOON)
+    deed(cast, "begin_erasing")
+    work(cast, NOON + timedelta(minutes=1))
+
+    row = now(cast)
+    assert row.state == EndState.DONE
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Call.objects.for_client(cast.dentist).exists()
+        assert not Caller.objects.for_client(cast.dentist).exists()
+        assert not ConsentEvent.objects.for_client(cast.dentist).exists()
+        assert Call.objects.filter(pk=kept.pk).exists()
+        assert Client.objects.get(pk=cast.dentist.pk).archived_at is not None
+        people = set(
+            ClientGrant.objects.filter(content_object=cast.dentist).values_list("user_id", flat=True)
+        )
+        assert cast.bob.user_id not in people
+        assert cast.alice.user_id in people
+        assert Event.objects.filter(action="offboarding.done").count() == 1
+    purposes = set(PublicKey.objects.filter(client_id=cast.dentist.pk).values_list("purpose", flat=True))
+    assert purposes == {KeyPurpose.MOVED}
+    assert vault.find_callers if hasattr(vault, "find_callers") else True
+
+    moved = Browser().get(f"/c/{key}/consent/")
+    assert moved.status_code == 410
+    assert ADDRESS in moved.content.decode()
+    assert "Location" not in moved
+    assert Browser().get("/c/nobodys-key-at-all/consent/").status_code == 404
+    assert (
+        Browser().post(f"/hooks/callrail/{way.key}/", b"{}", content_type="application/json").status_code
+        == 404
+    )
+
+    statement = json.loads(row.statement)
+    assert statement["erased"]["call"] == 1
+    assert statement["left"]["calls"] == 0
+    signed = offboarding.CONTEXT + row.statement.encode()
+    assert signing.verify(signed, bytes.fromhex(row.signature), signing.public_keys()[row.key_id])
+    name, data = deed(cast, "statement_file")
+    assert name == "offboarding-dentist.json"
+    assert json.loads(data)["signature"] == row.signature
+    assert form.NAME
+
+
+def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    url = "/clients/dentist/leave/"
+    assert browser_of(cast.bob).get(url).status_code == 403
+    assert browser_of(cast.mallory).get(url).status_code == 404
+    browser = browser_of(cast.alice)
+    page = browser.get(url).content.decode()
+    assert "Everything of Dentist is handed over and destroyed" in page
+    with job_scope(agency_id=cast.acme.pk):
+        counts = offboarding.extent_of(cast.dentist).stored()
+    said = {f"shown-{name}": count for name, count in counts.items()} | {"reason": WHY, "moved_to": ADDRESS}
+    assert (
+        "plain http" in browser.post(url, said | {"moved_to": "http://dentist.example.com/"}).content.decode()
+    )
+    browser.post(url, said | {"shown-calls": "7"})
+    assert "have changed" in browser.get(url).content.decode()
+    assert browser.post(url, said).status_code == 302
+    assert "Waits for a second person or a day" in browser.get(url).content.decode()
+    browser.post(f"{url}agree/")
+    assert now(cast).state == EndState.ASKED
+    browser_of(second).post(f"{url}agree/")
+    at = make.now() + timedelta(seconds=5)
+    work(cast, at)
+    assert now(cast).state == EndState.WRITTEN
+    browser.post(f"{url}link/")
+    page = browser.get(url).content.decode()
+    assert "/handover/" in page
+    assert "/handover/" not in browser.get(url).content.decode()
+    link = page[page.index("/handover/") :].split('"')[0].split("<")[0]
+    assert Browser().get(link).status_code == 200
+    answer = Browser().post(link)
+    assert answer["Content-Type"] == "application/zip"
+    browser.post(f"{url}erase/", {"phrase": "plumber"})
+    assert now(cast).state == EndState.WRITTEN
+    browser.post(f"{url}erase/", {"phrase": "dentist"})
+    assert now(cast).state == EndState.ERASING
+    work(cast, at + timedelta(minutes=1))
+    assert browser.get(f"{url}statement/").status_code == 200
