@@ -67,7 +67,6 @@ NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
 
 _LEASE: Final = timedelta(minutes=10)
-_TOLD_AFTER: Final = 3
 _OPEN: Final = (EndState.ASKED, EndState.WRITING, EndState.WRITTEN, EndState.ERASING)
 _CLOSE: Final = "close"
 _KEYS: Final = "keys"
