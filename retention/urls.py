@@ -52,7 +52,7 @@ urlpatterns = [
     path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
     path("clients/<slug:slug>/leave/", offboarding.show, name="offboarding"),
     path("clients/<slug:slug>/leave/statement/", offboarding.take_statement, name="offboarding_statement"),
-    path("clients/<slug:slug>/leave/<slug:deed>/", offboarding.steer, name="steer_offboarding"),
+    path("clients/<slug:slug>/leave/<slug:how>/", offboarding.steer, name="steer_offboarding"),
     path("handover/<str:token>/", offboarding.hand_over, name="handover"),
     path("clients/<slug:slug>/certificates/", certificates.list_certificates, name="certificates"),
     path(

@@ -113,17 +113,17 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
 @require_POST
 @needs(Permission.MANAGE_RETENTION)
 @confirms(Deed.POLICY)
-def steer(request: StaffRequest, client: Client, deed: str) -> HttpResponse:
+def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
     """Agree, stop, make the link, or let everything go."""
     access.require(request, AgencyRight.SIGN_OFF, client)
-    if deed not in _DEEDS:
+    if how not in _DEEDS:
         raise Http404
     row = offboarding.of_client(client)
     if row is None:
         messages.info(request, "Nobody has asked for it yet.")
         return redirect("retention:offboarding", client.slug)
     try:
-        messages.success(request, _DEEDS[deed](request, row))
+        messages.success(request, _DEEDS[how](request, row))
     except (offboarding.HeldError, offboarding.NotNowError, offboarding.SamePersonError) as error:
         messages.error(request, str(error))
     nudge_on_commit(client.agency_id)

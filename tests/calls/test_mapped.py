@@ -159,7 +159,7 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     assert "+•••••••••••" in page
     assert [word for word in (CANARY, "Canary Name", "2125550188", "Booked") if word in page] == []
 
-    said = PATHS | {"region": "US", "direction": "inbound", "zone": "America/New_York", "slashes": ""}
+    said = PATHS | {"numbers_of": "US", "otherwise": "outbound", "zone": "America/New_York", "slashes": ""}
     tried = browser.post(url, said | {"look": "1"}).content.decode()
     assert "What would be read of it" in tried
     assert "+1 ••• ••• 0188" in tried
@@ -171,7 +171,7 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     assert browser.post(url, said).status_code == 302
     work_off(cast, at=at + timedelta(minutes=1))
     (call,) = calls(cast.dentist)
-    assert (call.seconds, call.tags) == (61, ["Booked"])
+    assert (call.seconds, call.tags, call.direction) == (61, ["Booked"], "inbound")
     assert bring(to) == 200
     work_off(cast, at=at + timedelta(minutes=2))
     assert len(calls(cast.dentist)) == 1

@@ -903,8 +903,11 @@ REGISTER: dict[str, Table] = {
         "A client that leaves: what is handed over, what is destroyed",
         _plain(
             _OURS,
-            "state moved_to with_numbers extent asked_by asked_at due_at agreed_by agreed_at file_digest file_rows",
-            "link_until taken_at taken_by_link step cursor erased leased_until failures signature key_id finished_at",
+            "state moved_to with_numbers asked_by asked_at due_at agreed_by agreed_at file_digest",
+            "link_until taken_at taken_by_link step cursor leased_until failures signature key_id finished_at",
+            extent="Counts that were shown",
+            file_rows="Counts of lines in the file",
+            erased="Counts by category",
             file_key="Name of the sealed file, which goes with the client's keys",
             last_error="Why it stopped; never what stood in anything",
             statement="The signed statement, in counts",

@@ -104,6 +104,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
         ("approve/<str:token>/", "token"): lambda things: things.approval,
         ("b/<str:token>/", "token"): lambda things: things.door,
         ("clients/<slug:slug>/leave/<slug:deed>/", "deed"): lambda things: "agree",
+        ("clients/<slug:slug>/leave/<slug:how>/", "how"): lambda things: "agree",
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
         ),

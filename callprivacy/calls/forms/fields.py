@@ -78,10 +78,10 @@ def _words(facts: CallFacts) -> list[tuple[str, str]]:
 class FieldsForm(forms.Form):
     """One choice for each field of ours, among the paths that a tracker's events have."""
 
-    region = forms.ChoiceField(
+    numbers_of = forms.ChoiceField(
         label="Numbers without a + are of", choices=[(code, code) for code in _COUNTRIES], initial="US"
     )
-    direction = forms.ChoiceField(label="Calls that do not say it are", choices=Direction.choices)
+    otherwise = forms.ChoiceField(label="Calls that do not say it are", choices=Direction.choices)
     zone = forms.ChoiceField(label="Times without an offset are of")
     slashes = forms.ChoiceField(
         label="01/02/2026 is",
@@ -98,10 +98,10 @@ class FieldsForm(forms.Form):
         zone: str,
     ) -> None:
         known = dict.fromkeys([*paths, *(stored.paths.values() if stored else ())])
-        initial: dict[str, Any] = {"zone": zone, "direction": Direction.INBOUND}
+        initial: dict[str, Any] = {"zone": zone, "otherwise": Direction.INBOUND}
         if stored is not None:
             initial |= dict(stored.paths)
-            initial |= {"zone": stored.zone, "region": stored.region, "direction": stored.direction}
+            initial |= {"zone": stored.zone, "numbers_of": stored.region, "otherwise": stored.direction}
             initial["slashes"] = stored.slashes
         super().__init__(data, initial=initial)
         choices = [("", "it does not send that"), *((path, _label(path, paths)) for path in known)]
@@ -131,13 +131,13 @@ class FieldsForm(forms.Form):
     @property
     def manner(self) -> list[forms.BoundField]:
         """How what stands there is written."""
-        return [self[name] for name in ("region", "direction", "zone", "slashes")]
+        return [self[name] for name in ("numbers_of", "otherwise", "zone", "slashes")]
 
     def fields_said(self) -> mapped.Fields:
         """What was chosen."""
         said = self.cleaned_data
         paths = {name: said[name] for name in mapped.MAPPABLE if said.get(name)}
-        return mapped.Fields(paths, said["region"], said["direction"], said["zone"], said["slashes"])
+        return mapped.Fields(paths, said["numbers_of"], said["otherwise"], said["zone"], said["slashes"])
 
 
 def _label(path: str, paths: Mapping[str, str]) -> str:
