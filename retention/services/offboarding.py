@@ -163,6 +163,8 @@ def ask(
     :raises HeldError: a hold is open. :raises ExtentChangedError: the counts are others by now.
     :raises NotNowError: it has been asked for. :raises ReasonTooShortError: the reason has fewer than 15 characters.
     """
+    if by.user_id is None:
+        raise TypeError("A person asks that a client be offboarded.")
     reason = checked_reason(reason)
     Client.objects.select_for_update(of=("self",)).get(pk=client.pk)
     _check_holds(client)
@@ -419,9 +421,8 @@ def _write(row: Offboarding, clock: Clock) -> None:
             failures=0, last_error="",
         )  # fmt: skip
         if is_ours:
-            audit.record(
-                "offboarding.written", subject=row, by=JOB, at=at, sha256=whole.hexdigest(), **counts
-            )
+            told: dict[str, Any] = dict(counts)
+            audit.record("offboarding.written", subject=row, by=JOB, at=at, sha256=whole.hexdigest(), **told)
     if not is_ours:
         files.delete(row.client_id, file_id)
 
@@ -499,7 +500,7 @@ def _ledger(row: Offboarding, counts: dict[str, int]) -> Iterator[bytes]:
 
 def _fact(event: ConsentEvent, numbers: Mapping[uuid.UUID, str], keys: Mapping[uuid.UUID, Any]) -> bytes:
     evidence = ""
-    if event.evidence is not None and event.caller_id in keys:
+    if event.evidence is not None and event.caller_id is not None and event.caller_id in keys:
         try:
             evidence = str(event.evidence.reveal(keys[event.caller_id]))
         except SealBrokenError:
