@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from django.urls import Resolver404, resolve
 
 from tests.browser.site import ROOT, Visitor
 
@@ -36,10 +37,18 @@ _ANY = (
 
 
 def shape(path: str) -> str:
-    """What pages of the same view have in common."""
+    """A page's address with marks in place of what it is about."""
     for pattern, mark in _ANY:
         path = pattern.sub(mark, path)
     return path
+
+
+def _view(path: str) -> str:
+    """What pages that come from the same lines of code have in common."""
+    try:
+        return resolve(path).route
+    except Resolver404:
+        return path
 
 
 # Of a long table the first rows stand for all: they come from the same lines of a template.
@@ -49,27 +58,33 @@ _FEWER_ROWS = (
 )
 
 
-def findings(page: Page) -> list[str]:
+def findings(page: Page, dark: str = "") -> list[str]:
     """
     What axe-core finds, injected through the browser's protocol beside the policy, in both themes.
 
     The page is not as it was afterwards: long tables have lost rows.
+
+    :param dark: the part of the page that is looked at in the dark (a selector); empty for all of it.
     """
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": _FEWER_ROWS})
     session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     found: list[str] = []
     # Only colours differ in the dark: what stands on the page is looked at once.
-    themes: tuple[tuple[Literal["light", "dark"], str], ...] = (
-        ("light", ""),
-        ("dark", "runOnly: ['color-contrast', 'link-in-text-block'], "),
+    themes: tuple[tuple[Literal["light", "dark"], str, str], ...] = (
+        ("light", "document", ""),
+        (
+            "dark",
+            json.dumps(dark) if dark else "document",
+            "runOnly: ['color-contrast', 'link-in-text-block'], ",
+        ),
     )
-    for theme, only in themes:
+    for theme, part, only in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         answer = session.send(
             "Runtime.evaluate",
             {
-                "expression": f"axe.run({{{only}resultTypes: ['violations'], preload: false, iframes: false}})"
+                "expression": f"axe.run({part}, {{{only}resultTypes: ['violations'], preload: false, iframes: false}})"
                 ".then(r => JSON.stringify(r.violations.map("
                 "v => v.id + ': ' + v.nodes[0].html.slice(0, 160) + v.nodes[0].any.map(a => a.message))))",
                 "awaitPromise": True,
@@ -81,28 +96,39 @@ def findings(page: Page) -> list[str]:
     return found
 
 
+_ON_THE_PAGE = (
+    "() => ({links: [...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href')),"
+    " title: document.title, ranks: document.querySelectorAll('h1').length})"
+)
+
+
 def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str, str], list[str]]:
-    """Open one page of each shape; returns the pages and what was found on them."""
-    page, waiting, seen, found = visitor.page, list(start), {}, []
+    """
+    Open one page of each view; returns the pages and what was found on them.
+
+    The frame around pages is looked at in the dark once, on the first one.
+    """
+    page, waiting, seen, views, found = visitor.page, list(start), {}, set[str](), []
     while waiting:
         path = waiting.pop(0)
-        if shape(path) in seen:
+        if _view(path) in views:
             continue
         answer = page.goto(visitor.site.url + path)
         assert answer is not None
-        seen[shape(path)] = path
+        there = page.evaluate(_ON_THE_PAGE)
         if follow and not answer.ok:
             found.append(f"{path}: linked, and answers {answer.status}")
-        links = page.locator("a[href]").evaluate_all("found => found.map(a => a.getAttribute('href'))")
-        found += [f"{path}: {said}" for said in findings(page)]
-        if not page.title().endswith(" - CallPrivacy") or page.title().startswith(" "):
-            found.append(f"{path}: the title is {page.title()!r}")
-        if page.locator("h1").count() != 1:
-            found.append(f"{path}: {page.locator('h1').count()} headings of the first rank")
-        for link in links if follow else []:
-            there = urlsplit(urljoin(page.url, link))
-            if f"{there.scheme}://{there.netloc}" == visitor.site.url and not _NOT.search(there.path):
-                waiting.append(there.path)
+        found += [f"{path}: {said}" for said in findings(page, "main" if follow and seen else "")]
+        views.add(_view(path))
+        seen[shape(path)] = path
+        if not there["title"].endswith(" - CallPrivacy") or there["title"].startswith(" "):
+            found.append(f"{path}: the title is {there['title']!r}")
+        if there["ranks"] != 1:
+            found.append(f"{path}: {there['ranks']} headings of the first rank")
+        for link in there["links"] if follow else []:
+            to = urlsplit(urljoin(page.url, link))
+            if f"{to.scheme}://{to.netloc}" == visitor.site.url and not _NOT.search(to.path):
+                waiting.append(to.path)
     return seen, found
 
 
