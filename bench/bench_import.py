@@ -115,7 +115,7 @@ def _make_equal(admin: psycopg.Connection, table: str, tables: list[str]) -> Non
     ).fetchall()
     for name, definition in keys:
         for target in tables:
-            definition = definition.replace(f"REFERENCES {target}(", f"REFERENCES bench_{target}(")  # noqa: PLW2901
+            definition = definition.replace(f"REFERENCES {target}(", f"REFERENCES bench_{target}(")  # noqa: PLW2901  (rewritten step by step)
         admin.execute(f"ALTER TABLE bench_{table} ADD CONSTRAINT {name} {definition}")
 
 

@@ -172,7 +172,7 @@ def main() -> int:
             base = plain_update(client_id)
             with ground.as_admin(pair, "vault") as admin:
                 admin.execute("VACUUM vault_caller")
-            deed = lambda kind=kind: rotate(cast.acme.pk, client_id, kind)  # noqa: E731
+            deed = lambda kind=kind: rotate(cast.acme.pk, client_id, kind)  # noqa: E731  (bound where the loop stands)
             results[kind] = (base, *watched(client_id, numbers, deed))
         databases.drop(pair)
     print(_line("before", quiet, 0))

@@ -14,7 +14,7 @@ class ConsentConfig(AppConfig):
         if settings.CALLPRIVACY_TAKES_MAIL:
             from anymail.signals import inbound, tracking  # noqa: PLC0415  (only where mail is taken)
 
-            from consent import adapter  # noqa: PLC0415
+            from consent import adapter  # noqa: PLC0415  (models load after the apps)
 
             inbound.connect(adapter.take_mail, dispatch_uid="consent.take_mail")
             tracking.connect(adapter.take_news, dispatch_uid="consent.take_news")

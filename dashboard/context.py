@@ -151,7 +151,7 @@ class _Frame:
 
     @property
     def _at(self) -> datetime:
-        at: datetime = self.request.at  # type: ignore[attr-defined]
+        at: datetime = self.request.at  # type: ignore[attr-defined]  # the scope's middleware sets it
         return at
 
     def nav(self) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ class RetentionConfig(AppConfig):
     verbose_name = "Retention"
 
     def ready(self) -> None:
-        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
-        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
 
         kinds.register(
             kinds.Kind(
@@ -82,9 +82,9 @@ class RetentionConfig(AppConfig):
 
     def _register_watch(self) -> None:
         """Of secrets and alerts all are told who manage the agency."""
-        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
-        from retention import kinds as own  # noqa: PLC0415
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
+        from retention import kinds as own  # noqa: PLC0415  (models load after the apps)
 
         told = {
             own.LIMIT_NEAR: ("Secrets that come to their age limit", "Open the secrets", "retention:secrets"),
@@ -106,8 +106,8 @@ class RetentionConfig(AppConfig):
 
     def _register_holds(self) -> None:
         """Who is told of a hold sees the client; who looks at one again manages its retention."""
-        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
 
         told = {
             "hold_placed": "A hold was placed: nothing that it covers may be deleted, at vendors and elsewhere either",
@@ -140,9 +140,9 @@ class RetentionConfig(AppConfig):
 
     def _register_policies(self) -> None:
         """A change that shortens waits for officers; one that comes by itself is told to all who manage the agency."""
-        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
-        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
 
         kinds.register(
             kinds.Kind(
@@ -179,8 +179,8 @@ class RetentionConfig(AppConfig):
 
     def _register_vendors(self) -> None:
         """Copies at vendors that outlive ours: for who manages the client's retention."""
-        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
 
         kinds.register(
             kinds.Kind(

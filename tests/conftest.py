@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         fixtures = frozenset(getattr(item, "fixturenames", ()))
         for marker in item.iter_markers("django_db"):
-            marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]
+            marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]  # a dict, whatever its type says
         if fixtures & _NEED_A_DATABASE and item.get_closest_marker("django_db") is None:
             item.add_marker(pytest.mark.django_db(transaction=bool(fixtures & _COMMIT), databases="__all__"))
     yield
@@ -142,7 +142,7 @@ def django_db_setup(databases: ground.Databases, django_db_blocker: DjangoDbBloc
     from django.test import TransactionTestCase
 
     # The trail refuses TRUNCATE, and a clone is thrown away: nothing is ever flushed.
-    TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined]
+    TransactionTestCase._fixture_teardown = lambda _self: None  # type: ignore[attr-defined]  # flushes nothing
     pair = databases.home = databases.current = databases.clone()
     with django_db_blocker.unblock():
         ground.point_to(pair)

@@ -482,10 +482,10 @@ def loopback_only() -> Iterator[None]:
         check(line, address)
         return connect_ex(line, address)
 
-    socket.socket.connect = checked_connect  # type: ignore[method-assign,assignment]
-    socket.socket.connect_ex = checked_connect_ex  # type: ignore[method-assign,assignment]
+    socket.socket.connect = checked_connect  # type: ignore[method-assign,assignment]  # watched from outside
+    socket.socket.connect_ex = checked_connect_ex  # type: ignore[method-assign,assignment]  # watched from outside
     try:
         yield
     finally:
-        socket.socket.connect = connect  # type: ignore[method-assign]
-        socket.socket.connect_ex = connect_ex  # type: ignore[method-assign]
+        socket.socket.connect = connect  # type: ignore[method-assign]  # watched from outside
+        socket.socket.connect_ex = connect_ex  # type: ignore[method-assign]  # watched from outside

@@ -155,7 +155,7 @@ class Site:
         if victim == "worker":
             self._kill_worker(chance)
         elif victim == "Valkey":
-            assert self.valkey.process is not None  # noqa: S101
+            assert self.valkey.process is not None  # noqa: S101  (for the type checker)
             _kill_all(self.valkey.process)
             self.valkey.start()
         else:
@@ -165,7 +165,7 @@ class Site:
 
     def _kill_worker(self, chance: random.Random) -> None:
         """All of it, or the child that does the work, which the parent replaces."""
-        assert self.worker is not None  # noqa: S101
+        assert self.worker is not None  # noqa: S101  (for the type checker)
         children = _children(self.worker.pid)
         if children and chance.random() < 0.6:
             with contextlib.suppress(ProcessLookupError):
@@ -176,7 +176,7 @@ class Site:
 
     def _kill_postgres(self, chance: random.Random) -> None:
         """The whole server, or one that serves somebody, after which it ends all others itself."""
-        assert self.postgres.process is not None  # noqa: S101
+        assert self.postgres.process is not None  # noqa: S101  (for the type checker)
         if chance.random() < 0.5:
             _kill_all(self.postgres.process)
             for _ in range(50):

@@ -79,13 +79,13 @@ def one(alias: str, *, verbosity: int) -> None:
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
     """While this lasts, an operation renders its own model alone where that is enough."""
-    apply, find = Migration.apply, ProjectState._find_reload_model  # type: ignore[attr-defined]
-    Migration.apply = _apply  # type: ignore[method-assign]
+    apply, find = Migration.apply, ProjectState._find_reload_model  # type: ignore[attr-defined]  # Django's own, without types
+    Migration.apply = _apply  # type: ignore[method-assign]  # Django's own, without types
     try:
         yield
     finally:
-        Migration.apply = apply  # type: ignore[method-assign]
-        ProjectState._find_reload_model = find  # type: ignore[attr-defined]
+        Migration.apply = apply  # type: ignore[method-assign]  # Django's own, without types
+        ProjectState._find_reload_model = find  # type: ignore[attr-defined]  # Django's own, without types
 
 
 def _apply(
@@ -150,7 +150,7 @@ def _remembered(state: ProjectState, app_label: str, operation: Any) -> ProjectS
 
 @contextlib.contextmanager
 def _only_itself() -> Iterator[None]:
-    whole = ProjectState._find_reload_model  # type: ignore[attr-defined]
+    whole = ProjectState._find_reload_model  # type: ignore[attr-defined]  # Django's own, without types
 
     def find(
         self: ProjectState, app_label: str, model_name: str, delay: bool = False
@@ -158,11 +158,11 @@ def _only_itself() -> Iterator[None]:
         self.is_delayed = True
         return {(app_label, model_name)}
 
-    ProjectState._find_reload_model = find  # type: ignore[attr-defined]
+    ProjectState._find_reload_model = find  # type: ignore[attr-defined]  # Django's own, without types
     try:
         yield
     finally:
-        ProjectState._find_reload_model = whole  # type: ignore[attr-defined]
+        ProjectState._find_reload_model = whole  # type: ignore[attr-defined]  # Django's own, without types
 
 
 def main() -> int:

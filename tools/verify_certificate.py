@@ -28,7 +28,7 @@ from typing import Any
 try:
     from tools import verify_bundle as bundle
 except ImportError:  # pragma: no cover  (alone on another machine)
-    import verify_bundle as bundle  # type: ignore[import-not-found,no-redef]
+    import verify_bundle as bundle  # type: ignore[import-not-found,no-redef]  # lies beside it where it is used
 
 NAME, VERSION = "callprivacy destruction", 1
 CONTEXT = b"callprivacy destruction 1\n"

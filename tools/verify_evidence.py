@@ -29,7 +29,7 @@ from typing import Any
 try:
     from tools import verify_bundle as bundle
 except ImportError:  # pragma: no cover  (alone on another machine)
-    import verify_bundle as bundle  # type: ignore[import-not-found,no-redef]
+    import verify_bundle as bundle  # type: ignore[import-not-found,no-redef]  # lies beside it where it is used
 
 NAME, VERSION = "callprivacy evidence", 1
 CONTEXT = b"callprivacy evidence 1\n"
@@ -91,7 +91,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """A file as it lies there, also where the zip's own checksum of it is wrong: the manifest names what changed."""
     with archive.open(entry) as file:
-        file._expected_crc = None  # type: ignore[attr-defined]
+        file._expected_crc = None  # type: ignore[attr-defined]  # zipfile's own
         return file.read()
 
 

@@ -151,7 +151,7 @@ def deciders(release: Release, *, at: datetime) -> list[int]:
     return [one for one in granted if one in officers and one != release.proposed_by_id]
 
 
-def trial_of(release: Release, *, k: int, l: int | None, t: Any) -> ReleaseTrial | None:  # noqa: E741
+def trial_of(release: Release, *, k: int, l: int | None, t: Any) -> ReleaseTrial | None:  # noqa: E741  (what the papers call it)
     """What a setting was found to cost, if it was tried."""
     return ReleaseTrial.objects.for_client(release.client_id).filter(release=release, k=k, l=l, t=t).first()
 

@@ -178,7 +178,7 @@ def _anonymised(
     ground: _Ground,
     *,
     k: int,
-    l: int | None,  # noqa: E741
+    l: int | None,  # noqa: E741  (what the papers call it)
     t: float | None,
     keys: _Keys,
     progress: Callable[[str, int, int], None],

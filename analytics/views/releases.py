@@ -211,7 +211,7 @@ def try_setting(request: StaffRequest, client: Client, release_id: UUID) -> Http
     """Try a setting of k, l and t; the answer is the panel that shows what it costs and risks."""
     release = _find(client, release_id)
     form = _setting_form(release, request.POST)
-    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    is_part = bool(request.htmx)  # type: ignore[attr-defined]  # django-htmx sets it
     if release.kind == ReleaseKind.PSEUDONYMISED:
         setting: dict[str, Any] = {"k": selectors.floor_of(release.agency_id).k, "l": None, "t": None}
     elif form.is_valid():
@@ -242,7 +242,7 @@ def tried(request: StaffRequest, client: Client, release_id: UUID, trial_id: UUI
     rows = ReleaseTrial.objects.for_client(client).filter(release=release)
     trial = get_object_or_404(rows, pk=trial_id)
     trial.release = release
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
         return render(request, "analytics/release_trial.html", _tried(trial))
     form = _setting_form(release)
     form.initial = {"k": trial.k, "l": trial.l or 1, "t": trial.t if trial.t is not None else 1}

@@ -251,8 +251,8 @@ def needs[**P](
             client = get_client_or_404(request, slug, permission)
             return view(request, client, *args, **kwargs)
 
-        guarded.needs = permission  # type: ignore[attr-defined]
-        return guarded  # type: ignore[return-value]
+        guarded.needs = permission  # type: ignore[attr-defined]  # a mark on a function
+        return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
 
     return decorate
 
@@ -267,8 +267,8 @@ def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
                 raise PermissionDenied(f"Your role may not {right.value.replace('_', ' ')}.")
             return view(request, *args, **kwargs)
 
-        guarded.needs = right  # type: ignore[attr-defined]
-        return guarded  # type: ignore[return-value]
+        guarded.needs = right  # type: ignore[attr-defined]  # a mark on a function
+        return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
 
     return decorate
 
@@ -312,8 +312,8 @@ def confirms[**P](deed: Deed) -> Callable[[View[P]], View[P]]:
                 return ask_who_is_there(request)
             return view(request, *args, **kwargs)
 
-        guarded.confirms = deed  # type: ignore[attr-defined]
-        return guarded  # type: ignore[return-value]
+        guarded.confirms = deed  # type: ignore[attr-defined]  # a mark on a function
+        return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
 
     return decorate
 

@@ -92,7 +92,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return cast(AbstractBaseUser, user)
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
-        request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]
+        request.is_first_sign_in = user.last_login is None  # type: ignore[attr-defined]  # read when the person is in
         found: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return found
 
@@ -159,8 +159,8 @@ class AccountAdapter(DefaultAccountAdapter):
 def attach_rule(user: User) -> passwords.Rule:
     """Put on a person what is asked of their password, where the validator looks; two queries."""
     rule = selectors.rule_of(user)
-    user.password_rule = rule  # type: ignore[attr-defined]
-    user.has_second_factor = bool(user.pk) and selectors.has_second_factor(user.pk)  # type: ignore[attr-defined]
+    user.password_rule = rule  # type: ignore[attr-defined]  # read by the validators
+    user.has_second_factor = bool(user.pk) and selectors.has_second_factor(user.pk)  # type: ignore[attr-defined]  # read by the validators
     return rule
 
 
@@ -268,7 +268,7 @@ class _Slowed:
                 f"Too many wrong codes. Wait {error.seconds} second{'' if error.seconds == 1 else 's'}, then try again."
             ) from None
         try:
-            code: str = super().clean_code()  # type: ignore[misc]
+            code: str = super().clean_code()  # type: ignore[misc]  # allauth's own, without types
         except ValidationError:
             sign_in.record_failure(digest=digest, at=at)
             raise

@@ -165,7 +165,7 @@ class NewClientForm(ClientForm):
             (pk, f"{person.user} · {person.get_role_display()}") for pk, person in self._people.items()
         ]
         if choices:
-            self.fields["people"].choices = choices  # type: ignore[attr-defined]
+            self.fields["people"].choices = choices  # type: ignore[attr-defined]  # a field with choices
         else:
             del self.fields["people"]
 
@@ -267,7 +267,7 @@ class InviteForm(forms.Form):
     def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if clients:
-            self.fields["clients"].choices = [(str(client.pk), client.name) for client in clients]  # type: ignore[attr-defined]
+            self.fields["clients"].choices = [(str(client.pk), client.name) for client in clients]  # type: ignore[attr-defined]  # a field with choices
         else:
             del self.fields["clients"], self.fields["everything"]
         self._all = [client.pk for client in clients]
@@ -396,7 +396,7 @@ class AcceptForm(forms.Form):
             self.add_error("password2", "The two are not the same.")
         elif first:
             user = User(email=self._email, name=self.cleaned_data.get("name", ""))
-            user.password_rule = self._rule  # type: ignore[attr-defined]
+            user.password_rule = self._rule  # type: ignore[attr-defined]  # read by the validators
             try:
                 password_validation.validate_password(first, user)
             except forms.ValidationError as error:

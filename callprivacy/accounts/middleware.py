@@ -229,7 +229,7 @@ def _has_ended(request: HttpRequest, at: datetime) -> bool:
 
 def _is_over(request: HttpRequest, idle_minutes: int | None, longest_hours: int | None) -> bool:
     """Whether a session is over by the agency's limits, which may be shorter than the installation's."""
-    age, idle = request.ages  # type: ignore[attr-defined]
+    age, idle = request.ages  # type: ignore[attr-defined]  # the session's middleware sets it
     if longest_hours is not None and age >= longest_hours * 3600:
         return True
     return idle_minutes is not None and bool(idle >= idle_minutes * 60)
@@ -280,7 +280,7 @@ def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse
     """Who has to have a second factor and has none is led to where one is added, and to their own account alone."""
     if membership.role not in access.policy_of(membership.agency).second_factor_roles:
         return None
-    if membership.has_factor or request.path.startswith(_OWN_ACCOUNT):  # type: ignore[attr-defined]
+    if membership.has_factor or request.path.startswith(_OWN_ACCOUNT):  # type: ignore[attr-defined]  # annotated where it was read
         return None
     messages.warning(
         request, f"{membership.agency.name} asks your role for a second factor. Add one to go on."

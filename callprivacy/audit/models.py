@@ -19,7 +19,7 @@ from callprivacy.vault.fields import SealedField
 ACTION = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 
 
-class TransactionIdField(models.Field):  # type: ignore[type-arg]
+class TransactionIdField(models.Field):  # type: ignore[type-arg]  # generic for the type checker alone
     """PostgreSQL's xid8: the 64-bit id of the transaction that wrote a row, an int in Python."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:

@@ -62,7 +62,7 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
 
     def _update(self, *args: Any, **kwargs: Any) -> int:
         lib_scope.require()
-        return super()._update(*args, **kwargs)  # type: ignore[misc,no-any-return]
+        return super()._update(*args, **kwargs)  # type: ignore[misc,no-any-return]  # Django's own, without types
 
     def _raw_delete(self, *args: Any, **kwargs: Any) -> int:
         lib_scope.require()
@@ -70,7 +70,7 @@ class ScopedQuerySet[M: models.Model](models.QuerySet[M]):
 
     def _insert(self, *args: Any, **kwargs: Any) -> Any:
         lib_scope.require()
-        return super()._insert(*args, **kwargs)  # type: ignore[misc]
+        return super()._insert(*args, **kwargs)  # type: ignore[misc]  # Django's own, without types
 
 
 ScopedManager = models.Manager.from_queryset(ScopedQuerySet)

@@ -73,7 +73,7 @@ class Policies(RunSQL):
         return (self.__class__.__qualname__, [self.table], kwargs)
 
 
-def AgencyRows(table: str, *, client: bool = False, only_append: bool = False) -> Policies:  # noqa: N802
+def AgencyRows(table: str, *, client: bool = False, only_append: bool = False) -> Policies:  # noqa: N802  (reads as an operation of a migration)
     """
     Rows of the scope's agency, for its staff and jobs; with `client`, for a client's scope too.
 
@@ -84,7 +84,7 @@ def AgencyRows(table: str, *, client: bool = False, only_append: bool = False) -
     return Policies(table, read=condition, write=condition, only_append=only_append)
 
 
-def ClientRows(  # noqa: N802
+def ClientRows(  # noqa: N802  (reads as an operation of a migration)
     table: str,
     *,
     read: str | None,
@@ -114,7 +114,7 @@ def ClientRows(  # noqa: N802
     )
 
 
-def HeldRows(table: str, permission: str) -> Policies:  # noqa: N802
+def HeldRows(table: str, permission: str) -> Policies:  # noqa: N802  (reads as an operation of a migration)
     """
     Rows of clients, and rows of the agency itself, whose client is empty.
 

@@ -101,7 +101,7 @@ class _SealedAttribute:
         instance.__dict__[self.field.attname] = value.blob if isinstance(value, Sealed) else value
 
 
-class SealedField(models.BinaryField):  # type: ignore[type-arg]
+class SealedField(models.BinaryField):  # type: ignore[type-arg]  # generic for the type checker alone
     """A column of sealed bytes. Only isnull can be asked of it."""
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
@@ -110,9 +110,9 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]
 
     def place_of(self, instance: models.Model) -> Place:
         """The place a value of this row is bound to; what is no client's is the agency's own, its id below zero."""
-        client_id: int | None = instance.client_id  # type: ignore[attr-defined]
+        client_id: int | None = instance.client_id  # type: ignore[attr-defined]  # every sealed row has it
         if client_id is None:
-            client_id = -instance.agency_id  # type: ignore[attr-defined]
+            client_id = -instance.agency_id  # type: ignore[attr-defined]  # every sealed row has it
         return Place(client_id, self.model._meta.db_table, self.name, instance.pk)
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:

@@ -1042,7 +1042,7 @@ def _retoken(
     newest = keys.tokens.newest
     with transaction.atomic(using=VAULT), connections[VAULT].cursor() as cursor:
         cursor.execute(
-            f"SELECT id, token, token_generation FROM {table} WHERE {column} = %s AND token >= %s"  # noqa: S608
+            f"SELECT id, token, token_generation FROM {table} WHERE {column} = %s AND token >= %s"  # noqa: S608  (names of tables of ours)
             " AND token_generation < %s ORDER BY token LIMIT %s FOR UPDATE SKIP LOCKED",
             [owner, after, newest, limit],
         )

@@ -25,10 +25,10 @@ class QueueFilter(forms.Form):
     )
 
     def __init__(self, *args: object, clients: Sequence[Client], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         shown = [(kind.name, kind.title) for kind in kinds.every()]
-        self.fields["kind"].choices = [("", "Every kind"), *shown]  # type: ignore[attr-defined]
-        self.fields["client"].choices = [  # type: ignore[attr-defined]
+        self.fields["kind"].choices = [("", "Every kind"), *shown]  # type: ignore[attr-defined]  # a field with choices
+        self.fields["client"].choices = [  # type: ignore[attr-defined]  # a field with choices
             ("", "Every client"),
             *((client.slug, client.name) for client in clients),
         ]
@@ -44,8 +44,8 @@ class BulkForm(forms.Form):
     days = forms.ChoiceField(required=False, choices=_SNOOZES)
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["owner"].choices = [  # type: ignore[attr-defined]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        self.fields["owner"].choices = [  # type: ignore[attr-defined]  # a field with choices
             ("", "Nobody"),
             *((str(person.pk), str(person)) for person in people),
         ]
@@ -57,8 +57,8 @@ class LeaverForm(forms.Form):
     to = forms.ChoiceField(label="Hand their open tasks to", required=False)
 
     def __init__(self, *args: object, people: Sequence[User], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["to"].choices = [  # type: ignore[attr-defined]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        self.fields["to"].choices = [  # type: ignore[attr-defined]  # a field with choices
             ("", "Nobody: they wait for whoever may"),
             *((str(person.pk), str(person)) for person in people),
         ]
@@ -77,7 +77,7 @@ class MailForm(forms.Form):
     def __init__(
         self, *args: object, shown: Sequence[Kind], chosen: Mapping[str, Told], **kwargs: object
     ) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         self.fields["everything"].initial = chosen.get("", Told.AT_ONCE)
         self._kinds = [kind.name for kind in shown]
         for kind in shown:

@@ -39,7 +39,7 @@ class Sheet:
 
     def __init__(self, title: str, *, made_at: datetime, zone: ZoneInfo, standard: str | None = None) -> None:
         # The import costs most of a second, and few requests need it.
-        from fpdf import FPDF  # noqa: PLC0415
+        from fpdf import FPDF  # noqa: PLC0415  (costs most of a second)
 
         self.zone = zone
         self.pdf: FPDF = FPDF(enforce_compliance=standard)

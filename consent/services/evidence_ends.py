@@ -208,7 +208,7 @@ def _remove_documents(client: Client, document_ids: Collection[uuid.UUID], line:
         TermsDocument.objects.for_client(client).filter(pk=document.pk).remove()
         if document.file_key is not None:
             key = document.file_key
-            transaction.on_commit(lambda key=key: files.delete(client.pk, key))  # type: ignore[misc]
+            transaction.on_commit(lambda key=key: files.delete(client.pk, key))  # type: ignore[misc]  # bound where the loop stands
 
 
 def _forget_known(client: Client, callers: Collection[uuid.UUID]) -> None:

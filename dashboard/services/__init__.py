@@ -425,7 +425,7 @@ def _remove(agency_id: int, *, by: Actor, at: datetime) -> None:
             # Twice, because calls that go leave notes for the reports, by a trigger, when the notes have gone already;
             # and before the clients, without whom nobody sees the notes.
             for table in [*rows, *rows, clients]:
-                cursor.execute(f"DELETE FROM {table} WHERE agency_id = %s", [agency_id])  # noqa: S608
+                cursor.execute(f"DELETE FROM {table} WHERE agency_id = %s", [agency_id])  # noqa: S608  (names of tables of ours)
         audit.record("demo.removed", by=by, at=at, agency_id=agency_id)
         invented = User.objects.filter(pk__in=user_ids, email__endswith=demo.MAIL, is_staff=False)
         invented.delete()

@@ -35,7 +35,7 @@ def fill(agency: Agency, grounds: Sequence[Ground], *, officer: Actor, at: datet
             searching.search(
                 agency_id=agency.pk,
                 submission_id=submission.pk,
-                clock=lambda at=searched_at: at,  # type: ignore[misc]
+                clock=lambda at=searched_at: at,  # type: ignore[misc]  # bound where the loop stands
             )
     for deed in (_bring, _close):
         while working.work_next(agency_id=agency.pk, clock=lambda: at):

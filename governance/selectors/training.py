@@ -122,7 +122,7 @@ def own_courses() -> list[OwnCourse]:
     """What the agency wrote or writes, those that are offered first; `shown` is each one's versions, newest first."""
     newest = CourseVersion.objects.order_by("-number")
     rows = OwnCourse.objects.prefetch_related(Prefetch("versions", queryset=newest, to_attr="shown"))
-    return sorted(rows, key=lambda row: (row.ended_at is not None, row.shown[0].title))  # type: ignore[attr-defined]
+    return sorted(rows, key=lambda row: (row.ended_at is not None, row.shown[0].title))  # type: ignore[attr-defined]  # prefetched where it was read
 
 
 def find_own(course_id: UUID) -> OwnCourse | None:

@@ -378,7 +378,7 @@ def names_of(call: Call) -> list[Hold]:
 def widenable(client: Client) -> list[Hold]:
     """The open holds of a client to which a call may be added: those that name numbers or calls."""
     rows = _with_counts(open_holds(client))
-    return [hold for hold in rows if hold.n_callers or hold.n_calls]  # type: ignore[attr-defined]
+    return [hold for hold in rows if hold.n_callers or hold.n_calls]  # type: ignore[attr-defined]  # annotated above
 
 
 def kept_sample(hold: Hold) -> QuerySet[Call]:

@@ -127,7 +127,7 @@ def work_rotation(
     try:
         is_done = job.go_on(until, clock)
     except Exception as error:  # noqa: BLE001  (whatever it was is written down, and tried again)
-        log.error("rotation.failed", rotation=str(rotation_id), error=type(error).__name__)  # noqa: TRY400
+        log.error("rotation.failed", rotation=str(rotation_id), error=type(error).__name__)  # noqa: TRY400  (a traceback may hold a value)
         _failed(job, clock())
         return
     if is_done:

@@ -110,7 +110,7 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     page, tallies = progress.by_client(run, request.GET.get("page"))
     issued = certificates.of_run(run)
     clients = [{"tally": tally, "certificate": issued.get(tally.client_id)} for tally in tallies]
-    template = "retention/run_progress.html" if request.htmx else "retention/run.html"  # type: ignore[attr-defined]
+    template = "retention/run_progress.html" if request.htmx else "retention/run.html"  # type: ignore[attr-defined]  # django-htmx sets it
     context = {
         "run": run,
         "progress": progress.added_up(run, request.at),

@@ -78,7 +78,7 @@ def list_secrets(request: StaffRequest) -> HttpResponse:
         "limits": selectors.limits().values(),
         "may_set": access.has_right(request.membership, AgencyRight.SIGN_OFF),
     }
-    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    is_part = bool(request.htmx)  # type: ignore[attr-defined]  # django-htmx sets it
     return render(request, "retention/secrets_rows.html" if is_part else "retention/secrets.html", context)
 
 

@@ -156,7 +156,7 @@ def _answer(token: str, form: AnswerForm, at: datetime) -> approvals.Asked | Non
 def _context(asked: approvals.Asked, form: AnswerForm) -> dict[str, Any]:
     hands_over = asked.approval.kind == ApprovalKind.TAKE_OVER
     if hands_over:
-        form.fields["agrees"].choices = [  # type: ignore[attr-defined]
+        form.fields["agrees"].choices = [  # type: ignore[attr-defined]  # a field with choices
             ("yes", "We have it, and answer the person"),
             ("no", "It is not ours to answer"),
         ]

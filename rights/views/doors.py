@@ -71,8 +71,8 @@ def of_case[**P](view: Callable[Concatenate[Any, Case, P], HttpResponse]) -> Vie
     def guarded(request: StaffRequest, case_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         return view(request, find_case(request, case_id), *args, **kwargs)
 
-    guarded.needs = Permission.HANDLE_REQUESTS  # type: ignore[attr-defined]
-    return guarded  # type: ignore[return-value]
+    guarded.needs = Permission.HANDLE_REQUESTS  # type: ignore[attr-defined]  # a mark on a function
+    return guarded  # type: ignore[return-value]  # wraps writes the view's own type over it
 
 
 def work_of_case[**P](view: Callable[Concatenate[Any, Case, P], HttpResponse]) -> View[Concatenate[UUID, P]]:
@@ -83,4 +83,4 @@ def work_of_case[**P](view: Callable[Concatenate[Any, Case, P], HttpResponse]) -
         require_work(request)
         return view(request, case, *args, **kwargs)
 
-    return of_case(worked)  # type: ignore[arg-type]
+    return of_case(worked)  # type: ignore[arg-type]  # a view of a case, whatever else it takes

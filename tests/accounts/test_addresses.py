@@ -11,7 +11,7 @@ import time_machine
 from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse  # noqa: TID251
+from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
 from django.test import RequestFactory
 from pytest_django import Settings

@@ -24,7 +24,7 @@ def test_an_answer_of_500_keeps_nothing(cast: Cast, status: int, name: str) -> N
     request = RequestFactory().get("/clients/")
     request.user = cast.alice.user
     request.session = SessionStore()
-    request._messages = SessionStorage(request)  # type: ignore[attr-defined]
+    request._messages = SessionStorage(request)  # type: ignore[attr-defined]  # what a middleware would set
     assert ScopeMiddleware(rename)(request).status_code == status
     with job_scope(agency_id=cast.acme.pk):
         assert Client.objects.get(pk=cast.dentist.pk).name == name

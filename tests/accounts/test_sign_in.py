@@ -396,7 +396,7 @@ def test_a_forgotten_password_is_reset_by_a_mail_that_works_once(
     known = browser.post("/accounts/password/reset/", {"email": BOB})
     unknown = browser.post("/accounts/password/reset/", {"email": "nobody@acme.example"})
     assert known["Location"] == unknown["Location"]
-    body = next(mail.body for mail in mailoutbox if mail.to == [BOB])  # type: ignore[attr-defined]
+    body = next(mail.body for mail in mailoutbox if mail.to == [BOB])  # type: ignore[attr-defined]  # a message as it was sent
     link = next(word for word in body.split() if "/password/reset/key/" in word)
     assert link.startswith("http://127.0.0.1:8000/")
     path = link.removeprefix("http://127.0.0.1:8000")

@@ -26,7 +26,7 @@ def entropy(values: Sequence[str]) -> float:
     return -sum(count / len(values) * math.log(count / len(values)) for count in counts.values())
 
 
-def is_recursive(values: Sequence[str], c: float, l: int) -> bool:  # noqa: E741
+def is_recursive(values: Sequence[str], c: float, l: int) -> bool:  # noqa: E741  (what the papers call it)
     counts = sorted(Counter(values).values(), reverse=True)
     return counts[0] < c * sum(counts[l - 1 :])
 

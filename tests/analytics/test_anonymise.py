@@ -82,10 +82,10 @@ def test_k_anonymity_and_values_that_hold_the_rows_own(
 def test_l_diversity_of_every_kind_holds_by_its_definition(
     rows: list[tuple[str, ...]],
     k: int,
-    l: int,  # noqa: E741
+    l: int,  # noqa: E741  (what the papers call it)
     kind: str,
 ) -> None:
-    column = replace(SENSITIVE, l=float(l), diversity=kind, c=2.0)  # type: ignore[arg-type]
+    column = replace(SENSITIVE, l=float(l), diversity=kind, c=2.0)  # type: ignore[arg-type]  # words of a table
     try:
         release = anonymise(tables.table(rows), tables.spec(k, illness=column))
     except OutOfReachError:
@@ -96,7 +96,7 @@ def test_l_diversity_of_every_kind_holds_by_its_definition(
         assert diverse([released(release, "illness")[place][0] for place in members], kind, l)
 
 
-def diverse(values: list[str], kind: str, l: int) -> bool:  # noqa: E741
+def diverse(values: list[str], kind: str, l: int) -> bool:  # noqa: E741  (what the papers call it)
     if kind == "distinct":
         return len(set(values)) >= l
     if kind == "entropy":
@@ -109,7 +109,7 @@ def diverse(values: list[str], kind: str, l: int) -> bool:  # noqa: E741
 def test_t_closeness_holds_by_its_definition(
     rows: list[tuple[str, ...]], k: int, t: float, distance: str
 ) -> None:
-    column = replace(SENSITIVE, t=t, distance=distance, order=tables.SICK)  # type: ignore[arg-type]
+    column = replace(SENSITIVE, t=t, distance=distance, order=tables.SICK)  # type: ignore[arg-type]  # words of a table
     if len(rows) < k:
         return
 

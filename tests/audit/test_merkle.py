@@ -86,7 +86,7 @@ def test_every_proof_is_pymerkles() -> None:
     """Each index of each size to the 40th here; in `make assure` to the 300th, every 50th further, and the 1,000th."""
     sizes = range(1, times(40, 300) + 1)
     if times(0, 1):
-        sizes = sorted({*sizes, *range(350, 1001, 50)})  # type: ignore[assignment]
+        sizes = sorted({*sizes, *range(350, 1001, 50)})  # type: ignore[assignment]  # a list from here on
     tree, leaves, proofs = pymerkle.InmemoryTree(algorithm="sha256"), hashes(1000), 0
     for number in range(1000):
         tree.append_entry(b"entry %d" % number)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path: Path, settings: object) -> None:
-    settings.CALLPRIVACY_STATE = tmp_path / "state"  # type: ignore[attr-defined]
+    settings.CALLPRIVACY_STATE = tmp_path / "state"  # type: ignore[attr-defined]  # a fixture of pytest-django's
 
 
 @contextmanager

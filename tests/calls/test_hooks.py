@@ -55,7 +55,7 @@ def _awake_broker() -> None:
 
 def now() -> datetime:
     """The door asks the clock itself."""
-    return timezone.now()  # noqa: TID251
+    return timezone.now()  # noqa: TID251  (what is tested reads the same clock)
 
 
 def connect(to: Client, provider: str = "callrail", secret: str = CALLRAIL_KEY) -> Connection:
@@ -301,7 +301,7 @@ def test_over_a_megabyte_is_refused_before_it_is_read(cast: Cast) -> None:
     connection, body = connect(cast.dentist), _Unread()
     request = RequestFactory().post(address(connection), b"{}", content_type="application/json")
     request.META["CONTENT_LENGTH"] = str(hooks.LARGEST + 1)
-    request._stream = body  # type: ignore[assignment]
+    request._stream = body  # type: ignore[assignment]  # a body of our own
 
     answer = hooks.receive(request, "callrail", connection.key)
 

@@ -140,7 +140,7 @@ def bring(to: Connection, body: bytes = BODY) -> int:
     headers = {
         f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed(body, at=now()).items()
     }
-    return Browser().post(f"/hooks/signed/{to.key}/", body, content_type=JSON, **headers).status_code  # type: ignore[arg-type]
+    return Browser().post(f"/hooks/signed/{to.key}/", body, content_type=JSON, **headers).status_code  # type: ignore[arg-type]  # facts of a table
 
 
 def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> None:

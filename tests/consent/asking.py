@@ -76,7 +76,7 @@ def ask(
 
 def announced(**kwargs: object) -> CallSpan:
     """A call at noon on which it was announced."""
-    return CallSpan(NOON, announcement=True, **kwargs)  # type: ignore[arg-type]
+    return CallSpan(NOON, announcement=True, **kwargs)  # type: ignore[arg-type]  # facts of a table
 
 
 def with_rows(*changed: Rule) -> Rules:

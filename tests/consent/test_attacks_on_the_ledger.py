@@ -191,8 +191,8 @@ def test_a_refusal_for_the_call_is_not_lifted_by_a_report_either() -> None:
     from consent.decide import CallSpan
 
     facts = {"basis": Basis.CONSENT, "scope": Scope.THIS_CALL, "purpose": Purpose.REVIEW}
-    no = Event(kind=EventKind.REFUSED, channel=Channel.MENU, at=NOON, strength=SURE, **facts)  # type: ignore[arg-type]
-    yes = Event(kind=EventKind.GIVEN, channel=Channel.AGENT, at=NOON + HOUR / 60, strength=WEAK, **facts)  # type: ignore[arg-type]
+    no = Event(kind=EventKind.REFUSED, channel=Channel.MENU, at=NOON, strength=SURE, **facts)  # type: ignore[arg-type]  # facts of a table
+    yes = Event(kind=EventKind.GIVEN, channel=Channel.AGENT, at=NOON + HOUR / 60, strength=WEAK, **facts)  # type: ignore[arg-type]  # facts of a table
     asked = Question(Purpose.REVIEW, NOON + HOUR, CallSpan(NOON), (TEXAS,), (no, yes))
     assert not decide(asked, load_pack()).allowed
 

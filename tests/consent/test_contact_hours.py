@@ -19,7 +19,7 @@ FLORIDA = ("America/Chicago", "America/New_York")
 
 
 def local(zone: str, *parts: int) -> datetime:
-    return datetime(*parts, tzinfo=ZoneInfo(zone)).astimezone(UTC)  # type: ignore[arg-type,misc]
+    return datetime(*parts, tzinfo=ZoneInfo(zone)).astimezone(UTC)  # type: ignore[arg-type,misc]  # facts of a table
 
 
 def test_every_place_that_an_area_code_names_has_zones() -> None:
@@ -95,7 +95,7 @@ _PLACES = [("US", region) for region in places.REGIONS["US"]] + [
 def test_the_next_time_is_an_open_one_and_now_when_it_is_open(
     at: datetime, rule: object, place: tuple[str, str]
 ) -> None:
-    hours = rule.read()  # type: ignore[attr-defined]
+    hours = rule.read()  # type: ignore[attr-defined]  # a rule, drawn from the table
     found = zones.next_open(hours, zones.zones_of(*place), at)
     is_open = zones.is_open(hours, zones.zones_of(*place), at)
     assert (found == at) is is_open

@@ -418,10 +418,10 @@ class TestNotices:
     def test_never_by_notice_alone_minors_and_health(self, purpose: str) -> None:
         express = event("given", NOON - DAY, purpose=purpose)
         for flags in ({"minor": True}, {"health": True}):
-            answer = ask(purpose, call=announced(), posted=True, **flags)  # type: ignore[arg-type]
+            answer = ask(purpose, call=announced(), posted=True, **flags)  # type: ignore[arg-type]  # facts of a table
             assert not answer.lawful
             assert any(rule.endswith(("-minors", "-health")) for rule in answer.rules)
-            assert ask(purpose, express, **flags).lawful  # type: ignore[arg-type]
+            assert ask(purpose, express, **flags).lawful  # type: ignore[arg-type]  # facts of a table
 
 
 class TestContactAndSharing:

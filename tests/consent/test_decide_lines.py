@@ -344,7 +344,7 @@ WRONG = [
     (question(posted_notice=1), "posted_notice: expected true or false"),
     (question(places={"country": "US"}), "places: expected a list"),
     (question(places=["US"]), "places[0]: expected an object"),
-    (question(places=[place(1)]), "places[0].country: expected a text"),  # type: ignore[arg-type]
+    (question(places=[place(1)]), "places[0].country: expected a text"),  # type: ignore[arg-type]  # facts of a table
     (question(events=[None]), "events[0]: expected an object"),
     ("not json", "is not JSON"),
     ("[]", "expected an object"),

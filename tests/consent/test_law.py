@@ -202,7 +202,7 @@ class TestReading:
         ],
     )  # fmt: skip
     def test_what_is_refused(self, text: str | bytes, fault: str) -> None:
-        assert any(fault in found for found in faults(text)), faults(text)  # type: ignore[arg-type]
+        assert any(fault in found for found in faults(text)), faults(text)  # type: ignore[arg-type]  # facts of a table
 
     def test_overlap_and_gap_name_their_row(self) -> None:
         overlap = changed("us-opt-out-reach-2027,", "2027-01-31,,", "2027-01-30,,")

@@ -86,7 +86,7 @@ def test_of_all_samples_most_settle_themselves_none_wrongly_and_no_forged_one(
             )
             transaction.savepoint_rollback(before)
     settled = [file for file, outcome in came.items() if outcome is not Outcome.WAITING]
-    print(f"{len(came)} samples, {len(settled)} settled without a person: {Counter(came.values())}")  # noqa: T201
+    print(f"{len(came)} samples, {len(settled)} settled without a person: {Counter(came.values())}")  # noqa: T201  (said by the test when asked)
     assert came == dict(samples())
     assert len(came) >= 60
     assert len(settled) >= 50

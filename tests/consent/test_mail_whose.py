@@ -98,7 +98,7 @@ def test_of_nobody_nothing_is_withdrawn_and_the_page_says_what_to_do(cast: Cast,
     assert "Say first who wrote it" in alice.post(where(reply), {"decision": "refused"}).text
     assert waiting(cast).state == ReplyState.WAITING
     by = Actor.staff(user_id=cast.alice.user_id)
-    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):  # noqa: SIM117
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):  # noqa: SIM117  (one scope, then the deed)
         with pytest.raises(texts.NobodyNamedError):
             texts.decide_reply(reply=reply, withdrawn={Purpose.RECORD}, refused=False, by=by, at=LATER)
     assert events(cast) == []

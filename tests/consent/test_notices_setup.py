@@ -83,7 +83,7 @@ def test_a_new_client_has_everything_before_it_and_begins_with_the_blueprint(cas
     }  # fmt: skip
     assert found["live"][1] == "observed: nothing is destroyed anywhere"
     with job_scope(agency_id=cast.acme.pk):
-        assert selectors.setup_of(cast.dentist, at=NOON).next.step == "blueprint"  # type: ignore[union-attr]
+        assert selectors.setup_of(cast.dentist, at=NOON).next.step == "blueprint"  # type: ignore[union-attr]  # annotated, or the test fails here
 
 
 def test_a_blueprint_is_done_by_what_it_left_or_by_going_without(cast: Cast) -> None:

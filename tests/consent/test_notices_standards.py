@@ -264,7 +264,7 @@ def test_who_left_no_longer_answers(cast: Cast) -> None:
         left_on = NOON.date() + timedelta(days=30)
         sites.note_left(acknowledgement=row, on=left_on, by=by(cast), at=NOON)
         assert site_selectors.people_on([office.pk], on=left_on) == {}
-        assert site_selectors.sites_of(cast.dentist)[0].people == 0  # type: ignore[attr-defined]
+        assert site_selectors.sites_of(cast.dentist)[0].people == 0  # type: ignore[attr-defined]  # annotated, or the test fails here
 
 
 def test_sites_are_kept_on_their_pages(cast: Cast) -> None:

@@ -235,7 +235,7 @@ def test_a_pdf_is_handed_out_as_a_file(cast: Cast) -> None:
 
 
 def test_what_is_no_picture_is_refused_and_leaves_nothing(cast: Cast) -> None:
-    at = timezone.now() + timedelta(days=1)  # noqa: TID251
+    at = timezone.now() + timedelta(days=1)  # noqa: TID251  (what is tested reads the same clock)
     page = browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(b"<svg/>"))).content.decode()
     assert "This is no PNG, JPEG, WebP or PDF" in page
     assert "dentist.example" in page, "what was typed is still there"
@@ -248,7 +248,7 @@ def test_a_picture_that_is_too_large_is_refused(cast: Cast, monkeypatch: pytest.
     monkeypatch.setattr(posted, "PICTURE_AT_MOST", 100)
     page = browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG))).content.decode()
     assert "larger than 8 MB" in page
-    at = timezone.now() + timedelta(days=1)  # noqa: TID251
+    at = timezone.now() + timedelta(days=1)  # noqa: TID251  (what is tested reads the same clock)
     assert files.ids(cast.dentist.pk, older_than=at) == []
 
 
@@ -266,7 +266,7 @@ def test_a_picture_that_was_swapped_is_not_shown(cast: Cast) -> None:
 
 def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(cast: Cast) -> None:
     browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG)))
-    later = timezone.now() + timedelta(days=3)  # noqa: TID251
+    later = timezone.now() + timedelta(days=3)  # noqa: TID251  (what is tested reads the same clock)
     forgotten = uuid.uuid4()
     with files.Writer(cast.dentist.pk, forgotten, at=NOON) as out:
         out.write(b"forgotten")
@@ -309,7 +309,7 @@ def test_the_page_warns_of_numbers_beside_which_nothing_hangs(cast: Cast) -> Non
 def test_taking_down_is_written_on_its_page(cast: Cast) -> None:
     browser = browser_of(cast.alice)
     where = browser.post(f"{HOME}new/", form())["Location"]
-    today = timezone.now().date()  # noqa: TID251
+    today = timezone.now().date()  # noqa: TID251  (what is tested reads the same clock)
     early = browser.post(f"{where}end/", {"to_on": str(today - timedelta(days=30))}).content.decode()
     assert "later day" in early
     late = browser.post(f"{where}end/", {"to_on": str(today + timedelta(days=30))}).content.decode()

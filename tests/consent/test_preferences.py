@@ -461,7 +461,7 @@ def test_a_server_that_refuses_is_asked_again_and_given_up_at_last(
     def refuse(self: Any, *_: Any, **__: Any) -> int:
         raise OSError("jane@example.com unknown")
 
-    mail.EmailMessage.send = refuse  # type: ignore[method-assign]
+    mail.EmailMessage.send = refuse  # type: ignore[method-assign]  # a server that refuses
     try:
         run(monkeypatch, later=timedelta(minutes=1))
         assert subscriptions(cast.dentist)[0].attempts == 1
@@ -471,7 +471,7 @@ def test_a_server_that_refuses_is_asked_again_and_given_up_at_last(
             run(monkeypatch, later=timedelta(hours=hours))
         assert subscriptions(cast.dentist)[0].attempts == preferences.MAIL_TRIES
     finally:
-        mail.EmailMessage.send = real  # type: ignore[method-assign]
+        mail.EmailMessage.send = real  # type: ignore[method-assign]  # a server that refuses
     assert run(monkeypatch, later=timedelta(hours=12)) == []
     tasks.purge_public()
     assert subscriptions(cast.dentist) == []

@@ -79,7 +79,7 @@ def file_of(cast: Cast, alice: Browser) -> tuple[str, list[str]]:
     page = answer.headers["Location"]
     write(cast)
     taken = alice.post(f"{page}file/")
-    return page, b"".join(taken.streaming_content).decode().split("\r\n")[:-1]  # type: ignore[attr-defined]
+    return page, b"".join(taken.streaming_content).decode().split("\r\n")[:-1]  # type: ignore[attr-defined]  # a file's answer
 
 
 def bring(cast: Cast, alice: Browser, content: str, as_of: date = TODAY) -> NumberList:

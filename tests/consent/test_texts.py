@@ -153,7 +153,7 @@ def gave(cast: Cast, *purposes: Purpose, at: datetime, basis: Basis = Basis.CONS
             client=cast.dentist,
             said=[
                 Said(
-                    purpose=purpose, kind=EventKind.GIVEN, channel=Channel.WEB, strength="A",  # type: ignore[arg-type]
+                    purpose=purpose, kind=EventKind.GIVEN, channel=Channel.WEB, strength="A",  # type: ignore[arg-type]  # as a file has it
                     happened_at=at, source=f"form {at}", caller_id=caller_id, basis=basis,
                 )
                 for purpose in purposes
@@ -381,7 +381,7 @@ def ask(cast: Cast, version: NoticeVersion, caller_id: uuid.UUID | None = None) 
 
 def invitation(cast: Cast) -> Invitation:
     with job_scope(agency_id=cast.acme.pk):
-        return Invitation.objects.for_client(cast.dentist).order_by("-created_at", "-confirms").first()  # type: ignore[return-value]
+        return Invitation.objects.for_client(cast.dentist).order_by("-created_at", "-confirms").first()  # type: ignore[return-value]  # there is one, or the test fails here
 
 
 @pytest.mark.parametrize("body", ["YES", "yes!", "Sí", "ok"])

@@ -63,7 +63,7 @@ def test_the_board_names_no_number_and_what_waits(world: Cast, alice: Browser) -
 def test_the_board_takes_few_questions(
     world: Cast, alice: Browser, django_assert_max_num_queries: object
 ) -> None:
-    with django_assert_max_num_queries(26):  # type: ignore[operator]
+    with django_assert_max_num_queries(26):  # type: ignore[operator]  # a fixture of pytest-django's
         alice.get(url("withdrawals"))
 
 

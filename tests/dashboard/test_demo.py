@@ -70,7 +70,7 @@ def test_the_same_day_gives_the_same_past() -> None:
 
 
 def test_every_number_is_reserved_for_fiction() -> None:
-    numbers = {fact.caller for fact in _facts() if fact.caller}  # type: ignore[attr-defined]
+    numbers = {fact.caller for fact in _facts() if fact.caller}  # type: ignore[attr-defined]  # typed loosely here
     numbers |= {number for client in demo.CLIENTS for number in demo.tracking_numbers(client)}
     numbers |= {number for client in demo.CLIENTS if (number := demo.text_number(client))}
     numbers |= {said.FORWARD_TO, said.PERSON_LINE}
@@ -82,7 +82,7 @@ def test_about_twenty_thousand_calls_with_a_week_in_them() -> None:
     facts = _facts()
     weekdays = [0] * 7
     for fact in facts:
-        weekdays[fact.started_at.weekday()] += 1  # type: ignore[attr-defined]
+        weekdays[fact.started_at.weekday()] += 1  # type: ignore[attr-defined]  # typed loosely here
 
     assert 19_000 <= len(facts) <= 21_000
     assert weekdays[0] > 3 * weekdays[6]
@@ -309,7 +309,7 @@ def test_the_newest_call_is_of_fiction_too() -> None:
 
 @pytest.mark.django_db
 def test_an_agency_that_is_no_demo_is_not_removed(cast: object) -> None:
-    agency = cast.acme  # type: ignore[attr-defined]
+    agency = cast.acme  # type: ignore[attr-defined]  # typed loosely here
     with pytest.raises(services.NotADemoError):
         services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
     with job_scope(agency_id=agency.pk):

@@ -95,7 +95,7 @@ def test_a_role_that_may_too_much(cast: Cast, settings: Settings) -> None:
 def test_clocks_that_differ(cast: Cast) -> None:
     assert found("clocks") == []
     for off in (timedelta(minutes=5), -timedelta(minutes=5)):
-        early = found("clocks", lambda off=off: make.now() + off)  # type: ignore[misc]
+        early = found("clocks", lambda off=off: make.now() + off)  # type: ignore[misc]  # bound where the loop stands
         assert len(early) == 2
         assert "s apart" in early[0].fact
 

@@ -234,7 +234,7 @@ HOUSES: dict[str, tuple[dict[str, object], DutyState]] = {
 
 def _see(duty: str, cast: Cast, **changed: object) -> Found:
     with job_scope(agency_id=cast.acme.pk):
-        return by_id()[duty].look(replace(_look(cast), **changed))  # type: ignore[arg-type]
+        return by_id()[duty].look(replace(_look(cast), **changed))  # type: ignore[arg-type]  # facts of a table
 
 
 def _arranged(cast: Cast) -> Ground:
@@ -272,7 +272,7 @@ def test_figures_make_a_duty_red(duty: str, cast: Cast) -> None:
     reading = _look_of(cast.acme).reading
 
     assert _see(duty, cast).state == DutyState.GOOD
-    assert _see(duty, cast, reading=replace(reading, run_expected=True, **changed)).state == state  # type: ignore[arg-type]
+    assert _see(duty, cast, reading=replace(reading, run_expected=True, **changed)).state == state  # type: ignore[arg-type]  # facts of a table
 
 
 @pytest.mark.parametrize("duty", HOUSES)
@@ -280,7 +280,7 @@ def test_the_installation_makes_a_duty_red(duty: str, cast: Cast) -> None:
     changed, state = HOUSES[duty]
 
     assert _see(duty, cast).state == DutyState.GOOD
-    assert _see(duty, cast, house=replace(HOUSE, **changed)).state == state  # type: ignore[arg-type]
+    assert _see(duty, cast, house=replace(HOUSE, **changed)).state == state  # type: ignore[arg-type]  # facts of a table
 
 
 def test_a_valkey_in_the_clear_makes_a_duty_red(cast: Cast, settings: Settings) -> None:
@@ -361,7 +361,7 @@ def test_a_look_is_kept_with_since_when_and_told_once_a_week(cast: Cast) -> None
         assert lines["training_rules"].since == NOON
         assert StandingDay.objects.count() == 2
         chart = selectors.duty_chart(60)
-        assert len(chart["rows"]) == 2  # type: ignore[arg-type]
+        assert len(chart["rows"]) == 2  # type: ignore[arg-type]  # a list, in a dict of objects
     with job_scope(agency_id=cast.acme.pk):
         told = Notification.objects.filter(kind=posture.WEEKLY)
         assert [row.user_id for row in told] == [cast.alice.user_id]

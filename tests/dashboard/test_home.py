@@ -68,8 +68,8 @@ def later_rooms(only_what_is_here: None) -> Iterator[None]:
     rooms = []
     for app, name in (("consent", "desk"), ("analytics", "home")):
         module = ModuleType(f"tests.dashboard.{app}")
-        module.urlpatterns = [path(f"later/{app}/", page, name=name)]  # type: ignore[attr-defined]
-        module.app_name = app  # type: ignore[attr-defined]
+        module.urlpatterns = [path(f"later/{app}/", page, name=name)]  # type: ignore[attr-defined]  # a module made here
+        module.app_name = app  # type: ignore[attr-defined]  # a module made here
         rooms.append(path("", include(module)))
     urlpatterns.extend(rooms)
     _forget_addresses()

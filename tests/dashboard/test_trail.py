@@ -41,7 +41,7 @@ def signed_in(person: Membership) -> Browser:
 
 def record(everybody: cast.Cast, action: str = "call.revealed", **given: object) -> Event:
     with job_scope(agency_id=everybody.acme.pk):
-        return services.record(action, by=JOB, **({"at": NOON} | given))  # type: ignore[arg-type]
+        return services.record(action, by=JOB, **({"at": NOON} | given))  # type: ignore[arg-type]  # facts of a table
 
 
 def actions_of(agency_id: int) -> list[str]:

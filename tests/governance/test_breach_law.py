@@ -87,7 +87,7 @@ def _facts(**changed: object) -> letters.Facts:
         "places": ("DE",), "people": 120, "records": None, "effects": "", "remedy": "Access was closed.",
         "due_at": aware + timedelta(hours=72), "told_at": aware, "zone": "America/New_York",
     }  # fmt: skip
-    return letters.Facts(**(facts | changed))  # type: ignore[arg-type]
+    return letters.Facts(**(facts | changed))  # type: ignore[arg-type]  # facts of a table
 
 
 def test_the_notice_to_an_authority_has_the_parts_of_article_33_3_and_says_what_is_not_known() -> None:

@@ -54,8 +54,8 @@ SAID = breaches.Assessment(
 
 @contextmanager
 def _as(who: object) -> Iterator[Actor]:
-    with staff_scope(agency_id=who.agency_id, user_id=who.user_id):  # type: ignore[attr-defined]
-        yield Actor.staff(user_id=who.user_id)  # type: ignore[attr-defined]
+    with staff_scope(agency_id=who.agency_id, user_id=who.user_id):  # type: ignore[attr-defined]  # a membership
+        yield Actor.staff(user_id=who.user_id)  # type: ignore[attr-defined]  # a membership
 
 
 def _report(cast: Cast, text: str = "A file went to a stranger.", **changed: object) -> Breach:

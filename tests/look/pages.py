@@ -105,7 +105,7 @@ def context(**more: Any) -> Context:
     """Return the shell's context without the context processors, which need a person and a database."""
     values = shell(**more)
     made = Context(values)
-    made.request = values["request"]  # type: ignore[attr-defined]
+    made.request = values["request"]  # type: ignore[attr-defined]  # what a middleware would set
     return made
 
 
@@ -266,7 +266,7 @@ def plain(name: str) -> str:
 
 
 def _page(template: str, **more: Any) -> str:
-    compiled = get_template(template).template  # type: ignore[attr-defined]
+    compiled = get_template(template).template  # type: ignore[attr-defined]  # the engine's own
     return str(compiled.render(context(**more)))
 
 

@@ -32,7 +32,7 @@ class Answer(BaseHTTPRequestHandler):
         self.html, self.policy = html, policy
         super().__init__(*arguments)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
         """Say nothing."""
 
     def do_GET(self) -> None:

@@ -183,7 +183,7 @@ def _substituted(year: int, days: list[tuple[int, int]]) -> Iterator[date]:
     for day in list(taken):
         if day.isoweekday() > 5:
             while day.isoweekday() > 5 or day in taken:
-                day += DAY  # noqa: PLW2901
+                day += DAY  # noqa: PLW2901  (the day moves on)
             taken.append(day)
             yield day
 

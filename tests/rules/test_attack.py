@@ -393,7 +393,7 @@ def test_a_trackers_odd_request_is_answered_in_one_line(
         f"/hooks/callrail/{world.dentist.key}/",
         b"{}",
         content_type="application/json",
-        **headers,  # type: ignore[arg-type]
+        **headers,  # type: ignore[arg-type]  # facts of a table
     )
     assert answer.status_code == status
     assert len(answer.content) < 60
@@ -427,7 +427,7 @@ def test_columns_that_are_formulas_leave_the_list_of_refusals_as_words(world: Wo
             column=words, reason=words
         )
     answer = _alice(world).get(f"/clients/dentist/imports/{world.dentist.import_id}/refusals/")
-    text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()  # type: ignore[attr-defined]
+    text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()  # type: ignore[attr-defined]  # a file's answer
     assert [cell for cell in _cells(text) if _is_a_formula(cell)] == []
 
 

@@ -193,7 +193,7 @@ def test_a_form_that_tells_a_strangers_id_from_none_would_be_noticed(
     """Were a choice of a form to refuse a stranger's thing in other words than none, the walk would say so."""
     clean = ModelChoiceField.clean
 
-    def tells(self: ModelChoiceField, value: object) -> object:  # type: ignore[type-arg]
+    def tells(self: ModelChoiceField, value: object) -> object:  # type: ignore[type-arg]  # generic for the type checker alone
         if str(value) == str(world.florist.connection_id):
             raise PermissionDenied
         return clean(self, value)

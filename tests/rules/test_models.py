@@ -84,7 +84,7 @@ UNIQUE_OVER_ALL = {
 
 def ask(statement: LiteralString, *values: object, alias: str = "default") -> list[tuple[Any, ...]]:
     with connections[alias].cursor() as cursor:
-        cursor.execute(statement, values or None)  # type: ignore[arg-type]
+        cursor.execute(statement, values or None)  # type: ignore[arg-type]  # values as they come
         return list(cursor.fetchall())
 
 

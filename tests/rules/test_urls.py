@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db
 
 # What stands in an address, by the name of its part, or by (address, name) where one name means several.
 PARTS: dict[str, Callable[[Things], object]] = {
-    name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]
+    name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]  # bound where the loop stands
     for name in (
         "slug", "call_id", "connection_id", "pull_run_id",
         "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",

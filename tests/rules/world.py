@@ -809,7 +809,7 @@ def undone() -> Iterator[None]:
     """Undo on both databases what happens inside, though scopes inside want to be outermost."""
     guards = [transaction.atomic(using=alias) for alias in ("default", "vault")]
     for guard in guards:
-        guard._from_testcase = True  # type: ignore[attr-defined]
+        guard._from_testcase = True  # type: ignore[attr-defined]  # watched from outside
     with guards[0], guards[1]:
         yield
         transaction.set_rollback(True, using="default")

@@ -83,7 +83,7 @@ def test_a_module_is_read_with_the_fault_and_stays_as_it_is(tmp_path: Path) -> N
     spec = planting.Finder(edit).find_spec("callprivacy.lib.calendars", [str(ROOT / "callprivacy" / "lib")])
     assert spec is not None
     assert spec.loader is not None
-    code = spec.loader.get_code("callprivacy.lib.calendars")  # type: ignore[attr-defined]
+    code = spec.loader.get_code("callprivacy.lib.calendars")  # type: ignore[attr-defined]  # a loader of source
     assert 6 in [value for one in code.co_consts if hasattr(one, "co_consts") for value in one.co_consts]
     assert "< 5" in Path(str(calendars.__file__)).read_text(encoding="utf-8")
     assert (

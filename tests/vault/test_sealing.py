@@ -117,7 +117,7 @@ def prints(value: Any) -> list[str]:
         repr(value),
         f"{value}",
         f"{value!r:>10}",
-        "%s" % value,  # noqa: UP031
+        "%s" % value,  # noqa: UP031  (the very format that is tried)
         format(value, ">40"),
         repr([value]),
         repr({"number": value}),
@@ -221,7 +221,7 @@ def test_an_expression_or_anything_but_text_is_refused(stored: ClientKey, value:
     before = raw(stored)
     with pytest.raises((TypeError, FieldError)), transaction.atomic(using="vault"):
         ClientKey.objects.filter(pk=stored.pk).update(key=value)
-    stored.key = value  # type: ignore[assignment]
+    stored.key = value  # type: ignore[assignment]  # what must be refused
     with pytest.raises((TypeError, FieldError)), transaction.atomic(using="vault"):
         stored.save(update_fields=["key"])
     assert raw(stored) == before
@@ -230,7 +230,7 @@ def test_an_expression_or_anything_but_text_is_refused(stored: ClientKey, value:
 @pytest.mark.django_db
 def test_a_bulk_update_keeps_a_secret_that_opens(stored: ClientKey) -> None:
     wanted = new_key().hex()
-    stored.key = wanted  # type: ignore[assignment]
+    stored.key = wanted  # type: ignore[assignment]  # what must be refused
     try:
         ClientKey.objects.bulk_update([stored], ["key"])
     except TypeError:

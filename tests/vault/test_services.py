@@ -56,7 +56,7 @@ class Aside:
         def run() -> None:
             try:
                 self.result = deed()
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001  (handed to the other thread)
                 self.error = error
             finally:
                 connections.close_all()

@@ -73,7 +73,7 @@ def test_one_message_a_person_with_kinds_and_a_link_to_the_notifications(cast: C
         f"Sign in to see it: {settings.CALLPRIVACY_URL}/notifications/\n\n"
         "How often such a mail comes is yours to say, on that page.\n"
     )
-    [(html, kind)] = message.alternatives  # type: ignore[attr-defined]
+    [(html, kind)] = message.alternatives  # type: ignore[attr-defined]  # a message as it was sent
     assert kind == "text/html"
     assert f"<li>{waiting.EVENTS_TITLE}</li>" in html
     assert cast.dentist.name not in html

@@ -156,8 +156,8 @@ def test_closing_from_a_service_leaves_the_queue(cast: Cast) -> None:
     item = waiting.of_client(cast.dentist, "k")
     with job_scope(agency_id=cast.acme.pk):
         closing = {"agency_id": cast.acme.pk, "key": "k", "at": make.now(), "by": make.JOB}
-        assert work.close_item(waiting.EVENTS, **closing) is True  # type: ignore[arg-type]
-        assert work.close_item(waiting.EVENTS, **closing) is False  # type: ignore[arg-type]
+        assert work.close_item(waiting.EVENTS, **closing) is True  # type: ignore[arg-type]  # facts of a table
+        assert work.close_item(waiting.EVENTS, **closing) is False  # type: ignore[arg-type]  # facts of a table
 
     assert waiting.again(item).state == "done"
     assert waiting.queue_of(cast.alice) == []

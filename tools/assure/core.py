@@ -137,7 +137,7 @@ def _other(node: ast.BinOp) -> bool:
 def _next(node: ast.Constant) -> bool:
     if type(node.value) not in {int, bool}:
         return False
-    node.value = (not node.value) if isinstance(node.value, bool) else node.value + 1  # type: ignore[operator]
+    node.value = (not node.value) if isinstance(node.value, bool) else node.value + 1  # type: ignore[operator]  # a number, whatever else it may be
     return True
 
 

@@ -15,6 +15,6 @@ def page_of(
 ) -> Page[Any]:
     """The page that the address names under `key`, with what the addresses before and after it say."""
     page: Page[Any] = Paginator(rows, size).get_page(request.GET.get(key))
-    page.before = {key: page.number - 1}  # type: ignore[attr-defined]
-    page.after = {key: page.number + 1}  # type: ignore[attr-defined]
+    page.before = {key: page.number - 1}  # type: ignore[attr-defined]  # read by the template
+    page.after = {key: page.number + 1}  # type: ignore[attr-defined]  # read by the template
     return page

@@ -110,7 +110,7 @@ class FieldsForm(forms.Form):
             ours[name] = forms.ChoiceField(label=FIELDS[name], choices=choices, required=name in REQUIRED)
         self.fields = {**ours, **self.fields}
         zones = self.fields["zone"]
-        zones.choices = [(name, name) for name in sorted(available_timezones())]  # type: ignore[attr-defined]
+        zones.choices = [(name, name) for name in sorted(available_timezones())]  # type: ignore[attr-defined]  # a field with choices
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

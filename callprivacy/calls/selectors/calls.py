@@ -383,7 +383,7 @@ def listed_clients(membership: Membership, *, picked: str, at: datetime) -> Quer
     return granted.annotate(
         sources=_choices("source", picked),
         campaigns=_choices("campaign", picked),
-        may_export=RawSQL(_MAY_EXPORT, [Permission.EXPORT_CALLS.value], output_field=BooleanField()),  # noqa: S611
+        may_export=RawSQL(_MAY_EXPORT, [Permission.EXPORT_CALLS.value], output_field=BooleanField()),  # noqa: S611  (a constant)
     )
 
 
