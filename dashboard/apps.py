@@ -8,10 +8,10 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from callprivacy.accounts import selectors as accounts  # noqa: PLC0415  (models are loaded by now)
-        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415
-        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415
-        from callprivacy.work import kinds  # noqa: PLC0415
-        from dashboard import (  # noqa: PLC0415
+        from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
+        from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
+        from dashboard import (  # noqa: PLC0415  (models load after the apps)
             checks,  # noqa: F401  (registers the system checks)
             selectors,
         )

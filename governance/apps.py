@@ -7,9 +7,9 @@ class GovernanceConfig(AppConfig):
     verbose_name = "Programme"
 
     def ready(self) -> None:
-        from governance import kinds  # noqa: PLC0415
-        from governance.selectors import ends  # noqa: PLC0415
-        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415
+        from governance import kinds  # noqa: PLC0415  (models load after the apps)
+        from governance.selectors import ends  # noqa: PLC0415  (models load after the apps)
+        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415  (models load after the apps)
 
         kinds.register_all()
         register_own_date(

@@ -7,9 +7,9 @@ class RightsConfig(AppConfig):
     verbose_name = "Requests"
 
     def ready(self) -> None:
-        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415
-        from rights import kinds  # noqa: PLC0415
-        from rights.selectors import ends  # noqa: PLC0415
+        from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415  (models load after the apps)
+        from rights import kinds  # noqa: PLC0415  (models load after the apps)
+        from rights.selectors import ends  # noqa: PLC0415  (models load after the apps)
 
         kinds.register_all()
         register_own_date(

@@ -34,7 +34,7 @@ def told(cast: Cast, kind: str, at: datetime, **more: object) -> None:
             agency_id=cast.acme.pk,
             user_ids=[cast.alice.user_id, cast.carol.user_id],
             at=at,
-            **more,  # type: ignore[arg-type]
+            **more,  # type: ignore[arg-type]  # facts of a table
         )
 
 
