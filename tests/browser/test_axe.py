@@ -108,7 +108,8 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
 
     The frame around pages is looked at in the dark once, on the first one.
     """
-    page, waiting, seen, views, found = visitor.page, list(start), {}, set[str](), []
+    page, waiting, views, found = visitor.page, list(start), set[str](), list[str]()
+    seen: dict[str, str] = {}
     while waiting:
         path = waiting.pop(0)
         if _view(path) in views:

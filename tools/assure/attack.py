@@ -396,7 +396,7 @@ DOOR_APART_AT_MOST = 0.15
 
 def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> float:
     """Milliseconds until the whole answer is there, whatever its status."""
-    request = urllib.request.Request(url, data=body, headers={"Cookie": cookie} | (headers or {}))  # noqa: S310
+    request = urllib.request.Request(url, data=body, headers={"Cookie": cookie} | (headers or {}))  # noqa: S310  (the site that is tried)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays())
     began = time.perf_counter()
     try:

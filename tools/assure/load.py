@@ -154,7 +154,7 @@ def _installed(deed: Callable[[Installation], dict[str, Any]]) -> dict[str, Any]
     from bench import bench_webhook, servers
     from tools.assure import target
 
-    bench_webhook.PORT = target.free_port()  # type: ignore[misc]
+    bench_webhook.PORT = target.free_port()  # type: ignore[misc]  # another port for this trial
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     state = STATE / "load"
     with servers.started(state) as postgres:

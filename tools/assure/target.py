@@ -90,7 +90,7 @@ def main() -> int:
     from bench import bench_webhook as processes
     from bench import servers
 
-    processes.PORT = free_port()  # type: ignore[misc]
+    processes.PORT = free_port()  # type: ignore[misc]  # another port for this trial
     state = STATE / "target"
     state.parent.mkdir(parents=True, exist_ok=True)
     ended: list[int] = []
