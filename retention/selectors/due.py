@@ -1,6 +1,6 @@
 """
 What is due of every kind of obligation that a job works off, found over the registry of models: each has an index of
-agency and instant, by which its sweep finds it. Higher rooms' rows are counted by their tables, and not read.
+agency and instant, by which its sweep finds it. Of higher rooms' rows the instants are read, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from functools import cache
 from typing import Final
 
 from django.apps import apps
-from django.db import connection
+from django.db import models
+from django.db.models import Q
 
 # What is due to a person, or stays due by right: a hold waits, an observed client erases nothing, a lease looks alike.
 _NOT_A_JOBS: Final = frozenset(
@@ -29,6 +30,7 @@ _OUTBOX: Final = frozenset(
     {
         "consent.webhookdelivery.due_at",
         "retention.alert.due_at",
+        "retention.news.due_at",
         "rights.letter.due_at",
         "rights.recipientnotice.due_at",
         "consent.invitation.due_at",
@@ -36,19 +38,25 @@ _OUTBOX: Final = frozenset(
     }
 )
 _MAIL: Final = "mail_due_at"
+_COUNTED_AT_MOST: Final = 1000
 
 
 @cache
-def _columns() -> dict[str, tuple[str, str]]:
-    """app.model.column -> (table, column) of everything that a sweep finds by its agency and its instant."""
+def _columns() -> dict[str, tuple[type[models.Model], str, Q]]:
+    """
+    app.model.column -> (model, column, what its index leaves in), of what sweeps find by agency and instant.
+
+    An index over a part of the rows, such as those that are not finished, says which rows a sweep looks at.
+    """
     return {name: found for name, found in sorted(_found()) if name not in _NOT_A_JOBS}
 
 
-def _found() -> Iterator[tuple[str, tuple[str, str]]]:
+def _found() -> Iterator[tuple[str, tuple[type[models.Model], str, Q]]]:
     for model in apps.get_models():
         for index in model._meta.indexes:
             if len(index.fields) == 2 and index.fields[0] == "agency" and index.fields[1].endswith("due_at"):
-                yield f"{model._meta.label_lower}.{index.fields[1]}", (model._meta.db_table, index.fields[1])
+                column = index.fields[1]
+                yield f"{model._meta.label_lower}.{column}", (model, column, index.condition or Q())
 
 
 def is_outbox(name: str) -> bool:
@@ -58,20 +66,14 @@ def is_outbox(name: str) -> bool:
 
 def oldest(agency_id: int, at: datetime) -> dict[str, tuple[int, int]]:
     """
-    app.model -> (seconds since the oldest was due, how many are due, counted up to a thousand); only what is due.
+    app.model.column -> (seconds since the oldest was due, how many are due: a thousand at most); only what is due.
 
-    One statement, over indexes. In the scope of the agency's job.
+    One small statement for each, over its index. In the scope of the agency's job.
     """
-    columns = _columns()
-    parts = [
-        f"SELECT %s::text, min(at), count(*) FROM (SELECT {column} AS at FROM {table}"  # noqa: S608  (models' names)
-        f" WHERE agency_id = %s AND {column} <= %s ORDER BY {column} LIMIT 1000) AS found"
-        for table, column in columns.values()
-    ]
-    values: list[str | int | datetime] = []
-    for name in columns:
-        values += [name, agency_id, at]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values)
-        rows = cursor.fetchall()
-    return {name: (int((at - since).total_seconds()), count) for name, since, count in rows if count}
+    found: dict[str, tuple[int, int]] = {}
+    for name, (model, column, condition) in _columns().items():
+        rows = model._default_manager.filter(condition, agency_id=agency_id, **{f"{column}__lte": at})
+        instants = list(rows.order_by(column).values_list(column, flat=True)[:_COUNTED_AT_MOST])
+        if instants:
+            found[name] = (int((at - instants[0]).total_seconds()), len(instants))
+    return found

@@ -24,6 +24,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import kinds as work_kinds
 from callprivacy.work.models import Notification
+from consent.models import Rejudgement
 from consent.services import webhooks
 from retention import kinds
 from retention.enums import (
@@ -573,6 +574,15 @@ def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     monkeypatch.setattr(figures, "_lines", {})
     assert "callprivacy_broker_up 0.0" in scrape(TOKEN).content.decode()
+
+
+def test_what_is_finished_is_due_no_more(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        row = Rejudgement.objects.create(client=cast.dentist, agency=cast.acme, created_at=NOON, due_at=NOON)
+        later = NOON + timedelta(hours=1)
+        assert due.oldest(cast.acme.pk, later)["consent.rejudgement.due_at"] == (3600, 1)
+        Rejudgement.objects.filter(pk=row.pk).update(finished_at=NOON)
+        assert "consent.rejudgement.due_at" not in due.oldest(cast.acme.pk, later)
 
 
 def test_a_backup_that_a_drill_found_good_has_an_age(cast: Cast) -> None:
