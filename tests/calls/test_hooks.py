@@ -407,7 +407,8 @@ def test_with_redis_down_the_answer_is_quick_and_the_event_kept(
         began = time.monotonic()
         answer = post(connection)
     assert answer.status_code == 200
-    assert time.monotonic() - began < 0.5
+    # One short wait for the broker, on a machine that may be busy; a broker that is waited for costs two seconds.
+    assert time.monotonic() - began < 1.5
     assert tasks._broker.is_quiet()
     assert len(rows(cast.dentist)) == 1
 

@@ -143,13 +143,14 @@ def sqlmap(seconds: float) -> Figure:
 
 def _schemathesis(schema: str, seconds: float, key: str = "") -> tuple[int, str]:
     command = [
-        str(tools.program("schemathesis")), "run", schema, "--max-examples", "2000", "--checks",
+        str(tools.program("schemathesis")), "run", schema, "--max-examples", str(max(int(seconds), 60)), "--checks",
         "not_a_server_error", "--no-color", "--phases", "examples,coverage,fuzzing", "--continue-on-failure",
         "--request-timeout", "10",
     ]  # fmt: skip
     if key:
         command += ["-H", f"Authorization: Bearer {key}"]
-    done = tools.run(command, seconds=seconds)
+    # It says what it did only when it ends by itself, so it is asked for less than fits.
+    done = tools.run(command, seconds=seconds * 3)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -159,16 +160,16 @@ def schemathesis(seconds: float) -> Figure:
     at = target.target()
     failures, cases = [], 0
     for key in (at.ids["dentist"]["api_key"], ""):
-        code, said = _schemathesis(f"{at.url}/api/v1/openapi.json", seconds / 3, key)
+        code, said = _schemathesis(f"{at.url}/api/v1/openapi.json", seconds / 8, key)
         found = re.findall(r"(\d[\d,]*) (?:test cases?|generated)", said)
         cases += max((int(one.replace(",", "")) for one in found), default=0)
-        if "Server error" in said or "server error" in said.lower().replace("not_a_server_error", ""):
+        if "ST101" in said:
             failures.append(said[-400:])
-        elif code not in {0, 1, 124}:
+        elif code not in {0, 1}:
             failures.append(f"it ended with {code}: {said.strip()[-200:]}")
     with weak() as url:
         _, said = _schemathesis(f"{url}/openapi.json", 60)
-    caught = (("a door of an interface that falls over", "erver error" in said),)
+    caught = (("a door of an interface that falls over", "ST101" in said),)
     return Figure(
         f"{cases:,} cases told: {len(failures)} answers of 5xx", tuple(failures), cases, caught=caught
     )
