@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.assure import planting, proofs, rows, suite
+from tools.assure import attack, core, load, planting, proofs, rows, soak, suite
 from tools.assure.rows import Edit, Figure, Outcome, Row
 
 ROOT = rows.ROOT
@@ -57,7 +57,8 @@ def test_a_test_that_is_gone_is_found() -> None:
 
 
 def _chosen() -> list[tuple[str, str]]:
-    return [(row.number, node) for row in suite.ROWS for node in (*row.tests, *row.broken, *row.finders)]
+    every = (*suite.ROWS, *attack.ROWS, *load.ROWS, *soak.ROWS)
+    return [(row.number, node) for row in every for node in (*row.tests, *row.broken, *row.finders)]
 
 
 def test_every_row_has_a_trial_and_a_planted_fault_and_names_tests_that_are_there() -> None:
@@ -99,6 +100,31 @@ def test_a_row_counts_only_where_its_faults_were_found() -> None:
     assert Outcome(row, Figure("said"), 0.0, [("one", True), ("two", False)]).verdict == "NOT PROVEN"
     assert Outcome(row, Figure("said"), 0.0, [("one", True)]).verdict == "kept"
     assert Outcome(row, Figure("said", ("lost",)), 0.0, [("one", True)]).verdict == "BROKEN"
+
+
+def test_what_the_core_is_and_its_tests_are_there() -> None:
+    for name, tests in core.CORE.items():
+        assert (ROOT / name).exists(), name
+        assert [one for one in tests if not proofs.exists(one)] == []
+
+
+def test_a_change_of_a_line_is_one_change() -> None:
+    source = "def f(a, b):\n    if a < b and a:\n        return a + 1\n    return None\n"
+    changed = [text for _, text in core.changes(source)]
+    assert len(changed) == len(set(changed)) == 6
+    assert "def f(a, b):\n    if a <= b and a:\n        return a + 1\n    return None" in changed
+
+
+def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
+    steady = [(float(second), 1e8 + second % 3) for second in range(0, 600, 10)]
+    assert not soak.grows(steady)
+    assert soak.grows([(second, size + second * 1e4) for second, size in steady])
+
+
+def test_statements_that_were_read_are_there() -> None:
+    for name, functions in attack.READ.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert [one for one in functions if f"def {one}(" not in text] == [], name
 
 
 def test_what_no_failure_proves_is_the_rule_of_three() -> None:
