@@ -78,7 +78,7 @@ def _told(values: Sequence[str], callers: Sequence[Hashable | None], k: int) -> 
     """As reports tell them: values of fewer than k callers are one, with the smallest beside them if need be."""
     people: dict[str, set[Hashable]] = defaultdict(set)
     for value, caller in zip(values, callers, strict=True):
-        people[value].update(() if caller is None else (caller,))
+        people[value] |= set() if caller is None else {caller}
     hidden = {value for value, those in people.items() if len(those) < k}
     if hidden and len(set().union(*(people[value] for value in hidden))) < k:
         hidden |= set(sorted(people.keys() - hidden, key=lambda value: (len(people[value]), value))[:1])
