@@ -33,7 +33,7 @@ _IMPACT = """
 CREATE FUNCTION governance_impact(since timestamptz, until timestamptz, wanted text[], person bigint, actor text)
 RETURNS TABLE (is_all integer, client bigint, deed varchar, deeds bigint, taken bigint, people bigint, gone bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-SET plan_cache_mode = force_custom_plan SET work_mem = '64MB' AS $$
+SET plan_cache_mode = force_custom_plan SET work_mem = '64MB' SET jit = off AS $$
 DECLARE mine bigint := scope_agency();
 BEGIN
     IF NOT scope_knows_all_clients() THEN
