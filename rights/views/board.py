@@ -52,6 +52,7 @@ def _board(request: StaffRequest, clients: list[Client], client: Client | None) 
         zone=request.agency.time_zone,
         at=request.at,
         before=request.GET.get("before", ""),
+        clients=1 if slug else len(clients),
     )
     counted = board.counts(cases, at=request.at)
     context = {
