@@ -43,7 +43,7 @@ from callprivacy.calls.tasks import imports as import_tasks
 from callprivacy.calls.tasks import inbox as inbox_tasks
 from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import tasks as work_tasks
 from consent import adapter
 from consent.models import (
@@ -59,6 +59,8 @@ from consent.models import (
 from consent.services import withdrawals
 from consent.tasks import registers as register_tasks
 from consent.tasks import web as consent_tasks
+from dashboard.models import Binder
+from dashboard.services import binders, records
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
@@ -570,6 +572,20 @@ class _Lines(logging.Handler):
         self.text.write(self.format(record) + "\n")
 
 
+def _binder(world: World) -> bytes:
+    """A binder of the client, as programs read it, and the records of processing that it quotes."""
+    client, alice = world.cast.dentist, world.cast.alice
+    at = make.now()
+    records.read(agency_id=client.agency_id, at=at)
+    with staff_scope(agency_id=client.agency_id, user_id=alice.user_id):
+        row = binders.request_binder(client=client, by=Actor.staff(user_id=alice.user_id), at=at)
+    assert binders.build(due=binders.Due(row.agency_id, row.pk), clock=lambda: at)
+    with job_scope(agency_id=client.agency_id):
+        row = Binder.objects.select_related("client").get(pk=row.pk)
+        with binders.take(binder=row, as_pdf=False, by=make.JOB, at=at).stream as stream:
+            return stream.read()
+
+
 def _ours_formatter() -> logging.Formatter:
     """The formatter of the settings, whatever pytest has hung into the root."""
     import logging.config
@@ -667,6 +683,7 @@ def _tell(
             for name, model in MADE.items()
         }
     found.calls = len(calls)
+    found.stores["binder"] = _binder(world)
     found.stores["pages"] = _pages(world, made)
     found.stores["mails"] = _mails()
     found.stores["broker"] = _broker()
@@ -679,7 +696,8 @@ def _tell(
 
 STORES = (
     "pages", "callers' pages", "personal page", "lists", "systems", "search", "export", "command", "error pages",
-    "mails", "broker", "media", "logs", "dump of default before the worker", "dump of default", "dump of vault",
+    "mails", "broker", "media", "logs", "binder",
+    "dump of default before the worker", "dump of default", "dump of vault",
 )  # fmt: skip
 
 
