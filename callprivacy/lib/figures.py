@@ -121,8 +121,8 @@ def add_up(*, at_once: bool = False) -> None:
         _pending.next_at = now + _EVERY
         counts, seconds, task_at = _pending.counts, _pending.seconds, _pending.task_at
         _pending.counts, _pending.seconds = Counter(), {}
-    key = _key("figures")
     try:
+        key = _key("figures")
         with _line().pipeline(transaction=False) as pipe:
             for name, count in counts.items():
                 pipe.hincrby(key, name, count)

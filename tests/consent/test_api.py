@@ -303,6 +303,7 @@ def test_the_answer_is_what_the_description_says(crm: System) -> None:
         "/api/v1/consent/check",
         "/api/v1/contact/check",
         "/api/v1/consent/events",
+        "/api/v1/premises/entries",
     }
     for path, body in (
         ("consent/check", {"numbers": [ONE, "x"], "purposes": ["record"]}),

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client as Browser
+from pytest_django import Settings
 
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
@@ -90,6 +91,12 @@ def _file(row: Binder, *, as_pdf: bool) -> bytes:
         row = Binder.objects.select_related("client").get(pk=row.pk)
         with binders.take(binder=row, as_pdf=as_pdf, by=make.JOB, at=NOON).stream as stream:
             return stream.read()
+
+
+@pytest.fixture(autouse=True)
+def own_checkpoints(settings: Settings, tmp_path: Path) -> None:
+    """Agencies have the same keys in every copy, and seals are kept outside of it, too."""
+    settings.CALLPRIVACY_STATE = tmp_path / "state"
 
 
 @pytest.fixture

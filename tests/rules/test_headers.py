@@ -18,7 +18,7 @@ from django.conf import settings
 from django.http import HttpResponse  # noqa: TID251  (what is looked at)
 
 from tests.rules.test_urls import OF_CALLERS, OF_REQUESTS, OURS, PUBLIC, Address
-from tests.rules.world import World, undone
+from tests.rules.world import World, browser_of, undone
 from tests.scale import times
 from tools.check import _PUBLIC
 
@@ -95,7 +95,7 @@ def test_no_page_behind_the_sign_in_is_kept(world: World) -> None:
 
 def test_signing_out_clears_what_the_browser_kept(world: World) -> None:
     with undone():
-        answer = world.browsers["bob"].post("/accounts/logout/")
+        answer = browser_of(world.cast.bob.user).post("/accounts/logout/")
     assert answer.headers["Clear-Site-Data"] == '"cache"'
     assert "Clear-Site-Data" not in world.browsers["alice"].get("/calls/").headers
 
