@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connections, transaction
-from psycopg.errors import UniqueViolation
+from django.db import OperationalError, connections, transaction
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from callprivacy.lib import ids
 from callprivacy.vault import selectors
@@ -106,7 +106,8 @@ def _with_keys[T](
     client_id: int, write: Callable[[selectors.ClientKeys], T], keys: selectors.ClientKeys | None = None
 ) -> T:
     """
-    Write something under a client's keys; once more where a rotation went on after they were read.
+    Write something under a client's keys; once more where a rotation went on after they were read, and where PostgreSQL
+    ended it because it and another one waited for each other: while token keys change, noes are moved and written.
 
     :param keys: the client's keys, where they are open already.
     """
@@ -115,6 +116,9 @@ def _with_keys[T](
             return write(keys or selectors.client_keys(client_id))
         except _StaleKeysError:
             keys = None
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected) or connections[VAULT].in_atomic_block:
+                raise
 
 
 def _hold_keys(keys: selectors.ClientKeys) -> None:

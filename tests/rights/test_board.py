@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.db import connection
@@ -55,6 +56,33 @@ def test_what_is_late_stands_first_and_says_so(cast: Cast) -> None:
     only = signed_in(cast.alice).get("/requests/?state=late").content.decode()
     assert asking.case_of(late, Ask.SEE).reference in only
     assert "Delete my data" not in only[only.index("<tbody>") :]
+
+
+def test_who_has_many_clients_sees_the_same_pages(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their pages are walked in their order along an index, where others' are sorted."""
+    monkeypatch.setattr(board, "PAGE", 2)
+    for days in (0, 3, 100):
+        for client in (cast.dentist, cast.plumber):
+            asking.asked(client, Ask.SEE, at=NOW() - timedelta(days=days))
+    at, reads = NOW(), {}
+    with job_scope(agency_id=cast.acme.pk):
+        for clients in (1, board.MANY):
+            for state, order in product((board.OPEN, board.LATE, board.EVERY, board.CLOSED), board.SORTS):
+                found, before = [], ""
+                while True:
+                    page = board.board(
+                        Case.objects.all(), board.Filters(state=state, sort=order),
+                        user_id=cast.alice.user_id, zone="UTC", at=at, before=before, clients=clients,
+                    )  # fmt: skip
+                    found += [line.case.reference for line in page.lines]
+                    before = page.older
+                    if not before:
+                        break
+                reads[clients, state, order] = found
+    assert len(reads[1, board.EVERY, "answer"]) == 6
+    assert len(reads[1, board.LATE, "answer"]) == 2
+    for state, order in product((board.OPEN, board.LATE, board.EVERY, board.CLOSED), board.SORTS):
+        assert reads[1, state, order] == reads[board.MANY, state, order], (state, order)
 
 
 @pytest.mark.parametrize(

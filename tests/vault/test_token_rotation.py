@@ -443,6 +443,30 @@ def test_two_who_meet_a_number_during_a_change_make_one_caller(client_id: int) -
 
 
 @commits
+def test_two_who_wait_for_each_other_both_end(client_id: int) -> None:
+    """PostgreSQL ends one of them, and it begins again: nobody is told that a no could not be written down."""
+    met = threading.Barrier(2)
+
+    def crossing(first: int, second: int) -> int:
+        tries = 0
+
+        def write(_: selectors.ClientKeys) -> int:
+            nonlocal tries
+            tries += 1
+            with transaction.atomic(using="vault"), connections["vault"].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [first])
+                if tries == 1:
+                    met.wait(5)
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [second])
+            return tries
+
+        return services._with_keys(C, write)
+
+    asides = [Aside(lambda: crossing(71, 72)), Aside(lambda: crossing(72, 71))]
+    assert {aside.end() for aside in asides} == {1, 2}
+
+
+@commits
 def test_erasures_during_changes_leave_tombstones_that_are_found(client_id: int) -> None:
     ids = ensure(*NUMBERS)
     left = iter(list(ids.items()))
