@@ -113,7 +113,10 @@ def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
         "data": data + (["Entries and badges"] if facts["staff"]["sites"] else []),
         "recipients": sorted(_lines(said.recipients)),
         "transfers": [],
-        "kept": ["Entries: 90 days", "The staff trail: events without end, what people wrote as reasons by the policy of each client"],
+        "kept": [
+            "Entries: 90 days",
+            "The staff trail: events without end, reasons that people wrote by the policy of each client",
+        ],
     }
 
 
