@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -106,16 +107,26 @@ def _with_keys[T](
     client_id: int, write: Callable[[selectors.ClientKeys], T], keys: selectors.ClientKeys | None = None
 ) -> T:
     """
-    Write something under a client's keys; once more where a rotation went on after they were read, and where PostgreSQL
-    ended it because it and another one waited for each other: while token keys change, noes are moved and written.
+    Write something under a client's keys; once more where a rotation went on after they were read.
 
     :param keys: the client's keys, where they are open already.
     """
     while True:
         try:
-            return write(keys or selectors.client_keys(client_id))
+            found = keys or selectors.client_keys(client_id)
+            return _past_deadlocks(partial(write, found))
         except _StaleKeysError:
             keys = None
+
+
+def _past_deadlocks[T](deed: Callable[[], T]) -> T:
+    """
+    Do something in a transaction of its own; again where PostgreSQL ended it because it and another one waited for each
+    other. While token keys change, noes are moved in one order and written in another.
+    """
+    while True:
+        try:
+            return deed()
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected) or connections[VAULT].in_atomic_block:
                 raise
@@ -600,9 +611,13 @@ def suppress_callers(
     ends_on: date | None = None,
 ) -> int:
     """Remember the same of callers, without their numbers being opened; erased ones have no token any more."""
-    with transaction.atomic(using=VAULT):
-        tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
-        return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
+
+    def write() -> int:
+        with transaction.atomic(using=VAULT):
+            tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
+            return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
+
+    return _past_deadlocks(write)
 
 
 def _held_tokens(client_id: int, caller_ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, bytes, int]]:
