@@ -72,7 +72,9 @@ _CLOSE: Final = "close"
 _KEYS: Final = "keys"
 _STEPS: Final = (_CLOSE, *(category.value for category in targets.TARGETS), _KEYS)
 _LINKS: Final = (KeyPurpose.CONSENT, KeyPurpose.ASK, KeyPurpose.REQUEST)
-_GONE: Final = (KeyPurpose.HOOK, KeyPurpose.API, KeyPurpose.CASE, KeyPurpose.APPROVAL, KeyPurpose.HANDOVER)
+_GONE: Final = (
+    KeyPurpose.HOOK, KeyPurpose.API, KeyPurpose.CASE, KeyPurpose.APPROVAL, KeyPurpose.BINDER, KeyPurpose.HANDOVER,
+)  # fmt: skip
 
 type Clock = Callable[[], datetime]
 

@@ -132,6 +132,24 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
         assert not Item.objects.open().filter(kind="drop_refused").exists()
 
 
+def test_a_link_to_what_is_not_theirs_and_a_pipe_are_not_opened(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    theirs = root / "globex" / "calls.csv"
+    theirs.parent.mkdir()
+    theirs.write_text(GOOD)
+    done = drop(root, way, "z.csv", GOOD)
+    (done.parent / "a.csv").symlink_to(theirs)
+    os.mkfifo(done.parent / "b.csv")
+    past = (NOON - timedelta(minutes=5)).timestamp()
+    for path in (theirs, done.parent / "b.csv"):
+        os.utime(path, (past, past))
+    assert take(cast) == 1
+    assert theirs.exists()
+    assert not done.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert CallImport.objects.count() == 1
+
+
 def test_without_a_folder_of_the_operator_nothing_is_looked_for(cast: Cast, settings: Any) -> None:
     settings.CALLPRIVACY_DROP = ""
     opened(cast)

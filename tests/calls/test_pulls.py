@@ -364,6 +364,24 @@ def test_forms_say_what_to_write(cast: Cast) -> None:
     )
 
 
+def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    opened(to, company="COM1", only_known=True)
+    browser, address = browser_of(cast.alice), f"/clients/dentist/connections/{to.pk}/list/"
+    same = {"account": "ACC1", "company": "COM1", "only_known": "on", "secret": ""}
+    for other in ({"account": "ACC2"}, {"company": "COM2"}, {"company": ""}, {"only_known": ""}):
+        page = browser.post(address, same | other)
+        assert page.status_code == 200
+        assert pulls.KEY_AGAIN in page.content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        kept = Pull.objects.get()
+        assert (kept.account, kept.company, kept.only_known) == ("ACC1", "COM1", True)
+    assert browser.post(address, same).status_code == 302
+    assert browser.post(address, same | {"company": "COM2", "secret": KEY}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get().company == "COM2"
+
+
 # --- Twilio, CallTrackingMetrics, Invoca ---
 
 

@@ -182,6 +182,9 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
 ) -> None:
     way, key = filled(cast)
     kept = make.call(cast.plumber, CALLER, at=NOON)
+    PublicKey.objects.create(
+        key="link-to-a-binder", purpose=KeyPurpose.BINDER, agency_id=cast.acme.pk, client_id=cast.dentist.pk
+    )
     ask(cast)
     deed(cast, "agree", second)
     work(cast, NOON)

@@ -5,19 +5,22 @@ named.
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
 not tried again as it is, and somebody hears of it. A file that changed within the last minute may still be on its way.
+Whoever drops files may drop a link or a pipe as well: neither is a file of theirs, and neither is opened.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Final, cast
 
 from django.conf import settings
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import transaction
 
 from callprivacy.audit import services as audit
@@ -122,6 +125,7 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
             continue
         path = f"{folder}/{name}"
         try:
+            _open(path).close()
             changed, size = storage.get_modified_time(path), storage.size(path)
         except OSError:
             continue
@@ -156,7 +160,19 @@ def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetim
 
 
 def _open(path: str) -> BinaryIO:
-    return cast(BinaryIO, _storage().open(path, "rb"))
+    """
+    A dropped file; a link is not followed, and a pipe not waited for.
+
+    :raises OSError: it is no file, or may not be read.
+    """
+    storage = _storage()
+    if not isinstance(storage, FileSystemStorage):
+        return cast(BinaryIO, storage.open(path, "rb"))
+    handle = os.open(storage.path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("It is no file.")
+    return os.fdopen(handle, "rb")
 
 
 def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:

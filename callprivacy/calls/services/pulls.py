@@ -60,6 +60,8 @@ _USUAL: Final = (3000, 40_000)
 # By tests first, then news, then history.
 _TURN: Final = (PullKind.TEST, PullKind.HOURLY, PullKind.NIGHTLY, PullKind.BACKFILL)
 
+KEY_AGAIN: Final = "Enter the key again: this asks for calls that it was not entered for."
+
 type Clock = Callable[[], datetime]
 
 
@@ -89,6 +91,8 @@ def set_access(
     """
     Keep what opens a tracker's interface, sealed, and ask it from now on, with a test at once.
 
+    A key that is there stays with the calls that it was entered for: whoever asks for others enters it again.
+
     :param secret: "" keeps the one that is there; of Twilio, where none is, the connection's own token counts.
     :raises NoListError: the tracker lists nothing, or no secret opens it.
     """
@@ -100,6 +104,9 @@ def set_access(
     )
     if not secret and pull.secret_set_at is None and connection.provider != "twilio":
         raise NoListError("Enter the key of the interface.")
+    is_new = pull._state.adding or not pull.is_on
+    if not secret and not is_new and _reaches_others(pull, account, company, login, only_known=only_known):
+        raise NoListError(KEY_AGAIN)
     if pull.account != account or pull.login != login:
         pull.marker = ""
     pull.account, pull.company, pull.login, pull.only_known = account, company, login, only_known
@@ -111,6 +118,13 @@ def set_access(
     audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known)
     _start(pull, PullKind.TEST, f"{at.isoformat()}", at - timedelta(days=1), at, by=by, at=at)
     return pull
+
+
+def _reaches_others(pull: Pull, account: str, company: str, login: str, *, only_known: bool) -> bool:
+    """Whether this would ask for calls that the key was not entered for: those of another account, or of more of it."""
+    return (pull.account, pull.company, pull.login) != (account, company, login) or (
+        pull.only_known and not only_known
+    )
 
 
 @transaction.atomic

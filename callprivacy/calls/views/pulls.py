@@ -57,19 +57,23 @@ def set_up(request: StaffRequest, client: Client, connection_id: UUID) -> HttpRe
     form = AccessForm(request.POST or None, provider=connection.provider, pull=pull, has_secret=has_secret)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
-        pulls.set_access(
-            connection=connection,
-            account=said["account"],
-            company=said.get("company", ""),
-            login=said.get("login", ""),
-            secret=said["secret"],
-            only_known=said.get("only_known", False),
-            by=request.actor,
-            at=request.at,
-        )
-        nudge_on_commit(client.agency_id)
-        messages.success(request, "Saved. The list is being tried now.")
-        return redirect("calls:connection", client.slug, connection.pk)
+        try:
+            pulls.set_access(
+                connection=connection,
+                account=said["account"],
+                company=said.get("company", ""),
+                login=said.get("login", ""),
+                secret=said["secret"],
+                only_known=said.get("only_known", False),
+                by=request.actor,
+                at=request.at,
+            )
+        except pulls.NoListError as error:
+            form.add_error("secret", str(error))
+        else:
+            nudge_on_commit(client.agency_id)
+            messages.success(request, "Saved. The list is being tried now.")
+            return redirect("calls:connection", client.slug, connection.pk)
     return render(request, "calls/pull.html", _context(client, connection, form=form, pull=pull))
 
 
