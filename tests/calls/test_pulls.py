@@ -20,6 +20,7 @@ from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
 from callprivacy.calls.selectors import pulls as selectors
 from callprivacy.calls.services import pulls
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
@@ -380,6 +381,14 @@ def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -
     assert browser.post(address, same | {"company": "COM2", "secret": KEY}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert Pull.objects.get().company == "COM2"
+
+
+def test_of_a_client_that_is_put_away_nothing_is_asked_any_more(cast: Cast, vendor: Vendor) -> None:
+    start(opened(connect(cast.dentist)), PullKind.BACKFILL)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(archived_at=NOON)
+    assert work(cast) == 0
+    assert not vendor.asked
 
 
 # --- Twilio, CallTrackingMetrics, Invoca ---

@@ -312,6 +312,7 @@ def claim(*, agency_id: int, at: datetime) -> Claimed | None:
                 agency_id=agency_id,
                 is_on=True,
                 connection__is_active=True,
+                client__archived_at=None,
             )
             .select_related("connection", "client__agency")
             .select_for_update(skip_locked=True, of=("self",))
