@@ -24,9 +24,9 @@ _LIKE_A_NUMBER = re.compile(
     r"|(?P<number>(?:\+|(?<!\d))\(?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}(?!\d))"
 )
 # Addresses that open something for whoever has them: a person's choices or request, a receipt, an invitation, our
-# question, a client's word, a binder, another password.
+# question, a client's word, a binder, what is handed over, another password.
 _SECRET_PART = re.compile(
-    r"(?P<door>/(?:b|p|q|receipt|invitation|approve|password/reset/key|confirm-email|c/[^/\s?\"']{1,80}/ask))"
+    r"(?P<door>/(?:b|p|q|receipt|invitation|approve|handover|password/reset/key|confirm-email|c/[^/\s?\"']{1,80}/ask))"
     r"/[^/\s?\"']{16,}"
 )
 

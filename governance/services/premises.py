@@ -292,7 +292,9 @@ def _of_day(badges: Sequence[Badge], day: date) -> Badge | None:
 
 
 def _leave(site: Site, badge: Badge | None, one: Passing, source: EntrySource) -> None:
-    known = Entry.objects.filter(agency_id=site.agency_id, source=source, left_reference=one.reference)
+    known = Entry.objects.filter(
+        agency_id=site.agency_id, site=site, source=source, left_reference=one.reference
+    )
     if badge is None or known.exists():
         return
     inside = Entry.objects.inside().filter(site=site, badge=badge, room=one.room, entered_at__lte=one.at)

@@ -121,6 +121,7 @@ def test_nor_a_traceback(lines: StringIO) -> None:
         "/c/a1b2c3/ask",
         "/approve",
         "/b",
+        "/handover",
         "/accounts/password/reset/key",
     ],
 )
