@@ -64,6 +64,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         deciding.show_number,
         name="identity_number",
     ),
+    path(
+        "requests/<uuid:case_id>/identities/<uuid:identity_id>/older/",
+        deciding.show_older,
+        name="identity_older",
+    ),
+    path("requests/<uuid:case_id>/paper/", deciding.take_paper, name="paper"),
     path("requests/<uuid:case_id>/decide/", deciding.decide, name="decide"),
     path("requests/<uuid:case_id>/close/", deciding.close, name="close"),
     path("requests/<uuid:case_id>/ask/<slug:how>/", approvals.ask_client, name="ask_client"),

@@ -295,6 +295,9 @@ def _look(agency: Agency, at: datetime) -> None:
                 wanted[member.user_id, course] = _begins(
                     joined, present.get((member.user_id, course)), today
                 ) + timedelta(days)
+            elif until < today and (member.user_id, course) not in present:
+                # It ran out while nobody asked for it: before the rule, or while the person was away.
+                wanted[member.user_id, course] = today + timedelta(days)
             elif until <= today + RENEW_BEFORE:
                 wanted[member.user_id, course] = until
     fresh = [key for key in wanted if key not in present]

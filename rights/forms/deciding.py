@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final, cast
 
 from django import forms
@@ -205,6 +206,33 @@ class JudgeForm(forms.Form):
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
         help_text="In a sentence, without numbers. It is sealed.",
     )
+
+
+class OlderForm(forms.Form):
+    """
+    Since when calls of a proven number are shown as well, and what shows whose they are.
+
+    :param shown_from: the day since which they are shown already.
+    """
+
+    since = forms.DateField(label="Show calls since", widget=forms.DateInput({"type": "date"}))
+    seen = forms.CharField(
+        label="What shows that they are the person's",
+        min_length=SHORTEST,
+        max_length=1000,
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
+        help_text="In a sentence, without numbers. It is sealed.",
+    )
+
+    def __init__(self, *args: Any, shown_from: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.shown_from = shown_from
+
+    def clean_since(self) -> date:
+        since: date = self.cleaned_data["since"]
+        if since >= self.shown_from:
+            raise forms.ValidationError("Calls since that day are shown already. Name an earlier one.")
+        return since
 
 
 def place_choices() -> list[tuple[str, str]]:

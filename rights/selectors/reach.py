@@ -148,6 +148,15 @@ def calls_of(target: Target) -> CallQuerySet:
     return Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
 
 
+def older_of(targets: Collection[Target]) -> int:
+    """How many calls of these people are not shown on their proof, because they are older than it reaches."""
+    return sum(
+        calls_of(target).started_before(target.from_at).count()
+        for target in targets
+        if target.from_at is not None
+    )
+
+
 def floor_of(client: Client, at: datetime) -> tuple[Rule, datetime] | None:
     """
     The law that makes a client keep records of calls that went out, and from which instant on; the longest there is.

@@ -26,7 +26,9 @@ from callprivacy.lib import phone
 from callprivacy.lib.scope import Actor, Scope
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import client_scope
+from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
+from callprivacy.vault.sealing import SealBrokenError
 from consent.enums import CodeWay, EventKind, Language, ListKind
 from consent.models import ConsentEvent, NumberList
 from consent.selectors.ages import months_after
@@ -59,6 +61,14 @@ class NotOfThisRequestError(LookupError):
 
 class FutureDayError(ValueError):
     """A call on a day that has not come."""
+
+
+class NoPaperError(LookupError):
+    """Nothing was handed in, or it does not open any more."""
+
+
+class NothingOlderError(ValueError):
+    """The identity is not proven, or all calls since that instant are shown already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,11 +517,52 @@ def judge(*, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime
 
 
 @transaction.atomic
-def show_older(*, identity: Identity, since: datetime, by: Actor, at: datetime) -> None:
-    """Let calls since an earlier instant be shown too, because a person looked at whose they are."""
-    identity.from_at, identity.looked_by_id, identity.looked_at = since, by.user_id, at
-    identity.save(update_fields=["from_at", "looked_by", "looked_at"])
-    audit.record("identity.reaches_back", subject=identity, by=by, at=at)
+def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at: datetime) -> None:
+    """
+    Let calls since an earlier instant be shown too, because a person looked at whose they are.
+
+    :param seen: what shows that they are this person's, in a sentence; sealed.
+    :raises ValueError: nothing is said of what was seen.
+    :raises NothingOlderError: it is not proven, or hides nothing that began at `since` or later.
+    """
+    if not seen.strip():
+        raise ValueError("Say what you saw.")
+    rows = Identity.objects.filter(pk=identity.pk, state=IdentityState.PROVEN, from_at__gt=since)
+    if not rows.update(from_at=since, looked_by_id=by.user_id, looked_at=at):
+        raise NothingOlderError("Calls since that day are shown already.")
+    _add(
+        identity.submission,
+        ProofKind.DOCUMENT,
+        holds=True,
+        at=at,
+        identity=identity,
+        said={"seen": seen.strip(), "shows calls since": since.date().isoformat()},
+        by=by,
+    )
+    audit.record("identity.reaches_back", subject=identity, by=by, at=at, since=since.isoformat())
+
+
+@transaction.atomic
+def open_paper(*, submission: Submission, by: Actor, at: datetime) -> tuple[bytes, str]:
+    """
+    Open what was handed in to show a right to ask for somebody else, once it is written down who does; its type, too.
+
+    In the scope of who may see the request. The file has `PERMISSION_AT_MOST` bytes at most.
+
+    :raises NoPaperError: nothing was handed in, or it does not open any more.
+    """
+    rows = Proof.objects.filter(submission=submission, file_key__isnull=False)
+    row = rows.order_by("-at", "-pk").first()
+    if row is None or row.file_key is None:
+        raise NoPaperError("Nothing was handed in.")
+    audit.record("proof.opened", subject=row, by=by, at=at, kind=row.kind)
+    try:
+        with files.open(submission.holder_id, row.file_key) as stream:
+            return stream.read(), row.file_type
+    except (FileNotFoundError, SealBrokenError):
+        raise NoPaperError(
+            "What was handed in does not open any more. Ask the person for it again."
+        ) from None
 
 
 def mask_of(row: Identity, submission: Submission) -> str:

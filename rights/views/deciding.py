@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -21,7 +23,7 @@ from callprivacy.calls.forms.calls import RevealForm
 from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
 from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
-from rights.forms.deciding import DecideForm, JudgeForm
+from rights.forms.deciding import DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
 from rights.selectors import casebook, corrections, reach, words
@@ -37,6 +39,12 @@ _REFUSALS = (
     deciding.NotProvenError,
     deciding.NotSearchedError,
 )
+_SUFFIXES: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "application/pdf": "pdf",
+}
 
 
 @never_cache
@@ -70,6 +78,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         else [],
         "found": casebook.found_of(case),
         "unanswered": reach.unanswered_copies_of(case, targets) if previews else [],
+        "older": reach.older_of(targets) if case.asks in {Ask.SEE, Ask.COPY} else 0,
         "needs_approval": deciding.needs_approval(case),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),
@@ -152,6 +161,7 @@ def _identity_page(
             for proof in (*line.proofs, *casebook.other_proofs(case))
         ],
         "zone": letter_selectors.zone_of(case),
+        "older": _older_form(case, row),
         "reveal": RevealForm(initial={"reason_kind": RevealReason.REQUEST})
         if may_show and row.kind == IdentityKind.PHONE
         else None,
@@ -160,6 +170,58 @@ def _identity_page(
         **more,
     }
     return render(request, "rights/identity.html", context, status=status)
+
+
+def _older_form(case: Case, row: Identity, data: Any = None) -> OlderForm | None:
+    """Asks since when calls are this person's, too; None where none are kept back, or the request is decided."""
+    if row.from_at is None or row.state != IdentityState.PROVEN or case.decided_at or case.closed_at:
+        return None
+    zone = ZoneInfo(letter_selectors.zone_of(case))
+    return OlderForm(data, shown_from=row.from_at.astimezone(zone).date())
+
+
+@never_cache
+@require_POST
+@sensitive_post_parameters("seen")
+@work_of_case
+def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
+    """Let older calls of a proven number be shown, because somebody has looked at whose they are."""
+    row = _identity(case, identity_id)
+    form = _older_form(case, row, request.POST)
+    if form is None:
+        messages.info(request, "Nothing older is kept back here, or the request is decided.")
+        return redirect("rights:identity", case.pk, row.pk)
+    if not form.is_valid():
+        return _identity_page(request, case, row, JudgeForm(), 422, older=form)
+    zone = ZoneInfo(letter_selectors.zone_of(case))
+    since = datetime.combine(form.cleaned_data["since"], time.min, tzinfo=zone)
+    try:
+        proofs.show_older(
+            identity=row, since=since, seen=form.cleaned_data["seen"], by=request.actor, at=request.at
+        )
+    except proofs.NothingOlderError as error:
+        messages.info(request, str(error))
+    else:
+        messages.success(request, "Calls since that day are shown as well.")
+    return redirect("rights:identity", case.pk, row.pk)
+
+
+@never_cache
+@require_POST
+@work_of_case
+def take_paper(request: StaffRequest, case: Case) -> HttpResponse:
+    """Give out what was handed in to show a right to ask for somebody else, once it is written down who takes it."""
+    try:
+        body, media_type = proofs.open_paper(submission=case.submission, by=request.actor, at=request.at)
+    except proofs.NoPaperError:
+        raise Http404 from None
+    suffix = _SUFFIXES.get(media_type, "bin")
+    answer = HttpResponse(
+        body, content_type=media_type if media_type in _SUFFIXES else "application/octet-stream"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="paper-{case.reference}.{suffix}"'
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
 
 
 @never_cache

@@ -134,6 +134,21 @@ def test_passing_ends_the_assignment_and_it_comes_again_before_it_runs_out(cast:
 
 
 @needs_db
+def test_what_ran_out_before_anybody_asked_for_it_is_due_in_the_days_of_the_rule(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        passed_on = TODAY - timedelta(days=800)
+        training.note_outside(
+            agency=cast.acme, course=COURSE, user_id=cast.bob.user_id, issuer="A school", passed_on=passed_on,
+            valid_until=TODAY - timedelta(days=400), by=make.JOB, at=NOON,
+        )  # fmt: skip
+    _rule(cast)
+    _watch(cast, 1)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Assignment.objects.get().due_on == TODAY + timedelta(days=10)
+
+
+@needs_db
 def test_a_rule_taken_back_takes_its_assignments_along_but_not_those_of_a_person(cast: Cast) -> None:
     _rule(cast)
     with job_scope(agency_id=cast.acme.pk):

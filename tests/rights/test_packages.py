@@ -29,6 +29,7 @@ from rights.enums import Ask, Decided, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Submission
 from rights.services import deciding, packages
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import tracker_side
 from tests.retention import lists_side
@@ -181,6 +182,39 @@ def test_what_is_older_than_the_proof_shows_is_left_out_and_said(cast: Cast, off
     package = made(cast, office, submission)
     assert package.contents["calls"] == 1
     assert any(line.startswith("Older calls") for line in package.contents["left_out"])
+
+
+def test_whoever_looked_at_whose_older_calls_are_has_them_shown(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, ANNA, at=make.NOON - timedelta(days=300))
+    submission = asked(cast, client=cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        submission.identities.update(from_at=make.NOON - timedelta(days=100))
+        identity = submission.identities.get()
+    case, browser = asking.case_of(submission, Ask.COPY), signed_in(cast.alice)
+    page = f"/requests/{case.pk}/identities/{identity.pk}/"
+    assert "1 older call would not be in it" in browser.get(f"/requests/{case.pk}/decide/").content.decode()
+    assert "Older calls" in browser.get(page).content.decode()
+    said = {
+        "since": (make.NOON - timedelta(days=400)).date().isoformat(),
+        "seen": "A bill of the line of 2025.",
+    }
+    assert browser.post(f"{page}older/", said | {"seen": ""}).status_code == 422
+    later = said | {"since": make.NOON.date().isoformat()}
+    assert "shown already" in browser.post(f"{page}older/", later).content.decode()
+    assert signed_in(cast.mallory).post(f"{page}older/", said).status_code == 404
+    assert browser.post(f"{page}older/", said).status_code == 302
+
+    package = made(cast, office, submission)
+    assert package.contents["calls"] == 2
+    assert package.contents["left_out"] == [
+        line for line in package.contents["left_out"] if "Older" not in line
+    ]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="identity.reaches_back").count() == 1
+    assert browser.post(f"{page}older/", said).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="identity.reaches_back").count() == 1, "it is decided"
 
 
 def test_words_that_only_the_tracker_has_are_fetched_for_it(

@@ -33,6 +33,7 @@ from rights.models import Case, Finding, Identity, Proof, RequestPage, Submissio
 from rights.selectors import words as sealed
 from rights.services import cases, deciding, notice, proofs, searching
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 from tests.rights import asking
@@ -242,6 +243,22 @@ def test_an_agent_hands_in_a_signed_permission_and_a_person_looks(cast: Cast, br
         proof = Proof.objects.get(kind=ProofKind.PERMISSION)
         assert proof.file_key is not None
         assert files.open(cast.dentist.pk, proof.file_key).read() == PDF
+
+    make.grant(cast.alice, cast.dentist)
+    case, office = case_of(where), signed_in(cast.alice)
+    paper = f"/requests/{case.pk}/paper/"
+    assert paper in office.get(f"/requests/{case.pk}/identities/{row.pk}/").content.decode()
+    assert office.get(paper).status_code == 405
+    assert signed_in(cast.mallory).post(paper).status_code == 404
+    taken = office.post(paper)
+    assert (taken.content, taken.headers["Content-Type"]) == (PDF, "application/pdf")
+    assert taken.headers["Content-Disposition"].startswith("attachment")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="proof.opened").count() == 1
+    said = {"holds": "yes", "seen": "The permission is signed by the person."}
+    assert office.post(f"/requests/{case.pk}/identities/{row.pk}/", said).status_code == 302
+    (row,) = identities(where, of=cast.dentist, cast=cast)
+    assert row.state == IdentityState.PROVEN
 
 
 @pytest.mark.parametrize(

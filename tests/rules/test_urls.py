@@ -262,6 +262,7 @@ SHUT = {
     "programme/training/pictures/<uuid:picture_id>/": "the picture has no file",
     "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
     "requests/<uuid:case_id>/asked/<uuid:approval_id>/": "nobody in the cast approves for a client",
+    "requests/<uuid:case_id>/paper/": "nothing was handed in",
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
     "reports/releases/<slug:slug>/<uuid:release_id>/file/": "the file is not built yet",
     "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
