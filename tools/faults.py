@@ -586,7 +586,7 @@ class Checker:
         from callprivacy.audit.models import Event
         from callprivacy.tenancy.scope import job_scope
         from callprivacy.vault import signing
-        from retention.channels import certificate as form
+        from consent.channels import packing
         from retention.models import Certificate
         from retention.services import erasing
         from tools import verify_certificate
@@ -603,7 +603,7 @@ class Checker:
         told: list[tuple[int, str]] = []
         for row in rows:
             statement = json.loads(row.statement)
-            data = form.sealed_file(statement, signature=row.signature, public=pins[0])
+            data = packing.sealed_file(statement, signature=row.signature, public=pins[0])
             found += [
                 f"{client.name}, certificate {row.number}: {said}"
                 for said in verify_certificate.verify(data, pins=pins).findings

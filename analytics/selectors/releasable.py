@@ -119,7 +119,7 @@ def measured(client: Client, *, from_on: date, until_on: date, at: datetime) -> 
     """The calls of some days that reports count. In the scope of a job."""
     begins, ends = days(client, from_on, until_on)
     calls = calls_open_to(client, Purpose.MEASURE, at=at)
-    return calls.started_from(begins).started_before(ends)  # type: ignore[attr-defined,no-any-return]  # more words
+    return calls.started_from(begins).started_before(ends)  # type: ignore[attr-defined,no-any-return]  # our queryset has it
 
 
 def days(client: Client, from_on: date, until_on: date) -> tuple[datetime, datetime]:

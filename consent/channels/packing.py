@@ -67,6 +67,15 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+def sealed_file(statement: Mapping[str, Any], *, signature: str, public: str) -> bytes:
+    """
+    The file for programs: statement, signature and public key, in one form.
+
+    :param signature: and :param public: in hex.
+    """
+    return canonical({"statement": statement, "signature": signature, "public": public}) + b"\n"
+
+
 def sign_pdf(drawn: bytes, *, context: bytes, public: str, sign: Callable[[bytes], bytes]) -> bytes:
     """
     The same PDF with a signature of its own over every byte, in a comment line before its table of references.

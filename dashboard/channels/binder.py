@@ -39,15 +39,6 @@ def to_sign(statement: Mapping[str, Any]) -> bytes:
     return CONTEXT + packing.canonical(statement)
 
 
-def sealed_file(statement: Mapping[str, Any], *, signature: str, public: str) -> bytes:
-    """
-    The file for programs: statement, signature and public key, in one form.
-
-    :param signature: and :param public: in hex.
-    """
-    return packing.canonical({"statement": statement, "signature": signature, "public": public}) + b"\n"
-
-
 def document(
     statement: Mapping[str, Any], file: bytes, *, zone: str, public: str, sign: Callable[[bytes], bytes]
 ) -> bytes:

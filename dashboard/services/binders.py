@@ -32,6 +32,7 @@ from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import files, signing
 from callprivacy.work import services as work
+from consent.channels import packing
 from dashboard.access import CLIENT_SIDE
 from dashboard.channels import binder as form
 from dashboard.models import Binder, BinderLink
@@ -150,7 +151,9 @@ def build(*, due: Due, clock: Callable[[], datetime]) -> bool:
             parts[name] = read(ground).as_json()
     statement = _statement(row, ground, parts)
     public = signing.public_key().hex()
-    file = form.sealed_file(statement, signature=signing.sign(form.to_sign(statement)).hex(), public=public)
+    file = packing.sealed_file(
+        statement, signature=signing.sign(form.to_sign(statement)).hex(), public=public
+    )
     drawn = form.document(statement, file, zone=row.client.time_zone, public=public, sign=signing.sign)
     keys = (uuid.uuid4(), uuid.uuid4())
     for key, data in zip(keys, (drawn, file), strict=True):

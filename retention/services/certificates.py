@@ -226,7 +226,7 @@ def take(*, certificate: Certificate, agency: Agency, as_pdf: bool, by: Actor, a
     if public is None:
         raise UnknownKeyError(f"Key {certificate.key_id} is not among those of the installation.")
     statement = json.loads(certificate.statement)
-    data = form.sealed_file(statement, signature=certificate.signature, public=public.hex())
+    data = packing.sealed_file(statement, signature=certificate.signature, public=public.hex())
     name = f"certificate-{agency.slug}-{statement['client']['id']}-{certificate.number}"
     if not as_pdf:
         return File(f"{name}.json", "application/json", data)

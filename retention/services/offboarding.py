@@ -50,7 +50,6 @@ from callprivacy.work.models import Item
 from consent.channels import packing
 from consent.models import ConsentEvent
 from retention import targets
-from retention.channels import certificate as form
 from retention.enums import Category, EndState
 from retention.models import Certificate, Hold, Offboarding
 from retention.selectors import policies, preview
@@ -451,7 +450,7 @@ def _papers(row: Offboarding, at: datetime, counts: dict[str, int]) -> Iterator[
         counts["certificates"] = len(certificates)
     for one in certificates:
         public = signing.public_keys().get(one.key_id)
-        data = form.sealed_file(
+        data = packing.sealed_file(
             json.loads(one.statement), signature=one.signature, public=public.hex() if public else ""
         )
         yield f"certificates/{one.number}.json", iter([data])
@@ -739,7 +738,7 @@ def statement_file(*, row: Offboarding, by: Actor, at: datetime) -> tuple[str, b
         raise NotNowError("It is not done yet.")
     audit.record("offboarding.downloaded", subject=row, by=by, at=at)
     public = signing.public_keys().get(row.key_id)
-    data = form.sealed_file(
+    data = packing.sealed_file(
         json.loads(row.statement), signature=row.signature, public=public.hex() if public else ""
     )
     return f"offboarding-{slugify(row.client.name)}.json", data
