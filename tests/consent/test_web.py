@@ -322,8 +322,9 @@ def test_nobody_learns_whether_a_number_is_known_or_has_said_no(
     shapes = set()
     for number in ("+14155550150", refused, "+14155550152"):
         answer = send(browser, page, purposes=["record", "share"], number=number)
-        body = browser.get(answer.headers["Location"]).content.replace(number[-4:].encode(), b"NNNN")
-        shapes.add((answer.status_code, _shape(body)))
+        # Ids are taken out first: four digits of theirs may be those of the number.
+        body = _shape(browser.get(answer.headers["Location"]).content)
+        shapes.add((answer.status_code, body.replace(number[-4:], "NNNN")))
     assert len(shapes) == 1
 
 
