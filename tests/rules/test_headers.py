@@ -82,6 +82,13 @@ def test_every_answer_says_what_it_is_and_forbids_guessing(world: World) -> None
     assert found == []
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_probe_that_is_answered_before_everything_else_says_the_same(world: World, path: str) -> None:
+    headers = world.browsers["anonymous"].get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
 def test_every_page_has_the_policy(world: World) -> None:
     for path in ("/nowhere/", "/accounts/login/", "/calls/"):
         policy = world.browsers["alice"].get(path).headers["Content-Security-Policy"]
