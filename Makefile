@@ -13,7 +13,7 @@ bench:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m bench.run
 
 faults:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.faults
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure faults
 
 # What tries the promises; ARGS="--minutes 20 --rows 11,13" for a part of it. What came of it: docs/assurance.md.
 assure:

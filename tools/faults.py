@@ -9,7 +9,8 @@ fifteen times as fast, so that leases run out within seconds; a night is a jump.
 What was made, acknowledged and held is written down outside. In the end, after a last run without a kill, a checker
 compares: nothing due is left, nothing kept or held is lost and its key opens, every acknowledged event is a call,
 what left does not come back, every certificate is true to its digest, every recording is a step at its vendor, and
-the trail verifies. Then faults are planted, each of which the checker must find. The tables go into docs/assurance.md.
+the trail verifies. Then faults are planted, each of which the checker must find. `make faults` runs it beside other
+faults (tools/assure/faulting.py), which also writes what came of it into docs/assurance.md.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ from tools import services
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".state" / "faults"
-PAGE = ROOT / "docs" / "assurance.md"
 CLIENTS, PEOPLE, DAYS_KEPT = 4, 40, 90
 A_DAY, RECORDED = 120, 3
 SPEED, BATCH = 15, 40
@@ -773,7 +773,7 @@ def planted(world: World, site: Site, checker: Checker, findings: list[str]) -> 
 def told(
     site: Site, checker: Checker, findings: list[str], caught: list[tuple[str, bool]], facts: str
 ) -> str:
-    """The tables, as they go into the page and on the screen."""
+    """The tables, as they go onto the screen."""
     lines = [
         facts, "",
         "| ended by SIGKILL | times | before the night's run was over | seconds to bring it back, mean |",
@@ -808,29 +808,28 @@ def told(
     return "\n".join(lines)
 
 
-def write_page(text: str) -> None:
-    """Put the tables between their marks in docs/assurance.md; the rest of it stays."""
-    begin, end = "<!-- written by make faults -->", "<!-- end of what make faults wrote -->"
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Assurance\n"
-    if begin not in page:
-        page = f"{page.rstrip()}\n\n## Kills\n\n{begin}\n{end}\n"
-    before, _, rest = page.partition(begin)
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
-
-
 @contextlib.contextmanager
-def _site() -> Iterator[tuple[Site, Clock]]:
-    """The servers, migrated; Django set up as the app's role, by our clock."""
+def _site(
+    between: Callable[[services.Postgres, services.Valkey, dict[str, str]], None] | None = None,
+    kind: type[Site] = Site,
+) -> Iterator[tuple[Site, Clock]]:
+    """
+    The servers, migrated; Django set up as the app's role, by our clock.
+
+    :param between: puts something between the product and its servers, by changing their addresses.
+    """
     services.Place.of(STATE).forget_if_elsewhere()
     shutil.rmtree(STATE, ignore_errors=True)
     place = services.Place.of(STATE)
     postgres, addresses = start._own_postgres(place)
     valkey = services.Valkey(place)
     log = (STATE / "worker.log").open("ab")
-    site = Site(postgres, valkey, log)
+    site = kind(postgres, valkey, log)
     try:
         valkey.start()
         addresses["REDIS_URL"] = valkey.url()
+        if between is not None:
+            between(postgres, valkey, addresses)
         os.environ |= start._settings(STATE, port=8000, addresses=addresses)
         clock_file = STATE / "clock"
         os.environ |= {
@@ -862,14 +861,13 @@ def _site() -> Iterator[tuple[Site, Clock]]:
 
 
 def main() -> int:
-    """Run it, print the tables, and write them into the page."""
+    """Run it and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=210)
     parser.add_argument("--minutes", type=float, default=20, help="no kill begins after so many")
     parser.add_argument("--a-night", type=int, default=10, help="kills in each night")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--no-page", action="store_true", help="leave docs/assurance.md as it is")
     parser.add_argument("--json", type=Path, help="write what came of it into this file, too")
     asked = parser.parse_args([*sys.argv[1:], *os.environ.get("ARGS", "").split()])
     if asked.work:
@@ -902,7 +900,7 @@ def main() -> int:
         caught = planted(world, site, checker, findings)
         checker.counts = counts
         facts = (
-            f"`make faults` with seed {asked.seed} on {datetime.now(UTC).date()}, {os.cpu_count()} cores:"
+            f"Seed {asked.seed} on {datetime.now(UTC).date()}, {os.cpu_count()} cores:"
             f" {nights + 1} nights at {CLIENTS} clients in {time.monotonic() - began:.0f} s,"
             f" {sum(len(ids) for ids in world.history.due.values()):,} calls due,"
             f" {len(world.history.taken):,} events acknowledged and {world.history.repeated:,} repeated,"
@@ -911,10 +909,14 @@ def main() -> int:
         text = told(site, checker, findings, caught, facts)
     print(text)
     if asked.json:
-        found = {"kills": site.kills, "findings": findings, "compared": counts, "planted": caught}
+        found = {
+            "kills": site.kills,
+            "findings": findings,
+            "compared": counts,
+            "planted": caught,
+            "facts": facts,
+        }
         asked.json.write_text(json.dumps(found), encoding="utf-8")
-    if not asked.no_page:
-        write_page(text)
     return int(bool(findings) or not all(was for _, was in caught))
 
 

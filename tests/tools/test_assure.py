@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
+import socket
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.assure import attack, core, load, planting, proofs, rows, soak, suite
+from tools.assure import (
+    attack,
+    core,
+    faulting,
+    goals,
+    load,
+    observatory,
+    outages,
+    planting,
+    proofs,
+    results,
+    rows,
+    soak,
+    suite,
+)
 from tools.assure.rows import Edit, Figure, Outcome, Row
 
 ROOT = rows.ROOT
@@ -129,15 +148,137 @@ def test_statements_that_were_read_are_there() -> None:
 
 def test_what_no_failure_proves_is_the_rule_of_three() -> None:
     assert rows.what_none_proves(200) == "0 of 200: fewer than 1 in 67"
-    assert rows.what_none_proves(0) == ""
+    assert rows.what_none_proves(0) == "no rate: the same tries each time, and only those"
 
 
-def test_a_part_of_the_page_is_written_and_the_rest_stays(tmp_path: Path) -> None:
+def _result(row: str, verdict: str = "kept", **other: object) -> results.Result:
+    figure = Figure("said", trials=60, failures=("lost",) if verdict == "BROKEN" else ())
+    one = Outcome(Row(row, "promise", "how", "passes"), figure, 3.0, [("one", verdict == "kept")])
+    return results.result_of("assure", "make assure", one) | {"verdict": verdict} | other
+
+
+def test_a_run_replaces_its_rows_and_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    results.keep([_result("1", figure="first"), _result("2, 3", figure="other")], file)
+    results.keep([_result("1", figure="second"), _result("2, 3", "not tried", figure="no time")], file)
+    assert [one["figure"] for one in results.read(file)] == ["second", "other"]
+
+
+def test_the_page_has_every_goal_and_keeps_its_words(tmp_path: Path) -> None:
     page = tmp_path / "assurance.md"
-    page.write_text("# Assurance\n\nWords.\n", encoding="utf-8")
-    rows.write_part("assure", "first", page)
-    rows.write_part("attack", "other", page)
-    rows.write_part("assure", "second", page)
+    page.write_text(
+        f"# Assurance\n\nBefore.\n{results.BEGIN}\nEARLIER\n{results.END}\nAfter.\n", encoding="utf-8"
+    )
+    results.write_page([_result("1, 4"), _result("5", "BROKEN")], page)
     text = page.read_text(encoding="utf-8")
-    assert text.count("second") == text.count("other") == text.count("Words.") == 1
-    assert "first" not in text
+    assert "Before." in text
+    assert "After." in text
+    assert "EARLIER" not in text
+    assert [goal.number for goal in goals.GOALS] == list(range(1, 31))
+    for goal in goals.GOALS:
+        assert f"### {goal.number}. {goal.promise}" in text
+    assert "fewer than 1 in 21" in text
+    assert "- lost" in text
+    assert f"| 4 | {goals.GOALS[3].promise} | kept | `make assure` |" in text
+    assert f"| 5 | {goals.GOALS[4].promise} | BROKEN | `make assure` |" in text
+    assert f"| 6 | {goals.GOALS[5].promise} | not tried |  |" in text
+
+
+def test_the_page_is_made_of_the_results() -> None:
+    text = rows.PAGE.read_text(encoding="utf-8")
+    assert results.written(results.read()) in text
+
+
+def test_every_row_belongs_to_a_goal() -> None:
+    numbers = {goal.number for goal in goals.GOALS}
+    every = (*suite.ROWS, *faulting.ROWS, *attack.ROWS, *load.ROWS, *soak.ROWS)
+    assert [row.number for row in every if not set(goals.goals_of(row.number)) <= numbers] == []
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[outages.Line]:
+    """To a server that says everything again."""
+    path = tmp_path / "server"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    end, _ = server.accept()
+                    threading.Thread(target=_again, args=(end,), daemon=True).start()
+
+        taking = threading.Thread(target=serve, daemon=True)
+        taking.start()
+        made = outages.Line(path)
+        made.begin()
+        yield made
+        server.shutdown(socket.SHUT_RDWR)
+        taking.join(5)
+
+
+def _again(end: socket.socket) -> None:
+    with end, contextlib.suppress(OSError):
+        while said := end.recv(4096):
+            end.sendall(said)
+
+
+def _call(line: outages.Line) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", line.port), timeout=5)
+
+
+def test_a_line_carries_cuts_in_the_middle_and_refuses(line: outages.Line) -> None:
+    with _call(line) as end:
+        end.sendall(b"hello")
+        assert end.recv(5) == b"hello"
+
+        cutting = threading.Thread(target=line.cut_within, args=(3,), kwargs={"seconds": 5})
+        cutting.start()
+        time.sleep(0.1)
+        end.sendall(b"hello")
+        with pytest.raises(ConnectionResetError):
+            end.recv(5)
+        cutting.join()
+        assert line.cut == 1
+
+    refusing = threading.Thread(target=line.refuse, args=(0.3,))
+    refusing.start()
+    time.sleep(0.1)
+    with pytest.raises(ConnectionResetError), _call(line) as end:
+        end.recv(1)
+    refusing.join()
+    with _call(line) as end:
+        end.sendall(b"back")
+        assert end.recv(4) == b"back"
+
+
+def test_a_line_holds_back_what_it_is_told_to(line: outages.Line) -> None:
+    silent = threading.Thread(target=line.silence, args=(0.3,))
+    silent.start()
+    time.sleep(0.1)
+    began = time.monotonic()
+    with _call(line) as end:
+        end.sendall(b"hello")
+        assert end.recv(5) == b"hello"
+    assert time.monotonic() - began > 0.1
+    assert line.held
+    silent.join()
+
+
+def test_an_address_by_a_line_keeps_who_asks_and_for_what(tmp_path: Path) -> None:
+    line, address = outages.between(
+        tmp_path / "s", "postgresql://app:se%2Fcret@/callprivacy?host=%2Frun&port=5432"
+    )
+    assert address == f"postgresql://app:se%2Fcret@127.0.0.1:{line.port}/callprivacy"
+    line, address = outages.between(tmp_path / "s", "unix://:secret@/run/valkey.sock?db=2")
+    assert address == f"redis://:secret@127.0.0.1:{line.port}/2"
+
+
+def test_answers_are_weakened_in_what_the_grade_is_for() -> None:
+    page = {"name": "home", "headers": [["content-security-policy", "default-src 'none'"],
+                                        ["strict-transport-security", "max-age=1"]], "cookies": []}  # fmt: skip
+    weak = {one["name"]: one for one in observatory._weakened(page)}
+    assert weak["a page without a policy"]["headers"] == [["strict-transport-security", "max-age=1"]]
+    assert "'unsafe-inline'" in str(weak["a policy that lets scripts in the page run"]["headers"])
+    assert "strict" not in str(weak["no strict transport"]["headers"])

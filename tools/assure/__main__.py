@@ -1,8 +1,9 @@
 """
-Tries the promises: `python -m tools.assure [assure|attack|load|soak] [--minutes N] [--rows 11,13] [--no-page]`.
+Tries the promises: `python -m tools.assure [assure|faults|attack|load|soak] [--minutes N] [--rows 11,13] [--no-page]`.
 
-What is asked may also stand in ARGS. Each row is tried, then its faults are planted; the tables go onto the screen and,
-when everything was asked for, into docs/assurance.md. The exit code is 1 where a promise is broken or not proven.
+What is asked may also stand in ARGS. Each row is tried, then its faults are planted; the tables go onto the screen,
+into docs/assurance.json, and onto the page that is made of it, docs/assurance.md. `python -m tools.assure page` makes
+the page again. The exit code is 1 where a promise is broken or not proven.
 """
 
 from __future__ import annotations
@@ -14,22 +15,27 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from tools.assure import proofs, rows
+from tools.assure import proofs, results, rows
 
-MINUTES = {"assure": 90.0, "attack": 60.0, "load": 30.0, "soak": 60.0}
-MODULES = {"assure": "suite", "attack": "attack", "load": "load", "soak": "soak"}
+MINUTES = {"assure": 90.0, "faults": 60.0, "attack": 60.0, "load": 30.0, "soak": 60.0}
+MODULES = {"assure": "suite", "faults": "faulting", "attack": "attack", "load": "load", "soak": "soak"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", choices=MODULES, nargs="?", default="assure")
+    parser.add_argument("suite", choices=[*MODULES, "page"], nargs="?", default="assure")
     parser.add_argument("--minutes", type=float, help="no row begins after so many")
     parser.add_argument("--rows", default="", help="numbers with commas between; else all")
-    parser.add_argument("--no-page", action="store_true", help="leave docs/assurance.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="keep nothing of it in docs")
+    parser.add_argument("--results", type=Path, default=results.RESULTS, help="where what it brought is kept")
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = parser.parse_args([*given, *shlex.split(os.environ.pop("ARGS", ""))])
+    if asked.suite == "page":
+        results.write_page(results.read(asked.results))
+        return 0
     chosen = {one.strip() for one in asked.rows.split(",") if one.strip()}
     every: tuple[rows.Row, ...] = importlib.import_module(f"tools.assure.{MODULES[asked.suite]}").ROWS
     wanted = [row for row in every if not chosen or chosen & {part.strip() for part in row.number.split(",")}]
@@ -38,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     deadline = rows.Deadline(asked.minutes or MINUTES[asked.suite])
     began, outcomes = time.monotonic(), []
+    command = f"make {asked.suite}"
     for row in wanted:
         outcomes.append(_tried(row, deadline))
         one = outcomes[-1]
@@ -49,13 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"    {said}", flush=True)
         for name, was in one.caught:
             print(f"    planted: {name}: {'found' if was else 'NOT FOUND'}", flush=True)
-    command = f"make {asked.suite}" + (f' ARGS="{shlex.join(given[1:])}"' if given[1:] else "")
+        if not asked.no_page:
+            alone = f'make {asked.suite} ARGS="--rows {one.row.number.split(",")[0]}"'
+            kept = results.keep([results.result_of(asked.suite, alone, one)], asked.results)
+            results.write_page(kept)
     text = rows.told(
         asked.suite, command, outcomes, seconds=time.monotonic() - began, cores=os.cpu_count() or 1
     )
     print("\n" + text)
-    if not asked.no_page and not chosen:
-        rows.write_part(asked.suite, text)
     return int(any(one.verdict in {"BROKEN", "NOT PROVEN"} for one in outcomes))
 
 

@@ -21,12 +21,12 @@ from typing import Any
 from tools.assure.rows import ROOT, STATE, Figure
 
 
-def _own_process(name: str, *arguments: str, seconds: float) -> Figure:
+def own_process(name: str, *arguments: str, seconds: float, module: str = "tools.assure.kills") -> Figure:
     """A trial in a process of its own, for Django is set up once a process; it prints its figure as JSON."""
     STATE.mkdir(parents=True, exist_ok=True)
     report = STATE / f"{name}.json"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tools.assure.kills", name, str(report), *arguments]
+    command = [sys.executable, "-m", module, name, str(report), *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -51,13 +51,13 @@ def _own_process(name: str, *arguments: str, seconds: float) -> Figure:
 # --- Nights under kills -----------------------------------------------------------------------------------------------
 
 
-def nights(seconds: float) -> Figure:
-    """`make faults` in short, 20 kills of each, with its own checker and its own planted faults."""
+def nights(seconds: float, *, count: int = 60) -> Figure:
+    """tools.faults with so many kills, with its own checker and its own planted faults."""
     STATE.mkdir(parents=True, exist_ok=True)
     report = STATE / "faults.json"
     report.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "tools.faults", "--no-page", "--kills", "60", "--a-night", "10",
+        sys.executable, "-m", "tools.faults", "--kills", str(count), "--a-night", "10",
         "--minutes", str(max(seconds / 60 - 4, 1)), "--json", str(report),
     ]  # fmt: skip
     done = subprocess.run(
@@ -70,7 +70,8 @@ def nights(seconds: float) -> Figure:
     said = ", ".join(f"{count} kills of {victim}" for victim, count in found["kills"].items())
     compared = ", ".join(f"{count:,} {what}" for what, count in found["compared"].items())
     caught = tuple((name, was) for name, was in found["planted"])
-    return Figure(f"{said}; compared: {compared}", tuple(found["findings"]), kills, caught=caught)
+    text = f"{said}; compared: {compared}. {found['facts']}"
+    return Figure(text, tuple(found["findings"]), kills, caught=caught)
 
 
 # --- The broker -------------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ WITHIN = 60.0
 
 def broker(seconds: float) -> Figure:
     """Valkey killed and stopped under a worker."""
-    return _own_process("broker", str(seconds), seconds=seconds)
+    return own_process("broker", str(seconds), seconds=seconds)
 
 
 class _Taker:
@@ -113,40 +114,56 @@ class _Taker:
         return None
 
 
-def _disturb(site: Any, kind: str) -> None:
-    """End Valkey at once and start it again, or let it hang for 20 seconds."""
+# In turn: kills cost little, the others 20 seconds each.
+_KINDS = ("killed", "cut", "killed", "stopped for 20 s", "cut", "killed", "silent for 20 s", "killed", "cut",
+          "silent for 20 s, then cut")  # fmt: skip
+
+
+def _disturb(site: Any, line: Any, kind: str) -> None:
+    """End Valkey at once and start it again, let it hang, or disturb the line to it."""
     from tools import faults
 
     assert site.valkey.process is not None  # noqa: S101  (for the type checker)
     if kind == "killed":
         faults._kill_all(site.valkey.process)
         site.valkey.start()
-    else:
+    elif kind == "stopped for 20 s":
         os.kill(site.valkey.process.pid, signal.SIGSTOP)
         time.sleep(20)
         os.kill(site.valkey.process.pid, signal.SIGCONT)
+    elif kind == "cut":
+        line.cut_all()
+    else:
+        line.silence(20, then_cut=kind.endswith("cut"))
 
 
 def _broker(seconds: float) -> dict[str, Any]:
     """How long after each fault a task that was sent then has been taken; and a worker that never comes is noticed."""
     from tools import faults
+    from tools.assure import outages
 
-    took: dict[str, list[float]] = {"killed": [], "stopped for 20 s": []}
+    took: dict[str, list[float]] = {}
     until, failures, number = time.monotonic() + seconds, list[str](), 0
-    with faults._site() as (site, _):
+    lines: list[Any] = []
+
+    def between(_: Any, valkey: Any, addresses: dict[str, str]) -> None:
+        line, addresses["REDIS_URL"] = outages.between(valkey.socket, addresses["REDIS_URL"])
+        lines.append(line)
+
+    with faults._site(between=between) as (site, _):
         taker = _Taker(site)
         site.start_worker()
         if taker.took(60) is None:
             failures.append("the worker never started")
-        while not failures and number < 23 and time.monotonic() + 40 < until:
-            kind = "stopped for 20 s" if number % 8 == 7 else "killed"
-            _disturb(site, kind)
+        while not failures and number < 100 and time.monotonic() + 60 < until:
+            kind = _KINDS[number % len(_KINDS)]
+            _disturb(site, lines[0], kind)
             found = taker.took(WITHIN + 5)
             number += 1
             if found is None or found > WITHIN:
                 failures.append(f"after Valkey was {kind} no task was taken within {WITHIN:.0f} s")
             else:
-                took[kind].append(found)
+                took.setdefault(kind, []).append(found)
         assert site.worker is not None  # noqa: S101  (for the type checker)
         faults._kill_all(site.worker)
         caught = [("a worker that is not started again", taker.took(8, keep=False) is None)]
@@ -154,7 +171,6 @@ def _broker(seconds: float) -> dict[str, Any]:
     parts = [
         f"Valkey {kind} {len(times)} times, tasks taken again after {max(times):.1f} s at most"
         for kind, times in took.items()
-        if times
     ]
     said = "; ".join([*parts, f"the worker ended by itself {ended} times"])
     return {"said": said, "failures": failures, "trials": number, "caught": caught}
@@ -167,7 +183,7 @@ PEOPLE = 300
 
 def at_rest(seconds: float) -> Figure:
     """The bytes of everything that a running installation has written."""
-    return _own_process("at_rest", seconds=seconds)
+    return own_process("at_rest", seconds=seconds)
 
 
 def _at_rest() -> dict[str, Any]:
@@ -192,7 +208,7 @@ def _at_rest() -> dict[str, Any]:
         scanner, began = Scanner(canaries), time.time()
         plain = {number[2:].encode() for number in numbers}, {name.lower().encode() for name in names}
         _story(site, clock, numbers, names)
-        _backup(state)
+        backup(state)
         from django.db import connections
 
         site.postgres.sql("CHECKPOINT", database="postgres")
@@ -285,7 +301,7 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
         raise SystemExit("The inbox was not worked off.")
 
 
-def _backup(state: Path) -> None:
+def backup(state: Path) -> None:
     """A dump of each database, as the owner makes it, lies beside the rest."""
     from callprivacy.vault import envelopes
 

@@ -103,9 +103,10 @@ class Outcome:
 def what_none_proves(trials: int) -> str:
     """What no failure in so many independent tries says of the rate, 95 times in 100 (the rule of three)."""
     if trials < 1:
-        return ""
-    bound = 1 - 0.05 ** (1 / trials)
-    return f"0 of {trials:,}: fewer than 1 in {1 / bound:,.0f}" if trials > 2 else f"0 of {trials}: nothing"
+        return "no rate: the same tries each time, and only those"
+    if trials < 3:
+        return f"0 of {trials}: nothing"
+    return f"0 of {trials:,}: fewer than 1 in {1 / (1 - 0.05 ** (1 / trials)):,.0f}"
 
 
 def commit() -> str:
@@ -115,11 +116,20 @@ def commit() -> str:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/assurance.md")
+    changed = git(
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!docs/assurance.md",
+        ":!docs/assurance.json",
+    )
     return (git("rev-parse", "--short=10", "HEAD") or "no commit") + (" with changes" if changed else "")
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text as it stands in a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -141,30 +151,20 @@ def told(suite: str, command: str, outcomes: Sequence[Outcome], *, seconds: floa
         figure = f"not tried: {one.figure.skipped}" if one.figure.skipped else one.figure.said
         proves = "" if one.figure.failures or one.figure.skipped else what_none_proves(one.figure.trials)
         cells = (one.row.number, one.row.promise, figure, one.row.passes, proves, one.verdict)
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+        lines.append("| " + " | ".join(map(cell, cells)) + " |")
     broken = [(one.row.number, said) for one in outcomes for said in one.figure.failures]
     if broken:
         lines += [
             "",
             "Does not hold:",
             "",
-            *(f"- row {number}: {_cell(said)[:400]}" for number, said in broken),
+            *(f"- row {number}: {cell(said)[:400]}" for number, said in broken),
         ]
     caught = [(one.row.number, name, was) for one in outcomes for name, was in one.caught]
     if caught:
         lines += ["", "| row | planted fault | found |", "|---|---|---|"]
-        lines += [f"| {number} | {_cell(name)} | {'yes' if was else 'NO'} |" for number, name, was in caught]
+        lines += [f"| {number} | {cell(name)} | {'yes' if was else 'NO'} |" for number, name, was in caught]
     return "\n".join(lines)
-
-
-def write_part(suite: str, text: str, page: Path = PAGE) -> None:
-    """Put a suite's tables between its marks in the page; the rest of it stays."""
-    begin, end = f"<!-- written by make {suite} -->", f"<!-- end of what make {suite} wrote -->"
-    old = page.read_text(encoding="utf-8") if page.exists() else "# Assurance\n"
-    if begin not in old:
-        old = f"{old.rstrip()}\n\n## make {suite}\n\n{begin}\n{end}\n"
-    before, _, rest = old.partition(begin)
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 class Deadline:

@@ -24,6 +24,7 @@ PACKAGES: dict[str, str] = {
     "cyclonedx-py": "cyclonedx-bom==7.5.0",
 }
 LIGHTHOUSE = "lighthouse@12.8.2"
+OBSERVATORY = "@mdn/mdn-http-observatory@1.4.8"
 
 
 class NotHereError(RuntimeError):
@@ -53,25 +54,59 @@ def program(name: str) -> Path:
     return found
 
 
+def _of_npm(name: str, package: str) -> Path:
+    """
+    The folder of a package of npm, installed when it is first asked for, without running anything of it.
+
+    :raises NotHereError: there is no Node.js, or the registry does not give it.
+    """
+    if not shutil.which("npm"):
+        raise NotHereError("Node.js is not here. On Debian: apt-get install nodejs npm.")
+    folder = STATE / "tools" / name
+    found = folder / "node_modules" / package.rpartition("@")[0]
+    if not found.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text("{}", encoding="utf-8")
+        done = subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", package],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise NotHereError(f"npm could not install {package}: {done.stderr.strip()[-160:]}")
+    return found
+
+
 def lighthouse() -> list[str]:
     """
     The command of Lighthouse.
 
-    :raises NotHereError: there is no Node.js, no chromium, or the registry does not give it.
+    :raises NotHereError: there is no Node.js, or the registry does not give it.
     """
-    if not shutil.which("npm"):
-        raise NotHereError("Node.js is not here. On Debian: apt-get install nodejs npm.")
-    folder = STATE / "tools" / "lighthouse"
-    if not (folder / "node_modules" / "lighthouse").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text("{}", encoding="utf-8")
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", LIGHTHOUSE],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise NotHereError(f"npm could not install {LIGHTHOUSE}: {done.stderr.strip()[-160:]}")
-    return ["node", str(folder / "node_modules" / "lighthouse" / "cli" / "index.js")]
+    return ["node", str(_of_npm("lighthouse", LIGHTHOUSE) / "cli" / "index.js")]
+
+
+def observatory() -> Path:
+    """
+    The folder of Mozilla's HTTP Observatory, with empty lists in the place of those that it fetches when installed.
+
+    :raises NotHereError: there is no Node.js, or the registry does not give it.
+    """
+    folder = _of_npm("observatory", OBSERVATORY)
+    for name, empty in (("hsts-preload.json", "{}"), ("tld-list.json", "[]")):
+        (folder / "conf" / name).write_text(empty, encoding="utf-8")
+    return folder
+
+
+def gitleaks() -> str:
+    """
+    Debian's gitleaks.
+
+    :raises NotHereError: it is not installed.
+    """
+    found = shutil.which("gitleaks")
+    if not found:
+        raise NotHereError("There is no gitleaks. On Debian: apt-get install gitleaks.")
+    return found
 
 
 def chromium() -> str:

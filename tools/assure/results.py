@@ -1,0 +1,133 @@
+"""
+What runs brought, kept in docs/assurance.json, and the page that is made of it (docs/assurance.md).
+
+A run replaces what an earlier one brought for the same rows and leaves the others as they are, so that rows can be
+tried one at a time; each keeps the commit, the command and the day of its own run. What was not tried replaces nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tools.assure import rows
+from tools.assure.goals import GOALS, Goal, goals_of
+
+RESULTS = rows.ROOT / "docs" / "assurance.json"
+BEGIN, END = "<!-- written by the commands -->", "<!-- end of what the commands wrote -->"
+
+Result = dict[str, Any]
+
+
+def result_of(suite: str, command: str, one: rows.Outcome) -> Result:
+    """What is kept of an outcome."""
+    return {
+        "suite": suite, "row": one.row.number, "promise": one.row.promise, "how": one.row.how,
+        "passes": one.row.passes, "figure": one.figure.said, "trials": one.figure.trials,
+        "failures": list(one.figure.failures), "skipped": one.figure.skipped, "verdict": one.verdict,
+        "caught": [[name, was] for name, was in one.caught], "seconds": round(one.seconds), "command": command,
+        "commit": rows.commit(), "on": str(datetime.now(UTC).date()), "cores": os.cpu_count() or 1,
+    }  # fmt: skip
+
+
+def read(file: Path = RESULTS) -> list[Result]:
+    """Everything that is kept."""
+    found: list[Result] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return found
+
+
+def keep(new: Iterable[Result], file: Path = RESULTS) -> list[Result]:
+    """Put results in the place of those of the same rows; what was not tried takes the place of nothing."""
+    kept = {(one["suite"], one["row"]): one for one in read(file)}
+    for one in new:
+        key = (one["suite"], one["row"])
+        if one["verdict"] != "not tried" or kept.get(key, one)["verdict"] == "not tried":
+            kept[key] = one
+    found = sorted(kept.values(), key=lambda one: (goals_of(one["row"])[0], one["suite"], one["row"]))
+    file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return found
+
+
+def verdict_of(goal: Goal, results: Sequence[Result]) -> str:
+    """One word for a goal, of all its trials."""
+    said = {one["verdict"] for one in results if goal.number in goals_of(one["row"])}
+    for word in ("BROKEN", "NOT PROVEN"):
+        if word in said:
+            return word
+    if said == {"kept"}:
+        return "kept"
+    return "kept in part" if "kept" in said else "not tried"
+
+
+def written(results: Sequence[Result]) -> str:
+    """The page's tables: the goals at a glance, then each with its trials, its planted faults and what is not tried."""
+    verdicts = {goal.number: verdict_of(goal, results) for goal in GOALS}
+    counts = ", ".join(
+        f"{sum(one == word for one in verdicts.values())} {word}"
+        for word in ("kept", "kept in part", "BROKEN", "NOT PROVEN", "not tried")
+        if word in verdicts.values()
+    )
+    lines = [
+        f"{len(GOALS)} goals: {counts}.",
+        "",
+        "| goal | what is promised | verdict | tried by |",
+        "|---|---|---|---|",
+    ]
+    for goal in GOALS:
+        suites = sorted({one["suite"] for one in results if goal.number in goals_of(one["row"])})
+        by = ", ".join(f"`make {suite}`" for suite in suites)
+        lines.append(f"| {goal.number} | {goal.promise} | {verdicts[goal.number]} | {by} |")
+    for goal in GOALS:
+        lines += [
+            "",
+            *_section(goal, [one for one in results if goal.number in goals_of(one["row"])], verdicts),
+        ]
+    return "\n".join(lines)
+
+
+def _section(goal: Goal, results: Sequence[Result], verdicts: dict[int, str]) -> list[str]:
+    lines = [f"### {goal.number}. {goal.promise}: {verdicts[goal.number]}", "", f"In full: {goal.asks}.", ""]
+    if results:
+        lines += [
+            "| trial | figure | pass line | what no failure proves | verdict | command | commit, day |",
+            "|---|---|---|---|---|---|---|",
+        ]
+    for one in results:
+        if goals_of(one["row"])[0] != goal.number:
+            lines.append(
+                f"| {rows.cell(one['promise'])} | see {goals_of(one['row'])[0]} | | | {one['verdict']} | | |"
+            )
+            continue
+        figure = f"not tried: {one['skipped']}" if one["skipped"] else one["figure"]
+        proves = "" if one["failures"] or one["skipped"] else rows.what_none_proves(one["trials"])
+        where = f"{one['commit']}, {one['on']}, {one['cores']} cores, {_long(one['seconds'])}"
+        cells = (one["promise"], figure, one["passes"], proves, one["verdict"], f"`{one['command']}`", where)
+        lines.append("| " + " | ".join(map(rows.cell, cells)) + " |")
+    own = [one for one in results if goals_of(one["row"])[0] == goal.number]
+    if broken := [said for one in own for said in one["failures"]]:
+        lines += ["", "Does not hold:", "", *(f"- {rows.cell(said)[:400]}" for said in broken)]
+    if caught := [(name, was) for one in own for name, was in one["caught"]]:
+        said = "; ".join(f"{name}: {'found' if was else 'NOT FOUND'}" for name, was in caught)
+        lines += ["", f"Planted faults: {said}."]
+    if goal.left:
+        lines += ["", f"Not tried: {goal.left}"]
+    return lines
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def write_page(results: Sequence[Result], page: Path = rows.PAGE) -> None:
+    """Put the tables between their marks; the words around them stay."""
+    old = page.read_text(encoding="utf-8") if page.exists() else "# Assurance\n"
+    if BEGIN not in old:
+        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
+    before, _, rest = old.partition(BEGIN)
+    page.write_text(
+        f"{before}{BEGIN}\n\n{written(results)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8"
+    )
