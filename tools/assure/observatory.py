@@ -96,7 +96,7 @@ def _answers() -> dict[str, Any]:
         from tests.rules import world as worlds
 
         made = worlds.build()
-        pages = []
+        pages: list[dict[str, Any]] = []
         for person in PEOPLE:
             browser = made.browsers[person]
             things = made.florist if person == "mallory" else made.dentist

@@ -127,12 +127,22 @@ class Line(threading.Thread):
 
     def _do(self, deed: Callable[[], object]) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (deed(), done.set()))
+
+        def act() -> None:
+            deed()
+            done.set()
+
+        self._loop.call_soon_threadsafe(act)
         done.wait(10)
 
     def cut_all(self) -> None:
         """Reset every connection there is."""
-        self._do(lambda: [self._end(pair) for pair in list(self._pairs)])
+
+        def cut() -> None:
+            for pair in list(self._pairs):
+                self._end(pair)
+
+        self._do(cut)
 
     def silence(self, seconds: float, *, then_cut: bool = False) -> None:
         """Let nothing pass for a while; then all of it goes on, or everything is reset."""
@@ -321,7 +331,7 @@ def _full(seconds: float) -> dict[str, Any]:
 
     brought_back: Counter[str] = Counter()
     with _small_disk() as disk:
-        faults.STATE = disk  # type: ignore[misc]  # the whole of it lies on the small disk
+        faults.STATE = disk  # the whole of it lies on the small disk
 
         class Full(faults.Site):
             """Its disk is filled where others are killed."""
@@ -335,6 +345,7 @@ def _full(seconds: float) -> dict[str, Any]:
                     if server.process is None or server.process.poll() is not None:
                         brought_back[name] += 1
                         server.start()
+                assert self.postgres.process is not None  # noqa: S101  (for the type checker)
                 services.wait_until(
                     self.postgres.is_up,
                     process=self.postgres.process,
