@@ -20,7 +20,7 @@ assure:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure assure
 
 upgrade:
-	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.upgrade
+	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure upgrade
 
 attack:
 	@exec sh tools/python.sh tools/bootstrap.py --dev -m tools.assure attack

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -28,7 +29,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -263,7 +263,7 @@ def _upgrade(earlier: Path, commit: str, options: argparse.Namespace) -> int:
         seen.ending.set()
         for thread in threads:
             thread.join()
-        return _judge(commit, environ, seen, took)
+        return _judge(commit, environ, seen, took, postgres, options.json)
     finally:
         seen.ending.set()
         for thread in threads:
@@ -276,12 +276,18 @@ def _upgrade(earlier: Path, commit: str, options: argparse.Namespace) -> int:
         place.forget_if_elsewhere()
 
 
-def _judge(commit: str, environ: dict[str, str], seen: Watch, took: float) -> int:
-    calls, waiting = 0, 1
+def _counted(environ: dict[str, str]) -> int:
+    """Calls that are there once nothing waits any more; -1 if something waits for a minute."""
     limit = time.monotonic() + 60
-    while waiting and time.monotonic() < limit:
+    while time.monotonic() < limit:
         calls, waiting = map(int, _said(_COUNT, ROOT, environ).split())
-    trail = subprocess.run(
+        if not waiting:
+            return calls
+    return -1
+
+
+def _verifies(environ: dict[str, str]) -> bool:
+    done = subprocess.run(
         [sys.executable, "manage.py", "verify_audit"],
         cwd=ROOT,
         env=environ,
@@ -289,27 +295,83 @@ def _judge(commit: str, environ: dict[str, str], seen: Watch, took: float) -> in
         text=True,
         check=False,
     )
+    return done.returncode == 0
+
+
+def _judge(  # noqa: PLR0917  (what is judged, and where)
+    commit: str,
+    environ: dict[str, str],
+    seen: Watch,
+    took: float,
+    postgres: services.Postgres,
+    report: Path | None,
+) -> int:
+    calls, trail = _counted(environ), _verifies(environ)
     longest = max(seen.locked, default=0.0)
     # A cut connection may have stored what it did not acknowledge; what it acknowledged is there.
-    verdicts: dict[str, Any] = {
+    verdicts: dict[str, bool] = {
         f"acknowledged events whose calls are there: {min(calls, seen.acknowledged):,} of {seen.acknowledged:,}": (
-            calls >= seen.acknowledged and not waiting
+            calls >= seen.acknowledged
         ),
         f"the longest wait for a lock: {longest:.2f} s (at most {_LOCKED_AT_MOST:g})": longest
         <= _LOCKED_AT_MOST + 0.1,
-        f"the trail verifies: {trail.returncode == 0}": trail.returncode == 0,
+        f"the trail verifies: {trail}": trail,
     }
-    print(
+    said = (
         f"from {commit[:7]} to {_git('rev-parse', '--short', 'HEAD')}: migrations killed {seen.kills} times, the last"
+        f" try took {took:.1f} s; {len(seen.refused)} events were not taken, which trackers send again"
     )
-    print(f"try took {took:.1f} s. {len(seen.refused)} events were not taken, which trackers send again:")
+    print(said)
     by_kind = sorted({kind for _, kind in seen.refused})
     for kind in by_kind:
         at = [moment for moment, said in seen.refused if said == kind]
         print(f"  {kind}: {len(at)}, between {min(at):.0f} s and {max(at):.0f} s")
     for words, holds in verdicts.items():
         print(f"{'holds' if holds else 'FAILS'}  {words}")
-    return 0 if all(verdicts.values()) else 1
+    planted = _planted(environ, seen, postgres, calls)
+    for name, was in planted:
+        print(f"planted: {name}: {'found' if was else 'NOT FOUND'}")
+    if report is not None:
+        found = {
+            "said": "; ".join([said, *verdicts]), "failures": [words for words, holds in verdicts.items() if not holds],
+            "kills": seen.kills, "planted": planted,
+        }  # fmt: skip
+        report.write_text(json.dumps(found), encoding="utf-8")
+    return 0 if all(verdicts.values()) and all(was for _, was in planted) else 1
+
+
+def _planted(
+    environ: dict[str, str], seen: Watch, postgres: services.Postgres, calls: int
+) -> list[tuple[str, bool]]:
+    """A lost call, a lock that is held, a changed event: each by the superuser's hand; whether it is noticed."""
+    away = max(calls - seen.acknowledged, 0) + 1
+    postgres.sql(
+        "SET session_replication_role = replica;"
+        f"DELETE FROM calls_call WHERE id IN (SELECT id FROM calls_call ORDER BY id LIMIT {away})",
+        database="callprivacy",
+    )
+    found = [("acknowledged events whose calls are taken away", 0 <= _counted(environ) < seen.acknowledged)]
+    watch = Watch()
+    address = postgres.url("callprivacy")
+    looking = threading.Thread(target=_look_at_locks, args=(address, watch))
+    looking.start()
+    with psycopg.connect(address) as holder, psycopg.connect(address, autocommit=True) as waiter:
+        holder.execute("LOCK TABLE calls_call IN ACCESS EXCLUSIVE MODE")
+        waiting = threading.Thread(target=waiter.execute, args=("SELECT count(*) FROM calls_call",))
+        waiting.start()
+        time.sleep(_LOCKED_AT_MOST + 0.8)
+        holder.rollback()
+        waiting.join()
+    watch.ending.set()
+    looking.join()
+    found.append(("a lock that is held for three seconds", max(watch.locked, default=0.0) > _LOCKED_AT_MOST))
+    postgres.sql(
+        "SET session_replication_role = replica;"
+        "UPDATE audit_event SET action = action || '.x' WHERE id = (SELECT min(id) FROM audit_event)",
+        database="callprivacy",
+    )
+    found.append(("an event of the trail that is changed", not _verifies(environ)))
+    return found
 
 
 def main() -> int:
@@ -319,6 +381,7 @@ def main() -> int:
     parser.add_argument("--back", type=int, default=6, help="how many changes of migrations it lacks")
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--rate", type=float, default=20.0, help="events a second")
+    parser.add_argument("--json", type=Path, help="write what came of it into this file, too")
     options = parser.parse_args()
     shutil.rmtree(STATE, ignore_errors=True)
     commit = _git("rev-parse", options.commit) if options.commit else earlier_commit(options.back)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import re
 import socket
 import threading
@@ -15,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tools.assure import (
+    asvs,
     attack,
     core,
-    faulting,
     goals,
     load,
     observatory,
@@ -37,42 +36,20 @@ CHAPTERS = {1: 27, 2: 11, 3: 19, 4: 10, 5: 9, 6: 35, 7: 18, 8: 7, 9: 7, 10: 29, 
             16: 16, 17: 7}  # fmt: skip
 
 
-def _asvs() -> list[list[str]]:
-    with (ROOT / "docs" / "asvs.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))[1:]
-
-
 def test_every_requirement_of_both_levels_is_there_once() -> None:
-    found = _asvs()
+    found = asvs.requirements()
     assert Counter(int(row[0][1:].split(".")[0]) for row in found) == CHAPTERS
     assert Counter(row[1] for row in found) == {"1": 70, "2": 183}
     assert len({row[0] for row in found}) == len(found) == 253
 
 
-def asvs_faults(found: list[list[str]]) -> list[str]:
-    """Requirements whose state is none, that name a test or a file that is not there, or give no reason."""
-    faults = []
-    for name, _, words, state, where in found:
-        if not words or state not in {"met", "n/a", "differs", "operator"}:
-            faults.append(f"{name}: {state!r} is no state")
-        elif state in {"n/a", "differs"} and (len(where) < 15 or not where.endswith(".")):
-            faults.append(f"{name}: no reason")
-        elif state in {"met", "operator"}:
-            faults += [f"{name}: {one} is not there" for one in where.split() if not _is_there(one)]
-    return faults
-
-
-def _is_there(name: str) -> bool:
-    return proofs.exists(name) if "::" in name or "/test_" in name else (ROOT / name).is_file()
-
-
 def test_what_the_requirements_name_is_there() -> None:
-    assert asvs_faults(_asvs()) == []
+    assert asvs.faults(asvs.requirements()) == []
 
 
 def test_a_test_that_is_gone_is_found() -> None:
-    assert asvs_faults([["V1.1.1", "1", "words", "met", "rules/test_urls.py::test_that_never_was"]])
-    assert asvs_faults([["V1.1.1", "1", "words", "n/a", ""]])
+    assert asvs.faults([["V1.1.1", "1", "words", "met", "rules/test_urls.py::test_that_never_was"]])
+    assert asvs.faults([["V1.1.1", "1", "words", "n/a", ""]])
 
 
 def _chosen() -> list[tuple[str, str]]:
@@ -169,7 +146,7 @@ def test_the_page_has_every_goal_and_keeps_its_words(tmp_path: Path) -> None:
     page.write_text(
         f"# Assurance\n\nBefore.\n{results.BEGIN}\nEARLIER\n{results.END}\nAfter.\n", encoding="utf-8"
     )
-    results.write_page([_result("1, 4"), _result("5", "BROKEN")], page)
+    results.write_page([_result("1, 2, 4, 8"), _result("5", "BROKEN")], page)
     text = page.read_text(encoding="utf-8")
     assert "Before." in text
     assert "After." in text
@@ -179,9 +156,23 @@ def test_the_page_has_every_goal_and_keeps_its_words(tmp_path: Path) -> None:
         assert f"### {goal.number}. {goal.promise}" in text
     assert "fewer than 1 in 21" in text
     assert "- lost" in text
-    assert f"| 4 | {goals.GOALS[3].promise} | kept | `make assure` |" in text
+    assert f"| 4 | {goals.GOALS[3].promise} | kept in part | `make assure` |" in text
     assert f"| 5 | {goals.GOALS[4].promise} | BROKEN | `make assure` |" in text
     assert f"| 6 | {goals.GOALS[5].promise} | not tried |  |" in text
+    assert "did not run" in text
+
+
+def test_a_goal_is_kept_only_where_every_trial_of_it_ran_and_at_full_size_only_where_nothing_is_left_out() -> (
+    None
+):
+    full, small = (next(goal for goal in goals.GOALS if bool(goal.left) is left) for left in (False, True))
+    kept, missing = [{"verdict": "kept"}], [{"verdict": "kept"}, {"verdict": "not tried"}]
+    assert results.verdict_of(full, kept) == "kept"
+    assert results.verdict_of(small, kept) == "kept in its small form"
+    assert results.verdict_of(full, missing) == "kept in part"
+    assert results.verdict_of(full, [*missing, {"verdict": "NOT PROVEN"}]) == "NOT PROVEN"
+    assert results.verdict_of(full, [{"verdict": "BROKEN"}, *kept]) == "BROKEN"
+    assert results.verdict_of(full, []) == "not tried"
 
 
 def test_the_page_is_made_of_the_results() -> None:
@@ -191,7 +182,7 @@ def test_the_page_is_made_of_the_results() -> None:
 
 def test_every_row_belongs_to_a_goal() -> None:
     numbers = {goal.number for goal in goals.GOALS}
-    every = (*suite.ROWS, *faulting.ROWS, *attack.ROWS, *load.ROWS, *soak.ROWS)
+    every = [row for _, row in results.expected()]
     assert [row.number for row in every if not set(goals.goals_of(row.number)) <= numbers] == []
 
 

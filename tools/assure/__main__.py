@@ -1,5 +1,5 @@
 """
-Tries the promises: `python -m tools.assure [assure|faults|attack|load|soak] [--minutes N] [--rows 11,13] [--no-page]`.
+Tries the promises: `python -m tools.assure [assure|faults|attack|load|soak|upgrade] [--minutes N] [--rows 11,13]`.
 
 What is asked may also stand in ARGS. Each row is tried, then its faults are planted; the tables go onto the screen,
 into docs/assurance.json, and onto the page that is made of it, docs/assurance.md. `python -m tools.assure page` makes
@@ -19,14 +19,13 @@ from pathlib import Path
 
 from tools.assure import proofs, results, rows
 
-MINUTES = {"assure": 90.0, "faults": 60.0, "attack": 60.0, "load": 30.0, "soak": 60.0}
-MODULES = {"assure": "suite", "faults": "faulting", "attack": "attack", "load": "load", "soak": "soak"}
+MINUTES = {"assure": 90.0, "faults": 60.0, "attack": 60.0, "load": 30.0, "soak": 60.0, "upgrade": 15.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", choices=[*MODULES, "page"], nargs="?", default="assure")
+    parser.add_argument("suite", choices=[*results.MODULES, "page"], nargs="?", default="assure")
     parser.add_argument("--minutes", type=float, help="no row begins after so many")
     parser.add_argument("--rows", default="", help="numbers with commas between; else all")
     parser.add_argument("--no-page", action="store_true", help="keep nothing of it in docs")
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results.write_page(results.read(asked.results))
         return 0
     chosen = {one.strip() for one in asked.rows.split(",") if one.strip()}
-    every: tuple[rows.Row, ...] = importlib.import_module(f"tools.assure.{MODULES[asked.suite]}").ROWS
+    every: tuple[rows.Row, ...] = importlib.import_module(f"tools.assure.{results.MODULES[asked.suite]}").ROWS
     wanted = [row for row in every if not chosen or chosen & {part.strip() for part in row.number.split(",")}]
     if not wanted:
         print(f"No such row. There are: {', '.join(row.number for row in every)}.")

@@ -7,8 +7,10 @@ tried one at a time; each keeps the commit, the command and the day of its own r
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,10 @@ from typing import Any
 from tools.assure import rows
 from tools.assure.goals import GOALS, Goal, goals_of
 
+MODULES = {
+    "assure": "suite", "faults": "faulting", "attack": "attack", "load": "load", "soak": "soak",
+    "upgrade": "upgrading",
+}  # fmt: skip
 RESULTS = rows.ROOT / "docs" / "assurance.json"
 BEGIN, END = "<!-- written by the commands -->", "<!-- end of what the commands wrote -->"
 
@@ -52,70 +58,103 @@ def keep(new: Iterable[Result], file: Path = RESULTS) -> list[Result]:
     return found
 
 
+def expected() -> list[tuple[str, rows.Row]]:
+    """Every trial that there is, with the command that makes it."""
+    found = []
+    for suite, module in MODULES.items():
+        found += [(suite, row) for row in importlib.import_module(f"tools.assure.{module}").ROWS]
+    return found
+
+
+def _whole(results: Sequence[Result]) -> list[Result]:
+    """What is kept, in the order of the goals, and a row for each trial of which nothing is."""
+    there = {(one["suite"], one["row"]): one for one in results}
+    found = [
+        there.get((suite, row.number))
+        or {
+            "suite": suite, "row": row.number, "promise": row.promise, "passes": row.passes, "verdict": "not tried",
+            "skipped": "this trial did not run here", "failures": [], "caught": [], "trials": 0,
+            "command": f'make {suite} ARGS="--rows {row.number.split(",")[0]}"', "commit": "",
+        }
+        for suite, row in expected()
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (goals_of(one["row"])[0], one["suite"], one["row"]))
+
+
 def verdict_of(goal: Goal, results: Sequence[Result]) -> str:
     """One word for a goal, of all its trials."""
-    said = {one["verdict"] for one in results if goal.number in goals_of(one["row"])}
+    said = {one["verdict"] for one in results}
     for word in ("BROKEN", "NOT PROVEN"):
         if word in said:
             return word
     if said == {"kept"}:
-        return "kept"
+        return "kept in its small form" if goal.left else "kept"
     return "kept in part" if "kept" in said else "not tried"
+
+
+VERDICTS = ("kept", "kept in its small form", "kept in part", "BROKEN", "NOT PROVEN", "not tried")
 
 
 def written(results: Sequence[Result]) -> str:
     """The page's tables: the goals at a glance, then each with its trials, its planted faults and what is not tried."""
-    verdicts = {goal.number: verdict_of(goal, results) for goal in GOALS}
-    counts = ", ".join(
-        f"{sum(one == word for one in verdicts.values())} {word}"
-        for word in ("kept", "kept in part", "BROKEN", "NOT PROVEN", "not tried")
-        if word in verdicts.values()
-    )
-    lines = [
-        f"{len(GOALS)} goals: {counts}.",
-        "",
-        "| goal | what is promised | verdict | tried by |",
-        "|---|---|---|---|",
-    ]
+    whole = _whole(results)
+    of = {goal.number: [one for one in whole if goal.number in goals_of(one["row"])] for goal in GOALS}
+    verdicts = {goal.number: verdict_of(goal, of[goal.number]) for goal in GOALS}
+    counts = Counter(verdicts.values())
+    told = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
+    lines = [f"{len(GOALS)} goals: {told}.", ""]
+    lines += ["| goal | what is promised | verdict | tried by |", "|---|---|---|---|"]
     for goal in GOALS:
-        suites = sorted({one["suite"] for one in results if goal.number in goals_of(one["row"])})
+        suites = dict.fromkeys(one["suite"] for one in of[goal.number] if one["verdict"] != "not tried")
         by = ", ".join(f"`make {suite}`" for suite in suites)
         lines.append(f"| {goal.number} | {goal.promise} | {verdicts[goal.number]} | {by} |")
     for goal in GOALS:
-        lines += [
-            "",
-            *_section(goal, [one for one in results if goal.number in goals_of(one["row"])], verdicts),
-        ]
+        lines += ["", *_section(goal, of[goal.number], verdicts[goal.number])]
     return "\n".join(lines)
 
 
-def _section(goal: Goal, results: Sequence[Result], verdicts: dict[int, str]) -> list[str]:
-    lines = [f"### {goal.number}. {goal.promise}: {verdicts[goal.number]}", "", f"In full: {goal.asks}.", ""]
+def _section(goal: Goal, results: Sequence[Result], verdict: str) -> list[str]:
+    lines = [f"### {goal.number}. {goal.promise}: {verdict}", "", f"In full: {goal.asks}.", ""]
     if results:
         lines += [
             "| trial | figure | pass line | what no failure proves | verdict | command | commit, day |",
             "|---|---|---|---|---|---|---|",
         ]
     for one in results:
-        if goals_of(one["row"])[0] != goal.number:
+        own = goals_of(one["row"])[0]
+        if own != goal.number:
             lines.append(
-                f"| {rows.cell(one['promise'])} | see {goals_of(one['row'])[0]} | | | {one['verdict']} | | |"
+                f"| {rows.cell(one['promise'])} | see {own} | | | {one['verdict']} | `{one['command']}` | |"
             )
             continue
         figure = f"not tried: {one['skipped']}" if one["skipped"] else one["figure"]
         proves = "" if one["failures"] or one["skipped"] else rows.what_none_proves(one["trials"])
-        where = f"{one['commit']}, {one['on']}, {one['cores']} cores, {_long(one['seconds'])}"
-        cells = (one["promise"], figure, one["passes"], proves, one["verdict"], f"`{one['command']}`", where)
+        cells = (
+            one["promise"],
+            figure,
+            one["passes"],
+            proves,
+            one["verdict"],
+            f"`{one['command']}`",
+            _when(one),
+        )
         lines.append("| " + " | ".join(map(rows.cell, cells)) + " |")
-    own = [one for one in results if goals_of(one["row"])[0] == goal.number]
-    if broken := [said for one in own for said in one["failures"]]:
+    own_trials = [one for one in results if goals_of(one["row"])[0] == goal.number]
+    if broken := [said for one in own_trials for said in one["failures"]]:
         lines += ["", "Does not hold:", "", *(f"- {rows.cell(said)[:400]}" for said in broken)]
-    if caught := [(name, was) for one in own for name, was in one["caught"]]:
+    if caught := [(name, was) for one in own_trials for name, was in one["caught"]]:
         said = "; ".join(f"{name}: {'found' if was else 'NOT FOUND'}" for name, was in caught)
         lines += ["", f"Planted faults: {said}."]
     if goal.left:
         lines += ["", f"Not tried: {goal.left}"]
     return lines
+
+
+def _when(one: Result) -> str:
+    if not one["commit"]:
+        return ""
+    long = f", {_long(one['seconds'])}" if one["seconds"] else ""
+    return f"{one['commit']}, {one['on']}, {one['cores']} cores{long}"
 
 
 def _long(seconds: float) -> str:
