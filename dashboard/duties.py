@@ -146,11 +146,20 @@ def _breach_reports(look: Look) -> Found:
     return _count(rows, (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)), (DutyState.DUE, Q()))
 
 
-def _breach_notices(look: Look) -> Rows:
-    rows = BreachNotice.objects.filter(
+def _to_tell(look: Look) -> QuerySet[BreachNotice]:
+    return BreachNotice.objects.filter(
         agency=look.agency, state=NoticeState.DUE, breach__state=BreachState.OPEN, breach__is_drill=False
     )
+
+
+def _breach_notices(look: Look) -> Rows:
+    rows = _to_tell(look).filter(phase=1)
     return _rows(rows, (DutyState.FAILING, Q(due_at__lte=look.at)), (DutyState.DUE, Q()))
+
+
+def _breach_further(look: Look) -> Rows:
+    rows = _to_tell(look).filter(phase__gt=1)
+    return _rows(rows, (DutyState.OVERDUE, Q(due_at__lte=look.at)), (DutyState.DUE, Q()))
 
 
 def _vendor_reviews(look: Look) -> Found:
@@ -381,6 +390,11 @@ DUTIES: Final = (
         "breach_notices", "Whoever must be told of a breach is told in time", "GDPR articles 33 and 34, state laws",
         "failing past the law's date, due while anybody is still to be told", "governance:breaches",
         **_each(_breach_notices),
+    ),
+    Duty(
+        "breach_further", "What becomes known of a breach later is told as well", "GDPR article 33(4)",
+        "overdue past the day that was promised, due while anything further is open", "governance:breaches",
+        **_each(_breach_further),
     ),
     Duty(
         "requests", "Requests of people are answered in time", "GDPR article 12(3), CCPA, state laws",

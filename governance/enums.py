@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 
 
@@ -96,6 +98,10 @@ class NoticeTo(models.TextChoices):
     CLIENT = "client", "Client that is the controller"
     PEOPLE = "people", "The people concerned"
     STATE = "state", "Authority or people of a US state"
+
+
+PHASED: Final = (NoticeTo.AUTHORITY, NoticeTo.CLIENT)
+"""Who is told in phases where not all is known at once (GDPR article 33(4); a controller passes it on)."""
 
 
 class NoticeState(models.TextChoices):

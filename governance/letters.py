@@ -2,11 +2,13 @@
 What is said of a breach to those who are to be told, drafted from the facts that are written down. Pure.
 
 A draft names what is known, and says plainly what is not known yet; a person reads, changes and sends it. The notice to
-an authority has the parts of GDPR article 33(3), in their order.
+an authority has the parts of GDPR article 33(3), in their order; a later one (33(4)) says first what is new since.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -44,9 +46,60 @@ class Facts:
     zone: str
 
 
-def draft(to: NoticeTo, facts: Facts) -> str:
-    """The draft of a notice, as plain text with a blank line between its parts."""
-    parts = _to_people(facts) if to in {NoticeTo.PEOPLE, NoticeTo.STATE} else _to_authority(facts)
+@dataclass(frozen=True, slots=True, repr=False)
+class Known:
+    """What was known of a breach when a notice went out, as text, so that the next one can say what is new."""
+
+    told_at: str
+    parts: dict[str, str]
+
+    @classmethod
+    def of(cls, facts: Facts) -> Known:
+        """What these facts say."""
+        return cls(facts.told_at.isoformat(), dict(_said(facts)))
+
+    @classmethod
+    def from_json(cls, text: str) -> Known:
+        """What `as_json` wrote."""
+        raw = json.loads(text)
+        return cls(raw["told_at"], raw["parts"])
+
+    def as_json(self) -> str:
+        """The same as text that is sealed."""
+        return json.dumps({"told_at": self.told_at, "parts": self.parts}, ensure_ascii=False)
+
+
+def _said(facts: Facts) -> Iterator[tuple[str, str]]:
+    yield "Aware since", _when(facts.aware_at, facts)
+    yield "Began", _when(facts.began_at, facts)
+    yield "Ended", _when(facts.ended_at, facts)
+    yield "Contained", _when(facts.contained_at, facts)
+    yield "Nature of the breach", facts.kind.label
+    yield "What happened", facts.words or UNKNOWN
+    yield "Data", _categories(facts)
+    yield "People concerned", _count(facts.people)
+    yield "Records concerned", _count(facts.records)
+    yield "Where they live", ", ".join(facts.places) or UNKNOWN
+    yield "Risk", facts.risk.label
+    yield "Likely consequences", facts.effects or UNKNOWN
+    yield "Measures taken or proposed", facts.remedy or UNKNOWN
+
+
+def is_news(before: Known, facts: Facts) -> bool:
+    """Whether anything differs from what was told."""
+    return before.parts != dict(_said(facts))
+
+
+def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int = 1) -> str:
+    """
+    The draft of a notice, as plain text with a blank line between its parts.
+
+    :param before: what the last notice said, where this one follows it; :param phase: 1 for the first.
+    """
+    if to in {NoticeTo.PEOPLE, NoticeTo.STATE}:
+        parts = _to_people(facts)
+    else:
+        parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
     mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
     return "\n\n".join([*mark, *(part for part in parts if part)])
 
@@ -71,6 +124,40 @@ def _to_authority(facts: Facts) -> list[str]:
         f"6. Contact point\n{facts.contact}",
         _late(facts),
     ]
+
+
+def _further(to: NoticeTo, facts: Facts, before: Known | None, phase: int) -> list[str]:
+    """What follows an earlier notice: what is new, what is still open, and where nothing of that is kept, all of it."""
+    article = "33(4)" if to == NoticeTo.AUTHORITY else "33(2)"
+    head = [
+        f"To: {facts.addressee}\nFrom: {facts.agency}\nOur reference: breach {facts.number}, notice {phase}",
+        f"Further information on a personal data breach that we notified before (GDPR article {article}).",
+    ]
+    if before is None:
+        return [
+            *head,
+            "What stood in the earlier notice is not kept as facts; all of them follow.",
+            *_all(facts),
+        ]
+    now = dict(_said(facts))
+    new = [
+        f"{name}\nUntil now: {before.parts.get(name, UNKNOWN)}\nNow: {value}"
+        for name, value in now.items()
+        if before.parts.get(name) != value
+    ]
+    still = [name for name, value in now.items() if value == UNKNOWN]
+    told_at = _when(datetime.fromisoformat(before.told_at), facts)
+    return [
+        *head,
+        f"1. What is new since our notice of {told_at}",
+        *(new or ["Nothing of what we told has changed."]),
+        f"2. What is not known yet\n{', '.join(still) if still else 'Nothing that we know to be missing.'}",
+        f"3. Contact point\n{facts.contact}",
+    ]
+
+
+def _all(facts: Facts) -> list[str]:
+    return ["\n".join(f"{name}: {value}" for name, value in _said(facts)), f"Contact point: {facts.contact}"]
 
 
 def _to_people(facts: Facts) -> list[str]:

@@ -447,10 +447,11 @@ def _breaches(ground: Ground) -> Part:
     late = 0
     for breach in concerned.order_by("-reported_at"):
         notices = BreachNotice.objects.filter(breach=breach).filter(Q(client=None) | Q(client=ground.client))
-        told = notices.filter(to=NoticeTo.CLIENT, state=NoticeState.SENT).aggregate(at=Max("settled_at"))[
-            "at"
-        ]
-        late += not breach.is_drill and notices.filter(state=NoticeState.DUE, due_at__lte=ground.at).count()
+        told = notices.filter(to=NoticeTo.CLIENT, state=NoticeState.SENT).aggregate(
+            first=Min("settled_at"), times=Count("pk")
+        )
+        open_ones = notices.filter(phase=1, state=NoticeState.DUE, due_at__lte=ground.at)
+        late += not breach.is_drill and open_ones.count()
         rows.append(
             [
                 f"{'Drill' if breach.is_drill else 'Breach'} {breach.number}",
@@ -458,7 +459,8 @@ def _breaches(ground: Ground) -> Part:
                 BreachRisk(breach.risk).label if breach.risk else "",
                 _iso_of(breach.aware_at, zone),
                 _iso_of(breach.contained_at, zone),
-                _iso_of(told, zone),
+                _iso_of(told["first"], zone),
+                told["times"],
                 BreachState(breach.state).label,
             ]
         )
@@ -472,6 +474,7 @@ def _breaches(ground: Ground) -> Part:
             "Known since",
             "Contained",
             "This client was told",
+            "Notices to it",
             "State",
         ),
         rows=rows,

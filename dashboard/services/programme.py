@@ -18,7 +18,7 @@ from callprivacy.tenancy.scope import job_scope
 from dashboard.selectors import records as record_selectors
 from dashboard.services import binders, records
 from governance.courses import courses, draw
-from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, ReviewDecision
+from governance.enums import Answer, BreachKind, BreachRisk, EntrySource, NoticeTo, ReviewDecision
 from governance.law import vendors as law
 from governance.models import BreachNotice, Vendor
 from governance.services import badge_systems, breaches, premises, training, vendors
@@ -142,8 +142,20 @@ def _breaches(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
     )
     breaches.assess_breach(breach=drill, said=said, by=by, at=then + timedelta(minutes=25))
     for notice in BreachNotice.objects.filter(breach=drill):
+        more_on = then.date() + timedelta(days=2) if notice.to == NoticeTo.AUTHORITY else None
         breaches.send_notice(
-            notice=notice, text="Kept as it would have been sent.", by=by, at=then + timedelta(hours=3)
+            notice=notice,
+            text="Kept as it would have been sent.",
+            more_on=more_on,
+            by=by,
+            at=then + timedelta(hours=3),
+        )
+    for notice in BreachNotice.objects.filter(breach=drill, phase=2):
+        breaches.send_notice(
+            notice=notice,
+            text="What the logs showed on the next morning.",
+            by=by,
+            at=then + timedelta(hours=20),
         )
     breaches.close_breach(
         breach=drill,

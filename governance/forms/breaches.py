@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from django import forms
 from callprivacy.lib import redact
 from callprivacy.tenancy.models import Client
 from consent.law import places
+from governance import letters
 from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
 from governance.services.breaches import Assessment
 
@@ -212,6 +213,41 @@ class NoticeForm(forms.Form):
         widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true"}),
         help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
     )
+
+    def promised(self) -> date | None:
+        """The day by which more follows; None: they are told once."""
+        return None
+
+
+class PhasedNoticeForm(NoticeForm):
+    """What was told to somebody who hears the rest later, where not all is known."""
+
+    follows = forms.BooleanField(
+        label="More follows",
+        required=False,
+        help_text="Not all is known yet. The next notice stays open until it is sent or nothing further is to be told.",
+    )
+    more_on = forms.DateField(
+        label="By when more follows",
+        required=False,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text="The day that you promise. The law names none: without undue further delay.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if said.get("follows") and not said.get("more_on") and "more_on" not in self.errors:
+            self.add_error("more_on", "Name the day by which more follows.")
+        if letters.UNKNOWN in said.get("text", "") and not said.get("follows"):
+            self.add_error(
+                "follows",
+                "The text says that something follows: tick this and name a day, or change the text.",
+            )
+        return said
+
+    def promised(self) -> date | None:
+        """The day by which more follows; None where that is all."""
+        return self.cleaned_data["more_on"] if self.cleaned_data["follows"] else None
 
 
 class CloseForm(forms.Form):

@@ -87,7 +87,9 @@ class BreachNotice(AgencyOwned):
     """
     Whom a breach is to be told to, by when, and what was sent. `rule` names the row of the law behind it.
 
-    Its words are sealed with the breach's key; a notice that was sent keeps them as they were.
+    Its words are sealed with the breach's key; a notice that was sent keeps them as they were, and beside them the
+    `facts` as they stood then, so that a later one can say what is new. `phase`: 1 is the law's own notice, from 2 on
+    it brings what was not known before (GDPR article 33(4)), by the day that was promised, where one was.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -97,9 +99,11 @@ class BreachNotice(AgencyOwned):
     client = models.ForeignKey(
         "tenancy.Client", models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
+    phase = models.PositiveSmallIntegerField(default=1, db_default=1)
     due_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=10, choices=NoticeState, default=NoticeState.DUE)
     words = models.BinaryField(null=True)
+    facts = models.BinaryField(null=True)
     why = models.BinaryField(null=True)
     settled_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     settled_at = models.DateTimeField(null=True)
@@ -108,7 +112,7 @@ class BreachNotice(AgencyOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(
-                fields=["agency", "breach", "rule", "client"],
+                fields=["agency", "breach", "rule", "client", "phase"],
                 nulls_distinct=False,
                 name="governance_breachnotice_once",
             ),
@@ -123,6 +127,11 @@ class BreachNotice(AgencyOwned):
 
     def __str__(self) -> str:
         return f"{self.get_to_display()} of {self.breach_id}"
+
+    @property
+    def is_further(self) -> bool:
+        """Whether it follows an earlier one."""
+        return self.phase > 1
 
 
 class BreachNote(AgencyOwned):

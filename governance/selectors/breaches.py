@@ -28,6 +28,11 @@ class NoticeLine:
 
     @property
     def title(self) -> str:
+        """Whom it goes to; from the second notice on, also which one it is."""
+        return f"{self.addressee}, notice {self.row.phase}" if self.row.is_further else self.addressee
+
+    @property
+    def addressee(self) -> str:
         """Whom it goes to."""
         if self.client is not None:
             return self.client.legal_name
@@ -35,10 +40,17 @@ class NoticeLine:
 
 
 def register(*, state: str = "", drills: bool | None = None) -> QuerySet[Breach]:
-    """Every breach that the scope may see, newest first, with what is still to be told and by when."""
+    """
+    Every breach that the scope may see, newest first, with what is still to be told and by when.
+
+    `further`: how many of those that are to be told follow an earlier notice; `told`: how many notices went out.
+    """
     waiting = Q(notices__state=NoticeState.DUE)
     found = Breach.objects.annotate(
-        to_tell=Count("notices", filter=waiting), next_due=Min("notices__due_at", filter=waiting)
+        to_tell=Count("notices", filter=waiting),
+        further=Count("notices", filter=waiting & Q(notices__phase__gt=1)),
+        told=Count("notices", filter=Q(notices__state=NoticeState.SENT)),
+        next_due=Min("notices__due_at", filter=waiting),
     ).select_related("reported_by")
     if state:
         found = found.filter(state=state)
@@ -53,7 +65,7 @@ def find(breach_id: UUID) -> Breach | None:
 
 
 def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
-    """Whom a breach is told to, those with a date first."""
+    """Whom a breach is told to, those whose law names a date first, and what follows a notice behind it."""
     rows = BreachNotice.objects.filter(breach=breach).select_related("client", "settled_by")
     lines = [
         NoticeLine(
@@ -64,7 +76,13 @@ def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
         )
         for row in rows
     ]
-    return sorted(lines, key=lambda line: (line.row.due_at is None, line.row.due_at or at, line.title))
+    first = {(line.row.rule, line.row.client_id): line.row.due_at for line in lines if line.row.phase == 1}
+
+    def place(line: NoticeLine) -> tuple[bool, datetime, str, int]:
+        due_at = first.get((line.row.rule, line.row.client_id))
+        return due_at is None, due_at or at, line.addressee, line.row.phase
+
+    return sorted(lines, key=place)
 
 
 def find_notice(breach: Breach, notice_id: UUID) -> BreachNotice | None:
@@ -81,18 +99,26 @@ def notes(breach: Breach) -> QuerySet[BreachNote]:
     return BreachNote.objects.filter(breach=breach).select_related("by").order_by("-at")
 
 
-def draft(line: NoticeLine, said: Said, *, contact: str, at: datetime) -> str:
+def facts(
+    breach: Breach,
+    said: Said,
+    *,
+    addressee: str = "",
+    contact: str = "",
+    due_at: datetime | None = None,
+    at: datetime,
+) -> letters.Facts:
     """
-    What could be sent: drafted from the facts as they stand.
+    What is known of a breach, as letters take it.
 
     :param said: the opened words of the breach: "words", "effects", "remedy".
+    :raises ValueError: nobody is aware of it yet.
     """
-    breach = line.row.breach
     if breach.aware_at is None:
         raise ValueError("Nothing is drafted before somebody is aware.")
-    facts = letters.Facts(
+    return letters.Facts(
         agency=breach.agency.name,
-        addressee=line.title,
+        addressee=addressee,
         contact=contact,
         number=breach.number,
         is_drill=breach.is_drill,
@@ -109,8 +135,38 @@ def draft(line: NoticeLine, said: Said, *, contact: str, at: datetime) -> str:
         records=breach.records,
         effects=said["effects"],
         remedy=said["remedy"],
-        due_at=line.row.due_at,
+        due_at=due_at,
         told_at=at,
         zone=breach.agency.time_zone,
     )
-    return letters.draft(NoticeTo(line.row.to), facts)
+
+
+def told_before(notice: BreachNotice) -> BreachNotice | None:
+    """The last notice to the same that went out before this one."""
+    return (
+        BreachNotice.objects.filter(
+            breach_id=notice.breach_id,
+            rule=notice.rule,
+            client_id=notice.client_id,
+            phase__lt=notice.phase,
+            state=NoticeState.SENT,
+        )
+        .order_by("-phase")
+        .first()
+    )
+
+
+def draft(
+    line: NoticeLine, said: Said, *, contact: str, before: letters.Known | None = None, at: datetime
+) -> str:
+    """
+    What could be sent: drafted from the facts as they stand.
+
+    :param said: the opened words of the breach: "words", "effects", "remedy".
+    :param before: what the notice before this one said, where that is kept.
+    """
+    row = line.row
+    # The law's reasons for a delay are asked of its own notice; a later one has the day that was promised.
+    due_at = None if row.is_further else row.due_at
+    found = facts(row.breach, said, addressee=line.addressee, contact=contact, due_at=due_at, at=at)
+    return letters.draft(NoticeTo(row.to), found, before=before, phase=row.phase)

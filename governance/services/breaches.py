@@ -3,13 +3,17 @@ Breaches: reported by anyone, looked at by who manages the agency, told to those
 
 The clock starts with the instant that an officer names as that of awareness, never with our own. Every notice that a
 rule calls for is a row with its date; a breach closes only when each of them is sent or has a written reason.
+
+Where not all is known at once, a notice says by when more follows, and where facts change after it went out, what is
+new waits to be told: either way the next notice is a row of its own, open until it is sent or somebody writes that
+nothing further is to be told (GDPR article 33(4)).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -19,15 +23,17 @@ from django.db import connection, transaction
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import services as audit
+from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import PartyRole
 from callprivacy.tenancy.models import Agency, Engagement
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
-from governance import kinds
-from governance.enums import BreachKind, BreachRisk, BreachState, NoticeState
+from governance import kinds, letters
+from governance.enums import PHASED, BreachKind, BreachRisk, BreachState, NoticeState
 from governance.law import breaches as law
 from governance.models import Breach, BreachNote, BreachNotice
+from governance.selectors import breaches as selectors
 from governance.services import words
 
 JOB: Final = Actor.job("governance.watch_clocks")
@@ -145,6 +151,7 @@ def assess_breach(*, breach: Breach, said: Assessment, by: Actor, at: datetime) 
         raise NotOpenError("This breach is closed.")
     breach.refresh_from_db()
     _make_notices(breach)
+    _make_further(breach, at=at)
     audit.record(
         "breach.assessed",
         subject=breach,
@@ -174,7 +181,8 @@ def _make_notices(breach: Breach) -> None:
             client_id=client,
             due_at=due_at,
         )
-    present = {(row.rule, row.client_id): row for row in BreachNotice.objects.filter(breach=breach)}
+    first = BreachNotice.objects.filter(breach=breach, phase=1)
+    present = {(row.rule, row.client_id): row for row in first}
     for place, row in present.items():
         if row.state != NoticeState.DUE:
             continue
@@ -183,6 +191,48 @@ def _make_notices(breach: Breach) -> None:
         elif row.due_at != wanted[place].due_at:
             BreachNotice.objects.filter(pk=row.pk, state=NoticeState.DUE).update(due_at=wanted[place].due_at)
     BreachNotice.objects.bulk_create([row for place, row in wanted.items() if place not in present])
+
+
+def _make_further(breach: Breach, *, at: datetime) -> None:
+    """Let what is new wait to be told to those who were told in phases, where no next notice is open yet."""
+    newest: dict[tuple[str, int | None], BreachNotice] = {}
+    for row in BreachNotice.objects.filter(breach=breach, to__in=PHASED).order_by("phase"):
+        newest[row.rule, row.client_id] = row
+    told = set(
+        BreachNotice.objects.filter(breach=breach, phase=1, state=NoticeState.SENT).values_list(
+            "rule", "client_id"
+        )
+    )
+    for place, row in newest.items():
+        if row.state == NoticeState.DUE or place not in told:
+            continue
+        before = _known(row)
+        if before is None or letters.is_news(before, _facts(breach, at=at)):
+            _open_next(row, due_at=None)
+
+
+def _open_next(row: BreachNotice, *, due_at: datetime | None) -> None:
+    BreachNotice.objects.create(
+        agency_id=row.agency_id,
+        breach_id=row.breach_id,
+        to=row.to,
+        rule=row.rule,
+        client_id=row.client_id,
+        phase=row.phase + 1,
+        due_at=due_at,
+    )
+
+
+def _known(row: BreachNotice) -> letters.Known | None:
+    """What was known when a notice was settled; None where that was not kept."""
+    text = words.open_words(row, "facts", key=words.find_key(row.breach))
+    return letters.Known.from_json(text) if text else None
+
+
+def _facts(breach: Breach, *, at: datetime) -> letters.Facts:
+    key = words.find_key(breach)
+    said = {name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy")}
+    return selectors.facts(breach, said, at=at)
 
 
 def _duties(breach: Breach, zone: ZoneInfo) -> Sequence[tuple[law.Rule, int | None, datetime | None]]:
@@ -276,36 +326,71 @@ def contain(*, breach: Breach, contained_at: datetime, by: Actor, at: datetime) 
         raise TooEarlyError("It cannot be contained in the future.")
     if not Breach.objects.filter(pk=breach.pk, state=BreachState.OPEN).update(contained_at=contained_at):
         raise NotOpenError("This breach is not being handled.")
+    breach.refresh_from_db()
+    _make_further(breach, at=at)
+    _renew_clock(breach, at=at, by=by)
     audit.record("breach.contained", subject=breach, by=by, at=at, contained_at=contained_at.isoformat())
 
 
 @transaction.atomic
-def send_notice(*, notice: BreachNotice, text: str, by: Actor, at: datetime) -> None:
+def send_notice(
+    *, notice: BreachNotice, text: str, more_on: date | None = None, by: Actor, at: datetime
+) -> None:
     """
     Keep what was sent, as it was, and that it was sent now. Sending is done by the person, on the authority's own form.
 
+    :param more_on: the day by whose end more follows, where not all is known yet; the next notice is open until then.
     :raises NotOpenError: the notice is settled, or the breach is closed.
+    :raises TooEarlyError: more is to follow on a day that has passed.
+    :raises ValueError: more is to follow for somebody who is not told in phases.
     """
-    _settle(notice, NoticeState.SENT, ("words", text), by=by, at=at)
+    if more_on is not None and notice.to not in PHASED:
+        raise ValueError("Only an authority or a controller is told in phases.")
+    zone = ZoneInfo(notice.breach.agency.time_zone)
+    if more_on is not None and more_on < at.astimezone(zone).date():
+        raise TooEarlyError("The day by which more follows has passed.")
+    _settle(notice, NoticeState.SENT, ("words", text), more_on=more_on, by=by, at=at)
     late = notice.due_at is not None and at >= notice.due_at
     audit.record(
-        "breach.told", subject=notice.breach, by=by, at=at, rule=notice.rule, to=notice.to, late=late
+        "breach.told",
+        subject=notice.breach,
+        by=by,
+        at=at,
+        rule=notice.rule,
+        to=notice.to,
+        late=late,
+        phase=notice.phase,
+        more_on=more_on.isoformat() if more_on else "",
     )
 
 
 @transaction.atomic
 def leave_notice(*, notice: BreachNotice, why: str, by: Actor, at: datetime) -> None:
     """
-    Write down why somebody need not be told.
+    Write down why somebody need not be told, or, of a notice that follows another, that nothing further is.
 
     :raises NotOpenError: the notice is settled, or the breach is closed.
     """
     _settle(notice, NoticeState.NOT_NEEDED, ("why", why), by=by, at=at)
-    audit.record("breach.not_told", subject=notice.breach, by=by, at=at, rule=notice.rule, to=notice.to)
+    audit.record(
+        "breach.not_told",
+        subject=notice.breach,
+        by=by,
+        at=at,
+        rule=notice.rule,
+        to=notice.to,
+        phase=notice.phase,
+    )
 
 
 def _settle(
-    notice: BreachNotice, state: NoticeState, written: tuple[str, str], *, by: Actor, at: datetime
+    notice: BreachNotice,
+    state: NoticeState,
+    written: tuple[str, str],
+    *,
+    more_on: date | None = None,
+    by: Actor,
+    at: datetime,
 ) -> None:
     column, text = written
     breach = Breach.objects.select_for_update().get(pk=notice.breach_id)
@@ -315,10 +400,15 @@ def _settle(
         state=state,
         settled_at=at,
         settled_by_id=by.user_id,
+        facts=words.seal(
+            letters.Known.of(_facts(breach, at=at)).as_json(), row=notice, column="facts", key=key
+        ),
         **{column: words.seal(text, row=notice, column=column, key=key)},
     )
     if not changed:
         raise NotOpenError("This notice is settled.")
+    if more_on is not None:
+        _open_next(notice, due_at=calendars.end_of(more_on, ZoneInfo(breach.agency.time_zone)))
     _renew_clock(breach, at=at, by=by)
 
 

@@ -20,7 +20,8 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.pages import page_of
 from callprivacy.tenancy.models import Client
-from governance.enums import BreachState, DataCategory, NoticeState
+from governance import letters
+from governance.enums import PHASED, BreachState, DataCategory, NoticeState
 from governance.forms.breaches import (
     AssessForm,
     CloseForm,
@@ -28,6 +29,7 @@ from governance.forms.breaches import (
     ImpactForm,
     NoteForm,
     NoticeForm,
+    PhasedNoticeForm,
     ReasonForm,
     RegisterForm,
     ReportForm,
@@ -257,27 +259,39 @@ def show_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpRe
     line = next(one for one in selectors.notices(breach, at=request.at) if one.row.pk == notice.pk)
     is_open = notice.state == NoticeState.DUE and breach.state == BreachState.OPEN
     contact = f"{request.membership.user.name}, {request.agency.name}, {request.membership.user.email}"
-    form = None
+    form: NoticeForm | None = None
+    key = words.find_key(breach)
+    earlier = selectors.told_before(notice) if notice.is_further else None
     if is_open:
+        kept = words.open_words(earlier, "facts", key=key) if earlier is not None else ""
         draft = selectors.draft(
             selectors.NoticeLine(notice, line.rule, line.client, line.is_late),
             _said(breach),
             contact=contact,
+            before=letters.Known.from_json(kept) if kept else None,
             at=request.at,
         )
-        form = NoticeForm(request.POST or None, initial={"text": draft})
+        kind = PhasedNoticeForm if notice.to in PHASED else NoticeForm
+        form = kind(request.POST or None, initial={"text": draft, "follows": letters.UNKNOWN in draft})
         if request.method == "POST" and form.is_valid():
             try:
                 breaches.send_notice(
-                    notice=notice, text=form.cleaned_data["text"], by=request.actor, at=request.at
+                    notice=notice,
+                    text=form.cleaned_data["text"],
+                    more_on=form.promised(),
+                    by=request.actor,
+                    at=request.at,
                 )
+            except breaches.TooEarlyError as error:
+                form.add_error("more_on", str(error))
             except breaches.NotOpenError as error:
                 messages.warning(request, str(error))
+                return redirect("governance:breach", breach.pk)
             else:
                 messages.success(request, "Kept as sent, with the time.")
-            return redirect("governance:breach", breach.pk)
-    key = words.find_key(breach)
+                return redirect("governance:breach", breach.pk)
     context = {
+        "earlier": earlier,
         "section": "breaches",
         "breach": breach,
         "line": line,
@@ -307,7 +321,10 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
             messages.success(request, "Written down, with your reason.")
         return redirect("governance:breach", breach.pk)
     lede = "The law wants the reason written down. An authority may ask for it."
-    return _form(request, breach, form, title="Not to be told", lede=lede, button="Do not tell them")
+    title, button = "Not to be told", "Do not tell them"
+    if notice.is_further:
+        title, button = "Nothing further", "Nothing further is to be told"
+    return _form(request, breach, form, title=title, lede=lede, button=button)
 
 
 @never_cache

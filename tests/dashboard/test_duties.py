@@ -29,7 +29,7 @@ from dashboard.services import posture
 from governance.courses import courses
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
-from governance.models import Site, Vendor
+from governance.models import BreachNotice, Site, Vendor
 from governance.services import breaches, premises, training, vendors
 from retention.enums import Category, ChangeState, Then
 from retention.models import Hold, Leftover, PolicyChange
@@ -81,6 +81,14 @@ def _breach(ground: Ground, at: datetime, *, assessed: bool) -> None:
             client_ids=(), began_at=None, ended_at=None, people=None, records=None, effects="", remedy="",
         )  # fmt: skip
         breaches.assess_breach(breach=breach, said=said, by=ground.by, at=at)
+
+
+def _further(ground: Ground) -> None:
+    """Told, with more to follow by a day that has passed."""
+    _breach(ground, NOON - 4 * DAY, assessed=True)
+    notice = BreachNotice.objects.get()
+    at = NOON - 3 * DAY
+    breaches.send_notice(notice=notice, text="T", more_on=TODAY - DAY, by=ground.by, at=at)
 
 
 def _vendor(ground: Ground, *, at: datetime = NOON, contract_on: date | None = TODAY) -> Vendor:
@@ -178,6 +186,7 @@ def _old_records(ground: Ground) -> None:
 
 ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
     "breach_notices": (lambda g: _breach(g, NOON - 4 * DAY, assessed=True), DutyState.FAILING),
+    "breach_further": (_further, DutyState.OVERDUE),
     "breach_reports": (lambda g: _breach(g, NOON - 2 * DAY, assessed=False), DutyState.OVERDUE),
     "requests": (lambda g: _case(g, answer_due_at=NOON), DutyState.FAILING),
     "acknowledgements": (lambda g: _case(g, acknowledge_due_at=NOON), DutyState.FAILING),

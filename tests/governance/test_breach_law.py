@@ -110,6 +110,22 @@ def test_a_late_notice_asks_for_its_reasons_and_a_drill_says_that_it_is_one() ->
     assert text.startswith("DRILL")
 
 
+def test_a_further_notice_without_the_facts_of_the_first_has_all_of_them() -> None:
+    text = letters.draft(NoticeTo.CLIENT, _facts(), phase=3)
+
+    assert "breach 7, notice 3" in text
+    assert "GDPR article 33(2)" in text
+    assert "People concerned: about 120" in text
+
+
+def test_what_was_known_is_read_as_it_was_kept() -> None:
+    known = letters.Known.of(_facts())
+
+    assert letters.Known.from_json(known.as_json()) == known
+    assert not letters.is_news(known, _facts(contact="Bob"))
+    assert letters.is_news(known, _facts(people=121))
+
+
 def test_a_letter_to_people_names_no_article_and_no_internal_number() -> None:
     text = letters.draft(NoticeTo.PEOPLE, _facts())
 

@@ -7,16 +7,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RevealReason
-from callprivacy.calls.models import Call, Connection
+from callprivacy.calls.models import Call, Caller, Connection, Reveal
 from callprivacy.calls.services import connections, reveals
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import PartyRole
@@ -24,7 +25,7 @@ from callprivacy.tenancy.models import Engagement
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
-from governance import kinds
+from governance import kinds, letters
 from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
 from governance.models import Breach, BreachNotice
 from governance.selectors import breaches as selectors
@@ -192,10 +193,105 @@ def test_writing_it_again_keeps_what_was_sent_and_takes_back_what_is_not_called_
     breach = _assess(cast, breach, places=("GB",), aware_at=NOON - timedelta(hours=3))
 
     with _as(cast.alice):
-        rows = {row.rule: row for row in BreachNotice.objects.all()}
+        rows = {row.rule: row for row in BreachNotice.objects.filter(phase=1)}
         assert set(rows) == {"gdpr-33", "uk-gdpr-33"}
         assert words.open_words(rows["gdpr-33"], "words", key=words.find_key(breach)) == "As sent"
         assert rows["uk-gdpr-33"].due_at == NOON + timedelta(hours=69)
+
+
+def _send(notice: BreachNotice, by: Actor, hours: int, more_on: date | None = None) -> None:
+    at = NOON + timedelta(hours=hours)
+    breaches.send_notice(notice=notice, text="Told", more_on=more_on, by=by, at=at)
+
+
+def test_what_is_not_known_yet_follows_by_the_day_that_was_promised_and_keeps_the_breach_open(
+    cast: Cast,
+) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 27))
+        second = BreachNotice.objects.get(phase=2)
+        assert second.due_at == datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
+        item = Item.objects.get(kind=kinds.BREACH_NOTICE)
+        assert (item.due_at, item.count, item.closed_at) == (second.due_at, 1, None)
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
+        row = selectors.register().get()
+        assert (row.to_tell, row.further, row.told) == (1, 1, 1)
+
+        _send(second, by, 4, more_on=date(2026, 11, 30))
+        third = BreachNotice.objects.get(phase=3)
+        breaches.leave_notice(notice=third, why="The logs hold no more", by=by, at=NOON + timedelta(hours=5))
+        breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=6))
+        told = list(
+            Event.objects.filter(action="breach.told").order_by("pk").values_list("details", flat=True)
+        )
+    assert [(one["phase"], one["more_on"]) for one in told] == [(1, "2026-11-27"), (2, "2026-11-30")]
+
+
+def test_what_becomes_known_after_a_notice_waits_to_be_told_once(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        _send(BreachNotice.objects.get(), by, 2)
+
+    _assess(cast, breach, places=("DE",))
+    with _as(cast.alice):
+        assert BreachNotice.objects.count() == 1
+    _assess(cast, breach, places=("DE",), people=120)
+    _assess(cast, breach, places=("DE",), people=130)
+    with _as(cast.alice) as by:
+        second = BreachNotice.objects.get(phase=2)
+        assert second.due_at is None
+        breaches.leave_notice(notice=second, why="A slip of the pen", by=by, at=NOON + timedelta(hours=3))
+    _assess(cast, breach, places=("DE",), people=130)
+    with _as(cast.alice) as by:
+        assert not BreachNotice.objects.filter(phase=3).exists()
+        breach.refresh_from_db()
+        breaches.contain(breach=breach, contained_at=NOON, by=by, at=NOON + timedelta(hours=4))
+        assert BreachNotice.objects.get(phase=3).is_further
+
+
+def test_what_was_never_told_has_nothing_that_follows(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE", "US-CA"))
+    with _as(cast.alice) as by:
+        first, state = BreachNotice.objects.order_by("rule")
+        breaches.leave_notice(notice=first, why="All of it was sealed", by=by, at=NOON + timedelta(hours=2))
+        with pytest.raises(ValueError, match="in phases"):
+            _send(state, by, 2, more_on=date(2026, 11, 30))
+        _send(state, by, 2)
+    _assess(cast, breach, places=("DE", "US-CA"), people=9)
+
+    with _as(cast.alice):
+        assert BreachNotice.objects.count() == 2
+
+
+def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
+    _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by, pytest.raises(breaches.TooEarlyError):
+        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 23))
+
+
+def test_the_second_notice_is_drafted_from_what_changed_since_the_first(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
+    breach = _assess(cast, breach, places=("DE",), people=120, remedy="Access was closed")
+
+    with _as(cast.alice):
+        line = selectors.notices(breach, at=NOON)[1]
+        key = words.find_key(breach)
+        earlier = selectors.told_before(line.row)
+        assert earlier is not None
+        assert b"Unwanted" not in bytes(earlier.facts or b"")
+        before = letters.Known.from_json(words.open_words(earlier, "facts", key=key))
+        said = {name: words.open_words(breach, name, key=key) for name in ("words", "effects", "remedy")}
+        text = selectors.draft(line, said, contact="Alice", before=before, at=NOON + timedelta(days=1))
+    assert line.title == "Supervisory authority (GDPR), notice 2"
+    assert "GDPR article 33(4)" in text
+    assert f"People concerned\nUntil now: {letters.UNKNOWN}\nNow: about 120" in text
+    assert "Now: Access was closed" in text
+    assert "What happened" not in text
+    assert "2. What is not known yet\nBegan, Ended, Contained, Records concerned" in text
 
 
 def test_awareness_lies_not_in_the_future(cast: Cast) -> None:
@@ -287,6 +383,29 @@ def test_what_a_person_touched_is_what_a_plain_count_of_the_trail_says(cast: Cas
     assert short.people == 1
 
 
+def _deed(action: str, call: Call, by: Actor, n: int) -> Event:
+    """
+    An event as its service writes it: of a call, of a caller, of a file, of a number shown for something else, or of
+    what names nobody.
+    """
+    said: dict[str, Any] = {"by": by, "at": NOON + timedelta(minutes=n), "client_id": call.client_id}
+    if action.endswith((".downloaded", ".taken")):
+        return audit.record(action, rows=n, **said)
+    if action in {"number.searched", "reply.read", "proof.opened"}:
+        return audit.record(action, **said)
+    if action == "evidence.exported" and call.caller_id is not None:
+        return audit.record(action, subject=Caller(pk=call.caller_id, client_id=call.client_id), **said)
+    if action == "number.revealed" and n % 2 and call.caller_id is not None:
+        event = audit.record(action, subject=call.client, **said)
+        Reveal.objects.create(
+            agency_id=event.agency_id, client_id=call.client_id, caller_id=call.caller_id,
+            user_id=by.user_id or make.person(call.client.agency, f"p{n}", Role.REVIEWER).user_id,
+            reason_kind=RevealReason.REQUEST, reason_digest=b"d" * 32, is_repeat=False, event_id=event.pk, at=event.at,
+        )  # fmt: skip
+        return event
+    return audit.record(action, subject=call, **said)
+
+
 def test_what_was_touched_is_what_looking_at_every_event_says(cast: Cast) -> None:
     """Several people, clients, kinds of deeds, withheld and erased callers, against a count without the database."""
     chance = random.Random(7)
@@ -297,20 +416,31 @@ def test_what_was_touched_is_what_looking_at_every_event_says(cast: Cast) -> Non
     ]
     makers = [Actor.staff(user_id=who.user_id) for who in (cast.bob, cast.alice)]
     makers.append(Actor.client(f"api:{uuid.UUID(int=5)}"))
-    actions = [*impact.READS, "item.closed"]
+    actions = [*impact.READS, "number.revealed", "evidence.exported", "item.closed"]
     with job_scope(agency_id=cast.acme.pk):
-        for n in range(120):
-            call, action = chance.choice(calls), chance.choice(actions)
-            is_file = action.endswith("downloaded")
-            rows: dict[str, Any] = {"rows": n} if is_file else {}
-            audit.record(
-                action, by=chance.choice(makers), at=NOON + timedelta(minutes=n), client_id=call.client_id,
-                subject=None if is_file else call, **rows,
-            )  # fmt: skip
+        for n in range(240):
+            _deed(chance.choice(actions), chance.choice(calls), chance.choice(makers), n)
         Call.objects.filter(pk__in=[calls[0].pk, calls[5].pk]).remove()
+        erased = next(call.caller_id for call in calls[6:] if call.caller_id)
+        Call.objects.filter(caller_id=erased).remove()
+        Caller.objects.filter(pk=erased).remove()
         events = list(Event.objects.all())
         left = {call.pk: call.caller_id for call in Call.objects.all()}
-    since, until = NOON + timedelta(minutes=10), NOON + timedelta(minutes=100)
+        there = set(Caller.objects.values_list("pk", flat=True))
+        shown = {row.event_id: row.caller_id for row in Reveal.objects.filter(call=None)}
+
+    def about(event: Event) -> tuple[str, uuid.UUID | None]:
+        """What an event names, and the person behind it that there still is."""
+        if event.subject_kind == "calls.call":
+            return event.subject_id, left.get(uuid.UUID(event.subject_id))
+        named = uuid.UUID(event.subject_id) if event.subject_kind == "calls.caller" else shown.get(event.pk)
+        return str(named or ""), named if named in there else None
+
+    def callers(rows: list[Event]) -> tuple[set[object], set[str]]:
+        named = dict(about(row) for row in rows)
+        return {one for one in named.values() if one}, {pk for pk, one in named.items() if pk and not one}
+
+    since, until = NOON + timedelta(minutes=10), NOON + timedelta(minutes=220)
     for asked in ({}, {"user_id": cast.bob.user_id}, {"api_key": uuid.UUID(int=5)}):
         lines: dict[tuple[int | None, str], list[Event]] = {}
         for event in events:
@@ -321,10 +451,6 @@ def test_what_was_touched_is_what_looking_at_every_event_says(cast: Cast) -> Non
             if "api_key" in asked and event.actor_name != f"api:{asked['api_key']}":
                 continue
             lines.setdefault((event.client_id, event.action), []).append(event)
-
-        def callers(rows: list[Event]) -> tuple[set[object], set[str]]:
-            named = {row.subject_id: left.get(uuid.UUID(row.subject_id)) for row in rows if row.subject_id}
-            return {one for one in named.values() if one}, {pk for pk, one in named.items() if not one}
 
         with _as(cast.carol):
             found = impact.of_deeds(since=since, until=until, **asked)
@@ -338,6 +464,23 @@ def test_what_was_touched_is_what_looking_at_every_event_says(cast: Cast) -> Non
             for key, rows in lines.items()
         }  # fmt: skip
         assert found.people == len(callers([row for rows in lines.values() for row in rows])[0])
+        taken = {line.action for line in found.lines if line.rows}
+        assert {"release.downloaded", "export.downloaded"} <= taken
+        assert any(line.people for line in found.lines if line.action == "evidence.exported")
+
+
+def test_whose_number_was_shown_for_something_that_is_no_call_is_counted(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550111")
+    assert call.caller_id is not None
+    with _as(cast.bob) as by:
+        reveals.reveal_number_for(
+            subject=cast.dentist, client_id=cast.dentist.pk, caller_id=call.caller_id, read=lambda: "+12025550111",
+            agency=cast.acme, reason_kind=RevealReason.REQUEST, reason="To name it to the recipient", by=by, at=NOON,
+        )  # fmt: skip
+
+    with _as(cast.alice):
+        found = impact.of_deeds(user_id=cast.bob.user_id, since=NOON, until=NOON + timedelta(hours=1))
+    assert (found.people, found.client_ids) == (1, [cast.dentist.pk])
 
 
 def test_a_call_that_is_gone_is_counted_as_gone(cast: Cast) -> None:

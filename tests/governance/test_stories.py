@@ -121,11 +121,25 @@ def test_a_drill_has_its_notice_within_minutes(cast: Cast) -> None:
     assert "about 120" in draft
     assert breach.aware_at is not None
     assert notice.due_at == breach.aware_at + timedelta(hours=72)
-    alice.post(page, {"text": draft})
+    unsaid = alice.post(page, {"text": draft})
+    assert "The text says that something follows" in unsaid.content.decode()
+    alice.post(
+        page, {"text": draft, "follows": "on", "more_on": (here + timedelta(days=2)).strftime("%Y-%m-%d")}
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        further = BreachNotice.objects.get(breach=breach, phase=2)
+    assert "notice 2" in alice.get(reverse("governance:breach", args=[breach.pk])).content.decode()
+    assert "with what became known later" in alice.get(reverse("governance:breaches")).content.decode()
+    rest = reverse("governance:breach_notice", args=[breach.pk, further.pk])
+    assert "Nothing of what we told has changed" in alice.get(rest).content.decode()
+    alice.post(
+        reverse("governance:leave_notice", args=[breach.pk, further.pk]),
+        {"reason": "The logs hold nothing more."},
+    )
     alice.post(
         reverse("governance:close_breach", args=[breach.pk]), {"lessons": "The number is on the wall now."}
     )
-    story = ("breach.reported", "breach.assessed", "breach.told", "breach.closed")
+    story = ("breach.reported", "breach.assessed", "breach.told", "breach.not_told", "breach.closed")
     assert in_order(story, told(cast))
     assert make.now() - begin < timedelta(minutes=5)
     assert signed_in(cast.bob).get(page).status_code == 403

@@ -1299,8 +1299,12 @@ REGISTER: dict[str, Table] = {
     ),
     "governance.BreachNotice": Table(
         "Whom a breach is told to",
-        _plain(_OURS, "breach to rule due_at state settled_by settled_at")
-        | _evidence(words="What was sent, under the breach's key", why="Why nothing was, likewise"),
+        _plain(_OURS, "breach to rule phase due_at state settled_by settled_at")
+        | _evidence(
+            words="What was sent, under the breach's key",
+            why="Why nothing was, likewise",
+            facts="What was known when it was sent, likewise",
+        ),
         leaves=("callprivacy.vault.services.destroy_client",),
     ),
     "governance.BreachNote": Table(
