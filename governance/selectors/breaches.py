@@ -143,17 +143,15 @@ def facts(
 
 def told_before(notice: BreachNotice) -> BreachNotice | None:
     """The last notice to the same that went out before this one."""
-    return (
-        BreachNotice.objects.filter(
-            breach_id=notice.breach_id,
-            rule=notice.rule,
-            client_id=notice.client_id,
-            phase__lt=notice.phase,
-            state=NoticeState.SENT,
-        )
-        .order_by("-phase")
-        .first()
+    whose = Q(client=None) if notice.client_id is None else Q(client_id=notice.client_id)
+    earlier = BreachNotice.objects.filter(
+        whose,
+        breach_id=notice.breach_id,
+        rule=notice.rule,
+        phase__lt=notice.phase,
+        state=NoticeState.SENT,
     )
+    return earlier.order_by("-phase").first()
 
 
 def draft(

@@ -1,10 +1,11 @@
 """
 Which people, clients and fields something touched: a person, a key of the API, a connection, or all of a time.
 
-Read from the trail, which holds every number shown, recording heard, transcript read and export taken, and from the
+Read from the trail, which holds every number shown, recording heard, transcript read and file taken, and from the
 calls themselves for what a connection brought in. Looking at masked lists is no event; nothing here claims to know it.
-The counts are those of the rows there are: calls that were erased since, and those of people who withheld their number,
-are counted among `gone`.
+People are those of the calls and callers that an event names, and those whose number was shown for something else. The
+counts are those of the rows there are: what was erased since, and calls of people who withheld their number, are
+counted among `gone`.
 
 Who manages the agency has to know all of it when the law's clock runs (GDPR article 33(3)(a) and (5)), also at clients
 whose calls are not granted to them. So the database counts past its row security, for them alone, and tells nothing but
@@ -28,11 +29,18 @@ from governance.enums import DataCategory
 READS: Final[Mapping[str, DataCategory]] = {
     "number.revealed": DataCategory.NUMBERS,
     "number.searched": DataCategory.NUMBERS,
+    "list.taken": DataCategory.NUMBERS,
     "vendor.reference_shown": DataCategory.NUMBERS,
+    "errand.shown": DataCategory.RECORDINGS,
     "recording.played": DataCategory.RECORDINGS,
     "transcript.read": DataCategory.TRANSCRIPTS,
     "export.downloaded": DataCategory.CALLS,
     "numbers.downloaded": DataCategory.NUMBERS,
+    "release.downloaded": DataCategory.CALLS,
+    "offboarding.taken": DataCategory.CALLS,
+    "evidence.exported": DataCategory.CONSENTS,
+    "reply.read": DataCategory.CONSENTS,
+    "proof.opened": DataCategory.IDENTITY,
     "reason.opened": DataCategory.IDENTITY,
 }
 """Deeds by which somebody gets to see something of a person, and of what category it is."""
@@ -44,7 +52,7 @@ class Line:
     What was touched at one client by one kind of deed.
 
     :ivar deeds: how often. :ivar people: different callers of whom that is known.
-    :ivar gone: calls that are erased since, or of people who withheld their number.
+    :ivar gone: calls and callers that are erased since, and calls of people who withheld their number.
     :ivar rows: lines of files taken away, whose callers are not told apart here.
     """
 

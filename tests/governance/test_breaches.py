@@ -216,7 +216,7 @@ def test_what_is_not_known_yet_follows_by_the_day_that_was_promised_and_keeps_th
         assert (item.due_at, item.count, item.closed_at) == (second.due_at, 1, None)
         with pytest.raises(breaches.NoticesOpenError):
             breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
-        row = selectors.register().get()
+        row: Any = selectors.register().get()
         assert (row.to_tell, row.further, row.told) == (1, 1, 1)
 
         _send(second, by, 4, more_on=date(2026, 11, 30))
