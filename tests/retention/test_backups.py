@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests import ground, make
 from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.retention import dumps
+from tests.scale import tell, times
 
 NOON = make.NOON
 
@@ -157,6 +160,44 @@ def test_a_dump_that_was_changed_or_cut_off_is_not_put_back(
     beside.write_text(json.dumps(found))
     with pytest.raises(backups.BackupError, match="not signed"):
         backups.read_manifest(dump)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_flipped_bit_of_a_dump_is_seen_twice(operator: dumps.Operator) -> None:
+    """By the signed digest before anything is opened, and by the seal where nobody looked at that."""
+    operator.do("backup", "default")
+    (dump,) = operator.dumps("default")
+    secret = restoring.secret_for(backups.read_manifest(dump), identity=operator.identity, key=None)
+    whole, chance, flips = dump.read_bytes(), random.Random(26), times(12, 400)
+    for _ in range(flips):
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        dump.write_bytes(flipped)
+        with pytest.raises(backups.BackupError):
+            backups.read_manifest(dump)
+        with pytest.raises(envelopes.EnvelopeError):
+            envelopes.open_into(io.BytesIO(flipped), io.BytesIO(), identity=secret)
+    dump.write_bytes(whole)
+    beside = dump.with_suffix(".json")
+    manifest = beside.read_bytes()
+    for _ in range(flips):
+        flipped = bytearray(manifest)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        beside.write_bytes(flipped)
+        if json_of(bytes(flipped)) == json_of(manifest):
+            continue  # white space or a digit of the signature as a capital, which say nothing
+        with pytest.raises(backups.BackupError):
+            backups.read_manifest(dump)
+    tell(flips, "flipped bits of a dump seen by its digest and by its seal")
+    tell(flips, "flipped bits of its manifest seen")
+
+
+def json_of(raw: bytes) -> object:
+    try:
+        found = json.loads(raw)
+        return found | {"signature": found["signature"].lower()}
+    except (ValueError, KeyError):
+        return raw
 
 
 def owner_of(alias: str) -> backups.Access:

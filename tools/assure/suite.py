@@ -7,7 +7,7 @@ numbers of tests/scale.py; what needs servers of its own is in the modules besid
 
 from __future__ import annotations
 
-from tools.assure import asvs, core, kills
+from tools.assure import asvs, core, kills, pooled
 from tools.assure.rows import Edit, Row
 
 ROWS: tuple[Row, ...] = (
@@ -296,18 +296,17 @@ ROWS: tuple[Row, ...] = (
         "threads on kept connections over agencies and clients, with errors and roll-backs in between",
         "0 foreign rows; no setting at any check-out",
         tests=("tenancy/test_crowd.py", "tenancy/test_scope.py", "tenancy/test_kept_plans.py"),
-        plants=(
-            Edit(
-                "the scope is set for the session",
-                "callprivacy/tenancy/scope.py",
-                "SELECT set_config('callprivacy.kind', %s, true), set_config('callprivacy.agency', %s, true),\n"
-                "           set_config('callprivacy.user', %s, true), set_config('callprivacy.client', %s, true)",
-                "SELECT set_config('callprivacy.kind', %s, false), set_config('callprivacy.agency', %s, false),\n"
-                "           set_config('callprivacy.user', %s, false), set_config('callprivacy.client', %s, false)",
-            ),
-        ),
+        plants=(pooled.FOR_THE_SESSION,),
         broken=("tenancy/test_crowd.py",),
         minutes=6,
+    ),
+    Row(
+        "15b",
+        "A pooler that hands connections on carries no scope over",
+        "threads over few connections of pgbouncer, by the transaction, with errors and roll-backs in between",
+        "0 foreign rows; no setting at any check-out",
+        trial=pooled.pooled,
+        minutes=8,
     ),
     Row(
         "16, 17",
