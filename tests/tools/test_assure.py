@@ -96,6 +96,8 @@ def test_a_row_counts_only_where_its_faults_were_found() -> None:
     assert Outcome(row, Figure("said"), 0.0, [("one", True), ("two", False)]).verdict == "NOT PROVEN"
     assert Outcome(row, Figure("said"), 0.0, [("one", True)]).verdict == "kept"
     assert Outcome(row, Figure("said", ("lost",)), 0.0, [("one", True)]).verdict == "BROKEN"
+    late = proofs.figure_of(proofs.Ran(2, late=True, failed=["did not end within 9 s"]))
+    assert Outcome(row, late, 0.0, [("one", True)]).verdict == "NOT PROVEN"
 
 
 def test_what_the_core_is_and_its_tests_are_there() -> None:
@@ -129,6 +131,7 @@ def test_what_no_failure_proves_is_the_rule_of_three() -> None:
 
 
 def _result(row: str, verdict: str = "kept", **other: object) -> results.Result:
+    """Of a trial of `make assure`."""
     figure = Figure("said", trials=60, failures=("lost",) if verdict == "BROKEN" else ())
     one = Outcome(Row(row, "promise", "how", "passes"), figure, 3.0, [("one", verdict == "kept")])
     return results.result_of("assure", "make assure", one) | {"verdict": verdict} | other
@@ -136,8 +139,8 @@ def _result(row: str, verdict: str = "kept", **other: object) -> results.Result:
 
 def test_a_run_replaces_its_rows_and_leaves_the_others(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    results.keep([_result("1", figure="first"), _result("2, 3", figure="other")], file)
-    results.keep([_result("1", figure="second"), _result("2, 3", "not tried", figure="no time")], file)
+    results.keep([_result("3", figure="first"), _result("16, 17", figure="other")], file)
+    results.keep([_result("3", figure="second"), _result("16, 17", "not tried", figure="no time")], file)
     assert [one["figure"] for one in results.read(file)] == ["second", "other"]
 
 
@@ -177,7 +180,13 @@ def test_a_goal_is_kept_only_where_every_trial_of_it_ran_and_at_full_size_only_w
 
 def test_the_page_is_made_of_the_results() -> None:
     text = rows.PAGE.read_text(encoding="utf-8")
-    assert results.written(results.read()) in text
+    assert results.written(results.read()) in text, "python -m tools.assure page makes it again"
+
+
+def test_a_trial_of_two_commands_is_kept_once() -> None:
+    numbers = [(suite, row.number) for suite, row in results.expected()]
+    assert ("assure", "13") in numbers
+    assert ("attack", "13") not in numbers
 
 
 def test_every_row_belongs_to_a_goal() -> None:

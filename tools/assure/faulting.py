@@ -5,7 +5,7 @@ call. Behind each stands the same checker over a history that is kept outside th
 
 from __future__ import annotations
 
-from tools.assure import kills, outages
+from tools.assure import kills, outages, suite
 from tools.assure.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -19,7 +19,5 @@ ROWS: tuple[Row, ...] = (
     Row("29b, 1, 8, 10", "A full disk refuses and breaks nothing",
         "the disk of databases, queue, trail and files filled while nights run and trackers call; a backup onto it",
         "as with kills; no backup that looks whole", trial=outages.full, minutes=12),
-    Row("5", "A broker that dies or stops answering is got over without a person",
-        "Valkey ended by SIGKILL, stopped by SIGSTOP, its line cut and silenced, under a worker that is kept",
-        "the worker takes tasks again within 60 s, every time", trial=kills.broker, minutes=9),
+    next(row for row in suite.ROWS if row.number == "5"),
 )  # fmt: skip

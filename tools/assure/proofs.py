@@ -26,9 +26,10 @@ _FAILED = 1
 
 @dataclass
 class Ran:
-    """How tests ended; `told` is what they wrote down of themselves."""
+    """How tests ended; `told` is what they wrote down of themselves, `late` that they were ended by us."""
 
     code: int
+    late: bool = False
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: int = 0
@@ -75,7 +76,7 @@ def run(nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, larg
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 output, _ = process.communicate()
-            return Ran(2, failed=[f"did not end within {seconds:.0f} s"], output=output)
+            return Ran(2, late=True, failed=[f"did not end within {seconds:.0f} s"], output=output)
         found = _read(report, Ran(process.returncode, output=output))
         if told.exists():
             found.told = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
@@ -103,6 +104,8 @@ def _read(report: Path, found: Ran) -> Ran:
 
 def figure_of(ran: Ran) -> Figure:
     """What tests brought: how many passed, and the larger numbers that they wrote down."""
+    if ran.late:
+        return Figure(ran.failed[0], ended=False)
     summed: Counter[str] = Counter()
     trials = []
     for entry in ran.told:
@@ -127,7 +130,7 @@ def try_row(row: Row, *, seconds: float) -> Outcome:
         more = _tried(row.trial, seconds)
         figure = more if not row.tests else Figure(
             "; ".join(filter(None, (more.said, figure.said))), (*more.failures, *figure.failures),
-            more.trials or figure.trials, more.skipped, more.caught,
+            more.trials or figure.trials, more.skipped, more.caught, more.ended and figure.ended,
         )  # fmt: skip
     outcome = Outcome(row, figure, 0.0, list(figure.caught))
     if not figure.skipped:

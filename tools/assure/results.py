@@ -48,9 +48,9 @@ def read(file: Path = RESULTS) -> list[Result]:
 
 def keep(new: Iterable[Result], file: Path = RESULTS) -> list[Result]:
     """Put results in the place of those of the same rows; what was not tried takes the place of nothing."""
-    kept = {(one["suite"], one["row"]): one for one in read(file)}
+    kept = {(_home(one["suite"], one["row"]), one["row"]): one for one in read(file)}
     for one in new:
-        key = (one["suite"], one["row"])
+        key = (_home(one["suite"], one["row"]), one["row"])
         if one["verdict"] != "not tried" or kept.get(key, one)["verdict"] == "not tried":
             kept[key] = one
     found = sorted(kept.values(), key=lambda one: (goals_of(one["row"])[0], one["suite"], one["row"]))
@@ -58,17 +58,28 @@ def keep(new: Iterable[Result], file: Path = RESULTS) -> list[Result]:
     return found
 
 
+def _every() -> list[tuple[str, rows.Row]]:
+    return [
+        (suite, row)
+        for suite, module in MODULES.items()
+        for row in importlib.import_module(f"tools.assure.{module}").ROWS
+    ]
+
+
 def expected() -> list[tuple[str, rows.Row]]:
-    """Every trial that there is, with the command that makes it."""
-    found = []
-    for suite, module in MODULES.items():
-        found += [(suite, row) for row in importlib.import_module(f"tools.assure.{module}").ROWS]
-    return found
+    """Every trial that there is, once, with the first command that makes it."""
+    return [(suite, row) for suite, row in _every() if _home(suite, row.number) == suite]
+
+
+def _home(suite: str, number: str) -> str:
+    """The first command that makes the same trial."""
+    own = [row for name, row in _every() if name == suite and row.number == number]
+    return next((name for name, row in _every() if own and row is own[0]), suite)
 
 
 def _whole(results: Sequence[Result]) -> list[Result]:
     """What is kept, in the order of the goals, and a row for each trial of which nothing is."""
-    there = {(one["suite"], one["row"]): one for one in results}
+    there = {(_home(one["suite"], one["row"]), one["row"]): one for one in results}
     found = [
         there.get((suite, row.number))
         or {

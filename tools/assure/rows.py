@@ -44,6 +44,7 @@ class Figure:
     :ivar trials: how many independent tries there were, where 0 failures in so many say something; else 0.
     :ivar skipped: why it was not tried at all, if it was not.
     :ivar caught: (planted fault, whether it was found), of a trial that plants its own.
+    :ivar ended: whether it came to its end within its time; one that did not proves nothing.
     """
 
     said: str
@@ -51,6 +52,7 @@ class Figure:
     trials: int = 0
     skipped: str = ""
     caught: tuple[tuple[str, bool], ...] = ()
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,12 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """kept, BROKEN, NOT PROVEN (a planted fault was missed, or there was none), or not tried."""
+        """kept, BROKEN, NOT PROVEN (a planted fault was missed, there was none, or no end), or not tried."""
         if self.figure.failures:
             return "BROKEN"
         if self.figure.skipped:
             return "not tried"
-        if not self.caught or not all(was for _, was in self.caught):
+        if not self.figure.ended or not self.caught or not all(was for _, was in self.caught):
             return "NOT PROVEN"
         return "kept"
 

@@ -100,7 +100,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "5",
         "A broker that dies or stops answering is got over without a person",
-        "Valkey ended by SIGKILL and started again, and stopped by SIGSTOP, under a worker that a supervisor keeps",
+        "Valkey ended by SIGKILL, stopped by SIGSTOP, its line cut and silenced, under a worker that is kept",
         "the worker takes tasks again within 60 s, every time",
         trial=kills.broker,
         minutes=9,
