@@ -191,7 +191,7 @@ def between(server: Path, address: str) -> tuple[Line, str]:
 
 def _nights(
     site: Any, clock: Any, kinds: list[str], *, count: int, seconds: float, a_night: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Any]:
     """As many outages as there is time for, while nights run and trackers send; then the checker and its plants."""
     from tools import faults
 
@@ -228,7 +228,8 @@ def _nights(
         + f"); {world.history.refused:,} events were not acknowledged, the worker ended by itself"
         f" {site.ended_by_themselves} times; compared: {compared}"
     )
-    return {"said": said, "failures": findings, "trials": done, "caught": caught}
+    found = {"said": said, "failures": findings, "trials": done, "caught": caught}
+    return found, world
 
 
 # --- Lines ------------------------------------------------------------------------------------------------------------
@@ -283,7 +284,7 @@ def _drops(seconds: float) -> dict[str, Any]:
         between=lambda postgres, valkey, addresses: lines.update(_lines(postgres, valkey, addresses)),
         kind=Disturbed,
     ) as (site, clock):
-        found = _nights(site, clock, kinds, count=60, seconds=seconds, a_night=12)
+        found, _ = _nights(site, clock, kinds, count=60, seconds=seconds, a_night=12)
     for server, line in lines.items():
         found["said"] += f"; to {server} {line.cut:,} connections cut, {line.held:,} pieces held back"
         if not line.cut or not line.held:
@@ -355,8 +356,9 @@ def _full(seconds: float) -> dict[str, Any]:
                 self.kills[victim] += 1
 
         with faults._site(kind=Full) as (site, clock):
-            found = _nights(site, clock, ["a full disk"], count=24, seconds=seconds, a_night=6)
+            found, world = _nights(site, clock, ["a full disk"], count=24, seconds=seconds, a_night=6)
             said, wrong = _backed_up(disk)
+            wrong += _uploaded(disk, world.clients[0].pk, clock)
     ended = ", ".join(
         f"{name} ended {count} times and was started again" for name, count in brought_back.items()
     )
@@ -381,7 +383,35 @@ def _backed_up(disk: Path) -> tuple[str, list[str]]:
     made = [file for file in folder.rglob("*") if file.is_file()]
     if len(made) < 2:
         wrong.append("with room again no backup was made")
-    return f"a backup onto a full disk refused, with room again {len(made)} files", wrong
+    return (
+        f"a backup onto a full disk refused, with room again {len(made)} files; a file that is handed in as well",
+        wrong,
+    )
+
+
+def _uploaded(disk: Path, client_id: int, clock: Any) -> list[str]:
+    """A file that is handed in onto a full disk is refused and leaves nothing; with room again it is kept."""
+    import io
+    import uuid
+
+    from callprivacy.vault import files
+
+    content, wrong = os.urandom(3 << 20), list[str]()
+    ballast = _fill(disk, but=1 << 20)
+    file_id = uuid.uuid4()
+    try:
+        files.write(client_id, file_id, io.BytesIO(content), at=clock.now())
+        wrong.append("a file onto a full disk is said to be kept")
+    except OSError:
+        pass
+    if files.exists(client_id, file_id):
+        wrong.append("a file onto a full disk is there in part")
+    ballast.unlink()
+    files.write(client_id, file_id, io.BytesIO(content), at=clock.now())
+    with files.open(client_id, file_id) as file:
+        if file.read() != content:
+            wrong.append("a file is not what was handed in")
+    return wrong
 
 
 TRIALS: dict[str, Callable[[float], dict[str, Any]]] = {"drops": _drops, "full": _full}
