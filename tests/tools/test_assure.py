@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tools.assure import (
+    __main__,
     asvs,
     attack,
     core,
@@ -98,6 +99,14 @@ def test_a_row_counts_only_where_its_faults_were_found() -> None:
     assert Outcome(row, Figure("said", ("lost",)), 0.0, [("one", True)]).verdict == "BROKEN"
     late = proofs.figure_of(proofs.Ran(2, late=True, failed=["did not end within 9 s"]))
     assert Outcome(row, late, 0.0, [("one", True)]).verdict == "NOT PROVEN"
+
+
+def test_a_row_is_chosen_by_its_number_or_by_a_part_that_is_no_row_of_its_own() -> None:
+    every = {"1, 2, 4", "2", "16, 17"}
+    assert not __main__._is_chosen("1, 2, 4", {"2"}, every)
+    assert __main__._is_chosen("2", {"2"}, every)
+    assert __main__._is_chosen("1, 2, 4", {"4"}, every)
+    assert __main__._is_chosen("16, 17", {"17", "2"}, every)
 
 
 def test_what_the_core_is_and_its_tests_are_there() -> None:

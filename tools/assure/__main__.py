@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     chosen = {one.strip() for one in asked.rows.split(",") if one.strip()}
     every: tuple[rows.Row, ...] = importlib.import_module(f"tools.assure.{results.MODULES[asked.suite]}").ROWS
-    wanted = [row for row in every if not chosen or chosen & {part.strip() for part in row.number.split(",")}]
+    wanted = [
+        row for row in every if not chosen or _is_chosen(row.number, chosen, {one.number for one in every})
+    ]
     if not wanted:
         print(f"No such row. There are: {', '.join(row.number for row in every)}.")
         return 2
@@ -64,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print("\n" + text)
     return int(any(one.verdict in {"BROKEN", "NOT PROVEN"} for one in outcomes))
+
+
+def _is_chosen(number: str, chosen: set[str], every: set[str]) -> bool:
+    """By its whole number, or by a part of it that is no row of its own."""
+    parts = {part.strip() for part in number.split(",")}
+    return number in chosen or bool(parts & (chosen - every))
 
 
 def _tried(row: rows.Row, deadline: rows.Deadline) -> rows.Outcome:
