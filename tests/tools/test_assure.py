@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -107,6 +109,18 @@ def test_a_row_is_chosen_by_its_number_or_by_a_part_that_is_no_row_of_its_own() 
     assert __main__._is_chosen("2", {"2"}, every)
     assert __main__._is_chosen("1, 2, 4", {"4"}, every)
     assert __main__._is_chosen("16, 17", {"17", "2"}, every)
+
+
+def test_a_process_is_waited_for_so_long_and_no_longer() -> None:
+    for seconds, said in ((5.0, "said\n"), (0.5, None)):
+        command = [
+            sys.executable,
+            "-c",
+            f"print('said', flush=True); import time; time.sleep({0 if said else 9})",
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert rows.output_of(process, seconds) == said
+            process.kill()
 
 
 def test_what_the_core_is_and_its_tests_are_there() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools.assure.rows import ROOT, STATE, Figure
+from tools.assure.rows import ROOT, STATE, Figure, output_of
 
 
 def own_process(name: str, *arguments: str, seconds: float, module: str = "tools.assure.kills") -> Figure:
@@ -30,15 +30,15 @@ def own_process(name: str, *arguments: str, seconds: float, module: str = "tools
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
-    try:
-        output, _ = process.communicate(timeout=seconds + 60)
-    except subprocess.TimeoutExpired:
+    output = output_of(process, seconds + 60)
+    if output is None:
         os.killpg(process.pid, signal.SIGTERM)
         try:
             output, _ = process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
+        return Figure(f"it did not end within {seconds + 60:.0f} s: {output.strip()[-200:]}", ended=False)
     if not report.exists():
         return Figure("", (f"{name} brought no figure: {output.strip()[-300:]}",))
     found = json.loads(report.read_text(encoding="utf-8"))

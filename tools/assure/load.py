@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tools.assure.rows import ROOT, STATE, Figure, Row
+from tools.assure.rows import ROOT, STATE, Figure, Row, output_of
 
 P99_STEADY, P95_PAGES, HEALTH_WITHIN = 250.0, 300.0, 1000.0
 
@@ -258,11 +258,11 @@ def own(name: str, seconds: float, *, module: str = "tools.assure.load") -> Figu
         [sys.executable, "-m", module, name, str(report), str(seconds)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    try:
-        output, _ = process.communicate(timeout=seconds + 400)
-    except subprocess.TimeoutExpired:
+    output = output_of(process, seconds + 400)
+    if output is None:
         os.killpg(process.pid, signal.SIGTERM)
         output, _ = process.communicate()
+        return Figure(f"it did not end within {seconds + 400:.0f} s: {output.strip()[-200:]}", ended=False)
     if not report.exists():
         return Figure("", (f"{name} brought no figure: {output.strip()[-300:]}",))
     found = json.loads(report.read_text(encoding="utf-8"))

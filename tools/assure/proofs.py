@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tools.assure.rows import ROOT, STATE, Edit, Figure, Outcome, Row
+from tools.assure.rows import ROOT, STATE, Edit, Figure, Outcome, Row, output_of
 
 # How pytest ends: 0 all passed, 1 some failed, 2 was interrupted, 3 and 4 could not start, 5 found no test.
 _FAILED = 1
@@ -67,9 +67,8 @@ def run(nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, larg
             cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
-        try:
-            output, _ = process.communicate(timeout=max(seconds, 1))
-        except subprocess.TimeoutExpired:
+        output = output_of(process, max(seconds, 1))
+        if output is None:
             os.killpg(process.pid, signal.SIGINT)
             try:
                 output, _ = process.communicate(timeout=20)

@@ -169,6 +169,18 @@ def told(suite: str, command: str, outcomes: Sequence[Outcome], *, seconds: floa
     return "\n".join(lines)
 
 
+def output_of(process: subprocess.Popen[str], seconds: float) -> str | None:
+    """What a process said until its end, or None once it has had so many seconds; a machine's sleep is not counted."""
+    left = seconds
+    while left > 0:
+        began = time.monotonic()
+        try:
+            return process.communicate(timeout=1)[0]
+        except subprocess.TimeoutExpired:
+            left -= min(time.monotonic() - began, 2.0)
+    return None
+
+
 class Deadline:
     """Until when a suite may begin something new."""
 
