@@ -89,12 +89,13 @@ class _Taker:
 
     def __init__(self, site: Any) -> None:
         import redis
+        from kombu.exceptions import KombuError
 
         from callprivacy.celery import app
 
         self.site, self.app = site, app
         self.line = redis.Redis.from_url(site.valkey.url(), socket_timeout=2)
-        self.faults = (redis.RedisError, OSError, *app.connection_for_write().connection_errors)
+        self.faults = (redis.RedisError, OSError, KombuError, *app.connection_for_write().connection_errors)
 
     def took(self, within: float, *, keep: bool = True) -> float | None:
         """Seconds until a task that is sent now has been taken; None if it is not within so many."""
