@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -130,6 +131,17 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
     assert take(cast) == 1
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_a_file_called_after_a_number_is_shown_and_kept_without_it(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    drop(root, way, "Anna (212) 555-0188.csv", "Something,Else\n1,2\n")
+    assert take(cast) == 0
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    assert "Anna (•••) •••-••••.csv" in page
+    assert "555" not in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert "555" not in json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"])
 
 
 def test_a_link_to_what_is_not_theirs_and_a_pipe_are_not_opened(cast: Cast, root: Path) -> None:

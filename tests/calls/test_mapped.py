@@ -121,6 +121,26 @@ def test_what_cannot_be_true_is_refused_without_repeating_it(body: bytes, fields
     assert "Jo" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12125550188", "+1 (212) 555-0188", "212.555.0188", "212-555-0188", "tel:212 555 0188", "٢١٢٥٥٥٠١٨٨",
+        "jane@example.com", "jane＠example.com", "jane%40example.com",
+    ],
+)  # fmt: skip
+def test_a_number_or_address_that_is_a_fields_name_is_neither_shown_nor_chosen(name: str) -> None:
+    said = mapped.flat(json.dumps({name: {"calls": 1}, "of": {name: "x"}, "calls_2": "y"}).encode(), JSON)
+    assert said == {"calls_2": "y"}
+    assert mapped.flat(urlencode({name: "x", "field 1": "y"}).encode(), FORM) == {"field 1": "y"}
+    kept = mapped.Fields.of({"paths": {"caller": name, "started_at": "call.began"}})
+    assert kept is not None
+    assert kept.paths == {"started_at": "call.began"}
+
+
+def test_a_number_spread_over_names_within_each_other_is_none_either() -> None:
+    assert mapped.flat(b'{"212": {"555": {"0188": "x"}}, "tags": [["y"]]}', JSON) == {"tags.0.0": "y"}
+
+
 def test_a_deep_event_is_read_as_far_as_six_steps() -> None:
     value: Any = "x"
     for _ in range(40):

@@ -43,7 +43,8 @@ UNMAPPED: Final = "Nobody has said yet what its fields mean."
 
 _PREFIX: Final = "whsec_"
 _MASKED = re.compile(r"[^\W_]")
-_DIGITS = re.compile(r"[0-9]{5}", re.ASCII).search
+# Five digits of any script, whatever stands between them but letters; and what makes a mail address.
+_SOMEBODYS = re.compile(r"(?:\d[\W_]*){5}|[@\uff20\ufe6b]|%40").search
 _TIME = re.compile(r"[0-9]{10}", re.ASCII).fullmatch
 
 
@@ -69,7 +70,11 @@ class Fields:
         if not isinstance(stored, dict) or not isinstance(stored.get("paths"), dict):
             return None
         return cls(
-            {str(name): str(path) for name, path in stored["paths"].items() if name in MAPPABLE},
+            {
+                str(name): str(path)
+                for name, path in stored["paths"].items()
+                if name in MAPPABLE and _is_path(str(path))
+            },
             str(stored.get("region") or "US"),
             str(stored.get("direction") or Direction.INBOUND.value),
             str(stored.get("zone") or "UTC"),
@@ -180,8 +185,8 @@ def flat(body: bytes, content_type: str) -> dict[str, str]:
 
 
 def _is_path(name: str) -> bool:
-    """A name of a field; one with five digits in a row may be somebody's number, and is not shown or chosen."""
-    return 0 < len(name) <= 200 and name.isprintable() and _DIGITS(name) is None
+    """A name of a field; one that may be somebody's number or mail address is neither shown nor chosen."""
+    return 0 < len(name) <= 200 and name.isprintable() and _SOMEBODYS(name) is None
 
 
 def _flatten(value: Any, path: str, found: dict[str, str], depth: int) -> None:

@@ -4,7 +4,8 @@ named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
-not tried again as it is, and somebody hears of it. A file that changed within the last minute may still be on its way.
+not tried again as it is, and somebody hears of it; it may be called after somebody's number, so that no name of one is
+kept, and its digits are not shown. A file that changed within the last minute may still be on its way.
 Whoever drops files may drop a link or a pipe as well: neither is a file of theirs, and neither is opened.
 """
 
@@ -32,6 +33,7 @@ from callprivacy.calls.services.imports import Layout
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import selectors as vault
 from callprivacy.work import services as work_items
 
 log = logger(__name__)
@@ -47,15 +49,21 @@ _NAME = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
 )
 
+_DIGIT = re.compile(r"\d")
+
 type Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A file that lies there. :ivar path: in the storage; :ivar mark: its name and size, to know it again."""
+    """
+    A file that lies there. :ivar path: in the storage. :ivar mark: a keyed digest of its name and size, to know it
+    again. :ivar shape: both, as a person may read them.
+    """
 
     path: str
     mark: str
+    shape: str
 
 
 def is_set_up() -> bool:
@@ -78,8 +86,12 @@ def layout_of(connection: Connection) -> Layout | None:
 
 
 def refused_of(connection: Connection) -> list[str]:
-    """Names and sizes of files that lie there and could not be read."""
-    return [str(mark) for mark in connection.mapping.get("drop_refused", ())]
+    """Names, without their digits, and sizes of files that lie there and could not be read."""
+    return [found["shape"] for found in _refused(connection)]
+
+
+def _refused(connection: Connection) -> list[dict[str, str]]:
+    return [found for found in connection.mapping.get("drop_refused", ()) if isinstance(found, dict)]
 
 
 def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
@@ -119,7 +131,8 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         names = storage.listdir(folder)[1]
     except (FileNotFoundError, NotADirectoryError):
         return
-    refused = set(refused_of(way))
+    refused = {found["mark"] for found in _refused(way)}
+    tokens = vault.client_keys(way.client_id).tokens
     for name in sorted(names)[: FILES_AT_ONCE + len(refused)]:
         if _NAME.fullmatch(name) is None:
             continue
@@ -130,9 +143,9 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         except OSError:
             continue
         changed = changed if changed.tzinfo else changed.replace(tzinfo=UTC)
-        mark = f"{name} ({size} bytes)"
+        mark = tokens.digest("drop", name, str(size)).hex()
         if changed <= at - SETTLED_FOR and mark not in refused:
-            yield Dropped(path, mark)
+            yield Dropped(path, mark, f"{_DIGIT.sub('•', name)} ({size} bytes)")
 
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
@@ -179,22 +192,22 @@ def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
     log.warning("drop.refused", connection=str(way.pk))
     with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        marks = [*refused_of(row), file.mark][-REMEMBERED_AT_MOST:]
-        row.mapping["drop_refused"] = marks
+        found = [*_refused(row), {"mark": file.mark, "shape": file.shape}][-REMEMBERED_AT_MOST:]
+        row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
-        _renew_item(row, len(marks), by=JOB, at=at)
+        _renew_item(row, len(found), by=JOB, at=at)
 
 
 @transaction.atomic
 def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
     """Let what was refused be read again, because its file or its columns were mended; returns how many it were."""
     row = Connection.objects.select_for_update().get(pk=connection.pk)
-    marks = row.mapping.pop("drop_refused", [])
-    if marks:
+    found = row.mapping.pop("drop_refused", [])
+    if found:
         row.save(update_fields=["mapping"])
-        audit.record("drop.retried", subject=row, by=by, at=at, count=len(marks))
+        audit.record("drop.retried", subject=row, by=by, at=at, count=len(found))
         _renew_item(row, 0, by=by, at=at)
-    return len(marks)
+    return len(found)
 
 
 def _renew_item(row: Connection, count: int, *, by: Actor, at: datetime) -> None:
