@@ -71,13 +71,15 @@ class PrivacyNotice(ClientOwned):
 
 class HouseCode(AgencyOwned):
     """
-    A code that proves a phone on the agency's own page, where no client is named and so none's tokens are.
+    A code that proves a phone on the agency's own page, where no client is named and so none's tokens are; or a mail
+    address on any page.
 
-    Only keyed digests are kept, of the code and of the number it went to, for a day.
+    Only keyed digests are kept, of the code and of where it went, for a day.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     number_digest = models.BinaryField(max_length=32)
+    by_mail = models.BooleanField(default=False)
     digest = models.BinaryField(max_length=32)
     tries = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()

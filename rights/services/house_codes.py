@@ -1,7 +1,7 @@
 """
 Codes for the agency's own requests page: as `consent.services.codes`, under the agency's own keys, and brought in the
 agency's name alone, so that no client is named before it is proven who asks. Codes by mail for any request, too: they
-are brought in the name of who was asked.
+are brought in the name of who was asked. Neither uses up what the other may send.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _new_code(agency: Agency, what: str, number: str, at: datetime) -> str | Non
     with job_scope(agency_id=agency.pk):
         vault.create_client_keys(client_id=holder, agency_id=agency.pk, at=at)
         to = _digest(holder, what, number)
-        of_all = HouseCode.objects.filter(agency_id=agency.pk)
+        of_all = HouseCode.objects.filter(agency_id=agency.pk, by_mail=what == MAIL)
         drawn = codes.draw_code(of_all=of_all, of_number=of_all.filter(number_digest=to), at=at)
         if drawn is None:
             return None
@@ -81,6 +81,7 @@ def _new_code(agency: Agency, what: str, number: str, at: datetime) -> str | Non
             pk=code_id,
             agency_id=agency.pk,
             number_digest=to,
+            by_mail=what == MAIL,
             digest=codes.digest_of(holder, code_id, code),
             created_at=at,
             expires_at=at + codes.GOOD_FOR,

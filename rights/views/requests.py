@@ -23,7 +23,7 @@ from consent.views import doors
 from consent.views.doors import RefusedError, SeeOther
 from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
-from rights.enums import CaseState
+from rights.enums import CaseState, IdentityKind
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
 from rights.services import cases, packages, portal, proofs
 from rights.services.portal import Request, ShownCase
@@ -111,10 +111,16 @@ def _room(request: HttpRequest, shown: Request, what: str, most: int, at: dateti
 def _code(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
     """Send a code; the answer is the same whether it went or not."""
     form = _valid(WayForm(request.POST))
-    _room(request, shown, "code", CODES, at)
+    _room(request, shown, _what("code", shown, form.cleaned_data["identity"]), CODES, at)
     way, identity = CodeWay(form.cleaned_data["way"]), form.cleaned_data["identity"]
     proofs.send_code(named=shown.named, identity_id=identity, language=language, way=way, at=at)
     raise _Shown(coding=str(identity), way=way.value, wants=request.POST.get("wants", ""))
+
+
+def _what(deed: str, shown: Request, identity_id: UUID) -> str:
+    """Codes by mail and codes by phone are counted apart: who has used up the ones may still use the others."""
+    kinds = {one.identity.pk: one.identity.kind for one in shown.numbers}
+    return f"{deed}_by_mail" if kinds.get(identity_id) == IdentityKind.EMAIL else deed
 
 
 def _prove(request: HttpRequest, shown: Request, language: Language, at: datetime) -> None:
@@ -129,8 +135,8 @@ def _prove(request: HttpRequest, shown: Request, language: Language, at: datetim
         if "code" in form.errors and len(form.errors) == 1:
             raise _NotTakenError(422, "code_wrong", **again)
         raise Http404
-    _room(request, shown, "try", TRIES, at)
     said = form.cleaned_data
+    _room(request, shown, _what("try", shown, said["identity"]), TRIES, at)
     try:
         proof = proofs.prove_phone(
             named=shown.named,

@@ -25,13 +25,14 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
+from consent.enums import CodeWay, Language
 from consent.services import codes, limits
 from rights.channels import links, words
 from rights.channels.links import Named
 from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, ProofKind
-from rights.models import Case, Finding, Identity, Proof, RequestPage, Submission
+from rights.models import Case, Finding, HouseCode, Identity, Proof, RequestPage, Submission
 from rights.selectors import words as sealed
-from rights.services import cases, deciding, notice, proofs, searching
+from rights.services import cases, deciding, house_codes, notice, proofs, searching
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -337,6 +338,31 @@ def test_the_agencys_own_page_names_no_client(cast: Cast, browser: Browser) -> N
         assert b"entist" not in page
         assert b"lumber" not in page
     assert browser.get(f"/r/{key}/privacy/").status_code == 404
+
+
+def test_codes_by_mail_do_not_use_up_those_by_phone(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "AN_HOUR_A_CLIENT", 2)
+    for name in ("anna", "ben", "cara"):
+        house_codes.mail_code(
+            agency=cast.acme,
+            name="Acme",
+            address=f"{name}@people.example",
+            language=Language.ENGLISH,
+            at=NOON,
+        )
+    assert len(mail.outbox) == 2
+    with monkeypatch.context() as patched:
+        sent = []
+        patched.setattr(house_codes.channel, "of_the_house", lambda: "sender")
+        patched.setattr(
+            house_codes.channel, "bring", lambda sender, code, **said: sent.append(said["number"])
+        )
+        house_codes.send_code(
+            agency=cast.acme, number=ANNA, language=Language.ENGLISH, way=CodeWay.TEXT, at=NOON
+        )
+    assert sent == [ANNA]
+    with job_scope(agency_id=cast.acme.pk):
+        assert sorted(HouseCode.objects.values_list("by_mail", flat=True)) == [False, True, True]
 
 
 def test_an_address_that_is_claimed_needs_a_code_of_its_own_by_mail(cast: Cast, browser: Browser) -> None:

@@ -1136,7 +1136,7 @@ REGISTER: dict[str, Table] = {
     "rights.HouseCode": Table(
         "A code for a phone on an agency's own page, for a day",
         _plain(
-            "id agency tries created_at expires_at used_at",
+            "id agency by_mail tries created_at expires_at used_at",
             number_digest="Keyed digest of the number, under the agency's own key",
         )
         | _secret(digest="Keyed digest of the code"),
