@@ -181,6 +181,13 @@ class AccountForm(forms.Form):
         help_text="Of the account or subaccount that owns the numbers: AC and 32 signs. Empty: the first call or text "
         "that Twilio signs will name it.",
     )
+    secret = forms.CharField(
+        label="Auth token of another account",
+        max_length=200,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Only where this connection moves to another account: tokens of the one before end at once.",
+    )
     redaction = forms.BooleanField(
         label="Phone number redaction is on in this account",
         required=False,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.services import connections as ways
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from consent.models import PhoneMenu
@@ -110,17 +111,29 @@ def _check(menu: PhoneMenu) -> None:
         raise NotReadyError(missing)
 
 
+class OtherAccountError(ValueError):
+    """A connection is another account's from now on, and nobody entered that one's token."""
+
+
 @transaction.atomic
 def describe_account(
-    *, connection: Connection, account: str, twilio_answers: bool, by: Actor, at: datetime
+    *, connection: Connection, account: str, twilio_answers: bool, by: Actor, at: datetime, secret: str = ""
 ) -> bool:
     """
     Say which of Twilio's accounts a connection belongs to, and whether Twilio answers STOP there by itself.
 
-    :param account: "" leaves it to the first genuine event to say.
+    A connection whose account is known moves to another one with that one's token alone; those before end at once.
+
+    :param account: "" leaves it to the first genuine event to say. :param secret: the other account's auth token.
     :returns: whether anything changed.
+    :raises OtherAccountError: it would move without a token.
     """
     row = Connection.objects.select_for_update().get(pk=connection.pk)
+    if row.mapping.get(ACCOUNT, account) != account:
+        if not secret:
+            raise OtherAccountError
+        ways.rotate_secret(connection=row, secret=secret, overlap=timedelta(), by=by, at=at)
+        audit.record("connection.account_changed", subject=row, by=by, at=at)
     mapping = row.mapping | {ACCOUNT: account, ANSWERS_ITSELF: twilio_answers}
     if not account:
         del mapping[ACCOUNT]

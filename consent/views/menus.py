@@ -201,13 +201,20 @@ def describe_account(request: StaffRequest, client: Client, connection_id: UUID)
     connection = get_object_or_404(rows, pk=connection_id)
     form = AccountForm(request.POST or None, connection=connection)
     if request.method == "POST" and form.is_valid():
-        menus.describe_account(
-            connection=connection,
-            account=form.cleaned_data["account"],
-            twilio_answers=not form.cleaned_data["redaction"],
-            by=request.actor,
-            at=request.at,
-        )
-        messages.success(request, "Saved.")
-        return redirect("calls:connection", client.slug, connection.pk)
+        try:
+            menus.describe_account(
+                connection=connection,
+                account=form.cleaned_data["account"],
+                twilio_answers=not form.cleaned_data["redaction"],
+                secret=form.cleaned_data["secret"],
+                by=request.actor,
+                at=request.at,
+            )
+        except menus.OtherAccountError:
+            form.add_error(
+                "secret", "This connection would be another account's: enter that account's token."
+            )
+        else:
+            messages.success(request, "Saved.")
+            return redirect("calls:connection", client.slug, connection.pk)
     return render(request, "consent/menu_account.html", _context(client, form=form, connection=connection))

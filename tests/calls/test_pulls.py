@@ -365,6 +365,23 @@ def test_forms_say_what_to_write(cast: Cast) -> None:
     )
 
 
+def test_a_connection_of_twilios_asks_no_other_account_without_a_word(cast: Cast) -> None:
+    ours, other = f"AC{'1' * 32}", f"AC{'2' * 32}"
+    to = connect(cast.dentist, provider="twilio")
+    pull = opened(to, ours, secret="")
+    with job_scope(agency_id=cast.acme.pk):
+        pulls.forget_access(pull=pull, by=make.JOB, at=NOON)
+    with pytest.raises(pulls.NoListError, match="Enter the key again"):
+        opened(to, other, secret="")
+    with job_scope(agency_id=cast.acme.pk):
+        Connection.objects.filter(pk=to.pk).update(mapping={"account": ours})
+    with pytest.raises(pulls.NoListError, match="another account"):
+        opened(to, other, secret=KEY)
+    opened(to, ours, secret="")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get().account == ours
+
+
 def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -> None:
     to = connect(cast.dentist)
     opened(to, company="COM1", only_known=True)

@@ -14,7 +14,8 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.accounts.enums import Role
-from callprivacy.calls.models import Caller, Connection, TrackingNumber
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Caller, Connection, ConnectionSecret, TrackingNumber
 from callprivacy.calls.services import connections, people
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
@@ -243,7 +244,19 @@ def test_the_account_and_redaction_are_said(cast: Cast, alice: Browser, connecti
         mapping = Connection.objects.get(pk=connection.pk).mapping
     assert mapping == {"account": twilio_side.ACCOUNT, "twilio_answers": False}
     assert "redaction is on" in alice.get("/clients/dentist/consent/menus/").content.decode()
-    alice.post(path, {"account": ""})
+    other = f"AC{'0' * 32}"
+    for account in ("", other):
+        page = alice.post(path, {"account": account, "redaction": "on"}).content.decode()
+        assert "enter that account’s token" in page.replace("&#x27;", "’")
+    with job_scope(agency_id=cast.acme.pk):
+        assert Connection.objects.get(pk=connection.pk).mapping["account"] == twilio_side.ACCOUNT
+    alice.post(path, {"account": other, "secret": "t" * 32})
+    with job_scope(agency_id=cast.acme.pk):
+        assert Connection.objects.get(pk=connection.pk).mapping["account"] == other
+        assert Event.objects.filter(action="connection.account_changed").count() == 1
+        alive = ConnectionSecret.objects.filter(connection=connection, ends_at=None)
+        assert [row.secret for row in alive] == ["t" * 32]
+    alice.post(path, {"account": "", "secret": "u" * 32})
     with job_scope(agency_id=cast.acme.pk):
         assert Connection.objects.get(pk=connection.pk).mapping == {"twilio_answers": True}
 

@@ -22,6 +22,13 @@ from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client, PublicKey
 
 
+class ClientLeftError(ValueError):
+    """The client has left the agency: nothing is asked for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This client has left: nothing is taken in for it any more.")
+
+
 class VendorNotReviewedError(ValueError):
     """The agency opens connections for reviewed vendors alone, and this one's review is missing, refused or over."""
 
@@ -47,6 +54,16 @@ def _require_review(agency_id: int, provider: str, at: datetime) -> None:
         raise VendorNotReviewedError(provider)
 
 
+def require_here(client_id: int) -> None:
+    """
+    Refuse a client that has left. What is opened at the very moment of its end is closed by the end's last step.
+
+    :raises ClientLeftError: it has.
+    """
+    if Client.objects.filter(pk=client_id, archived_at__isnull=False).exists():
+        raise ClientLeftError
+
+
 @transaction.atomic
 def create_connection(
     *, client: Client, provider: str, name: str, secret: str, by: Actor, at: datetime
@@ -58,8 +75,9 @@ def create_connection(
 
     :param secret: what the vendor signs with: CallRail's signing key, Twilio's auth token, the secret key of
         CallTrackingMetrics.
-    :raises VendorNotReviewedError: the agency wants the vendor reviewed first.
+    :raises VendorNotReviewedError: the agency wants the vendor reviewed first. :raises ClientLeftError: it has left.
     """
+    require_here(client.pk)
     _require_review(client.agency_id, provider, at)
     connection = Connection.objects.create(
         agency_id=client.agency_id,
@@ -128,8 +146,10 @@ def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
     """
     Open the way in again under its old url and secrets. Returns whether it was closed.
 
-    :raises VendorNotReviewedError: the agency wants the vendor reviewed first.
+    :raises VendorNotReviewedError: the agency wants the vendor reviewed first. :raises ClientLeftError: the client has
+        left.
     """
+    require_here(connection.client_id)
     _require_review(connection.agency_id, connection.provider, at)
     opened = Connection.objects.filter(pk=connection.pk, is_active=False).update(is_active=True)
     if opened:

@@ -29,7 +29,7 @@ from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
-from callprivacy.calls.services import inbox
+from callprivacy.calls.services import connections, inbox
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -60,6 +60,10 @@ _USUAL: Final = (3000, 40_000)
 # By tests first, then news, then history.
 _TURN: Final = (PullKind.TEST, PullKind.HOURLY, PullKind.NIGHTLY, PullKind.BACKFILL)
 
+OTHER_ACCOUNT: Final = (
+    "Twilio signs this connection's events as another account. Open a connection of its own for that one, or say under "
+    "Account and redaction that this one has moved."
+)
 KEY_AGAIN: Final = "Enter the key again: this asks for calls that it was not entered for."
 
 type Clock = Callable[[], datetime]
@@ -94,18 +98,22 @@ def set_access(
     A key that is there stays with the calls that it was entered for: whoever asks for others enters it again.
 
     :param secret: "" keeps the one that is there; of Twilio, where none is, the connection's own token counts.
-    :raises NoListError: the tracker lists nothing, or no secret opens it.
+    :raises NoListError: the tracker lists nothing, no secret opens it, or its events are another account's.
+    :raises ClientLeftError: the client has left.
     """
     if connection.provider not in LISTS:
         raise NoListError("This tracker's interface lists no calls.")
-    Connection.objects.select_for_update().get(pk=connection.pk)
+    connections.require_here(connection.client_id)
+    held = Connection.objects.select_for_update().get(pk=connection.pk)
+    if connection.provider == "twilio" and held.mapping.get("account", account) != account:
+        raise NoListError(OTHER_ACCOUNT)
     pull = Pull.objects.for_client(connection.client_id).filter(connection=connection).first() or Pull(
         agency_id=connection.agency_id, client_id=connection.client_id, connection=connection, created_at=at
     )
     if not secret and pull.secret_set_at is None and connection.provider != "twilio":
         raise NoListError("Enter the key of the interface.")
-    is_new = pull._state.adding or not pull.is_on
-    if not secret and not is_new and _reaches_others(pull, account, company, login, only_known=only_known):
+    others = not pull._state.adding and _reaches_others(pull, account, company, login, only_known=only_known)
+    if not secret and others:
         raise NoListError(KEY_AGAIN)
     if pull.account != account or pull.login != login:
         pull.marker = ""
@@ -115,7 +123,7 @@ def set_access(
         pull.secret_set_at = at
     pull.is_on, pull.failures, pull.rests_until, pull.last_error = True, 0, None, ""
     pull.save()
-    audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known)
+    audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known, others=others)
     _start(pull, PullKind.TEST, f"{at.isoformat()}", at - timedelta(days=1), at, by=by, at=at)
     return pull
 
@@ -140,6 +148,17 @@ def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
     audit.record("pull.closed", subject=pull.connection, by=by, at=at)
     _renew_item(agency_id=pull.agency_id, client_id=pull.client_id, at=at)
     return True
+
+
+def forget_client(*, client: Client, at: datetime) -> None:
+    """Forget what opens any tracker's interface for a client that leaves, and ask no more. In its job's scope."""
+    Pull.objects.for_client(client).update(
+        is_on=False, secret=None, secret_set_at=None, failures=0, last_error=""
+    )
+    PullRun.objects.for_client(client).filter(state__in=_OPEN).update(
+        state=JobState.CANCELLED, finished_at=at
+    )
+    _renew_item(agency_id=client.agency_id, client_id=client.pk, at=at)
 
 
 def test(*, pull: Pull, by: Actor, at: datetime) -> PullRun | None:
