@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
-from governance.courses import Course, courses, made_of
+from governance.courses import Course, courses, made_of, markdown
 from governance.models import (
     Assignment,
     Attempt,
@@ -141,9 +141,22 @@ def pictures(course: OwnCourse) -> QuerySet[CoursePicture]:
     return CoursePicture.objects.filter(course=course).order_by("name")
 
 
-def find_picture(picture_id: UUID) -> CoursePicture | None:
-    """One picture of the agency's courses."""
-    return CoursePicture.objects.filter(pk=picture_id).first()
+def find_picture(picture_id: UUID, *, drafts: bool) -> CoursePicture | None:
+    """
+    One picture of the agency's courses.
+
+    :param drafts: also of what only its writers see; else one that a published screen shows.
+    """
+    found = CoursePicture.objects.filter(pk=picture_id).first()
+    if found is None or drafts:
+        return found
+    shown = (
+        name
+        for row in _published().filter(course_id=found.course_id)
+        for screen in as_course(row).screens
+        for name in markdown.pictures_in(screen.text)
+    )
+    return found if found.name in shown else None
 
 
 # --- People -------------------------------------------------------------------------------------------------------

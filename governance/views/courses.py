@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from governance.channels import pictures
@@ -249,8 +250,8 @@ def add_picture(request: StaffRequest, own_id: UUID) -> HttpResponse:
 
 @require_GET
 def show_picture(request: StaffRequest, picture_id: UUID) -> HttpResponse:
-    """A picture of one of the agency's courses, as it was written anew when it came."""
-    found = selectors.find_picture(picture_id)
+    """A picture of one of the agency's courses, as it was written anew when it came; of drafts for writers alone."""
+    found = selectors.find_picture(picture_id, drafts=access.has_right(request.membership, _MANAGE))
     if found is None:
         raise Http404
     try:

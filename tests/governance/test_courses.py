@@ -275,16 +275,22 @@ def test_a_course_is_written_published_and_taken_through_its_pages(
         )
     assert "Publish version 1" in alice.get(page).content.decode()
     assert bob.get(page).status_code == 403
+    with job_scope(agency_id=cast.acme.pk):
+        shown = reverse("governance:course_picture", args=[CoursePicture.objects.get().pk])
+    assert alice.get(shown).status_code == 200
+    assert bob.get(shown).status_code == 404, "a draft is for its writers, its pictures too"
     alice.post(reverse("governance:publish_course", args=[course.pk]))
 
     screen = bob.get(reverse("governance:screen", args=[course.name, 1])).content.decode()
-    with job_scope(agency_id=cast.acme.pk):
-        shown = reverse("governance:course_picture", args=[CoursePicture.objects.get().pk])
     assert f'<img src="{shown}" alt="the door" loading="lazy">' in screen
     assert "&lt;script&gt;" in screen
     answer = bob.get(shown)
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert browser_of(cast.mallory.user).get(shown).status_code == 404
+    alice.post(add, {"name": "cellar", "file": SimpleUploadedFile("z.png", picture())})
+    with job_scope(agency_id=cast.acme.pk):
+        unused = CoursePicture.objects.get(name="cellar")
+    assert bob.get(reverse("governance:course_picture", args=[unused.pk])).status_code == 404
     bob.post(reverse("governance:start_try", args=[course.name]))
     with job_scope(agency_id=cast.acme.pk):
         attempt = Attempt.objects.get()
