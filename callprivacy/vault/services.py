@@ -11,12 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connections, transaction
-from psycopg.errors import DeadlockDetected, UniqueViolation
+from django.db import connections, transaction
+from psycopg.errors import UniqueViolation
 
 from callprivacy.lib import ids
 from callprivacy.vault import selectors
@@ -92,14 +91,15 @@ def ensure_callers(*, client_id: int, numbers: Collection[str], at: datetime) ->
 
 def _ensure(keys: selectors.ClientKeys, numbers: Collection[str], at: datetime) -> dict[str, uuid.UUID]:
     found = selectors.ids_of_numbers(keys, numbers)
-    missing = [number for number in numbers if number not in found]
+    missing = {keys.tokens.token(number): number for number in numbers if number not in found}
     if missing:
-        rows = [_fresh_caller(keys, keys.tokens.token(number), at) for number in missing]
+        # In the order of tokens, as everybody adds callers: two who add the same ones wait for each other one way.
+        rows = [_fresh_caller(keys, token, at) for token in sorted(missing)]
         with transaction.atomic(using=VAULT):
             _hold_keys(keys)
-            _bring_noes_along(keys, missing)
+            _bring_noes_along(keys, missing.values())
             Caller.objects.bulk_create(rows, ignore_conflicts=True)
-        found |= selectors.ids_of_numbers(keys, missing)
+        found |= selectors.ids_of_numbers(keys, list(missing.values()))
     return {number: found[number] for number in numbers}
 
 
@@ -113,23 +113,9 @@ def _with_keys[T](
     """
     while True:
         try:
-            found = keys or selectors.client_keys(client_id)
-            return _past_deadlocks(partial(write, found))
+            return write(keys or selectors.client_keys(client_id))
         except _StaleKeysError:
             keys = None
-
-
-def _past_deadlocks[T](deed: Callable[[], T]) -> T:
-    """
-    Do something in a transaction of its own; again where PostgreSQL ended it because it and another one waited for each
-    other. While token keys change, noes are moved in one order and written in another.
-    """
-    while True:
-        try:
-            return deed()
-        except OperationalError as error:
-            if not isinstance(error.__cause__, DeadlockDetected) or connections[VAULT].in_atomic_block:
-                raise
 
 
 def _hold_keys(keys: selectors.ClientKeys) -> None:
@@ -292,7 +278,9 @@ def _issue(
     with transaction.atomic(using=VAULT):
         if numbers:
             issued.find(numbers)
-        missing = {keys.tokens.token(number): number for number in numbers if number not in issued.callers}
+        missing = dict(
+            sorted((keys.tokens.token(number), number) for number in numbers if number not in issued.callers)
+        )
         if missing or recordings:
             _hold_keys(keys)
         if missing:
@@ -414,6 +402,7 @@ def _create_recording_keys(
                 created_at=at,
             )
         )
+    rows.sort(key=lambda row: row.id)
     with transaction.atomic(using=VAULT):
         _hold_keys(keys)
         RecordingKey.objects.bulk_create(rows, ignore_conflicts=True)
@@ -611,13 +600,9 @@ def suppress_callers(
     ends_on: date | None = None,
 ) -> int:
     """Remember the same of callers, without their numbers being opened; erased ones have no token any more."""
-
-    def write() -> int:
-        with transaction.atomic(using=VAULT):
-            tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
-            return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
-
-    return _past_deadlocks(write)
+    with transaction.atomic(using=VAULT):
+        tokens = {token: form for _, token, form in _held_tokens(client_id, caller_ids)}
+        return _suppress_tokens(client_id, tokens, purposes, at=at, ends_on=ends_on)
 
 
 def _held_tokens(client_id: int, caller_ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, bytes, int]]:
@@ -668,14 +653,9 @@ def _bring_noes_along(keys: selectors.ClientKeys, numbers: Collection[str]) -> N
 
 def _move_noes(keys: selectors.ClientKeys, moves: Mapping[bytes, bytes]) -> None:
     """Give noes of a client their newest token, by the one under which they stand."""
-    with connections[VAULT].cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM vault_suppression WHERE client_id = %s AND token = ANY(%s::bytea[])"
-            " ORDER BY id FOR UPDATE",
-            [keys.client_id, selectors.byte_array(moves)],
-        )
-        held = [row[0] for row in cursor.fetchall()]
-        if held:
+    held = _held_noes(keys.client_id, moves)
+    if held:
+        with connections[VAULT].cursor() as cursor:
             cursor.execute(
                 "UPDATE vault_suppression AS no SET token = moves.token, token_generation = %s"
                 " FROM unnest(%s::bytea[], %s::bytea[]) AS moves (former, token)"
@@ -689,6 +669,22 @@ def _move_noes(keys: selectors.ClientKeys, moves: Mapping[bytes, bytes]) -> None
             )
 
 
+def _held_noes(client_id: int, tokens: Iterable[bytes], purposes: Collection[str] | None = None) -> list[int]:
+    """
+    Ids of noes under these tokens, held until the transaction is over.
+
+    Whoever holds noes takes them by token and purpose, and after the callers that they stand beside; so nobody who
+    waits for one holds one that comes later.
+    """
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM vault_suppression WHERE client_id = %s AND token = ANY(%s::bytea[])"
+            " AND (%s::text[] IS NULL OR purpose = ANY(%s::text[])) ORDER BY token, purpose FOR UPDATE",
+            [client_id, selectors.byte_array(tokens), *[None if purposes is None else list(purposes)] * 2],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def _suppress_tokens(
     client_id: int,
     tokens: Mapping[bytes, int],
@@ -698,7 +694,7 @@ def _suppress_tokens(
     ends_on: date | None,
 ) -> int:
     """Write noes down by tokens in their forms, inside a transaction that holds the forms."""
-    pairs = sorted((token, form, purpose) for token, form in tokens.items() for purpose in set(purposes))
+    pairs = sorted((token, purpose, form) for token, form in tokens.items() for purpose in set(purposes))
     if not pairs:
         return 0
     with connections[VAULT].cursor() as cursor:
@@ -716,8 +712,8 @@ def _suppress_tokens(
                 at,
                 ends_on,
                 selectors.byte_array([token for token, _, _ in pairs]),
-                [form for _, form, _ in pairs],
-                [purpose for _, _, purpose in pairs],
+                [form for _, _, form in pairs],
+                [purpose for _, purpose, _ in pairs],
             ],
         )
         return sum(fresh for (fresh,) in cursor.fetchall())
@@ -727,13 +723,17 @@ def lift_suppressions(*, client_id: int, caller_id: uuid.UUID, purposes: Collect
     """Forget that a caller said no for these purposes, because the person said yes again; returns how many."""
     with transaction.atomic(using=VAULT):
         tokens = [token for _, token, _ in _held_tokens(client_id, [caller_id])]
-        rows = Suppression.objects.filter(client_id=client_id, token__in=tokens, purpose__in=list(purposes))
-        return rows.delete()[0]
+        held = _held_noes(client_id, tokens, purposes)
+        return Suppression.objects.filter(pk__in=held).delete()[0]
 
 
 def end_suppressions(*, client_id: int, on: date) -> int:
-    """Remove a client's suppressions whose end date has come; returns how many."""
-    return Suppression.objects.filter(client_id=client_id, ends_on__lte=on).delete()[0]
+    """Remove a client's suppressions whose end date has come; returns how many. What is written just then stays."""
+    with transaction.atomic(using=VAULT):
+        ended = Suppression.objects.filter(client_id=client_id, ends_on__lte=on)
+        # Passed over rather than waited for: they come in no order of tokens.
+        held = list(ended.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        return Suppression.objects.filter(pk__in=held).delete()[0]
 
 
 def list_numbers(*, holder_id: int, list_id: uuid.UUID, numbers: Mapping[str, date | None]) -> int:
@@ -760,6 +760,11 @@ def _list_tokens(keys: selectors.ClientKeys, list_id: uuid.UUID, numbers: Mappin
     with connections[VAULT].cursor() as cursor:
         if keys.tokens.is_changing:
             moves = {form: token for token, number, _ in rows for form in keys.tokens.forms(number)[1:]}
+            cursor.execute(
+                "SELECT FROM vault_listednumber WHERE list_id = %s AND token = ANY(%s::bytea[])"
+                " ORDER BY token FOR UPDATE",
+                [list_id, selectors.byte_array(moves)],
+            )
             cursor.execute(
                 "UPDATE vault_listednumber AS listed SET token = moves.token, token_generation = %s"
                 " FROM unnest(%s::bytea[], %s::bytea[]) AS moves (former, token)"
@@ -803,7 +808,7 @@ def entomb_calls(*, client_id: int, digests: Collection[bytes], ends_on: date, a
     CallTombstone.objects.bulk_create(
         [
             CallTombstone(client_id=client_id, digest=digest, ends_on=ends_on, created_at=at)
-            for digest in digests
+            for digest in sorted(digests)
         ],
         ignore_conflicts=True,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -442,28 +443,55 @@ def test_two_who_meet_a_number_during_a_change_make_one_caller(client_id: int) -
     everything_is_found(seen[0], set(NUMBERS[5:30]), set())
 
 
+def held_up(*deeds: Callable[[], object], by: Callable[[], object]) -> list[object]:
+    """Start deeds one after the other while somebody holds what they want, so that each has begun; their ends."""
+    with transaction.atomic(using="vault"):
+        by()
+        asides = []
+        for deed in deeds:
+            asides.append(Aside(deed))
+            time.sleep(0.3)
+    return [aside.end() for aside in asides]
+
+
+def a_no_for(*purposes: str) -> int:
+    return services.suppress(client_id=C, numbers=[ANNA], purposes=purposes, at=NOON)
+
+
 @commits
-def test_two_who_wait_for_each_other_both_end(client_id: int) -> None:
-    """PostgreSQL ends one of them, and it begins again: nobody is told that a no could not be written down."""
-    met = threading.Barrier(2)
+def test_who_lifts_noes_and_who_writes_them_hold_them_in_one_order(client_id: int) -> None:
+    """The rows lie in the other order than that of their purposes; each of the two begins with the same one."""
+    caller_id = ensure(ANNA)[ANNA]
+    for purpose in ("record", "contact", "analyse"):
+        a_no_for(purpose)
 
-    def crossing(first: int, second: int) -> int:
-        tries = 0
+    def first() -> None:
+        list(Suppression.objects.select_for_update().filter(purpose="contact"))
 
-        def write(_: selectors.ClientKeys) -> int:
-            nonlocal tries
-            tries += 1
-            with transaction.atomic(using="vault"), connections["vault"].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [first])
-                if tries == 1:
-                    met.wait(5)
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [second])
-            return tries
+    ends = held_up(
+        lambda: a_no_for("analyse", "contact", "record"),
+        lambda: services.lift_suppressions(
+            client_id=C, caller_id=caller_id, purposes=["record", "contact", "analyse"]
+        ),
+        by=first,
+    )
+    assert ends == [0, 3]
 
-        return services._with_keys(C, write)
 
-    asides = [Aside(lambda: crossing(71, 72)), Aside(lambda: crossing(72, 71))]
-    assert {aside.end() for aside in asides} == {1, 2}
+@commits
+def test_two_who_add_the_same_callers_in_two_orders_both_end(client_id: int) -> None:
+    """PostgreSQL would end one of them where each had added what the other one adds next."""
+    ahead = threading.Barrier(2)
+
+    def add(numbers: list[str]) -> list[uuid.UUID]:
+        ahead.wait(5)
+        return [found for _, found in sorted(ensure(*numbers).items())]
+
+    for _ in range(20):
+        Caller.objects.all().delete()
+        pair = [Aside(lambda: add(NUMBERS)), Aside(lambda: add(NUMBERS[::-1]))]
+        one, other = (aside.end() for aside in pair)
+        assert one == other
 
 
 @commits
