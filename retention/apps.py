@@ -10,6 +10,7 @@ class RetentionConfig(AppConfig):
         from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
         from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
         from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
+        from retention import kinds as own  # noqa: PLC0415  (models load after the apps)
 
         kinds.register(
             kinds.Kind(
@@ -73,6 +74,15 @@ class RetentionConfig(AppConfig):
                 url_name="retention:offboarding",
                 permission=Permission.MANAGE_RETENTION,
                 right=AgencyRight.SIGN_OFF,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
+                own.LEAVES_ALONE,
+                title="An officer alone has asked that a client be destroyed; it begins in a day unless it is stopped",
+                step="Open the clients that leave",
+                url_name="retention:leaving",
+                right=AgencyRight.MANAGE_CLIENTS,
             )
         )
         self._register_holds()

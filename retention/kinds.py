@@ -14,6 +14,7 @@ from typing import Final
 LIMIT_NEAR: Final = "secret_soon"
 LIMIT_PAST: Final = "secret_over"
 ROTATION_STUCK: Final = "rotation_stuck"
+LEAVES_ALONE: Final = "offboarding_alone"
 
 
 @dataclass(frozen=True, slots=True)

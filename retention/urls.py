@@ -50,6 +50,8 @@ urlpatterns = [
     ),
     path("retention/preview/", previews.preview_all, name="preview_all"),
     path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
+    path("retention/leaving/", offboarding.show_leaving, name="leaving"),
+    path("retention/leaving/<slug:slug>/stop/", offboarding.stop_leaving, name="stop_leaving"),
     path("clients/<slug:slug>/leave/", offboarding.show, name="offboarding"),
     path("clients/<slug:slug>/leave/statement/", offboarding.take_statement, name="offboarding_statement"),
     path("clients/<slug:slug>/leave/<slug:how>/", offboarding.steer, name="steer_offboarding"),

@@ -214,7 +214,8 @@ def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) 
     Return the agency's client with this slug, on which the person holds the permission.
 
     :raises Http404: there is none that the person may know of; a stranger's client looks the same.
-    :raises PermissionDenied: the person may know of it, but not do this.
+    :raises PermissionDenied: the person may know of it, but not do this; or the client has left, and this is more than
+        a look.
     """
     client = (
         visible_clients(request.membership, at=request.at).filter(slug=slug).select_related("agency").first()
@@ -223,6 +224,9 @@ def get_client_or_404(request: StaffRequest, slug: str, permission: Permission) 
         raise Http404
     if not may(request.membership, permission, client, at=request.at):
         raise PermissionDenied(f"{permission.words} is not granted to you for this client.")
+    if client.archived_at is not None and request.method not in {"GET", "HEAD"}:
+        # Its keys are destroyed: what would be written now would be sealed for nobody, and open what was closed.
+        raise PermissionDenied(f"{client.name} has left. What is here can be read, and nothing added.")
     request.used_client_id = client.pk
     return client
 

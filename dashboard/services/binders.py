@@ -432,11 +432,11 @@ def _find(token: str, at: datetime) -> BinderLink:
 
 def sweep(*, agency_id: int, at: datetime) -> int:
     """
-    Delete what is over, a hundred at a time: files of binders past their date or withdrawn, links that ended, and rows
-    a year later. In the scope of the agency's job. Returns how many binders lost their files.
+    Delete what is over, a hundred at a time: files of binders past their date or withdrawn, links that ended or whose
+    client has left, and rows a year later. In the scope of the agency's job. Returns how many binders lost their files.
     """
-    over = BinderLink.objects.filter(agency_id=agency_id, ended_at=None, expires_at__lte=at)
-    _end_links(over, at)
+    alive = BinderLink.objects.filter(agency_id=agency_id, ended_at=None)
+    _end_links(alive.filter(Q(expires_at__lte=at) | Q(client__archived_at__isnull=False)), at)
     ended = Q(expires_at__lte=at) | Q(withdrawn_at__isnull=False)
     rows = list(Binder.objects.filter(ended, agency_id=agency_id, file_key__isnull=False)[:100])
     for row in rows:

@@ -1,12 +1,12 @@
 """
 A client leaves. What is its own is handed over, then everything is destroyed, and what was done is stated and signed.
 
-Asked for by an officer with the extent shown, and begun once a second officer agrees or a day is over; with numbers in
-the file only by the second officer's word. A job writes the file, sealed; a link opens it once. Only when it has been
-taken by that link does anything go, and no hold may be open then or at any step: ways in are closed, links show where
-the client is now, grants end but the officers', rows leave by the same targets as in a run, batch by batch, and in the
-end the client's keys, so that what copies still hold is noise. Each step may be repeated, and a worker that is killed
-goes on where it was.
+Asked for by an officer with the extent shown, and begun once a second officer agrees. Where the agency has no second
+one it begins after a day, of which everybody who manages the agency is told and may stop it; with numbers in the file
+only by a second officer's word. A job writes the file, sealed; a link opens it until it was taken whole. Only then does
+anything go, and no hold may be open then or at any step: ways in are closed, links show where the client is now, grants
+end but the officers', rows leave by the same targets as in a run, batch by batch, and in the end the client's keys, so
+that what copies still hold is noise. Each step may be repeated, and a worker that is killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
@@ -33,12 +33,13 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Call, Caller, Connection, Pull, caller_label
+from callprivacy.calls.models import Call, Caller, Connection, caller_label
+from callprivacy.calls.services import pulls
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
-from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.models import Agency, Client, PublicKey
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.tenancy.selectors import find_public_key
 from callprivacy.vault import files, signing
@@ -51,6 +52,7 @@ from consent.channels import packing
 from consent.models import ConsentEvent
 from retention import targets
 from retention.enums import Category, EndState
+from retention.kinds import LEAVES_ALONE
 from retention.models import Certificate, Hold, Offboarding
 from retention.selectors import policies, preview
 from retention.services import backups, erasing, holds
@@ -66,6 +68,7 @@ NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
 
 _LEASE: Final = timedelta(minutes=10)
+_PIECE: Final = 1 << 18
 _OPEN: Final = (EndState.ASKED, EndState.WRITING, EndState.WRITTEN, EndState.ERASING)
 _CLOSE: Final = "close"
 _KEYS: Final = "keys"
@@ -143,6 +146,12 @@ def of_client(client: Client) -> Offboarding | None:
     return rows.select_related("asked_by", "agreed_by", "client").first()
 
 
+def of_agency(agency: Agency) -> list[Offboarding]:
+    """An agency's offboardings, the newest first, with clients and people; a hundred at most."""
+    rows = Offboarding.objects.filter(agency_id=agency.pk).select_related("client", "asked_by", "agreed_by")
+    return list(rows.order_by("-asked_at")[:100])
+
+
 # --- What people decide -----------------------------------------------------------------------------------------------
 
 
@@ -158,7 +167,8 @@ def ask(
     at: datetime,
 ) -> Offboarding:
     """
-    Ask that a client be offboarded; nothing happens before a second officer agrees, or a day is over.
+    Ask that a client be offboarded; nothing happens before a second officer agrees. Where there is none it begins a day
+    later, and everybody who manages the agency is told now.
 
     :param shown: the extent that the person saw.
     :raises HeldError: a hold is open. :raises ExtentChangedError: the counts are others by now.
@@ -174,6 +184,7 @@ def ask(
     extent = extent_of(client).stored()
     if dict(shown) != extent:
         raise ExtentChangedError("There is more or less now.")
+    alone = not other_officers(client.agency_id, by.user_id)
     row = Offboarding.objects.create(
         agency_id=client.agency_id,
         client=client,
@@ -182,7 +193,7 @@ def ask(
         extent=extent,
         asked_by_id=by.user_id,
         asked_at=at,
-        due_at=None if with_numbers else at + WAITS_FOR,
+        due_at=at + WAITS_FOR if alone and not with_numbers else None,
     )
     audit.record(
         "offboarding.asked", subject=row, by=by, at=at, reason=reason, with_numbers=with_numbers, **extent
@@ -190,21 +201,43 @@ def ask(
     work.open_item(
         KIND, agency_id=client.agency_id, client_id=client.pk, key=str(client.pk), at=at, due_at=row.due_at
     )
+    if alone:
+        managers = access.people_with_right(AgencyRight.MANAGE_CLIENTS, agency_id=client.agency_id)
+        work.notify(
+            LEAVES_ALONE,
+            agency_id=client.agency_id,
+            user_ids=[user_id for user_id in managers if user_id != by.user_id],
+            at=at,
+            key=str(client.pk),
+        )
     return row
+
+
+def other_officers(agency_id: int, user_id: int) -> list[int]:
+    """The agency's officers but one: whose word a second one's is. User ids."""
+    officers = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)
+    return [one for one in officers if one != user_id]
+
+
+def waits_for_second(row: Offboarding) -> bool:
+    """Whether another officer than the one who asked is there, and has not agreed."""
+    return row.agreed_by_id is None and bool(other_officers(row.agency_id, row.asked_by_id))
 
 
 @transaction.atomic
 def agree(*, row: Offboarding, by: Actor, at: datetime) -> None:
     """
-    Say as a second officer that it may begin.
+    Say as a second officer that it may begin; or, where it began while there was none, that it may go on.
 
-    :raises SamePersonError: it is who asked. :raises NotNowError: it has begun, or was stopped.
+    :raises SamePersonError: it is who asked. :raises NotNowError: somebody has agreed, or it was stopped.
     """
     if by.user_id == row.asked_by_id:
         raise SamePersonError("Another officer than the one who asked has to agree.")
-    changed = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, state=EndState.ASKED)
-    if not changed.update(agreed_by_id=by.user_id, agreed_at=at, due_at=at):
-        raise NotNowError("It has begun already, or was stopped.")
+    rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk, agreed_by=None)
+    begun = rows.filter(state__in=(EndState.WRITING, EndState.WRITTEN))
+    word: dict[str, Any] = {"agreed_by_id": by.user_id, "agreed_at": at}
+    if not rows.filter(state=EndState.ASKED).update(**word, due_at=at) and not begun.update(**word):
+        raise NotNowError("Somebody has agreed already, or it was stopped.")
     audit.record("offboarding.agreed", subject=row, by=by, at=at)
 
 
@@ -215,18 +248,21 @@ def stop(*, row: Offboarding, by: Actor, at: datetime) -> None:
 
     :raises NotNowError: erasing has begun.
     """
-    rows = Offboarding.objects.for_client(row.client_id).filter(
-        pk=row.pk, state__in=(EndState.ASKED, EndState.WRITING, EndState.WRITTEN)
-    )
-    if not rows.update(
-        state=EndState.STOPPED, due_at=None, file_key=None, link_digest=None, link_until=None, finished_at=at
-    ):
+    # Held, so that the file is known which the job may have written since the row was read.
+    rows = Offboarding.objects.for_client(row.client_id).filter(pk=row.pk)
+    held = rows.select_for_update(of=("self",)).filter(
+        state__in=(EndState.ASKED, EndState.WRITING, EndState.WRITTEN)
+    ).first()  # fmt: skip
+    if held is None:
         raise NotNowError("Erasing has begun: it cannot be stopped any more.")
+    rows.update(
+        state=EndState.STOPPED, due_at=None, file_key=None, link_digest=None, link_until=None, finished_at=at
+    )
     PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
     audit.record("offboarding.stopped", subject=row, by=by, at=at)
     work.close_item(KIND, agency_id=row.agency_id, key=str(row.client_id), at=at, by=by)
-    if row.file_key is not None:
-        client_id, file_key = row.client_id, row.file_key
+    if held.file_key is not None:
+        client_id, file_key = held.client_id, held.file_key
         transaction.on_commit(lambda: files.delete(client_id, file_key))
 
 
@@ -235,16 +271,20 @@ def new_link(*, row: Offboarding, by: Actor, at: datetime) -> str:
     """
     Make the link under which the file is taken, once and within a week; the one before opens nothing any more.
 
+    Also for a file that was taken and did not arrive: it has to be taken again then, before anything goes.
+
     :returns: the secret of the link, shown this once.
-    :raises NotNowError: there is no file, or it was taken.
+    :raises NotNowError: there is no file.
     """
     text = secrets.token_urlsafe(32)
     digest = _digest(text)
     changed = Offboarding.objects.for_client(row.client_id).filter(
-        pk=row.pk, state=EndState.WRITTEN, taken_at=None, file_key__isnull=False
+        pk=row.pk, state=EndState.WRITTEN, file_key__isnull=False
     )
-    if not changed.update(link_digest=digest, link_until=at + LINK_FOR):
-        raise NotNowError("The file is not there, or was handed over.")
+    if not changed.update(
+        link_digest=digest, link_until=at + LINK_FOR, taken_at=None, taken_by_link=False
+    ):  # fmt: skip
+        raise NotNowError("The file is not there.")
     PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
     PublicKey.objects.create(
         key=digest.hex(), purpose=KeyPurpose.HANDOVER, agency_id=row.agency_id, client_id=row.client_id
@@ -258,10 +298,13 @@ def begin_erasing(*, row: Offboarding, by: Actor, at: datetime) -> None:
     """
     Say that the file has arrived, and let everything go. This cannot be undone.
 
-    :raises HeldError: a hold is open. :raises NotNowError: the file was not taken by its link.
+    :raises HeldError: a hold is open. :raises NotNowError: the file was not taken by its link, or a second officer is
+        there and has not agreed.
     """
     client = Client.objects.select_for_update(of=("self",)).get(pk=row.client_id)
     _check_holds(client)
+    if waits_for_second(Offboarding.objects.for_client(row.client_id).get(pk=row.pk)):
+        raise NotNowError("Another officer has to agree before anything is destroyed.")
     changed = Offboarding.objects.for_client(row.client_id).filter(
         pk=row.pk, state=EndState.WRITTEN, taken_at__isnull=False
     )
@@ -304,24 +347,64 @@ def door_of(text: str, *, at: datetime) -> Offboarding:
     return row
 
 
-def take(text: str, *, at: datetime) -> tuple[Offboarding, bytes]:
+def take(text: str, *, clock: Clock) -> Handover:
     """
-    Take the file; the link opens nothing any more. Two who take it at once: one gets it.
+    Begin to take the file. While it is on its way the link opens nothing, so that of two who take it at once one gets
+    it; it counts as taken once its last byte is off, and where it broke off before the link opens it again.
 
     :raises NoFileError: the link opens nothing.
     """
-    row = door_of(text, at=at)
+    row = door_of(text, at=clock())
+    digest = _digest(text)
     with client_scope(agency_id=row.agency_id, client_id=row.client_id):
         mine = Offboarding.objects.for_client(row.client_id).filter(
-            pk=row.pk, link_digest=_digest(text), taken_at=None
+            pk=row.pk, link_digest=digest, taken_at=None, state=EndState.WRITTEN
         )
-        if row.file_key is None or not mine.update(taken_at=at, taken_by_link=True, link_digest=None):
+        if row.file_key is None or not mine.update(link_digest=None):
             raise NoFileError
-        with files.open(row.client_id, row.file_key) as source:
-            data = source.read()
-        PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
-        audit.record("offboarding.taken", subject=row, by=Actor.client("handover"), at=at, size=len(data))
-    return row, data
+        return Handover(row, digest, files.open(row.client_id, row.file_key), clock)
+
+
+class Handover:
+    """The file on its way, piece by piece. Whoever is done with it closes it, whether or not it was read to its end."""
+
+    def __init__(self, row: Offboarding, digest: bytes, source: BinaryIO, clock: Clock) -> None:
+        self.row = row
+        self._digest: bytes | None = digest
+        self._source, self._clock, self._size = source, clock, 0
+
+    def __iter__(self) -> Handover:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._source.read(_PIECE)
+        if not piece:
+            self._settle(is_whole=True)
+            raise StopIteration
+        self._size += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Let the link open the file again where it was not read to its end."""
+        self._settle(is_whole=False)
+
+    def _settle(self, *, is_whole: bool) -> None:
+        digest, self._digest = self._digest, None
+        self._source.close()
+        if digest is None:
+            return
+        row, at = self.row, self._clock()
+        with client_scope(agency_id=row.agency_id, client_id=row.client_id):
+            # A link that was made in the meantime counts, this one no more.
+            mine = Offboarding.objects.for_client(row.client_id).filter(
+                pk=row.pk, state=EndState.WRITTEN, file_key=row.file_key, link_digest=None, taken_at=None
+            )
+            by = Actor.client("handover")
+            if is_whole and mine.update(taken_at=at, taken_by_link=True):
+                PublicKey.objects.filter(client_id=row.client_id, purpose=KeyPurpose.HANDOVER).delete()
+                audit.record("offboarding.taken", subject=row, by=by, at=at, size=self._size)
+            elif not is_whole and mine.update(link_digest=digest):
+                audit.record("offboarding.broke_off", subject=row, by=by, at=at, size=self._size)
 
 
 def moved_to(key: str) -> str | None:
@@ -339,6 +422,7 @@ def moved_to(key: str) -> str | None:
 
 def work_off(*, agency_id: int, until: datetime, clock: Clock) -> bool:
     """Go on with an agency's offboardings until the clock says `until`; whether any is left. Outside any scope."""
+    _close_items(agency_id, clock())
     while clock() < until:
         row = _claim(agency_id, clock())
         if row is None:
@@ -358,27 +442,54 @@ def work_off(*, agency_id: int, until: datetime, clock: Clock) -> bool:
     return True
 
 
+def _close_items(agency_id: int, at: datetime) -> None:
+    """Nothing waits of a client whose offboarding was stopped by who may not see the client itself."""
+    with job_scope(agency_id=agency_id):
+        going = Offboarding.objects.filter(agency_id=agency_id).exclude(
+            state__in=(EndState.STOPPED, EndState.DONE)
+        )
+        waiting = Item.objects.open().filter(agency_id=agency_id, kind=KIND)
+        for item in waiting.exclude(client_id__in=going.values("client_id")):
+            work.close_item(KIND, agency_id=agency_id, key=item.key, at=at, by=JOB)
+
+
 def _claim(agency_id: int, at: datetime) -> Offboarding | None:
     with job_scope(agency_id=agency_id):
-        due = Q(state=EndState.ASKED, due_at__lte=at) | Q(
-            state__in=(EndState.WRITING, EndState.ERASING), due_at__lte=at
+        due = Offboarding.objects.filter(
+            Q(leased_until=None) | Q(leased_until__lte=at),
+            agency_id=agency_id,
+            state__in=(EndState.ASKED, EndState.WRITING, EndState.ERASING),
+            due_at__lte=at,
         )
-        row = (
-            Offboarding.objects.filter(
-                Q(leased_until=None) | Q(leased_until__lte=at), due, agency_id=agency_id
-            )
-            .select_related("client__agency")
-            .select_for_update(skip_locked=True, of=("self",))
-            .order_by("asked_at")
-            .first()
-        )
-        if row is None:
-            return None
-        row.leased_until = at + _LEASE
-        if row.state == EndState.ASKED:
-            row.state = EndState.WRITING
-        row.save(update_fields=["leased_until", "state"])
-        return row
+        rows = due.select_related("client__agency").order_by("asked_at")
+        for row in rows.select_for_update(skip_locked=True, of=("self",)):
+            if row.state == EndState.ASKED and waits_for_second(row):
+                # Somebody has become an officer since it was asked for: it is theirs to agree.
+                row.due_at = None
+                row.save(update_fields=["due_at"])
+                continue
+            row.leased_until = at + _LEASE
+            if row.state == EndState.ASKED:
+                row.state = EndState.WRITING
+            row.save(update_fields=["leased_until", "state"])
+            return row
+    return None
+
+
+def _keep(row: Offboarding, at: datetime) -> None:
+    """
+    Hold on to a row that takes long, once half of its lease is over.
+
+    :raises NotNowError: it was stopped, or another worker has taken it.
+    """
+    if row.leased_until is not None and row.leased_until - at > _LEASE / 2:
+        return
+    until = at + _LEASE
+    with job_scope(agency_id=row.agency_id):
+        mine = Offboarding.objects.filter(pk=row.pk, state=row.state, leased_until=row.leased_until)
+        if not mine.update(leased_until=until):
+            raise NotNowError("It was stopped, or another worker goes on with it.")
+    row.leased_until = until
 
 
 def _give_back(row: Offboarding) -> None:
@@ -391,7 +502,8 @@ def _note_failure(row: Offboarding, error: Exception, at: datetime) -> None:
         words = str(error) if isinstance(error, HeldError) else "It stopped by a fault and is tried again."
         failures = row.failures + 1
         pause = timedelta(minutes=min(5 * failures, 60))
-        Offboarding.objects.filter(pk=row.pk).update(
+        # Who has lost it to another worker, or to a stop, says nothing of it.
+        Offboarding.objects.filter(pk=row.pk, state=row.state, leased_until=row.leased_until).update(
             failures=failures, last_error=words[:200], leased_until=None, due_at=at + pause
         )
 
@@ -408,7 +520,7 @@ def _write(row: Offboarding, clock: Clock) -> None:
         files.Writer(row.client_id, file_id, at=at) as out,
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for name, lines in _papers(row, at, counts):
+        for name, lines in _papers(row, clock, counts):
             digests[name] = _put(archive, name, lines)
         archive.writestr("manifest.json", json.dumps({"sha256": digests, "rows": counts}, indent=1) + "\n")
     whole = hashlib.sha256()
@@ -440,15 +552,16 @@ def _put(archive: zipfile.ZipFile, name: str, lines: Iterator[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _papers(row: Offboarding, at: datetime, counts: dict[str, int]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    yield "README.txt", iter([_readme(row, at).encode()])
-    yield "ledger.csv", _ledger(row, counts)
-    yield "suppressions.csv", _suppressions(row, at, counts)
+def _papers(row: Offboarding, clock: Clock, counts: dict[str, int]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    yield "README.txt", iter([_readme(row, clock()).encode()])
+    yield "ledger.csv", _ledger(row, clock, counts)
+    yield "suppressions.csv", _suppressions(row, clock, counts)
     yield "policies.json", _policies(row, counts)
     with job_scope(agency_id=row.agency_id):
         certificates = list(Certificate.objects.for_client(row.client).order_by("number"))
         counts["certificates"] = len(certificates)
     for one in certificates:
+        _keep(row, clock())
         public = signing.public_keys().get(one.key_id)
         data = packing.sealed_file(
             json.loads(one.statement), signature=one.signature, public=public.hex() if public else ""
@@ -476,13 +589,14 @@ def _numbers(row: Offboarding, caller_ids: list[uuid.UUID]) -> dict[uuid.UUID, s
     return found
 
 
-def _ledger(row: Offboarding, counts: dict[str, int]) -> Iterator[bytes]:
+def _ledger(row: Offboarding, clock: Clock, counts: dict[str, int]) -> Iterator[bytes]:
     yield _line(
         "event", "caller", "number", "purpose", "kind", "basis", "scope", "channel", "strength", "happened_at",
         "recorded_at", "notice_version", "evidence", "evidence_sha256",
     )  # fmt: skip
     after, count = uuid.UUID(int=0), 0
     while True:
+        _keep(row, clock())
         with job_scope(agency_id=row.agency_id):
             events = list(
                 ConsentEvent.objects.for_client(row.client).filter(pk__gt=after).order_by("pk")[:BATCH]
@@ -516,15 +630,17 @@ def _fact(event: ConsentEvent, numbers: Mapping[uuid.UUID, str], keys: Mapping[u
     )  # fmt: skip
 
 
-def _suppressions(row: Offboarding, at: datetime, counts: dict[str, int]) -> Iterator[bytes]:
+def _suppressions(row: Offboarding, clock: Clock, counts: dict[str, int]) -> Iterator[bytes]:
     """Who said no. Whose number no caller has any more, by an erasure, stands in nobody's list but the vault's."""
     yield _line("caller", "number", "purpose", "since")
     after, count = uuid.UUID(int=0), 0
+    on = clock().date()
     while True:
+        _keep(row, clock())
         with job_scope(agency_id=row.agency_id):
             callers = Caller.objects.for_client(row.client).filter(pk__gt=after).order_by("pk")
             ids = list(callers.values_list("pk", flat=True)[:BATCH])
-            said = vault_selectors.suppressed_callers(row.client_id, ids, on=at.date())
+            said = vault_selectors.suppressed_callers(row.client_id, ids, on=on)
             numbers = _numbers(row, list(said))
         for caller_id in sorted(said):
             for purpose, since in sorted(said[caller_id].items()):
@@ -637,11 +753,8 @@ def _close(row: Offboarding, at: datetime) -> None:
     with job_scope(agency_id=row.agency_id):
         _check_holds(client)
         Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
-        closed = Connection.objects.for_client(client).filter(is_active=True).update(is_active=False)
-        Pull.objects.for_client(client).update(is_on=False, secret=None, secret_set_at=None)
-        keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
+        closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
-        mine.filter(purpose__in=_GONE).delete()
         links = mine.filter(purpose__in=_LINKS).update(purpose=KeyPurpose.MOVED)
         people = _end_grants(row, at)
         audit.record(
@@ -654,6 +767,16 @@ def _close(row: Offboarding, at: datetime) -> None:
             links=links,
             people=people,
         )
+
+
+def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
+    """Close every way in; returns how many connections and keys of systems were open."""
+    client = row.client
+    closed = Connection.objects.for_client(client).filter(is_active=True).update(is_active=False)
+    pulls.forget_client(client=client, at=at)
+    keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
+    PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id, purpose__in=_GONE).delete()
+    return closed, keys
 
 
 def _end_grants(row: Offboarding, at: datetime) -> int:
@@ -678,6 +801,8 @@ def _finish(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         _check_holds(client)
+        # What was opened by somebody who had begun before the client was gone.
+        _shut(row, at)
         left = extent_of(client).stored()
     vault.destroy_client(client_id=client.pk)
     # Jobs of the agency go on over rows that say nothing of anybody; nothing was ever sealed under these.

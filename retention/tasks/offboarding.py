@@ -18,6 +18,8 @@ from retention.services import offboarding
 log = logger(__name__)
 
 _WORK_FOR: Final = timedelta(seconds=40)
+# A file is written in one go, however large the ledger is; its row's lease is renewed meanwhile.
+_LONGEST: Final = 3600
 
 
 def nudge_on_commit(agency_id: int) -> None:
@@ -32,13 +34,17 @@ def nudge_on_commit(agency_id: int) -> None:
     transaction.on_commit(nudge)
 
 
-@shared_task(name="retention.work_offboardings", acks_late=True)
+@shared_task(
+    name="retention.work_offboardings", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
+)
 def work_offboardings(**_: Any) -> None:
     """Go on with the clients that leave, of each agency."""
     in_each_agency(_work)
 
 
-@shared_task(name="retention.work_offboarding", acks_late=True)
+@shared_task(
+    name="retention.work_offboarding", acks_late=True, soft_time_limit=_LONGEST - 10, time_limit=_LONGEST
+)
 def work_offboarding(*, agency_id: int, **_: Any) -> None:
     """Go on with one agency's, because somebody waits."""
     _work(agency_id)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.http.request import HttpRequest
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, confirms, needs
+from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -52,6 +52,11 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
     row = offboarding.of_client(client)
     if row is None:
         return _ask(request, client)
+    return _show(request, client, row)
+
+
+def _show(request: StaffRequest, client: Client, row: Offboarding, link: str = "") -> HttpResponse:
+    """:param link: that was made just now; it is shown in this answer and kept nowhere."""
     context = {
         "client": client,
         "tab": "policies",
@@ -59,7 +64,8 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
         "extent": _extent(row.extent),
         "is_mine": row.asked_by_id == request.membership.user_id,
         "holds": offboarding.open_holds(client),
-        "link": request.session.pop(_key(row), ""),
+        "link": link,
+        "waits_for_second": offboarding.waits_for_second(row),
         "rows": [
             {"label": name.replace("_", " ").capitalize(), "value": count}
             for name, count in row.file_rows.items()
@@ -72,15 +78,11 @@ def show(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "retention/offboarding.html", context)
 
 
-def _key(row: Offboarding) -> str:
-    return f"handover-{row.pk.hex[:12]}"
-
-
 def _ask(request: StaffRequest, client: Client) -> HttpResponse:
     form = AskForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            offboarding.ask(
+            row = offboarding.ask(
                 client=client,
                 moved_to=form.cleaned_data["moved_to"],
                 with_numbers=form.cleaned_data["with_numbers"],
@@ -95,7 +97,10 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
             messages.error(request, str(error))
         else:
             messages.success(
-                request, "Asked for. Nothing happens before a second officer agrees, or a day is over."
+                request,
+                "Asked for. Nothing happens before a second officer agrees."
+                if row.due_at is None
+                else "Asked for. It begins in a day; everybody who manages the agency is told, and may stop it.",
             )
             return redirect("retention:offboarding", client.slug)
     extent = offboarding.extent_of(client).stored()
@@ -106,23 +111,27 @@ def _ask(request: StaffRequest, client: Client) -> HttpResponse:
         "extent": _extent(extent),
         "counts": extent,
         "holds": offboarding.open_holds(client),
+        "is_alone": not offboarding.other_officers(client.agency_id, request.membership.user_id),
     }
     return render(request, "retention/offboarding_ask.html", context)
 
 
+@never_cache
 @require_POST
 @needs(Permission.MANAGE_RETENTION)
 @confirms(Deed.POLICY)
 def steer(request: StaffRequest, client: Client, how: str) -> HttpResponse:
     """Agree, stop, make the link, or let everything go."""
     access.require(request, AgencyRight.SIGN_OFF, client)
-    if how not in _DEEDS:
+    if how != _LINK and how not in _DEEDS:
         raise Http404
     row = offboarding.of_client(client)
     if row is None:
         messages.info(request, "Nobody has asked for it yet.")
         return redirect("retention:offboarding", client.slug)
     try:
+        if how == _LINK:
+            return _show(request, client, row, link=_make_link(request, row))
         messages.success(request, _DEEDS[how](request, row))
     except (offboarding.HeldError, offboarding.NotNowError, offboarding.SamePersonError) as error:
         messages.error(request, str(error))
@@ -140,10 +149,10 @@ def _stop(request: StaffRequest, row: Offboarding) -> str:
     return "Stopped. Nothing was erased."
 
 
-def _link(request: StaffRequest, row: Offboarding) -> str:
+def _make_link(request: StaffRequest, row: Offboarding) -> str:
     text = offboarding.new_link(row=row, by=request.actor, at=request.at)
-    request.session[_key(row)] = f"{settings.CALLPRIVACY_URL}{reverse('retention:handover', args=[text])}"
-    return "The link is below, this once. Give it to the client in person or by a way that only the client reads."
+    row.refresh_from_db(fields=["link_until", "taken_at"])
+    return f"{settings.CALLPRIVACY_URL}{reverse('retention:handover', args=[text])}"
 
 
 def _erase(request: StaffRequest, row: Offboarding) -> str:
@@ -153,7 +162,34 @@ def _erase(request: StaffRequest, row: Offboarding) -> str:
     return "Erasing has begun."
 
 
-_DEEDS: Final = {"agree": _agree, "stop": _stop, "link": _link, "erase": _erase}
+_LINK: Final = "link"
+_DEEDS: Final = {"agree": _agree, "stop": _stop, "erase": _erase}
+
+
+@require_http_methods(["GET", "HEAD"])
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def show_leaving(request: StaffRequest) -> HttpResponse:
+    """The clients that leave, for everybody who manages the agency: who asked, how far it is, and a way to stop it."""
+    return render(request, "retention/leaving.html", {"rows": offboarding.of_agency(request.agency)})
+
+
+@require_POST
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+@confirms(Deed.POLICY)
+def stop_leaving(request: StaffRequest, slug: str) -> HttpResponse:
+    """Stop the end of a client, as somebody who was told of it."""
+    client = access.visible_clients(request.membership, at=request.at).filter(slug=slug).first()
+    if client is None:
+        raise Http404
+    row = offboarding.of_client(client)
+    if row is None:
+        messages.info(request, "Nobody has asked for it, or it was stopped.")
+        return redirect("retention:leaving")
+    try:
+        messages.success(request, _stop(request, row))
+    except offboarding.NotNowError as error:
+        messages.error(request, str(error))
+    return redirect("retention:leaving")
 
 
 @never_cache
@@ -175,16 +211,16 @@ def take_statement(request: StaffRequest, client: Client) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def hand_over(request: HttpRequest, token: str) -> HttpResponse:
+def hand_over(request: HttpRequest, token: str) -> HttpResponseBase:
     """The page of the link; only its button takes the file, so that what looks at links does not use it up."""
     at = timezone.now()
     try:
         row = offboarding.door_of(token, at=at)
         if request.method != "POST":
             return render(request, "retention/handover.html", {"row": row, "client": row.client})
-        row, data = offboarding.take(token, at=at)
+        handover = offboarding.take(token, clock=timezone.now)
     except offboarding.NoFileError:
         raise Http404 from None
-    answer = HttpResponse(data, content_type="application/zip")
+    answer = StreamingHttpResponse(handover, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="{slugify(row.client.name) or "client"}.zip"'
     return answer

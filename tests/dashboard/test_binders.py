@@ -26,7 +26,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files, signing
 from callprivacy.work.models import Notification
@@ -369,6 +369,18 @@ def test_a_link_that_was_ended_and_one_to_a_withdrawn_binder_open_nothing(cast: 
     with pytest.raises(binders.UnknownLinkError):
         binders.take_by_link(token=second, as_pdf=True, at=NOON)
     assert not PublicKey.objects.filter(purpose="binder").exists()
+
+
+def test_links_of_a_client_that_has_left_are_over(cast: Cast, kept: Binder) -> None:
+    token = _link(cast, kept)
+    with job_scope(agency_id=cast.acme.pk):
+        binders.sweep(agency_id=cast.acme.pk, at=NOON)
+        assert BinderLink.objects.get().ended_at is None
+        Client.objects.filter(pk=kept.client_id).update(archived_at=NOON)
+        binders.sweep(agency_id=cast.acme.pk, at=NOON)
+        assert BinderLink.objects.get().ended_at == NOON
+    with pytest.raises(binders.UnknownLinkError):
+        binders.show_by_link(token=token, at=NOON)
 
 
 def test_the_pages_make_hand_out_and_withdraw(cast: Cast, kept: Binder) -> None:

@@ -14,17 +14,21 @@ from django.test import Client as Browser
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Call, Caller, Connection
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import Call, Caller, Connection, Pull, PullRun
+from callprivacy.calls.services import connections, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files, signing
 from callprivacy.vault import services as vault
-from callprivacy.vault import signing
+from callprivacy.work.models import Item, Notification
 from consent.models import ConsentEvent
 from consent.services import web
 from retention.channels import certificate as form
 from retention.enums import EndState
+from retention.kinds import LEAVES_ALONE
 from retention.models import Hold, Offboarding
 from retention.services import offboarding
 from tests import make
@@ -93,25 +97,169 @@ def deed(cast: Cast, name: str, by: Membership | None = None, *, at: datetime = 
         return getattr(offboarding, name)(row=now(cast), by=actor, at=at)
 
 
+def taken(text: str, at: datetime = NOON) -> bytes:
+    """The whole file, by its link."""
+    return b"".join(offboarding.take(text, clock=lambda: at))
+
+
 def unpacked(data: bytes) -> dict[str, str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def test_it_waits_for_a_second_officer_or_a_day(cast: Cast, second: Membership) -> None:
+def test_it_waits_for_a_second_officer_where_there_is_one(cast: Cast, second: Membership) -> None:
     filled(cast)
     ask(cast)
-    work(cast, NOON + timedelta(hours=23))
+    work(cast, NOON + timedelta(days=9))
     assert now(cast).state == EndState.ASKED
     with pytest.raises(offboarding.SamePersonError):
         deed(cast, "agree")
-    deed(cast, "stop")
-    ask(cast)
     with pytest.raises(offboarding.NotNowError):
         ask(cast)
+    deed(cast, "agree", second)
+    work(cast, NOON)
+    assert now(cast).state == EndState.WRITTEN
+
+
+def test_an_officer_alone_waits_a_day_and_who_manages_the_agency_may_stop_it(cast: Cast) -> None:
+    filled(cast)
+    row = ask(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        told = Notification.objects.filter(kind=LEAVES_ALONE).values_list("user_id", flat=True)
+        assert list(told) == [cast.carol.user_id]
+    work(cast, NOON + timedelta(hours=23))
+    assert now(cast).state == EndState.ASKED
+    admin = browser_of(cast.carol)
+    assert admin.get("/clients/dentist/leave/").status_code == 403
+    page = admin.get("/retention/leaving/").content.decode()
+    assert "/retention/leaving/dentist/stop/" in page
+    assert browser_of(cast.bob).get("/retention/leaving/").status_code == 403
+    assert browser_of(cast.bob).post("/retention/leaving/dentist/stop/").status_code == 403
+    assert browser_of(cast.mallory).post("/retention/leaving/dentist/stop/").status_code in {403, 404}
+    assert now(cast).state == EndState.ASKED
+    assert admin.post("/retention/leaving/dentist/stop/").status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert Offboarding.objects.get(pk=row.pk).state == EndState.STOPPED
+    work(cast, NOON + timedelta(days=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=offboarding.KIND).exists()
+    ask(cast)
     work(cast, NOON + timedelta(hours=24))
     assert now(cast).state == EndState.WRITTEN
+
+
+def test_a_second_officer_who_comes_later_is_asked_before_anything_goes(cast: Cast) -> None:
+    filled(cast)
+    ask(cast)
+    second = make.person(cast.acme, "Olga", Role.OFFICER)
+    work(cast, NOON + timedelta(days=2))
+    assert now(cast).state == EndState.ASKED
+    assert now(cast).due_at is None
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=second.pk).update(state="suspended")
+    deed(cast, "stop")
+    ask(cast)
+    work(cast, NOON + timedelta(days=1))
+    taken(deed(cast, "new_link"))
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=second.pk).update(state="active")
+    with pytest.raises(offboarding.NotNowError, match="Another officer"):
+        deed(cast, "begin_erasing")
+    deed(cast, "agree", second)
+    deed(cast, "begin_erasing")
+    assert now(cast).state == EndState.ERASING
+
+
+def test_a_stop_takes_the_file_along_that_was_written_meanwhile(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    ask(cast)
+    deed(cast, "agree", second)
+    before = now(cast)
+    work(cast, NOON)
+    row = now(cast)
+    assert row.file_key is not None
+    assert files.exists(row.client_id, row.file_key)
+    with job_scope(agency_id=cast.acme.pk):
+        offboarding.stop(row=before, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
+    assert not files.exists(row.client_id, row.file_key)
+
+
+def written(cast: Cast, second: Membership) -> str:
+    filled(cast)
+    ask(cast)
+    deed(cast, "agree", second)
+    work(cast, NOON)
+    return str(deed(cast, "new_link"))
+
+
+def test_a_file_that_broke_off_was_not_taken(cast: Cast, second: Membership) -> None:
+    text = written(cast, second)
+    browser = Browser()
+    begun = browser.post(f"/handover/{text}/")
+    assert b"".join(begun.streaming_content)[:2] == b"PK"
+    deed(cast, "new_link")
+    text = deed(cast, "new_link")
+    half = offboarding.take(text, clock=lambda: NOON)
+    assert next(half)
+    with pytest.raises(offboarding.NoFileError):
+        offboarding.take(text, clock=lambda: NOON)
+    half.close()
+    assert now(cast).taken_at is None
+    with pytest.raises(offboarding.NotNowError):
+        deed(cast, "begin_erasing")
+    never = offboarding.take(text, clock=lambda: NOON)
+    never.close()
+    assert unpacked(taken(text))
+    assert now(cast).taken_at == NOON
+    # And what came whole, and is lost there, is handed over again before anything goes.
+    again = deed(cast, "new_link")
+    with pytest.raises(offboarding.NotNowError):
+        deed(cast, "begin_erasing")
+    assert unpacked(taken(again))
+
+
+def test_who_writes_long_keeps_the_file(
+    cast: Cast, second: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(cast)
+    ask(cast)
+    deed(cast, "agree", second)
+    at = NOON
+    leases = []
+
+    def clock() -> datetime:
+        nonlocal at
+        at += timedelta(minutes=4)
+        leases.append((now(cast).leased_until, at))
+        return at
+
+    offboarding.work_off(agency_id=cast.acme.pk, until=NOON + timedelta(hours=9), clock=clock)
+    assert now(cast).state == EndState.WRITTEN
+    held = [(until, when) for until, when in leases if until is not None]
+    assert at - NOON > timedelta(minutes=20)
+    assert all(until > when for until, when in held)
+
+
+def test_what_was_stopped_while_it_is_written_leaves_nothing(cast: Cast, second: Membership) -> None:
+    filled(cast)
+    ask(cast)
+    deed(cast, "agree", second)
+    at, stopped = NOON, False
+
+    def clock() -> datetime:
+        nonlocal at, stopped
+        at += timedelta(minutes=4)
+        if at > NOON + timedelta(minutes=12) and not stopped:
+            stopped = True
+            deed(cast, "stop")
+        return at
+
+    offboarding.work_off(agency_id=cast.acme.pk, until=NOON + timedelta(hours=9), clock=clock)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Offboarding.objects.get()
+        assert (row.state, row.file_key, row.due_at, row.last_error) == (EndState.STOPPED, None, None, "")
+    assert files.ids(cast.dentist.pk, older_than=NOON + timedelta(days=9)) == []
 
 
 def test_numbers_go_along_by_the_second_officers_word_alone(cast: Cast, second: Membership) -> None:
@@ -122,7 +270,7 @@ def test_numbers_go_along_by_the_second_officers_word_alone(cast: Cast, second: 
     deed(cast, "agree", second)
     work(cast, NOON)
     text = deed(cast, "new_link")
-    papers = unpacked(offboarding.take(text, at=NOON)[1])
+    papers = unpacked(taken(text))
     assert CALLER in papers["suppressions.csv"]
 
 
@@ -137,17 +285,16 @@ def test_without_their_word_no_number_is_in_the_file_and_the_link_opens_once(cas
     assert browser.get(f"/handover/{old}/").status_code == 404
     at = NOON + timedelta(days=8)
     with pytest.raises(offboarding.NoFileError):
-        offboarding.take(text, at=at)
+        taken(text, at)
     assert offboarding.door_of(text, at=NOON).client.name == "Dentist"
-    row, data = offboarding.take(text, at=NOON)
-    papers = unpacked(data)
+    papers = unpacked(taken(text))
     assert CALLER[1:] not in "".join(papers.values())
     assert "contact" in papers["suppressions.csv"]
     assert json.loads(papers["manifest.json"])["rows"]["suppressions"] == 1
     with pytest.raises(offboarding.NoFileError):
-        offboarding.take(text, at=NOON)
+        taken(text)
     assert browser.post(url).status_code == 404
-    assert row.file_digest
+    assert now(cast).file_digest
 
 
 def test_a_hold_stops_it_at_every_step(cast: Cast) -> None:
@@ -163,7 +310,7 @@ def test_a_hold_stops_it_at_every_step(cast: Cast) -> None:
         Hold.objects.filter(pk=hold.pk).update(lifted_at=NOON)
     ask(cast)
     work(cast, NOON + timedelta(days=1))
-    offboarding.take(deed(cast, "new_link"), at=NOON)
+    taken(deed(cast, "new_link"))
     deed(cast, "begin_erasing")
     with job_scope(agency_id=cast.acme.pk):
         Hold.objects.filter(pk=hold.pk).update(lifted_at=None)
@@ -185,12 +332,25 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
     PublicKey.objects.create(
         key="link-to-a-binder", purpose=KeyPurpose.BINDER, agency_id=cast.acme.pk, client_id=cast.dentist.pk
     )
+    with job_scope(agency_id=cast.acme.pk):
+        rail = Connection.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            provider="callrail",
+            name="Rail",
+            key="rail",
+            created_at=NOON,
+        )
+        pull = pulls.set_access(
+            connection=rail, account="ACC1", company="", login="", secret="k" * 20, only_known=False, by=make.JOB,
+            at=NOON,
+        )  # fmt: skip
     ask(cast)
     deed(cast, "agree", second)
     work(cast, NOON)
     with pytest.raises(offboarding.NotNowError):
         deed(cast, "begin_erasing")
-    offboarding.take(deed(cast, "new_link"), at=NOON)
+    taken(deed(cast, "new_link"))
     deed(cast, "begin_erasing")
     work(cast, NOON + timedelta(minutes=1))
 
@@ -220,6 +380,28 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
         Browser().post(f"/hooks/callrail/{way.key}/", b"{}", content_type="application/json").status_code
         == 404
     )
+
+    with job_scope(agency_id=cast.acme.pk):
+        states = set(PullRun.objects.for_client(cast.dentist).values_list("state", flat=True))
+        assert states == {JobState.CANCELLED}
+        assert Pull.objects.get(pk=pull.pk).secret_set_at is None
+        gone = Connection.objects.get(pk=way.pk)
+        with pytest.raises(connections.ClientLeftError):
+            connections.reactivate_connection(connection=gone, by=make.JOB, at=NOON)
+        with pytest.raises(connections.ClientLeftError):
+            connections.create_connection(
+                client=cast.dentist, provider="callrail", name="Again", secret="s" * 32, by=make.JOB, at=NOON
+            )
+        with pytest.raises(connections.ClientLeftError):
+            pulls.set_access(
+                connection=gone, account="ACC1", company="", login="", secret="k" * 20, only_known=False,
+                by=make.JOB, at=NOON,
+            )  # fmt: skip
+    officer = browser_of(cast.alice)
+    assert officer.get("/clients/dentist/connections/").status_code == 200
+    for deed_there in (f"connections/{way.pk}/reactivate/", "connections/new/", "imports/new/", "keys/new/"):
+        assert officer.post(f"/clients/dentist/{deed_there}").status_code in {403, 404}, deed_there
+    assert not Connection.objects.filter(is_active=True, client=cast.dentist).exists()
 
     statement = json.loads(row.statement)
     assert statement["erased"]["call"] == 1
@@ -255,14 +437,17 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     at = make.now() + timedelta(seconds=5)
     work(cast, at)
     assert now(cast).state == EndState.WRITTEN
-    browser.post(f"{url}link/")
-    page = browser.get(url).content.decode()
+    made = browser.post(f"{url}link/")
+    page = made.content.decode()
     assert "/handover/" in page
+    assert "no-store" in made["Cache-Control"]
     assert "/handover/" not in browser.get(url).content.decode()
+    assert "handover" not in str(dict(browser.session))
     link = page[page.index("/handover/") :].split('"')[0].split("<")[0]
     assert Browser().get(link).status_code == 200
     answer = Browser().post(link)
     assert answer["Content-Type"] == "application/zip"
+    assert unpacked(b"".join(answer.streaming_content))
     browser.post(f"{url}erase/", {"phrase": "plumber"})
     assert now(cast).state == EndState.WRITTEN
     browser.post(f"{url}erase/", {"phrase": "dentist"})
