@@ -197,7 +197,7 @@ def test_a_file_that_broke_off_was_not_taken(cast: Cast, second: Membership) -> 
     text = written(cast, second)
     browser = Browser()
     begun = browser.post(f"/handover/{text}/")
-    assert b"".join(begun.streaming_content)[:2] == b"PK"
+    assert begun.getvalue()[:2] == b"PK"
     deed(cast, "new_link")
     text = deed(cast, "new_link")
     half = offboarding.take(text, clock=lambda: NOON)
@@ -447,7 +447,7 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert Browser().get(link).status_code == 200
     answer = Browser().post(link)
     assert answer["Content-Type"] == "application/zip"
-    assert unpacked(b"".join(answer.streaming_content))
+    assert unpacked(answer.getvalue())
     browser.post(f"{url}erase/", {"phrase": "plumber"})
     assert now(cast).state == EndState.WRITTEN
     browser.post(f"{url}erase/", {"phrase": "dentist"})
