@@ -5,7 +5,7 @@ turn comes out as it would have without.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,9 @@ from django.db import connection
 from callprivacy.calls.models import Call, Caller, CallRef, Recording, TrackingNumber
 from callprivacy.calls.providers.base import CallFacts, Stage
 from callprivacy.calls.services import erasure, intake
-from callprivacy.calls.services.intake import Prepared, Taken, Way
+from callprivacy.calls.services.intake import Prepared, Taken, Way, loading, storing
+from callprivacy.calls.services.intake.batch import Batch
+from callprivacy.calls.services.intake.items import Item
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
@@ -73,13 +75,15 @@ def rows(client: Client) -> tuple[int, ...]:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many calls each load brought into the temporary table."""
     found: list[int] = []
-    load: Callable[[Prepared, Sequence[Any]], None] = Prepared._load_calls
+    load = loading.load_calls
 
-    def count(self: Prepared, items: Sequence[Any]) -> None:
+    def count(batch: Batch, items: Iterable[Item]) -> None:
+        items = list(items)
         found.append(len(items))
-        load(self, items)
+        load(batch, items)
 
-    monkeypatch.setattr(Prepared, "_load_calls", count)
+    for module in (loading, storing):
+        monkeypatch.setattr(module, "load_calls", count)
     return found
 
 

@@ -217,8 +217,11 @@ READ: dict[str, frozenset[str]] = {
         {"count_said", "due_said", "choose_said", "clear_said", "_count_made"}
     ),
     "callprivacy/calls/services/erasure.py": frozenset({"remove_calls"}),
-    "callprivacy/calls/services/intake.py": frozenset(
-        {"_copy", "_may_match", "_add", "_update", "_have_decided_anew", "_move", "_write_changes"}
+    "callprivacy/calls/services/intake/loading.py": frozenset({"fill"}),
+    "callprivacy/calls/services/intake/matching.py": frozenset({"may_match"}),
+    "callprivacy/calls/services/intake/storing.py": frozenset({"_add_calls"}),
+    "callprivacy/calls/services/intake/updating.py": frozenset(
+        {"bring_up_to_date", "_have_decided_anew", "_move_call", "_write_changes"}
     ),
     "callprivacy/calls/services/returned.py": frozenset({"unreadable", "take_out_of_use"}),
     "callprivacy/tenancy/rls.py": frozenset({"_child_check", "_parent_check"}),

@@ -1,0 +1,57 @@
+"""Starts before which something of a call is not let in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from callprivacy.calls.enums import Direction
+from callprivacy.calls.providers.base import CallFacts
+from callprivacy.calls.services import erasure
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.selectors import cutoff_of
+from callprivacy.vault import selectors as vault_selectors
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """
+    Starts before which something of a call is not let in.
+
+    :ivar calls: a call that came in, and :ivar calls_out: one that went out: past its keep-for, or past what has
+    already been erased. :ivar recordings: its recording, and :ivar identities: a person of whom nothing newer is
+    known, because they have been erased until then.
+    """
+
+    calls: datetime
+    calls_out: datetime
+    recordings: datetime
+    identities: datetime
+
+    def refuse(self, facts: CallFacts) -> bool:
+        """Whether a call stays out. One whose direction nobody says stays out where either kind would."""
+        if facts.direction is None:
+            return facts.started_at < max(self.calls, self.calls_out)
+        is_out = facts.direction is Direction.OUTBOUND
+        return facts.started_at < (self.calls_out if is_out else self.calls)
+
+    def keep_out(self, facts: CallFacts) -> CallFacts:
+        """The same call without a recording whose time is over."""
+        if facts.recording_reference is None or facts.started_at >= self.recordings:
+            return facts
+        return replace(facts, recording_reference=None, recording_seconds=None)
+
+
+def lines_of(client: Client, *, at: datetime) -> Lines:
+    """Where a client's lines stand; `agency` must have been read along."""
+    stand = vault_selectors.watermarks(client.pk)
+    return Lines(
+        calls=max(cutoff_of(client, at), stand.get(erasure.WATERMARK, EPOCH)),
+        calls_out=max(cutoff_of(client, at, out=True), stand.get(erasure.WATERMARK_OUT, EPOCH)),
+        recordings=stand.get(erasure.RECORDING, EPOCH),
+        identities=stand.get(erasure.IDENTITY, EPOCH),
+    )
