@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from callprivacy.vault import selectors, services
 from callprivacy.vault.models import Caller, ClientKey, ListedNumber, Suppression, Tombstone
 from callprivacy.vault.sealing import TokenKey, new_key
-from callprivacy.vault.services import Erasure
+from callprivacy.vault.services import Erasure, keys
 from tests.make import NOON
 from tests.vault.test_services import Aside
 
@@ -398,7 +398,7 @@ def test_a_no_under_keys_from_before_is_one_no(stale: Callable[..., None]) -> No
 @commits
 def test_a_change_waits_for_who_writes_and_who_comes_later_writes_in_the_new_form(client_id: int) -> None:
     with transaction.atomic(using="vault"):
-        services._hold_keys(selectors.client_keys(C))
+        keys.hold_keys(selectors.client_keys(C))
         change = Aside(start)
         assert change.is_waiting()
     assert change.end() == 2

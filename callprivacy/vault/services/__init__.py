@@ -1,0 +1,102 @@
+"""
+Deeds on keys. Every function names the client it works for, runs in its own transaction on the vault, and
+hands out keys that are dropped with the caller's scope.
+"""
+
+from callprivacy.vault.services.callers import (
+    CallerGoneError,
+    Erasure,
+    destroy_evidence,
+    ensure_callers,
+    erase_callers,
+    erasing_callers,
+    hold_callers,
+    holding_callers,
+    renew_evidence,
+)
+from callprivacy.vault.services.issuing import (
+    Issued,
+    issue_keys,
+)
+from callprivacy.vault.services.keys import (
+    create_client_keys,
+    destroy_client,
+    master_fingerprint,
+)
+from callprivacy.vault.services.noes import (
+    end_suppressions,
+    lift_suppressions,
+    suppress,
+    suppress_callers,
+)
+from callprivacy.vault.services.recordings import (
+    create_recording_keys,
+    day_key,
+    destroy_purpose_key,
+    destroy_recording_keys,
+    purpose_key,
+    purpose_token_key,
+)
+from callprivacy.vault.services.registers import (
+    list_numbers,
+    unlist_numbers,
+)
+from callprivacy.vault.services.rotation import (
+    retire_generations,
+    rewrap_client,
+    rewrap_client_whole,
+    rewrap_master,
+    start_generation,
+)
+from callprivacy.vault.services.tokens import (
+    retoken_client,
+    settle_tokens,
+    start_token_key,
+)
+from callprivacy.vault.services.tombs import (
+    advance_watermark,
+    entomb_calls,
+    expire_tombstones,
+    note_pulse,
+)
+
+__all__ = [
+    "CallerGoneError",
+    "Erasure",
+    "Issued",
+    "advance_watermark",
+    "create_client_keys",
+    "create_recording_keys",
+    "day_key",
+    "destroy_client",
+    "destroy_evidence",
+    "destroy_purpose_key",
+    "destroy_recording_keys",
+    "end_suppressions",
+    "ensure_callers",
+    "entomb_calls",
+    "erase_callers",
+    "erasing_callers",
+    "expire_tombstones",
+    "hold_callers",
+    "holding_callers",
+    "issue_keys",
+    "lift_suppressions",
+    "list_numbers",
+    "master_fingerprint",
+    "note_pulse",
+    "purpose_key",
+    "purpose_token_key",
+    "renew_evidence",
+    "retire_generations",
+    "retoken_client",
+    "rewrap_client",
+    "rewrap_client_whole",
+    "rewrap_master",
+    "settle_tokens",
+    "start_generation",
+    "start_token_key",
+    "suppress",
+    "suppress_callers",
+    "unlist_numbers",
+]

@@ -1,0 +1,120 @@
+"""A client's keys: made, held by who writes under them, and destroyed."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connections, transaction
+
+from callprivacy.vault import selectors
+from callprivacy.vault.models import (
+    Caller,
+    CallTombstone,
+    ClientKey,
+    RecordingKey,
+    Suppression,
+    Tombstone,
+    Watermark,
+)
+from callprivacy.vault.sealing import new_key
+
+VAULT = "vault"
+
+
+class StaleKeysError(LookupError):
+    """A rotation went on after keys were read; read them again."""
+
+
+def master_fingerprint() -> str:
+    """Return the name of the newest master key: 16 hex digits of its SHA-256, which say nothing about it."""
+    return hashlib.sha256(settings.FIELD_ENCRYPTION_KEY[0].encode()).hexdigest()[:16]
+
+
+def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
+    """Make a client's first key and its token key; nothing happens where they exist."""
+    ClientKey.objects.bulk_create(
+        [
+            ClientKey(
+                client_id=client_id,
+                agency_id=agency_id,
+                generation=1,
+                key=new_key().hex(),
+                token_key=new_key().hex(),
+                token_made_at=at,
+                master=master_fingerprint(),
+                created_at=at,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def with_keys[T](
+    client_id: int, write: Callable[[selectors.ClientKeys], T], keys: selectors.ClientKeys | None = None
+) -> T:
+    """
+    Write something under a client's keys; once more where a rotation went on after they were read.
+
+    :param keys: the client's keys, where they are open already.
+    """
+    while True:
+        try:
+            return write(keys or selectors.client_keys(client_id))
+        except StaleKeysError:
+            keys = None
+
+
+def hold_keys(keys: selectors.ClientKeys) -> None:
+    """
+    Keep the generation that new rows are wrapped by from being retired, and a token key from being added, before they
+    commit.
+
+    :raises StaleKeysError: one of the two has happened.
+    """
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT token_generation FROM vault_clientkey WHERE client_id = %s AND generation = %s FOR SHARE",
+            [keys.client_id, keys.generation],
+        )
+        row = cursor.fetchone()
+    if row is None or row[0] != keys.tokens.newest:
+        raise StaleKeysError(f"Keys of client {keys.client_id} went on.")
+
+
+def lock_keys(client_id: int) -> list[ClientKey]:
+    """
+    A client's keys FOR UPDATE, oldest first; waits for everybody who writes under them.
+
+    :raises NoClientKeyError: it has none.
+    """
+    held: list[ClientKey] = []
+    while True:
+        rows = list(ClientKey.objects.select_for_update().filter(client_id=client_id).order_by("generation"))
+        if not rows:
+            raise selectors.NoClientKeyError(f"Client {client_id} has no key.")
+        if [row.pk for row in rows] == [row.pk for row in held]:
+            return rows
+        held = rows  # Who was waited for may have added one.
+
+
+def destroy_client(*, client_id: int) -> None:
+    """Destroy every key of a client: whatever it sealed anywhere is noise from now on."""
+    with transaction.atomic(using=VAULT):
+        for model in (
+            RecordingKey,
+            Caller,
+            Tombstone,
+            CallTombstone,
+            Watermark,
+            Suppression,
+            ClientKey,
+        ):
+            model._default_manager.filter(client_id=client_id).delete()
+
+
+def uuid_array(values: Iterable[uuid.UUID]) -> str:
+    return "{" + ",".join([value.hex for value in values]) + "}"
