@@ -171,7 +171,9 @@ def test_a_second_officer_who_comes_later_is_asked_before_anything_goes(cast: Ca
     assert now(cast).state == EndState.ERASING
 
 
-def test_a_stop_takes_the_file_along_that_was_written_meanwhile(cast: Cast, second: Membership) -> None:
+def test_a_stop_takes_the_file_along_that_was_written_meanwhile(
+    cast: Cast, second: Membership, django_capture_on_commit_callbacks: Any
+) -> None:
     filled(cast)
     ask(cast)
     deed(cast, "agree", second)
@@ -180,7 +182,7 @@ def test_a_stop_takes_the_file_along_that_was_written_meanwhile(cast: Cast, seco
     row = now(cast)
     assert row.file_key is not None
     assert files.exists(row.client_id, row.file_key)
-    with job_scope(agency_id=cast.acme.pk):
+    with django_capture_on_commit_callbacks(execute=True), job_scope(agency_id=cast.acme.pk):
         offboarding.stop(row=before, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
     assert not files.exists(row.client_id, row.file_key)
 

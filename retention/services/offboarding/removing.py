@@ -1,0 +1,242 @@
+"""Everything goes: ways in, grants, rows by the targets of retention, files, keys; and what was done is signed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils.text import slugify
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.models import ApiKey, ClientGrant, Membership
+from callprivacy.audit import leaves
+from callprivacy.audit import services as audit
+from callprivacy.calls.models import Connection
+from callprivacy.calls.services import pulls
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.vault import files, signing
+from callprivacy.vault import services as vault
+from callprivacy.work import services as work
+from consent.channels import packing
+from retention import targets
+from retention.enums import Category, EndState
+from retention.models import Offboarding
+from retention.selectors import preview
+from retention.services import backups, erasing, holds
+from retention.services.offboarding.asking import (
+    CLOSE,
+    KIND,
+    LINKS,
+    Clock,
+    NotNowError,
+    check_holds,
+    extent_of,
+)
+from retention.services.offboarding.claims import JOB
+
+NAME: Final = "callprivacy offboarding"
+CONTEXT: Final = b"callprivacy offboarding 1\n"
+_KEYS: Final = "keys"
+_STEPS: Final = (CLOSE, *(category.value for category in targets.TARGETS), _KEYS)
+_GONE: Final = (
+    KeyPurpose.HOOK, KeyPurpose.API, KeyPurpose.CASE, KeyPurpose.APPROVAL, KeyPurpose.BINDER, KeyPurpose.HANDOVER,
+)  # fmt: skip
+
+
+class _Book:
+    """An offboarding as the place where its batches are written down: everything is due."""
+
+    def __init__(self, row: Offboarding, category: Category, at: datetime) -> None:
+        self.row, self.category, self.at = row, category, at
+        self.has_more = False
+
+    def begin(self) -> targets.Line:
+        row = self.row
+        check_holds(row.client)
+        holds.mark_held(client=row.client, at=self.at)
+        found = preview.lines([row.client], self.at)[row.client_id]
+        line = found.of(self.category)
+        # A second beyond now: what was written in this very moment goes as well.
+        cutoff = self.at + timedelta(seconds=1)
+        line = targets.Line(
+            client=row.client, cutoff=cutoff, call_cutoff=cutoff, call_out_cutoff=cutoff, held=line.held,
+            is_held=line.is_held,
+        )  # fmt: skip
+        if row.cursor is None and self.category in (Category.CALL, Category.CALL_OUT, Category.IDENTITY):
+            targets.settle_cells(client=row.client, before=cutoff, at=self.at)
+        return line
+
+    def note_errands(self, count: int) -> None:
+        """Steps at vendors stand on their own board."""
+
+    def note_removed(self, chosen: targets.Chosen, removed: targets.Removed) -> None:
+        row = Offboarding.objects.select_for_update().get(pk=self.row.pk)
+        if row.leased_until != self.row.leased_until or row.step != self.category.value:
+            raise NotNowError("Another worker goes on with it.")
+        row.erased[self.category.value] = row.erased.get(self.category.value, 0) + len(removed.ids)
+        row.cursor = chosen.cursor
+        row.save(update_fields=["erased", "cursor"])
+        self.row.erased, self.row.cursor = row.erased, row.cursor
+
+
+def erase_on(row: Offboarding, until: datetime, clock: Clock) -> None:
+    """Go from step to step; each begins with a look whether a hold was placed."""
+    while clock() < until and row.step:
+        if row.step == CLOSE:
+            _close(row, clock())
+        elif row.step == _KEYS:
+            _finish(row, clock())
+            return
+        elif _erase_some(row, Category(row.step), clock()):
+            continue
+        _next_step(row)
+
+
+def _next_step(row: Offboarding) -> None:
+    following = _STEPS[_STEPS.index(row.step) + 1]
+    with job_scope(agency_id=row.agency_id):
+        Offboarding.objects.filter(pk=row.pk, step=row.step).update(
+            step=following, cursor=None, failures=0, last_error=""
+        )
+    row.step, row.cursor = following, None
+
+
+def _erase_some(row: Offboarding, category: Category, at: datetime) -> bool:
+    """One batch; whether there may be more."""
+    target = targets.TARGETS[category]
+    removed = erasing.erase_batch(
+        target=target,
+        client=row.client,
+        after=row.cursor,
+        limit=target.batch,
+        deed=targets.Deed(JOB, at, at.date()),
+        book=_Book(row, category, at),
+    )
+    return removed is not None
+
+
+def _close(row: Offboarding, at: datetime) -> None:
+    """No way in is open, no key opens anything, old links show where the client is, and only officers are left."""
+    client = row.client
+    with job_scope(agency_id=row.agency_id):
+        check_holds(client)
+        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
+        closed, keys = _shut(row, at)
+        mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
+        links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
+        people = _end_grants(row, at)
+        audit.record(
+            "offboarding.closed",
+            subject=row,
+            by=JOB,
+            at=at,
+            connections=closed,
+            keys=keys,
+            links=links,
+            people=people,
+        )
+
+
+def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
+    """Close every way in; returns how many connections and keys of systems were open."""
+    client = row.client
+    closed = Connection.objects.for_client(client).filter(is_active=True).update(is_active=False)
+    pulls.forget_client(client=client, at=at)
+    keys = ApiKey.objects.for_client(client).filter(revoked_at=None).update(revoked_at=at)
+    PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id, purpose__in=_GONE).delete()
+    return closed, keys
+
+
+def _end_grants(row: Offboarding, at: datetime) -> int:
+    held = ClientGrant.objects.filter(agency_id=row.agency_id, content_object_id=row.client_id)
+    members = Membership.objects.filter(user_id__in=held.values("user_id"), agency_id=row.agency_id)
+    leaving = [one.user_id for one in members if not access.has_right(one, AgencyRight.SIGN_OFF)]
+    for user_id in leaving:
+        access.write_bundle(
+            agency_id=row.agency_id,
+            user_id=user_id,
+            client_ids=[row.client_id],
+            bundle=None,
+            granted_by_id=row.asked_by_id,
+            at=at,
+            ends_at=None,
+        )
+    return len(leaving)
+
+
+def _finish(row: Offboarding, at: datetime) -> None:
+    """Destroy the client's keys and files, give it empty ones, state what was done, and sign it."""
+    client = row.client
+    with job_scope(agency_id=row.agency_id):
+        check_holds(client)
+        # What was opened by somebody who had begun before the client was gone.
+        _shut(row, at)
+        left = extent_of(client).stored()
+    vault.destroy_client(client_id=client.pk)
+    # Jobs of the agency go on over rows that say nothing of anybody; nothing was ever sealed under these.
+    vault.create_client_keys(client_id=client.pk, agency_id=row.agency_id, at=at)
+    files.delete_all(client.pk)
+    for file_id in files.recording_ids(client.pk):
+        files.delete_recording(client.pk, file_id)
+    with job_scope(agency_id=row.agency_id):
+        current = Offboarding.objects.select_for_update().get(pk=row.pk)
+        if current.state != EndState.ERASING:
+            return
+        key = signing.key_id(signing.public_key())
+        statement = {
+            "statement": NAME,
+            "v": 1,
+            "id": str(row.pk),
+            "agency": {"id": client.agency_id, "name": client.agency.name},
+            "client": {"id": client.pk, "name": client.name, "legal_name": client.legal_name},
+            "asked_at": leaves.instant(current.asked_at),
+            "agreed": current.agreed_by_id is not None,
+            "handed_over": {
+                "at": leaves.instant(current.taken_at) if current.taken_at else None,
+                "sha256": current.file_digest,
+                "rows": current.file_rows,
+                "with_numbers": current.with_numbers,
+            },
+            "shown": current.extent,
+            "erased": current.erased,
+            "left": left,
+            "keys_destroyed_at": leaves.instant(at),
+            "copies_gone_on": backups.no_copy_opens_after(at).isoformat(),
+            "key": key,
+        }
+        text = packing.canonical(statement)
+        current.statement = text.decode()
+        current.signature = signing.sign(CONTEXT + text).hex()
+        current.key_id, current.state, current.step = key, EndState.DONE, ""
+        current.finished_at, current.due_at, current.file_key = at, None, None
+        current.save(
+            update_fields=[
+                "statement", "signature", "key_id", "state", "step", "finished_at", "due_at", "file_key",
+            ]
+        )  # fmt: skip
+        audit.record(
+            "offboarding.done", subject=row, by=JOB, at=at, signature=current.signature, **current.erased
+        )
+        work.close_item(KIND, agency_id=row.agency_id, key=str(client.pk), at=at, by=JOB)
+    row.step = ""
+
+
+def statement_file(*, row: Offboarding, by: Actor, at: datetime) -> tuple[str, bytes]:
+    """
+    Write down who takes the signed statement, and return its name and bytes.
+
+    :raises NotNowError: it is not done.
+    """
+    if row.state != EndState.DONE:
+        raise NotNowError("It is not done yet.")
+    audit.record("offboarding.downloaded", subject=row, by=by, at=at)
+    public = signing.public_keys().get(row.key_id)
+    data = packing.sealed_file(
+        json.loads(row.statement), signature=row.signature, public=public.hex() if public else ""
+    )
+    return f"offboarding-{slugify(row.client.name)}.json", data
