@@ -25,6 +25,7 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
+from consent.channels import codes as sending
 from consent.enums import CodeWay, Language
 from consent.services import codes, limits
 from rights.channels import links, words
@@ -353,7 +354,7 @@ def test_codes_by_mail_do_not_use_up_those_by_phone(cast: Cast, monkeypatch: pyt
     assert len(mail.outbox) == 2
     with monkeypatch.context() as patched:
         sent = []
-        patched.setattr(house_codes.channel, "of_the_house", lambda: "sender")
+        patched.setattr(sending, "of_the_house", lambda: "sender")
         patched.setattr(
             house_codes.channel, "bring", lambda sender, code, **said: sent.append(said["number"])
         )

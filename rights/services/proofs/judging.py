@@ -1,0 +1,102 @@
+"""What a person of the agency looks at and judges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.vault import files
+from callprivacy.vault.sealing import SealBrokenError
+from rights.enums import IdentityState, ProofKind
+from rights.models import Identity, Proof, Submission
+from rights.services.proofs.settling import add, go_on, prove
+
+
+class NoPaperError(LookupError):
+    """Nothing was handed in, or it does not open any more."""
+
+
+class NothingOlderError(ValueError):
+    """The identity is not proven, or all calls since that instant are shown already."""
+
+
+@transaction.atomic
+def judge(*, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime) -> None:
+    """
+    Say of an identity that a person has looked at whether it is proven. In the scope of who may.
+
+    :param seen: what the person saw, in a sentence; sealed.
+    :raises ValueError: nothing is said of what was seen.
+    """
+    if not seen.strip():
+        raise ValueError("Say what you saw.")
+    submission = identity.submission
+    add(
+        submission,
+        ProofKind.DOCUMENT,
+        holds=holds,
+        at=at,
+        identity=identity,
+        said={"seen": seen.strip()},
+        by=by,
+    )
+    identity.looked_by_id, identity.looked_at = by.user_id, at
+    identity.save(update_fields=["looked_by", "looked_at"])
+    if holds:
+        prove(submission, identity, by=by, at=at)
+        go_on(submission, by=by, at=at)
+    else:
+        Identity.objects.filter(pk=identity.pk).update(state=IdentityState.REFUSED)
+        audit.record("identity.refused", subject=identity, by=by, at=at, kind=identity.kind)
+
+
+@transaction.atomic
+def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at: datetime) -> None:
+    """
+    Let calls since an earlier instant be shown too, because a person looked at whose they are.
+
+    :param seen: what shows that they are this person's, in a sentence; sealed.
+    :raises ValueError: nothing is said of what was seen.
+    :raises NothingOlderError: it is not proven, or hides nothing that began at `since` or later.
+    """
+    if not seen.strip():
+        raise ValueError("Say what you saw.")
+    rows = Identity.objects.filter(pk=identity.pk, state=IdentityState.PROVEN, from_at__gt=since)
+    if not rows.update(from_at=since, looked_by_id=by.user_id, looked_at=at):
+        raise NothingOlderError("Calls since that day are shown already.")
+    add(
+        identity.submission,
+        ProofKind.DOCUMENT,
+        holds=True,
+        at=at,
+        identity=identity,
+        said={"seen": seen.strip(), "shows calls since": since.date().isoformat()},
+        by=by,
+    )
+    audit.record("identity.reaches_back", subject=identity, by=by, at=at, since=since.isoformat())
+
+
+@transaction.atomic
+def open_paper(*, submission: Submission, by: Actor, at: datetime) -> tuple[bytes, str]:
+    """
+    Open what was handed in to show a right to ask for somebody else, once it is written down who does; its type, too.
+
+    In the scope of who may see the request. The file has `PERMISSION_AT_MOST` bytes at most.
+
+    :raises NoPaperError: nothing was handed in, or it does not open any more.
+    """
+    rows = Proof.objects.filter(submission=submission, file_key__isnull=False)
+    row = rows.order_by("-at", "-pk").first()
+    if row is None or row.file_key is None:
+        raise NoPaperError("Nothing was handed in.")
+    audit.record("proof.opened", subject=row, by=by, at=at, kind=row.kind)
+    try:
+        with files.open(submission.holder_id, row.file_key) as stream:
+            return stream.read(), row.file_type
+    except (FileNotFoundError, SealBrokenError):
+        raise NoPaperError(
+            "What was handed in does not open any more. Ask the person for it again."
+        ) from None
