@@ -170,7 +170,8 @@ _DEEDS: Final = {"agree": _agree, "stop": _stop, "erase": _erase}
 @needs_right(AgencyRight.MANAGE_CLIENTS)
 def show_leaving(request: StaffRequest) -> HttpResponse:
     """The clients that leave, for everybody who manages the agency: who asked, how far it is, and a way to stop it."""
-    return render(request, "retention/leaving.html", {"rows": offboarding.of_agency(request.agency)})
+    context = {"section": "leaving", "rows": offboarding.of_agency(request.agency)}
+    return render(request, "retention/leaving.html", context)
 
 
 @require_POST

@@ -139,9 +139,9 @@ def test_a_file_called_after_a_number_is_shown_and_kept_without_it(cast: Cast, r
     assert take(cast) == 0
     page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
     assert "Anna (•••) •••-••••.csv" in page
-    assert "555" not in page
+    assert "555-0188" not in page
     with job_scope(agency_id=cast.acme.pk):
-        assert "555" not in json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"])
+        assert "0188.csv" not in json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"])
 
 
 def test_a_link_to_what_is_not_theirs_and_a_pipe_are_not_opened(cast: Cast, root: Path) -> None:

@@ -355,9 +355,7 @@ def test_codes_by_mail_do_not_use_up_those_by_phone(cast: Cast, monkeypatch: pyt
     with monkeypatch.context() as patched:
         sent = []
         patched.setattr(sending, "of_the_house", lambda: "sender")
-        patched.setattr(
-            house_codes.channel, "bring", lambda sender, code, **said: sent.append(said["number"])
-        )
+        patched.setattr(sending, "bring", lambda sender, code, **said: sent.append(said["number"]))
         house_codes.send_code(
             agency=cast.acme, number=ANNA, language=Language.ENGLISH, way=CodeWay.TEXT, at=NOON
         )

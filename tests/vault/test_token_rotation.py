@@ -481,17 +481,10 @@ def test_who_lifts_noes_and_who_writes_them_hold_them_in_one_order(client_id: in
 @commits
 def test_two_who_add_the_same_callers_in_two_orders_both_end(client_id: int) -> None:
     """PostgreSQL would end one of them where each had added what the other one adds next."""
-    ahead = threading.Barrier(2)
-
-    def add(numbers: list[str]) -> list[uuid.UUID]:
-        ahead.wait(5)
-        return [found for _, found in sorted(ensure(*numbers).items())]
-
-    for _ in range(20):
-        Caller.objects.all().delete()
-        pair = [Aside(lambda: add(NUMBERS)), Aside(lambda: add(NUMBERS[::-1]))]
-        one, other = (aside.end() for aside in pair)
-        assert one == other
+    middle = NUMBERS[20]
+    ends = held_up(lambda: ensure(*NUMBERS), lambda: ensure(*NUMBERS[::-1]), by=lambda: ensure(middle))
+    assert ends[0] == ends[1]
+    assert Caller.objects.count() == len(NUMBERS)
 
 
 @commits
