@@ -365,7 +365,7 @@ ROWS: tuple[Row, ...] = (
         plants=(
             Edit(
                 "a re-wrapped key is wrapped by the old one",
-                "callprivacy/vault/services.py",
+                "callprivacy/vault/services/rotation.py",
                 "into.append(keys.current.seal(old.unseal(bytes(value), place), place))",
                 "into.append(old.seal(old.unseal(bytes(value), place), place))",
             ),
