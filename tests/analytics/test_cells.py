@@ -23,6 +23,8 @@ from analytics.services import making, rebuilding, rules
 from callprivacy.accounts.enums import Role
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, Caller, first_id_at
+from callprivacy.calls.services import intake
+from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
@@ -32,6 +34,7 @@ from retention.enums import Category
 from tests import make
 from tests.analytics.calls import callers, calls, work
 from tests.calls.doors import browser_of
+from tests.calls.saying import TRACKING, YESTERDAY, fact, told
 from tests.cast import Cast
 from tests.make import NOON
 from tests.retention.test_preview import keep, live, night
@@ -399,6 +402,58 @@ def test_cells_outlive_their_calls_and_are_of_enough_people(cast: Cast) -> None:
     making.roll(agency_id=cast.acme.pk, at=NOON)
     by_day = ask(client, step=Step.DAY, **span)
     assert {row.at: row.calls for row in by_day.rows}[old.date()] == 32
+
+
+def hours_touched(of: Client) -> set[datetime | None]:
+    with job_scope(agency_id=of.agency_id):
+        return set(Touched.objects.for_client(of).values_list("hour", flat=True))
+
+
+def test_what_leaves_touches_what_is_not_final_alone(cast: Cast) -> None:
+    people = callers(cast.dentist, 12)
+    old, late = calls(cast.dentist, people, at=NOON - 100 * DAY), calls(cast.dentist, people, at=LAST_WEEK)
+    work(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        making.settle(client=cast.dentist, before=NOON - 50 * DAY, at=NOON)
+        Call.objects.for_client(cast.dentist).filter(pk__in=[old[0], late[0]]).remove()
+    assert hours_touched(cast.dentist) == {LAST_WEEK.replace(minute=0, second=0)}
+
+
+def test_an_hour_of_which_only_a_part_is_final_is_touched(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(time_zone="Asia/Kolkata")
+        client = Client.objects.get(pk=cast.dentist.pk)
+    people = callers(client, 12)
+    midnight = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
+    (before, *_), (after, *_) = (
+        calls(client, people, at=midnight + minutes * timedelta(minutes=1)) for minutes in (-15, 15)
+    )
+    work(client)
+    with job_scope(agency_id=cast.acme.pk):
+        making.settle(client=client, before=midnight, at=NOON)
+        Call.objects.for_client(client).filter(pk__in=[before, after]).remove()
+    assert hours_touched(client) == {midnight.replace(minute=0)}
+
+
+def test_a_recording_that_comes_later_touches_its_hour_and_one_that_comes_along_once(cast: Cast) -> None:
+    client = make.client(make.agency("Initech"), "Roofer")
+    make.tracking_number(client, TRACKING)
+    work(client)
+    link = "https://app.example.com/calls/1/recording/redirect?access_key=c4n4ry5ecret"
+    batch = intake.prepare(
+        client=client, provider="callrail", connection_id=None, facts=[fact(recording_reference=link)],
+        way=Way.IMPORT, at=NOON, look_first=False,
+    )  # fmt: skip
+    assert batch.store() == [Taken.ADDED]
+    with job_scope(agency_id=client.agency_id):
+        assert Touched.objects.for_client(client).count() == 1
+    told(client, fact(references=(("id", "2"),), started_at=YESTERDAY + timedelta(hours=2)))
+    work(client)
+    told(
+        client,
+        fact(references=(("id", "2"),), started_at=YESTERDAY + timedelta(hours=2), recording_reference=link),
+    )
+    assert hours_touched(client) == {(YESTERDAY + timedelta(hours=2)).replace(minute=0, second=0)}
 
 
 # --- Reports ---

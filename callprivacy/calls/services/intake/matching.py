@@ -30,12 +30,6 @@ _ANY_JOINS: Final = (
     "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on"
 )
 
-# One probe of the index a reference, for the same reason.
-_ANY_KNOWN: Final = """
-    SELECT EXISTS (SELECT FROM intake_ref t, LATERAL (
-        SELECT FROM calls_callref r
-         WHERE r.client_id = %s AND r.provider = %s AND r.kind = t.kind AND r.digest = t.digest LIMIT 1) known)
-"""
 
 # A call's id begins with its start in milliseconds.
 _CANDIDATES: Final = f"""
@@ -53,14 +47,6 @@ _CANDIDATES: Final = f"""
             OR t.caller_withheld AND c.caller_withheld AND t.seconds = c.seconds
                AND t.tracking_number_id = c.tracking_number_id)
 """
-
-
-def is_any_known(batch: Batch) -> bool:
-    """Whether a reference of the batch, as it was loaded ahead, names a call that is here."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ANY_KNOWN, [batch.client.pk, batch.provider])
-        is_any: bool = cursor.fetchone()[0]
-    return is_any
 
 
 def may_match(batch: Batch, items: Iterable[Item]) -> bool:
