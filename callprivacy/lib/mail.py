@@ -13,11 +13,11 @@ def letter(subject: str, text: str, to: Sequence[str]) -> EmailMultiAlternatives
     return with_html(EmailMultiAlternatives(subject, text, None, list(to)))
 
 
-def with_html(message: EmailMessage) -> EmailMultiAlternatives:
+def with_html(message: EmailMessage, *, language: str = "en") -> EmailMultiAlternatives:
     """A message of text alone with the same words as HTML: paragraphs, and addresses that can be pressed."""
     both = EmailMultiAlternatives(
         message.subject, message.body, message.from_email, message.to, headers=message.extra_headers
     )
-    said = {"subject": message.subject, "text": str(message.body).strip()}
+    said = {"subject": message.subject, "text": str(message.body).strip(), "language": language}
     both.attach_alternative(render_to_string("mail.html", said), "text/html")
     return both

@@ -586,6 +586,7 @@ class Letter:
     subject: str
     text: str
     told_at: datetime | None
+    language: str
 
 
 def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
@@ -651,7 +652,13 @@ def _letter(row: Subscription, address: str, *, at: datetime, until: datetime) -
     if row.confirmed_at is None:
         link = _link(client, _CONFIRM, row.pk, Strength.B, at=at, until=at + UNCONFIRMED_FOR)
         return Letter(
-            row.pk, client.name, address, say["confirm_subject"], f"{say['confirm']}\n\n{link}\n", None
+            row.pk,
+            client.name,
+            address,
+            say["confirm_subject"],
+            f"{say['confirm']}\n\n{link}\n",
+            None,
+            row.language,
         )
     changes = _changes(row, client, language, until) if row.on_change else []
     notices = _replaced(row, client, language, until) if row.on_notice else []
@@ -659,7 +666,7 @@ def _letter(row: Subscription, address: str, *, at: datetime, until: datetime) -
     lines += [say["replaced"], *notices, ""] if notices else []
     link = link_for(client=client, caller_id=row.caller_id, at=at, strength=Strength(row.strength))
     text = "\n".join([*lines, say["see"], link, ""])
-    return Letter(row.pk, client.name, address, say["subject"], text, until)
+    return Letter(row.pk, client.name, address, say["subject"], text, until, row.language)
 
 
 def _changes(row: Subscription, client: Client, language: Language, until: datetime) -> list[str]:

@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import with_html
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import invitations
 from consent.services.invitations import Letter
@@ -39,9 +40,9 @@ def _send(letter: Letter) -> bool:
     # What comes back comes to the address of this very letter, so that it is known whose it was.
     back = letter.headers.get("Reply-To", own)
     headers = letter.headers | {"From": formataddr((letter.sender, own))}
-    mail = EmailMessage(letter.subject, letter.text, back, [letter.address], headers=headers)
+    plain = EmailMessage(letter.subject, letter.text, back, [letter.address], headers=headers)
     try:
-        mail.send()
+        with_html(plain, language=letter.language).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("invitation.not_taken", invitation=str(letter.invitation_id), error=type(error).__name__)

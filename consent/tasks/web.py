@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import with_html
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import codes, events, preferences
 from consent.services.preferences import Letter
@@ -42,12 +43,12 @@ def _send_of(agency_id: int) -> None:
 def _send(letter: Letter) -> bool:
     """Hand a letter to the mail server, in the client's name; returns whether it was taken."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    mail = EmailMessage(
+    plain = EmailMessage(
         letter.subject, letter.text, formataddr((letter.sender, own)), [letter.address],
         headers={"Auto-Submitted": "auto-generated"},
     )  # fmt: skip
     try:
-        mail.send()
+        with_html(plain, language=letter.language).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("update.not_taken", subscription=str(letter.subscription_id), error=type(error).__name__)

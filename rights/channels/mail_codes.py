@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from callprivacy.lib.mail import with_html
 from consent.channels.codes import NotSentError, words_of
 from consent.enums import Language
 
@@ -26,7 +27,7 @@ def bring(code: str, *, address: str, name: str, language: Language) -> None:
     """
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     said = " ".join(name.split())
-    mail = EmailMessage(
+    plain = EmailMessage(
         _SUBJECT[language].format(name=said),
         words_of(code, name=said, language=language),
         own,
@@ -34,7 +35,7 @@ def bring(code: str, *, address: str, name: str, language: Language) -> None:
         headers={"From": formataddr((said, own))},
     )
     try:
-        mail.send()
+        with_html(plain, language=language.value).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address.
         raise NotSentError(type(error).__name__) from None

@@ -51,6 +51,7 @@ class Mail:
     to: str
     subject: str
     body: str
+    language: str
 
 
 def preview(*, case: Case, name: str, said: str = "", link: str = "") -> Filled:
@@ -169,7 +170,8 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Mail]:
                 continue
             Letter.objects.filter(pk=row.pk).update(due_at=at + MAIL_AGAIN_AFTER, attempts=row.attempts + 1)
             sender = selectors.sender_of(row.case)
-            found.append(Mail(row.pk, sender, to, words.text(row.subject, key), words.text(row.body, key)))
+            subject, body = words.text(row.subject, key), words.text(row.body, key)
+            found.append(Mail(row.pk, sender, to, subject, body, row.language))
     return found
 
 

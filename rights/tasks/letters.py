@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from callprivacy.lib.logs import logger
+from callprivacy.lib.mail import with_html
 from callprivacy.tenancy.scope import in_each_agency
 from rights.letters import Filled
 from rights.services import approvals, letters, reminders
@@ -21,12 +22,12 @@ log = logger(__name__)
 _A_RUN: Final = 60
 
 
-def _sent(sender: str, to: str, text: Filled) -> str:
+def _sent(sender: str, to: str, text: Filled, language: str = "en") -> str:
     """Hand a letter to the mail server in somebody's name; "" where it was taken, else the kind of the fault."""
     own = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    mail = EmailMessage(text.subject, text.body, own, [to], headers={"From": formataddr((sender, own))})
+    plain = EmailMessage(text.subject, text.body, own, [to], headers={"From": formataddr((sender, own))})
     try:
-        mail.send()
+        with_html(plain, language=language).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
         log.warning("request.mail_not_taken", error=type(error).__name__)
@@ -43,7 +44,7 @@ def send_letters(**_: Any) -> None:
         for mail in letters.claim_letters(agency_id=agency_id, at=at, limit=_A_RUN):
             if timezone.now() >= at + letters.MAIL_AGAIN_AFTER:
                 return  # the server was slow, and the rest may be claimed by another run by now
-            fault = _sent(mail.sender, mail.to, Filled(mail.subject, mail.body))
+            fault = _sent(mail.sender, mail.to, Filled(mail.subject, mail.body), mail.language)
             if fault:
                 letters.letter_not_taken(agency_id=agency_id, letter_id=mail.letter_id, why=fault)
             else:
