@@ -153,6 +153,8 @@ NO_STATES: Final = frozenset({State.REFUSED, State.WITHDRAWN})
 """In which a person's no stands."""
 RESTRICTED: Final = "restricted"
 """Beside the purposes in the vault's list of noes: that nothing of the person's is used for anything."""
+NOT_ASKED: Final = "not_asked"
+"""Beside the purposes there: that nobody asks this number, or this address, for a consent until the entry ends."""
 
 
 class WaitingState(models.TextChoices):

@@ -1,7 +1,8 @@
 """
 Asking people by e-mail whether they agree: a list that arrives sealed, one letter each, one reminder, and an end.
 
-Who has said no is not asked, nor who has agreed already. An address is sealed under its caller's content key and leaves
+Who has said no is not asked, nor who has agreed already, nor for twelve months who opted out by this number or address;
+looked at again before each letter. An address is sealed under its caller's content key and leaves
 with the answer, with a bounce, or thirty days after nobody answered. The link in a letter is derived from the
 invitation, so that the reminder carries the same one; only its digest is kept. While a consent of the person stands,
 the invitation stays that gave it: the same link and an answer by mail take it back.
@@ -38,6 +39,7 @@ from callprivacy.vault.sealing import Place
 from consent.channels import mail_words
 from consent.enums import Channel, EventKind, InvitationState, Language, Purpose, State, Strength
 from consent.models import ConsentEvent, ConsentState, Invitation, InvitationBatch, NoticeVersion
+from consent.selectors import asking, standards
 from consent.services import ledger, menu_calls, web
 from consent.services.ledger import Said
 from consent.services.web import Look, Visit, Words
@@ -131,10 +133,15 @@ def create_batch(
     :raises CallerGoneError: somebody on it was erased in this moment; try again.
     """
     purposes = set(version.notice.purposes)
-    no = vault_selectors.suppressed(client.pk, list(read.people), on=at.date())
+    no = vault_selectors.suppressed(client.pk, list(read.people), on=standards.today_at(client, at))
+    left_alone = asking.not_asked(client, set(read.people.values()), at=at)
     # Whom an old list names was perhaps erased since: nobody is made anew to be asked.
     no_more = no.keys() | people.gone(client=client, numbers=read.people)
-    asked = {number: address for number, address in read.people.items() if number not in no_more}
+    asked = {
+        number: address
+        for number, address in read.people.items()
+        if number not in no_more and address not in left_alone
+    }
     callers = people.add_callers(client=client, numbers=list(asked), at=at)
     agreed = _agreed(client, callers.values(), purposes)
     waiting = set(
@@ -256,6 +263,7 @@ class Letter:
     subject: str
     text: str
     headers: dict[str, str]
+    language: str
 
 
 def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
@@ -276,7 +284,9 @@ def claim_letters(*, agency_id: int, at: datetime, limit: int) -> list[Letter]:
         letters = []
         for row in rows:
             letter = _letter(row, at)
-            if letter is None or row.attempts >= _TRIED_AT_MOST:
+            if letter is not None and _is_left_alone(row, letter, at):
+                _take_back(row)
+            elif letter is None or row.attempts >= _TRIED_AT_MOST:
                 row.state, row.due_at, row.bounced_at = InvitationState.BOUNCED, None, at
                 row.address = None
                 row.save(update_fields=["state", "due_at", "bounced_at", "address"])
@@ -314,7 +324,26 @@ def _letter(row: Invitation, at: datetime) -> Letter | None:
         }
         | answers
         | mail_words.marks(key_in_mail, secret),
+        language=language.value,
     )
+
+
+def _is_left_alone(row: Invitation, letter: Letter, at: datetime) -> bool:
+    """Whether the person has said no to what is asked, or opted out, since the list came in."""
+    noes = ledger.noes_of(row.client, row.caller_id, at=at)
+    if not noes.keys().isdisjoint({*row.version.notice.purposes, Purpose.CONTACT.value}):
+        return True
+    return asking.is_not_asked(row.client, row.caller_id, at=at) or bool(
+        asking.not_asked(row.client, [letter.address], at=at)
+    )
+
+
+def _take_back(row: Invitation) -> None:
+    """Send nothing more; the link of a letter that went out stays, so that it can still be answered."""
+    row.due_at = None
+    if row.state == InvitationState.QUEUED:
+        row.state, row.address = InvitationState.PURGED, None
+    row.save(update_fields=["state", "due_at", "address"])
 
 
 def letter_sent(*, agency_id: int, letter: Letter, at: datetime) -> None:

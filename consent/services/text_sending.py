@@ -29,7 +29,7 @@ from consent.channels import texts as words
 from consent.channels import twilio
 from consent.enums import NO_STATES, Channel, InvitationState, NoticeState, Purpose
 from consent.models import ConsentState, Invitation, NoticeVersion, PhoneMenu, Reply
-from consent.selectors import law
+from consent.selectors import asking, law
 from consent.selectors.ages import months_after
 from consent.services import contact, texts, twilio_door
 from consent.services.twilio_door import Door
@@ -89,6 +89,10 @@ def _check(client: Client, caller_id: uuid.UUID, version: NoticeVersion, at: dat
     no = _said_no(client, caller_id, at)
     if Purpose.CONTACT in no:
         raise NotInvitedError("This caller has said not to be written to.")
+    if asking.is_not_asked(client, caller_id, at=at):
+        raise NotInvitedError(
+            "This caller opted out within the last twelve months, and is not asked to opt in again."
+        )
     shared = no.get(Purpose.SHARE)
     if Purpose.SHARE in version.notice.purposes and shared is not None:
         months = law.sale_wait_months(client.agency_id, at.date())
@@ -205,10 +209,22 @@ def claim_invitations(*, agency_id: int, at: datetime) -> list[Outgoing]:
         return found
 
 
+def _may_not_be_asked(row: Invitation, at: datetime) -> bool:
+    """Whether the person has said no to what is asked, or opted out, since it was queued."""
+    if asking.is_not_asked(row.client, row.caller_id, at=at):
+        return True
+    since = _said_no(row.client, row.caller_id, at)
+    return any(
+        since[purpose] >= row.created_at for purpose in row.version.notice.purposes if purpose in since
+    )
+
+
 def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
     held = Invitation.objects.filter(pk=row.pk)
     next_at = when(row.client, row.caller_id, at)
-    if next_at is None:
+    # The second question answers a yes that the person has sent by itself.
+    opted_out = row.confirms_id is None and _may_not_be_asked(row, at)
+    if next_at is None or opted_out:
         held.update(state=InvitationState.PURGED, due_at=None)
         return []
     # The second question answers a text of this minute, so that the hour does not matter.

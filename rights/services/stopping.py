@@ -11,7 +11,7 @@ number has no caller, no recording and no word of a first call or a conversion.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,14 +22,14 @@ from callprivacy.calls.services import people
 from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key
+from consent.enums import NOT_ASKED, Purpose, Strength
 from consent.enums import Channel as Way
 from consent.enums import EventKind as Told
-from consent.enums import Purpose, Strength
 from consent.services import ledger
 from consent.services.ledger import Said
 from rights.deadlines import engine
@@ -71,9 +71,41 @@ def stop_at_once(*, case: Case, key: Key, by: Actor, at: datetime) -> None:
         steps.plan(case=case, kind=StepKind.SUPPRESS, at=at)
         return
     numbers = _numbers(case, key)
+    _leave_alone(case, case.client, key)
     _stop(case, case.client, numbers, by, at)
     _took_effect(case, by, at)
     steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
+
+
+def _leave_alone(case: Case, client: Client, key: Key) -> None:
+    """
+    Ask nobody again who opted out, by number or address, for twelve months; a day of the client's zone.
+
+    It stands in the vault beside the no, for the no may end before, and of an address there is none.
+    """
+    until = _asked_from(case, client)
+    if until is None:
+        return
+    rows = Identity.objects.filter(
+        submission_id=case.submission_id, kind__in=[IdentityKind.PHONE, IdentityKind.EMAIL]
+    ).exclude(state=IdentityState.REFUSED)
+    values = {words.text(row.value, key) for row in rows} - {""}
+    vault.suppress(
+        client_id=client.pk, numbers=values, purposes={NOT_ASKED}, at=case.received_at, ends_on=until
+    )
+
+
+def _asked_from(case: Case, of: Client | Agency) -> date | None:
+    """
+    The day from which somebody may ask the person to opt in again; None where nothing was opted out of.
+
+    Of a leap day it is the first of March, so that twelve months are whole.
+    """
+    if case.kind not in {Kind.OPT_OUT, Kind.LIMIT}:
+        return None
+    day = case.received_at.astimezone(engine.zone_of(of.time_zone)).date()
+    until = calendars.add_months(day, ASK_AGAIN_AFTER_MONTHS)
+    return until if until.day == day.day else until + timedelta(days=1)
 
 
 def _numbers(case: Case, key: Key) -> dict[str, Strength]:
@@ -126,11 +158,7 @@ def _name_callers(case: Case, found: Mapping[str, UUID]) -> None:
 
 def _took_effect(case: Case, by: Actor, at: datetime) -> None:
     case.took_effect_at = at
-    if case.kind in {Kind.OPT_OUT, Kind.LIMIT}:
-        zone = engine.zone_of((case.client or case.agency).time_zone)
-        case.ask_again_from = calendars.add_months(
-            case.received_at.astimezone(zone).date(), ASK_AGAIN_AFTER_MONTHS
-        )
+    case.ask_again_from = _asked_from(case, case.client or case.agency)
     case.save(update_fields=["took_effect_at", "ask_again_from"])
     timeline.add_event(
         "case.took_effect", case=case, kind=EventKind.TOOK_EFFECT, by=by, at=at, shown=True, asks=case.asks
@@ -168,6 +196,8 @@ def carry_out(*, step: Step, at: datetime) -> None:
         numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
     for done, client in enumerate(clients, 1):
         with job_scope(agency_id=case.agency_id):
+            if key is not None:
+                _leave_alone(case, client, key)
             _stop_there(case, client, numbers, at)
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,16 +11,26 @@ from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller
 from callprivacy.calls.providers.base import CallFacts
-from callprivacy.calls.services import intake
+from callprivacy.calls.selectors.calls import CallFilters
+from callprivacy.calls.services import exports, intake
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault
-from consent.models import ConsentState, Withdrawal
-from rights.enums import Ask, CaseState
+from callprivacy.vault import services as vault_services
+from consent.enums import Channel as Way
+from consent.enums import InvitationState
+from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVersion, Withdrawal
+from consent.services import invitations, text_sending
+from rights.enums import Ask, CaseState, Channel, IdentityKind
+from rights.models import Case
+from rights.services import cases
+from rights.services.cases import Claim, Contact
 from tests import make
 from tests.cast import Cast
+from tests.consent import asking_by_mail, twilio_side
 from tests.rights import asking
-from tests.rights.asking import ANNA
+from tests.rights.asking import ANNA, BEN
 
 pytestmark = pytest.mark.django_db
 
@@ -33,9 +44,9 @@ def noes(client: Client, number: str = ANNA) -> set[str]:
 @pytest.mark.parametrize(
     ("ask", "purposes"),
     [
-        (Ask.DO_NOT_SELL, {"share"}),
-        (Ask.DO_NOT_CONTACT, {"contact"}),
-        (Ask.LIMIT, {"analyse", "share"}),
+        (Ask.DO_NOT_SELL, {"share", "not_asked"}),
+        (Ask.DO_NOT_CONTACT, {"contact", "not_asked"}),
+        (Ask.LIMIT, {"analyse", "share", "not_asked"}),
         (Ask.WITHDRAW, {"record", "review", "analyse", "contact", "share"}),
         (Ask.DO_NOT_TRACK, {"measure", "share", "track"}),
     ],
@@ -52,14 +63,161 @@ def test_a_refusal_counts_in_the_transaction_that_opens_its_case(
     assert noes(cast.plumber) == set()
     with job_scope(agency_id=cast.acme.pk):
         states = dict(ConsentState.objects.values_list("purpose", "state"))
-        assert states == dict.fromkeys(purposes - {"track"}, "withdrawn")
+        assert states == dict.fromkeys(purposes - {"track", "not_asked"}, "withdrawn")
         # Vendors, advertisers and the agency's own systems are told as of any withdrawal.
         assert Withdrawal.objects.count() == 1
 
 
-def test_nobody_asks_again_for_twelve_months(cast: Cast) -> None:
-    case = asking.case_of(asking.asked(cast.dentist, Ask.DO_NOT_SELL), Ask.DO_NOT_SELL)
-    assert case.ask_again_from == date(2027, 11, 24)
+@pytest.mark.parametrize(("ask", "is_over"), [(Ask.DO_NOT_SELL, True), (Ask.DO_NOT_CONTACT, False)])
+def test_a_no_to_sharing_ends_files_of_calls_that_were_written_before(
+    cast: Cast, ask: Ask, *, is_over: bool
+) -> None:
+    make.grant(cast.alice, cast.dentist)
+    make.call(cast.dentist, ANNA)
+    by = Actor.staff(user_id=cast.alice.user_id)
+    with job_scope(agency_id=cast.acme.pk):
+        export = exports.request_export(
+            client=cast.dentist,
+            filters=CallFilters(),
+            reason="The client asked for a list.",
+            by=by,
+            at=make.NOON,
+        )
+    assert exports.write_export(due=exports.Due(cast.acme.pk, export.pk), clock=lambda: make.NOON)
+
+    # Of whoever never called here no file holds anything, so nobody ends files by guessing.
+    asking.asked(cast.dentist, ask, numbers=[BEN])
+    with job_scope(agency_id=cast.acme.pk):
+        export.refresh_from_db()
+        exports.open_export(export=export, by=by, at=make.NOON).close()
+
+    asking.asked(cast.dentist, ask)
+    with job_scope(agency_id=cast.acme.pk):
+        export.refresh_from_db()
+        if is_over:
+            with pytest.raises(exports.ExportGoneError):
+                exports.open_export(export=export, by=by, at=make.NOON)
+            assert exports.delete_expired(agency_id=cast.acme.pk, at=make.NOON) == 1
+        else:
+            exports.open_export(export=export, by=by, at=make.NOON).close()
+
+
+# --- Not asked again ----------------------------------------------------------------------------------------------
+
+NEW_YORK = ZoneInfo("America/New_York")
+MAIL = "anna@example.org"
+
+
+def opted_out(cast: Cast, *claims: Claim, at: datetime, of: Client | None = None) -> Case:
+    """Anna opts out of sale by these numbers and addresses."""
+    with client_scope(agency_id=cast.acme.pk, client_id=of.pk if of else 0):
+        submission = cases.open_cases(
+            agency=cast.acme, client=of, asks=[Ask.DO_NOT_SELL], channel=Channel.PORTAL, claims=list(claims),
+            contact=Contact(name="Anna", mail=MAIL), received_at=at, by=asking.BY_PAGE, at=at,
+        )  # fmt: skip
+    if of is None:
+        asking.work(cast.acme, at=at)
+    return asking.case_of(submission, Ask.DO_NOT_SELL)
+
+
+def invite(cast: Cast, at: datetime, number: str = BEN, name: str = "List") -> InvitationBatch:
+    """Staff ask by mail: Anna's address, beside some number."""
+    with job_scope(agency_id=cast.acme.pk):
+        words = NoticeVersion.objects.filter(client=cast.dentist).select_related("notice").first()
+    words = words or asking_by_mail.version(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        words = NoticeVersion.objects.select_related("notice").get(pk=words.pk)
+        return invitations.create_batch(
+            client=cast.dentist, name=name, version=words, by=make.JOB, at=at,
+            read=invitations.read_list([f"{MAIL},{number}"], country="US"),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("received", "day_before", "day"),
+    [
+        (datetime(2026, 11, 24, 12, tzinfo=UTC), date(2027, 11, 23), date(2027, 11, 24)),
+        # Of a leap day twelve months are whole on the first of March.
+        (datetime(2028, 2, 29, 12, tzinfo=UTC), date(2029, 2, 28), date(2029, 3, 1)),
+        # Late in the evening in New York it is the next day in UTC already.
+        (datetime(2026, 12, 1, 3, tzinfo=UTC), date(2027, 11, 29), date(2027, 11, 30)),
+    ],
+)
+@pytest.mark.parametrize("by_agency", [False, True])
+def test_an_address_that_opted_out_is_asked_on_the_day_and_not_the_evening_before(
+    cast: Cast, received: datetime, day_before: date, day: date, *, by_agency: bool
+) -> None:
+    claim = Claim(IdentityKind.EMAIL, MAIL)
+    case = opted_out(cast, claim, at=received, of=None if by_agency else cast.dentist)
+    assert case.ask_again_from == day
+
+    with pytest.raises(invitations.NothingToAskError):
+        invite(cast, datetime.combine(day_before, time(23, 59), tzinfo=NEW_YORK))
+    assert invite(cast, datetime.combine(day, time(0), tzinfo=NEW_YORK)).size == 1
+
+
+def test_a_number_that_opted_out_is_left_alone_although_its_no_has_ended(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    case = opted_out(cast, Claim(IdentityKind.PHONE, ANNA), at=make.NOON, of=cast.dentist)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    vault_services.lift_suppressions(client_id=cast.dentist.pk, caller_id=caller_id, purposes={"share"})
+    with job_scope(agency_id=cast.acme.pk):
+        ConsentState.objects.filter(caller_id=caller_id).remove()
+    assert case.ask_again_from is not None
+
+    with pytest.raises(invitations.NothingToAskError):
+        invite(
+            cast, datetime.combine(case.ask_again_from, time(0), tzinfo=NEW_YORK) - timedelta(hours=1), ANNA
+        )
+    assert invite(cast, datetime.combine(case.ask_again_from, time(0), tzinfo=NEW_YORK), ANNA).size == 1
+
+
+def test_who_opts_out_while_a_letter_waits_gets_none_and_who_has_one_gets_no_reminder(cast: Cast) -> None:
+    invite(cast, make.NOON, ANNA, "Waits")
+    with job_scope(agency_id=cast.acme.pk):
+        Invitation.objects.update(due_at=SOON)
+    opted_out(cast, Claim(IdentityKind.PHONE, ANNA), at=make.NOON, of=cast.dentist)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=SOON, limit=10) == []
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.get()
+        assert (row.state, row.address, row.due_at) == (InvitationState.PURGED, None, None)
+
+    invite(cast, make.NOON, "+12125550177", "Was sent")
+    # The address opted out; the number that it stands beside did not.
+    with job_scope(agency_id=cast.acme.pk):
+        assert Invitation.objects.filter(state=InvitationState.QUEUED).count() == 1
+    (letter,) = invitations.claim_letters(agency_id=cast.acme.pk, at=make.NOON, limit=10)
+    invitations.letter_sent(agency_id=cast.acme.pk, letter=letter, at=make.NOON)
+    opted_out(cast, Claim(IdentityKind.EMAIL, MAIL), at=SOON, of=cast.dentist)
+    week = make.NOON + timedelta(days=8)
+    assert invitations.claim_letters(agency_id=cast.acme.pk, at=week, limit=10) == []
+    with job_scope(agency_id=cast.acme.pk):
+        row = Invitation.objects.get(pk=letter.invitation_id)
+        # The link of the letter that went out still takes an answer.
+        assert (row.state, row.due_at, row.link_digest is not None) == (InvitationState.SENT, None, True)
+
+
+def test_nobody_texts_who_opted_out_to_ask(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    case = opted_out(cast, Claim(IdentityKind.PHONE, ANNA), at=make.NOON, of=cast.dentist)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+    version = twilio_side.notice(cast.dentist, channel=Way.SMS)
+    assert case.ask_again_from is not None
+    for at in (
+        make.NOON,
+        datetime.combine(case.ask_again_from, time(0), tzinfo=NEW_YORK) - timedelta(minutes=1),
+    ):
+        with (
+            job_scope(agency_id=cast.acme.pk),
+            pytest.raises(text_sending.NotInvitedError, match="opted out within"),
+        ):
+            text_sending.invite(client=cast.dentist, caller_id=caller_id, version=version, by=make.JOB, at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        on_the_day = datetime.combine(case.ask_again_from, time(15), tzinfo=NEW_YORK)
+        text_sending.invite(
+            client=cast.dentist, caller_id=caller_id, version=version, by=make.JOB, at=on_the_day
+        )
+        assert Invitation.objects.get().state == InvitationState.QUEUED
 
 
 def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast: Cast) -> None:
@@ -70,7 +228,11 @@ def test_a_refusal_to_the_agency_reaches_each_of_its_clients_and_no_others(cast:
 
     asking.work(cast.acme)
 
-    assert (noes(cast.dentist), noes(cast.plumber), noes(cast.florist)) == ({"share"}, {"share"}, set())
+    assert (noes(cast.dentist), noes(cast.plumber), noes(cast.florist)) == (
+        {"share", "not_asked"},
+        {"share", "not_asked"},
+        set(),
+    )
     assert asking.case_of(submission, Ask.DO_NOT_SELL).took_effect_at == make.NOON
     with job_scope(agency_id=cast.acme.pk):
         # Where nobody knew the number, nobody does now.

@@ -32,7 +32,7 @@ from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Permission
+from callprivacy.tenancy.enums import Permission, Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -42,6 +42,8 @@ from callprivacy.work import services as work
 KEPT_FOR: Final = timedelta(days=7)
 SHARE: Final = "share"
 """The purpose that a person says no to who does not want data to leave, as the vault keeps it."""
+MINOR: Final = "minor"
+"""Beside the purposes in the vault's list of noes: that a number is a minor's, of whom nothing is shared."""
 BATCH: Final = 1000
 JOB: Final = Actor.job("calls.write_export")
 _HELD_FOR: Final = timedelta(minutes=2)
@@ -87,6 +89,10 @@ class Due:
     export_id: uuid.UUID
 
 
+class OfMinorsError(ValueError):
+    """Nothing of a client whose callers are taken for minors leaves in a file."""
+
+
 @transaction.atomic
 def request_export(
     *, client: Client, filters: CallFilters, reason: str, by: Actor, at: datetime
@@ -95,9 +101,14 @@ def request_export(
     Write down why, and let a client's masked calls be written out.
 
     :raises ReasonTooShortError: the reason has fewer than 15 characters.
+    :raises OfMinorsError: the client's trade has its callers taken for minors.
     """
     if by.user_id is None:
         raise TypeError("An export is asked for by a person.")
+    if Sector(client.sector).presumes_minors:
+        raise OfMinorsError(
+            "Whoever calls this client is taken for a minor: no file of their calls is written."
+        )
     reason = checked_reason(reason)
     export = CallExport(
         agency_id=client.agency_id,
@@ -197,10 +208,16 @@ def _batches(export: CallExport, clock: Callable[[], datetime]) -> Iterator[list
 
 
 def _shareable(client: Client, calls: list[Call], at: datetime) -> list[Call]:
-    """Without the calls of numbers that said no to being shared: a file leaves the house."""
+    """Without the calls of numbers that said no to being shared, and of minors: a file leaves the house."""
+    if Sector(client.sector).presumes_minors:
+        return []
     callers = {call.caller_id for call in calls if call.caller_id is not None}
     noes = vault_selectors.suppressed_callers(client.pk, callers, on=at.date())
-    return [call for call in calls if call.caller_id is None or SHARE not in noes.get(call.caller_id, {})]
+    return [
+        call
+        for call in calls
+        if call.caller_id is None or noes.get(call.caller_id, {}).keys().isdisjoint({SHARE, MINOR})
+    ]
 
 
 def _finish(export: CallExport, file_id: uuid.UUID, rows: int, at: datetime) -> bool:
@@ -284,6 +301,8 @@ def open_export(*, export: CallExport, by: Actor, at: datetime) -> io.BufferedRe
     """
     if export.file_key is None or export.expires_at is None or export.expires_at <= at:
         raise ExportGoneError("The file is gone. Ask for a new export.")
+    if Sector(export.client.sector).presumes_minors:
+        raise ExportGoneError("Whoever calls this client is taken for a minor: nobody takes the file.")
     audit.record("export.downloaded", subject=export, by=by, at=at, rows=export.rows)
     try:
         return files.open(export.client_id, export.file_key)

@@ -56,15 +56,19 @@ def ask(request: StaffRequest, client: Client) -> HttpResponse:
     form = ExportForm(request.POST or None)
     is_valid = filter_form.is_valid()
     if request.method == "POST" and is_valid and form.is_valid():
-        export = exports.request_export(
-            client=client,
-            filters=filter_form.filters(),
-            reason=form.cleaned_data["reason"],
-            by=request.actor,
-            at=request.at,
-        )
-        _send_on_commit(export)
-        return redirect("calls:export", client.slug, export.pk)
+        try:
+            export = exports.request_export(
+                client=client,
+                filters=filter_form.filters(),
+                reason=form.cleaned_data["reason"],
+                by=request.actor,
+                at=request.at,
+            )
+        except exports.OfMinorsError as error:
+            form.add_error(None, str(error))
+        else:
+            _send_on_commit(export)
+            return redirect("calls:export", client.slug, export.pk)
     context = {
         "client": client,
         "form": form,

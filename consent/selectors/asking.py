@@ -1,0 +1,32 @@
+"""
+Who is not to be asked for a consent: whoever opted out is left in peace for twelve months (Cal. Civ. Code
+1798.135(c)(4), 11 CCR 7028(a)), whatever became of the no meanwhile.
+
+It is a line of the vault's list, by number and by mail address, with the day from which somebody may ask again; so it
+outlives an erasure, and a yes that the person says by itself does not end it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from callprivacy.tenancy.models import Client
+from callprivacy.vault import selectors as vault
+from consent.enums import NOT_ASKED
+from consent.selectors import standards
+
+
+def not_asked(client: Client, values: Collection[str], *, at: datetime) -> set[str]:
+    """Those of these numbers (E.164) or mail addresses (in lower case) that nobody asks now."""
+    if not values:
+        return set()
+    found = vault.suppressed(client.pk, values, on=standards.today_at(client, at))
+    return {value for value, noes in found.items() if NOT_ASKED in noes}
+
+
+def is_not_asked(client: Client, caller_id: uuid.UUID, *, at: datetime) -> bool:
+    """Whether nobody asks a caller now."""
+    found = vault.suppressed_callers(client.pk, [caller_id], on=standards.today_at(client, at))
+    return NOT_ASKED in found.get(caller_id, {})
