@@ -57,11 +57,23 @@ class Sector(models.TextChoices):
     HOME = "home", "Home services"
     DENTAL = "dental", "Dental"
     HEALTH = "health", "Health: medicine, therapy, care"
+    PAEDIATRIC = "paediatric", "Paediatrics"
+    CHILDREN = "children", "Children: child care, schools, camps"
     LEGAL = "legal", "Legal"
     RETAIL = "retail", "Retail"
     AUTO = "auto", "Automotive"
     PROPERTY = "property", "Property"
     OTHER = "other", "Other"
+
+    @property
+    def is_health(self) -> bool:
+        """Whether calls of the trade are about health."""
+        return self in {Sector.DENTAL, Sector.HEALTH, Sector.PAEDIATRIC}
+
+    @property
+    def presumes_minors(self) -> bool:
+        """Whether whoever calls such a client is taken for a minor: nothing is shared, and no row leaves."""
+        return self in {Sector.PAEDIATRIC, Sector.CHILDREN}
 
 
 class RetentionState(models.TextChoices):

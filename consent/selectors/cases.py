@@ -27,7 +27,7 @@ from consent.models import ClientStandard, NoticeVersion, PostedNotice
 from consent.selectors import minors, places, standards
 from consent.selectors.places import Located
 
-HEALTH: Final = frozenset({Sector.DENTAL, Sector.HEALTH})
+HEALTH: Final = frozenset(sector for sector in Sector if sector.is_health)
 """Trades whose calls are about health."""
 
 EVENT_COLUMNS: Final = (
@@ -117,6 +117,7 @@ class _Batch:
         callers = sorted({call.caller_id for call in calls if call.caller_id is not None})
         self.places = places.known_of(client, callers)
         self.minors = minors.among(client, callers)
+        self.presumes_minors = minors.are_presumed(client)
         self.health = client.sector in HEALTH
         self.standards = _Standards(client)
         self.heard = _Heard(client, calls, self.zone)
@@ -169,7 +170,7 @@ class _Batch:
             events=(*own.values(), *(event for event in others if event.id is None or event.id not in own)),
             posted_notice=any(_hangs(notice, call, purpose, day) for notice in self.posted),
             standard=self.standards.of(started_at if purpose is Purpose.RECORD else self.at),
-            minor=call.caller_id in self.minors,
+            minor=self.presumes_minors or call.caller_id in self.minors,
             health=self.health,
             declared=self.declared,
         )

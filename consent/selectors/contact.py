@@ -23,7 +23,7 @@ from consent.decide import Event
 from consent.enums import Basis, ListKind, Purpose, Standard, State
 from consent.law import Rules
 from consent.models import ConsentState, ListCheck, NumberList, NumbersOut, RulePack
-from consent.selectors import cases
+from consent.selectors import cases, minors
 from consent.selectors.law import rules_in
 
 ADDRESS: Final = "address"
@@ -113,6 +113,7 @@ class Facts:
 
     :ivar posted: the purposes of which a notice for all of its numbers tells today.
     :ivar sites: where its calls are answered, or everywhere it does business.
+    :ivar minors: whether its trade has everybody who calls taken for a minor.
     :ivar rules: of the law, as its agency put them in force.
     """
 
@@ -122,6 +123,7 @@ class Facts:
     sites: tuple[decide.Place, ...]
     registers: tuple[Register, ...]
     health: bool
+    minors: bool
     rules: Rules
 
 
@@ -165,6 +167,7 @@ def facts_of(client: Client, *, at: datetime) -> Facts:
             for row in registers or []
         ),
         health=client.sector in cases.HEALTH,
+        minors=minors.are_presumed(client),
         rules=law.load_pack() if pack is None else rules_in(RulePack(pk=uuid.UUID(pack[0]), digest=pack[1])),
     )
 

@@ -69,7 +69,7 @@ def check(
                     events=person.events,
                     posted_notice=purpose.value in facts.posted,
                     standard=facts.standard,
-                    minor=person.minor,
+                    minor=person.minor or facts.minors,
                     health=facts.health,
                     declared=facts.declared,
                 ),

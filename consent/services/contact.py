@@ -228,7 +228,7 @@ class _Desk:
                 places=(person.place, *self.facts.sites),
                 events=person.events,
                 standard=self.facts.standard,
-                minor=person.minor,
+                minor=person.minor or self.facts.minors,
                 health=self.facts.health,
             ),
             self.rules,

@@ -13,9 +13,11 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
+from callprivacy.calls.services.exports import MINOR
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
+from callprivacy.vault import services as vault
 from consent.models import MinorMark, Rejudgement
 
 
@@ -29,6 +31,8 @@ def mark(*, client: Client, caller: Caller, by: Actor, at: datetime) -> bool:
     MinorMark.objects.bulk_create(
         [MinorMark(**ours, caller_id=caller.pk, marked_by_id=by.user_id, marked_at=at)], ignore_conflicts=True
     )
+    # With the number, so that files of calls, which are written below us, leave them out.
+    vault.suppress_callers(client_id=client.pk, caller_ids=[caller.pk], purposes={MINOR}, at=at)
     audit.record("caller.marked_minor", subject=caller, by=by, at=at)
     _decide_anew(client, caller, at)
     return True
@@ -44,6 +48,7 @@ def unmark(*, client: Client, caller: Caller, reason: str, by: Actor, at: dateti
     reason = checked_reason(reason)
     if not MinorMark.objects.for_client(client).filter(caller_id=caller.pk).remove():
         return False
+    vault.lift_suppressions(client_id=client.pk, caller_id=caller.pk, purposes={MINOR})
     audit.record("caller.unmarked_minor", subject=caller, by=by, at=at, reason=reason)
     _decide_anew(client, caller, at)
     return True

@@ -278,6 +278,9 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_guardian": "That you care for the person",
         "step_guardian_lede": "A picture or PDF, up to 5 MB, such as a birth certificate or a court's order. Cover what"
         " is not needed.",
+        "step_of_age": "That you care for a child, or are of age",
+        "step_of_age_lede": "Many who call this company are children, so we ask everybody. A picture or PDF, up to 5"
+        " MB: that you care for the child, or that you are of age. Cover what is not needed.",
         "file": "File",
         "file_send": "Hand it in",
         "file_has": "Handed in. A person looks at it.",
@@ -396,6 +399,10 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "step_guardian": "Que la persona está a su cargo",
         "step_guardian_lede": "Una foto o un PDF, hasta 5 MB, como un acta de nacimiento o una orden judicial. Tape lo"
         " que no haga falta.",
+        "step_of_age": "Que un menor está a su cargo, o que usted es mayor de edad",
+        "step_of_age_lede": "Muchos de quienes llaman a esta empresa son menores, así que lo preguntamos a todos. Una"
+        " foto o un PDF, hasta 5 MB: que el menor está a su cargo, o que usted es mayor de edad. Tape lo que no haga"
+        " falta.",
         "file": "Archivo",
         "file_send": "Entregar",
         "file_has": "Entregado. Una persona lo mira.",

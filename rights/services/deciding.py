@@ -33,6 +33,7 @@ from rights.enums import (
 from rights.law.grounds import UnknownGroundError
 from rights.law.grounds import ground as find_ground
 from rights.models import Approval, Case, Finding, Identity, Proof, Step
+from rights.selectors import guardians, reach
 from rights.services import approvals, cases, queue, restricting, sealing, steps, stopping, timeline
 from rights.services.cases import AlreadyDoneError, ClosedError, EmptyWordsError
 
@@ -69,10 +70,6 @@ _STEPS: Final[dict[Ask, tuple[StepKind, ...]]] = {
 }
 
 
-_FOR_ANOTHER: Final = {
-    OnBehalf.GUARDIAN: {ProofKind.GUARDIAN.value, ProofKind.DOCUMENT.value},
-    OnBehalf.AGENT: {ProofKind.PERMISSION.value, ProofKind.DOCUMENT.value},
-}
 _MORE: Final = {ProofKind.FACTS.value, ProofKind.DECLARATION.value}
 
 
@@ -186,9 +183,16 @@ def _check_person(case: Case) -> None:
     holding = set(
         Proof.objects.filter(submission_id=case.submission_id, holds=True).values_list("kind", flat=True)
     )
-    for on_behalf, needed in _FOR_ANOTHER.items():
-        if case.submission.on_behalf == on_behalf and not holding & needed:
-            raise NotProvenError("The right to ask for this person has to be shown first.")
+    needed = guardians.accepted(case.submission, [target.client for target in reach.targets_of(case)])
+    if needed and not holding & needed:
+        raise NotProvenError(
+            "The right to ask for this person has to be shown first"
+            + (
+                "."
+                if case.submission.on_behalf != OnBehalf.SELF
+                else ": by a guardian, or that they are of age."
+            )
+        )
     if Ask(case.asks).needs_more and not (ProofKind.DOCUMENT in holding or holding >= _MORE):
         calls = Finding.objects.filter(submission_id=case.submission_id, copies=Copies.CALLS)
         if calls.exists():

@@ -21,7 +21,8 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
-from rights.enums import EventKind, IdentityKind, IdentityState
+from consent.models import MinorMark
+from rights.enums import Copies, EventKind, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Submission
 from rights.selectors import findings, words
 from rights.services import children, facts, restricting, timeline
@@ -91,7 +92,10 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
             search_due_at=None, searched_at=at, search_failures=0
         )
         children.open_for_clients(submission=submission, at=at)
-        if submission.is_minor:
+        if not submission.is_minor and _is_known_minor(submission):
+            # So that a guardian's evidence is asked for here, too; the marks are there already.
+            Submission.objects.filter(pk=submission.pk).update(is_minor=True)
+        elif submission.is_minor:
             first = Case.objects.filter(submission=submission).order_by("pk").first()
             if first is not None:
                 restricting.mark_minors(case=first, by=JOB, at=at)
@@ -108,6 +112,12 @@ def search(*, agency_id: int, submission_id: uuid.UUID, clock: Clock) -> int:
                 lines=lines,
             )
     return lines
+
+
+def _is_known_minor(submission: Submission) -> bool:
+    """Whether staff of a client have noted that one of those whom it is about is a minor."""
+    found = Finding.objects.filter(submission=submission, copies=Copies.IDENTITY)
+    return MinorMark.objects.filter(caller_id__in=list(found.values_list("caller_id", flat=True))).exists()
 
 
 def _clients(submission: Submission) -> list[Client]:
@@ -148,7 +158,7 @@ def _search_at(
         )
         for (client_id, caller_id), lines in counted.items()
         for copies, line in lines.items()
-        if line.count
+        if line.count or line.detail
     ]
     Finding.objects.bulk_create(rows, batch_size=1_000)
     if submission.client_id is not None:

@@ -25,6 +25,8 @@ from rights.channels import links, words
 from rights.channels.links import UnknownLinkError
 from rights.enums import CaseState, IdentityKind
 from rights.forms.portal import DeclareForm, EvidenceForm, FactsForm, ProveForm, WayForm, WordsForm
+from rights.models import Submission
+from rights.selectors import guardians
 from rights.services import cases, packages, portal, proofs
 from rights.services.portal import Request, ShownCase
 from rights.services.proofs import NotOfThisRequestError, WrongCodeError
@@ -288,17 +290,20 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
         "package_until": words.day(shown.package.expires_at.astimezone(zone).date(), language)
         if shown.package and shown.package.expires_at
         else "",
-        "file_label": words.TEXTS[language][
-            "step_permission" if shown.submission.on_behalf == "agent" else "step_guardian"
-        ],
-        "file_lede": words.TEXTS[language][
-            "step_permission_lede" if shown.submission.on_behalf == "agent" else "step_guardian_lede"
-        ],
+        "file_label": words.TEXTS[language][_file_step(shown.submission)],
+        "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
         "sent": request.POST if request.method == "POST" else {},
         **more,
     }
     return draw(request, "request", shown.look, language, **context)
+
+
+def _file_step(submission: Submission) -> str:
+    """Which words ask for the file."""
+    if submission.on_behalf == "agent":
+        return "step_permission"
+    return "step_of_age" if guardians.is_presumed(submission) else "step_guardian"
 
 
 def _row(one: ShownCase, zone: ZoneInfo, language: Language, *, is_done: bool) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Caller
-from callprivacy.calls.services import people
+from callprivacy.calls.selectors.calls import CallFilters
+from callprivacy.calls.services import exports, people
 from callprivacy.calls.services.reveals import ReasonTooShortError
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Sector
@@ -185,8 +186,58 @@ def test_every_trade_of_health_is_one(cast: Cast, plumber: Client, sector: Secto
 
 def test_every_sector_is_about_health_or_is_not() -> None:
     """Whoever adds a trade says here what it is."""
-    others = {Sector.HOME, Sector.LEGAL, Sector.RETAIL, Sector.AUTO, Sector.PROPERTY, Sector.OTHER}
+    others = {
+        Sector.HOME,
+        Sector.LEGAL,
+        Sector.RETAIL,
+        Sector.AUTO,
+        Sector.PROPERTY,
+        Sector.OTHER,
+        Sector.CHILDREN,
+    }
     assert set(Sector) == HEALTH | others
+
+
+# --- Trades of children ---
+
+
+def test_in_a_trade_of_children_a_notice_alone_suffices_for_nobody(cast: Cast, plumber: Client) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=plumber.pk).update(sector=Sector.CHILDREN)
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.get(pk=plumber.pk)
+    call = recorded_at_home(client)
+    work(client)
+    assert not decision(call).allowed
+    assert MINOR in decision(call).reasons
+    say(client, EventKind.GIVEN, call.caller_id)
+    work(client)
+    assert decision(call).allowed
+
+
+def test_calls_of_minors_are_in_no_export_and_those_of_a_trade_of_children_in_none_at_all(
+    cast: Cast, plumber: Client
+) -> None:
+    child = recorded_at_home(plumber)
+    grown = make.call(plumber, "+12125550177")
+    mark(cast, child)
+    with job_scope(agency_id=cast.acme.pk):
+        client = Client.objects.get(pk=plumber.pk)
+        assert exports._shareable(client, [child, grown], NOON) == [grown]
+    unmark(cast, child)
+    with job_scope(agency_id=cast.acme.pk):
+        assert exports._shareable(client, [child, grown], NOON) == [child, grown]
+        Client.objects.filter(pk=plumber.pk).update(sector=Sector.PAEDIATRIC)
+        client = Client.objects.get(pk=plumber.pk)
+        assert exports._shareable(client, [child, grown], NOON) == []
+        with pytest.raises(exports.OfMinorsError):
+            exports.request_export(
+                client=client,
+                filters=CallFilters(),
+                reason="The client asked for a list.",
+                by=Actor.staff(user_id=cast.alice.user_id),
+                at=NOON,
+            )
 
 
 def test_what_dentists_need_is_offered_first_to_whoever_heals() -> None:
