@@ -122,7 +122,9 @@ class Agency(models.Model):
     """
     The tenant: an agency, its zone and its own limits.
 
-    `reviewed_vendors`: provider -> last day of its vendor's review, written by the register of vendors.
+    `reviewed_vendors`: provider -> last day of its vendor's review, and `vendors`: what people called are told of each
+    vendor, {"provider", "name", "what_for", "places", "transfer", "safeguard", "is_verified", "engages"}. Both are
+    written by the register of vendors, which rooms that need them may not look at.
     """
 
     name = models.CharField(max_length=120)
@@ -139,6 +141,9 @@ class Agency(models.Model):
     )
     reviewed_vendors = models.JSONField(
         default=dict, db_default=models.Value({}, models.JSONField()), blank=True, editable=False
+    )
+    vendors = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), blank=True, editable=False
     )
     created_at = models.DateTimeField()
 

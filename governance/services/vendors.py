@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
@@ -17,7 +17,7 @@ from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from governance import kinds
-from governance.enums import Answer, ReviewDecision, SubProcessorState, TransferTool, VendorRole
+from governance.enums import Answer, DataCategory, ReviewDecision, SubProcessorState, TransferTool, VendorRole
 from governance.law import vendors as law
 from governance.models import SubProcessor, Vendor, VendorCertificate, VendorIncident, VendorReview
 
@@ -114,7 +114,7 @@ def change_vendor(*, vendor: Vendor, facts: Facts, verified_on: date | None, by:
     if not changed:
         raise NotCurrentError("This vendor is not used any more.")
     audit.record("vendor.changed", subject=vendor, by=by, at=at, clauses=len(facts.clauses))
-    _note_reviewed(vendor.agency_id)
+    _note_on_agency(vendor.agency_id)
 
 
 @transaction.atomic
@@ -283,12 +283,15 @@ def require_reviews(*, agency: Agency, on: bool, by: Actor, at: datetime) -> boo
     ):
         return False
     audit.record("vendor.reviews_required", subject=agency, by=by, at=at, on=on)
-    _note_reviewed(agency.pk)
+    _note_on_agency(agency.pk)
     return True
 
 
-def _note_reviewed(agency_id: int) -> None:
-    """Write on the agency until when each provider's vendor is reviewed: the room of connections knows no vendors."""
+def _note_on_agency(agency_id: int) -> None:
+    """
+    Write on the agency until when each provider's vendor is reviewed, and what people called are told of vendors: the
+    rooms of connections and of requests know no vendors.
+    """
     Agency.objects.select_for_update().get(pk=agency_id)
     newest = VendorReview.objects.filter(vendor=OuterRef("pk")).order_by("-reviewed_at", "-pk")
     found: dict[str, str] = {}
@@ -301,7 +304,32 @@ def _note_reviewed(agency_id: int) -> None:
     ):
         if until is not None and decision != ReviewDecision.REFUSED:
             found[provider] = max(found.get(provider, ""), until.isoformat())
-    Agency.objects.filter(pk=agency_id).exclude(reviewed_vendors=found).update(reviewed_vendors=found)
+    told = _told(agency_id)
+    rows = Agency.objects.filter(pk=agency_id).exclude(reviewed_vendors=found, vendors=told)
+    rows.update(reviewed_vendors=found, vendors=told)
+
+
+_ENGAGED: Final = (SubProcessorState.NOTICED, SubProcessorState.ACCEPTED)
+
+
+def _told(agency_id: int) -> list[dict[str, Any]]:
+    """The vendors that get data of people called, as these are told of them (GDPR article 15(1)(c) and (2))."""
+    rows = Vendor.objects.current().filter(agency_id=agency_id).prefetch_related("sub_processors")
+    return [
+        {
+            "provider": row.provider,
+            "name": row.name,
+            "what_for": row.what_for,
+            "places": row.places,
+            "transfer": row.transfer,
+            "safeguard": row.get_transfer_display(),
+            "is_verified": row.verified_on is not None,
+            "engages": sorted(one.name for one in row.sub_processors.all() if one.state in _ENGAGED),
+        }
+        for row in rows.order_by("name")
+        # Of a vendor whose categories nobody has written down it is not known that it gets nothing.
+        if not row.categories or set(row.categories) - {DataCategory.STAFF}
+    ]
 
 
 def _today(agency_id: int, at: datetime) -> date:
@@ -324,7 +352,7 @@ def _renew(agency_id: int, today: date, at: datetime, by: Actor) -> None:
             work.open_item(kind, agency_id=agency_id, key="all", at=at, due_at=due_at, count=count)
         else:
             work.close_item(kind, agency_id=agency_id, key="all", at=at, by=by)
-    _note_reviewed(agency_id)
+    _note_on_agency(agency_id)
 
 
 def _ending(current: QuerySet[Vendor], today: date) -> tuple[int, date | None]:
