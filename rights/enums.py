@@ -224,6 +224,7 @@ class Copies(models.TextChoices):
     EXPORTS = "exports", "Exports"
     VENDOR = "vendor", "At the call tracker"
     RECIPIENTS = "recipients", "Passed on to others"
+    RELEASES = "releases", "Files given to others"
 
 
 class PackageState(models.TextChoices):

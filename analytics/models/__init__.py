@@ -8,6 +8,8 @@ from analytics.models.releases import (
     Release,
     ReleaseFloor,
     ReleaseTrial,
+    Removal,
+    RemovalCause,
     Spend,
 )
 from analytics.models.saved import ReportMail, SavedReport
@@ -23,6 +25,8 @@ __all__ = [
     "Release",
     "ReleaseFloor",
     "ReleaseTrial",
+    "Removal",
+    "RemovalCause",
     "ReportMail",
     "ReportRule",
     "SavedReport",

@@ -108,7 +108,8 @@ class Release(ClientOwned):
     `from_on` to before `until_on` are days of the client's zone. `file_key` names the sealed file, `members_key` the
     sealed list of which call lies in which class (by keyed digests of random ids), which the guard against differences
     reads; both go with the release's end. `report` is what was done and what is risked, figures alone; `score` is the
-    newest look at it.
+    newest look at it. `look_due_at`: since when somebody of the client has said no, or is known to be a minor, without
+    this pseudonymised file having been looked at; triggers write it, and nobody takes the file meanwhile.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -144,6 +145,7 @@ class Release(ClientOwned):
     due_at = models.DateTimeField(null=True)
     mail_due_at = models.DateTimeField(null=True)
     told_at = models.DateTimeField(null=True)
+    look_due_at = models.DateTimeField(null=True)
 
     objects = models.Manager.from_queryset(ReleaseQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -180,6 +182,11 @@ class Release(ClientOwned):
                 condition=models.Q(mail_due_at__isnull=False),
                 name="analytics_release_mail",
             ),
+            models.Index(
+                fields=["agency", "look_due_at"],
+                condition=models.Q(look_due_at__isnull=False),
+                name="analytics_release_look",
+            ),
         )
 
     def __str__(self) -> str:
@@ -189,6 +196,60 @@ class Release(ClientOwned):
     def last_on(self) -> date:
         """The last day that it is of."""
         return self.until_on - timedelta(days=1)
+
+
+class RemovalCause(models.TextChoices):
+    """Why somebody's rows leave a file that was given away."""
+
+    ERASURE = "erasure", "Asked to be erased"
+    CORRECTION = "correction", "Had facts corrected"
+    RESTRICTION = "restriction", "Had use restricted"
+    REFUSAL = "refusal", "Said no"
+    MINOR = "minor", "Is known to be a minor"
+
+
+class Removal(ClientOwned):
+    """
+    That one caller's rows leave a live pseudonymised release: our own file at once, and the recipient is told.
+
+    The recipient is told the token that stands for the caller in that file, which is derived anew from the caller's id
+    and the recipient's key and kept nowhere. `rows` is how many left our file at `taken_at`; `told_at` is when the mail
+    server took the message. Of a release that has ended meanwhile nothing is said: its end tells more.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    release = models.ForeignKey(Release, models.CASCADE, db_constraint=False, related_name="removals")
+    caller_id = models.UUIDField()
+    cause = models.CharField(max_length=12, choices=RemovalCause)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    rows = models.PositiveIntegerField(default=0)
+    taken_at = models.DateTimeField(null=True)
+    mail_due_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["client", "release", "caller_id", "cause"], name="analytics_removal_once"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["agency", "due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="analytics_removal_due",
+            ),
+            models.Index(
+                fields=["agency", "mail_due_at"],
+                condition=models.Q(mail_due_at__isnull=False),
+                name="analytics_removal_mail",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cause} from {self.release_id}"
 
 
 class ReleaseTrial(ClientOwned):

@@ -27,6 +27,7 @@ from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
+from consent.selectors import minors
 from consent.selectors.cases import HEALTH
 
 PAGE: Final = 30
@@ -58,6 +59,11 @@ def floor_of(agency_id: int) -> Floor:
 def is_health(client: Client) -> bool:
     """Whether a client's calls are about health, so that no row of a call leaves."""
     return client.sector in HEALTH
+
+
+def is_of_children(client: Client) -> bool:
+    """Whether a client's trade has its callers taken for minors, so that no row of a call leaves."""
+    return minors.are_presumed(client)
 
 
 def recipients(client: Client) -> list[Recipient]:

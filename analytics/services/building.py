@@ -25,7 +25,7 @@ from analytics import anonymise, kinds
 from analytics.anonymise import AnonymiseError, Table
 from analytics.anonymise.risks import Risks
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
-from analytics.selectors import beside, differencing, releasable, rules
+from analytics.selectors import beside, differencing, holding, releasable, rules
 from analytics.selectors import releases as selectors
 from analytics.selectors.differencing import Members
 from analytics.selectors.releasable import CALLER, COLUMNS, Counted, Rows, TooManyRowsError
@@ -47,13 +47,10 @@ log = logger(__name__)
 
 JOB: Final = Actor.job("analytics.build_releases")
 SCORER: Final = Actor.job("analytics.score_releases")
-GUARD: Final = "releases"
-"""The purpose of the client's key that makes digests of calls and callers for the guard against differences."""
 _LEASE: Final = timedelta(minutes=10)
 _FAILURES: Final = 3
 _FULL_UP_TO: Final = 100_000
 """Rows up to which the search does all it can; both the trial and the build search alike, so that they agree."""
-_HOUSE: Final = "caller"
 _ROUNDS: Final = 6
 """How often callers are held back so that reports tell of nobody in what a release leaves out."""
 
@@ -160,16 +157,16 @@ class _Keys:
         return self.guard.digest("call", call_id.hex)[: differencing.DIGEST]
 
     def caller(self, caller_id: uuid.UUID) -> bytes:
-        return self.guard.digest("caller", caller_id.hex)[: differencing.DIGEST]
+        return holding.caller_digest(self.guard, caller_id)
 
 
 def keys_for(release: Release, *, at: datetime) -> _Keys:
     """Open the keys that a release needs, made when first needed. Outside any scope or in one."""
     tokens = None
     if release.kind == ReleaseKind.PSEUDONYMISED:
-        purpose = f"recipient/{release.recipient_id}"
+        purpose = holding.key_purpose(release)
         tokens = vault.purpose_token_key(client_id=release.client_id, purpose=purpose, at=at)
-    guard = vault.purpose_token_key(client_id=release.client_id, purpose=GUARD, at=at)
+    guard = vault.purpose_token_key(client_id=release.client_id, purpose=holding.GUARD, at=at)
     return _Keys(guard, tokens)
 
 
@@ -273,7 +270,7 @@ def _pseudonymised(release: Release, ground: _Ground, keys: _Keys) -> Built:
     rows = ground.rows
     if keys.tokens is None:
         raise TypeError("A pseudonymised file needs the recipient's key.")
-    tokens = {one: keys.tokens.digest(_HOUSE, one.hex).hex()[:32] for one in set(rows.callers)}
+    tokens = {one: holding.token(keys.tokens, one) for one in set(rows.callers)}
     texts = [[tokens[one] for one in rows.callers], *(rows.columns[name] for name in release.columns)]
     report = {
         "rows_chosen": len(rows),
@@ -293,7 +290,7 @@ def _isolated(release: Release, members: Members, earlier: Sequence[Release], le
     lists: dict[uuid.UUID, Members] = {}
     for one in against:
         try:
-            lists[one.pk] = members_of(one)
+            lists[one.pk] = holding.members_of(one)
         except FileNotFoundError:
             return (
                 f"The list of who is in an earlier release is gone: {selectors.name_of(one)}. Nothing can be compared"
@@ -313,18 +310,6 @@ def _isolated(release: Release, members: Members, earlier: Sequence[Release], le
 def _are_compared(release: Release, other: Release) -> bool:
     """Two pseudonymised files are personal data each; what they tell together is the contracts' matter."""
     return release.pk != other.pk and ReleaseKind.ANONYMISED in {release.kind, other.kind}
-
-
-def members_of(release: Release) -> Members:
-    """
-    Open a live release's list of members.
-
-    :raises FileNotFoundError: it is gone; then nothing can be compared, and nothing is released.
-    """
-    if release.members_key is None:
-        raise FileNotFoundError("A live release without its list of members.")
-    with files.open(release.client_id, release.members_key) as file:
-        return Members.read(file.read())
 
 
 # --- Trying ---------------------------------------------------------------------------------------------------------
@@ -450,7 +435,7 @@ def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clo
     file_key, members_key = uuid.uuid4(), uuid.uuid4()
     digest = hashlib.sha256()
     with files.Writer(release.client_id, file_key, at=clock()) as out:
-        for piece in _csv(built.lines):
+        for piece in csv_lines(built.lines):
             digest.update(piece)
             out.write(piece)
     with files.Writer(release.client_id, members_key, at=clock()) as out:
@@ -493,7 +478,8 @@ def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clo
     return bool(done)
 
 
-def _csv(lines: Iterable[Sequence[str]]) -> Iterator[bytes]:
+def csv_lines(lines: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """A file's lines as they are written, the head among them."""
     for cells in lines:
         out = io.StringIO(newline="")
         csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(map(plain_cell, cells))
@@ -554,9 +540,9 @@ def score(*, due: Work, clock: Clock) -> bool:
         population = Call.objects.for_client(release.client).filter(caller__isnull=False)
         people_now = population.values("caller_id").distinct().count()
         others = [one for one in selectors.live(release.client) if _are_compared(release, one)]
-    members = members_of(release)
+    members = holding.members_of(release)
     gone = {caller for call, caller in members.callers.items() if call not in still}
-    together = differencing.smallest_with(members, [members_of(one) for one in others])
+    together = differencing.smallest_with(members, [holding.members_of(one) for one in others])
     found = {
         "smallest": together,
         "floor": floor.k,

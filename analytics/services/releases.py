@@ -24,6 +24,7 @@ from analytics.models.releases import (
     ReleaseKind,
     ReleaseState,
     ReleaseTrial,
+    Removal,
 )
 from analytics.selectors import releases as selectors
 from analytics.selectors.releasable import COLUMNS
@@ -60,6 +61,10 @@ class GoneError(LookupError):
     """The file has ended, or is not there yet."""
 
 
+class BeingChangedError(ValueError):
+    """Rows of somebody are taken out of the file before anybody takes it again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What somebody wants to release; `until_on` is the day after the last."""
@@ -81,6 +86,11 @@ def check(client: Client, recipient: Recipient, wish: Wish) -> None:
     if selectors.is_health(client):
         raise NotReleasableError(
             "Calls of this client are about health: no row of a call leaves, generalised or not. Release noisy figures."
+        )
+    if selectors.is_of_children(client):
+        raise NotReleasableError(
+            "Whoever calls this client is taken for a minor: no row of a call leaves, generalised or not. Release noisy"
+            " figures."
         )
     if unknown := set(wish.columns) - COLUMNS.keys():
         raise NotReleasableError(f"There is no column {min(unknown)!r}.")
@@ -288,11 +298,21 @@ def open_file(*, release: Release, by: Actor, at: datetime) -> io.BufferedReader
     """
     Write down who takes a release's file, and open it.
 
-    :raises GoneError: it has ended, or is not built yet.
+    :raises GoneError: it has ended, or is not built yet. :raises BeingChangedError: rows are to leave it first.
     """
     fresh = Release.objects.for_client(release.client_id).live().filter(pk=release.pk).first()
     if fresh is None or fresh.file_key is None or fresh.ends_at is None or fresh.ends_at <= at:
         raise GoneError("The file is gone: the release has ended.")
+    if selectors.is_of_children(release.client):
+        raise BeingChangedError(
+            "Whoever calls this client is taken for a minor: nobody takes the file. Revoke it."
+        )
+    waits = Removal.objects.for_client(release.client_id).filter(release=fresh, due_at__isnull=False)
+    if fresh.look_due_at is not None or waits.exists():
+        raise BeingChangedError(
+            "Somebody has said no, or was erased, since it was built. Their rows are taken out first: try again"
+            " in a few minutes."
+        )
     audit.record("release.downloaded", subject=fresh, by=by, at=at, rows=fresh.rows)
     try:
         return files.open(fresh.client_id, fresh.file_key)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from analytics.services import building, noisy, releases
+from analytics.services import building, noisy, releases, taking_out
 from analytics.services.building import Work
 from analytics.services.noisy import Unanswered
 from analytics.services.releases import Letter
@@ -61,12 +61,16 @@ def answer_question(*, agency_id: int, spend_id: str, **_: Any) -> None:
 
 @shared_task(name="analytics.end_releases", acks_late=True)
 def end_releases(*, agency_id: int, **_: Any) -> None:
-    """End what has come to its date, destroy what has ended, and tell its recipients."""
+    """End what has come to its date, take out rows that are to leave, destroy what has ended, and tell recipients."""
     with job_scope(agency_id=agency_id):
         releases.expire(agency_id=agency_id, at=timezone.now())
         releases.drop_old_drafts(agency_id=agency_id, at=timezone.now())
+        taking_out.forget(agency_id=agency_id, at=timezone.now())
+        taking_out.look(agency_id=agency_id, at=timezone.now())
+    taking_out.take_out(agency_id=agency_id, clock=timezone.now)
     releases.destroy_ended(agency_id=agency_id)
     _tell(agency_id)
+    _tell_of_rows(agency_id)
 
 
 @shared_task(name="analytics.sweep_releases", acks_late=True)
@@ -117,6 +121,18 @@ def _tell(agency_id: int) -> None:
                 releases.letter_sent(release_id=letter.release_id, at=timezone.now())
 
 
+def _tell_of_rows(agency_id: int) -> None:
+    at = timezone.now()
+    with job_scope(agency_id=agency_id):
+        words = taking_out.claim_words(agency_id=agency_id, at=at)
+    for word in words:
+        if timezone.now() >= at + releases.MAIL_AGAIN_AFTER:
+            return
+        if _went_out(word.subject, word.text, word.address, str(word.removal_id)):
+            with job_scope(agency_id=agency_id):
+                taking_out.word_sent(removal_id=word.removal_id, at=timezone.now())
+
+
 def _send(letter: Letter) -> bool:
     why = "was revoked" if letter.revoked else "has come to its end"
     text = (
@@ -126,10 +142,14 @@ def _send(letter: Letter) -> bool:
         " done.\n\n"
         f"SHA-256 of the file: {letter.digest}\n"
     )
+    return _went_out(f"Delete a file of {letter.client}", text, letter.address, str(letter.release_id))
+
+
+def _went_out(subject: str, text: str, address: str, about: str) -> bool:
     try:
-        mail.letter(f"Delete a file of {letter.client}", text, [letter.address]).send()
+        mail.letter(subject, text, [address]).send()
     except (SMTPException, OSError, ValueError) as error:
         # An answer of the server may quote the address, so the log has the error's kind alone.
-        log.warning("release.not_told", release=str(letter.release_id), error=type(error).__name__)
+        log.warning("release.not_told", release=about, error=type(error).__name__)
         return False
     return True

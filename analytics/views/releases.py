@@ -75,6 +75,7 @@ def show_client(request: StaffRequest, client: Client) -> HttpResponse:
         "page": selectors.page([client], before=request.GET.get("before", "")),
         "recipients": selectors.recipients(client),
         "is_health": selectors.is_health(client),
+        "is_of_children": selectors.is_of_children(client),
         "caveat": selectors.CAVEAT,
     }
     return render(request, "analytics/releases_client.html", context)
@@ -108,6 +109,7 @@ def new(request: StaffRequest, client: Client) -> HttpResponse:
         "form": form,
         "recipients": found,
         "is_health": selectors.is_health(client),
+        "is_of_children": selectors.is_of_children(client),
         "caveat": selectors.CAVEAT,
     }
     return render(request, "analytics/release_new.html", context)
@@ -384,6 +386,9 @@ def take(request: StaffRequest, client: Client, release_id: UUID) -> HttpRespons
         file = releases.open_file(release=release, by=request.actor, at=request.at)
     except releases.GoneError:
         return _shown(request, release, WhyForm(), status=410)
+    except releases.BeingChangedError as error:
+        messages.error(request, str(error))
+        return _shown(request, release, WhyForm(), status=409)
     name = f"{release.kind}-{client.slug}-{release.from_on:%Y-%m-%d}.csv"
     answer = FileResponse(file, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

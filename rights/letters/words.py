@@ -84,6 +84,9 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "at_once": "It has counted here since {day}.",
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
         " page. Then it is gone, too.",
+        "told": "We tell those who were given your data: {names}",
+        "anonymised": "Files of calls in which no row can be told to be anybody's were given away, too. Calls of yours"
+        " may be among them; nobody can tell which, so nothing can be taken out.",
     },
     Language.SPANISH: {
         "stays": "Esto se conserva, y por qué:",
@@ -100,6 +103,9 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "at_once": "Se aplica aquí desde el {day}.",
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
         " de su página. Después también desaparece.",
+        "told": "Avisamos a quienes recibieron sus datos: {names}",
+        "anonymised": "También se entregaron archivos de llamadas en los que ninguna fila se puede atribuir a nadie."
+        " Puede que haya llamadas suyas entre ellas; nadie puede decir cuáles, así que no se puede sacar nada.",
     },
 }
 
@@ -135,6 +141,7 @@ COPIES: Final[dict[Language, dict[Copies, str]]] = {
         Copies.EXPORTS: "Files with your data",
         Copies.VENDOR: "Copies at the call tracker",
         Copies.RECIPIENTS: "Passed on to others",
+        Copies.RELEASES: "Files given to others in which a code stands for you",
     },
     Language.SPANISH: {
         Copies.IDENTITY: "Su número y lo que le identifica",
@@ -147,6 +154,7 @@ COPIES: Final[dict[Language, dict[Copies, str]]] = {
         Copies.EXPORTS: "Archivos con sus datos",
         Copies.VENDOR: "Copias en el proveedor de llamadas",
         Copies.RECIPIENTS: "Entregado a otros",
+        Copies.RELEASES: "Archivos entregados a otros en los que un código le representa",
     },
 }
 KEPT: Final[dict[Language, dict[str, str]]] = {
@@ -154,6 +162,8 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "": "It stays until its own date.",
         "hold": "It is needed for a legal claim or an inquiry, and is erased when that ends.",
         "law": "A law obliges us to keep it until a certain day; then it is erased.",
+        "others": "It is from before the number was yours, as far as is known. If it is about you, write to us: a"
+        " person looks at it.",
         "evidence": "It proves what you agreed to or refused, and is erased at its own date.",
         "request": "It is the record of your request, and is erased at its own date.",
         "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
@@ -162,6 +172,8 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "": "Se conserva hasta su propia fecha.",
         "hold": "Se necesita para una reclamación o investigación, y se suprime cuando termine.",
         "law": "Una ley nos obliga a conservarlo hasta un día determinado; después se suprime.",
+        "others": "Es de antes de que el número fuera suyo, según lo que se sabe. Si trata de usted, escríbanos: lo"
+        " mira una persona.",
         "evidence": "Prueba lo que usted aceptó o rechazó, y se suprime en su propia fecha.",
         "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
         "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",

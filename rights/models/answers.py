@@ -136,7 +136,8 @@ class RecipientNotice(ClientOwned):
     Cal. Civ. Code 1798.105(c), 1798.135(f)), with the receipt.
 
     A webhook goes out as `delivery_id` (consent.WebhookDelivery), a vendor's step as `task_id` (consent.VendorTask),
-    everything else as a ticket that staff send: its text holds no number.
+    word of rows in a file that was given away by a mail of its own, `removal_id` (analytics.Removal), everything else
+    as a ticket that staff send: its text holds no number.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -149,6 +150,7 @@ class RecipientNotice(ClientOwned):
     target_id = models.UUIDField(null=True)
     delivery_id = models.UUIDField(null=True)
     task_id = models.UUIDField(null=True)
+    removal_id = models.UUIDField(null=True)
     ticket = models.TextField(max_length=4000, blank=True)
     state = models.CharField(max_length=10, choices=NoticeState, default=NoticeState.WAITING)
     created_at = models.DateTimeField()

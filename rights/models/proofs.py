@@ -22,7 +22,8 @@ class Identity(Held):
     JSON {"at", "minutes", "business"}. `caller_id` is the caller in the vault of the submission's client: found by the
     number when it is proven, or the call's; of an agency's own submission the findings hold them. `from_at`: calls
     before it are not shown on this proof (older than twelve months, or before the number is known to have changed
-    hands) until a person has looked: `looked_by`.
+    hands) until a person has looked: `looked_by`. `others_until`: since when the number is known to be this person's;
+    calls before it are another holder's, and no erasure takes them until a person has looked.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +35,7 @@ class Identity(Held):
     state = models.CharField(max_length=10, choices=IdentityState, default=IdentityState.CLAIMED)
     caller_id = models.UUIDField(null=True)
     from_at = models.DateTimeField(null=True)
+    others_until = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField()
     proven_at = models.DateTimeField(null=True)
     looked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")

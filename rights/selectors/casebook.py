@@ -7,7 +7,7 @@ Numbers and addresses are masked here; what the person wrote is shown without th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -279,6 +279,7 @@ class FoundLine:
     kept_why: str
     oldest_at: datetime | None
     newest_at: datetime | None
+    note: str = ""
 
 
 def found_of(case: Case) -> list[FoundLine]:
@@ -298,9 +299,23 @@ def found_of(case: Case) -> list[FoundLine]:
             kept_why=row.kept_why or (before.kept_why if before else ""),
             oldest_at=_edge(min, row.oldest_at, before.oldest_at if before else None),
             newest_at=_edge(max, row.newest_at, before.newest_at if before else None),
+            note=_note_of(row.detail) or (before.note if before else ""),
         )
     order = {copies: place for place, copies in enumerate(Copies)}
     return sorted(lines.values(), key=lambda line: (line.client, order[line.copies]))
+
+
+def _note_of(detail: Mapping[str, Any]) -> str:
+    """What the count of a line does not say of files that were given to others."""
+    said = []
+    if detail.get("recipients"):
+        said.append(f"With {', '.join(detail['recipients'])}.")
+    if count := detail.get("anonymised"):
+        said.append(
+            f"Beside them {count} file{'' if count == 1 else 's'} in which no row can be told to be anybody’s:"
+            " nothing can be taken out of them."
+        )
+    return " ".join(said)
 
 
 def _edge(pick: Any, one: datetime | None, other: datetime | None) -> datetime | None:

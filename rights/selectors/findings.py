@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from analytics.selectors import holding
 from callprivacy.calls.models import start_of
 from callprivacy.calls.services.erasure import id_array
 from callprivacy.lib import scope as lib_scope
@@ -99,6 +100,7 @@ def count(pairs: Collection[Pair], *, submission_id: uuid.UUID) -> Counted:
         ):
             _add(found[client_id, caller_id][copies], number, oldest, newest)
     _count_beside(found, values)
+    _count_releases(found)
     return found
 
 
@@ -134,6 +136,24 @@ def _count_beside(found: Counted, values: Mapping[str, Any]) -> None:
         for pair in of_client[client_id] if endpoints or ads else ():
             line = found[pair][Copies.RECIPIENTS]
             line.count, line.detail = endpoints + ads, {"endpoints": endpoints, "ads": ads}
+
+
+def _count_releases(found: Counted) -> None:
+    """
+    Live files that recipients have: those that hold rows of the caller, by name, and beside them how many there are in
+    which no row can be told to be anybody's.
+    """
+    callers: dict[int, list[uuid.UUID]] = defaultdict(list)
+    for client_id, caller_id in found:
+        callers[client_id].append(caller_id)
+    for pair, given in holding.given(callers).items():
+        line = found[pair][Copies.RELEASES]
+        for release in given.holding:
+            _add(line, 1, release.released_at, release.released_at)
+        if given.anonymised:
+            line.detail["anonymised"] = len(given.anonymised)
+        if given.holding:
+            line.detail["recipients"] = sorted({release.recipient.name for release in given.holding})
 
 
 def _add(line: Count, number: int, oldest: datetime | None, newest: datetime | None) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.db.models import Count
+
+from analytics.selectors import holding, releases
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Connection, Recording, Transcript, caller_label, first_id_at
 from callprivacy.calls.providers import TRACKERS
@@ -24,6 +27,7 @@ from consent.models import (
     AdDestination,
     ConsentEvent,
     ConsentState,
+    Decision,
     Declaration,
     Invitation,
     Reply,
@@ -244,12 +248,18 @@ def _particulars(found: Mapping[int, Company]) -> None:
         for row in Declaration.objects.filter(client_id__in=ids, ended_at=None)
     }
     recipients: dict[int, list[str]] = defaultdict(list)
+    ways: dict[int, list[str]] = defaultdict(list)
+    decided = _decided(found)
     for row in Connection.objects.filter(client_id__in=ids, is_active=True).order_by("provider", "name"):
+        if row.provider in TRACKERS:
+            ways[row.client_id].append(row.provider)
         recipients[row.client_id].append(f"{TRACKERS.get(row.provider, row.provider)}, a call tracker")
     for end in WebhookEndpoint.objects.filter(client_id__in=ids, is_active=True).order_by("name"):
         recipients[end.client_id].append(f"{end.name}, a system of the company or its agency")
     for ad in AdDestination.objects.filter(client_id__in=ids, is_active=True).order_by("name"):
         recipients[ad.client_id].append(f"{ad.name}, for advertising")
+    for client_id, lines in _given(found).items():
+        recipients[client_id] += lines
     kept = policies.every_effective(clients)
     for client_id, company in found.items():
         engagement = agreed.get(client_id)
@@ -269,14 +279,98 @@ def _particulars(found: Mapping[int, Company]) -> None:
             "sources": [
                 "You yourself, by calling, writing or filling in a form; the company's call tracker."
             ],
-            "automated": ["None: no decision with an effect on you is made by a machine alone."],
-            "transfers": [
-                "The company's call tracker may keep its own copy in another country, by its own terms."
-                if recipients[client_id]
-                else "None is known."
-            ],
+            "automated": _automated(company, decided[client_id]),
+            "transfers": _transfers(company.client, ways[client_id], engagement),
             "rights": list(RIGHTS),
         }
+
+
+def _transfers(client: Client, providers: Sequence[str], engagement: Engagement | None) -> list[str]:
+    """
+    Where data go and on what that rests, from the register of vendors: those of the client's trackers, and those
+    without a tracker, which work for every client. What the register does not say is said to be unknown.
+    """
+    vendors: list[dict[str, Any]] = client.agency.vendors
+    by_provider = {row["provider"]: row for row in vendors if row["provider"]}
+    lines = [
+        _transfer(by_provider[provider])
+        if provider in by_provider
+        else f"{TRACKERS[provider]}: where it keeps the data, and on what a transfer rests, is not written down yet."
+        for provider in dict.fromkeys(providers)
+    ]
+    lines += [_transfer(row) for row in vendors if not row["provider"]]
+    if engagement is not None and engagement.dpa_on is not None:
+        lines.append(
+            f"{client.agency.name} works for the company under a data processing agreement of"
+            f" {engagement.dpa_on.isoformat()}."
+        )
+    return lines or ["No vendor is connected that would get data of yours."]
+
+
+def _transfer(row: Mapping[str, Any]) -> str:
+    where = row["places"] or "places that are not written down yet"
+    rests = {
+        "none": "Nothing leaves the EEA or the UK.",
+        "unknown": "On what a transfer out of the EEA or the UK rests is not known yet.",
+    }.get(row["transfer"], f"A transfer out of the EEA or the UK rests on: {row['safeguard']}.")
+    said = f"{row['name']} ({row['what_for'].rstrip('.')}), in {where}. {rests}"
+    if row["engages"]:
+        said += f" It engages {', '.join(row['engages'])}."
+    return said if row["is_verified"] else f"{said} This is what the vendor says; nobody has verified it yet."
+
+
+def _decided(found: Mapping[int, Company]) -> Counter[int]:
+    """Of how many of the calls it was decided by rule whether the recording may be kept and used."""
+    calls = [uuid.UUID(call["id"]) for company in found.values() for call in company.calls]
+    rows = Decision.objects.filter(client_id__in=list(found), call_id__in=calls).order_by()
+    return Counter(dict(rows.values_list("client_id").annotate(n=Count("call_id", distinct=True))))
+
+
+def _automated(company: Company, decided: int) -> list[str]:
+    """What machines decide of the person, by what is there (GDPR article 15(1)(h))."""
+    lines = []
+    if decided:
+        lines.append(
+            f"Whether a recording may be kept, heard and analysed was decided by fixed rules for {decided:,} of"
+            " your calls: from what you agreed to, what was announced, and the law of the places of the call. Where"
+            " it may not, the recording is withheld and erased; nothing else follows for you."
+        )
+    marked = sum(
+        call["qualified"] is not None or call["value"] is not None or bool(call["tags"])
+        for call in company.calls
+    )
+    if marked:
+        lines.append(
+            f"{marked:,} of your calls bear marks that came with the call from the tracker, such as whether it counts"
+            " as an inquiry, its value or tags. Whether a person or a machine set them is not known here; they serve"
+            " to count calls."
+        )
+    lines.append(
+        "No other decision about you is made by a machine alone here, and no profile of you is drawn."
+    )
+    return lines
+
+
+def _given(found: Mapping[int, Company]) -> dict[int, list[str]]:
+    """Who was given files of calls: those that hold the person by name, and plainly what is not known of the others."""
+    lines: dict[int, list[str]] = defaultdict(list)
+    given = holding.given({client_id: company.callers for client_id, company in found.items()})
+    for (client_id, _), here in given.items():
+        lines[client_id] += [
+            f"{row.recipient.name}, with a file of calls of {releases.days(row)} in which a code stands for you"
+            for row in here.holding
+        ]
+        lines[client_id] += [
+            f"{row.recipient.name}, with a file of calls of {releases.days(row)} in which no row can be told to be"
+            " anybody's; calls of yours may be among them"
+            for row in here.anonymised
+        ]
+    for row in holding.over_of(list(found)):
+        lines[row.client_id].append(
+            f"{row.recipient.name} had a file of calls of {releases.days(row)}, which has ended; who was in it is not"
+            " known any more"
+        )
+    return lines
 
 
 def _controllers(client: Client, engagement: Engagement | None) -> list[str]:

@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 
 from consent.enums import Language
 from rights import letters
-from rights.enums import Copies, Kind
+from rights.enums import Copies, Kind, NoticeAbout
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
-from rights.models import Case, Finding, Letter
+from rights.models import Case, Finding, Letter, RecipientNotice
 from rights.selectors import corrections, reach, words
 
 PACKAGE_DAYS: Final = 7
@@ -188,9 +188,34 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         found["done"] = letter_words.SENTENCES[language]["at_once"].format(
             day=_day_of(case.took_effect_at, case, language)
         )
+    if told := _told(case, language):
+        found["done"] = "\n".join(filter(None, [found.get("done", ""), told]))
     if found["stays"]:
         found["stays"] = f"{letter_words.SENTENCES[language]['stays']}\n{found['stays']}"
     return found
+
+
+def _told(case: Case, language: Language) -> str:
+    """Whom we tell of it by name (GDPR article 19), and what nobody can be told of, as lines."""
+    about = _TOLD.get(Kind(case.kind))
+    if about is None:
+        return ""
+    sentences = letter_words.SENTENCES[language]
+    rows = RecipientNotice.objects.filter(case=case, about=about).order_by("recipient")
+    names = list(dict.fromkeys(rows.values_list("recipient", flat=True)))
+    lines = [sentences["told"].format(names=", ".join(names))] if names else []
+    if any(row.detail.get("anonymised") for row in findings_of(case).filter(copies=Copies.RELEASES)):
+        lines.append(sentences["anonymised"])
+    return _lines(lines)
+
+
+_TOLD: Final = {
+    Kind.DELETE: NoticeAbout.ERASURE,
+    Kind.CORRECT: NoticeAbout.CORRECTION,
+    Kind.RESTRICT: NoticeAbout.RESTRICTION,
+    Kind.OPT_OUT: NoticeAbout.OPT_OUT,
+    Kind.LIMIT: NoticeAbout.OPT_OUT,
+}
 
 
 def _copies(case: Case, language: Language) -> str:

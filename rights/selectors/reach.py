@@ -16,10 +16,11 @@ from django.db.models import Count, Q
 
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
+from callprivacy.calls.services.exports import MINOR
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
-from consent.enums import RESTRICTED
+from consent.enums import NOT_ASKED, RESTRICTED, EventKind
 from consent.models import ConsentEvent
 from retention.enums import Category
 from retention.law import rules
@@ -36,17 +37,19 @@ class Target:
     One caller at one client.
 
     :ivar from_at: calls before it are not shown on this proof; None, all are.
+    :ivar others_until: calls before it are of whoever had the number before; None, as far as is known none are.
     """
 
     client: Client
     caller_id: uuid.UUID
     identity_id: uuid.UUID
     from_at: datetime | None = None
+    others_until: datetime | None = None
 
 
 def targets_of(case: Case) -> list[Target]:
     """
-    The callers that a case reaches, by client; of proven identities alone. Four queries.
+    The callers that a case reaches, by client; of proven identities alone. Five queries at most.
 
     What the search found counts, so it has to have ended.
     """
@@ -65,11 +68,38 @@ def targets_of(case: Case) -> list[Target]:
     if case.client_id is None:
         ids &= answered_by_agency(ids)
     clients = Client.objects.select_related("agency").in_bulk(ids)
+    handed = _changed_hands(found) if case.client_id is None else {}
     return [
-        Target(clients[client_id], caller_id, identity_id, proven[identity_id].from_at)
+        _target(clients[client_id], caller_id, proven[identity_id], handed.get((client_id, caller_id)))
         for (client_id, caller_id), identity_id in sorted(found.items(), key=lambda one: str(one[0]))
         if client_id in clients and caller_id is not None
     ]
+
+
+def _target(client: Client, caller_id: uuid.UUID, identity: Identity, handed: datetime | None) -> Target:
+    from_at, until = identity.from_at, identity.others_until
+    # Who looked whose the older calls are has said it of every client.
+    if handed is not None and identity.looked_at is None:
+        from_at = handed if from_at is None else max(from_at, handed)
+        until = handed if until is None else max(until, handed)
+    return Target(client, caller_id, identity.pk, from_at, until)
+
+
+def _changed_hands(
+    found: Collection[tuple[int, uuid.UUID | None]],
+) -> dict[tuple[int, uuid.UUID | None], datetime]:
+    """When a client has learnt that a caller's number belongs to somebody else now, the newest of each."""
+    rows = ConsentEvent.objects.filter(
+        client_id__in={client_id for client_id, _ in found},
+        caller_id__in={caller_id for _, caller_id in found},
+        kind=EventKind.INVALIDATED,
+    )
+    return {
+        (client_id, caller_id): at
+        for client_id, caller_id, at in rows.order_by("happened_at").values_list(
+            "client_id", "caller_id", "happened_at"
+        )
+    }
 
 
 def answered_by_agency(client_ids: Collection[int]) -> set[int]:
@@ -148,6 +178,11 @@ def calls_of(target: Target) -> CallQuerySet:
     return Call.objects.for_client(target.client).filter(caller_id=target.caller_id)
 
 
+def of_others(target: Target) -> Q:
+    """A condition on calls: they are of whoever had the number before, as far as is known."""
+    return Q(pk__in=[]) if target.others_until is None else Q(pk__lt=first_id_at(target.others_until))
+
+
 def older_of(targets: Collection[Target]) -> int:
     """How many calls of these people are not shown on their proof, because they are older than it reaches."""
     return sum(
@@ -187,6 +222,7 @@ class Preview:
     :ivar calls: that leave with everything that hangs on them. :ivar at_vendor: recordings that the tracker still has.
     :ivar held: calls that holds keep, and :ivar holds: which ones. :ivar by_law: calls out whose record the law makes
     the client keep, and :ivar law: which law. :ivar refusals: purposes that stay refused: it outlives the erasure.
+    :ivar of_others: calls from before the number was this person's, which nobody has looked at.
     :ivar is_whole: the number itself leaves.
     """
 
@@ -200,6 +236,7 @@ class Preview:
     holds: tuple[Hold, ...]
     by_law: int
     law: Rule | None
+    of_others: int
     evidence: int
     refusals: tuple[str, ...]
     deletes_at_vendor: bool
@@ -207,7 +244,7 @@ class Preview:
     @property
     def is_whole(self) -> bool:
         """Whether nothing keeps the number here."""
-        return not (self.holds or self.held or self.by_law)
+        return not (self.holds or self.held or self.by_law or self.of_others)
 
 
 def preview(targets: Sequence[Target], *, at: datetime, beyond_floor: bool = False) -> list[Preview]:
@@ -228,12 +265,14 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
     if keeping:
         held |= Q(pk__in=calls.filter(holds.kept_by(keeping)).values("pk"))
     floor = Q(pk__in=[]) if beyond_floor else kept_by_floor(target, at)
+    others = of_others(target)
     counted = calls.aggregate(
-        n_held=Count("pk", filter=held),
-        n_by_law=Count("pk", filter=floor & ~held),
-        n_leaving=Count("pk", filter=~held & ~floor),
+        n_others=Count("pk", filter=others),
+        n_held=Count("pk", filter=held & ~others),
+        n_by_law=Count("pk", filter=floor & ~held & ~others),
+        n_leaving=Count("pk", filter=~held & ~floor & ~others),
     )
-    leaving = calls.exclude(held | floor).values("pk")
+    leaving = calls.exclude(held | floor | others).values("pk")
     recordings = Recording.objects.for_client(client).filter(call_id__in=leaving)
     rule = floor_of(client, at)
     noes = vault.suppressed_callers(client.pk, [target.caller_id], on=at.date()).get(target.caller_id, {})
@@ -249,8 +288,9 @@ def _preview(target: Target, at: datetime, beyond_floor: bool) -> Preview:
         held=counted["n_held"],
         holds=keeping,
         by_law=counted["n_by_law"],
+        of_others=counted["n_others"],
         law=rule[0] if rule and counted["n_by_law"] else None,
         evidence=ConsentEvent.objects.for_client(client).filter(caller_id=target.caller_id).count(),
-        refusals=tuple(sorted(set(noes) - {RESTRICTED})),
+        refusals=tuple(sorted(set(noes) - {RESTRICTED, NOT_ASKED, MINOR})),
         deletes_at_vendor=Engagement.objects.for_client(client).filter(delete_at_vendor=True).exists(),
     )

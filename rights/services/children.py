@@ -98,6 +98,7 @@ def _identities(
             state=row.state,
             caller_id=found[row.pk],
             from_at=row.from_at,
+            others_until=row.others_until,
             claimed_at=row.claimed_at,
             proven_at=row.proven_at,
         )

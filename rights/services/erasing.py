@@ -153,6 +153,8 @@ def erase_person(
             if whole and not more and not gone and late < _LATE_AT_MOST:
                 # The person called in this moment: that call is erased in the next round.
                 more, late = True, late + 1
+            if not more and not whole and target.others_until is not None:
+                done.add(Copies.MESSAGES, _own_messages(target))
             if not more:
                 audit.record(
                     "person.erased",
@@ -184,15 +186,18 @@ def _choose(target: Target, at: datetime, beyond_floor: bool, done: Done) -> tup
     """The next calls that leave, whether the number leaves with them, and what leaves of calls that stay."""
     client = target.client
     calls = reach.calls_of(target)
+    others = calls.filter(reach.of_others(target))
+    calls = calls.exclude(pk__in=others.values("pk")) if target.others_until else calls
     held = calls.filter(on_hold=True)
     by_law = calls.none() if beyond_floor else calls.filter(reach.kept_by_floor(target, at), on_hold=False)
     named = target.caller_id in hold_selectors.named_caller_ids(client)
     leaving = calls.filter(on_hold=False).exclude(pk__in=by_law.values("pk")).order_by("pk")
-    n_held, n_by_law = held.count(), by_law.count()
-    done.keep(Copies.CALLS, n_held + n_by_law, "hold" if n_held else "law")
-    whole = not (n_held or n_by_law or named)
+    n_held, n_by_law, n_others = held.count(), by_law.count(), others.count()
+    why = "hold" if n_held else "law" if n_by_law else "others"
+    done.keep(Copies.CALLS, n_held + n_by_law + n_others, why)
+    whole = not (n_held or n_by_law or n_others or named)
     if not whole:
-        done.keep(Copies.IDENTITY, 1, "hold" if n_held or named else "law")
+        done.keep(Copies.IDENTITY, 1, "hold" if n_held or named else why)
     for copies, rows in ((Copies.RECORDINGS, Recording), (Copies.TRANSCRIPTS, Transcript)):
         there = rows.objects.for_client(client).filter(call_id__in=held.values("pk"))
         done.keep(copies, there.exclude(gone_at__isnull=False).count(), "hold")
@@ -288,6 +293,19 @@ def _forget(target: Target, at: datetime, done: Done) -> bool:
     if not events:
         ConsentState.objects.for_client(client).filter(caller_id=caller_id).remove()
     return True
+
+
+def _own_messages(target: Target) -> int:
+    """What was written by the person, and to the person, since the number is theirs: the rest is another holder's."""
+    client, since = target.client, target.others_until
+    rows = Reply.objects.for_client(client).filter(caller_id=target.caller_id, received_at__gte=since)
+    count = rows.remove()
+    calls = CallBack.objects.for_client(client).filter(caller_id=target.caller_id, created_at__gte=since)
+    count += calls.remove()
+    sent = Invitation.objects.for_client(client).filter(caller_id=target.caller_id, created_at__gte=since)
+    return count + sent.exclude(state=InvitationState.PURGED).update(
+        state=InvitationState.PURGED, address=None, address_digest=None, link_digest=None, due_at=None
+    )
 
 
 def _exports(client: Client, done: Done, at: datetime) -> None:

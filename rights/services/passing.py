@@ -4,7 +4,8 @@ Passing on: everybody to whom data of the person were given is told, and what th
 GDPR article 19 wants it of an erasure, a correction and a restriction, Cal. Civ. Code 1798.105(c) and 1798.135(f) of an
 erasure and an opt-out. A refusal is carried by consent's own withdrawals, which already reach vendors, advertisers and
 the agency's systems; its steps are listed here with their receipts. Of the rest the agency's systems are told by
-signed webhooks, advertisers and trackers by tickets, which staff send and note the answer of. No ticket holds a number:
+signed webhooks, advertisers and trackers by tickets, which staff send and note the answer of; whoever was given a file
+of calls by a mail of its own (`files_told`). No ticket holds a number:
 whoever sends it opens the number on the page of the case, with a reason.
 """
 
@@ -18,6 +19,7 @@ from typing import Final
 
 from django.db import models, transaction
 
+from analytics.models import Removal
 from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib.scope import Actor
@@ -29,7 +31,8 @@ from consent.services import webhooks
 from rights.enums import Ask, EventKind, IdentityKind, NoticeAbout, NoticeState, NoticeWay
 from rights.models import Case, Identity, RecipientNotice, Step
 from rights.selectors import corrections, reach, words
-from rights.services import steps, timeline
+from rights.services import files_told, steps, timeline
+from rights.services.stopping import PURPOSES
 
 JOB: Final = Actor.job("rights.tell_recipients")
 _ABOUT: Final = {
@@ -64,6 +67,12 @@ def carry_out(*, step: Step, clock: Clock) -> None:
         else:
             for client, callers in found.values():
                 _tell(case, client, callers, about, at)
+        if case.client is not None or about is not NoticeAbout.OPT_OUT:
+            refused = PURPOSES.get(Ask(case.asks), frozenset())
+            for client, callers in found.values():
+                files_told.tell(
+                    case=case, client=client, callers=callers, about=about, refused=refused, at=at
+                )
         count = RecipientNotice.objects.filter(case=case).count()
         steps.finish(
             step=step,
@@ -191,7 +200,8 @@ _DONE: Final = (NoticeState.CONFIRMED,)
 
 def settle(*, agency_id: int, at: datetime) -> int:
     """
-    Note the receipts of what goes by webhook or by a vendor's step; returns of how many there is news.
+    Note the receipts of what goes by webhook, by a vendor's step or by a mail of its own; returns of how many there is
+    news.
 
     In the agency's scope.
     """
@@ -203,6 +213,9 @@ def settle(*, agency_id: int, at: datetime) -> int:
     )
     deliveries = WebhookDelivery.objects.in_bulk([row.delivery_id for row in rows if row.delivery_id])
     tasks = VendorTask.objects.in_bulk([row.task_id for row in rows if row.task_id])
+    removals = Removal.objects.select_related("release").in_bulk(
+        [row.removal_id for row in rows if row.removal_id]
+    )
     by_state: dict[NoticeState, int] = defaultdict(int)
     for row in rows:
         was = row.state
@@ -210,7 +223,10 @@ def settle(*, agency_id: int, at: datetime) -> int:
             _of_delivery(row, deliveries.get(row.delivery_id), at)
         elif row.task_id is not None:
             _of_task(row, tasks.get(row.task_id), at)
-        row.due_at = None if row.state in _DONE else at + steps.LEASE
+        elif row.removal_id is not None:
+            files_told.settle(row, removals.get(row.removal_id), at)
+        is_over = row.state in _DONE or (row.removal_id is not None and row.state == NoticeState.SENT)
+        row.due_at = None if is_over else at + steps.LEASE
         row.save(update_fields=["state", "sent_at", "confirmed_at", "receipt", "due_at"])
         by_state[NoticeState(row.state)] += row.state != was
     return sum(by_state.values())
@@ -245,7 +261,7 @@ def mark_sent(*, notice: RecipientNotice, by: Actor, at: datetime) -> None:
 
     :raises NotOpenError: it is confirmed, or is no ticket of ours.
     """
-    rows = _tickets(notice).filter(state=NoticeState.WAITING)
+    rows = _tickets(notice).filter(state=NoticeState.WAITING, removal_id=None)
     if not rows.update(state=NoticeState.SENT, sent_at=at, sent_by_id=by.user_id):
         raise NotOpenError("This ticket has gone out already.")
     _write_down("notice.sent", notice, by, at)

@@ -14,11 +14,15 @@ from analytics.services.building import Work
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import Direction, Outcome
+from callprivacy.calls.models import Caller
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.services import intake
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
+from consent.enums import Basis, Channel, EventKind, Purpose, Scope, Strength
+from consent.services import ledger
+from consent.services.ledger import Said
 from tests import make
 from tests.cast import Cast
 
@@ -144,3 +148,22 @@ def fresh(release: Release) -> Release:
     """The release as it stands now."""
     with job_scope(agency_id=release.agency_id):
         return Release.objects.select_related("recipient", "client__agency").get(pk=release.pk)
+
+
+def agree(client: Client) -> None:
+    """Every caller of a client has agreed to sharing, twice, as the law of no place could ask more."""
+    with job_scope(agency_id=client.agency_id):
+        callers = list(Caller.objects.for_client(client).values_list("pk", flat=True))
+        ledger.record_events(
+            client=client,
+            said=[
+                Said(
+                    caller_id=caller_id, purpose=Purpose.SHARE, kind=EventKind.RENEWED, basis=Basis.CONSENT,
+                    scope=Scope.STANDING, channel=Channel.WEB, strength=Strength.A,
+                    happened_at=make.NOON - timedelta(days=200), source=f"agreed {caller_id}",
+                )
+                for caller_id in callers
+            ],
+            by=make.JOB,
+            at=make.NOON,
+        )  # fmt: skip

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from analytics import kinds
 from analytics.models.releases import Release, ReleaseKind, ReleaseState
+from analytics.selectors import holding
 from analytics.selectors import releases as selectors
 from analytics.services import building, recipients, releases
 from analytics.services.building import Work
@@ -57,7 +58,7 @@ def _ids(client: Client, *numbers: str) -> list[uuid.UUID]:
 
 def _somebody_in(release: Release) -> tuple[str, uuid.UUID]:
     """The number and the id of a caller who has rows in a release; others are left out of it by chance."""
-    keys, inside = building.keys_for(release, at=make.NOON), building.members_of(release).callers.values()
+    keys, inside = building.keys_for(release, at=make.NOON), holding.members_of(release).callers.values()
     return next(
         (number, found)
         for number in map(released.number, range(60))
@@ -182,6 +183,25 @@ def test_no_row_of_a_call_about_health_leaves(cast: Cast) -> None:
             released.draft(to, cast.alice, kind=kind)
 
 
+@pytest.mark.parametrize("sector", [Sector.CHILDREN, Sector.PAEDIATRIC])
+def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast, sector: Sector) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    olga = released.officer(cast)
+    out = released.released(to, [cast.alice, olga])
+    waiting = released.proposed(released.draft(to, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=sector)
+        with pytest.raises(releases.NotReleasableError):
+            releases.approve(release=waiting, officer=olga, at=LATER)
+    out = released.fresh(out)
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(releases.BeingChangedError):
+        releases.open_file(release=out, by=Actor.staff(user_id=cast.alice.user_id), at=LATER)
+    for kind in ReleaseKind:
+        with pytest.raises(releases.NotReleasableError, match=r"for a minor|about health"):
+            released.draft(to, cast.alice, kind=kind)
+
+
 def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cast: Cast) -> None:
     released.fill(cast.dentist)
     waiting = released.proposed(
@@ -303,7 +323,7 @@ def test_who_alone_refused_to_be_shared_does_not_follow_from_the_reports_of_the_
             .filter(caller_id__isnull=False)
             .values_list("caller_id", flat=True)
         )
-        here = set(building.members_of(release).callers.values())
+        here = set(holding.members_of(release).callers.values())
         keys = building.keys_for(release, at=make.NOON)
         left_out = {pk for pk in measured if keys.caller(pk) not in here}
         assert len(left_out) >= 5
@@ -423,7 +443,7 @@ def test_of_an_erased_caller_a_release_holds_nothing_that_can_be_linked(cast: Ca
         ):
             assert trace not in content
     digest = keys.caller(caller_id)
-    assert digest in building.members_of(release).callers.values(), "whoever still had the id could find it"
+    assert digest in holding.members_of(release).callers.values(), "whoever still had the id could find it"
     with job_scope(agency_id=cast.acme.pk):
         assert not Caller.objects.filter(pk=caller_id).exists()
         assert not Call.objects.filter(pk__in=call_ids).exists()
@@ -488,29 +508,7 @@ def test_a_pseudonymised_file_needs_a_contract_and_a_short_life(cast: Cast) -> N
 def may_share(monkeypatch: pytest.MonkeyPatch, cast: Cast) -> None:
     """Every caller has agreed to sharing, twice, as the law of no place could ask more."""
     released.fill(cast.dentist, callers=15)
-    _agree(cast.dentist)
-
-
-def _agree(client: Client) -> None:
-    from consent.enums import Basis, Channel, EventKind, Scope, Strength
-    from consent.services import ledger
-    from consent.services.ledger import Said
-
-    with job_scope(agency_id=client.agency_id):
-        callers = list(Caller.objects.for_client(client).values_list("pk", flat=True))
-        ledger.record_events(
-            client=client,
-            said=[
-                Said(
-                    caller_id=caller_id, purpose=Purpose.SHARE, kind=EventKind.RENEWED, basis=Basis.CONSENT,
-                    scope=Scope.STANDING, channel=Channel.WEB, strength=Strength.A,
-                    happened_at=make.NOON - timedelta(days=200), source=f"agreed {caller_id}",
-                )
-                for caller_id in callers
-            ],
-            by=make.JOB,
-            at=make.NOON,
-        )  # fmt: skip
+    released.agree(cast.dentist)
 
 
 @pytest.mark.usefixtures("may_share")

@@ -225,7 +225,7 @@ def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Off
     submission = ready(cast.dentist, cast)
     erase(cast, office, submission)
     noes = vault.suppressed(cast.dentist.pk, [ANNA], on=LATER.date())
-    assert set(noes[ANNA]) == {"contact"}
+    assert set(noes[ANNA]) == {"contact", "not_asked"}
     with job_scope(agency_id=cast.acme.pk):
         assert ConsentEvent.objects.filter(purpose="contact", kind="withdrawn").exists()
     consent = line(submission, Copies.CONSENT)

@@ -18,11 +18,17 @@ from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.services import connections, imports
 from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from consent.channels import callrail
+from consent.enums import Purpose
+from consent.models import Decision
 from consent.services import registers
+from governance.enums import TransferTool, VendorRole
+from governance.models import Vendor
+from governance.services import vendors
 from retention.services import files_sweep, truth
 from rights.channels import package as channel
 from rights.enums import Ask, Decided, OtherParty, PackageState, ProofKind
@@ -335,3 +341,114 @@ def test_nothing_held_is_said_in_a_package_too(cast: Cast, office: Office) -> No
     page = fetched(package, link(package)).read(channel.PAGE).decode()
     assert "Nothing is held" in page
     assert isinstance(package.case, Case)
+
+
+# --- Particulars from the register of vendors and from what is there ----------------------------------------------
+
+
+def _facts(**facts: Any) -> vendors.Facts:
+    said = {
+        "name": "CallRail", "role": VendorRole.PROCESSOR, "what_for": "Tracks calls", "categories": ("calls",),
+        "places": "United States", "transfer": TransferTool.DPF, "contract_on": None, "clauses": (), "source": "",
+        "provider": "callrail",
+    }  # fmt: skip
+    return vendors.Facts(**said | facts)  # type: ignore[arg-type]  # as many kinds as columns
+
+
+def _vendor(cast: Cast, **facts: Any) -> Vendor:
+    with job_scope(agency_id=cast.acme.pk):
+        return vendors.add_vendor(
+            agency=cast.acme, facts=_facts(**facts), sheet="", by=make.JOB, at=make.NOON,
+            verified_on=make.NOON.date(),
+        )  # fmt: skip
+
+
+def _particulars(cast: Cast, office: Office) -> dict[str, list[str]]:
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    data = json.loads(fetched(package, link(package)).read(channel.DATA))
+    found: dict[str, list[str]] = data["companies"][0]["particulars"]
+    return found
+
+
+def _connected(cast: Cast, provider: str) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        connections.create_connection(
+            client=cast.dentist, provider=provider, name="Line", secret="s" * 32, by=make.JOB, at=make.NOON
+        )
+
+
+def test_where_data_go_is_what_the_register_says_of_the_clients_own_trackers(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    _connected(cast, "callrail")
+    vendor = _vendor(cast)
+    _vendor(cast, name="Invoca", provider="invoca")
+    _vendor(
+        cast, name="Harbor Hosting", provider="", what_for="Runs the servers", places="",
+        transfer=TransferTool.UNKNOWN,
+    )  # fmt: skip
+    _vendor(cast, name="Payroll Inc", provider="", categories=("staff",))
+    with job_scope(agency_id=cast.acme.pk):
+        vendors.add_sub_processor(
+            vendor=vendor, name="Big Cloud", what_for="Storage", places="United States",
+            noticed_on=make.NOON.date(), object_until=None, by=make.JOB, at=make.NOON,
+        )  # fmt: skip
+
+    assert _particulars(cast, office)["transfers"] == [
+        (
+            "CallRail (Tracks calls), in United States. A transfer out of the EEA or the UK rests on: EU-US Data"
+            " Privacy Framework. It engages Big Cloud."
+        ),
+        (
+            "Harbor Hosting (Runs the servers), in places that are not written down yet. On what a transfer out of the"
+            " EEA or the UK rests is not known yet."
+        ),
+    ]
+
+
+def test_a_tracker_of_which_the_register_knows_nothing_is_said_to_be_unknown(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    _connected(cast, "twilio")
+    asking.answered_by(cast.dentist, Answerer.AGENCY, dpa_on=make.NOON.date())
+    assert _particulars(cast, office)["transfers"] == [
+        "Twilio: where it keeps the data, and on what a transfer rests, is not written down yet.",
+        "Acme works for the company under a data processing agreement of 2026-11-24.",
+    ]
+
+
+def test_a_vendor_that_was_changed_or_left_is_told_as_it_is_now(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    _connected(cast, "callrail")
+    vendor = _vendor(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        facts = _facts(categories=(), places="Ireland", transfer=TransferTool.NONE)
+        vendors.change_vendor(vendor=vendor, verified_on=None, by=make.JOB, at=make.NOON, facts=facts)
+    assert _particulars(cast, office)["transfers"] == [
+        (
+            "CallRail (Tracks calls), in Ireland. Nothing leaves the EEA or the UK. This is what the vendor says;"
+            " nobody has verified it yet."
+        )
+    ]
+    with job_scope(agency_id=cast.acme.pk):
+        vendors.end_vendor(
+            vendor=vendor, on=make.NOON.date(), reason="Replaced by another.", by=make.JOB, at=make.NOON
+        )
+        assert Agency.objects.get(pk=cast.acme.pk).vendors == []
+
+
+def test_what_machines_decide_is_counted_from_what_is_there(cast: Cast, office: Office) -> None:
+    plain = make.call(cast.dentist, ANNA)
+    (line,) = _particulars(cast, office)["automated"]
+    assert line.startswith("No other decision about you is made by a machine alone here")
+    with job_scope(agency_id=cast.acme.pk):
+        Decision.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, call=plain, purpose=Purpose.RECORD, allowed=False,
+            lawful=False, standard_met=False, standard="express", pack="p", decided_at=make.NOON,
+        )  # fmt: skip
+        Call.objects.filter(pk=plain.pk).update(qualified=True, tags=["lead"])
+    decided, marked, _ = _particulars(cast, office)["automated"]
+    assert "decided by fixed rules for 1 of your calls" in decided
+    assert marked.startswith("1 of your calls bear marks that came with the call from the tracker")

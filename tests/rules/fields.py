@@ -92,6 +92,7 @@ REGISTER: dict[str, Table] = {
             "id name slug time_zone keep_calls_for_days keep_calls_out_for_days reveals_per_hour is_demo created_at",
             "needs_reviewed_vendors",
             reviewed_vendors="Names of trackers, and until when each one's review counts",
+            vendors="Names of companies, what they do, where, and on what a transfer rests",
         ),
     ),
     "tenancy.Client": Table(
@@ -779,13 +780,22 @@ REGISTER: dict[str, Table] = {
             _OURS,
             "kind state recipient columns from_on until_on k l t keep_for_days rows scored_at digest created_by",
             "created_at proposed_by proposed_at decided_by decided_at released_at ends_at ended_at refusal failures",
-            "due_at mail_due_at told_at",
+            "due_at mail_due_at told_at look_due_at",
             purpose="What staff write; the page asks for no names and no numbers",
             report="Counts, shares and names of columns",
             score="Counts",
             file_key="Name of the sealed file, which goes at ends_at",
             members_key="Name of the sealed list of keyed digests, which goes with the file",
         ),
+    ),
+    "analytics.Removal": Table(
+        "That a caller's rows leave a file that was given away, and that its recipient was told",
+        _plain(
+            _OURS,
+            "release cause created_at due_at rows taken_at mail_due_at told_at",
+        )
+        | _evidence(caller_id="Of which caller; leads nowhere once the caller is erased"),
+        leaves=("analytics.services.taking_out.forget",),
     ),
     "analytics.ReleaseTrial": Table(
         "What a setting of a draft would cost and risk",
@@ -1036,7 +1046,7 @@ REGISTER: dict[str, Table] = {
     ),
     "rights.Identity": Table(
         "A number, an address or a call that a person claims",
-        _plain(_OURS, "submission kind state from_at claimed_at proven_at looked_by looked_at")
+        _plain(_OURS, "submission kind state from_at others_until claimed_at proven_at looked_by looked_at")
         | _evidence(
             value="Under the submission's key",
             caller_id="Of which caller it is; leads nowhere once the caller is erased",
@@ -1081,7 +1091,7 @@ REGISTER: dict[str, Table] = {
         "Word to somebody to whom data were given",
         _plain(
             _OURS,
-            "case about way recipient target_id delivery_id task_id state created_at due_at sent_at sent_by",
+            "case about way recipient target_id delivery_id task_id removal_id state created_at due_at sent_at sent_by",
             "confirmed_at receipt",
             ticket="Words of the product, without a number",
         ),
@@ -1089,7 +1099,9 @@ REGISTER: dict[str, Table] = {
     "rights.Finding": Table(
         "What a search found of a person at one client",
         _plain(
-            _OURS, "submission copies found_at erased kept kept_why", detail="Counts and words of the product"
+            _OURS,
+            "submission copies found_at erased kept kept_why",
+            detail="Counts, names of companies and words of the product",
         )
         | _evidence(
             identity="Of which identity",

@@ -67,6 +67,8 @@ def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at:
     rows = Identity.objects.filter(pk=identity.pk, state=IdentityState.PROVEN, from_at__gt=since)
     if not rows.update(from_at=since, looked_by_id=by.user_id, looked_at=at):
         raise NothingOlderError("Calls since that day are shown already.")
+    # Who looked says whose the older calls are, for an erasure as well.
+    Identity.objects.filter(pk=identity.pk, others_until__gt=since).update(others_until=since)
     add(
         identity.submission,
         ProofKind.DOCUMENT,

@@ -17,11 +17,11 @@ from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
 from consent.enums import Language
 from rights.channels.links import Named
-from rights.enums import IdentityKind, OnBehalf, ProofKind
+from rights.enums import IdentityKind, ProofKind
 from rights.models import Identity, Proof, Submission
-from rights.selectors import words
+from rights.selectors import guardians, words
 from rights.services.proofs.coding import NotOfThisRequestError
-from rights.services.proofs.settling import EVIDENCE, add, scope_of, settle, submission_of
+from rights.services.proofs.settling import add, scope_of, settle, submission_of
 
 PERMISSION_AT_MOST: Final = 5 * 1024 * 1024
 _SHORTEST_NAME: Final = 3
@@ -127,7 +127,7 @@ def hand_in(*, named: Named, file_key: uuid.UUID, file_type: str, digest: bytes,
     """
     with scope_of(named):
         submission = submission_of(named)
-        kind = EVIDENCE.get(OnBehalf(submission.on_behalf))
+        kind = guardians.evidence_of(submission)
         if kind is None or Proof.objects.filter(submission=submission, kind=kind).exists():
             raise NotOfThisRequestError
         said: dict[str, object] = {"sha256": digest.hex()}

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from callprivacy.audit import services as audit
@@ -18,9 +18,9 @@ from consent.enums import CodeWay, EventKind, ListKind
 from consent.models import ConsentEvent, NumberList
 from consent.selectors.ages import months_after
 from rights.channels.links import Named, UnknownLinkError
-from rights.enums import Ask, IdentityKind, IdentityState, OnBehalf, ProofKind
+from rights.enums import Ask, IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Identity, Proof, Submission
-from rights.selectors import words
+from rights.selectors import guardians, words
 from rights.selectors.casebook import mask_mail
 from rights.services import cases, sealing
 
@@ -28,7 +28,6 @@ BY: Final = Actor.client("rights.portal")
 SHOWN_FOR_MONTHS: Final = 12
 CODES: Final = {CodeWay.TEXT: ProofKind.TEXT_CODE, CodeWay.CALL: ProofKind.CALL_CODE}
 CODED: Final = (*CODES.values(), ProofKind.MAIL_CODE)
-EVIDENCE: Final = {OnBehalf.AGENT: ProofKind.PERMISSION, OnBehalf.GUARDIAN: ProofKind.GUARDIAN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def needs(submission: Submission, asked: Sequence[Case], identities: Sequence[Id
     phones = [row for row in coded if row.kind == IdentityKind.PHONE]
     wants = any(Ask(case.asks).needs_proof for case in _open(asked))
     more = any(Ask(case.asks).needs_more for case in _open(asked))
-    evidence = EVIDENCE.get(OnBehalf(submission.on_behalf))
+    evidence = guardians.evidence_of(submission)
     return Steps(
         phones=tuple((row.pk, row.pk in proven) for row in coded) if wants else (),
         facts=(ProofKind.FACTS in kinds) if more and phones else None,
@@ -185,34 +184,33 @@ def prove(submission: Submission, row: Identity, *, by: Actor, at: datetime) -> 
     number = words.text(row.value, words.key_of(submission))
     row.state, row.proven_at = IdentityState.PROVEN, at
     is_number = row.kind == IdentityKind.PHONE
-    row.from_at = shown_from(submission, number, at=at) if is_number else months_after(at, -SHOWN_FOR_MONTHS)
+    row.from_at = months_after(at, -SHOWN_FOR_MONTHS)
+    row.others_until = changed_hands(submission, number) if is_number else None
+    if row.others_until is not None:
+        row.from_at = max(row.from_at, row.others_until)
     if submission.client_id is not None and row.kind == IdentityKind.PHONE:
         row.caller_id = vault.find_callers([submission.client_id], number).get(submission.client_id)
-    row.save(update_fields=["state", "proven_at", "from_at", "caller_id"])
+    row.save(update_fields=["state", "proven_at", "from_at", "others_until", "caller_id"])
     audit.record("identity.proven", subject=row, by=by, at=at, kind=row.kind)
 
 
-def shown_from(submission: Submission, number: str, *, at: datetime) -> datetime:
-    """
-    Since when calls are this person's, as far as a code can show: twelve months at most, and never from before the
-    number was, as far as anybody knows, disconnected.
-    """
-    since = months_after(at, -SHOWN_FOR_MONTHS)
+def changed_hands(submission: Submission, number: str) -> datetime | None:
+    """When a number was last, as far as anybody knows, disconnected and given to somebody else; None where never."""
+    found: list[datetime] = []
     agency_id = submission.agency_id
     lists = NumberList.objects.filter(agency_id=agency_id, kind=ListKind.REASSIGNED, is_active=True)
     ids = list(lists.values_list("pk", flat=True))
     if ids:
         on = vault.listed_numbers(vault.client_keys(-agency_id), ids, [number]).get(number, [])
-        days = [day for _, day in on if day is not None]
-        since = max([since, *(datetime.combine(day, time.min, tzinfo=at.tzinfo) for day in days)])
+        found += [datetime.combine(day, time.min, tzinfo=UTC) for _, day in on if day is not None]
     if submission.client_id is not None:
         caller_id = vault.find_callers([submission.client_id], number).get(submission.client_id)
         ended = ConsentEvent.objects.filter(
             client_id=submission.client_id, caller_id=caller_id, kind=EventKind.INVALIDATED
         )
         newest = ended.order_by("-happened_at").values_list("happened_at", flat=True).first()
-        since = max(since, newest) if caller_id is not None and newest is not None else since
-    return since
+        found += [newest] if caller_id is not None and newest is not None else []
+    return max(found, default=None)
 
 
 def mask_of(row: Identity, submission: Submission) -> str:
