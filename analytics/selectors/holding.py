@@ -74,7 +74,7 @@ def given(callers: Mapping[int, Collection[uuid.UUID]]) -> dict[tuple[int, uuid.
     :param callers: client id -> caller ids.
     """
     found: dict[tuple[int, uuid.UUID], Given] = {}
-    live = Release.objects.filter(client_id__in=list(callers)).live().select_related("recipient")  # type: ignore[attr-defined]  # a queryset with more words
+    live = Release.objects.filter(client_id__in=list(callers)).live().select_related("recipient")
     rows = list(live.order_by("released_at", "pk"))
     told = _restricted([row.pk for row in rows if row.kind == ReleaseKind.PSEUDONYMISED])
     for row in rows:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -14,7 +15,7 @@ from analytics.models.releases import Release, ReleaseKind, Removal, RemovalCaus
 from analytics.selectors import holding
 from analytics.services import building, releases, taking_out
 from analytics.tasks import releases as tasks
-from callprivacy.calls.models import Caller
+from callprivacy.calls.models import Call, Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -326,8 +327,6 @@ def test_a_correction_of_a_fact_of_a_call_reaches_files_and_one_of_a_name_does_n
         assert len(told(cast, case)) == number
 
 
-def _call(cast: Cast, caller_id: object) -> object:
-    from callprivacy.calls.models import Call
-
+def _call(cast: Cast, caller_id: UUID) -> UUID:
     with job_scope(agency_id=cast.acme.pk):
         return Call.objects.filter(caller_id=caller_id).values_list("pk", flat=True)[0]

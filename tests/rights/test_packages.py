@@ -352,7 +352,7 @@ def _facts(**facts: Any) -> vendors.Facts:
         "places": "United States", "transfer": TransferTool.DPF, "contract_on": None, "clauses": (), "source": "",
         "provider": "callrail",
     }  # fmt: skip
-    return vendors.Facts(**said | facts)  # type: ignore[arg-type]  # as many kinds as columns
+    return vendors.Facts(**said | facts)
 
 
 def _vendor(cast: Cast, **facts: Any) -> Vendor:
