@@ -1,4 +1,4 @@
-"""What the frame around every page shows: the ten entries, the clients, the bell."""
+"""What the frame around every page shows: the entries, the clients, the bell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAID_BEFORE = timedelta(days=7)
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    One of the ten entries, where its url exists and the person may open it.
+    One of the entries, where its url exists and the person may open it.
 
     :ivar instead_of: it stands there for who lacks this permission, in the place of the entry that needs it.
     """
@@ -58,6 +58,14 @@ ENTRIES = (
     ),
     Entry("Requests", "requests", "rights:home", "rights", permission=Permission.HANDLE_REQUESTS),
     Entry("Reports", "reports", "analytics:home", "analytics", permission=Permission.VIEW_ANALYTICS),
+    Entry(
+        "Releases",
+        "reports",
+        "analytics:releases",
+        "analytics",
+        permission=Permission.RELEASE_DATA,
+        instead_of=Permission.VIEW_ANALYTICS,
+    ),
     Entry("Retention", "retention", "retention:home", "retention", permission=Permission.MANAGE_RETENTION),
     Entry("Programme", "programme", "governance:home", "governance"),
     Entry("Proof and settings", "proof", "dashboard:trail", "proof", right=AgencyRight.VIEW_TRAIL),

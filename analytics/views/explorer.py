@@ -72,6 +72,9 @@ def home(request: StaffRequest) -> HttpResponse:
         "overview": agency.overview(clients, chosen, at=request.at),
         "days": asking.days_in_words(first, last),
         "periods": _periods(chosen),
+        "may_release": bool(
+            access.client_ids_with(request.membership, Permission.RELEASE_DATA, at=request.at)
+        ),
         "saved": list(
             saved_selectors.reports_of(request.membership, [client.pk for client in clients])[:_SAVED]
         ),

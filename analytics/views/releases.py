@@ -42,6 +42,9 @@ def show_all(request: StaffRequest) -> HttpResponse:
         "open": selectors.open_releases(clients),
         "page": selectors.page(clients, before=request.GET.get("before", "")),
         "floor": selectors.floor_of(request.agency.pk),
+        "may_see_reports": bool(
+            access.client_ids_with(request.membership, Permission.VIEW_ANALYTICS, at=request.at)
+        ),
         "may_set_floor": access.has_right(request.membership, AgencyRight.SIGN_OFF),
         "caveat": selectors.CAVEAT,
     }

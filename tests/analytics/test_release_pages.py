@@ -13,7 +13,7 @@ from analytics.models.releases import Release, ReleaseState, Spend
 from analytics.selectors import releases as selectors
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
-from callprivacy.tenancy.enums import Sector
+from callprivacy.tenancy.enums import Permission, Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
@@ -39,6 +39,27 @@ def _form(**fields: object) -> dict[str, object]:
         "last_on": "2026-10-31",
         "keep_for_days": "90",
     } | fields
+
+
+def test_who_may_release_finds_the_releases_and_nobody_else_is_led_there(cast: Cast) -> None:
+    where = f'href="{reverse("analytics:releases")}"'
+    # Not an officer of the agency: one client's data may be released, and its reports seen.
+    proposer = make.person(cast.acme, "petra", Role.ACCOUNT_MANAGER)
+    make.grant(proposer, cast.dentist, Role.OFFICER)
+    assert where in signed_in(proposer).get(reverse("analytics:home")).content.decode()
+
+    # Without reports the entry of the frame is the releases' own, and no page leads back to reports.
+    blind = make.person(cast.acme, "boris", Role.ACCOUNT_MANAGER)
+    make.grant(blind, cast.dentist, Role.OFFICER, without=Permission.VIEW_ANALYTICS)
+    browser = signed_in(blind)
+    assert where in browser.get(reverse("dashboard:overview")).content.decode()
+    page = browser.get(reverse("analytics:releases"))
+    assert page.status_code == 200
+    assert f'href="{reverse("analytics:home")}"' not in page.content.decode()
+
+    analyst = make.person(cast.acme, "anna", Role.ANALYST)
+    make.grant(analyst, cast.dentist)
+    assert where not in signed_in(analyst).get(reverse("analytics:home")).content.decode()
 
 
 def test_a_release_by_hand_from_the_form_to_the_file(cast: Cast, alice: Browser) -> None:
