@@ -1,5 +1,7 @@
 """
 An environment of their own for ANJANA and pyCANON, whose pins do not go with ours: nothing of them is imported here.
+
+`python -m bench.referees` makes it; `make test` does that, so that the tests which ask pyCANON are never left out.
 """
 
 from __future__ import annotations
@@ -54,3 +56,7 @@ def ask(question: dict[str, Any], *, interpreter: Path) -> dict[str, Any]:
 
 def _digest() -> str:
     return hashlib.sha256(_WANTED.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    install()

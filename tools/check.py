@@ -90,6 +90,8 @@ STEPS: dict[str, Step] = {
     "types": _tool("mypy"),
     "requirements": _tool("python", "-m", "tools.compile_requirements", "--check"),
     "browser": _chromium,
+    # pyCANON, which confirms releases in the tests, cannot live beside our own numpy.
+    "referees": _tool("python", "-m", "bench.referees"),
     "styles": _styles,
     "lint": _tool("ruff", "check", "."),
     "format": _tool("ruff", "format", "--check", "."),
