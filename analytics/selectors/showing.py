@@ -90,6 +90,9 @@ SHOWN: Final = {
     "length": Shown("Average length", Measure.SECONDS, _minutes, over=Measure.CALLS, unit=60),
     "callers": Shown("Callers a day, added up", Measure.CALLERS, _count),
     "recorded": Shown("Recordings kept", Measure.RECORDED, _count),
+    "recorded_consent": Shown("Recordings kept with consent", Measure.RECORDED_CONSENT, _count),
+    "recorded_notice": Shown("Recordings kept after notice", Measure.RECORDED_NOTICE, _count),
+    "recorded_law": Shown("Recordings kept, neither asked for", Measure.RECORDED_LAW, _count),
     "withheld": Shown("Recordings withheld", Measure.WITHHELD, _count),
     "opted_out": Shown("Not measured: opted out", Measure.OPTED_OUT, _count),
 }

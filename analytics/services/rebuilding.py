@@ -54,8 +54,8 @@ def rebuild(*, client: Client, at: datetime, check: bool, step: Callable[[int], 
 
 
 _LINE = """concat_ws('|', c.sheet, c.starts_at, c.ends_at, c.grain, to_json(ARRAY[c.source, c.campaign, c.medium,
-    c.direction, c.outcome, c.region, c.length, c.repeated, c.converted, c.kept])::text, c.calls, c.seconds,
-    c.value_cents, c.callers)"""
+    c.direction, c.outcome, c.region, c.length, c.repeated, c.converted, c.kept])::text, c.weekday::text, '@',
+    c.hour::text, c.calls, c.seconds, c.value_cents, c.callers)"""
 
 
 def digests(client: Client) -> dict[datetime, str]:
@@ -63,7 +63,8 @@ def digests(client: Client) -> dict[datetime, str]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT s.starts_at, concat_ws('|', s.ends_at, s.grain, s.is_hourly, s.is_final, s.left_out),
+            SELECT s.starts_at, concat_ws('|', s.ends_at, s.grain, s.is_hourly, s.is_slotted, s.is_final,
+                coalesce(s.left_out::text, '-')),
                 string_agg({_LINE}, E'\\n' ORDER BY {_LINE})
             FROM analytics_span s LEFT JOIN analytics_cell c ON c.client_id = s.client_id AND c.span_id = s.id
             WHERE s.client_id = %s GROUP BY s.id

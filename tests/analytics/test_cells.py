@@ -298,6 +298,9 @@ def test_a_month_of_few_calls_tells_hours_of_weekdays_and_of_no_day(cast: Cast) 
     assert ask(cast.dentist, dimensions=by, first=date(2026, 11, 17), last=date(2026, 11, 18)).hidden > 0
     assert [row.at for row in ask(cast.dentist, step=Step.HOUR).rows] == [None]
     assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert Cell.objects.for_client(cast.dentist).filter(hour__isnull=False).update(hour=0)
+    assert rebuilding.rebuild(client=cast.dentist, at=NOON, check=True, step=lambda _: None).differing == 1
 
 
 def test_after_35_days_hours_are_told_no_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

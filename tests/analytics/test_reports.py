@@ -16,8 +16,9 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from analytics.channels.cost_file import CostRow
-from analytics.enums import CostState, Every
+from analytics.enums import CostState, Every, Measure
 from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
+from analytics.selectors import showing
 from analytics.selectors.asked import KINDS, Asked, before, end_of, period_of
 from analytics.selectors.explorer import steps_of
 from analytics.services import costs, saved
@@ -159,6 +160,23 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
             assert 'class="plot plot-narrow"' in text
             assert "grid-table" in text
             assert not re.search(r"\sstyle=|<script(?![^>]*src=)", text)
+
+
+def test_everything_that_is_counted_can_be_asked_and_by_three_things_at_once(
+    cast: Cast, nina: Membership
+) -> None:
+    assert {shown.of for shown in showing.SHOWN.values()} == set(Measure)
+    _fill(cast.dentist)
+    browser = browser_of(nina)
+    text = browser.get(
+        "/reports/clients/dentist/?by=campaign&by2=outcome&by3=source&kind=bars&period=28"
+    ).content.decode()
+    assert re.search(r"<thead><tr><th[^>]*>Campaign</th><th[^>]*>Outcome</th><th[^>]*>Source</th>", text)
+    assert "Roofs, Answered, Google Ads" in text
+    for measure in showing.SHOWN:
+        page = browser.get(f"/reports/clients/dentist/?measure={measure}&kind=line&period=28")
+        assert page.status_code == 200, measure
+        assert showing.SHOWN[measure].words in page.content.decode()
 
 
 def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, nina: Membership) -> None:
