@@ -200,6 +200,24 @@ def test_two_beside_twenty_are_not_recovered() -> None:
     assert low < high >= K
 
 
+def test_copies_before_and_after_one_call_tell_of_it() -> None:
+    """What is not promised (docs/adr/0072): of two moments the difference is the call that came between them."""
+    before = [(caller, caller % 3, 0, 0, 0) for caller in range(30)] + [
+        (30 + n, 0, 1, 0, 0) for n in range(5)
+    ]
+    after = [*before, (99, 0, 1, 0, 0)]
+    old, new = (
+        {(line.sheet, line.starts, line.grain, tuple(line.told.items())): line.calls for line in made(calls)}
+        for calls in (before, after)
+    )
+    grown = {
+        sheet: told for (sheet, _, _, told), calls in new.items() if calls != old.get((sheet, _, _, told))
+    }
+    assert grown[Sheet.SOURCE] == (("source", "s1"),)
+    # At one moment the same attacker, who has every cell, finds nobody.
+    assert recovered(before) == recovered(after) == []
+
+
 # Two Mondays and a Tuesday, so that hours of Mondays are of two days.
 _DAYS = [0, 7, 1]
 _HOURS = [10, 15, 16]
