@@ -253,6 +253,16 @@ def risks(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def risk_now(release: Release) -> str:
+    """What an anonymised release was found to risk when it was looked at last; empty where it was not looked at."""
+    if release.kind != ReleaseKind.ANONYMISED or "prosecutor" not in release.score:
+        return ""
+    return (
+        f"{_share(release.score['prosecutor'])} at most for who knows that a person is in it,"
+        f" {_share(release.score['journalist'])} for who does not"
+    )
+
+
 def sheet(release: Release) -> str:
     """
     The data sheet that goes with a file, in Markdown: what it is, what was done, what is risked, until when.

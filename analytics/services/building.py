@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
 from django.db.models import Q
 
 from analytics import anonymise, kinds
-from analytics.anonymise import AnonymiseError, Table
+from analytics.anonymise import AnonymiseError, Table, risks
 from analytics.anonymise.risks import Risks
 from analytics.models.releases import Release, ReleaseKind, ReleaseState, ReleaseTrial
 from analytics.selectors import beside, differencing, holding, releasable, rules
@@ -519,6 +520,16 @@ def _period(kind: str, at: datetime) -> str:
     return f"{at.year}-Q{(at.month + 2) // 3}"
 
 
+def _risks_now(members: Members, population: int, k: int) -> dict[str, float | None]:
+    """The risks of a file that is out, by the callers who are known today."""
+    people: dict[int, set[bytes]] = {}
+    for call, number in members.classes.items():
+        people.setdefault(number, set()).add(members.callers[call])
+    sizes = np.array([len(one) for one in people.values()], np.int64)
+    found = risks.assess(sizes, threshold=1 / k, population=max(population, int(sizes.sum())))
+    return {"prosecutor": found.highest, "journalist": found.journalist}
+
+
 def score(*, due: Work, clock: Clock) -> bool:
     """
     Look at a live release against how things are now, and let it wait for a person where something is worse.
@@ -544,6 +555,7 @@ def score(*, due: Work, clock: Clock) -> bool:
     gone = {caller for call, caller in members.callers.items() if call not in still}
     together = differencing.smallest_with(members, [holding.members_of(one) for one in others])
     found = {
+        **_risks_now(members, people_now, floor.k),
         "smallest": together,
         "floor": floor.k,
         "gone_callers": len(gone),

@@ -143,6 +143,7 @@ def _shown(request: StaffRequest, release: Release, form: WhyForm, status: int =
         "is_pseudonymised": release.kind == ReleaseKind.PSEUDONYMISED,
         "found": selectors.found(release.report) if release.report else [],
         "risks": selectors.risks(release.report),
+        "risk_now": selectors.risk_now(release),
         "digest": bytes(release.digest).hex() if release.digest else "",
         "may_decide": selectors.may_decide(release, request.membership, at=request.at),
         "is_mine": release.proposed_by_id == request.user.pk,

@@ -480,6 +480,9 @@ def test_a_live_release_is_looked_at_once_a_quarter_and_waits_for_a_person_where
     scored = released.fresh(release)
     assert scored.score["gone_callers"] == 0
     assert scored.score["smallest"] >= 11
+    assert scored.score["prosecutor"] == pytest.approx(release.report["risks"]["prosecutor"])
+    assert scored.score["journalist"] == pytest.approx(release.report["risks"]["journalist"])
+    assert selectors.risk_now(scored).startswith(f"{1 / release.report['people']:.2%} at most")
     with job_scope(agency_id=cast.acme.pk):
         assert building.due_scores(agency_id=cast.acme.pk, at=january + timedelta(days=1)) == []
 
