@@ -1,19 +1,30 @@
-"""An analyst without a right to any call asks the explorer, by keyboard alone, and takes the answer along."""
+"""
+An analyst without a right to any call asks the explorer, by keyboard alone, and takes the answer along; and brings what
+campaigns cost, so that the page says which one to stop.
+"""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
+from tests import make
 from tests.browser.site import Visitor
 from tests.browser.test_small_things import reach
 
 pytestmark = pytest.mark.browser
 
 ANALYST = "nina"
+DEAR, FAIR = "Emergency repair", ("Spring check", "Financing")
+CALLER = re.compile(r"••|\(?\b\d{3}\)?[ -]\d{3}-\d{4}\b|\+1[\d ]{9,}")
+"""A caller's number, masked or not."""
+A_CALL = re.compile(r"/calls/[0-9a-f]{8}-[0-9a-f]{4}-")
+"""The way to a call's own page."""
 
 
 def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor) -> None:
@@ -49,3 +60,53 @@ def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor
         page.keyboard.press("Enter")
     assert Path(download.value.path()).read_bytes().startswith(b"\xef\xbb\xbf")
     assert page.get_by_role("link", name="Calls", exact=True).count() == 0
+
+
+def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Visitor) -> None:
+    visitor.sign_in(ANALYST)
+    page = visitor.page
+    seen: list[str] = []
+    page.get_by_role("row", name="Lakeshore Roofing").get_by_role("link", name="Campaigns").click()
+    page.get_by_role("link", name="Bring costs").first.click()
+    today = make.now().astimezone(ZoneInfo("America/Chicago")).date()
+    lines = [
+        f"{today - timedelta(days=back)},{campaign},{cost}"
+        for back in range(27, 0, -1)
+        for campaign, cost in ((DEAR, "990.00"), (FAIR[0], "9.50"), (FAIR[1], "9.50"))
+    ]
+    text = "\n".join(["date,campaign,cost", *lines]).encode()
+    page.get_by_label("CSV file").set_input_files(
+        {"name": "costs.csv", "mimeType": "text/csv", "buffer": text}
+    )
+    page.get_by_role("button", name="Read the file").click()
+    seen.append(page.locator("main").inner_text())
+    page.get_by_role("button", name="Take them in").click()
+    visitor.open("/reports/clients/lakeshore-roofing/campaigns/?period=28")
+    table = page.get_by_role("region", name="Campaign by campaign")
+    dear = table.get_by_role("row", name=DEAR)
+    # Cells follow the demo's calls within a minute.
+    for _ in range(20):
+        if dear.get_by_text("Costs more").count():
+            break
+        page.wait_for_timeout(3000)
+        page.reload()
+    seen.append(page.locator("main").inner_text())
+    expect(page.get_by_text(f"A qualified call from “{DEAR}” costs")).to_be_visible()
+    expect(page.get_by_text("If one campaign is to be stopped, look at this one first.")).to_be_visible()
+    expect(dear.get_by_text("Costs more")).to_be_visible()
+    assert f"{27 * 990:,.2f}" in dear.inner_text()
+    # A cost of a qualified call stands beside it, and of no fair one a "more".
+    assert re.search(r"\d\.\d\d", dear.get_by_role("cell").nth(1).inner_text())
+    for name in FAIR:
+        expect(table.get_by_role("row", name=name).get_by_text("Costs more")).to_have_count(0)
+    page.get_by_role("link", name=DEAR, exact=True).click()
+    expect(page.get_by_role("group", name="Qualified calls")).to_be_visible()
+    seen.append(page.locator("main").inner_text())
+    # And no call on the way, nor behind any door beside it.
+    assert [text for text in seen if CALLER.search(text)] == []
+    assert page.get_by_role("link", name="Calls", exact=True).count() == 0
+    for path in ("/calls/", "/calls/?client=lakeshore-roofing"):
+        answer = page.request.get(visitor.site.url + path)
+        assert answer.status in {403, 404} or not A_CALL.search(answer.text())
+    for path in ("/clients/lakeshore-roofing/calls/export/", "/reports/releases/lakeshore-roofing/"):
+        assert page.request.get(visitor.site.url + path).status in {403, 404}
