@@ -192,7 +192,6 @@ def _row(
     calls, calls_before = showing.value_of(shown["calls"], now), showing.value_of(shown["calls"], was)
     conversions = showing.value_of(shown["conversions"], now)
     trend = [_step(days.get(step), is_partly_told=is_partly_told) for step in steps]
-    cents = spent.get(client.pk)
     return ClientRow(
         client=client,
         calls=calls,
@@ -203,11 +202,23 @@ def _row(
         ratio=calls.number / calls_before.number
         if calls.number is not None and calls_before.number
         else None,
-        per_conversion=f"{cents / conversions.number / 100:,.2f}" if cents and conversions.number else "–",
+        per_conversion=_each(spent.get(client.pk), now),
         trend=spark(trend),
         trend_words=f"Calls of {client.name}: {calls.words} in {len(steps)} steps, at most"
         f" {max((one.number or 0 for one in trend), default=0):,.0f} in one",
     )
+
+
+def _each(cents: int | None, now: Row | None) -> str:
+    """What a qualified call cost, in words; a range where it is not told of some calls whether they are qualified."""
+    figure = now.figures.get(Measure.CONVERSIONS, Figure(0)) if now is not None else Figure(0)
+    most = figure.value + figure.unknown
+    if not cents or not most:
+        return "–"
+    least = f"{cents / most / 100:,.2f}"
+    if figure.is_told:
+        return least
+    return f"{least} to {cents / figure.value / 100:,.2f}" if figure.value else f"{least} or more"
 
 
 def _step(row: Row | None, *, is_partly_told: bool) -> Value:

@@ -7,6 +7,7 @@ import io
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core import mail
@@ -26,6 +27,7 @@ from analytics.tasks import reports as tasks
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
 from callprivacy.calls.enums import Outcome
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
@@ -446,6 +448,25 @@ def test_a_report_made_private_again_ends_the_mails_of_others(
 
 
 # --- All clients ---
+
+
+@pytest.mark.parametrize(("qualified", "each"), [(3, "0.50 or more"), (12, "0.83")])
+def test_what_a_qualified_call_costs_is_a_range_where_it_is_not_told_which_calls_are(
+    cast: Cast, nina: Membership, qualified: int, each: str
+) -> None:
+    people, at = callers(cast.dentist, 20), make.now() - timedelta(minutes=1)
+    calls(cast.dentist, people[:qualified], at=at)
+    calls(cast.dentist, people[qualified:], at=at, outcome=Outcome.MISSED, seconds=0)
+    work(cast.dentist, make.now())
+    with job_scope(agency_id=cast.acme.pk):
+        by = Actor.staff(user_id=nina.user_id)
+        day = at.astimezone(ZoneInfo(cast.dentist.time_zone)).date()
+        brought = costs.bring_costs(
+            client=cast.dentist, rows=[CostRow(day, "Roofs", 1000)], by=by, at=make.now()
+        )
+        costs.take_costs(brought=brought, by=by, at=make.now())
+    page = browser_of(nina).get("/reports/?period=this_month").content.decode()
+    assert f'class="num">{each}</td>' in page
 
 
 def test_the_agencys_view_has_the_granted_clients_and_no_other(cast: Cast, nina: Membership) -> None:
