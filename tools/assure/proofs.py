@@ -38,8 +38,10 @@ class Ran:
     output: str = ""
 
 
-def run(nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, large: bool = True) -> Ran:
-    """Run tests by node id (without "tests/"), in one process, within so many seconds."""
+def run(
+    nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, large: bool = True, processes: int = 0
+) -> Ran:
+    """Run tests by node id (without "tests/"), in one process or some, within so many seconds."""
     STATE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=STATE) as folder:
         report, told = Path(folder, "report.xml"), Path(folder, "told.jsonl")
@@ -54,7 +56,7 @@ def run(nodes: Sequence[str], *, seconds: float, plant: Edit | None = None, larg
             "-p",
             "no:randomly",
             "-n",
-            "0",
+            str(processes),
         ]
         command += [f"--junit-xml={report}", "--tb=short"]
         if large:
