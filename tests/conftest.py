@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import ground, order
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tests.cast import Cast
 
 ground.prepare_environment(os.environ)
+# How long examples take to draw says how busy the machine is, and nothing of the test.
+settings.register_profile("ours", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 _NEED_A_DATABASE = frozenset({"db", "transactional_db", "live_server", "admin_user", "admin_client"})
 _COMMIT = frozenset({"transactional_db", "live_server"})
