@@ -405,7 +405,9 @@ def test_with_redis_down_the_answer_is_quick_and_the_event_kept(
     cast: Cast, django_capture_on_commit_callbacks: Callbacks
 ) -> None:
     connection = connect(cast.dentist)
-    assert post_to("/hooks/callrail/nobody/", b"{}", "").status_code == 404  # a process loads its addresses once
+    assert (
+        post_to("/hooks/callrail/nobody/", b"{}", "").status_code == 404
+    )  # a process loads its addresses once
     with _away(1), django_capture_on_commit_callbacks(execute=True):
         began = time.monotonic()
         answer = post(connection)
