@@ -8,6 +8,7 @@ rows and the same end. Nothing else in the project decides who may see what.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate
@@ -45,9 +46,12 @@ class StaffRequest(HttpRequest):
     actor: Actor
     at: datetime
     has_several_agencies: bool
+    opened_agencies: frozenset[int]
     used_client_id: int
 
 
+PROVIDER_IN_SESSION = "provider"
+"""Under which name a session that began at an agency's provider keeps which one, as `Through`."""
 STARTED_AT = "started_at"
 """Under which name a session keeps when it began, in seconds."""
 _WHILE_TYPING = timedelta(minutes=15)
@@ -280,8 +284,39 @@ def needs_right[**P](right: AgencyRight) -> Callable[[View[P]], View[P]]:
 # --- Confirming that it is still the same person -----------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Through:
+    """
+    Through whose provider a session began. It opens that agency alone, and nothing that signs its person in elsewhere.
+
+    :ivar agreed_at: since when the provider is the one that it is, written as in the database.
+    :ivar shown_at: when the person last showed the provider who they are, in seconds; 0: it does not say.
+    """
+
+    agency_id: int
+    key: str
+    agreed_at: str
+    shown_at: float
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Through | None:
+        """What the session says, None where it began with a password or a passkey of ours."""
+        kept = request.session.get(PROVIDER_IN_SESSION)
+        return cls(**kept) if kept else None
+
+    def keep(self, request: HttpRequest) -> None:
+        """Let the session say so from now on."""
+        request.session[PROVIDER_IN_SESSION] = asdict(self)
+
+
 def confirmed_at(request: HttpRequest) -> float:
-    """When the person of a session last showed who they are, in seconds: by signing in, or by confirming since."""
+    """
+    When the person of a session last showed who they are, in seconds: by signing in, or by confirming since.
+
+    Who came through a provider may have been let through by what it remembers, so there its own word counts alone.
+    """
+    if (through := Through.of(request)) is not None:
+        return through.shown_at
     records = get_authentication_records(request, request.user)
     shown = [float(record["at"]) for record in records if "at" in record]
     return max([*shown, float(request.session.get(STARTED_AT, 0))])
@@ -329,7 +364,13 @@ def ask_who_is_there(request: StaffRequest) -> HttpResponse:
         back = _path_of(request.headers.get("HX-Current-URL" if is_part else "Referer", "")) or request.path
     else:
         back = request.get_full_path()
-    where = f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
+    through = Through.of(request)
+    page = (
+        reverse("account_reauthenticate")
+        if through is None
+        else reverse("accounts:provider_confirm", args=[through.key])
+    )
+    where = f"{page}?{urlencode({'next': back})}"
     if not is_part:
         return redirect(where)
     answer = HttpResponse(status=204)

@@ -11,12 +11,14 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
@@ -37,16 +39,18 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from callprivacy.accounts import access, passwords, selectors
-from callprivacy.accounts.access import STARTED_AT
+from callprivacy.accounts.access import PROVIDER_IN_SESSION, STARTED_AT
 from callprivacy.accounts.models import User
 from callprivacy.accounts.services import factors as factor_deeds
 from callprivacy.accounts.services import passwords as password_deeds
-from callprivacy.accounts.services import people, sign_in
+from callprivacy.accounts.services import people, sign_in, sso
 from callprivacy.lib.browsers import browser_of
 from callprivacy.lib.mail import with_html
 from callprivacy.vault import fields as vault
 from callprivacy.vault.sealing import SealBrokenError
 
+BY_PROVIDER = "provider"
+"""The word for it among the ways to sign in that the library keeps in a session."""
 _DEVICE = "device"
 _DEVICE_SALT = "callprivacy.device"
 _DEVICE_FOR = 180 * 24 * 3600
@@ -101,7 +105,15 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         request.session[STARTED_AT] = int(at.timestamp())
         person = cast(User, user)
-        people.record_own("person.signed_in", user_id=person.pk, at=at)
+        through = _through(request, person)
+        if through is None:
+            request.session.pop(PROVIDER_IN_SESSION, None)
+            sso.record_beside(user_id=person.pk, at=at)
+        else:
+            through.keep(request)
+        people.record_own(
+            "person.signed_in", user_id=person.pk, at=at, agency_id=through.agency_id if through else None
+        )
         password_deeds.renew_due(user_ids=[person.pk])
         if not _is_known_device(request, person.email) and not getattr(request, "is_first_sign_in", True):
             self.send_mail("account/email/new_device", person.email, _about_device(request, person, at))
@@ -110,7 +122,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:
-            people.record_own("person.signed_out", user_id=request.user.pk, at=timezone.now())
+            through = access.Through.of(request)
+            people.record_own(
+                "person.signed_out",
+                user_id=request.user.pk,
+                at=timezone.now(),
+                agency_id=through.agency_id if through else None,
+            )
         super().logout(request)
 
     def get_client_ip(self, request: HttpRequest) -> str:
@@ -154,6 +172,22 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send once the transaction has committed: nothing is sent from inside a scope."""
         transaction.on_commit(partial(super().send_mail, template_prefix, email, context), robust=True)
+
+
+def note_provider(request: HttpRequest, user: User, through: access.Through) -> None:
+    """Note in the session, before the second factor is asked for, that the person has just come from a provider."""
+    record_authentication(request, user, method=BY_PROVIDER, **asdict(through))
+
+
+def _through(request: HttpRequest, user: User) -> access.Through | None:
+    """Through which provider the sign-in that has just ended began; a second factor beside it is no sign-in."""
+    for record in reversed(get_authentication_records(request, user)):
+        if record["method"] == BY_PROVIDER:
+            names = [field.name for field in fields(access.Through)]
+            return access.Through(**{name: record[name] for name in names})
+        if record["method"] != "mfa" or record.get("passwordless"):
+            return None
+    return None
 
 
 def attach_rule(user: User) -> passwords.Rule:

@@ -74,6 +74,32 @@ class Deed(models.TextChoices):
     GRANTS = "grants", "Changing people and grants"
 
 
+class Refusal(models.TextChoices):
+    """Why somebody who came back from an agency's provider was not let in, for the trail and who sets it up."""
+
+    NO_ANSWER = "no_answer", "The provider does not answer, or not with what was asked for"
+    NOT_OUTSIDE = "not_outside", "The provider leads to an address that is not asked"
+    SAID_NO = "said_no", "The provider itself refused, or the person turned back there"
+    NO_TRIP = "no_trip", "Nobody set out from this browser for it, or it came back twice or too late"
+    CODE_REFUSED = "code_refused", "The provider does not take the code, the client id or the secret"
+    BAD_TOKEN = "bad_token", "What the provider signed is not whole"
+    BAD_ALGORITHM = "bad_algorithm", "It is signed in a way that is not taken"
+    NO_KEY = "no_key", "It is signed with no key that the provider publishes"
+    BAD_SIGNATURE = "bad_signature", "The signature does not fit"
+    OTHER_ISSUER = "other_issuer", "It comes from another provider"
+    OTHER_AUDIENCE = "other_audience", "It is meant for another application"
+    EXPIRED = "expired", "It is not of this moment"
+    WRONG_NONCE = "wrong_nonce", "It belongs to another sign-in"
+    OTHER_SUBJECT = "other_subject", "The provider speaks of two different people"
+    NOT_FRESH = "not_fresh", "The provider did not ask the person again, or does not say so"
+    OTHER_PERSON = "other_person", "Somebody else confirmed than who is signed in"
+    UNVERIFIED = "unverified", "The provider does not vouch for the e-mail address"
+    OTHER_DOMAIN = "other_domain", "The e-mail address is in no domain that the provider may speak for"
+    NOBODY = "nobody", "Nobody who works here now has this e-mail address"
+    OTHER_LINK = "other_link", "The person with this address was linked to another account at the provider"
+    TOO_OFTEN = "too_often", "There were too many tries"
+
+
 class ReviewAnswer(models.TextChoices):
     """What became of a grant in an access review."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from allauth.account import forms as allauth_forms
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 
-from callprivacy.accounts import passwords, selectors
+from callprivacy.accounts import passwords, providers, selectors
 from callprivacy.accounts.enums import (
     BUNDLES,
     ApiScope,
@@ -25,9 +25,9 @@ from callprivacy.accounts.enums import (
     ReviewAnswer,
     Role,
 )
-from callprivacy.accounts.models import Membership, SignInPolicy, User
+from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews
-from callprivacy.lib import networks
+from callprivacy.lib import networks, outside
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -683,3 +683,97 @@ class SeatsForm(forms.Form):
             raise forms.ValidationError("The file is no text in UTF-8. Export it as CSV (UTF-8).") from None
         except reviews.SeatsError as error:
             raise forms.ValidationError(str(error)) from None
+
+
+# --- The agency's own provider ---------------------------------------------------------------------------------------
+
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])", re.ASCII)
+_MOST_DOMAINS = 20
+
+
+class ProviderForm(forms.Form):
+    """With which provider the agency's people sign in, and for whom it may speak."""
+
+    name = forms.CharField(
+        label="What your people call it", max_length=60, help_text='On the button: "Go to Okta".'
+    )
+    issuer = forms.CharField(
+        label="Issuer",
+        max_length=300,
+        help_text="The address that the provider calls itself, such as https://acme.okta.com. "
+        "Your provider's own page for the application names it.",
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "inputmode": "url"}),
+    )
+    application = forms.CharField(
+        label="Client id",
+        max_length=300,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+    )
+    secret = forms.CharField(
+        label="Client secret",
+        max_length=500,
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Kept sealed, and shown to nobody again.",
+    )
+    domains = forms.CharField(
+        label="Addresses that it may speak for",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "acme.example"}),
+        help_text="What stands behind the @, one a line. Somebody with another address is not let in through it.",
+    )
+
+    def __init__(self, *args: Any, has_secret: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["secret"].required = not has_secret
+        if has_secret:
+            self.fields["secret"].help_text = "Empty: the one that is there. It is shown to nobody again."
+
+    @classmethod
+    def values_of(cls, provider: SignInProvider | None) -> dict[str, Any]:
+        """What the form shows of a provider as it is."""
+        if provider is None:
+            return {}
+        return {
+            "name": provider.name,
+            "issuer": provider.issuer,
+            "application": provider.application,
+            "domains": "\n".join(provider.domains),
+        }
+
+    def clean_issuer(self) -> str:
+        """The issuer alone, of an address on the internet."""
+        try:
+            return providers.issuer_of(self.cleaned_data["issuer"])
+        except outside.NotPlainError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def clean_domains(self) -> list[str]:
+        """Domains in one spelling."""
+        words = self.cleaned_data["domains"].replace(",", "\n").split()
+        found = list(dict.fromkeys(word.lower().lstrip("@") for word in words))
+        for one in found:
+            if _DOMAIN.fullmatch(one) is None:
+                raise forms.ValidationError(f"“{one[:60]}” is no domain. Write acme.example.")
+        if len(found) > _MOST_DOMAINS:
+            raise forms.ValidationError(f"Write at most {_MOST_DOMAINS} domains.")
+        return found
+
+
+class BesideForm(forms.Form):
+    """Who gets in by password and second factor when the provider does not answer."""
+
+    beside = forms.MultipleChoiceField(
+        label="Who gets in without it",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="When the provider does not answer, they come in by password and second factor. Each time is in the "
+        "trail. Only people who manage people and have a second factor stand here.",
+    )
+
+    def __init__(self, *args: Any, people: Collection[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.MultipleChoiceField, self.fields["beside"]).choices = [
+            (str(person.user_id), str(person.user)) for person in people
+        ]

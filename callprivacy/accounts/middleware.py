@@ -26,6 +26,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django_structlog.middlewares import RequestMiddleware
 
 from callprivacy.accounts import access, selectors
@@ -55,6 +56,8 @@ _OPEN = (
     "/invitation/",
     "/handover/",
     "/static/",
+    # The way to a provider and back: what asks the outside does so in no scope.
+    "/sso/",
     "/health",
     "/readyz",
     "/metrics",
@@ -68,6 +71,9 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WHILE_DUE = frozenset({"/accounts/password/change/", "/accounts/password/strength/", "/accounts/logout/"})
 
 _FROM_ELSEWHERE = frozenset({"/accounts/logout/", "/agencies/"})
+# What a session that began at a provider has of the person's own account: nothing by which they sign in elsewhere.
+_THROUGH_PROVIDER = frozenset({"/accounts/login/", "/accounts/logout/", "/accounts/sessions/"})
+_CONFIRMS = frozenset({"/accounts/reauthenticate/", "/accounts/2fa/reauthenticate/"})
 
 
 class RequestLogMiddleware(RequestMiddleware):
@@ -135,10 +141,13 @@ class ScopeMiddleware:
         user_id = user.pk
         if _has_ended(request, at):
             return _send_away(request, user_id, at)
-        if _is_password_due(user, at) and request.path not in _WHILE_DUE:
+        through = access.Through.of(request)
+        if through is None and _is_password_due(user, at) and request.path not in _WHILE_DUE:
             return _lead(request, reverse("account_change_password"))
         if request.path.startswith(_OPERATOR):
             return self._as_operator(request)
+        if through is not None and (elsewhere := _not_through_provider(request, through)) is not None:
+            return elsewhere
         agency_id = _agency_of(request, user_id)
         if agency_id is None:
             return self._without_agency(request)
@@ -146,7 +155,7 @@ class ScopeMiddleware:
 
     def _as_operator(self, request: HttpRequest) -> HttpResponse:
         """Reading happens in the operator's scope; a deed enters its agency's by itself."""
-        if not request.user.is_staff:
+        if not request.user.is_staff or access.Through.of(request) is not None:
             raise Http404
         if request.method not in _SAFE:
             return self.get_response(request)
@@ -155,10 +164,16 @@ class ScopeMiddleware:
 
     def _without_agency(self, request: HttpRequest) -> HttpResponse:
         """A platform operator, or a person whose access was taken away: their own account, and no more."""
-        if request.path.startswith(_OWN_ACCOUNT):
+        through = access.Through.of(request)
+        if request.path.startswith(_OWN_ACCOUNT) and (through is None or request.path in _THROUGH_PROVIDER):
             return self.get_response(request)
-        if request.user.is_staff:
+        if request.user.is_staff and through is None:
             return redirect(_OPERATOR)
+        doors = selectors.doors_of_user(cast(int, request.user.pk)) if through is None else []
+        if doors:
+            if request.headers.get("HX-Request"):
+                return _lead(request, "/")
+            return render(request, "accounts/through_provider.html", {"doors": doors})
         logout(request)
         messages.info(
             request,
@@ -242,7 +257,10 @@ def _send_away(
     idle_minutes: int | None = None,
     longest_hours: int | None = None,
 ) -> HttpResponse:
-    people.record_own("person.timed_out", user_id=user_id, at=at)
+    through = access.Through.of(request)
+    people.record_own(
+        "person.timed_out", user_id=user_id, at=at, agency_id=through.agency_id if through else None
+    )
     logout(request)
     idle = idle_minutes or settings.CALLPRIVACY_SESSION_IDLE_MINUTES
     longest = longest_hours or settings.SESSION_COOKIE_AGE // 3600
@@ -250,9 +268,10 @@ def _send_away(
         request,
         f"You were signed out: sessions end after {idle} minutes without use and after {longest} hours.",
     )
+    door = None if through is None else reverse("accounts:provider_door", args=[through.key])
     if request.headers.get("HX-Request"):
-        return _lead(request, redirect_to_login("/").url)
-    return redirect_to_login(request.get_full_path() if request.method in _SAFE else "/")
+        return _lead(request, redirect_to_login("/", door).url)
+    return redirect_to_login(request.get_full_path() if request.method in _SAFE else "/", door)
 
 
 def _lead(request: HttpRequest, where: str) -> HttpResponse:
@@ -276,9 +295,33 @@ def _from_elsewhere(request: HttpRequest, allowed: list[str]) -> HttpResponse | 
     return render(request, "accounts/elsewhere.html", {"address": client_address(request)}, status=403)
 
 
+def _not_through_provider(request: HttpRequest, through: access.Through) -> HttpResponse | None:
+    """
+    Who came through an agency's provider changes nothing of how they sign in elsewhere.
+
+    Else whoever runs the provider could come as somebody, give them a password or a passkey, and sign in with it at
+    another agency of theirs.
+    """
+    if not request.path.startswith(_OWN_ACCOUNT) or request.path in _THROUGH_PROVIDER:
+        return None
+    if request.path in _CONFIRMS:
+        where = reverse("accounts:provider_confirm", args=[through.key])
+        return _lead(request, f"{where}?{urlencode({'next': request.GET.get('next', '/')})}")
+    messages.info(
+        request,
+        "You came through your agency's provider. Passwords and second factors of your own are changed after signing "
+        "in with them.",
+    )
+    return _lead(request, reverse("accounts:sessions"))
+
+
 def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse | None:
     """Who has to have a second factor and has none is led to where one is added, and to their own account alone."""
     if membership.role not in access.policy_of(membership.agency).second_factor_roles:
+        return None
+    if (
+        access.Through.of(request) is not None
+    ):  # theirs is the provider's to ask for; there is no page to add one on
         return None
     if membership.has_factor or request.path.startswith(_OWN_ACCOUNT):  # type: ignore[attr-defined]  # annotated where it was read
         return None
@@ -289,8 +332,11 @@ def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse
 
 
 def _agency_of(request: HttpRequest, user_id: int) -> int | None:
-    agencies = selectors.agency_ids_of_user(user_id)
-    cast(StaffRequest, request).has_several_agencies = len(agencies) > 1
+    through = access.Through.of(request)
+    agencies = selectors.agencies_opened_by(user_id, through)
+    staff = cast(StaffRequest, request)
+    staff.opened_agencies = frozenset(agencies)
+    staff.has_several_agencies = through is None and len(agencies) > 1
     chosen = request.session.get(AGENCY_IN_SESSION)
     if chosen in agencies:
         return cast(int, chosen)

@@ -27,6 +27,7 @@ from callprivacy.accounts.enums import (
     Role,
 )
 from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned, ScopedManager
+from callprivacy.vault.fields import StrictEncryptedField
 
 
 class UserManager(BaseUserManager["User"]):
@@ -249,6 +250,81 @@ class SignInPolicy(AgencyOwned):
 
     def __str__(self) -> str:
         return f"sign-in of {self.agency_id}"
+
+
+class SignInProvider(AgencyOwned):
+    """
+    The provider through which an agency's people sign in (OpenID Connect), beside their passwords or in place of them.
+
+    :ivar key: stands in the agency's sign-in address, and in the directory of public keys.
+    :ivar issuer: exactly what the provider calls itself; everything it signs names it.
+    :ivar application: what the provider calls us, its "client id".
+    :ivar domains: what stands behind the @ of the addresses that it may speak for.
+    :ivar endpoints: where its pages are, as it said when it was last asked.
+    :ivar found: what was found when it was last looked at, in the order of the page: [good, words].
+    :ivar is_on: people sign in through it. Off until a second person has agreed to whom it speaks for.
+    :ivar is_required: and not by password, but for who is in `beside`.
+    :ivar beside: user ids of those who get in by password and second factor when the provider does not answer.
+    """
+
+    agency = models.OneToOneField("tenancy.Agency", models.PROTECT, related_name="+")
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=60)
+    issuer = models.CharField(max_length=300)
+    application = models.CharField("client id", max_length=300)
+    secret = StrictEncryptedField()
+    domains = ArrayField(models.CharField(max_length=253))
+    endpoints = models.JSONField(default=dict)
+    found = models.JSONField(default=list)
+    checked_at = models.DateTimeField(null=True)
+    is_sound = models.BooleanField(default=False)
+    is_on = models.BooleanField(default=False)
+    is_required = models.BooleanField(default=False)
+    beside = ArrayField(models.BigIntegerField(), default=list, blank=True)
+    proposed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    agreed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    agreed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "key"], name="accounts_provider_key"),
+            models.CheckConstraint(
+                condition=models.Q(is_on=False) | models.Q(agreed_at__isnull=False, is_sound=True),
+                name="accounts_provider_agreed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_required=False) | (models.Q(is_on=True) & ~models.Q(beside=[])),
+                name="accounts_provider_required",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProviderLink(AgencyOwned):
+    """
+    Who a person is at the agency's provider: fixed when they first come from there, and from then on theirs alone.
+
+    :ivar digest: of the issuer and of its name for the person, which is kept nowhere.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+    linked_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "digest"], name="accounts_link_digest"),
+            models.UniqueConstraint(fields=["agency", "user"], name="accounts_link_user"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at the provider of {self.agency_id}"
 
 
 class PasswordHistory(models.Model):

@@ -74,7 +74,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one agency asks of a person, as the database tells it."""
+    """
+    What one agency asks of a person, as the database tells it.
+
+    :ivar by_provider: the agency lets this person in through its provider alone, so no password of theirs ages there.
+    """
 
     agency_id: int
     agency: str
@@ -83,6 +87,7 @@ class Asked:
     min_length: int
     max_age_days: int
     grace_hours: int
+    by_provider: bool = False
 
     def rule(self) -> Rule:
         """This agency's rule alone."""
@@ -98,7 +103,7 @@ class Asked:
         Days are counted by the calendar, so a day of 23 or 25 hours is one, and so is 29 February.
         """
         days = self.rule().max_age_days
-        if days is None:
+        if days is None or self.by_provider:
             return None
         zone = ZoneInfo(self.time_zone)
         day = changed_at.astimezone(zone).date() + timedelta(days=days)

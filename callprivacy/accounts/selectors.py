@@ -28,8 +28,10 @@ from callprivacy.accounts.models import (
     Membership,
     PasswordDay,
     PasswordReminder,
+    ProviderLink,
     ReviewLine,
     SignInFailure,
+    SignInProvider,
     User,
     VendorSeat,
 )
@@ -58,6 +60,48 @@ def agencies_of_user(user_id: int) -> list[tuple[int, str]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, name FROM agencies_named_of_user(%s)", [user_id])
         return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def agencies_opened_by(user_id: int, through: access.Through | None) -> list[int]:
+    """
+    Ids of the agencies that a person's session opens, oldest first; it needs no scope.
+
+    Without a provider: those in which the person is active and that do not ask for theirs. Through one: that agency,
+    while its provider is still the same.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM agencies_opened_by(%s, %s, %s::timestamptz)",
+            [user_id, through.agency_id if through else None, through.agreed_at if through else None],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """
+    An agency of a person that has a provider.
+
+    :ivar must: the person gets in there through the provider alone.
+    """
+
+    agency_id: int
+    agency: str
+    key: str
+    is_required: bool
+    must: bool
+
+
+def doors_of_user(user_id: int) -> list[Door]:
+    """The agencies of a person that have a provider, by name; it needs no scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM providers_of_user(%s)", [user_id])
+        return [Door(*row) for row in cursor.fetchall()]
+
+
+def digest_of_subject(issuer: str, subject: str) -> bytes:
+    """What is kept of a provider's name for a person."""
+    return hashlib.sha256(f"{issuer}\0{subject}".encode()).digest()
 
 
 def digest_of_name(name: str, device: str = "") -> bytes:
@@ -106,6 +150,35 @@ def sessions_of(user_id: int) -> list[UserSession]:
 def count_sessions(user_id: int) -> int:
     """How many sign-ins of a person are kept as alive."""
     return int(UserSession.objects.filter(user_id=user_id).count())
+
+
+# --- The agency's provider ---
+
+
+def provider() -> SignInProvider | None:
+    """The provider of the scope's agency, on or off, with who proposed and who agreed to it."""
+    rows = SignInProvider.objects.filter(agency_id=lib_scope.require_agency())
+    return rows.select_related("proposed_by", "agreed_by").first()
+
+
+def link_of(user_id: int) -> ProviderLink | None:
+    """That a person of the scope's agency came through its provider before."""
+    return ProviderLink.objects.filter(agency_id=lib_scope.require_agency(), user_id=user_id).first()
+
+
+def count_links() -> tuple[int, int]:
+    """How many of the agency's active people have come through its provider, and how many people there are."""
+    people_here = Membership.objects.filter(
+        agency_id=lib_scope.require_agency(), state=MembershipState.ACTIVE, user__is_active=True
+    )
+    linked = ProviderLink.objects.filter(agency_id=lib_scope.require_agency()).values("user_id")
+    return people_here.filter(user_id__in=linked).count(), people_here.count()
+
+
+def managers_with_factor() -> QuerySet[Membership]:
+    """Who may be let in beside the provider: people who manage people and have a second factor, by name."""
+    found = managers().annotate(has_factor=factors_of()).filter(has_factor=True)
+    return found.select_related("user").order_by("user__name", "pk")
 
 
 # --- Passwords and second factors ---

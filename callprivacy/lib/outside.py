@@ -9,18 +9,26 @@ through `checked` and `resolve` again for each step.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import ipaddress
 import re
 import socket
 import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import urllib3
+import urllib3.connection
 
 LONGEST: Final = 2000
 HTTPS: Final = 443
 FIRST_FREE_PORT: Final = 1024
+_EACH_WAIT: Final = 5
 
 _PLAIN = re.compile(r"[!-~]+", re.ASCII).fullmatch
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -170,3 +178,105 @@ def pool_to(address: str, parts: SplitResult, *, timeout: urllib3.Timeout) -> An
 def target_of(parts: SplitResult) -> str:
     """What stands in the first line of the request."""
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+# --- One small answer ------------------------------------------------------------------------------------------------
+
+
+class NoAnswerError(OSError):
+    """It did not answer, not in time, not over a certificate that fits, or with more than was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+def fetch(
+    url: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = 8,
+    at_most: int = 256 * 1024,
+) -> Answer:
+    """
+    Ask an address on the internet for something small: by POST with a form, else by GET. It is led nowhere else.
+
+    :param seconds: for the whole of it, however slowly each byte comes.
+    :raises NotPlainError: it is no address that we connect to.
+    :raises NoAddressError: its name has no address.
+    :raises NotPublicError: it leads into somebody's own network.
+    :raises NoAnswerError: nothing came that can be used.
+    """
+    parts = checked(url)
+    ends_at = time.monotonic() + seconds
+    address = resolve(parts.hostname or "", port_of(parts))
+    connection = urllib3.connection.HTTPSConnection(
+        address,
+        port_of(parts),
+        timeout=min(seconds, _EACH_WAIT),
+        server_hostname=parts.hostname or "",
+        assert_hostname=parts.hostname or "",
+        ssl_context=ssl.create_default_context(),
+    )
+    sent = {
+        "Host": parts.netloc,
+        "Accept": "application/json",
+        "User-Agent": "CallPrivacy",
+        **(headers or {}),
+    }
+    if form is not None:
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+    watch = threading.Timer(seconds, _cut, [connection])
+    watch.daemon = True
+    watch.start()
+    try:
+        connection.request(
+            "GET" if form is None else "POST",
+            target_of(parts),
+            body=None if form is None else urlencode(form),
+            headers=sent,
+            preload_content=False,
+            decode_content=False,
+        )
+        response = connection.getresponse()
+        body = _whole(response, at_most, ends_at)
+    except NoAnswerError:
+        raise
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        raise _said(error, ends_at) from None
+    finally:
+        watch.cancel()
+        connection.close()
+    media_type = str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+    return Answer(int(response.status), media_type, body)
+
+
+def _whole(response: urllib3.BaseHTTPResponse, at_most: int, ends_at: float) -> bytes:
+    body = b""
+    while piece := response.read(min(16 * 1024, at_most + 1 - len(body))):
+        body += piece
+        if len(body) > at_most:
+            raise NoAnswerError("It answers with more than is looked at.")
+    if time.monotonic() > ends_at:  # also where the connection was cut
+        raise NoAnswerError("It answers too slowly.")
+    return body
+
+
+def _said(error: Exception, ends_at: float) -> NoAnswerError:
+    if any(isinstance(one, ssl.SSLError | urllib3.exceptions.SSLError) for one in (error, error.__cause__)):
+        return NoAnswerError("Its certificate is not one that browsers trust for this name.")
+    if time.monotonic() > ends_at:
+        return NoAnswerError("It answers too slowly.")
+    return NoAnswerError("It does not answer.")
+
+
+def _cut(connection: urllib3.connection.HTTPSConnection) -> None:
+    """End a wait: whoever reads from the other thread is told that nothing more comes."""
+    with contextlib.suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)

@@ -98,3 +98,4 @@ class KeyPurpose(models.TextChoices):
     BINDER = "binder", "Link to a binder of proof"
     HANDOVER = "handover", "Link to what a client that leaves is given"
     MOVED = "moved", "Page or link of a client that has left"
+    SIGN_IN = "sign_in", "Sign-in address of an agency"

@@ -168,6 +168,20 @@ REGISTER: dict[str, Table] = {
             "changed_by",
         ),
     ),
+    "accounts.SignInProvider": Table(
+        "The provider through which an agency's people sign in",
+        _plain(
+            "id agency name issuer application domains endpoints found checked_at is_sound is_on is_required",
+            "proposed_by proposed_at agreed_by agreed_at",
+            beside="Ids of those who get in by password when the provider does not answer",
+        )
+        | _secret(key="Stands in the agency's sign-in address", secret="Fernet under the master key"),
+    ),
+    "accounts.ProviderLink": Table(
+        "Who a person of the staff is at the agency's provider",
+        _plain("id agency user linked_at last_at")
+        | _secret(digest="SHA-256 of the provider's name for them"),
+    ),
     "accounts.PasswordHistory": Table(
         "A password that a person had before",
         _plain("id user replaced_at") | _secret(password="Argon2id digest"),

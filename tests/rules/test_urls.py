@@ -86,6 +86,14 @@ OF_REQUESTS: dict[str, set[int]] = {
     "r/<str:key>/<slug:asks>/": {200, 403},
     "q/<str:link>/": {200, 403},
 }
+# An agency's sign-in address. Nobody has set out for the provider, so nobody is let in who comes back from it, and none
+# of these sessions began there, so none is confirmed there.
+OF_PROVIDERS: dict[str, set[int]] = {
+    "sso/<str:key>/": {200, 405},
+    "sso/<str:key>/go/": {302, 405},
+    "sso/<str:key>/back/": {403, 405, 429},
+    "sso/<str:key>/confirm/": {404, 405},
+}
 # Doors of the agency's systems, which a key opens and no session does: what they answer a form without one. What they
 # answer a question without one is tried below, and each that is added is tried there of itself.
 OF_SYSTEMS: dict[str, set[int]] = {
@@ -99,6 +107,7 @@ OF_BADGE_SYSTEMS = {"api/v1/premises/entries"}
 PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     {(route, "key"): lambda things: things.consent_key for route in OF_CALLERS}
     | {(route, "key"): lambda things: things.request_key for route in OF_REQUESTS}
+    | {(route, "key"): lambda things: things.sign_in_key for route in OF_PROVIDERS}
     | {("q/<str:link>/", "link"): lambda things: things.request_link}
     | {
         ("approve/<str:token>/", "token"): lambda things: things.approval,
@@ -122,6 +131,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
             "people/<int:pk>/password/",
             "people/<int:pk>/factors/",
             "people/<int:pk>/leaves/",
+            "people/<int:pk>/unlink/",
             "people/<int:pk>/clients/<slug:slug>/",
         )
     }
@@ -152,6 +162,7 @@ PUBLIC: dict[str, set[int]] = {
     **{route: {405, status} for route, status in SIGNED.items()},
     **OF_CALLERS,
     **OF_REQUESTS,
+    **OF_PROVIDERS,
     **OF_SYSTEMS,
     # What the doors of systems are, for who connects one; nothing of anybody.
     "api/": {200, 405},

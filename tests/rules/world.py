@@ -25,7 +25,7 @@ from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
 from analytics.services import costs, noisy, recipients, releases, saved
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
-from callprivacy.accounts.models import AccessReview, FactorReset, Membership, User
+from callprivacy.accounts.models import AccessReview, FactorReset, Membership, SignInProvider, User
 from callprivacy.accounts.services import api_keys, invitations, reviews
 from callprivacy.audit import services as audit
 from callprivacy.calls import kinds
@@ -44,7 +44,8 @@ from callprivacy.calls.models import (
 from callprivacy.calls.services import connections as ways
 from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault_selectors
@@ -205,6 +206,7 @@ class Things:
     door_id: uuid.UUID
     door: str
     consent_key: str
+    sign_in_key: str
     link: str
     receipt: str
     secret: str
@@ -253,6 +255,7 @@ NOTHING = Things(
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
     binder_id=uuid.UUID(int=79), door_id=uuid.UUID(int=80), door="no-such-door",
+    sign_in_key="no-such-page",
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
     api_key=f"cpk_{'0' * 20}.{'A' * 43}", site_key=f"cps_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
 )  # fmt: skip
@@ -421,6 +424,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             user_id=officer.user_id,
             client_id=client.pk,
             **_looked_over(client, officer, by, now),
+            sign_in_key=_provided(client, officer, now),
             **_bound(client, officer, by, now),
             invitation_id=invitation.pk,
             token=token,
@@ -472,6 +476,21 @@ def _looked_over(client: Client, officer: Membership, by: Actor, now: datetime) 
         ends_at=now + timedelta(days=2),
     ) if not FactorReset.objects.exists() else FactorReset.objects.get()  # fmt: skip
     return {"review_id": review.pk, "reset_id": reset.pk}
+
+
+def _provided(client: Client, officer: Membership, now: datetime) -> str:
+    """The key of the agency's sign-in address, which is on."""
+    found = SignInProvider.objects.first()
+    if found is None:
+        key = uuid.uuid4().hex
+        PublicKey.objects.create(key=key, purpose=KeyPurpose.SIGN_IN, agency_id=client.agency_id)
+        found = SignInProvider.objects.create(
+            agency_id=client.agency_id, key=key, name="Provider", issuer="https://id.acme.example",
+            application="callprivacy", secret=SECRET, domains=["acme.example"],
+            endpoints={"authorization_endpoint": "https://id.acme.example/authorize"}, is_sound=True, is_on=True,
+            proposed_by_id=officer.user_id, proposed_at=now, agreed_by_id=officer.user_id, agreed_at=now,
+        )  # fmt: skip
+    return found.key
 
 
 def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -> tuple[str, str, str]:

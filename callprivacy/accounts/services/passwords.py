@@ -7,6 +7,7 @@ next one and every sign-in make up for.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,7 +51,8 @@ def due_with(*, agency: Agency, policy: SignInPolicy) -> dict[int, datetime | No
     found: dict[int, datetime | None] = {}
     for member in members:
         others = [one for one in asked[member.user_id] if one.agency_id != agency.pk]
-        found[member.user_id] = _due(member.user, [*others, own])
+        here = any(one.by_provider for one in asked[member.user_id] if one.agency_id == agency.pk)
+        found[member.user_id] = _due(member.user, [*others, replace(own, by_provider=here)])
     return found
 
 

@@ -38,22 +38,24 @@ class OwnRightsError(ValueError):
 # --- A person's own deeds ---
 
 
-def record_own(action: str, *, user_id: int, at: datetime) -> None:
+def record_own(action: str, *, user_id: int, at: datetime, agency_id: int | None = None) -> None:
     """
     Write a person's own deed into the trail of each agency the person is active in; without any, into the
     house's log.
 
+    :param agency_id: of this agency alone: what somebody does who came through its provider is no business of others.
+
     Inside a scope the scope's agency gets it at once and the others when the scope has committed.
     """
     entered = lib_scope.current()
-    agency_ids = selectors.agency_ids_of_user(user_id)
-    for agency_id in agency_ids:
-        if entered is not None and entered.agency_id == agency_id:
+    agency_ids = [agency_id] if agency_id is not None else selectors.agency_ids_of_user(user_id)
+    for one in agency_ids:
+        if entered is not None and entered.agency_id == one:
             audit.record(action, by=Actor.staff(user_id=user_id), at=at)
         elif entered is None:
-            _record_in(agency_id, action, user_id, at)
+            _record_in(one, action, user_id, at)
         else:
-            transaction.on_commit(partial(_record_in, agency_id, action, user_id, at))
+            transaction.on_commit(partial(_record_in, one, action, user_id, at))
     if not agency_ids:
         audit.record_house(action, at=at, person=user_id)
 

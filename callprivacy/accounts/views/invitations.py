@@ -76,7 +76,12 @@ def _sign_in(request: HttpRequest, user: User, agency_id: int) -> HttpResponse:
 def _with_a_sign_in(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     """The address has a sign-in already: its owner signs in with it and accepts with one press."""
     user = request.user
-    is_theirs = isinstance(user, User) and user.email == invitation.email
+    through = access.Through.of(request)
+    is_theirs = (
+        isinstance(user, User)
+        and user.email == invitation.email
+        and (through is None or through.agency_id == invitation.agency_id)
+    )
     if request.method == "POST" and is_theirs:
         invitations.accept_as(invitation=invitation, user=cast(User, user), at=timezone.now())
         request.session[AGENCY_IN_SESSION] = invitation.agency_id

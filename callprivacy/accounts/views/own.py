@@ -61,7 +61,12 @@ def _end(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_agency(request: StaffRequest) -> HttpResponse:
     """Change to another agency that the person works for."""
-    found = selectors.agencies_of_user(request.user.pk)
+    found = [
+        (pk, name)
+        for pk, name in selectors.agencies_of_user(request.user.pk)
+        if pk in request.opened_agencies
+    ]
+    doors = [] if access.Through.of(request) else selectors.doors_of_user(request.user.pk)
     if request.method == "POST":
         chosen = {str(pk): name for pk, name in found}.get(request.POST.get("agency", ""))
         if chosen is None:
@@ -69,7 +74,11 @@ def choose_agency(request: StaffRequest) -> HttpResponse:
         request.session[AGENCY_IN_SESSION] = int(request.POST["agency"])
         messages.success(request, f"You are in {chosen} now.")
         return redirect("/")
-    return render(request, "accounts/agencies.html", {"agencies": found, "now": request.agency.pk})
+    return render(
+        request,
+        "accounts/agencies.html",
+        {"agencies": found, "now": request.agency.pk, "doors": [door for door in doors if door.must]},
+    )
 
 
 def not_here(request: HttpRequest) -> HttpResponse:

@@ -138,6 +138,7 @@ def _page_of(
         "form": form,
         "page": page,
         "seen": selectors.what_is_seen(membership, list(page), at=request.at),
+        "link": selectors.link_of(membership.user_id),
         "is_self": membership.pk == request.membership.pk,
         "may_grant": deeds.may_change_grants_of(membership, request.membership),
     }

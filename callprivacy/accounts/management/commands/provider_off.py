@@ -1,0 +1,34 @@
+"""Let an agency's people in by password again, where its own provider does not answer and nobody named can get in."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.services import sso
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+
+
+class Command(BaseCommand):
+    help = "Switch off an agency's own sign-in provider. It stands in the agency's trail."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        for agency_id in tenancy.agency_ids():
+            with job_scope(agency_id=agency_id):
+                if Agency.objects.get(pk=agency_id).slug != options["agency"]:
+                    continue
+                row = selectors.provider()
+                was_on = row is not None and row.is_on
+                if was_on:
+                    sso.switch_off(by=Actor.job("provider_off"), at=timezone.now())
+            self.stdout.write("It is off: passwords count again." if was_on else "There was none that is on.")
+            return
+        raise CommandError(f"There is no agency “{options['agency']}”.")

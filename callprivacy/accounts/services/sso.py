@@ -1,0 +1,417 @@
+"""
+An agency's own sign-in provider: set up by one, agreed to by another, and what happens when somebody comes from there.
+
+Whoever says to whom a provider speaks for could speak as anybody in the agency, so one alone never decides it where
+there are two. No account is made by a provider: who comes through it is somebody who works here already. The first time
+their address says who they are; from then on it is the provider's own name for them, and nothing ever replaces that
+silently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+
+from callprivacy.accounts import providers, selectors
+from callprivacy.accounts.access import Through
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Refusal, Role
+from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
+from callprivacy.accounts.providers import Party, RefusedError
+from callprivacy.accounts.services import passwords, sign_in
+from callprivacy.audit import services as audit
+from callprivacy.lib.mail import letter
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import Agency, PublicKey
+from callprivacy.tenancy.scope import job_scope
+
+_KEY_BYTES: Final = 16
+_IDENTITY: Final = frozenset({"issuer", "application", "domains"})
+_DOOR: Final = Actor.job("sign_in")
+
+
+class NotYoursError(ValueError):
+    """Somebody else has to agree, and why."""
+
+
+class NotReadyError(ValueError):
+    """Something has to be there first; the text says what."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Door:
+    """An agency's sign-in address: with whom it speaks, outside any scope."""
+
+    agency_id: int
+    agency: str
+    key: str
+    name: str
+    party: Party
+    endpoint: str
+    agreed_at: datetime
+
+    @property
+    def back_to(self) -> str:
+        """Where the provider leads people back to."""
+        return back_to(self.key)
+
+
+def address_of(key: str) -> str:
+    """The agency's sign-in address, at the public address."""
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/sso/{key}/"
+
+
+def back_to(key: str) -> str:
+    """Where the provider leads people back to; it is registered there."""
+    return f"{address_of(key)}back/"
+
+
+# --- Setting it up -------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_up(
+    *,
+    agency: Agency,
+    name: str,
+    issuer: str,
+    application: str,
+    secret: str,
+    domains: Collection[str],
+    by: Actor,
+    at: datetime,
+) -> list[str]:
+    """
+    Name the agency's provider, or change it; returns the names of what changed. It is looked at after the commit.
+
+    Another issuer, client id or other domains switch it off until a second person has agreed, and with another issuer
+    or client id everybody's link to it ends, because its names for people are others.
+
+    :param secret: empty: the one that is there.
+    """
+    if by.user_id is None:
+        raise TypeError("A provider is named by a person.")
+    Agency.objects.select_for_update().get(pk=agency.pk)  # one change at a time, also the first
+    values: dict[str, Any] = {
+        "name": name,
+        "issuer": issuer,
+        "application": application,
+        "domains": sorted(set(domains)),
+    }
+    row = selectors.provider()
+    if row is None:
+        key = secrets.token_hex(_KEY_BYTES)
+        PublicKey.objects.create(key=key, purpose=KeyPurpose.SIGN_IN, agency_id=agency.pk)
+        row = SignInProvider(agency_id=agency.pk, key=key)
+    changed = sorted(field for field, value in values.items() if getattr(row, field) != value)
+    for field in changed:
+        setattr(row, field, values[field])
+    if secret:
+        row.secret = secret  # type: ignore[assignment]  # the field is typed as itself
+        changed.append("secret")
+    if not changed:
+        return []
+    was_on, links = row.is_on, 0
+    if _IDENTITY & set(changed):
+        row.is_on = row.is_required = row.is_sound = False
+        row.beside, row.agreed_by, row.agreed_at = [], None, None
+        row.proposed_by_id, row.proposed_at = by.user_id, at
+        if {"issuer", "application"} & set(changed):
+            links = ProviderLink.objects.filter(agency_id=agency.pk).delete()[0]
+    row.save()
+    audit.record(
+        "sign_in_provider.changed",
+        by=by,
+        at=at,
+        subject=row,
+        fields=", ".join(changed),
+        switched_off=was_on and not row.is_on,
+        links_ended=links,
+    )
+    if was_on and not row.is_on:
+        _renew_due()
+    check_on_commit(agency_id=agency.pk, by=by, at=at)
+    return changed
+
+
+def check_on_commit(*, agency_id: int, by: Actor, at: datetime) -> None:
+    """Look at the provider once everything about it is kept: nothing asks the outside from inside a scope."""
+    transaction.on_commit(partial(_check, agency_id=agency_id, by=by, at=at), robust=True)
+
+
+def _check(*, agency_id: int, by: Actor, at: datetime) -> None:
+    with job_scope(agency_id=agency_id):
+        row = selectors.provider()
+    if row is None:
+        return
+    endpoints, found = providers.look(row.issuer)
+    with job_scope(agency_id=agency_id):
+        kept = SignInProvider.objects.filter(pk=row.pk, issuer=row.issuer)
+        kept.update(found=found, checked_at=at)
+        if endpoints is not None:
+            kept.update(is_sound=True, endpoints={"authorization_endpoint": endpoints.authorization_endpoint})
+        audit.record("sign_in_provider.checked", by=by, at=at, subject=row, good=endpoints is not None)
+
+
+def why_not_agree(row: SignInProvider, *, user_id: int) -> str:
+    """Why a person may not be the one who agrees to the provider, in words; empty: they may."""
+    others = selectors.managers().exclude(user_id=row.proposed_by_id)
+    if row.proposed_by_id == user_id and others.exists():
+        return "Somebody else who manages people has to agree: who speaks for a provider could speak as anybody here."
+    signs_off = [role for role in Role if AgencyRight.SIGN_OFF in RIGHTS[role]]
+    officers = selectors.managers().filter(role__in=signs_off)
+    if officers.exists() and not officers.filter(user_id__in=[row.proposed_by_id, user_id]).exists():
+        return "A compliance officer has to be one of the two."
+    return ""
+
+
+@transaction.atomic
+def switch_on(*, by: Actor, at: datetime) -> None:
+    """
+    Let people sign in through the provider; the first time since it was named by a second person.
+
+    :raises NotReadyError: there is none, or it was not found sound.
+    :raises NotYoursError: somebody else has to agree.
+    """
+    row = _held()
+    if not row.is_sound:
+        raise NotReadyError("The provider was not found sound yet. Test it, and read what is written there.")
+    if row.agreed_at is None:
+        if by.user_id is None or (why := why_not_agree(row, user_id=by.user_id)):
+            raise NotYoursError(why)
+        row.agreed_by_id, row.agreed_at = by.user_id, at
+    row.is_on = True
+    row.save(update_fields=["is_on", "agreed_by", "agreed_at"])
+    audit.record(
+        "sign_in_provider.switched_on",
+        by=by,
+        at=at,
+        subject=row,
+        proposed_by=row.proposed_by_id,
+        agreed_by=row.agreed_by_id,
+    )
+
+
+@transaction.atomic
+def switch_off(*, by: Actor, at: datetime) -> None:
+    """Let nobody sign in through the provider, and let no session go on that began there; passwords count again."""
+    row = _held()
+    if not row.is_on:
+        return
+    row.is_on = row.is_required = False
+    row.beside = []
+    row.save(update_fields=["is_on", "is_required", "beside"])
+    audit.record("sign_in_provider.switched_off", by=by, at=at, subject=row)
+    _renew_due()
+
+
+@transaction.atomic
+def require(*, beside: Collection[int], by: Actor, at: datetime) -> None:
+    """
+    Let people in through the provider alone, but for those named, who manage people and have a second factor.
+
+    :param beside: user ids of those; empty: passwords count again for everybody.
+    :raises NotReadyError: nobody has come through it since it was agreed to, or somebody named is none of those.
+    """
+    row = _held()
+    wanted = sorted(set(beside))
+    if wanted:
+        fit = set(selectors.managers_with_factor().values_list("user_id", flat=True))
+        if not set(wanted) <= fit:
+            raise NotReadyError("Only people who manage people and have a second factor can be named.")
+        if not row.is_on or row.agreed_at is None or not _was_used_since(row.agreed_at):
+            raise NotReadyError(
+                "Nobody has come through the provider yet. Sign in through it once, then you know that it works."
+            )
+    row.is_required, row.beside = bool(wanted), wanted
+    row.save(update_fields=["is_required", "beside"])
+    audit.record(
+        "sign_in_provider.required",
+        by=by,
+        at=at,
+        subject=row,
+        required=row.is_required,
+        beside=", ".join(str(one) for one in wanted),
+    )
+    _renew_due()
+
+
+def _was_used_since(at: datetime) -> bool:
+    row = selectors.provider()
+    return row is not None and ProviderLink.objects.filter(agency_id=row.agency_id, last_at__gte=at).exists()
+
+
+@transaction.atomic
+def unlink(*, membership: Membership, by: Actor, at: datetime) -> bool:
+    """Forget who a person is at the provider, so that another account there can become theirs by its address."""
+    if by.user_id == membership.user_id and selectors.managers().exclude(pk=membership.pk).exists():
+        raise NotYoursError("Ask another admin or compliance officer: nobody loosens their own link.")
+    gone = ProviderLink.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id).delete()[0]
+    if gone:
+        audit.record("sign_in_provider.unlinked", by=by, at=at, subject=membership, person=membership.user_id)
+    return bool(gone)
+
+
+def _held() -> SignInProvider:
+    found = selectors.provider()
+    if found is None:
+        raise NotReadyError("Name the provider first.")
+    return SignInProvider.objects.select_for_update().get(pk=found.pk)
+
+
+def _renew_due() -> None:
+    """Whose password ages follows from who signs in with one."""
+    passwords.renew_due(user_ids=[member.user_id for member in selectors.members_by_due()])
+
+
+# --- At the door ---------------------------------------------------------------------------------------------------
+
+
+def open_door(key: str) -> Door | None:
+    """What stands behind a sign-in address; None where there is none, or it is off. It enters the scope itself."""
+    found = tenancy.find_public_key(key, KeyPurpose.SIGN_IN)
+    if found is None:
+        return None
+    with job_scope(agency_id=found.agency_id):
+        row = selectors.provider()
+        if row is None or not row.is_on or row.key != key or row.agreed_at is None:
+            return None
+        agency = Agency.objects.get(pk=found.agency_id)
+        return Door(
+            agency.pk,
+            agency.name,
+            key,
+            row.name,
+            Party(row.issuer, row.application, str(row.secret)),
+            str(row.endpoints["authorization_endpoint"]),
+            row.agreed_at,
+        )
+
+
+def let_in(*, door: Door, person: providers.Person, at: datetime) -> tuple[User, Through]:
+    """
+    Find who somebody is who came back from the provider, and note that they came. It enters the scope itself.
+
+    :raises RefusedError: nobody whom the provider may speak for, who works here now, and whom it always called so.
+    """
+    _check_address(door, person)
+    with job_scope(agency_id=door.agency_id):
+        row = selectors.provider()
+        if row is None or not row.is_on or row.agreed_at != door.agreed_at:
+            raise RefusedError(Refusal.NO_TRIP)
+        if person.email.rpartition("@")[2] not in row.domains:
+            raise RefusedError(Refusal.OTHER_DOMAIN)
+        digest = selectors.digest_of_subject(row.issuer, person.subject)
+        link = ProviderLink.objects.filter(agency_id=door.agency_id, digest=digest).first()
+        if link is None:
+            membership = _member(door.agency_id, user__email=person.email)
+            _link(membership, digest, at)
+        else:
+            membership = _member(door.agency_id, user_id=link.user_id)
+            ProviderLink.objects.filter(pk=link.pk).update(last_at=at)
+        user = membership.user
+    return user, Through(
+        door.agency_id, door.key, door.agreed_at.isoformat(), min(person.shown_at or 0, at.timestamp())
+    )
+
+
+def _check_address(door: Door, person: providers.Person) -> None:
+    if not person.email or not person.is_verified:
+        raise RefusedError(Refusal.UNVERIFIED)
+    if not person.email.isascii() or person.email.count("@") != 1:
+        raise RefusedError(Refusal.OTHER_DOMAIN)
+
+
+def _member(agency_id: int, **who: Any) -> Membership:
+    found = (
+        Membership.objects.select_related("user")
+        .filter(agency_id=agency_id, state=MembershipState.ACTIVE, user__is_active=True, **who)
+        .first()
+    )
+    if found is None:
+        raise RefusedError(Refusal.NOBODY)
+    return found
+
+
+def _link(membership: Membership, digest: bytes, at: datetime) -> None:
+    try:
+        with transaction.atomic():
+            ProviderLink.objects.create(
+                agency_id=membership.agency_id,
+                user_id=membership.user_id,
+                digest=digest,
+                linked_at=at,
+                last_at=at,
+            )
+    except IntegrityError:
+        raise RefusedError(Refusal.OTHER_LINK) from None
+    audit.record("sign_in_provider.linked", by=_DOOR, at=at, subject=membership, person=membership.user_id)
+    agency = Agency.objects.get(pk=membership.agency_id)
+    context = {"name": str(membership.user), "agency": agency.name}
+    transaction.on_commit(partial(_send_mail, to=membership.user.email, context=context), robust=True)
+
+
+def _send_mail(*, to: str, context: dict[str, str]) -> None:
+    text = render_to_string("accounts/email/provider_linked.txt", context)
+    letter(f"You sign in to {context['agency']} through its provider now", text, [to]).send()
+
+
+def confirm(
+    *, door: Door, person: providers.Person, trip: providers.Trip, user_id: int, at: datetime
+) -> None:
+    """
+    Let somebody who came through the provider confirm there that it is still them. It enters the scope itself.
+
+    :raises RefusedError: it is somebody else, or the provider did not ask them since.
+    """
+    if not providers.is_fresh(person, trip, at):
+        raise RefusedError(Refusal.NOT_FRESH)
+    with job_scope(agency_id=door.agency_id):
+        link = selectors.link_of(user_id)
+        digest = selectors.digest_of_subject(door.party.issuer, person.subject)
+        if link is None or bytes(link.digest) != digest:
+            raise RefusedError(Refusal.OTHER_PERSON)
+        _member(door.agency_id, user_id=user_id)
+        audit.record("person.confirmed", by=Actor.staff(user_id=user_id), at=at, person=user_id)
+
+
+def must_wait(*, door: Door, address: str | None, at: datetime) -> int:
+    """Seconds until somebody at an address may come back from the provider again; 0: now."""
+    return selectors.seconds_to_wait(_tries_of(door, address), at=at)
+
+
+def record_refusal(*, door: Door, address: str | None, why: Refusal, at: datetime) -> None:
+    """Write down that somebody was not let in and why, and count it against where they came from."""
+    with contextlib.suppress(sign_in.MustWaitError):
+        sign_in.start_attempt(digest=_tries_of(door, address), at=at)
+    with job_scope(agency_id=door.agency_id):
+        audit.record("sign_in_provider.refused", by=_DOOR, at=at, reason=why.value)
+
+
+def forget_refusals(*, door: Door, address: str | None) -> None:
+    """Start again from nothing, after somebody came in from there."""
+    sign_in.forget_failures(digest=_tries_of(door, address))
+
+
+def _tries_of(door: Door, address: str | None) -> bytes:
+    return selectors.digest_of_name(f"provider {door.key}", address or "nowhere")
+
+
+def record_beside(*, user_id: int, at: datetime) -> None:
+    """Write down, in each agency that asks for its provider, that one of the few named came in without it."""
+    for door in selectors.doors_of_user(user_id):
+        if door.is_required and not door.must:
+            with job_scope(agency_id=door.agency_id):
+                audit.record(
+                    "sign_in_provider.passed_by", by=Actor.staff(user_id=user_id), at=at, person=user_id
+                )

@@ -1,0 +1,957 @@
+"""Signing in through an agency's own provider: who gets in, who does not, and what such a session opens."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives import serialization
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.http import HttpResponse  # noqa: TID251  (what a view answers)
+from django.test import Client as Browser
+
+from callprivacy.accounts import selectors
+from callprivacy.accounts.enums import MembershipState, Refusal, Role
+from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
+from callprivacy.accounts.services import leaving, people, sso
+from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.scope import job_scope
+from tests import cast, make
+from tests.accounts import browsers
+from tests.accounts.provider import (
+    CLIENT_ID,
+    EC_KEY,
+    HOST,
+    OTHER_KEY,
+    RSA_KEY,
+    SECRET,
+    SHORT_KEY,
+    Provider,
+    running,
+)
+
+pytestmark = pytest.mark.django_db
+OFFICER = "alice@acme.example"
+
+
+@pytest.fixture
+def acme() -> cast.Cast:
+    return cast.assemble()
+
+
+@pytest.fixture
+def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    with running(tmp_path, monkeypatch) as found:
+        yield found
+
+
+def staff(of: Membership) -> Actor:
+    return Actor.staff(user_id=of.user_id)
+
+
+def set_up(agency: Agency, provider: Provider, *, by: Membership, run: Any, **more: Any) -> list[str]:
+    values = {
+        "name": "Keycloak",
+        "issuer": provider.issuer,
+        "application": CLIENT_ID,
+        "secret": SECRET,
+        "domains": ["acme.example"],
+    } | more
+    with run(execute=True), job_scope(agency_id=agency.pk):
+        return sso.set_up(agency=agency, by=staff(by), at=make.now(), **values)
+
+
+def kept(agency: Agency) -> SignInProvider:
+    with job_scope(agency_id=agency.pk):
+        found = selectors.provider()
+    assert found is not None
+    return found
+
+
+def switch_on(agency: Agency, by: Membership) -> None:
+    with job_scope(agency_id=agency.pk):
+        sso.switch_on(by=staff(by), at=make.now())
+
+
+@pytest.fixture
+def key(acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any) -> str:
+    """The key of Acme's sign-in address, which is on: alice named the provider, carol agreed."""
+    set_up(acme.acme, provider, by=acme.alice, run=django_capture_on_commit_callbacks)
+    switch_on(acme.acme, acme.carol)
+    return kept(acme.acme).key
+
+
+def come(browser: Browser, provider: Provider, key: str, *, path: str = "go/", **claims: Any) -> HttpResponse:
+    """Go to the provider and come back from it."""
+    there = browser.get(f"/sso/{key}/{path}")
+    assert there.status_code == 302, there.content
+    return browser.get(provider.authorize(there["Location"], **claims))  # type: ignore[return-value]
+
+
+def reasons(agency: Agency) -> list[str]:
+    with job_scope(agency_id=agency.pk):
+        rows = Event.objects.filter(action="sign_in_provider.refused").order_by("id")
+        return [row.details["reason"] for row in rows]
+
+
+def works_too(person: Membership, agency: Agency, role: Role = Role.REVIEWER) -> Membership:
+    with job_scope(agency_id=agency.pk):
+        return Membership.objects.create(agency=agency, user=person.user, role=role, created_at=make.NOON)
+
+
+def give_codes(person: Membership) -> None:
+    Authenticator.objects.create(user=person.user, type=Authenticator.Type.TOTP, data={"secret": "x"})
+
+
+# --- in -------------------------------------------------------------------------------------------------------------
+
+
+def test_somebody_who_works_there_comes_in(
+    acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    browser = Browser()
+    page = browser.get(f"/sso/{key}/?next=/calls/").content.decode()
+    assert "Go to Keycloak" in page
+    assert f"/sso/{key}/go/?next=%2Fcalls%2F" in page
+    there = browser.get(f"/sso/{key}/go/?next=/calls/")
+    with django_capture_on_commit_callbacks(execute=True):
+        found = browser.get(provider.authorize(there["Location"]))
+    assert found["Location"] == "/calls/"
+    assert browsers.is_in(browser)
+    assert browsers.actions_of(acme.acme.pk)[-2:] == ["sign_in_provider.linked", "person.signed_in"]
+    assert [(one.to, "Acme" in one.subject) for one in mail.outbox] == [(["bob@acme.example"], True)]
+    with job_scope(agency_id=acme.acme.pk):
+        link = ProviderLink.objects.get()
+    assert link.user_id == acme.bob.user_id
+    assert b"bob-at-the-provider" not in bytes(link.digest)
+    browser.post("/accounts/logout/")
+    assert browsers.actions_of(acme.acme.pk)[-1] == "person.signed_out"
+    assert not browsers.is_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kid", "signer"),
+    [("RS256", "rsa", RSA_KEY), ("PS256", "rsa", RSA_KEY), ("ES256", "ec", EC_KEY)],
+)
+def test_three_ways_to_sign_are_taken(
+    provider: Provider, key: str, algorithm: str, kid: str, signer: Any
+) -> None:
+    provider.algorithm, provider.kid, provider.key = algorithm, kid, signer
+    browser = Browser()
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
+
+
+def test_an_address_that_is_not_in_the_token_is_asked_for(provider: Provider, key: str) -> None:
+    provider.without = {"email", "email_verified"}
+    provider.userinfo = {"sub": "bob-at-the-provider", "email": "Bob@acme.example", "email_verified": True}
+    browser = Browser()
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
+    assert "/me" in provider.asked
+
+
+def test_the_providers_name_for_a_person_counts_and_not_the_address(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    come(Browser(), provider, key)
+    browser = Browser()
+    come(browser, provider, key, email="robert@acme.example")
+    assert browsers.is_in(browser)
+    assert browser.session["_auth_user_id"] == str(acme.bob.user_id)
+    with job_scope(agency_id=acme.acme.pk):
+        assert ProviderLink.objects.count() == 1
+
+
+# --- not in ---------------------------------------------------------------------------------------------------------
+
+type Misdeed = Callable[[Provider], object]
+
+
+def _set(**what: Any) -> Misdeed:
+    return lambda provider: vars(provider).update(what)
+
+
+def _claims(**what: Any) -> Misdeed:
+    return lambda provider: provider.claims.update(what)
+
+
+def _timed(**seconds: int) -> Misdeed:
+    return lambda provider: provider.claims.update(
+        {name: int(time.time()) + value for name, value in seconds.items()}
+    )
+
+
+def _answers(path: str, status: int, body: bytes = b"{}", **headers: str) -> Misdeed:
+    return lambda provider: provider.answers.update({path: (status, headers, body)})
+
+
+def _said(**what: Any) -> Misdeed:
+    return lambda provider: provider.described.update(what)
+
+
+def _unsigned(provider: Provider) -> None:
+    real = provider.id_token
+
+    def forged(asked: dict[str, str]) -> str:
+        claims = jwt.decode(real(asked), options={"verify_signature": False})
+        return jwt.encode(claims, None, algorithm="none")
+
+    provider.id_token = forged  # type: ignore[method-assign]
+
+
+def _with_public_key_as_secret(provider: Provider) -> None:
+    """The oldest trick: HS256, with the public key, which everybody has, as the secret."""
+    real = provider.id_token
+    public = RSA_KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+    def forged(asked: dict[str, str]) -> str:
+        import base64
+        import hashlib
+        import hmac
+
+        _, body, _ = real(asked).split(".")
+        head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"rsa","typ":"JWT"}').rstrip(b"=").decode()
+        mac = hmac.new(public, f"{head}.{body}".encode(), hashlib.sha256).digest()
+        return f"{head}.{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+    provider.id_token = forged  # type: ignore[method-assign]
+
+
+def _with_its_own_key_inside(provider: Provider) -> None:
+    real = provider.id_token
+
+    def forged(asked: dict[str, str]) -> str:
+        claims = jwt.decode(real(asked), options={"verify_signature": False})
+        key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(OTHER_KEY.public_key()))
+        return jwt.encode(claims, OTHER_KEY, algorithm="RS256", headers={"kid": "rsa", "jwk": key})
+
+    provider.id_token = forged  # type: ignore[method-assign]
+
+
+def _changed_on_the_way(provider: Provider) -> None:
+    real = provider.id_token
+
+    def forged(asked: dict[str, str]) -> str:
+        head, _, mac = real(asked).split(".")
+        provider.claims["email"] = OFFICER
+        return f"{head}.{real(asked).split('.')[1]}.{mac}"
+
+    provider.id_token = forged  # type: ignore[method-assign]
+
+
+def _two_users(provider: Provider) -> None:
+    provider.without = {"email"}
+    provider.userinfo = {"sub": "alice-at-the-provider", "email": OFFICER, "email_verified": True}
+
+
+MISDEEDS: dict[str, tuple[Misdeed, Refusal]] = {
+    "another nonce": (_claims(nonce="another"), Refusal.WRONG_NONCE),
+    "no nonce": (_set(without={"nonce"}), Refusal.WRONG_NONCE),
+    "a nonce that is no text": (_claims(nonce=7), Refusal.WRONG_NONCE),
+    "for another application": (_claims(aud="another"), Refusal.OTHER_AUDIENCE),
+    "for nobody": (_set(without={"aud"}), Refusal.OTHER_AUDIENCE),
+    "for two, handed to another": (
+        _claims(aud=[CLIENT_ID, "another"], azp="another"),
+        Refusal.OTHER_AUDIENCE,
+    ),
+    "for two, handed to nobody": (_claims(aud=[CLIENT_ID, "another"]), Refusal.OTHER_AUDIENCE),
+    "handed to another": (_claims(azp="another"), Refusal.OTHER_AUDIENCE),
+    "expired": (_timed(iat=-400, exp=-100), Refusal.EXPIRED),
+    "without an end": (_set(without={"exp"}), Refusal.EXPIRED),
+    "without a beginning": (_set(without={"iat"}), Refusal.EXPIRED),
+    "an end that is a word": (_claims(exp="tomorrow"), Refusal.EXPIRED),
+    "made tomorrow": (_timed(iat=86400, exp=90000), Refusal.EXPIRED),
+    "made an hour before": (_timed(iat=-3600), Refusal.EXPIRED),
+    "not yet": (_timed(nbf=600), Refusal.EXPIRED),
+    "from another issuer": (_claims(iss="https://id.evil.example"), Refusal.OTHER_ISSUER),
+    "from an issuer with a slash more": (
+        lambda provider: provider.claims.update(iss=provider.issuer + "/"),
+        Refusal.OTHER_ISSUER,
+    ),
+    "calls itself another": (_said(issuer="https://id.evil.example"), Refusal.OTHER_ISSUER),
+    "not signed": (_unsigned, Refusal.BAD_ALGORITHM),
+    "signed with the public key as a secret": (_with_public_key_as_secret, Refusal.BAD_ALGORITHM),
+    "signed with RS512": (_set(algorithm="RS512"), Refusal.BAD_ALGORITHM),
+    "signed by another key": (_set(key=OTHER_KEY), Refusal.BAD_SIGNATURE),
+    "signed by a key that it brings along": (_with_its_own_key_inside, Refusal.BAD_SIGNATURE),
+    "changed on the way": (_changed_on_the_way, Refusal.BAD_SIGNATURE),
+    "signed by a key that is not published": (_set(kid="another"), Refusal.NO_KEY),
+    "signed by a key of another kind": (_set(kid="ec"), Refusal.NO_KEY),
+    "signed by a short key": (_set(kid="short", key=SHORT_KEY), Refusal.NO_KEY),
+    "no keys": (_set(keys=[]), Refusal.NO_KEY),
+    "keys that are none": (_set(keys=["rsa", 7, {"kty": "RSA", "kid": "rsa"}]), Refusal.NO_KEY),
+    "no token": (_set(token="x"), Refusal.BAD_TOKEN),
+    "a token that is a page": (_set(token="<html>" * 20_000), Refusal.BAD_TOKEN),
+    "without a name for the person": (_set(without={"sub"}), Refusal.BAD_TOKEN),
+    "an empty name for the person": (_claims(sub=""), Refusal.BAD_TOKEN),
+    "a digest of another access token": (_claims(at_hash="another"), Refusal.BAD_TOKEN),
+    "does not vouch for the address": (_claims(email_verified=False), Refusal.UNVERIFIED),
+    "says nothing of the address": (_set(without={"email_verified"}), Refusal.UNVERIFIED),
+    "vouches in a number": (_claims(email_verified=1), Refusal.UNVERIFIED),
+    "vouches as Entra does and is not Entra": (
+        lambda provider: (
+            provider.claims.update(xms_edov=True),
+            provider.without.add("email_verified"),
+        ),
+        Refusal.UNVERIFIED,
+    ),
+    "no address": (_set(without={"email"}, userinfo={"sub": "bob-at-the-provider"}), Refusal.UNVERIFIED),
+    "an address of another agency's person": (_claims(email="mallory@globex.example"), Refusal.OTHER_DOMAIN),
+    "an address with two ats": (_claims(email="mallory@globex.example@acme.example"), Refusal.OTHER_DOMAIN),
+    "an address in letters that look alike": (_claims(email="bоb@acme.example"), Refusal.OTHER_DOMAIN),
+    "an address that nobody has": (_claims(email="nobody@acme.example"), Refusal.NOBODY),
+    "speaks of two people": (_two_users, Refusal.OTHER_SUBJECT),
+    "leads on to the machine's own secrets": (
+        _answers("/token", 302, Location="https://169.254.169.254/latest/meta-data/"),
+        Refusal.NOT_OUTSIDE,
+    ),
+    "has its keys inside our network": (_said(jwks_uri="https://10.0.0.1/keys"), Refusal.NOT_OUTSIDE),
+    "has its keys at this machine": (_said(jwks_uri="https://localhost/keys"), Refusal.NOT_OUTSIDE),
+    "takes codes in the clear": (_said(token_endpoint=f"http://{HOST}/token"), Refusal.NOT_OUTSIDE),
+    "says a great deal": (_answers("/token", 200, b"{" + b" " * 400_000 + b"}"), Refusal.NO_ANSWER),
+    "says a list": (_answers("/keys", 200, b"[]"), Refusal.NO_ANSWER),
+    "says nothing that can be read": (_answers("/token", 200, b"<html>"), Refusal.NO_ANSWER),
+    "nests without end": (_answers("/token", 200, b"[" * 100_000), Refusal.NO_ANSWER),
+    "is broken": (_answers("/token", 503), Refusal.NO_ANSWER),
+    "takes no code": (_answers("/token", 400, b'{"error":"invalid_grant"}'), Refusal.CODE_REFUSED),
+    "is gone": (_answers("/.well-known/openid-configuration", 404), Refusal.NO_ANSWER),
+}
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+@pytest.mark.parametrize("name", MISDEEDS)
+def test_what_a_provider_does_wrong_lets_nobody_in(
+    acme: cast.Cast, provider: Provider, key: str, name: str
+) -> None:
+    misdeed, why = MISDEEDS[name]
+    browser = Browser()
+    there = browser.get(f"/sso/{key}/go/")
+    back = provider.authorize(there["Location"])
+    misdeed(provider)
+    found = browser.get(back)
+    assert found.status_code == 403
+    assert reasons(acme.acme) == [why.value]
+    assert not browsers.is_in(browser)
+    assert "_auth_user_id" not in browser.session
+    with job_scope(agency_id=acme.acme.pk):
+        assert not ProviderLink.objects.exists()
+
+
+def test_every_reason_reads_the_same(acme: cast.Cast, provider: Provider, key: str) -> None:
+    pages = set()
+    for email in ("nobody@acme.example", "mallory@globex.example", "carol@acme.example"):
+        with job_scope(agency_id=acme.acme.pk):
+            Membership.objects.filter(pk=acme.carol.pk).update(state=MembershipState.SUSPENDED)
+        pages.add(come(Browser(), provider, key, email=email).content)
+    assert len(pages) == 1
+    assert reasons(acme.acme) == ["nobody", "other_domain", "nobody"]
+
+
+def test_a_slow_answer_ends_in_time(
+    provider: Provider, key: str, acme: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callprivacy.accounts import providers
+    from callprivacy.lib import outside
+
+    whole = outside.fetch
+    monkeypatch.setattr(providers, "person_of", _with_fetch(providers.person_of, whole, seconds=0.6))
+    provider.slow.add("/keys")
+    began = time.monotonic()
+    assert come(Browser(), provider, key).status_code == 403
+    assert time.monotonic() - began < 3
+    assert reasons(acme.acme) == ["no_answer"]
+
+
+def _with_fetch(deed: Any, fetch: Any, **limits: float) -> Any:
+    def limited(**more: Any) -> Any:
+        return deed(fetch=lambda url, **asked: fetch(url, **asked, **limits), **more)
+
+    return limited
+
+
+def test_a_certificate_of_another_name_is_refused(
+    acme: cast.Cast,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with running(tmp_path, monkeypatch, host="id.evil.example") as provider:
+        set_up(acme.acme, provider, by=acme.alice, run=django_capture_on_commit_callbacks)
+    row = kept(acme.acme)
+    assert row.found == [[False, "Its certificate is not one that browsers trust for this name."]]
+    assert provider.asked == []
+    with pytest.raises(sso.NotReadyError):
+        switch_on(acme.acme, acme.carol)
+
+
+# --- there and back, once -------------------------------------------------------------------------------------------
+
+
+def test_a_way_back_ends_once(acme: cast.Cast, provider: Provider, key: str) -> None:
+    browser = Browser()
+    back = provider.authorize(browser.get(f"/sso/{key}/go/")["Location"])
+    provider.checks_nothing = True
+    assert browser.get(back).status_code == 302
+    browser.post("/accounts/logout/")
+    assert browser.get(back).status_code == 403
+    assert reasons(acme.acme) == ["no_trip"]
+
+
+def test_a_code_of_another_way_is_of_no_use(acme: cast.Cast, provider: Provider, key: str) -> None:
+    theirs, mine = Browser(), Browser()
+    stolen = provider.authorize(theirs.get(f"/sso/{key}/go/")["Location"], email=OFFICER, sub="alice")
+    code = stolen.partition("code=")[2].partition("&")[0]
+    for kind, why in (
+        (False, "code_refused"),
+        (True, "wrong_nonce"),
+    ):  # the second provider looks at nothing itself
+        provider.checks_nothing = kind
+        own = provider.authorize(mine.get(f"/sso/{key}/go/")["Location"])
+        state = own.partition("state=")[2]
+        assert mine.get(f"/sso/{key}/back/?code={code}&state={state}").status_code == 403
+        assert reasons(acme.acme)[-1] == why
+    assert mine.get(stolen).status_code == 403  # nobody set out from this browser for it
+    assert reasons(acme.acme)[-1] == "no_trip"
+    assert not browsers.is_in(mine)
+
+
+def test_a_way_that_took_too_long_or_names_another_issuer_is_over(
+    acme: cast.Cast, provider: Provider, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Browser()
+    back = provider.authorize(browser.get(f"/sso/{key}/go/")["Location"])
+    assert browser.get(f"{back}&iss=https%3A%2F%2Fid.evil.example").status_code == 403
+    back = provider.authorize(browser.get(f"/sso/{key}/go/")["Location"])
+    monkeypatch.setattr("callprivacy.accounts.views.providers._TRIP_FOR", -1)
+    assert browser.get(back).status_code == 403
+    monkeypatch.undo()
+    assert reasons(acme.acme) == ["other_issuer", "no_trip"]
+
+
+def test_who_turned_back_at_the_provider_reads_so(acme: cast.Cast, provider: Provider, key: str) -> None:
+    browser = Browser()
+    back = provider.authorize(browser.get(f"/sso/{key}/go/")["Location"])
+    state = back.partition("state=")[2]
+    assert browser.get(f"/sso/{key}/back/?error=access_denied&state={state}").status_code == 403
+    assert reasons(acme.acme) == ["said_no"]
+    assert "/token" not in provider.asked
+
+
+def test_too_many_tries_from_one_place_wait(acme: cast.Cast, provider: Provider, key: str) -> None:
+    browser = Browser()
+    for _ in range(5):
+        assert browser.get(f"/sso/{key}/back/?code=x&state=y").status_code == 403
+    asked = len(provider.asked)
+    assert browser.get(f"/sso/{key}/back/?code=x&state=y").status_code == 429
+    assert len(provider.asked) == asked
+    elsewhere = browser.get(f"/sso/{key}/back/?code=x&state=y", REMOTE_ADDR="203.0.113.9")
+    assert elsewhere.status_code == 403
+
+
+def test_where_it_leads_next_is_a_page_of_ours(provider: Provider, key: str) -> None:
+    for there in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"):
+        browser = Browser()
+        found = browser.get(f"/sso/{key}/go/", {"next": there})
+        assert browser.get(provider.authorize(found["Location"]))["Location"] == "/"
+
+
+def test_addresses_that_are_off_or_none_are_the_same(acme: cast.Cast, provider: Provider, key: str) -> None:
+    with job_scope(agency_id=acme.acme.pk):
+        sso.switch_off(by=staff(acme.alice), at=make.now())
+    for path in ("", "go/", "back/"):
+        pages = {Browser().get(f"/sso/{one}/{path}").content for one in (key, "0" * 32, "x")}
+        assert len(pages) == 1
+        assert Browser().get(f"/sso/{key}/{path}").status_code == 404
+
+
+# --- whose it is ----------------------------------------------------------------------------------------------------
+
+
+def test_another_account_with_the_same_address_is_refused(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    come(Browser(), provider, key)
+    browser = Browser()
+    assert come(browser, provider, key, sub="somebody-else").status_code == 403
+    assert reasons(acme.acme) == ["other_link"]
+    with job_scope(agency_id=acme.acme.pk):
+        sso.unlink(membership=acme.bob, by=staff(acme.alice), at=make.now())
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
+
+
+def test_nobody_loosens_their_own_link(acme: cast.Cast, provider: Provider, key: str) -> None:
+    come(Browser(), provider, key, email=OFFICER)
+    with job_scope(agency_id=acme.acme.pk), pytest.raises(sso.NotYoursError):
+        sso.unlink(membership=acme.alice, by=staff(acme.alice), at=make.now())
+
+
+@pytest.mark.parametrize("how", ["suspended", "left", "inactive"])
+def test_who_may_not_come_any_more_does_not(acme: cast.Cast, provider: Provider, key: str, how: str) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
+    with job_scope(agency_id=acme.acme.pk):
+        if how == "suspended":
+            people.suspend(membership=acme.bob, by=staff(acme.alice), at=make.now())
+        elif how == "left":
+            leaving.leave(membership=acme.bob, by=staff(acme.alice), at=make.now())
+            assert not ProviderLink.objects.exists()
+        else:
+            User.objects.filter(pk=acme.bob.user_id).update(is_active=False)
+    assert not browsers.is_in(browser)
+    assert come(Browser(), provider, key).status_code == 403
+    assert reasons(acme.acme)[-1] == "nobody"
+
+
+# --- what such a session opens --------------------------------------------------------------------------------------
+
+
+def test_it_opens_its_own_agency_and_no_other(acme: cast.Cast, provider: Provider, key: str) -> None:
+    works_too(acme.bob, acme.globex)
+    browser = Browser()
+    come(browser, provider, key)
+    assert browser.session["agency_id"] == acme.acme.pk
+    page = browser.get("/agencies/").content.decode()
+    assert "Globex" not in page
+    assert browser.post("/agencies/", {"agency": acme.globex.pk}).status_code == 404
+    session = browser.session
+    session["agency_id"] = acme.globex.pk
+    session.save()
+    assert "Globex" not in browser.get("/clients/").content.decode()
+    assert browser.session["agency_id"] == acme.acme.pk
+    assert "person.signed_in" not in browsers.actions_of(acme.globex.pk)
+    with job_scope(agency_id=acme.acme.pk):
+        Membership.objects.filter(pk=acme.bob.pk).update(state=MembershipState.SUSPENDED)
+    assert browser.get("/clients/").status_code == 302
+    assert "_auth_user_id" not in browser.session
+
+
+def test_who_was_signed_in_as_somebody_is_then_bound_all_the_same(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    works_too(acme.bob, acme.globex)
+    for earlier in (acme.mallory, acme.bob):
+        browser = browsers.signed_in(earlier)
+        come(browser, provider, key)
+        assert browser.session["provider"]["agency_id"] == acme.acme.pk
+        assert browser.session["_auth_user_id"] == str(acme.bob.user_id)
+        assert browser.post("/agencies/", {"agency": acme.globex.pk}).status_code == 404
+
+
+def test_a_sign_in_with_a_password_is_not_bound(acme: cast.Cast, provider: Provider, key: str) -> None:
+    works_too(acme.bob, acme.globex)
+    browser = Browser()
+    come(browser, provider, key)
+    browser.post("/accounts/logout/")
+    browsers.sign_in(browser, "bob@acme.example")
+    assert "provider" not in browser.session
+    assert browser.post("/agencies/", {"agency": acme.globex.pk}).status_code == 302
+
+
+OWN_ACCOUNT = (
+    "/accounts/password/change/",
+    "/accounts/password/reset/",
+    "/accounts/2fa/",
+    "/accounts/2fa/totp/activate/",
+    "/accounts/2fa/webauthn/add/",
+    "/accounts/2fa/webauthn/login/",
+    "/accounts/2fa/recovery-codes/generate/",
+)
+
+
+@pytest.mark.parametrize("path", OWN_ACCOUNT)
+def test_nothing_by_which_one_signs_in_elsewhere_is_changed_from_there(
+    provider: Provider, key: str, path: str
+) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    for ask in (browser.get, browser.post):
+        found = ask(path)
+        assert found.status_code == 302
+        assert found["Location"] == "/accounts/sessions/"
+    page = browser.get("/accounts/sessions/").content.decode()
+    assert "/accounts/2fa/" not in page
+    assert "/accounts/password/change/" not in page
+
+
+def test_an_operator_is_none_in_such_a_session(acme: cast.Cast, provider: Provider, key: str) -> None:
+    User.objects.filter(pk=acme.bob.user_id).update(is_staff=True)
+    assert browsers.signed_in(acme.bob).get("/operator/").status_code == 200
+    browser = Browser()
+    come(browser, provider, key)
+    assert browser.get("/operator/").status_code == 404
+
+
+def test_an_invitation_of_another_agency_is_not_accepted_from_there(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    from callprivacy.accounts.services import invitations
+
+    with job_scope(agency_id=acme.globex.pk):
+        _, token = invitations.invite(
+            agency_id=acme.globex.pk,
+            email="bob@acme.example",
+            name="Bob",
+            role=Role.REVIEWER,
+            client_ids=[],
+            by=staff(acme.mallory),
+            at=make.now(),
+        )
+    browser = Browser()
+    come(browser, provider, key)
+    browser.post(f"/invitation/{token}/")
+    with job_scope(agency_id=acme.globex.pk):
+        assert not Membership.objects.filter(user=acme.bob.user).exists()
+
+
+def test_switching_off_or_another_provider_ends_the_sessions_that_began_there(
+    acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    again = Browser()
+    come(again, provider, key)
+    with job_scope(agency_id=acme.acme.pk):
+        sso.switch_off(by=staff(acme.alice), at=make.now())
+    assert not browsers.is_in(browser)
+    set_up(
+        acme.acme,
+        provider,
+        by=acme.alice,
+        run=django_capture_on_commit_callbacks,
+        domains=["acme.example", "a.example"],
+    )
+    switch_on(acme.acme, acme.carol)
+    assert not browsers.is_in(again)  # agreed to anew: what began before goes on no more
+    with job_scope(agency_id=acme.acme.pk):
+        assert ProviderLink.objects.count() == 1
+
+
+def test_a_second_factor_of_ones_own_is_asked_for_as_well(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    give_codes(acme.bob)
+    browser = Browser()
+    assert come(browser, provider, key)["Location"] == "/accounts/2fa/authenticate/"
+    assert "_auth_user_id" not in browser.session
+    # A password that is given in between is what counts from then on.
+    browsers.sign_in(browser, "bob@acme.example")
+    records = browser.session["account_authentication_methods"]
+    assert [one["method"] for one in records][-1] == "password"
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+def test_confirming_goes_through_the_provider(
+    acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    browser = Browser()
+    come(browser, provider, key, email=OFFICER, sub="alice")
+    asked = browser.get("/people/invite/")
+    assert asked.status_code == 302
+    assert asked["Location"] == f"/sso/{key}/confirm/?next=%2Fpeople%2Finvite%2F"
+    there = browser.get(asked["Location"])["Location"]
+    assert "prompt=login" in there
+    assert "max_age=0" in there
+    assert "login_hint=alice%40acme.example" in there
+    found = browser.get(provider.authorize(there))
+    assert found["Location"] == "/people/invite/"
+    assert browser.get("/people/invite/").status_code == 200
+    assert browsers.actions_of(acme.acme.pk)[-1] == "person.confirmed"
+    assert (
+        browser.get("/accounts/reauthenticate/?next=/people/")["Location"]
+        == f"/sso/{key}/confirm/?next=%2Fpeople%2F"
+    )
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "why"),
+    [
+        (_set(without={"auth_time"}), "not_fresh"),
+        (_timed(auth_time=-600), "not_fresh"),
+        (_timed(auth_time=600), "not_fresh"),
+        (_claims(auth_time="now"), "not_fresh"),
+        (_claims(sub="bob", email="bob@acme.example"), "other_person"),
+    ],
+)
+def test_a_confirmation_that_is_none_opens_nothing(
+    acme: cast.Cast, provider: Provider, key: str, misdeed: Misdeed, why: str
+) -> None:
+    browser = Browser()
+    come(browser, provider, key, email=OFFICER, sub="alice")
+    there = browser.get(f"/sso/{key}/confirm/?next=/people/invite/")["Location"]
+    back = provider.authorize(there)
+    misdeed(provider)
+    assert browser.get(back).status_code == 403
+    assert reasons(acme.acme) == [why]
+    assert browser.get("/people/invite/").status_code == 302
+    assert browser.session["_auth_user_id"] == str(acme.alice.user_id)
+
+
+def test_a_session_of_a_password_confirms_nothing_at_the_provider(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    browser = browsers.signed_in(acme.alice)
+    assert browser.get(f"/sso/{key}/confirm/").status_code == 404
+    assert Browser().get(f"/sso/{key}/confirm/").status_code == 404
+
+
+# --- where passwords are shut out -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def required(acme: cast.Cast, provider: Provider, key: str) -> str:
+    """Acme lets people in through its provider alone, but for alice, who has a second factor."""
+    come(Browser(), provider, key)
+    give_codes(acme.alice)
+    with job_scope(agency_id=acme.acme.pk):
+        sso.require(beside=[acme.alice.user_id], by=staff(acme.carol), at=make.now())
+    return key
+
+
+def test_a_password_opens_other_agencies_and_not_this_one(
+    acme: cast.Cast, provider: Provider, required: str
+) -> None:
+    works_too(acme.bob, acme.globex)
+    browser = Browser()
+    browsers.sign_in(browser, "bob@acme.example")
+    page = browser.get("/clients/").content.decode()
+    assert "Globex" in page
+    assert browser.session["agency_id"] == acme.globex.pk
+    assert browser.post("/agencies/", {"agency": acme.acme.pk}).status_code == 404
+    assert f"/sso/{required}/" in browser.get("/agencies/").content.decode()
+
+
+def test_who_works_there_alone_is_led_to_the_provider_and_keeps_their_account(
+    provider: Provider, required: str
+) -> None:
+    browser = Browser()
+    browsers.sign_in(browser, "bob@acme.example")
+    for path in ("/", "/clients/", "/clients/dentist/"):
+        page = browser.get(path).content.decode()
+        assert f'href="/sso/{required}/"' in page
+        assert "Dentist" not in page
+    assert browser.get("/accounts/password/change/").status_code == 200
+    come(browser, provider, required)
+    assert browsers.is_in(browser)
+
+
+def test_who_is_named_gets_in_with_a_second_factor_and_it_is_written_down(
+    acme: cast.Cast, required: str
+) -> None:
+    browser = browsers.signed_in(acme.alice)
+    assert browsers.is_in(browser)
+    sso.record_beside(user_id=acme.alice.user_id, at=make.now())
+    assert browsers.actions_of(acme.acme.pk)[-1] == "sign_in_provider.passed_by"
+    sso.record_beside(user_id=acme.bob.user_id, at=make.now())
+    assert browsers.actions_of(acme.acme.pk).count("sign_in_provider.passed_by") == 1
+    Authenticator.objects.filter(user=acme.alice.user).delete()
+    assert "/sso/" in browser.get("/clients/").content.decode()
+
+
+def test_who_is_named_and_manages_no_more_is_not_let_in(acme: cast.Cast, required: str) -> None:
+    with job_scope(agency_id=acme.acme.pk):
+        Membership.objects.filter(pk=acme.alice.pk).update(role=Role.ANALYST)
+    assert "/sso/" in browsers.signed_in(acme.alice).get("/clients/").content.decode()
+
+
+def test_passwords_age_for_those_alone_who_use_them(acme: cast.Cast, provider: Provider, key: str) -> None:
+    come(Browser(), provider, key)
+    give_codes(acme.alice)
+    with job_scope(agency_id=acme.acme.pk):
+        sso.require(beside=[acme.alice.user_id], by=staff(acme.carol), at=make.now())
+    due = dict(User.objects.values_list("pk", "password_due_at"))
+    assert due[acme.bob.user_id] is None
+    assert due[acme.alice.user_id] is not None
+    with job_scope(agency_id=acme.acme.pk):
+        sso.require(beside=[], by=staff(acme.carol), at=make.now())
+    assert User.objects.get(pk=acme.bob.user_id).password_due_at is not None
+
+
+def test_a_password_that_is_due_keeps_nobody_out_who_came_through_the_provider(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    User.objects.filter(pk=acme.bob.user_id).update(password_due_at=make.NOON, password_due_why="known")
+    assert browsers.is_in(browser)
+    assert not browsers.is_in(browsers.signed_in(acme.bob))
+
+
+def test_a_role_that_needs_a_second_factor_has_it_at_the_provider(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    from callprivacy.accounts.services import passwords
+
+    with job_scope(agency_id=acme.acme.pk):
+        passwords.change_policy(
+            agency=acme.acme, values={"second_factor_roles": ["reviewer"]}, by=make.JOB, at=make.now()
+        )
+    browser = Browser()
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
+    assert not browsers.is_in(browsers.signed_in(acme.bob))
+
+
+def test_passwords_are_not_shut_out_before_it_works_and_somebody_is_named(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    with job_scope(agency_id=acme.acme.pk):
+        with pytest.raises(sso.NotReadyError, match="second factor"):
+            sso.require(beside=[acme.alice.user_id], by=staff(acme.carol), at=make.now())
+        give_codes(acme.alice)
+        give_codes(acme.bob)
+        with pytest.raises(sso.NotReadyError, match="Nobody has come"):
+            sso.require(beside=[acme.alice.user_id], by=staff(acme.carol), at=make.now())
+    Authenticator.objects.filter(user=acme.bob.user).delete()
+    come(Browser(), provider, key)
+    with job_scope(agency_id=acme.acme.pk):
+        with pytest.raises(sso.NotReadyError, match="manage people"):
+            sso.require(beside=[acme.bob.user_id], by=staff(acme.carol), at=make.now())
+        sso.require(beside=[acme.alice.user_id], by=staff(acme.carol), at=make.now())
+
+
+def test_who_runs_the_installation_switches_it_off(acme: cast.Cast, required: str) -> None:
+    call_command("provider_off", "--agency", "acme", stdout=io.StringIO())
+    assert not kept(acme.acme).is_on
+    assert browsers.is_in(browsers.signed_in(acme.bob))
+    assert browsers.actions_of(acme.acme.pk)[-1] == "sign_in_provider.switched_off"
+    call_command("provider_off", "--agency", "acme", stdout=io.StringIO())
+    with pytest.raises(CommandError):
+        call_command("provider_off", "--agency", "nobody")
+
+
+# --- setting it up --------------------------------------------------------------------------------------------------
+
+
+def test_two_decide_and_one_of_them_signs_off(
+    acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    dave = make.person(acme.acme, "dave", Role.ADMIN)
+    set_up(acme.acme, provider, by=acme.carol, run=django_capture_on_commit_callbacks)
+    for person, words in ((acme.carol, "Somebody else"), (dave, "compliance officer")):
+        with pytest.raises(sso.NotYoursError, match=words):
+            switch_on(acme.acme, person)
+    assert Browser().get(f"/sso/{kept(acme.acme).key}/").status_code == 404
+    switch_on(acme.acme, acme.alice)
+    assert kept(acme.acme).is_on
+
+
+def test_who_manages_alone_decides_alone(
+    acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    set_up(acme.globex, provider, by=acme.mallory, run=django_capture_on_commit_callbacks)
+    switch_on(acme.globex, acme.mallory)
+    assert kept(acme.globex).is_on
+
+
+def test_whom_it_speaks_for_is_agreed_to_anew_and_a_secret_is_not(
+    acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    come(Browser(), provider, key)
+    run = django_capture_on_commit_callbacks
+    assert set_up(acme.acme, provider, by=acme.carol, run=run, secret="") == []
+    assert set_up(acme.acme, provider, by=acme.carol, run=run, secret="another") == ["secret"]
+    assert kept(acme.acme).is_on
+    assert set_up(acme.acme, provider, by=acme.carol, run=run, secret="", application="evil") == [
+        "application"
+    ]
+    row = kept(acme.acme)
+    assert not row.is_on
+    assert row.agreed_at is None
+    assert row.secret == "another"
+    with job_scope(agency_id=acme.acme.pk):
+        assert not ProviderLink.objects.exists()
+    with pytest.raises(sso.NotYoursError):
+        switch_on(acme.acme, acme.carol)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"issuer": "https://id.evil.example"}, "It calls itself “https://id.evil.example”"),
+        ({"jwks_uri": "http://id.acme.example/keys"}, "Give an https address"),
+        ({"token_endpoint": None}, "does not say where its token_endpoint is"),
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "takes no client secret"),
+        ({"id_token_signing_alg_values_supported": ["HS256"]}, "signs in none of the ways"),
+    ],
+)
+def test_the_test_says_in_plain_words_what_is_wrong(
+    acme: cast.Cast,
+    provider: Provider,
+    django_capture_on_commit_callbacks: Any,
+    said: dict[str, Any],
+    words: str,
+) -> None:
+    provider.described |= said
+    set_up(acme.acme, provider, by=acme.alice, run=django_capture_on_commit_callbacks)
+    row = kept(acme.acme)
+    assert not row.is_sound
+    assert words in row.found[-1][1]
+
+
+def test_the_pages_of_setting_it_up(
+    acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    officer, admin = browsers.signed_in(acme.alice), browsers.signed_in(acme.carol)
+    form = {
+        "name": "Keycloak",
+        "issuer": f"{provider.issuer}/.well-known/openid-configuration",
+        "application": CLIENT_ID,
+        "secret": SECRET,
+        "domains": "@Acme.example\nacme.example",
+    }
+    assert "is no domain" in officer.post("/agency/sign-in/", form | {"domains": "acme"}).content.decode()
+    for issuer in (
+        "http://id.acme.example",
+        "https://10.0.0.1",
+        "https://localhost",
+        "https://id.acme.example/?x=1",
+    ):
+        assert officer.post("/agency/sign-in/", form | {"issuer": issuer}).status_code == 200
+    with django_capture_on_commit_callbacks(execute=True):
+        assert officer.post("/agency/sign-in/", form).status_code == 302
+    page = officer.get("/agency/sign-in/").content.decode()
+    assert "Somebody else who manages people has to agree" in page
+    assert "so people can confirm a deed there" in page
+    assert SECRET not in page
+    officer.post("/agency/sign-in/switch/", {"to": "on"})
+    assert not kept(acme.acme).is_on
+    admin.post("/agency/sign-in/switch/", {"to": "on"})
+    row = kept(acme.acme)
+    assert row.is_on
+    assert row.domains == ["acme.example"]
+    assert row.issuer == provider.issuer
+    come(Browser(), provider, row.key)
+    give_codes(acme.alice)
+    admin.post("/agency/sign-in/require/", {"to": "on"})
+    assert not kept(acme.acme).is_required
+    admin.post("/agency/sign-in/require/", {"to": "on", "beside": [acme.alice.user_id]})
+    assert kept(acme.acme).is_required
+    # carol is not named: her password opens this no more, not even to undo it
+    assert f"/sso/{row.key}/" in admin.post("/agency/sign-in/require/", {"to": "off"}).content.decode()
+    officer.post("/agency/sign-in/require/", {"to": "off"})
+    assert not kept(acme.acme).is_required
+    with django_capture_on_commit_callbacks(execute=True):
+        officer.post("/agency/sign-in/test/")
+    assert "End the link" in officer.get(f"/people/{acme.bob.pk}/").content.decode()
+    officer.post(f"/people/{acme.bob.pk}/unlink/")
+    assert "End the link" not in officer.get(f"/people/{acme.bob.pk}/").content.decode()
+    officer.post("/agency/sign-in/switch/", {"to": "off"})
+    assert not kept(acme.acme).is_on
+    assert browsers.signed_in(acme.bob).get("/agency/sign-in/").status_code == 403
