@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import urllib3
 import urllib3.connection
+from urllib3.util.ssl_match_hostname import CertificateError
 
 LONGEST: Final = 2000
 HTTPS: Final = 443
@@ -269,7 +270,8 @@ def _whole(response: urllib3.BaseHTTPResponse, at_most: int, ends_at: float) -> 
 
 
 def _said(error: Exception, ends_at: float) -> NoAnswerError:
-    if any(isinstance(one, ssl.SSLError | urllib3.exceptions.SSLError) for one in (error, error.__cause__)):
+    of_certificates = (ssl.SSLError, urllib3.exceptions.SSLError, CertificateError)
+    if any(isinstance(one, of_certificates) for one in (error, error.__cause__)):
         return NoAnswerError("Its certificate is not one that browsers trust for this name.")
     if time.monotonic() > ends_at:
         return NoAnswerError("It answers too slowly.")

@@ -175,6 +175,11 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *args: Any) -> None:
+        """Who breaks off because of the certificate is meant to."""
+
+
 def certificate(folder: Path, host: str = HOST) -> tuple[Path, Path]:
     """A certificate that vouches for itself, and its key, as files."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -207,7 +212,7 @@ def running(folder: Path, patch: pytest.MonkeyPatch, *, host: str = HOST) -> Ite
     """The provider, at a name that leads to this machine, which the guard then takes for the internet's."""
     pem, secret = certificate(folder, host)
     patch.setenv("SSL_CERT_FILE", str(pem))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server = _Server(("127.0.0.1", 0), BaseHTTPRequestHandler)
     provider = Provider(server.server_port)
     server.RequestHandlerClass = _handler(provider)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -17,8 +17,9 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
+from django.test import RequestFactory
 
-from callprivacy.accounts import selectors
+from callprivacy.accounts import adapter, selectors
 from callprivacy.accounts.enums import MembershipState, Refusal, Role
 from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.services import leaving, people, sso
@@ -101,7 +102,7 @@ def come(browser: Browser, provider: Provider, key: str, *, path: str = "go/", *
 def reasons(agency: Agency) -> list[str]:
     with job_scope(agency_id=agency.pk):
         rows = Event.objects.filter(action="sign_in_provider.refused").order_by("id")
-        return [row.details["reason"] for row in rows]
+        return [row.details["why"] for row in rows]
 
 
 def works_too(person: Membership, agency: Agency, role: Role = Role.REVIEWER) -> Membership:
@@ -412,13 +413,13 @@ def test_a_way_back_ends_once(acme: cast.Cast, provider: Provider, key: str) -> 
 
 def test_a_code_of_another_way_is_of_no_use(acme: cast.Cast, provider: Provider, key: str) -> None:
     theirs, mine = Browser(), Browser()
-    stolen = provider.authorize(theirs.get(f"/sso/{key}/go/")["Location"], email=OFFICER, sub="alice")
-    code = stolen.partition("code=")[2].partition("&")[0]
     for kind, why in (
         (False, "code_refused"),
         (True, "wrong_nonce"),
     ):  # the second provider looks at nothing itself
         provider.checks_nothing = kind
+        stolen = provider.authorize(theirs.get(f"/sso/{key}/go/")["Location"], email=OFFICER, sub="alice")
+        code = stolen.partition("code=")[2].partition("&")[0]
         own = provider.authorize(mine.get(f"/sso/{key}/go/")["Location"])
         state = own.partition("state=")[2]
         assert mine.get(f"/sso/{key}/back/?code={code}&state={state}").status_code == 403
@@ -648,10 +649,27 @@ def test_a_second_factor_of_ones_own_is_asked_for_as_well(
     browser = Browser()
     assert come(browser, provider, key)["Location"] == "/accounts/2fa/authenticate/"
     assert "_auth_user_id" not in browser.session
-    # A password that is given in between is what counts from then on.
-    browsers.sign_in(browser, "bob@acme.example")
-    records = browser.session["account_authentication_methods"]
-    assert [one["method"] for one in records][-1] == "password"
+
+
+def test_what_a_session_began_with_is_the_last_way_in_and_no_second_factor(acme: cast.Cast) -> None:
+    ours = {"method": "provider", "agency_id": 1, "key": "k", "agreed_at": "then", "shown_at": 2.0, "at": 3.0}
+    password, code = {"method": "password", "at": 4.0}, {"method": "mfa", "type": "totp", "at": 5.0}
+    passkey = {"method": "mfa", "type": "webauthn", "passwordless": True, "at": 6.0}
+    for records, is_bound in (
+        ([ours], True),
+        ([password, ours], True),
+        ([ours, code], True),
+        ([], False),
+        ([ours, password, code], False),
+        ([ours, passkey], False),
+        ([password, code], False),
+    ):
+        request = RequestFactory().get("/")
+        request.session = {  # type: ignore[assignment]  # as much of one as is read
+            "account_authentication_methods": records,
+            "account_authentication_methods_user": str(acme.bob.user_id),
+        }
+        assert (adapter._through(request, acme.bob.user) is not None) is is_bound
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------

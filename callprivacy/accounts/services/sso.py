@@ -395,7 +395,7 @@ def record_refusal(*, door: Door, address: str | None, why: Refusal, at: datetim
     with contextlib.suppress(sign_in.MustWaitError):
         sign_in.start_attempt(digest=_tries_of(door, address), at=at)
     with job_scope(agency_id=door.agency_id):
-        audit.record("sign_in_provider.refused", by=_DOOR, at=at, reason=why.value)
+        audit.record("sign_in_provider.refused", by=_DOOR, at=at, why=why.value)
 
 
 def forget_refusals(*, door: Door, address: str | None) -> None:
