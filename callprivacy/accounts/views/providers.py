@@ -19,7 +19,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from callprivacy.accounts import providers, selectors
 from callprivacy.accounts.access import StaffRequest, Through, confirms, needs_right
@@ -62,7 +67,7 @@ def show_door(request: HttpRequest, key: str) -> HttpResponse:
 
 @login_not_required
 @never_cache
-@require_safe
+@require_GET
 def go(request: HttpRequest, key: str) -> HttpResponse:
     """Lead to the provider."""
     return _set_out(request, _door_or_404(key), confirms_for=None)
@@ -70,7 +75,7 @@ def go(request: HttpRequest, key: str) -> HttpResponse:
 
 @login_not_required
 @never_cache
-@require_safe
+@require_GET
 def confirm(request: HttpRequest, key: str) -> HttpResponse:
     """Lead to the provider, which asks who is there although it remembers them; for a session that began there."""
     door, through = _door_or_404(key), Through.of(request)
@@ -108,7 +113,7 @@ def _set_out(request: HttpRequest, door: sso.Door, *, confirms_for: User | None)
 
 @login_not_required
 @never_cache
-@require_safe
+@require_GET
 def back(request: HttpRequest, key: str) -> HttpResponse:
     """Where the provider leads people back to: let in, or not."""
     door, at, address = _door_or_404(key), timezone.now(), client_address(request)
