@@ -86,7 +86,7 @@ def confirm(request: HttpRequest, key: str) -> HttpResponse:
         or through.agency_id != door.agency_id
     ):
         raise Http404
-    return _set_out(request, door, confirms_for=cast(User, request.user))
+    return _set_out(request, door, confirms_for=request.user)
 
 
 def _set_out(request: HttpRequest, door: sso.Door, *, confirms_for: User | None) -> HttpResponse:
