@@ -1,7 +1,7 @@
 """
-`make test`: every check there is, then the suite. Each step runs even when one before it failed, so that one
-run says all; two run at once, and what each said is printed in one piece. The suite comes last, and so does its
-closing line.
+`make test`: every check there is, and the suite. Each step runs even when one before it failed, so that one run says
+all. What the suite needs comes before it; the rest runs beside it, one step at a time and with less of the processor,
+where the suite waits. What each said is printed in one piece, and the suite's closing line comes last.
 
 `make test ARGS="-k trail"` hands arguments to pytest and leaves the other steps out.
 """
@@ -11,15 +11,19 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 # For commands that only read the code: nothing connects with these.
 _CODE_ONLY = {"DJANGO_SETTINGS_MODULE": "tests.settings_for_types"}
+# What runs beside the suite takes a quarter of what a test gets, so that limits of time hold in tests.
+_LESS = "6"
 _PUBLIC = {
     "DJANGO_SETTINGS_MODULE": "tests.settings_for_types",
     "CALLPRIVACY_URL": "https://calls.example.com",
@@ -41,7 +45,7 @@ def _run(command: Sequence[str], environ: dict[str, str] | None = None) -> tuple
 
 
 def _tool(name: str, *arguments: str, environ: dict[str, str] | None = None) -> Step:
-    return lambda: _run([str(BIN / name), *arguments], environ)
+    return lambda: _run(["nice", "-n", _LESS, str(BIN / name), *arguments], environ)
 
 
 def _django(*arguments: str, environ: dict[str, str]) -> Step:
@@ -85,14 +89,16 @@ def _chromium() -> tuple[int, str]:
     )
 
 
-# What takes longest begins first.
-STEPS: dict[str, Step] = {
-    "types": _tool("mypy"),
-    "requirements": _tool("python", "-m", "tools.compile_requirements", "--check"),
+# The browser and the checker of its pages, which npm brings, have to be here before tests are collected.
+BEFORE: Final[dict[str, Step]] = {
     "browser": _chromium,
     # pyCANON, which confirms releases in the tests, cannot live beside our own numpy.
     "referees": _tool("python", "-m", "bench.referees"),
     "styles": _styles,
+}
+BESIDE: Final[dict[str, Step]] = {
+    "types": _tool("mypy"),
+    "requirements": _tool("python", "-m", "tools.compile_requirements", "--check"),
     "lint": _tool("ruff", "check", "."),
     "format": _tool("ruff", "format", "--check", "."),
     "imports": _tool("lint-imports"),
@@ -102,33 +108,80 @@ STEPS: dict[str, Step] = {
 }
 
 
+class Report:
+    """What is printed: a step's words in one piece, between two lines of the suite's."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self.say, self.lock, self.failed = say, threading.Lock(), list[str]()
+
+    def step(self, name: str, step: Step) -> None:
+        """Run a step, and print what came of it."""
+        started = time.monotonic()
+        try:
+            code, said = step()
+        except OSError as error:
+            code, said = 1, f"{error}\n"
+        if said and not said.endswith("\n"):
+            said += "\n"
+        verdict = "FAILED" if code else "good"
+        with self.lock:
+            if code:
+                self.failed.append(name)
+            self.say(f"== {name}\n{said}== {name}: {verdict}, {time.monotonic() - started:.1f} s\n")
+
+    def pass_on(self, lines: Iterator[str]) -> str:
+        """Print each line as it comes, but for the last one, which is returned."""
+        last = ""
+        for line in lines:
+            with self.lock:
+                self.say(last)
+            last = line
+        return last
+
+
 def _suite(arguments: list[str]) -> int:
-    command = [str(BIN / "pytest"), *(arguments or ["-n", "2"])]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return subprocess.run([str(BIN / "pytest"), *arguments], cwd=ROOT, check=False).returncode
 
 
-def _timed(step: Step) -> tuple[int, str, float]:
-    started = time.monotonic()
-    code, said = step()
-    return code, said, time.monotonic() - started
+def _suite_beside(report: Report, steps: Future[None]) -> int:
+    """Run the whole suite; its closing line waits for the steps beside it."""
+    colour = "yes" if sys.stdout.isatty() else "no"
+    command = [str(BIN / "pytest"), "-n", "2", f"--color={colour}"]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as suite:
+        assert suite.stdout is not None  # noqa: S101  (it is a pipe)
+        closing = report.pass_on(suite.stdout)
+    steps.result()
+    if report.failed:
+        report.say(f"== failed beside the suite: {', '.join(report.failed)}\n")
+    report.say(closing)
+    return suite.returncode
+
+
+def _all(steps: dict[str, Step], report: Report) -> None:
+    for name, step in steps.items():
+        report.step(name, step)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def main() -> int:
-    """Run the steps, then the suite; the first that failed gives the exit code."""
-    arguments = shlex.split(os.environ.get("ARGS", ""))
-    if arguments:
+    """Run the steps and the suite; where the suite is good, a step that failed gives the exit code."""
+    if arguments := shlex.split(os.environ.get("ARGS", "")):
         return _suite(arguments)
-    failed = []
-    with ThreadPoolExecutor(max_workers=2) as workers:
-        running = {name: workers.submit(_timed, step) for name, step in STEPS.items()}
-        for name, step in running.items():
-            code, said, seconds = step.result()
-            if code:
-                failed.append(name)
-            verdict = "FAILED" if code else "good"
-            print(f"== {name}\n{said}== {name}: {verdict}, {seconds:.1f} s", flush=True)
-    print(f"== suite{' (failed before it: ' + ', '.join(failed) + ')' if failed else ''}", flush=True)
-    return _suite([]) or int(bool(failed))
+    # The same code is read by one program after the other: the first one compiles it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    report = Report(_say)
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        beside = worker.submit(_all, BESIDE, report)
+        _all(BEFORE, report)
+        report.say("== suite\n")
+        code = _suite_beside(report, beside)
+    return code or int(bool(report.failed))
 
 
 if __name__ == "__main__":
