@@ -85,6 +85,7 @@ _IN_SETTINGS = frozenset(
             "agency",
             "passwords",
             "sign_in_policy",
+            "provider",
         ),
         "binders",
         *("password_known", "reset_factors", "decide_reset", "reviews", "review", "seats", "leaver"),
