@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from consent.law import places
 from governance import letters
 from governance.enums import Answer, BreachKind, BreachRisk, NoticeTo
 from governance.law import breaches as law
 from governance.law import vendors
 
 NEW_YORK = ZoneInfo("America/New_York")
+TERRITORIES = {"US-PR", "US-VI", "US-GU", "US-AS", "US-MP"}
 
 
 def test_72_hours_run_through_the_night_on_which_the_clocks_go_back() -> None:
@@ -52,6 +54,28 @@ def test_without_undue_delay_has_no_instant() -> None:
 )
 def test_where_a_rule_holds(rule: str, places: list[str], holds: bool) -> None:
     assert law.rules()[rule].holds_in(places) is holds
+
+
+def test_every_state_has_its_rule_and_says_that_nobody_checked_it() -> None:
+    states = {
+        place: rule for rule in law.rules().values() for place in rule.places if place.startswith("US-")
+    }
+
+    assert set(states) == {f"US-{name}" for name in places.REGIONS["US"]} - TERRITORIES
+    assert len(states) == 51
+    assert {rule.confidence for rule in states.values()} == {"unverified"}
+    assert all(rule.citation and rule.source.startswith("http") for rule in states.values())
+
+
+@pytest.mark.parametrize(("state", "days"), [("US-ME", 30), ("US-OH", 45), ("US-SD", 60), ("US-MA", None)])
+def test_a_state_counts_days_or_names_no_number(state: str, days: int | None) -> None:
+    aware = datetime(2026, 1, 2, 12, 0, tzinfo=NEW_YORK)
+    (rule,) = [rule for rule in law.rules().values() if state in rule.places]
+
+    due = rule.due_at(aware, zone=NEW_YORK)
+
+    midnight = datetime(2026, 1, 3, 0, 0, tzinfo=NEW_YORK)
+    assert due == (None if days is None else midnight + timedelta(days=days))
 
 
 def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
