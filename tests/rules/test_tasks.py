@@ -9,6 +9,7 @@ import ast
 import functools
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from django.db import connections
 from callprivacy.celery import app
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.work.models import Item
 from tests.rules import source
 from tests.rules.source import CODE
-from tests.rules.world import NOTHING, World
+from tests.rules.world import NOTHING, World, undone
 
 pytestmark = pytest.mark.django_db
 
@@ -139,20 +141,56 @@ def _broker_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Task, "apply_async", lambda *_args, **_kwargs: None)
 
 
-def _state(world: World) -> dict[str, object]:
-    """A digest of every table of ours in both databases, as each agency's job sees it."""
-    found: dict[str, object] = dict(_digests("vault"))
-    for agency_id in (world.cast.acme.pk, world.cast.globex.pk):
-        with job_scope(agency_id=agency_id):
-            found |= {f"{table} of {agency_id}": digest for table, digest in _digests("default").items()}
+def _changed_by(deed: Callable[[], object], world: World) -> set[str]:
+    """
+    Tables of ours, in both databases, whose rows differ once the deed is done; it is undone again.
+
+    PostgreSQL counts what a transaction writes. What was written to is compared as it was before and after, as each
+    agency's job sees it: it may have been written as it was.
+    """
+    before = _written()
+    with undone():
+        deed()
+        after = _written()
+        touched = {about for about in after if after[about] != before.get(about, 0)}
+        found = _state(world, touched)
+    was = _state(world, touched)
+    return {table for table in found if found[table] != was[table]}
+
+
+def _written() -> dict[tuple[str, str], int]:
+    """How many rows the transactions under way have written, by database and table."""
+    found = {}
+    for alias in ("default", "vault"):
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
+                " WHERE relname = ANY(%s)",
+                [_tables(alias)],
+            )
+            found |= {(alias, table): count for table, count in cursor.fetchall()}
     return found
 
 
-def _digests(alias: str) -> dict[str, str]:
+def _state(world: World, tables: set[tuple[str, str]]) -> dict[str, str]:
+    """A digest of each of these tables, as each agency's job sees it."""
+    found = _digests("vault", tables)
+    for agency_id in (world.cast.acme.pk, world.cast.globex.pk):
+        with job_scope(agency_id=agency_id):
+            found |= {
+                f"{table} of {agency_id}": digest for table, digest in _digests("default", tables).items()
+            }
+    return found
+
+
+def _digests(alias: str, tables: set[tuple[str, str]]) -> dict[str, str]:
     statement = " UNION ALL ".join(
         f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
-        for table in _tables(alias)
+        for of, table in sorted(tables)
+        if of == alias
     )
+    if not statement:
+        return {}
     with connections[alias].cursor() as cursor:
         cursor.execute(statement)
         return dict(cursor.fetchall())
@@ -173,10 +211,7 @@ def test_a_task_run_again_does_nothing_more(name: str, world: World) -> None:
     """The first run may do what is due; another one leaves every row as it was."""
     arguments = _arguments(name, world, known=True)
     TASKS[name].run(**arguments, from_a_newer_release=1)
-    before = _state(world)
-    TASKS[name].run(**arguments)
-    after = _state(world)
-    assert {table for table in before if before[table] != after[table]} == set()
+    assert _changed_by(lambda: TASKS[name].run(**arguments), world) == set()
 
 
 @_by_task
@@ -184,8 +219,29 @@ def test_a_task_about_something_that_is_gone_changes_nothing_and_leaves_no_scope
     name: str, world: World
 ) -> None:
     arguments = _arguments(name, world, known=False)
-    before = _state(world)
-    TASKS[name].run(**arguments)
+    changed = _changed_by(lambda: TASKS[name].run(**arguments), world)
     assert lib_scope.current() is None
     if arguments:
-        assert _state(world) == before
+        assert changed == set()
+
+
+def test_a_row_that_was_written_is_noticed(world: World) -> None:
+    acme = world.cast.acme.pk
+
+    def write(**columns: Any) -> set[str]:
+        def deed() -> None:
+            with job_scope(agency_id=acme):
+                Item.objects.filter(pk=world.dentist.item_id).update(**columns)
+
+        return _changed_by(deed, world)
+
+    with job_scope(agency_id=acme):
+        owner_id = Item.objects.get(pk=world.dentist.item_id).owner_id
+    assert write(owner_id=world.cast.bob.user_id) == {f"work_item of {acme}"}
+    assert write(owner_id=owner_id) == set(), "it was written as it was"
+
+    def destroy() -> None:
+        with connections["vault"].cursor() as cursor:
+            cursor.execute("DELETE FROM vault_recordingkey")
+
+    assert _changed_by(destroy, world) == {"vault_recordingkey"}
