@@ -8,6 +8,7 @@ afterwards and never flushed. Subprocesses find the same databases through the e
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import logging
@@ -53,6 +54,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]  # a dict, whatever its type says
         if fixtures & _NEED_A_DATABASE and item.get_closest_marker("django_db") is None:
             item.add_marker(pytest.mark.django_db(transaction=bool(fixtures & _COMMIT), databases="__all__"))
+        marker = item.get_closest_marker("django_db")
+        commits = marker is not None and bool(marker.kwargs.get("transaction"))
+        if (
+            isinstance(item, pytest.Function)
+            and item.get_closest_marker("as_committed") is not None
+            and not commits
+        ):
+            if marker is None:
+                item.add_marker(pytest.mark.django_db(databases="__all__"))
+            # First, so that what other fixtures do is committed as well.
+            item.fixturenames.insert(0, "as_committed")
     yield
     items.sort(key=lambda item: order.place_of(item.nodeid))
 
@@ -201,6 +213,17 @@ def own_databases(
 @pytest.fixture
 def _django_db_helper(own_databases: None, _django_db_helper: None) -> None:
     """Let a test that commits have its databases before pytest-django opens them."""
+
+
+@pytest.fixture
+def as_committed(db: None) -> Iterator[None]:
+    """Let code commit as it does outside of tests, in a test that rolls back; one that commits needs nothing."""
+    from django.db import connection
+
+    from tests import commits  # Django is set up by now
+
+    with commits.seen() if connection.in_atomic_block else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

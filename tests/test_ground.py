@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
+from pytest_django import DjangoAssertNumQueries
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +50,46 @@ def test_a_test_that_commits_has_databases_of_its_own(time: int) -> None:
     _keep(f"committed-{time}")
     with psycopg.connect(os.environ["DATABASE_URL"]) as other:
         assert other.execute("SELECT count(*) FROM django_session").fetchone() == (1,)
+
+
+@pytest.mark.as_committed
+def test_what_waits_for_a_commit_runs_where_commits_are_seen() -> None:
+    told: list[str] = []
+    with transaction.atomic():
+        with transaction.atomic():
+            transaction.on_commit(lambda: told.append("inner"))
+        with transaction.atomic():
+            transaction.on_commit(lambda: told.append("undone"))
+            transaction.set_rollback(True)
+        assert told == []
+    assert told == ["inner"]
+    transaction.on_commit(lambda: told.append("at once"))
+    assert told == ["inner", "at once"]
+
+
+@pytest.mark.as_committed
+def test_what_is_checked_at_a_commit_refuses_where_commits_are_seen() -> None:
+    told: list[str] = []
+
+    @transaction.atomic
+    def keep_for_nobody() -> None:
+        transaction.on_commit(lambda: told.append("committed"))
+        _keep("refused")
+        EmailAddress.objects.create(user_id=999_999_999, email="nobody@people.example")
+
+    with pytest.raises(IntegrityError):
+        keep_for_nobody()
+    assert told == []
+    assert not Session.objects.exists()
+    with transaction.atomic():
+        _keep("kept")
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.as_committed
+def test_the_look_at_constraints_is_nobodys_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(2), transaction.atomic():
+        pass
 
 
 @pytest.mark.django_db(transaction=True)

@@ -44,7 +44,7 @@ from tests.consent.systems import system_of
 from tests.consent.test_ledger import ONE, caller_of, record, said, state_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 VISIT = Visit(page="x", browser="y", opted_out=False)
 HOUR = timedelta(hours=1)

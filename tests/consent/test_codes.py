@@ -29,7 +29,7 @@ from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE, OTHER = "+14155550101", "+14155550102"
 _CODE = re.compile(r"code is (\d{6})\.")

@@ -53,7 +53,7 @@ from tests.consent.deciding import (
 )
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 
 @pytest.fixture
@@ -507,6 +507,7 @@ def test_a_call_that_is_gone_or_erased_is_left_alone(cast: Cast) -> None:
     assert recording(call).state == RecordingState.GONE
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_somebody_else_holds_is_decided_next_time(cast: Cast) -> None:
     calls = [recorded(cast.dentist, f"+1415555{2000 + number}") for number in range(2)]
     other = connections.create_connection("default")

@@ -47,7 +47,7 @@ from tests.consent import twilio_side
 from tests.consent.twilio_side import CALLER, TRACKING, Phone
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 OWN = "+14155550160"
 NEW = "+14155550144"

@@ -139,7 +139,7 @@ def test_a_colour_that_reads_stays_as_it_is() -> None:
 
 # --- The two doors ---
 
-pytestmark_doors = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark_doors = pytest.mark.as_committed
 
 
 @pytest.fixture
@@ -426,7 +426,7 @@ def test_the_staffs_page_asks_a_bounded_number_of_questions(
         browser.get("/clients/dentist/consent/web/")
 
 
-@pytestmark_doors
+@pytest.mark.django_db(transaction=True)
 def test_the_public_page_asks_as_much_however_many_notices(
     cast: Cast, page: WebPage, django_assert_num_queries: Any
 ) -> None:

@@ -441,7 +441,7 @@ def test_hostile_members_are_findings_and_no_crash(taken: Taken) -> None:
 # --- Taking it ---
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.as_committed
 def test_that_it_was_taken_is_in_the_trail_with_its_reason_sealed(cast: Cast) -> None:
     caller_id = tell(cast)
     pack = take(cast, caller_id)
@@ -454,7 +454,7 @@ def test_that_it_was_taken_is_in_the_trail_with_its_reason_sealed(cast: Cast) ->
     assert pack.name.endswith("-2026-11-24.zip")
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.as_committed
 def test_what_is_not_sealed_yet_says_so(cast: Cast) -> None:
     pack = take(cast, tell(cast))
     assert pack.proven == 0
@@ -463,7 +463,7 @@ def test_what_is_not_sealed_yet_says_so(cast: Cast) -> None:
     assert any("not sealed yet" in note for note in report.notes)
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.django_db(transaction=True)
 def test_who_may_not_read_the_trail_gets_a_pack_that_says_so(cast: Cast) -> None:
     caller_id = tell(cast)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
@@ -476,7 +476,7 @@ def test_who_may_not_read_the_trail_gets_a_pack_that_says_so(cast: Cast) -> None
     assert any("may not read the trail" in note for note in report.notes)
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.as_committed
 def test_the_evidence_of_an_erased_person_can_still_be_taken(cast: Cast) -> None:
     caller_id = tell(cast)
     gone = vault.Erasure(caller_id, NOON, date(2031, 1, 1), keep_evidence=True)
@@ -492,7 +492,7 @@ def test_the_evidence_of_an_erased_person_can_still_be_taken(cast: Cast) -> None
     assert report.findings == []
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.as_committed
 def test_a_reason_is_asked_for_and_nobody_has_no_pack(cast: Cast) -> None:
     caller_id = tell(cast)
     silent = make.call(cast.dentist, "+14155550199").caller_id
@@ -509,7 +509,7 @@ def test_a_reason_is_asked_for_and_nobody_has_no_pack(cast: Cast) -> None:
         assert not Event.objects.filter(action="evidence.exported").exists()
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.django_db(transaction=True)
 def test_a_long_story_is_packed_within_a_second(cast: Cast) -> None:
     caller_id = tell(cast)
     say(cast, *(said(caller_id, EventKind.NOTICED, source=f"{number}") for number in range(200)))
@@ -524,7 +524,7 @@ def test_a_long_story_is_packed_within_a_second(cast: Cast) -> None:
 # --- The proofs ---
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+@pytest.mark.django_db(transaction=True)
 def test_paths_are_those_of_the_whole_log(cast: Cast) -> None:
     """Found from one seal and the peaks before it, the path is the one that the whole log gives."""
     listed: list[bytes] = []

@@ -32,7 +32,7 @@ from tests.consent.pages import states_of
 from tests.consent.test_ledger import caller_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 YEAR = timedelta(days=365)
 

@@ -26,7 +26,7 @@ from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 
 @pytest.fixture(autouse=True)

@@ -126,7 +126,7 @@ def test_a_pack_that_cannot_decide_is_refused_with_everything_that_is_wrong(cast
 # --- What it would change ---
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_what_changes_is_counted_client_by_client_before_anything_decides(cast: Cast) -> None:
     announced_calls(cast, cast.dentist, 3)
     announced_calls(cast, cast.plumber, 2, "+1212555")
@@ -143,7 +143,7 @@ def test_what_changes_is_counted_client_by_client_before_anything_decides(cast: 
     assert fresh(cast, row).decisions_changed == 3, "counting again counts nothing twice"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_counting_goes_on_where_a_worker_was_killed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     announced_calls(cast, cast.dentist, 5)
     monkeypatch.setattr(services, "BATCH", 2)
@@ -159,7 +159,7 @@ def test_counting_goes_on_where_a_worker_was_killed(cast: Cast, monkeypatch: pyt
     assert fresh(cast, row).decisions_changed == 5
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_putting_them_in_force_decides_everything_anew(cast: Cast) -> None:
     (call,) = announced_calls(cast, cast.dentist, 1)
     row = bring(cast, stricter())
@@ -340,7 +340,7 @@ def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
     assert page.index("Germany") < page.index("California (US)") < page.index("New York (US)")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) -> None:
     announced_calls(cast, cast.dentist, 2)
     browser = browser_of(cast.alice)

@@ -25,7 +25,7 @@ from tests import make
 from tests.cast import Cast
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE = "+14155550101"
 BY = Actor.client("tests")

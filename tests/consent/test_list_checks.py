@@ -44,7 +44,7 @@ from tests.make import NOON
 
 pytestmark = pytest.mark.django_db
 # Files leave when what no longer needs them is committed.
-committing = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+committing = pytest.mark.as_committed
 
 NO, YES, NEW = "+14155550101", "+14155550102", "+14155550103"
 DAY = NOON.replace(hour=20)

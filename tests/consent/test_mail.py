@@ -30,7 +30,7 @@ from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, asked
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 SAMPLES = Path(__file__).resolve().parent.parent / "fixtures" / "mail"
 TRUSTED = frozenset({"mx.clinic.example"})

@@ -29,7 +29,7 @@ from tests.consent.asking_by_mail import ADDRESS, asked
 from tests.make import NOON
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "vault"]),
+    pytest.mark.as_committed,
     pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid"),
 ]
 

@@ -24,7 +24,7 @@ from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, asked, version
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 TRUSTED = frozenset({"mx.clinic.example"})
 STRANGER = "+14155550188"

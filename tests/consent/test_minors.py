@@ -32,7 +32,7 @@ from tests.cast import Cast
 from tests.consent.deciding import NEW_YORK, choose, decision, recorded, recording, say, work
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 WHY = "The parent called and said that the caller is thirty."
 MINOR = "The caller is a minor: a notice alone never suffices."

@@ -463,7 +463,7 @@ def older_and_newest(cast: Cast) -> tuple[int, int]:
         return row.older_callers, row.newest_callers
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_callers_on_older_versions_are_counted(cast: Cast) -> None:
     notice = write(cast)
     first = publish(cast, notice)

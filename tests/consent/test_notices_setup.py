@@ -155,7 +155,7 @@ def test_recordings_that_wait_to_be_decided_are_waited_for(cast: Cast) -> None:
     assert steps(cast)["findings"] == (WAITING, "1 recording is being decided")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_what_was_found_waits_for_what_is_decided_anew(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")
     recorded(cast, number, "+14155550111")
@@ -170,7 +170,7 @@ def test_what_was_found_waits_for_what_is_decided_anew(cast: Cast) -> None:
 # --- What was found, and what would mend it ---
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_what_was_found_is_one_sentence_and_fixes_follow_from_the_law(cast: Cast) -> None:
     ask_for(cast, Standard.ANNOUNCE)
     ads = make.tracking_number(cast.dentist, "+14155550101", label="Ads")
@@ -196,7 +196,7 @@ def test_what_was_found_is_one_sentence_and_fixes_follow_from_the_law(cast: Cast
     assert steps(cast)["findings"] == (TODO, "5 of 10 recordings may be kept; 2 fixes are proposed")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_a_client_that_asks_for_express_consent_is_proposed_the_menu(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")
     confirm(cast, number, announced=True)
@@ -207,7 +207,7 @@ def test_a_client_that_asks_for_express_consent_is_proposed_the_menu(cast: Cast)
     assert proposal.step == VendorStep.MOVE_TO_MENU
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_accepted_fixes_are_tasks_with_a_drafted_ticket_and_are_not_proposed_again(cast: Cast) -> None:
     ask_for(cast, Standard.ANNOUNCE)
     number = make.tracking_number(cast.dentist, "+14155550102", label="Print", provider="callrail")
@@ -233,7 +233,7 @@ def test_accepted_fixes_are_tasks_with_a_drafted_ticket_and_are_not_proposed_aga
     assert steps(cast)["findings"] == (DONE, "0 of 2 recordings may be kept; 1 task at the tracker")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_what_is_left_as_it_is_counts_as_settled_and_says_so(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550102")
     recorded(cast, number, "+14155550112")
@@ -321,7 +321,7 @@ def test_numbers_propose_what_their_calls_show(cast: Cast) -> None:
     assert page.count('<option value="no" selected>') == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.as_committed
 def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")
     recorded(cast, number, "+14155550111")

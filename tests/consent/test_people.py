@@ -31,7 +31,7 @@ from tests.consent import pages
 from tests.consent.test_ledger import caller_of, record, said
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE, TWO, THREE = "+14155550101", "+14155550102", "+14155550103"
 
@@ -104,6 +104,7 @@ def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> 
     assert 'width="333.3"' in page
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_home_page_asks_as_often_for_one_client_as_for_two(
     cast: Cast, alice: Browser, django_assert_num_queries: Any
 ) -> None:

@@ -32,7 +32,7 @@ from tests.consent import pages
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE, OTHER = "+14155550101", "+14155550102"
 HOME = "http://127.0.0.1:8000"
@@ -311,6 +311,7 @@ def test_another_persons_choices_are_their_own(cast: Cast, page: WebPage) -> Non
     assert "Everything is stopped." not in body
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_page_asks_a_bounded_number_of_questions(
     cast: Cast, page: WebPage, django_assert_max_num_queries: Any
 ) -> None:

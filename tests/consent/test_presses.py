@@ -29,7 +29,7 @@ from tests.calls.saying import CALLER, YESTERDAY, fact
 from tests.cast import Cast
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 NEVER = PressRule("", "9", ("record", "review"), "withdrawn", "standing")
 AGREES = PressRule("Recording", "1", ("record",), "given", "this_call")

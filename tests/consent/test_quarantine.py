@@ -49,7 +49,7 @@ from tests.consent.deciding import (
 from tests.make import NOON
 from tests.retention.expiry import expire_calls
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 DAY3 = NOON + timedelta(hours=72)
 

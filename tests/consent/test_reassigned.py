@@ -35,7 +35,7 @@ from tests.consent.pages import evidence_of, states_of
 from tests.consent.test_expiry import text_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE, TWO, LONDON = "+14155550101", "+14155550102", "+442079460958"
 GIVEN = NOON - timedelta(days=100)

@@ -21,7 +21,7 @@ from tests.consent.test_ledger import caller_of, record, said
 from tests.make import NOON
 from tools import verify_evidence
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 
 def states(cast: Cast) -> list[tuple[Any, ...]]:

@@ -24,7 +24,7 @@ from tests.consent.deciding import NEW_YORK, START, decision, live, recorded, sa
 from tests.consent.test_store import browser_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 LIST = "/clients/dentist/recordings/"
 

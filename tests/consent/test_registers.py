@@ -39,7 +39,7 @@ from tests.consent.test_expiry import text_of
 from tests.consent.test_ledger import caller_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 LISTED, FREE = "+14155550101", "+14155550102"
 FTC = b"415,5550101\r\n415,5550103\r\n212,5550104\r\n"

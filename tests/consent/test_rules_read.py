@@ -20,7 +20,7 @@ from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.consent.own_rules import put_in_force
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ROOT = Path(law.__file__).parent.parent
 ON = date(2026, 11, 25)

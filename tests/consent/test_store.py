@@ -310,7 +310,7 @@ def test_an_instant_is_never_placed_later_than_it_may_be() -> None:
 
 # --- Fetching, in the database ---
 
-pytestmark_db = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark_db = pytest.mark.as_committed
 
 
 @pytest.fixture(autouse=True)

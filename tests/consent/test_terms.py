@@ -23,7 +23,7 @@ from consent.services import terms
 from tests.calls.doors import browser_of
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE = "+14155550101"
 PDF = b"%PDF-1.7\n" + b"signed by Anna " * 20

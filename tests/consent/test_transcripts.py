@@ -33,7 +33,7 @@ from tests.consent.deciding import CALIFORNIA, START, decision, live, recorded, 
 from tests.consent.test_store import browser_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 SAID = "Caller: my number is four one five, five five five, oh one oh one. My card is 4111 1111 1111 1111, thanks."
 CLEAN = "Caller: my number is [number]. My card is [card], thanks."

@@ -27,7 +27,7 @@ from tests.consent import pages
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE = "+14155550101"
 TYPED = "(415) 555-0101"

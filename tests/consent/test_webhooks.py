@@ -28,7 +28,7 @@ from tests.cast import Cast
 from tests.consent.test_withdrawals import ONE, withdraw
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

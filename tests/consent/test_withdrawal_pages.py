@@ -23,7 +23,7 @@ from tests.consent.test_webhooks import endpoint, queued
 from tests.consent.test_withdrawals import ONE, carry_out, connect, tasks, withdraw
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 
 @pytest.fixture

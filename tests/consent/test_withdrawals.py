@@ -28,7 +28,7 @@ from tests.cast import Cast
 from tests.consent.deciding import live
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 ONE = "+14155550101"
 EVERY = (Purpose.CONTACT, Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE, Purpose.SHARE)

@@ -19,7 +19,7 @@ from tests.cast import Cast
 from tests.consent.deciding import decision, recorded, work
 from tests.make import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "vault"])
+pytestmark = pytest.mark.as_committed
 
 
 def refused(person: Membership, deed: Any) -> bool:
