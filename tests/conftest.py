@@ -54,14 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             marker.kwargs.setdefault("databases", "__all__")  # type: ignore[attr-defined]  # a dict, whatever its type says
         if fixtures & _NEED_A_DATABASE and item.get_closest_marker("django_db") is None:
             item.add_marker(pytest.mark.django_db(transaction=bool(fixtures & _COMMIT), databases="__all__"))
-        marker = item.get_closest_marker("django_db")
-        commits = marker is not None and bool(marker.kwargs.get("transaction"))
+        closest = item.get_closest_marker("django_db")
+        commits = closest is not None and bool(closest.kwargs.get("transaction"))
         if (
             isinstance(item, pytest.Function)
             and item.get_closest_marker("as_committed") is not None
             and not commits
         ):
-            if marker is None:
+            if closest is None:
                 item.add_marker(pytest.mark.django_db(databases="__all__"))
             # First, so that what other fixtures do is committed as well.
             item.fixturenames.insert(0, "as_committed")

@@ -160,7 +160,7 @@ def _changed_by(deed: Callable[[], object], world: World) -> set[str]:
 
 def _written() -> dict[tuple[str, str], int]:
     """How many rows the transactions under way have written, by database and table."""
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for alias in ("default", "vault"):
         with connections[alias].cursor() as cursor:
             cursor.execute(
