@@ -367,7 +367,7 @@ def _planted(
     found.append(("a lock that is held for three seconds", max(watch.locked, default=0.0) > _LOCKED_AT_MOST))
     postgres.sql(
         "SET session_replication_role = replica;"
-        "UPDATE audit_event SET action = action || '.x' WHERE id = (SELECT min(id) FROM audit_event)",
+        "UPDATE audit_event SET details = details || '{\"rows\": 1}' WHERE id = (SELECT min(id) FROM audit_event)",
         database="callprivacy",
     )
     found.append(("an event of the trail that is changed", not _verifies(environ)))
