@@ -96,7 +96,8 @@ class RecordWords(AgencyOwned):
     """
     What people say in the records of processing (GDPR article 30), apart from what follows from the configuration.
 
-    `purposes`: the words of a purpose by its name. Contacts are the company's own.
+    `purposes`: the words of a purpose by its name. `representatives`: whom a client named in the Union (article 27), by
+    the client's id. Contacts are the companies' own.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -107,6 +108,7 @@ class RecordWords(AgencyOwned):
     recipients = models.TextField("who else receives data", max_length=2000, blank=True)
     measures = models.TextField("measures outside this product", max_length=4000, blank=True)
     purposes = models.JSONField(default=dict)
+    representatives = models.JSONField(default=dict, db_default={})
     changed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     changed_at = models.DateTimeField()
 

@@ -50,7 +50,7 @@ def compose(facts: Mapping[str, Any], words: RecordWords | None) -> dict[str, An
             _of_requests(facts, said),
             _of_staff(facts, said),
         ],
-        "processor": [_processing(client, facts) for client in facts["clients"] if _processed(client)],
+        "processor": [_processing(client, facts, said) for client in facts["clients"] if _processed(client)],
         "measures": [*facts["measures"], *_lines(said.measures)],
     }
 
@@ -120,10 +120,11 @@ def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
     }
 
 
-def _processing(client: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _processing(client: Mapping[str, Any], facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
     return {
         "client": client["legal_name"],
         "contact": client["contact"],
+        "representative": said.representatives.get(str(client["id"]), ""),
         "officer": client["officer"],
         "processing": [PURPOSES[name][0] for name in _processed(client)],
         "agreement": client["dpa_on"] or "",
@@ -197,7 +198,8 @@ type Row = tuple[str, str, str, str]
 _LABELS: Final = {
     "words": "Purpose", "clients": "For", "jointly": "Jointly with", "subjects": "Of whom", "data": "Data",
     "recipients": "Recipients", "transfers": "Vendors and transfers", "kept": "Kept for", "contact": "Contact",
-    "officer": "Data protection officer", "processing": "Processing", "agreement": "Agreement of", "places": "Places",
+    "representative": "Representative in the Union", "officer": "Data protection officer", "processing": "Processing",
+    "agreement": "Agreement of", "places": "Places",
 }  # fmt: skip
 _NAMED: Final = {
     "agency": "Name", "contact": "Contact", "representative": "Representative in the Union",

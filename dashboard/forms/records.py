@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -49,8 +50,14 @@ class WordsForm(forms.Form):
         help_text="One a line. What this product does is written by it, as far as it is on.",
     )
 
-    def __init__(self, data: Any, *, row: RecordWords | None) -> None:
-        """Begin with what is kept; a purpose without words has ours."""
+    def __init__(
+        self, data: Any, *, row: RecordWords | None, clients: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """
+        Begin with what is kept; a purpose without words has ours.
+
+        :param clients: as the facts of the records have them.
+        """
         said = {name: getattr(row, name) for name in _FIELDS} if row else {}
         super().__init__(data, initial=said)
         for name, (title, usual) in PURPOSES.items():
@@ -61,6 +68,17 @@ class WordsForm(forms.Form):
                 initial=(row.purposes.get(name) if row else "") or usual,
             )
 
+        kept = row.representatives if row else {}
+        self.of_clients = {str(client["id"]): f"representative_{client['id']}" for client in clients}
+        for client in clients:
+            self.fields[self.of_clients[str(client["id"])]] = forms.CharField(
+                label=f"Representative of {client['legal_name']} in the Union",
+                required=False,
+                max_length=300,
+                initial=kept.get(str(client["id"]), ""),
+                help_text="Whom this client named under article 27, with an address; empty where it needs none.",
+            )
+
     def said(self) -> dict[str, Any]:
         """What is to be kept; words that are ours are not kept, so that better ones of a later release count."""
         given = self.cleaned_data
@@ -69,7 +87,8 @@ class WordsForm(forms.Form):
             for name, (_, usual) in PURPOSES.items()
             if given[f"purpose_{name}"] and given[f"purpose_{name}"] != usual
         }
-        return {**{name: given[name] for name in _FIELDS}, "purposes": purposes}
+        named = {pk: given[name] for pk, name in self.of_clients.items() if given[name]}
+        return {**{name: given[name] for name in _FIELDS}, "purposes": purposes, "representatives": named}
 
 
 class SeenForm(forms.Form):

@@ -212,6 +212,12 @@ def present() -> Present | None:
     return Present(compose(facts.facts, words), facts.read_at, words)
 
 
+def clients() -> list[dict[str, Any]]:
+    """The clients that the records are about, as the configuration names them."""
+    facts = RecordFacts.objects.first()
+    return [] if facts is None else list(facts.facts["clients"])
+
+
 def snapshots() -> QuerySet[RecordSnapshot]:
     """Dated snapshots of the scope's agency, newest first."""
     return RecordSnapshot.objects.select_related("taken_by").order_by("-number")

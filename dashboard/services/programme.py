@@ -28,6 +28,7 @@ from rights.services import figures
 _WORDS: Final = {
     "contact": "Northlight, 12 Harbor Street; privacy@northlight.example",
     "representative": "",
+    "representatives": {},
     "officer": "privacy@northlight.example",
     "joint": "",
     "recipients": "Example Hosting: keeps the servers",

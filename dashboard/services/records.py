@@ -16,7 +16,16 @@ from callprivacy.tenancy.scope import job_scope
 from dashboard.models import RecordFacts, RecordSnapshot, RecordWords
 from dashboard.selectors import records as selectors
 
-FIELDS: Final = ("contact", "representative", "officer", "joint", "recipients", "measures", "purposes")
+FIELDS: Final = (
+    "contact",
+    "representative",
+    "officer",
+    "joint",
+    "recipients",
+    "measures",
+    "purposes",
+    "representatives",
+)
 
 
 class ChangedMeanwhileError(ValueError):

@@ -57,7 +57,7 @@ def _lists(record: dict[str, Any]) -> list[dict[str, Any]]:
 @needs_right(AgencyRight.SIGN_OFF)
 def set_words(request: StaffRequest) -> HttpResponse:
     """The parts that people write."""
-    form = WordsForm(request.POST or None, row=RecordWords.objects.first())
+    form = WordsForm(request.POST or None, row=RecordWords.objects.first(), clients=selectors.clients())
     if request.method == "POST" and form.is_valid():
         records.set_words(agency=request.agency, said=form.said(), by=request.actor, at=request.at)
         messages.success(request, "Written down. Keep a snapshot when the records are right.")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 WORDS = {
     "contact": "Acme, 1 Main Street", "representative": "", "officer": "privacy@acme.example", "joint": "",
     "recipients": "Example Hosting: keeps the servers", "measures": "Doors are locked",
-    "purposes": {"measure": "To learn"},
+    "purposes": {"measure": "To learn"}, "representatives": {},
 }  # fmt: skip
 
 
@@ -118,7 +118,14 @@ def test_the_pages_keep_and_hand_out(cast: Cast) -> None:
     assert (
         alice.post("/programme/records/keep/", {"seen": seen}).headers["Location"] == "/programme/records/1/"
     )
-    assert alice.post("/programme/records/words/", {"officer": "Somebody"}).status_code == 302
+    named = {"officer": "Somebody", f"representative_{cast.dentist.pk}": "Rep GmbH, Berlin"}
+    assert alice.post("/programme/records/words/", named).status_code == 302
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        now = selectors.present()
+        assert now is not None
+        assert _told(now.record, "Dentist LLC", "Representative in the Union") == "Rep GmbH, Berlin"
+        assert _told(now.record, "Plumber LLC", "Representative in the Union") == ""
+    assert "Rep GmbH, Berlin" in alice.get("/programme/records/words/").content.decode()
     assert "Somebody" in alice.get("/programme/records/1/").content.decode(), "what is otherwise today"
     book = alice.post("/programme/records/1/xlsx/")
     with zipfile.ZipFile(io.BytesIO(book.content)) as package:
