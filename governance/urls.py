@@ -29,6 +29,7 @@ urlpatterns = [
     ),
     path("programme/training/", training.show_mine, name="training"),
     path("programme/training/people/", training.show_matrix, name="training_matrix"),
+    path("programme/training/campaign/", training.show_campaign, name="training_campaign"),
     path("programme/training/people/look/", training.look_again, name="training_look"),
     path("programme/training/assign/", training.assign, name="training_assign"),
     path("programme/training/elsewhere/", training.note_outside, name="training_outside"),
@@ -77,6 +78,10 @@ urlpatterns = [
         "programme/premises/<uuid:place_id>/keys/<uuid:site_key_id>/end/",
         badge_systems.revoke_key,
         name="revoke_site_key",
+    ),
+    path("programme/premises/<uuid:place_id>/hours/", premises.set_hours, name="door_hours"),
+    path(
+        "programme/premises/<uuid:place_id>/hours/<uuid:hours_id>/end/", premises.end_hours, name="end_hours"
     ),
     path("programme/premises/<uuid:place_id>/rooms/", premises.name_rooms, name="site_rooms"),
     path("programme/premises/<uuid:place_id>/kiosk/", premises.kiosk, name="kiosk"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Sequence
+from datetime import time
 from typing import Any, cast
 
 from django import forms
 
 from callprivacy.accounts.models import Membership
 from governance.forms.vendors import day_field
+from governance.models import Badge
 
 _DAYS = [
     (1, "Monday"),
@@ -23,8 +25,10 @@ _DAYS = [
 FILE_AT_MOST = 4 << 20
 
 
-def _hour(label: str) -> forms.TimeField:
-    return forms.TimeField(label=label, widget=forms.TimeInput({"type": "time"}, format="%H:%M"))
+def _hour(label: str, *, help_text: str = "") -> forms.TimeField:
+    return forms.TimeField(
+        label=label, help_text=help_text, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
+    )
 
 
 def rooms_of(text: str) -> list[str]:
@@ -47,7 +51,10 @@ class RoomsForm(forms.Form):
         max_length=2000,
         required=False,
         widget=forms.Textarea({"rows": 5}),
-        help_text="One a line.",
+        help_text=(
+            "One a line, as the badge system calls them. An entry to a room that is not named here is flagged; "
+            "hours of a room that is taken out go."
+        ),
     )
 
     def clean_rooms(self) -> list[str]:
@@ -122,7 +129,9 @@ class BadgeForm(_People):
         widget=forms.TextInput({"autocomplete": "off"}),
         help_text="Only a digest of it is kept.",
     )
-    any_hour = forms.BooleanField(label="May come at any hour", required=False)
+    any_hour = forms.BooleanField(
+        label="May come at any hour", required=False, help_text="Hours of its own for a room go before that."
+    )
     rooms = forms.MultipleChoiceField(
         label="Opens these rooms",
         required=False,
@@ -136,6 +145,40 @@ class BadgeForm(_People):
         cast(forms.MultipleChoiceField, self.fields["rooms"]).choices = [(name, name) for name in rooms]
         if not rooms:
             del self.fields["rooms"]
+
+
+class HoursForm(forms.Form):
+    """When a room may be entered, by everybody or by one badge."""
+
+    room = forms.ChoiceField(label="Room", required=False)
+    badge = forms.ChoiceField(label="Badge", required=False)
+    weekdays = forms.TypedMultipleChoiceField(
+        label="On", choices=_DAYS, coerce=int, widget=forms.CheckboxSelectMultiple, initial=[1, 2, 3, 4, 5]
+    )
+    opens = _hour("From")
+    closes = _hour("Until", help_text="00:00 is the end of the day.")
+
+    def __init__(self, *args: Any, rooms: Sequence[str], badges: Sequence[Badge], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["room"]).choices = [
+            ("", "Every door without hours of its own"),
+            *((name, name) for name in rooms),
+        ]
+        cast(forms.ChoiceField, self.fields["badge"]).choices = [
+            ("", "Everybody"),
+            *((str(row.pk), f"{row.label} ({row.user})") for row in badges),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if not said.get("room") and not said.get("badge") and not self.errors:
+            self.add_error(
+                "badge", "The hours of everybody at every door are those of the site. Pick a room or a badge."
+            )
+        opens, closes = said.get("opens"), said.get("closes")
+        if opens and closes is not None and closes != time(0) and closes <= opens:
+            self.add_error("closes", "It ends before it begins.")
+        return said
 
 
 class VisitorForm(_People):

@@ -218,3 +218,14 @@ class ArrangeForm(forms.Form):
     part = forms.ChoiceField(choices=[("screens", "Screen"), ("questions", "Question")])
     place = forms.IntegerField(min_value=1)
     deed = forms.ChoiceField(choices=[("up", "Move up"), ("out", "Take out")])
+
+
+class CampaignForm(forms.Form):
+    """Which courses and whose."""
+
+    course = forms.ChoiceField(label="Course", required=False)
+    role = forms.ChoiceField(label="Role", choices=[("", "All roles"), *Role.choices], required=False)
+
+    def __init__(self, *args: Any, offered: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["course"]).choices = [("", "All courses"), *offered.items()]

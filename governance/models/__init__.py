@@ -1,5 +1,5 @@
 from governance.models.breaches import Breach, BreachNote, BreachNotice
-from governance.models.premises import Badge, Entry, Site, SiteKey
+from governance.models.premises import Badge, DoorHours, Entry, Site, SiteKey
 from governance.models.training import (
     Assignment,
     Attempt,
@@ -7,6 +7,7 @@ from governance.models.training import (
     CoursePicture,
     CourseVersion,
     OwnCourse,
+    TrainingDay,
     TrainingRule,
 )
 from governance.models.vendors import SubProcessor, Vendor, VendorCertificate, VendorIncident, VendorReview
@@ -21,11 +22,13 @@ __all__ = [
     "Completion",
     "CoursePicture",
     "CourseVersion",
+    "DoorHours",
     "Entry",
     "OwnCourse",
     "Site",
     "SiteKey",
     "SubProcessor",
+    "TrainingDay",
     "TrainingRule",
     "Vendor",
     "VendorCertificate",

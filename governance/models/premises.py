@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import time
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -71,6 +72,45 @@ class Badge(AgencyOwned):
 
     def __str__(self) -> str:
         return self.label
+
+
+class DoorHours(AgencyOwned):
+    """
+    When a room of a site may be entered: by everybody, or, where a badge is named, by that badge alone.
+
+    Without a room it is for every door that has no hours of its own, and is always of one badge: the site's own hours
+    are those of everybody there. `closes` at midnight is the end of the day.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, models.CASCADE, related_name="hours")
+    badge = models.ForeignKey(Badge, models.CASCADE, null=True, related_name="hours")
+    room = models.CharField(max_length=60, blank=True)
+    weekdays = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    opens = models.TimeField()
+    closes = models.TimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name_plural = "hours of doors"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["agency", "site", "room", "badge"],
+                nulls_distinct=False,
+                name="governance_doorhours_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(closes__gt=models.F("opens")) | models.Q(closes=time(0)),
+                name="governance_doorhours_closes_after_it_opens",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(room="") | models.Q(badge__isnull=False),
+                name="governance_doorhours_of_something",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"hours of {self.room or 'the doors'}"
 
 
 class SiteKey(AgencyOwned):

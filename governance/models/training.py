@@ -35,7 +35,11 @@ class TrainingRule(AgencyOwned):
 
 
 class Assignment(AgencyOwned):
-    """That a person has to pass a course by a day. It goes when the person has passed, or the reason is gone."""
+    """
+    That a person has to pass a course by a day. It goes when the person has passed, or the reason is gone.
+
+    `reminders`: how often the person was reminded of it, `reminded_at` the last time.
+    """
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -43,6 +47,8 @@ class Assignment(AgencyOwned):
     due_on = models.DateField()
     assigned_at = models.DateTimeField()
     assigned_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    reminders = models.PositiveSmallIntegerField(default=0, db_default=0)
+    reminded_at = models.DateTimeField(null=True)
 
     class Meta:
         base_manager_name = "objects"
@@ -55,6 +61,31 @@ class Assignment(AgencyOwned):
 
     def __str__(self) -> str:
         return f"{self.course} by {self.due_on:%Y-%m-%d}"
+
+
+class TrainingDay(AgencyOwned):
+    """
+    How many people stood how with a course at the last look of a day, and how many reminders went out on it.
+
+    Counts only: what is asked of whom goes when it is passed, so that only this tells how it was.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    on = models.DateField()
+    course = models.CharField(max_length=40)
+    done = models.PositiveIntegerField(default=0)
+    due = models.PositiveIntegerField(default=0)
+    overdue = models.PositiveIntegerField(default=0)
+    reminders = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "on", "course"], name="governance_trainingday_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.course} on {self.on:%Y-%m-%d}"
 
 
 class Attempt(AgencyOwned):

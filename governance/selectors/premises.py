@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
-from governance.models import Badge, Entry, Site, SiteKey
+from governance import spans
+from governance.enums import EntryFlag
+from governance.models import Badge, DoorHours, Entry, Site, SiteKey
 
 
 def sites() -> QuerySet[Site]:
@@ -49,6 +54,63 @@ def badges(site: Site) -> QuerySet[Badge]:
 def find_badge(site: Site, badge_id: UUID) -> Badge | None:
     """One badge of a site."""
     return Badge.objects.select_related("site").filter(site=site, pk=badge_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """When one badge opens one room, in words: "Mon to Fri, 08:00 to 18:00", "at any hour", or "" where it does not."""
+
+    room: str
+    words: str
+
+
+def hours(site: Site) -> list[DoorHours]:
+    """The hours of a site's rooms: of everybody first, then of badges by what is printed on them."""
+    rows = DoorHours.objects.filter(site=site).select_related("badge__user", "site")
+    return sorted(
+        rows, key=lambda row: (row.badge is not None, row.room, row.badge.label if row.badge else "")
+    )
+
+
+def find_hours(site: Site, hours_id: UUID) -> DoorHours | None:
+    """One row of a site's hours."""
+    return DoorHours.objects.select_related("site").filter(site=site, pk=hours_id).first()
+
+
+def doors(site: Site, badge: Badge, rows: Sequence[DoorHours]) -> list[Door]:
+    """When a badge opens the doors and each room of its site. :param rows: as `hours` has them."""
+    found = []
+    for room in ["", *site.rooms]:
+        span = spans.span_of(site, badge, room, rows)
+        words = "at any hour" if span is None else str(span)
+        found.append(Door(room, words if spans.opens(site, badge, room) else ""))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """How often a badge came outside the hours to a room; `badge` None: a visitor at the door."""
+
+    badge: str
+    person: str
+    room: str
+    times: int
+    newest: datetime
+
+
+def outside_hours(site: Site, *, since: datetime) -> list[Outside]:
+    """Entries outside the hours since an instant, by badge and room, the most first; one query."""
+    rows = (
+        Entry.objects.filter(
+            site=site, entered_at__gte=since, flags__contains=[EntryFlag.OUTSIDE_HOURS.value]
+        )
+        .values_list("badge__label", "user__name", "room")
+        .annotate(times=Count("pk"), newest=Max("entered_at"))
+        .order_by("-times", "-newest")
+    )
+    return [
+        Outside(label or "", name or "", room, times, newest) for label, name, room, times, newest in rows
+    ]
 
 
 def site_keys(site: Site) -> QuerySet[SiteKey]:

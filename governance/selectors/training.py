@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
 from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState, Role
@@ -20,6 +21,7 @@ from governance.models import (
     CoursePicture,
     CourseVersion,
     OwnCourse,
+    TrainingDay,
     TrainingRule,
 )
 
@@ -45,6 +47,41 @@ class Cell:
 
     state: str
     on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    How many people stand how with a course, or with all courses of a role.
+
+    :ivar done: passed, and it counts, also where nobody asked. :ivar due: asked, and the day has not passed.
+    """
+
+    name: str
+    title: str
+    done: int
+    due: int
+    overdue: int
+
+    @property
+    def of(self) -> int:
+        """Of how many."""
+        return self.done + self.due + self.overdue
+
+    @property
+    def percent(self) -> int:
+        """How much of it is done, rounded down; 0 where nobody has to."""
+        return 100 * self.done // self.of if self.of else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One person who has still to pass a course."""
+
+    assignment: Assignment
+    title: str
+    role: str
+    is_overdue: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +242,60 @@ def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> 
         return Cell("valid", until) if until else Cell("", None)
 
     return [Row(row, [cell(row.user_id, name) for name in names]) for row in rows]
+
+
+def titles_offered() -> dict[str, str]:
+    """Title of every course that people can take, by name."""
+    return {name: course.title for name, course in catalogue().items()}
+
+
+def by_course(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Standing]:
+    """How these people stand with each course, two queries. :param offered: title of each course by name."""
+    counted: dict[str, Counter[str]] = {name: Counter() for name in offered}
+    for row in matrix(rows, list(offered), today=today):
+        for name, cell in zip(offered, row.cells, strict=True):
+            counted[name][cell.state] += 1
+    return [_standing(name, title, counted[name]) for name, title in offered.items()]
+
+
+def by_role(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Standing]:
+    """How the people of each role stand with these courses, two queries; a person counts once a course."""
+    counted: dict[str, Counter[str]] = {}
+    for row in matrix(rows, list(offered), today=today):
+        counted.setdefault(row.member.role, Counter()).update(cell.state for cell in row.cells)
+    return [_standing(role.value, role.label, counted[role.value]) for role in Role if role.value in counted]
+
+
+def _standing(name: str, title: str, states: Counter[str]) -> Standing:
+    return Standing(name, title, states["valid"], states["due"], states["overdue"])
+
+
+def still_open(rows: Sequence[Membership], offered: Mapping[str, str], *, today: date) -> list[Open]:
+    """Who of these people has still to pass which of these courses, the longest overdue first; one query."""
+    roles = {row.user_id: row.get_role_display() for row in rows}
+    found = (
+        Assignment.objects.filter(user_id__in=list(roles), course__in=list(offered))
+        .select_related("user", "assigned_by")
+        .order_by("due_on", "user__name", "course")
+    )
+    return [Open(row, offered[row.course], roles[row.user_id], row.due_on < today) for row in found]
+
+
+def training_days(names: Collection[str], *, since: date) -> list[TrainingDay]:
+    """How many stood how on each day from one on, over these courses, the oldest first; rows that are not saved."""
+    rows = TrainingDay.objects.filter(course__in=list(names), on__gte=since).values("on").order_by("on")
+    return [
+        TrainingDay(**row)
+        for row in rows.annotate(
+            done=Sum("done"), due=Sum("due"), overdue=Sum("overdue"), reminders=Sum("reminders")
+        )
+    ]
+
+
+def reminded(*, since: date) -> dict[str, int]:
+    """How many reminders of each course went out from a day on."""
+    rows = TrainingDay.objects.filter(on__gte=since).values("course").order_by()
+    return dict(rows.annotate(number=Sum("reminders")).values_list("course", "number"))
 
 
 def rules(course: str) -> dict[Role, int]:

@@ -23,9 +23,9 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
-from governance import kinds
+from governance import kinds, spans
 from governance.enums import EntryFlag, EntrySource
-from governance.models import Badge, Entry, Site
+from governance.models import Badge, DoorHours, Entry, Site
 from governance.selectors import ends
 
 JOB: Final = Actor.job("governance.watch_premises")
@@ -41,6 +41,10 @@ class TakenError(ValueError):
 
 class NotOutError(LookupError):
     """The badge was returned, or the visitor has left."""
+
+
+class NoRoomError(ValueError):
+    """There is no such room or badge at this site."""
 
 
 class FileError(ValueError):
@@ -111,10 +115,64 @@ def name_rooms(*, site: Site, rooms: Sequence[str], by: Actor, at: datetime) -> 
     """
     Say which rooms of a site have readers of their own.
 
-    Badges keep the rooms that they were given for; one that is not named any more opens nothing.
+    Badges keep the rooms that they were given for; a room that is not named any more is open to none of them, so that
+    an entry to it is flagged, and its hours go.
     """
     Site.objects.filter(pk=site.pk).update(rooms=list(rooms))
+    DoorHours.objects.filter(site=site).exclude(room__in=["", *rooms]).delete()
     audit.record("site.rooms_named", subject=site, by=by, at=at, rooms=len(rooms))
+
+
+@transaction.atomic
+def set_hours(
+    *,
+    site: Site,
+    room: str,
+    badge: Badge | None,
+    weekdays: Sequence[int],
+    opens: time,
+    closes: time,
+    by: Actor,
+    at: datetime,
+) -> DoorHours:
+    """
+    Say when a room may be entered, by everybody or by one badge; what was said of the same before is replaced.
+
+    :param room: as the site names it; "" for every door without hours of its own, which is of one badge always.
+    :param closes: exclusive; midnight is the end of the day.
+    :raises NoRoomError: the site does not name this room, or the badge is another site's, or neither is said.
+    """
+    if (room and room not in site.rooms) or (badge is None and not room):
+        raise NoRoomError("Name a room of this site, a badge, or both.")
+    if badge is not None and badge.site_id != site.pk:
+        raise NoRoomError("This badge is of another site.")
+    row, _ = DoorHours.objects.update_or_create(
+        agency_id=site.agency_id,
+        site=site,
+        room=room,
+        badge=badge,
+        defaults={"weekdays": sorted(set(weekdays)), "opens": opens, "closes": closes},
+    )
+    audit.record(
+        "door_hours.set",
+        subject=site,
+        by=by,
+        at=at,
+        badge=str(badge.pk) if badge else "",
+        days=len(row.weekdays),
+        opens=opens.isoformat("minutes"),
+        closes=closes.isoformat("minutes"),
+    )
+    return row
+
+
+@transaction.atomic
+def end_hours(*, hours: DoorHours, by: Actor, at: datetime) -> None:
+    """Let the next wider hours count again, of the room or of the site."""
+    deleted, _ = DoorHours.objects.filter(pk=hours.pk).delete()
+    if deleted:
+        badge = str(hours.badge_id) if hours.badge_id else ""
+        audit.record("door_hours.ended", subject=hours.site, by=by, at=at, badge=badge)
 
 
 @transaction.atomic
@@ -181,7 +239,7 @@ def sign_in_visitor(
         purpose=purpose,
         entered_at=at,
         source=EntrySource.KIOSK,
-        flags=_hours(site, at),
+        flags=_hours(site, None, "", at, []),
     )
     audit.record("visitor.came", subject=entry, by=by, at=at, host=host_id)
     _renew(site.agency_id, at, by)
@@ -253,6 +311,7 @@ def take_in(
     badges: dict[bytes, list[Badge]] = {}
     for row in Badge.objects.filter(agency_id=site.agency_id, site=site).order_by("given_on", "pk"):
         badges.setdefault(bytes(row.digest), []).append(row)
+    hours = list(DoorHours.objects.filter(agency_id=site.agency_id, site=site))
     zone = ZoneInfo(site.time_zone)
     active = set(
         Membership.objects.filter(agency_id=site.agency_id, state=MembershipState.ACTIVE).values_list(
@@ -265,7 +324,7 @@ def take_in(
         if not one.is_in:
             _leave(site, badge, one, source)
             continue
-        flags = _flags(site, badge, one, active)
+        flags = _flags(site, badge, one, active, hours)
         entry = Entry(
             agency_id=site.agency_id,
             site=site,
@@ -303,23 +362,24 @@ def _leave(site: Site, badge: Badge | None, one: Passing, source: EntrySource) -
         Entry.objects.inside().filter(pk=newest.pk).update(left_at=one.at, left_reference=one.reference)
 
 
-def _hours(site: Site, at: datetime) -> list[str]:
-    here = at.astimezone(ZoneInfo(site.time_zone))
-    is_open = here.isoweekday() in site.weekdays and site.opens <= here.time() < site.closes
+def _hours(site: Site, badge: Badge | None, room: str, at: datetime, rows: Sequence[DoorHours]) -> list[str]:
+    span = spans.span_of(site, badge, room, rows)
+    is_open = span is None or span.holds(at.astimezone(ZoneInfo(site.time_zone)))
     return [] if is_open else [EntryFlag.OUTSIDE_HOURS.value]
 
 
-def _flags(site: Site, badge: Badge | None, one: Passing, active: set[int]) -> list[str]:
+def _flags(
+    site: Site, badge: Badge | None, one: Passing, active: set[int], hours: Sequence[DoorHours]
+) -> list[str]:
     """What is wrong with somebody coming in."""
     if badge is None:
         return [EntryFlag.UNKNOWN.value]
     day = one.at.astimezone(ZoneInfo(site.time_zone)).date()
-    flags = [] if badge.any_hour else _hours(site, one.at)
+    flags = _hours(site, badge, one.room, one.at, hours)
     if badge.user_id not in active:
         flags.append(EntryFlag.LEFT.value)
     ended = (badge.until_on and day > badge.until_on) or (badge.returned_on and day > badge.returned_on)
-    shut = one.room and badge.rooms and one.room not in badge.rooms
-    if ended or shut or day < badge.given_on:
+    if ended or day < badge.given_on or not spans.opens(site, badge, one.room):
         flags.append(EntryFlag.NO_RIGHT.value)
     return flags
 

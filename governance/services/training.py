@@ -8,12 +8,14 @@ missing and takes back what is not called for, so that a lost message costs one 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import F
 
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
@@ -26,7 +28,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from governance import kinds
 from governance.courses import Course, draw, is_passed
-from governance.models import Assignment, Attempt, Completion, TrainingRule
+from governance.models import Assignment, Attempt, Completion, TrainingDay, TrainingRule
 from governance.selectors import ends
 from governance.selectors import training as selectors
 
@@ -35,6 +37,8 @@ GRACE: Final = timedelta(days=14)
 """Days after the due day from which on who is overdue sees no numbers and takes no files."""
 REMIND_BEFORE: Final = (7, 1)
 RENEW_BEFORE: Final = timedelta(days=30)
+KEPT_FOR: Final = timedelta(days=400)
+"""How long it is kept how everybody stood on a day."""
 AGAIN_AFTER: Final = timedelta(minutes=10)
 
 
@@ -255,12 +259,14 @@ def _complete(
 
 def watch_training(*, agency_id: int, at: datetime) -> None:
     """
-    Assign what rules call for, remind, and withhold from who is overdue. Called outside any scope; twice is once.
+    Assign what rules call for, remind, withhold from who is overdue, and keep how everybody stands today.
+
+    Called outside any scope; twice is once.
     """
     with job_scope(agency_id=agency_id):
         agency = Agency.objects.get(pk=agency_id)
         _look(agency, at)
-        _remind(agency, at)
+        _count(agency, _remind(agency, at), at)
 
 
 def settle_person(*, agency_id: int, user_id: int, at: datetime) -> None:
@@ -336,7 +342,9 @@ def _settle(agency: Agency, user_id: int, at: datetime) -> None:
     people.withhold_from(agency_id=agency.pk, user_id=user_id, from_at=from_at, by=JOB, at=at)
 
 
-def _remind(agency: Agency, at: datetime) -> None:
+def _remind(agency: Agency, at: datetime) -> Counter[str]:
+    """Remind whose day is near or has passed, once a stage; returns how many were reminded of each course."""
+    reminded: Counter[str] = Counter()
     today = _day(agency, at)
     for row in Assignment.objects.filter(agency=agency, due_on__lte=today + timedelta(max(REMIND_BEFORE))):
         left = (row.due_on - today).days
@@ -347,6 +355,24 @@ def _remind(agency: Agency, at: datetime) -> None:
         ):
             kind = kinds.TRAINING_OVERDUE if stage == "overdue" else kinds.TRAINING_SOON
             _tell(kind, agency.pk, [row.user_id], f"{row.course} {stage}", at)
+            Assignment.objects.filter(pk=row.pk).update(reminders=F("reminders") + 1, reminded_at=at)
+            reminded[row.course] += 1
+    return reminded
+
+
+def _count(agency: Agency, reminded: Counter[str], at: datetime) -> None:
+    """Keep how many stand how with each course today; the last look of a day stays."""
+    today = _day(agency, at)
+    for one in selectors.by_course(list(selectors.members()), selectors.titles_offered(), today=today):
+        day, _ = TrainingDay.objects.update_or_create(
+            agency=agency,
+            on=today,
+            course=one.name,
+            defaults={"done": one.done, "due": one.due, "overdue": one.overdue},
+        )
+        if reminded[one.name]:
+            TrainingDay.objects.filter(pk=day.pk).update(reminders=F("reminders") + reminded[one.name])
+    TrainingDay.objects.filter(agency=agency, on__lt=today - KEPT_FOR).delete()
 
 
 def _day(agency: Agency, at: datetime) -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,14 +17,24 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.views.pages import page_of
+from governance import spans
 from governance.enums import EntryFlag, EntrySource
-from governance.forms.premises import BadgeForm, FileForm, LookForm, RoomsForm, SiteForm, VisitorForm
+from governance.forms.premises import (
+    BadgeForm,
+    FileForm,
+    HoursForm,
+    LookForm,
+    RoomsForm,
+    SiteForm,
+    VisitorForm,
+)
 from governance.models import Entry, Site
 from governance.selectors import premises as selectors
 from governance.services import premises
 from governance.views.deeds import show_form
 
 _PAGE: Final = 50
+_OUTSIDE_FOR: Final = timedelta(days=30)
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
@@ -83,12 +94,17 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
     """One site: badges, and who is inside."""
     site = site_or_404(place_id)
     inside = selectors.entries(site=site, inside=True)[:_PAGE]
-    days = ("", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    hours = selectors.hours(site)
     context = {
         "section": "premises",
         "site": site,
-        "days": ", ".join(days[one] for one in site.weekdays),
-        "badges": selectors.badges(site),
+        "days": spans.days_of(site.weekdays),
+        "badges": [
+            {"row": badge, "doors": [] if badge.returned_on else selectors.doors(site, badge, hours)}
+            for badge in selectors.badges(site)
+        ],
+        "hours": [{"row": row, "words": str(spans.Span.of(row))} for row in hours],
+        "outside": selectors.outside_hours(site, since=request.at - _OUTSIDE_FOR),
         "inside": [_line(entry) for entry in inside],
         "keys": [
             {"key": key, "is_alive": key.revoked_at is None and key.ends_at > request.at}
@@ -110,6 +126,34 @@ def name_rooms(request: StaffRequest, place_id: UUID) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("governance:site", site.pk)
     return _form(request, form, f"Rooms of {site.name}", "Save", site)
+
+
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def set_hours(request: StaffRequest, place_id: UUID) -> HttpResponse:
+    """Say when a room may be entered."""
+    site = site_or_404(place_id)
+    out = {str(row.pk): row for row in selectors.badges(site) if row.returned_on is None}
+    form = HoursForm(request.POST or None, rooms=site.rooms, badges=list(out.values()))
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data | {"badge": out.get(form.cleaned_data["badge"])}
+        premises.set_hours(site=site, **said, by=request.actor, at=request.at)
+        messages.success(request, "Saved. It counts for what the readers send from now on.")
+        return redirect("governance:site", site.pk)
+    return _form(request, form, f"Who may enter when: {site.name}", "Save", site)
+
+
+@require_POST
+@needs_right(_MANAGE)
+def end_hours(request: StaffRequest, place_id: UUID, hours_id: UUID) -> HttpResponse:
+    """Let the next wider hours count again."""
+    site = site_or_404(place_id)
+    hours = selectors.find_hours(site, hours_id)
+    if hours is None:
+        raise Http404
+    premises.end_hours(hours=hours, by=request.actor, at=request.at)
+    messages.success(request, "They are gone; the next wider hours count.")
+    return redirect("governance:site", site.pk)
 
 
 @require_http_methods(["GET", "POST"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,11 +14,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts.access import StaffRequest, needs_right
-from callprivacy.accounts.enums import AgencyRight
+from callprivacy.accounts.enums import AgencyRight, Role
 from callprivacy.accounts.views.pages import page_of
+from governance import charts
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
-from governance.forms.training import AnswersForm, AssignForm, OutsideForm, RulesForm
+from governance.forms.training import AnswersForm, AssignForm, CampaignForm, OutsideForm, RulesForm
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
@@ -170,6 +171,42 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     return render(request, "governance/training_matrix.html", context)
 
 
+@require_GET
+@needs_right(_MANAGE)
+def show_campaign(request: StaffRequest) -> HttpResponse:
+    """How training stands: who of whom has passed, by course, by role and over time, and who has not."""
+    offered = selectors.titles_offered()
+    form = CampaignForm(request.GET, offered=offered)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    names = {name: offered[name] for name in ([wanted["course"]] if wanted.get("course") else offered)}
+    people = list(selectors.members())
+    chosen = [row for row in people if not wanted.get("role") or row.role == wanted["role"]]
+    on = today(request)
+    courses = selectors.by_course(chosen, names, today=on)
+    month = selectors.reminded(since=on - timedelta(days=29))
+    days = selectors.training_days(list(names), since=on - timedelta(days=179))
+    left = selectors.still_open(chosen, names, today=on)
+    context = {
+        "section": "training",
+        "form": form,
+        "active": sum(bool(value) for value in wanted.values()),
+        "courses": [(one, month.get(one.name, 0)) for one in courses if one.of or len(names) == 1],
+        "roles": [one for one in selectors.by_role(chosen, names, today=on) if one.of],
+        "total": sum(one.of for one in courses),
+        "done": sum(one.done for one in courses),
+        "overdue": sum(one.overdue for one in courses),
+        "reminded": sum(month.get(name, 0) for name in names),
+        "days": days,
+        "bars": charts.bars_of(days),
+        "tallest": charts.tallest(days),
+        "width": charts.WIDTH,
+        "height": charts.HEIGHT,
+        "page": page_of(request, left, size=_PAGE),
+        "of_role": Role(wanted["role"]).label if wanted.get("role") else "",
+    }
+    return render(request, "governance/training_campaign.html", context)
+
+
 @require_http_methods(["GET", "POST"])
 @needs_right(_MANAGE)
 def set_rules(request: StaffRequest, course: str) -> HttpResponse:
@@ -210,7 +247,7 @@ def assign(request: StaffRequest) -> HttpResponse:
             at=request.at,
         )
         messages.success(request, f"Assigned to {count}; who had it already keeps the day.")
-        return redirect("governance:training_matrix")
+        return redirect(f"{reverse('governance:training_campaign')}?course={said['course']}")
     return _form(
         request, form, "Assign a course", "Who is picked is told in the app and by mail.", "Assign it"
     )

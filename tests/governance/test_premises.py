@@ -6,19 +6,21 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item
-from governance import kinds
+from governance import kinds, spans
 from governance.enums import EntryFlag, EntrySource
-from governance.models import Entry, Site
+from governance.models import Badge, DoorHours, Entry, Site
 from governance.selectors import premises as selectors
 from governance.services import premises
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rules.world import browser_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 needs_db = pytest.mark.django_db
@@ -176,3 +178,116 @@ def test_a_code_is_out_once(cast: Cast) -> None:
             by=make.JOB, at=NOON,
         )  # fmt: skip
         assert Site.objects.count() == 1
+
+
+# --- Who may enter when ---------------------------------------------------------------------------------------------
+
+
+def _flags_of(site: Site, *rows: tuple[str, str, str]) -> list[list[str]]:
+    """Flags of entries by badge, room and time on Wednesday 25 November or as named."""
+    passings = [
+        premises.Passing(f"{number}", code, True, datetime.fromisoformat(at).replace(tzinfo=NEW_YORK), room)
+        for number, (code, room, at) in enumerate(rows)
+    ]
+    premises.take_in(site=site, passings=passings, source=EntrySource.SYSTEM, by=make.JOB, at=NOON)
+    found = {row.reference: row.flags for row in Entry.objects.filter(site=site)}
+    return [found[str(number)] for number in range(len(rows))]
+
+
+def _hours(
+    site: Site, room: str, badge: Badge | None, opens: int, closes: int, *, days: str = "12345"
+) -> DoorHours:
+    return premises.set_hours(
+        site=site, room=room, badge=badge, weekdays=[int(day) for day in days], opens=time(opens),
+        closes=time(closes), by=make.JOB, at=NOON,
+    )  # fmt: skip
+
+
+@needs_db
+def test_the_nearest_hours_of_a_badge_and_a_room_decide(cast: Cast) -> None:
+    out = [EntryFlag.OUTSIDE_HOURS]
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        premises.name_rooms(site=site, rooms=["Lab", "Store"], by=make.JOB, at=NOON)
+        site.refresh_from_db()
+        first = selectors.badges(site)[0]
+        premises.give_badge(
+            site=site, user_id=cast.alice.user_id, label="B2", code="B2", any_hour=True, until_on=None,
+            by=make.JOB, at=NOON,
+        )  # fmt: skip
+        _hours(site, "Lab", None, 9, 12)
+        _hours(site, "Lab", first, 6, 7, days="3")
+        _hours(site, "", first, 10, 0)
+
+        assert _flags_of(
+            site,
+            ("B1", "Lab", "2026-11-25T06:30"),  # its own hours for the room
+            ("B1", "Lab", "2026-11-26T06:30"),  # on another day
+            ("B1", "Lab", "2026-11-25T09:30"),  # the room's hours, which its own replace
+            ("B1", "Store", "2026-11-25T23:59:59"),  # its own for every other door, to the end of the day
+            ("B1", "", "2026-11-25T09:00"),  # the site is open, the badge's own hours begin at ten
+            ("B2", "Lab", "2026-11-25T03:00"),  # at any hour, also where the room has hours
+        ) == [[], out, out, [], out, []]
+        assert [(door.room, door.words) for door in selectors.doors(site, first, selectors.hours(site))] == [
+            ("", "Mon to Fri, 10:00 to 24:00"), ("Lab", "Wed, 06:00 to 07:00"), ("Store", "Mon to Fri, 10:00 to 24:00"),
+        ]  # fmt: skip
+        told = [(row.badge, row.room, row.times) for row in selectors.outside_hours(site, since=NOON)]
+        assert told == [("B1", "Lab", 2), ("B1", "", 1)]
+
+
+@needs_db
+def test_hours_are_replaced_and_taken_out_with_their_room(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        premises.name_rooms(site=site, rooms=["Lab"], by=make.JOB, at=NOON)
+        site.refresh_from_db()
+        _hours(site, "Lab", None, 9, 12)
+        row = _hours(site, "Lab", None, 9, 15)
+        assert [str(spans.Span.of(one)) for one in selectors.hours(site)] == ["Mon to Fri, 09:00 to 15:00"]
+        for room, badge in (("Cellar", None), ("", None)):
+            with pytest.raises(premises.NoRoomError):
+                _hours(site, room, badge, 9, 12)
+        premises.end_hours(hours=row, by=make.JOB, at=NOON)
+        assert not selectors.hours(site)
+        _hours(site, "Lab", None, 9, 15)
+        premises.name_rooms(site=site, rooms=["Store"], by=make.JOB, at=NOON)
+        assert not selectors.hours(site)
+
+
+@needs_db
+def test_a_room_that_is_not_named_any_more_is_open_to_no_badge(cast: Cast) -> None:
+    noon = "2026-11-25T12:00"
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        premises.name_rooms(site=site, rooms=["Lab", "Store"], by=make.JOB, at=NOON)
+        premises.give_badge(
+            site=site, user_id=cast.alice.user_id, label="B2", code="B2", any_hour=False, until_on=None,
+            rooms=["Store"], by=make.JOB, at=NOON,
+        )  # fmt: skip
+        premises.name_rooms(site=site, rooms=["Lab"], by=make.JOB, at=NOON)
+        site.refresh_from_db()
+
+        assert _flags_of(
+            site, ("B1", "Lab", noon), ("B1", "Store", noon), ("B2", "Store", noon), ("B1", "", noon)
+        ) == [[], [EntryFlag.NO_RIGHT], [EntryFlag.NO_RIGHT], []]
+
+
+@needs_db
+def test_who_manages_the_agency_sets_hours_on_the_sites_page(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        site = _site(cast)
+        premises.name_rooms(site=site, rooms=["Lab"], by=make.JOB, at=NOON)
+        badge = selectors.badges(site)[0]
+    alice, page = browser_of(cast.alice.user), reverse("governance:door_hours", args=[site.pk])
+    said = {"room": "", "badge": "", "weekdays": ["1", "7"], "opens": "08:00", "closes": "00:00"}
+
+    assert "Pick a room or a badge" in alice.post(page, said).content.decode()
+    backwards = alice.post(page, said | {"room": "Lab", "closes": "07:00"})
+    assert "It ends before it begins" in backwards.content.decode()
+    shown = alice.post(page, said | {"room": "Lab", "badge": str(badge.pk)}, follow=True).content.decode()
+    assert "Mon, Sun, 08:00 to 24:00" in shown
+    with job_scope(agency_id=cast.acme.pk):
+        row = DoorHours.objects.get()
+    gone = alice.post(reverse("governance:end_hours", args=[site.pk, row.pk]), follow=True).content.decode()
+    assert "the next wider hours count" in gone
+    assert browser_of(cast.bob.user).get(page).status_code == 403

@@ -7,22 +7,25 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Notification
 from governance import courses, kinds
-from governance.models import Assignment, Attempt, Completion
+from governance.models import Assignment, Attempt, Completion, TrainingDay
 from governance.selectors import ends
 from governance.selectors import training as selectors
 from governance.services import training
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rules.world import browser_of
 
 TODAY = date(2026, 11, 24)
 COURSE = courses.courses()["phishing"]
@@ -267,3 +270,75 @@ def test_tries_and_proofs_leave_three_years_later(cast: Cast) -> None:
     at = datetime.combine(on + timedelta(days=1), time(12), tzinfo=UTC)
     assert training.expire(agency_id=cast.acme.pk, at=at) == 2
     assert training.expire(agency_id=cast.acme.pk, at=at) == 0
+
+
+# --- How it stands ----------------------------------------------------------------------------------------------------
+
+
+@needs_db
+def test_how_a_campaign_stands_by_course_by_role_and_over_days(cast: Cast) -> None:
+    offered = {COURSE.id: COURSE.title}
+    with job_scope(agency_id=cast.acme.pk):
+        training.assign(
+            agency=cast.acme, course=COURSE, user_ids=[cast.bob.user_id, cast.carol.user_id],
+            due_on=TODAY + timedelta(days=5), by=Actor.staff(user_id=cast.alice.user_id), at=NOON,
+        )  # fmt: skip
+    assert _try(cast, cast.alice) is not None  # nobody asked
+    training.watch_training(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=1))
+    training.watch_training(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=2))
+    assert _try(cast, cast.bob, hours=24) is not None
+    training.watch_training(agency_id=cast.acme.pk, at=NOON + timedelta(days=7))
+
+    with job_scope(agency_id=cast.acme.pk):
+        today = TODAY + timedelta(days=7)
+        people = list(selectors.members())
+        (course,) = selectors.by_course(people, offered, today=today)
+        roles = {one.name: (one.done, one.of) for one in selectors.by_role(people, offered, today=today)}
+        (left,) = selectors.still_open(people, offered, today=today)
+        days = [
+            (day.on, day.done, day.due, day.overdue, day.reminders)
+            for day in selectors.training_days([COURSE.id], since=TODAY)
+        ]
+        assert selectors.reminded(since=today)[COURSE.id] == 1
+    assert (course.done, course.due, course.overdue, course.of, course.percent) == (2, 0, 1, 3, 66)
+    assert roles == {Role.OFFICER: (1, 1), Role.REVIEWER: (1, 1), Role.ADMIN: (0, 1)}
+    assert (left.assignment.user_id, left.is_overdue, left.assignment.reminders) == (
+        cast.carol.user_id,
+        True,
+        2,
+    )
+    assert days == [(TODAY, 1, 2, 0, 2), (TODAY + timedelta(days=7), 2, 0, 1, 1)]
+
+
+@needs_db
+def test_how_it_stood_is_kept_for_400_days_and_is_of_one_agency(cast: Cast) -> None:
+    training.watch_training(agency_id=cast.acme.pk, at=NOON)
+    training.watch_training(agency_id=cast.acme.pk, at=NOON + timedelta(days=401))
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(TrainingDay.objects.values_list("on", flat=True)) == {TODAY + timedelta(days=401)}
+    with job_scope(agency_id=cast.globex.pk):
+        assert not TrainingDay.objects.exists()
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert not TrainingDay.objects.exists()
+
+
+@needs_db
+def test_the_page_of_a_campaign_names_who_is_left(cast: Cast) -> None:
+    alice, page = browser_of(cast.alice.user), reverse("governance:training_campaign")
+    assert "No training is under way" in alice.get(page).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        training.assign(
+            agency=cast.acme, course=COURSE, user_ids=[cast.bob.user_id], due_on=make.now().date() - timedelta(days=2),
+            by=Actor.staff(user_id=cast.alice.user_id), at=make.now(),
+        )  # fmt: skip
+    training.watch_training(agency_id=cast.acme.pk, at=make.now())
+
+    shown = alice.get(page, {"course": COURSE.id}).content.decode()
+    assert "0 of 1 (0 %)" in shown
+    assert '<rect class="fill-error"' in shown
+    assert "1 time<" in shown
+    other = alice.get(page, {"role": Role.ADMIN.value}).content.decode()
+    assert "Nobody has to" in other
+    assert page in alice.get(reverse("governance:training_matrix")).content.decode()
+    assert browser_of(cast.bob.user).get(page).status_code == 403

@@ -1192,6 +1192,7 @@ REGISTER: dict[str, Table] = {
             purposes="Our purposes in the agency's words",
             contact="The agency's own",
             representative="The agency's own",
+            representatives="Companies that clients named, by client",
             officer="The agency's own",
         ),
     ),
@@ -1272,7 +1273,10 @@ REGISTER: dict[str, Table] = {
     ),
     "governance.Assignment": Table(
         "That a member of staff has to pass a course",
-        _plain("id agency user course due_on assigned_at assigned_by"),
+        _plain("id agency user course due_on assigned_at assigned_by reminders reminded_at"),
+    ),
+    "governance.TrainingDay": Table(
+        "How people stood with a course on a day", _plain("id agency on course done due overdue reminders")
     ),
     "governance.Attempt": Table(
         "A try at the questions of a course",
@@ -1304,6 +1308,9 @@ REGISTER: dict[str, Table] = {
     "governance.Site": Table(
         "A place where the agency works",
         _plain("id agency name address time_zone weekdays opens closes rooms created_at closed_on"),
+    ),
+    "governance.DoorHours": Table(
+        "When a room may be entered", _plain("id agency site badge room weekdays opens closes")
     ),
     "governance.SiteKey": Table(
         "A key of a site's badge system",

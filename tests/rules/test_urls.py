@@ -60,7 +60,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id", "trial_id",
         "recipient_id",
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
-        "badge_id", "entry_id", "own_id", "picture_id", "site_key_id", "place",
+        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
         "binder_id", "door_id", "sheet",
         "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",

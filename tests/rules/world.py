@@ -200,6 +200,7 @@ class Things:
     own_id: uuid.UUID
     picture_id: uuid.UUID
     site_key_id: uuid.UUID
+    hours_id: uuid.UUID
     badge_id: uuid.UUID
     entry_id: uuid.UUID
     binder_id: uuid.UUID
@@ -254,6 +255,7 @@ NOTHING = Things(
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
+    hours_id=uuid.UUID(int=282),
     binder_id=uuid.UUID(int=79), door_id=uuid.UUID(int=80), door="no-such-door",
     sign_in_key="no-such-page",
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
@@ -618,6 +620,9 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         site=site, passings=[premises.Passing(f"file {client.pk}", "nobody's", is_in=True, at=now)],
         source=EntrySource.FILE, by=by, at=now,
     )  # fmt: skip
+    hours = premises.set_hours(
+        site=site, room="", badge=badge, weekdays=range(1, 8), opens=time(0), closes=time(0), by=by, at=now
+    )
     made = badge_systems.create_key(site=site, name="Reader", by=by, at=now)
     own = own_courses.create_course(
         agency=client.agency, by=by, at=now, facts=own_courses.Facts("Our house", "Rules", 5, 12, now.date(), ["Us"]),
@@ -640,7 +645,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
         "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
-        "entry_id": Entry.objects.get(site=site).pk,
+        "hours_id": hours.pk, "entry_id": Entry.objects.get(site=site).pk,
     }  # fmt: skip
 
 
