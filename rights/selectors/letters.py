@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 
 from consent.enums import Language
 from rights import letters
-from rights.enums import Copies, Kind, NoticeAbout
+from rights.enums import Copies, IdentityState, Kind, NoticeAbout
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
-from rights.models import Case, Finding, Letter, RecipientNotice
+from rights.models import Case, Finding, Identity, Letter, RecipientNotice
 from rights.selectors import corrections, reach, words
 
 PACKAGE_DAYS: Final = 7
@@ -202,7 +202,9 @@ def _told(case: Case, language: Language) -> str:
         return ""
     sentences = letter_words.SENTENCES[language]
     rows = RecipientNotice.objects.filter(case=case, about=about).order_by("recipient")
-    names = list(dict.fromkeys(rows.values_list("recipient", flat=True)))
+    # A no is taken without proof: who is told would say that the number is known, to whoever wrote it down.
+    is_proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN).exists()
+    names = list(dict.fromkeys(rows.values_list("recipient", flat=True))) if is_proven else []
     lines = [sentences["told"].format(names=", ".join(names))] if names else []
     if any(row.detail.get("anonymised") for row in findings_of(case).filter(copies=Copies.RELEASES)):
         lines.append(sentences["anonymised"])

@@ -2,8 +2,8 @@
 Facts of a call that were said on the agency's own page, held against the calls of its clients by the job that searches.
 
 A page of the agency reaches no client, and names none. So what was said waits, sealed, until the number is proven by a
-code; then this job, which alone derives tokens over several clients and writes each derivation into the trail, looks
-whether one of them had such a call. What it finds is a proof that holds or does not; whose call it was is kept nowhere.
+code; then this job looks whether one of them had such a call. What it finds is a proof that holds or does not; whose
+call it was is kept nowhere.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import selectors as vault
 from rights.enums import IdentityKind
 from rights.models import Identity, Submission
 from rights.selectors import words
-from rights.services import proofs
+from rights.services import deriving, proofs
 
 JOB: Final = Actor.job("rights.search_people")
 
@@ -54,17 +52,14 @@ def _fit(submission: Submission, clients: Sequence[Client], said: tuple[date, st
     by_pk = {client.pk: client for client in clients}
     found = False
     for row in rows:
-        for client in clients:
-            audit.record(
-                "token.derived",
-                subject=client,
-                by=JOB,
-                at=at,
-                submission=str(submission.pk),
-                identity=str(row.pk),
-                use="facts",
-            )
-        known = vault.find_callers(list(by_pk), words.text(row.value, key))
+        known = deriving.callers(
+            clients=clients,
+            number=words.text(row.value, key),
+            use="facts",
+            at=at,
+            submission=str(submission.pk),
+            identity=str(row.pk),
+        )
         for client_id, caller_id in known.items():
             found |= proofs.fits_call(by_pk[client_id], [caller_id], *said)
     return found

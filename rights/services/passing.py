@@ -28,7 +28,16 @@ from callprivacy.tenancy.scope import job_scope
 from consent.enums import Language, WaitingState
 from consent.models import AdDestination, VendorTask, WebhookDelivery, Withdrawal
 from consent.services import webhooks
-from rights.enums import Ask, EventKind, IdentityKind, NoticeAbout, NoticeState, NoticeWay
+from rights.enums import (
+    Ask,
+    EventKind,
+    IdentityKind,
+    NoticeAbout,
+    NoticeState,
+    NoticeWay,
+    StepKind,
+    StepState,
+)
 from rights.models import Case, Identity, RecipientNotice, Step
 from rights.selectors import corrections, reach, words
 from rights.services import files_told, steps, timeline
@@ -61,18 +70,16 @@ def carry_out(*, step: Step, clock: Clock) -> None:
         at = clock()
         found = _people(case)
         if about is NoticeAbout.OPT_OUT:
-            if not _mirror(case, found, at):
+            # Sent to the agency it is carried to the clients by a step of its own, which says where it was known.
+            if _is_carried_yet(case) is False or not _mirror(case, found, at):
                 steps.put_off(step=step, at=at)
                 return
         else:
             for client, callers in found.values():
                 _tell(case, client, callers, about, at)
-        if case.client is not None or about is not NoticeAbout.OPT_OUT:
-            refused = PURPOSES.get(Ask(case.asks), frozenset())
-            for client, callers in found.values():
-                files_told.tell(
-                    case=case, client=client, callers=callers, about=about, refused=refused, at=at
-                )
+        refused = PURPOSES.get(Ask(case.asks), frozenset())
+        for client, callers in found.values():
+            files_told.tell(case=case, client=client, callers=callers, about=about, refused=refused, at=at)
         count = RecipientNotice.objects.filter(case=case).count()
         steps.finish(
             step=step,
@@ -80,8 +87,31 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             event=EventKind.PASSED_ON,
             at=at,
             outcome={"recipients": count},
+            # To the agency a no needs no proof: that there was somebody to tell would say that the number is known.
+            shown=case.client is not None or not Ask(case.asks).works_at_once,
             recipients=count,
         )
+
+
+def _carrying(case: Case) -> Step | None:
+    return Step.objects.filter(case=case, kind=StepKind.SUPPRESS).first() if case.client is None else None
+
+
+def _is_carried_yet(case: Case) -> bool | None:
+    """Whether a refusal has reached every client of the agency; None where it was not sent to the agency."""
+    step = _carrying(case)
+    return None if step is None else step.state == StepState.DONE
+
+
+def _carried_to(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
+    """Client id -> the client, and its callers whom a refusal to the agency has stopped there."""
+    step = _carrying(case)
+    callers: dict[str, list[str]] = step.outcome.get("callers", {}) if step is not None else {}
+    clients = Client.objects.select_related("agency").in_bulk([int(one) for one in callers])
+    return {
+        client.pk: (client, dict.fromkeys(map(uuid.UUID, callers[str(client.pk)]), ""))
+        for client in clients.values()
+    }
 
 
 def _people(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
@@ -89,7 +119,7 @@ def _people(case: Case) -> dict[int, tuple[Client, dict[uuid.UUID, str]]]:
     key = words.key_of(case.submission)
     rows = Identity.objects.filter(submission_id=case.submission_id, kind=IdentityKind.PHONE)
     numbers = {row.pk: words.text(row.value, key) for row in rows}
-    found: dict[int, tuple[Client, dict[uuid.UUID, str]]] = {}
+    found = _carried_to(case)
     for target in reach.targets_of(case):
         _, callers = found.setdefault(target.client.pk, (target.client, {}))
         callers[target.caller_id] = numbers.get(target.identity_id, "")
@@ -160,32 +190,28 @@ def _ticket(
 
 
 def _mirror(case: Case, found: Mapping[int, tuple[Client, Mapping[uuid.UUID, str]]], at: datetime) -> bool:
-    """List what consent does about a refusal; returns whether all of it is planned."""
-    if case.client is None:
-        return True
-    _, callers = found[case.client.pk]
-    rows = Withdrawal.objects.for_client(case.client).filter(
-        caller_id__in=list(callers), happened_at=case.received_at
+    """List what consent does about a refusal at each client; returns whether all of it is planned."""
+    people = [caller_id for _, callers in found.values() for caller_id in callers]
+    rows = Withdrawal.objects.filter(
+        client_id__in=list(found), caller_id__in=people, happened_at=case.received_at
     )
     withdrawals = list(rows)
     if any(one.planned_at is None for one in withdrawals):
         return False
     ids = [one.pk for one in withdrawals]
     notices = []
-    for task in (
-        VendorTask.objects.for_client(case.client)
-        .filter(withdrawal_id__in=ids)
-        .select_related("destination", "connection")
+    for task in VendorTask.objects.filter(client_id__in=list(found), withdrawal_id__in=ids).select_related(
+        "destination", "connection"
     ):
-        row = _notice(case, case.client, NoticeAbout.OPT_OUT, NoticeWay.TICKET, at)
+        row = _notice(case, found[task.client_id][0], NoticeAbout.OPT_OUT, NoticeWay.TICKET, at)
         whom = task.destination or task.connection
         row.recipient = f"{whom.name if whom else 'Tracker'}: {task.get_step_display()}"[:120]
         row.target_id, row.task_id, row.due_at = task.pk, task.pk, at
         notices.append(row)
-    for delivery in (
-        WebhookDelivery.objects.for_client(case.client).filter(event_id__in=ids).select_related("endpoint")
-    ):
-        row = _notice(case, case.client, NoticeAbout.OPT_OUT, NoticeWay.WEBHOOK, at)
+    for delivery in WebhookDelivery.objects.filter(
+        client_id__in=list(found), event_id__in=ids
+    ).select_related("endpoint"):
+        row = _notice(case, found[delivery.client_id][0], NoticeAbout.OPT_OUT, NoticeWay.WEBHOOK, at)
         row.recipient, row.target_id = delivery.endpoint.name, delivery.pk
         row.delivery_id, row.due_at = delivery.pk, at
         notices.append(row)

@@ -1,10 +1,9 @@
 """
 The search for a person: which clients know a proven number, and what is held there.
 
-Numbers are no one's across clients: each client has tokens of its own. Only this job derives them over several
-clients, only for an identity that was proven in a request, and each derivation is an event of the trail under the
-client's name. What is found stands in `Finding`, one line a client, identity and category; clients are looked at in
-bounded batches, each a transaction, so that a search that is killed goes on where it was.
+Tokens are derived (`deriving`) only for an identity that was proven in a request. What is found stands in `Finding`,
+one line a client, identity and category; clients are looked at in bounded batches, each a transaction, so that a search
+that is killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,17 +14,15 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
-from callprivacy.audit import services as audit
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import selectors as vault
 from consent.models import MinorMark
 from rights.enums import Copies, EventKind, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Submission
 from rights.selectors import findings, words
-from rights.services import children, facts, restricting, timeline
+from rights.services import children, deriving, facts, restricting, timeline
 
 log = logger(__name__)
 
@@ -175,14 +172,11 @@ def _callers(
         # A withheld call's caller, and who an address belongs to, is what a person has found and noted.
         known = identity.caller_id
         return {client.pk: known for client in clients} if known and submission.client_id else {}
-    for client in clients:
-        audit.record(
-            "token.derived",
-            subject=client,
-            by=JOB,
-            at=at,
-            submission=str(submission.pk),
-            identity=str(identity.pk),
-            use="search",
-        )
-    return vault.find_callers([client.pk for client in clients], value)
+    return deriving.callers(
+        clients=clients,
+        number=value,
+        use="search",
+        at=at,
+        submission=str(submission.pk),
+        identity=str(identity.pk),
+    )

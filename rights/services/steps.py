@@ -85,9 +85,14 @@ def finish(
     event: EventKind,
     at: datetime,
     outcome: dict[str, Any] | None = None,
+    shown: bool = True,
     **details: str | int | bool | None,
 ) -> bool:
-    """Note that a step is done, in the agency's scope; returns whether this call did."""
+    """
+    Note that a step is done, in the agency's scope; returns whether this call did.
+
+    :param shown: the person's own page says so.
+    """
     rows = Step.objects.filter(pk=step.pk).exclude(state=StepState.DONE)
     if not rows.update(
         state=StepState.DONE,
@@ -98,7 +103,7 @@ def finish(
         outcome=outcome or {},
     ):
         return False
-    timeline.add_event(action, case=step.case, kind=event, by=JOB, at=at, shown=True, **details)  # type: ignore[arg-type]  # no detail is named so
+    timeline.add_event(action, case=step.case, kind=event, by=JOB, at=at, shown=shown, **details)  # type: ignore[arg-type]  # no detail is named so
     return True
 
 

@@ -3,28 +3,27 @@ What a person refuses takes effect when it comes in: no proof, nobody has to loo
 
 At a client the refusal enters the ledger of consent in the transaction that opens the case, and from there every place
 that asks: contact, exports, releases, the phone menu, vendors, and the agency's own systems by webhook. Sent to the
-agency itself it is carried to each of its clients by a job, which shows nobody where the number was known. Tracking no
-more (`TRACK`) is kept with the numbers that said no, so that it outlives an erasure: from then on a call of that
-number has no caller, no recording and no word of a first call or a conversion.
+agency itself it is carried to each of its clients by a job; where the number was known the person is not told, and who
+is told there is listed for the staff of that client. Tracking no more (`TRACK`) is kept with the numbers that said no,
+so that it outlives an erasure: from then on a call of that number has no caller, no recording and no word of a first
+call or a conversion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
-from callprivacy.audit import services as audit
 from callprivacy.calls.services import people
 from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key
 from consent.enums import NOT_ASKED, Purpose, Strength
@@ -36,7 +35,7 @@ from rights.deadlines import engine
 from rights.enums import Ask, Channel, EventKind, IdentityKind, IdentityState, Kind, StepKind
 from rights.models import Case, Identity, Step
 from rights.selectors import words
-from rights.services import steps, timeline
+from rights.services import deriving, steps, timeline
 
 ASK_AGAIN_AFTER_MONTHS: Final = 12
 """Months for which nobody asks a person to opt in again (Cal. Civ. Code 1798.135(c)(4))."""
@@ -184,8 +183,8 @@ def carry_out(*, step: Step, at: datetime) -> None:
     """
     Stop at every client of the agency what was refused to the agency itself. Called outside any scope.
 
-    The only thing that is read is whether the number is a caller's there, so that vendors can be told; nothing of it
-    is shown to anybody. Each client is a transaction of its own, and repeating it changes nothing.
+    The only thing that is read is whether the number is a caller's there, so that recipients can be told: the step
+    keeps which, and the next one tells them. Each client is a transaction of its own, and repeating it changes nothing.
     """
     case = step.case
     with job_scope(agency_id=case.agency_id):
@@ -194,11 +193,14 @@ def carry_out(*, step: Step, at: datetime) -> None:
         numbers = _numbers(case, key) if key is not None else {}
     if case.asks == Ask.OBJECT:
         numbers = {number: sure for number, sure in numbers.items() if sure is Strength.A}
+    known: dict[str, list[str]] = {}
     for done, client in enumerate(clients, 1):
         with job_scope(agency_id=case.agency_id):
+            there = _stop_there(case, client, numbers, at)
+            if there:
+                known[str(client.pk)] = [str(one) for one in there]
             if key is not None:
                 _leave_alone(case, client, key)
-            _stop_there(case, client, numbers, at)
             if done % 20 == 0:
                 steps.hold(step=step, at=at, done=done, total=len(clients))
     with job_scope(agency_id=case.agency_id):
@@ -207,26 +209,24 @@ def carry_out(*, step: Step, at: datetime) -> None:
             action="case.carried",
             event=EventKind.PASSED_ON,
             at=at,
-            outcome={"clients": len(clients)},
+            outcome={"clients": len(clients), "callers": known},
             clients=len(clients),
         ):
             _took_effect(case, steps.JOB, at)
+            steps.plan(case=case, kind=StepKind.PASS_ON, at=at)
 
 
-def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> None:
+def _stop_there(case: Case, client: Client, numbers: dict[str, Strength], at: datetime) -> list[UUID]:
+    """Stop at one client; returns the callers that the numbers are there."""
     ask = Ask(case.asks)
     noes: set[str] = {purpose.value for purpose in PURPOSES[ask]}
     noes |= {TRACK} if ask is Ask.DO_NOT_TRACK else set()
-    audit.record("token.derived", subject=client, by=steps.JOB, at=at, case=str(case.pk), use="stop")
+    found: dict[str, UUID] = {}
+    for number in numbers:
+        there = deriving.callers(clients=[client], number=number, use="stop", at=at, case=str(case.pk))
+        if client.pk in there:
+            found[number] = there[client.pk]
     vault.suppress(client_id=client.pk, numbers=numbers, purposes=noes, at=case.received_at)
-    known = _known(client, numbers)
-    if known:
-        _stop(case, client, {number: numbers[number] for number in known}, steps.JOB, at)
-
-
-def _known(client: Client, numbers: Collection[str]) -> list[str]:
-    return (
-        list(vault_selectors.ids_of_numbers(vault_selectors.client_keys(client.pk), numbers))
-        if numbers
-        else []
-    )
+    if found:
+        _stop(case, client, {number: numbers[number] for number in found}, steps.JOB, at)
+    return list(found.values())

@@ -28,8 +28,8 @@ from retention.enums import Category
 from retention.selectors import samples
 from retention.services import holds
 from retention.targets import Line
-from rights.enums import Ask, Decided, NoticeState, NoticeWay
-from rights.models import Case, Identity, RecipientNotice, Step, Submission
+from rights.enums import Ask, Decided, NoticeAbout, NoticeState, NoticeWay
+from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Submission
 from rights.selectors import letters, words
 from rights.services import deciding, ends, passing, restricting
 from tests import make
@@ -295,6 +295,38 @@ def test_what_consent_does_about_an_opt_out_stands_in_the_case(cast: Cast, offic
     withdrawals.carry_out(agency_id=cast.acme.pk, at=make.NOON)
     asking.work(cast.acme, at=make.NOON + timedelta(minutes=2))
     assert {row.way for row in notices(cast).values()} == {NoticeWay.WEBHOOK, NoticeWay.TICKET}
+
+
+def test_an_opt_out_sent_to_the_agency_lists_who_is_told_at_its_clients_and_tells_the_person_nothing_of_it(
+    cast: Cast, office: Office
+) -> None:
+    recipients(cast, office)
+    make.call(cast.dentist, ANNA)
+    lines, told = {}, {}
+    for number in (ANNA, BEN):
+        submission = asking.asked(None, Ask.DO_NOT_SELL, agency=cast.acme, numbers=[number])
+        asking.work(cast.acme)
+        withdrawals.carry_out(agency_id=cast.acme.pk, at=make.NOON)
+        asking.work(cast.acme, at=make.NOON + timedelta(minutes=2))
+        case = asking.case_of(submission, Ask.DO_NOT_SELL)
+        with job_scope(agency_id=cast.acme.pk):
+            assert Step.objects.get(case=case, kind="pass_on").state == "done"
+            rows = RecipientNotice.objects.filter(case=case)
+            lines[number] = {(row.client_id, row.about, row.way) for row in rows}
+            shown = CaseEvent.objects.filter(case=case, shown=True)
+            told[number] = (sorted(shown.values_list("kind", "at")), letters.facts_of(case)["done"])
+    about = (cast.dentist.pk, NoticeAbout.OPT_OUT)
+    assert lines[ANNA] == {(*about, NoticeWay.WEBHOOK), (*about, NoticeWay.TICKET)}
+    assert lines[BEN] == set()
+    # Whoever sent it in has proven nothing, so a known number and an unknown one are told the same.
+    assert told[ANNA] == told[BEN]
+    with job_scope(agency_id=cast.acme.pk):
+        WebhookDelivery.objects.update(
+            state=WaitingState.DONE, delivered_at=LATER, last_status="answered 200"
+        )
+        assert passing.settle(agency_id=cast.acme.pk, at=LATER) >= 1
+        hook = RecipientNotice.objects.get(way=NoticeWay.WEBHOOK)
+        assert (hook.state, hook.receipt) == (NoticeState.CONFIRMED, "answered 200")
 
 
 # --- The end ---

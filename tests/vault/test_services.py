@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 
 import pytest
@@ -18,8 +19,9 @@ from callprivacy.accounts.services import keys as rotation
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.calls.models import Caller as SealedCaller
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, operator_scope, staff_scope
 from callprivacy.vault import selectors, services
 from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Tombstone
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
@@ -84,9 +86,45 @@ def test_a_number_is_one_caller_of_a_client_and_another_of_the_next(clients: Non
     assert ensure(ONE, TWO, ONE) == first
     assert len(set(first.values())) == 2
     assert ensure(ONE, client_id=OTHER)[ONE] != first[ONE]
-    assert selectors.find_callers([C, OTHER], ONE).keys() == {C, OTHER}
+    with staff_scope(agency_id=1, user_id=1):
+        assert selectors.find_callers([C, OTHER], ONE).keys() == {C, OTHER}
     assert selectors.find_callers([C], ONE) == {C: first[ONE]}
     assert selectors.find_callers([], ONE) == {}
+
+
+def test_one_number_over_clients_is_for_the_job_that_answers_requests_and_for_a_person_who_looks(
+    clients: None,
+) -> None:
+    ensure(ONE)
+    ensure(ONE, client_id=OTHER)
+    other, staff = Actor.job("rights.search_people"), Actor.staff(user_id=1)
+    scopes: tuple[AbstractContextManager[object], ...] = (
+        nullcontext(),
+        client_scope(agency_id=1, client_id=C),
+        operator_scope(),
+    )
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: selectors.derive_callers([C, OTHER], ONE, by=selectors.DERIVER),
+        lambda: selectors.find_callers([C, OTHER], ONE),
+        lambda: selectors.tombstones([C, OTHER], ONE),
+    )
+    for scope in scopes:
+        with scope:
+            for look in looks:
+                with pytest.raises(selectors.NotDerivedHereError):
+                    look()
+    with job_scope(agency_id=1):
+        assert selectors.derive_callers([C, OTHER], ONE, by=selectors.DERIVER).keys() == {C, OTHER}
+        for by in (other, staff):
+            with pytest.raises(selectors.NotDerivedHereError):
+                selectors.derive_callers([C], ONE, by=by)
+        with pytest.raises(selectors.NotDerivedHereError):
+            selectors.find_callers([C, OTHER], ONE)
+        assert selectors.find_callers([C], ONE)
+    with staff_scope(agency_id=1, user_id=1):
+        assert selectors.find_callers([C, OTHER], ONE).keys() == {C, OTHER}
+        with pytest.raises(selectors.NotDerivedHereError):
+            selectors.derive_callers([C, OTHER], ONE, by=selectors.DERIVER)
 
 
 def test_nothing_of_a_number_stands_in_the_vault(clients: None) -> None:
