@@ -7,6 +7,7 @@ its date, or when somebody revokes it: file and list of members are destroyed, a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import uuid
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from callprivacy.accounts.models import Membership
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -333,6 +335,21 @@ def revoke(*, release: Release, reason: str, by: Actor, at: datetime) -> None:
     _end(release, ReleaseState.REVOKED, at)
     audit.record("release.revoked", subject=release, by=by, at=at, reason=reason)
     work.close_item(kinds.RELEASE_RISEN, agency_id=release.agency_id, key=str(release.pk), at=at, by=by)
+
+
+def revoke_of_children(*, agency_id: int, at: datetime) -> int:
+    """
+    Revoke live releases of clients whose trade has become one of children, a hundred at most; returns how many.
+
+    Whoever called there is taken for a minor from then on, and of a minor nobody has a row. In the agency's scope.
+    """
+    trades = [sector for sector in Sector if sector.presumes_minors]
+    rows = Release.objects.filter(agency_id=agency_id, client__sector__in=trades).live()
+    found = list(rows.select_related("client")[:100])
+    for release in found:
+        with contextlib.suppress(NotOpenError):
+            revoke(release=release, reason="Callers are taken for minors: the client's trade.", by=JOB, at=at)
+    return len(found)
 
 
 def expire(*, agency_id: int, at: datetime) -> int:

@@ -202,6 +202,40 @@ def test_no_row_leaves_of_a_client_whose_callers_are_taken_for_minors(cast: Cast
             released.draft(to, cast.alice, kind=kind)
 
 
+def test_what_is_out_of_a_client_that_turns_to_a_trade_of_children_is_revoked_and_its_recipient_told(
+    cast: Cast,
+) -> None:
+    released.fill(cast.dentist)
+    to = released.recipient(cast.dentist, cast.alice)
+    olga = released.officer(cast)
+    out = released.released(to, [cast.alice, olga])
+    signed = released.proposed(released.draft(to, cast.alice), cast.alice)
+    with job_scope(agency_id=cast.acme.pk):
+        releases.approve(release=signed, officer=olga, at=make.NOON)
+    tasks.end_releases(agency_id=cast.acme.pk)
+    assert released.fresh(out).state == ReleaseState.RELEASED
+    key = out.file_key
+    assert key is not None
+    mail.outbox.clear()
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(sector=Sector.CHILDREN)
+
+    tasks.end_releases(agency_id=cast.acme.pk)
+    tasks.end_releases(agency_id=cast.acme.pk)
+    building.build(due=Work(cast.acme.pk, signed.pk), clock=lambda: LATER)
+
+    out = released.fresh(out)
+    assert (out.state, out.file_key, out.members_key) == (ReleaseState.REVOKED, None, None)
+    with pytest.raises(FileNotFoundError):
+        files.open(out.client_id, key)
+    (letter,) = [one for one in mail.outbox if one.to == ["data@northwind.example"]]
+    assert "was revoked" in letter.body
+    assert out.told_at is not None
+    assert released.fresh(signed).state == ReleaseState.REFUSED
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="release.revoked").count() == 1
+
+
 def test_a_client_who_turns_to_health_before_the_second_signature_is_refused(cast: Cast) -> None:
     released.fill(cast.dentist)
     waiting = released.proposed(
