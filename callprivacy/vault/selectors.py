@@ -206,6 +206,19 @@ def suppressed_callers(
     return found
 
 
+def end_of_no(client_id: int, caller_id: uuid.UUID, purpose: str, *, on: date) -> date | None:
+    """The day on which a no of a caller's number to a purpose ends; None where there is none, or it has no end."""
+    with connections["vault"].cursor() as cursor:
+        cursor.execute(
+            "SELECT s.ends_on FROM vault_caller c"
+            " JOIN vault_suppression s ON s.client_id = c.client_id AND s.token = c.token"
+            " WHERE c.client_id = %s AND c.id = %s AND s.purpose = %s AND s.ends_on > %s",
+            [client_id, caller_id, purpose, on],
+        )
+        row = cursor.fetchone()
+        return None if row is None else row[0]
+
+
 def callers_who_refused(client_id: int, purpose: str, *, on: date) -> list[uuid.UUID]:
     """The ids of a client's callers whose numbers have said no to a purpose, also before an erasure."""
     with connections["vault"].cursor() as cursor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault
@@ -30,3 +30,8 @@ def is_not_asked(client: Client, caller_id: uuid.UUID, *, at: datetime) -> bool:
     """Whether nobody asks a caller now."""
     found = vault.suppressed_callers(client.pk, [caller_id], on=standards.today_at(client, at))
     return NOT_ASKED in found.get(caller_id, {})
+
+
+def not_asked_until(client: Client, caller_id: uuid.UUID, *, at: datetime) -> date | None:
+    """The day from which somebody may ask a caller again, in the client's zone; None where nothing keeps from it."""
+    return vault.end_of_no(client.pk, caller_id, NOT_ASKED, on=standards.today_at(client, at))

@@ -35,9 +35,9 @@ from consent.forms.desk import (
     TapForm,
 )
 from consent.models import CallBack
+from consent.selectors import asking, notices, people, standards
 from consent.selectors import desk as selectors
 from consent.selectors import minors as known_minors
-from consent.selectors import notices, people, standards
 from consent.selectors.decisions import is_live
 from consent.selectors.desk import Running
 from consent.services import call_backs, desk, finding, minors
@@ -183,6 +183,7 @@ def _about_caller(request: StaffRequest, who: Who, caller_id: uuid.UUID) -> dict
     return {
         "mask": mask,
         "minor": known_minors.mark_of(client, caller_id),
+        "not_asked_until": asking.not_asked_until(client, caller_id, at=request.at),
         "standings": people.standings(client, caller_id, on=standards.today_at(client, request.at)),
         "lines": people.timeline(client, caller_id).lines[:EVENTS_SHOWN],
         "stopped": selectors.stopped_lately(client, caller_id, at=request.at),

@@ -23,9 +23,9 @@ from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from consent.enums import EventKind, Purpose
 from consent.forms.people import CallersForm, CoverageForm, EvidenceForm, NoMinorForm, SaidForm
+from consent.selectors import asking, standards
 from consent.selectors import minors as known_minors
 from consent.selectors import people as selectors
-from consent.selectors import standards
 from consent.selectors.people import GROUPS, Person
 from consent.services import desk, evidence, finding, minors
 from consent.tasks.decisions import nudge_decisions
@@ -172,6 +172,7 @@ def show_person(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
         "calls": calls,
         "more_calls": more_calls,
         "minor": known_minors.mark_of(client, caller_id),
+        "not_asked_until": asking.not_asked_until(client, caller_id, at=request.at),
         "withdrawals": selectors.withdrawals_of(client, caller_id),
         "invitation": selectors.invitation_of(client, caller_id),
         "manages": manages,
@@ -209,7 +210,9 @@ def record_said(request: StaffRequest, client: Client, caller_id: UUID) -> HttpR
         )
         _tell_said(request, said["kind"], len(events), against)
         return redirect("consent:caller", client.slug, caller_id)
-    return render(request, "consent/caller_said.html", {"client": client, "person": person, "form": form})
+    until = asking.not_asked_until(client, caller_id, at=request.at)
+    context = {"client": client, "person": person, "form": form, "not_asked_until": until}
+    return render(request, "consent/caller_said.html", context)
 
 
 def _tell_said(request: StaffRequest, kind: EventKind, count: int, against: str) -> None:

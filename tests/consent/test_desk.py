@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from consent.enums import (
+    NOT_ASKED,
     Channel,
     EventKind,
     InvitationState,
@@ -38,6 +39,7 @@ from consent.enums import (
     WaitingState,
 )
 from consent.models import CallBack, ConsentEvent, ConsentState, Invitation, MenuSession, VendorTask, WebPage
+from consent.selectors import asking
 from consent.services import call_backs, ledger
 from consent.tasks import call_backs as tasks
 from tests import make
@@ -163,6 +165,34 @@ def test_who_is_on_the_phone_is_found_or_becomes_somebody(cast: Cast, dora: Brow
         assert "number" in said(dora, dora.post(find, {"client": "dentist", "number": wrong}))
     with job_scope(agency_id=cast.acme.pk):
         assert Caller.objects.count() == 2
+
+
+def test_staff_are_warned_of_whoever_is_not_to_be_asked_until_the_day_on_which_they_may(
+    cast: Cast, dora: Browser
+) -> None:
+    caller_id, other = caller(cast), make.call(cast.dentist, NEW).caller_id
+    assert other is not None
+    day = date(2027, 11, 24)
+    vault.suppress(client_id=cast.dentist.pk, numbers=[CALLER], purposes={NOT_ASKED}, at=NOON, ends_on=day)
+    alice = browser_of(cast.alice)
+
+    def warned(of: uuid.UUID) -> list[bool]:
+        pages = (
+            dora.get(reverse("consent:desk") + f"?client=dentist&caller={of}"),
+            alice.get(reverse("consent:caller", args=["dentist", of])),
+            alice.get(reverse("consent:record_said", args=["dentist", of])),
+        )
+        assert [page.status_code for page in pages] == [200, 200, 200]
+        return [
+            "Not to be asked until" in page.text
+            and ">24 Nov 2027<" in page.text.split("asked until")[1][:120]
+            for page in pages
+        ]
+
+    assert warned(caller_id) == [True, True, True]
+    assert warned(other) == [False, False, False]
+    assert asking.not_asked_until(cast.dentist, caller_id, at=NOON + timedelta(days=364)) == day
+    assert asking.not_asked_until(cast.dentist, caller_id, at=NOON + timedelta(days=365)) is None
 
 
 def test_the_calls_that_run_now_are_listed(cast: Cast, dora: Browser, phone: Phone) -> None:
