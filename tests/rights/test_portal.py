@@ -33,7 +33,7 @@ from rights.channels.links import Named
 from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Finding, HouseCode, Identity, Proof, RequestPage, Submission
 from rights.selectors import words as sealed
-from rights.services import cases, deciding, house_codes, notice, proofs, searching
+from rights.services import cases, deciding, ends, house_codes, notice, proofs, searching
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -553,6 +553,22 @@ def test_a_link_that_is_not_ours_opens_nothing(cast: Cast, browser: Browser, cha
     where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
     link = where.strip("/").partition("/")[2]
     assert browser.get(f"/q/{change(link)}/").status_code == 404
+
+
+def test_a_link_that_is_replayed_after_the_request_was_erased_opens_nothing(
+    cast: Cast, browser: Browser
+) -> None:
+    where = arrive(browser, open_page(cast.dentist, cast), Ask.DELETE)
+    kept = browser.get(where).content
+    assert browser.get(where).status_code == 200
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.update(closed_at=NOON, answered_at=NOON)
+        Submission.objects.update(erase_on=NOON.date())
+    assert ends.erase_submissions(agency_id=cast.acme.pk, at=NOON + timedelta(days=1)) == 1
+    assert browser.get(where).status_code == 404
+    for deed in ("code", "hand_in", "take_back"):
+        again = browser.post(where, {"form": hidden(kept), "deed": deed})
+        assert again.status_code == 404, deed
 
 
 def test_a_link_signed_for_another_client_or_agency_finds_nothing(cast: Cast, browser: Browser) -> None:
