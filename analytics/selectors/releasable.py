@@ -18,7 +18,7 @@ from datetime import date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from analytics.anonymise import ColumnSpec, Spec, levels
 from analytics.enums import LENGTHS
@@ -132,7 +132,8 @@ def calls_for_release(client: Client, *, from_on: date, until_on: date, at: date
     """The calls of some days that may leave anonymised. In the scope of a job."""
     calls = (
         measured(client, from_on=from_on, until_on=until_on, at=at)
-        .filter(caller__isnull=False, caller__restricted_at__isnull=True, redact_due_at__isnull=True)
+        .filter(caller__isnull=False, redact_due_at__isnull=True)
+        .filter(Q(caller__restricted_at__isnull=True) | Q(pk__lt=F("caller__restricted_from")))
         .exclude(outcome=Outcome.UNDERWAY)
     )
     said_no = ConsentState.objects.for_client(client).filter(

@@ -46,6 +46,10 @@ def call_id(started_at: datetime, chance: int | None = None) -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+FIRST_ID = uuid.UUID(int=0)
+"""Smaller than the id of every call."""
+
+
 def first_id_at(instant: datetime) -> uuid.UUID:
     """Return the smallest id of a call that starts at `instant` or later; an exclusive upper limit, too."""
     return uuid.UUID(int=((instant - _EPOCH) // timedelta(milliseconds=1)) << 80)
@@ -305,7 +309,8 @@ class Caller(ClientOwned):
 
     `has_evidence` says that the ledger of consent knows the caller, who then stays when the last call has expired.
     `restricted_at`: since when the person's calls are kept and used for nothing (GDPR article 18): neither shown, nor
-    exported, nor counted, until a person lifts it.
+    exported, nor counted, until a person lifts it. `restricted_from`: the first call id for which that is so; calls
+    before are of whoever had the number before.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -314,6 +319,7 @@ class Caller(ClientOwned):
     region = models.CharField(max_length=8, blank=True)
     has_evidence = models.BooleanField(default=False, db_default=False)
     restricted_at = models.DateTimeField(null=True)
+    restricted_from = models.UUIDField(default=FIRST_ID, db_default=FIRST_ID)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -354,7 +360,12 @@ class CallQuerySet(ScopedQuerySet["Call"]):
     def in_use(self) -> Self:
         """Calls that may be shown and counted: not those of people who had their data restricted."""
         restricted = Caller.objects.filter(restricted_at__isnull=False)
-        return self.filter(models.Q(caller=None) | ~models.Q(caller_id__in=restricted.values("pk")))
+        begins = Caller.objects.filter(pk=models.OuterRef("caller_id")).values("restricted_from")[:1]
+        return self.filter(
+            models.Q(caller=None)
+            | ~models.Q(caller_id__in=restricted.values("pk"))
+            | models.Q(pk__lt=models.Subquery(begins))
+        )
 
     def started_from(self, instant: datetime) -> Self:
         """Calls that started at `instant` or later."""

@@ -25,7 +25,7 @@ from callprivacy.calls.models import (
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client, Engagement
 from callprivacy.vault import selectors as vault
-from consent.enums import NO_KINDS, NO_STATES, Basis, Purpose, Scope, State
+from consent.enums import NO_KINDS, NO_STATES, Basis, EventKind, Purpose, Scope, State
 from consent.law import places as law_places
 from consent.models import CallerPlace, ConsentEvent, ConsentState, Decision, Rejudgement
 from consent.selectors import cases, places, standards
@@ -43,10 +43,11 @@ def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet
     said = ConsentState.objects.for_client(client).filter(
         purpose=Purpose.MEASURE, caller_id=OuterRef("caller_id")
     )
+    of_before = _before_a_no(client)
     if cases.declared_by(client) == Basis.CONSENT:
         calls = calls.filter(Exists(said.filter(state=State.GIVEN)))
     else:
-        calls = calls.exclude(Exists(said.filter(state__in=NO_STATES)))
+        calls = calls.filter(~Exists(said.filter(state__in=NO_STATES)) | of_before)
     refused = ConsentEvent.objects.for_client(client).filter(
         purpose=Purpose.MEASURE,
         scope=Scope.THIS_CALL,
@@ -64,7 +65,27 @@ def calls_open_to(client: Client, purpose: Purpose, *, at: datetime) -> QuerySet
     )
     gone = [caller_id for caller_id in gone if caller_id not in given]
     # A call without a caller has nobody who could have opted out.
-    return calls.filter(Q(caller_id=None) | ~Q(caller_id__in=gone)) if gone else calls
+    return calls.filter(Q(caller_id=None) | ~Q(caller_id__in=gone) | of_before) if gone else calls
+
+
+def _before_a_no(client: Client) -> Q:
+    """
+    A condition on calls: a no to measuring was said by today's holder of the number, and they are of whoever had it
+    before. Who had it before has said nothing against it.
+    """
+    noes = ConsentState.objects.for_client(client).filter(purpose=Purpose.MEASURE, state__in=NO_STATES)
+    events = ConsentEvent.objects.for_client(client).filter(caller_id__in=noes.values("caller_id"))
+    ended = events.filter(kind=EventKind.INVALIDATED).order_by("happened_at")
+    handed = dict(ended.values_list("caller_id", "happened_at"))
+    found = Q(pk__in=[])
+    if not handed:
+        return found
+    said = events.filter(purpose=Purpose.MEASURE, kind__in=NO_KINDS, caller_id__in=list(handed))
+    first = dict(said.order_by("-happened_at").values_list("caller_id", "happened_at"))
+    for caller_id, said_at in first.items():
+        if caller_id is not None and said_at >= handed[caller_id]:
+            found |= Q(caller_id=caller_id, pk__lt=first_id_at(handed[caller_id]))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

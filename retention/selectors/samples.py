@@ -78,16 +78,19 @@ def _of_calls(told: Sequence[tuple[Call, str, UUID]]) -> list[Row]:
     apart = restricted([call.caller_id for call, _, _ in told])
     return [
         _withheld(key)
-        if call.caller_id in apart
+        if call.caller_id in apart and call.pk >= apart[call.caller_id]
         else Row(call.started_at, shown[call.pk].name, shown[call.pk].text, what, key)
         for call, what, key in told
     ]
 
 
-def restricted(caller_ids: Collection[UUID | None]) -> set[UUID]:
-    """Those of these callers who had their use restricted: theirs leaves like all other, and is not looked at."""
+def restricted(caller_ids: Collection[UUID | None]) -> dict[UUID, UUID]:
+    """
+    Those of these callers who had their use restricted: theirs leaves like all other, and is not looked at. With the
+    first call for which that is so.
+    """
     rows = Caller.objects.filter(pk__in=[one for one in caller_ids if one], restricted_at__isnull=False)
-    return set(rows.values_list("pk", flat=True))
+    return dict(rows.values_list("pk", "restricted_from"))
 
 
 def _withheld(key: UUID | None) -> Row:

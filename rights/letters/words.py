@@ -82,6 +82,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 and 7027 oblige us to tell you.",
         "for": "for {client}",
         "at_once": "It has counted here since {day}.",
+        "not_before": "It is about calls since the number is yours: where it is known that somebody else had it before,"
+        " their calls stay as they are.",
         "copy": "One copy that you asked for ({reference}): until {day}, or until an hour after you fetch it from your"
         " page. Then it is gone, too.",
         "told": "We tell those who were given your data: {names}",
@@ -101,6 +103,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
         "law_ccpa": "11 CCR 7022, 7026 y 7027 nos obligan a comunicárselo.",
         "for": "en nombre de {client}",
         "at_once": "Se aplica aquí desde el {day}.",
+        "not_before": "Se refiere a las llamadas desde que el número es suyo: donde consta que antes lo tuvo otra"
+        " persona, las llamadas de esa persona siguen como están.",
         "copy": "Una copia que usted pidió ({reference}): hasta el {day}, o hasta una hora después de que la descargue"
         " de su página. Después también desaparece.",
         "told": "Avisamos a quienes recibieron sus datos: {names}",

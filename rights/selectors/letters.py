@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from consent.enums import Language
 from rights import letters
-from rights.enums import Copies, IdentityState, Kind, NoticeAbout
+from rights.enums import Ask, Copies, IdentityState, Kind, NoticeAbout
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice
@@ -188,6 +188,8 @@ def _found(case: Case, language: Language) -> dict[str, str]:
         found["done"] = letter_words.SENTENCES[language]["at_once"].format(
             day=_day_of(case.took_effect_at, case, language)
         )
+        if case.asks in {Ask.DO_NOT_TRACK, Ask.OBJECT}:
+            found["done"] += f" {letter_words.SENTENCES[language]['not_before']}"
     if told := _told(case, language):
         found["done"] = "\n".join(filter(None, [found.get("done", ""), told]))
     if found["stays"]:

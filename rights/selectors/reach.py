@@ -192,6 +192,15 @@ def older_of(targets: Collection[Target]) -> int:
     )
 
 
+def others_stay(targets: Collection[Target]) -> int:
+    """How many calls a restriction or an objection leaves as they are: they are of whoever had the numbers before."""
+    return sum(
+        calls_of(target).filter(of_others(target)).count()
+        for target in targets
+        if target.others_until is not None
+    )
+
+
 def floor_of(client: Client, at: datetime) -> tuple[Rule, datetime] | None:
     """
     The law that makes a client keep records of calls that went out, and from which instant on; the longest there is.

@@ -40,7 +40,7 @@ from rights.enums import (
 )
 from rights.models import Case, Identity, RecipientNotice, Step
 from rights.selectors import corrections, reach, words
-from rights.services import files_told, steps, timeline
+from rights.services import files_told, restricting, steps, timeline
 from rights.services.stopping import PURPOSES
 
 JOB: Final = Actor.job("rights.tell_recipients")
@@ -77,6 +77,10 @@ def carry_out(*, step: Step, clock: Clock) -> None:
         else:
             for client, callers in found.values():
                 _tell(case, client, callers, about, at)
+        if case.asks == Ask.OBJECT:
+            # Staff decide it, and only a job may write what the search found.
+            for target in reach.targets_of(case):
+                restricting.note_others(case=case, target=target)
         refused = PURPOSES.get(Ask(case.asks), frozenset())
         for client, callers in found.values():
             files_told.tell(case=case, client=client, callers=callers, about=about, refused=refused, at=at)

@@ -2,7 +2,8 @@
 Restriction and correction: what the person asked for holds everywhere the data are used.
 
 A restricted caller's calls stay where they are and are neither shown, nor exported, nor counted: `restricted_at` of
-the caller says so, and nobody opens recordings or words of them. Lifting it is told to the person first (GDPR article
+the caller says so, and nobody opens recordings or words of them. Calls of whoever had the number before stay in use
+(`restricted_from`), until a person has looked at whose they are. Lifting it is told to the person first (GDPR article
 18(3)). A correction changes what is known here of the person's place, language and name, facts of single calls, and
 which calls are the person's at all.
 """
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Call, Caller
+from callprivacy.calls.models import FIRST_ID, Call, Caller, first_id_at
 from callprivacy.calls.services import redaction
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -29,14 +30,16 @@ from consent.enums import RESTRICTED, Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
 from consent.services import minors
-from rights.enums import EventKind
-from rights.models import Case, Step, Submission
+from rights.enums import Copies, EventKind
+from rights.models import Case, Finding, Step, Submission
 from rights.selectors import reach, words
 from rights.selectors.reach import Target
 from rights.services import sealing, steps, timeline
 
 JOB: Final = Actor.job("rights.restrict_people")
 LONGEST_NAME: Final = 200
+OTHERS: Final = "others"
+"""Why calls stay in use (`Finding.kept_why`): they are of whoever had the number before."""
 FIELDS: Final = ("first_call", "qualified", "source", "campaign", "medium", "country", "region")
 """What of a call may be corrected: what was read into it, not when it was and how long."""
 
@@ -56,31 +59,54 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     with job_scope(agency_id=case.agency_id):
         at = clock()
         targets = reach.targets_of(case)
+        others = 0
         for target in targets:
-            restrict(client=target.client, caller_id=target.caller_id, by=JOB, at=at)
+            restrict(
+                client=target.client, caller_id=target.caller_id, since=target.others_until, by=JOB, at=at
+            )
+            others += note_others(case=case, target=target)
         steps.finish(
             step=step,
             action="case.restricted",
             event=EventKind.RESTRICTED,
             at=at,
-            outcome={"callers": len(targets)},
+            outcome={"callers": len(targets), "calls_of_others": others},
             callers=len(targets),
         )
 
 
+def note_others(*, case: Case, target: Target) -> int:
+    """
+    Note on the lines of what was found how many calls stay as they are, for the letter: those of whoever had the number
+    before. Returns how many.
+    """
+    count = reach.calls_of(target).filter(reach.of_others(target)).count()
+    rows = Finding.objects.filter(
+        submission_id=case.submission_id, client=target.client, caller_id=target.caller_id
+    )
+    if count:
+        rows.filter(copies=Copies.CALLS).update(kept=count, kept_why=OTHERS)
+    return count
+
+
 @transaction.atomic
-def restrict(*, client: Client, caller_id: UUID, by: Actor, at: datetime) -> bool:
+def restrict(
+    *, client: Client, caller_id: UUID, by: Actor, at: datetime, since: datetime | None = None
+) -> bool:
     """
     Use nothing of a caller's for anything any more; returns whether that is new. In a job's scope.
 
-    The vault remembers it, so that no old copy of the database puts the person's data to use again.
+    The vault remembers it, so that no old copy of the database puts the person's data to use again: of such a copy
+    all calls of the caller, for it does not know since when the number is the person's.
+
+    :param since: calls from before are of whoever had the number, and stay in use; None: all are the person's.
     """
+    first = FIRST_ID if since is None else first_id_at(since)
     vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
-    if (
-        not Caller.objects.for_client(client)
-        .filter(pk=caller_id, restricted_at=None)
-        .update(restricted_at=at)
-    ):
+    rows = Caller.objects.for_client(client).filter(pk=caller_id)
+    # Of one that is restricted already the further reach counts.
+    new = rows.filter(restricted_at=None).update(restricted_at=at, restricted_from=first)
+    if not new and not rows.filter(restricted_from__gt=first).update(restricted_from=first):
         return False
     audit.record("caller.restricted", subject=Caller(pk=caller_id, client_id=client.pk), by=by, at=at)
     _look_again(client, caller_id, at)
@@ -100,7 +126,7 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
             pk=target.caller_id, restricted_at__isnull=False
         )
         vault.lift_suppressions(client_id=target.client.pk, caller_id=target.caller_id, purposes={RESTRICTED})
-        if rows.update(restricted_at=None):
+        if rows.update(restricted_at=None, restricted_from=FIRST_ID):
             count += 1
             _look_again(target.client, target.caller_id, at)
             audit.record(

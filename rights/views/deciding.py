@@ -79,6 +79,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "found": casebook.found_of(case),
         "unanswered": reach.unanswered_copies_of(case, targets) if previews else [],
         "older": reach.older_of(targets) if case.asks in {Ask.SEE, Ask.COPY} else 0,
+        "others_stay": reach.others_stay(targets) if case.asks in {Ask.RESTRICT, Ask.OBJECT} else 0,
         "needs_approval": deciding.needs_approval(case),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),

@@ -340,7 +340,7 @@ REGISTER: dict[str, Table] = {
         "A person at one client",
         _plain("agency client")
         | _caller(
-            "created_at has_evidence restricted_at",
+            "created_at has_evidence restricted_at restricted_from",
             id="Random; leads to the number only by way of the vault",
             country="As the number's prefix says",
             region="As the number's area code says",

@@ -136,7 +136,8 @@ def _range(filters: CallFilters, zone: str) -> list[_Sql]:
 
 _IN_USE: Final = _Sql(
     "(c.caller_id IS NULL OR c.caller_id <> ALL (ARRAY("
-    "SELECT k.id FROM calls_caller k WHERE k.restricted_at IS NOT NULL)))",
+    "SELECT k.id FROM calls_caller k WHERE k.restricted_at IS NOT NULL))"
+    " OR c.id < (SELECT k.restricted_from FROM calls_caller k WHERE k.id = c.caller_id))",
     (),
 )
 """Not the calls of people who had their data restricted; there are few of them, and they are looked up once."""
