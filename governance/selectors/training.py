@@ -262,7 +262,8 @@ def by_role(rows: Sequence[Membership], offered: Mapping[str, str], *, today: da
     """How the people of each role stand with these courses, two queries; a person counts once a course."""
     counted: dict[str, Counter[str]] = {}
     for row in matrix(rows, list(offered), today=today):
-        counted.setdefault(row.member.role, Counter()).update(cell.state for cell in row.cells)
+        here = Counter(cell.state for cell in row.cells)
+        counted[row.member.role] = counted.get(row.member.role, Counter()) + here
     return [_standing(role.value, role.label, counted[role.value]) for role in Role if role.value in counted]
 
 
