@@ -17,6 +17,7 @@ urlpatterns = [
     path("programme/breaches/<uuid:breach_id>/note/", breaches.add_note, name="note_breach"),
     path("programme/breaches/<uuid:breach_id>/contain/", breaches.contain, name="contain_breach"),
     path("programme/breaches/<uuid:breach_id>/close/", breaches.close_breach, name="close_breach"),
+    path("programme/breaches/<uuid:breach_id>/reopen/", breaches.reopen_breach, name="reopen_breach"),
     path(
         "programme/breaches/<uuid:breach_id>/notices/<uuid:told_id>/",
         breaches.show_notice,

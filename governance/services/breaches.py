@@ -6,7 +6,7 @@ rule calls for is a row with its date; a breach closes only when each of them is
 
 Where not all is known at once, a notice says by when more follows, and where facts change after it went out, what is
 new waits to be told: either way the next notice is a row of its own, open until it is sent or somebody writes that
-nothing further is to be told (GDPR article 33(4)).
+nothing further is to be told (GDPR article 33(4)). A closed breach opens again where facts follow.
 """
 
 from __future__ import annotations
@@ -434,6 +434,40 @@ def close_breach(*, breach: Breach, lessons: str, by: Actor, at: datetime) -> No
         lessons=words.seal(lessons, row=row, column="lessons", key=key),
     )
     audit.record("breach.closed", subject=row, by=by, at=at)
+
+
+@transaction.atomic
+def reopen_breach(*, breach: Breach, reason: str, by: Actor, at: datetime) -> None:
+    """
+    Open a closed breach again, because facts follow (GDPR article 33(4)); why stands among its notes, sealed.
+
+    The clocks run from the same awareness as before: what the new facts call for first is due by that. Whoever was
+    told in phases is told what is new, so a next notice of theirs is open until it is sent or a reason is written.
+
+    :raises NotOpenError: it is not closed.
+    """
+    row = Breach.objects.select_for_update().filter(pk=breach.pk, state=BreachState.CLOSED).first()
+    if row is None:
+        raise NotOpenError("Only a closed breach can be opened again.")
+    Breach.objects.filter(pk=row.pk).update(state=BreachState.OPEN, closed_at=None, closed_by=None)
+    breach.refresh_from_db()
+    audit.record("breach.reopened", subject=breach, by=by, at=at, reason=reason, drill=breach.is_drill)
+    note(breach=breach, text=f"Opened again: {reason}", by=by, at=at)
+    _await_news(breach)
+    _renew_clock(breach, at=at, by=by)
+
+
+def _await_news(breach: Breach) -> None:
+    """A next notice, without a day, for each who was told in phases and has none open."""
+    newest: dict[tuple[str, int | None], BreachNotice] = {}
+    told: set[tuple[str, int | None]] = set()
+    for row in BreachNotice.objects.filter(breach=breach, to__in=PHASED).order_by("phase"):
+        newest[row.rule, row.client_id] = row
+        if row.phase == 1 and row.state == NoticeState.SENT:
+            told.add((row.rule, row.client_id))
+    for place, row in newest.items():
+        if place in told and row.state != NoticeState.DUE:
+            _open_next(row, due_at=None)
 
 
 def watch_clocks(*, agency_id: int, at: datetime) -> int:

@@ -334,7 +334,7 @@ def leave_notice(request: StaffRequest, breach_id: UUID, told_id: UUID) -> HttpR
 def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
     """Close a breach with what was learned."""
     breach = breach_or_404(breach_id)
-    form = CloseForm(request.POST or None)
+    form = CloseForm(request.POST or None, initial={"lessons": _said(breach)["lessons"]})
     if request.method == "POST" and form.is_valid():
         try:
             breaches.close_breach(
@@ -347,6 +347,31 @@ def close_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
         return redirect("governance:breach", breach.pk)
     lede = "Everybody who is to be told is told, or there is a written reason."
     return _form(request, breach, form, title="Close the breach", lede=lede, button="Close the breach")
+
+
+@never_cache
+@sensitive_post_parameters("reason")
+@require_http_methods(["GET", "POST"])
+@needs_right(_MANAGE)
+def reopen_breach(request: StaffRequest, breach_id: UUID) -> HttpResponse:
+    """Open a closed breach again, because facts follow."""
+    breach = breach_or_404(breach_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            breaches.reopen_breach(
+                breach=breach, reason=form.cleaned_data["reason"], by=request.actor, at=request.at
+            )
+        except breaches.NotOpenError as error:
+            messages.warning(request, str(error))
+            return redirect("governance:breach", breach.pk)
+        messages.success(request, "Open again. Write down what is known now.")
+        return redirect("governance:assess_breach", breach.pk)
+    lede = (
+        "For facts that follow (GDPR article 33(4)). Authorities and controllers that were told are told what is new, "
+        "or a reason is written. The clocks run from the same awareness as before."
+    )
+    return _form(request, breach, form, title="Open the breach again", lede=lede, button="Open it again")
 
 
 @never_cache

@@ -298,6 +298,24 @@ def test_a_valkey_in_the_clear_makes_a_duty_red(cast: Cast, settings: Settings) 
     assert _see("transport", cast) == Found(DutyState.FAILING, 1)
 
 
+def test_a_breach_that_was_opened_again_is_due_until_what_is_new_is_told(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        ground = _arranged(cast)
+        _breach(ground, NOON - 40 * DAY, assessed=True)
+        first = BreachNotice.objects.get()
+        breaches.send_notice(notice=first, text="T", by=ground.by, at=NOON - 39 * DAY)
+        breaches.close_breach(breach=first.breach, lessons="L", by=ground.by, at=NOON - 38 * DAY)
+    assert _see("breach_further", cast).state == DutyState.GOOD
+    with job_scope(agency_id=cast.acme.pk):
+        breaches.reopen_breach(breach=first.breach, reason="The file turned up", by=ground.by, at=NOON)
+    assert _see("breach_further", cast) == Found(DutyState.DUE, 1)
+    assert _see("breach_notices", cast).state == DutyState.GOOD, "what was told in time stays told in time"
+    with job_scope(agency_id=cast.acme.pk):
+        further = BreachNotice.objects.get(phase=2)
+        breaches.send_notice(notice=further, text="T", by=ground.by, at=NOON)
+    assert _see("breach_further", cast).state == DutyState.GOOD
+
+
 def test_a_role_without_a_course_is_due(cast: Cast) -> None:
     assert _see("training_rules", cast) == Found(DutyState.DUE, 3)
     with job_scope(agency_id=cast.acme.pk):

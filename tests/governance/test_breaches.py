@@ -26,7 +26,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
 from governance import kinds, letters
-from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory
+from governance.enums import BreachKind, BreachRisk, BreachState, DataCategory, NoticeState, NoticeTo
 from governance.models import Breach, BreachNotice
 from governance.selectors import breaches as selectors
 from governance.selectors import impact
@@ -34,6 +34,7 @@ from governance.services import breaches, words
 from tests import make
 from tests.cast import Cast
 from tests.make import NOON
+from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -322,6 +323,93 @@ def test_it_closes_only_when_everybody_is_told_or_a_reason_stands(cast: Cast) ->
     assert actions == [
         "breach.reported", "breach.assessed", "breach.told", "breach.not_told", "breach.closed",
     ]  # fmt: skip
+
+
+def _closed(cast: Cast) -> Breach:
+    """A breach with Germans among the people: the authority was told, nobody else, and it is closed."""
+    breach = _assess(cast, _report(cast), places=("DE",))
+    with _as(cast.alice) as by:
+        for row in BreachNotice.objects.all():
+            breaches.send_notice(notice=row, text="Told", by=by, at=NOON + timedelta(hours=2))
+        breaches.close_breach(breach=breach, lessons="Check the address", by=by, at=NOON + timedelta(hours=3))
+    return breach
+
+
+def test_a_closed_breach_opens_again_where_facts_follow(cast: Cast) -> None:
+    breach = _closed(cast)
+    later = NOON + timedelta(days=40)
+
+    with _as(cast.alice) as by:
+        breaches.reopen_breach(breach=breach, reason="The file was found on a forum", by=by, at=later)
+        found = selectors.find(breach.pk)
+        assert found is not None
+        assert (found.state, found.closed_at, found.closed_by, found.aware_at) == (
+            BreachState.OPEN, None, None, NOON,
+        )  # fmt: skip
+        first, further = BreachNotice.objects.order_by("phase")
+        assert (first.state, first.due_at) == (NoticeState.SENT, NOON + timedelta(hours=72)), "kept as it was"
+        assert (further.phase, further.state, further.due_at) == (2, NoticeState.DUE, None)
+        event = Event.objects.get(action="breach.reopened")
+        assert event.subject_id == str(breach.pk)
+        assert b"forum" not in str(event.details).encode(), "the reason is sealed, not in the event"
+        (noted,) = selectors.notes(found)
+        assert "forum" in words.open_words(noted, "words", key=words.find_key(found))
+        assert Item.objects.open().get(kind=kinds.BREACH_NOTICE).count == 1
+        with pytest.raises(breaches.NotOpenError):
+            breaches.reopen_breach(breach=breach, reason="Once more", by=by, at=later)
+        with pytest.raises(breaches.NoticesOpenError):
+            breaches.close_breach(breach=found, lessons="L", by=by, at=later)
+
+
+def test_what_new_facts_call_for_first_is_due_from_the_old_awareness(cast: Cast) -> None:
+    """And what is open already is not opened twice."""
+    breach = _assess(cast, _report(cast), places=("DE",), risk=BreachRisk.UNLIKELY)
+    later = NOON + timedelta(days=40)
+    with _as(cast.alice) as by:
+        assert not BreachNotice.objects.exists()
+        breaches.close_breach(breach=breach, lessons="L", by=by, at=NOON + timedelta(hours=3))
+        breaches.reopen_breach(breach=breach, reason="The file was found on a forum", by=by, at=later)
+        assert not Item.objects.open().exists(), "nobody was told, so nobody waits for what is new"
+        found = selectors.find(breach.pk)
+        assert found is not None
+        breaches.assess_breach(breach=found, said=replace(SAID, places=("DE",)), by=by, at=later)
+        (first,) = BreachNotice.objects.filter(to=NoticeTo.AUTHORITY)
+        assert (first.phase, first.due_at) == (1, NOON + timedelta(hours=72))
+        assert [line.is_late for line in selectors.notices(found, at=later) if line.row == first] == [True]
+
+
+def test_a_next_notice_that_waits_takes_up_what_is_assessed_after_reopening(cast: Cast) -> None:
+    breach = _closed(cast)
+    later = NOON + timedelta(days=40)
+    with _as(cast.alice) as by:
+        breaches.reopen_breach(breach=breach, reason="The file was found on a forum", by=by, at=later)
+        found = selectors.find(breach.pk)
+        assert found is not None
+        breaches.assess_breach(breach=found, said=replace(SAID, places=("DE",), people=90), by=by, at=later)
+        assert BreachNotice.objects.filter(state=NoticeState.DUE, phase=2).count() == 1
+        notice = BreachNotice.objects.get(phase=2)
+        breaches.send_notice(notice=notice, text="More", by=by, at=later)
+        breaches.close_breach(breach=found, lessons="L", by=by, at=later)
+        found.refresh_from_db()
+        assert (found.state, found.closed_at) == (BreachState.CLOSED, later)
+
+
+def test_who_manages_opens_it_again_on_its_page_and_nobody_else(cast: Cast) -> None:
+    breach = _closed(cast)
+    where = f"/programme/breaches/{breach.pk}/reopen/"
+    reason = {"reason": "The file was found on a forum"}
+    assert browser_of(cast.bob.user).post(where, reason).status_code == 403
+    assert browser_of(cast.mallory.user).post(where, reason).status_code in {403, 404}
+    browser = browser_of(cast.carol.user)
+    assert where in browser.get(f"/programme/breaches/{breach.pk}/").content.decode()
+    assert browser.post(where, {"reason": "short"}).status_code == 200
+    answer = browser.post(where, reason)
+    assert answer.headers["Location"] == f"/programme/breaches/{breach.pk}/assess/"
+    with job_scope(agency_id=cast.acme.pk):
+        assert Breach.objects.get().state == BreachState.OPEN
+        BreachNotice.objects.filter(state=NoticeState.DUE).update(state=NoticeState.NOT_NEEDED)
+    page = browser.get(f"/programme/breaches/{breach.pk}/close/").content.decode()
+    assert "Check the address" in page, "what was learned before is not lost"
 
 
 def test_a_report_that_was_none_stays_in_the_register(cast: Cast) -> None:
