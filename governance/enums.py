@@ -128,3 +128,5 @@ class EntryFlag(models.TextChoices):
     LEFT = "left", "Badge of somebody who left"
     NO_EXIT = "no_exit", "Never left"
     UNKNOWN = "unknown", "Unknown badge"
+    NO_BADGE = "no_badge", "Came without a badge"
+    NO_HOST = "no_host", "Host not known here"

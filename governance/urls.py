@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.views import badge_systems, breaches, courses, home, premises, training, vendors
+from governance.views import badge_systems, breaches, courses, home, kiosks, premises, training, vendors
 
 app_name = "governance"
 
@@ -85,9 +85,14 @@ urlpatterns = [
         "programme/premises/<uuid:place_id>/hours/<uuid:hours_id>/end/", premises.end_hours, name="end_hours"
     ),
     path("programme/premises/<uuid:place_id>/rooms/", premises.name_rooms, name="site_rooms"),
-    path("programme/premises/<uuid:place_id>/kiosk/", premises.kiosk, name="kiosk"),
+    path("programme/premises/<uuid:place_id>/kiosk/", kiosks.make_link, name="kiosk"),
+    path("programme/premises/<uuid:place_id>/kiosk/end/", kiosks.end_link, name="end_kiosk"),
     path("programme/premises/entries/<uuid:entry_id>/left/", premises.sign_out, name="sign_out"),
     path("programme/premises/entries/<uuid:entry_id>/", premises.look_at, name="look_at_entry"),
+    path("k/<str:kiosk>/", kiosks.show_door, name="door"),
+    path("k/<str:kiosk>/visit/", kiosks.visit, name="door_visit"),
+    path("k/<str:kiosk>/come/", kiosks.come, name="door_come"),
+    path("k/<str:kiosk>/leave/", kiosks.leave, name="door_leave"),
     path("programme/vendors/", vendors.list_vendors, name="vendors"),
     path("programme/vendors/new/", vendors.new_vendor, name="new_vendor"),
     path("programme/vendors/rule/", vendors.require_reviews, name="require_reviews"),

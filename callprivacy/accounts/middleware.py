@@ -47,6 +47,7 @@ _OPEN = (
     "/api/v1/",
     "/approve/",
     "/b/",
+    "/k/",
     "/hooks/",
     "/twilio/",
     "/c/",
@@ -63,7 +64,7 @@ _OPEN = (
     "/metrics",
     "/.well-known/",
 )
-_OWN_PAGE = re.compile(r"^/(p|q|handover)/[^/]+/")
+_OWN_PAGE = re.compile(r"^/(k|p|q|handover)/[^/]+/")
 _OPERATOR = "/operator/"
 _OWN_ACCOUNT = "/accounts/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

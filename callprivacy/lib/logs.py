@@ -26,7 +26,7 @@ _LIKE_A_NUMBER = re.compile(
 # Addresses that open something for whoever has them: a person's choices or request, a receipt, an invitation, our
 # question, a client's word, a binder, what is handed over, another password.
 _SECRET_PART = re.compile(
-    r"(?P<door>/(?:b|p|q|receipt|invitation|approve|handover|password/reset/key|confirm-email|c/[^/\s?\"']{1,80}/ask))"
+    r"(?P<door>/(?:b|k|p|q|receipt|invitation|approve|handover|password/reset/key|confirm-email|c/[^/\s?\"']{1,80}/ask))"
     r"/[^/\s?\"']{16,}"
 )
 

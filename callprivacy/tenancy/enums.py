@@ -99,3 +99,4 @@ class KeyPurpose(models.TextChoices):
     HANDOVER = "handover", "Link to what a client that leaves is given"
     MOVED = "moved", "Page or link of a client that has left"
     SIGN_IN = "sign_in", "Sign-in address of an agency"
+    KIOSK = "kiosk", "Page at a site's door"

@@ -212,8 +212,9 @@ def _premises(agency: Agency, people: Mapping[Role, Membership], by: Actor, at: 
     premises.take_in(
         site=site, passings=passings, source=EntrySource.FILE, by=by, at=at - timedelta(minutes=1)
     )
-    premises.sign_in_visitor(
+    premises.come_by_kiosk(
         site=site,
+        reference="demo visit",
         visitor="Robin Vale",
         company="Vale Electric",
         host_id=people[Role.ADMIN].user_id,

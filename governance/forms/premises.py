@@ -181,14 +181,80 @@ class HoursForm(forms.Form):
         return said
 
 
-class VisitorForm(_People):
+_OFF = {"autocomplete": "off"}
+
+
+class VisitorForm(forms.Form):
     """A visitor at the door."""
 
-    field = "host_id"
-    visitor = forms.CharField(label="Your name", max_length=120)
-    company = forms.CharField(label="Company", max_length=120, required=False)
-    host_id = forms.ChoiceField(label="Whom do you visit?")
-    purpose = forms.CharField(label="What for", max_length=200, required=False)
+    name = forms.CharField(label="Your name", max_length=120, widget=forms.TextInput(_OFF))
+    company = forms.CharField(label="Company", max_length=120, required=False, widget=forms.TextInput(_OFF))
+    host = forms.CharField(
+        label="Whom do you visit?",
+        max_length=120,
+        widget=forms.TextInput(_OFF),
+        help_text="The name, or the initials.",
+    )
+    purpose = forms.CharField(label="What for", max_length=200, required=False, widget=forms.TextInput(_OFF))
+
+
+def _badge() -> forms.CharField:
+    return forms.CharField(
+        label="Your badge",
+        max_length=80,
+        required=False,
+        widget=forms.PasswordInput(_OFF | {"autofocus": True}),
+        help_text="Hold it to the reader, or type what a reader reads.",
+    )
+
+
+class _OneOf(forms.Form):
+    """A form of which one field is filled, and not the others."""
+
+    either: tuple[str, str] = ("", "")
+    needs_one = ""
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if not self.errors and sum(bool(said.get(name)) for name in self.either) != 1:
+            self.add_error(self.either[0], self.needs_one)
+        return said
+
+
+class ComeForm(_OneOf):
+    """Who works here and comes in: with a badge, or with the own name."""
+
+    either = ("code", "name")
+    needs_one = "Give your badge or your name, one of the two."
+    code = _badge()
+    name = forms.CharField(
+        label="Without your badge: your name",
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(_OFF),
+        help_text="You get a number to sign out with. Somebody looks at it later.",
+    )
+
+
+class LeaveForm(_OneOf):
+    """Who leaves: with a badge, or by the number of the way in."""
+
+    either = ("number", "code")
+    needs_one = "Give your number or your badge, one of the two."
+    code = _badge()
+    number = forms.CharField(
+        label="Without a badge: your number",
+        max_length=12,
+        required=False,
+        widget=forms.TextInput(_OFF | {"inputmode": "numeric"}),
+        help_text="The six digits that you were shown when you came.",
+    )
+
+    def clean_number(self) -> str:
+        digits = "".join(self.cleaned_data["number"].split())
+        if digits and not (digits.isascii() and digits.isdigit() and len(digits) == 6):
+            raise forms.ValidationError("The number has six digits.")
+        return digits
 
 
 class FileForm(forms.Form):

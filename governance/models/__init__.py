@@ -1,5 +1,5 @@
 from governance.models.breaches import Breach, BreachNote, BreachNotice
-from governance.models.premises import Badge, DoorHours, Entry, Site, SiteKey
+from governance.models.premises import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 from governance.models.training import (
     Assignment,
     Attempt,
@@ -24,6 +24,7 @@ __all__ = [
     "CourseVersion",
     "DoorHours",
     "Entry",
+    "KioskLink",
     "OwnCourse",
     "Site",
     "SiteKey",

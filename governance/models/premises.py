@@ -139,6 +139,37 @@ class SiteKey(AgencyOwned):
         return self.name
 
 
+class KioskLink(AgencyOwned):
+    """
+    The address of the page at a site's door, which needs no sign-in; only its digest is kept.
+
+    A site has one that counts: making another ends the one before.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    site = models.ForeignKey(Site, models.PROTECT, related_name="kiosks")
+    digest = models.BinaryField(max_length=32)
+    made_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "digest"], name="governance_kiosklink_digest"),
+            models.UniqueConstraint(
+                fields=["agency", "site"],
+                condition=models.Q(ended_at__isnull=True),
+                name="governance_kiosklink_one_a_site",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"page at the door of {self.site_id}"
+
+
 class EntryQuerySet(ScopedQuerySet["Entry"]):
     def inside(self) -> Self:
         """Who has not left."""
@@ -150,7 +181,8 @@ class Entry(AgencyOwned):
     Somebody came in: a person of the agency, a visitor with a host, or a badge that nobody knows.
 
     `reference` is the badge system's own name of the event; the same one twice is one entry. `left_reference` is that
-    of the way out. `flags` say what is wrong.
+    of the way out. `flags` say what is wrong. Who came by the page at the door without a badge has `host_said`, where
+    that was nobody's name here, and the digest of the number with which they sign out, until they do.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -160,7 +192,9 @@ class Entry(AgencyOwned):
     visitor = models.CharField(max_length=120, blank=True)
     company = models.CharField(max_length=120, blank=True)
     host = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    host_said = models.CharField(max_length=120, blank=True, db_default="")
     purpose = models.CharField(max_length=200, blank=True)
+    number_digest = models.BinaryField(max_length=32, null=True)
     entered_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True)
     source = models.CharField(max_length=8, choices=EntrySource)
@@ -186,6 +220,11 @@ class Entry(AgencyOwned):
                 fields=["agency", "site", "source", "left_reference"],
                 condition=~models.Q(left_reference=""),
                 name="governance_entry_left_once",
+            ),
+            models.UniqueConstraint(
+                fields=["agency", "site", "number_digest"],
+                condition=models.Q(number_digest__isnull=False),
+                name="governance_entry_number_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(left_at__isnull=True) | models.Q(left_at__gte=models.F("entered_at")),

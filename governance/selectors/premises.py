@@ -13,7 +13,7 @@ from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
 from governance import spans
 from governance.enums import EntryFlag
-from governance.models import Badge, DoorHours, Entry, Site, SiteKey
+from governance.models import Badge, DoorHours, Entry, KioskLink, Site, SiteKey
 
 
 def sites() -> QuerySet[Site]:
@@ -131,3 +131,39 @@ def hosts() -> QuerySet[Membership]:
         .select_related("user")
         .order_by("user__name")
     )
+
+
+def person_called(said: str) -> int | None:
+    """
+    Whom somebody at the door means: the id of the one active person of this name, part of a name, or initials.
+
+    None where nobody is, or several are.
+    """
+    wanted = _plain(said)
+    if not wanted:
+        return None
+    people = [(row.user_id, _plain(row.user.name)) for row in hosts()]
+    for fits in (
+        lambda name: name == wanted,
+        lambda name: wanted.replace(" ", "") == "".join(part[0] for part in name.split()),
+        lambda name: wanted in name.split(),
+    ):
+        found = [user_id for user_id, name in people if fits(name)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _plain(said: str) -> str:
+    return " ".join(said.casefold().replace(".", " ").replace("-", " ").split())
+
+
+def find_by_number(site_id: UUID, digest: bytes) -> Entry | None:
+    """Who is inside and was given a number at the door."""
+    return Entry.objects.inside().select_related("site").filter(site_id=site_id, number_digest=digest).first()
+
+
+def kiosk_of(site: Site) -> KioskLink | None:
+    """The link of the page at a site's door, where there is one; what opens is not read."""
+    rows = KioskLink.objects.filter(site=site, ended_at=None).select_related("made_by").defer("digest")
+    return rows.first()

@@ -226,24 +226,57 @@ def return_badge(*, badge: Badge, on: date, by: Actor, at: datetime) -> None:
 
 
 @transaction.atomic
-def sign_in_visitor(
-    *, site: Site, visitor: str, company: str, host_id: int, purpose: str, by: Actor, at: datetime
-) -> Entry:
-    """Let a visitor in, with who is host."""
+def come_by_kiosk(
+    *,
+    site: Site,
+    reference: str,
+    number_digest: bytes | None = None,
+    visitor: str,
+    user_id: int | None = None,
+    company: str = "",
+    host_id: int | None = None,
+    host_said: str = "",
+    purpose: str = "",
+    has_badge: bool = True,
+    by: Actor,
+    at: datetime,
+) -> bool:
+    """
+    Let somebody in at the page of the door; returns whether this form was not taken before.
+
+    :param reference: the form's own; the same one again adds nothing.
+    :param has_badge: False for who works here and came without; it is flagged, as is a host whom nobody knows.
+    :raises IntegrityError: the number is that of somebody who is inside.
+    """
+    # A form that is sent twice at once comes one after the other.
+    Site.objects.select_for_update().get(pk=site.pk)
+    if Entry.objects.filter(
+        agency_id=site.agency_id, site=site, source=EntrySource.KIOSK, reference=reference
+    ).exists():
+        return False
+    flags = _hours(site, None, "", at, [])
+    if not has_badge:
+        flags.append(EntryFlag.NO_BADGE.value)
+    elif host_id is None:
+        flags.append(EntryFlag.NO_HOST.value)
     entry = Entry.objects.create(
         agency_id=site.agency_id,
         site=site,
         visitor=visitor,
+        user_id=user_id,
         company=company,
         host_id=host_id,
+        host_said=host_said,
         purpose=purpose,
         entered_at=at,
         source=EntrySource.KIOSK,
-        flags=_hours(site, None, "", at, []),
+        reference=reference,
+        number_digest=number_digest,
+        flags=flags,
     )
-    audit.record("visitor.came", subject=entry, by=by, at=at, host=host_id)
+    audit.record("visitor.came", subject=entry, by=by, at=at, host=host_id, flagged=bool(flags))
     _renew(site.agency_id, at, by)
-    return entry
+    return True
 
 
 @transaction.atomic
@@ -253,7 +286,11 @@ def sign_out(*, entry: Entry, by: Actor, at: datetime) -> None:
 
     :raises NotOutError: that is noted.
     """
-    if not Entry.objects.inside().filter(pk=entry.pk, entered_at__lte=at).update(left_at=at):
+    if (
+        not Entry.objects.inside()
+        .filter(pk=entry.pk, entered_at__lte=at)
+        .update(left_at=at, number_digest=None)
+    ):
         raise NotOutError("That is noted already.")
     audit.record("entry.left", subject=entry, by=by, at=at)
 

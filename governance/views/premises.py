@@ -26,7 +26,6 @@ from governance.forms.premises import (
     LookForm,
     RoomsForm,
     SiteForm,
-    VisitorForm,
 )
 from governance.models import Entry, Site
 from governance.selectors import premises as selectors
@@ -110,6 +109,7 @@ def show_site(request: StaffRequest, place_id: UUID) -> HttpResponse:
             {"key": key, "is_alive": key.revoked_at is None and key.ends_at > request.at}
             for key in selectors.site_keys(site)
         ],
+        "kiosk": selectors.kiosk_of(site),
         "door": f"{settings.CALLPRIVACY_URL}{reverse('api:take_entries')}",
     }
     return render(request, "governance/site.html", context)
@@ -212,22 +212,6 @@ def take_file(request: StaffRequest, place_id: UUID) -> HttpResponse:
     return _form(request, form, f"A file for {site.name}", "Take it in", site)
 
 
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def kiosk(request: StaffRequest, place_id: UUID) -> HttpResponse:
-    """The page at the door: visitors sign in and out."""
-    site = site_or_404(place_id)
-    form = VisitorForm(request.POST or None, people=list(selectors.hosts()))
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data | {"host_id": int(form.cleaned_data["host_id"])}
-        premises.sign_in_visitor(site=site, **said, by=request.actor, at=request.at)
-        messages.success(request, "Welcome. Please sign out when you leave.")
-        return redirect("governance:kiosk", site.pk)
-    visitors = selectors.entries(site=site, inside=True).exclude(visitor="")[:_PAGE]
-    context = {"section": "premises", "site": site, "form": form, "visitors": visitors}
-    return render(request, "governance/kiosk.html", context)
-
-
 def _entry_or_404(entry_id: UUID) -> Entry:
     entry = selectors.find_entry(entry_id)
     if entry is None:
@@ -246,8 +230,6 @@ def sign_out(request: StaffRequest, entry_id: UUID) -> HttpResponse:
         messages.info(request, str(error))
     else:
         messages.success(request, "Signed out.")
-    if request.POST.get("to") == "kiosk":
-        return redirect("governance:kiosk", entry.site_id)
     return redirect("governance:site", entry.site_id)
 
 

@@ -150,10 +150,11 @@ def test_who_never_left_is_flagged_once_and_old_entries_go(cast: Cast) -> None:
 def test_a_visitor_signs_in_and_out(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         site = _site(cast)
-        entry = premises.sign_in_visitor(
-            site=site, visitor="Ms Guest", company="Guests", host_id=cast.alice.user_id, purpose="Audit",
+        premises.come_by_kiosk(
+            site=site, reference="1", number_digest=b"1", visitor="Ms Guest", host_id=cast.alice.user_id,
             by=make.JOB, at=NOON + timedelta(hours=4),
         )  # fmt: skip
+        entry = Entry.objects.get()
         assert selectors.entries(inside=True).count() == 1
         premises.sign_out(entry=entry, by=make.JOB, at=NOON + timedelta(hours=5))
         with pytest.raises(premises.NotOutError):

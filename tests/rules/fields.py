@@ -1323,6 +1323,11 @@ REGISTER: dict[str, Table] = {
         | _secret(digest="SHA-256 of what a reader reads"),
     ),
     "governance.Entry": Table(
+    "governance.KioskLink": Table(
+        "The address of the page at a site's door",
+        _plain("id agency site made_by made_at ends_at last_used_on ended_at")
+        | _secret(digest="SHA-256 of the key in the address"),
+    ),
         "Somebody came in",
         _plain(
             "id agency site badge user host entered_at left_at source reference left_reference room flags looked_at",
@@ -1335,11 +1340,13 @@ REGISTER: dict[str, Table] = {
     "governance.BreachNotice": Table(
         "Whom a breach is told to",
         _plain(_OURS, "breach to rule phase due_at state settled_by settled_at")
+            host_said="Whom a visitor asked for, where nobody here is called so",
         | _evidence(
             words="What was sent, under the breach's key",
             why="Why nothing was, likewise",
             facts="What was known when it was sent, likewise",
-        ),
+        )
+        | _secret(number_digest="Keyed digest of the number to sign out with; goes with the way out"),
         leaves=("callprivacy.vault.services.destroy_client",),
     ),
     "governance.BreachNote": Table(

@@ -60,7 +60,7 @@ PARTS: dict[str, Callable[[Things], object]] = {
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id", "trial_id",
         "recipient_id",
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
-        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place",
+        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk",
         "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
         "binder_id", "door_id", "sheet",
         "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
@@ -85,6 +85,13 @@ OF_REQUESTS: dict[str, set[int]] = {
     "r/<str:key>/privacy/<int:number>/": {200, 405},
     "r/<str:key>/<slug:asks>/": {200, 403},
     "q/<str:link>/": {200, 403},
+}
+# The page at a site's door, which takes entries and shows nobody's.
+OF_DOORS: dict[str, set[int]] = {
+    "k/<str:kiosk>/": {200, 405},
+    "k/<str:kiosk>/visit/": {200, 403},
+    "k/<str:kiosk>/come/": {200, 403},
+    "k/<str:kiosk>/leave/": {200, 403},
 }
 # An agency's sign-in address. Nobody has set out for the provider, so nobody is let in who comes back from it, and none
 # of these sessions began there, so none is confirmed there.
@@ -163,6 +170,7 @@ PUBLIC: dict[str, set[int]] = {
     **OF_CALLERS,
     **OF_REQUESTS,
     **OF_PROVIDERS,
+    **OF_DOORS,
     **OF_SYSTEMS,
     # What the doors of systems are, for who connects one; nothing of anybody.
     "api/": {200, 405},

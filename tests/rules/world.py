@@ -102,7 +102,7 @@ from governance.courses import courses, draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
 from governance.models import BreachNotice, CoursePicture, Entry
-from governance.services import badge_systems, breaches, premises, training, vendors
+from governance.services import badge_systems, breaches, kiosks, premises, training, vendors
 from governance.services import courses as own_courses
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
 from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
@@ -200,6 +200,7 @@ class Things:
     own_id: uuid.UUID
     picture_id: uuid.UUID
     site_key_id: uuid.UUID
+    kiosk: str
     hours_id: uuid.UUID
     badge_id: uuid.UUID
     entry_id: uuid.UUID
@@ -255,6 +256,7 @@ NOTHING = Things(
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
     completion_id=uuid.UUID(int=75), place_id=uuid.UUID(int=76), badge_id=uuid.UUID(int=77), entry_id=uuid.UUID(int=78),
     own_id=uuid.UUID(int=79), picture_id=uuid.UUID(int=80), site_key_id=uuid.UUID(int=82),
+    kiosk="no-such-kiosk",
     hours_id=uuid.UUID(int=282),
     binder_id=uuid.UUID(int=79), door_id=uuid.UUID(int=80), door="no-such-door",
     sign_in_key="no-such-page",
@@ -624,6 +626,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         site=site, room="", badge=badge, weekdays=range(1, 8), opens=time(0), closes=time(0), by=by, at=now
     )
     made = badge_systems.create_key(site=site, name="Reader", by=by, at=now)
+    kiosk = kiosks.make_link(site=site, by=by, at=now)
     own = own_courses.create_course(
         agency=client.agency, by=by, at=now, facts=own_courses.Facts("Our house", "Rules", 5, 12, now.date(), ["Us"]),
     )  # fmt: skip
@@ -642,7 +645,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         added_at=now,
     )
     return {
-        "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text,
+        "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text, "kiosk": kiosk,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
         "completion_id": passed.pk, "place_id": site.pk, "badge_id": badge.pk,
         "hours_id": hours.pk, "entry_id": Entry.objects.get(site=site).pk,

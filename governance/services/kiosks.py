@@ -1,0 +1,348 @@
+"""
+The page at a site's door, which needs no sign-in: its link is made by who manages the agency, and opens entries alone.
+
+Nothing of what is written down is shown there but one's own, just now: no name of who is inside, and none of who
+works here. What somebody types is answered the same whether or not we know the badge, the name or the host, so that
+nobody learns any of them; what we do not know is flagged, for a person to look at.
+
+Each form carries a note that we signed, good for some minutes and for one entry: the same one again adds nothing. The
+number with which somebody signs out follows from that note, so that it can be shown again for a moment without being
+kept; of it only a keyed digest is, until they leave.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.utils.crypto import salted_hmac
+
+from callprivacy.audit import services as audit
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.models import PublicKey
+from callprivacy.tenancy.scope import job_scope, scope_of_key
+from governance.enums import EntrySource
+from governance.models import KioskLink, Site
+from governance.selectors import premises as selectors
+from governance.services import premises
+from governance.services.premises import Passing
+
+LIFE: Final = timedelta(days=365)
+FORM_FOR: Final = timedelta(minutes=15)
+SAID_FOR: Final = timedelta(seconds=60)
+"""How long the answer to a form can be loaded again."""
+_SECRET_BYTES: Final = 32
+_NOTE: Final = "callprivacy.governance.kiosk.form"
+_SAID: Final = "callprivacy.governance.kiosk.said"
+_NUMBER: Final = "callprivacy.governance.kiosk.number"
+# Two machines of ours may differ by this much.
+_EARLY: Final = timedelta(minutes=1)
+
+
+class UnknownKioskError(LookupError):
+    """No link of ours, one that has ended, or of a site that is closed. Nobody is told which."""
+
+
+class StaleFormError(ValueError):
+    """The form was open for too long, or did not come from this page."""
+
+
+class WrongNumberError(LookupError):
+    """Nobody who is inside was given this number."""
+
+
+class Answer(StrEnum):
+    """What somebody is told after a form."""
+
+    CAME = "came"
+    LEFT = "left"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Kiosk:
+    """Which site's door this is. :ivar agency: its name, as :ivar site:; both stand on the page."""
+
+    link_id: UUID
+    agency_id: int
+    site_id: UUID
+    agency: str
+    site: str
+    zone: str
+
+    @property
+    def actor(self) -> Actor:
+        """As whom what is entered there stands in the trail."""
+        return Actor.client(f"kiosk:{self.link_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody is told: that it is noted, when, and the number to sign out with, where there is one."""
+
+    answer: Answer
+    at: datetime
+    number: str
+
+
+def digest_of(token: str) -> bytes:
+    """What stands in the database for a link."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def url_of(token: str) -> str:
+    """The address of the page at the door."""
+    return f"{settings.CALLPRIVACY_URL.rstrip('/')}/k/{token}/"
+
+
+# --- The link -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def make_link(*, site: Site, by: Actor, at: datetime) -> str:
+    """
+    Make the link of the page at a site's door and return its key, which is told once and kept nowhere.
+
+    It counts for a year. One that was made before opens nothing from now on.
+    """
+    if by.user_id is None:
+        raise TypeError("A link is made by a person.")
+    Site.objects.select_for_update().get(pk=site.pk)
+    _end(site, by=by, at=at)
+    token = secrets.token_urlsafe(_SECRET_BYTES)
+    link = KioskLink.objects.create(
+        agency_id=site.agency_id,
+        site=site,
+        digest=digest_of(token),
+        made_by_id=by.user_id,
+        made_at=at,
+        ends_at=at + LIFE,
+    )
+    PublicKey.objects.create(key=bytes(link.digest).hex(), purpose=KeyPurpose.KIOSK, agency_id=site.agency_id)
+    audit.record(
+        "kiosk.linked", subject=site, by=by, at=at, link=str(link.pk), until=link.ends_at.isoformat()
+    )
+    return token
+
+
+@transaction.atomic
+def end_link(*, site: Site, by: Actor, at: datetime) -> bool:
+    """Let the page at a site's door open nothing from this moment; returns whether there was one."""
+    return _end(site, by=by, at=at)
+
+
+def _end(site: Site, *, by: Actor, at: datetime) -> bool:
+    rows = list(KioskLink.objects.filter(site=site, ended_at=None))
+    for row in rows:
+        if KioskLink.objects.filter(pk=row.pk, ended_at=None).update(ended_at=at):
+            key = bytes(row.digest).hex()
+            PublicKey.objects.filter(key=key, purpose=KeyPurpose.KIOSK).delete()
+            audit.record("kiosk.link_ended", subject=site, by=by, at=at, link=str(row.pk))
+    return bool(rows)
+
+
+def kiosk_of(token: str, *, at: datetime) -> Kiosk:
+    """
+    Whose door a link opens. Called outside any scope.
+
+    :raises UnknownKioskError: it opens nothing.
+    """
+    digest = digest_of(token)
+    with scope_of_key(digest.hex(), KeyPurpose.KIOSK):
+        link = KioskLink.objects.filter(digest=digest, ended_at=None, ends_at__gt=at).first()
+        if link is None:
+            raise UnknownKioskError
+    with job_scope(agency_id=link.agency_id):
+        site = Site.objects.filter(pk=link.site_id, closed_on=None).select_related("agency").first()
+        if site is None:
+            raise UnknownKioskError
+        return Kiosk(link.pk, link.agency_id, site.pk, site.agency.name, site.name, site.time_zone)
+
+
+# --- Notes that go out with a form and come back --------------------------------------------------------------------
+
+
+def sign_form(kiosk: Kiosk, *, at: datetime) -> str:
+    """A note for one form of this page: good for some minutes, and for one entry."""
+    return _sign(_NOTE, kiosk, at, once=secrets.token_hex(12))
+
+
+def is_fresh(text: str, kiosk: Kiosk, *, at: datetime) -> bool:
+    """Whether a form came from this page, lately."""
+    return _read(_NOTE, text, kiosk, at, FORM_FOR) is not None
+
+
+def _read_form(text: str, kiosk: Kiosk, at: datetime) -> str:
+    said = _read(_NOTE, text, kiosk, at, FORM_FOR)
+    if said is None:
+        raise StaleFormError
+    return str(said["once"])
+
+
+def read_answer(text: str, kiosk: Kiosk, *, at: datetime) -> Said | None:
+    """What a form was answered, for a minute; None afterwards, and for what is not from here."""
+    said = _read(_SAID, text, kiosk, at, SAID_FOR)
+    if said is None:
+        return None
+    answer = Answer(said["answer"])
+    number = _number(said["once"]) if answer is Answer.NUMBER else ""
+    return Said(answer, datetime.fromtimestamp(said["at"], UTC), number)
+
+
+def _answer(kiosk: Kiosk, answer: Answer, once: str, at: datetime) -> str:
+    return _sign(_SAID, kiosk, at, once=once, answer=answer.value)
+
+
+def _sign(salt: str, kiosk: Kiosk, at: datetime, **more: str) -> str:
+    said = {"link": str(kiosk.link_id), "at": int(at.timestamp()), **more}
+    return signing.Signer(salt=salt, sep=".").sign_object(said)
+
+
+def _read(salt: str, text: str, kiosk: Kiosk, at: datetime, good_for: timedelta) -> dict[str, Any] | None:
+    try:
+        said: dict[str, Any] = signing.Signer(salt=salt, sep=".").unsign_object(text)
+    except (signing.BadSignature, ValueError):
+        return None
+    age = at.timestamp() - said["at"]
+    is_fresh = -_EARLY.total_seconds() <= age < good_for.total_seconds()
+    return said if is_fresh and said["link"] == str(kiosk.link_id) else None
+
+
+def _number(once: str) -> str:
+    """Six digits, the same for the same form."""
+    drawn = salted_hmac(_NUMBER, once, algorithm="sha256").digest()
+    return f"{int.from_bytes(drawn[:8]) % 1_000_000:06}"
+
+
+def _number_digest(kiosk: Kiosk, number: str) -> bytes:
+    return salted_hmac(f"{_NUMBER}.kept", f"{kiosk.site_id}\n{number}", algorithm="sha256").digest()
+
+
+# --- Who comes and goes ---------------------------------------------------------------------------------------------
+
+
+def pass_with_badge(*, kiosk: Kiosk, form: str, code: str, is_in: bool, at: datetime) -> str:
+    """
+    Take that a badge came in or went out; returns what is told, which is the same for a badge that nobody knows.
+
+    :raises StaleFormError: the form is too old.
+    """
+    once = _read_form(form, kiosk, at)
+    with job_scope(agency_id=kiosk.agency_id):
+        site = _site(kiosk, at)
+        passing = Passing(once, code, is_in, at)
+        premises.take_in(site=site, passings=[passing], source=EntrySource.KIOSK, by=kiosk.actor, at=at)
+    return _answer(kiosk, Answer.CAME if is_in else Answer.LEFT, once, at)
+
+
+def come_without_badge(*, kiosk: Kiosk, form: str, name: str, at: datetime) -> str:
+    """
+    Take that somebody says they work here and has no badge; returns what is told, also of a name that nobody has.
+
+    It is flagged: anybody can type a name.
+
+    :raises StaleFormError: the form is too old.
+    """
+    once = _read_form(form, kiosk, at)
+    with job_scope(agency_id=kiosk.agency_id):
+        site = _site(kiosk, at)
+        person = selectors.person_called(name)
+        return _come(kiosk, site, once, at, visitor="" if person else name, user_id=person, has_badge=False)
+
+
+def visit(*, kiosk: Kiosk, form: str, name: str, company: str, host: str, purpose: str, at: datetime) -> str:
+    """
+    Let a visitor in; returns what is told, also where nobody here has the host's name or initials.
+
+    :raises StaleFormError: the form is too old.
+    """
+    once = _read_form(form, kiosk, at)
+    with job_scope(agency_id=kiosk.agency_id):
+        site = _site(kiosk, at)
+        person = selectors.person_called(host)
+        return _come(
+            kiosk,
+            site,
+            once,
+            at,
+            visitor=name,
+            company=company,
+            host_id=person,
+            host_said="" if person else host,
+            purpose=purpose,
+        )
+
+
+def _come(
+    kiosk: Kiosk,
+    site: Site,
+    once: str,
+    at: datetime,
+    *,
+    visitor: str,
+    user_id: int | None = None,
+    company: str = "",
+    host_id: int | None = None,
+    host_said: str = "",
+    purpose: str = "",
+    has_badge: bool = True,
+) -> str:
+    try:
+        premises.come_by_kiosk(
+            site=site,
+            reference=once,
+            number_digest=_number_digest(kiosk, _number(once)),
+            visitor=visitor,
+            user_id=user_id,
+            company=company,
+            host_id=host_id,
+            host_said=host_said,
+            purpose=purpose,
+            has_badge=has_badge,
+            by=kiosk.actor,
+            at=at,
+        )
+    except IntegrityError:
+        # The number is somebody's who is inside: another form draws another one.
+        raise StaleFormError from None
+    return _answer(kiosk, Answer.NUMBER, once, at)
+
+
+def leave(*, kiosk: Kiosk, form: str, number: str, at: datetime) -> str:
+    """
+    Take that whoever was given a number leaves; returns what is told.
+
+    :raises StaleFormError: the form is too old.
+    :raises WrongNumberError: nobody who is inside has it.
+    """
+    once = _read_form(form, kiosk, at)
+    with job_scope(agency_id=kiosk.agency_id):
+        entry = selectors.find_by_number(kiosk.site_id, _number_digest(kiosk, number))
+        if entry is None:
+            raise WrongNumberError
+        _use(kiosk, at)
+        try:
+            premises.sign_out(entry=entry, by=kiosk.actor, at=at)
+        except premises.NotOutError:
+            raise WrongNumberError from None
+    return _answer(kiosk, Answer.LEFT, once, at)
+
+
+def _site(kiosk: Kiosk, at: datetime) -> Site:
+    _use(kiosk, at)
+    return Site.objects.get(pk=kiosk.site_id)
+
+
+def _use(kiosk: Kiosk, at: datetime) -> None:
+    today = at.astimezone(ZoneInfo(kiosk.zone)).date()
+    KioskLink.objects.filter(pk=kiosk.link_id).exclude(last_used_on=today).update(last_used_on=today)
