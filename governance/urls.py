@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from governance.views import badge_systems, breaches, courses, home, kiosks, premises, training, vendors
+from governance.views import (
+    badge_systems,
+    breaches,
+    certificates,
+    courses,
+    home,
+    kiosks,
+    premises,
+    training,
+    vendors,
+)
 
 app_name = "governance"
 
@@ -33,11 +43,16 @@ urlpatterns = [
     path("programme/training/campaign/", training.show_campaign, name="training_campaign"),
     path("programme/training/people/look/", training.look_again, name="training_look"),
     path("programme/training/assign/", training.assign, name="training_assign"),
-    path("programme/training/elsewhere/", training.note_outside, name="training_outside"),
+    path("programme/training/elsewhere/", certificates.note_outside, name="training_outside"),
     path(
         "programme/training/passed/<uuid:completion_id>/",
         training.take_certificate,
         name="training_certificate",
+    ),
+    path(
+        "programme/training/passed/<uuid:completion_id>/file/",
+        certificates.take_file,
+        name="training_file",
     ),
     path("programme/training/own/", courses.list_courses, name="own_courses"),
     path("programme/training/own/new/", courses.new_course, name="new_course"),

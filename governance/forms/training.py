@@ -98,6 +98,13 @@ class OutsideForm(_People):
     issuer = forms.CharField(label="Issued by", max_length=120)
     passed_on = day_field("Passed on")
     valid_until = day_field("Valid until")
+    file = forms.FileField(
+        label="The certificate",
+        required=False,
+        help_text="A PDF or a picture of it, up to 8 MB. It is sealed as it arrives, and leaves with the proof.",
+        error_messages={"empty": "The file is empty."},
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,application/pdf"}),
+    )
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

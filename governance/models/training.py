@@ -117,7 +117,11 @@ class CompletionQuerySet(ScopedQuerySet["Completion"]):
 
 
 class Completion(AgencyOwned):
-    """That a person passed a course here, or showed a certificate from elsewhere (`issuer`)."""
+    """
+    That a person passed a course here, or showed a certificate from elsewhere (`issuer`).
+
+    Its file, where one was brought, lies sealed under the agency's keys (`file_key`) and leaves with the row.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -130,6 +134,9 @@ class Completion(AgencyOwned):
     asked = models.PositiveSmallIntegerField(null=True)
     noted_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     noted_at = models.DateTimeField()
+    file_key = models.UUIDField(null=True)
+    file_digest = models.BinaryField(max_length=32, null=True)
+    file_type = models.CharField(max_length=20, blank=True, db_default="")
 
     objects = models.Manager.from_queryset(CompletionQuerySet)()  # type: ignore[misc]  # a manager with more words
 

@@ -31,6 +31,8 @@ from governance.courses import Course, draw, is_passed
 from governance.models import Assignment, Attempt, Completion, TrainingDay, TrainingRule
 from governance.selectors import ends
 from governance.selectors import training as selectors
+from governance.services import certificates
+from governance.services.certificates import File
 
 JOB: Final = Actor.job("governance.watch_training")
 GRACE: Final = timedelta(days=14)
@@ -189,11 +191,14 @@ def note_outside(
     issuer: str,
     passed_on: date,
     valid_until: date,
+    file: File | None = None,
     by: Actor,
     at: datetime,
 ) -> Completion:
     """
     Note that somebody passed elsewhere what this course teaches; who manages the agency has seen the certificate.
+
+    :param file: the certificate, where it was brought; sealed already.
 
     :raises OwnCertificateError: it is one's own; another person looks at it.
     """
@@ -209,6 +214,7 @@ def note_outside(
         valid_until=valid_until,
         issuer=issuer,
         score=None,
+        file=file,
         by=by,
         at=at,
     )
@@ -223,6 +229,7 @@ def _complete(
     valid_until: date | None,
     issuer: str,
     score: tuple[int, int] | None,
+    file: File | None = None,
     by: Actor,
     at: datetime,
 ) -> Completion:
@@ -239,6 +246,9 @@ def _complete(
         asked=asked,
         noted_by_id=by.user_id if issuer else None,
         noted_at=at,
+        file_key=file.file_id if file else None,
+        file_digest=file.digest if file else None,
+        file_type=file.media_type if file else "",
     )
     Assignment.objects.filter(user_id=user_id, course=course.id).delete()
     audit.record(
@@ -250,6 +260,7 @@ def _complete(
         person=user_id,
         until=row.valid_until.isoformat(),
         outside=bool(issuer),
+        file=file.digest.hex() if file else None,
     )
     return row
 
@@ -385,10 +396,17 @@ def _day(agency: Agency, at: datetime) -> date:
 def expire(*, agency_id: int, at: datetime) -> int:
     """Let tries and proofs of courses go whose three years are over; returns how many. Twice is once."""
     with job_scope(agency_id=agency_id):
+        dropped = certificates.drop_old(agency_id, at)
         tries = ends.old_tries(agency_id, at.date() - ends.TRAINING_FOR).remove()
         proofs = ends.old_proofs(agency_id, at.date() - ends.TRAINING_FOR).remove()
         if tries or proofs:
             audit.record(
-                "training.expired", by=JOB, at=at, tries=tries, proofs=proofs, days=ends.TRAINING_FOR.days
+                "training.expired",
+                by=JOB,
+                at=at,
+                tries=tries,
+                proofs=proofs,
+                files=dropped,
+                days=ends.TRAINING_FOR.days,
             )
     return tries + proofs

@@ -19,7 +19,7 @@ from callprivacy.accounts.views.pages import page_of
 from governance import charts
 from governance.channels import certificate
 from governance.courses import Course, draw, is_passed
-from governance.forms.training import AnswersForm, AssignForm, CampaignForm, OutsideForm, RulesForm
+from governance.forms.training import AnswersForm, AssignForm, CampaignForm, RulesForm
 from governance.selectors import training as selectors
 from governance.services import training
 from governance.tasks import watch as tasks
@@ -251,35 +251,6 @@ def assign(request: StaffRequest) -> HttpResponse:
     return _form(
         request, form, "Assign a course", "Who is picked is told in the app and by mail.", "Assign it"
     )
-
-
-@require_http_methods(["GET", "POST"])
-@needs_right(_MANAGE)
-def note_outside(request: StaffRequest) -> HttpResponse:
-    """Note a certificate from elsewhere."""
-    offered = selectors.catalogue()
-    form = OutsideForm(request.POST or None, people=list(selectors.members()), courses=offered)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            training.note_outside(
-                agency=request.agency,
-                course=offered[said["course"]],
-                user_id=int(said["people"]),
-                issuer=said["issuer"],
-                passed_on=said["passed_on"],
-                valid_until=said["valid_until"],
-                by=request.actor,
-                at=request.at,
-            )
-        except training.OwnCertificateError as error:
-            form.add_error("people", str(error))
-        else:
-            tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
-            messages.success(request, "Noted. It counts until its day.")
-            return redirect("governance:training_matrix")
-    lede = "Look at the certificate before you note it; the file itself is kept where you keep such files."
-    return _form(request, form, "A certificate from elsewhere", lede, "Note it")
 
 
 def _form(request: StaffRequest, form: Any, title: str, lede: str, button: str) -> HttpResponse:

@@ -125,6 +125,9 @@ def test_the_sweep_looks_through_every_client(settings: Any, tmp_path: Path) -> 
     long_ago = NOON - 400 * DAY
     for client in (cast.dentist, cast.plumber, cast.florist):
         vault_services.day_key(client_id=client.pk, purpose="inbox", at=long_ago)
+    holder = -cast.acme.pk
+    vault_services.create_client_keys(client_id=holder, agency_id=cast.acme.pk, at=long_ago)
+    vault_services.day_key(client_id=holder, purpose="file", at=long_ago)
     sent: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tasks.destroy_day_keys, "delay", lambda **given: sent.append(given))
@@ -133,3 +136,4 @@ def test_the_sweep_looks_through_every_client(settings: Any, tmp_path: Path) -> 
         tasks.destroy_day_keys(**given, later="argument")
     for client in (cast.dentist, cast.plumber, cast.florist):
         assert vault.key_days(client.pk, "inbox", before=TODAY) == []
+    assert vault.key_days(holder, "file", before=TODAY) == [], "keys that the agency holds as well"

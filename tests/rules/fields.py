@@ -1287,7 +1287,13 @@ REGISTER: dict[str, Table] = {
     ),
     "governance.Completion": Table(
         "That a member of staff passed a course",
-        _plain("id agency user course version issuer passed_on valid_until right asked noted_by noted_at"),
+        _plain(
+            "id agency user course version issuer passed_on valid_until right asked noted_by noted_at file_type"
+        )
+        | _evidence(
+            file_key="Name of the sealed certificate from elsewhere, which goes with the row",
+            file_digest="SHA-256 of the certificate",
+        ),
     ),
     "governance.OwnCourse": Table(
         "A course that the agency wrote", _plain("id agency name created_at created_by ended_at")
@@ -1317,36 +1323,36 @@ REGISTER: dict[str, Table] = {
         _plain("id agency site name key created_by created_at ends_at last_used_on revoked_at")
         | _secret(digest="SHA-256 of the key"),
     ),
+    "governance.KioskLink": Table(
+        "The address of the page at a site's door",
+        _plain("id agency site made_by made_at ends_at last_used_on ended_at")
+        | _secret(digest="SHA-256 of the key in the address"),
+    ),
     "governance.Badge": Table(
         "A key or badge of a member of staff",
         _plain("id agency site user label any_hour rooms given_on until_on returned_on")
         | _secret(digest="SHA-256 of what a reader reads"),
     ),
     "governance.Entry": Table(
-    "governance.KioskLink": Table(
-        "The address of the page at a site's door",
-        _plain("id agency site made_by made_at ends_at last_used_on ended_at")
-        | _secret(digest="SHA-256 of the key in the address"),
-    ),
         "Somebody came in",
         _plain(
             "id agency site badge user host entered_at left_at source reference left_reference room flags looked_at",
             "looked_by",
             visitor="Of a visitor to the premises, nobody who called; goes with the entry",
             company="The visitor's company",
+            host_said="Whom a visitor asked for, where nobody here is called so",
             purpose="Why the visitor came",
-        ),
+        )
+        | _secret(number_digest="Keyed digest of the number to sign out with; goes with the way out"),
     ),
     "governance.BreachNotice": Table(
         "Whom a breach is told to",
         _plain(_OURS, "breach to rule phase due_at state settled_by settled_at")
-            host_said="Whom a visitor asked for, where nobody here is called so",
         | _evidence(
             words="What was sent, under the breach's key",
             why="Why nothing was, likewise",
             facts="What was known when it was sent, likewise",
-        )
-        | _secret(number_digest="Keyed digest of the number to sign out with; goes with the way out"),
+        ),
         leaves=("callprivacy.vault.services.destroy_client",),
     ),
     "governance.BreachNote": Table(

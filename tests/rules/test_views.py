@@ -48,6 +48,7 @@ UNPROTECTED = {
     "consent/views/list_checks.py": "guarded by csrf_protect, once it is set where the list goes",
     "consent/views/registers.py": "guarded by csrf_protect, once it is set where the file goes",
     "consent/views/posted.py": "guarded by csrf_protect, once it is set where the picture goes",
+    "governance/views/certificates.py": "guarded by csrf_protect, once it is set where the certificate goes",
     "consent/views/terms.py": "guarded by csrf_protect, once it is set where the document goes",
     "consent/views/invitations.py": "guarded by csrf_protect, once it is set where the list or the message goes",
 }

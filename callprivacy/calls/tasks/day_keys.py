@@ -14,12 +14,13 @@ from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 @shared_task(name="calls.sweep_day_keys", acks_late=True)
 def sweep_day_keys(**_: Any) -> None:
-    """Have each client's old keys looked through, by a task of its own."""
+    """Have each client's old keys looked through, and those that the agency holds, by a task of its own each."""
 
     def hand_out(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
             client_ids = list(Client.objects.order_by("pk").values_list("pk", flat=True))
-        for client_id in client_ids:
+        # Below zero is the agency itself, as the holder of files of its own.
+        for client_id in (*client_ids, -agency_id):
             destroy_day_keys.delay(agency_id=agency_id, client_id=client_id)
 
     in_each_agency(hand_out)

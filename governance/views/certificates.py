@@ -1,0 +1,110 @@
+"""Certificates from elsewhere: noted with their file, which is sealed as it arrives, and taken again."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods
+
+from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.enums import AgencyRight
+from callprivacy.calls.http import SealedUpload, SealingUpload, opened
+from governance.forms.training import OutsideForm
+from governance.selectors import training as selectors
+from governance.services import certificates, training
+from governance.tasks import watch as tasks
+from governance.views.deeds import show_form
+
+_SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "application/pdf": "pdf"}
+
+
+@csrf_exempt  # until the file goes where it is sealed; `_note` is protected
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_right(AgencyRight.MANAGE_CLIENTS)
+def note_outside(request: StaffRequest) -> HttpResponse:
+    """Note a certificate from elsewhere. Its file is sealed while it arrives, before anything else is looked at."""
+    holder = certificates.holder_of(request.agency.pk)
+    if request.method == "POST":
+        certificates.open_holder(agency_id=request.agency.pk, at=request.at)
+    handler = SealingUpload(holder, at=request.at, at_most=certificates.AT_MOST)
+    request.upload_handlers = [handler]
+    try:
+        return _note(request, handler)
+    finally:
+        handler.forget_unclaimed()
+
+
+@csrf_protect
+def _note(request: StaffRequest, handler: SealingUpload) -> HttpResponse:
+    offered = selectors.catalogue()
+    form = OutsideForm(
+        request.POST or None, request.FILES or None, people=list(selectors.members()), courses=offered
+    )
+    if handler.is_too_large:
+        form.add_error("file", "The file is larger than 8 MB. Save it smaller.")
+    if request.method == "POST" and form.is_valid():
+        said: dict[str, Any] = form.cleaned_data
+        try:
+            file = _file(request.agency.pk, said["file"])
+            training.note_outside(
+                agency=request.agency,
+                course=offered[said["course"]],
+                user_id=int(said["people"]),
+                issuer=said["issuer"],
+                passed_on=said["passed_on"],
+                valid_until=said["valid_until"],
+                file=file,
+                by=request.actor,
+                at=request.at,
+            )
+        except training.OwnCertificateError as error:
+            form.add_error("people", str(error))
+        except certificates.NoCertificateError as error:
+            form.add_error("file", str(error))
+        else:
+            handler.is_claimed = file is not None
+            tasks.settle_training.delay_on_commit(agency_id=request.agency.pk, user_id=int(said["people"]))
+            messages.success(request, "Noted. It counts until its day.")
+            return redirect("governance:training_matrix")
+    return show_form(
+        request,
+        form,
+        section="training",
+        title="A certificate from elsewhere",
+        lede="Look at the certificate before you note it. Its file is kept sealed, where you bring it.",
+        button="Note it",
+        crumbs=[("Training", reverse("governance:training_matrix"))],
+    )
+
+
+def _file(agency_id: int, upload: SealedUpload | None) -> certificates.File | None:
+    if upload is None:
+        return None
+    with opened(certificates.holder_of(agency_id), upload.stored) as stream:
+        return certificates.look_at(stream, file_id=upload.stored.file_id, digest=upload.stored.digest)
+
+
+@never_cache
+@require_GET
+def take_file(request: StaffRequest, completion_id: UUID) -> HttpResponse:
+    """A certificate's file as it was brought: one's own, or anybody's for who manages the agency."""
+    row = selectors.find_completion(completion_id)
+    if row is None:
+        raise Http404
+    try:
+        content = certificates.take(row=row, by=request.actor, at=request.at)
+    except certificates.NoFileError:
+        raise Http404 from None
+    answer = HttpResponse(content, content_type=row.file_type)
+    answer["Content-Disposition"] = (
+        f'attachment; filename="certificate-{row.course}.{_SUFFIXES[row.file_type]}"'
+    )
+    return answer

@@ -1,0 +1,119 @@
+"""Certificates from elsewhere with their file: sealed as it comes, looked at by content, gone with its proof."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from callprivacy.audit.models import Event
+from callprivacy.tenancy.scope import job_scope
+from governance.models import Completion
+from governance.selectors import ends
+from governance.services import certificates, training
+from tests.cast import Cast
+from tests.make import NOON
+from tests.rules.world import browser_of
+
+pytestmark = pytest.mark.django_db
+PDF = b"%PDF-1.7\n" + b"A certificate for Bob. " * 40
+WHERE = "/programme/training/elsewhere/"
+
+
+def bring(cast: Cast, content: bytes | None, *, name: str = "certificate.pdf", **more: str) -> Any:
+    said: dict[str, Any] = {
+        "course": "passwords", "people": str(cast.bob.user_id), "issuer": "A school",
+        "passed_on": "2026-10-01", "valid_until": "2027-10-01", **more,
+    }  # fmt: skip
+    if content is not None:
+        said["file"] = SimpleUploadedFile(name, content, "application/pdf")
+    with time_machine.travel(NOON, tick=False):
+        return browser_of(cast.alice.user).post(WHERE, said)
+
+
+def kept() -> list[Path]:
+    folder = Path(settings.MEDIA_ROOT) / "sealed"
+    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+
+
+def noted(cast: Cast) -> Completion:
+    with job_scope(agency_id=cast.acme.pk):
+        return Completion.objects.get()
+
+
+def test_the_file_is_sealed_and_taken_again_by_the_person_and_by_who_manages(cast: Cast) -> None:
+    assert bring(cast, PDF).status_code == 302
+    row = noted(cast)
+    assert row.file_type == "application/pdf"
+    (file,) = kept()
+    assert b"Bob" not in file.read_bytes()
+    where = f"/programme/training/passed/{row.pk}/file/"
+    for person in (cast.bob, cast.carol):
+        answer = browser_of(person.user).get(where)
+        assert answer.content == PDF
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="certificate-passwords.pdf"'
+        assert "no-store" in answer.headers["Cache-Control"]
+    assert browser_of(cast.mallory.user).get(where).status_code == 404
+    assert where in browser_of(cast.bob.user).get("/programme/training/").content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="training.file_taken").count() == 2
+        assert (
+            Event.objects.get(action="training.passed").details["file"] == bytes(row.file_digest or b"").hex()
+        )
+
+
+def test_a_certificate_without_a_file_is_noted_as_before(cast: Cast) -> None:
+    assert bring(cast, None).status_code == 302
+    row = noted(cast)
+    assert row.file_key is None
+    assert browser_of(cast.bob.user).get(f"/programme/training/passed/{row.pk}/file/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>PDF</html>", "This is no PDF, PNG, JPEG or WebP"),
+        (b"MZ" + bytes(200), "This is no PDF, PNG, JPEG or WebP"),
+        (PDF + bytes(certificates.AT_MOST), "larger than 8 MB"),
+    ],
+    ids=["html", "program", "too large"],
+)
+def test_what_is_no_certificate_or_too_large_is_not_kept(cast: Cast, content: bytes, words: str) -> None:
+    answer = bring(cast, content)
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
+    assert kept() == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Completion.objects.exists()
+
+
+def test_a_form_that_is_wrong_or_ones_own_leaves_no_file_behind(cast: Cast) -> None:
+    assert bring(cast, PDF, issuer="").status_code == 200
+    assert bring(cast, PDF, people=str(cast.alice.user_id)).status_code == 200
+    assert kept() == []
+
+
+def test_a_file_that_is_not_the_one_that_was_brought_is_not_handed_out(cast: Cast) -> None:
+    bring(cast, PDF)
+    row = noted(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        Completion.objects.update(file_digest=bytes(32))
+    assert browser_of(cast.bob.user).get(f"/programme/training/passed/{row.pk}/file/").status_code == 404
+
+
+def test_the_file_leaves_with_its_proof(cast: Cast) -> None:
+    bring(cast, PDF)
+    last = noted(cast).valid_until + ends.TRAINING_FOR
+    day = (last - NOON.date()).days
+    training.expire(agency_id=cast.acme.pk, at=NOON + timedelta(days=day))
+    assert len(kept()) == 1
+    training.expire(agency_id=cast.acme.pk, at=NOON + timedelta(days=day + 1))
+    assert kept() == []
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Completion.objects.exists()
+        assert Event.objects.get(action="training.expired").details["files"] == 1
