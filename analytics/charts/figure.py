@@ -72,5 +72,5 @@ def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
         if int(limit) or top != int(top):
             keys.append(Key(name, look=f"plot-shade-{level}"))
     if has_hidden:
-        keys.append(Key("Not told: too few people", look="plot-hidden", pattern=1))
+        keys.append(Key("Not told: too few people", look="plot-untold", pattern=1))
     return keys

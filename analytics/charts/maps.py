@@ -80,7 +80,7 @@ def tiles(
         left, high = round(x * size + 1, 1), round(y * size + 1, 1)
         say = f"{names.get(code, code)}: {value.words}"
         level = shade(value.number or 0, top)
-        look = "plot-hidden" if value.hidden else f"plot-shade-{level}"
+        look = "plot-untold" if value.hidden else f"plot-shade-{level}"
         side = round(size - 2, 1)
         drawing.rects.append(Rect(left, high, side, side, look, say, pattern=1 if value.hidden else 0))
         middle = round(left + side / 2, 1)

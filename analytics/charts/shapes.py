@@ -408,7 +408,7 @@ def _box(
 ) -> None:
     x, y, width, height = box
     if value.hidden:
-        drawing.rects.append(Rect(x, y, width, height, "plot-hidden", say, pattern=1))
+        drawing.rects.append(Rect(x, y, width, height, "plot-untold", say, pattern=1))
         return
     level = shade(value.number or 0, top)
     drawing.rects.append(Rect(x, y, width, height, f"plot-shade-{level}", say))

@@ -82,7 +82,13 @@ class ReleaseForm(forms.Form):
     )
     columns = forms.MultipleChoiceField(
         label="Columns",
-        choices=[(one.name, f"{one.label}: {one.words}") for one in COLUMNS.values()],
+        choices=[
+            (
+                words[0].upper() + words[1:],
+                [(one.name, one.label) for one in COLUMNS.values() if one.words == words],
+            )
+            for words in dict.fromkeys(one.words for one in COLUMNS.values())
+        ],
         widget=forms.CheckboxSelectMultiple,
         help_text="Fewer columns are made less coarse. Numbers, names, recordings and words are never in it.",
     )

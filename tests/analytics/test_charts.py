@@ -131,7 +131,7 @@ def test_what_is_hidden_looks_the_same_whatever_it_was(width: int) -> None:
         said = [rect.say for rect in drawing.rects] + [dot.say for dot in drawing.dots]
         assert any(say.endswith("fewer than 5") for say in said)
     drawing = heat(["Mon"], ["8", "9"], [[Value(40, "40 calls"), few]], width=width)
-    assert [rect.look for rect in drawing.rects] == ["plot-shade-5", "plot-hidden"]
+    assert [rect.look for rect in drawing.rects] == ["plot-shade-5", "plot-untold"]
     assert [key.name for key in keys_of_fills([Series("Calls", [few])])] == ["Not told: too few people"]
 
 
@@ -196,7 +196,7 @@ def test_a_map_shades_its_squares_and_says_what_has_none(width: int) -> None:
     drawing = maps.tiles(maps.STATES, values, {"CA": "California"}, width=width)
     said = {rect.say: rect.look for rect in drawing.rects}
     assert said["California: 40 calls"] == "plot-shade-5"
-    assert said["NY: fewer than 5"] == "plot-hidden"
+    assert said["NY: fewer than 5"] == "plot-untold"
     assert said["TX: none"] == "plot-shade-0"
     assert maps.elsewhere(maps.STATES, values) == ["ON"]
     assert _inside(drawing)
