@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from analytics.views import costs, explorer, recipients, releases, rule, saved
+from analytics.views import costs, explorer, groups, recipients, releases, rule, saved
 
 app_name = "analytics"
 
@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reports/release-floor/", releases.set_floor, name="release_floor"),
     path(_OF, releases.show_client, name="client_releases"),
     path(f"{_OF}new/", releases.new, name="release_new"),
+    path(f"{_OF}groups/", groups.change, name="release_groups"),
     path(_ONE, releases.show, name="release"),
     path(f"{_ONE}try/", releases.try_setting, name="try_release"),
     path(f"{_ONE}tried/<uuid:trial_id>/", releases.tried, name="tried"),

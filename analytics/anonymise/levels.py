@@ -24,7 +24,7 @@ import math
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -67,10 +67,15 @@ Step = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What one file says: the levels' names, and for each a step from a value and the group below to its group."""
+    """
+    What one file says: the levels' names, and for each a step from a value and the group below to its group.
+
+    :ivar left_out: places of levels whose groups are computed, as wider ones may stand on them, but not used.
+    """
 
     names: tuple[str, ...]
     steps: tuple[Step, ...]
+    left_out: frozenset[int] = frozenset()
 
     def path(self, value: str) -> tuple[str, ...]:
         """The value and its groups, narrowest first."""
@@ -79,10 +84,22 @@ class Levels:
     def groups(self, value: str) -> tuple[str, ...]:
         """A value's groups, narrowest first."""
         found, below = [], value
-        for step in self.steps:
+        for place, step in enumerate(self.steps):
             below = step(value, below)
-            found.append(below)
+            if place not in self.left_out:
+                found.append(below)
         return tuple(found)
+
+    def only(self, names: Collection[str]) -> Levels:
+        """
+        The same with these levels alone between a value and `*`.
+
+        :raises HierarchyError: there is none of one of these names.
+        """
+        if unknown := set(names) - set(self.names):
+            raise HierarchyError(f"There is no level {min(unknown)!r}. There are: {', '.join(self.names)}.")
+        left_out = frozenset(place for place, name in enumerate(self.names) if name not in names)
+        return Levels(self.names, self.steps, left_out)
 
     def over(self, values: Iterable[str]) -> Hierarchy:
         """
@@ -107,9 +124,18 @@ def load(name: str) -> Levels:
 
     :raises HierarchyError: there is none of this name.
     """
+    return parse(text_of(name))
+
+
+def text_of(name: str) -> str:
+    """
+    A shipped hierarchy as it is written.
+
+    :raises HierarchyError: there is none of this name.
+    """
     if name not in shipped():
         raise HierarchyError(f"There is no hierarchy {name!r}. There are: {', '.join(shipped())}.")
-    return parse((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def parse(text: str) -> Levels:
@@ -125,6 +151,15 @@ def parse(text: str) -> Levels:
     levels = found.get("levels")
     if set(found) - {"levels", "title"} or not isinstance(levels, list) or not levels:
         raise HierarchyError("A hierarchy has a list [[levels]], a title if you like, and nothing else.")
+    return build(levels)
+
+
+def build(levels: Sequence[dict[str, Any]]) -> Levels:
+    """
+    Put levels together that are described as the TOML's are.
+
+    :raises HierarchyError: a level is not as this module's text describes.
+    """
     return Levels(
         tuple(str(level.get("name", place)) for place, level in enumerate(levels, start=1)),
         tuple(_step(level, place) for place, level in enumerate(levels, start=1)),

@@ -4,6 +4,7 @@ from analytics.models.cells import Cell, ReportRule, Span, Touched, Watch
 from analytics.models.costs import CampaignCost, CostImport
 from analytics.models.releases import (
     NoisyAnswer,
+    OwnGroups,
     Recipient,
     Release,
     ReleaseFloor,
@@ -21,6 +22,7 @@ __all__ = [
     "CostImport",
     "DailyTotal",
     "NoisyAnswer",
+    "OwnGroups",
     "Recipient",
     "Release",
     "ReleaseFloor",

@@ -91,6 +91,31 @@ class Recipient(ClientOwned):
         return self.name
 
 
+class OwnGroups(ClientOwned):
+    """
+    By what a client's anonymised releases group, where that is not as shipped. A change is a row with the next number.
+
+    Rows stay as they were written, so that the sheet of a release tells what its file was made by. `said` is what
+    differs from what is shipped; empty, that a client went back to it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.PositiveIntegerField()
+    said = models.JSONField()
+    set_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["client", "id"], name="analytics_owngroups_in_client"),
+            models.UniqueConstraint(fields=["client", "number"], name="analytics_owngroups_next"),
+        )
+
+    def __str__(self) -> str:
+        return f"groups {self.number}"
+
+
 class ReleaseQuerySet(ScopedQuerySet["Release"]):
     def live(self) -> Self:
         """Releases that a recipient may still have by our leave."""
@@ -107,9 +132,10 @@ class Release(ClientOwned):
 
     `from_on` to before `until_on` are days of the client's zone. `file_key` names the sealed file, `members_key` the
     sealed list of which call lies in which class (by keyed digests of random ids), which the guard against differences
-    reads; both go with the release's end. `report` is what was done and what is risked, figures alone; `score` is the
-    newest look at it. `look_due_at`: since when somebody of the client has said no, or is known to be a minor, without
-    this pseudonymised file having been looked at; triggers write it, and nobody takes the file meanwhile.
+    reads; both go with the release's end. `groups` is what an anonymised one is grouped by, None as shipped. `report`
+    is what was done and what is risked, figures alone; `score` is the newest look at it. `look_due_at`: since when
+    somebody of the client has said no, or is known to be a minor, without this pseudonymised file having been looked
+    at; triggers write it, and nobody takes the file meanwhile.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -118,6 +144,9 @@ class Release(ClientOwned):
     recipient = models.ForeignKey(Recipient, models.PROTECT, db_constraint=False, related_name="releases")
     purpose = models.CharField(max_length=300)
     columns = ArrayField(models.CharField(max_length=20))
+    groups = models.ForeignKey(
+        OwnGroups, models.PROTECT, db_constraint=False, null=True, related_name="releases"
+    )
     from_on = models.DateField()
     until_on = models.DateField()
     k = models.PositiveSmallIntegerField(null=True)

@@ -20,9 +20,10 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from analytics.anonymise import ColumnSpec, Spec, levels
+from analytics.anonymise import ColumnSpec, Spec
+from analytics.anonymise.own import Own, as_shipped
 from analytics.enums import LENGTHS
-from analytics.models.releases import Release
+from analytics.models.releases import OwnGroups, Release
 from callprivacy.calls.enums import Direction, Outcome
 from callprivacy.calls.models import Call, CallRef
 from callprivacy.tenancy.models import Client
@@ -64,11 +65,11 @@ class Offered:
         """What happens to it, for who ticks it."""
         return "made coarser" if self.role == "quasi" else "as it is, never alone in its class"
 
-    def spec(self, *, l: int | None, t: float | None) -> ColumnSpec:  # noqa: E741  (what the papers call it)
-        """As the anonymiser takes it."""
+    def spec(self, own: Own, *, l: int | None, t: float | None) -> ColumnSpec:  # noqa: E741  (what the papers call it)
+        """As the anonymiser takes it, in a client's own groups."""
         if self.role == "sensitive":
             return ColumnSpec(role="sensitive", l=l, t=t)
-        return ColumnSpec(role="quasi", levels=levels.load(self.hierarchy) if self.hierarchy else None)
+        return ColumnSpec(role="quasi", levels=own.levels(self.hierarchy) if self.hierarchy else None)
 
 
 def _place(call: Mapping[str, Any], _at: datetime) -> str:
@@ -244,6 +245,16 @@ class TooManyRowsError(ValueError):
     """A selection is too large for one release; the text says what to do."""
 
 
+def own_of(release: Release) -> Own:
+    """By what a release is grouped; its `groups` are read with it."""
+    return own_in(release.groups)
+
+
+def own_in(row: OwnGroups | None) -> Own:
+    """What a row says; None, what is shipped."""
+    return as_shipped() if row is None else Own.read(row.said)
+
+
 def spec_of(
     release: Release,
     *,
@@ -258,8 +269,9 @@ def spec_of(
 
     :raises SpecError: no column is among them that others may know.
     """
+    own = own_of(release)
     return Spec(
-        columns={name: COLUMNS[name].spec(l=l, t=t) for name in release.columns},
+        columns={name: COLUMNS[name].spec(own, l=l, t=t) for name in release.columns},
         k=k,
         suppression=most_suppressed,
         person=CALLER,

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from django.db.models import FETCH_RAISE, QuerySet
 
+from analytics.anonymise.own import Own
 from analytics.models.releases import (
     LEAST_K,
     OPEN_STATES,
+    OwnGroups,
     Recipient,
     Release,
     ReleaseFloor,
@@ -21,7 +23,7 @@ from analytics.models.releases import (
     ReleaseState,
     ReleaseTrial,
 )
-from analytics.selectors.releasable import COLUMNS
+from analytics.selectors.releasable import COLUMNS, own_of
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
@@ -71,15 +73,20 @@ def recipients(client: Client) -> list[Recipient]:
     return list(Recipient.objects.for_client(client).order_by("name"))
 
 
+def groups_of(client: Client) -> OwnGroups | None:
+    """What a client's releases are grouped by from now on; None where nobody ever changed it. One query."""
+    return OwnGroups.objects.for_client(client).select_related("set_by").order_by("-number").first()
+
+
 def rows(client: Client) -> QuerySet[Release]:
     """A client's releases with what a page needs of them."""
     found = Release.objects.for_client(client)
-    return found.select_related("recipient", "created_by", "proposed_by", "decided_by", "client")
+    return found.select_related("recipient", "created_by", "proposed_by", "decided_by", "client", "groups")
 
 
 def rows_of_agency() -> QuerySet[Release]:
     """The scope's releases with what building and scoring need of them."""
-    return Release.objects.select_related("recipient", "client__agency")
+    return Release.objects.select_related("recipient", "client__agency", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,7 @@ def found(report: dict[str, Any]) -> list[Line]:
             Line(
                 "Loss",
                 f"{report['loss']:.3f}",
-                "0: as it was, 1: nothing left; the mean over rows and columns",
+                "between 0, as it was, and 1, nothing left; the mean over rows and columns",
             ),
             Line("Classes", f"{report['classes']:,}", f"of {report['average']:.1f} rows on average"),
             Line("k", f"{report['people']}", "callers in the smallest class"),
@@ -269,7 +276,7 @@ def sheet(release: Release) -> str:
 
     Whatever is named by people is text in it: what draws Markdown as a page takes no markup from it.
     """
-    lines = [*_head(release), "", *_columns(release), "", *_figures(release), ""]
+    lines = [*_head(release), "", *_columns(release), "", *_grouped(release), *_figures(release), ""]
     return escape("\n".join(lines), quote=False)
 
 
@@ -307,6 +314,52 @@ def _columns(release: Release) -> Iterator[str]:
         yield f"| {column.label} | {done} | {'' if loss is None else f'{loss:.3f}'} |"
     yield ""
     yield "Not in it: numbers, names, recordings, words, and calls of whoever said no, of minors, and without a number."
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """How one column is made coarser: its steps, and what stands in each group where people say so."""
+
+    label: str
+    steps: str
+    groups: list[str]
+
+
+def grouped(own: Own, columns: Sequence[str]) -> list[Grouped]:
+    """How these columns are made coarser, step by step."""
+    listed = {
+        "source": [
+            f"{name}{' (paid)' if name in own.paid else ''}: {', '.join(sources)}"
+            for name, sources in sorted(own.channels.items())
+        ],
+        "seconds": [
+            f"{name}, from: {', '.join(map(str, own.bands[name]))}" for name in own.picked["seconds"]
+        ],
+        "instant": [
+            f"{name}: {begins}:00 to {ends}:00"
+            for name, (begins, ends) in sorted(own.parts.items(), key=lambda one: one[1])
+        ],
+    }
+    return [
+        Grouped(COLUMNS[name].label, " › ".join(own.picked[kind]), listed.get(kind, []))
+        for name in columns
+        if (kind := COLUMNS[name].hierarchy)
+    ]
+
+
+def _grouped(release: Release) -> Iterator[str]:
+    """What its columns are grouped by; of one that is not made coarser nothing."""
+    if release.kind != ReleaseKind.ANONYMISED:
+        return
+    number = "" if release.groups is None else f", number {release.groups.number} of this client's"
+    yield f"Groups{number or ', as shipped'}. Each value stands as itself, in a group of one of these steps, or as `*`."
+    yield ""
+    for one in grouped(own_of(release), release.columns):
+        yield f"- {one.label}: {one.steps}"
+        # What is shipped is long, and the same for everybody.
+        if release.groups is not None:
+            yield from (f"    - {group}" for group in one.groups)
+    yield ""
 
 
 def _figures(release: Release) -> Iterator[str]:

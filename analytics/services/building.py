@@ -245,6 +245,7 @@ def _built(release: Release, found: anonymise.Release, kept: Rows, ground: _Grou
         "classes": found.measures.classes,
         "average": found.measures.average_class,
         "people": found.people,
+        "groups": None if release.groups is None else release.groups.number,
         "by_column": {COLUMNS[name].label: loss for name, loss in found.measures.by_column.items()},
         "diversity": {COLUMNS[name].label: spread.distinct for name, spread in found.spread.items()},
         "closeness": {COLUMNS[name].label: spread.t_of_release for name, spread in found.spread.items()},
@@ -329,9 +330,9 @@ def run_trial(*, due: Work, clock: Clock) -> bool:
         rows = ReleaseTrial.objects.filter(pk=due.work_id, due_at__lte=at)
         if not rows.update(due_at=at + _LEASE, state=JobState.RUNNING):
             return False
-        trial = ReleaseTrial.objects.select_related("release__client__agency", "release__recipient").get(
-            pk=due.work_id
-        )
+        trial = ReleaseTrial.objects.select_related(
+            "release__client__agency", "release__recipient", "release__groups"
+        ).get(pk=due.work_id)
         release = trial.release
         if release.state != ReleaseState.DRAFT:
             ReleaseTrial.objects.filter(pk=trial.pk).remove()

@@ -16,10 +16,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from analytics import kinds
+from analytics.anonymise.own import Own
 from analytics.models.releases import (
+    OwnGroups,
     Recipient,
     Release,
     ReleaseKind,
@@ -57,6 +59,10 @@ class NotOpenError(ValueError):
 
 class SamePersonError(ValueError):
     """Who proposed a release does not sign it as well."""
+
+
+class GroupsChangedError(ValueError):
+    """Somebody else changed the client's groups since they were shown."""
 
 
 class GoneError(LookupError):
@@ -129,6 +135,7 @@ def draft_release(*, client: Client, recipient: Recipient, wish: Wish, by: Actor
         purpose=wish.purpose,
         # In the order of the catalogue, so that equal wishes are equal.
         columns=[name for name in COLUMNS if name in wish.columns],
+        groups=selectors.groups_of(client) if wish.kind == ReleaseKind.ANONYMISED else None,
         from_on=wish.from_on,
         until_on=wish.until_on,
         keep_for_days=wish.keep_for_days,
@@ -148,6 +155,53 @@ def draft_release(*, client: Client, recipient: Recipient, wish: Wish, by: Actor
         until_on=wish.until_on.isoformat(),
     )
     return release
+
+
+@transaction.atomic
+def set_groups(*, client: Client, own: Own, after: int, by: Actor, at: datetime) -> OwnGroups:
+    """
+    Say by what a client's anonymised releases are grouped from now on; drafts are tried anew with it.
+
+    What waits for a second person, or is out, keeps the groups that it was tried with.
+
+    :param after: the number of what was changed, 0 for what is shipped.
+    :raises OwnError: the groups are no tree. :raises GroupsChangedError: somebody else changed them meanwhile.
+    """
+    if by.user_id is None:
+        raise TypeError("Groups are set by a person.")
+    own.check()
+    row = OwnGroups(
+        agency_id=client.agency_id,
+        client=client,
+        number=after + 1,
+        said=own.written(),
+        set_by_id=by.user_id,
+        set_at=at,
+    )
+    newest = selectors.groups_of(client)
+    try:
+        if after != (0 if newest is None else newest.number):
+            raise IntegrityError
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise GroupsChangedError(
+            "Somebody else has changed them meanwhile. Look at theirs, and change what is still to be changed."
+        ) from None
+    drafts = Release.objects.for_client(client).filter(state=ReleaseState.DRAFT, kind=ReleaseKind.ANONYMISED)
+    ids = list(drafts.select_for_update(of=("self",)).values_list("pk", flat=True))
+    Release.objects.for_client(client).filter(pk__in=ids).update(groups=row)
+    ReleaseTrial.objects.for_client(client).filter(release_id__in=ids).remove()
+    audit.record(
+        "release_groups.set",
+        subject=client,
+        by=by,
+        at=at,
+        number=row.number,
+        changed=" ".join(row.said) or "as shipped",
+        drafts=len(ids),
+    )
+    return row
 
 
 @transaction.atomic
@@ -204,7 +258,10 @@ def propose(*, release: Release, trial: ReleaseTrial, by: Actor, at: datetime) -
     if by.user_id is None:
         raise TypeError("A release is proposed by a person.")
     release = _held(release, [ReleaseState.DRAFT])
-    trial = ReleaseTrial.objects.get(pk=trial.pk)
+    fresh = ReleaseTrial.objects.filter(pk=trial.pk).first()
+    if fresh is None:
+        raise NotOpenError("The groups were changed since this setting was tried. Try it again.")
+    trial = fresh
     if trial.release_id != release.pk or trial.state != JobState.DONE or trial.finished_at is None:
         raise NotOpenError("This setting was not tried to its end yet.")
     if trial.finished_at <= at - TRIED_FOR:

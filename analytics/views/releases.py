@@ -77,6 +77,7 @@ def show_client(request: StaffRequest, client: Client) -> HttpResponse:
         "open": selectors.open_releases([client]),
         "page": selectors.page([client], before=request.GET.get("before", "")),
         "recipients": selectors.recipients(client),
+        "groups": selectors.groups_of(client),
         "is_health": selectors.is_health(client),
         "is_of_children": selectors.is_of_children(client),
         "caveat": selectors.CAVEAT,

@@ -147,7 +147,7 @@ def released(
 def fresh(release: Release) -> Release:
     """The release as it stands now."""
     with job_scope(agency_id=release.agency_id):
-        return Release.objects.select_related("recipient", "client__agency").get(pk=release.pk)
+        return Release.objects.select_related("recipient", "client__agency", "groups").get(pk=release.pk)
 
 
 def agree(client: Client) -> None:

@@ -790,11 +790,19 @@ REGISTER: dict[str, Table] = {
             email="A company's address for messages about files",
         ),
     ),
+    "analytics.OwnGroups": Table(
+        "By what a client's anonymised releases group, change by change",
+        _plain(
+            _OURS,
+            "number set_by set_at",
+            said="Names of sources and of their channels, beginnings of bands, hours, words of ours; no caller's",
+        ),
+    ),
     "analytics.Release": Table(
         "A file of calls for a recipient",
         _plain(
             _OURS,
-            "kind state recipient columns from_on until_on k l t keep_for_days rows scored_at digest created_by",
+            "kind state recipient groups columns from_on until_on k l t keep_for_days rows scored_at digest created_by",
             "created_at proposed_by proposed_at decided_by decided_at released_at ends_at ended_at refusal failures",
             "due_at mail_due_at told_at look_due_at",
             purpose="What staff write; the page asks for no names and no numbers",

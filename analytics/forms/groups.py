@@ -1,0 +1,168 @@
+"""What a person types about groups: which steps are used, and what lies in which group, in lines of text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django import forms
+
+from analytics.anonymise.own import BANDS, LEVELS, Own, OwnError
+
+_PICKED: Final = {
+    "source": "Steps of sources",
+    "seconds": "Steps of lengths",
+    "instant": "Steps of weekday and hour",
+    "day": "Steps of days",
+    "place": "Steps of places",
+}
+_SAID: Final = {"hour": "hour of the weekday", "region": "region of the US or Canada"}
+_HOURS: Final = re.compile(r"(\d{1,2})(?::00)?\s*(?:-|–|to)\s*(\d{1,2})(?::00)?")
+# A run of digits as long as a telephone number, or an e-mail address.
+_PERSONAL: Final = re.compile(r"\d(?:[ ().\-]*\d){6,}|[^@\s]+@[^@\s]+\.[^@\s]+")
+_FIELDS: Final = {name: f"steps_{name}" for name in LEVELS} | {name: name.replace(" ", "_") for name in BANDS}
+"""The field that stands for a part of the groups, where it is not called like it."""
+
+
+class GroupsForm(forms.Form):
+    """By what a client's anonymised releases are grouped."""
+
+    channels = forms.CharField(
+        label="Channels",
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"class": "letter", "spellcheck": "false"}),
+        help_text="A line for each: the channel, a colon, its sources as the tracker writes them, with commas between"
+        " them. Capitals do not matter. A source that stands nowhere lies in “other”.",
+    )
+    paid = forms.CharField(
+        label="Channels that are paid for",
+        max_length=2_000,
+        required=False,
+        help_text="With commas between them. All others are not paid.",
+    )
+    narrow_bands = forms.CharField(label="Narrow bands begin at", max_length=600)
+    bands = forms.CharField(label="Bands begin at", max_length=600)
+    wide_bands = forms.CharField(
+        label="Wide bands begin at",
+        max_length=600,
+        help_text="Seconds, with commas between them. What a wider list names stands in the narrower one, too.",
+    )
+    parts = forms.CharField(
+        label="Parts of the day",
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"spellcheck": "false"}),
+        help_text="A line for each, as “evening: 18-22”. Every hour lies in one; weekdays and weekends are told apart.",
+    )
+    after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in _PICKED.items():
+            self.fields[_FIELDS[name]] = forms.MultipleChoiceField(
+                label=label,
+                choices=[(step, _SAID.get(step, step)) for step in LEVELS[name]],
+                widget=forms.CheckboxSelectMultiple,
+                error_messages={"required": "Pick at least one of the steps."},
+            )
+
+    @classmethod
+    def of(cls, own: Own, *, after: int) -> GroupsForm:
+        """The form as the groups stand."""
+        return cls(
+            initial={
+                "channels": "\n".join(
+                    f"{name}: {', '.join(sources)}" for name, sources in sorted(own.channels.items())
+                ),
+                "paid": ", ".join(sorted(own.paid)),
+                "parts": "\n".join(
+                    f"{name}: {begins}-{ends}"
+                    for name, (begins, ends) in sorted(own.parts.items(), key=lambda one: one[1])
+                ),
+                **{_FIELDS[name]: ", ".join(map(str, own.bands[name])) for name in BANDS},
+                **{_FIELDS[name]: list(own.picked[name]) for name in LEVELS},
+                "after": after,
+            }
+        )
+
+    def clean_channels(self) -> dict[str, tuple[str, ...]]:
+        """Each channel's sources, each source once."""
+        return {
+            name: tuple(dict.fromkeys(_words(said))) for name, said in _lines(self.cleaned_data["channels"])
+        }
+
+    def clean_paid(self) -> tuple[str, ...]:
+        """Names of channels, each once."""
+        return tuple(dict.fromkeys(_words(self.cleaned_data["paid"])))
+
+    def clean_parts(self) -> dict[str, tuple[int, int]]:
+        """Each part's hours."""
+        found = {}
+        for name, said in _lines(self.cleaned_data["parts"]):
+            hours = _HOURS.fullmatch(said)
+            if hours is None:
+                raise forms.ValidationError(f"“{said[:40]}” is not two hours. Write it as 18-22.")
+            found[name] = (int(hours[1]), int(hours[2]))
+        return found
+
+    def clean_narrow_bands(self) -> tuple[int, ...]:
+        return _numbers(self.cleaned_data["narrow_bands"])
+
+    def clean_bands(self) -> tuple[int, ...]:
+        return _numbers(self.cleaned_data["bands"])
+
+    def clean_wide_bands(self) -> tuple[int, ...]:
+        return _numbers(self.cleaned_data["wide_bands"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                self.own.check()
+            except OwnError as error:
+                self.add_error(_FIELDS.get(error.part, error.part), str(error))
+        return cleaned
+
+    @property
+    def own(self) -> Own:
+        """The groups as they were typed."""
+        said = self.cleaned_data
+        return Own(
+            picked={
+                name: tuple(step for step in steps if step in said[_FIELDS[name]])
+                for name, steps in LEVELS.items()
+            },
+            channels=said["channels"],
+            paid=said["paid"],
+            bands={name: said[_FIELDS[name]] for name in BANDS},
+            parts=said["parts"],
+        )
+
+
+def _words(said: str) -> list[str]:
+    return [word for raw in said.split(",") if (word := " ".join(raw.split()))]
+
+
+def _lines(said: str) -> list[tuple[str, str]]:
+    """
+    Each line's name, and what comes after its colon.
+
+    :raises ValidationError: a line has none, or two lines have one name.
+    """
+    if _PERSONAL.search(said):
+        raise forms.ValidationError("This looks like a number or an address. It would stand on data sheets.")
+    found: dict[str, str] = {}
+    for line in filter(None, (" ".join(raw.split()) for raw in said.splitlines())):
+        name, colon, rest = line.partition(":")
+        if not colon:
+            raise forms.ValidationError(f"“{line[:40]}” has no colon between the name and what lies in it.")
+        if name.strip() in found:
+            raise forms.ValidationError(f"Two lines are called “{name.strip()[:40]}”.")
+        found[name.strip()] = rest.strip()
+    return list(found.items())
+
+
+def _numbers(said: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in _words(said))
+    except ValueError:
+        raise forms.ValidationError("Write whole seconds with commas between them, as 0, 30, 60.") from None
