@@ -14,6 +14,8 @@ from django import forms
 
 from analytics.selectors import explorer, showing
 from analytics.selectors.asked import (
+    DAYS_AT_MOST,
+    DAYS_WITH_DIMENSIONS,
     HOURS_AT_MOST,
     KINDS,
     LONGEST,
@@ -129,10 +131,13 @@ class ExploreForm(forms.Form):
         kind = said["kind"] or ("bars" if said["by"] and not said["step"] else "line")
         if not any(said[name] for name in ("by", "by2", "by3")) and kind == "bars":
             kind = "columns"  # there is nothing to put side by side
+        by = tuple(said[name] for name in ("by", "by2", "by3") if said[name])
+        # Told apart by something besides, few people share a day.
+        most_days = DAYS_WITH_DIMENSIONS if by else DAYS_AT_MOST
         return Asked(
             measure=said["measure"] or "calls",
-            by=tuple(said[name] for name in ("by", "by2", "by3") if said[name]),
-            step=said["step"] or ("hour" if days == 1 else "day" if days <= 92 else "week"),
+            by=by,
+            step=said["step"] or ("hour" if days == 1 else "day" if days <= most_days else "week"),
             period=period,
             first_on=first,
             last_on=last,

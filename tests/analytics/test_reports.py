@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from analytics.channels.cost_file import CostRow
 from analytics.enums import CostState, Every, Measure
+from analytics.forms.explorer import ExploreForm
 from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
 from analytics.selectors import showing
 from analytics.selectors.asked import KINDS, Asked, before, end_of, period_of
@@ -143,6 +144,27 @@ def test_a_question_that_nothing_answers_says_what_to_change(
     assert page.status_code == 400
     assert words in page.content.decode()
     assert "2025550199" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ({"period": "28"}, "day"),
+        ({"period": "90"}, "day"),
+        ({"period": "28", "by": "source"}, "week"),
+        ({"period": "7", "by": "source"}, "day"),
+        ({"period": "28", "by": "source", "step": "day"}, "day"),
+        ({"period": "today"}, "hour"),
+        ({"period": "today", "by": "source"}, "hour"),
+    ],
+)
+def test_days_that_few_people_would_share_are_drawn_by_weeks(
+    cast: Cast, said: dict[str, str], step: str
+) -> None:
+    form = ExploreForm(said, client=cast.dentist, today=WEDNESDAY, values={})
+    with job_scope(agency_id=cast.acme.pk):
+        assert form.is_valid(), form.errors
+        assert form.asked().step == step
 
 
 # --- The explorer ---
