@@ -34,6 +34,8 @@ LEAST_BITS: Final = {"RSA": 2048, "EC": 256}
 MOST_KEYS: Final = 100
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _LONGEST_TOKEN: Final = 64 * 1024
+_LAST_SECOND: Final = 2**40
+"""Some 34,000 years: what is later is no instant."""
 _NEEDED: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _ENTRA: Final = "login.microsoftonline.com"
 _NO_AUTH_TIME: Final = (
@@ -476,7 +478,8 @@ def _words(value: Any) -> tuple[str, ...]:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON as Python reads it has NaN, which is neither before nor after anything, and numbers beyond every date.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LAST_SECOND
 
 
 def _short(value: Any) -> str:

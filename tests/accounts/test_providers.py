@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives import serialization
 from django.core import mail
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
 from django.test import RequestFactory
@@ -81,8 +83,9 @@ def kept(agency: Agency) -> SignInProvider:
 
 
 def switch_on(agency: Agency, by: Membership) -> None:
+    seen = sso.named(kept(agency))
     with job_scope(agency_id=agency.pk):
-        sso.switch_on(by=staff(by), at=make.now())
+        sso.switch_on(seen=seen, by=staff(by), at=make.now())
 
 
 @pytest.fixture
@@ -280,6 +283,8 @@ MISDEEDS: dict[str, tuple[Misdeed, Refusal]] = {
     "without an end": (_set(without={"exp"}), Refusal.EXPIRED),
     "without a beginning": (_set(without={"iat"}), Refusal.EXPIRED),
     "an end that is a word": (_claims(exp="tomorrow"), Refusal.EXPIRED),
+    "an end that is no number": (_claims(exp=float("nan")), Refusal.EXPIRED),
+    "an end beyond every date": (_claims(exp=10**400), Refusal.EXPIRED),
     "made tomorrow": (_timed(iat=86400, exp=90000), Refusal.EXPIRED),
     "made an hour before": (_timed(iat=-3600), Refusal.EXPIRED),
     "not yet": (_timed(nbf=600), Refusal.EXPIRED),
@@ -463,7 +468,13 @@ def test_too_many_tries_from_one_place_wait(acme: cast.Cast, provider: Provider,
 
 
 def test_where_it_leads_next_is_a_page_of_ours(provider: Provider, key: str) -> None:
-    for there in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"):
+    for there in (
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "people",
+    ):
         browser = Browser()
         found = browser.get(f"/sso/{key}/go/", {"next": there})
         assert browser.get(provider.authorize(found["Location"]))["Location"] == "/"
@@ -673,6 +684,16 @@ def test_what_a_session_began_with_is_the_last_way_in_and_no_second_factor(acme:
 # --- confirming -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("said", [float("nan"), float("inf"), 10**400, -(10**400)])
+def test_an_instant_that_is_none_confirms_nothing_of_a_sign_in(
+    acme: cast.Cast, provider: Provider, key: str, said: float
+) -> None:
+    browser = Browser()
+    come(browser, provider, key, email=OFFICER, sub="alice", auth_time=said)
+    assert browser.session["provider"]["shown_at"] == 0
+    assert browser.get("/people/invite/")["Location"].startswith(f"/sso/{key}/confirm/")
+
+
 def test_confirming_goes_through_the_provider(
     acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -702,6 +723,7 @@ def test_confirming_goes_through_the_provider(
         (_timed(auth_time=-600), "not_fresh"),
         (_timed(auth_time=600), "not_fresh"),
         (_claims(auth_time="now"), "not_fresh"),
+        (_claims(auth_time=float("nan")), "not_fresh"),
         (_claims(sub="bob", email="bob@acme.example"), "other_person"),
     ],
 )
@@ -868,6 +890,57 @@ def test_two_decide_and_one_of_them_signs_off(
     assert kept(acme.acme).is_on
 
 
+def test_nobody_agrees_to_what_they_did_not_see(
+    acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Who named the provider changes it between the officer's look and the officer's press."""
+    run = django_capture_on_commit_callbacks
+    set_up(acme.acme, provider, by=acme.carol, run=run)
+    officer = browsers.signed_in(acme.alice)
+    page = officer.get("/agency/sign-in/").content.decode()
+    (seen,) = re.findall(r'name="seen" value="([0-9a-f]{64})"', page)
+    set_up(acme.acme, provider, by=acme.carol, run=run, application="evil")
+    assert kept(acme.acme).is_sound
+    for said in ({"seen": seen}, {}):
+        officer.post("/agency/sign-in/switch/", {"to": "on"} | said)
+        assert not kept(acme.acme).is_on
+    assert "changed since you looked" in officer.get("/agency/sign-in/").content.decode()
+    set_up(acme.acme, provider, by=acme.carol, run=run)
+    officer.post("/agency/sign-in/switch/", {"to": "on", "seen": seen})
+    assert kept(acme.acme).is_on
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_beside_it_does_not_switch_on_again_what_was_switched_off(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    """One renames the provider while another switches it off: the row is saved as it is after that."""
+    renamed: list[list[str]] = []
+
+    def rename() -> None:
+        try:
+            with job_scope(agency_id=acme.acme.pk):
+                renamed.append(
+                    sso.set_up(
+                        agency=acme.acme, name="Another name", issuer=provider.issuer, application=CLIENT_ID,
+                        secret="", domains=["acme.example"], by=staff(acme.carol), at=make.now(),
+                    )
+                )  # fmt: skip
+        finally:
+            connections.close_all()
+
+    with job_scope(agency_id=acme.acme.pk):
+        sso.switch_off(by=staff(acme.alice), at=make.now())
+        beside = threading.Thread(target=rename)
+        beside.start()
+        beside.join(0.5)
+        assert beside.is_alive()
+    beside.join(20)
+    assert renamed == [["name"]]
+    row = kept(acme.acme)
+    assert (row.name, row.is_on) == ("Another name", False)
+
+
 def test_who_manages_alone_decides_alone(
     acme: cast.Cast, provider: Provider, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -949,9 +1022,10 @@ def test_the_pages_of_setting_it_up(
     assert "Somebody else who manages people has to agree" in page
     assert "so people can confirm a deed there" in page
     assert SECRET not in page
-    officer.post("/agency/sign-in/switch/", {"to": "on"})
+    seen = sso.named(kept(acme.acme))
+    officer.post("/agency/sign-in/switch/", {"to": "on", "seen": seen})
     assert not kept(acme.acme).is_on
-    admin.post("/agency/sign-in/switch/", {"to": "on"})
+    admin.post("/agency/sign-in/switch/", {"to": "on", "seen": seen})
     row = kept(acme.acme)
     assert row.is_on
     assert row.domains == ["acme.example"]

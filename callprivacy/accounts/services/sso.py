@@ -10,6 +10,8 @@ silently.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -102,6 +104,8 @@ def set_up(
     if by.user_id is None:
         raise TypeError("A provider is named by a person.")
     Agency.objects.select_for_update().get(pk=agency.pk)  # one change at a time, also the first
+    # Held, and read after whoever switched it off meanwhile: what is saved below is the whole row.
+    SignInProvider.objects.select_for_update().filter(agency_id=agency.pk).first()
     values: dict[str, Any] = {
         "name": name,
         "issuer": issuer,
@@ -175,15 +179,24 @@ def why_not_agree(row: SignInProvider, *, user_id: int) -> str:
     return ""
 
 
+def named(row: SignInProvider) -> str:
+    """What a second person agrees to, as the page that they look at says it."""
+    said = json.dumps([row.issuer, row.application, row.domains])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 @transaction.atomic
-def switch_on(*, by: Actor, at: datetime) -> None:
+def switch_on(*, seen: str, by: Actor, at: datetime) -> None:
     """
     Let people sign in through the provider; the first time since it was named by a second person.
 
-    :raises NotReadyError: there is none, or it was not found sound.
+    :param seen: what `named` said on the page on which they agreed.
+    :raises NotReadyError: there is none, it was not found sound, or it is another one by now.
     :raises NotYoursError: somebody else has to agree.
     """
     row = _held()
+    if row.agreed_at is None and seen != named(row):
+        raise NotReadyError("It was changed since you looked. Read what it is now, then agree.")
     if not row.is_sound:
         raise NotReadyError("The provider was not found sound yet. Test it, and read what is written there.")
     if row.agreed_at is None:

@@ -53,7 +53,8 @@ def _door_or_404(key: str) -> sso.Door:
 
 def _next_of(request: HttpRequest) -> str:
     found = request.GET.get("next", "")
-    return found if url_has_allowed_host_and_scheme(found, allowed_hosts=None) else "/"
+    is_ours = found.startswith("/") and url_has_allowed_host_and_scheme(found, allowed_hosts=None)
+    return found if is_ours else "/"
 
 
 @login_not_required
@@ -227,6 +228,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
         context |= {
             "address": sso.address_of(row.key),
             "back_to": sso.back_to(row.key),
+            "named": sso.named(row),
             "why_not": sso.why_not_agree(row, user_id=request.membership.user_id),
             "beside": BesideForm(
                 initial={"beside": row.beside}, people=list(selectors.managers_with_factor())
@@ -256,7 +258,7 @@ def switch_provider(request: StaffRequest) -> HttpResponse:
         messages.success(request, "It is off. Everybody signs in with a password or a passkey again.")
         return redirect("accounts:provider")
     try:
-        sso.switch_on(by=request.actor, at=request.at)
+        sso.switch_on(seen=request.POST.get("seen", ""), by=request.actor, at=request.at)
     except (sso.NotYoursError, sso.NotReadyError) as error:
         messages.error(request, str(error))
     else:
