@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, TruncHour
@@ -140,11 +141,29 @@ def minutes_locked(name: str, address: str | None, *, at: datetime) -> int:
     return -((at - ends_at) // timedelta(minutes=1))
 
 
-def sessions_of(user_id: int) -> list[UserSession]:
-    """A person's sign-ins that are still alive, newest first."""
+def sessions_of(user_id: int, through: access.Through | None = None) -> list[UserSession]:
+    """
+    A person's sign-ins that are still alive, newest first.
+
+    :param through: of a session that began at a provider: those alone that began there, too. From where and with what
+        the person works elsewhere is nothing that whoever runs it may see, or end.
+    """
     user = User.objects.get(pk=user_id)
     found: list[UserSession] = UserSession.objects.purge_and_list(user)
+    if through is not None:
+        kept = Session.objects.in_bulk([row.session_key for row in found])
+        found = [
+            row
+            for row in found
+            if row.session_key in kept and _agency_bound(kept[row.session_key]) == through.agency_id
+        ]
     return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
+
+
+def _agency_bound(session: Session) -> int | None:
+    """At whose provider a session began."""
+    kept = session.get_decoded().get(access.PROVIDER_IN_SESSION)
+    return kept["agency_id"] if kept else None
 
 
 def count_sessions(user_id: int) -> int:

@@ -598,6 +598,29 @@ def test_nothing_by_which_one_signs_in_elsewhere_is_changed_from_there(
     assert "You came through your agency" in browser.get("/accounts/sessions/").content.decode()
 
 
+def test_sessions_that_began_elsewhere_are_neither_seen_nor_ended_from_there(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    """Whoever runs a provider can come as somebody, and learns nothing of where they work for others."""
+    works_too(acme.bob, acme.globex)
+    elsewhere = Browser(HTTP_USER_AGENT="Globex at home", REMOTE_ADDR="203.0.113.77")
+    browsers.sign_in(elsewhere, "bob@acme.example", address="203.0.113.77")
+    other = selectors.sessions_of(acme.bob.user_id)[0].pk
+    browser, twin = Browser(), Browser()
+    for one in (browser, twin):
+        come(one, provider, key)
+    page = browser.get("/accounts/sessions/").content.decode()
+    assert "203.0.113.77" not in page
+    assert page.count('name="session" value=') == 2  # the twin, and all
+    assert browser.post("/accounts/sessions/", {"session": other}).status_code == 404
+    browser.post("/accounts/sessions/", {"session": "all"})
+    assert not browsers.is_in(twin)
+    assert browsers.is_in(elsewhere)
+    assert "203.0.113.77" in elsewhere.get("/accounts/sessions/").content.decode()
+    for action in ("person.ended_session", "person.signed_out_everywhere"):
+        assert action not in browsers.actions_of(acme.globex.pk)
+
+
 def test_an_operator_is_none_in_such_a_session(acme: cast.Cast, provider: Provider, key: str) -> None:
     User.objects.filter(pk=acme.bob.user_id).update(is_staff=True)
     assert browsers.signed_in(acme.bob).get("/operator/").status_code == 200

@@ -105,21 +105,44 @@ def close_password(*, user: User, at: datetime) -> None:
 
 
 @transaction.atomic
-def end_session(*, user_id: int, session_id: int, at: datetime) -> bool:
-    """End one of a person's own sessions; returns whether there was one."""
-    session = UserSession.objects.filter(user_id=user_id, pk=session_id).first()
-    if session is None:
+def end_session(
+    *, user_id: int, session_id: int, at: datetime, through: access.Through | None = None
+) -> bool:
+    """
+    End one of a person's own sessions; returns whether there was one.
+
+    :param through: of a session that began at a provider, which ends those alone that began there, too.
+    """
+    found = {session.pk: session for session in selectors.sessions_of(user_id, through)}
+    if session_id not in found:
         return False
-    session.end()
-    record_own("person.ended_session", user_id=user_id, at=at)
+    found[session_id].end()
+    record_own(
+        "person.ended_session", user_id=user_id, at=at, agency_id=through.agency_id if through else None
+    )
     return True
 
 
 @transaction.atomic
-def end_every_session(*, user_id: int, at: datetime) -> int:
-    """End all of a person's own sessions, the present one too; returns how many."""
-    ended = end_sessions(user_id)
-    record_own("person.signed_out_everywhere", user_id=user_id, at=at)
+def end_every_session(*, user_id: int, at: datetime, through: access.Through | None = None) -> int:
+    """
+    End all of a person's own sessions, the present one too; returns how many.
+
+    :param through: of a session that began at a provider, which ends those alone that began there, too.
+    """
+    if through is None:
+        ended = end_sessions(user_id)
+    else:
+        found = selectors.sessions_of(user_id, through)
+        for session in found:
+            session.end()
+        ended = len(found)
+    record_own(
+        "person.signed_out_everywhere",
+        user_id=user_id,
+        at=at,
+        agency_id=through.agency_id if through else None,
+    )
     return ended
 
 

@@ -24,8 +24,9 @@ def list_sessions(request: StaffRequest) -> HttpResponse:
     context = {
         "sessions": [
             {"row": row, "browser": browser_of(row.user_agent)}
-            for row in selectors.sessions_of(request.user.pk)
+            for row in selectors.sessions_of(request.user.pk, access.Through.of(request))
         ],
+        "is_bound": access.Through.of(request) is not None,
         "current": request.session.session_key,
         "limits": _limits(request),
     }
@@ -44,15 +45,20 @@ def _limits(request: StaffRequest) -> dict[str, int]:
 
 
 def _end(request: StaffRequest) -> HttpResponse:
-    which, at = request.POST.get("session", ""), timezone.now()
+    which, at, through = request.POST.get("session", ""), timezone.now(), access.Through.of(request)
     if which == "all":
-        people.end_every_session(user_id=request.user.pk, at=at)
+        people.end_every_session(user_id=request.user.pk, at=at, through=through)
         request.session.flush()
-        messages.success(request, "You are signed out everywhere.")
+        messages.success(
+            request,
+            "You are signed out everywhere."
+            if through is None
+            else "You are signed out everywhere where you came in through your provider.",
+        )
         return redirect("account_login")
     if not which.isascii() or not which.isdigit() or len(which) > 18:
         raise Http404
-    if not people.end_session(user_id=request.user.pk, session_id=int(which), at=at):
+    if not people.end_session(user_id=request.user.pk, session_id=int(which), at=at, through=through):
         raise Http404
     messages.success(request, "That session has ended.")
     return redirect("accounts:sessions")
