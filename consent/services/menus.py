@@ -9,8 +9,9 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, TrackingNumber
+from callprivacy.calls.models import Connection, Pull, TrackingNumber
 from callprivacy.calls.services import connections as ways
+from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from consent.models import PhoneMenu
@@ -123,17 +124,24 @@ def describe_account(
     Say which of Twilio's accounts a connection belongs to, and whether Twilio answers STOP there by itself.
 
     A connection whose account is known moves to another one with that one's token alone; those before end at once.
+    The account before is asked for no calls any more, and the key of its interface is forgotten.
 
     :param account: "" leaves it to the first genuine event to say. :param secret: the other account's auth token.
     :returns: whether anything changed.
     :raises OtherAccountError: it would move without a token.
     """
     row = Connection.objects.select_for_update().get(pk=connection.pk)
-    if row.mapping.get(ACCOUNT, account) != account:
+    moves = row.mapping.get(ACCOUNT, account) != account
+    if moves:
         if not secret:
             raise OtherAccountError
         ways.rotate_secret(connection=row, secret=secret, overlap=timedelta(), by=by, at=at)
         audit.record("connection.account_changed", subject=row, by=by, at=at)
+    if moves or account:
+        # A key of the interface goes on opening the account before, whose calls may be another company's.
+        rows = Pull.objects.for_client(row.client_id).filter(connection=row).select_related("connection")
+        for pull in rows.exclude(account=account):
+            pulls.forget_access(pull=pull, by=by, at=at)
     mapping = row.mapping | {ACCOUNT: account, ANSWERS_ITSELF: twilio_answers}
     if not account:
         del mapping[ACCOUNT]

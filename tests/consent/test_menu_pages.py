@@ -15,8 +15,9 @@ from django.test import override_settings
 
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Caller, Connection, ConnectionSecret, TrackingNumber
-from callprivacy.calls.services import connections, people
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import Caller, Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
+from callprivacy.calls.services import connections, people, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency
@@ -259,6 +260,29 @@ def test_the_account_and_redaction_are_said(cast: Cast, alice: Browser, connecti
     alice.post(path, {"account": "", "secret": "u" * 32})
     with job_scope(agency_id=cast.acme.pk):
         assert Connection.objects.get(pk=connection.pk).mapping == {"twilio_answers": True}
+
+
+def test_a_connection_that_moves_asks_the_account_before_for_no_calls_any_more(
+    cast: Cast, alice: Browser, connection: Connection
+) -> None:
+    path, other = f"/clients/dentist/consent/accounts/{connection.pk}/", f"AC{'0' * 32}"
+    asked: dict[str, Any] = {"company": "", "login": "", "only_known": False, "by": make.JOB, "at": NOON}
+    with job_scope(agency_id=cast.acme.pk):
+        pulls.set_access(connection=connection, account=twilio_side.ACCOUNT, secret="k" * 32, **asked)
+    for account, is_asked in ((twilio_side.ACCOUNT, True), (other, False)):
+        alice.post(path, {"account": account, "secret": "t" * 32})
+        with job_scope(agency_id=cast.acme.pk):
+            assert Connection.objects.get(pk=connection.pk).mapping["account"] == account
+            row = Pull.objects.get(connection=connection)
+            assert row.is_on is is_asked
+            assert (row.secret is not None) is is_asked
+            assert PullRun.objects.filter(state=JobState.QUEUED).exists() is is_asked
+            assert Event.objects.filter(action="pull.closed").exists() is not is_asked
+    with job_scope(agency_id=cast.acme.pk):
+        pulls.set_access(connection=connection, account=other, secret="l" * 32, **asked)
+    alice.post(path, {"account": other, "redaction": "on"})
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get(connection=connection).is_on
 
 
 # --- Messages ---
