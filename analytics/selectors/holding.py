@@ -18,7 +18,7 @@ from analytics.models.releases import Release, ReleaseKind, ReleaseState, Remova
 from analytics.selectors.differencing import DIGEST, Members
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
-from callprivacy.vault.sealing import TokenKey
+from callprivacy.vault.sealing import SealBrokenError, TokenKey
 
 GUARD: Final = "releases"
 """The purpose of the client's key that makes digests of calls and callers for the guard against differences."""
@@ -100,7 +100,7 @@ def _inside(release: Release, callers: Collection[uuid.UUID]) -> set[uuid.UUID]:
     guard = vault.token_key_of_purpose(release.client_id, GUARD)
     try:
         there = set(members_of(release).callers.values())
-    except FileNotFoundError:
+    except (FileNotFoundError, SealBrokenError):
         # Nobody knows who is in it any more: whoever may be is treated as being in it.
         return set(callers)
     return {one for one in callers if guard is not None and caller_digest(guard, one) in there}

@@ -8,6 +8,7 @@ be done nobody takes the file. What ends a file as a whole says more, so nothing
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -25,17 +26,23 @@ from analytics.selectors.differencing import Members
 from analytics.services import building
 from analytics.services.releases import MAIL_AGAIN_AFTER
 from callprivacy.audit import services as audit
+from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
-from consent.enums import Purpose
-from consent.models import MinorMark, Withdrawal
+from callprivacy.vault.sealing import SealBrokenError
+from consent.enums import NO_STATES, Purpose
+from consent.models import ConsentState, MinorMark, Withdrawal
+
+log = logger(__name__)
 
 JOB: Final = Actor.job("analytics.sweep_releases")
 NOES: Final = frozenset({Purpose.MEASURE.value, Purpose.ANALYSE.value, Purpose.SHARE.value})
 """Who says no to one of these is in no file that is given away."""
 KEPT_FOR: Final = timedelta(days=30)
+WRITTEN_WITHIN: Final = timedelta(days=1)
+"""By so much the instant that a no bears may lie before its commit: a job takes one for all that it writes."""
 _LEASE: Final = timedelta(minutes=10)
 _TAKES: Final[dict[RemovalCause, str]] = {
     RemovalCause.ERASURE: "asked to be erased. Delete these rows",
@@ -105,13 +112,25 @@ def look(*, agency_id: int, at: datetime) -> int:
 
 
 def _said_since(release: Release) -> dict[RemovalCause, set[uuid.UUID]]:
-    """Who has said no, or is known to be a minor, since the file was signed; who had before is not in it."""
+    """
+    Who has said no, or is known to be a minor, since the file was signed; who had before is not in it.
+
+    A no bears the instant at which its writer began, and may be committed long after that. So who said it shortly
+    before counts too, where it stands.
+    """
+    signed = release.decided_at or release.created_at
+    since = signed - WRITTEN_WITHIN
     noes = Withdrawal.objects.for_client(release.client_id).filter(
-        stopped_at__gte=release.decided_at, purposes__overlap=sorted(NOES)
+        stopped_at__gte=since, purposes__overlap=sorted(NOES)
     )
-    minors = MinorMark.objects.for_client(release.client_id).filter(marked_at__gte=release.decided_at)
+    said = dict(noes.order_by("stopped_at").values_list("caller_id", "stopped_at"))
+    before = [caller_id for caller_id, stopped_at in said.items() if stopped_at < signed]
+    stands = ConsentState.objects.for_client(release.client_id).filter(
+        caller_id__in=before, purpose__in=sorted(NOES), state__in=sorted(NO_STATES)
+    )
+    minors = MinorMark.objects.for_client(release.client_id).filter(marked_at__gte=since)
     return {
-        RemovalCause.REFUSAL: set(noes.values_list("caller_id", flat=True)),
+        RemovalCause.REFUSAL: (said.keys() - set(before)) | set(stands.values_list("caller_id", flat=True)),
         RemovalCause.MINOR: set(minors.values_list("caller_id", flat=True)),
     }
 
@@ -123,7 +142,8 @@ def take_out(*, agency_id: int, clock: Clock) -> int:
     """
     Take out what is due, a file at a time; returns how many rows have left. Outside any scope; safe to run twice.
 
-    A killed worker leaves a file that the sweep of files removes, and the rows are due again.
+    A killed worker leaves a file that the sweep of files removes, and the rows are due again. Of a file that is lost
+    or damaged nothing can be taken out: its recipient is told of everybody who may have been in it.
     """
     at = clock()
     with job_scope(agency_id=agency_id):
@@ -139,9 +159,14 @@ def take_out(*, agency_id: int, clock: Clock) -> int:
         Removal.objects.filter(pk__in=[one.pk for rows in by_release.values() for one in rows]).update(
             due_at=at + _LEASE
         )
-    return sum(
-        _rewrite(agency_id, release_id, removals, clock) for release_id, removals in by_release.items()
-    )
+    count = 0
+    for release_id, removals in by_release.items():
+        try:
+            count += _rewrite(agency_id, release_id, removals, clock)
+        except OSError as error:
+            # Of one file alone: the others' rows leave, and this one is due again when its lease is over.
+            log.error("release.rows_not_taken_out", release=str(release_id), error=type(error).__name__)  # noqa: TRY400  (no values)
+    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +186,12 @@ def _rewrite(agency_id: int, release_id: uuid.UUID, removals: Sequence[Removal],
     if keys.tokens is None or release.file_key is None or release.members_key is None:
         return 0
     tokens = {holding.token(keys.tokens, one.caller_id): one for one in removals}
-    with files.open(release.client_id, release.file_key) as file:
-        head, *lines = csv.reader(io.StringIO(file.read().decode(), newline=""))
+    try:
+        with files.open(release.client_id, release.file_key) as file:
+            head, *lines = csv.reader(io.StringIO(file.read().decode(), newline=""))
+    except (FileNotFoundError, SealBrokenError):
+        lost = _Written(None, None, bytes(release.digest or b""), release.rows)
+        return _put(release, removals, {}, lost, clock, is_lost=True)
     out: dict[uuid.UUID, int] = defaultdict(int)
     kept = []
     for line in lines:
@@ -175,7 +204,10 @@ def _rewrite(agency_id: int, release_id: uuid.UUID, removals: Sequence[Removal],
     if out:
         file_key, digest = _write(release, [building.csv_lines([head, *kept])], clock())
         digests = {keys.caller(one.caller_id) for one in removals}
-        members_key, _ = _write(release, [_without(holding.members_of(release), digests)], clock())
+        with contextlib.suppress(
+            FileNotFoundError, SealBrokenError
+        ):  # without the list the rows leave as well
+            members_key, _ = _write(release, [_without(holding.members_of(release), digests)], clock())
     written = _Written(file_key, members_key, digest, len(kept))
     return _put(release, removals, out, written, clock)
 
@@ -204,6 +236,8 @@ def _put(
     out: dict[uuid.UUID, int],
     new: _Written,
     clock: Clock,
+    *,
+    is_lost: bool = False,
 ) -> int:
     file_key, members_key, digest, left = new.file_key, new.members_key, new.digest, new.rows
     with job_scope(agency_id=release.agency_id):
@@ -218,7 +252,11 @@ def _put(
                 "taken_out": release.report.get("taken_out", 0) + len(out),
             }
             Release.objects.filter(pk=release.pk).update(
-                file_key=file_key, members_key=members_key, digest=digest, rows=left, report=report
+                file_key=file_key,
+                members_key=members_key or release.members_key,
+                digest=digest,
+                rows=left,
+                report=report,
             )
             audit.record(
                 "release.rows_taken_out", subject=release, by=JOB, at=at,
@@ -227,12 +265,12 @@ def _put(
         if done:
             for one in removals:
                 # A file that was built after the person was gone holds nothing, and there is nobody to tell.
-                says = one.pk in out or _had_before(one)
+                says = is_lost or one.pk in out or _had_before(one)
                 Removal.objects.filter(pk=one.pk).update(
                     due_at=None, rows=out.get(one.pk, 0), taken_at=at, mail_due_at=at if says else None
                 )
-    gone = (release.file_key, release.members_key) if done and file_key else (file_key, members_key)
-    for key in gone:
+    replaced = (release.file_key, release.members_key if members_key else None)
+    for key in replaced if done and file_key else (file_key, members_key):
         if key is not None:
             files.delete(release.client_id, key)
     return sum(out.values()) if done else 0

@@ -61,15 +61,17 @@ def answer_question(*, agency_id: int, spend_id: str, **_: Any) -> None:
 
 @shared_task(name="analytics.end_releases", acks_late=True)
 def end_releases(*, agency_id: int, **_: Any) -> None:
-    """End what has come to its date, take out rows that are to leave, destroy what has ended, and tell recipients."""
+    """End and destroy what has come to its date, take out rows that are to leave, and tell recipients."""
     with job_scope(agency_id=agency_id):
         releases.expire(agency_id=agency_id, at=timezone.now())
         releases.revoke_of_children(agency_id=agency_id, at=timezone.now())
         releases.drop_old_drafts(agency_id=agency_id, at=timezone.now())
         taking_out.forget(agency_id=agency_id, at=timezone.now())
+    # First what has come to its end: it waits for no file that cannot be read.
+    releases.destroy_ended(agency_id=agency_id)
+    with job_scope(agency_id=agency_id):
         taking_out.look(agency_id=agency_id, at=timezone.now())
     taking_out.take_out(agency_id=agency_id, clock=timezone.now)
-    releases.destroy_ended(agency_id=agency_id)
     _tell(agency_id)
     _tell_of_rows(agency_id)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,8 +22,9 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
-from consent.enums import Language
-from consent.services import minors, withdrawals
+from consent.enums import Channel, EventKind, Language, Purpose, Strength
+from consent.services import ledger, minors, withdrawals
+from consent.services.ledger import Said
 from rights.enums import Ask, Copies, Decided, NoticeAbout, NoticeState
 from rights.models import Case, Finding, RecipientNotice
 from rights.selectors import casebook, held, letters, reach
@@ -186,6 +188,83 @@ def test_a_refusal_on_the_requests_page_keeps_the_file_from_being_taken_at_once(
     (notice,) = told(cast, asking.case_of(submission, Ask.DO_NOT_SELL))
     assert (notice.about, notice.state) == (NoticeAbout.OPT_OUT, NoticeState.SENT)
     assert [one.to for one in mail.outbox].count(["data@northwind.example"]) == 1
+
+
+@pytest.mark.parametrize("lost", ["file", "members", "both", "damaged"])
+def test_a_file_that_is_lost_keeps_no_other_from_its_end_and_its_recipient_is_told(
+    cast: Cast, office: Office, lost: str
+) -> None:
+    release, other = given(cast), given(cast, "Second Bureau", "otto")
+    token, left = token_of(release), token_of(other)
+    over = given(cast, "Third Bureau", "orla")
+    assert over.file_key is not None
+    with job_scope(agency_id=cast.acme.pk):
+        Release.objects.filter(pk=over.pk).update(ends_at=make.NOON)
+    for name, key in (("file", release.file_key), ("members", release.members_key)):
+        assert key is not None
+        path = files._path(release.client_id, key)
+        if lost in {name, "both"}:
+            path.unlink()
+        elif lost == "damaged":
+            path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    decide(cast, office, Ask.DELETE)
+    mail.outbox.clear()
+    swept(cast)
+
+    assert left not in tokens_in(other)
+    assert not files.exists(over.client_id, over.file_key)
+    letters_sent = [one.body for one in mail.outbox if one.to == ["data@northwind.example"]]
+    assert sum(token in body for body in letters_sent) == 1
+    if lost == "members":
+        assert token not in tokens_in(release)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Removal.objects.filter(due_at__isnull=False).exists()
+
+
+def test_a_no_that_began_before_the_file_was_signed_and_was_written_after_it_counts(
+    cast: Cast, office: Office
+) -> None:
+    """A job takes one instant for all that it writes; a file may be signed and built before its last line."""
+    caller = vault.find_callers([cast.dentist.pk], WHO)[cast.dentist.pk]
+    again = vault.find_callers([cast.dentist.pk], released.number(4))[cast.dentist.pk]
+    says(cast, again, EventKind.WITHDRAWN, at=make.NOON - timedelta(minutes=9))
+    says(cast, again, EventKind.RENEWED, at=make.NOON - timedelta(minutes=7))
+    release = given(cast)
+    before = tokens_in(release)
+    says(cast, caller, EventKind.WITHDRAWN, at=make.NOON - timedelta(minutes=5))
+    with pytest.raises(releases.BeingChangedError):
+        take(cast, release)
+    with job_scope(agency_id=cast.acme.pk):
+        # Who has said yes again since is none of them.
+        assert taking_out._said_since(released.fresh(release))[RemovalCause.REFUSAL] == {caller}
+    swept(cast)
+    assert tokens_in(release) == before - {token_of(release)}
+
+
+def test_a_no_that_is_being_written_while_a_file_is_signed_is_waited_for(cast: Cast, office: Office) -> None:
+    """Whoever writes it holds the row of the file that waits, which the signature needs."""
+    to, signer = released.recipient(cast.dentist, cast.alice), released.officer(cast)
+    fields: dict[str, Any] = {"kind": ReleaseKind.PSEUDONYMISED, "columns": ("day", "source")}
+    release = released.proposed(released.draft(to, cast.alice, **fields), cast.alice)
+    assert released.fresh(release).look_due_at is None
+    caller = vault.find_callers([cast.dentist.pk], WHO)[cast.dentist.pk]
+    says(cast, caller, EventKind.WITHDRAWN, at=make.NOON - timedelta(minutes=5))
+    assert released.fresh(release).look_due_at is not None
+    signed = released.signed(release, signer)
+    assert token_of(signed) not in tokens_in(signed)
+    with pytest.raises(releases.BeingChangedError):
+        take(cast, signed)
+    swept(cast)
+    take(cast, released.fresh(signed))
+
+
+def says(cast: Cast, caller: UUID, kind: EventKind, *, at: datetime) -> None:
+    fact = Said(
+        caller_id=caller, purpose=Purpose.SHARE, kind=kind, channel=Channel.WEB, strength=Strength.A,
+        happened_at=at, source=f"{kind} {at}",
+    )  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        ledger.record_events(client=cast.dentist, said=[fact], by=make.JOB, at=at)
 
 
 def test_a_no_to_being_called_leaves_files_as_they_are(cast: Cast, office: Office) -> None:
