@@ -505,6 +505,21 @@ def test_another_account_with_the_same_address_is_refused(
     assert browsers.is_in(browser)
 
 
+def test_a_link_that_is_ended_ends_the_sessions_that_began_with_it_and_no_others(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    browser, elsewhere = Browser(), Browser()
+    come(browser, provider, key)
+    browsers.sign_in(elsewhere, "bob@acme.example")
+    officer = browsers.signed_in(acme.alice)
+    assert officer.post(f"/people/{acme.bob.pk}/unlink/").status_code == 302
+    assert not browsers.is_in(browser)
+    assert browsers.is_in(elsewhere)
+    with job_scope(agency_id=acme.acme.pk):
+        event = Event.objects.get(action="sign_in_provider.unlinked")
+    assert event.details["sessions"] == 1
+
+
 def test_nobody_loosens_their_own_link(acme: cast.Cast, provider: Provider, key: str) -> None:
     come(Browser(), provider, key, email=OFFICER)
     with job_scope(agency_id=acme.acme.pk), pytest.raises(sso.NotYoursError):

@@ -266,12 +266,27 @@ def _was_used_since(at: datetime) -> bool:
 
 @transaction.atomic
 def unlink(*, membership: Membership, by: Actor, at: datetime) -> bool:
-    """Forget who a person is at the provider, so that another account there can become theirs by its address."""
+    """
+    Forget who a person is at the provider, so that another account there can become theirs by its address.
+
+    What the account before has opened ends with it.
+    """
     if by.user_id == membership.user_id and selectors.managers().exclude(pk=membership.pk).exists():
         raise NotYoursError("Ask another admin or compliance officer: nobody loosens their own link.")
     gone = ProviderLink.objects.filter(agency_id=membership.agency_id, user_id=membership.user_id).delete()[0]
     if gone:
-        audit.record("sign_in_provider.unlinked", by=by, at=at, subject=membership, person=membership.user_id)
+        bound = Through(membership.agency_id, key="", agreed_at="", shown_at=0)
+        sessions = selectors.sessions_of(membership.user_id, bound)
+        for session in sessions:
+            session.end()
+        audit.record(
+            "sign_in_provider.unlinked",
+            by=by,
+            at=at,
+            subject=membership,
+            person=membership.user_id,
+            sessions=len(sessions),
+        )
     return bool(gone)
 
 
