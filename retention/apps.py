@@ -32,6 +32,15 @@ class RetentionConfig(AppConfig):
         )
         kinds.register(
             kinds.Kind(
+                "own_rows_failed",
+                title="Rows of the agency's own that could not be erased",
+                step="Open the runs",
+                url_name="retention:home",
+                right=AgencyRight.RUN_JOBS,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
                 "files_missing",
                 title="Stored files that are gone without having been erased",
                 step="Open the policies",

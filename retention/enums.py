@@ -16,6 +16,9 @@ class Category(models.TextChoices):
     EXPORT = "export", "Exports"
     INBOX = "inbox", "Inbox"
     TRAIL = "trail", "Staff trail"
+    REQUEST = "request", "Requests"
+    TRAINING = "training", "Training"
+    PREMISES = "premises", "Premises access"
 
 
 class Moment(models.TextChoices):
@@ -27,6 +30,9 @@ class Moment(models.TextChoices):
     MADE = "made", "the day it was made"
     RECEIVED = "received", "the day it came in"
     HAPPENED = "happened", "the day it happened"
+    ANSWERED = "answered", "the day the last of it was answered"
+    TRAINED = "trained", "the day of the try, or the last on which a proof counts"
+    ENTERED = "entered", "the day of the entry"
 
 
 class Then(models.TextChoices):

@@ -1,5 +1,6 @@
 """
-What retention can erase: how each kind of row leaves is its own app's knowledge, listed here once.
+What retention can erase: how each kind of row leaves is its own app's knowledge, listed here once. Rooms above make
+theirs known when they start.
 
 Runs and previews walk the list, in the order in which a run works: calls first, so that what leaves with its call is
 not looked at on its own; a no before the yes beside it, so that none of both is chosen that was not previewed.
@@ -7,7 +8,7 @@ not looked at on its own; a no before the yes beside it, so that none of both is
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
@@ -28,11 +29,12 @@ from callprivacy.calls.services.erasure import (
     VendorCopy,
 )
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from consent.services import evidence_ends, identity_ends, quarantine
 from retention.enums import Category
 
 __all__ = [
+    "HOUSE",
     "SAID",
     "TARGETS",
     "Chosen",
@@ -40,6 +42,8 @@ __all__ = [
     "Due",
     "Erased",
     "Extent",
+    "HouseLine",
+    "HouseTarget",
     "Line",
     "Part",
     "Removed",
@@ -49,6 +53,8 @@ __all__ = [
     "count_due",
     "keep_totals",
     "kept_back",
+    "register",
+    "register_house",
     "settle_cells",
 ]
 
@@ -83,6 +89,19 @@ class Step[T](Protocol):
     def __call__(self, line: Line, chosen: Chosen, deed: Deed, /) -> T: ...
 
 
+class ByDay[T](Protocol):
+    """
+    How many rows fall due in each span between two limits, the later excluded, by the span's number from 0; what a
+    hold keeps is none. A row's span is that of its own moment.
+    """
+
+    def __call__(self, ids: T, limits: Sequence[datetime], /) -> Mapping[int, int]: ...
+
+
+type Told = tuple[datetime, str]
+"""A row for a person to look at before it leaves: its moment, and what it is without a person of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """
@@ -92,7 +111,8 @@ class Target:
     :ivar watermark: the vault's line behind which nothing of it is let in again; empty where nothing brings it back.
     :ivar count: what is past its date at several clients. :ivar due: which rows leave, to the row.
     :ivar choose: in the scope that writes the intent. :ivar destroy: keys and files, outside any scope.
-    :ivar remove: in the scope that records the deed.
+    :ivar remove: in the scope that records the deed. :ivar by_day: for several clients' calendar, and :ivar told: for
+    a sample, where the room that registers it knows more than this one.
     """
 
     category: Category
@@ -104,6 +124,8 @@ class Target:
     choose: Choose
     destroy: Step[Chosen]
     remove: Step[Removed]
+    by_day: ByDay[Sequence[int]] | None = None
+    told: Callable[[Client, Sequence[UUID]], list[Told]] | None = None
 
 
 # --- Calls --------------------------------------------------------------------------------------------------------
@@ -280,7 +302,87 @@ TARGETS: Final[dict[Category, Target]] = {
         _TRAIL,
     )
 }
-"""Every category's target, in the order of a run."""
+"""Every category's target, in the order of a run; what rooms above register comes last."""
+
+
+def register(target: Target) -> None:
+    """Make known how a kind of clients' rows leaves that a room above keeps; called from an app's `ready()`."""
+    TARGETS[target.category] = target
+
+
+# --- What is no client's ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HouseLine:
+    """
+    Up to where rows of one kind, the agency's own, are past their date.
+
+    :ivar is_held: an open hold keeps what the agency has of its staff.
+    """
+
+    agency: Agency
+    cutoff: datetime
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HouseTarget:
+    """
+    One kind of row that is the agency's own and no client's, and its steps; each may be repeated.
+
+    :ivar count: what is past its date. :ivar due: which rows leave, to the row, the next ones first.
+    :ivar destroy: keys and files, outside any scope. :ivar remove: in the scope that records the deed; returns which.
+    :ivar by_day: for the calendar. :ivar told: for a sample.
+    """
+
+    category: Category
+    noun: str
+    batch: int
+    count: Callable[[HouseLine], Extent]
+    due: Callable[[HouseLine, int], list[UUID]]
+    destroy: Callable[[HouseLine, Sequence[UUID]], None]
+    remove: Callable[[HouseLine, Sequence[UUID], Deed], tuple[UUID, ...]]
+    by_day: ByDay[Agency]
+    told: Callable[[Agency, Sequence[UUID]], list[Told]]
+
+
+def _count_own_words(line: HouseLine) -> Extent:
+    found = audit.count_own_reasons(agency_id=line.agency.pk, before=line.cutoff)
+    return Extent(held=found) if line.is_held else Extent(rows=found)
+
+
+def _due_own_words(line: HouseLine, limit: int) -> list[UUID]:
+    if line.is_held:
+        return []
+    found = audit.own_reasons_before(agency_id=line.agency.pk, before=line.cutoff, limit=limit)
+    return [UUID(int=event_id) for event_id in found]
+
+
+def _remove_own_words(line: HouseLine, ids: Sequence[UUID], deed: Deed) -> tuple[UUID, ...]:
+    found = audit.erase_own_reasons(agency_id=line.agency.pk, event_ids=[one.int for one in ids])
+    return tuple(UUID(int=event_id) for event_id in found)
+
+
+HOUSE: Final[dict[Category, HouseTarget]] = {
+    Category.TRAIL: HouseTarget(
+        category=Category.TRAIL,
+        noun="reasons",
+        batch=1_000,
+        count=_count_own_words,
+        due=_due_own_words,
+        destroy=lambda line, ids: None,
+        remove=_remove_own_words,
+        by_day=lambda agency, limits: audit.own_reasons_by_day(agency_id=agency.pk, limits=limits),
+        told=lambda agency, ids: audit.told_of([one.int for one in ids]),
+    )
+}
+"""What the agency itself has rows of, by category; a run takes it after its clients'."""
+
+
+def register_house(target: HouseTarget) -> None:
+    """Make known how a kind of the agency's own rows leaves; called from an app's `ready()`."""
+    HOUSE[target.category] = target
 
 
 # --- Quarantine ---------------------------------------------------------------------------------------------------

@@ -49,6 +49,14 @@ urlpatterns = [
         "clients/<slug:slug>/policies/change/<slug:category>/", policies.change_policy, name="change_policy"
     ),
     path("retention/preview/", previews.preview_all, name="preview_all"),
+    path("retention/preview/<slug:category>/", previews.preview_own, name="preview_own"),
+    path("retention/certificates/", certificates.list_own, name="own_certificates"),
+    path("retention/certificates/<uuid:certificate_id>/", certificates.show_own, name="own_certificate"),
+    path(
+        "retention/certificates/<uuid:certificate_id>/<slug:form>/",
+        certificates.take_own,
+        name="take_own_certificate",
+    ),
     path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
     path("retention/leaving/", offboarding.show_leaving, name="leaving"),
     path("retention/leaving/<slug:slug>/stop/", offboarding.stop_leaving, name="stop_leaving"),

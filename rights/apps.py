@@ -10,17 +10,10 @@ class RightsConfig(AppConfig):
         from retention.kinds import OwnDate, register_own_date  # noqa: PLC0415  (models load after the apps)
         from rights import kinds  # noqa: PLC0415  (models load after the apps)
         from rights.selectors import ends  # noqa: PLC0415  (models load after the apps)
+        from rights.services import ends as leaving  # noqa: PLC0415  (models load after the apps)
 
         kinds.register_all()
-        register_own_date(
-            OwnDate(
-                "Requests of people",
-                731,
-                "the day the last of it was answered",
-                "24 months (11 CCR 7101). The record, what the person said and the proofs leave together.",
-                ends.count,
-            )
-        )
+        leaving.register()
         register_own_date(
             OwnDate(
                 "Packages of people's data",

@@ -30,7 +30,7 @@ try:
 except ImportError:  # pragma: no cover  (alone on another machine)
     import verify_bundle as bundle  # type: ignore[import-not-found,no-redef]  # lies beside it where it is used
 
-NAME, VERSION = "callprivacy destruction", 1
+NAME, VERSION, VERSION_OWN = "callprivacy destruction", 1, 2
 CONTEXT = b"callprivacy destruction 1\n"
 PDF_CONTEXT = b"callprivacy destruction pdf 1\n"
 MEMBERS = {
@@ -137,8 +137,10 @@ class Verifier:
     def _statement(self, said: dict[str, Any]) -> None:
         for name in sorted(MEMBERS ^ said.keys()):
             self.report.found(f"the statement: {name} {'is missing' if name in MEMBERS else 'was added'}")
-        if said["certificate"] != NAME or said["v"] != VERSION:
+        if said["certificate"] != NAME or said["v"] not in (VERSION, VERSION_OWN):
             self.report.found("the statement: is of another kind or version")
+        if (said["client"] is None) != (said["v"] == VERSION_OWN):
+            self.report.found("the statement: its version does not go with its client")
         seen: set[str] = set()
         for row in said["categories"]:
             name = f"category {row['category']}"
@@ -205,8 +207,10 @@ def verify(data: bytes, *, pins: Iterable[str] = ()) -> Report:
 def told(report: Report) -> list[str]:
     """What a certificate that holds says, in lines."""
     said = report.statement
+    own = said["client"] is None
+    whose = f"{said['agency']['name']}, its own rows" if own else said["client"]["legal_name"]
     return [
-        f"certificate {said['number']} of {said['client']['legal_name']}, run of {said['run']['planned_on']}",
+        f"certificate {said['number']} of {whose}, run of {said['run']['planned_on']}",
         *(
             f"{row['title']}: {row['erased']:,} of {row['due']:,} destroyed, {row['held']:,} held,"
             f" before {row['cutoff']}, digest {row['digest'][:16]}"

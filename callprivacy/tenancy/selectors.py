@@ -48,6 +48,11 @@ def cutoff_for_days(client: Client, days: int, at: datetime) -> datetime:
     It is the start of the client's day, as many days before today's as calls are kept; a day that a clock
     change makes 23 or 25 hours long still counts as one.
     """
-    zone = ZoneInfo(client.time_zone)
+    return cutoff_in_zone(client.time_zone, days, at)
+
+
+def cutoff_in_zone(name: str, days: int, at: datetime) -> datetime:
+    """The same by the days of a zone, for what is no client's."""
+    zone = ZoneInfo(name)
     day = at.astimezone(zone).date() - timedelta(days=days)
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)

@@ -99,7 +99,7 @@ def _of_requests(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
         "data": ["Identity as far as it was shown", "What was asked and answered"],
         "recipients": sorted(_lines(said.recipients)),
         "transfers": [],
-        "kept": ["Requests and answers: 24 months after the last answer"],
+        "kept": [f"Requests and answers: {_days(facts, 'request', 731)} after the last answer"],
     }
 
 
@@ -114,10 +114,16 @@ def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
         "recipients": sorted(_lines(said.recipients)),
         "transfers": [],
         "kept": [
-            "Entries: 90 days",
+            f"Entries: {_days(facts, 'premises', 90)}",
+            f"Training: {_days(facts, 'training', 1096)} after a try, or after a proof's last day",
             "The staff trail: events without end, reasons that people wrote by the policy of each client",
         ],
     }
+
+
+def _days(facts: Mapping[str, Any], category: str, before: int) -> str:
+    """By the agency's policy; facts of before there was one say what was fixed then."""
+    return f"{facts['staff'].get('kept', {}).get(category, before):,} days"
 
 
 def _processing(client: Mapping[str, Any], facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:

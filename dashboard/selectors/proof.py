@@ -56,6 +56,7 @@ from governance.models import (
     TrainingRule,
     Vendor,
 )
+from governance.selectors import ends as programme_ends
 from governance.selectors import training
 from retention.enums import Category, Then
 from retention.models import Hold
@@ -399,7 +400,10 @@ def _premises(ground: Ground) -> Part:
             ("Flagged as odd", f"{found['flagged']:,}"),
             ("Of them not looked at", f"{found['waiting']:,}"),
         ],
-        notes=["Entries leave after 90 days. Premises are the agency's, the same for each of its clients."],
+        notes=[
+            f"Entries leave after {programme_ends.entries_for(ground.client.agency):,} days.",
+            "Premises are the agency's, the same for each of its clients.",
+        ],
     )
 
 

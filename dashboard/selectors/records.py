@@ -30,6 +30,7 @@ from dashboard.models import RecordFacts, RecordSnapshot, RecordWords
 from governance.enums import DataCategory, TransferTool, VendorRole
 from governance.models import Site, TrainingRule, Vendor
 from retention.enums import Category, Then
+from retention.law.categories import OF_HOUSE
 from retention.selectors import policies
 from rights.models import RequestPage
 
@@ -41,13 +42,17 @@ def read_facts(agency: Agency) -> dict[str, Any]:
     clients = list(
         Client.objects.filter(agency=agency, archived_at=None).select_related("agency").order_by("name", "pk")
     )
+    own = policies.house_effective(agency)
     return {
         "agency": agency.name,
         "zone": agency.time_zone,
         "clients": _clients(clients),
         "vendors": _vendors(agency),
         "measures": _measures(agency),
-        "staff": {"sites": Site.objects.filter(agency=agency, closed_on=None).count()},
+        "staff": {
+            "sites": Site.objects.filter(agency=agency, closed_on=None).count(),
+            "kept": {category.value: own[category].days for category in OF_HOUSE},
+        },
     }
 
 

@@ -1,38 +1,115 @@
-"""Which rows of the programme have come to their date: counted by previews of retention, and taken by jobs, alike."""
+"""Which rows of the programme are past their date, by the agency's policies: counted by previews, taken by runs."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+import uuid
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
-from callprivacy.tenancy.models import ScopedQuerySet
+from callprivacy.tenancy.models import Agency, ScopedQuerySet
 from governance.models import Attempt, Completion, Entry
-
-ENTRIES_FOR: Final = timedelta(days=90)
-TRAINING_FOR: Final = timedelta(days=1096)
-"""How long tries stay after they began, and proofs of a course after their validity ended: three years."""
-
-
-def _midnight(on: date) -> datetime:
-    return datetime.combine(on, time.min, tzinfo=UTC)
+from retention.enums import Category
+from retention.selectors import policies
+from retention.targets import Extent, HouseLine, Told
 
 
-def old_tries(agency_id: int, before: date) -> ScopedQuerySet[Attempt]:
-    """Tries at courses that began before a day."""
-    return Attempt.objects.filter(agency_id=agency_id, started_at__lt=_midnight(before))
+def entries_for(agency: Agency) -> int:
+    """For how many days entries of premises are kept."""
+    return policies.house_effective(agency)[Category.PREMISES].days
 
 
-def old_proofs(agency_id: int, before: date) -> ScopedQuerySet[Completion]:
-    """Proofs of courses whose validity ended before a day."""
-    return Completion.objects.filter(agency_id=agency_id, valid_until__lt=before)
+def _day(agency: Agency, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(agency.time_zone)).date()
 
 
-def count_training(agency_id: int, on: date) -> int:
-    """How many tries and proofs leave by a day."""
-    before = on - TRAINING_FOR
-    return old_tries(agency_id, before).count() + old_proofs(agency_id, before).count()
+# --- Training -----------------------------------------------------------------------------------------------------
 
 
-def count_entries(agency_id: int, on: date) -> int:
-    """How many entries of premises leave by a day."""
-    return Entry.objects.filter(agency_id=agency_id, entered_at__lt=_midnight(on - ENTRIES_FOR)).count()
+def old_tries(line: HouseLine) -> ScopedQuerySet[Attempt]:
+    """Tries at courses that began before the line."""
+    return Attempt.objects.filter(agency_id=line.agency.pk, started_at__lt=line.cutoff)
+
+
+def old_proofs(line: HouseLine) -> ScopedQuerySet[Completion]:
+    """Proofs of courses whose last day lies before the line."""
+    return Completion.objects.filter(agency_id=line.agency.pk, valid_until__lt=_day(line.agency, line.cutoff))
+
+
+def count_training(line: HouseLine) -> Extent:
+    """How many tries and proofs are past their date."""
+    found = old_tries(line).count() + old_proofs(line).count()
+    return Extent(held=found) if line.is_held else Extent(rows=found)
+
+
+def training_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
+    """Their ids: tries first."""
+    if line.is_held:
+        return []
+    tries = list(old_tries(line).order_by("pk").values_list("pk", flat=True)[:limit])
+    left = limit - len(tries)
+    return tries + list(old_proofs(line).order_by("pk").values_list("pk", flat=True)[:left])
+
+
+def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, int]:
+    """How many of them fall due in each span."""
+    tries = Attempt.objects.filter(agency_id=agency.pk, started_at__gte=limits[0], started_at__lt=limits[-1])
+    found = Counter(bisect_right(limits, at) - 1 for at in tries.values_list("started_at", flat=True))
+    days = [_day(agency, limit) for limit in limits]
+    proofs = Completion.objects.filter(
+        agency_id=agency.pk, valid_until__gte=days[0], valid_until__lt=days[-1]
+    )
+    found.update(bisect_right(days, day) - 1 for day in proofs.values_list("valid_until", flat=True))
+    return found
+
+
+def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
+    """What these tries and proofs are; of nobody by name."""
+    zone = ZoneInfo(agency.time_zone)
+    tries = Attempt.objects.filter(pk__in=ids).order_by("pk").values_list("started_at", "course")
+    proofs = Completion.objects.filter(pk__in=ids).order_by("pk").values_list("valid_until", "course")
+    return [(at, f"a try at {course}") for at, course in tries] + [
+        (datetime.combine(day, time.min, tzinfo=zone), f"a proof of {course}") for day, course in proofs
+    ]
+
+
+# --- Premises -----------------------------------------------------------------------------------------------------
+
+
+def old_entries(line: HouseLine) -> ScopedQuerySet[Entry]:
+    """Entries before the line."""
+    found: ScopedQuerySet[Entry] = Entry.objects.filter(agency_id=line.agency.pk, entered_at__lt=line.cutoff)
+    return found
+
+
+def count_entries(line: HouseLine) -> Extent:
+    """How many entries are past their date."""
+    found = old_entries(line).count()
+    return Extent(held=found) if line.is_held else Extent(rows=found)
+
+
+def entries_due(line: HouseLine, limit: int) -> list[uuid.UUID]:
+    """Their ids."""
+    if line.is_held:
+        return []
+    return list(old_entries(line).order_by("entered_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def entries_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, int]:
+    """How many of them fall due in each span."""
+    rows = Entry.objects.filter(agency_id=agency.pk, entered_at__gte=limits[0], entered_at__lt=limits[-1])
+    return Counter(bisect_right(limits, at) - 1 for at in rows.values_list("entered_at", flat=True))
+
+
+def entries_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:
+    """What these entries are; of nobody by name."""
+    rows = Entry.objects.filter(agency_id=agency.pk, pk__in=ids).select_related("site")
+    return [(row.entered_at, f"{_who(row)} at {row.site.name}") for row in rows.order_by("entered_at", "pk")]
+
+
+def _who(row: Entry) -> str:
+    if row.visitor:
+        return "a visitor"
+    return "one of the staff" if row.user_id is not None else "a badge that nobody knows"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -14,12 +15,12 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import SealBrokenError
 from consent.services import posted
 from governance.models import Completion
-from governance.selectors import ends
 
 AT_MOST: Final = 8 << 20
 """Bytes of a file that is brought."""
@@ -87,14 +88,14 @@ def take(*, row: Completion, by: Actor, at: datetime) -> bytes:
     return content
 
 
-def drop_old(agency_id: int, at: datetime) -> int:
+def drop(agency_id: int, ids: Collection[uuid.UUID]) -> None:
     """
-    Delete files of proofs that have come to their date, before the rows go; returns how many. Twice is once.
+    Delete the files of these proofs, before their rows go. Outside any scope; twice is once.
 
-    What is cut short between the two leaves rows without a file, which the next sweep meets again.
+    What is cut short between the two leaves rows without a file, which the next run meets again.
     """
-    old = ends.old_proofs(agency_id, at.date() - ends.TRAINING_FOR).exclude(file_key=None)
-    keys = [row.file_key for row in old if row.file_key is not None]
+    with job_scope(agency_id=agency_id):
+        rows = Completion.objects.filter(pk__in=ids).exclude(file_key=None)
+        keys = [key for key in rows.values_list("file_key", flat=True) if key is not None]
     for key in keys:
         files.delete(holder_of(agency_id), key)
-    return len(keys)

@@ -26,11 +26,9 @@ from callprivacy.work import services as work
 from governance import kinds, spans
 from governance.enums import EntryFlag, EntrySource
 from governance.models import Badge, DoorHours, Entry, Site
-from governance.selectors import ends
 
 JOB: Final = Actor.job("governance.watch_premises")
 LONGEST_STAY: Final = timedelta(hours=16)
-KEEP: Final = ends.ENTRIES_FOR
 LINES_AT_MOST: Final = 20_000
 _COLUMNS: Final = ("reference", "badge", "direction", "at")
 
@@ -436,16 +434,13 @@ def look_at(*, entry: Entry, reason: str, by: Actor, at: datetime) -> None:
 
 
 def watch_premises(*, agency_id: int, at: datetime) -> None:
-    """Flag who never left, and let entries go that are past their date. Called outside any scope; twice is once."""
+    """Flag who never left. Called outside any scope; twice is once."""
     with job_scope(agency_id=agency_id):
         stayed = Entry.objects.inside().filter(entered_at__lt=at - LONGEST_STAY)
         for entry in stayed.exclude(flags__contains=[EntryFlag.NO_EXIT.value])[:500]:
             Entry.objects.filter(pk=entry.pk, flags=entry.flags).update(
                 flags=[*entry.flags, EntryFlag.NO_EXIT.value]
             )
-        gone = Entry.objects.filter(agency_id=agency_id, entered_at__lt=at - KEEP).remove()
-        if gone:
-            audit.record("entries.expired", by=JOB, at=at, entries=gone, days=KEEP.days)
         _renew(agency_id, at, JOB)
 
 

@@ -29,9 +29,7 @@ from callprivacy.work import services as work
 from governance import kinds
 from governance.courses import Course, draw, is_passed
 from governance.models import Assignment, Attempt, Completion, TrainingDay, TrainingRule
-from governance.selectors import ends
 from governance.selectors import training as selectors
-from governance.services import certificates
 from governance.services.certificates import File
 
 JOB: Final = Actor.job("governance.watch_training")
@@ -388,25 +386,3 @@ def _count(agency: Agency, reminded: Counter[str], at: datetime) -> None:
 
 def _day(agency: Agency, at: datetime) -> date:
     return at.astimezone(ZoneInfo(agency.time_zone)).date()
-
-
-# --- Their end ----------------------------------------------------------------------------------------------------
-
-
-def expire(*, agency_id: int, at: datetime) -> int:
-    """Let tries and proofs of courses go whose three years are over; returns how many. Twice is once."""
-    with job_scope(agency_id=agency_id):
-        dropped = certificates.drop_old(agency_id, at)
-        tries = ends.old_tries(agency_id, at.date() - ends.TRAINING_FOR).remove()
-        proofs = ends.old_proofs(agency_id, at.date() - ends.TRAINING_FOR).remove()
-        if tries or proofs:
-            audit.record(
-                "training.expired",
-                by=JOB,
-                at=at,
-                tries=tries,
-                proofs=proofs,
-                files=dropped,
-                days=ends.TRAINING_FOR.days,
-            )
-    return tries + proofs

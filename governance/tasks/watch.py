@@ -27,14 +27,9 @@ def watch_vendors(**_: Any) -> None:
 
 @shared_task(name="governance.watch_training", acks_late=True)
 def watch_training(**_: Any) -> None:
-    """Assign what rules call for, remind, withhold from who is overdue, and let old tries and proofs go."""
+    """Assign what rules call for, remind, and withhold from who is overdue."""
     at = timezone.now()
-
-    def watch(agency_id: int) -> None:
-        training.watch_training(agency_id=agency_id, at=at)
-        training.expire(agency_id=agency_id, at=at)
-
-    in_each_agency(watch)
+    in_each_agency(lambda agency_id: training.watch_training(agency_id=agency_id, at=at))
 
 
 @shared_task(name="governance.settle_training", acks_late=True)
@@ -45,6 +40,6 @@ def settle_training(*, agency_id: int, user_id: int, **_: Any) -> None:
 
 @shared_task(name="governance.watch_premises", acks_late=True)
 def watch_premises(**_: Any) -> None:
-    """Flag who never left, and let old entries go."""
+    """Flag who never left."""
     at = timezone.now()
     in_each_agency(lambda agency_id: premises.watch_premises(agency_id=agency_id, at=at))

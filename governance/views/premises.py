@@ -28,6 +28,7 @@ from governance.forms.premises import (
     SiteForm,
 )
 from governance.models import Entry, Site
+from governance.selectors import ends
 from governance.selectors import premises as selectors
 from governance.services import premises
 from governance.views.deeds import show_form
@@ -54,6 +55,7 @@ def list_entries(request: StaffRequest) -> HttpResponse:
     page = page_of(request, found, size=_PAGE)
     context = {
         "section": "premises",
+        "days": ends.entries_for(request.agency),
         "sites": selectors.sites(),
         "page": page,
         "rows": [_line(entry) for entry in page.object_list],

@@ -15,6 +15,8 @@ from consent.channels.sheet import Sheet
 
 NAME: Final = "callprivacy destruction"
 VERSION: Final = 1
+VERSION_OWN: Final = 2
+"""Of certificates about the agency's own rows, whose `client` is null."""
 CONTEXT: Final = b"callprivacy destruction 1\n"
 PDF_CONTEXT: Final = b"callprivacy destruction pdf 1\n"
 EMBEDDED: Final = "certificate.json"
@@ -61,7 +63,8 @@ class _Certificate(Sheet):
         said = self.statement
         self.pdf.add_page()
         self.text("Certificate of destruction", size=18, bold=True, after=1)
-        self.text(f"Number {said['number']}, {said['client']['legal_name']}", size=12, after=4)
+        whose = said["agency"]["name"] if said["client"] is None else said["client"]["legal_name"]
+        self.text(f"Number {said['number']}, {whose}", size=12, after=4)
         self._about(said)
         self._copies(said)
         self._categories(said)
@@ -74,7 +77,12 @@ class _Certificate(Sheet):
         ended = "cancelled" if run["state"] == "cancelled" else "finished"
         self.facts(
             [
-                ("Client", f"{said['client']['legal_name']} ({said['client']['name']})"),
+                (
+                    "Client",
+                    "none: rows of the agency's own"
+                    if said["client"] is None
+                    else f"{said['client']['legal_name']} ({said['client']['name']})",
+                ),
                 ("Agency", said["agency"]["name"]),
                 ("Run", f"{run['id']}, of {run['planned_on']}"),
                 ("Started", self.when(run["started_at"])),

@@ -116,8 +116,14 @@ class HoldForm(_PeopleForm):
     until_on = _day(
         "To", required=False, help_text="The last day that is kept; empty: what comes in later is kept too."
     )
+    keeps_house = forms.BooleanField(
+        label="Keep what the agency has of its staff as well",
+        required=False,
+        help_text="Training, entries of premises, the agency's own requests, and reasons in the trail that name no"
+        " client: for matters about who knew, did or opened what.",
+    )
     call = forms.MultipleChoiceField(required=False, widget=forms.MultipleHiddenInput)
-    field_order = ("name", "matter", "reason", "scope", "numbers", "from_on", "until_on")
+    field_order = ("name", "matter", "reason", "scope", "numbers", "from_on", "until_on", "keeps_house")
 
     def __init__(self, *args: Any, calls: Sequence[uuid.UUID] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,6 +191,9 @@ class LiftForm(forms.Form):
     redactions = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     numbers = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     evidence = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    requests = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    reasons = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    own = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
 class HoldsForm(forms.Form):

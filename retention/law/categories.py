@@ -30,6 +30,8 @@ class About:
     :param least: fewest days that a policy may say.
     :param most: most days that a policy may say.
     :param may_reduce: whether daily totals may stay when the rows leave.
+    :param of_clients: whether clients have rows of it, and may say otherwise than their agency.
+    :param of_house: whether the agency itself has rows of it, that are no client's.
     """
 
     category: Category
@@ -40,6 +42,8 @@ class About:
     least: int = 1
     most: int = LONGEST
     may_reduce: bool = False
+    of_clients: bool = True
+    of_house: bool = False
 
     def counted(self, number: int) -> str:
         """So many of it, in words: "12,408 recordings"."""
@@ -129,11 +133,49 @@ _ABOUT: Final = (
         "The reasons that people wrote into the trail, sealed. What was done, by whom and when holds no number and no"
         " name and stays, with its seals.",
         least=365,
+        of_house=True,
+    ),
+    About(
+        Category.REQUEST,
+        ("request", "requests"),
+        Moment.ANSWERED,
+        731,
+        "What people asked for and were told: the record, their words and their proofs, under a key of each request's"
+        " own, which goes with it. Of whom a hold keeps anything, the requests stay.",
+        least=90,
+        of_house=True,
+    ),
+    About(
+        Category.TRAINING,
+        ("try or proof", "tries and proofs"),
+        Moment.TRAINED,
+        1096,
+        "Who of the staff tried which course, and who passed: who knew what when somebody asks later.",
+        least=365,
+        of_clients=False,
+        of_house=True,
+    ),
+    About(
+        Category.PREMISES,
+        ("entry", "entries"),
+        Moment.ENTERED,
+        90,
+        "Who came into which site and left it when, staff and visitors. What was looked at leaves with its entry.",
+        least=7,
+        most=1827,
+        of_clients=False,
+        of_house=True,
     ),
 )
 
 ABOUT: Final[Mapping[Category, About]] = {about.category: about for about in _ABOUT}
 """Every category, in the order in which pages show them."""
+
+OF_CLIENTS: Final = tuple(about.category for about in _ABOUT if about.of_clients)
+"""What clients have rows of."""
+
+OF_HOUSE: Final = tuple(about.category for about in _ABOUT if about.of_house)
+"""What the agency itself has rows of."""
 
 RECORDS: Final = (Category.CALL, Category.CALL_OUT)
 """The call records themselves."""

@@ -3,7 +3,7 @@
 from retention.models.ending import Offboarding
 from retention.models.holds import Hold, HoldCall, HoldCaller, HoldPerson
 from retention.models.policies import Policy, PolicyChange
-from retention.models.runs import Certificate, Errand, GoLive, Run, RunPart
+from retention.models.runs import Certificate, Errand, GoLive, HouseCertificate, HousePart, Run, RunPart
 from retention.models.watch import (
     Alert,
     AlertEndpoint,
@@ -28,6 +28,8 @@ __all__ = [
     "HoldCall",
     "HoldCaller",
     "HoldPerson",
+    "HouseCertificate",
+    "HousePart",
     "Leftover",
     "News",
     "Offboarding",

@@ -22,6 +22,9 @@ class Hold(ClientOwned):
     One case. It keeps the calls from `from_at` to before `until_at` (open where empty): those of its numbers where it
     names any, all of them where it names neither numbers nor calls; and the calls that it names, whenever they were.
 
+    With `keeps_house` what the agency has of its staff stays as well: training, entries of premises, reasons in the
+    trail that name no client, and its own requests.
+
     `settled_at`: since when nothing that it covers can leave any more; a batch that was under way when it was placed
     may end before. The reason is the words of the trail's event `event_id`.
     """
@@ -33,6 +36,7 @@ class Hold(ClientOwned):
     until_at = models.DateTimeField(null=True)
     review_on = models.DateField()
     ends_on = models.DateField(null=True)
+    keeps_house = models.BooleanField(default=False, db_default=False)
     event_id = models.BigIntegerField(null=True)
     placed_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     placed_at = models.DateTimeField()

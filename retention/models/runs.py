@@ -42,7 +42,7 @@ class Run(AgencyOwned):
         return f"run of {self.planned_on}"
 
 
-class PartQuerySet(ScopedQuerySet["RunPart"]):
+class PartQuerySet[M: models.Model](ScopedQuerySet[M]):
     def unfinished(self) -> Self:
         """Parts that still have something to erase, or have not looked yet."""
         return self.filter(state__in=[PartState.WAITING, PartState.RUNNING])
@@ -172,3 +172,56 @@ class Certificate(ClientOwned):
 
     def __str__(self) -> str:
         return f"certificate {self.number}"
+
+
+class HousePart(AgencyOwned):
+    """What one run does with one category of the agency's own rows, as `RunPart` does with a client's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="house_parts")
+    category = models.CharField(max_length=12, choices=Category)
+    state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
+    policy_version = models.PositiveIntegerField(default=0)
+    cutoff = models.DateTimeField()
+    keep_for_days = models.PositiveIntegerField()
+    rows_due = models.PositiveIntegerField()
+    rows_held = models.PositiveIntegerField(default=0)
+    rows_erased = models.PositiveIntegerField(default=0)
+    digest = models.BinaryField(max_length=32, default=bytes(32), db_default=bytes(32))
+    failures = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = models.Manager.from_queryset(PartQuerySet)()  # type: ignore[misc]  # a manager with more words
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["run", "category"], name="retention_housepart_once_a_category"),
+        )
+
+    def __str__(self) -> str:
+        return f"own part of {self.run_id}"
+
+
+class HouseCertificate(AgencyOwned):
+    """What one run destroyed of the agency's own rows, as `Certificate` says it of a client's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.OneToOneField(Run, models.PROTECT, related_name="house_certificate")
+    number = models.PositiveIntegerField()
+    statement = models.TextField()
+    signature = models.CharField(max_length=128)
+    key_id = models.CharField(max_length=64)
+    issued_at = models.DateTimeField()
+    copies_gone_on = models.DateField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency", "number"], name="retention_housecertificate_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"certificate {self.number} of the agency"

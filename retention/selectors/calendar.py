@@ -5,7 +5,8 @@ A day is the client's own: what started on one local day is past its date at the
 as it is kept. Clients with the same zone and the same days share their limits and are counted in one statement, which
 walks the ranges of the index of client and id that fall due, and nothing else.
 
-Drawn is what no later call can move: calls, recordings, transcripts, exports and the inbox. Identities and evidence
+Drawn is what no later call can move: calls, recordings, transcripts, exports, the inbox, requests, training and entries
+of premises. Identities and evidence
 count from the last contact, so that of these it is only said how many fall due by the end if nobody calls again.
 """
 
@@ -23,11 +24,11 @@ from django.db import connection
 from callprivacy.calls.models import first_id_at
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from retention import targets
 from retention.enums import Category
 from retention.law import categories
-from retention.selectors import policies, preview
+from retention.selectors import house, policies, preview
 from retention.selectors.policies import Effective
 
 DAYS: Final = 90
@@ -39,6 +40,9 @@ DRAWN: Final = (
     Category.TRANSCRIPT,
     Category.EXPORT,
     Category.INBOX,
+    Category.REQUEST,
+    Category.TRAINING,
+    Category.PREMISES,
 )
 """The categories of the chart, from the foot of a bar to its top."""
 
@@ -131,10 +135,13 @@ class _Group:
     wanted: frozenset[Category]
 
 
-def calendar(clients: Sequence[Client], at: datetime, *, days: int = DAYS) -> Calendar:
+def calendar(
+    clients: Sequence[Client], at: datetime, *, own: Agency | None = None, days: int = DAYS
+) -> Calendar:
     """
     What falls due from tomorrow on at these clients, day by day.
 
+    :param own: count what this agency keeps of its own as well, by the days of its zone.
     :param days: how many days; the first is the day after that of `at`, in each client's own zone.
     """
     lib_scope.require()
@@ -145,12 +152,16 @@ def calendar(clients: Sequence[Client], at: datetime, *, days: int = DAYS) -> Ca
     for client in clients:
         for group in _groups(client, kept[client.pk]):
             groups[group].append(client)
-        for category in _BESIDE:
+        for category in (*_BESIDE, *_registered()):
             beside[category, client.time_zone, kept[client.pk][category].days].append(client)
     for group, members in groups.items():
         _count_calls(group, members, at, found)
     for (category, _zone, kept_for), members in beside.items():
         _count_beside(category, kept_for, members, at, found)
+    if own is not None:
+        for category, numbers in house.by_day(own, at, days=days).items():
+            if category in DRAWN:
+                _sum_up(category, numbers, found)
     first = _today(clients, at) + timedelta(days=1)
     return Calendar([Day(first + timedelta(days=number), dict(one)) for number, one in enumerate(found)])
 
@@ -199,9 +210,24 @@ def _count_beside(
     category: Category, kept_for: int, clients: list[Client], at: datetime, found: list[dict[Category, int]]
 ) -> None:
     limits = _limits(clients[0], kept_for, at, len(found))
+    counted = targets.TARGETS[category].by_day
+    if counted is not None:
+        _sum_up(category, counted([client.pk for client in clients], limits), found)
+        return
     params = {"first": limits[0], "last": limits[-1]}
     more = {"limits": limits[:-1], "clients": [client.pk for client in clients]}
     _add(_BESIDE[category], params | more, [category], found)
+
+
+def _registered() -> list[Category]:
+    """What rooms above count by day."""
+    return [category for category, target in targets.TARGETS.items() if target.by_day is not None]
+
+
+def _sum_up(category: Category, numbers: Mapping[int, int], found: list[dict[Category, int]]) -> None:
+    for number, count in numbers.items():
+        if count:
+            found[number][category] += count
 
 
 def _add(

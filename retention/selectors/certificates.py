@@ -9,7 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from callprivacy.tenancy.models import Client
-from retention.models import Certificate, Run
+from retention.models import Certificate, HouseCertificate, Run
 
 _PAGE = 25
 
@@ -30,12 +30,27 @@ def of_run(run: Run) -> dict[int, Certificate]:
     return {row.client_id: row for row in rows}
 
 
-def statement_of(certificate: Certificate) -> dict[str, Any]:
+def own_of_run(run: Run) -> HouseCertificate | None:
+    """The certificate about the agency's own rows that a run gave; none where the scope does not see it."""
+    return own_certificates().filter(run=run).first()
+
+
+def own_certificates() -> QuerySet[HouseCertificate]:
+    """The certificates about the agency's own rows, newest first."""
+    return HouseCertificate.objects.select_related("run").order_by("-number")
+
+
+def own_page(number: str | None) -> Page[HouseCertificate]:
+    """One page of them; an unknown number is the nearest page."""
+    return Paginator(own_certificates(), _PAGE).get_page(number)
+
+
+def statement_of(certificate: Certificate | HouseCertificate) -> dict[str, Any]:
     """What a certificate states."""
     found: dict[str, Any] = json.loads(certificate.statement)
     return found
 
 
-def rows_in(certificate: Certificate) -> int:
+def rows_in(certificate: Certificate | HouseCertificate) -> int:
     """How many rows it says were destroyed."""
     return sum(row["erased"] for row in statement_of(certificate)["categories"])

@@ -8,7 +8,7 @@ call records shortens recordings that are kept as long as these.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,8 +26,9 @@ from retention.enums import Category, ChangeState, Then
 from retention.law import categories, rules
 from retention.law.rules import Finding
 from retention.models import PolicyChange
-from retention.selectors import policies, preview
-from retention.selectors.policies import Effective, Levels, Own
+from retention.selectors import house, policies, preview
+from retention.selectors.policies import Effective, Levels
+from retention.selectors.policies import Own as Said
 
 DELAY: Final = timedelta(hours=24)
 """How long a change that shortens waits where nobody else could agree to it."""
@@ -63,12 +64,32 @@ class Touched:
     @property
     def changed(self) -> list[Category]:
         """The categories whose days or end change here."""
-        return [category for category in self.before if _differs(self.before[category], self.after[category])]
+        return _changed(categories.OF_CLIENTS, self.before, self.after)
 
     @property
     def is_live(self) -> bool:
         """Whether what is due leaves."""
         return self.client.retention_state == RetentionState.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the agency keeps of its own, that is no client's: what holds now, and what would."""
+
+    agency: Agency
+    before: Mapping[Category, Effective]
+    after: Mapping[Category, Effective]
+
+    @property
+    def changed(self) -> list[Category]:
+        """The categories whose days change there."""
+        return _changed(categories.OF_HOUSE, self.before, self.after)
+
+
+def _changed(
+    among: Iterable[Category], before: Mapping[Category, Effective], after: Mapping[Category, Effective]
+) -> list[Category]:
+    return [category for category in among if _differs(before[category], after[category])]
 
 
 def _differs(one: Effective, other: Effective) -> bool:
@@ -94,7 +115,7 @@ class Plan:
     What a wish does.
 
     :param was: what holds now at the level that is changed; `becomes`: what would.
-    :param touched: the clients at which anything changes.
+    :param touched: the clients at which anything changes. :param own: what changes of the agency's own rows.
     :param beyond: the rules of the law that it would be beyond, those that refuse first.
     :param clash: why it cannot be, in words, where another category forbids it.
     """
@@ -103,6 +124,7 @@ class Plan:
     was: Effective
     becomes: Effective
     touched: Sequence[Touched]
+    own: Own | None
     beyond: Sequence[Beyond]
     clash: str
 
@@ -148,6 +170,7 @@ class Plan:
     def changed(self) -> list[Category]:
         """The categories that change at any client, in the order of pages."""
         moved = {category for one in self.touched for category in one.changed}
+        moved |= set(self.own.changed if self.own is not None else ())
         return [category for category in categories.ABOUT if category in moved]
 
     @property
@@ -163,8 +186,10 @@ def plan(wish: Wish) -> Plan:
     """
     Work out what a wish does; a few queries however many clients.
 
-    :raises ValueError: an agency always says how long calls in are kept.
+    :raises ValueError: an agency always says how long calls in are kept, and alone what its own rows are.
     """
+    if wish.client is not None and wish.category not in categories.OF_CLIENTS:
+        raise ValueError("Clients have no rows of this; the agency says how long it is kept.")
     if wish.client is None and wish.category is Category.CALL and wish.days is None:
         raise ValueError("An agency always says how long calls in are kept.")
     if wish.client is not None:
@@ -181,30 +206,44 @@ def plan(wish: Wish) -> Plan:
             touched.append(one)
     level = levels[wish.client.pk] if wish.client is not None else Levels(policies.house_of(wish.agency), {})
     was, becomes = policies.resolve(level), policies.resolve(_after(level, wish))
+    own = Own(wish.agency, was, becomes) if wish.client is None else None
     return Plan(
         wish=wish,
         was=was[wish.category],
         becomes=becomes[wish.category],
         touched=touched,
-        beyond=_beyond(touched),
+        own=own,
+        beyond=_beyond(touched, own, clients),
         clash=_clash(wish, becomes),
     )
 
 
 def _after(levels: Levels, wish: Wish) -> Levels:
-    said = None if wish.days is None else Own(wish.days, wish.then, version=1)
+    said = None if wish.days is None else Said(wish.days, wish.then, version=1)
     if wish.client is not None:
         return levels.with_own(wish.category, said)
     return levels.with_house(wish.category, said)
 
 
-def _beyond(touched: Sequence[Touched]) -> list[Beyond]:
-    """What the changed categories would be beyond; what stays as it was is not asked about again."""
-    grounds = grounds_of([one.client for one in touched])
-    found = []
-    for one in touched:
-        days = {category: one.after[category].days for category in one.changed}
-        found += [Beyond(finding, one.client) for finding in rules.judge(grounds[one.client.pk], days)]
+def _beyond(touched: Sequence[Touched], own: Own | None, clients: Sequence[Client]) -> list[Beyond]:
+    """
+    What the changed categories would be beyond; what stays as it was is not asked about again.
+
+    The agency's own rows may be of people and of work for any of its clients, so each client's rules are asked.
+    """
+    grounds = grounds_of(clients)
+    days: dict[Client, dict[Category, int]] = {
+        one.client: {category: one.after[category].days for category in one.changed} for one in touched
+    }
+    if own is not None and own.changed:
+        for client in clients:
+            for category in own.changed:
+                days.setdefault(client, {}).setdefault(category, own.after[category].days)
+    found = [
+        Beyond(finding, client)
+        for client, kept in days.items()
+        for finding in rules.judge(grounds[client.pk], kept)
+    ]
     return sorted(found, key=lambda beyond: not beyond.finding.rule.refuses)
 
 
@@ -321,12 +360,22 @@ def effect(plan: Plan, at: datetime) -> Effect:
     before = _extents([(one.client, one.before) for one in plan.touched], held, plan.counted, at)
     after = _extents([(one.client, one.after) for one in plan.touched], held, plan.counted, at)
     live = {one.client.pk for one in plan.touched if one.is_live}
+    if plan.own is not None and plan.own.changed:
+        # Nobody signs that the agency's own rows begin to leave: they do with each run.
+        live.add(_OWN)
+        for category in plan.own.changed:
+            before[category][_OWN] = house.extent(plan.own.agency, category, plan.own.before, at).rows
+            after[category][_OWN] = house.extent(plan.own.agency, category, plan.own.after, at).rows
     moved = []
     for category in plan.counted:
         now, then = before[category], after[category]
         leaving = sum(max(0, then.get(pk, 0) - now.get(pk, 0)) for pk in live)
         moved.append(Moved(category, sum(now.values()), sum(then.values()), leaving))
     return Effect(at, moved)
+
+
+_OWN: Final = 0
+"""In the place of a client's id: the agency itself."""
 
 
 def _extents(
@@ -344,6 +393,8 @@ def _extents(
     ]
     found: dict[Category, Counter[int]] = {category: Counter() for category in categories.ABOUT}
     for category in wanted:
+        if category not in targets.TARGETS:
+            continue
         for client_id, extent in targets.TARGETS[category].count([one.of(category) for one in lines]).items():
             found[category][client_id] += extent.rows
             if category in categories.RECORDS:

@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallQuerySet, Recording, Transcript, first_id_at
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
 from retention import targets
@@ -130,6 +131,11 @@ def is_of_everything(hold: Hold) -> bool:
     return not callers.exists() and not calls.exists()
 
 
+def keep_all(found: Iterable[Hold]) -> bool:
+    """Whether any of these holds keeps everything of its client, whenever it was."""
+    return any(hold.from_at is None and hold.until_at is None and is_of_everything(hold) for hold in found)
+
+
 def is_passed_by(hold: Hold, at: datetime) -> bool:
     """
     Whether something that a hold covers may still be leaving, because a batch had chosen it before.
@@ -171,10 +177,11 @@ class FallsDue:
     What leaves with the next run, were a hold lifted now: nothing else keeps it, and its date has come.
 
     :ivar calls: past the date of call records, whatever hangs on them along. :ivar recordings: past their own date,
-    of calls that stay, and :ivar transcripts: the same. :ivar redactions: calls out of which the tracker has taken
-    the person, which ours still has. :ivar withheld: recordings and transcripts that get the date of their
-    quarantine again; they change while people read, so they are shown and not compared. :ivar numbers: of people whose
-    calls stay, or have none any more, and :ivar evidence: of what people said, past their dates.
+    of calls that stay, and :ivar transcripts: the same. :ivar requests: of people, and :ivar reasons: in the trail,
+    past theirs. :ivar own: rows of the agency's own, where the hold keeps them. :ivar redactions: calls out of which
+    the tracker has taken the person, which ours still has. :ivar withheld: recordings and transcripts that get the
+    date of their quarantine again; they change while people read, so they are shown and not compared. :ivar numbers:
+    of people whose calls stay, or have none any more, and :ivar evidence: of what people said, past their dates.
     """
 
     calls: int = 0
@@ -183,6 +190,9 @@ class FallsDue:
     redactions: int = 0
     numbers: int = 0
     evidence: int = 0
+    requests: int = 0
+    reasons: int = 0
+    own: int = 0
     withheld: int = field(default=0, compare=False)
 
 
@@ -201,8 +211,9 @@ def falls_due(hold: Hold, at: datetime) -> FallsDue:
     client = hold.client
     freed = freed_calls(hold)
     redactions = freed.filter(redact_due_at__isnull=False, redact_due_at__lte=at).count()
+    own = _own_due(hold, at)
     if not decisions.is_live(client):
-        return FallsDue(redactions=redactions)
+        return FallsDue(redactions=redactions, own=own)
     limits = policies.all_cutoffs([client], at)[client.pk]
     is_out = Q(direction=Direction.OUTBOUND)
     expired = (~is_out & Q(pk__lt=first_id_at(limits[Category.CALL]))) | (
@@ -225,7 +236,10 @@ def falls_due(hold: Hold, at: datetime) -> FallsDue:
         redactions=redactions,
         withheld=quarantined,
         numbers=_numbers_due(hold, limits),
-        evidence=_evidence_due(hold, limits),
+        evidence=_due_of(hold, limits, Category.CONSENT) + _due_of(hold, limits, Category.WITHDRAWAL),
+        requests=_due_of(hold, limits, Category.REQUEST),
+        reasons=_due_of(hold, limits, Category.TRAIL),
+        own=own,
     )
 
 
@@ -245,40 +259,57 @@ def _held_by(client: Client, holds: Collection[Hold]) -> frozenset[UUID]:
 
 
 def _line(
-    hold: Hold, limits: Mapping[Category, datetime], category: Category, held: frozenset[UUID]
+    hold: Hold,
+    limits: Mapping[Category, datetime],
+    category: Category,
+    held: frozenset[UUID],
+    by: Collection[Hold],
 ) -> targets.Line:
+    """A line as it would stand with these holds and no other."""
     return targets.Line(
         client=hold.client,
         cutoff=limits[category],
         call_cutoff=limits[Category.CALL],
         call_out_cutoff=limits[Category.CALL_OUT],
         held=held,
-        is_held=bool(held),
+        is_held=bool(by),
+        keeps_all=keep_all(by),
     )
 
 
 def _numbers_due(hold: Hold, limits: Mapping[Category, datetime]) -> int:
     """People whose date has come, and whom this hold alone keeps."""
     others = _others(hold)
-    line = _line(hold, limits, Category.IDENTITY, _held_by(hold.client, others))
+    line = _line(hold, limits, Category.IDENTITY, _held_by(hold.client, others), others)
     found = targets.kept_back(line, _held_by(hold.client, [hold]))
     marked = Call.objects.for_client(hold.client).filter(caller_id__in=found, on_hold=True)
     kept = marked.exclude(pk__in=freed_calls(hold).values("pk")).values_list("caller_id", flat=True)
     return len(set(found) - set(kept.distinct()))
 
 
-def _evidence_due(hold: Hold, limits: Mapping[Category, datetime]) -> int:
-    """Entries of consent and of withdrawal whose date has come, of people whom this hold alone keeps."""
-    others = _held_by(hold.client, _others(hold))
-    every = others | _held_by(hold.client, [hold])
-    count = 0
-    for category in (Category.CONSENT, Category.WITHDRAWAL):
-        after, before = (
-            targets.TARGETS[category].count([_line(hold, limits, category, held)]) for held in (others, every)
-        )
-        none = targets.Extent()
-        count += after.get(hold.client_id, none).rows - before.get(hold.client_id, none).rows
-    return count
+def _due_of(hold: Hold, limits: Mapping[Category, datetime], category: Category) -> int:
+    """Rows of a category whose date has come and which this hold alone keeps, by a run's own counts."""
+    others = _others(hold)
+    held = _held_by(hold.client, others)
+    after = _line(hold, limits, category, held, others)
+    before = _line(hold, limits, category, held | _held_by(hold.client, [hold]), [hold, *others])
+    count, none = targets.TARGETS[category].count, targets.Extent()
+    return count([after]).get(hold.client_id, none).rows - count([before]).get(hold.client_id, none).rows
+
+
+def _own_due(hold: Hold, at: datetime) -> int:
+    """Rows of the agency's own whose date has come and which this hold alone keeps."""
+    others = Hold.objects.open().filter(agency_id=hold.agency_id, keeps_house=True).exclude(pk=hold.pk)
+    if not hold.keeps_house or others.exists():
+        return 0
+    agency = hold.client.agency
+    kept = policies.house_effective(agency)
+    return sum(
+        target.count(
+            targets.HouseLine(agency, tenancy.cutoff_in_zone(agency.time_zone, kept[category].days, at))
+        ).rows
+        for category, target in targets.HOUSE.items()
+    )
 
 
 # --- Pages --------------------------------------------------------------------------------------------------------

@@ -102,7 +102,11 @@ def rows(clients: Sequence[Client]) -> list[Row]:
 def house(agency: Agency) -> list[Cell]:
     """What the agency says, for its own line; a rule of the law is asked where a client is known."""
     kept = policies.house_effective(agency)
-    return _cells(None, kept, rules.Ground(frozenset(), ""), _waiting(()))
+    return [
+        cell
+        for cell in _cells(None, kept, rules.Ground(frozenset(), ""), _waiting(()))
+        if cell.about.of_clients
+    ]
 
 
 def _waiting(client_ids: Collection[int]) -> dict[tuple[int | None, str], PolicyChange]:
@@ -124,7 +128,33 @@ def _cells(
     return [
         Cell(about, kept[category], beyond.get(category, ()), waiting.get((client_id, category)))
         for category, about in categories.ABOUT.items()
+        if about.of_clients or client_id is None
     ]
+
+
+def own_cells(agency: Agency) -> dict[Category, Cell]:
+    """
+    What the agency keeps of its own, by category: requests that are no client's, training, entries, reasons.
+
+    A rule of the law is asked at the places and in the trades of all its clients.
+    """
+    kept = policies.house_effective(agency)
+    clients = list(Client.objects.filter(agency=agency))
+    days = {category: kept[category].days for category in categories.OF_HOUSE}
+    beyond: dict[Category, dict[str, Finding]] = {}
+    for ground in changes.grounds_of(clients).values():
+        for finding in rules.judge(ground, days):
+            beyond.setdefault(finding.category, {})[finding.rule.id] = finding
+    waiting = _waiting(())
+    return {
+        category: Cell(
+            categories.ABOUT[category],
+            kept[category],
+            list(beyond.get(category, {}).values()),
+            waiting.get((None, category)),
+        )
+        for category in categories.OF_HOUSE
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +173,7 @@ def law_about(category: Category, clients: Sequence[Client]) -> list[Law]:
 def law_of(client: Client) -> dict[Category, list[Law]]:
     """The rules about every category that hold for one client, one query."""
     grounds = changes.grounds_of([client])
-    return {category: _law(category, [client], grounds) for category in categories.ABOUT}
+    return {category: _law(category, [client], grounds) for category in categories.OF_CLIENTS}
 
 
 def _law(category: Category, clients: Sequence[Client], grounds: Mapping[int, rules.Ground]) -> list[Law]:

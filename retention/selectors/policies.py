@@ -85,8 +85,12 @@ def all_effective(client: Client) -> dict[Category, Effective]:
 
 
 def every_effective(clients: Sequence[Client]) -> dict[int, dict[Category, Effective]]:
-    """What holds for each category at each of these clients, one query however many."""
-    return {client_id: resolve(levels) for client_id, levels in levels_of(clients).items()}
+    """What holds for each category that clients have rows of, at each of these; one query however many."""
+    found = {}
+    for client_id, levels in levels_of(clients).items():
+        every = resolve(levels)
+        found[client_id] = {category: every[category] for category in categories.OF_CLIENTS}
+    return found
 
 
 def house_effective(agency: Agency) -> dict[Category, Effective]:

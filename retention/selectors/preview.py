@@ -25,16 +25,21 @@ from retention.targets import Extent, Line
 NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission.VIEW_CALLS) | {
     Category.EXPORT: Permission.EXPORT_CALLS,
     Category.INBOX: Permission.MANAGE_CONNECTIONS,
+    Category.REQUEST: Permission.HANDLE_REQUESTS,
 }
 """What a person needs on a client to see rows of a category there; row security hides the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a hold keeps of a client: its open holds, and the callers of whom nothing may leave."""
+    """
+    What a hold keeps of a client: its open holds, the callers of whom nothing may leave, and whether it is everything,
+    whenever it was.
+    """
 
     holds: tuple[Hold, ...] = ()
     caller_ids: frozenset[UUID] = frozenset()
+    keeps_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Lines:
             call_out_cutoff=self.cutoffs[Category.CALL_OUT],
             held=self.held.caller_ids,
             is_held=bool(self.held.holds),
+            keeps_all=self.held.keeps_all,
         )
 
     def evidence_until(self, at: datetime) -> date:
@@ -94,7 +100,11 @@ def held_of(clients: Sequence[Client]) -> dict[int, Held]:
     ):
         by_client.setdefault(hold.client_id, []).append(hold)
     return {
-        client.pk: Held(tuple(by_client[client.pk]), frozenset(holds.held_caller_ids(client)))
+        client.pk: Held(
+            tuple(by_client[client.pk]),
+            frozenset(holds.held_caller_ids(client)),
+            holds.keep_all(by_client[client.pk]),
+        )
         for client in clients
         if client.pk in by_client
     }

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q, Sum
 
 from retention import targets
 from retention.enums import PartState
-from retention.models import Run, RunPart
+from retention.models import HousePart, Run, RunPart
 
 CLIENTS_A_PAGE: Final = 50
 _OBSERVED: Final = Q(state=PartState.OBSERVED)
@@ -41,7 +41,7 @@ class Progress:
 
 
 def added_up(run: Run, at: datetime) -> Progress:
-    """How far a run is, as the scope sees it; one query."""
+    """How far a run is, as the scope sees it; two queries."""
     live = ~_OBSERVED
     found = RunPart.objects.filter(run=run).aggregate(
         due=Sum("rows_due", filter=live, default=0),
@@ -55,7 +55,17 @@ def added_up(run: Run, at: datetime) -> Progress:
         failed=Count("pk", filter=Q(state=PartState.FAILED)),
         began=Min("started_at"),
     )
-    began = found.pop("began")
+    own = HousePart.objects.filter(run=run).aggregate(
+        due=Sum("rows_due", default=0),
+        erased=Sum("rows_erased", default=0),
+        held=Sum("rows_held", default=0),
+        failed=Count("pk", filter=Q(state=PartState.FAILED)),
+        began=Min("started_at", filter=Q(rows_erased__gt=0)),
+    )
+    instants = [one for one in (found.pop("began"), own.pop("began")) if one is not None]
+    began = min(instants, default=None)
+    for name, number in own.items():
+        found[name] += number
     rate = remaining = None
     if began is not None and found["erased"]:
         seconds = max(((run.finished_at or at) - began).total_seconds(), 1.0)

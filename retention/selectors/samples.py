@@ -49,8 +49,13 @@ class Sample:
 
 def sample(line: Line, category: Category, *, after: UUID | None = None) -> Sample:
     """A page of what a run would take next of one category, in its order; as the scope sees it."""
-    ids = targets.TARGETS[category].due(line, after=after, limit=PAGE + 1)
-    rows = _ROWS[category](line.client, ids)
+    target = targets.TARGETS[category]
+    ids = target.due(line, after=after, limit=PAGE + 1)
+    if target.told is not None:
+        told = zip(ids, target.told(line.client, ids), strict=False)
+        rows = [Row(at, "", "", what, key) for key, (at, what) in told]
+    else:
+        rows = _ROWS[category](line.client, ids)
     shown = rows[:PAGE]
     return Sample(shown, shown[-1].key if len(rows) > PAGE else None)
 

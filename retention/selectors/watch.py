@@ -50,6 +50,7 @@ from retention.models import (
     RunPart,
 )
 from retention.selectors import due, preview, secrets
+from retention.selectors import house as own_rows
 from retention.selectors.secrets import Standing
 from retention.selectors.storage import Table
 
@@ -149,7 +150,7 @@ def read(agency: Agency, at: datetime) -> Reading:
     out = [found for name, found in waits.items() if due.is_outbox(name)]
     return Reading(
         at=at.isoformat(),
-        past_due=_past_due(live, at),
+        past_due=_past_due(agency, live, at),
         inbox_oldest=_age(waiting["oldest"], at),
         inbox_waiting=waiting["count"],
         run_age=_age(run.finished_at if run else None, at),
@@ -172,7 +173,7 @@ def read(agency: Agency, at: datetime) -> Reading:
     )
 
 
-def _past_due(live: list[Client], at: datetime) -> dict[str, int]:
+def _past_due(agency: Agency, live: list[Client], at: datetime) -> dict[str, int]:
     """
     Rows that were past their date a day ago. What a person's deed has made due since is not late yet: the client went
     live, a policy was shortened, a hold was lifted.
@@ -185,6 +186,10 @@ def _past_due(live: list[Client], at: datetime) -> dict[str, int]:
         for category, extent in by_category.items():
             if not {(client_id, category), (None, category)} & fresh:
                 found[category.value] += extent.rows
+    if agency.created_at <= before:
+        for category, extent in own_rows.extents(agency, before).items():
+            if (None, category) not in fresh:
+                found[category.value] += extent.rows
     return dict(found)
 
 
@@ -196,8 +201,10 @@ def _made_due_since(before: datetime) -> set[tuple[int | None, Category]]:
         for client_id, category in changes.values_list("client_id", "category")
         for moved in categories.moved_by(Category(category))
     }
-    lifted = Hold.objects.filter(lifted_at__gt=before).values_list("client_id", flat=True)
-    return found | {(client_id, category) for client_id in lifted for category in Category}
+    lifted = set(Hold.objects.filter(lifted_at__gt=before).values_list("client_id", flat=True))
+    # What any of them kept may have been the agency's own as well.
+    own = {(None, category) for category in categories.OF_HOUSE} if lifted else set()
+    return found | own | {(client_id, category) for client_id in lifted for category in Category}
 
 
 def _failed_parts(agency: Agency) -> int:

@@ -8,14 +8,14 @@ run's own rows, which were written in the transactions that removed what they co
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit import services as audit
@@ -28,8 +28,9 @@ from consent.enums import VendorStep, WaitingState
 from consent.models import VendorTask
 from retention import targets
 from retention.channels import certificate as form
-from retention.enums import Category, PartState, RunState
-from retention.models import Certificate, Errand, Hold, Run, RunPart
+from retention.enums import Category, PartState, RunState, Then
+from retention.models import Certificate, Errand, Hold, HouseCertificate, HousePart, Run, RunPart
+from retention.selectors import house
 from retention.services import backups
 
 JOB: Final = Actor.job("retention.issue_certificates")
@@ -47,7 +48,8 @@ class File:
 
 def issue_due(*, agency_id: int, run_id: UUID, clock: Callable[[], datetime]) -> int:
     """
-    Issue what a run owes: one certificate for each client at which it destroyed something, was held back or failed.
+    Issue what a run owes: one certificate for each client at which it destroyed something, was held back or failed,
+    and one for the agency's own rows.
 
     Nothing happens while it goes on, or while a batch of it is under way. Called outside any scope; repeating it adds
     nothing. Returns how many were issued.
@@ -56,6 +58,10 @@ def issue_due(*, agency_id: int, run_id: UUID, clock: Callable[[], datetime]) ->
         run = Run.objects.filter(pk=run_id, state__in=_OVER).first()
         if run is None or RunPart.objects.filter(run=run, leased_until__gt=clock()).exists():
             return 0
+        if HousePart.objects.filter(run=run, leased_until__gt=clock()).exists():
+            return 0
+        own = HousePart.objects.filter(Q(rows_erased__gt=0) | Q(rows_held__gt=0) | Q(state=PartState.FAILED))
+        is_owed = own.filter(run=run).exists() and not HouseCertificate.objects.filter(run=run).exists()
         done = Certificate.objects.filter(run=run).values("client_id")
         told = Q(rows_erased__gt=0) | Q(rows_held__gt=0) | Q(state=PartState.FAILED)
         parts = RunPart.objects.filter(told, run=run).exclude(state=PartState.OBSERVED)
@@ -64,7 +70,10 @@ def issue_due(*, agency_id: int, run_id: UUID, clock: Callable[[], datetime]) ->
         with job_scope(agency_id=agency_id):
             client = Client.objects.select_related("agency").get(pk=client_id)
             issue(run=run, client=client, at=clock())
-    return len(client_ids)
+    if is_owed:
+        with job_scope(agency_id=agency_id):
+            issue_own(run=run, at=clock())
+    return len(client_ids) + is_owed
 
 
 def owing(agency_id: int, *, since: datetime) -> list[UUID]:
@@ -141,6 +150,83 @@ def issue(*, run: Run, client: Client, at: datetime) -> None:
     )
 
 
+@transaction.atomic
+def issue_own(*, run: Run, at: datetime) -> None:
+    """State and sign what a run that is over destroyed of the agency's own rows; nothing where that is done."""
+    agency = Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+    if HouseCertificate.objects.filter(run=run).exists():
+        return
+    parts = list(HousePart.objects.filter(run=run).select_for_update().order_by("pk"))
+    mine = HouseCertificate.objects.filter(agency=agency)
+    number = (mine.aggregate(last=Max("number"))["last"] or 0) + 1
+    copies_gone_on = backups.no_copy_opens_after(at)
+    identity = uuid4()
+    key = signing.key_id(signing.public_key())
+    categories = _own_categories(parts)
+    statement: dict[str, Any] = {
+        "certificate": form.NAME,
+        "v": form.VERSION_OWN,
+        "id": str(identity),
+        "number": number,
+        "agency": {"id": agency.pk, "name": agency.name, "time_zone": agency.time_zone},
+        "client": None,
+        "run": _run(run),
+        "issued_at": leaves.instant(at),
+        "categories": categories,
+        "holds": _said(house.holds_during(run)),
+        "open_at_vendors": 0,
+        "copies_gone_on": copies_gone_on.isoformat(),
+        "key": key,
+    }
+    row = HouseCertificate.objects.create(
+        pk=identity,
+        agency=agency,
+        run=run,
+        number=number,
+        statement=packing.canonical(statement).decode(),
+        signature=signing.sign(form.to_sign(statement)).hex(),
+        key_id=key,
+        issued_at=at,
+        copies_gone_on=copies_gone_on,
+    )
+    audit.record(
+        "certificate.issued",
+        subject=row,
+        by=JOB,
+        at=at,
+        number=number,
+        run=str(run.pk),
+        rows=sum(row["erased"] for row in categories),
+        signature=row.signature,
+    )
+
+
+def _own_categories(parts: Sequence[HousePart]) -> list[dict[str, Any]]:
+    order = list(targets.HOUSE)
+    told = [part for part in parts if part.rows_due or part.rows_erased or part.rows_held or part.failures]
+    return [
+        {
+            "category": part.category,
+            "title": Category(part.category).label,
+            "days": part.keep_for_days,
+            "then": Then.ERASE.value,
+            "policy_version": part.policy_version,
+            "cutoff": leaves.instant(part.cutoff),
+            "state": part.state,
+            "due": part.rows_due,
+            "held": part.rows_held,
+            "erased": part.rows_erased,
+            "recordings": 0,
+            "callers": 0,
+            "bytes": 0,
+            "vendor_steps": 0,
+            "failures": part.failures,
+            "digest": bytes(part.digest).hex(),
+        }
+        for part in sorted(told, key=lambda part: order.index(Category(part.category)))
+    ]
+
+
 def _open_at_vendors(client: Client) -> int:
     """Recordings that somebody has still to delete at a vendor, of this run and of earlier ones."""
     steps = VendorTask.objects.for_client(client).filter(
@@ -190,13 +276,13 @@ def _categories(run: Run, client: Client) -> list[dict[str, Any]]:
 
 def _holds(run: Run, client: Client) -> list[dict[str, Any]]:
     """The holds that were open while the run went on."""
-    ended = run.finished_at or run.created_at
-    rows = Hold.objects.for_client(client).filter(
-        Q(lifted_at=None) | Q(lifted_at__gt=run.created_at), placed_at__lte=ended
-    )
+    return _said(house.during(Hold.objects.for_client(client), run))
+
+
+def _said(holds: QuerySet[Hold]) -> list[dict[str, Any]]:
     return [
         {"name": row.name, "matter": row.matter, "placed_at": leaves.instant(row.placed_at)}
-        for row in rows.order_by("placed_at", "pk")
+        for row in holds.order_by("placed_at", "pk")
     ]
 
 
@@ -208,7 +294,9 @@ class UnknownKeyError(LookupError):
 
 
 @transaction.atomic
-def take(*, certificate: Certificate, agency: Agency, as_pdf: bool, by: Actor, at: datetime) -> File:
+def take(
+    *, certificate: Certificate | HouseCertificate, agency: Agency, as_pdf: bool, by: Actor, at: datetime
+) -> File:
     """
     Write down who takes a certificate, and return it as a file: JSON, or the PDF that carries it.
 
@@ -227,13 +315,14 @@ def take(*, certificate: Certificate, agency: Agency, as_pdf: bool, by: Actor, a
         raise UnknownKeyError(f"Key {certificate.key_id} is not among those of the installation.")
     statement = json.loads(certificate.statement)
     data = packing.sealed_file(statement, signature=certificate.signature, public=public.hex())
-    name = f"certificate-{agency.slug}-{statement['client']['id']}-{certificate.number}"
+    whose = "own" if statement["client"] is None else statement["client"]["id"]
+    name = f"certificate-{agency.slug}-{whose}-{certificate.number}"
     if not as_pdf:
         return File(f"{name}.json", "application/json", data)
     drawn = form.document(
         statement,
         data,
-        zone=statement["client"]["time_zone"],
+        zone=(statement["client"] or statement["agency"])["time_zone"],
         public=signing.public_key().hex(),
         sign=signing.sign,
     )

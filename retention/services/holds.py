@@ -86,13 +86,14 @@ class Wanted:
 
     :ivar numbers: as they were typed; without country code they are read as the client's country has them.
     :ivar call_ids: single calls, whenever they were. :ivar from_at: since when, and :ivar until_at: before when; open
-    where None.
+    where None. :ivar keeps_house: what the agency has of its staff as well.
     """
 
     numbers: tuple[str, ...] = ()
     call_ids: frozenset[uuid.UUID] = frozenset()
     from_at: datetime | None = None
     until_at: datetime | None = None
+    keeps_house: bool = False
 
 
 # --- The marks on calls -------------------------------------------------------------------------------------------
@@ -254,6 +255,7 @@ def place_hold(
             until_at=extent.until_at,
             review_on=review_on,
             ends_on=ends_on,
+            keeps_house=extent.keeps_house,
             placed_by_id=placed_by,
             placed_at=at,
         )
@@ -270,6 +272,7 @@ def place_hold(
             numbers=len(callers),
             calls=len(extent.call_ids),
             people=len(set(people)),
+            own=extent.keeps_house,
             review_on=review_on.isoformat(),
         )
         Hold.objects.filter(pk=hold.pk).update(event_id=event.pk)
@@ -436,6 +439,9 @@ def lift_hold(*, hold: Hold, shown: selectors.FallsDue, reason: str, lifted_by: 
         redactions=falls.redactions,
         identities=falls.numbers,
         evidence=falls.evidence,
+        requests=falls.requests,
+        reasons=falls.reasons,
+        own=falls.own,
     )
     Hold.objects.filter(pk=hold.pk).update(
         lifted_at=at, lifted_by_id=lifted_by, lifted_event_id=event.pk, settled_at=None

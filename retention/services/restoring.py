@@ -30,7 +30,7 @@ from callprivacy.calls.services import ends, erasure, redaction
 from callprivacy.calls.services import returned as calls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import envelopes, files
 from callprivacy.vault import selectors as vault
@@ -38,7 +38,7 @@ from consent.enums import Purpose
 from consent.services import identity_ends
 from consent.services import returned as consents
 from retention.selectors import holds
-from retention.services import backups, erasing
+from retention.services import backups, erasing, house
 from retention.services import holds as marks
 from retention.services.backups import Access, BackupError, Manifest
 from retention.targets import TARGETS, Chosen, Deed, Line, Removed, Target
@@ -179,6 +179,8 @@ class Returned:
     noes: int = 0
     restricted: int = 0
     held: int = 0
+    requests: int = 0
+    own: int = 0
 
     def add(self, other: Returned) -> None:
         """Count another client's as well."""
@@ -206,8 +208,15 @@ def take_out(*, at: datetime, step: Step = lambda _rows: None) -> Returned:
     for agency_id in tenancy.agency_ids():
         with job_scope(agency_id=agency_id):
             clients = list(Client.objects.select_related("agency").filter(agency_id=agency_id).order_by("pk"))
+            agency = Agency.objects.get(pk=agency_id)
         for client in clients:
             found.add(take_out_of(client, at=at, step=step))
+        own = house.take_out(agency=agency, at=at)
+        if own:
+            with job_scope(agency_id=agency_id):
+                audit.record("restore.cleaned", subject=agency, by=JOB, at=at, own=own)
+            found.own += own
+            step(own)
     return found
 
 
@@ -271,6 +280,8 @@ def _behind_the_line(client: Client, target: Target, found: Returned, at: dateti
             return
         if target.noun == "calls":
             found.calls += len(removed.ids)
+        elif target.noun == "requests":
+            found.requests += len(removed.ids)
         found.callers += removed.callers
         found.recordings += removed.recordings
         found.transcripts += removed.transcripts
@@ -289,7 +300,16 @@ class _Book:
         calls_line = vault.watermark(self.client.pk, erasure.WATERMARK) or _LONG_AGO
         out_line = vault.watermark(self.client.pk, erasure.WATERMARK_OUT) or _LONG_AGO
         held = holds.held_caller_ids(self.client)
-        return Line(self.client, self.before, calls_line, out_line, held=frozenset(held), is_held=bool(held))
+        open_holds = list(holds.open_holds(self.client))
+        return Line(
+            self.client,
+            self.before,
+            calls_line,
+            out_line,
+            held=frozenset(held),
+            is_held=bool(open_holds),
+            keeps_all=holds.keep_all(open_holds),
+        )
 
     def note_errands(self, count: int) -> None:
         """Errands wait in the queue like every run's."""

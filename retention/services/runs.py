@@ -27,7 +27,7 @@ from retention.models import Hold, Run, RunPart
 from retention.selectors import policies, preview
 from retention.selectors import runs as selectors
 from retention.selectors.holds import LEASED_AT_MOST
-from retention.services import certificates, erasing, holds
+from retention.services import certificates, erasing, holds, house
 
 log = logger(__name__)
 
@@ -118,6 +118,7 @@ def work_run(*, agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> 
         if part is None:
             break
         _work_part(part, until, clock)
+    house.work_off(agency_id=agency_id, run_id=run_id, until=until, clock=clock)
     with job_scope(agency_id=agency_id):
         run = Run.objects.get(pk=run_id)
         _finish_if_done(run, clock())
@@ -154,6 +155,7 @@ def _plan(agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> None:
                 run, list(rows.filter(pk__in=client_ids[start : start + _PLANNED_AT_ONCE])), clock()
             )
     with job_scope(agency_id=agency_id):
+        house.plan(run=run, at=clock())
         Run.objects.filter(pk=run_id, planned_at=None).update(planned_at=clock())
 
 
@@ -417,6 +419,7 @@ def _finish_if_done(run: Run, at: datetime) -> None:
         run.state != RunState.RUNNING
         or run.planned_at is None
         or RunPart.objects.unfinished().filter(run=run).exists()
+        or house.is_open(run.pk)
     ):
         return
     if Run.objects.running().filter(pk=run.pk).update(state=RunState.DONE, finished_at=at):

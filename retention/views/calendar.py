@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.forms.policies import CalendarForm
@@ -22,11 +23,14 @@ def show_calendar(request: StaffRequest) -> HttpResponse:
     clients = _countable(request)
     form = CalendarForm(request.GET, clients=clients)
     chosen = _chosen(form, clients)
-    found = selectors.calendar(chosen, request.at)
+    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    own = request.agency if signs and len(chosen) == len(clients) else None
+    found = selectors.calendar(chosen, request.at, own=own)
     context = {
         "section": "calendar",
         "form": form,
         "active": int(len(chosen) != len(clients)),
+        "own": own,
         "chosen": chosen[0] if len(chosen) == 1 else None,
         "found": found,
         "picture": selectors.draw(found),

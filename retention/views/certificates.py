@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import signing
-from retention.models import Certificate
+from retention.models import Certificate, HouseCertificate
 from retention.selectors import certificates as selectors
 from retention.services import certificates
 
@@ -54,9 +55,18 @@ def show_certificate(request: StaffRequest, client: Client, certificate_id: UUID
 @needs(Permission.MANAGE_RETENTION)
 def take_certificate(request: StaffRequest, client: Client, certificate_id: UUID, form: str) -> HttpResponse:
     """Download one as JSON or PDF; that it was taken is in the trail."""
+    certificate = _find(client, certificate_id)
+    return _taken(request, certificate, form) or redirect(
+        "retention:certificate", client.slug, certificate.pk
+    )
+
+
+def _taken(
+    request: StaffRequest, certificate: Certificate | HouseCertificate, form: str
+) -> HttpResponse | None:
+    """The file; None where its key is not known any more, which is said."""
     if form not in {"json", "pdf"}:
         raise Http404
-    certificate = _find(client, certificate_id)
     try:
         file = certificates.take(
             certificate=certificate,
@@ -71,11 +81,53 @@ def take_certificate(request: StaffRequest, client: Client, certificate_id: UUID
             f"The certificate was signed by key {certificate.key_id}. Name it in CALLPRIVACY_EARLIER_PUBLIC_KEYS, "
             "then take the certificate.",
         )
-        return redirect("retention:certificate", client.slug, certificate.pk)
+        return None
     response = HttpResponse(file.data, content_type=file.media_type)
     response["Content-Disposition"] = f'attachment; filename="{file.name}"'
     response["Digest"] = f"sha-256={hashlib.sha256(file.data).hexdigest()}"
     return response
+
+
+# --- Of the agency's own rows -------------------------------------------------------------------------------------
+
+
+@require_GET
+@needs_right(AgencyRight.SIGN_OFF)
+def list_own(request: StaffRequest) -> HttpResponse:
+    """The certificates about the agency's own rows, newest first."""
+    page = selectors.own_page(request.GET.get("page"))
+    rows = [{"certificate": row, "rows": selectors.rows_in(row)} for row in page.object_list]
+    return render(request, "retention/certificates_own.html", {"page": page, "rows": rows})
+
+
+@require_GET
+@needs_right(AgencyRight.SIGN_OFF)
+def show_own(request: StaffRequest, certificate_id: UUID) -> HttpResponse:
+    """What one of them states."""
+    certificate = _find_own(certificate_id)
+    public = signing.public_keys().get(certificate.key_id)
+    context = {
+        "certificate": certificate,
+        "said": selectors.statement_of(certificate),
+        "public": public.hex() if public else None,
+    }
+    return render(request, "retention/certificate_own.html", context)
+
+
+@never_cache
+@require_POST
+@needs_right(AgencyRight.SIGN_OFF)
+def take_own(request: StaffRequest, certificate_id: UUID, form: str) -> HttpResponse:
+    """Download one as JSON or PDF; that it was taken is in the trail."""
+    certificate = _find_own(certificate_id)
+    return _taken(request, certificate, form) or redirect("retention:own_certificate", certificate.pk)
+
+
+def _find_own(certificate_id: UUID) -> HouseCertificate:
+    found = selectors.own_certificates().filter(pk=certificate_id).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def _find(client: Client, certificate_id: UUID) -> Certificate:

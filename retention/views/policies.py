@@ -26,9 +26,10 @@ from retention.forms.policies import DecisionForm, MatrixForm, PolicyForm, SeenE
 from retention.law import categories
 from retention.models import PolicyChange
 from retention.selectors import changes as selectors
-from retention.selectors import matrix, own_dates
+from retention.selectors import house, matrix, own_dates
 from retention.selectors import policies as kept
 from retention.selectors import runs as run_selectors
+from retention.selectors.calendar import DAYS
 from retention.selectors.changes import Proposal, Wish
 from retention.services import policies
 from retention.services.policies import ShownEffect
@@ -86,6 +87,7 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     found = [row for row in matrix.rows(clients) if _is_wanted(row, only)] if only else None
     page: Page[Any] = Paginator(clients if found is None else found, _PAGE).get_page(request.GET.get("page"))
     rows = list(page.object_list) if found is not None else matrix.rows(list(page.object_list))
+    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     return render(
         request,
         "retention/matrix.html",
@@ -97,11 +99,18 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
             "rows": rows,
             "house": matrix.house(request.agency),
             "own_dates": own_dates.rows(request.agency, request.at),
-            "columns": categories.ABOUT.values(),
-            "may_sign": access.has_right(request.membership, AgencyRight.SIGN_OFF),
+            "columns": [categories.ABOUT[category] for category in categories.OF_CLIENTS],
+            "may_sign": signs,
+            "own": _own(request) if signs else [],
             "query": _query(request),
         },
     )
+
+
+def _own(request: StaffRequest) -> list[tuple[matrix.Cell, house.Row]]:
+    """What the agency keeps of its own, with what of it is past its date."""
+    cells = matrix.own_cells(request.agency)
+    return [(cells[row.category], row) for row in house.rows(request.agency, request.at, days=DAYS)]
 
 
 def _is_wanted(row: matrix.Row, only: str) -> bool:
@@ -149,6 +158,8 @@ def show_policies(request: StaffRequest, client: Client) -> HttpResponse:
 @confirms(Deed.POLICY)
 def change_policy(request: StaffRequest, client: Client, category: str) -> HttpResponse:
     """Change one of a client's policies; the effect is shown first."""
+    if category not in categories.OF_CLIENTS:
+        raise Http404
     return _Change(request, client, _category(category)).answer()
 
 

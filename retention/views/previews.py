@@ -6,21 +6,27 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from retention.enums import Category
-from retention.selectors import own_dates, preview, samples
-from retention.targets import TARGETS
+from retention.selectors import house, own_dates, preview, samples
+from retention.selectors.calendar import DAYS
+from retention.targets import HOUSE, TARGETS
 
 _PAGE = 50
-_SEEN = (Permission.VIEW_CALLS, Permission.EXPORT_CALLS, Permission.MANAGE_CONNECTIONS)
+_SEEN = (
+    Permission.VIEW_CALLS,
+    Permission.EXPORT_CALLS,
+    Permission.MANAGE_CONNECTIONS,
+    Permission.HANDLE_REQUESTS,
+)
 
 
 @require_GET
@@ -49,14 +55,17 @@ def preview_all(request: StaffRequest) -> HttpResponse:
         )
         for category in TARGETS
     ]
+    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    own = house.rows(request.agency, request.at, days=DAYS) if signs else []
     page = Paginator(shown, _PAGE).get_page(request.GET.get("page"))
     context = {
         "shown": page.object_list,
         "own_dates": own_dates.rows(request.agency, request.at),
+        "own": own,
         "page": page,
         "totals": [total for total in totals if total[1] or total[2]],
-        "rows": sum(one.total for one in found),
-        "held": sum(one.held for one in found),
+        "rows": sum(one.total for one in found) + sum(row.extent.rows for row in own),
+        "held": sum(one.held for one in found) + sum(row.extent.held for row in own),
         "size": sum(one.size for one in found),
         "unseen": sum(1 for one in found if not all(row.is_seen for row in one.rows)),
     }
@@ -86,9 +95,25 @@ def show_preview(request: StaffRequest, client: Client) -> HttpResponse:
     return render(request, "retention/preview.html", context)
 
 
+@require_GET
+@needs_right(AgencyRight.SIGN_OFF)
+def preview_own(request: StaffRequest, category: str) -> HttpResponse:
+    """What a run would take of the agency's own rows now, and of one category the first of them."""
+    if category not in HOUSE:
+        raise Http404
+    chosen = Category(category)
+    context = {
+        "own": house.rows(request.agency, request.at, days=DAYS),
+        "category": chosen,
+        "sample": house.sample(request.agency, chosen, request.at),
+        "most": house.SAMPLE,
+    }
+    return render(request, "retention/preview_own.html", context)
+
+
 def _category(name: str | None, found: preview.ClientPreview) -> Category:
     """The category that was asked for, else the first of which something would leave."""
-    if name in Category.values:
+    if name in [category.value for category in TARGETS]:
         return Category(name)
     return next((row.category for row in found.rows if row.extent.rows), Category.CALL)
 

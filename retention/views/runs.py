@@ -25,7 +25,7 @@ from retention.enums import RunCause, RunState
 from retention.forms.runs import ReasonForm, ShownForm
 from retention.law import categories
 from retention.models import Run
-from retention.selectors import certificates, preview, progress
+from retention.selectors import certificates, house, preview, progress
 from retention.selectors import runs as selectors
 from retention.services import errands, policies, runs
 from retention.tasks import runs as tasks
@@ -116,6 +116,8 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
         "progress": progress.added_up(run, request.at),
         "categories": progress.by_category(run),
         "clients": clients,
+        "own": house.parts_of(run),
+        "own_certificate": certificates.own_of_run(run),
         "page": page,
         "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
         "is_over": run.state in {RunState.DONE, RunState.CANCELLED},

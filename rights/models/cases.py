@@ -2,7 +2,8 @@
 Requests: what one person sent in at once, and a case for each thing that was asked for.
 
 What names a person or speaks in the person's words is sealed under the submission's own key (`request/<its id>` of its
-holder), which is destroyed at the submission's own date: 24 months after the last of its cases was answered.
+holder), which is destroyed when the days of retention's policy for requests are over: they count from the instant at
+which the last of its cases was closed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Submission(Held):
     `contact` is JSON: {"name", "mail", "phone", "post"}, each a text or missing. `words` is what the person wrote.
     `place_by` says how the place is known: "said", "address", "area_code" or "".
     The search is the fan-out: it is due at `search_due_at`, has looked at `search_done` of `search_total` clients, and
-    ended at `searched_at`; what it found are rows of `Finding`. `erase_on`: the day on which key and rows go.
+    ended at `searched_at`; what it found are rows of `Finding`. `ended_at`: when the last of its cases was closed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -59,7 +60,7 @@ class Submission(Held):
     search_done = models.PositiveIntegerField(default=0)
     search_failures = models.PositiveSmallIntegerField(default=0)
     searched_at = models.DateTimeField(null=True)
-    erase_on = models.DateField(null=True)
+    ended_at = models.DateTimeField(null=True)
 
     objects = models.Manager.from_queryset(SubmissionQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -72,8 +73,8 @@ class Submission(Held):
                 name="rights_submission_search",
             ),
             models.Index(
-                fields=["agency", "erase_on"],
-                condition=models.Q(erase_on__isnull=False),
+                fields=["agency", "client", "ended_at"],
+                condition=models.Q(ended_at__isnull=False),
                 name="rights_submission_end",
             ),
             models.Index(fields=["parent"], name="rights_submission_parent"),
@@ -103,7 +104,7 @@ class Case(Held):
     why the law applies, and how its days were counted, in sentences.
 
     The six fields of 11 CCR 7101(b): `received_at`, `asks`, `channel`, `answered_at`, `decided`, `ground`. They are
-    kept 24 months from the answer and used for nothing else.
+    kept as retention's policy for requests says, and used for nothing else.
 
     `answerer` and `role` are the engagement's words on the day the case was opened. `took_effect_at`: since when what
     was refused is stopped here. `ask_again_from`: before that day nobody asks the person to opt in again.

@@ -16,7 +16,6 @@ from uuid import UUID, uuid4
 
 from django.db import models, transaction
 
-from callprivacy.lib import calendars
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, PartyRole
 from callprivacy.tenancy.models import Agency, Client, Engagement
@@ -28,7 +27,6 @@ from rights.models import Case, CaseNote, CaseTask, Identity, Pause, Submission
 from rights.selectors import clocks
 from rights.services import approvals, queue, sealing, stopping, timeline
 
-KEPT_FOR_MONTHS: Final = 24
 """Months for which the record of a request is kept, from its answer (11 CCR 7101(a))."""
 
 _SIGNS: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -363,13 +361,11 @@ def take_back(*, case: Case, by: Actor, at: datetime) -> None:
 
 
 def settle_end(*, submission: Submission, at: datetime) -> None:
-    """Set the day on which a submission leaves, 24 months on, once none of its cases is open."""
+    """Note when a submission came to its end, from which the days of its policy count; none while a case is open."""
     if Case.objects.filter(submission_id=submission.pk).open().exists():
-        Submission.objects.filter(pk=submission.pk).update(erase_on=None)
+        Submission.objects.filter(pk=submission.pk).update(ended_at=None)
         return
-    zone = engine.zone_of((submission.client or submission.agency).time_zone)
-    leaves = calendars.add_months(at.astimezone(zone).date(), KEPT_FOR_MONTHS)
-    Submission.objects.filter(pk=submission.pk).update(erase_on=leaves)
+    Submission.objects.filter(pk=submission.pk).update(ended_at=at)
 
 
 # --- Proof --------------------------------------------------------------------------------------------------------
@@ -564,7 +560,7 @@ def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: date
         shown=True,
         appeal=made.reference,
     )
-    Submission.objects.filter(pk=found.submission_id).update(erase_on=None)
+    Submission.objects.filter(pk=found.submission_id).update(ended_at=None)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
     return made
 

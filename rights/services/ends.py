@@ -1,12 +1,13 @@
 """
-How a request comes to its end: 24 months after it was answered its key is destroyed, and its rows leave.
+How a request leaves when its days are over: its key is destroyed, then its files, then its rows.
 
-The record of a request has a date of its own, which no policy moves; of whom a hold keeps anything it stays. Keys
-first, then files, then rows; each step may be repeated, and what a crash leaves is found by its date again.
+When is retention's to say, by the policy of the client or of the agency; a run takes requests with these steps. Each
+may be repeated, and what a crash leaves is found by its date again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -16,41 +17,86 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import services as vault
-from rights.models import Case, Package, Proof, Submission
+from retention import targets
+from retention.enums import Category
+from retention.targets import Chosen, Deed, HouseLine, Line, Removed
+from rights.models import Package, Proof, Submission
 from rights.selectors import ends, words
 
-JOB: Final = Actor.job("rights.end_requests")
 BATCH: Final = 100
 
 
-def erase_submissions(*, agency_id: int, at: datetime) -> int:
-    """
-    Erase the submissions whose date has come; returns how many. Called outside any scope.
+def _choose(line: Line, *, after: UUID | None, limit: int, deed: Deed) -> Chosen:
+    found = ends.due_ids(line, after=after, limit=limit)
+    return Chosen(ids=tuple(found), cursor=found[-1] if found else None)
 
-    One in which a case was opened again meanwhile stays.
-    """
+
+def _destroy(agency_id: int, ids: Sequence[UUID]) -> None:
+    """Destroy the keys of these requests and delete their files. Outside any scope."""
     with job_scope(agency_id=agency_id):
-        due = list(ends.due(agency_id, at.date()).order_by("erase_on")[:BATCH])
-        open_ids = set(
-            Case.objects.filter(submission_id__in=[row.pk for row in due])
-            .open()
-            .values_list("submission_id", flat=True)
-        )
-        due = [row for row in due if row.pk not in open_ids]
-        stored = {row.pk: _files(row) for row in due}
-    for row in due:
+        rows = list(Submission.objects.filter(pk__in=ids))
+        stored = {row.pk: _files(row) for row in rows}
+    for row in rows:
         vault.destroy_purpose_key(client_id=row.holder_id, purpose=words.purpose_of(row))
         for file_key in stored[row.pk]:
             files.delete(row.holder_id, file_key)
-    if due:
-        with job_scope(agency_id=agency_id):
-            for row in due:
-                audit.record("request.erased", subject=row, by=JOB, at=at)
-            Submission.objects.filter(pk__in=[row.pk for row in due]).remove()
-    return len(due)
 
 
 def _files(row: Submission) -> list[UUID]:
     packages = Package.objects.filter(case__submission=row).values_list("file_key", flat=True)
     proofs = Proof.objects.filter(submission=row).values_list("file_key", flat=True)
     return [key for key in (*packages, *proofs) if key is not None]
+
+
+def remove_requests(ids: Sequence[UUID], *, by: Actor, at: datetime) -> tuple[UUID, ...]:
+    """Remove the rows of requests whose keys are destroyed; part of a run's batch, which counts them. Returns which."""
+    rows = list(Submission.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("pk"))
+    for row in rows:
+        audit.record("request.erased", subject=row, by=by, at=at)
+    Submission.objects.filter(pk__in=[row.pk for row in rows]).remove()
+    return tuple(row.pk for row in rows)
+
+
+def _destroy_chosen(line: Line, chosen: Chosen, deed: Deed) -> Chosen:
+    _destroy(line.client.agency_id, chosen.ids)
+    return chosen
+
+
+OF_CLIENTS: Final = targets.Target(
+    category=Category.REQUEST,
+    noun="requests",
+    batch=BATCH,
+    watermark=Category.REQUEST.value,
+    count=ends.count,
+    due=ends.due_ids,
+    choose=_choose,
+    destroy=_destroy_chosen,
+    remove=lambda line, chosen, deed: Removed(ids=remove_requests(chosen.ids, by=deed.by, at=deed.at)),
+    by_day=ends.by_day,
+    told=lambda client, ids: ends.told(ids),
+)
+"""Requests of people at one client."""
+
+
+def _due_own(line: HouseLine, limit: int) -> list[UUID]:
+    return list(ends.own_due(line).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+OWN: Final = targets.HouseTarget(
+    category=Category.REQUEST,
+    noun="requests",
+    batch=BATCH,
+    count=ends.count_own,
+    due=_due_own,
+    destroy=lambda line, ids: _destroy(line.agency.pk, ids),
+    remove=lambda line, ids, deed: remove_requests(ids, by=deed.by, at=deed.at),
+    by_day=ends.own_by_day,
+    told=lambda agency, ids: ends.told(ids),
+)
+"""Requests of which no client is named."""
+
+
+def register() -> None:
+    """Let retention's runs take what is past its date."""
+    targets.register(OF_CLIENTS)
+    targets.register_house(OWN)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import in_each_agency, job_scope
-from rights.services import ends, packages, passing, queue, searching, working
+from rights.services import packages, passing, queue, searching, working
 
 log = logger(__name__)
 
@@ -67,13 +67,11 @@ def renew_queue(**_: Any) -> None:
 
 @shared_task(name="rights.sweep_requests", acks_late=True)
 def sweep_requests(**_: Any) -> None:
-    """Erase packages after their seven days and requests after their two years, and note the recipients' receipts."""
+    """Erase packages after their seven days, and note the recipients' receipts."""
     at = timezone.now()
 
     def deed(agency_id: int) -> None:
         packages.expire(agency_id=agency_id, at=at)
-        while ends.erase_submissions(agency_id=agency_id, at=at):
-            pass
         with job_scope(agency_id=agency_id):
             passing.settle(agency_id=agency_id, at=at)
 

@@ -26,7 +26,7 @@ from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, O
 from rights.forms.deciding import DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
-from rights.selectors import casebook, corrections, reach, words
+from rights.selectors import casebook, corrections, ends, reach, words
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs
 from rights.services.restricting import NotCorrectableError
@@ -83,6 +83,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "needs_approval": deciding.needs_approval(case),
         "is_proven": case.state != CaseState.PROVING,
         "zone": letter_selectors.zone_of(case),
+        "kept_for": ends.kept_for(case),
         "others": reach.others_of(case) if case.client_id is None else [],
     }
     return render(request, "rights/decide.html", context, status=422 if request.method == "POST" else 200)
@@ -267,7 +268,8 @@ def close(request: StaffRequest, case: Case) -> HttpResponse:
     except (deciding.NotDecidedError, deciding.UnfinishedError) as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Closed: the person has the answer. The record stays for 24 months.")
+        days = ends.kept_for(case)
+        messages.success(request, f"Closed: the person has the answer. The record stays for {days:,} days.")
     return redirect("rights:case", case.pk)
 
 

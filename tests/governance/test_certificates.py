@@ -14,10 +14,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
 from governance.models import Completion
-from governance.selectors import ends
-from governance.services import certificates, training
+from governance.services import certificates
+from retention.enums import Category
+from retention.law import categories
 from tests.cast import Cast
 from tests.make import NOON
+from tests.retention import night
 from tests.rules.world import browser_of
 
 pytestmark = pytest.mark.django_db
@@ -108,12 +110,11 @@ def test_a_file_that_is_not_the_one_that_was_brought_is_not_handed_out(cast: Cas
 
 def test_the_file_leaves_with_its_proof(cast: Cast) -> None:
     bring(cast, PDF)
-    last = noted(cast).valid_until + ends.TRAINING_FOR
-    day = (last - NOON.date()).days
-    training.expire(agency_id=cast.acme.pk, at=NOON + timedelta(days=day))
+    day = (noted(cast).valid_until - NOON.date()).days + (categories.ABOUT[Category.TRAINING].days or 0)
+    night.spend(cast.acme, NOON + timedelta(days=day))
     assert len(kept()) == 1
-    training.expire(agency_id=cast.acme.pk, at=NOON + timedelta(days=day + 1))
+    night.spend(cast.acme, NOON + timedelta(days=day + 1))
     assert kept() == []
     with job_scope(agency_id=cast.acme.pk):
         assert not Completion.objects.exists()
-        assert Event.objects.get(action="training.expired").details["files"] == 1
+        assert Event.objects.filter(action="training.erased").exists()

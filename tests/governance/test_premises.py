@@ -141,9 +141,6 @@ def test_who_never_left_is_flagged_once_and_old_entries_go(cast: Cast) -> None:
         assert not Item.objects.open().exists()
         with pytest.raises(premises.NotOutError):
             premises.look_at(entry=entry, reason="Again", by=make.JOB, at=NOON)
-    premises.watch_premises(agency_id=cast.acme.pk, at=NOON + timedelta(days=92))
-    with job_scope(agency_id=cast.acme.pk):
-        assert not Entry.objects.exists()
 
 
 @needs_db

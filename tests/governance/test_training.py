@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,6 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Notification
 from governance import courses, kinds
 from governance.models import Assignment, Attempt, Completion, TrainingDay
-from governance.selectors import ends
 from governance.selectors import training as selectors
 from governance.services import training
 from tests import make
@@ -257,19 +256,6 @@ def test_the_matrix_costs_two_queries_more_however_many_people(
             rows = selectors.matrix(members, list(courses.courses()), today=TODAY)
     states = {row.member.user_id: row.cells[list(courses.courses()).index("phishing")].state for row in rows}
     assert states == {cast.alice.user_id: "valid", cast.bob.user_id: "due", cast.carol.user_id: ""}
-
-
-@needs_db
-def test_tries_and_proofs_leave_three_years_later(cast: Cast) -> None:
-    passed = _try(cast, cast.bob)
-    assert passed is not None
-    on = passed.valid_until + ends.TRAINING_FOR
-    with job_scope(agency_id=cast.acme.pk):
-        assert ends.count_training(cast.acme.pk, on) == 1, "the try; the proof counts one day more"
-        assert ends.count_training(cast.acme.pk, on + timedelta(days=1)) == 2
-    at = datetime.combine(on + timedelta(days=1), time(12), tzinfo=UTC)
-    assert training.expire(agency_id=cast.acme.pk, at=at) == 2
-    assert training.expire(agency_id=cast.acme.pk, at=at) == 0
 
 
 # --- How it stands ----------------------------------------------------------------------------------------------------

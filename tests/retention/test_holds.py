@@ -370,7 +370,7 @@ def test_a_hold_comes_back_for_review_once_a_day_named_and_never_ends_by_itself(
 
 # --- Lifting ---
 
-NONE = {"numbers": "0", "evidence": "0"}
+NONE = {"numbers": "0", "evidence": "0", "requests": "0", "reasons": "0", "own": "0"}
 
 
 def _lift(cast: Cast, hold: Hold, *, at: datetime = make.NOON) -> None:

@@ -172,6 +172,7 @@ def test_every_category_is_explained() -> None:
     for about in categories.ABOUT.values():
         assert about.least <= (about.days or about.least) <= about.most <= categories.LONGEST
         assert about.words.endswith(".")
+        assert about.of_clients or about.of_house
 
 
 def test_what_a_lower_room_deletes_by_itself_is_not_promised_for_longer() -> None:

@@ -20,6 +20,7 @@ from callprivacy.tenancy.models import Agency, Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Item, Notification
 from retention.enums import Category, ChangeState, Then
+from retention.law import categories
 from retention.models import Policy, PolicyChange
 from retention.selectors import changes as selectors
 from retention.selectors import policies as kept
@@ -146,7 +147,7 @@ def test_cut_offs_of_many_clients_take_one_query_and_follow_each_zone(cast: Cast
         with _queries(1):
             found = kept.all_cutoffs(clients, NOON)
         for client in clients:
-            assert set(found[client.pk]) == set(Category)
+            assert set(found[client.pk]) == set(categories.OF_CLIENTS)
             assert found[client.pk][Category.CALL] == tenancy.cutoff_of(client, NOON)
             assert kept.cutoff(client, Category.CONSENT, NOON) == found[client.pk][Category.CONSENT]
     assert found[cast.dentist.pk][Category.CALL] != found[cast.plumber.pk][Category.CALL]

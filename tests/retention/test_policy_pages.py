@@ -22,6 +22,7 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from retention.enums import Category, ChangeState
+from retention.law import categories
 from retention.models import Policy, PolicyChange
 from retention.selectors import calendar, preview
 from retention.selectors import policies as kept
@@ -352,7 +353,7 @@ def test_a_clients_page_shows_each_policy_the_law_and_what_waits(cast: Cast, eri
     browser = _browser(cast.alice)
     _confirmed(browser, CALLS, "90")
     page = browser.get("/clients/dentist/policies/").content.decode()
-    for about in Category:
+    for about in categories.OF_CLIENTS:
         assert f"policies/change/{about.value}/" in page
     assert "365 days become 90" in page
     assert "at least 5 years" in page

@@ -219,12 +219,12 @@ def test_the_clock_stands_only_where_a_law_says_so(cast: Cast, case: Case, offic
         office.does(cases.resume_clock, case=british)
 
 
-def test_a_case_that_is_taken_back_is_closed_and_kept_two_years(case: Case, office: Office) -> None:
+def test_a_case_that_is_taken_back_is_closed_and_its_days_begin(case: Case, office: Office) -> None:
     office.does(cases.take_back, case=case)
     with pytest.raises(cases.ClosedError):
         office.does(cases.assign, case=case, owner_id=None)
     with job_scope(agency_id=case.agency_id):
-        assert Submission.objects.get(pk=case.submission_id).erase_on == date(2028, 11, 24)
+        assert Submission.objects.get(pk=case.submission_id).ended_at == make.NOON
 
 
 # --- The answer ---
@@ -276,7 +276,7 @@ def test_a_refusal_names_its_ground_and_says_why(case: Case, office: Office) -> 
     with pytest.raises(cases.AlreadyDoneError):
         office.does(cases.appeal, case=done, words="Look again.", received_at=make.NOON)
     with job_scope(agency_id=case.agency_id):
-        assert Submission.objects.get(pk=case.submission_id).erase_on is None
+        assert Submission.objects.get(pk=case.submission_id).ended_at is None
 
 
 def test_a_client_that_wants_to_agree_is_asked_first(cast: Cast, case: Case, office: Office) -> None:

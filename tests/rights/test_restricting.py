@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
+import json
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,21 +20,25 @@ from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
+from callprivacy.vault import services as vault_services
 from consent.enums import Language, Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
 from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
 from retention.enums import Category
-from retention.selectors import samples
-from retention.services import holds
+from retention.models import Certificate, Hold, HouseCertificate, Policy, RunPart
+from retention.selectors import calendar, preview, samples
+from retention.selectors import holds as hold_selectors
+from retention.services import erasing, holds, restoring
 from retention.targets import Line
 from rights.enums import Ask, Decided, NoticeAbout, NoticeState, NoticeWay
 from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Submission
 from rights.selectors import letters, words
-from rights.services import deciding, ends, passing, restricting
+from rights.services import deciding, passing, restricting
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.retention import night
 from tests.rights import asking
 from tests.rights.asking import ANNA, BEN, Office
 
@@ -335,24 +339,120 @@ def test_an_opt_out_sent_to_the_agency_lists_who_is_told_at_its_clients_and_tell
 def test_a_request_is_kept_two_years_and_then_nothing_of_it_is_left(cast: Cast, office: Office) -> None:
     case = done(cast, office, Ask.DELETE)
     assert office.does(deciding.close, case=case, at=LATER) is True
+    night.live(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         submission = Submission.objects.get(pk=case.submission_id)
-        assert submission.erase_on == date(2028, 11, 24)
-    before = make.NOON.replace(year=2028) - timedelta(days=1)
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=before) == 0
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=before + timedelta(days=1)) == 1
+    assert submission.ended_at == LATER
+    until = make.NOON.replace(year=2028)
+    night.spend(cast.acme, until)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.exists()
+        assert due_requests(cast, until) == 0
+        assert due_requests(cast, until + timedelta(days=1)) == 1
+    night.spend(cast.acme, until + timedelta(days=1))
     with job_scope(agency_id=cast.acme.pk):
         assert words.key_of(submission) is None
         for model in (Submission, Case, Identity, Step):
             assert not model.objects.exists()
         assert Event.objects.filter(action="request.erased").count() == 1
+        said = json.loads(Certificate.objects.filter(client=cast.dentist).latest("number").statement)
+        (row,) = [one for one in said["categories"] if one["category"] == "request"]
+        assert (row["days"], row["due"], row["erased"]) == (731, 1, 1)
+        assert row["digest"] == erasing.digest_after(bytes(32), [submission.pk]).hex()
+
+
+def due_requests(cast: Cast, at: datetime) -> int:
+    """How many requests of the dentist a run would take."""
+    lines = preview.lines([cast.dentist], at)
+    found = preview.extents(lines)[cast.dentist.pk].get(Category.REQUEST)
+    return found.rows if found is not None else 0
+
+
+def ended(submission: Submission, days: int) -> None:
+    with job_scope(agency_id=submission.agency_id):
+        Case.objects.filter(submission=submission).update(closed_at=make.NOON)
+        Submission.objects.filter(pk=submission.pk).update(ended_at=make.NOON - timedelta(days=days))
+
+
+def test_the_policy_of_the_client_decides_and_nothing_leaves_where_it_is_observed(
+    cast: Cast, office: Office
+) -> None:
+    submission = asking.asked(cast.dentist, Ask.DELETE)
+    ended(submission, 800)
+    night.spend(cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.exists(), "the client is observed"
+        part = RunPart.objects.get(client=cast.dentist, category=Category.REQUEST)
+        assert (part.state, part.rows_due) == ("observed", 1)
+        Policy.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            category=Category.REQUEST,
+            keep_for_days=900,
+            set_at=make.NOON,
+        )
+    night.live(cast.dentist)
+    night.spend(cast.acme, LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.exists()
+        Policy.objects.update(keep_for_days=799)
+    night.spend(cast.acme, LATER + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Submission.objects.exists()
+
+
+def test_a_request_that_an_old_dump_brings_back_goes_again(cast: Cast, office: Office) -> None:
+    row = asking.asked(cast.dentist, Ask.DELETE)
+    ended(row, 800)
+    night.live(cast.dentist)
+    night.spend(cast.acme)
+    again = asking.asked(cast.dentist, Ask.DELETE)
+    ended(again, 800)
+    with job_scope(agency_id=cast.acme.pk):
+        Policy.objects.create(
+            agency=cast.acme,
+            client=cast.dentist,
+            category=Category.REQUEST,
+            keep_for_days=2000,
+            set_at=make.NOON,
+        )
+    assert restoring.take_out(at=LATER).requests == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Submission.objects.exists()
+
+
+def test_a_request_that_names_no_client_leaves_by_the_agencys_word(cast: Cast, office: Office) -> None:
+    submission = asking.asked(cast.dentist, Ask.DELETE)
+    ended(submission, 800)
+    with job_scope(agency_id=cast.acme.pk):
+        own = Submission.objects.create(
+            agency=cast.acme, channel=submission.channel, received_at=make.NOON, recorded_at=make.NOON,
+            ended_at=make.NOON - timedelta(days=740),
+        )  # fmt: skip
+        young = Submission.objects.create(
+            agency=cast.acme, channel=submission.channel, received_at=make.NOON, recorded_at=make.NOON,
+            ended_at=make.NOON - timedelta(days=700),
+        )  # fmt: skip
+        vault_services.create_client_keys(client_id=-cast.acme.pk, agency_id=cast.acme.pk, at=make.NOON)
+        vault_services.purpose_key(client_id=-cast.acme.pk, purpose=words.purpose_of(own), at=make.NOON)
+    night.spend(cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(Submission.objects.values_list("pk", flat=True)) == {young.pk, submission.pk}
+        assert words.key_of(own) is None
+        said = json.loads(HouseCertificate.objects.get().statement)
+        assert [(row["category"], row["erased"]) for row in said["categories"]] == [("request", 1)]
+        found = calendar.calendar([cast.dentist], make.NOON, own=cast.acme)
+        assert found.sum_of(Category.REQUEST) == 1, "the young one; what is due already is on no day"
 
 
 def test_a_request_that_was_opened_again_stays(cast: Cast, office: Office) -> None:
     submission = asking.asked(cast.dentist, Ask.DELETE)
+    night.live(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
-        Submission.objects.filter(pk=submission.pk).update(erase_on=make.NOON.date())
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
+        Submission.objects.filter(pk=submission.pk).update(ended_at=make.NOON - timedelta(days=800))
+    night.spend(cast.acme, LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.exists()
 
 
 def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
@@ -364,28 +464,50 @@ def test_a_request_of_whom_a_hold_keeps_stays_and_previews_count_the_others(
         row = asking.asked(cast.dentist, Ask.SEE, numbers=[number])
         asking.prove(row, number)
         asking.search(row)
-    with job_scope(agency_id=cast.acme.pk):
-        Case.objects.update(closed_at=make.NOON)
-        Submission.objects.update(erase_on=make.NOON.date())
+        ended(row, 800)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
-        holds.place_hold(
+        hold = holds.place_hold(
             client=cast.dentist, extent=holds.Wanted(numbers=(ANNA,)), name="The bill", matter="", people=[],
             reason="Counsel asked.", review_on=date(2027, 2, 1), ends_on=None, placed_by=cast.alice.user_id,
             at=make.NOON,
         )  # fmt: skip
-    browser = signed_in(cast.alice)
-    for page in ("/retention/preview/", "/retention/policies/"):
-        shown = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", browser.get(page).content.decode()))
-        assert re.search(r"Requests of people 24 months .{0,120} answered 1 1 ", shown), page
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 1
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=LATER) == 0
+    night.live(cast.dentist)
+    page = signed_in(cast.alice).get("/clients/dentist/policies/preview/?category=request")
+    (row,) = [one for one in page.context["preview"].rows if one.category == Category.REQUEST]
+    assert (row.extent.rows, row.extent.held) == (1, 1)
+    assert len(page.context["sample"].rows) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        hold = Hold.objects.select_related("client__agency").get(pk=hold.pk)
+        assert hold_selectors.falls_due(hold, LATER).requests == 1
+    for hours in (1, 2):
+        night.spend(cast.acme, make.NOON + timedelta(hours=hours))
     with job_scope(agency_id=cast.acme.pk):
         assert words.text(Identity.objects.get().value, words.key_of(Submission.objects.get())) == ANNA
+
+
+def test_a_hold_of_all_of_a_client_keeps_all_its_requests(cast: Cast, office: Office) -> None:
+    submission = asking.asked(cast.dentist, Ask.SEE)
+    ended(submission, 800)
+    night.live(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        hold = Hold.objects.create(
+            agency=cast.acme, client=cast.dentist, name="All", review_on=date(2027, 2, 1),
+            placed_by_id=cast.alice.user_id, placed_at=make.NOON,
+        )  # fmt: skip
+        hold = Hold.objects.select_related("client__agency").get(pk=hold.pk)
+        assert hold_selectors.falls_due(hold, LATER).requests == 1
+    night.spend(cast.acme, LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Submission.objects.exists()
+        Hold.objects.update(lifted_at=LATER)
+    night.spend(cast.acme, LATER + timedelta(hours=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Submission.objects.exists()
 
 
 def test_the_policies_page_says_what_leaves_by_its_own_date(cast: Cast, office: Office) -> None:
     browser = Browser()
     browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
     page = browser.get("/clients/dentist/policies/").content.decode()
-    assert "Requests of people" in page
+    assert "policies/change/request/" in page
     assert "Packages of people&#x27;s data" in page

@@ -82,7 +82,7 @@ def _secret(**why: str) -> dict[str, Field]:
 _OURS = "agency client id"
 _ERASE = "callprivacy.calls.services.erasure.remove_calls"
 _KEYS = "callprivacy.calls.services.erasure.forget_callers"
-_REQUESTS = "rights.services.ends.erase_submissions"
+_REQUESTS = "rights.services.ends.remove_requests"
 
 REGISTER: dict[str, Table] = {
     # --- tenancy ---
@@ -900,6 +900,22 @@ REGISTER: dict[str, Table] = {
             signature="Over the statement",
         ),
     ),
+    "retention.HousePart": Table(
+        "What one run does with the agency's own rows",
+        _plain(
+            "id agency run category state policy_version cutoff keep_for_days rows_due rows_held rows_erased failures",
+            "started_at leased_until finished_at",
+            digest="Over the ids that left, which no id can be read from",
+        ),
+    ),
+    "retention.HouseCertificate": Table(
+        "What a run destroyed of the agency's own rows, signed",
+        _plain(
+            "id agency run number issued_at copies_gone_on key_id",
+            statement="Counts, policies and holds by name; no person and no number",
+            signature="Over the statement",
+        ),
+    ),
     "retention.Policy": Table(
         "How long a category is kept",
         _plain(_OURS, "category keep_for_days then version set_at"),
@@ -916,8 +932,8 @@ REGISTER: dict[str, Table] = {
         "A case for which nothing may be erased",
         _plain(
             _OURS,
-            "from_at until_at review_on ends_on event_id placed_by placed_at settled_at lifted_by lifted_at",
-            "lifted_event_id",
+            "from_at until_at review_on ends_on keeps_house event_id placed_by placed_at settled_at lifted_by",
+            "lifted_at lifted_event_id",
             name="What staff call it; the page asks for no names of people",
             matter="The reference of a matter",
         ),
@@ -997,7 +1013,7 @@ REGISTER: dict[str, Table] = {
         _plain(
             _OURS,
             "channel language recorded_at recorded_by search_due_at search_total search_done search_failures",
-            "searched_at erase_on",
+            "searched_at ended_at",
         )
         | _evidence(
             parent="The agency's own submission it was made from",

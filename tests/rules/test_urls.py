@@ -38,6 +38,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from governance.models import SiteKey
 from governance.services import badge_systems
+from retention.enums import Category
 from tests.rules.world import NOTHING, SECRET, Things, World, undone
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,13 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
             things.twilio_id
         ),
+        ("retention/certificates/<uuid:certificate_id>/", "certificate_id"): lambda things: (
+            things.own_certificate_id
+        ),
+        ("retention/certificates/<uuid:certificate_id>/<slug:form>/", "certificate_id"): lambda things: (
+            things.own_certificate_id
+        ),
+        ("retention/preview/<slug:category>/", "category"): lambda things: Category.PREMISES.value,
         ("people/invitations/<int:pk>/send/", "pk"): lambda things: things.invitation_id,
         ("people/invitations/<int:pk>/withdraw/", "pk"): lambda things: things.invitation_id,
     }

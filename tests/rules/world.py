@@ -105,7 +105,17 @@ from governance.models import BreachNotice, CoursePicture, Entry
 from governance.services import badge_systems, breaches, kiosks, premises, training, vendors
 from governance.services import courses as own_courses
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
-from retention.models import Certificate, Errand, Hold, HoldCall, PolicyChange, Run, RunPart
+from retention.models import (
+    Certificate,
+    Errand,
+    Hold,
+    HoldCall,
+    HouseCertificate,
+    HousePart,
+    PolicyChange,
+    Run,
+    RunPart,
+)
 from retention.services import certificates, runs
 from rights.channels import links
 from rights.enums import ApprovalKind, Ask, CaseState, IdentityKind, LetterWay
@@ -140,6 +150,7 @@ class Things:
     errand_id: uuid.UUID
     hold_id: uuid.UUID
     certificate_id: uuid.UUID
+    own_certificate_id: uuid.UUID
     change_id: uuid.UUID
     run_id: uuid.UUID
     item_id: uuid.UUID
@@ -234,7 +245,7 @@ NOTHING = Things(
     pull_run_id=uuid.UUID(int=71), number_id=uuid.UUID(int=3),
     announcement_id=uuid.UUID(int=61),
     export_id=uuid.UUID(int=4), import_id=uuid.UUID(int=5), errand_id=uuid.UUID(int=6), hold_id=uuid.UUID(int=6),
-    certificate_id=uuid.UUID(int=7), change_id=uuid.UUID(int=62),
+    certificate_id=uuid.UUID(int=7), own_certificate_id=uuid.UUID(int=63), change_id=uuid.UUID(int=62),
     run_id=uuid.UUID(int=7), item_id=uuid.UUID(int=8), notification_id=uuid.UUID(int=9),
     event_id=999_999_999, membership_id=999_999_999, invitation_id=999_999_999, user_id=999_999_998,
     client_id=999_999_997, reset_id=uuid.UUID(int=71), review_id=uuid.UUID(int=72),
@@ -419,6 +430,7 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             errand_id=errand.pk,
             hold_id=hold.pk,
             certificate_id=_certified(client, run, mark, now),
+            own_certificate_id=_certified_own(client.agency_id, run, now),
             change_id=_proposed(client, officer, mark, now),
             run_id=run.pk,
             item_id=Item.objects.get(client=client, key=mark).pk,
@@ -662,6 +674,16 @@ def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> 
         event_id=event.pk, proposed_by_id=officer.user_id, proposed_at=now,
     )  # fmt: skip
     return change.pk
+
+
+def _certified_own(agency_id: int, run: Run, now: datetime) -> uuid.UUID:
+    """A certificate about the agency's own rows, as a run that ended leaves one."""
+    HousePart.objects.create(
+        agency_id=agency_id, run=run, category=Category.PREMISES, state=PartState.DONE, cutoff=now, keep_for_days=90,
+        rows_due=1, rows_held=1, finished_at=now,
+    )  # fmt: skip
+    certificates.issue_own(run=run, at=now)
+    return HouseCertificate.objects.get(run=run).pk
 
 
 def _certified(client: Client, run: Run, mark: str, now: datetime) -> uuid.UUID:

@@ -249,3 +249,47 @@ def erase_reasons_of(*, client_id: int, event_ids: Collection[int]) -> list[int]
     found = sorted(rows.select_for_update().values_list("event_id", flat=True))
     rows.filter(event_id__in=found).remove()
     return found
+
+
+# --- Words behind what no client is named in ----------------------------------------------------------------------
+
+
+def _own(agency_id: int, before: datetime) -> models.QuerySet[Reason]:
+    events = Event.objects.filter(agency_id=agency_id, client_id=None, at__lt=before).exclude(reason_hash="")
+    rows = Reason.objects.filter(agency_id=agency_id, client_id=-agency_id)
+    return rows.filter(event_id__in=events.values("id"))
+
+
+def count_own_reasons(*, agency_id: int, before: datetime) -> int:
+    """How many words an agency has behind events that name no client, written before an instant."""
+    return _own(agency_id, before).count()
+
+
+def own_reasons_by_day(*, agency_id: int, limits: Sequence[datetime]) -> dict[int, int]:
+    """The same between each two limits, by the span's number from 0; one query."""
+    lib_scope.require()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT width_bucket(e.at, %s::timestamptz[]) - 1, count(*) FROM audit_reason r"
+            " JOIN audit_event e ON e.id = r.event_id AND e.agency_id = r.agency_id AND e.client_id IS NULL"
+            " AND e.at >= %s AND e.at < %s WHERE r.agency_id = %s AND r.client_id = %s GROUP BY 1",
+            [list(limits[:-1]), limits[0], limits[-1], agency_id, -agency_id],
+        )
+        return dict(cursor.fetchall())
+
+
+def own_reasons_before(*, agency_id: int, before: datetime, limit: int) -> list[int]:
+    """Ids of the agency's events without a client before an instant that have words behind them still, in order."""
+    rows = _own(agency_id, before)
+    return list(rows.order_by("event_id").values_list("event_id", flat=True)[:limit])
+
+
+def erase_own_reasons(*, agency_id: int, event_ids: Collection[int]) -> list[int]:
+    """Erase the words behind these events, which name no client; part of a deed whose event counts them."""
+    return erase_reasons_of(client_id=-agency_id, event_ids=event_ids)
+
+
+def told_of(event_ids: Collection[int]) -> list[tuple[datetime, str]]:
+    """When, and behind which deed, these words were written; in the order of the ids."""
+    rows = Event.objects.filter(pk__in=list(event_ids)).order_by("pk")
+    return [(at, f"reason behind {action}") for at, action in rows.values_list("at", "action")]

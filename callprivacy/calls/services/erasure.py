@@ -78,7 +78,8 @@ class Line:
     Up to where rows of one kind are past their date at a client.
 
     :ivar call_cutoff: the same for calls in, and :ivar call_out_cutoff: for calls out: what leaves with its call is
-    counted there. :ivar held: callers of whom nothing may leave. :ivar is_held: a hold keeps something of the client.
+    counted there. :ivar held: callers of whom nothing may leave. :ivar is_held: a hold keeps something of the client,
+    and :ivar keeps_all: everything of it, whenever it was.
     """
 
     client: Client
@@ -87,6 +88,7 @@ class Line:
     call_out_cutoff: datetime
     held: frozenset[uuid.UUID] = frozenset()
     is_held: bool = False
+    keeps_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

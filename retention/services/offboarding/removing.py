@@ -16,7 +16,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection
 from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import KeyPurpose
+from callprivacy.tenancy.enums import KeyPurpose, RetentionState
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files, signing
@@ -42,7 +42,9 @@ from retention.services.offboarding.claims import JOB
 NAME: Final = "callprivacy offboarding"
 CONTEXT: Final = b"callprivacy offboarding 1\n"
 _KEYS: Final = "keys"
-_STEPS: Final = (CLOSE, *(category.value for category in targets.TARGETS), _KEYS)
+# Requests stay: the law wants their record kept, and they leave by their own date from the archived client as well.
+_ERASED: Final = tuple(category for category in targets.TARGETS if category is not Category.REQUEST)
+_STEPS: Final = (CLOSE, *(category.value for category in _ERASED), _KEYS)
 _GONE: Final = (
     KeyPurpose.HOOK, KeyPurpose.API, KeyPurpose.CASE, KeyPurpose.APPROVAL, KeyPurpose.BINDER, KeyPurpose.HANDOVER,
 )  # fmt: skip
@@ -125,7 +127,10 @@ def _close(row: Offboarding, at: datetime) -> None:
     client = row.client
     with job_scope(agency_id=row.agency_id):
         check_holds(client)
-        Client.objects.filter(pk=client.pk, archived_at=None).update(archived_at=at)
+        # It is signed for that it is erased, so that what is left of it, its requests, leaves by its date.
+        Client.objects.filter(pk=client.pk, archived_at=None).update(
+            archived_at=at, retention_state=RetentionState.LIVE
+        )
         closed, keys = _shut(row, at)
         mine = PublicKey.objects.filter(client_id=client.pk, agency_id=row.agency_id)
         links = mine.filter(purpose__in=LINKS).update(purpose=KeyPurpose.MOVED)
