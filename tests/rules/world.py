@@ -678,10 +678,11 @@ def _proposed(client: Client, officer: Membership, mark: str, now: datetime) -> 
 
 def _certified_own(agency_id: int, run: Run, now: datetime) -> uuid.UUID:
     """A certificate about the agency's own rows, as a run that ended leaves one."""
-    HousePart.objects.create(
-        agency_id=agency_id, run=run, category=Category.PREMISES, state=PartState.DONE, cutoff=now, keep_for_days=90,
-        rows_due=1, rows_held=1, finished_at=now,
-    )  # fmt: skip
+    if not HousePart.objects.filter(run=run).exists():
+        HousePart.objects.create(
+            agency_id=agency_id, run=run, category=Category.PREMISES, state=PartState.DONE, cutoff=now,
+            keep_for_days=90, rows_due=1, rows_held=1, finished_at=now,
+        )  # fmt: skip
     certificates.issue_own(run=run, at=now)
     return HouseCertificate.objects.get(run=run).pk
 
