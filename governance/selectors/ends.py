@@ -61,8 +61,8 @@ def training_by_day(agency: Agency, limits: Sequence[datetime]) -> Mapping[int, 
     proofs = Completion.objects.filter(
         agency_id=agency.pk, valid_until__gte=days[0], valid_until__lt=days[-1]
     )
-    found.update(bisect_right(days, day) - 1 for day in proofs.values_list("valid_until", flat=True))
-    return found
+    ended = Counter(bisect_right(days, day) - 1 for day in proofs.values_list("valid_until", flat=True))
+    return found + ended
 
 
 def training_told(agency: Agency, ids: Collection[uuid.UUID]) -> list[Told]:

@@ -57,11 +57,11 @@ class Migration(migrations.Migration):
                 ('issued_at', models.DateTimeField()),
                 ('copies_gone_on', models.DateField()),
                 ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.agency')),
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='house_certificate', to='retention.run')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='house_certificates', to='retention.run')),
             ],
             options={
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('agency', 'number'), name='retention_housecertificate_number')],
+                'constraints': [models.UniqueConstraint(fields=('agency', 'number'), name='retention_housecertificate_number'), models.UniqueConstraint(fields=('agency', 'run'), name='retention_housecertificate_one_a_run')],
             },
         ),
         migrations.CreateModel(
@@ -86,10 +86,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('run', 'category'), name='retention_housepart_once_a_category')],
+                'constraints': [models.UniqueConstraint(fields=('agency', 'run', 'category'), name='retention_housepart_once_a_category')],
             },
         ),
         rls.Policies("retention_housepart", read=_READ, write=_JOB),
-        rls.Policies("retention_housecertificate", read=_READ, write=_JOB, only_append=True),
+        rls.Policies("retention_housecertificate", read=_READ, write=_JOB),
         migrations.RunSQL(_HELD, "DROP FUNCTION retention_house_held();"),
     ]

@@ -198,7 +198,9 @@ class HousePart(AgencyOwned):
     class Meta:
         base_manager_name = "objects"
         constraints = (
-            models.UniqueConstraint(fields=["run", "category"], name="retention_housepart_once_a_category"),
+            models.UniqueConstraint(
+                fields=["agency", "run", "category"], name="retention_housepart_once_a_category"
+            ),
         )
 
     def __str__(self) -> str:
@@ -209,7 +211,7 @@ class HouseCertificate(AgencyOwned):
     """What one run destroyed of the agency's own rows, as `Certificate` says it of a client's."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.OneToOneField(Run, models.PROTECT, related_name="house_certificate")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="house_certificates")
     number = models.PositiveIntegerField()
     statement = models.TextField()
     signature = models.CharField(max_length=128)
@@ -221,6 +223,7 @@ class HouseCertificate(AgencyOwned):
         base_manager_name = "objects"
         constraints = (
             models.UniqueConstraint(fields=["agency", "number"], name="retention_housecertificate_number"),
+            models.UniqueConstraint(fields=["agency", "run"], name="retention_housecertificate_one_a_run"),
         )
 
     def __str__(self) -> str:

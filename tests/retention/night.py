@@ -16,7 +16,9 @@ from tests import make
 def live(client: Client) -> None:
     """Let what is due at a client leave."""
     with job_scope(agency_id=client.agency_id):
-        Client.objects.filter(pk=client.pk).update(retention_state=RetentionState.LIVE)
+        Client.objects.filter(pk=client.pk).update(
+            retention_state=RetentionState.LIVE, went_live_at=make.NOON
+        )
 
 
 def start(agency: Agency, at: datetime = make.NOON) -> Run:
