@@ -722,7 +722,11 @@ def test_what_a_session_began_with_is_the_last_way_in_and_no_second_factor(acme:
 # --- confirming -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", [float("nan"), float("inf"), 10**400, -(10**400)])
+@pytest.mark.parametrize(
+    "said",
+    [float("nan"), float("inf"), 10**400, -(10**400)],
+    ids=["no number", "without end", "beyond every date", "before every date"],
+)
 def test_an_instant_that_is_none_confirms_nothing_of_a_sign_in(
     acme: cast.Cast, provider: Provider, key: str, said: float
 ) -> None:
