@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.test import Client as Browser
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callprivacy.accounts.enums import Role
@@ -285,6 +285,8 @@ def test_no_cell_is_a_formula(cast: Cast, text: str) -> None:
 
 
 @given(st.text())
+@example("\x85=1+1")
+@example("\u2028@SUM(A1)")
 def test_a_cell_never_begins_like_a_formula(text: str) -> None:
     cell = exports.plain_cell(text)
 

@@ -243,9 +243,9 @@ def _finish(export: CallExport, file_id: uuid.UUID, rows: int, at: datetime) -> 
 
 def plain_cell(text: str) -> str:
     """A text as a cell that no spreadsheet takes for a formula."""
-    risky = text.lstrip(" \u00a0\ufeff\0")[:1]
+    risky = {one.lstrip(" \u00a0\ufeff\0")[:1] for one in (text, text.translate(_LINE_ENDS))}
     text = text.translate(_LINE_ENDS)
-    return f"'{text}" if risky and risky in _FORMULA else text
+    return f"'{text}" if risky & set(_FORMULA) else text
 
 
 def _lines(rows: list[tuple[str, ...]] | list[tuple[str, ...] | tuple[str]]) -> str:
