@@ -33,11 +33,12 @@ from rights.channels.links import Named
 from rights.enums import Ask, CaseState, Channel, Decided, IdentityKind, IdentityState, ProofKind
 from rights.models import Case, Finding, HouseCode, Identity, Proof, RequestPage, Submission
 from rights.selectors import words as sealed
-from rights.services import cases, deciding, ends, house_codes, notice, proofs, searching
+from rights.services import cases, deciding, house_codes, notice, proofs, searching
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tests.retention import night
 from tests.rights import asking
 
 pytestmark = pytest.mark.django_db
@@ -563,8 +564,11 @@ def test_a_link_that_is_replayed_after_the_request_was_erased_opens_nothing(
     assert browser.get(where).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         Case.objects.update(closed_at=NOON, answered_at=NOON)
-        Submission.objects.update(erase_on=NOON.date())
-    assert ends.erase_submissions(agency_id=cast.acme.pk, at=NOON + timedelta(days=1)) == 1
+        Submission.objects.update(ended_at=NOON - timedelta(days=3 * 366))
+    night.live(cast.dentist)
+    night.spend(cast.acme)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Submission.objects.exists()
     assert browser.get(where).status_code == 404
     for deed in ("code", "hand_in", "take_back"):
         again = browser.post(where, {"form": hidden(kept), "deed": deed})
