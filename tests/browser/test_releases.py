@@ -40,8 +40,8 @@ def test_one_person_proposes_a_release_and_another_signs_it(
         marcus.open(f"{CLIENT}new/")
         page.get_by_label("For", exact=True).select_option(label="Lone Star Air & Heat LLC")
         page.get_by_label("What for").fill("Find out which hours bring calls")
-        for name in ("Day: made coarser", "Source: made coarser", "Outcome: as it is"):
-            page.get_by_label(name).check()
+        for name in ("Day", "Source", "Outcome"):
+            page.get_by_label(name, exact=True).check()
         page.get_by_label("First day").fill((today - timedelta(days=31)).isoformat())
         page.get_by_label("Last day").fill((today - timedelta(days=2)).isoformat())
         page.get_by_role("button", name="Next: see cost and risk").click()
