@@ -250,7 +250,7 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
             if taken.update(leased_until=at + LEASE, state=PartState.RUNNING, started_at=begun):
                 part.leased_until = at + LEASE
                 return part
-            return None
+            # Another worker was quicker with this one; there may be others.
 
 
 class _Book:

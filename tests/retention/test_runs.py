@@ -206,6 +206,22 @@ def test_running_again_changes_nothing(cast: Cast) -> None:
         assert RunPart.objects.get(run=again, client=cast.dentist, category=Category.CALL).rows_erased == 0
 
 
+def test_who_loses_a_part_to_another_worker_takes_the_next(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    free, lost = RunPart.objects.free, iter([True])
+    monkeypatch.setattr(
+        RunPart.objects, "free", lambda at: RunPart.objects.none() if next(lost, False) else free(at)
+    )
+
+    _run(cast)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Call.objects.exists()
+
+
 def test_one_run_at_a_time(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
