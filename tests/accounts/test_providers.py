@@ -100,7 +100,7 @@ def come(browser: Browser, provider: Provider, key: str, *, path: str = "go/", *
     """Go to the provider and come back from it."""
     there = browser.get(f"/sso/{key}/{path}")
     assert there.status_code == 302, there.content
-    return browser.get(provider.authorize(there["Location"], **claims))  # type: ignore[return-value]
+    return browser.get(provider.authorize(there["Location"], **claims))  # type: ignore[return-value]  # the test client's answer
 
 
 def reasons(agency: Agency) -> list[str]:
@@ -212,7 +212,7 @@ def _unsigned(provider: Provider) -> None:
         claims = jwt.decode(real(asked), options={"verify_signature": False})
         return jwt.encode(claims, "", algorithm="none")
 
-    provider.id_token = forged  # type: ignore[method-assign]
+    provider.id_token = forged  # type: ignore[method-assign]  # the provider is played otherwise here
 
 
 def _with_public_key_as_secret(provider: Provider) -> None:
@@ -232,7 +232,7 @@ def _with_public_key_as_secret(provider: Provider) -> None:
         mac = hmac.new(public, f"{head}.{body}".encode(), hashlib.sha256).digest()
         return f"{head}.{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
-    provider.id_token = forged  # type: ignore[method-assign]
+    provider.id_token = forged  # type: ignore[method-assign]  # the provider is played otherwise here
 
 
 def _with_its_own_key_inside(provider: Provider) -> None:
@@ -243,7 +243,7 @@ def _with_its_own_key_inside(provider: Provider) -> None:
         key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(OTHER_KEY.public_key()))
         return jwt.encode(claims, OTHER_KEY, algorithm="RS256", headers={"kid": "rsa", "jwk": key})
 
-    provider.id_token = forged  # type: ignore[method-assign]
+    provider.id_token = forged  # type: ignore[method-assign]  # the provider is played otherwise here
 
 
 def _changed_on_the_way(provider: Provider) -> None:
@@ -254,7 +254,7 @@ def _changed_on_the_way(provider: Provider) -> None:
         provider.claims["email"] = OFFICER
         return f"{head}.{real(asked).split('.')[1]}.{mac}"
 
-    provider.id_token = forged  # type: ignore[method-assign]
+    provider.id_token = forged  # type: ignore[method-assign]  # the provider is played otherwise here
 
 
 def _two_users(provider: Provider) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django import forms
@@ -20,9 +21,9 @@ CHOICES = [
 class Attributes(forms.Select):
     """Options with attributes of their own."""
 
-    def create_option(self, *args: object, **kwargs: object) -> dict[str, object]:
-        option: dict[str, object] = super().create_option(*args, **kwargs)  # type: ignore[arg-type]
-        option["attrs"] |= {"data-x": 'a"<', "disabled": args[0] == "two", "hidden": True}  # type: ignore[operator]
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(*args, **kwargs)
+        option["attrs"] |= {"data-x": 'a"<', "disabled": args[0] == "two", "hidden": True}
         return option
 
 

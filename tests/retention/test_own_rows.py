@@ -243,7 +243,7 @@ def test_a_fault_keeps_nothing_past_the_next_run_and_is_told(
     cast: Cast, site: Site, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = targets.HOUSE[Category.PREMISES]
-    monkeypatch.setitem(targets.HOUSE, Category.PREMISES, dataclasses.replace(real, **{step: _crash}))  # type: ignore[arg-type]
+    monkeypatch.setitem(targets.HOUSE, Category.PREMISES, dataclasses.replace(real, **{step: _crash}))  # type: ignore[arg-type]  # a step by its name
     with job_scope(agency_id=cast.acme.pk):
         _entry(site, 100)
         _try(cast, 1200)
