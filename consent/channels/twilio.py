@@ -1,8 +1,9 @@
 """
 Twilio's side of the wire: what its webhooks say, and the few things that we ask of its REST interface.
 
-Source: twilio/twilio-oai, api_v2010 (Messages, Recordings, Calls/{sid}/Recordings/{sid}). Nothing here opens a
-scope: who calls claims first, commits, calls, and records. No number and no token is in an error's text.
+Source: twilio/twilio-oai, api_v2010 (Messages, Recordings, Calls/{sid}/Recordings/{sid}, Recordings/{sid}/
+Transcriptions) and intelligence_v2 (Transcripts, Transcripts/{sid}/Sentences). Nothing here opens a scope: who calls
+claims first, commits, calls, and records. No number and no token is in an error's text.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -31,6 +32,10 @@ CURRENT: Final = "Twilio.CURRENT"
 _TIMEOUT: Final = urllib3.Timeout(connect=4, read=8)
 _FIELDS_AT_MOST: Final = 300
 _LISTED_AT_ONCE: Final = 500
+_SENTENCES_AT_ONCE: Final = 1000
+_SENTENCE_PAGES: Final = 20
+_API: Final = "https://api.twilio.com"
+_INTELLIGENCE: Final = "https://intelligence.twilio.com"
 _TEXT_AT_MOST: Final = 1600
 _TRY_AGAIN: Final = frozenset({408, 429})
 _sid = re.compile(r"[A-Z]{2}[0-9a-zA-Z]{1,62}|Twilio\.CURRENT", re.ASCII).fullmatch
@@ -146,7 +151,12 @@ class Account:
 
     sid: str
     token: str
-    base: str = field(default="https://api.twilio.com")
+    base: str = field(default=_API)
+
+    @property
+    def intelligence(self) -> str:
+        """Where its transcripts are: a host of their own, but for one that stands for all of Twilio."""
+        return _INTELLIGENCE if self.base == _API else self.base
 
     def __repr__(self) -> str:
         """Without the token."""
@@ -205,6 +215,78 @@ def list_recordings(account: Account, *, following: str = "") -> ListedPage:
         raise RetryableError("answered with no list") from error
 
 
+def read_words(account: Account, *, recording: str) -> str | None:
+    """
+    What was said on a recording, as Twilio has transcribed it; None where it has not.
+
+    Both ways in which Twilio does are asked: Conversation Intelligence, redacted there where that is switched on, then
+    the transcription of `<Record>`.
+
+    :raises TwilioError: it did not answer.
+    """
+    name = _checked(recording)
+    try:
+        return _sentences(account, name) or _transcriptions(account, name)
+    except GoneError:
+        return None
+
+
+def _sentences(account: Account, recording: str) -> str | None:
+    """The newest whole transcript of a recording, a line a sentence, said by which channel."""
+    asked = urlencode({"SourceSid": recording, "Status": "completed", "PageSize": "20"})
+    try:
+        found = _ask_at(account, "GET", f"{account.intelligence}/v2/Transcripts?{asked}", {})
+    except RefusedError:
+        # An account without Conversation Intelligence may have the other kind.
+        return None
+    rows = [row for row in _rows(found, "transcripts") if row.get("status") == "completed"]
+    newest = max(rows, key=lambda row: str(row.get("date_created") or ""), default=None)
+    if newest is None:
+        return None
+    sid = _checked(str(newest.get("sid") or ""))
+    said: list[tuple[int, str]] = []
+    token = ""
+    for page in range(_SENTENCE_PAGES):
+        more = {"Page": str(page), "PageToken": token} if token else {}
+        asked = urlencode({"PageSize": str(_SENTENCES_AT_ONCE)} | more)
+        found = _ask_at(account, "GET", f"{account.intelligence}/v2/Transcripts/{sid}/Sentences?{asked}", {})
+        for row in _rows(found, "sentences"):
+            index = row.get("sentence_index")
+            text = " ".join(str(row.get("transcript") or "").split())
+            said.append(
+                (index if isinstance(index, int) else len(said), f"{row.get('media_channel')}: {text}")
+            )
+        token = _token_in(found.get("meta"))
+        if not token:
+            break
+    return "\n".join(text for _, text in sorted(said)) or None
+
+
+def _token_in(meta: Any) -> str:
+    """What asks for the next page: only that of the address which Twilio gives, since the token goes along."""
+    following = meta.get("next_page_url") if isinstance(meta, dict) else None
+    found = dict(parse_qsl(urlsplit(str(following)).query)) if following else {}
+    return found.get("PageToken", "")
+
+
+def _transcriptions(account: Account, recording: str) -> str | None:
+    found = _ask(account, "GET", f"Recordings/{recording}/Transcriptions.json", {})
+    texts = [
+        str(row.get("transcription_text") or "").strip()
+        for row in _rows(found, "transcriptions")
+        if row.get("status") == "completed"
+    ]
+    return "\n".join(filter(None, texts)) or None
+
+
+def _rows(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """:raises RetryableError: there is no list of that name in the answer."""
+    rows = found.get(name)
+    if not isinstance(rows, list):
+        raise RetryableError("answered with no list")
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def send_text(account: Account, *, to: str, sender: str, words: str, told_at: str = "") -> Receipt:
     """
     Send one text.
@@ -255,6 +337,10 @@ def _checked(sid: str) -> str:
 
 def _ask(account: Account, method: str, path: str, said: Mapping[str, str]) -> Mapping[str, Any]:
     url = f"{account.base}/2010-04-01/Accounts/{quote(_checked(account.sid))}/{path}"
+    return _ask_at(account, method, url, said)
+
+
+def _ask_at(account: Account, method: str, url: str, said: Mapping[str, str]) -> Mapping[str, Any]:
     headers = urllib3.make_headers(basic_auth=f"{account.sid}:{account.token}")
     headers |= {"Accept": "application/json", "User-Agent": "CallPrivacy"}
     if method == "POST":

@@ -26,6 +26,7 @@ from django.db import transaction
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Recording
+from callprivacy.calls.providers import TRACKERS
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -251,20 +252,25 @@ class _Made:
             and call["transcript"] is None
             and call["recording"]["what"] != "erased"
         }
-        found = (
-            fetching.words_at_vendor(client=company.client, call_ids=list(without), at=self.at)
-            if without
-            else {}
-        )
+        if not without:
+            return
+        found = fetching.words_at_vendor(client=company.client, call_ids=list(without), at=self.at)
         for call_id, call in without.items():
-            if call_id in found:
+            if call_id in found.words:
                 call["transcript"] = {
                     "what": "fetched from the call tracker for you",
-                    "numbers_taken_out": found[call_id].count,
+                    "numbers_taken_out": found.words[call_id].count,
                 }
-                call["words"] = found[call_id].text
+                call["words"] = found.words[call_id].text
+            elif call_id in found.unasked:
+                tracker = TRACKERS.get(found.unasked[call_id], "another call tracker")
+                call["transcript"] = {"what": f"not kept here; {tracker} was not asked"}
+                self.leave_out(NOT_ASKED.format(tracker=tracker))
+            elif call_id in found.silent:
+                call["transcript"] = {"what": "not kept here, and the call tracker has none"}
             else:
                 call["transcript"] = {"what": "not kept here, and not given by the call tracker"}
+                self.leave_out(NOT_GIVEN)
 
     def finish(self, archive: zipfile.ZipFile, *, zone: str) -> None:
         """The files over all companies."""
@@ -296,6 +302,10 @@ def _put(archive: zipfile.ZipFile, name: str, data: bytes, *, stored: bool = Fal
 AT_TRACKER: Final = "Recordings that only the company's call tracker has, and that it did not give out"
 OTHERS: Final = "Recordings in which somebody else is heard who did not agree to it being given away"
 ONE_CHANNEL: Final = "Recordings that keep both voices on one track, of which only yours could be given"
+NOT_ASKED: Final = (
+    "What was said, as text, where only {tracker} may have it: it was not asked, so ask the company"
+)
+NOT_GIVEN: Final = "What was said, as text, where the company's call tracker did not answer"
 DAMAGED: Final = "Recordings whose file cannot be read any more"
 # On which channel of a two-sided file the person is, by tracker and direction of the call.
 _SIDES: Final = {("twilio", Direction.INBOUND): 0, ("twilio", Direction.OUTBOUND): 1}

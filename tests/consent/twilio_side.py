@@ -231,7 +231,7 @@ def interface() -> Iterator[Interface]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_DELETE = _answer  # noqa: N815  (the server's names)
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815  (the server's names)
 
         def log_message(self, *_args: Any) -> None:
             return

@@ -13,9 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import override_settings
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.models import Call, Connection, Recording
 from callprivacy.calls.services import connections, imports
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Agency
@@ -37,7 +38,7 @@ from rights.services import deciding, packages
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
-from tests.consent import tracker_side
+from tests.consent import tracker_side, twilio_side
 from tests.retention import lists_side
 from tests.retention.lists_side import CALLRAIL_ACCOUNT, CALLRAIL_KEY
 from tests.rights import asking
@@ -246,7 +247,79 @@ def test_words_that_only_the_tracker_has_are_fetched_for_it(
     told = {one["id"]: one for one in data["companies"][0]["calls"]}
     assert "Monday" in told[str(call.pk)]["words"]
     assert "0199" not in told[str(call.pk)]["words"]
-    assert told[str(silent.pk)]["transcript"]["what"].startswith("not kept here")
+    assert told[str(silent.pk)]["transcript"]["what"] == "not kept here, and the call tracker has none"
+
+
+SID = "RE" + "5" * 32
+TRANSCRIPT = {"sid": "GT" + "1" * 32, "status": "completed", "date_created": "2026-11-20T10:00:00Z"}
+SAID = [
+    {"media_channel": 2, "sentence_index": 1, "transcript": "On Monday."},
+    {"media_channel": 1, "sentence_index": 0, "transcript": "Call me back at 212 555 0199."},
+]
+WITH_SENTENCES = (200, {"transcripts": [TRANSCRIPT], "meta": {}})
+NO_LIST: tuple[int, dict[str, Any]] = (200, {"transcripts": [], "meta": {}})
+TRANSCRIBED = (200, {"transcriptions": [{"status": "completed", "transcription_text": "On Monday."}]})
+
+
+def at_twilio(cast: Cast, *, provider: str = "twilio") -> Call:
+    """A call whose recording is with a tracker, which is connected."""
+    call = make.call(cast.dentist, ANNA)
+    with job_scope(agency_id=cast.acme.pk):
+        way = connections.create_connection(
+            client=cast.dentist, provider=provider, name="Main", secret=twilio_side.TOKEN, by=make.JOB, at=make.NOON
+        )  # fmt: skip
+        if provider == "twilio":
+            Connection.objects.filter(pk=way.pk).update(mapping={"account": twilio_side.ACCOUNT})
+        Call.objects.filter(pk=call.pk).update(connection=way)
+    row = make.recording(
+        call, f"https://api.twilio.com/2010-04-01/Accounts/{twilio_side.ACCOUNT}/Recordings/{SID}"
+    )
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=row.pk).update(provider=provider)
+    return call
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [
+        ([WITH_SENTENCES, (200, {"sentences": SAID, "meta": {"next_page_url": None}})], "fetched"),
+        ([NO_LIST, TRANSCRIBED], "fetched"),
+        ([(403, {"code": 20003}), TRANSCRIBED], "fetched"),
+        ([NO_LIST, (200, {"transcriptions": []})], "not kept here, and the call tracker has none"),
+        ([(500, {})], "not kept here, and not given by the call tracker"),
+    ],
+)
+def test_words_that_only_twilio_has_are_fetched_with_the_accounts_token(
+    cast: Cast, office: Office, answers: list[tuple[int, dict[str, Any]]], what: str
+) -> None:
+    """Twilio's shapes: intelligence_v2 Transcripts and Sentences, api_v2010 Recordings/{sid}/Transcriptions."""
+    call = at_twilio(cast)
+    with twilio_side.interface() as vendor, override_settings(CALLPRIVACY_TWILIO_URL=vendor.url):
+        vendor.answers = list(answers)
+        package = made(cast, office, asked(cast, client=cast.dentist))
+        asked_there = [one.path.partition("?")[0] for one in vendor.asked]
+    assert asked_there[0] == "/v2/Transcripts"
+    (told,) = json.loads(fetched(package, link(package)).read(channel.DATA))["companies"][0]["calls"]
+    assert told["id"] == str(call.pk)
+    assert told["transcript"]["what"].startswith(what)
+    assert ("Monday" in told.get("words", "")) == (what == "fetched")
+    assert "0199" not in told.get("words", "")
+    assert any(packages.NOT_GIVEN in line for line in package.contents["left_out"]) == ("not given" in what)
+    if "sentences" in str(answers):
+        assert told["words"].index("Call me back") < told["words"].index("Monday"), (
+            "in the order in which it was said"
+        )
+
+
+@pytest.mark.parametrize(("provider", "name"), [("ctm", "CallTrackingMetrics"), ("invoca", "Invoca")])
+def test_a_package_says_of_which_trackers_nobody_asked_for_words(
+    cast: Cast, office: Office, provider: str, name: str
+) -> None:
+    at_twilio(cast, provider=provider)
+    package = made(cast, office, asked(cast, client=cast.dentist))
+    (told,) = json.loads(fetched(package, link(package)).read(channel.DATA))["companies"][0]["calls"]
+    assert told["transcript"] == {"what": f"not kept here; {name} was not asked"}
+    assert f"{packages.NOT_ASKED.format(tracker=name)} (1)" in package.contents["left_out"]
 
 
 # --- Recordings ---
