@@ -144,6 +144,15 @@ _COUNTRY_NAMES: Final = {
     "EU": "the European Union",
     "GB": "the United Kingdom",
     "US": "the United States",
+    "BR": "Brazil",
+    "CH": "Switzerland",
+    "IN": "India",
+    "IS": "Iceland",
+    "JP": "Japan",
+    "LI": "Liechtenstein",
+    "MX": "Mexico",
+    "NO": "Norway",
+    "NZ": "New Zealand",
 } | _MEMBERS
 
 # ISO 3166-1 alpha-2, as assigned in 2026.

@@ -88,11 +88,15 @@ def public(view: View) -> View:
     return csrf_exempt(login_not_required(_opened(view)))
 
 
-def taking_files(largest: int) -> Callable[[View], View]:
-    """Decorate a view like `public`, that takes up to so many bytes at once."""
+def taking_files(largest: int, *, too_large: View | None = None) -> Callable[[View], View]:
+    """
+    Decorate a view like `public`, that takes up to so many bytes at once.
+
+    :param too_large: says so to who sent more, without reading it; else a line of plain text does.
+    """
 
     def decorate(view: View) -> View:
-        return csrf_exempt(login_not_required(_opened(view, largest)))
+        return csrf_exempt(login_not_required(_opened(view, largest, too_large)))
 
     return decorate
 
@@ -102,14 +106,15 @@ def readable(view: View) -> View:
     return login_not_required(_opened(view))
 
 
-def _opened(view: View, largest: int = LARGEST) -> View:
+def _opened(view: View, largest: int = LARGEST, too_large: View | None = None) -> View:
     @wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         refusal = _refuse_unread(request, largest)
-        if refusal is not None:
+        if refusal is not None and not (refusal.status_code == 413 and too_large is not None):
             return refusal
         try:
-            response = view(request, *args, **kwargs)
+            shown = view if refusal is None or too_large is None else too_large
+            response = shown(request, *args, **kwargs)
         except (UnknownKeyError, UnknownLinkError, UnknownReceiptError):
             raise Http404 from None
         response.headers.setdefault("Cache-Control", "no-store")

@@ -157,6 +157,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.ERASED: "It was erased",
         EventKind.CORRECTED: "It was corrected",
         EventKind.RESTRICTED: "It was restricted",
+        EventKind.LIFTED: "The restriction ended, as we wrote to you",
         EventKind.PASSED_ON: "Those who received it were told",
         EventKind.WRITTEN: "We wrote to you",
         EventKind.APPEALED: "You said that you are not content",
@@ -179,6 +180,7 @@ EVENTS: Final[dict[Language, dict[EventKind, str]]] = {
         EventKind.ERASED: "Se borró",
         EventKind.CORRECTED: "Se corrigió",
         EventKind.RESTRICTED: "Se limitó",
+        EventKind.LIFTED: "La limitación terminó, como le escribimos",
         EventKind.PASSED_ON: "Se avisó a quienes lo recibieron",
         EventKind.WRITTEN: "Le escribimos",
         EventKind.APPEALED: "Usted dijo que no está conforme",
@@ -300,6 +302,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "take_back": "Take the request back",
         "take_back_lede": "Nothing more happens then. What counts already goes on counting.",
         "gone": "Nothing is here any more",
+        "gone_lede": "The address may not be complete, or what was here was erased at its date. What counts already"
+        " goes on counting. On the company's requests page you can ask anew.",
         "bad_file": "Hand in a PNG, JPEG, WebP or PDF of up to 5 MB.",
         "bad_day": "Choose a day that is not in the future.",
         "needed": "Please fill this in.",
@@ -422,6 +426,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "take_back": "Retirar la solicitud",
         "take_back_lede": "Entonces no pasa nada más. Lo que ya cuenta sigue contando.",
         "gone": "Aquí ya no hay nada",
+        "gone_lede": "Puede que la dirección no esté completa, o que lo que había se haya borrado en su fecha. Lo que"
+        " ya cuenta sigue contando. En la página de solicitudes de la empresa puede pedirlo de nuevo.",
         "bad_file": "Entregue un PNG, JPEG, WebP o PDF de hasta 5 MB.",
         "bad_day": "Elija un día que no esté en el futuro.",
         "needed": "Por favor, rellene esto.",
@@ -433,6 +439,39 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "more": "Más",
     },
 }
+
+COUNTRIES: Final[dict[Language, dict[str, str]]] = {
+    Language.ENGLISH: {
+        "AT": "Austria", "AU": "Australia", "BE": "Belgium", "BG": "Bulgaria", "BR": "Brazil", "CA": "Canada",
+        "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia", "DE": "Germany", "DK": "Denmark", "EE": "Estonia",
+        "ES": "Spain", "FI": "Finland", "FR": "France", "GB": "United Kingdom", "GR": "Greece", "HR": "Croatia",
+        "HU": "Hungary", "IE": "Ireland", "IN": "India", "IS": "Iceland", "IT": "Italy", "JP": "Japan",
+        "LI": "Liechtenstein", "LT": "Lithuania", "LU": "Luxembourg", "LV": "Latvia", "MT": "Malta", "MX": "Mexico",
+        "NL": "Netherlands", "NO": "Norway", "NZ": "New Zealand", "PL": "Poland", "PT": "Portugal", "RO": "Romania",
+        "SE": "Sweden", "SI": "Slovenia", "SK": "Slovakia", "US": "United States", "XX": "Another country",
+    },
+    Language.SPANISH: {
+        "AT": "Austria", "AU": "Australia", "BE": "Bélgica", "BG": "Bulgaria", "BR": "Brasil", "CA": "Canadá",
+        "CH": "Suiza", "CY": "Chipre", "CZ": "Chequia", "DE": "Alemania", "DK": "Dinamarca", "EE": "Estonia",
+        "ES": "España", "FI": "Finlandia", "FR": "Francia", "GB": "Reino Unido", "GR": "Grecia", "HR": "Croacia",
+        "HU": "Hungría", "IE": "Irlanda", "IN": "India", "IS": "Islandia", "IT": "Italia", "JP": "Japón",
+        "LI": "Liechtenstein", "LT": "Lituania", "LU": "Luxemburgo", "LV": "Letonia", "MT": "Malta", "MX": "México",
+        "NL": "Países Bajos", "NO": "Noruega", "NZ": "Nueva Zelanda", "PL": "Polonia", "PT": "Portugal",
+        "RO": "Rumanía", "SE": "Suecia", "SI": "Eslovenia", "SK": "Eslovaquia", "US": "Estados Unidos",
+        "XX": "Otro país",
+    },
+}  # fmt: skip
+"""Where somebody may say that they live, besides the regions of the United States."""
+
+USA: Final = {Language.ENGLISH: "USA", Language.SPANISH: "EE. UU."}
+STATES_IN_SPANISH: Final = {
+    "DC": "Distrito de Columbia", "HI": "Hawái", "LA": "Luisiana", "MI": "Míchigan", "MO": "Misuri",
+    "MS": "Misisipi", "NC": "Carolina del Norte", "ND": "Dakota del Norte", "NH": "Nuevo Hampshire",
+    "NJ": "Nueva Jersey", "NM": "Nuevo México", "NY": "Nueva York", "OR": "Oregón", "PA": "Pensilvania",
+    "SC": "Carolina del Sur", "SD": "Dakota del Sur", "TX": "Texas", "WV": "Virginia Occidental",
+    "AS": "Samoa Americana", "MP": "Islas Marianas del Norte", "VI": "Islas Vírgenes de los Estados Unidos",
+}  # fmt: skip
+"""States and territories that are called something else in Spanish."""
 
 _MONTHS: Final = {
     Language.ENGLISH: "January February March April May June July August September October November December",
@@ -451,7 +490,7 @@ def day(on: date, language: Language) -> str:
 def missing() -> list[str]:
     """What one language has and the other lacks."""
     found = []
-    for table in (TEXTS, ABOUT, BEHALF, STATES, EVENTS):
+    for table in (TEXTS, ABOUT, BEHALF, STATES, EVENTS, COUNTRIES):
         first, second = (set(table[language]) for language in Language)
         found += sorted(str(name) for name in first ^ second)
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,20 +17,31 @@ from rights.channels import words
 from rights.enums import Ask, OnBehalf
 from rights.services import portal
 
-_COUNTRIES: Final = ("US", "GB", "CA", "AU", "NO", "IS", "LI", "CH", "MX", "BR", "IN", "JP")
-
 
 def place_choices(language: Language) -> list[tuple[str, str]]:
     """Where somebody may live: states first, then countries, "" for who would rather not say."""
-    states = [(f"US-{region}", _name("US", region)) for region in places.REGIONS["US"]]
-    countries = {country: _name(country) for country in (*places.MEMBERS, *_COUNTRIES)}
-    rest = sorted(countries.items(), key=lambda pair: pair[1])
-    return [("", words.TEXTS[language]["where_no"]), *sorted(states, key=lambda pair: pair[1]), *rest]
+    states = [
+        (f"US-{region}", f"{_state(region, language)}, {words.USA[language]}")
+        for region in places.REGIONS["US"]
+    ]
+    named = dict(words.COUNTRIES[language])
+    other = named.pop(places.UNLISTED)
+    return [
+        ("", words.TEXTS[language]["where_no"]),
+        *sorted(states, key=_by_name),
+        *sorted(named.items(), key=_by_name),
+        (places.UNLISTED, other),
+    ]
 
 
-def _name(country: str, region: str = "") -> str:
-    name = places.name(country, region).removeprefix("the ").removesuffix(f" ({country})")
-    return f"{name}, USA" if region else name[:1].upper() + name[1:]
+def _state(region: str, language: Language) -> str:
+    name = places.name("US", region).removeprefix("the ").removesuffix(" (US)")
+    return words.STATES_IN_SPANISH.get(region, name) if language == Language.SPANISH else name
+
+
+def _by_name(choice: tuple[str, str]) -> str:
+    """As people look for it: accents do not part letters."""
+    return unicodedata.normalize("NFKD", choice[1]).casefold()
 
 
 class MaybeNumber(NumberField):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Concatenate, Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,7 +28,7 @@ from rights.channels import words
 from rights.enums import Ask
 from rights.forms.portal import RequestForm, place_choices
 from rights.services import portal
-from rights.services.portal import Page
+from rights.services.portal import Page, UnknownKeyError
 
 # An hour from one address, and of one page; a no is taken more often, for it only protects.
 ASKS: Final = 10
@@ -65,8 +67,31 @@ def draw(
     )
 
 
+def gone(request: HttpRequest) -> HttpResponse:
+    """Say that an address leads nowhere, to somebody who has no account and need not know whose page it was."""
+    language = consent_words.language_of(
+        request.GET.get("lang", ""), request.headers.get("Accept-Language", "")
+    )
+    context = {"language": language.value, "t": words.TEXTS[language]}
+    return render(request, "rights/portal/gone.html", context, status=404)
+
+
+def _or_gone[**P](view: Callable[Concatenate[HttpRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorate a public view: a key that opens nothing, and a page that is not there, are said in its words."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except (UnknownKeyError, Http404):
+            return gone(request)
+
+    return shown
+
+
 @doors.readable
 @require_safe
+@_or_gone
 def show_portal(request: HttpRequest, key: str) -> HttpResponse:
     """Everything that can be asked for."""
     language = doors.language_for(request)
@@ -81,6 +106,7 @@ def show_portal(request: HttpRequest, key: str) -> HttpResponse:
 
 @doors.public
 @require_http_methods(["GET", "HEAD", "POST"])
+@_or_gone
 def ask(request: HttpRequest, key: str, asks: str) -> HttpResponse:
     """The form of one thing that can be asked for."""
     if asks not in set(words.OFFERED):
@@ -172,6 +198,7 @@ def show_look(request: HttpRequest, key: str) -> HttpResponse:
 
 @doors.readable
 @require_safe
+@_or_gone
 def show_notice(request: HttpRequest, key: str, number: int | None = None) -> HttpResponse:
     """The privacy notice that is in force, or one of those before it."""
     language = doors.language_for(request)

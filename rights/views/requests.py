@@ -30,7 +30,7 @@ from rights.selectors import guardians
 from rights.services import cases, packages, portal, proofs
 from rights.services.portal import Request, ShownCase
 from rights.services.proofs import NotOfThisRequestError, WrongCodeError
-from rights.views.portal import draw, need_fresh
+from rights.views.portal import draw, gone, need_fresh
 
 # An hour from one address at one holder, however many requests it makes there.
 CODES: Final = 8
@@ -55,7 +55,21 @@ class _NotTakenError(RefusedError):
         self.context = context
 
 
-@doors.taking_files(LARGEST)
+def _too_large(request: HttpRequest, link: str) -> HttpResponseBase:
+    """Say on the page that a file is too large, of which nothing was read."""
+    language = consent_words.language_of(
+        request.GET.get("lang", ""), request.headers.get("Accept-Language", "")
+    )
+    try:
+        shown = portal.show_request(link=link, at=timezone.now())
+    except UnknownLinkError:
+        return gone(request)
+    return _draw(
+        request, shown, language, refused=RefusedError(413, "again_send"), file_is_bad=True, unread=True
+    )
+
+
+@doors.taking_files(LARGEST, too_large=_too_large)
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_request(request: HttpRequest, link: str) -> HttpResponseBase:
     """The page, and what its person does there."""
@@ -65,7 +79,7 @@ def show_request(request: HttpRequest, link: str) -> HttpResponseBase:
             return _take(request, link, at)
         return _draw(request, portal.show_request(link=link, at=at), doors.language_for(request))
     except UnknownLinkError:
-        raise Http404 from None
+        return gone(request)
 
 
 def _take(request: HttpRequest, link: str, at: datetime) -> HttpResponseBase:
@@ -293,7 +307,7 @@ def _draw(request: HttpRequest, shown: Request, language: Language, **more: Any)
         "file_label": words.TEXTS[language][_file_step(shown.submission)],
         "file_lede": words.TEXTS[language][f"{_file_step(shown.submission)}_lede"],
         "today": timezone.now().astimezone(zone).date().isoformat(),
-        "sent": request.POST if request.method == "POST" else {},
+        "sent": request.POST if request.method == "POST" and "unread" not in more else {},
         **more,
     }
     return draw(request, "request", shown.look, language, **context)
