@@ -182,6 +182,7 @@ class EventKind(models.TextChoices):
     ERASED = "erased", "Erased"
     CORRECTED = "corrected", "Corrected"
     RESTRICTED = "restricted", "Restricted"
+    LIFTED = "lifted", "Restriction ended"
     PASSED_ON = "passed_on", "Recipients told"
     WRITTEN = "written", "Letter sent"
     APPEALED = "appealed", "Appealed against"
@@ -199,6 +200,7 @@ class StepKind(models.TextChoices):
     ERASE = "erase", "Erase"
     CORRECT = "correct", "Correct"
     RESTRICT = "restrict", "Restrict"
+    LIFT = "lift", "End the restriction"
     PASS_ON = "pass_on", "Tell recipients"
 
 

@@ -72,6 +72,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests/<uuid:case_id>/paper/", deciding.take_paper, name="paper"),
     path("requests/<uuid:case_id>/decide/", deciding.decide, name="decide"),
     path("requests/<uuid:case_id>/close/", deciding.close, name="close"),
+    path("requests/<uuid:case_id>/lift/", deciding.lift, name="lift"),
     path("requests/<uuid:case_id>/ask/<slug:how>/", approvals.ask_client, name="ask_client"),
     path("requests/<uuid:case_id>/asked/<uuid:approval_id>/back/", approvals.take_back, name="ask_back"),
     path("requests/<uuid:case_id>/asked/<uuid:approval_id>/", approvals.answer_here, name="answer"),

@@ -23,6 +23,7 @@ from django.db import OperationalError, transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
+from callprivacy.calls.services.intake import TRACK
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -452,10 +453,12 @@ def _lift(client: Client, caller_id: uuid.UUID, purposes: frozenset[str], at: da
                 given = ConsentState.objects.for_client(client).filter(
                     caller_id=caller_id, purpose__in=purposes, state=State.GIVEN
                 )
+                yeses = dict(given.values_list("purpose", "since"))
+                if Purpose.MEASURE in yeses:
+                    # "Do not track my calls" is a no to being counted, and one word more.
+                    yeses[TRACK] = yeses[Purpose.MEASURE]
                 lifted = [
-                    purpose
-                    for purpose, since in given.values_list("purpose", "since")
-                    if purpose in said and said[purpose] < since
+                    purpose for purpose, since in yeses.items() if purpose in said and said[purpose] < since
                 ]
                 vault.lift_suppressions(client_id=client.pk, caller_id=caller_id, purposes=lifted)
         except OperationalError:

@@ -30,14 +30,16 @@ from consent.enums import RESTRICTED, Language, Purpose
 from consent.law import places
 from consent.models import MinorMark, Rejudgement
 from consent.services import minors
-from rights.enums import Copies, EventKind
-from rights.models import Case, Finding, Step, Submission
+from rights.enums import Ask, Copies, EventKind, LetterState, StepKind, StepState
+from rights.models import Case, Finding, Letter, Step, Submission
 from rights.selectors import reach, words
 from rights.selectors.reach import Target
-from rights.services import sealing, steps, timeline
+from rights.services import sealing, steps
 
 JOB: Final = Actor.job("rights.restrict_people")
 LONGEST_NAME: Final = 200
+ENDS: Final = "restriction_ends"
+"""The letter that tells a person so."""
 OTHERS: Final = "others"
 """Why calls stay in use (`Finding.kept_why`): they are of whoever had the number before."""
 FIELDS: Final = ("first_call", "qualified", "source", "campaign", "medium", "country", "region")
@@ -48,6 +50,14 @@ type Clock = Callable[[], datetime]
 
 class NotCorrectableError(ValueError):
     """What is to be corrected is not something that can be."""
+
+
+class NotRestrictedError(LookupError):
+    """The case brought no restriction, or it was ended."""
+
+
+class NotToldError(LookupError):
+    """The person has not been told that the restriction ends."""
 
 
 # --- Restriction --------------------------------------------------------------------------------------------------
@@ -84,8 +94,11 @@ def note_others(*, case: Case, target: Target) -> int:
     rows = Finding.objects.filter(
         submission_id=case.submission_id, client=target.client, caller_id=target.caller_id
     )
+    rows = rows.filter(copies=Copies.CALLS)
     if count:
-        rows.filter(copies=Copies.CALLS).update(kept=count, kept_why=OTHERS)
+        rows.update(kept=count, kept_why=OTHERS)
+    else:
+        rows.filter(kept_why=OTHERS).update(kept=0, kept_why="")
     return count
 
 
@@ -114,9 +127,70 @@ def restrict(
 
 
 @transaction.atomic
+def reach_back(*, submission_id: UUID, at: datetime) -> int:
+    """
+    Let the restrictions of a submission be made again, since a person has said that older calls are the person's, too.
+
+    Returns how many; those that ended stay ended. In the scope of who may see the request.
+    """
+    rows = Case.objects.filter(submission_id=submission_id, asks=Ask.RESTRICT)
+    open_ = [case for case in rows if not is_lifted(case)]
+    return sum(steps.again(case=case, kind=StepKind.RESTRICT, at=at) for case in open_)
+
+
+def is_lifted(case: Case) -> bool:
+    """Whether the restriction that a case brought was ended, or is being ended."""
+    return Step.objects.filter(case=case, kind=StepKind.LIFT).exists()
+
+
+def may_lift(case: Case) -> bool:
+    """Whether a case brought a restriction that still holds."""
+    done = Step.objects.filter(case=case, kind=StepKind.RESTRICT, state=StepState.DONE)
+    return case.asks == Ask.RESTRICT and done.exists() and not is_lifted(case)
+
+
+@transaction.atomic
+def end(*, case: Case, by: Actor, at: datetime) -> None:
+    """
+    Let a job end the restriction that a case brought, once the person has been told so.
+
+    :raises NotRestrictedError: it brought none, or none any more.
+    :raises NotToldError: the letter that says so has not gone out (GDPR article 18(3)).
+    """
+    found = Case.objects.select_for_update(of=("self",)).get(pk=case.pk)
+    if not may_lift(found):
+        raise NotRestrictedError(f"{found.reference} restricts nothing now.")
+    if not is_told(found):
+        raise NotToldError("Write to the person first that the restriction ends, and since when.")
+    steps.plan(case=found, kind=StepKind.LIFT, at=at)
+    audit.record("case.restriction_ending", subject=found, by=by, at=at)
+
+
+def is_told(case: Case) -> bool:
+    """Whether the person was told that the restriction ends: by a letter that has gone out."""
+    return Letter.objects.filter(case=case, template=ENDS, state=LetterState.SENT).exists()
+
+
+def carry_out_end(*, step: Step, clock: Clock) -> None:
+    """End the restriction of everybody whom a case reaches. Called outside any scope; may be repeated."""
+    case = step.case
+    with job_scope(agency_id=case.agency_id):
+        at = clock()
+        count = lift(case=case, by=JOB, at=at)
+        steps.finish(
+            step=step,
+            action="case.restriction_lifted",
+            event=EventKind.LIFTED,
+            at=at,
+            outcome={"callers": count},
+            callers=count,
+        )
+
+
+@transaction.atomic
 def lift(*, case: Case, by: Actor, at: datetime) -> int:
     """
-    End a restriction that a case brought, once the person has been told; returns of how many callers.
+    End a restriction that a case brought; returns of how many callers.
 
     In the scope of who may write the client's callers.
     """
@@ -135,17 +209,6 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
                 by=by,
                 at=at,
             )
-    if count:
-        timeline.add_event(
-            "case.restriction_lifted",
-            case=case,
-            kind=EventKind.RESTRICTED,
-            by=by,
-            at=at,
-            shown=True,
-            lifted=True,
-            callers=count,
-        )
     return count
 
 

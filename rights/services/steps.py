@@ -46,6 +46,12 @@ def plan(*, case: Case, kind: StepKind, at: datetime, wanted: dict[str, Any] | N
     return Step.objects.get(agency_id=case.agency_id, case=case, kind=kind)
 
 
+def again(*, case: Case, kind: StepKind, at: datetime) -> bool:
+    """Let a job do once more what it has done for a case, because more is known now; returns whether it had."""
+    rows = Step.objects.filter(agency_id=case.agency_id, case=case, kind=kind, state=StepState.DONE)
+    return bool(rows.update(state=StepState.WAITING, due_at=at, finished_at=None, attempts=0))
+
+
 def claim(*, agency_id: int, at: datetime) -> Step | None:
     """Claim the next step that is due, for five minutes. Enters the agency's scope itself."""
     with job_scope(agency_id=agency_id):

@@ -38,6 +38,10 @@ def _restrict(step: Step, clock: Clock) -> None:
     restricting.carry_out(step=step, clock=clock)
 
 
+def _lift(step: Step, clock: Clock) -> None:
+    restricting.carry_out_end(step=step, clock=clock)
+
+
 def _correct(step: Step, clock: Clock) -> None:
     restricting.correct(step=step, clock=clock)
 
@@ -47,6 +51,7 @@ _DEEDS: Final[dict[StepKind, Callable[[Step, Clock], None]]] = {
     StepKind.ERASE: _erase,
     StepKind.PACK: _pack,
     StepKind.RESTRICT: _restrict,
+    StepKind.LIFT: _lift,
     StepKind.CORRECT: _correct,
     StepKind.PASS_ON: _pass_on,
 }

@@ -33,7 +33,7 @@ from rights.forms.cases import (
 from rights.models import Approval, Case, CaseTask
 from rights.selectors import board, casebook, words
 from rights.selectors import letters as letter_selectors
-from rights.services import cases
+from rights.services import cases, restricting
 from rights.services.cases import Claim, Contact
 from rights.views.doors import clients_of, of_case, require_work, sees_own, work_of_case, works
 
@@ -127,6 +127,7 @@ def page(request: StaffRequest, case: Case, status: int = 200, **more: Any) -> H
         and board.today(zone, request.at) <= case.extend_before,
         "may_stop": is_open and case.paused_at is None and cases.may_stop(case),
         "may_appeal": case.decided_at is not None and not case.appeals.exists(),
+        "may_lift": restricting.may_lift(case),
         "may_decide": is_open and case.state in {CaseState.OPEN, CaseState.WITH_CLIENT, CaseState.PROVING}
         and not case.decided,
         "assign": AssignForm(people=people, initial={"owner": case.owner_id or ""}),

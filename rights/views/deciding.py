@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -28,7 +29,7 @@ from rights.law import grounds, load
 from rights.models import Case, Identity
 from rights.selectors import casebook, corrections, ends, reach, words
 from rights.selectors import letters as letter_selectors
-from rights.services import deciding, proofs
+from rights.services import deciding, proofs, restricting
 from rights.services.restricting import NotCorrectableError
 from rights.views.doors import work_of_case
 
@@ -176,10 +177,29 @@ def _identity_page(
 
 def _older_form(case: Case, row: Identity, data: Any = None) -> OlderForm | None:
     """Asks since when calls are this person's, too; None where none are kept back, or the request is decided."""
-    if row.from_at is None or row.state != IdentityState.PROVEN or case.decided_at or case.closed_at:
+    if row.state != IdentityState.PROVEN:
+        return None
+    shown_from = row.from_at
+    if case.decided_at or case.closed_at:
+        shown_from = _restricted_from(case, row)
+    if shown_from is None:
         return None
     zone = ZoneInfo(letter_selectors.zone_of(case))
-    return OlderForm(data, shown_from=row.from_at.astimezone(zone).date())
+    return OlderForm(data, shown_from=shown_from.astimezone(zone).date())
+
+
+def _restricted_from(case: Case, row: Identity) -> datetime | None:
+    """
+    Since when a restriction that holds reaches an identity's calls; None where it reaches all, or none holds.
+
+    It reaches further once it is known whose the older calls are. What else is decided is done.
+    """
+    if not restricting.may_lift(case):
+        return None
+    own = [one for one in reach.targets_of(case) if one.identity_id == row.pk]
+    if not reach.others_stay(own):
+        return None
+    return max((one.others_until for one in own if one.others_until is not None), default=None)
 
 
 @never_cache
@@ -204,7 +224,13 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
     except proofs.NothingOlderError as error:
         messages.info(request, str(error))
     else:
-        messages.success(request, "Calls since that day are shown as well.")
+        widened = case.decided_at is not None
+        messages.success(
+            request,
+            "The restriction reaches calls since that day as well, within a minute."
+            if widened
+            else "Calls since that day are shown as well.",
+        )
     return redirect("rights:identity", case.pk, row.pk)
 
 
@@ -271,6 +297,34 @@ def close(request: StaffRequest, case: Case) -> HttpResponse:
         days = ends.kept_for(case)
         messages.success(request, f"Closed: the person has the answer. The record stays for {days:,} days.")
     return redirect("rights:case", case.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@work_of_case
+def lift(request: StaffRequest, case: Case) -> HttpResponse:
+    """End the restriction that the case brought, once the person was told that it ends."""
+    if not restricting.may_lift(case):
+        messages.info(request, "This request restricts nothing now.")
+        return redirect("rights:case", case.pk)
+    if not restricting.is_told(case):
+        messages.info(
+            request, "Write to the person first; once that letter has gone, the restriction can end."
+        )
+        return redirect(f"{reverse('rights:letter', args=[case.pk])}?letter={restricting.ENDS}")
+    if request.method == "POST":
+        try:
+            restricting.end(case=case, by=request.actor, at=request.at)
+        except (restricting.NotRestrictedError, restricting.NotToldError) as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, "The restriction ends within a minute.")
+        return redirect("rights:case", case.pk)
+    targets = reach.targets_of(case)
+    extent = [
+        {"label": "Request", "value": case.reference},
+        {"label": "Callers that are shown and counted again", "value": f"{len(targets):,}"},
+    ]
+    return render(request, "rights/lift.html", {"case": case, "extent": extent})
 
 
 @require_safe

@@ -24,8 +24,8 @@ from consent.services.ledger import Said
 from retention.enums import Category
 from retention.selectors import samples
 from retention.targets import Line
-from rights.enums import Ask, Copies, Decided, IdentityState
-from rights.models import Case, Finding, Identity, Submission
+from rights.enums import Ask, Copies, Decided, IdentityState, StepKind
+from rights.models import Case, Finding, Identity, Step, Submission
 from rights.selectors import letters, reach
 from rights.services import deciding, proofs, restricting
 from rights.services.proofs import settling
@@ -217,6 +217,46 @@ def test_a_restriction_that_is_shown_to_be_of_all_calls_reaches_further_and_neve
             # What was counted of the calls is counted anew.
             assert Touched.objects.filter(client=cast.dentist).exists() is new
         assert listed(cast) == counted(cast) == left
+
+
+def test_a_restriction_that_holds_reaches_further_once_staff_have_said_whose_the_older_calls_are(
+    cast: Cast, office: Office
+) -> None:
+    handed_over(cast.dentist)
+    case = given_as(cast, office, Ask.RESTRICT)
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.get(submission=case.submission)
+    page = reverse("rights:identity", args=[case.pk, identity.pk])
+    browser = signed_in(cast.alice)
+    assert "are not restricted" in browser.get(page).text
+    said = {"since": (BEFORE - timedelta(days=1)).date().isoformat(), "seen": "Bills of both years."}
+    late = said | {"since": (AFTER + timedelta(days=1)).date().isoformat()}
+    assert browser.post(f"{page}older/", late).status_code == 422
+    assert browser.post(f"{page}older/", said).status_code == 302
+    asking.work(cast.acme, at=make.now())
+
+    assert (listed(cast), counted(cast)) == ([], [])
+    with job_scope(agency_id=cast.acme.pk):
+        row = Finding.objects.get(submission=case.submission, copies=Copies.CALLS)
+        assert (row.kept, row.kept_why) == (0, "")
+        assert "stays" not in letters.facts_of(asking.case_of(case.submission, Ask.RESTRICT))
+    assert "are not restricted" not in browser.get(page).text
+    assert office.does(restricting.lift, case=case, at=LATER) == 1
+    assert listed(cast) == [BEFORE, AFTER]
+
+
+def test_a_restriction_that_ended_reaches_no_further(cast: Cast, office: Office) -> None:
+    handed_over(cast.dentist)
+    case = given_as(cast, office, Ask.RESTRICT)
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.select_related("submission").get(submission=case.submission)
+        Step.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, case=case, kind=StepKind.LIFT, created_at=LATER, due_at=LATER
+        )  # fmt: skip
+    asking.work(cast.acme, at=LATER)
+    office.does(proofs.show_older, identity=identity, since=BEFORE - timedelta(days=1), seen="Bills.")
+    asking.work(cast.acme, at=LATER)
+    assert listed(cast) == [BEFORE, AFTER]
 
 
 def test_an_objection_leaves_the_calls_of_the_earlier_holder_counted_and_says_so(

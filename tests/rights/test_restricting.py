@@ -121,6 +121,32 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     assert (shown(cast), counted(cast)) == (3, 3)
 
 
+def test_a_restriction_ends_once_the_person_was_told_by_letter(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    case = done(cast, office, Ask.RESTRICT)
+    browser, lift = signed_in(cast.alice), f"/requests/{case.pk}/lift/"
+    assert lift in browser.get(f"/requests/{case.pk}/").text
+    assert browser.get(lift).headers["Location"].endswith("?letter=restriction_ends")
+    assert browser.post(lift).status_code == 302
+    with pytest.raises(restricting.NotToldError):
+        office.does(restricting.end, case=case, at=LATER)
+    assert shown(cast) == 0
+    said = {"letter": "restriction_ends", "subject": "Before", "body": "From Monday on.", "way": "post"}
+    assert browser.post(f"/requests/{case.pk}/letters/send/", said).status_code == 302
+
+    page = browser.get(lift)
+    assert "End the restriction" in page.text
+    assert browser.post(lift).status_code == 302
+    asking.work(cast.acme, at=make.now())
+
+    assert (shown(cast), counted(cast)) == (1, 1)
+    assert lift not in browser.get(f"/requests/{case.pk}/").text
+    assert browser.post(lift).headers["Location"] == f"/requests/{case.pk}/"
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="case.restriction_lifted").count() == 1
+        assert Caller.objects.get(client=cast.dentist).restricted_at is None
+
+
 def test_who_does_not_want_to_be_shared_is_in_no_file_that_leaves(cast: Cast, office: Office) -> None:
     make.call(cast.dentist, ANNA, source="annas")
     make.call(cast.dentist, BEN, source="bens")

@@ -19,9 +19,10 @@ from callprivacy.tenancy.scope import client_scope, job_scope
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
 from consent.enums import Channel as Way
-from consent.enums import InvitationState
+from consent.enums import EventKind, InvitationState, Purpose, Strength
 from consent.models import ConsentState, Invitation, InvitationBatch, NoticeVersion, Withdrawal
-from consent.services import invitations, text_sending
+from consent.services import invitations, ledger, text_sending
+from consent.services.ledger import Said
 from rights.enums import Ask, CaseState, Channel, IdentityKind
 from rights.models import Case
 from rights.services import cases
@@ -262,6 +263,28 @@ def test_a_number_that_is_not_to_be_tracked_calls_as_nobody(cast: Cast) -> None:
         assert (call.first_call, call.qualified, call.value_cents, call.tags) == (None, None, None, [])
         assert not hasattr(call, "recording")
         assert Call.objects.get(client=cast.plumber).caller_id is not None
+
+
+@pytest.mark.as_committed
+def test_whoever_proves_the_number_and_says_yes_again_is_tracked_again(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA)
+    asking.asked(cast.dentist, Ask.DO_NOT_TRACK)
+    caller_id = vault.find_callers([cast.dentist.pk], ANNA)[cast.dentist.pk]
+
+    def says_yes(strength: Strength, at: datetime) -> None:
+        yes = Said(
+            purpose=Purpose.MEASURE, kind=EventKind.GIVEN, channel=Way.PORTAL, strength=strength, happened_at=at,
+            source=f"portal {at}", caller_id=caller_id,
+        )  # fmt: skip
+        with job_scope(agency_id=cast.acme.pk):
+            ledger.record_events(client=cast.dentist, said=[yes], by=make.JOB, at=at)
+
+    says_yes(Strength.C, make.NOON + timedelta(minutes=1))
+    assert noes(cast.dentist) == {"measure", "share", "track"}
+    says_yes(Strength.A, make.NOON - timedelta(minutes=1))
+    assert noes(cast.dentist) == {"measure", "share", "track"}
+    says_yes(Strength.A, make.NOON + timedelta(minutes=2))
+    assert noes(cast.dentist) == {"share"}
 
 
 def test_calls_of_before_keep_their_caller(cast: Cast) -> None:

@@ -12,6 +12,7 @@ from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 from rights.enums import IdentityState, ProofKind
 from rights.models import Identity, Proof, Submission
+from rights.services import restricting
 from rights.services.proofs.settling import add, go_on, prove
 
 
@@ -79,6 +80,7 @@ def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at:
         by=by,
     )
     audit.record("identity.reaches_back", subject=identity, by=by, at=at, since=since.isoformat())
+    restricting.reach_back(submission_id=identity.submission_id, at=at)
 
 
 @transaction.atomic
