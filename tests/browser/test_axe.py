@@ -58,28 +58,25 @@ _FEWER_ROWS = (
 )
 
 
-def findings(page: Page, dark: str = "") -> list[str]:
+def findings(page: Page, *, framed: bool = False) -> list[str]:
     """
     What axe-core finds, injected through the browser's protocol beside the policy, in both themes.
 
     The page is not as it was afterwards: long tables have lost rows.
 
-    :param dark: the part of the page that is looked at in the dark (a selector); empty for all of it.
+    :param framed: leave out the menu and the bar at the top, which are the same on every page of a person.
     """
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": _FEWER_ROWS})
     session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     found: list[str] = []
+    part = json.dumps({"exclude": [[".rail"], [".topbar"]]}) if framed else "document"
     # Only colours differ in the dark: what stands on the page is looked at once.
-    themes: tuple[tuple[Literal["light", "dark"], str, str], ...] = (
-        ("light", "document", ""),
-        (
-            "dark",
-            json.dumps(dark) if dark else "document",
-            "runOnly: ['color-contrast', 'link-in-text-block'], ",
-        ),
+    themes: tuple[tuple[Literal["light", "dark"], str], ...] = (
+        ("light", ""),
+        ("dark", "runOnly: ['color-contrast', 'link-in-text-block'], "),
     )
-    for theme, part, only in themes:
+    for theme, only in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         answer = session.send(
             "Runtime.evaluate",
@@ -106,7 +103,7 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
     """
     Open one page of each view; returns the pages and what was found on them.
 
-    The frame around pages is looked at in the dark once, on the first one.
+    The frame around pages is looked at once, on the first one.
     """
     page, waiting, views, found = visitor.page, list(start), set[str](), list[str]()
     seen: dict[str, str] = {}
@@ -119,7 +116,7 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
         there = page.evaluate(_ON_THE_PAGE)
         if follow and not answer.ok:
             found.append(f"{path}: linked, and answers {answer.status}")
-        found += [f"{path}: {said}" for said in findings(page, "main" if follow and seen else "")]
+        found += [f"{path}: {said}" for said in findings(page, framed=follow and bool(seen))]
         views.add(_view(path))
         seen[shape(path)] = path
         if not there["title"].endswith(" - CallPrivacy") or there["title"].startswith(" "):
