@@ -1,7 +1,7 @@
 """
 `make test`: every check there is, and the suite. Each step runs even when one before it failed, so that one run says
-all. What the suite needs comes before it; the rest runs beside it, one step at a time and with less of the processor,
-where the suite waits. What each said is printed in one piece, and the suite's closing line comes last.
+all. What the suite needs comes before it, all at once; the rest runs beside it, one step at a time and with less of
+the processor, where the suite waits. What each said is printed in one piece, and the suite's closing line comes last.
 
 `make test ARGS="-k trail"` hands arguments to pytest and leaves the other steps out.
 """
@@ -178,7 +178,8 @@ def main() -> int:
     report = Report(_say)
     with ThreadPoolExecutor(max_workers=1) as worker:
         beside = worker.submit(_all, BESIDE, report)
-        _all(BEFORE, report)
+        with ThreadPoolExecutor() as before:
+            list(before.map(report.step, BEFORE, BEFORE.values()))
         report.say("== suite\n")
         code = _suite_beside(report, beside)
     return code or int(bool(report.failed))
