@@ -97,7 +97,8 @@ class NoticeTo(models.TextChoices):
     AUTHORITY = "authority", "Supervisory authority"
     CLIENT = "client", "Client that is the controller"
     PEOPLE = "people", "The people concerned"
-    STATE = "state", "Authority or people of a US state"
+    STATE = "state", "People of a US state"
+    OFFICE = "office", "Attorney general or another office of a US state"
 
 
 PHASED: Final = (NoticeTo.AUTHORITY, NoticeTo.CLIENT)

@@ -21,7 +21,11 @@ UNKNOWN: Final = "not known yet; it follows"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Facts:
-    """What a notice is drafted from. :ivar addressee: whom it goes to. :ivar contact: who answers questions."""
+    """
+    What a notice is drafted from.
+
+    :ivar addressee: whom it goes to. :ivar contact: who answers questions. :ivar citation: the law that asks for it.
+    """
 
     agency: str
     addressee: str
@@ -44,6 +48,7 @@ class Facts:
     due_at: datetime | None
     told_at: datetime
     zone: str
+    citation: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,6 +103,8 @@ def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int
     """
     if to in {NoticeTo.PEOPLE, NoticeTo.STATE}:
         parts = _to_people(facts)
+    elif to == NoticeTo.OFFICE:
+        parts = _to_office(facts)
     else:
         parts = _further(to, facts, before, phase) if phase > 1 else _to_authority(facts)
     mark = ["DRILL - nothing has happened, and this is sent to nobody."] if facts.is_drill else []
@@ -106,9 +113,30 @@ def draft(to: NoticeTo, facts: Facts, *, before: Known | None = None, phase: int
 
 def _to_authority(facts: Facts) -> list[str]:
     """The parts of article 33(3)(a) to (d), for an authority or a controller."""
+    return [*_head(facts, "GDPR article 33"), *_parts(facts), _late(facts)]
+
+
+def _to_office(facts: Facts) -> list[str]:
+    """The same for an office of a state, and when its residents are told; its own form asks for what it asks for."""
+    return [
+        *_head(facts, facts.citation),
+        *_parts(facts),
+        (
+            "7. What residents are told\n[Say when and how they are told, how many of them live in this state, and"
+            " enclose the letter.]"
+        ),
+    ]
+
+
+def _head(facts: Facts, citation: str) -> list[str]:
     return [
         f"To: {facts.addressee}\nFrom: {facts.agency}\nOur reference: breach {facts.number}",
-        "Notification of a personal data breach (GDPR article 33).",
+        f"Notification of a personal data breach ({citation}).",
+    ]
+
+
+def _parts(facts: Facts) -> list[str]:
+    return [
         (
             f"1. When\nAware since: {_when(facts.aware_at, facts)}\nBegan: {_when(facts.began_at, facts)}\n"
             f"Ended: {_when(facts.ended_at, facts)}\nContained: {_when(facts.contained_at, facts)}"
@@ -122,7 +150,6 @@ def _to_authority(facts: Facts) -> list[str]:
         f"4. Likely consequences\n{facts.risk.label}.\n{facts.effects or UNKNOWN}",
         f"5. Measures taken or proposed\n{facts.remedy or UNKNOWN}",
         f"6. Contact point\n{facts.contact}",
-        _late(facts),
     ]
 
 

@@ -1,15 +1,16 @@
 """
 Whom the law wants told of a breach, and by when, read from `breaches.toml`. Pure.
 
-A number of hours runs from the instant of awareness; a number of days ends with the last day in the agency's zone. A
-law that says "without undue delay" has no instant here: what it demands is shown, and never counted as late.
+A number of hours runs from the instant of awareness; a number of days ends with the last day in the agency's zone. Some
+offices of states are told by a day that follows from when residents were; until they are, such a law has no instant. A
+law that says "without undue delay" has none at all: what it demands is shown, and never counted as late.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -24,9 +25,10 @@ _FILE: Final = Path(__file__).with_name("breaches.toml")
 _KEYS: Final = frozenset(
     {
         "title", "to", "places", "hours", "days", "from_risk", "as_role", "confidence", "citation", "source",
-        "checked_on", "words",
+        "checked_on", "words", "office",
     }
 )  # fmt: skip
+_OFFICE_KEYS: Final = frozenset({"title", "words", "from_people", "days", "told_days", "in_working_days"})
 _ORDER: Final = {risk: rank for rank, risk in enumerate(BreachRisk)}
 
 
@@ -40,8 +42,11 @@ class Rule:
     One duty to tell.
 
     :ivar places: countries ("DE"), states ("US-CA"), "EU" for each member, "*" for everywhere.
-    :ivar hours: from awareness; None where the law counts days or names no number.
+    :ivar hours: from awareness, as :ivar days:; None where the law counts otherwise or names no number.
     :ivar as_role: "controller" or "processor": whose duty it is.
+    :ivar beside: whom this office is told beside, as the id of their rule; empty where it is no office of a state.
+    :ivar told_days: from the day on which those are told, 0 being that day.
+    :ivar from_people: from how many people concerned on it is told.
     """
 
     id: str
@@ -57,6 +62,10 @@ class Rule:
     source: str
     checked_on: date
     words: str
+    beside: str = ""
+    told_days: int | None = None
+    from_people: int = 0
+    in_working_days: bool = False
 
     def holds_in(self, where: Collection[str]) -> bool:
         """Whether one of these places ("DE", "US-CA") is among the rule's; a whole country meets its states."""
@@ -70,17 +79,37 @@ class Rule:
                 return True
         return False
 
-    def is_due_at(self, risk: BreachRisk) -> bool:
-        """Whether a breach of this risk is told."""
-        return _ORDER[risk] >= _ORDER[self.from_risk]
+    def is_due_at(self, risk: BreachRisk, *, people: int | None = None) -> bool:
+        """
+        Whether a breach of this risk is told.
 
-    def due_at(self, aware_at: datetime, *, zone: ZoneInfo) -> datetime | None:
-        """When the law's number ends, exclusive; None where it names none."""
+        :param people: about how many are concerned; while nobody knows, it counts as enough of them.
+        """
+        return _ORDER[risk] >= _ORDER[self.from_risk] and (people is None or people >= self.from_people)
+
+    def due_at(
+        self, aware_at: datetime, *, zone: ZoneInfo, told_at: datetime | None = None
+    ) -> datetime | None:
+        """
+        When the law's number ends, exclusive; None where it names none, or where it is not known yet.
+
+        :param told_at: when those beside whom an office is told were told.
+        """
         if self.hours is not None:
             return aware_at.astimezone(UTC) + timedelta(hours=self.hours)
-        if self.days is not None:
-            return calendars.end_of(aware_at.astimezone(zone).date() + timedelta(days=self.days), zone)
-        return None
+        ends = [
+            calendars.end_of(self._later(start.astimezone(zone).date(), days), zone)
+            for start, days in ((aware_at, self.days), (told_at, self.told_days))
+            if start is not None and days is not None
+        ]
+        return min(ends, default=None)
+
+    def _later(self, day: date, days: int) -> date:
+        if not self.in_working_days:
+            return day + timedelta(days=days)
+        (place,) = self.places
+        country, _, region = place.partition("-")
+        return calendars.add_working_days(day, days, country=country, region=region)
 
 
 @cache
@@ -102,7 +131,7 @@ def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
             raise RulesError(f"{name}: a rule counts hours or days.")
         if row["as_role"] not in {"controller", "processor"}:
             raise RulesError(f"{name}: {row['as_role']!r} is no role.")
-        yield Rule(
+        rule = Rule(
             id=name,
             title=row["title"],
             to=NoticeTo(row["to"]),
@@ -117,3 +146,27 @@ def _read(rows: Mapping[str, Any]) -> Iterator[Rule]:
             checked_on=row["checked_on"],
             words=row["words"],
         )
+        yield rule
+        if "office" in row:
+            yield _office(rule, row["office"])
+
+
+def _office(rule: Rule, row: Mapping[str, Any]) -> Rule:
+    """The office of a state that is told beside its residents."""
+    name = f"{rule.id}-office"
+    if unknown := set(row) - _OFFICE_KEYS:
+        raise RulesError(f"{name}: no office has {', '.join(sorted(unknown))}.")
+    if rule.to is not NoticeTo.STATE or len(rule.places) != 1:
+        raise RulesError(f"{name}: an office stands beside the residents of one state.")
+    return replace(
+        rule,
+        id=name,
+        title=row["title"],
+        to=NoticeTo.OFFICE,
+        days=row.get("days"),
+        words=row["words"],
+        beside=rule.id,
+        told_days=row.get("told_days"),
+        from_people=row.get("from_people", 0),
+        in_working_days=row.get("in_working_days", False),
+    )

@@ -38,6 +38,19 @@ class NoticeLine:
             return self.client.legal_name
         return self.rule.title if self.rule else str(self.row.get_to_display())
 
+    @property
+    def without_date(self) -> str:
+        """By when, in words, where no instant is known or the law names none."""
+        if self.row.is_further:
+            return "without undue further delay"
+        days = self.rule.told_days if self.rule else None
+        if days is None or self.rule is None:
+            return "without undue delay"
+        if not days:
+            return "no later than residents are told"
+        kind = "working days" if self.rule.in_working_days else "days"
+        return f"within {days} {kind} of telling residents"
+
 
 def register(*, state: str = "", drills: bool | None = None) -> QuerySet[Breach]:
     """
@@ -105,6 +118,7 @@ def facts(
     *,
     addressee: str = "",
     contact: str = "",
+    citation: str = "",
     due_at: datetime | None = None,
     at: datetime,
 ) -> letters.Facts:
@@ -138,6 +152,7 @@ def facts(
         due_at=due_at,
         told_at=at,
         zone=breach.agency.time_zone,
+        citation=citation,
     )
 
 
@@ -166,5 +181,13 @@ def draft(
     row = line.row
     # The law's reasons for a delay are asked of its own notice; a later one has the day that was promised.
     due_at = None if row.is_further else row.due_at
-    found = facts(row.breach, said, addressee=line.addressee, contact=contact, due_at=due_at, at=at)
+    found = facts(
+        row.breach,
+        said,
+        addressee=line.addressee,
+        contact=contact,
+        citation=line.rule.citation if line.rule else "",
+        due_at=due_at,
+        at=at,
+    )
     return letters.draft(NoticeTo(row.to), found, before=before, phase=row.phase)

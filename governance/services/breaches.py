@@ -11,7 +11,7 @@ nothing further is to be told (GDPR article 33(4)). A closed breach opens again 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -30,7 +30,7 @@ from callprivacy.tenancy.models import Agency, Engagement
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from governance import kinds, letters
-from governance.enums import PHASED, BreachKind, BreachRisk, BreachState, NoticeState
+from governance.enums import PHASED, BreachKind, BreachRisk, BreachState, NoticeState, NoticeTo
 from governance.law import breaches as law
 from governance.models import Breach, BreachNote, BreachNotice
 from governance.selectors import breaches as selectors
@@ -172,7 +172,7 @@ def _make_notices(breach: Breach) -> None:
         return
     zone = ZoneInfo(breach.agency.time_zone)
     wanted: dict[tuple[str, int | None], BreachNotice] = {}
-    for rule, client, due_at in _duties(breach, zone):
+    for rule, client, due_at in _duties(breach, zone, told=_told_beside(breach)):
         wanted[rule.id, client] = BreachNotice(
             agency_id=breach.agency_id,
             breach=breach,
@@ -235,7 +235,15 @@ def _facts(breach: Breach, *, at: datetime) -> letters.Facts:
     return selectors.facts(breach, said, at=at)
 
 
-def _duties(breach: Breach, zone: ZoneInfo) -> Sequence[tuple[law.Rule, int | None, datetime | None]]:
+def _told_beside(breach: Breach) -> dict[str, datetime]:
+    """When residents of states were told, by their rule: some offices' days run from there."""
+    rows = BreachNotice.objects.filter(breach=breach, to=NoticeTo.STATE, state=NoticeState.SENT)
+    return {rule: at for rule, at in rows.values_list("rule", "settled_at") if at is not None}
+
+
+def _duties(
+    breach: Breach, zone: ZoneInfo, *, told: Mapping[str, datetime]
+) -> Sequence[tuple[law.Rule, int | None, datetime | None]]:
     """Each rule that holds, for whom it is told apart, and by when."""
     if breach.aware_at is None:
         return []
@@ -248,7 +256,7 @@ def _duties(breach: Breach, zone: ZoneInfo) -> Sequence[tuple[law.Rule, int | No
     controls = not breach.clients or len(processed) < len(breach.clients)
     found: list[tuple[law.Rule, int | None, datetime | None]] = []
     for rule in law.rules().values():
-        if not rule.is_due_at(risk):
+        if not rule.is_due_at(risk, people=breach.people):
             continue
         if rule.as_role == "processor":
             found += [
@@ -256,7 +264,8 @@ def _duties(breach: Breach, zone: ZoneInfo) -> Sequence[tuple[law.Rule, int | No
                 for pk in processed
             ]
         elif controls and rule.holds_in(breach.places):
-            found.append((rule, None, rule.due_at(breach.aware_at, zone=zone)))
+            due_at = rule.due_at(breach.aware_at, zone=zone, told_at=told.get(rule.beside))
+            found.append((rule, None, due_at))
     return found
 
 
@@ -409,6 +418,8 @@ def _settle(
         raise NotOpenError("This notice is settled.")
     if more_on is not None:
         _open_next(notice, due_at=calendars.end_of(more_on, ZoneInfo(breach.agency.time_zone)))
+    if notice.to == NoticeTo.STATE:
+        _make_notices(breach)
     _renew_clock(breach, at=at, by=by)
 
 

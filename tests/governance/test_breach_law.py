@@ -57,9 +57,8 @@ def test_where_a_rule_holds(rule: str, places: list[str], holds: bool) -> None:
 
 
 def test_every_state_has_its_rule_and_says_that_nobody_checked_it() -> None:
-    states = {
-        place: rule for rule in law.rules().values() for place in rule.places if place.startswith("US-")
-    }
+    residents = [rule for rule in law.rules().values() if rule.to == NoticeTo.STATE]
+    states = {place: rule for rule in residents for place in rule.places}
 
     assert set(states) == {f"US-{name}" for name in places.REGIONS["US"]} - TERRITORIES
     assert len(states) == 51
@@ -70,12 +69,62 @@ def test_every_state_has_its_rule_and_says_that_nobody_checked_it() -> None:
 @pytest.mark.parametrize(("state", "days"), [("US-ME", 30), ("US-OH", 45), ("US-SD", 60), ("US-MA", None)])
 def test_a_state_counts_days_or_names_no_number(state: str, days: int | None) -> None:
     aware = datetime(2026, 1, 2, 12, 0, tzinfo=NEW_YORK)
-    (rule,) = [rule for rule in law.rules().values() if state in rule.places]
+    (rule,) = [rule for rule in law.rules().values() if state in rule.places and not rule.beside]
 
     due = rule.due_at(aware, zone=NEW_YORK)
 
     midnight = datetime(2026, 1, 3, 0, 0, tzinfo=NEW_YORK)
     assert due == (None if days is None else midnight + timedelta(days=days))
+
+
+AWARE = datetime(2026, 11, 2, 12, 0, tzinfo=NEW_YORK)
+TOLD = datetime(2026, 11, 20, 12, 0, tzinfo=NEW_YORK)
+
+
+def _end_of(month: int, day: int) -> datetime:
+    return datetime(2026, month, day, tzinfo=NEW_YORK) + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "told_at", "due"),
+    [
+        ("tx", None, _end_of(12, 2)),  # 30 days, whenever residents are told
+        ("tx", TOLD, _end_of(12, 2)),
+        ("ca", None, None),  # 15 days of telling residents
+        ("ca", TOLD, _end_of(12, 5)),
+        ("ar", None, _end_of(12, 17)),  # 45 days, or with residents where that is sooner
+        ("ar", TOLD, _end_of(11, 20)),
+        ("ia", TOLD, _end_of(11, 30)),  # five: Thanksgiving and the Friday after it are none in Iowa
+        ("vt", None, _end_of(11, 23)),  # fourteen business days, Veterans Day is none
+        ("va", TOLD, None),
+    ],
+)
+def test_an_office_of_a_state_is_told_by_its_own_number(
+    state: str, told_at: datetime | None, due: datetime | None
+) -> None:
+    rule = law.rules()[f"us-{state}-office"]
+
+    assert rule.to == NoticeTo.OFFICE
+    assert rule.due_at(AWARE, zone=NEW_YORK, told_at=told_at) == due
+
+
+@pytest.mark.parametrize(("people", "is_told"), [(None, True), (500, False), (501, True)])
+def test_an_office_is_told_from_so_many_people_on_and_while_nobody_knows(
+    people: int | None, is_told: bool
+) -> None:
+    assert law.rules()["us-ca-office"].is_due_at(BreachRisk.RISK, people=people) is is_told
+
+
+def test_an_office_has_what_its_residents_have() -> None:
+    offices = [rule for rule in law.rules().values() if rule.to == NoticeTo.OFFICE]
+
+    assert len(offices) == 37
+    for office in offices:
+        residents = law.rules()[office.beside]
+        assert office.places == residents.places
+        assert (office.citation, office.source, office.confidence) == (
+            residents.citation, residents.source, "unverified",
+        )  # fmt: skip
 
 
 def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
@@ -90,6 +139,8 @@ def test_an_unlikely_harm_is_told_to_the_controller_alone() -> None:
         {"hours": 1, "days": 2},
         {"as_role": "owner"},
         {"colour": "red"},
+        {"office": {"title": "T", "words": "w"}},
+        {"to": "state", "office": {"title": "T", "words": "w", "hours": 3}},
     ],
 )
 def test_a_rule_that_says_what_no_rule_may_say_is_refused(row: dict[str, object]) -> None:
@@ -98,6 +149,7 @@ def test_a_rule_that_says_what_no_rule_may_say_is_refused(row: dict[str, object]
         "confidence": "verified", "citation": "c", "source": "s", "checked_on": "d", "words": "w",
     }  # fmt: skip
 
+    assert [rule.id for rule in law._read({"one": good})] == ["one"]
     with pytest.raises(law.RulesError):
         list(law._read({"one": good | row}))
 
@@ -148,6 +200,14 @@ def test_what_was_known_is_read_as_it_was_kept() -> None:
     assert letters.Known.from_json(known.as_json()) == known
     assert not letters.is_news(known, _facts(contact="Bob"))
     assert letters.is_news(known, _facts(people=121))
+
+
+def test_the_notice_to_an_office_of_a_state_names_its_law_and_no_article_of_the_gdpr() -> None:
+    text = letters.draft(NoticeTo.OFFICE, _facts(citation="Tex. Bus. & Com. Code 521.053"))
+
+    assert "Notification of a personal data breach (Tex. Bus. & Com. Code 521.053)." in text
+    assert "7. What residents are told" in text
+    assert "GDPR" not in text
 
 
 def test_a_letter_to_people_names_no_article_and_no_internal_number() -> None:

@@ -47,7 +47,7 @@ SAID = breaches.Assessment(
     client_ids=(),
     began_at=None,
     ended_at=None,
-    people=None,
+    people=120,
     records=None,
     effects="Unwanted calls",
     remedy="",
@@ -153,6 +153,26 @@ def test_the_law_of_the_places_says_who_is_told_and_by_when(cast: Cast) -> None:
     assert due["gdpr-33"] == NOON + timedelta(hours=72)
     assert breach.state == BreachState.OPEN
     assert (item.due_at, item.count) == (NOON + timedelta(hours=72), 2)
+
+
+def test_an_office_of_a_state_is_told_by_the_day_that_follows_from_telling_residents(cast: Cast) -> None:
+    breach = _assess(cast, _report(cast), places=("US-CA", "US-TX"), people=600)
+    with _as(cast.alice) as by:
+        rows = {row.rule: row for row in BreachNotice.objects.all()}
+        assert set(rows) == {"us-ca", "us-ca-office", "us-tx", "us-tx-office"}
+        assert {row.to for row in rows.values()} == {NoticeTo.STATE, NoticeTo.OFFICE}
+        assert rows["us-ca-office"].due_at is None
+        assert rows["us-tx-office"].due_at == datetime(2026, 12, 25, 5, tzinfo=UTC)
+        lines = {line.row.rule: line for line in selectors.notices(breach, at=NOON)}
+        assert lines["us-ca-office"].without_date == "within 15 days of telling residents"
+
+        breaches.send_notice(notice=rows["us-ca"], text="To residents", by=by, at=NOON + timedelta(days=2))
+
+        due = BreachNotice.objects.get(rule="us-ca-office").due_at
+        assert due == datetime(2026, 12, 12, 5, tzinfo=UTC), "fifteen days from the 26th, in New York"
+    _assess(cast, breach, places=("US-CA", "US-TX"), people=300)
+    with _as(cast.alice):
+        assert set(BreachNotice.objects.values_list("rule", flat=True)) == {"us-ca", "us-tx", "us-tx-office"}
 
 
 def test_a_processor_tells_its_client_first_and_by_the_hours_of_the_contract(cast: Cast) -> None:
@@ -273,7 +293,7 @@ def test_more_is_promised_for_a_day_that_comes(cast: Cast) -> None:
 
 
 def test_the_second_notice_is_drafted_from_what_changed_since_the_first(cast: Cast) -> None:
-    breach = _assess(cast, _report(cast), places=("DE",))
+    breach = _assess(cast, _report(cast), places=("DE",), people=None)
     with _as(cast.alice) as by:
         _send(BreachNotice.objects.get(), by, 2, more_on=date(2026, 11, 30))
     breach = _assess(cast, breach, places=("DE",), people=120, remedy="Access was closed")
