@@ -16,6 +16,7 @@ TRAINING_ASSIGNED: Final = "training_assigned"
 TRAINING_SOON: Final = "training_soon"
 TRAINING_OVERDUE: Final = "training_overdue"
 PREMISES: Final = "premises_flagged"
+VISITOR: Final = "visitor"
 
 
 def register_all() -> None:
@@ -65,3 +66,12 @@ def register_all() -> None:
         register(
             Kind(name, title=title, step="Open your training", url_name="governance:training", is_own=True)
         )
+    register(
+        Kind(
+            VISITOR,
+            title="Somebody has come to visit you",
+            step="See who it is",
+            url_name="governance:visitors",
+            is_own=True,
+        )
+    )

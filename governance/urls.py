@@ -79,6 +79,7 @@ urlpatterns = [
     path("programme/training/<slug:course>/start/", training.start, name="start_try"),
     path("programme/training/<slug:course>/result/", training.show_result, name="result"),
     path("programme/training/<slug:course>/roles/", training.set_rules, name="training_rules"),
+    path("programme/visitors/", premises.show_visitors, name="visitors"),
     path("programme/premises/", premises.list_entries, name="entries"),
     path("programme/premises/new/", premises.new_site, name="new_site"),
     path("programme/premises/<uuid:place_id>/", premises.show_site, name="site"),

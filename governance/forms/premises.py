@@ -193,7 +193,7 @@ class VisitorForm(forms.Form):
         label="Whom do you visit?",
         max_length=120,
         widget=forms.TextInput(_OFF),
-        help_text="The name, or the initials.",
+        help_text="The name, or the initials. They are told that you are here, where we know them.",
     )
     purpose = forms.CharField(label="What for", max_length=200, required=False, widget=forms.TextInput(_OFF))
 

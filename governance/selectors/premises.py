@@ -41,6 +41,12 @@ def entries(*, site: Site | None = None, flagged: bool = False, inside: bool = F
     return found.order_by("-entered_at", "pk")
 
 
+def visitors_of(user_id: int, *, since: datetime) -> QuerySet[Entry]:
+    """Who came to visit a person since an instant, newest first."""
+    found = Entry.objects.filter(host_id=user_id, entered_at__gte=since).select_related("site")
+    return found.order_by("-entered_at", "pk")
+
+
 def find_entry(entry_id: UUID) -> Entry | None:
     """One entry."""
     return Entry.objects.select_related("site").filter(pk=entry_id).first()

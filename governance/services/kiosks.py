@@ -53,6 +53,10 @@ class UnknownKioskError(LookupError):
     """No link of ours, one that has ended, or of a site that is closed. Nobody is told which."""
 
 
+class LinkMadeError(ValueError):
+    """Another link counts since the page was drawn; a page that is loaded again does not end it."""
+
+
 class StaleFormError(ValueError):
     """The form was open for too long, or did not come from this page."""
 
@@ -109,15 +113,21 @@ def url_of(token: str) -> str:
 
 
 @transaction.atomic
-def make_link(*, site: Site, by: Actor, at: datetime) -> str:
+def make_link(*, site: Site, instead_of: UUID | None, by: Actor, at: datetime) -> str:
     """
     Make the link of the page at a site's door and return its key, which is told once and kept nowhere.
 
     It counts for a year. One that was made before opens nothing from now on.
+
+    :param instead_of: the link that counted when the person asked for another; None: there was none.
+    :raises LinkMadeError: another one counts by now.
     """
     if by.user_id is None:
         raise TypeError("A link is made by a person.")
     Site.objects.select_for_update().get(pk=site.pk)
+    present = KioskLink.objects.filter(site=site, ended_at=None).values_list("pk", flat=True).first()
+    if present != instead_of:
+        raise LinkMadeError
     _end(site, by=by, at=at)
     token = secrets.token_urlsafe(_SECRET_BYTES)
     link = KioskLink.objects.create(

@@ -240,7 +240,7 @@ def come_by_kiosk(
     at: datetime,
 ) -> bool:
     """
-    Let somebody in at the page of the door; returns whether this form was not taken before.
+    Let somebody in at the page of the door, and tell the host; returns whether this form was not taken before.
 
     :param reference: the form's own; the same one again adds nothing.
     :param has_badge: False for who works here and came without; it is flagged, as is a host whom nobody knows.
@@ -273,6 +273,8 @@ def come_by_kiosk(
         flags=flags,
     )
     audit.record("visitor.came", subject=entry, by=by, at=at, host=host_id, flagged=bool(flags))
+    if host_id is not None:
+        work.notify(kinds.VISITOR, agency_id=site.agency_id, user_ids=[host_id], at=at, key=str(entry.pk))
     _renew(site.agency_id, at, by)
     return True
 

@@ -54,11 +54,24 @@ _BACK_AFTER: Final = 180
 @needs_right(_MANAGE)
 @confirms(Deed.GRANTS)
 def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
-    """What the page at the door is, and by POST its link, which is shown once."""
+    """
+    What the page at the door is, and by POST its link, which is shown once.
+
+    The form says which link it is to take the place of, so that loading the answer again makes no other.
+    """
     site = site_or_404(place_id)
     address = ""
     if request.method == "POST":
-        address = kiosks.url_of(kiosks.make_link(site=site, by=request.actor, at=request.at))
+        try:
+            token = kiosks.make_link(
+                site=site, instead_of=_uuid(request.POST.get("was", "")), by=request.actor, at=request.at
+            )
+        except kiosks.LinkMadeError:
+            messages.info(
+                request, "The address was made and shown already. It counts; a new one would end it."
+            )
+            return redirect("governance:kiosk", site.pk)
+        address = kiosks.url_of(token)
     kiosk = selectors.kiosk_of(site)
     context = {
         "section": "premises",
@@ -68,6 +81,13 @@ def make_link(request: StaffRequest, place_id: UUID) -> HttpResponse:
         "address": address,
     }
     return render(request, "governance/kiosk_link.html", context)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 @require_POST

@@ -35,6 +35,7 @@ from governance.views.deeds import show_form
 
 _PAGE: Final = 50
 _OUTSIDE_FOR: Final = timedelta(days=30)
+_VISITORS_FOR: Final = timedelta(days=30)
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
@@ -66,6 +67,14 @@ def list_entries(request: StaffRequest) -> HttpResponse:
         ],
     }
     return render(request, "governance/premises.html", context)
+
+
+@require_GET
+def show_visitors(request: StaffRequest) -> HttpResponse:
+    """Who came to visit whoever looks."""
+    found = selectors.visitors_of(request.membership.user_id, since=request.at - _VISITORS_FOR)
+    context = {"section": "home", "rows": list(found[:_PAGE]), "days": _VISITORS_FOR.days}
+    return render(request, "governance/visitors.html", context)
 
 
 def _line(entry: Entry) -> dict[str, Any]:

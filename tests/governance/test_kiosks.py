@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client as Browser
+from django.urls import reverse
 
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import Membership
@@ -18,7 +19,9 @@ from callprivacy.lib.logs import mask_text
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import job_scope, staff_scope
+from callprivacy.work.models import Notification
+from governance import kinds
 from governance.enums import EntryFlag
 from governance.models import Entry, KioskLink, Site
 from governance.selectors import premises as selectors
@@ -44,7 +47,9 @@ def door_of(cast: Cast) -> tuple[Site, str]:
             site=site, user_id=cast.bob.user_id, label="B1", code="B1", any_hour=True, until_on=None,
             by=make.JOB, at=NOON,
         )  # fmt: skip
-        return site, kiosks.make_link(site=site, by=Actor.staff(user_id=cast.alice.user_id), at=NOON)
+        return site, kiosks.make_link(
+            site=site, instead_of=None, by=Actor.staff(user_id=cast.alice.user_id), at=NOON
+        )
 
 
 def note_of(token: str, page: str, *, at: datetime = LATER) -> str:
@@ -89,8 +94,12 @@ def test_a_manager_makes_the_link_once_and_only_its_digest_is_kept(cast: Cast) -
     site, first = door_of(cast)
     page = f"/programme/premises/{site.pk}/kiosk/"
     with time_machine.travel(LATER, tick=False):
-        answer = browser_of(cast.carol.user).post(page)
+        asked = browser_of(cast.carol.user).get(page).content.decode()
+        (was,) = re.findall(r'name="was" value="([^"]*)"', asked)
+        answer = browser_of(cast.carol.user).post(page, {"was": was})
+        loaded_again = browser_of(cast.carol.user).post(page, {"was": was})
         again = browser_of(cast.carol.user).get(page)
+    assert (loaded_again.status_code, loaded_again.headers["Location"]) == (302, page), "it makes no other"
     shown = re.search(r"/k/([A-Za-z0-9_-]{43})/", answer.content.decode())
     assert shown
     assert "no-store" in answer.headers["Cache-Control"]
@@ -198,6 +207,35 @@ def test_initials_and_part_of_a_name_find_the_host_where_only_one_has_them(cast:
         assert selectors.person_called("Ruiz") == alice.pk
 
 
+def test_the_host_is_told_that_a_visitor_came_and_sees_who_it_is_and_nobody_elses(cast: Cast) -> None:
+    _, token = door_of(cast)
+    visiting(token, cast.bob.user.name)
+    visiting(token, cast.alice.user.name)
+    visiting(token, "Nobody Here")
+    with job_scope(agency_id=cast.acme.pk):
+        told_to = list(Notification.objects.filter(kind=kinds.VISITOR).values_list("user_id", flat=True))
+    assert sorted(told_to) == sorted([cast.bob.user_id, cast.alice.user_id])
+
+    with time_machine.travel(LATER, tick=False):
+        page = browser_of(cast.bob.user).get(reverse("governance:visitors"))
+        assert browser_of(cast.mallory.user).get(reverse("governance:visitors")).context["rows"] == []
+    assert [row.visitor for row in page.context["rows"]] == ["Ms Guest"]
+    assert "Guests" in page.content.decode()
+    assert "still here" in page.content.decode()
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.bob.user_id):
+        assert {row.host_id for row in Entry.objects.all()} == {cast.bob.user_id}
+        assert not Entry.objects.update(purpose="x"), "a host reads and changes nothing"
+
+
+def test_a_form_that_is_sent_twice_tells_the_host_once(cast: Cast) -> None:
+    _, token = door_of(cast)
+    note = note_of(token, "visit")
+    for _ in range(2):
+        visiting(token, cast.bob.user.name, note=note)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Notification.objects.filter(kind=kinds.VISITOR).count() == 1
+
+
 def test_a_host_whom_nobody_knows_is_flagged_and_answered_like_one_whom_we_know(cast: Cast) -> None:
     _, token = door_of(cast)
     shape = re.compile(r"\d{3} \d{3}</strong>|said=[^\"&]+|/static/[^\"]+")
@@ -268,7 +306,10 @@ def test_a_form_without_its_note_or_with_an_old_or_another_doors_is_not_taken(ca
     old = note_of(token, "visit", at=LATER - kiosks.FORM_FOR)
     assert visiting(token, note=old).status_code == 403
     with job_scope(agency_id=cast.acme.pk):
-        fresh = kiosks.make_link(site=site, by=Actor.staff(user_id=cast.alice.user_id), at=LATER)
+        was = KioskLink.objects.get().pk
+        fresh = kiosks.make_link(
+            site=site, instead_of=was, by=Actor.staff(user_id=cast.alice.user_id), at=LATER
+        )
     assert visiting(fresh, note=old).status_code == 403
     with job_scope(agency_id=cast.acme.pk):
         assert not Entry.objects.exists()

@@ -638,7 +638,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         site=site, room="", badge=badge, weekdays=range(1, 8), opens=time(0), closes=time(0), by=by, at=now
     )
     made = badge_systems.create_key(site=site, name="Reader", by=by, at=now)
-    kiosk = kiosks.make_link(site=site, by=by, at=now)
+    kiosk = kiosks.make_link(site=site, instead_of=None, by=by, at=now)
     own = own_courses.create_course(
         agency=client.agency, by=by, at=now, facts=own_courses.Facts("Our house", "Rules", 5, 12, now.date(), ["Us"]),
     )  # fmt: skip
