@@ -43,10 +43,11 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One person and one course in the matrix: "valid", "due", "overdue", or empty."""
+    """One person and one course in the matrix: "valid", "due", "overdue", or empty; what was passed, if it counts."""
 
     state: str
     on: date | None
+    proof: Completion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +234,13 @@ def matrix(rows: Sequence[Membership], names: Sequence[str], *, today: date) -> 
     ids = [row.user_id for row in rows]
     due = {(row.user_id, row.course): row.due_on for row in Assignment.objects.filter(user_id__in=ids)}
     passed = Completion.objects.filter(user_id__in=ids).valid_on(today).order_by("valid_until")
-    valid = {(row.user_id, row.course): row.valid_until for row in passed}
+    valid = {(row.user_id, row.course): row for row in passed}
 
     def cell(user_id: int, course: str) -> Cell:
-        wanted, until = due.get((user_id, course)), valid.get((user_id, course))
+        wanted, proof = due.get((user_id, course)), valid.get((user_id, course))
         if wanted is not None:
-            return Cell("overdue" if wanted < today else "due", wanted)
-        return Cell("valid", until) if until else Cell("", None)
+            return Cell("overdue" if wanted < today else "due", wanted, proof)
+        return Cell("valid", proof.valid_until, proof) if proof else Cell("", None)
 
     return [Row(row, [cell(row.user_id, name) for name in names]) for row in rows]
 
