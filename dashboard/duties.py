@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Q, QuerySet
 
+from callprivacy.accounts import access
+from callprivacy.accounts import selectors as accounts
 from callprivacy.accounts.enums import MembershipState
 from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
 from callprivacy.lib import transport
@@ -239,8 +241,16 @@ def _passwords(look: Look) -> Found:
 
 
 def _second_factors(look: Look) -> Found:
+    asked = access.policy_of(look.agency).second_factor_roles
     newest = PasswordDay.objects.filter(agency=look.agency).order_by("-on").first()
-    return worst((DutyState.DUE, newest.without_factor if newest else 0))
+    return worst(
+        (DutyState.OVERDUE, accounts.without_factor(at_provider=False).filter(role__in=asked).count()),
+        (DutyState.DUE, newest.without_factor if newest else 0),
+    )
+
+
+def _provider_factors(_look: Look) -> Found:
+    return worst((DutyState.DUE, accounts.without_factor(at_provider=True).count()))
 
 
 def _access_review(look: Look) -> Found:
@@ -457,8 +467,15 @@ DUTIES: Final = (
         "overdue past the day, due seven days before", "accounts:passwords", _passwords,
     ),
     Duty(
-        "second_factors", "Everybody has a second factor where the role asks for it", "GDPR article 32",
-        "due while somebody has none", "accounts:passwords", _second_factors,
+        "second_factors", "Everybody signs in with a second factor", "GDPR article 32",
+        "overdue while one is missing that a role has to have, due while somebody had none this morning",
+        "accounts:passwords",
+        _second_factors,
+    ),
+    Duty(
+        "provider_factors", "Your own provider asks people for a second factor", "GDPR article 32",
+        "where people sign in through it alone: due while it did not say so of the last sign-in of who has none here",
+        "accounts:provider", _provider_factors,
     ),
     Duty(
         "access_review", "Grants are looked over", "GDPR article 32, the agency's own rule",

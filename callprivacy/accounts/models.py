@@ -309,12 +309,14 @@ class ProviderLink(AgencyOwned):
     Who a person is at the agency's provider: fixed when they first come from there, and from then on theirs alone.
 
     :ivar digest: of the issuer and of its name for the person, which is kept nowhere.
+    :ivar with_factor: the provider said, when they last came from there, that they showed it a second factor.
     """
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     digest = models.BinaryField(max_length=32)
     linked_at = models.DateTimeField()
     last_at = models.DateTimeField()
+    with_factor = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"

@@ -27,6 +27,10 @@ from callprivacy.lib import outside
 ALGORITHMS: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 """How a token may be signed, and the kind of key that it takes. Nothing that a secret of ours could sign."""
 LEEWAY: Final = timedelta(seconds=60)
+_KNOWN: Final = frozenset({"pwd", "pin", "kba"})
+_HELD: Final = frozenset(
+    {"otp", "hwk", "swk", "sc", "sms", "tel", "pop", "fido", "face", "fpt", "iris", "retina", "vbm"}
+)
 """By so much the clocks of two machines may differ."""
 FRESH: Final = timedelta(minutes=5)
 """How long ago somebody may have shown who they are, where that is what we asked for."""
@@ -99,12 +103,14 @@ class Person:
     Who somebody is, as the provider says and we believe.
 
     :ivar shown_at: when they last showed it who they are, in seconds; None: it does not say.
+    :ivar with_factor: it says that they showed a second factor.
     """
 
     subject: str
     email: str
     is_verified: bool
     shown_at: float | None
+    with_factor: bool = False
 
 
 # --- What a provider says of itself --------------------------------------------------------------------------------
@@ -269,6 +275,7 @@ def person_of(
         email=email.strip().lower() if isinstance(email, str) else "",
         is_verified=_is_verified(told, party.issuer),
         shown_at=float(shown_at) if _is_number(shown_at) else None,
+        with_factor=_has_factor(claims.get("amr")),
     )
 
 
@@ -405,6 +412,16 @@ def _fits(key: dict[str, Any], algorithm: str) -> bool:
         and (algorithm != "ES256" or key.get("crv") == "P-256")
         and "d" not in key
     )
+
+
+def _has_factor(methods: Any) -> bool:
+    """
+    Whether the ways in which somebody showed who they are (RFC 8176) come to two factors.
+
+    Either the provider says so itself, or it names something that they know beside something that they have or are.
+    """
+    said = {word.lower() for word in _words(methods)}
+    return "mfa" in said or bool(said & _KNOWN and said & _HELD)
 
 
 def _is_verified(told: Mapping[str, Any], issuer: str) -> bool:

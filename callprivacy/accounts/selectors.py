@@ -194,6 +194,29 @@ def count_links() -> tuple[int, int]:
     return people_here.filter(user_id__in=linked).count(), people_here.count()
 
 
+def count_links_with_factor() -> int:
+    """Of how many active people the provider said, when they last came, that they showed a second factor."""
+    linked = ProviderLink.objects.filter(agency_id=lib_scope.require_agency(), with_factor=True)
+    return members_by_due().filter(user_id__in=linked.values("user_id")).count()
+
+
+def without_factor(*, at_provider: bool) -> QuerySet[Membership]:
+    """
+    The agency's active people of whom no second factor is known.
+
+    :param at_provider: of those who get in through the agency's provider alone, who have none here and of whom the
+        provider spoke of none when they last came; else of everybody else.
+    """
+    found = members_by_due().filter(has_factor=False)
+    row = provider()
+    if row is None or not row.is_required:
+        return found.none() if at_provider else found
+    if not at_provider:
+        return found.filter(user_id__in=row.beside)
+    shown = ProviderLink.objects.filter(agency_id=row.agency_id, with_factor=True)
+    return found.exclude(user_id__in=row.beside).exclude(user_id__in=shown.values("user_id"))
+
+
 def managers_with_factor() -> QuerySet[Membership]:
     """Who may be let in beside the provider: people who manage people and have a second factor, by name."""
     found = managers().annotate(has_factor=factors_of()).filter(has_factor=True)

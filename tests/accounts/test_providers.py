@@ -888,6 +888,30 @@ def test_a_role_that_needs_a_second_factor_has_it_at_the_provider(
     assert not browsers.is_in(browsers.signed_in(acme.bob))
 
 
+@pytest.mark.parametrize(
+    ("amr", "is_told"),
+    [
+        (["pwd", "mfa"], True),
+        (["pwd", "otp"], True),
+        (["PWD", "Fido"], True),
+        (["pwd"], False),
+        (["pwd", "pin"], False),
+        (["hwk"], False),
+        ("mfa", False),
+        ([1, {"mfa": True}], False),
+        (None, False),
+    ],
+)
+def test_what_the_provider_says_of_a_second_factor_is_noted_of_the_last_sign_in(
+    acme: cast.Cast, provider: Provider, key: str, amr: object, is_told: bool
+) -> None:
+    come(Browser(), provider, key, amr=["mfa"])
+    come(Browser(), provider, key, amr=amr)
+    with job_scope(agency_id=acme.acme.pk):
+        assert ProviderLink.objects.get().with_factor is is_told
+        assert selectors.count_links_with_factor() == is_told
+
+
 def test_passwords_are_not_shut_out_before_it_works_and_somebody_is_named(
     acme: cast.Cast, provider: Provider, key: str
 ) -> None:

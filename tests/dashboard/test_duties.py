@@ -13,7 +13,15 @@ from django.core import mail
 from pytest_django import Settings
 
 from callprivacy.accounts.enums import MembershipState, Role
-from callprivacy.accounts.models import AccessReview, Membership, PasswordDay, User
+from callprivacy.accounts.models import (
+    AccessReview,
+    Membership,
+    PasswordDay,
+    ProviderLink,
+    SignInProvider,
+    User,
+)
+from callprivacy.accounts.services import passwords
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -184,6 +192,22 @@ def _old_records(ground: Ground) -> None:
     )  # fmt: skip
 
 
+def _role_without_factor(ground: Ground) -> None:
+    passwords.change_policy(
+        agency=ground.cast.acme, values={"second_factor_roles": ["reviewer"]}, by=ground.by, at=NOON
+    )
+
+
+def _required_provider(ground: Ground) -> None:
+    """People sign in through it alone; it said of nobody that a second factor was shown."""
+    SignInProvider.objects.create(
+        agency=ground.cast.acme, key="k", name="P", issuer="https://id.example", application="a", secret="s",
+        domains=["acme.example"], is_sound=True, is_on=True, is_required=True,
+        beside=[ground.cast.carol.user_id], proposed_by_id=ground.cast.alice.user_id, proposed_at=NOON,
+        agreed_by_id=ground.cast.carol.user_id, agreed_at=NOON,
+    )  # fmt: skip
+
+
 ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
     "breach_notices": (lambda g: _breach(g, NOON - 4 * DAY, assessed=True), DutyState.FAILING),
     "breach_further": (_further, DutyState.OVERDUE),
@@ -196,10 +220,8 @@ ROWS: dict[str, tuple[Callable[[Ground], object], DutyState]] = {
         lambda g: User.objects.filter(pk=g.cast.bob.user_id).update(password_due_at=NOON),
         DutyState.OVERDUE,
     ),
-    "second_factors": (
-        lambda g: PasswordDay.objects.create(agency=g.cast.acme, on=TODAY, without_factor=2),
-        DutyState.DUE,
-    ),
+    "second_factors": (_role_without_factor, DutyState.OVERDUE),
+    "provider_factors": (_required_provider, DutyState.DUE),
     "access_review": (
         lambda g: AccessReview.objects.create(
             agency=g.cast.acme, period="2026-4", started_at=NOON - 20 * DAY, answer_by=NOON
@@ -290,6 +312,31 @@ def test_the_installation_makes_a_duty_red(duty: str, cast: Cast) -> None:
 
     assert _see(duty, cast).state == DutyState.GOOD
     assert _see(duty, cast, house=replace(HOUSE, **changed)).state == state  # type: ignore[arg-type]  # facts of a table
+
+
+def test_who_had_no_second_factor_this_morning_makes_a_duty_due(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        PasswordDay.objects.create(agency=cast.acme, on=TODAY, without_factor=2)
+
+    assert _see("second_factors", cast) == Found(DutyState.DUE, 2)
+
+
+def test_a_provider_that_spoke_of_a_second_factor_is_counted_for_who_gets_in_through_it_alone(
+    cast: Cast,
+) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        _required_provider(_arranged(cast))
+    assert _see("provider_factors", cast) == Found(DutyState.DUE, 2), "carol is let in beside it"
+    with job_scope(agency_id=cast.acme.pk):
+        for one, person in enumerate((cast.bob, cast.carol)):
+            ProviderLink.objects.create(
+                agency=cast.acme, user_id=person.user_id, digest=bytes([one]) * 32, linked_at=NOON, last_at=NOON,
+                with_factor=True,
+            )  # fmt: skip
+    assert _see("provider_factors", cast) == Found(DutyState.DUE, 1), "alice did not come through it yet"
+    with job_scope(agency_id=cast.acme.pk):
+        SignInProvider.objects.update(is_required=False)
+    assert _see("provider_factors", cast).state == DutyState.GOOD
 
 
 def test_a_valkey_in_the_clear_makes_a_duty_red(cast: Cast, settings: Settings) -> None:

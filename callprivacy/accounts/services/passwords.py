@@ -192,7 +192,7 @@ def start_day(*, agency_id: int, at: datetime) -> bool:
     day.people = len(members)
     day.overdue = sum(_is_due_by(member, at) for member in members)
     day.soon = sum(_is_due_by(member, at + SOON) for member in members) - day.overdue
-    day.without_factor = sum(not member.has_factor for member in members)  # type: ignore[attr-defined]  # annotated where it was read
+    day.without_factor = selectors.without_factor(at_provider=False).count()
     day.save(update_fields=["people", "soon", "overdue", "without_factor"])
     PasswordDay.objects.filter(agency_id=agency_id, on__lt=on - KEPT_FOR).delete()
     PasswordReminder.objects.filter(created_at__lt=at - KEPT_FOR).delete()

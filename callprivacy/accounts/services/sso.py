@@ -343,10 +343,10 @@ def let_in(*, door: Door, person: providers.Person, at: datetime) -> tuple[User,
         link = ProviderLink.objects.filter(agency_id=door.agency_id, digest=digest).first()
         if link is None:
             membership = _member(door.agency_id, user__email=person.email)
-            _link(membership, digest, at)
+            _link(membership, digest, person, at)
         else:
             membership = _member(door.agency_id, user_id=link.user_id)
-            ProviderLink.objects.filter(pk=link.pk).update(last_at=at)
+            ProviderLink.objects.filter(pk=link.pk).update(last_at=at, with_factor=person.with_factor)
         user = membership.user
     return user, Through(
         door.agency_id, door.key, door.agreed_at.isoformat(), min(person.shown_at or 0, at.timestamp())
@@ -371,7 +371,7 @@ def _member(agency_id: int, **who: Any) -> Membership:
     return found
 
 
-def _link(membership: Membership, digest: bytes, at: datetime) -> None:
+def _link(membership: Membership, digest: bytes, person: providers.Person, at: datetime) -> None:
     try:
         with transaction.atomic():
             ProviderLink.objects.create(
@@ -380,6 +380,7 @@ def _link(membership: Membership, digest: bytes, at: datetime) -> None:
                 digest=digest,
                 linked_at=at,
                 last_at=at,
+                with_factor=person.with_factor,
             )
     except IntegrityError:
         raise RefusedError(Refusal.OTHER_LINK) from None

@@ -234,6 +234,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
                 initial={"beside": row.beside}, people=list(selectors.managers_with_factor())
             ),
             "linked": linked,
+            "with_factor": selectors.count_links_with_factor(),
             "people": people,
         }
     return render(request, "accounts/provider.html", context)
