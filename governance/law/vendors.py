@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -38,8 +39,20 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What a page said of a vendor. :ivar source: which page."""
+
+    words: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a vendor's row starts from; to be verified. :ivar provider: our name of its connections, or empty."""
+    """
+    What a vendor's row starts from; to be verified.
+
+    :ivar provider: our name of its connections, or empty. :ivar facts: as copies of pages said on :ivar read_on:.
+    """
 
     id: str
     name: str
@@ -50,6 +63,8 @@ class Sheet:
     transfer: TransferTool
     source: str
     hints: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    read_on: date
 
 
 @cache
@@ -75,6 +90,8 @@ def sheets() -> Mapping[str, Sheet]:
             TransferTool(row["transfer"]),
             row["source"],
             tuple(row["hints"]),
+            tuple(Fact(one["words"], one["source"]) for one in row["facts"]),
+            row["read_on"],
         )
         for name, row in _rows("sheets.toml").items()
     }

@@ -93,7 +93,6 @@ def incidents(vendor: Vendor) -> QuerySet[VendorIncident]:
     return VendorIncident.objects.filter(vendor=vendor).order_by("-happened_on")
 
 
-def hints(vendor: Vendor) -> tuple[str, ...]:
-    """What its starting sheet says to look for."""
-    sheet = law.sheets().get(vendor.sheet)
-    return sheet.hints if sheet else ()
+def sheet_of(vendor: Vendor) -> law.Sheet | None:
+    """The starting sheet that a vendor was filled from, while nobody has verified it."""
+    return None if vendor.verified_on else law.sheets().get(vendor.sheet)

@@ -130,7 +130,7 @@ def show_vendor(request: StaffRequest, vendor_id: UUID) -> HttpResponse:
         "certificates": selectors.certificates(vendor),
         "sub_processors": selectors.sub_processors(vendor),
         "incidents": selectors.incidents(vendor),
-        "hints": () if vendor.verified_on else selectors.hints(vendor),
+        "sheet": selectors.sheet_of(vendor),
     }
     return render(request, "governance/vendor.html", context)
 
