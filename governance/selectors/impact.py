@@ -38,6 +38,7 @@ READS: Final[Mapping[str, DataCategory]] = {
     "numbers.downloaded": DataCategory.NUMBERS,
     "release.downloaded": DataCategory.CALLS,
     "offboarding.taken": DataCategory.CALLS,
+    "offboarding.broke_off": DataCategory.CALLS,
     "evidence.exported": DataCategory.CONSENTS,
     "reply.read": DataCategory.CONSENTS,
     "proof.opened": DataCategory.IDENTITY,
