@@ -210,7 +210,7 @@ class NoticeForm(forms.Form):
     text = forms.CharField(
         label="What is sent",
         max_length=20000,
-        widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true"}),
+        widget=forms.Textarea({"rows": 22, "autocomplete": "off", "spellcheck": "true", "class": "letter"}),
         help_text="Drafted from what is written down. Change it as needed; what you keep here is what counts as sent.",
     )
 

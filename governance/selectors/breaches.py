@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Min, Q, QuerySet
 
@@ -37,6 +38,17 @@ class NoticeLine:
         if self.client is not None:
             return self.client.legal_name
         return self.rule.title if self.rule else str(self.row.get_to_display())
+
+    @property
+    def last_on(self) -> date | None:
+        """The last day on which it is in time, in the agency's zone; None where an instant is what counts."""
+        counts_hours = self.row.to == NoticeTo.CLIENT or (
+            self.rule is not None and self.rule.hours is not None
+        )
+        if self.row.due_at is None or (counts_hours and not self.row.is_further):
+            return None
+        zone = ZoneInfo(self.row.breach.agency.time_zone)
+        return (self.row.due_at - timedelta(microseconds=1)).astimezone(zone).date()
 
     @property
     def without_date(self) -> str:
@@ -79,7 +91,7 @@ def find(breach_id: UUID) -> Breach | None:
 
 def notices(breach: Breach, *, at: datetime) -> list[NoticeLine]:
     """Whom a breach is told to, those whose law names a date first, and what follows a notice behind it."""
-    rows = BreachNotice.objects.filter(breach=breach).select_related("client", "settled_by")
+    rows = BreachNotice.objects.filter(breach=breach).select_related("breach__agency", "client", "settled_by")
     lines = [
         NoticeLine(
             row,

@@ -165,6 +165,8 @@ def test_an_office_of_a_state_is_told_by_the_day_that_follows_from_telling_resid
         assert rows["us-tx-office"].due_at == datetime(2026, 12, 25, 5, tzinfo=UTC)
         lines = {line.row.rule: line for line in selectors.notices(breach, at=NOON)}
         assert lines["us-ca-office"].without_date == "within 15 days of telling residents"
+        assert lines["us-ca-office"].last_on is None
+        assert lines["us-tx-office"].last_on == date(2026, 12, 24), "its day ends with midnight"
 
         breaches.send_notice(notice=rows["us-ca"], text="To residents", by=by, at=NOON + timedelta(days=2))
 

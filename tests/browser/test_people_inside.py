@@ -1,0 +1,267 @@
+"""
+The people inside, as they meet it: somebody comes, learns, is granted, looked over and leaves; a visitor at the door
+and the host; a drill of a breach, from the report to the notice.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from governance.courses import courses
+from tests.browser import site as sites
+from tests.browser.site import ADMIN, ROOT, Site, Visitor
+
+pytestmark = pytest.mark.browser
+
+CLIENT, SLUG = "Harbor Dental", "harbor-dental"
+NEWCOMER = "Nora Newcomer"
+COURSE = "phishing"
+
+
+def ask(site: Site, code: str) -> None:
+    """Do what a job does in its time, at once."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+        env=dict(site.environ) | {"DJANGO_SETTINGS_MODULE": "callprivacy.settings"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def end_the_open_review(site: Site) -> None:
+    """The demo's review reaches its date."""
+    ask(
+        site,
+        "from django.utils import timezone\n"
+        "from callprivacy.accounts import selectors\n"
+        "from callprivacy.accounts.models import ReviewLine\n"
+        "from callprivacy.accounts.services import reviews\n"
+        "from callprivacy.tenancy.scope import in_each_agency, job_scope\n"
+        "def close(agency_id):\n"
+        "    with job_scope(agency_id=agency_id):\n"
+        "        review = selectors.open_review()\n"
+        "        if review:\n"
+        "            ReviewLine.objects.filter(review=review).update(answer='kept')\n"
+        "            reviews.close_review(review=review, by=reviews.BY, at=timezone.now())\n"
+        "in_each_agency(close)\n",
+    )
+
+
+@pytest.mark.slow
+def test_somebody_comes_learns_is_granted_looked_over_and_leaves(
+    browser: Browser, site: Site, visitor: Visitor
+) -> None:
+    email, password = f"nora.{secrets.token_hex(3)}@northlight.example", f"Tide-{secrets.token_urlsafe(9)}-4b"
+    visitor.sign_in(ADMIN)
+    link = invite(visitor, email)
+    with sites.visiting(browser, site) as nora:
+        come_in(nora, link, password)
+        learn(nora)
+        number = grant(visitor, email)
+        nora.open(f"/clients/{SLUG}/")
+        expect(nora.page.get_by_role("heading", name=CLIENT).first).to_be_visible()
+        look_over(visitor)
+        see_off(visitor, number)
+        nora.open(f"/clients/{SLUG}/")
+        expect(nora.page).to_have_url(re.compile(r"/accounts/login/"))
+    visitor.context.clear_cookies()
+    visitor.sign_in()
+    visitor.open("/trail/")
+    told = visitor.page.get_by_role("main").inner_text()
+    for words in ("Invitation sent", "Invitation accepted", "passed", "Grant changed", "left"):
+        assert re.search(words, told, re.IGNORECASE), f"{words}: {told}"
+
+
+def invite(visitor: Visitor, email: str) -> str:
+    page = visitor.page
+    visitor.open("/people/invite/")
+    page.get_by_label("Name").fill(NEWCOMER)
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_role("main")).to_contain_text(email)
+    for _ in range(60):
+        text = page.request.get(f"{visitor.site.url}/mail/").text()
+        if email in text:
+            found = re.search(r"/invitation/[\w-]+/", text[text.index(email) :])
+            assert found is not None, text
+            return found[0]
+        page.wait_for_timeout(1000)
+    raise AssertionError(f"No invitation.\n{visitor.site.said()}")
+
+
+def come_in(nora: Visitor, link: str, password: str) -> None:
+    nora.open(link)
+    page = nora.page
+    page.get_by_label("Your name").fill(NEWCOMER)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_label("The same password again").fill(password)
+    page.get_by_role("button", name="Accept and sign in").click()
+    expect(page.get_by_role("navigation").first).to_be_visible()
+
+
+def learn(nora: Visitor) -> None:
+    """All screens, one after the other, and right answers; then the certificate is there."""
+    course, page = courses()[COURSE], nora.page
+    nora.open(f"/programme/training/{COURSE}/1/")
+    for _ in course.screens[1:]:
+        page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="To the questions").click()
+    expect(page.get_by_role("heading", name="Questions", exact=True)).to_be_visible()
+    names = set(page.locator("input[type=radio]").evaluate_all("inputs => inputs.map(input => input.name)"))
+    assert len(names) == course.asked == 12
+    for name in sorted(names):
+        right = course.questions[int(name.removeprefix("q_"))].answers[0]
+        page.locator("label").filter(has=page.locator(f'input[name="{name}"]')).filter(
+            has_text=re.compile(rf"^\s*{re.escape(right)}\s*$")
+        ).click()
+    page.get_by_role("button", name="Hand in").click()
+    expect(page.get_by_role("main")).to_contain_text(re.compile("passed", re.IGNORECASE))
+    with page.expect_download() as download:
+        page.get_by_role("link", name=re.compile("certificate", re.IGNORECASE)).first.click()
+    assert download.value.suggested_filename == f"certificate-{COURSE}.pdf"
+
+
+def grant(visitor: Visitor, email: str) -> int:
+    """A grant by an admin; the number of the membership is told."""
+    page = visitor.page
+    visitor.open(f"/people/?q={email}")
+    page.get_by_role("link", name=NEWCOMER).first.click()
+    found = re.search(r"/people/(\d+)/", page.url)
+    assert found is not None
+    visitor.open(f"/people/{found[1]}/clients/{SLUG}/")
+    page.get_by_label("Reviewer", exact=True).check()
+    page.get_by_role("button", name="Save").click()
+    visitor.open(f"/people/{found[1]}/")
+    expect(page.get_by_role("region", name="Clients granted to")).to_contain_text(CLIENT)
+    return int(found[1])
+
+
+def look_over(visitor: Visitor) -> None:
+    end_the_open_review(visitor.site)
+    page = visitor.page
+    visitor.open("/people/reviews/")
+    page.get_by_role("button", name="Start one now").click()
+    row = page.get_by_role("row").filter(has_text=NEWCOMER)
+    if not row.count():
+        page.get_by_role("link", name="Answer the open one").click()
+    expect(row).to_contain_text(CLIENT)
+    row.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Confirm them").click()
+    row = page.get_by_role("row").filter(has_text=NEWCOMER)
+    expect(row).to_contain_text("Ada")
+
+
+def see_off(visitor: Visitor, number: int) -> None:
+    page = visitor.page
+    visitor.open(f"/people/{number}/leaves/")
+    expect(page.get_by_role("main")).to_contain_text("Badges and keys of doors")
+    page.get_by_role("button", name="See them off").click()
+    expect(page.get_by_role("main")).to_contain_text(f"{NEWCOMER} has left")
+
+
+# --- The door -------------------------------------------------------------------------------------------------------
+
+
+def test_a_visitor_signs_in_at_the_door_and_the_host_is_told(
+    browser: Browser, site: Site, visitor: Visitor
+) -> None:
+    visitor.sign_in(ADMIN)
+    page = visitor.page
+    visitor.open("/programme/premises/new/")
+    page.get_by_label("Name").fill("The annex")
+    for day in ("Saturday", "Sunday"):
+        page.get_by_label(day).check()
+    page.get_by_label("Opens at").fill("00:00")
+    page.get_by_label("Closes at").fill("23:59")
+    page.get_by_role("button", name="Add it").click()
+    page.get_by_role("link", name=re.compile("door")).first.click()
+    page.get_by_role("button", name="Make the address").click()
+    address = page.get_by_label("Address", exact=True).input_value()
+
+    page.reload()
+    expect(page.get_by_role("main")).to_contain_text("The address was made and shown already")
+
+    size = {"width": 390, "height": 844}
+    with sites.visiting(browser, site, viewport=size, has_touch=True, is_mobile=True) as door:
+        number = visit(door.page, address)
+        visitor.open("/notifications/")
+        expect(page.get_by_role("main")).to_contain_text("Somebody has come to visit you")
+        page.get_by_role("link", name="See who it is").or_(
+            page.get_by_role("button", name="See who it is")
+        ).first.click()
+        row = page.get_by_role("row").filter(has_text="Gale Guest")
+        expect(row).to_contain_text("still here")
+        expect(row).to_contain_text("The annex")
+        leave(door.page, number)
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="Gale Guest")).not_to_contain_text("still here")
+
+
+def visit(page: Page, address: str) -> str:
+    page.goto(address)
+    assert not page.get_by_role("link", name=re.compile("Overview|Sign in$")).count()
+    page.get_by_role("link", name="I visit somebody").tap()
+    page.get_by_label("Your name").fill("Gale Guest")
+    page.get_by_label("Whom do you visit?").fill(ADMIN)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390, "nothing has to be scrolled sideways"
+    page.get_by_role("button", name="Sign in").tap()
+    expect(page.get_by_role("status")).to_contain_text("Your number is")
+    found = re.search(r"(\d{3}) (\d{3})", page.get_by_role("status").inner_text())
+    assert found is not None
+    assert "Gale" not in page.content()
+    page.go_back()
+    assert "Gale" not in page.get_by_label("Your name").input_value(), "going back shows nobody"
+    return found[1] + found[2]
+
+
+def leave(page: Page, number: str) -> None:
+    page.get_by_role("link", name="Cancel").tap()
+    page.get_by_role("link", name="I leave").tap()
+    page.get_by_label(re.compile("number", re.IGNORECASE)).fill(number)
+    page.get_by_role("button", name="Sign out").tap()
+    expect(page.get_by_role("heading", name="Goodbye")).to_be_visible()
+
+
+# --- A drill --------------------------------------------------------------------------------------------------------
+
+
+def test_a_drill_has_its_notices_within_minutes(visitor: Visitor) -> None:
+    begin = datetime.now(UTC)  # noqa: TID251  (what is tested reads the same clock)
+    visitor.sign_in()
+    page = visitor.page
+    visitor.open("/programme/breaches/report/")
+    page.get_by_label("In a few words").fill("Tablet left in a train")
+    page.get_by_label("What happened").fill("Signed in as an analyst, found missing this morning.")
+    page.get_by_label("This is a drill").check()
+    page.get_by_role("button", name="Report it").click()
+    page.get_by_role("link", name="Write down what is known").click()
+    page.get_by_label("Somebody saw or got what was not for them").check()
+    page.get_by_label("Phone numbers").check()
+    page.get_by_label("A risk to people").check()
+    page.get_by_label(re.compile("^Where")).fill("DE, US-TX")
+    page.get_by_label(re.compile("^About how many people")).fill("900")
+    page.get_by_role("button", name="Write it down").click()
+
+    told = page.get_by_role("region", name="Who is told")
+    for whom in ("Supervisory authority (GDPR)", "Residents of Texas", "Attorney general of Texas"):
+        expect(told).to_contain_text(whom)
+    told.get_by_role("row").filter(has_text="Attorney general of Texas").get_by_role("link").click()
+    draft = page.get_by_label("What is sent").input_value()
+    assert draft.startswith("DRILL - nothing has happened")
+    assert "To: Attorney general of Texas" in draft
+    assert "about 900" in draft
+    page.get_by_role("button", name="Keep as sent now").click()
+    row = told.get_by_role("row").filter(has_text="Attorney general of Texas")
+    expect(row).to_contain_text("Told")
+    assert (datetime.now(UTC) - begin).total_seconds() < 300  # noqa: TID251  (what is tested reads the same clock)
