@@ -181,7 +181,7 @@ REGISTER: dict[str, Table] = {
     ),
     "accounts.ProviderLink": Table(
         "Who a person of the staff is at the agency's provider",
-        _plain("id agency user linked_at last_at")
+        _plain("id agency user linked_at last_at with_factor")
         | _secret(digest="SHA-256 of the provider's name for them"),
     ),
     "accounts.PasswordHistory": Table(
