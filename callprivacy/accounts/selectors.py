@@ -207,7 +207,7 @@ def without_factor(*, at_provider: bool) -> QuerySet[Membership]:
     :param at_provider: of those who get in through the agency's provider alone, who have none here and of whom the
         provider spoke of none when they last came; else of everybody else.
     """
-    found = members_by_due().filter(has_factor=False)
+    found = members_by_due().filter(~factors_of())
     row = provider()
     if row is None or not row.is_required:
         return found.none() if at_provider else found

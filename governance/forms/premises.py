@@ -6,6 +6,7 @@ import zoneinfo
 from collections.abc import Sequence
 from datetime import time
 from typing import Any, cast
+from uuid import uuid4
 
 from django import forms
 
@@ -65,6 +66,7 @@ class KeyForm(forms.Form):
     """A key for a badge system."""
 
     name = forms.CharField(label="Which system", max_length=120, help_text="It counts for a year.")
+    once = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
 class SiteForm(forms.Form):

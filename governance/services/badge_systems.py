@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -38,6 +38,10 @@ _NO_DIGEST: Final = hashlib.sha256(b"no key has this digest").digest()
 
 class WrongKeyError(PermissionError):
     """No key, none of ours, one that has ended or was revoked, or whose secret is another. Nobody is told which."""
+
+
+class KeyMadeError(ValueError):
+    """This form made its key already, which was shown then."""
 
 
 class SiteClosedError(LookupError):
@@ -71,13 +75,21 @@ def _digest(text: str) -> bytes:
 
 
 @transaction.atomic
-def create_key(*, site: Site, name: str, by: Actor, at: datetime) -> Made:
-    """Make a key for a site's badge system; it counts for a year."""
+def create_key(*, site: Site, name: str, key_id: UUID | None = None, by: Actor, at: datetime) -> Made:
+    """
+    Make a key for a site's badge system; it counts for a year.
+
+    :param key_id: the form's own; the same one again makes no other key.
+    :raises KeyMadeError: it made one.
+    """
     if by.user_id is None:
         raise TypeError("A key is made by a person.")
+    if key_id is not None and SiteKey.objects.filter(pk=key_id).exists():
+        raise KeyMadeError
     public = secrets.token_hex(_NAME_BYTES)
     text = f"cps_{public}.{secrets.token_urlsafe(SECRET_BYTES)}"
     key = SiteKey.objects.create(
+        pk=key_id or uuid4(),
         agency_id=site.agency_id,
         site=site,
         name=name,

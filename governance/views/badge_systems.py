@@ -33,9 +33,16 @@ def make_key(request: StaffRequest, place_id: UUID) -> HttpResponse:
     site = site_or_404(place_id)
     form = KeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made = badge_systems.create_key(
-            site=site, name=form.cleaned_data["name"], by=request.actor, at=request.at
-        )
+        said = form.cleaned_data
+        try:
+            made = badge_systems.create_key(
+                site=site, name=said["name"], key_id=said["once"], by=request.actor, at=request.at
+            )
+        except badge_systems.KeyMadeError:
+            messages.info(
+                request, "The key was made and shown already. Revoke it and make another if it is lost."
+            )
+            return redirect("governance:site", site.pk)
         context = {
             "section": "premises",
             "site": site,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -153,7 +154,13 @@ def test_a_key_is_shown_once_and_ended_on_the_page_of_its_site(cast: Cast) -> No
     site, _ = site_of(cast)
     alice = browser_of(cast.alice.user)
     page = f"/programme/premises/{site.pk}/"
-    shown = alice.post(f"{page}keys/", {"name": "Second reader"}).content.decode()
+    (once,) = re.findall(r'name="once" value="([^"]+)"', alice.get(f"{page}keys/").content.decode())
+    said = {"name": "Second reader", "once": once}
+    shown = alice.post(f"{page}keys/", said).content.decode()
+    again = alice.post(f"{page}keys/", said)
+    assert (again.status_code, again.headers["Location"]) == (302, page), (
+        "loading the answer again makes no other"
+    )
     key = shown.partition("cps_")[2][:64]
     assert badge_systems.holder_of(f"cps_{key}", at=make.now()).site_id == site.pk
     text = alice.get(page).content.decode()
