@@ -21,6 +21,7 @@ urlpatterns = [
     path("programme/breaches/", breaches.list_breaches, name="breaches"),
     path("programme/breaches/report/", breaches.report_breach, name="report_breach"),
     path("programme/breaches/impact/", breaches.show_impact, name="impact"),
+    path("clients/<slug:slug>/touched/", breaches.show_touched, name="touched"),
     path("programme/breaches/<uuid:breach_id>/", breaches.show_breach, name="breach"),
     path("programme/breaches/<uuid:breach_id>/assess/", breaches.assess_breach, name="assess_breach"),
     path("programme/breaches/<uuid:breach_id>/dismiss/", breaches.dismiss_breach, name="dismiss_breach"),

@@ -9,7 +9,8 @@ counted among `gone`.
 
 Who manages the agency has to know all of it when the law's clock runs (GDPR article 33(3)(a) and (5)), also at clients
 whose calls are not granted to them. So the database counts past its row security, for them alone, and tells nothing but
-counts; nobody sees a call by it.
+counts; nobody sees a call by it. Who the people are is listed a client at a time, under row security, for whoever is
+granted that client's calls.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from callprivacy.calls.models import first_id_at
+from callprivacy.calls.models import first_id_at, start_of
 from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.models import Client
 from governance.enums import DataCategory
 
 READS: Final[Mapping[str, DataCategory]] = {
@@ -47,6 +49,29 @@ READS: Final[Mapping[str, DataCategory]] = {
 """Deeds by which somebody gets to see something of a person, and of what category it is."""
 
 
+FIRST: Final = UUID(int=0)
+"""Before every caller's id."""
+WORDS: Final[Mapping[str, str]] = {
+    "number.revealed": "Number shown",
+    "number.searched": "Number searched for",
+    "list.taken": "Result of a checked list taken",
+    "vendor.reference_shown": "Number shown for a task at a vendor",
+    "errand.shown": "Reference of a recording at its vendor shown",
+    "recording.played": "Recording played",
+    "transcript.read": "Transcript read",
+    "export.downloaded": "Export taken",
+    "numbers.downloaded": "List of numbers taken",
+    "release.downloaded": "Release taken",
+    "offboarding.taken": "Handover taken",
+    "offboarding.broke_off": "Handover taken in part",
+    "evidence.exported": "Evidence taken",
+    "reply.read": "Answer by text read",
+    "proof.opened": "Paper that proves a person opened",
+    "reason.opened": "Written reason opened",
+}
+"""The same in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """
@@ -64,6 +89,21 @@ class Line:
     people: int
     gone: int = 0
     rows: int = 0
+
+    @property
+    def words(self) -> str:
+        """What was done."""
+        return WORDS.get(self.action, self.action.capitalize())
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """One caller of a client of whom something was seen or brought in: how often, first and last."""
+
+    caller_id: UUID
+    deeds: int
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +185,92 @@ def of_connection(*, connection_id: UUID, since: datetime, until: datetime) -> I
     return Impact(lines, people)
 
 
+# A caller's page begins after the last one of the page before: ids are random, so their order tells nothing.
+_CALLERS_OF_DEEDS: Final = """
+    SELECT found.caller_id, count(*), min(found.at), max(found.at)
+    FROM (
+        SELECT e.at, CASE
+            WHEN e.subject_kind = 'calls.call' THEN (
+                SELECT c.caller_id FROM calls_call c
+                WHERE c.client_id = e.client_id AND c.id = e.subject_id::uuid)
+            WHEN e.subject_kind = 'calls.caller' THEN e.subject_id::uuid
+            WHEN e.action = 'number.revealed' THEN (
+                SELECT v.caller_id FROM calls_reveal v
+                WHERE v.agency_id = e.agency_id AND v.event_id = e.id LIMIT 1)
+            END AS caller_id
+        FROM audit_event e
+        WHERE e.agency_id = %(agency)s AND e.client_id = %(client)s AND e.at >= %(since)s AND e.at < %(until)s
+          AND e.action = ANY (%(wanted)s) AND (%(person)s::bigint IS NULL OR e.actor_user_id = %(person)s)
+          AND (%(actor)s = '' OR e.actor_name = %(actor)s)
+    ) found
+    JOIN calls_caller k ON k.client_id = %(client)s AND k.id = found.caller_id
+    WHERE found.caller_id > %(after)s
+    GROUP BY 1 ORDER BY 1 LIMIT %(size)s
+"""
+_CALLERS_OF_WAY: Final = """
+    SELECT c.caller_id, count(*), min(c.id::text), max(c.id::text)
+    FROM calls_call c
+    WHERE c.client_id = %(client)s AND c.connection_id = %(way)s AND c.id >= %(first)s AND c.id < %(last)s
+      AND c.caller_id > %(after)s
+    GROUP BY 1 ORDER BY 1 LIMIT %(size)s
+"""
+
+
+def callers_of_deeds(
+    client: Client,
+    *,
+    since: datetime,
+    until: datetime,
+    user_id: int | None = None,
+    api_key: UUID | None = None,
+    after: UUID = FIRST,
+    size: int,
+) -> list[Touched]:
+    """
+    Which callers of a client such deeds touched, by id, after one of them; those who are erased since have no row.
+
+    Under row security: the trail for who may view it, and callers for who is granted the client's calls.
+    """
+    said = {
+        "agency": client.agency_id,
+        "client": client.pk,
+        "since": since,
+        "until": until,
+        "wanted": list(READS),
+        "person": user_id,
+        "actor": f"api:{api_key}" if api_key else "",
+        "after": after,
+        "size": size,
+    }
+    return [Touched(*row) for row in _rows(_CALLERS_OF_DEEDS, said)]
+
+
+def callers_of_connection(
+    client: Client,
+    *,
+    connection_id: UUID,
+    since: datetime,
+    until: datetime,
+    after: UUID = FIRST,
+    size: int,
+) -> list[Touched]:
+    """Which callers of a client a connection brought in, as `callers_of_deeds` lists them."""
+    said = {
+        "client": client.pk,
+        "way": connection_id,
+        "first": first_id_at(since),
+        "last": first_id_at(until),
+        "after": after,
+        "size": size,
+    }
+    rows = _rows(_CALLERS_OF_WAY, said)
+    return [
+        Touched(one, deeds, start_of(UUID(first)), start_of(UUID(last))) for one, deeds, first, last in rows
+    ]
+
+
 def _rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     lib_scope.require()
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(sql, values[0] if values and isinstance(values[0], dict) else values)
         return list(cursor.fetchall())

@@ -10,15 +10,19 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.access import StaffRequest, needs_right
+from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.calls.models import Caller
+from callprivacy.calls.selectors import masks
+from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from governance import letters
 from governance.enums import PHASED, BreachState, DataCategory, NoticeState
@@ -41,6 +45,8 @@ from governance.services import breaches, words
 from governance.views.deeds import show_form
 
 _PAGE: Final = 25
+_CALLERS: Final = 50
+_CALLS: Final = Permission.VIEW_CALLS
 _MANAGE: Final = AgencyRight.MANAGE_CLIENTS
 
 
@@ -386,14 +392,69 @@ def show_impact(request: StaffRequest) -> HttpResponse:
         initial={"since": request.at - timedelta(days=30), "until": request.at},
     )
     found = _impact(form) if form.is_bound and form.is_valid() else None
-    names = {client.pk: client for client in _clients(request)}
+    names = Client.objects.in_bulk(found.client_ids) if found else {}
+    open_to = {one.pk for one in access.clients_with(request.membership, _CALLS, at=request.at)}
     context = {
         "section": "breaches",
         "form": form,
         "impact": found,
         "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
+        "asked": _asked(form) if found else "",
+        "clients": [
+            {"client": client, "is_open": client.pk in open_to}
+            for client in sorted(names.values(), key=lambda client: client.name)
+        ],
     }
     return render(request, "governance/impact.html", context)
+
+
+@never_cache
+@require_GET
+@needs(_CALLS)
+def show_touched(request: StaffRequest, client: Client) -> HttpResponse:
+    """Who of a client's callers was touched, masked, for who is granted its calls; a page at a time."""
+    access.require(request, _MANAGE, client)
+    form = ImpactForm(request.GET, zone=request.agency.time_zone, choices=_touchers(request))
+    if not form.is_valid():
+        return redirect("governance:impact")
+    try:
+        after = UUID(request.GET.get("after", ""))
+    except ValueError:
+        after = impact.FIRST
+    found = _touched(client, form, after=after)
+    rows, more = found[:_CALLERS], found[_CALLERS:]
+    callers = Caller.objects.for_client(client).in_bulk([row.caller_id for row in rows])
+    opened = masks.numbers_masked(callers.values())
+    context = {
+        "section": "breaches",
+        "client": client,
+        "asked": _asked(form),
+        "rows": [
+            {"row": row, "name": str(callers[row.caller_id]), "mask": opened[row.caller_id]}
+            for row in rows
+            if row.caller_id in callers
+        ],
+        "after": rows[-1].caller_id if more else None,
+    }
+    return render(request, "governance/touched.html", context)
+
+
+def _touched(client: Client, form: ImpactForm, *, after: UUID) -> list[impact.Touched]:
+    said: dict[str, Any] = form.cleaned_data
+    kind, _, name = said["who"].partition(":")
+    page = {"since": said["since"], "until": said["until"], "after": after, "size": _CALLERS + 1}
+    if kind == "way":
+        return impact.callers_of_connection(client, connection_id=UUID(name), **page)
+    if kind == "person":
+        return impact.callers_of_deeds(client, user_id=int(name), **page)
+    if kind == "key":
+        return impact.callers_of_deeds(client, api_key=UUID(name), **page)
+    return impact.callers_of_deeds(client, **page)
+
+
+def _asked(form: ImpactForm) -> str:
+    """The question as it stands in an address: no caller, no number."""
+    return urlencode({name: form.data.get(name, "") for name in ("who", "since", "until")})
 
 
 def _touchers(request: StaffRequest) -> list[tuple[str, Any]]:

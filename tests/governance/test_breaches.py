@@ -593,6 +593,59 @@ def test_whose_number_was_shown_for_something_that_is_no_call_is_counted(cast: C
     assert (found.people, found.client_ids) == (1, [cast.dentist.pk])
 
 
+def test_who_was_touched_is_listed_for_who_is_granted_the_clients_calls(cast: Cast) -> None:
+    calls = [make.call(cast.dentist, f"+1202555011{n}") for n in range(3)]
+    elsewhere = make.call(cast.plumber, "+12025550119")
+    with _as(cast.bob) as by:
+        for n, call in enumerate([*calls, calls[0], elsewhere]):
+            _deed("recording.played", call, by, n)
+        _deed("number.revealed", calls[1], by, 7)  # for something that is no call: its reveal knows whose
+        _deed("evidence.exported", calls[2], by, 8)
+    since, until = NOON, NOON + timedelta(hours=1)
+    asked: dict[str, Any] = {"since": since, "until": until, "user_id": cast.bob.user_id}
+
+    with _as(cast.alice):
+        found = impact.callers_of_deeds(cast.dentist, size=9, **asked)
+        first = impact.callers_of_deeds(cast.dentist, size=2, **asked)
+        rest = impact.callers_of_deeds(cast.dentist, size=9, after=first[-1].caller_id, **asked)
+        counted = impact.of_deeds(**asked)
+    assert {row.caller_id: row.deeds for row in found} == {call.caller_id: 2 for call in calls}
+    assert [*first, *rest] == found
+    seen = next(row for row in found if row.caller_id == calls[0].caller_id)
+    assert (seen.first_at, seen.last_at) == (NOON, NOON + timedelta(minutes=3))
+    assert counted.people == 4, "the counts are of every client"
+    with _as(cast.carol):
+        assert impact.of_deeds(**asked).people == 4
+        assert impact.callers_of_deeds(cast.dentist, size=9, **asked) == [], "no grant, no row"
+
+
+def test_the_page_of_who_was_touched_shows_masks_alone(cast: Cast) -> None:
+    call = make.call(cast.dentist, "+12025550111")
+    with _as(cast.bob) as by:
+        _deed("recording.played", call, by, 1)
+    asked = f"?who=person:{cast.bob.user_id}&since=2026-11-24T00:00&until=2026-11-25T00:00"
+    alice = browser_of(cast.alice.user)
+
+    overview = alice.get(f"/programme/breaches/impact/{asked}").content.decode()
+    page = alice.get(f"/clients/dentist/touched/{asked}").content.decode()
+
+    assert "Recording played" in overview
+    assert "/clients/dentist/touched/?who=person" in overview
+    assert "+1 ••• ••• 0111" in page
+    assert "5550111" not in page
+    assert browser_of(cast.carol.user).get(f"/clients/dentist/touched/{asked}").status_code in {403, 404}
+    assert (
+        "not granted to you"
+        in browser_of(cast.carol.user).get(f"/programme/breaches/impact/{asked}").content.decode()
+    )
+    assert browser_of(cast.bob.user).get(f"/clients/dentist/touched/{asked}").status_code == 403
+    assert alice.get("/clients/dentist/touched/").status_code == 302
+
+
+def test_each_deed_that_shows_something_has_words() -> None:
+    assert set(impact.WORDS) == set(impact.READS)
+
+
 def test_a_call_that_is_gone_is_counted_as_gone(cast: Cast) -> None:
     call = make.call(cast.dentist, "+12025550111")
     _reveal(cast, call, 0)
@@ -615,9 +668,16 @@ def test_what_a_connection_brought_in(cast: Cast) -> None:
 
     with _as(cast.alice):
         found = impact.of_connection(connection_id=way.pk, since=NOON - timedelta(days=30), until=NOON)
+        who = impact.callers_of_connection(
+            cast.dentist, connection_id=way.pk, since=NOON - timedelta(days=30), until=NOON, size=9
+        )
     assert (found.people, [(line.category, line.deeds) for line in found.lines]) == (
         2, [(DataCategory.CALLS, 3), (DataCategory.NUMBERS, 2)],
     )  # fmt: skip
+    assert sorted((row.deeds, row.first_at, row.last_at) for row in who) == [
+        (1, NOON - timedelta(days=3), NOON - timedelta(days=3)),
+        (2, NOON - timedelta(days=2), NOON - timedelta(days=1)),
+    ]
 
 
 def test_another_agency_counts_nothing(cast: Cast) -> None:
