@@ -261,6 +261,7 @@ FOR_EVERY_MEMBER = {
     "programme/training/pictures/<uuid:picture_id>/",
     "programme/training/passed/<uuid:completion_id>/",
     "programme/training/passed/<uuid:completion_id>/file/",
+    "programme/visitors/",
     "requests/",
     "requests/figures.csv",
     "requests/figures/",
