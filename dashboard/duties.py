@@ -144,7 +144,7 @@ def _each(rows: Callable[[Look], Rows]) -> dict[str, Any]:
 
 
 def _breach_reports(look: Look) -> Found:
-    rows = Breach.objects.filter(agency=look.agency, state=BreachState.REPORTED)
+    rows = Breach.objects.real().filter(agency=look.agency, state=BreachState.REPORTED)
     return _count(rows, (DutyState.OVERDUE, Q(reported_at__lte=look.at - _DAY)), (DutyState.DUE, Q()))
 
 

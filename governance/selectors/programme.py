@@ -13,7 +13,7 @@ from governance.models import Breach, BreachNotice, Vendor
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How vendors and breaches stand. :ivar next_notice_at: when the next notice is due, if one has a date."""
+    """How vendors and breaches stand, without drills. :ivar next_notice_at: when the next notice with a date is due."""
 
     vendors: int
     vendors_due: int
@@ -27,13 +27,15 @@ class Summary:
 def summary(*, today: date, at: datetime) -> Summary:
     """The agency's figures, in a bounded number of queries."""
     current = Vendor.objects.current()
-    waiting = BreachNotice.objects.filter(state=NoticeState.DUE, breach__state=BreachState.OPEN)
+    waiting = BreachNotice.objects.filter(
+        state=NoticeState.DUE, breach__state=BreachState.OPEN, breach__is_drill=False
+    )
     next_one = waiting.exclude(due_at=None).order_by("due_at").values_list("due_at", flat=True).first()
     return Summary(
         vendors=current.count(),
         vendors_due=current.filter(Q(next_review_on=None) | Q(next_review_on__lte=today)).count(),
         breaches_open=Breach.objects.real().filter(state=BreachState.OPEN).count(),
-        breaches_reported=Breach.objects.filter(state=BreachState.REPORTED).count(),
+        breaches_reported=Breach.objects.real().filter(state=BreachState.REPORTED).count(),
         notices_late=waiting.filter(due_at__lte=at).count(),
         notices_due=waiting.count(),
         next_notice_at=next_one,

@@ -142,4 +142,10 @@ def test_a_drill_has_its_notice_within_minutes(cast: Cast) -> None:
     story = ("breach.reported", "breach.assessed", "breach.told", "breach.not_told", "breach.closed")
     assert in_order(story, told(cast))
     assert make.now() - begin < timedelta(minutes=5)
+    bob.post(
+        reverse("governance:report_breach"),
+        {"title": "Another", "words": "A drill as well.", "is_drill": "on"},
+    )
+    summary = alice.get(reverse("governance:home")).context["summary"]
+    assert (summary.breaches_reported, summary.breaches_open, summary.notices_due) == (0, 0, 0)
     assert signed_in(cast.bob).get(page).status_code == 403
