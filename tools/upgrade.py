@@ -3,10 +3,11 @@
 killed on the way; then what was acknowledged is compared with what is there.
 
 The earlier version (`--from`, a commit; without it the newest that lacks the last `--back` changes of migrations)
-makes the databases and serves. Signed events come at a steady rate all along. `migrate` of this version is ended by
-SIGKILL at random moments and begun again; then worker, beat and web are changed one after the other, and at last the
-earlier web is started once more on the new databases, which is the way back. It is noted how long statements wait for
-locks.
+makes the databases, seals its trail and serves. Signed events come at a steady rate all along. `migrate` of this
+version is ended by SIGKILL each time that it has done one migration, which is within the next, and begun again until
+nothing is left to do; then worker, beat and web are changed one after the other. The way back is an earlier worker
+beside the new web, then the earlier web, and forward again. It is noted how long statements wait for locks, and what
+was not taken while the web was not being changed.
 
 Needs git's history. Its servers and files are its own, below .state/upgrade.
 """
@@ -19,6 +20,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -37,7 +39,7 @@ from tools import run, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".state" / "upgrade"
-_LOCKED_AT_MOST = 2.0
+_LOCKED_AT_MOST, _AWAY_AT_MOST = 2.0, 30.0
 _PREPARE = (
     "import django; django.setup()\n"
     "from bench.bench_webhook import prepare\n"
@@ -50,6 +52,32 @@ _COUNT = (
     "from callprivacy.tenancy.scope import job_scope\n"
     "with job_scope(agency_id=agency_ids()[0]): print(Call.objects.count(), Inbox.objects.count())\n"
 )
+# A deed of this version's own, then everything sealed, however long other transactions run.
+_DEED = (
+    "import django; django.setup()\n"
+    "from django.utils import timezone\n"
+    "from callprivacy.audit import services\n"
+    "from callprivacy.lib.scope import Actor\n"
+    "from callprivacy.tenancy.selectors import agency_ids\n"
+    "from callprivacy.tenancy.scope import job_scope\n"
+    "for one in agency_ids():\n"
+    "    with job_scope(agency_id=one):\n"
+    "        services.check_trail(agency_id=one, by=Actor.job('upgrade'), at=timezone.now())\n"
+)
+_SEAL = (
+    "import time\n"
+    "import django; django.setup()\n"
+    "from django.utils import timezone\n"
+    "from callprivacy.audit import services\n"
+    "from callprivacy.tenancy.selectors import agency_ids\n"
+    "from callprivacy.tenancy.scope import job_scope\n"
+    "for one in agency_ids():\n"
+    "    for _ in range(50):\n"
+    "        with job_scope(agency_id=one):\n"
+    "            services.seal_events(agency_id=one, at=timezone.now())\n"
+    "            if not services.verify_agency(one).unsealed: break\n"
+    "        time.sleep(0.2)\n"
+)
 
 
 @dataclass
@@ -57,14 +85,34 @@ class Watch:
     """
     What was seen meanwhile.
 
+    :ivar refused: when an event was not taken, and what was said instead.
     :ivar locked: how long the longest waiting statement had waited for a lock, in seconds, at each look.
+    :ivar away: from when to when the only web was being changed.
     """
 
     acknowledged: int = 0
     refused: list[tuple[float, str]] = field(default_factory=list)
     locked: list[float] = field(default_factory=list)
+    away: list[tuple[float, float]] = field(default_factory=list)
     kills: int = 0
     ending: threading.Event = field(default_factory=threading.Event)
+
+    def unexcused(self) -> list[str]:
+        """What was said instead of taking an event while the web was not being changed, and each 5xx."""
+        return [
+            said
+            for moment, said in self.refused
+            if said.startswith("5") or not any(begin <= moment <= end + 0.5 for begin, end in self.away)
+        ]
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What verifying said: whether it holds, and how many of the events are sealed."""
+
+    holds: bool
+    events: int
+    sealed: int
 
 
 # --- Versions ---------------------------------------------------------------------------------------------------------
@@ -167,7 +215,7 @@ async def _send(paths: list[str], rate: float, seen: Watch) -> None:
         if said == "200":
             seen.acknowledged += 1
         else:
-            seen.refused.append((time.monotonic() - began, said))
+            seen.refused.append((time.monotonic(), said))
 
     while not seen.ending.is_set():
         tasks.append(asyncio.create_task(one(number)))
@@ -189,24 +237,36 @@ def _look_at_locks(address: str, seen: Watch) -> None:
                 seen.locked.append(float(row[0]))
 
 
-def _migrate(environ: dict[str, str], seen: Watch, kills: int) -> float:
-    """Migrate to this version, ended so often on the way; returns how long the last try took."""
+def _done(admins: list[psycopg.Connection]) -> int:
+    """How many migrations are written down as done, in both databases."""
+    return sum(one.execute("SELECT count(*) FROM django_migrations").fetchone()[0] for one in admins)  # type: ignore[index]  # a count is one row
+
+
+def _migrate(environ: dict[str, str], addresses: list[str], seen: Watch) -> tuple[int, float]:
+    """Migrate to this version, ended after each migration; returns how many, and what the last try took."""
     command = [sys.executable, "-m", "tools.migrating"]
     owner = environ | {"CALLPRIVACY_ROLE": "owner"}
-    for _ in range(kills):
-        process = subprocess.Popen(command, cwd=ROOT, env=owner, start_new_session=True)
-        try:
-            process.wait(random.uniform(1.5, 8))  # noqa: S311  (a moment of chance)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            seen.kills += 1
-    began = time.monotonic()
-    for _ in range(20):
-        # A table that is in use refuses after two seconds, and is asked for again.
-        if subprocess.run(command, cwd=ROOT, env=owner, check=False).returncode == 0:
-            return time.monotonic() - began
-        time.sleep(1)
+    with contextlib.ExitStack() as stack:
+        admins = [stack.enter_context(psycopg.connect(one, autocommit=True)) for one in addresses]
+        first = before = _done(admins)
+        limit = time.monotonic() + 600
+        while time.monotonic() < limit:
+            began = time.monotonic()
+            process = subprocess.Popen(command, cwd=ROOT, env=owner, start_new_session=True)
+            while process.poll() is None:
+                if _done(admins) > before:
+                    time.sleep(random.uniform(0, 0.03))  # noqa: S311  (somewhere within the next)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    break
+                time.sleep(0.002)
+            ended = process.wait()
+            seen.kills += ended == -signal.SIGKILL
+            before = _done(admins)
+            if ended == 0:
+                return before - first, time.monotonic() - began
+            if ended > 0:
+                time.sleep(1)  # a table that is in use refuses after two seconds, and is asked for again
     raise SystemExit("The migrations did not come to an end.")
 
 
@@ -234,6 +294,8 @@ def _upgrade(earlier: Path, commit: str, options: argparse.Namespace) -> int:
             check=True,
         )  # fmt: skip
         paths = _said(_PREPARE, earlier, environ).split()
+        _said(_SEAL, earlier, environ)
+        before = _verified(environ, earlier)
         processes = Processes(environ)
         for name in ("web", "worker", "beat"):
             processes.start(name, earlier)
@@ -245,25 +307,26 @@ def _upgrade(earlier: Path, commit: str, options: argparse.Namespace) -> int:
         for thread in threads:
             thread.start()
         time.sleep(5)
-        took = _migrate(environ, seen, options.kills)
+        both = [postgres.url("callprivacy"), postgres.url("callprivacy_vault")]
+        steps, took = _migrate(environ, both, seen)
         time.sleep(3)
-        for name in ("worker", "beat", "web"):
-            processes.end(name)
-            processes.start(name, ROOT)
-        processes.wait_until_up()
-        time.sleep(5)
-        processes.end("web")
-        processes.start("web", earlier)
-        processes.wait_until_up()
-        time.sleep(3)
-        processes.end("web")
-        processes.start("web", ROOT)
-        processes.wait_until_up()
-        time.sleep(2)
+        for name, root in (
+            ("worker", ROOT), ("beat", ROOT), ("web", ROOT),
+            ("worker", earlier), ("web", earlier), ("worker", ROOT), ("web", ROOT),
+        ):  # fmt: skip
+            _change(processes, name, root, seen)
+            time.sleep(3)
         seen.ending.set()
         for thread in threads:
             thread.join()
-        return _judge(commit, environ, seen, took, postgres, options.json)
+        said = (
+            f"from {commit[:7]} to {_git('rev-parse', '--short', 'HEAD')} at {options.rate:g} events a second:"
+            f" {steps} migrations, killed {seen.kills} times, the last try took {took:.1f} s"
+        )
+        calls = _counted(environ)
+        for name in ("beat", "worker"):  # what they do from now on would not be sealed yet
+            processes.end(name)
+        return _judge(said, environ, seen, before, postgres, calls, options.json)
     finally:
         seen.ending.set()
         for thread in threads:
@@ -286,46 +349,64 @@ def _counted(environ: dict[str, str]) -> int:
     return -1
 
 
-def _verifies(environ: dict[str, str]) -> bool:
+def _change(processes: Processes, name: str, root: Path, seen: Watch) -> None:
+    """Put a process of another version in the place of one, and note how long nothing answered, if it is the web."""
+    began = time.monotonic()
+    processes.end(name)
+    processes.start(name, root)
+    if name == "web":
+        processes.wait_until_up()
+        seen.away.append((began, time.monotonic()))
+
+
+def _verified(environ: dict[str, str], root: Path) -> Trail:
     done = subprocess.run(
         [sys.executable, "manage.py", "verify_audit"],
-        cwd=ROOT,
+        cwd=root,
         env=environ,
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode == 0
+    found = re.search(r"([\d,]+) events, ([\d,]+) under", done.stdout)
+    events, sealed = (int(part.replace(",", "")) for part in found.groups()) if found else (0, 0)
+    return Trail(done.returncode == 0, events, sealed)
 
 
 def _judge(  # noqa: PLR0917  (what is judged, and where)
-    commit: str,
+    said: str,
     environ: dict[str, str],
     seen: Watch,
-    took: float,
+    before: Trail,
     postgres: services.Postgres,
+    calls: int,
     report: Path | None,
 ) -> int:
-    calls, trail = _counted(environ), _verifies(environ)
+    _said(_DEED, ROOT, environ)
+    _said(_SEAL, ROOT, environ)
+    trail = _verified(environ, ROOT)
     longest = max(seen.locked, default=0.0)
+    unexcused = seen.unexcused()
+    away = max((end - begin for begin, end in seen.away), default=0.0)
     # A cut connection may have stored what it did not acknowledge; what it acknowledged is there.
     verdicts: dict[str, bool] = {
         f"acknowledged events whose calls are there: {min(calls, seen.acknowledged):,} of {seen.acknowledged:,}": (
             calls >= seen.acknowledged
         ),
+        f"events that were not taken: {len(seen.refused):,}, which trackers send again, {len(unexcused):,} of them"
+        " while the only web was not being changed, or with a 5xx": not unexcused,
+        f"the longest of {len(seen.away)} changes of the web: {away:.1f} s (at most {_AWAY_AT_MOST:g})": away
+        <= _AWAY_AT_MOST,
         f"the longest wait for a lock: {longest:.2f} s (at most {_LOCKED_AT_MOST:g})": longest
         <= _LOCKED_AT_MOST + 0.1,
-        f"the trail verifies: {trail}": trail,
+        f"the trail verifies: {trail.holds}, {trail.sealed:,} of {trail.events:,} events sealed, {before.sealed:,} of"
+        " them by the earlier version": trail.holds
+        and before.holds
+        and 0 < before.sealed < trail.sealed == trail.events,
     }
-    said = (
-        f"from {commit[:7]} to {_git('rev-parse', '--short', 'HEAD')}: migrations killed {seen.kills} times, the last"
-        f" try took {took:.1f} s; {len(seen.refused)} events were not taken, which trackers send again"
-    )
     print(said)
-    by_kind = sorted({kind for _, kind in seen.refused})
-    for kind in by_kind:
-        at = [moment for moment, said in seen.refused if said == kind]
-        print(f"  {kind}: {len(at)}, between {min(at):.0f} s and {max(at):.0f} s")
+    for kind in sorted({kind for _, kind in seen.refused}):
+        print(f"  {kind}: {sum(said == kind for _, said in seen.refused)}")
     for words, holds in verdicts.items():
         print(f"{'holds' if holds else 'FAILS'}  {words}")
     planted = _planted(environ, seen, postgres, calls)
@@ -343,7 +424,7 @@ def _judge(  # noqa: PLR0917  (what is judged, and where)
 def _planted(
     environ: dict[str, str], seen: Watch, postgres: services.Postgres, calls: int
 ) -> list[tuple[str, bool]]:
-    """A lost call, a lock that is held, a changed event: each by the superuser's hand; whether it is noticed."""
+    """A lost call, a lock that is held, changed events, a refusal: each is planted; whether it is noticed."""
     away = max(calls - seen.acknowledged, 0) + 1
     postgres.sql(
         "SET session_replication_role = replica;"
@@ -365,12 +446,26 @@ def _planted(
     watch.ending.set()
     looking.join()
     found.append(("a lock that is held for three seconds", max(watch.locked, default=0.0) > _LOCKED_AT_MOST))
-    postgres.sql(
-        "SET session_replication_role = replica;"
-        "UPDATE audit_event SET details = details || '{\"rows\": 1}' WHERE id = (SELECT min(id) FROM audit_event)",
-        database="callprivacy",
+    late = Watch(
+        refused=[(9.0, "503"), (3.0, "ConnectionRefusedError"), (2.0, "ConnectionRefusedError")],
+        away=[(1, 2)],
     )
-    found.append(("an event of the trail that is changed", not _verifies(environ)))
+    found.append(("a 5xx, and an event that is refused beside a change", len(late.unexcused()) == 2))
+    # The first is sealed by the earlier version, the last by this one.
+    for which, words in (("min", "earlier"), ("max", "new")):
+        postgres.sql(
+            "SET session_replication_role = replica;"
+            f"CREATE TABLE kept AS SELECT * FROM audit_event WHERE id = (SELECT {which}(id) FROM audit_event);"
+            "UPDATE audit_event SET details = details || '{\"planted\": 1}' WHERE id IN (SELECT id FROM kept)",
+            database="callprivacy",
+        )
+        found.append((f"an event of the {words} version that is changed", not _verified(environ, ROOT).holds))
+        postgres.sql(
+            "SET session_replication_role = replica;"
+            "UPDATE audit_event e SET details = k.details FROM kept k WHERE e.id = k.id; DROP TABLE kept",
+            database="callprivacy",
+        )
+    found.append(("a trail that is as it was again", _verified(environ, ROOT).holds))
     return found
 
 
@@ -378,9 +473,8 @@ def main() -> int:
     """Upgrade once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="commit", help="the commit to upgrade from")
-    parser.add_argument("--back", type=int, default=6, help="how many changes of migrations it lacks")
-    parser.add_argument("--kills", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=20.0, help="events a second")
+    parser.add_argument("--back", type=int, default=20, help="how many changes of migrations it lacks")
+    parser.add_argument("--rate", type=float, default=50.0, help="events a second")
     parser.add_argument("--json", type=Path, help="write what came of it into this file, too")
     options = parser.parse_args()
     shutil.rmtree(STATE, ignore_errors=True)

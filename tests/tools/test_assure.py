@@ -140,6 +140,7 @@ def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
     steady = [(float(second), 1e8 + second % 3) for second in range(0, 600, 10)]
     assert not soak.grows(steady)
     assert soak.grows([(second, size + second * 1e4) for second, size in steady])
+    assert [soak.warm_up(60 * minutes) / 60 for minutes in (2, 25, 60, 480)] == [1, 10, 12, 96]
 
 
 def test_statements_that_were_read_are_there() -> None:
