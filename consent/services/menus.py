@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from callprivacy.audit import services as audit
-from callprivacy.calls.models import Connection, Pull, TrackingNumber
+from callprivacy.calls.models import Connection, TrackingNumber
 from callprivacy.calls.services import connections as ways
 from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
@@ -138,10 +138,7 @@ def describe_account(
         ways.rotate_secret(connection=row, secret=secret, overlap=timedelta(), by=by, at=at)
         audit.record("connection.account_changed", subject=row, by=by, at=at)
     if moves or account:
-        # A key of the interface goes on opening the account before, whose calls may be another company's.
-        rows = Pull.objects.for_client(row.client_id).filter(connection=row).select_related("connection")
-        for pull in rows.exclude(account=account):
-            pulls.forget_access(pull=pull, by=by, at=at)
+        pulls.leave_others(connection=row, account=account, by=by, at=at)
     mapping = row.mapping | {ACCOUNT: account, ANSWERS_ITSELF: twilio_answers}
     if not account:
         del mapping[ACCOUNT]

@@ -20,6 +20,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection, ConnectionSecret, TrackingNumber
 from callprivacy.calls.providers.base import Delivery
 from callprivacy.calls.providers.twilio import Twilio
+from callprivacy.calls.services import pulls
 from callprivacy.calls.services.inbox import ForgedError, UnknownConnectionError
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
@@ -118,6 +119,7 @@ def _is_of_its_account(connection: Connection, said: Mapping[str, str], *, by: A
         held.mapping = held.mapping | {ACCOUNT: account}
         held.save(update_fields=["mapping"])
         audit.record("connection.account_learned", subject=held, by=by, at=at)
+        pulls.leave_others(connection=held, account=account, by=by, at=at)
     connection.mapping = held.mapping
     return bool(held.mapping[ACCOUNT] == account)
 

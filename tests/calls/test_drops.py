@@ -124,7 +124,7 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
         assert CallImport.objects.count() == 1
         assert Item.objects.open().filter(kind="drop_refused").count() == 1
     browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{way.pk}/"
-    assert "bad.csv" in browser.get(base).content.decode()
+    assert "•••.csv (" in browser.get(base).content.decode()
     path.unlink()
     drop(root, way, "bad.csv", GOOD)
     assert browser.post(f"{base}dropped/again/").status_code == 302
@@ -133,15 +133,25 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
         assert not Item.objects.open().filter(kind="drop_refused").exists()
 
 
-def test_a_file_called_after_a_number_is_shown_and_kept_without_it(cast: Cast, root: Path) -> None:
+def test_a_file_called_after_somebody_is_shown_and_kept_without_name_and_number(
+    cast: Cast, root: Path
+) -> None:
     way = opened(cast)
     drop(root, way, "Anna (212) 555-0188.csv", "Something,Else\n1,2\n")
     assert take(cast) == 0
     page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
-    assert "Anna (•••) •••-••••.csv" in page
+    assert "•••• (•••) •••-••••.csv (19 bytes, of 2026-11-24 11:55 UTC)" in page
     assert "555-0188" not in page
     with job_scope(agency_id=cast.acme.pk):
-        assert "0188.csv" not in json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"])
+        kept = json.dumps(Connection.objects.get(pk=way.pk).mapping["drop_refused"], ensure_ascii=False)
+    assert "Anna" not in kept
+    assert "0188" not in kept
+
+
+def test_what_was_written_down_with_words_before_is_shown_without(cast: Cast) -> None:
+    way = opened(cast)
+    way.mapping["drop_refused"] = [{"mark": "00", "shape": "Anna B•• •.csv.gz (21 bytes)"}]
+    assert drops.refused_of(way) == ["•••• ••• •.csv.gz (21 bytes)"]
 
 
 def test_a_link_to_what_is_not_theirs_and_a_pipe_are_not_opened(cast: Cast, root: Path) -> None:

@@ -13,8 +13,9 @@ import time_machine
 from django.test import TestCase, override_settings
 
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Caller, Connection, TrackingNumber
-from callprivacy.calls.services import people
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import Caller, Connection, Pull, PullRun, TrackingNumber
+from callprivacy.calls.services import people, pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -891,3 +892,22 @@ def test_a_forged_text_withdraws_nothing(cast: Cast, texter: Texter) -> None:
     path = f"/twilio/{texter.connection.key}/sms/"
     twilio_side.post(path, texter.said("STOP"), signature="bm8=")
     assert suppressed(cast.dentist) == set()
+
+
+def test_an_account_that_is_learned_ends_asking_another_for_calls(
+    cast: Cast, connection: Connection, texter: Texter
+) -> None:
+    asked: dict[str, Any] = {"company": "", "login": "", "only_known": False, "by": make.JOB, "at": AT}
+    with job_scope(agency_id=cast.acme.pk):
+        pulls.set_access(connection=connection, account=f"AC{'0' * 32}", secret="k" * 32, **asked)
+    assert texter.send("hello").status_code == 200
+    with job_scope(agency_id=cast.acme.pk):
+        row = Pull.objects.get(connection=connection)
+        assert not row.is_on
+        assert Pull.objects.filter(pk=row.pk, secret=None).exists()
+        assert not PullRun.objects.filter(state=JobState.QUEUED).exists()
+        assert Event.objects.filter(action="pull.closed").count() == 1
+        pulls.set_access(connection=connection, account=ACCOUNT, secret="k" * 32, **asked)
+    assert texter.send("hello again").status_code == 200
+    with job_scope(agency_id=cast.acme.pk):
+        assert Pull.objects.get(connection=connection).is_on

@@ -13,10 +13,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
+from consent.services import registers
 from governance.models import Completion
 from governance.services import certificates
 from retention.enums import Category
 from retention.law import categories
+from tests import make
 from tests.cast import Cast
 from tests.make import NOON
 from tests.retention import night
@@ -106,6 +108,20 @@ def test_a_file_that_is_not_the_one_that_was_brought_is_not_handed_out(cast: Cas
     with job_scope(agency_id=cast.acme.pk):
         Completion.objects.update(file_digest=bytes(32))
     assert browser_of(cast.bob.user).get(f"/programme/training/passed/{row.pk}/file/").status_code == 404
+
+
+def test_who_sweeps_the_agencys_folder_keeps_the_file_and_takes_what_a_request_left_that_died(
+    cast: Cast,
+) -> None:
+    bring(cast, PDF)
+    (file,) = kept()
+    orphan = file.with_name("0" * 32)
+    orphan.write_bytes(file.read_bytes())  # as if the process had been killed there
+    for _ in range(2):
+        registers.purge(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
+        assert kept() == [file]
+    where = f"/programme/training/passed/{noted(cast).pk}/file/"
+    assert browser_of(cast.bob.user).get(where).content == PDF
 
 
 def test_the_file_leaves_with_its_proof(cast: Cast) -> None:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connections, transaction
 from encrypted_model_fields import fields as library
 from pytest_django import Settings
 
@@ -23,7 +23,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, operator_scope, staff_scope
 from callprivacy.vault import selectors, services
-from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Tombstone
+from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Suppression, Tombstone
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.vault.selectors import NoClientKeyError
 from callprivacy.vault.services import CallerGoneError, Erasure
@@ -252,6 +252,22 @@ def test_destroying_a_client_leaves_nothing_of_it_and_the_others_alone(clients: 
     with pytest.raises(NoClientKeyError):
         selectors.client_keys(C)
     assert set(Caller.objects.values_list("client_id", flat=True)) == {OTHER}
+
+
+@commits
+def test_who_destroys_a_client_takes_its_noes_in_the_order_of_everybody_else(clients: None) -> None:
+    tokens = [bytes([number]) * 32 for number in (9, 5, 7, 1)]
+    for token in tokens:
+        Suppression.objects.create(client_id=C, token=token, purpose="contact", since=NOON)
+    with transaction.atomic(using="vault"):
+        first = Suppression.objects.select_for_update().get(token=min(tokens))
+        destroying = Aside(lambda: services.destroy_client(client_id=C))
+        assert destroying.is_waiting()
+        # It holds none of the later ones yet, so who has the first may take them and end.
+        rest = Suppression.objects.exclude(pk=first.pk).select_for_update(nowait=True)
+        assert len(list(rest)) == 3
+    destroying.end()
+    assert not Suppression.objects.exists()
 
 
 # --- the master key ---

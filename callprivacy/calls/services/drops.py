@@ -4,8 +4,9 @@ named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
-not tried again as it is, and somebody hears of it; it may be called after somebody's number, so that no name of one is
-kept, and its digits are not shown. A file that changed within the last minute may still be on its way.
+not tried again as it is, and somebody hears of it; it may be called after somebody or their number, so that no name of
+one is kept, and each of its letters and digits is a dot. A file that changed within the last minute may still be on its
+way.
 Whoever drops files may drop a link or a pipe as well: neither is a file of theirs, and neither is opened.
 """
 
@@ -49,7 +50,9 @@ _NAME = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
 )
 
-_DIGIT = re.compile(r"\d")
+_SIGN = re.compile(r"[^\W_]")
+_ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json))?(?:\.gz)?\Z", re.IGNORECASE)
+_SIZE = re.compile(r" \(\d+ bytes.*\Z")
 
 type Clock = Callable[[], datetime]
 
@@ -86,8 +89,17 @@ def layout_of(connection: Connection) -> Layout | None:
 
 
 def refused_of(connection: Connection) -> list[str]:
-    """Names, without their digits, and sizes of files that lie there and could not be read."""
-    return [found["shape"] for found in _refused(connection)]
+    """What can be said of files that lie there and could not be read: the shape of their names, size and age."""
+    shapes = [found["shape"] for found in _refused(connection)]
+    # Written down before letters were left out as well, some have words in them.
+    return [_shape(name := _SIZE.sub("", shape)) + shape[len(name) :] for shape in shapes]
+
+
+def _shape(name: str) -> str:
+    """A name with a dot for each letter and digit, and its ending."""
+    ending = _ENDING.search(name)
+    cut = ending.start() if ending else len(name)
+    return _SIGN.sub("•", name[:cut]) + name[cut:]
 
 
 def _refused(connection: Connection) -> list[dict[str, str]]:
@@ -145,7 +157,7 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         changed = changed if changed.tzinfo else changed.replace(tzinfo=UTC)
         mark = tokens.digest("drop", name, str(size)).hex()
         if changed <= at - SETTLED_FOR and mark not in refused:
-            yield Dropped(path, mark, f"{_DIGIT.sub('•', name)} ({size} bytes)")
+            yield Dropped(path, mark, f"{_shape(name)} ({size} bytes, of {changed:%Y-%m-%d %H:%M} UTC)")
 
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:

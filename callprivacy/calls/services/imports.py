@@ -692,17 +692,19 @@ def files_of_agency(agency_id: int) -> set[uuid.UUID]:
     """
     Every sealed file in the agency's own folder that a row names, whichever room its table is in. In a job's scope.
 
-    For who sweeps that folder: a package or a proof of the agency's own lies there beside registers.
+    For who sweeps that folder: a package, a proof or a certificate of the agency's own lies there beside registers.
     """
     found: set[uuid.UUID] = set()
     for model in apps.get_models():
-        if not hasattr(model, "holder_id"):
-            continue
         names = {field.name for field in model._meta.get_fields()}
-        rows: Any = model._default_manager.filter(agency_id=agency_id, client_id=None)
-        for column in FILE_COLUMNS:
-            if column in names:
-                found |= {key for key in rows.values_list(column, flat=True) if key is not None}
+        columns = [column for column in FILE_COLUMNS if column in names]
+        if not columns or "agency" not in names or issubclass(model, ClientOwned):
+            continue
+        rows: Any = model._default_manager.filter(agency_id=agency_id)
+        if "client" in names:
+            rows = rows.filter(client_id=None)
+        for column in columns:
+            found |= {key for key in rows.values_list(column, flat=True) if key is not None}
     return found
 
 

@@ -150,6 +150,17 @@ def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
     return True
 
 
+def leave_others(*, connection: Connection, account: str, by: Actor, at: datetime) -> int:
+    """Ask no other account than a connection's for calls any more, and forget its key; returns how many were asked."""
+    rows = (
+        Pull.objects.for_client(connection.client_id)
+        .filter(connection=connection)
+        .select_related("connection")
+    )
+    # A key of the interface goes on opening the other account, whose calls may be another company's.
+    return sum(forget_access(pull=pull, by=by, at=at) for pull in rows.exclude(account=account))
+
+
 def forget_client(*, client: Client, at: datetime) -> None:
     """Forget what opens any tracker's interface for a client that leaves, and ask no more. In its job's scope."""
     Pull.objects.for_client(client).update(

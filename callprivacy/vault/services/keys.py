@@ -102,18 +102,32 @@ def lock_keys(client_id: int) -> list[ClientKey]:
 
 
 def destroy_client(*, client_id: int) -> None:
-    """Destroy every key of a client: whatever it sealed anywhere is noise from now on."""
+    """
+    Destroy every key of a client: whatever it sealed anywhere is noise from now on.
+
+    Rows that others take as well are taken in their order first, so that neither waits for the other without end.
+    """
     with transaction.atomic(using=VAULT):
-        for model in (
-            RecordingKey,
-            Caller,
-            Tombstone,
-            CallTombstone,
-            Watermark,
-            Suppression,
-            ClientKey,
+        for model, order in (
+            (RecordingKey, ""),
+            (Caller, "id"),
+            (Tombstone, ""),
+            (CallTombstone, ""),
+            (Watermark, ""),
+            (Suppression, "token, purpose"),
+            (ClientKey, "generation"),
         ):
+            if order:
+                _take_in_order(model._meta.db_table, order, client_id)
             model._default_manager.filter(client_id=client_id).delete()
+
+
+def _take_in_order(table: str, order: str, client_id: int) -> None:
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM (SELECT FROM {table} WHERE client_id = %s ORDER BY {order} FOR UPDATE) AS held",  # noqa: S608  (names from above)
+            [client_id],
+        )
 
 
 def uuid_array(values: Iterable[uuid.UUID]) -> str:
