@@ -166,6 +166,7 @@ ROWS: tuple[Row, ...] = (
             "consent/test_api.py::test_the_same_key_and_body_is_one_statement_answered_alike",
             "consent/test_attacks_on_the_ledger.py::test_a_second_no_under_an_old_key_is_refused_and_not_swallowed",
             "consent/test_webhooks.py",
+            "lib/test_outside.py",
             "retention/test_watch.py::test_an_address_inside_our_network_is_refused",
             "consent/test_store.py::test_a_host_that_points_into_a_network_is_not_asked",
             "consent/test_store.py::test_a_redirect_is_followed_and_looked_at_like_the_first_address",
