@@ -6,6 +6,7 @@ travel with pooled connections to the next borrower.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -53,7 +54,7 @@ def _values(scope: Scope | None) -> list[str]:
 def _enter(scope: Scope) -> Iterator[Scope]:
     outer = lib_scope.current()
     if outer is not None:
-        if outer != scope:
+        if outer not in {scope, replace(scope, client_id=None)}:
             raise ScopeConflictError(f"{scope.kind} scope inside a different {outer.kind} scope.")
         with transaction.atomic():
             yield scope
@@ -77,7 +78,7 @@ def _transaction(begin: Callable[[], Scope]) -> Iterator[Scope]:
 
 
 def _set(scope: Scope) -> Scope:
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(_SET, _values(scope))
     return scope
 
@@ -139,13 +140,15 @@ def scope_of_key(key: str, purpose: KeyPurpose) -> Iterator[Scope]:
 
 
 @contextmanager
-def job_scope(*, agency_id: int) -> Iterator[Scope]:
+def job_scope(*, agency_id: int, client_id: int | None = None) -> Iterator[Scope]:
     """
-    Work as an agency's own job: every row of that agency.
+    Work as an agency's own job: every row of that agency, or those of one client and of the agency itself.
+
+    A step for one client may be part of a job for all of them, and is in its scope then; never the other way round.
 
     :raises ScopeConflictError: entered inside a different scope.
     """
-    with _enter(Scope(ScopeKind.JOB, agency_id)) as scope:
+    with _enter(Scope(ScopeKind.JOB, agency_id, client_id=client_id)) as scope:
         yield scope
 
 

@@ -140,7 +140,7 @@ def destroy_keys(*, client: Client, chosen: Chosen) -> None:
     """
     callers = chosen.forgotten
     with vault.erasing_callers(client_id=client.pk, caller_ids=callers):
-        with job_scope(agency_id=client.agency_id):
+        with job_scope(agency_id=client.agency_id, client_id=client.pk):
             idle = callers - _with_more(client, callers, chosen.ids)
         vault.destroy_evidence(client_id=client.pk, caller_ids=idle)
         vault.renew_evidence(client_id=client.pk, caller_ids=idle)

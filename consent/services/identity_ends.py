@@ -133,7 +133,7 @@ def destroy_keys(*, line: Line, chosen: Chosen, evidence_until: date, at: dateti
     """
     client = line.client
     with vault.erasing_callers(client_id=client.pk, caller_ids=chosen.ids):
-        with job_scope(agency_id=client.agency_id):
+        with job_scope(agency_id=client.agency_id, client_id=client.pk):
             leaving = set(_due(line, after=None, limit=len(chosen.ids), among=chosen.ids))
             known = set(
                 ConsentEvent.objects.for_client(client)

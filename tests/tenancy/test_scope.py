@@ -16,7 +16,7 @@ from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Invitation, Membership
 from callprivacy.calls.models import Call, Caller, TrackingNumber, call_id
 from callprivacy.lib import scope as lib_scope
-from callprivacy.lib.scope import NoScopeError, ScopeKind
+from callprivacy.lib.scope import NoScopeError, Scope, ScopeKind
 from callprivacy.tenancy import selectors
 from callprivacy.tenancy.models import Agency, Client, Engagement, Place
 from callprivacy.tenancy.scope import (
@@ -111,6 +111,52 @@ def test_a_person_sees_the_rows_of_granted_clients_only(world: cast.Cast) -> Non
         assert Client.objects.count() == 2
     with staff_scope(agency_id=world.acme.pk, user_id=world.alice.user_id):
         assert count("calls_call") == 2
+
+
+def test_a_job_for_one_client_reaches_its_rows_and_no_other_clients(world: cast.Cast) -> None:
+    with job_scope(agency_id=world.acme.pk, client_id=world.dentist.pk):
+        assert set(Call.objects.values_list("client_id", flat=True)) == {world.dentist.pk}
+        assert not Call.objects.for_client(world.plumber).exists()
+        assert list(Agency.objects.all()) == [world.acme]
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE calls_call SET seconds = 1 WHERE client_id = %s", [world.plumber.pk])
+            assert cursor.rowcount == 0
+            cursor.execute("DELETE FROM calls_trackingnumber WHERE client_id = %s", [world.plumber.pk])
+            assert cursor.rowcount == 0
+    with job_scope(agency_id=world.acme.pk):
+        assert count("calls_call") == count("calls_trackingnumber") == 2
+
+
+def test_a_job_for_another_agencys_client_reaches_nothing(world: cast.Cast) -> None:
+    with job_scope(agency_id=world.acme.pk, client_id=world.florist.pk):
+        assert [count(table) for table in ("calls_call", "calls_caller", "calls_trackingnumber")] == [0, 0, 0]
+
+
+def test_a_step_for_one_client_is_part_of_a_job_for_all_and_never_the_other_way_round(
+    world: cast.Cast,
+) -> None:
+    every, one = (
+        Scope(ScopeKind.JOB, world.acme.pk),
+        {"agency_id": world.acme.pk, "client_id": world.dentist.pk},
+    )
+    with job_scope(agency_id=world.acme.pk):
+        with job_scope(**one):
+            assert lib_scope.current() == every
+            assert count("calls_call") == 2
+    with job_scope(**one):
+        with job_scope(**one):
+            assert count("calls_call") == 1
+        with pytest.raises(ScopeConflictError), job_scope(agency_id=world.acme.pk):
+            pass
+        with pytest.raises(ScopeConflictError), client_scope(**one):
+            pass
+        with (
+            pytest.raises(ScopeConflictError),
+            job_scope(agency_id=world.acme.pk, client_id=world.plumber.pk),
+        ):
+            pass
+    with job_scope(agency_id=world.globex.pk), pytest.raises(ScopeConflictError), job_scope(**one):
+        pass
 
 
 def test_another_agency_under_ones_own_name_is_nothing(world: cast.Cast) -> None:

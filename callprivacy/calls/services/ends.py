@@ -115,7 +115,7 @@ def choose_said(line: Line, *, category: str, after: uuid.UUID | None, limit: in
 def destroy_said(*, client: Client, chosen: Chosen) -> None:
     """Step 2, outside any scope: destroy the keys, in one transaction of the vault, and then the files."""
     vault.destroy_recording_keys(client_id=client.pk, recording_ids=chosen.ids)
-    with job_scope(agency_id=client.agency_id):
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
         rows = Recording.objects.for_client(client).filter(pk__in=chosen.ids, file_key__isnull=False)
         stored = [key for key in rows.values_list("file_key", flat=True) if key is not None]
     for file_key in stored:
@@ -164,7 +164,7 @@ def due_exports(line: Line, *, after: uuid.UUID | None, limit: int) -> list[uuid
 
 def delete_export_files(*, client: Client, chosen: Chosen) -> None:
     """Step 2, outside any scope: the files, each with the key at its head."""
-    with job_scope(agency_id=client.agency_id):
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
         rows = CallExport.objects.for_client(client).filter(pk__in=chosen.ids, file_key__isnull=False)
         stored = [key for key in rows.values_list("file_key", flat=True) if key is not None]
     for file_key in stored:
