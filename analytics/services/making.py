@@ -444,16 +444,22 @@ def settle(*, client: Client, before: datetime, at: datetime) -> None:
     In the scope of the job that erases, before it chooses. Repeating it changes nothing.
     """
     lib_scope.require()
-    client = Client.objects.select_related("agency").get(pk=client.pk)
-    if Touched.objects.for_client(client).filter(hour=None).exists():
-        begin_anew(client=client)
-    _make_touched(client, before, at)
+    rows = Touched.objects.for_client(client).filter(Q(hour__lt=before) | Q(hour=None))
+    touched = set(rows.values_list("hour", flat=True).distinct())
     mine = Span.objects.for_client(client).filter(starts_at__lt=before, is_final=False)
+    if touched:
+        # As it is now: how its time is cut, and who is told of, follows from its zone and its agency.
+        client = Client.objects.select_related("agency").get(pk=client.pk)
+        if None in touched:
+            begin_anew(client=client)
+        _make_touched(client, before, at)
     running = list(mine.filter(grain=Grain.MONTH, ends_at__gt=at).values_list("starts_at", "ends_at"))
-    for start, end in running:
-        # Calls of this month begin to leave while others still come: its days become final one by one.
-        _touch_between(client, start, end)
-    _make_touched(client, before, at, by_days=frozenset(start for start, _ in running))
+    if running:
+        client = Client.objects.select_related("agency").get(pk=client.pk)
+        for start, end in running:
+            # Calls of this month begin to leave while others still come: its days become final one by one.
+            _touch_between(client, start, end)
+        _make_touched(client, before, at, by_days=frozenset(start for start, _ in running))
     mine.update(is_final=True)
 
 

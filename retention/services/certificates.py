@@ -67,7 +67,7 @@ def issue_due(*, agency_id: int, run_id: UUID, clock: Callable[[], datetime]) ->
         parts = RunPart.objects.filter(told, run=run).exclude(state=PartState.OBSERVED)
         client_ids = sorted(set(parts.exclude(client_id__in=done).values_list("client_id", flat=True)))
     for client_id in client_ids:
-        with job_scope(agency_id=agency_id):
+        with job_scope(agency_id=agency_id, client_id=client_id):
             client = Client.objects.select_related("agency").get(pk=client_id)
             issue(run=run, client=client, at=clock())
     if is_owed:
@@ -99,12 +99,12 @@ def issue(*, run: Run, client: Client, at: datetime) -> None:
     if mine.filter(run=run).exists():
         return
     # A batch whose lease has run out may still write down what it did: before this, or not at all.
-    list(RunPart.objects.for_client(client).filter(run=run).select_for_update().order_by("pk"))
+    parts = list(RunPart.objects.for_client(client).filter(run=run).select_for_update().order_by("pk"))
     number = (mine.aggregate(last=Max("number"))["last"] or 0) + 1
     copies_gone_on = backups.no_copy_opens_after(at)
     identity = uuid4()
     key = signing.key_id(signing.public_key())
-    categories = _categories(run, client)
+    categories = _categories(parts)
     statement: dict[str, Any] = {
         "certificate": form.NAME,
         "v": form.VERSION,
@@ -247,9 +247,8 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _categories(run: Run, client: Client) -> list[dict[str, Any]]:
+def _categories(parts: Sequence[RunPart]) -> list[dict[str, Any]]:
     order = list(targets.TARGETS)
-    parts = RunPart.objects.for_client(client).filter(run=run)
     told = [part for part in parts if part.rows_due or part.rows_erased or part.rows_held or part.failures]
     return [
         {

@@ -62,7 +62,7 @@ def erase_batch(
     Called outside any scope: each step is a transaction of its own. Returns what this call removed, or None where
     nothing was due after `after`.
     """
-    with job_scope(agency_id=client.agency_id):
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
         line = book.begin()
         if target.watermark and after is None:
             # In the client's turn, which lasts until the intent has committed: who comes later meets the line.
@@ -72,7 +72,7 @@ def erase_batch(
             return None
         copies = list(chosen.copies)
         instructed = decisions.deletes_at_vendor(client)
-        book.note_errands(open_errands(client, copies, deed.by, deed.at))
+        book.note_errands(open_errands(client, copies, deed.by, deed.at, instructed=instructed))
         if target.category in _SAID and copies and instructed:
             told = [copy.recording_id for copy in copies]
             erasure.note_vendor_told(client=client, recording_ids=told, at=deed.at)
@@ -90,7 +90,7 @@ def erase_batch(
             last=str(chosen.ids[-1]),
         )
     chosen = target.destroy(line, chosen, deed)
-    with job_scope(agency_id=client.agency_id):
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
         removed = target.remove(line, chosen, deed)
         if target.category in _SAID:
             quarantine.renew_items(client=client, withheld=(), at=deed.at)
@@ -147,7 +147,7 @@ def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: dateti
     """Nobody may use them from now on, whatever happens to the next steps."""
     copies = targets.SAID.mark(client=client, call_ids=call_ids, at=at)
     instructed = decisions.deletes_at_vendor(client)
-    open_errands(client, copies, by, at)
+    open_errands(client, copies, by, at, instructed=instructed)
     if instructed:
         told = [copy.recording_id for copy in copies]
         targets.SAID.note_told(client=client, recording_ids=told, at=at)
@@ -162,9 +162,16 @@ def _take_out_of_use(client: Client, call_ids: list[UUID], by: Actor, at: dateti
     )
 
 
-def open_errands(client: Client, copies: list[targets.VendorCopy], by: Actor, at: datetime) -> int:
+def open_errands(
+    client: Client,
+    copies: list[targets.VendorCopy],
+    by: Actor,
+    at: datetime,
+    *,
+    instructed: bool | None = None,
+) -> int:
     """
     What vendors hold is to follow when our own key and row are gone: asked for where the client has instructed us,
     listed as outliving ours where not. Returns how many steps at vendors are new.
     """
-    return vendors.open_steps(client=client, copies=copies, by=by, at=at)
+    return vendors.open_steps(client=client, copies=copies, by=by, at=at, instructed=instructed)

@@ -162,15 +162,25 @@ def _plan(agency_id: int, run_id: UUID, until: datetime, clock: Clock) -> None:
 def _plan_clients(run: Run, clients: Sequence[Client], at: datetime) -> None:
     lines = preview.lines(clients, run.created_at)
     found = preview.extents(lines)
-    RunPart.objects.bulk_create(
-        [
-            _part(run, lines[client.pk], category, found[client.pk].get(category, targets.Extent()), at)
-            for client in clients
+    parts: list[RunPart] = []
+    for client in clients:
+        extents = found[client.pk]
+        of_calls = lines[client.pk].of(Category.CALL)
+        is_due = any(extents.get(one, targets.Extent()).rows for one in _CALLS)
+        forgotten = erasure.count_forgotten(of_calls) if is_due else (0, 0)
+        parts += [
+            _part(
+                run,
+                lines[client.pk],
+                category,
+                extents.get(category, targets.Extent()),
+                forgotten=forgotten,
+                at=at,
+            )
             for category in targets.TARGETS
-            if category in found[client.pk] or category in _ALWAYS
-        ],
-        ignore_conflicts=True,
-    )
+            if category in extents or category in _ALWAYS
+        ]
+    RunPart.objects.bulk_create(parts, ignore_conflicts=True)
     for client in clients:
         calls = sum(found[client.pk].get(one, targets.Extent()).rows for one in _CALLS)
         if calls and client.retention_state != RetentionState.LIVE:
@@ -185,13 +195,19 @@ def _plan_clients(run: Run, clients: Sequence[Client], at: datetime) -> None:
 
 
 def _part(
-    run: Run, lines: preview.Lines, category: Category, extent: targets.Extent, at: datetime
+    run: Run,
+    lines: preview.Lines,
+    category: Category,
+    extent: targets.Extent,
+    *,
+    forgotten: tuple[int, int],
+    at: datetime,
 ) -> RunPart:
     client, policy = lines.client, lines.policies[category]
     live = client.retention_state == RetentionState.LIVE
     callers = extent.callers
     if category in _CALLS and extent.rows:
-        callers = erasure.count_forgotten(lines.of(category), out=category is Category.CALL_OUT)
+        callers = forgotten[category is Category.CALL_OUT]
     return RunPart(
         agency_id=client.agency_id,
         client=client,
@@ -254,12 +270,18 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
 
 
 class _Book:
-    """A part of a run as the place where its batches are written down."""
+    """
+    A part of a run as the place where its batches are written down.
 
-    def __init__(self, part: RunPart, target: targets.Target, at: datetime) -> None:
+    :ivar may_end: nothing that came before was passed by: the part ends with the batch that leaves nothing, in the
+    transaction that removes it. :ivar has_ended: it did.
+    """
+
+    def __init__(self, part: RunPart, target: targets.Target, at: datetime, *, may_end: bool) -> None:
         self.part, self.target, self.at = part, target, at
         self.line: targets.Line | None = None
-        self.has_more = self.is_sure = False
+        self.may_end = may_end and not part.rows_held
+        self.has_more = self.is_sure = self.has_ended = False
 
     def draw(self) -> targets.Line:
         """The line as it stands: it moves back with a policy that was lengthened since, never on."""
@@ -299,16 +321,22 @@ class _Book:
         row.bytes_erased += removed.size
         if removed.is_whole:
             row.cursor = chosen.cursor
-        row.save(
-            update_fields=[
-                "digest", "rows_erased", "recordings_erased", "callers_erased", "bytes_erased", "cursor",
-            ]
-        )  # fmt: skip
-        self.part.cursor, self.part.rows_erased = row.cursor, row.rows_erased
         self.has_more = chosen.is_cut or len(chosen.ids) >= self.target.batch
         # Nothing was passed by: no row was kept by a hold or a lock, and none came late.
         is_whole = removed.is_whole and len(removed.ids) == len(chosen.ids)
         self.is_sure = is_whole and self.line is not None and not self.line.is_held
+        self.has_ended = self.may_end and self.is_sure and not self.has_more
+        if self.has_ended:
+            row.leased_until, row.state, row.finished_at, row.cursor = None, PartState.DONE, self.at, None
+        row.save(
+            update_fields=[
+                "digest", "rows_erased", "recordings_erased", "callers_erased", "bytes_erased", "cursor",
+                "leased_until", "state", "finished_at",
+            ]
+        )  # fmt: skip
+        if self.has_ended:
+            _settle_failures(self.part, self.at)
+        self.part.cursor, self.part.rows_erased = row.cursor, row.rows_erased
 
 
 def _keep_totals(line: targets.Line, part: RunPart) -> None:
@@ -336,7 +364,7 @@ def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
     evidence_until = _evidence_until(part, clock())
     try:
         while clock() < until:
-            book = _Book(part, target, clock())
+            book = _Book(part, target, clock(), may_end=is_sure)
             removed = erasing.erase_batch(
                 target=target,
                 client=part.client,
@@ -345,6 +373,8 @@ def _work_part(part: RunPart, until: datetime, clock: Clock) -> None:
                 deed=targets.Deed(JOB, book.at, evidence_until),
                 book=book,
             )
+            if book.has_ended:
+                return
             if removed is not None:
                 is_sure = is_sure and book.is_sure
                 if book.has_more:
@@ -369,12 +399,12 @@ def _evidence_until(part: RunPart, at: datetime) -> date:
     """Until when evidence of a person who is forgotten now may be asked for; only forgetting people needs it."""
     if part.category != Category.IDENTITY:
         return at.date()
-    with job_scope(agency_id=part.agency_id):
+    with job_scope(agency_id=part.agency_id, client_id=part.client_id):
         return preview.lines([part.client], part.run.created_at)[part.client_id].evidence_until(at)
 
 
 def _give_back(part: RunPart) -> None:
-    with job_scope(agency_id=part.agency_id):
+    with job_scope(agency_id=part.agency_id, client_id=part.client_id):
         RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until).update(leased_until=None)
 
 
@@ -385,23 +415,26 @@ def _end_part(book: _Book, at: datetime) -> None:
     What holds keep at its end is what the certificate says was kept, whenever they were placed.
     """
     part = book.part
-    with job_scope(agency_id=part.agency_id):
+    with job_scope(agency_id=part.agency_id, client_id=part.client_id):
         line = book.line or book.draw()
         if part.rows_held or line.is_held:
             found = book.target.count([line]).get(part.client_id, targets.Extent())
             RunPart.objects.filter(pk=part.pk).update(rows_held=found.held)
         mine = RunPart.objects.filter(pk=part.pk, leased_until=part.leased_until)
-        ended = mine.update(leased_until=None, state=PartState.DONE, finished_at=at, cursor=None)
-        failed = RunPart.objects.filter(run=part.run_id, client=part.client_id, state=PartState.FAILED)
-        if ended and not failed.exists():
-            work.close_item(
-                "retention_failed", agency_id=part.agency_id, key=str(part.client_id), at=at, by=JOB
-            )
+        if mine.update(leased_until=None, state=PartState.DONE, finished_at=at, cursor=None):
+            _settle_failures(part, at)
+
+
+def _settle_failures(part: RunPart, at: datetime) -> None:
+    """A part has ended: what was told of the client's failures is over, unless another part of it has failed."""
+    failed = RunPart.objects.filter(run=part.run_id, client=part.client_id, state=PartState.FAILED)
+    if not failed.exists():
+        work.close_item("retention_failed", agency_id=part.agency_id, key=str(part.client_id), at=at, by=JOB)
 
 
 def _note_failure(part: RunPart, at: datetime) -> None:
     """After a few faults the part ends, so that the run can, and somebody is told."""
-    with job_scope(agency_id=part.agency_id):
+    with job_scope(agency_id=part.agency_id, client_id=part.client_id):
         RunPart.objects.filter(pk=part.pk).update(failures=F("failures") + 1)
         given_up = RunPart.objects.unfinished().filter(pk=part.pk, failures__gte=_FAILURES)
         if given_up.update(state=PartState.FAILED, finished_at=at):

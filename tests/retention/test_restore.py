@@ -252,7 +252,8 @@ def test_what_expired_or_was_taken_back_since_the_dump_goes_again(
     house.says(STAYS, EventKind.GIVEN, Purpose.CONTACT, now - timedelta(days=2))
     operator.do("backup", "default")
 
-    erasure.close_before(client=house.client, cutoff=now - timedelta(days=30))
+    with job_scope(agency_id=house.client.agency_id, client_id=house.client.pk):
+        erasure.close_before(client=house.client, cutoff=now - timedelta(days=30))
     house.says(WITHDREW, EventKind.WITHDRAWN, Purpose.CONTACT, now)
     with job_scope(agency_id=house.client.agency_id):
         restricting.restrict(client=house.client, caller_id=house.caller(STAYS), by=make.JOB, at=now)
@@ -341,7 +342,8 @@ def test_a_hold_whose_calls_were_not_marked_yet_keeps_them(house: House) -> None
             placed_by_id=officer.user_id,
         )  # fmt: skip
         HoldCall.objects.create(agency_id=client.agency_id, client=client, hold=hold, call_id=held.pk)
-    erasure.close_before(client=client, cutoff=now - timedelta(days=30))
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
+        erasure.close_before(client=client, cutoff=now - timedelta(days=30))
     assert restoring.take_out(at=now).calls == 1
     with job_scope(agency_id=client.agency_id):
         assert Call.objects.get().pk == held.pk

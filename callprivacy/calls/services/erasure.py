@@ -22,6 +22,7 @@ from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Caller, CallQuerySet, Recording, Transcript, first_id_at, start_of
 from callprivacy.calls.services import turns
 from callprivacy.lib import scope as lib_scope
+from callprivacy.lib import statements
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -191,7 +192,7 @@ def count_due(client: Client, cutoff: datetime, out_cutoff: datetime | None = No
 def extent(line: Line, *, out: bool) -> Extent:
     """Count what is due of one direction, with the callers that would be forgotten."""
     found = count_calls([line], out=out).get(line.client.pk, Extent())
-    return replace(found, callers=count_forgotten(line, out=out)) if found.rows else found
+    return replace(found, callers=count_forgotten(line)[out]) if found.rows else found
 
 
 def count_calls(lines: Collection[Line], *, out: bool) -> dict[int, Extent]:
@@ -217,9 +218,10 @@ def bounds(lines: Collection[Line]) -> dict[str, Any]:
     }
 
 
-def count_forgotten(line: Line, *, out: bool) -> int:
+def count_forgotten(line: Line) -> tuple[int, int]:
     """
-    How many callers have no call left once what is due of both directions has left, and are unknown to the ledger.
+    How many callers have no call left once what is due of both directions has left, and are unknown to the ledger:
+    those who go with calls in, and those who go with calls out.
 
     One with calls in both directions counts with the calls in.
     """
@@ -234,7 +236,7 @@ def count_forgotten(line: Line, *, out: bool) -> int:
             },
         )
         incoming, outgoing = cursor.fetchone()
-        return int(outgoing if out else incoming)
+        return incoming, outgoing
 
 
 _COUNT_CALLS: Final = """
@@ -269,34 +271,32 @@ _COUNT_FORGOTTEN: Final = f"""
 
 def due_ids(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
     """The next calls of one direction that leave, oldest first; a run's selection and a preview's."""
+    return [call_id for call_id, _ in _due(line, out=out, after=after, limit=limit)]
+
+
+def _due(
+    line: Line, *, out: bool, after: uuid.UUID | None, limit: int
+) -> list[tuple[uuid.UUID, uuid.UUID | None]]:
+    """The next calls that leave, each with whose it is."""
     calls = due_calls(line.client, line.cutoff, out=out).order_by("pk")
     if after is not None:
         calls = calls.filter(pk__gt=after)
-    return list(calls.values_list("pk", flat=True)[:limit])
+    return list(calls.values_list("pk", "caller_id")[:limit])
 
 
 def choose_calls(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) -> Chosen:
     """Step 1, inside the scope that writes the intent: the calls that leave, and what vendors hold of them."""
-    ids = due_ids(line, out=out, after=after, limit=limit)
-    if not ids:
+    due = _due(line, out=out, after=after, limit=limit)
+    if not due:
         return Chosen(ids=())
-    rows = list(_recordings(line.client, ids))
+    rows = list(_recordings(line.client, [call_id for call_id, _ in due]))
     stored = sorted(row.call_id for row in rows if row.file_key is not None)
     is_cut = len(stored) > _FILES_AT_MOST
     if is_cut:
         last = stored[_FILES_AT_MOST - 1]
-        ids = [identity for identity in ids if identity <= last]
+        due = [one for one in due if one[0] <= last]
         rows = [row for row in rows if row.call_id <= last]
-    callers, transcripts = _of_calls(line.client, ids)
-    return Chosen(
-        ids=tuple(ids),
-        cursor=ids[-1],
-        is_cut=is_cut,
-        callers=frozenset(callers),
-        transcripts=tuple(transcripts),
-        recordings=tuple(row.pk for row in rows),
-        copies=tuple(_copies(line.client, [row for row in rows if row.vendor_told_at is None])),
-    )
+    return _chosen(line.client, due, rows, is_cut=is_cut)
 
 
 def choose_these(client: Client, call_ids: Sequence[uuid.UUID]) -> Chosen:
@@ -306,35 +306,36 @@ def choose_these(client: Client, call_ids: Sequence[uuid.UUID]) -> Chosen:
     Calls that a hold keeps are left out. Inside the scope that writes the intent, in the client's turn.
     """
     kept = Call.objects.for_client(client).filter(pk__in=list(call_ids), on_hold=False).order_by("pk")
-    ids = list(kept.values_list("pk", flat=True))
-    if not ids:
+    found = list(kept.values_list("pk", "caller_id"))
+    if not found:
         return Chosen(ids=())
-    rows = list(_recordings(client, ids))
-    callers, transcripts = _of_calls(client, ids)
+    return _chosen(client, found, list(_recordings(client, [call_id for call_id, _ in found])))
+
+
+def _chosen(
+    client: Client,
+    calls: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
+    recordings: Sequence[Recording],
+    *,
+    is_cut: bool = False,
+) -> Chosen:
+    """These calls, each with whose it is, and their recordings as a batch, with the ids of their transcripts."""
+    ids = tuple(call_id for call_id, _ in calls)
+    with statements.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+            [client.pk, id_array(ids)],
+        )
+        transcripts = tuple(key_id for (key_id,) in cursor.fetchall())
     return Chosen(
-        ids=tuple(ids),
+        ids=ids,
         cursor=ids[-1],
-        callers=frozenset(callers),
-        transcripts=tuple(transcripts),
-        recordings=tuple(row.pk for row in rows),
-        copies=tuple(_copies(client, [row for row in rows if row.vendor_told_at is None])),
+        is_cut=is_cut,
+        callers=frozenset(caller_id for _, caller_id in calls if caller_id is not None),
+        transcripts=transcripts,
+        recordings=tuple(row.pk for row in recordings),
+        copies=tuple(_copies(client, [row for row in recordings if row.vendor_told_at is None])),
     )
-
-
-def _of_calls(client: Client, call_ids: Collection[uuid.UUID]) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
-    """The callers of these calls, and the ids of their transcripts."""
-    scope: list[Any] = [client.pk, id_array(call_ids)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT caller_id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[])"
-            " AND caller_id IS NOT NULL",
-            scope,
-        )
-        callers = [caller_id for (caller_id,) in cursor.fetchall()]
-        cursor.execute(
-            "SELECT id FROM calls_transcript WHERE client_id = %s AND call_id = ANY(%s::uuid[])", scope
-        )
-        return callers, [key_id for (key_id,) in cursor.fetchall()]
 
 
 def _recordings(client: Client, call_ids: Sequence[uuid.UUID]) -> Iterable[Recording]:
@@ -395,19 +396,23 @@ def forget_callers(
     """
     ids = id_array(chosen.ids)
     with vault.erasing_callers(client_id=client.pk, caller_ids=chosen.callers):
-        with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
+        with (
+            job_scope(agency_id=client.agency_id, client_id=client.pk),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(_WITHOUT_OTHERS, [id_array(chosen.callers), client.pk, ids])
             forgotten = {caller_id for (caller_id,) in cursor.fetchall()}
             forgotten -= _known_to_the_ledger(client.pk, forgotten) | set(held)
         vault.destroy_recording_keys(
             client_id=client.pk, recording_ids=[*chosen.recordings, *chosen.transcripts]
         )
-        vault.erase_callers(
-            client_id=client.pk,
-            erasures=[vault.Erasure(caller_id) for caller_id in forgotten],
-            at=at,
-            with_recordings=False,
-        )
+        if forgotten:
+            vault.erase_callers(
+                client_id=client.pk,
+                erasures=[vault.Erasure(caller_id) for caller_id in forgotten],
+                at=at,
+                with_recordings=False,
+            )
     return replace(chosen, forgotten=frozenset(forgotten))
 
 
@@ -442,11 +447,11 @@ def close_before(*, client: Client, cutoff: datetime, category: str = WATERMARK)
     Move one of the client's watermarks, so that no way in takes what lies before it.
 
     A batch of calls on its way in holds the same lock until it has committed: whatever it still brought is
-    found due, and whatever comes later meets the watermark.
+    found due, and whatever comes later meets the watermark. In the transaction of the scope that chooses what leaves.
     """
-    with job_scope(agency_id=client.agency_id):
-        turns.lock_client(client.pk)
-        vault.advance_watermark(client_id=client.pk, category=category, before=cutoff)
+    lib_scope.require()
+    turns.lock_client(client.pk)
+    vault.advance_watermark(client_id=client.pk, category=category, before=cutoff)
 
 
 def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
@@ -457,7 +462,7 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
     """
     lib_scope.require()
     scope: list[Any] = [client.pk, id_array(chosen.ids)]
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE",
             scope,
@@ -470,7 +475,8 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         )
         late = {call_id for (call_id,) in cursor.fetchall()}
         leaving = [call_id for call_id in here if call_id not in late]
-        scope = [client.pk, id_array(leaving)]
+        if len(leaving) < len(chosen.ids):
+            scope = [client.pk, id_array(leaving)]
         reasons = _erase_words(client, leaving, chosen.forgotten)
         cursor.execute(
             "DELETE FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
@@ -499,18 +505,19 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
 def _erase_words(client: Client, call_ids: Collection[uuid.UUID], forgotten: Collection[uuid.UUID]) -> int:
     """The words behind what was done with these calls, and with callers of whom nothing is left."""
     events: list[int] = []
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "SELECT event_id FROM calls_reveal WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
             [client.pk, id_array(call_ids)],
         )
         events += [event_id for (event_id,) in cursor.fetchall()]
-        cursor.execute(
-            "DELETE FROM calls_reveal WHERE client_id = %s AND call_id IS NULL AND caller_id = ANY(%s::uuid[])"
-            " RETURNING event_id",
-            [client.pk, id_array(forgotten)],
-        )
-        events += [event_id for (event_id,) in cursor.fetchall()]
+        if forgotten:
+            cursor.execute(
+                "DELETE FROM calls_reveal WHERE client_id = %s AND call_id IS NULL"
+                " AND caller_id = ANY(%s::uuid[]) RETURNING event_id",
+                [client.pk, id_array(forgotten)],
+            )
+            events += [event_id for (event_id,) in cursor.fetchall()]
     return audit.erase_reasons_about(
         agency_id=client.agency_id, client_id=client.pk, subject=Call, subject_ids=call_ids, event_ids=events
     )
@@ -603,7 +610,7 @@ def unfinished(client: Client, *, limit: int) -> Said:
 def erase_said(*, client: Client, said: Said) -> None:
     """Step 2, outside any scope: destroy the keys, in one transaction of the vault, and then the files."""
     vault.destroy_recording_keys(client_id=client.pk, recording_ids=said.ids)
-    with job_scope(agency_id=client.agency_id):
+    with job_scope(agency_id=client.agency_id, client_id=client.pk):
         rows = Recording.objects.for_client(client).filter(pk__in=said.recording_ids, file_key__isnull=False)
         stored = [key for key in rows.values_list("file_key", flat=True) if key is not None]
     for file_key in stored:

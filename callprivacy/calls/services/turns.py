@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from callprivacy.lib import statements
 
 
 def lock_client(client_id: int) -> None:
@@ -12,7 +12,7 @@ def lock_client(client_id: int) -> None:
     Who moves a watermark does it in its turn: every batch that was begun before is then either committed, or reads
     the new line. A writer holds its callers' keys while it waits, so nobody waits for callers in its turn.
     """
-    with connection.cursor() as cursor:
+    with statements.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('callprivacy.calls.intake', %s))", [client_id]
         )
