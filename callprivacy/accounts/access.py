@@ -32,6 +32,7 @@ from callprivacy.accounts.enums import (
     Role,
 )
 from callprivacy.accounts.models import ClientGrant, Membership, SignInPolicy, User
+from callprivacy.lib.arrays import among
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Agency, Client
@@ -148,8 +149,8 @@ def people_with_any(
     """User ids of the active people who hold a permission on one of these clients at least; one query."""
     rows = ClientGrant.objects.filter(
         _in_force(at),
+        among("content_object_id", client_ids),
         agency_id=agency_id,
-        content_object_id__in=list(client_ids),
         permission__codename=permission.value,
         user__is_active=True,
         user__memberships__agency_id=agency_id,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
+from django.db.models.functions import Cast
 
 from callprivacy.accounts.models import User
 from callprivacy.tenancy.enums import Answerer, PartyRole
@@ -101,7 +102,8 @@ class Case(Held):
     Its clock: `acknowledge_by`, `extend_before` and `answer_by` are last days in the client's zone; `*_due_at` is the
     first instant that is too late. All of them follow the law that is soonest, `law`; `laws` is a list of
     {"law", "name", "sure", "why", "acknowledge_by", "answer_by", "extend_before", "terms", "counted"}, soonest first:
-    why the law applies, and how its days were counted, in sentences.
+    why the law applies, and how its days were counted, in sentences. `law_ids`: the ids of `laws` as JSON, which
+    PostgreSQL writes: few different texts, by which the board finds the cases of a law.
 
     The six fields of 11 CCR 7101(b): `received_at`, `asks`, `channel`, `answered_at`, `decided`, `ground`. They are
     kept as retention's policy for requests says, and used for nothing else.
@@ -130,6 +132,14 @@ class Case(Held):
     received_at = models.DateTimeField()
     law = models.CharField(max_length=20, blank=True)
     laws = models.JSONField(default=list)
+    law_ids = models.GeneratedField(
+        expression=Cast(
+            models.Func(models.F("laws"), models.Value("$[*].law"), function="jsonb_path_query_array"),
+            models.TextField(),
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
     acknowledge_by = models.DateField(null=True)
     acknowledge_due_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
@@ -171,6 +181,7 @@ class Case(Held):
                 name="rights_case_board",
             ),
             models.Index(fields=["client", "-received_at", "-id"], name="rights_case_newest"),
+            models.Index(fields=["agency", "law_ids", "client"], name="rights_case_laws"),
             # Who looks after many clients walks these two until a page is full, instead of sorting all there is.
             models.Index(fields=["agency", "-received_at", "-id"], name="rights_case_newest_of_all"),
             models.Index(
