@@ -118,7 +118,7 @@ def _list(client: Client, copies: Sequence[Copy], at: datetime) -> list[bytes]:
     """Write down what outlives ours, once a recording; returns by which digests."""
     keys = vault_selectors.client_keys(client.pk)
     key = vault.purpose_key(client_id=client.pk, purpose=ERRAND, at=at, keys=keys)
-    rows = [leftover(client, copy, key, keys.tokens, at) for copy in copies]
+    ids, digests = [copy.recording_id for copy in copies], [_digest(keys.tokens, copy) for copy in copies]
     with statements.cursor() as cursor:
         # Written by hand because hundreds of them come with each batch of calls.
         cursor.execute(
@@ -129,15 +129,15 @@ def _list(client: Client, copies: Sequence[Copy], at: datetime) -> list[bytes]:
                 LeftoverState.OPEN.value,
                 at,
                 at,
-                [row.pk for row in rows],
-                [row.connection_id for row in rows],
-                [row.provider for row in rows],
-                [row.digest for row in rows],
-                [row.reference.blob for row in rows],
-                [row.call_started_at for row in rows],
+                ids,
+                [None if copy.connection is None else copy.connection.pk for copy in copies],
+                [copy.provider for copy in copies],
+                digests,
+                [_sealed_where(client, copy, key) for copy in copies],
+                [copy.started_at for copy in copies],
             ],
         )
-    return [bytes(row.digest) for row in rows]
+    return digests
 
 
 _INSERT: Final = """
@@ -151,20 +151,27 @@ _INSERT: Final = """
 
 def leftover(client: Client, copy: Copy, key: Key, tokens: TokenKey, at: datetime) -> Leftover:
     """The row of one copy that outlives ours, not saved."""
-    name = name_in(copy.provider, copy.where) or str(copy.recording_id)
-    place = Place(client.pk, Leftover._meta.db_table, "reference", copy.recording_id)
     return Leftover(
         pk=copy.recording_id,
         agency_id=client.agency_id,
         client=client,
         connection=copy.connection,
         provider=copy.provider,
-        digest=digest_of(tokens, copy.provider, name),
-        reference=key.seal(copy.where.encode(), place),
+        digest=_digest(tokens, copy),
+        reference=_sealed_where(client, copy, key),
         call_started_at=copy.started_at,
         found_at=at,
         seen_at=at,
     )
+
+
+def _digest(tokens: TokenKey, copy: Copy) -> bytes:
+    return digest_of(tokens, copy.provider, name_in(copy.provider, copy.where) or str(copy.recording_id))
+
+
+def _sealed_where(client: Client, copy: Copy, key: Key) -> bytes:
+    place = Place(client.pk, Leftover._meta.db_table, "reference", copy.recording_id)
+    return key.seal(copy.where.encode(), place)
 
 
 def addresses(client: Client, leftover_ids: Collection[uuid.UUID], at: datetime) -> dict[uuid.UUID, str]:

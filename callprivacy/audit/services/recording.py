@@ -210,13 +210,13 @@ def erase_reasons_about(
     :param event_ids: events about these rows that name them by an earlier id.
     """
     lib_scope.require()
-    named = "{" + ",".join(str(subject_id) for subject_id in subject_ids) + "}"
+    named = "{" + ",".join([subject_id.hex for subject_id in subject_ids]) + "}"
     with connection.cursor() as cursor:
         # Written by hand because thousands of rows leave at a time.
         cursor.execute(
             "DELETE FROM audit_reason r WHERE r.agency_id = %s AND r.client_id = %s AND r.event_id IN ("
             " SELECT e.id FROM audit_event e WHERE e.agency_id = %s AND e.client_id = %s AND e.subject_kind = %s"
-            " AND e.subject_id = ANY(%s::text[]) AND e.reason_hash <> ''"
+            " AND e.subject_id = ANY(%s::uuid[]::text[]) AND e.reason_hash <> ''"
             " UNION ALL SELECT unnest(%s::bigint[]))",
             [agency_id, client_id, agency_id, client_id, subject._meta.label_lower, named, list(event_ids)],
         )

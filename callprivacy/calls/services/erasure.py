@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.audit import services as audit
@@ -29,7 +30,7 @@ from callprivacy.vault import files
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.fields import Sealed
-from callprivacy.vault.sealing import Key, SealBrokenError
+from callprivacy.vault.sealing import Key, Place, SealBrokenError
 
 WATERMARK: Final = "call"
 WATERMARK_OUT: Final = "call_out"
@@ -289,7 +290,7 @@ def choose_calls(line: Line, *, out: bool, after: uuid.UUID | None, limit: int) 
     due = _due(line, out=out, after=after, limit=limit)
     if not due:
         return Chosen(ids=())
-    rows = list(_recordings(line.client, [call_id for call_id, _ in due]))
+    rows = _recordings(line.client, [call_id for call_id, _ in due])
     stored = sorted(row.call_id for row in rows if row.file_key is not None)
     is_cut = len(stored) > _FILES_AT_MOST
     if is_cut:
@@ -309,13 +310,13 @@ def choose_these(client: Client, call_ids: Sequence[uuid.UUID]) -> Chosen:
     found = list(kept.values_list("pk", "caller_id"))
     if not found:
         return Chosen(ids=())
-    return _chosen(client, found, list(_recordings(client, [call_id for call_id, _ in found])))
+    return _chosen(client, found, _recordings(client, [call_id for call_id, _ in found]))
 
 
 def _chosen(
     client: Client,
     calls: Sequence[tuple[uuid.UUID, uuid.UUID | None]],
-    recordings: Sequence[Recording],
+    recordings: Sequence[_Sound],
     *,
     is_cut: bool = False,
 ) -> Chosen:
@@ -333,18 +334,31 @@ def _chosen(
         is_cut=is_cut,
         callers=frozenset(caller_id for _, caller_id in calls if caller_id is not None),
         transcripts=transcripts,
-        recordings=tuple(row.pk for row in recordings),
+        recordings=tuple(row.id for row in recordings),
         copies=tuple(_copies(client, [row for row in recordings if row.vendor_told_at is None])),
     )
 
 
-def _recordings(client: Client, call_ids: Sequence[uuid.UUID]) -> Iterable[Recording]:
-    """The recordings of these calls; the array as PostgreSQL reads it, for there are thousands."""
-    return Recording.objects.raw(
-        "SELECT id, call_id, client_id, agency_id, provider, reference, file_key, vendor_told_at"
-        " FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
-        [client.pk, id_array(call_ids)],
-    )
+class _Sound(NamedTuple):
+    """What of a recording's row the steps need."""
+
+    id: uuid.UUID
+    call_id: uuid.UUID
+    provider: str
+    reference: bytes | None
+    file_key: uuid.UUID | None
+    vendor_told_at: datetime | None
+
+
+def _recordings(client: Client, call_ids: Sequence[uuid.UUID]) -> list[_Sound]:
+    """The recordings of these calls; by hand, for there are hundreds of thousands of calls."""
+    with statements.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, call_id, provider, reference, file_key, vendor_told_at"
+            " FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
+            [client.pk, id_array(call_ids)],
+        )
+        return [_Sound(*row) for row in cursor.fetchall()]
 
 
 def vendor_copies(client: Client, call_ids: Collection[uuid.UUID]) -> list[VendorCopy]:
@@ -356,10 +370,10 @@ def vendor_copies(client: Client, call_ids: Collection[uuid.UUID]) -> list[Vendo
     return _copies(client, [row for row in rows if row.vendor_told_at is None])
 
 
-def _copies(client: Client, rows: Sequence[Recording]) -> list[VendorCopy]:
-    keys = _readable_keys(client, [row.pk for row in rows]) if rows else {}
+def _copies(client: Client, rows: Sequence[_Sound]) -> list[VendorCopy]:
+    keys = _readable_keys(client, [row.id for row in rows]) if rows else {}
     return [
-        VendorCopy(row.pk, row.provider, start_of(row.call_id), _reference(row.reference, keys.get(row.pk)))
+        VendorCopy(row.id, row.provider, start_of(row.call_id), _reference(client, row, keys.get(row.id)))
         for row in rows
     ]
 
@@ -375,11 +389,12 @@ def _readable_keys(client: Client, recording_ids: list[uuid.UUID]) -> dict[uuid.
         return _readable_keys(client, halves[0]) | _readable_keys(client, halves[1])
 
 
-def _reference(sealed: Sealed | None, key: Key | None) -> str | None:
-    if sealed is None or key is None:
+def _reference(client: Client, row: _Sound, key: Key | None) -> str | None:
+    if row.reference is None or key is None:
         return None
+    place = Place(client.pk, Recording._meta.db_table, "reference", row.id)
     try:
-        return sealed.reveal(key)
+        return Sealed(bytes(row.reference), place).reveal(key)
     except SealBrokenError:
         return None
 
@@ -463,11 +478,7 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
     lib_scope.require()
     scope: list[Any] = [client.pk, id_array(chosen.ids)]
     with statements.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE",
-            scope,
-        )
-        here = [call_id for (call_id,) in cursor.fetchall()]
+        here = _locked(cursor, chosen.ids, scope)
         cursor.execute(
             "SELECT call_id FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
             " AND id <> ALL(%s::uuid[]) AND vendor_told_at IS NULL",
@@ -477,7 +488,7 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         leaving = [call_id for call_id in here if call_id not in late]
         if len(leaving) < len(chosen.ids):
             scope = [client.pk, id_array(leaving)]
-        reasons = _erase_words(client, leaving, chosen.forgotten)
+        reasons = _erase_words(client, leaving, scope, chosen.forgotten)
         cursor.execute(
             "DELETE FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
             " RETURNING file_key, file_size",
@@ -502,13 +513,30 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
     )
 
 
-def _erase_words(client: Client, call_ids: Collection[uuid.UUID], forgotten: Collection[uuid.UUID]) -> int:
+def _locked(
+    cursor: CursorWrapper, call_ids: Sequence[uuid.UUID], scope: Sequence[Any]
+) -> Sequence[uuid.UUID]:
+    """Lock these calls, and return those that are there; as a rule all of them, so that they are counted first."""
+    mine = "SELECT id FROM calls_call WHERE client_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
+    cursor.execute(f"SELECT count(*) FROM ({mine}) AS locked", scope)
+    (count,) = cursor.fetchone()
+    if count == len(call_ids):
+        return call_ids
+    cursor.execute(mine, scope)
+    return [call_id for (call_id,) in cursor.fetchall()]
+
+
+def _erase_words(
+    client: Client,
+    call_ids: Collection[uuid.UUID],
+    scope: Sequence[Any],
+    forgotten: Collection[uuid.UUID],
+) -> int:
     """The words behind what was done with these calls, and with callers of whom nothing is left."""
     events: list[int] = []
     with statements.cursor() as cursor:
         cursor.execute(
-            "SELECT event_id FROM calls_reveal WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
-            [client.pk, id_array(call_ids)],
+            "SELECT event_id FROM calls_reveal WHERE client_id = %s AND call_id = ANY(%s::uuid[])", scope
         )
         events += [event_id for (event_id,) in cursor.fetchall()]
         if forgotten:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
+from callprivacy.lib import statements
 from callprivacy.vault import selectors
 from callprivacy.vault.models import RecordingKey
 from callprivacy.vault.sealing import Key, TokenKey, new_key
@@ -114,4 +115,11 @@ def destroy_purpose_key(*, client_id: int, purpose: str) -> bool:
 
 def destroy_recording_keys(*, client_id: int, recording_ids: Collection[uuid.UUID]) -> int:
     """Destroy recordings' keys; what they sealed is noise from now on, in every copy. Returns how many."""
-    return RecordingKey.objects.filter(client_id=client_id, id__in=list(recording_ids)).delete()[0]
+    if not recording_ids:
+        return 0
+    with statements.cursor(VAULT) as cursor:
+        cursor.execute(
+            "DELETE FROM vault_recordingkey WHERE client_id = %s AND id = ANY(%s::uuid[])",
+            [client_id, list(recording_ids)],
+        )
+        return int(cursor.rowcount)
