@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BigIntegerField, BooleanField, F, Field, Func, TextField, Value
@@ -15,7 +16,9 @@ class _Among(Func):
     arg_joiner = " = ANY ("
 
 
-def among(column: str, values: Iterable[int] | Iterable[str], kind: type[Field] = BigIntegerField) -> Func:
+def among(
+    column: str, values: Iterable[int] | Iterable[str], kind: type[Field[Any, Any]] = BigIntegerField
+) -> Func:
     """A condition for `filter`: the column is one of these."""
     given = Value(list(values), output_field=ArrayField(kind()))
     return _Among(F(column), given, output_field=BooleanField())

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from callprivacy import celery
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Event, Reason
 from callprivacy.calls.models import Call, Caller, Recording, Reveal
+from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import RetentionState
@@ -31,6 +33,7 @@ from retention.models import Leftover, Run, RunPart
 from retention.selectors import preview
 from retention.selectors import runs as selectors
 from retention.services import erasing, policies, runs, sweeping, vendors
+from retention.tasks import runs as tasks
 from tests import make
 from tests.cast import Cast
 
@@ -89,6 +92,51 @@ def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast
         )
         actions = list(Event.objects.filter(action__startswith="calls.").values_list("action", flat=True))
     assert actions == ["calls.erasing", "calls.erased"]
+
+
+def test_a_part_ends_with_its_last_rows_and_not_after_them(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    ended: list[str] = []
+    apart = runs._end_part
+
+    def end_part(book: runs._Book, at: datetime) -> None:
+        ended.append(book.part.category)
+        apart(book, at)
+
+    monkeypatch.setattr(runs, "_end_part", end_part)
+    run = _run(cast)
+
+    assert Category.CALL not in ended
+    assert Category.CALL_OUT in ended
+    with job_scope(agency_id=cast.acme.pk):
+        part = RunPart.objects.get(run=run, client=cast.dentist, category=Category.CALL)
+    assert (part.state, part.rows_erased, part.leased_until, part.cursor) == (PartState.DONE, 1, None, None)
+    assert part.finished_at == make.NOON
+
+
+def test_a_part_works_in_the_scope_of_its_client_alone(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    scopes: list[lib_scope.Scope] = []
+    target = targets.TARGETS[Category.CALL]
+
+    def choose(*args: Any, **kwargs: Any) -> targets.Chosen:
+        scopes.append(lib_scope.require())
+        return target.choose(*args, **kwargs)
+
+    monkeypatch.setitem(targets.TARGETS, Category.CALL, dataclasses.replace(target, choose=choose))
+    _run(cast)
+
+    mine = lib_scope.Scope(lib_scope.ScopeKind.JOB, cast.acme.pk, client_id=cast.dentist.pk)
+    assert scopes == [mine]
+
+
+def test_one_process_works_at_runs_until_the_beat_sends_the_next() -> None:
+    _, seconds = celery._EVERY["retention-runs"]
+    assert timedelta(seconds=seconds) > tasks._RUNS_FOR
 
 
 def test_a_callers_key_dies_with_the_last_call(cast: Cast) -> None:

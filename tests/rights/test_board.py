@@ -110,6 +110,28 @@ def test_filters_stand_in_the_address(cast: Cast, query: str, found: set[Ask]) -
     assert {ask for ask in Ask if f">{ask.label}</a>" in rows} == found
 
 
+def test_cases_are_found_by_each_law_that_applies(cast: Cast) -> None:
+    rows = {
+        "both": asking.asked(cast.dentist, Ask.DELETE, at=NOW()),
+        "one": asking.asked(cast.plumber, Ask.DELETE, at=NOW()),
+        "none": asking.asked(cast.dentist, Ask.SEE, at=NOW()),
+    }
+    laws = {"both": ["ccpa", "gdpr"], "one": ["gdpr"], "none": []}
+    with job_scope(agency_id=cast.acme.pk):
+        for name, row in rows.items():
+            Case.objects.filter(submission=row).update(laws=[{"law": law} for law in laws[name]])
+
+        def found(law: str) -> set[str]:
+            cases = board.under_law(Case.objects.all(), law).values_list("submission_id", flat=True)
+            return {name for name, row in rows.items() if row.pk in set(cases)}
+
+        assert (found("ccpa"), found("gdpr"), found("iowa")) == ({"both"}, {"both", "one"}, set())
+    with job_scope(agency_id=cast.acme.pk, client_id=cast.plumber.pk):
+        assert (found("ccpa"), found("gdpr")) == (set(), {"one"})
+    with job_scope(agency_id=cast.globex.pk):
+        assert not board.under_law(Case.objects.all(), "gdpr").exists()
+
+
 def test_pages_follow_each_other_without_a_gap(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "PAGE", 2)
     for day in range(5):
