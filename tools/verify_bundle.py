@@ -7,7 +7,8 @@ Verify an exported trail, or a binder of proof, offline: one file, Python 3.10 o
     python3 verify_bundle.py binder-harbor-dental-3.json --key PUBLIC_KEY --trail trail.jsonl
 
 It recomputes every event's leaf hash from its content, every root (RFC 9162), the chain of seals and every
-Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Without
+Ed25519 signature (RFC 8032), and names what was changed, is missing, was added or stands elsewhere. Events that left by
+policy are not missed where a signed statement says so; their leaf hashes still have to give the roots. Without
 `--key` it trusts the keys that the bundle itself brings, and says so. Without `--checkpoint` it cannot know
 that a tail was cut off before the export.
 
@@ -35,6 +36,10 @@ from typing import Any
 VERSION = 1
 SEAL_CONTEXT = b"callprivacy seal 1\n"
 EPOCH_CONTEXT = b"callprivacy epoch 1\n"
+LEAVING_CONTEXT = b"callprivacy leaving 1\n"
+LEAVING_MEMBERS = {
+    "v", "agency", "first", "last", "events", "size", "root", "before", "policy", "at", "key",
+}  # fmt: skip
 EVENT_MEMBERS = {
     "v", "agency", "id", "epoch", "xid", "at", "actor", "action", "client", "subject", "details", "reason",
 }  # fmt: skip
@@ -252,6 +257,7 @@ class Report:
     events: int = 0
     sealed: int = 0
     seals: int = 0
+    left: int = 0
     agency: int | None = None
     keys_used: set[str] = field(default_factory=set)
 
@@ -275,6 +281,9 @@ class Verifier:
         self.until: Mark = (0, 0, 0)
         self.batch: list[tuple[Mark, bytes]] = []
         self.began = self.ended = False
+        self.leavings: list[dict[str, Any]] = []
+        self.sizes: dict[int, int] = {0: 0}
+        self.missed: set[int] = set()
         for pin in self.pins:
             if len(pin) == 64:
                 self._trust(pin)
@@ -296,14 +305,16 @@ class Verifier:
         elif not self.began:
             self._begin(line, entry)
         else:
-            for member, handle in (("event", self._event), ("seal", self._seal), ("end", self._end)):
+            for member, handle in (
+                ("event", self._event), ("seal", self._seal), ("leaving", self._leaving), ("end", self._end),
+            ):  # fmt: skip
                 if member in entry:
                     try:
                         handle(entry)
                     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                         self.report.found(f"line {line}: not a well-formed {member} ({error!r})")
                     return
-            self.report.found(f"line {line}: neither event nor seal")
+            self.report.found(f"line {line}: neither event nor seal nor leaving")
 
     def _begin(self, line: int, entry: dict[str, Any]) -> None:
         if entry.get("bundle") != "callprivacy trail" or entry.get("v") != VERSION:
@@ -323,6 +334,36 @@ class Verifier:
         except ValueError:
             return False
         return bool(self.pins & {str(named.get("public")), digest, digest[:16]})
+
+    def _leaving(self, entry: dict[str, Any]) -> None:
+        """A statement that events left; it stands before the seals that it is about."""
+        said = entry["leaving"]
+        name = self._signed_leaving(said, entry["signature"])
+        if name is None:
+            return
+        if said["agency"] != self.report.agency:
+            self.report.found(f"{name}: belongs to agency {said['agency']}")
+        elif said["first"] != (self.leavings[-1]["last"] + 1 if self.leavings else 1):
+            self.report.found(f"{name}: does not follow what left before")
+        elif self.number or self.position:
+            self.report.found(f"{name}: stands behind events or seals")
+        else:
+            self.leavings.append(said)
+
+    def _signed_leaving(self, said: dict[str, Any], signature: str) -> str | None:
+        """The statement's name where a trusted key has signed it."""
+        if set(said) != LEAVING_MEMBERS or said["v"] != VERSION or not 1 <= said["first"] <= said["last"]:
+            raise ValueError("its members are not those of a leaving")
+        name = f"the leaving of seals {said['first']} to {said['last']}"
+        key = self.keys.get(said["key"])
+        if key is None or not key.verify(LEAVING_CONTEXT + canonical(said), bytes.fromhex(signature)):
+            self.report.found(f"{name}: its signature is not of a trusted key")
+            return None
+        self.report.keys_used.add(key.key_id)
+        return name
+
+    def _left_with(self, number: int) -> dict[str, Any] | None:
+        return next((one for one in self.leavings if one["first"] <= number <= one["last"]), None)
 
     def _event(self, entry: dict[str, Any]) -> None:
         event = entry["event"]
@@ -367,9 +408,26 @@ class Verifier:
         self.previous = hashlib.sha256(message).digest()
         self.digests[number] = self.previous
         self.number, self.until = number, until_of(seal)
+        self.sizes[number] = seal["size"]
+        left = self._left_with(number)
+        if left is not None:
+            self.position = seal["size"]
+            if left["last"] == number:
+                self._compare_leaving(left, seal)
         self.report.sealed += len(self.batch)
         self.report.seals += 1
         self.batch = []
+
+    def _compare_leaving(self, left: dict[str, Any], seal: dict[str, Any]) -> None:
+        """Hold a statement against the seal up to which it says that events left."""
+        size = self.sizes.get(left["first"] - 1)
+        if (
+            (left["root"], left["size"]) != (seal["root"], seal["size"])
+            or size is None
+            or (seal["size"] - size != left["events"])
+        ):
+            name = f"the leaving of seals {left['first']} to {left['last']}"
+            self.report.found(f"{name}: is about other seals than these; their events are missing")
 
     def _order(self, number: int, name: str, seal: dict[str, Any]) -> None:
         expected = self.number + 1
@@ -397,7 +455,9 @@ class Verifier:
 
     def _wrong_root(self, name: str, seal: dict[str, Any]) -> None:
         _, peaks = grow(self.size, self.peaks, [digest for _, digest in self.batch])
-        if root_of(peaks).hex() == seal["root"]:
+        if self._left_with(seal["number"]) is not None:
+            self.report.found(f"{name}: its list of leaves does not give its root")
+        elif root_of(peaks).hex() == seal["root"]:
             self.report.found(f"{name}: its list of leaves was changed; its events are right")
         else:
             span = f"events {seal['first']} to {seal['last']}"
@@ -408,6 +468,16 @@ class Verifier:
     def _batch(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]], until: Mark) -> None:
         """Name each event that is not what the seal lists."""
         self._counts(name, seal, listed)
+        if (left := self._left_with(seal["number"])) is not None:
+            self.report.left += len(listed)
+            for mark, _ in self.batch:
+                self.report.found(
+                    f"event {mark[2]}: here, though it left by policy on {left['at'][:10]} ({name})"
+                )
+        else:
+            self._compare_events(name, seal["number"], listed, until)
+
+    def _compare_events(self, name: str, number: int, listed: list[tuple[int, bytes]], until: Mark) -> None:
         expected = dict(listed)
         seen: dict[int, bytes] = {}
         for mark, digest in self.batch:
@@ -423,6 +493,7 @@ class Verifier:
             seen[identity] = digest
         for identity in expected:
             if identity not in seen:
+                self.missed.add(number)
                 self.report.found(f"event {identity}: missing ({name})")
         right = [identity for identity, _ in listed if identity in seen]
         here = [mark[2] for mark, _ in self.batch if mark[2] in expected]
@@ -457,6 +528,17 @@ class Verifier:
             raise UnreadableError("the file is empty")
         if not self.ended:
             self.report.found("end: missing, the file was cut off")
+        for left in self.leavings:
+            if left["last"] > self.number:
+                self.report.found(
+                    f"the leaving of seals {left['first']} to {left['last']}: not all of them are here"
+                )
+        if self.leavings:
+            last = self.leavings[-1]
+            self.report.notes.append(
+                f"{self.report.left:,} events under seals 1 to {last['last']} left by policy, the last on"
+                f" {last['at'][:10]}; their roots are kept"
+            )
         if self.batch:
             self.report.notes.append(f"{len(self.batch)} events are not sealed yet; nothing vouches for them")
         return self.report
@@ -464,16 +546,24 @@ class Verifier:
     def compare(self, lines: Iterable[tuple[int, Any]]) -> None:
         """Hold the chain against checkpoints that were kept elsewhere."""
         known: dict[int, bytes] = {}
+        said: list[dict[str, Any]] = []
         for line, entry in lines:
             try:
-                if "epoch" in entry:
+                if "leaving" in entry:
+                    if entry["leaving"]["agency"] == self.report.agency and self._signed_leaving(
+                        entry["leaving"], entry["signature"]
+                    ):
+                        said.append(entry["leaving"])
+                elif "epoch" in entry:
                     self._restored(line, entry, known)
+                    said = [one for one in said if one["last"] <= entry["epoch"]["after"]]
                 elif entry["seal"]["agency"] == self.report.agency:
                     message = SEAL_CONTEXT + canonical(entry["seal"])
                     self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
                     known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self.report.found(f"checkpoint line {line}: cannot be read ({error!r})")
+        self._compare_said(said)
         for number, digest in sorted(known.items()):
             if number > self.number:
                 last = max(known)
@@ -485,6 +575,18 @@ class Verifier:
                 self.report.found(
                     f"seal {number}: not the one that a checkpoint remembers, history was rewritten"
                 )
+
+    def _compare_said(self, said: list[dict[str, Any]]) -> None:
+        """What a checkpoint says to have left and the bundle does not: it was cut off, or taken out."""
+        done = max((one["last"] for one in self.leavings), default=0)
+        for one in said:
+            if one["last"] <= done or self.sizes.get(one["last"]) != one["size"]:
+                continue
+            name = f"the leaving of seals {one['first']} to {one['last']}"
+            if any(one["first"] <= number <= one["last"] for number in self.missed):
+                self.report.found(f"{name}: the bundle does not hold it, a checkpoint remembers it")
+            else:
+                self.report.notes.append(f"{name}: said on {one['at'][:10]}, and its events are here")
 
     def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> None:
         said = entry["epoch"]

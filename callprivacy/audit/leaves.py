@@ -17,6 +17,7 @@ from typing import Any
 VERSION = 1
 SEAL_CONTEXT = b"callprivacy seal 1\n"
 EPOCH_CONTEXT = b"callprivacy epoch 1\n"
+LEAVING_CONTEXT = b"callprivacy leaving 1\n"
 NO_PREVIOUS = bytes(32)
 LARGEST_INTEGER = 2**53 - 1
 
@@ -151,3 +152,84 @@ class SealMessage:
     def digest(self) -> bytes:
         """SHA-256 of the signed bytes; the next seal's `previous`."""
         return hashlib.sha256(self.to_bytes()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingMessage:
+    """
+    What is said, and signed, of events that leave by policy: those that the seals from `first` to `last` added.
+
+    `size` and `root` are those of the seal `last`. Every one of the events is of before `before`, the end of a month;
+    `keep_for_days` and `version` are of the policy that lets them go.
+    """
+
+    agency_id: int
+    first: int
+    last: int
+    events: int
+    size: int
+    root: bytes
+    before: datetime
+    keep_for_days: int
+    version: int
+    at: datetime
+    key_id: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The members as they are written down."""
+        return {
+            "v": VERSION,
+            "agency": self.agency_id,
+            "first": self.first,
+            "last": self.last,
+            "events": self.events,
+            "size": self.size,
+            "root": self.root.hex(),
+            "before": instant(self.before),
+            "policy": {"days": self.keep_for_days, "version": self.version},
+            "at": instant(self.at),
+            "key": self.key_id,
+        }
+
+    @classmethod
+    def from_dict(cls, members: Mapping[str, Any]) -> LeavingMessage:
+        """
+        Read a statement back from what was written down.
+
+        :raises ValueError: a member is missing or is not what it should be.
+        """
+        try:
+            message = cls(
+                agency_id=int(members["agency"]),
+                first=int(members["first"]),
+                last=int(members["last"]),
+                events=int(members["events"]),
+                size=int(members["size"]),
+                root=bytes.fromhex(members["root"]),
+                before=datetime.fromisoformat(members["before"]),
+                keep_for_days=int(members["policy"]["days"]),
+                version=int(members["policy"]["version"]),
+                at=datetime.fromisoformat(members["at"]),
+                key_id=str(members["key"]),
+            )
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"Not a leaving: {error!r}") from error
+        if message.as_dict() != dict(members) or not 1 <= message.first <= message.last:
+            raise ValueError("Not a leaving: a member has another form.")
+        return message
+
+    @classmethod
+    def from_json(cls, text: str) -> LeavingMessage:
+        """
+        The same from its canonical JSON.
+
+        :raises ValueError: it is no such JSON.
+        """
+        message = cls.from_dict(json.loads(text))
+        if canonical(message.as_dict()) != text.encode():
+            raise ValueError("Not a leaving: it is written in another form.")
+        return message
+
+    def to_bytes(self) -> bytes:
+        """The signed bytes: a context line, then canonical JSON."""
+        return LEAVING_CONTEXT + canonical(self.as_dict())

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 
-from callprivacy.audit.leaves import Mark, SealMessage, instant
+from callprivacy.audit.leaves import LeavingMessage, Mark, SealMessage, instant
 from callprivacy.lib.scope import ScopeKind
 from callprivacy.tenancy.models import ScopedManager
 from callprivacy.vault.fields import SealedField
@@ -190,6 +190,7 @@ class Seal(models.Model):
     until_xid = TransactionIdField()
     until_id = models.BigIntegerField()
     signed_at = models.DateTimeField()
+    sealed_at = models.DateTimeField(db_default=Now(), help_text="By the database's clock, whatever is said.")
     key_id = models.CharField(max_length=16)
     signature = models.BinaryField(max_length=64)
     peaks = models.BinaryField(help_text="Roots of the full subtrees, 32 bytes each, largest first.")
@@ -236,6 +237,55 @@ class Seal(models.Model):
     def listed(self) -> list[tuple[int, bytes]]:
         """The event ids and leaf hashes it covers, in order."""
         return unpack_leaves(bytes(self.leaves))
+
+
+class Leaving(models.Model):
+    """
+    Events that left by policy: those of the seals from one to another, whose rows and roots stay.
+
+    Written by one function of the database alone, `audit_leave`, in the transaction that removes the events. From
+    `begin` to `until`, exclusive, in the order of the trail. `statement` is what was signed, byte for byte.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    agency_id = models.BigIntegerField()
+    first_seal = models.BigIntegerField()
+    last_seal = models.BigIntegerField()
+    events = models.BigIntegerField()
+    begin_epoch = models.IntegerField()
+    begin_xid = TransactionIdField()
+    begin_id = models.BigIntegerField()
+    until_epoch = models.IntegerField()
+    until_xid = TransactionIdField()
+    until_id = models.BigIntegerField()
+    statement = models.TextField()
+    signature = models.BinaryField(max_length=64)
+    left_at = models.DateTimeField(db_default=Now())
+    xid = TransactionIdField(db_default=CurrentTransaction())
+
+    objects = ScopedManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = (
+            models.UniqueConstraint(fields=["agency_id", "first_seal"], name="audit_leaving_first_in_agency"),
+            models.UniqueConstraint(fields=["agency_id", "last_seal"], name="audit_leaving_last_in_agency"),
+            models.CheckConstraint(
+                condition=models.Q(first_seal__gte=1, last_seal__gte=models.F("first_seal"), events__gte=1),
+                name="audit_leaving_of_something",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"seals {self.first_seal} to {self.last_seal} of agency {self.agency_id}"
+
+    def message(self) -> LeavingMessage:
+        """
+        Read what was signed.
+
+        :raises ValueError: it is no such statement.
+        """
+        return LeavingMessage.from_json(self.statement)
 
 
 class HouseEvent(models.Model):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, models
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from callprivacy.audit.leaves import START, Mark
-from callprivacy.audit.models import Event, Reason, Seal
+from callprivacy.audit.models import Event, Leaving, Reason, Seal
 
 UNSEALED_ALARM = timedelta(minutes=5)
 COUNTED_AT_MOST = 1000
@@ -83,6 +83,51 @@ def sealed_until(agency_id: int) -> Mark:
 def newest_seal(agency_id: int) -> Seal | None:
     """An agency's newest seal."""
     return Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
+
+
+def seal_numbered(agency_id: int, number: int) -> Seal | None:
+    """One seal of an agency, without what it lists."""
+    return Seal.objects.filter(agency_id=agency_id, number=number).defer("leaves", "peaks").first()
+
+
+def listed(agency_id: int, first: int, last: int) -> list[int]:
+    """The ids of the events that the seals from one to another added, in the order of the trail."""
+    seals = Seal.objects.filter(agency_id=agency_id, number__gte=first, number__lte=last).order_by("number")
+    return [event_id for seal in seals.iterator(chunk_size=20) for event_id, _ in seal.listed()]
+
+
+def left_to(agency_id: int) -> int:
+    """The number of the seal up to which events have left; 0 where none has."""
+    found = Leaving.objects.filter(agency_id=agency_id).aggregate(last=models.Max("last_seal"))["last"]
+    return 0 if found is None else int(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    What has left of an agency's trail by policy: how many events, under the seals up to which one, and when last.
+
+    :ivar before: from this instant on every event is here; None where what was said of it cannot be read.
+    """
+
+    events: int
+    last_seal: int
+    before: datetime | None
+    at: datetime
+
+
+def left(agency_id: int) -> Left | None:
+    """What has left of an agency's trail; None where nothing has."""
+    rows = Leaving.objects.filter(agency_id=agency_id)
+    newest = rows.order_by("-last_seal").first()
+    if newest is None:
+        return None
+    count = rows.aggregate(events=models.Sum("events"))["events"]
+    try:
+        before = newest.message().before
+    except ValueError:
+        before = None
+    return Left(int(count), newest.last_seal, before, newest.left_at)
 
 
 def events(agency_id: int, wanted: EventFilter) -> QuerySet[Event]:

@@ -87,6 +87,12 @@ def verify_offline(agency_id: int, folder: Path, *, checkpoint: bool = True) -> 
     return verify_bundle.verify(path, pins=[signing.public_key().hex()], checkpoint=kept)[0]
 
 
+def both_find(agency_id: int, folder: Path, *, checkpoint: bool = True) -> list[str]:
+    """What both verifiers find."""
+    here = [str(finding) for finding in verify(agency_id).findings]
+    return here + verify_offline(agency_id, folder, checkpoint=checkpoint).findings
+
+
 @contextlib.contextmanager
 def superuser() -> Iterator[psycopg.Connection]:
     """A superuser's connection to the test's database, with every trigger off."""

@@ -241,7 +241,15 @@ REGISTER: dict[str, Table] = {
         "A signed root over events",
         _plain(
             "id agency_id number first_event last_event count size root previous epoch until_xid",
-            "until_id signed_at key_id signature peaks leaves",
+            "until_id signed_at sealed_at key_id signature peaks leaves",
+        ),
+    ),
+    "audit.Leaving": Table(
+        "Which seals' events left by policy",
+        _plain(
+            "id agency_id first_seal last_seal events begin_epoch begin_xid begin_id until_epoch until_xid",
+            "until_id signature left_at xid",
+            statement="What was signed of it: numbers, a root and dates",
         ),
     ),
     "audit.HouseEvent": Table(

@@ -6,6 +6,7 @@ from callprivacy.audit.services.exporting import (
     export_table,
     write_bundle,
 )
+from callprivacy.audit.services.leaving import NotLeavingError, Wish, leave, leave_again, said_before
 from callprivacy.audit.services.recording import (
     NotInTransactionError,
     NotRecordableError,
@@ -49,6 +50,7 @@ __all__ = [
     "SEALING_ERRORS",
     "Finding",
     "NotInTransactionError",
+    "NotLeavingError",
     "NotRecordableError",
     "PersonalValueError",
     "RestoredError",
@@ -57,6 +59,7 @@ __all__ = [
     "TooLongError",
     "TooManyRowsError",
     "Verification",
+    "Wish",
     "check_trail",
     "count_own_reasons",
     "count_reasons",
@@ -67,6 +70,8 @@ __all__ = [
     "erase_reasons_of",
     "export_bundle",
     "export_table",
+    "leave",
+    "leave_again",
     "open_reason",
     "own_reasons_before",
     "own_reasons_by_day",
@@ -74,6 +79,7 @@ __all__ = [
     "rebuild_checkpoints",
     "record",
     "record_house",
+    "said_before",
     "seal_events",
     "start_epoch",
     "told_of",

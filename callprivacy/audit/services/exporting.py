@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, TextIO
 
 from callprivacy.audit import leaves, selectors
+from callprivacy.audit.models import Leaving
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.verifying import batches
 from callprivacy.lib.scope import Actor
@@ -52,13 +53,21 @@ def write_bundle(
     keys = [{"id": key_id, "public": public.hex()} for key_id, public in signing.public_keys().items()]
     header = {"bundle": "callprivacy trail", "v": leaves.VERSION, "agency": agency_id}
     write({**header, "exported_at": leaves.instant(at), "keys": keys})
-    position = seals = 0
+    left = list(Leaving.objects.filter(agency_id=agency_id).order_by("first_seal", "pk"))
+    for row in left:
+        write({"leaving": _parsed(row.statement), "signature": bytes(row.signature).hex()})
+    gone_to = max((row.last_seal for row in left), default=0)
+    position = events = seals = 0
     for batch in batches(agency_id):
         for event in batch.events:
             position += 1
+            events += 1
             write({"n": position, "event": event.as_leaf()})
         if batch.seal is not None:
             seals += 1
+            if batch.seal.number <= gone_to:
+                # What is behind keeps its place in the log.
+                position = batch.seal.size
             write(
                 {
                     "seal": batch.seal.message().as_dict(),
@@ -68,9 +77,17 @@ def write_bundle(
                 }
             )
         if progress is not None:
-            progress(position)
-    write({"end": {"events": position, "seals": seals}})
-    return position
+            progress(events)
+    write({"end": {"events": events, "seals": seals}})
+    return events
+
+
+def _parsed(statement: str) -> Any:
+    """A statement's members; the text itself where it is no JSON, for the verifier to name."""
+    try:
+        return json.loads(statement)
+    except ValueError:
+        return statement
 
 
 def export_table(

@@ -7,6 +7,7 @@ commit can slip in between two sealed ones. One sealer an agency at a time; the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -14,11 +15,11 @@ from django.db import connection, transaction
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, Mark, SealMessage
 from callprivacy.audit.merkle import Frontier, leaf_hash
-from callprivacy.audit.models import Epoch, Event, Seal, pack_leaves
+from callprivacy.audit.models import Epoch, Event, Leaving, Seal, pack_leaves
 from callprivacy.audit.selectors import events_between
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
-from callprivacy.audit.services.sink import Checkpoint, SinkError
+from callprivacy.audit.services.sink import Checkpoint, SinkError, Statement
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
 
@@ -216,8 +217,19 @@ def rebuild_checkpoints(*, agency_id: int, by: Actor, at: datetime) -> int:
     if sink.path_of(agency_id).exists():
         raise SinkError(f"{sink.path_of(agency_id)} is there; only a lost file is written anew.")
     seals = Seal.objects.filter(agency_id=agency_id).order_by("number")
+    left = Leaving.objects.filter(agency_id=agency_id).order_by("first_seal")
     with transaction.atomic():
         record("checkpoints.rebuilt", by=by, at=at, agency_id=agency_id, seals=seals.count())
         return sink.write_all(
-            agency_id, (Checkpoint(seal.message(), bytes(seal.signature)) for seal in seals)
+            agency_id,
+            (Checkpoint(seal.message(), bytes(seal.signature)) for seal in seals),
+            _statements(left),
         )
+
+
+def _statements(left: Iterable[Leaving]) -> Iterator[Statement]:
+    for row in left:
+        try:
+            yield Statement(row.message(), bytes(row.signature))
+        except ValueError as error:
+            raise SinkError(f"What is said of {row} cannot be read. Run: manage.py verify_audit.") from error

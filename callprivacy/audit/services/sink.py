@@ -1,5 +1,6 @@
 """
-Seals kept outside the database: a file per agency in the state folder, one line a seal, only ever appended.
+Seals kept outside the database: a file per agency in the state folder, one line a seal, only ever appended. What
+leaves by policy is said there as well, before it does.
 
 Whoever can rewrite the database cannot rewrite these lines, and they are signed. A seal that cannot be
 written here is not made; the deeds go on and the trail page says how long they have gone unsealed.
@@ -17,7 +18,7 @@ from typing import Any
 from django.conf import settings
 
 from callprivacy.audit import leaves
-from callprivacy.audit.leaves import SealMessage
+from callprivacy.audit.leaves import LeavingMessage, SealMessage
 from callprivacy.vault import signing
 
 
@@ -37,13 +38,30 @@ class Checkpoint:
         return is_signed(self.message.to_bytes(), self.signature, self.message.key_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """That events leave, as it was signed."""
+
+    message: LeavingMessage
+    signature: bytes
+
+    def is_signed(self) -> bool:
+        """Whether a key that this installation believes has signed it."""
+        return is_signed(self.message.to_bytes(), self.signature, self.message.key_id)
+
+
 @dataclass(slots=True)
 class Known:
-    """What the file says the chain should be, by number, and what a declared restore has cost."""
+    """
+    What the file says the chain should be, by number, and what a declared restore has cost.
+
+    :ivar leavings: what was said to leave, in the file's order, whether or not it came to that.
+    """
 
     seals: dict[int, Checkpoint]
     lost: dict[int, Checkpoint]
     damaged: list[int]
+    leavings: list[Statement]
 
 
 def is_signed(message: bytes, signature: bytes, key_id: str) -> bool:
@@ -95,6 +113,19 @@ def append_epoch(*, agency_id: int, epoch: int, after: int, started_at: str) -> 
     _append(agency_id, {"epoch": said, "signature": signature.hex()})
 
 
+def append_leaving(statement: Statement) -> None:
+    """
+    Write down, to the disk, that events leave.
+
+    :raises SinkError: it cannot be written.
+    """
+    _append(statement.message.agency_id, _members(statement))
+
+
+def _members(statement: Statement) -> dict[str, Any]:
+    return {"leaving": statement.message.as_dict(), "signature": statement.signature.hex()}
+
+
 def _append(agency_id: int, members: dict[str, Any]) -> None:
     path = path_of(agency_id)
     line = json.dumps(members, separators=(",", ":")).encode() + b"\n"
@@ -117,9 +148,9 @@ def _append(agency_id: int, members: dict[str, Any]) -> None:
         raise SinkError(f"The seal was only half written to {path}. Free the disk.")
 
 
-def write_all(agency_id: int, checkpoints: Iterable[Checkpoint]) -> int:
+def write_all(agency_id: int, checkpoints: Iterable[Checkpoint], statements: Iterable[Statement] = ()) -> int:
     """
-    Write a whole file at once, in place of none; returns how many seals.
+    Write a whole file at once, in place of none: seals, and what has left; returns how many seals.
 
     :raises SinkError: it cannot be written.
     """
@@ -134,6 +165,8 @@ def write_all(agency_id: int, checkpoints: Iterable[Checkpoint]) -> int:
                 count += 1
                 members = {"seal": checkpoint.message.as_dict(), "signature": checkpoint.signature.hex()}
                 file.write(json.dumps(members, separators=(",", ":")).encode() + b"\n")
+            for statement in statements:
+                file.write(json.dumps(_members(statement), separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
@@ -157,24 +190,38 @@ def _whole_lines(descriptor: int) -> int:
 
 def last(agency_id: int) -> Checkpoint | None:
     """
-    The seal on the file's last whole line; None where there is no file, or the line is no seal.
+    The file's last seal, behind which stands no more than what leaves; None where there is no file, or another line.
 
     :raises SinkError: the file is there and cannot be read.
     """
     _check_kind(path_of(agency_id))
     try:
         with path_of(agency_id).open("rb") as file:
-            whole = _whole_lines(file.fileno())
-            file.seek(max(whole - 4096, 0))
-            lines = file.read(whole - max(whole - 4096, 0)).splitlines()
+            for line in _backwards(file.fileno()):
+                members = json.loads(line)
+                if "leaving" not in members:
+                    return _seal(members)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise SinkError(f"{path_of(agency_id)} cannot be read: {error.strerror}.") from error
-    try:
-        return _seal(json.loads(lines[-1])) if lines else None
     except (ValueError, KeyError, TypeError):
         return None
+    return None
+
+
+def _backwards(descriptor: int) -> Iterator[bytes]:
+    """The whole lines of a file, the last one first."""
+    at, rest = _whole_lines(descriptor), b""
+    while at > 0:
+        begin = max(at - 4096, 0)
+        rest = os.pread(descriptor, at - begin, begin) + rest
+        at = begin
+        first, *lines = rest.split(b"\n")
+        yield from (line for line in reversed(lines) if line)
+        rest = first + b"\n" if lines else first
+    if rest.strip():
+        yield rest.strip()
 
 
 def read(agency_id: int) -> Known:
@@ -183,11 +230,14 @@ def read(agency_id: int) -> Known:
 
     :raises SinkError: the file is there and cannot be read.
     """
-    known = Known({}, {}, [])
+    known = Known({}, {}, [], [])
     for number, members in _lines(agency_id):
         try:
             if "epoch" in members:
                 _forget_lost(agency_id, members, known)
+                continue
+            if "leaving" in members:
+                known.leavings.append(_leaving(agency_id, members))
                 continue
             checkpoint = _seal(members)
             if checkpoint.message.agency_id != agency_id or not checkpoint.is_signed():
@@ -198,13 +248,42 @@ def read(agency_id: int) -> Known:
     return known
 
 
-def _lines(agency_id: int) -> Iterator[tuple[int, Any]]:
+def leavings(agency_id: int) -> list[Statement]:
+    """
+    What was said to leave, in the file's order, without what is damaged or of seals that a restore has cost.
+
+    :raises SinkError: the file is there and cannot be read.
+    """
+    found: list[Statement] = []
+    for _, members in _lines(agency_id, only=(b'{"leaving"', b'{"epoch"')):
+        try:
+            if "epoch" in members:
+                known = Known({}, {}, [], found)
+                _forget_lost(agency_id, members, known)
+                found = known.leavings
+            elif "leaving" in members:
+                found.append(_leaving(agency_id, members))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _leaving(agency_id: int, members: dict[str, Any]) -> Statement:
+    statement = Statement(LeavingMessage.from_dict(members["leaving"]), bytes.fromhex(members["signature"]))
+    if statement.message.agency_id != agency_id or not statement.is_signed():
+        raise ValueError("Not a leaving of this agency, signed by a key of ours.")
+    return statement
+
+
+def _lines(agency_id: int, *, only: tuple[bytes, ...] = ()) -> Iterator[tuple[int, Any]]:
     _check_kind(path_of(agency_id))
     try:
         with path_of(agency_id).open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     return
+                if only and not line.startswith(only):
+                    continue
                 try:
                     yield number, json.loads(line)
                 except ValueError:
@@ -228,3 +307,4 @@ def _forget_lost(agency_id: int, members: dict[str, Any], known: Known) -> None:
         raise ValueError("Not a declaration for this agency, signed by a key of ours.")
     for number in [number for number in known.seals if number > said["after"]]:
         known.lost[number] = known.seals.pop(number)
+    known.leavings = [one for one in known.leavings if one.message.last <= said["after"]]

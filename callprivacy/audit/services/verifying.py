@@ -2,6 +2,8 @@
 Checking an agency's trail against its seals and the checkpoints kept outside: every event that was changed,
 is missing, was added or stands elsewhere is named.
 
+Events that left by policy are not missed: a signed statement says which, and their seals still give the roots.
+
 `tools/verify_bundle.py` does the same from an export alone and shares no code with this.
 """
 
@@ -13,9 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from callprivacy.audit import leaves
-from callprivacy.audit.leaves import START
+from callprivacy.audit.leaves import START, LeavingMessage, Mark
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
-from callprivacy.audit.models import Event, Seal
+from callprivacy.audit.models import Event, Leaving, Seal
 from callprivacy.audit.selectors import events_between, newest_seal
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
@@ -51,6 +53,7 @@ class Verification:
     events: int = 0
     sealed: int = 0
     seals: int = 0
+    left: int = 0
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -100,15 +103,25 @@ def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = Non
     :param progress: called with the number of events verified so far.
     """
     found = Verification(agency_id)
+    known, why = _known(agency_id)
     chain = _Chain(found)
+    chain.left = _Gone(chain, known).find()
     for batch in batches(agency_id):
         found.events += len(batch.events)
         if batch.seal is not None:
             chain.take(batch.seal, batch.events)
         if progress is not None:
             progress(found.events)
-    _compare_with_checkpoints(chain)
+    _compare_with_checkpoints(chain, known, why)
     return found
+
+
+def _known(agency_id: int) -> tuple[sink.Known | None, str]:
+    """What the checkpoints know, or why that cannot be told."""
+    try:
+        return sink.read(agency_id), ""
+    except sink.SinkError as error:
+        return None, str(error)
 
 
 def check_trail(*, agency_id: int, by: Actor, at: datetime) -> Verification:
@@ -123,7 +136,7 @@ def check_trail(*, agency_id: int, by: Actor, at: datetime) -> Verification:
     found = verify_agency(agency_id)
     record(
         "trail.verified", by=by, at=at, agency_id=agency_id,
-        events=found.events, sealed=found.sealed, seals=found.seals, findings=len(found.findings),
+        events=found.events, sealed=found.sealed, seals=found.seals, left=found.left, findings=len(found.findings),
     )  # fmt: skip
     return found
 
@@ -138,6 +151,7 @@ class _Chain:
         self.begin = START
         self.frontier = Frontier()
         self.messages: dict[int, bytes] = {}
+        self.left: list[LeavingMessage] = []
 
     def add(self, kind: str, text: str, *, seal: int | None = None, event_id: int | None = None) -> None:
         self.found.findings.append(Finding(kind, text, seal, event_id))
@@ -164,6 +178,9 @@ class _Chain:
         self.found.seals += 1
         self.found.sealed += len(events)
 
+    def _left_with(self, number: int) -> LeavingMessage | None:
+        return next((one for one in self.left if one.first <= number <= one.last), None)
+
     def _events(self, seal: Seal, events: list[Event]) -> None:
         number = seal.number
         listed = seal.listed()
@@ -171,6 +188,20 @@ class _Chain:
             self.add(
                 "seal_changed", f"seal {number}: says {seal.count} events, lists {len(listed)}", seal=number
             )
+        if (left := self._left_with(number)) is not None:
+            self._left_over(left, number, listed, events)
+        else:
+            self._compare(number, listed, events)
+
+    def _left_over(
+        self, left: LeavingMessage, number: int, listed: list[tuple[int, bytes]], events: list[Event]
+    ) -> None:
+        self.found.left += len(listed)
+        for event in events:
+            text = f"event {event.pk}: here, though it left by policy on {left.at:%Y-%m-%d} (seal {number})"
+            self.add("left_over", text, seal=number, event_id=event.pk)
+
+    def _compare(self, number: int, listed: list[tuple[int, bytes]], events: list[Event]) -> None:
         expected = dict(listed)
         here: list[int] = []
         for event in events:
@@ -205,7 +236,9 @@ class _Chain:
         if follows and (grown.size, grown.root()) != right:
             again = Frontier(self.frontier.size, list(self.frontier.peaks))
             again.extend(_leaf(event) for event in events)
-            if (again.size, again.root()) == right:
+            if self._left_with(number) is not None:
+                text = f"seal {number}: its list of leaves does not give its root"
+            elif (again.size, again.root()) == right:
                 text = f"seal {number}: its list of leaves was changed; its events are right"
             else:
                 text = f"seal {number}: events {seal.first_event} to {seal.last_event} do not give its root"
@@ -228,11 +261,102 @@ def _leaf(event: Event) -> bytes:
         return bytes(HASH_SIZE)
 
 
-def _compare_with_checkpoints(chain: _Chain) -> None:
-    try:
-        known = sink.read(chain.found.agency_id)
-    except sink.SinkError as error:
-        chain.add("checkpoints", str(error))
+class _Gone:
+    """
+    Which events have left by policy: those that a signed statement names, about seals that are here.
+
+    What the database says of it and what the checkpoints say are held against each other, and against the seals.
+    """
+
+    def __init__(self, chain: _Chain, known: sink.Known | None) -> None:
+        self.chain, self.known = chain, known
+        self.agency_id = chain.found.agency_id
+
+    def find(self) -> list[LeavingMessage]:
+        """The statements that hold, by their first seal; what does not is written down."""
+        said: list[LeavingMessage] = []
+        remembered = {one.message.to_bytes() for one in self.known.leavings} if self.known else set()
+        for row in Leaving.objects.filter(agency_id=self.agency_id).order_by("first_seal", "pk"):
+            name = f"the leaving of seals {row.first_seal} to {row.last_seal}"
+            message = self._signed(row, name)
+            if message is None:
+                continue
+            if message.first != (said[-1].last + 1 if said else 1):
+                self._add(f"{name}: does not follow what left before", row.first_seal)
+            if self.known is not None and message.to_bytes() not in remembered:
+                self._add(f"{name}: unknown to the checkpoints", row.first_seal)
+            if not self._is_about_our_seals(message):
+                self._add(f"{name}: is about other seals than these", row.first_seal)
+                continue
+            said.append(message)
+        self._note(said)
+        return said + self._only_remembered(said)
+
+    def _add(self, text: str, seal: int) -> None:
+        self.chain.add("leaving", text, seal=seal)
+
+    def _note(self, said: list[LeavingMessage]) -> None:
+        if said:
+            count, last = sum(one.events for one in said), said[-1]
+            self.chain.found.notes.append(
+                f"{count:,} events under seals 1 to {last.last} left by policy, the last on {last.at:%Y-%m-%d};"
+                f" their roots are kept"
+            )
+
+    def _signed(self, row: Leaving, name: str) -> LeavingMessage | None:
+        try:
+            message = row.message()
+        except ValueError:
+            self._add(f"{name}: its statement cannot be read", row.first_seal)
+            return None
+        if not sink.is_signed(message.to_bytes(), bytes(row.signature), message.key_id):
+            self._add(f"{name}: its signature is none of ours", row.first_seal)
+            return None
+        told = (message.agency_id, message.first, message.last, message.events)
+        if told != (row.agency_id, row.first_seal, row.last_seal, row.events):
+            self._add(f"{name}: its row says other than what was signed", row.first_seal)
+            return None
+        return message
+
+    def _is_about_our_seals(self, message: LeavingMessage) -> bool:
+        last, before = self._seal(message.last), self._seal(message.first - 1)
+        if last is None or (before is None and message.first > 1):
+            return False
+        size = before.size if before else 0
+        return (bytes(last.root), last.size, last.size - size) == (
+            message.root, message.size, message.events,
+        )  # fmt: skip
+
+    def _seal(self, number: int) -> Seal | None:
+        return Seal.objects.filter(agency_id=self.agency_id, number=number).defer("leaves", "peaks").first()
+
+    def _only_remembered(self, said: list[LeavingMessage]) -> list[LeavingMessage]:
+        """
+        What the checkpoints say to have left and the database does not: the transaction was cut off, or a row is gone.
+        """
+        found: list[LeavingMessage] = []
+        for message in (one.message for one in self.known.leavings) if self.known else ():
+            done = max((one.last for one in said + found), default=0)
+            if message.last <= done or not self._is_about_our_seals(message):
+                continue
+            name = f"the leaving of seals {message.first} to {message.last}"
+            begin, until = self._seal(message.first - 1), self._seal(message.last)
+            here = events_between(
+                self.agency_id, begin.until if begin else START, until.until if until else Mark(0, 0, 0)
+            ).count()
+            if here == message.events or message.first <= done:
+                text = f"{name}: said on {message.at:%Y-%m-%d} and cut off, the next run goes on"
+                self.chain.found.notes.append(text)
+                continue
+            self._add(f"{name}: the database does not hold it, the checkpoints remember it", message.first)
+            if not here:
+                found.append(message)
+        return found
+
+
+def _compare_with_checkpoints(chain: _Chain, known: sink.Known | None, why: str) -> None:
+    if known is None:
+        chain.add("checkpoints", why)
         return
     for line in known.damaged:
         chain.add("checkpoints", f"checkpoint line {line}: cannot be read, or is not signed by a key of ours")

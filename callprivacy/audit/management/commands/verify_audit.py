@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(self.style.ERROR(f"{slug}: FOUND {finding}"))
         summary = (
             f"{slug}: {found.events:,} events, {found.sealed:,} under {found.seals:,} seals, "
-            f"{found.unsealed:,} not sealed yet: "
+            f"{found.unsealed:,} not sealed yet{_left(found)}: "
             f"{_verdict(found)}"
         )
         self.stdout.write(summary)
@@ -106,6 +106,10 @@ def _verdict(found: services.Verification) -> str:
     if not found.holds:
         return f"{len(found.findings)} findings"
     return "the trail holds" if found.seals else "nothing is sealed yet"
+
+
+def _left(found: services.Verification) -> str:
+    return f", {found.left:,} left by policy" if found.left else ""
 
 
 def _counting(progress: Progress) -> Callable[[int], None]:
