@@ -11,7 +11,10 @@ class RetentionConfig(AppConfig):
         from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
         from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
         from retention import kinds as own  # noqa: PLC0415  (models load after the apps)
+        from retention import targets  # noqa: PLC0415  (models load after the apps)
+        from retention.services import trail  # noqa: PLC0415  (models load after the apps)
 
+        targets.register_house(trail.TARGET)
         kinds.register(
             kinds.Kind(
                 "vendor_deletion",

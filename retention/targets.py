@@ -45,6 +45,7 @@ __all__ = [
     "HouseLine",
     "HouseTarget",
     "Line",
+    "Months",
     "Part",
     "Removed",
     "Said",
@@ -314,16 +315,32 @@ def register(target: Target) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Months:
+    """
+    Which months of the trail are past their date: those of before `before`, by the policy that keeps it longest.
+
+    :ivar facts: what is still asked of old events, as `retention_trail_due` takes it.
+    """
+
+    before: datetime
+    keep_for_days: int
+    version: int
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HouseLine:
     """
     Up to where rows of one kind, the agency's own, are past their date.
 
-    :ivar is_held: an open hold keeps what the agency has of its staff.
+    :ivar is_held: an open hold keeps what the agency has of its staff. :ivar months: of the trail, where the agency
+    has said how long it is kept.
     """
 
     agency: Agency
     cutoff: datetime
     is_held: bool = False
+    months: Months | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,36 +364,7 @@ class HouseTarget:
     told: Callable[[Agency, Sequence[UUID]], list[Told]]
 
 
-def _count_own_words(line: HouseLine) -> Extent:
-    found = audit.count_own_reasons(agency_id=line.agency.pk, before=line.cutoff)
-    return Extent(held=found) if line.is_held else Extent(rows=found)
-
-
-def _due_own_words(line: HouseLine, limit: int) -> list[UUID]:
-    if line.is_held:
-        return []
-    found = audit.own_reasons_before(agency_id=line.agency.pk, before=line.cutoff, limit=limit)
-    return [UUID(int=event_id) for event_id in found]
-
-
-def _remove_own_words(line: HouseLine, ids: Sequence[UUID], deed: Deed) -> tuple[UUID, ...]:
-    found = audit.erase_own_reasons(agency_id=line.agency.pk, event_ids=[one.int for one in ids])
-    return tuple(UUID(int=event_id) for event_id in found)
-
-
-HOUSE: Final[dict[Category, HouseTarget]] = {
-    Category.TRAIL: HouseTarget(
-        category=Category.TRAIL,
-        noun="reasons",
-        batch=1_000,
-        count=_count_own_words,
-        due=_due_own_words,
-        destroy=lambda line, ids: None,
-        remove=_remove_own_words,
-        by_day=lambda agency, limits: audit.own_reasons_by_day(agency_id=agency.pk, limits=limits),
-        told=lambda agency, ids: audit.told_of([one.int for one in ids]),
-    )
-}
+HOUSE: Final[dict[Category, HouseTarget]] = {}
 """What the agency itself has rows of, by category; a run takes it after its clients'."""
 
 

@@ -103,6 +103,12 @@ def _of_requests(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
     }
 
 
+_OF_TRAIL: Final = (
+    "The staff trail: reasons that people wrote by the policy of each client; events by whole months where the agency"
+    " has said for how long, without end where it has not"
+)
+
+
 def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
     data = ["Name, work e-mail, role", "Sign-ins and deeds", "Courses passed"]
     return {
@@ -116,7 +122,7 @@ def _of_staff(facts: Mapping[str, Any], said: RecordWords) -> dict[str, Any]:
         "kept": [
             f"Entries: {_days(facts, 'premises', 90)}",
             f"Training: {_days(facts, 'training', 1096)} after a try, or after a proof's last day",
-            "The staff trail: events without end, reasons that people wrote by the policy of each client",
+            _OF_TRAIL,
         ],
     }
 

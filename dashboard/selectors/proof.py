@@ -527,6 +527,7 @@ def _trail(ground: Ground) -> Part:
     found = verifying.verify_agency(agency_id)
     seal = audit.newest_seal(agency_id)
     events = audit.events(agency_id, audit.EventFilter(client_id=ground.client.pk)).count()
+    left = audit.left(agency_id)
     return Part(
         facts=[
             ("Verified", leaves.instant(ground.at)),
@@ -534,10 +535,18 @@ def _trail(ground: Ground) -> Part:
             ("Under seals", f"{found.sealed:,} under {found.seals:,} seals"),
             ("Findings", f"{len(found.findings):,}"),
             ("Events about this client", f"{events:,}"),
+            *(
+                [("Left by policy", f"{left.events:,} events, under seals 1 to {left.last_seal}")]
+                if left
+                else []
+            ),
         ],
         gaps=[f"{len(found.findings):,} findings: the trail does not hold."] if found.findings else [],
         more={"seal": seal.message().as_dict(), "signature": bytes(seal.signature).hex()} if seal else {},
-        notes=["The newest seal is attached with its signature, to be held against an export of the trail."],
+        notes=[
+            *found.notes,
+            "The newest seal is attached with its signature, to be held against an export of the trail.",
+        ],
     )
 
 

@@ -97,6 +97,7 @@ def trail(request: StaffRequest) -> HttpResponse:
         "counted_at_most": state.unsealed >= selectors.COUNTED_AT_MOST,
         "root": bytes(state.seal.root).hex() if state.seal else "",
         "is_alarming": state.is_alarming(request.at),
+        "left": selectors.left(request.agency.pk),
         "checked": selectors.last_event_of(request.agency.pk, "trail.verified"),
         "zone": request.agency.time_zone,
         "filters": request.GET.urlencode(),

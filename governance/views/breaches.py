@@ -20,6 +20,7 @@ from callprivacy.accounts.access import StaffRequest, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.views.pages import page_of
+from callprivacy.audit import selectors as trail
 from callprivacy.calls.models import Caller
 from callprivacy.calls.selectors import masks
 from callprivacy.tenancy.enums import Permission
@@ -394,10 +395,13 @@ def show_impact(request: StaffRequest) -> HttpResponse:
     found = _impact(form) if form.is_bound and form.is_valid() else None
     names = Client.objects.in_bulk(found.client_ids) if found else {}
     open_to = {one.pk for one in access.clients_with(request.membership, _CALLS, at=request.at)}
+    left = trail.left(request.agency.pk)
+    begins = left.before if left is not None else None
     context = {
         "section": "breaches",
         "form": form,
         "impact": found,
+        "begins": begins if found and begins and form.cleaned_data["since"] < begins else None,
         "rows": [(line, names.get(line.client_id or 0)) for line in (found.lines if found else [])],
         "asked": _asked(form) if found else "",
         "clients": [

@@ -120,7 +120,7 @@ class HoldForm(_PeopleForm):
         label="Keep what the agency has of its staff as well",
         required=False,
         help_text="Training, entries of premises, the agency's own requests, and reasons in the trail that name no"
-        " client: for matters about who knew, did or opened what.",
+        " client: for matters about who knew, did or opened what. Events of the trail stay while any hold is open.",
     )
     call = forms.MultipleChoiceField(required=False, widget=forms.MultipleHiddenInput)
     field_order = ("name", "matter", "reason", "scope", "numbers", "from_on", "until_on", "keeps_house")

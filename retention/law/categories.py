@@ -127,11 +127,12 @@ _ABOUT: Final = (
     ),
     About(
         Category.TRAIL,
-        ("reason in the trail", "reasons in the trail"),
+        ("entry of the trail", "entries of the trail"),
         Moment.HAPPENED,
         2192,
-        "The reasons that people wrote into the trail, sealed. What was done, by whom and when holds no number and no"
-        " name and stays, with its seals.",
+        "The reasons that people wrote into the trail, sealed. What was done, by whom and when holds no caller's number"
+        " or name; it leaves by whole months where the agency itself has said how long, once the longest that it or any"
+        " client says is over and no hold is open. The seals stay.",
         least=365,
         of_house=True,
     ),

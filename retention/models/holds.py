@@ -23,7 +23,7 @@ class Hold(ClientOwned):
     names any, all of them where it names neither numbers nor calls; and the calls that it names, whenever they were.
 
     With `keeps_house` what the agency has of its staff stays as well: training, entries of premises, reasons in the
-    trail that name no client, and its own requests.
+    trail that name no client, and its own requests. Events of the trail stay while any hold is open.
 
     `settled_at`: since when nothing that it covers can leave any more; a batch that was under way when it was placed
     may end before. The reason is the words of the trail's event `event_id`.

@@ -250,13 +250,23 @@ class Later:
     more: int
 
 
-def later(clients: Sequence[Client], at: datetime, *, days: int = DAYS) -> list[Later]:
-    """Of what no day can be named: the sums until the last day; two statements a category."""
+def later(
+    clients: Sequence[Client], at: datetime, *, own: Agency | None = None, days: int = DAYS
+) -> list[Later]:
+    """
+    Of what no day can be named: the sums until the last day; two statements a category.
+
+    :param own: count what this agency keeps of its own as well.
+    """
     now, then = preview.lines(clients, at), preview.lines(clients, at + timedelta(days=days))
+    ours = {} if own is None else {row.category: row for row in house.rows(own, at, days=days)}
     found = []
     for category in LATER:
         today = _sum(category, now)
-        found.append(Later(category, today, max(0, _sum(category, then) - today)))
+        more = max(0, _sum(category, then) - today)
+        if category in ours:
+            today, more = today + ours[category].extent.rows, more + ours[category].soon
+        found.append(Later(category, today, more))
     return found
 
 

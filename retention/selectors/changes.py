@@ -82,8 +82,16 @@ class Own:
 
     @property
     def changed(self) -> list[Category]:
-        """The categories whose days change there."""
-        return _changed(categories.OF_HOUSE, self.before, self.after)
+        """The categories whose days change there, and the trail where its months begin or cease to leave."""
+        moved = _changed(categories.OF_HOUSE, self.before, self.after)
+        if self.moves_months and Category.TRAIL not in moved:
+            moved.append(Category.TRAIL)
+        return moved
+
+    @property
+    def moves_months(self) -> bool:
+        """Whether the agency begins or ceases to say how long the trail is kept: months of it leave where it does."""
+        return bool(self.before[Category.TRAIL].version) != bool(self.after[Category.TRAIL].version)
 
 
 def _changed(
@@ -136,16 +144,24 @@ class Plan:
             self.becomes.then,
             self.becomes.inherited,
         )
-        return same and not self.touched
+        return same and not self.touched and not (self.own is not None and self.own.moves_months)
 
     @property
     def shortens(self) -> bool:
         """Whether anything is kept for a shorter time, at the level or at any client."""
-        return _shortens(self.was, self.becomes) or any(
-            _shortens(one.before[category], one.after[category])
-            for one in self.touched
-            for category in one.changed
+        return (
+            _shortens(self.was, self.becomes)
+            or self._begins_months
+            or any(
+                _shortens(one.before[category], one.after[category])
+                for one in self.touched
+                for category in one.changed
+            )
         )
+
+    @property
+    def _begins_months(self) -> bool:
+        return self.own is not None and self.own.moves_months and bool(self.becomes.version)
 
     @property
     def refusals(self) -> list[Beyond]:
@@ -366,6 +382,15 @@ def effect(plan: Plan, at: datetime) -> Effect:
         for category in plan.own.changed:
             before[category][_OWN] = house.extent(plan.own.agency, category, plan.own.before, at).rows
             after[category][_OWN] = house.extent(plan.own.agency, category, plan.own.after, at).rows
+    elif plan.wish.category is Category.TRAIL and plan.touched:
+        # Months of the agency's trail leave by the longest that anybody says, so that a client's word moves them.
+        live.add(_OWN)
+        kept, only = policies.house_effective(plan.wish.agency), plan.touched[0]
+        for found, said in ((before, only.before), (after, only.after)):
+            instead = (only.client.pk, said[Category.TRAIL].days)
+            found[Category.TRAIL][_OWN] = house.extent(
+                plan.wish.agency, Category.TRAIL, kept, at, instead=instead
+            ).rows
     moved = []
     for category in plan.counted:
         now, then = before[category], after[category]

@@ -25,7 +25,7 @@ from consent.selectors import decisions
 from retention import targets
 from retention.enums import Category
 from retention.models import Hold, HoldCall, HoldCaller, HoldPerson, RunPart
-from retention.selectors import policies
+from retention.selectors import policies, trail
 
 LEASED_AT_MOST: Final = timedelta(minutes=2)
 """For how long a batch of a run holds its part, see `retention.services.runs`."""
@@ -299,12 +299,18 @@ def _due_of(hold: Hold, limits: Mapping[Category, datetime], category: Category)
 
 def _own_due(hold: Hold, at: datetime) -> int:
     """Rows of the agency's own whose date has come and which this hold alone keeps."""
-    others = Hold.objects.open().filter(agency_id=hold.agency_id, keeps_house=True).exclude(pk=hold.pk)
-    if not hold.keeps_house or others.exists():
-        return 0
+    others = Hold.objects.open().filter(agency_id=hold.agency_id).exclude(pk=hold.pk)
     agency = hold.client.agency
     kept = policies.house_effective(agency)
-    return sum(
+    events = 0
+    if not others.exists():
+        # Every open hold keeps the trail's months, so that lifting the last one frees them.
+        months = trail.months(agency, kept[Category.TRAIL], at)
+        found = None if months is None else trail.due(months)
+        events = 0 if found is None else found.held
+    if not hold.keeps_house or others.filter(keeps_house=True).exists():
+        return events
+    return events + sum(
         target.count(
             targets.HouseLine(agency, tenancy.cutoff_in_zone(agency.time_zone, kept[category].days, at))
         ).rows

@@ -20,7 +20,7 @@ from callprivacy.tenancy.models import Agency
 from retention import targets
 from retention.enums import Category
 from retention.models import Hold, HousePart, Run
-from retention.selectors import policies
+from retention.selectors import policies, trail
 from retention.selectors.policies import Effective
 from retention.targets import Extent, HouseLine, Told
 
@@ -42,13 +42,31 @@ def during(rows: QuerySet[Hold], run: Run) -> QuerySet[Hold]:
 
 
 def holds_during(run: Run) -> QuerySet[Hold]:
-    """The holds that kept what the agency has of its staff while a run went on, or requests that are no client's."""
-    return during(Hold.objects.filter(agency_id=run.agency_id, keeps_house=True), run)
+    """
+    The holds that kept what the agency has of its staff while a run went on, or requests that are no client's; where
+    events of the trail were held, every hold, for each keeps them.
+    """
+    holds = Hold.objects.filter(agency_id=run.agency_id)
+    trail_held = HousePart.objects.filter(run=run, category=Category.TRAIL, rows_held__gt=0)
+    return during(holds if trail_held.exists() else holds.filter(keeps_house=True), run)
 
 
-def line(agency: Agency, kept: Effective, at: datetime, *, is_held: bool) -> HouseLine:
-    """Where the line of one category stands."""
-    return HouseLine(agency, tenancy.cutoff_in_zone(agency.time_zone, kept.days, at), is_held)
+def line(
+    agency: Agency,
+    kept: Effective,
+    at: datetime,
+    *,
+    is_held: bool,
+    instead: tuple[int, int] | None = None,
+) -> HouseLine:
+    """
+    Where the line of one category stands.
+
+    :param instead: of the trail, a client and for how many days it would keep it.
+    """
+    cutoff = tenancy.cutoff_in_zone(agency.time_zone, kept.days, at)
+    months = trail.months(agency, kept, at, instead=instead) if kept.category is Category.TRAIL else None
+    return HouseLine(agency, cutoff, is_held, months)
 
 
 def lines(agency: Agency, at: datetime) -> dict[Category, HouseLine]:
@@ -58,9 +76,20 @@ def lines(agency: Agency, at: datetime) -> dict[Category, HouseLine]:
     return {category: line(agency, kept[category], at, is_held=held) for category in targets.HOUSE}
 
 
-def extent(agency: Agency, category: Category, kept: Mapping[Category, Effective], at: datetime) -> Extent:
-    """What of one category would be past its date, were these its policies."""
-    found = line(agency, kept[category], at, is_held=is_held())
+def extent(
+    agency: Agency,
+    category: Category,
+    kept: Mapping[Category, Effective],
+    at: datetime,
+    *,
+    instead: tuple[int, int] | None = None,
+) -> Extent:
+    """
+    What of one category would be past its date, were these its policies.
+
+    :param instead: of the trail, a client and for how many days it would keep it.
+    """
+    found = line(agency, kept[category], at, is_held=is_held(), instead=instead)
     return targets.HOUSE[category].count(found)
 
 
@@ -71,13 +100,19 @@ def extents(agency: Agency, at: datetime) -> dict[Category, Extent]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One category on a page. :ivar soon: how many more fall due by the calendar's last day."""
+    """
+    One category on a page.
+
+    :ivar soon: how many more fall due by the calendar's last day. :ivar kept_by: why months of the trail whose date has
+    come stay, in words.
+    """
 
     category: Category
     policy: Effective
     cutoff: datetime
     extent: Extent
     soon: int
+    kept_by: str = ""
 
 
 def rows(agency: Agency, at: datetime, *, days: int) -> list[Row]:
@@ -91,6 +126,7 @@ def rows(agency: Agency, at: datetime, *, days: int) -> list[Row]:
             now[category].cutoff,
             targets.HOUSE[category].count(now[category]),
             sum(then[category].values()),
+            trail.kept_by(now[category].months),
         )
         for category in targets.HOUSE
     ]
@@ -113,7 +149,7 @@ def by_day(agency: Agency, at: datetime, *, days: int) -> dict[Category, Mapping
 def sample(agency: Agency, category: Category, at: datetime) -> list[Told]:
     """The rows of one category that a run would take first."""
     target = targets.HOUSE[category]
-    return target.told(agency, target.due(lines(agency, at)[category], SAMPLE))
+    return target.told(agency, target.due(lines(agency, at)[category], SAMPLE)[:SAMPLE])
 
 
 def parts_of(run: Run) -> Sequence[HousePart]:

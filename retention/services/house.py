@@ -8,6 +8,7 @@ rows. A batch is counted, and its ids enter the digest, in the transaction that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -29,7 +30,7 @@ from retention.models import HouseCertificate, HousePart, Run
 from retention.selectors import house as selectors
 from retention.selectors import policies
 from retention.selectors.holds import LEASED_AT_MOST
-from retention.services import erasing
+from retention.services import erasing, trail
 from retention.targets import Deed, HouseLine
 
 log = logger(__name__)
@@ -120,7 +121,7 @@ def _work_part(part: HousePart, until: datetime, clock: Clock) -> None:
 def _line(part: HousePart) -> HouseLine:
     """The line as it stands: it moves back with a policy that was lengthened since, never on."""
     now = selectors.lines(part.agency, part.run.created_at)[Category(part.category)]
-    return HouseLine(now.agency, min(now.cutoff, part.cutoff), now.is_held)
+    return replace(now, cutoff=min(now.cutoff, part.cutoff))
 
 
 def _batch(part: HousePart, at: datetime) -> bool:
@@ -219,4 +220,4 @@ def take_out(*, agency: Agency, at: datetime) -> int:
             if not removed:
                 break
             count += len(removed)
-    return count
+    return count + trail.leave_again(agency=agency, by=JOB, at=at)

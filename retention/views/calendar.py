@@ -11,7 +11,7 @@ from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.tenancy.enums import Permission
-from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.models import Agency, Client
 from retention.forms.policies import CalendarForm
 from retention.selectors import calendar as selectors
 from retention.selectors import own_dates
@@ -23,8 +23,7 @@ def show_calendar(request: StaffRequest) -> HttpResponse:
     clients = _countable(request)
     form = CalendarForm(request.GET, clients=clients)
     chosen = _chosen(form, clients)
-    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
-    own = request.agency if signs and len(chosen) == len(clients) else None
+    own = _own(request, clients, chosen)
     found = selectors.calendar(chosen, request.at, own=own)
     context = {
         "section": "calendar",
@@ -53,7 +52,7 @@ def show_later(request: StaffRequest) -> HttpResponse:
     clients = _countable(request)
     chosen = _chosen(CalendarForm(request.GET, clients=clients), clients)
     context = {
-        "rows": selectors.later(chosen, request.at),
+        "rows": selectors.later(chosen, request.at, own=_own(request, clients, chosen)),
         "days": selectors.DAYS,
         "own_dates": own_dates.rows(request.agency, request.at) if len(chosen) != 1 else [],
     }
@@ -72,6 +71,12 @@ def _countable(request: StaffRequest) -> list[Client]:
     if not found:
         raise PermissionDenied("Retention is not granted to you for any client.")
     return found
+
+
+def _own(request: StaffRequest, clients: list[Client], chosen: list[Client]) -> Agency | None:
+    """The agency, where what it keeps of its own is counted as well."""
+    signs = access.has_right(request.membership, AgencyRight.SIGN_OFF)
+    return request.agency if signs and len(chosen) == len(clients) else None
 
 
 def _chosen(form: CalendarForm, clients: list[Client]) -> list[Client]:
