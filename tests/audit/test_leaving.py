@@ -235,6 +235,13 @@ def test_the_apps_role_removes_nothing_and_says_nothing_left(acme: int) -> None:
         "UPDATE audit_seal SET sealed_at = '2001-01-01'",
         "ALTER TABLE audit_event DISABLE TRIGGER ALL",
         "SET session_replication_role = replica",
+        "DROP TRIGGER audit_event_leaves ON audit_event",
+        "DROP FUNCTION audit_event_leaves() CASCADE",
+        "ALTER FUNCTION audit_leave(bigint, bigint, text, bytea, text, timestamptz) RESET search_path",
+        "CREATE FUNCTION public.scope_kind() RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+        "CREATE TRIGGER mine BEFORE INSERT ON audit_seal FOR EACH ROW EXECUTE FUNCTION audit_seal_refuse()",
+        "SELECT setval('audit_leaving_id_seq', 1000)",
+        "MERGE INTO audit_event e USING audit_seal s ON s.agency_id = e.agency_id WHEN MATCHED THEN DELETE",
         _INSERTED,
     ]
     for statement in statements:
@@ -243,7 +250,28 @@ def test_the_apps_role_removes_nothing_and_says_nothing_left(acme: int) -> None:
             with job_scope(agency_id=acme), connection.cursor() as cursor:
                 cursor.execute(statement)
 
-        refused(deed, "permission denied|must be owner|append-only")
+        refused(deed, "permission denied|must be (able|owner)|append-only")
+    assert events(acme) == before
+
+
+def test_tables_and_settings_of_a_session_do_not_change_what_the_guards_see(acme: int) -> None:
+    """What a seized app may make for itself: temporary tables of the same names, another path, another clock."""
+    with superuser() as line:
+        line.execute("UPDATE audit_seal SET sealed_at = now() - interval '8759 hours' WHERE number = 2")
+    before = events(acme)
+
+    def deed() -> None:
+        with job_scope(agency_id=acme):
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE TEMP TABLE audit_seal_of_mine AS TABLE audit_seal")
+                cursor.execute("UPDATE audit_seal_of_mine SET sealed_at = '2001-01-01'")
+                cursor.execute("ALTER TABLE audit_seal_of_mine RENAME TO audit_seal")
+                cursor.execute("SET LOCAL search_path = pg_temp, public")
+                cursor.execute("SET LOCAL timezone = 'Pacific/Kiritimati'")
+                cursor.execute("SET LOCAL intervalstyle = 'sql_standard'")
+            call(acme, 2)
+
+    refused(deed, "not a year old")
     assert events(acme) == before
 
 

@@ -310,6 +310,26 @@ def test_what_was_tampered_with_stays_and_somebody_is_told(acme: Agency) -> None
         assert Item.objects.open().filter(kind="own_rows_failed").exists()
 
 
+def test_nothing_leaves_from_under_who_verifies_or_exports(acme: Agency) -> None:
+    keep(acme)
+    with superuser() as line:
+        with line.transaction():
+            line.execute(
+                "SELECT pg_advisory_xact_lock_shared(hashtextextended('audit.leave', %s))", [acme.pk]
+            )
+            night.spend(acme)
+            assert left(acme) == 0
+        assert verify(acme.pk).notes == [], "nothing was said of it either"
+        night.spend(acme, NOON + timedelta(hours=1))
+        assert left(acme) == 7
+        with line.transaction(), job_scope(agency_id=acme.pk):
+            audit.verify_agency(acme.pk)
+            row = line.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended('audit.leave', %s))", [acme.pk]
+            ).fetchone()
+            assert row == (False,)
+
+
 def test_a_long_month_leaves_in_parts(acme: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail, "EVENTS_A_BATCH", 5)
     keep(acme, 400)

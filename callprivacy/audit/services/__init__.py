@@ -6,7 +6,14 @@ from callprivacy.audit.services.exporting import (
     export_table,
     write_bundle,
 )
-from callprivacy.audit.services.leaving import NotLeavingError, Wish, leave, leave_again, said_before
+from callprivacy.audit.services.leaving import (
+    BusyError,
+    NotLeavingError,
+    Wish,
+    leave,
+    leave_again,
+    said_before,
+)
 from callprivacy.audit.services.recording import (
     NotInTransactionError,
     NotRecordableError,
@@ -48,6 +55,7 @@ SEALING_ERRORS = (SinkError, RestoredError, TailCutError)
 __all__ = [
     "EVENTS_WHILE_WAITING",
     "SEALING_ERRORS",
+    "BusyError",
     "Finding",
     "NotInTransactionError",
     "NotLeavingError",

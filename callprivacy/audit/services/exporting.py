@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TextIO
 from callprivacy.audit import leaves, selectors
 from callprivacy.audit.models import Leaving
 from callprivacy.audit.services.recording import record
-from callprivacy.audit.services.verifying import batches
+from callprivacy.audit.services.verifying import batches, keep_still
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
 
@@ -53,6 +53,7 @@ def write_bundle(
     keys = [{"id": key_id, "public": public.hex()} for key_id, public in signing.public_keys().items()]
     header = {"bundle": "callprivacy trail", "v": leaves.VERSION, "agency": agency_id}
     write({**header, "exported_at": leaves.instant(at), "keys": keys})
+    keep_still(agency_id)
     left = list(Leaving.objects.filter(agency_id=agency_id).order_by("first_seal", "pk"))
     for row in left:
         write({"leaving": _parsed(row.statement), "signature": bytes(row.signature).hex()})

@@ -23,7 +23,11 @@ from callprivacy.vault import signing
 
 
 class NotLeavingError(RuntimeError):
-    """These events may not leave: what is here is not what was sealed, or somebody else is at work."""
+    """These events may not leave: what is here is not what was sealed."""
+
+
+class BusyError(NotLeavingError):
+    """The trail is being verified or exported: nothing leaves from under who reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ def leave(*, agency_id: int, wish: Wish, by: Actor, at: datetime) -> list[int]:
 
     What was changed, added or is missing among them does not leave, for it would take with it what tells of that.
 
+    :raises BusyError: it is being verified or exported just now.
     :raises NotLeavingError: these are not the next seals, or their events are not what was sealed.
     :raises SinkError: what is said cannot be kept outside the database.
     :raises DatabaseError: the database's own guards refuse.
@@ -112,8 +117,15 @@ def leave_again(*, agency_id: int, statement: Statement, by: Actor, at: datetime
 
 
 def _take_turn(agency_id: int) -> None:
-    """Wait for whoever seals the agency's trail, or lets a part of it leave."""
+    """
+    Wait for whoever seals the agency's trail, or lets a part of it leave.
+
+    :raises BusyError: it is being read as a whole, which may take minutes.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('audit.leave', %s))", [agency_id])
+        if cursor.fetchone() != (True,):
+            raise BusyError("The trail is being verified or exported.")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal', %s))", [agency_id])
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, LeavingMessage, Mark
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
@@ -96,12 +98,28 @@ def batches(agency_id: int) -> Iterator[Batch]:
         yield Batch(None, rest)
 
 
+def keep_still(agency_id: int) -> None:
+    """
+    Let nothing of the trail leave until the transaction is over, so that what is read piece by piece is one whole.
+
+    Waits for what is just leaving, which may take longer than a lock is waited for elsewhere.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('lock_timeout'), set_config('lock_timeout', '2min', true)")
+        before, _ = cursor.fetchone()
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(hashtextextended('audit.leave', %s))", [agency_id]
+        )
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+
+
 def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = None) -> Verification:
     """
     Verify an agency's whole trail, in the current scope; memory holds one seal's events at a time.
 
     :param progress: called with the number of events verified so far.
     """
+    keep_still(agency_id)
     found = Verification(agency_id)
     known, why = _known(agency_id)
     chain = _Chain(found)
