@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from callprivacy.audit import leaves, merkle, selectors, services
 from callprivacy.audit.models import Event, Leaving, Reason, Seal
-from callprivacy.audit.services import sink
+from callprivacy.audit.services import sealing, sink
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import signing
 from tests import make
@@ -390,6 +390,42 @@ def test_what_was_changed_does_not_leave(acme: int) -> None:
         )
     with pytest.raises(services.NotLeavingError, match="seal 1 are not what was sealed"):
         leave(acme)
+
+
+def test_what_was_changed_with_its_leaf_does_not_leave_either(acme: int) -> None:
+    """Who owns the database can write the list of leaves as well, and not the signed root."""
+    with superuser() as line:
+        line.execute(
+            "UPDATE audit_event SET action = 'call.forged' WHERE id = (SELECT min(id) FROM audit_event)"
+        )
+    with job_scope(agency_id=acme):
+        first = Seal.objects.get(number=1)
+        forged_leaf = sealing.leaf_of(Event.objects.get(pk=first.first_event))
+    with superuser() as line:
+        line.execute(
+            "UPDATE audit_seal SET leaves = %s || substr(leaves, 41) WHERE number = 1",
+            [first.first_event.to_bytes(8, "big") + forged_leaf],
+        )
+    with pytest.raises(services.NotLeavingError, match="seal 1 are not what was sealed"):
+        leave(acme)
+
+
+def test_the_worker_does_not_sign_for_a_fresh_seal_that_a_superuser_dated_back(acme: int) -> None:
+    """Neither by the database's clock nor, with another instant, under its signature."""
+    seal(acme, at=NOON - timedelta(days=364))
+    age()
+    late = services.Wish(1, 5, NOON + timedelta(days=1), 1, 1)
+
+    def deed() -> None:
+        with job_scope(agency_id=acme):
+            services.leave(agency_id=acme, wish=late, by=JOB, at=NOON)
+
+    with pytest.raises(services.NotLeavingError, match="Seal 5 is not a year old"):
+        deed()
+    with superuser() as line:
+        line.execute("UPDATE audit_seal SET signed_at = signed_at - interval '2 years' WHERE number = 5")
+    with pytest.raises(services.NotLeavingError, match="seal 5 are not what was sealed"):
+        deed()
 
 
 def test_words_that_are_here_keep_their_event(tmp_path: Path) -> None:

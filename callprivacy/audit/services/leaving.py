@@ -7,19 +7,23 @@ has one function that removes them, and guards of its own (docs/adr/0081); which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import connection, transaction
 
 from callprivacy.audit import selectors
 from callprivacy.audit.leaves import START, LeavingMessage, canonical
+from callprivacy.audit.merkle import Frontier
 from callprivacy.audit.models import Reason, Seal
 from callprivacy.audit.services import sealing, sink
 from callprivacy.audit.services.sink import Statement
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
+
+FLOOR: Final = timedelta(days=365)
+"""No event leaves that is younger: by what was signed when it was sealed, and in the database by its own clock."""
 
 
 class NotLeavingError(RuntimeError):
@@ -56,9 +60,8 @@ def leave(*, agency_id: int, wish: Wish, by: Actor, at: datetime) -> list[int]:
     _take_turn(agency_id)
     if wish.first != selectors.left_to(agency_id) + 1:
         raise NotLeavingError("Something left meanwhile.")
-    seals = Seal.objects.filter(agency_id=agency_id, number__gte=wish.first, number__lte=wish.last)
-    ids = _ids(agency_id, wish, seals.order_by("number").iterator(chunk_size=20))
-    last = seals.get(number=wish.last)
+    ids = _ids(agency_id, wish, at)
+    last = Seal.objects.defer("leaves", "peaks").get(agency_id=agency_id, number=wish.last)
     message = LeavingMessage(
         agency_id=agency_id,
         first=wish.first,
@@ -109,8 +112,7 @@ def leave_again(*, agency_id: int, statement: Statement, by: Actor, at: datetime
     ):
         return 0
     wish = Wish(message.first, message.last, message.before, message.keep_for_days, message.version)
-    seals = Seal.objects.filter(agency_id=agency_id, number__gte=wish.first, number__lte=wish.last)
-    ids = _ids(agency_id, wish, seals.order_by("number").iterator(chunk_size=20))
+    ids = _ids(agency_id, wish, at)
     # They were gone before their events were, and the dump brought them back as well.
     Reason.objects.filter(agency_id=agency_id, event_id__in=ids).remove()
     return _remove(statement, by=by, at=at)
@@ -129,20 +131,55 @@ def _take_turn(agency_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit.seal', %s))", [agency_id])
 
 
-def _ids(agency_id: int, wish: Wish, seals: Iterable[Seal]) -> list[int]:
-    """The events of these seals, each looked at against its leaf."""
+def _ids(agency_id: int, wish: Wish, at: datetime) -> list[int]:
+    """
+    The events of these seals, in order: each looked at against its leaf, and the leaves against what was signed.
+
+    Nothing is taken from the database that whoever owns it could have written: neither a seal's age nor what it lists.
+    """
     before = selectors.seal_numbered(agency_id, wish.first - 1)
-    begin = before.until if before else START
+    begin, frontier = START, Frontier()
+    if before is not None:
+        begin, frontier = before.until, _frontier(before)
+    seals = Seal.objects.filter(agency_id=agency_id, number__gte=wish.first, number__lte=wish.last)
     ids: list[int] = []
-    for seal in seals:
+    for seal in seals.order_by("number").iterator(chunk_size=20):
         events = list(selectors.events_between(agency_id, begin, seal.until))
-        if [(event.pk, sealing.leaf_of(event)) for event in events] != seal.listed():
+        listed = [(event.pk, sealing.leaf_of(event)) for event in events]
+        frontier.extend(leaf for _, leaf in listed)
+        if listed != seal.listed() or not _is_signed(seal, frontier):
             raise NotLeavingError(f"The events under seal {seal.number} are not what was sealed.")
+        if seal.signed_at > at - FLOOR:
+            raise NotLeavingError(f"Seal {seal.number} is not a year old.")
         if any(event.at >= wish.before for event in events):
             raise NotLeavingError(f"Seal {seal.number} covers what happened later.")
         ids += [event.pk for event in events]
         begin = seal.until
     return ids
+
+
+def _frontier(seal: Seal) -> Frontier:
+    """
+    The tree as a seal left it.
+
+    :raises NotLeavingError: it is not what was signed.
+    """
+    peaks = Seal.objects.values_list("peaks", flat=True).get(pk=seal.pk)
+    try:
+        frontier = Frontier.load(seal.size, bytes(peaks))
+    except ValueError:
+        frontier = Frontier()
+    if not _is_signed(seal, frontier):
+        raise NotLeavingError(f"Seal {seal.number} is not what was signed.")
+    return frontier
+
+
+def _is_signed(seal: Seal, frontier: Frontier) -> bool:
+    """Whether one of our keys has signed the seal, over this very tree."""
+    message = seal.message()
+    return (frontier.size, frontier.root()) == (message.size, message.root) and sink.is_signed(
+        message.to_bytes(), bytes(seal.signature), message.key_id
+    )
 
 
 def _remove(statement: Statement, *, by: Actor, at: datetime) -> int:
