@@ -91,7 +91,7 @@ def months(
         return None
     days, version = max((kept.days, kept.version), *_longest(instead))
     cutoff = tenancy.cutoff_in_zone(agency.time_zone, days, at)
-    return Months(_month_of(agency, cutoff), days, version, _facts())
+    return Months(month_of(agency, cutoff), days, version, _facts())
 
 
 def _longest(instead: tuple[int, int] | None) -> list[tuple[int, int]]:
@@ -107,7 +107,7 @@ def _facts() -> tuple[str, ...]:
     return tuple(sorted(f"{kind.value}:{name}" for kind, name in secrets.house_names().items()))
 
 
-def _month_of(agency: Agency, cutoff: datetime) -> datetime:
+def month_of(agency: Agency, cutoff: datetime) -> datetime:
     """The start of the month of the agency's zone in which a cut-off lies: all months before it are over."""
     zone = ZoneInfo(agency.time_zone)
     first = cutoff.astimezone(zone).date().replace(day=1)
@@ -179,7 +179,7 @@ def by_day(agency: Agency, limits: Sequence[datetime]) -> dict[int, int]:
     longest, version = max((kept.days, kept.version), *_longest(None))
     behind = timedelta(days=longest - kept.days)
     ends = [
-        _month_of(agency, datetime.combine(limit.astimezone(zone).date() - behind, time.min, tzinfo=zone))
+        month_of(agency, datetime.combine(limit.astimezone(zone).date() - behind, time.min, tzinfo=zone))
         for limit in limits
     ]
     before, facts = -1, _facts()

@@ -29,6 +29,7 @@ from retention.enums import Category, PartState
 from retention.models import HouseCertificate, HousePart, Run
 from retention.selectors import house as selectors
 from retention.selectors import policies
+from retention.selectors import trail as trail_selectors
 from retention.selectors.holds import LEASED_AT_MOST
 from retention.services import erasing, trail
 from retention.targets import Deed, HouseLine
@@ -121,7 +122,11 @@ def _work_part(part: HousePart, until: datetime, clock: Clock) -> None:
 def _line(part: HousePart) -> HouseLine:
     """The line as it stands: it moves back with a policy that was lengthened since, never on."""
     now = selectors.lines(part.agency, part.run.created_at)[Category(part.category)]
-    return replace(now, cutoff=min(now.cutoff, part.cutoff))
+    months = now.months
+    if months is not None:
+        planned = trail_selectors.month_of(part.agency, part.cutoff)
+        months = replace(months, before=min(months.before, planned))
+    return replace(now, cutoff=min(now.cutoff, part.cutoff), months=months)
 
 
 def _batch(part: HousePart, at: datetime) -> bool:

@@ -28,6 +28,7 @@ from retention.enums import Category, PartState, SecretKind
 from retention.models import Hold, HouseCertificate, HousePart, Policy
 from retention.selectors import calendar, changes, holds, house, policies, secrets, trail
 from retention.selectors.changes import Wish
+from retention.services import house as own
 from retention.services import restoring
 from tests import make
 from tests.accounts.browsers import signed_in
@@ -328,6 +329,19 @@ def test_nothing_leaves_from_under_who_verifies_or_exports(acme: Agency) -> None
                 "SELECT pg_try_advisory_xact_lock(hashtextextended('audit.leave', %s))", [acme.pk]
             ).fetchone()
             assert row == (False,)
+
+
+def test_a_policy_that_is_shortened_meanwhile_moves_no_run_on(acme: Agency) -> None:
+    keep(acme, 820)
+    run = night.start(acme)
+    with job_scope(agency_id=acme.pk):
+        own.plan(run=run, at=NOON)
+        assert HousePart.objects.get(run=run, category=Category.TRAIL).rows_due == 4
+        Policy.objects.update(keep_for_days=400)
+    night.work(run)
+    assert left(acme) == 4
+    night.spend(acme, NOON + timedelta(hours=1))
+    assert left(acme) == 10
 
 
 def test_a_long_month_leaves_in_parts(acme: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
