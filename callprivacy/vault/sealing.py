@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
     def as_bytes(self) -> bytes:
         """The associated data, unambiguous because no part holds a line feed."""
-        return f"{self.client_id}\n{self.table}\n{self.column}\n{self.row}".encode()
+        return f"{self.client_id}\n{self.table}\n{self.column}\n{self.row!s}".encode()
 
 
 class Key:

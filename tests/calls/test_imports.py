@@ -11,7 +11,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from django.test import override_settings
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call, CallImport, CallRef, Connection, Recording
-from callprivacy.calls.services import imports
+from callprivacy.calls.services import erasure, imports
 from callprivacy.calls.services.imports import Layout, NotReadyError
 from callprivacy.calls.tasks import imports as tasks
 from callprivacy.celery import app
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files as vault_files
+from callprivacy.vault import services as vault
 from callprivacy.vault.models import RecordingKey
 from tests import make
 from tests.calls import files
@@ -283,6 +284,38 @@ def test_several_threads_read_one_file_in_order(plumber: Client, monkeypatch: py
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_is_known_said_twice_or_erased_stands_in_no_other_rows_way(
+    plumber: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 10)
+    rows = [line(number) for number in range(80)]
+    files.imported(plumber, table([rows[15], rows[44]]))
+    erased = calls(plumber)[1]
+    assert erased.caller_id is not None
+    vault.erase_callers(
+        client_id=plumber.pk,
+        erasures=[vault.Erasure(erased.caller_id, up_to=NOON, tombstone_ends_on=date(2029, 1, 1))],
+        at=NOON,
+    )
+    with job_scope(agency_id=plumber.agency_id):
+        recordings = tuple(Recording.objects.filter(call_id=erased.pk).values_list("pk", flat=True))
+        chosen = erasure.Chosen(
+            ids=(erased.pk,), recordings=recordings, forgotten=frozenset([erased.caller_id])
+        )
+        erasure.remove_calls(client=plumber, chosen=chosen)
+    again = [*rows[:33], rows[31], *rows[33:]]
+
+    row = files.run(files.started(plumber, table(again)), workers=3)
+
+    assert counts(row) == {"rows": 81, "rows_done": 81, "added": 78, "known": 2, "erased": 1}
+    assert len(calls(plumber)) == 79
+    with job_scope(agency_id=plumber.agency_id):
+        assert Recording.objects.count() == CallRef.objects.count() == 79
+    assert RecordingKey.objects.filter(client_id=plumber.pk, caller_id__isnull=False).count() == 79
+    assert files.run(files.started(plumber, table(again)), workers=3).added == 0
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_error_in_a_thread_is_raised_and_leaves_whole_batches(
     plumber: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,7 +410,7 @@ _WORKER = textwrap.dedent(
     django.setup()
     from django.conf import settings
     from django.utils import timezone
-    from callprivacy.calls.services import imports
+    from callprivacy.calls.services import erasure, imports
     settings.MEDIA_ROOT = sys.argv[3]
     imports.BATCH = 200
     imports.run_import(agency_id=int(sys.argv[1]), import_id=uuid.UUID(sys.argv[2]), clock=timezone.now)

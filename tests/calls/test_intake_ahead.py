@@ -142,6 +142,68 @@ def test_all_of_them_came_in_meanwhile(plumber: Client) -> None:
     assert rows(plumber)[:4] == (2, 1, 2, 0)
 
 
+def test_what_stands_in_the_way_has_the_batch_begun_anew_once(plumber: Client) -> None:
+    batch = prepared(plumber, fact(recording_reference=LINK), the_second(recording_reference=LINK))
+    told(plumber, the_second())
+    turns: list[tuple[int, ...]] = []
+    noted: list[list[Taken]] = []
+
+    verdicts = batch.store(
+        lambda found: noted.append(list(found)), turn=lambda: turns.append(rows(plumber)[:4])
+    )
+
+    # The second time nothing of the first is there, and what is noted alongside is the end of it.
+    assert turns == [(1, 1, 1, 0), (1, 1, 1, 0)]
+    assert noted == [verdicts] == [[Taken.ADDED, Taken.FILLED]]
+    assert rows(plumber) == (2, 1, 2, 2, 2)
+
+
+def test_a_key_of_a_batch_that_was_begun_anew_is_kept_where_it_is_used(plumber: Client) -> None:
+    batch = prepared(plumber, fact(recording_reference=LINK), the_second(recording_reference=LINK))
+    told(plumber, fact(recording_reference=LINK))
+
+    assert batch.store() == [Taken.KNOWN, Taken.ADDED]
+
+    assert rows(plumber) == (2, 1, 2, 2, 2)
+    assert [recording_of(call) for call in calls(plumber)] == [LINK, LINK]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keys_lock_none_of_the_rows_that_the_batch_itself_adds() -> None:
+    client = make.client(make.agency("Acme"), "Plumber")
+    make.tracking_number(client, TRACKING)
+    said = [fact(recording_reference=LINK), the_second(caller=OTHER_CALLER, recording_reference=LINK)]
+
+    assert prepared(client, *said).store() == [Taken.ADDED, Taken.ADDED]
+
+    with job_scope(agency_id=client.agency_id), connection.cursor() as cursor:
+        cursor.execute("SELECT xmax::text FROM calls_call UNION ALL SELECT xmax::text FROM calls_caller")
+        assert cursor.fetchall() == [("0",)] * 4
+
+
+def test_a_batch_lies_in_the_order_in_which_its_calls_began(plumber: Client) -> None:
+    said = [
+        fact(
+            references=(("id", str(hours)),),
+            started_at=YESTERDAY - timedelta(hours=hours),
+            recording_reference=LINK if hours != 4 else None,
+        )
+        for hours in (5, 1, 4, 2, 3)
+    ]
+    assert prepared(plumber, *said).store() == [Taken.ADDED] * 5
+
+    with job_scope(agency_id=plumber.agency_id), connection.cursor() as cursor:
+        for query in (
+            "SELECT id FROM calls_call ORDER BY ctid",
+            "SELECT call_id FROM calls_callref ORDER BY ctid",
+            "SELECT call_id FROM calls_recording ORDER BY ctid",
+            "SELECT call_id FROM calls_recording ORDER BY id",
+        ):
+            cursor.execute(query)
+            found = [row[0] for row in cursor.fetchall()]
+            assert found == sorted(found), query
+
+
 def test_a_call_that_was_erased_meanwhile_stays_away(plumber: Client) -> None:
     batch = prepared(plumber, fact(recording_reference=LINK), the_second(caller=OTHER_CALLER))
     tokens = vault_selectors.client_keys(plumber.pk).tokens

@@ -53,7 +53,7 @@ FORMATS: Final = {name: preset.title for name, preset in PRESETS.items()} | {"ge
 # Kinds of file whose columns somebody has written down; the others' are guessed and shown to a person.
 _SETTLED: Final = frozenset({"callrail", "invoca"})
 
-BATCH: Final = 4_000
+BATCH: Final = 6_000
 WORKERS: Final = 3
 LEASE: Final = timedelta(seconds=60)
 DRAFT_FOR: Final = timedelta(hours=24)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models import Q
 
 from callprivacy.calls.enums import RecordingState
@@ -51,7 +51,7 @@ type Turn = Callable[[], object]
 
 
 class _NotAsLoadedError(Exception):
-    """Something of the batch is to be left out."""
+    """Something of the batch is here already, or is to be left out."""
 
 
 class Prepared(Batch):
@@ -72,21 +72,12 @@ class Prepared(Batch):
         written = False
         try:
             _begin_redaction(self)
-            with (
-                vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
-                job_scope(agency_id=self.client.agency_id),
-            ):
-                if is_repeated and not self.redacted():
-                    with connection.cursor() as cursor:
-                        cursor.execute("SET LOCAL synchronous_commit = off")
-                if self.is_all_new:
-                    load_ahead(self)
-                if turn is not None:
-                    turn()
-                _write_batch(self)
-                if alongside is not None:
-                    alongside(self.verdicts)
-                written = True
+            while not written:
+                try:
+                    self._write(alongside, turn, is_repeated=is_repeated)
+                    written = True
+                except _NotAsLoadedError:
+                    self.is_all_new, self.loaded, self.used = False, [], set()
         finally:
             # Where the commit itself failed nobody knows whether rows rest on the keys: then they stay.
             if not written:
@@ -100,6 +91,27 @@ class Prepared(Batch):
             at=self.at,
         )
         return self.verdicts
+
+    def _write(self, alongside: Alongside | None, turn: Turn | None, *, is_repeated: bool) -> None:
+        """
+        Do it in one transaction.
+
+        :raises _NotAsLoadedError: it is to be looked at call by call, in another one; this one left nothing.
+        """
+        with (
+            vault.holding_callers(client_id=self.client.pk, caller_ids=list(self.callers)),
+            job_scope(agency_id=self.client.agency_id),
+        ):
+            if is_repeated and not self.redacted():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
+            if self.is_all_new:
+                load_ahead(self)
+            if turn is not None:
+                turn()
+            _write_batch(self)
+            if alongside is not None:
+                alongside(self.verdicts)
 
 
 def _begin_redaction(batch: Batch) -> None:
@@ -191,10 +203,13 @@ def _write_tracking_numbers(batch: Batch) -> None:
 
 def _add_as_loaded(batch: Batch, items: Sequence[Item]) -> bool:
     """
-    Add a batch as it was loaded ahead, if no call of it is here; otherwise write nothing and return False.
+    Add a batch as it was loaded ahead; False, and nothing written, where calls of other ways are to be looked at.
 
-    Whether one is here the unique key of the references says: nobody asks before. Tombstones are looked for when no
-    row stood in the way: an erasure leaves its digest before it removes the row.
+    Whether one of its calls is here the unique key of the references says: nobody asks before. Tombstones are looked
+    for when no row stood in the way: an erasure leaves its digest before it removes the row. There is no savepoint to
+    go back to: the keys between the tables look twice at rows that a transaction within ours has added (`rls`).
+
+    :raises _NotAsLoadedError: one is here, or has a tombstone; the transaction is to be begun anew.
     """
     if (
         batch.redacted()
@@ -202,19 +217,16 @@ def _add_as_loaded(batch: Batch, items: Sequence[Item]) -> bool:
         or may_match(batch, items)
     ):
         return False
-    used = set(batch.used)
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(_CALLS_TOUCH_ALL)
-                _add_calls(batch, items, left_out=[])
-                cursor.execute(_EACH_TOUCHES)
-            _write_references(batch, are_new=True)
-            if vault_selectors.entombed(batch.client.pk, [one for item in items for one in item.digests]):
-                raise _NotAsLoadedError
-    except (IntegrityError, _NotAsLoadedError):
-        batch.used = used
-        return False
+        with connection.cursor() as cursor:
+            cursor.execute(_CALLS_TOUCH_ALL)
+            _add_calls(batch, items, left_out=[])
+            cursor.execute(_EACH_TOUCHES)
+        _write_references(batch, are_new=True)
+    except IntegrityError:
+        raise _NotAsLoadedError from None
+    if vault_selectors.entombed(batch.client.pk, [one for item in items for one in item.digests]):
+        raise _NotAsLoadedError
     for item in items:
         batch.verdicts[item.index] = Taken.ADDED
     _write_presses(batch, items, {item.index: item.new_id for item in items})
