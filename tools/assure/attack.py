@@ -219,7 +219,7 @@ READ: dict[str, frozenset[str]] = {
     "callprivacy/calls/services/erasure.py": frozenset({"remove_calls"}),
     "callprivacy/calls/services/intake/loading.py": frozenset({"fill"}),
     "callprivacy/calls/services/intake/matching.py": frozenset({"may_match"}),
-    "callprivacy/calls/services/intake/storing.py": frozenset({"_add_calls"}),
+    "callprivacy/calls/services/intake/storing.py": frozenset({"_adding_calls"}),
     "callprivacy/calls/services/intake/updating.py": frozenset(
         {"bring_up_to_date", "_have_decided_anew", "_move_call", "_write_changes"}
     ),

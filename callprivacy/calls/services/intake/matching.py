@@ -60,16 +60,14 @@ def may_match(batch: Batch, items: Iterable[Item]) -> bool:
     if len(kinds) > 1:
         return True
     (kind,) = kinds
+    other = "EXISTS (SELECT FROM calls_callref WHERE client_id = %s AND (provider, kind) {} (%s, %s))"
     with connection.cursor() as cursor:
-        for comparison in ("<", ">"):
-            cursor.execute(
-                "SELECT 1 FROM calls_callref"
-                f" WHERE client_id = %s AND (provider, kind) {comparison} (%s, %s) LIMIT 1",
-                [batch.client.pk, batch.provider, kind],
-            )
-            if cursor.fetchone() is not None:
-                return True
-    return False
+        cursor.execute(
+            f"SELECT {other.format('<')} OR {other.format('>')}",
+            [batch.client.pk, batch.provider, kind] * 2,
+        )
+        found: bool = cursor.fetchone()[0]
+    return found
 
 
 def match_calls(batch: Batch, items: Sequence[Item]) -> tuple[dict[int, uuid.UUID], set[int]]:

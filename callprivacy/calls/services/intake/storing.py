@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, connection
 from django.db.models import Q
@@ -48,6 +48,7 @@ _EACH_TOUCHES: Final = "SET LOCAL callprivacy.calls_touch = ''"
 
 type Alongside = Callable[[Sequence[Taken]], None]
 type Turn = Callable[[], object]
+type Statement = tuple[str, list[Any]]
 
 
 class _NotAsLoadedError(Exception):
@@ -153,6 +154,8 @@ def _leave_out_expired(batch: Batch) -> None:
     if (lines.recordings, lines.identities) != (batch.lines.recordings, batch.lines.identities):
         raise CallerGoneError("What is taken of old calls has changed.")
     _look_for_erased(batch)
+    if lines == batch.lines:
+        return
     kept = [item for item in batch.items if not lines.refuse(item.facts)]
     if len(kept) == len(batch.items):
         return
@@ -218,11 +221,14 @@ def _add_as_loaded(batch: Batch, items: Sequence[Item]) -> bool:
     ):
         return False
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_CALLS_TOUCH_ALL)
-            _add_calls(batch, items, left_out=[])
-            cursor.execute(_EACH_TOUCHES)
-        _write_references(batch, are_new=True)
+        _run(
+            [
+                (_CALLS_TOUCH_ALL, []),
+                *_adding_calls(batch, items, left_out=[]),
+                (_EACH_TOUCHES, []),
+                _writing_references(batch, are_new=True),
+            ]
+        )
     except IntegrityError:
         raise _NotAsLoadedError from None
     if vault_selectors.entombed(batch.client.pk, [one for item in items for one in item.digests]):
@@ -255,7 +261,8 @@ def _write_wave(batch: Batch, items: Sequence[Item]) -> None:
             batch.loaded = []
         known |= same
         added = [item for item in unknown if item.index not in same]
-        _add_calls(batch, added, left_out=list(same))
+        if added:
+            _run(_adding_calls(batch, added, left_out=list(same)))
         for item in added:
             batch.verdicts[item.index] = Taken.DOUBTFUL if item.index in doubtful else Taken.ADDED
     ids = {item.index: item.new_id for item in added} | bring_up_to_date(
@@ -264,7 +271,7 @@ def _write_wave(batch: Batch, items: Sequence[Item]) -> None:
     _finish_redaction(batch, [item for item in items if item.index in known and item.index in ids], ids)
     if not batch.loaded:
         load_references(batch, items, ids)
-    _write_references(batch)
+    _run([_writing_references(batch)])
     _write_presses(batch, items, ids)
 
 
@@ -304,41 +311,47 @@ def _without_erased(batch: Batch, items: Sequence[Item], gone: set[bytes]) -> li
     return left
 
 
-def _add_calls(batch: Batch, items: Sequence[Item], *, left_out: list[int]) -> None:
+def _run(statements: Sequence[Statement]) -> None:
+    """Have statements run one after the other, by one way to the server and back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "; ".join(text for text, _ in statements), [one for _, values in statements for one in values]
+        )
+
+
+def _adding_calls(batch: Batch, items: Sequence[Item], *, left_out: list[int]) -> list[Statement]:
+    """Statements that add what was loaded: calls, and the recordings that came with them."""
     if not items:
-        return
+        return []
     scope = [batch.client.agency_id, batch.client.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO calls_call (agency_id, client_id, connection_id, received_at, came_late, {_CALL})"
-            f" SELECT %s, %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)",
-            [*scope, batch.connection_id, batch.at, batch.way is Way.IMPORT, left_out],
+    came_late = batch.way is Way.IMPORT
+    calls = (
+        f"INSERT INTO calls_call (agency_id, client_id, connection_id, received_at, came_late, {_CALL})"
+        f" SELECT %s, %s, %s, %s, %s, {_CALL} FROM intake_call WHERE index <> ALL(%s)"
+    )
+    statements: list[Statement] = [(calls, [*scope, batch.connection_id, batch.at, came_late, left_out])]
+    recorded = [item.recording_id for item in items if item.recording is not None]
+    if recorded:
+        recordings = (
+            "INSERT INTO calls_recording"
+            " (agency_id, client_id, state, provider, came_late, id, call_id, reference, seconds)"
+            " SELECT %s, %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
+            " WHERE recording_id IS NOT NULL AND index <> ALL(%s)"
         )
-        recorded = [item.recording_id for item in items if item.recording is not None]
-        if recorded:
-            cursor.execute(
-                "INSERT INTO calls_recording"
-                " (agency_id, client_id, state, provider, came_late, id, call_id, reference, seconds)"
-                " SELECT %s, %s, %s, %s, %s, recording_id, id, recording, recording_seconds FROM intake_call"
-                " WHERE recording_id IS NOT NULL AND index <> ALL(%s)",
-                [*scope, RecordingState.WITHHELD, batch.provider, batch.way is Way.IMPORT, left_out],
-            )
-            batch.used.update(recorded)
+        state = RecordingState.WITHHELD
+        statements.append((recordings, [*scope, state, batch.provider, came_late, left_out]))
+        batch.used.update(recorded)
+    return statements
 
 
-def _write_references(batch: Batch, *, are_new: bool = False) -> None:
-    """
-    Write what was loaded.
-
-    :raises IntegrityError: `are_new`, and one of them is here.
-    """
+def _writing_references(batch: Batch, *, are_new: bool = False) -> Statement:
+    """The statement that writes what was loaded; with `are_new` it refuses where one of them is here."""
+    text = (
+        "INSERT INTO calls_callref (agency_id, client_id, provider, kind, digest, call_id)"
+        " SELECT %s, %s, %s, kind, digest, call_id FROM intake_ref"
+    )
     known = "" if are_new else " ON CONFLICT DO NOTHING"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO calls_callref (agency_id, client_id, provider, kind, digest, call_id)"
-            f" SELECT %s, %s, %s, kind, digest, call_id FROM intake_ref{known}",
-            [batch.client.agency_id, batch.client.pk, batch.provider],
-        )
+    return text + known, [batch.client.agency_id, batch.client.pk, batch.provider]
 
 
 def _write_presses(batch: Batch, items: Iterable[Item], ids: Mapping[int, uuid.UUID]) -> None:
