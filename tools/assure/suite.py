@@ -345,14 +345,14 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "a value is not bound to its row",
                 "callprivacy/vault/sealing.py",
-                'return f"{self.client_id}\\n{self.table}\\n{self.column}\\n{self.row}".encode()',
+                'return f"{self.client_id}\\n{self.table}\\n{self.column}\\n{self.row!s}".encode()',
                 'return f"{self.client_id}\\n{self.table}\\n{self.column}".encode()',
             ),
             Edit(
                 "a value is not bound to its client",
                 "callprivacy/vault/sealing.py",
-                'return f"{self.client_id}\\n{self.table}\\n{self.column}\\n{self.row}".encode()',
-                'return f"{self.table}\\n{self.column}\\n{self.row}".encode()',
+                'return f"{self.client_id}\\n{self.table}\\n{self.column}\\n{self.row!s}".encode()',
+                'return f"{self.table}\\n{self.column}\\n{self.row!s}".encode()',
             ),
         ),
         broken=("vault/test_many_swaps.py",),
