@@ -19,7 +19,8 @@ from typing import Final
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
-from analytics.charts.shapes import Dot, Drawing, Rect, Text
+from analytics.charts.figure import Key
+from analytics.charts.shapes import Area, Dot, Drawing, Rect, Text
 from callprivacy.calls.services.exports import plain_cell
 from consent.channels.sheet import Sheet
 
@@ -28,6 +29,7 @@ type Cell = str | int | float | None
 _BOM: Final = "\ufeff"
 # XML 1.0 has no place for these signs, not even escaped.
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PERCENT: Final = re.compile("([+\N{MINUS SIGN}]?\\d+)\N{NO-BREAK SPACE}%")
 _LONGEST: Final = 32_767
 """Signs that a cell of a workbook holds at most."""
 
@@ -52,19 +54,33 @@ class Paper:
     rows: Sequence[Sequence[Cell]]
     drawing: Drawing | None = None
     drawing_title: str = ""
-    keys: Sequence[str] = field(default_factory=tuple)
+    keys: Sequence[Key] = field(default_factory=tuple)
 
 
 def as_csv(paper: Paper) -> bytes:
     """The table alone, with its heads, in UTF-8 with a mark, as spreadsheets expect; every text is quoted."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([plain_cell(column) for column in paper.columns])
-    for row in paper.rows:
+    columns, rows = _in_numbers(paper)
+    writer.writerow([plain_cell(column) for column in columns])
+    for row in rows:
         writer.writerow(
             [plain_cell(cell) if isinstance(cell, str) else "" if cell is None else cell for cell in row]
         )
     return (_BOM + out.getvalue()).encode()
+
+
+def _in_numbers(paper: Paper) -> tuple[list[str], list[list[Cell]]]:
+    """The table with percentages as numbers, which a spreadsheet counts with, and their sign in the column's head."""
+    columns, rows = list(paper.columns), [list(row) for row in paper.rows]
+    for place, name in enumerate(columns):
+        cells = [row[place] for row in rows]
+        found = [_PERCENT.fullmatch(cell) if isinstance(cell, str) else None for cell in cells]
+        if any(found) and all(one or cell in {"–", None} for one, cell in zip(found, cells, strict=True)):
+            columns[place] = f"{name} (%)"
+            for row, one in zip(rows, found, strict=True):
+                row[place] = int(one[1].replace("\N{MINUS SIGN}", "-")) if one else None
+    return columns, rows
 
 
 # --- A workbook ---------------------------------------------------------------------------------------------------
@@ -111,9 +127,10 @@ def as_workbook(paper: Paper) -> bytes:
     about: list[list[Cell]] = [[paper.title]]
     about += [[label, value] for label, value in (*paper.facts, ("What stands out", paper.headline))]
     about += [[note] for note in paper.notes]
+    columns, rows = _in_numbers(paper)
     parts = {
         **_PARTS,
-        "xl/worksheets/sheet1.xml": _sheet([list(paper.columns), *paper.rows], widths=[26, *[14] * 30]),
+        "xl/worksheets/sheet1.xml": _sheet([columns, *rows], widths=[26, *[14] * 30]),
         "xl/worksheets/sheet2.xml": _sheet(about, widths=[26, 90]),
     }
     out = io.BytesIO()
@@ -172,6 +189,7 @@ _SHADES: Final = (
     (58, 124, 135),
     (20, 98, 112),
 )
+_QUIET: Final = (150, 160, 164)
 _MARGIN, _LINE, _BREAK = 18.0, 5.2, 20.0
 
 
@@ -192,10 +210,11 @@ class _Report(Sheet):
         self.facts([*paper.facts, ("Made", self.when(paper.made_at.isoformat()))])
         self.heading("What stands out")
         self.text(paper.headline, size=10.5, after=1)
-        if paper.drawing is not None and paper.drawing.rects + paper.drawing.paths:
+        drawing = paper.drawing
+        if drawing is not None and (drawing.areas or drawing.rects or drawing.paths):
             self.heading(paper.drawing_title)
             self._keys()
-            self._picture(paper.drawing)
+            self._picture(drawing)
         self.heading("Figures")
         self._table()
         if paper.notes:
@@ -205,11 +224,13 @@ class _Report(Sheet):
         return bytes(self.pdf.output())
 
     def _keys(self) -> None:
-        for number, name in enumerate(self.paper.keys):
-            self.pdf.set_fill_color(*_COLOURS[number % 6 + 1])
-            self.pdf.rect(self.pdf.l_margin, self.pdf.get_y() + 1, 4, 2.4, style="F")
+        for key in self.paper.keys:
+            colour = _COLOURS[6 if key.is_before else key.index] if key.is_line else _fill(key.look)
+            self.pdf.set_fill_color(*colour)
+            self.pdf.set_draw_color(*_QUIET)
+            self.pdf.rect(self.pdf.l_margin, self.pdf.get_y() + 1, 4, 2.4, style="F" if key.is_line else "DF")
             self.pdf.set_x(self.pdf.l_margin + 6)
-            self.text(name, size=8, after=0)
+            self.text(key.name, size=8, after=0)
         self.pdf.ln(1)
 
     def _picture(self, drawing: Drawing) -> None:
@@ -219,6 +240,11 @@ class _Report(Sheet):
             self.pdf.add_page()
             size = min(size, (self.pdf.h - 2 * _BREAK) / drawing.height)
         left, top = self.pdf.l_margin, self.pdf.get_y()
+        height = drawing.height * size
+        # What the clip leaves behind is known to the file again, and has to be to us.
+        with self.pdf.local_context(), self.pdf.rect_clip(left, top, drawing.width * size, height):
+            for area in drawing.areas:
+                self._area(area, drawing, left, top, size)
         for rect in (one for one in [*drawing.rules, *drawing.rects] if one.look != "plot-room"):
             self._rect(rect, left, top, size)
         for path in drawing.paths:
@@ -234,14 +260,18 @@ class _Report(Sheet):
         self.pdf.set_line_width(0.2)
         self.pdf.set_y(top + drawing.height * size + 2)
 
+    def _area(self, area: Area, drawing: Drawing, left: float, top: float, size: float) -> None:
+        self.pdf.set_fill_color(*_fill(area.look))
+        self.pdf.set_draw_color(255, 255, 255)
+        self.pdf.set_line_width(0.15)
+        each = drawing.scale * size
+        x0, y0 = left + drawing.left * size, top + drawing.above * size
+        for ring in area.outline.rings:
+            if len(ring) > 2:
+                self.pdf.polygon([(x0 + x * each, y0 + y * each) for x, y in ring], style="DF")
+
     def _rect(self, rect: Rect, left: float, top: float, size: float) -> None:
-        fill: tuple[int, int, int]
-        if rect.look.startswith("plot-shade"):
-            fill = _SHADES[_number(rect.look)]
-        elif rect.look.startswith("plot-fill"):
-            fill = _COLOURS[_number(rect.look)]
-        else:
-            fill = (214, 220, 221) if rect.look == "plot-rule" else (150, 160, 164)
+        fill = _fill(rect.look)
         self.pdf.set_fill_color(*fill)
         height = max(rect.height * size, 0.15)
         self.pdf.rect(
@@ -284,6 +314,15 @@ class _Report(Sheet):
                 words = words[:-2].rstrip() + "…" if len(words) > 2 else ""
             self.pdf.cell(width, _LINE, words, align="L" if place == 0 else "R")
         self.pdf.ln(_LINE)
+
+
+def _fill(look: str) -> tuple[int, int, int]:
+    """What a class of the style sheet is filled with on paper."""
+    if look.startswith("plot-shade"):
+        return _SHADES[_number(look)]
+    if look.startswith("plot-fill"):
+        return _COLOURS[_number(look)]
+    return {"plot-rule": (214, 220, 221), "plot-untold": (213, 211, 206)}.get(look, _QUIET)
 
 
 def _number(look: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from analytics.charts.shapes import COLOURS, SHADES, Dot, Drawing, Series, Words
+from analytics.charts.shapes import COLOURS, SHADES, Dot, Drawing, Outline, Series, Words, level_of
 
 HELP: Final = (
     "Point at the chart, or press the arrow keys in it, to read single values. The table has them all."
@@ -32,13 +32,19 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws; what `is_small` keeps its size on a wide page."""
+    """What the template draws."""
 
     wide: Drawing
     narrow: Drawing
     keys: list[Key] = field(default_factory=list)
     help: str = HELP
-    is_small: bool = False
+
+    @property
+    def outlines(self) -> list[Outline]:
+        """The borders that both sizes are drawn from, each once."""
+        return list(
+            {area.outline.key: area.outline for area in [*self.wide.areas, *self.narrow.areas]}.values()
+        )
 
 
 def keys_of_lines(series: Sequence[Series], *, dashed: Sequence[int] = ()) -> list[Key]:
@@ -64,7 +70,7 @@ def keys_of_fills(series: Sequence[Series]) -> list[Key]:
 
 
 def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
-    """The legend of a heat map or a map: each shade with the numbers it stands for."""
+    """The legend of a heat map: each shade with the numbers it stands for."""
     keys = [Key("none", look="plot-shade-0")]
     for level in range(1, SHADES + 1):
         limit = top * level / SHADES
@@ -73,4 +79,17 @@ def keys_of_shades(top: float, *, has_hidden: bool, words: Words) -> list[Key]:
             keys.append(Key(name, look=f"plot-shade-{level}"))
     if has_hidden:
         keys.append(Key("Not told: too few people", look="plot-untold", pattern=1))
+    return keys
+
+
+def keys_of_classes(limits: Sequence[float], *, rest: str, is_rest_told: bool, words: Words) -> list[Key]:
+    """
+    The legend of a map: each class with the numbers it stands for, and what the other regions are.
+
+    :param rest: what is said of a region without a number; hatched where it is not told whether it is none.
+    """
+    keys = [Key(rest, look="plot-shade-0") if is_rest_told else Key(rest, look="plot-untold", pattern=1)]
+    for place, limit in enumerate(limits):
+        over = f"over {words(limits[place - 1])} up to " if place else "up to "
+        keys.append(Key(f"{over}{words(limit)}", look=f"plot-shade-{level_of(limit, limits)}"))
     return keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 from typing import Final
@@ -28,6 +29,37 @@ def ticks(top: float, *, at_most: int = 5, whole: bool = True) -> list[float]:
         step = max(1.0, float(ceil(step)))
     count = max(1, ceil(top / step - 1e-9))
     return [step * number for number in range(count + 1)]
+
+
+def classes(numbers: Iterable[float], count: int) -> list[float]:
+    """
+    Up to which number each of `count` classes goes; the last goes to the greatest.
+
+    Few numbers have a class each. The classes of more are equally broad, or, where the greatest is more than ten times
+    the smallest, each as many times the one before: one state with most of the calls would leave all others in the
+    lowest class.
+    """
+    there = sorted({number for number in numbers if number > 0})
+    if len(there) <= count:
+        return there
+    low, top = there[0], there[-1]
+    if top <= 10 * low:
+        limits = [top * place / count for place in range(1, count)]
+    else:
+        limits = [low * (top / low) ** (place / count) for place in range(1, count)]
+    found: list[float] = []
+    for limit in limits:
+        short = _two_signs(limit)
+        if (not found or short > found[-1]) and short < top:
+            found.append(short)
+    return [*found, top]
+
+
+def _two_signs(number: float) -> float:
+    """A number with two signs that are not 0, from 1 on a whole one: 37, 4,200."""
+    power = 10.0 ** (floor(log10(number)) - 1)
+    short = round(number / power) * power
+    return float(round(short)) if short >= 10 else max(1.0, float(round(number))) if number >= 1 else short
 
 
 def compact(value: float) -> str:

@@ -51,7 +51,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A box; `look` is a class of the style sheet, `pattern` the number of a pattern laid over it, 0 for none."""
+    """
+    A box; `look` is a class of the style sheet, `pattern` the number of a pattern laid over it, 0 for none.
+
+    :ivar again: says what a region of the map says already, so that arrow keys pass it over.
+    """
 
     x: float
     y: float
@@ -59,6 +63,30 @@ class Rect:
     height: float
     look: str
     say: str = ""
+    pattern: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """
+    A region's border, which several drawings of a page share.
+
+    :ivar rings: points in units of its own; `d` is the same as SVG writes a path.
+    """
+
+    key: str
+    rings: Sequence[Sequence[tuple[int, int]]]
+    d: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A region of a map; `look` and `pattern` as those of a box."""
+
+    outline: Outline
+    look: str
+    say: str
     pattern: int = 0
 
 
@@ -112,15 +140,30 @@ class Text:
 
 @dataclass(slots=True)
 class Drawing:
-    """One picture: what a template draws in this order, rules first and words last."""
+    """
+    One picture: what a template draws in this order, rules first and words last.
+
+    :ivar areas: regions of a map, in units of their own: `scale` makes them those of the picture, `left` and `above`
+        is how far they are moved then. `is_sea`: what lies between them is the sea.
+    """
 
     width: float
     height: float
+    areas: list[Area] = field(default_factory=list)
+    scale: float = 1
+    left: float = 0
+    above: float = 0
+    is_sea: bool = False
     rules: list[Rect] = field(default_factory=list)
     rects: list[Rect] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     dots: list[Dot] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+
+    @property
+    def unscale(self) -> float:
+        """What makes a hatch on areas as large as one on boxes."""
+        return round(1 / self.scale, 3)
 
 
 def cut(text: str, room: float) -> str:
@@ -357,6 +400,15 @@ def shade(number: float, top: float) -> int:
     if number <= 0 or top <= 0:
         return 0
     return min(SHADES, max(1, int(number / top * SHADES - 1e-9) + 1))
+
+
+def level_of(number: float | None, limits: Sequence[float]) -> int:
+    """Which shade a number has by what each goes up to (`classes`): 0 for none, 5 for the greatest class."""
+    if not number or number <= 0 or not limits:
+        return 0
+    place = next((place for place, limit in enumerate(limits, 1) if number <= limit), len(limits))
+    # Fewer classes than shades are the darker ones: the greatest is always the darkest.
+    return SHADES - len(limits) + place
 
 
 def heat(

@@ -72,7 +72,8 @@ def step_of_row(row: Row, zone: str) -> str | None:
     return row.at.isoformat() if row.at else None
 
 
-def _label(step: str, key: str) -> str:
+def label_of(step: str, key: str) -> str:
+    """A step's key as it stands on an axis."""
     day = date.fromisoformat(key[:10])
     if step == "hour":
         return f"{day:%-d %b} {key[11:13]}:00"
@@ -223,7 +224,7 @@ def _table_of_groups(made: Answer, groups: Sequence[Group], *, compared: bool) -
 def _answer_over_time(made: Answer, report: Report, client: Client) -> None:
     asked, shown, zone = made.asked, made.shown, client.time_zone
     keys = steps_of(asked.step, asked.first_on, asked.last_on)
-    labels = [_label(asked.step, key) for key in keys]
+    labels = [label_of(asked.step, key) for key in keys]
     names, found = _lines(report, asked.by, keys, shown, zone)
     dashed: list[int] = []
     series = [Series(name, values) for name, values in zip(names, found, strict=True)]
@@ -316,13 +317,20 @@ def _answer_by_place(made: Answer, report: Report) -> None:
     kind, shown = made.asked.kind, made.shown
     several: dict[str, list[Row]] = {}
     for row in report.rows:
-        code = _square_of(kind, row.keys[0])
+        code = _code_of(kind, row.keys[0])
         if code is not None:
             several.setdefault(code, []).append(row)
     values = {code: value_of(shown, together(rows)) for code, rows in several.items()}
-    made.chart = map_of(kind, values, shown)
+    # A region of which nothing is told may have calls of a few people, as long as it is not told where some came from.
+    untold = untold_of(report)
+    is_partly_told = report.unplaced > 0 or (untold is not None and untold.calls > 0)
+    rest = Value(None, "none, or too few to tell", hidden=True) if is_partly_told else Value(0, "none")
+    place: maps.Place = "states" if kind == "states" else "countries"
+    made.chart = map_of(place, values, shown, rest=rest)
     made.chart_title = f"{shown.words} by {'state' if kind == 'states' else 'country'}"
     groups = groups_of(report, ("region",))
+    if kind == "countries":
+        groups = _by_country(groups)
     asked = made.asked
     made.asked = Asked(
         asked.measure,
@@ -335,8 +343,11 @@ def _answer_by_place(made: Answer, report: Report) -> None:
         kind,
         asked.filters,
     )
-    made.tables.append(_table_of_groups(made, groups, compared=report.before is not None))
-    left = maps.elsewhere(maps.STATES if kind == "states" else maps.COUNTRIES, values)
+    table = _table_of_groups(made, groups, compared=report.before is not None)
+    made.tables.append(
+        replace(table, heads=["Country" if kind == "countries" else "Region", *table.heads[1:]])
+    )
+    left = maps.elsewhere(place, values)
     if left:
         made.notes.append(
             "Not on this map, but in the table: " + ", ".join(place_name(code) for code in left[:12]) + "."
@@ -344,8 +355,28 @@ def _answer_by_place(made: Answer, report: Report) -> None:
     say_of_groups(made, [group for group in groups if group.is_whole], report)
 
 
-def _square_of(kind: str, value: str | None) -> str | None:
-    """The square of a region: a state's own code, or a country's; None for what is none of them."""
+def _by_country(groups: Sequence[Group]) -> list[Group]:
+    """The regions of each country as one."""
+    several: dict[str | None, list[Group]] = {}
+    for group in groups:
+        key = group.keys[0]
+        several.setdefault(key and key.partition("-")[0], []).append(group)
+    found = [
+        Group(
+            (key,),
+            in_words("region", key),
+            together([one.now for one in some if one.now is not None]),
+            together([one.before for one in some if one.before is not None]),
+        )
+        for key, some in several.items()
+    ]
+    return sorted(
+        found, key=lambda group: (not group.is_whole, -(group.now.calls if group.now else 0), group.name)
+    )
+
+
+def _code_of(kind: str, value: str | None) -> str | None:
+    """The code of a region on the map: a state's own, or a country's; None for what is none of them."""
     if not value:
         return None
     country, _, region = value.partition("-")
@@ -371,5 +402,5 @@ def paper_of(made: Answer, *, title: str, facts: Sequence[tuple[str, str]], zone
         rows=[[cell if isinstance(cell, str) else cell_of(cell) for cell in row] for row in table.rows],
         drawing=made.chart.wide if made.chart else None,
         drawing_title=made.chart_title,
-        keys=[key.name for key in made.chart.keys] if made.chart else [],
+        keys=made.chart.keys if made.chart else [],
     )

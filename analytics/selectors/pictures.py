@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from analytics.charts import maps
-from analytics.charts.figure import Chart, Key, keys_of_fills, keys_of_lines, keys_of_shades
-from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, heat, line
-from analytics.selectors.showing import WEEKDAYS, Shown, place_name
+from analytics.charts.figure import Chart, Key, keys_of_classes, keys_of_fills, keys_of_lines, keys_of_shades
+from analytics.charts.scale import classes
+from analytics.charts.shapes import NARROW, SHADES, WIDE, Drawing, Series, Value, columns, heat, line
+from analytics.selectors.showing import WEEKDAYS, Shown, place_name, upper
 
 
 def twice(draw: Callable[[int], Drawing], keys: list[Key]) -> Chart:
@@ -42,15 +43,21 @@ def heat_of(values: Sequence[Sequence[Value]], shown: Shown) -> Chart:
     )
 
 
-def map_of(kind: str, values: Mapping[str, Value], shown: Shown) -> Chart:
-    """A map of squares, of states or of countries."""
-    squares = maps.STATES if kind == "states" else maps.COUNTRIES
-    names = {code: place_name(f"US-{code}" if kind == "states" else code) for code in squares}
-    here = {code: value for code, value in values.items() if code in squares}
-    top = max((value.number or 0 for value in here.values()), default=0)
-    wide, narrow = (
-        maps.tiles(squares, here, names, width=width, words=shown.axis) for width in (WIDE, NARROW)
+def map_of(kind: maps.Place, values: Mapping[str, Value], shown: Shown, *, rest: Value) -> Chart:
+    """
+    A map of states or of countries.
+
+    :param rest: what is said of a region without a value: that there is no call, or that it is not told.
+    """
+    names = {code: place_name(f"US-{code}" if kind == "states" else code) for code in maps.codes(kind)}
+    here = {code: value for code, value in values.items() if code in names}
+    limits = classes((value.number or 0 for value in here.values()), SHADES)
+    keys = keys_of_classes(limits, rest=upper(rest.words), is_rest_told=not rest.hidden, words=shown.axis)
+    if any(value.hidden for value in here.values()) and not rest.hidden:
+        keys.append(Key("Not told: too few people", look="plot-untold", pattern=1))
+    return twice(
+        lambda width: maps.outlines(
+            kind, here, names, limits=limits, rest=rest, width=width, words=shown.axis
+        ),
+        keys,
     )
-    has_hidden = any(value.hidden for value in here.values())
-    keys = keys_of_shades(top, has_hidden=has_hidden, words=shown.axis)
-    return Chart(wide, narrow, keys, is_small=kind == "states")

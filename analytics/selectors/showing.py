@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analytics.channels.paper import Cell
+from analytics.charts import maps
 from analytics.charts.scale import compact
 from analytics.charts.shapes import Value
 from analytics.enums import LENGTH_LABELS, REPEATED_LABELS, Dimension, Measure
@@ -191,7 +192,8 @@ def place_name(value: str) -> str:
     """A region's or country's name, such as of "US-CA", "DE", or "CA-NS|PE" where two share an area code."""
     country, _, regions = value.partition("-")
     if not regions:
-        return upper(places.name(country))
+        known = places.name(country)
+        return upper(maps.country(country) if known == country else known)
     return upper(" or ".join(places.name(country, region) for region in regions.split("|")))
 
 

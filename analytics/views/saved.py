@@ -125,7 +125,8 @@ def mail_saved(request: StaffRequest, client: Client, report_id: UUID) -> HttpRe
         messages.success(request, f"“{report.name}” is not sent to you any more.")
     else:
         messages.success(
-            request, f"“{report.name}” is sent to you {every.label.lower()} at 7:00 of {client.time_zone}."
+            request,
+            f"“{report.name}” is sent to you {every.label[:1].lower()}{every.label[1:]} at 7:00 of {client.time_zone}.",
         )
     return redirect("analytics:saved", client.slug)
 

@@ -244,7 +244,7 @@ document.addEventListener("keydown", (event) => {
   if (!plot || (!step && event.key !== "Escape")) return;
   event.preventDefault();
   if (!step) return sayOf(plot, null);
-  const shapes = [...plot.querySelectorAll("[data-say]")].filter((shape) => shape.getClientRects().length);
+  const shapes = [...plot.querySelectorAll("[data-say]:not([data-again])")].filter((shape) => shape.getClientRects().length);
   const now = shapes.findIndex((shape) => shape.classList.contains("is-said"));
   if (shapes.length) sayOf(plot, shapes[Math.min(shapes.length - 1, Math.max(0, now + step))]);
 });

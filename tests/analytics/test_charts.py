@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+import re
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.charts import maps
-from analytics.charts.figure import keys_of_fills, keys_of_shades
-from analytics.charts.scale import Scale, compact, every, ticks
+from analytics.charts.figure import keys_of_classes, keys_of_fills, keys_of_shades
+from analytics.charts.scale import Scale, classes, compact, every, ticks
 from analytics.charts.shapes import (
     NARROW,
     WIDE,
@@ -22,10 +23,12 @@ from analytics.charts.shapes import (
     columns,
     cut,
     heat,
+    level_of,
     line,
     shade,
     spark,
 )
+from consent.law import places
 
 
 def _series(name: str, *numbers: float | None) -> Series:
@@ -176,27 +179,128 @@ def test_a_sparkline_of_nothing_is_empty_and_of_one_a_point() -> None:
     assert _inside(spark([Value(float(number)) for number in (0, 9, 4)]))
 
 
-def test_the_maps_have_every_state_once_and_no_country_twice() -> None:
-    assert len(maps.STATES) == 52
-    assert {"CA", "NY", "TX", "DC", "PR", "AK", "HI"} <= maps.STATES.keys()
-    for places, text in ((maps.STATES, maps._STATES), (maps.COUNTRIES, maps._COUNTRIES)):
-        codes = [code for code in text.split() if code != ".."]
-        assert len(codes) == len(set(codes)) == len(places)
-        assert len({len(row.split()) for row in text.strip().splitlines()}) == 1
-    assert len(maps.COUNTRIES) > 120
+def test_the_maps_have_every_state_and_every_country_that_people_call_from() -> None:
+    assert maps.codes("states") == set(places.REGIONS["US"]) & maps.codes("states")
+    assert len(maps.codes("states")) == 52
+    assert {"CA", "NY", "TX", "DC", "PR", "AK", "HI"} <= maps.codes("states")
+    assert places.MEMBERS | {"US", "CA", "GB", "CH", "MX", "IN", "BR", "XK", "SG", "GF"} <= maps.codes(
+        "countries"
+    )
+    assert len(maps.codes("countries")) > 230
+    assert maps.country("CH") == "Switzerland"
+    assert maps.country("ZZ") == "ZZ"
+    assert maps._FILE.stat().st_size < 130_000
+
+
+@pytest.mark.parametrize("place", ["states", "countries"])
+def test_every_outline_lies_in_its_picture_and_is_written_as_it_is_kept(place: maps.Place) -> None:
+    found = maps.atlas(place)
+    for code, region in found.regions.items():
+        rings = region.outline.rings
+        assert all(
+            -2 <= x <= found.width + 2 and -2 <= y <= found.height + 2 for ring in rings for x, y in ring
+        ), code
+        # The path of SVG, read again, is the same points.
+        read = []
+        for part in region.outline.d.split("M")[1:]:
+            numbers = [int(one) for one in re.findall(r"-?\d+", part)]
+            read.append(list(zip(accumulate(numbers[::2]), accumulate(numbers[1::2]), strict=True)))
+        assert read == [list(ring) for ring in rings], code
+    assert len({region.outline.key for region in found.regions.values()}) == len(found.regions)
+
+
+def _map(place: maps.Place, values: dict[str, Value], *, width: int, hidden: bool = False) -> Drawing:
+    rest = Value(None, "none, or too few to tell", hidden=True) if hidden else Value(0, "none")
+    limits = classes((value.number or 0 for value in values.values()), 5)
+    return maps.outlines(place, values, {"CA": "California"}, limits=limits, rest=rest, width=width)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_a_map_shades_its_squares_and_says_what_has_none(width: int) -> None:
+def test_a_map_shades_its_regions_by_class_and_says_what_has_none(width: int) -> None:
     values = {
         "CA": Value(40, "40 calls"),
-        "NY": Value(None, "fewer than 5", hidden=True),
+        "TX": Value(12, "12 calls"),
+        "MA": Value(40, "40 calls"),
         "ON": Value(3, "3 calls"),
     }
-    drawing = maps.tiles(maps.STATES, values, {"CA": "California"}, width=width)
-    said = {rect.say: rect.look for rect in drawing.rects}
-    assert said["California: 40 calls"] == "plot-shade-5"
-    assert said["NY: fewer than 5"] == "plot-untold"
-    assert said["TX: none"] == "plot-shade-0"
-    assert maps.elsewhere(maps.STATES, values) == ["ON"]
+    drawing = _map("states", values, width=width)
+    said = {area.say: area for area in drawing.areas}
+    assert said["California: 40 calls"].look == "plot-shade-5"
+    assert said["TX: 12 calls"].look == "plot-shade-4"
+    assert said["NY: none"].look == "plot-shade-0"
+    assert not any(area.pattern for area in drawing.areas)
+    assert [area.say for area in drawing.areas][:3] == [
+        "California: 40 calls",
+        "MA: 40 calls",
+        "TX: 12 calls",
+    ]
+    assert len(drawing.areas) == 52
+    # A state that holds no letters is said again by a box beside it, which the arrow keys pass over.
+    boxes = {rect.say: rect for rect in drawing.rects}
+    assert boxes["MA: 40 calls"].look == "plot-shade-5"
+    assert all(rect.again for rect in drawing.rects)
+    assert len(boxes) == 9
+    assert maps.elsewhere("states", values) == ["ON"]
     assert _inside(drawing)
+    lying = [
+        (x * drawing.scale + drawing.left, y * drawing.scale + drawing.above)
+        for area in drawing.areas for ring in area.outline.rings for x, y in ring
+    ]  # fmt: skip
+    assert all(-1 <= x <= drawing.width + 1 and -1 <= y <= drawing.height + 1 for x, y in lying)
+
+
+def test_where_some_calls_have_no_told_place_a_region_without_any_is_hatched() -> None:
+    drawing = _map("states", {"CA": Value(40, "40 calls")}, width=WIDE, hidden=True)
+    said = {area.say: (area.look, area.pattern) for area in drawing.areas}
+    assert said["NY: none, or too few to tell"] == ("plot-untold", 1)
+    assert said["California: 40 calls"] == ("plot-shade-5", 0)
+
+
+def test_a_map_of_countries_shows_the_part_of_the_world_from_which_calls_come() -> None:
+    near = _map("countries", {"DE": Value(9, "9"), "AT": Value(5, "5"), "LU": Value(5, "5")}, width=WIDE)
+    far = _map("countries", {"DE": Value(9, "9"), "AU": Value(5, "5"), "US": Value(5, "5")}, width=WIDE)
+    assert near.scale > 2 * far.scale
+    assert (near.width, near.height) == (far.width, far.height)
+    said = {area.say.split(":")[0] for area in near.areas}
+    assert {"DE", "AT", "LU", "FR"} <= said
+    assert not {"US", "AU", "BR"} & said
+    assert [area.say for area in far.areas][:3] == ["DE: 9", "AU: 5", "US: 5"]
+    nothing = _map("countries", {}, width=NARROW)
+    assert nothing.scale == pytest.approx(NARROW / maps.atlas("countries").width, rel=0.01)
+
+
+def test_a_country_too_small_to_be_seen_is_a_point_and_only_where_calls_are() -> None:
+    calls = {"SG": Value(9, "9"), "US": Value(9, "9"), "AU": Value(9, "9")}
+    drawing = _map("countries", calls, width=NARROW)
+    said = {area.say.split(":")[0]: area for area in drawing.areas}
+    assert len(said["SG"].outline.rings[0]) == 8
+    assert not {"MC", "MT"} & said.keys()
+    # Both sizes stand in one page, so that their points are called otherwise, and all other outlines the same.
+    wide = _map("countries", calls, width=WIDE)
+    keys = [{area.outline.key: area.outline for area in one.areas} for one in (wide, drawing)]
+    assert all(keys[1][key] is keys[0][key] for key in keys[0].keys() & keys[1].keys())
+    assert not (keys[1].keys() - keys[0].keys()) & {"countries-SG"}
+
+
+@settings(max_examples=200)
+@given(st.lists(st.floats(0.01, 1e9), max_size=60))
+def test_classes_rise_reach_the_greatest_and_put_each_number_into_one(numbers: list[float]) -> None:
+    limits = classes(numbers, 5)
+    assert limits == sorted(set(limits))
+    assert len(limits) <= 5
+    assert not numbers or limits[-1] == max(numbers)
+    for number in numbers:
+        level = level_of(number, limits)
+        assert 1 <= level <= 5
+        assert number <= limits[level - 1 - (5 - len(limits))]
+    assert not numbers or level_of(max(numbers), limits) == 5
+    assert level_of(0, limits) == level_of(None, limits) == 0
+
+
+def test_one_state_with_most_of_the_calls_leaves_the_others_their_own_classes() -> None:
+    assert classes([2000, 40, 12, 9, 7, 5], 5) == [17.0, 55.0, 180.0, 600.0, 2000]
+    assert classes([100, 80, 70, 50, 40, 30], 5) == [20.0, 40.0, 60.0, 80.0, 100]
+    assert classes([100, 30, 30], 5) == [30, 100]
+    names = [key.name for key in keys_of_classes([10, 20], rest="None", is_rest_told=True, words=compact)]
+    assert names == ["None", "up to 10", "over 10 up to 20"]
+    assert keys_of_classes([10], rest="Not told", is_rest_told=False, words=compact)[0].pattern == 1

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from analytics.channels import paper
+from analytics.charts import maps
+from analytics.charts.figure import Key, keys_of_classes
 from analytics.charts.shapes import Series, Value, columns, heat, line
 from tests.make import NOON
 
@@ -54,6 +57,25 @@ def test_a_workbook_has_the_parts_that_its_kind_asks_for_and_texts_are_texts() -
     assert not list(parts["xl/worksheets/sheet1.xml"].iterfind(".//m:f", space))
 
 
+def test_percentages_are_numbers_in_tables_that_one_counts_with() -> None:
+    made = replace(
+        MADE,
+        columns=["Source", "Share", "Change", "Kept"],
+        rows=[
+            ["Ads", "35\xa0%", "+16\xa0%", "3\xa0%"],
+            ["Yelp", "5\xa0%", "−38\xa0%", "3 to 9\xa0%"],
+            ["Web", "–", "–", "–"],
+        ],
+    )
+    rows = list(csv.reader(io.StringIO(paper.as_csv(made).decode("utf-8-sig"))))
+    assert rows[0] == ["Source", "Share (%)", "Change (%)", "Kept"]
+    assert rows[1] == ["Ads", "35", "16", "3\xa0%"]
+    assert rows[2][1:3] == ["5", "-38"]
+    assert rows[3] == ["Web", "", "", "–"]
+    with zipfile.ZipFile(io.BytesIO(paper.as_workbook(made))) as package:
+        assert b'<c r="C3"><v>-38</v></c>' in package.read("xl/worksheets/sheet1.xml")
+
+
 def test_the_columns_of_a_workbook_are_lettered_beyond_z() -> None:
     assert [paper._letters(place) for place in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
 
@@ -69,12 +91,21 @@ def test_a_pdf_is_made_of_each_kind_of_picture_and_of_long_tables() -> None:
         line(labels, series, dashed=[1]),
         columns(labels, series, stacked=True),
         heat(labels, ["8", "9", "10"], [series[0].values] * 3),
+        maps.outlines("states", {"CA": Value(9, "9")}, {}, limits=[9], rest=few),
+        maps.outlines("countries", {"DE": Value(9, "9")}, {}, limits=[9], rest=Value(0, "none")),
     ):
         made = paper.Paper(
             title=MADE.title, made_at=NOON, zone=MADE.zone, facts=MADE.facts, headline=MADE.headline,
             notes=MADE.notes, columns=MADE.columns, rows=list(MADE.rows) * 30, drawing=drawing,
-            drawing_title="Calls a day", keys=("Calls", "Before"),
+            drawing_title="Calls a day",
+            keys=[Key("Calls", index=1, is_line=True), Key("Before", is_line=True, is_before=True)],
         )  # fmt: skip
         data = paper.as_pdf(made)
         assert data.startswith(b"%PDF-")
         assert data.rstrip().endswith(b"%%EOF")
+
+
+def test_the_legend_of_a_pdf_has_the_colours_of_its_picture() -> None:
+    keys = keys_of_classes([5, 40], rest="None", is_rest_told=False, words=str)
+    assert [paper._fill(key.look) for key in keys] == [(213, 211, 206), paper._SHADES[4], paper._SHADES[5]]
+    assert paper._fill("plot-fill-2") == paper._COLOURS[2]

@@ -181,7 +181,7 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
             text = page.content.decode()
             assert page.status_code == 200, (kind, query)
             assert 'class="plot plot-wide' in text, (kind, query)
-            assert 'class="plot plot-narrow"' in text
+            assert 'class="plot plot-narrow' in text
             assert "grid-table" in text
             assert not re.search(r"\sstyle=|<script(?![^>]*src=)", text)
 
@@ -211,6 +211,45 @@ def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, ni
     assert "Drains" in text
     assert "=One()" not in text
     assert "fewer than 5 people would share them" in text
+
+
+def test_a_map_does_not_say_that_no_call_came_from_where_it_is_not_told(cast: Cast, nina: Membership) -> None:
+    people = callers(cast.dentist, 60)
+    at = make.now() - 2 * DAY
+    calls(cast.dentist, people[:40], at=at, region="CA", country="US")
+    calls(cast.dentist, people[40:52], at=at, region="GA", country="US")
+    work(cast.dentist, make.now())
+    browser = browser_of(nina)
+    asked = "/reports/clients/dentist/?kind=states&period=7"
+    text = browser.get(asked).content.decode()
+    assert 'data-say="California: 40"' in text
+    assert "<title>California: 40</title>" in text
+    assert 'data-say="Nevada: none"' in text
+    assert re.search(r'<path class="plot-outline" id="states-NV" d="M', text)
+    assert text.count('id="states-NV"') == 1
+    assert text.count('href="#states-NV"') == 2
+    # Two more callers, from Nevada: too few to be told, and so is whether there are any.
+    calls(cast.dentist, people[52:54], at=at, region="NV", country="US")
+    work(cast.dentist, make.now())
+    text = browser.get(asked).content.decode()
+    assert "Nevada: none, or too few to tell" in text
+    assert "Oregon: none, or too few to tell" in text
+    assert "None, or too few to tell</li>" in text
+    assert not re.search(r"data-say=\"(Nevada|Oregon): (none\"|\d)", text)
+
+
+def test_a_country_is_called_by_its_name_and_is_all_of_its_regions(cast: Cast, nina: Membership) -> None:
+    people = callers(cast.dentist, 30)
+    at = make.now() - 2 * DAY
+    calls(cast.dentist, people[:12], at=at, region="BE", country="CH")
+    calls(cast.dentist, people[12:20], at=at, region="ZH", country="CH")
+    calls(cast.dentist, people[20:], at=at, region="", country="DE")
+    work(cast.dentist, make.now())
+    text = browser_of(nina).get("/reports/clients/dentist/?kind=countries&period=7").content.decode()
+    assert 'data-say="Switzerland: 20"' in text
+    # The table is of what the map shows, a country's regions as one.
+    assert re.search(r"<th scope=\"col\">Country</th>", text)
+    assert re.search(r"<th scope=\"row\"[^>]*>Switzerland</th><td[^>]*>20</td>", text)
 
 
 def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
@@ -248,7 +287,7 @@ def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Mem
     browser = browser_of(nina)
     answer = browser.get("/reports/clients/dentist/export/csv/?by=campaign&kind=bars&period=28")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
-    assert rows[0] == ["Campaign", "Calls", "Share"]
+    assert rows[0] == ["Campaign", "Calls", "Share (%)"]
     assert rows[1][:2] == ["Roofs", "420"]
     assert "attachment" in answer["Content-Disposition"]
     assert browser.get("/reports/clients/dentist/export/xlsx/?by=campaign").content.startswith(b"PK")

@@ -60,6 +60,20 @@ def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor
         page.keyboard.press("Enter")
     assert Path(download.value.path()).read_bytes().startswith(b"\xef\xbb\xbf")
     assert page.get_by_role("link", name="Calls", exact=True).count() == 0
+    page.get_by_role("link", name="US states").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"kind=states"))
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    # The state with the most calls first, in a colour of the theme, and each state once.
+    first = chart.locator("[data-plot-said]").inner_text()
+    assert re.fullmatch(r"[A-Z][\w ]+: [\d,]+", first)
+    fills = chart.locator("use.is-said").evaluate_all("all => all.map(one => getComputedStyle(one).fill)")
+    assert len(fills) == 1
+    assert fills[0] not in {"none", "rgb(0, 0, 0)"}
+    page.keyboard.press("End")
+    assert chart.locator("[data-plot-said]").inner_text() != first
+    assert chart.locator("use[data-say]:visible").count() == 52
 
 
 def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Visitor) -> None:
