@@ -9,11 +9,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.charts import headline
-from analytics.charts.figure import Chart, keys_of_lines
-from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, line, spark
+from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
+from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from analytics.enums import Dimension, Measure, Step
 from analytics.selectors import answers, costs, explorer, reports, showing
 from analytics.selectors.asked import before, end_of, period_of
+from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Figure, Row
 from callprivacy.tenancy.models import Client
 
@@ -55,12 +56,22 @@ class Tile:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Figures over time, drawn and as a table."""
+
+    chart: Chart
+    table: answers.Table
+
+
 @dataclass(slots=True)
 class Overview:
     """What the agency's page shows."""
 
     rows: list[ClientRow]
     tiles: list[Tile]
+    trend: Trend | None = None
+    trend_title: str = ""
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -117,6 +128,8 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
         rows[:_LISTED], _tiles(rows, report.total, report.before.total if report.before else None)
     )
     made.left_out = max(0, len(rows) - _LISTED)
+    made.trend_title = f"Calls of all clients by {by_day.asked.step.value}"
+    made.trend = _all_of_them(by_day.rows, by_day.asked.step.value, steps, is_partly_told=is_partly_told)
     made.notes.append(
         f"Behind each number stand at least {report.k} callers; calls that would say more are in totals alone. “Best”"
         " and “Worst” are marked only where the change against the period before passes an exact test at 1 %, corrected"
@@ -127,14 +140,6 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
             f"Of {report.unplaced:,} more calls it is not told whether they lie in this period."
         )
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """Calls and conversions week by week, drawn and as a table."""
-
-    chart: Chart
-    table: answers.Table
 
 
 def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
@@ -206,6 +211,29 @@ def _row(
         trend=spark(trend),
         trend_words=f"Calls of {client.name}: {calls.words} in {len(steps)} steps, at most"
         f" {max((one.number or 0 for one in trend), default=0):,.0f} in one",
+    )
+
+
+def _all_of_them(
+    found: Sequence[Row], step: str, steps: Sequence[str], *, is_partly_told: bool
+) -> Trend | None:
+    """What was counted of each client and step, all clients together; None where nothing is told of any step."""
+    placed: dict[str, list[Row]] = {}
+    for row in found:
+        if isinstance(row.at, date):
+            placed.setdefault(row.at.isoformat(), []).append(row)
+    if not placed or len(steps) < 2:
+        return None
+    labels = [explorer.label_of(step, key) for key in steps]
+    values = [_step(showing.together(placed.get(key, [])), is_partly_told=is_partly_told) for key in steps]
+    series = [Series("Calls", values)]
+    return Trend(
+        twice(lambda width: columns(labels, series, width=width, height=240), keys_of_fills(series)),
+        answers.Table(
+            f"Calls of all clients by {step}",
+            [step.capitalize(), "Calls"],
+            [[label, value] for label, value in zip(labels, values, strict=True)],
+        ),
     )
 
 
