@@ -527,6 +527,41 @@ def test_sums_conversions_filters_and_the_period_before(shop: Client) -> None:
 @pytest.mark.parametrize(
     "said",
     [
+        {},
+        {"step": Step.DAY},
+        {"first": date(2026, 11, 16), "last": date(2026, 11, 23)},
+        {"first": date(2026, 11, 18), "last": date(2026, 11, 20)},
+        {"first": date(2026, 11, 12), "last": date(2026, 11, 13), "step": Step.DAY},
+        {"filters": {Dimension.OUTCOME: ("answered",)}},
+    ],
+)
+@pytest.mark.parametrize(
+    "dimensions", [(Dimension.SOURCE,), (Dimension.SOURCE, Dimension.OUTCOME), (Dimension.CLIENT,)]
+)
+def test_a_total_is_the_same_whatever_calls_are_told_apart_by(
+    shop: Client, dimensions: tuple[Dimension, ...], said: dict[str, Any]
+) -> None:
+    wanted = (Measure.CALLS, Measure.SECONDS, Measure.VALUE, Measure.ANSWERED)
+    apart = ask(shop, *wanted, dimensions=dimensions, **said)
+    plain = ask(shop, *wanted, **{name: value for name, value in said.items() if name != "step"})
+    assert apart.total.calls == plain.total.calls
+    assert apart.total.figures == plain.total.figures
+    assert apart.unplaced == plain.unplaced
+
+
+def test_where_every_cell_lies_in_the_period_the_total_is_not_asked_again(shop: Client) -> None:
+    asked = Asked(
+        client_ids=(shop.pk,), measures=(Measure.CALLS,), dimensions=(Dimension.SOURCE,),
+        first=date(2026, 11, 1), last=date(2026, 12, 1),
+    )  # fmt: skip
+    with job_scope(agency_id=shop.agency_id), CaptureQueriesContext(connection) as captured:
+        assert reports.report(asked).total.calls == 80
+    assert len([one for one in captured.captured_queries if "analytics_cell" in one["sql"]]) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
         {"first": date(2026, 12, 1)},
         {"dimensions": (Dimension.SOURCE, Dimension.SOURCE)},
         {"dimensions": (Dimension.SOURCE, Dimension.MEDIUM, Dimension.REGION, Dimension.LENGTH)},
