@@ -9,6 +9,7 @@ one transaction. A change that commits meanwhile leaves rows of its own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -201,15 +202,15 @@ class _Cut:
         self.has_recut = False
         self._found: dict[tuple[datetime, Grain], tuple[datetime, datetime, Grain]] = {}
         self._fit: dict[tuple[datetime, datetime, Grain], bool] = {}
+        self._few: dict[tuple[datetime, datetime], bool] = {}
 
     def span_of(self, instant: datetime) -> tuple[datetime, datetime, Grain]:
         """Start, end and grain of the span that an instant lies in."""
         zone = self.client.time_zone
-        month = self._known(instant, Grain.MONTH)
-        if self._fits(month):
+        month, day = self._known(instant, Grain.MONTH), self._known(instant, Grain.DAY)
+        if self._fits(month, part=day):
             return month
-        day = self._known(instant, Grain.DAY)
-        if self._fits(day):
+        if self._fits(day, part=day):
             return day
         return (*spans.bounds(instant, zone, Grain.HOUR), Grain.HOUR)
 
@@ -219,12 +220,26 @@ class _Cut:
             self._found[key] = (*spans.bounds(instant, self.client.time_zone, grain), grain)
         return self._found[key]
 
-    def _fits(self, span: tuple[datetime, datetime, Grain]) -> bool:
+    def _fits(
+        self, span: tuple[datetime, datetime, Grain], *, part: tuple[datetime, datetime, Grain]
+    ) -> bool:
         if span not in self._fit:
-            self._fit[span] = self._decide(span)
+            self._fit[span] = self._decide(span, part)
         return self._fit[span]
 
-    def _decide(self, span: tuple[datetime, datetime, Grain]) -> bool:
+    def _are_few(self, start: datetime, end: datetime) -> bool:
+        """Whether calls between two instants are at most as many as one span holds; counted once a pass."""
+        if (start, end) not in self._few:
+            rows = Call.objects.for_client(self.client).started_from(start).started_before(end)
+            self._few[start, end] = rows.order_by()[: MOST + 1].count() <= MOST
+        return self._few[start, end]
+
+    def _decide(self, span: tuple[datetime, datetime, Grain], part: tuple[datetime, datetime, Grain]) -> bool:
+        """
+        Whether a span's calls are made cells of together.
+
+        :param part: a day of it that is counted first: where its calls are too many, so are the span's.
+        """
         start, end, grain = span
         here = Span.objects.for_client(self.client).filter(starts_at__gte=start, starts_at__lt=end)
         final = here.filter(is_final=True).values_list("grain", flat=True).first()
@@ -235,8 +250,7 @@ class _Cut:
         elif grain is Grain.DAY and end + HOURS_FOR <= self.at:
             fits = True
         else:
-            rows = Call.objects.for_client(self.client).started_from(start).started_before(end)
-            fits = rows.order_by()[: MOST + 1].count() <= MOST
+            fits = self._are_few(*part[:2]) and self._are_few(start, end)
         others = here.filter(grain__gt=grain) if fits else here.filter(grain__lte=grain)
         if _forget(others.filter(is_final=False)):
             # What was cut otherwise is made from its calls again, in this pass or the next.
@@ -256,12 +270,9 @@ _READ: Final = (
 _NAMES: Final = ", ".join("id" if name == "pk" else name.replace("__", "_") for name in _READ)
 _SEPARATOR: Final = "\x1f"
 _FREE: Final = ("source", "campaign", "medium")
-_FACTS: Final[dict[str, str]] = {
+_SAID: Final[dict[str, str]] = {
     **{name: f"c.{name}" for name in ("source", "campaign", "medium", "direction", "outcome")},
     "region": "CASE WHEN c.region = '' THEN c.country ELSE c.country || '-' || c.region END",
-    "length": "CASE WHEN c.seconds IS NULL THEN '' "
-    + " ".join(f"WHEN c.seconds >= {start} THEN '{name}'" for start, name in reversed(LENGTHS))
-    + " ELSE '' END",
     "repeated": "CASE WHEN c.first_call THEN 'first' WHEN NOT c.first_call THEN 'repeated' ELSE '' END",
     "kept": f"""CASE WHEN c.recording_state IS NULL THEN 'none'
         WHEN c.recording_state = '{RecordingState.GONE}' THEN 'gone'
@@ -269,23 +280,27 @@ _FACTS: Final[dict[str, str]] = {
         WHEN c.recording_state = '{RecordingState.WITHHELD}' OR c.judged_allowed IS NOT TRUE THEN 'withheld'
         WHEN c.judged_basis IN ('{Basis.CONSENT}', '{Basis.NOTICE}') THEN c.judged_basis ELSE 'law' END""",
 }
+"""What a call says in words; how long it was is told of its seconds."""
 _CONVERTED: Final[dict[Conversion, str]] = {
     Conversion.ANSWERED: f"c.outcome = '{Outcome.ANSWERED}' AND coalesce(c.seconds, 0) >= %s",
     Conversion.QUALIFIED: "c.qualified IS TRUE AND %s IS NULL",
     Conversion.TAGGED: "c.tags && %s::varchar[]",
 }
+_NO_CALLER: Final = bytes(16)
+_BANDS: Final = ("", *(name for _, name in LENGTHS))
+"""The bands of lengths, the first one where no seconds are known."""
 
 
 def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     """
-    The calls of a span in five columns: PostgreSQL puts what calls say into words, and a call's words into one text,
-    of which there are far fewer than calls.
+    The calls of a span as columns: numbers as bytes, none of which is ever written out, and what a call says as one
+    text, of which there are far fewer than calls.
     """
     rows = calls.annotate(
         judged=FilteredRelation("decisions", condition=Q(decisions__purpose=Purpose.RECORD))
     )
     inner, values = rows.order_by().values_list(*_READ).query.sql_with_params()
-    words = _FACTS | {"converted": f"CASE WHEN {_CONVERTED[rule.conversion]} THEN 'yes' ELSE 'no' END"}
+    words = _SAID | {"converted": f"CASE WHEN {_CONVERTED[rule.conversion]} THEN 'yes' ELSE 'no' END"}
     needs: int | list[str] | None = {
         Conversion.ANSWERED: rule.seconds,
         Conversion.QUALIFIED: None,
@@ -294,41 +309,54 @@ def _read(calls: QuerySet[Call], rule: Rule) -> cells.Columns:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT array_agg(left(c.id::text, 13)), array_agg(c.caller_id::text), array_agg(coalesce(c.seconds, 0)),
-                array_agg(coalesce(c.value_cents, 0)),
-                array_agg(concat_ws(E'\\x1f', {", ".join(words[name] for name in cells.FACTS)}))
+            SELECT string_agg(substring(uuid_send(c.id) for 6), ''),
+                string_agg(coalesce(uuid_send(c.caller_id), '\\x{_NO_CALLER.hex()}'), ''),
+                string_agg(int4send(coalesce(c.seconds, -1)), ''),
+                string_agg(int8send(coalesce(c.value_cents, 0)), ''),
+                array_agg(concat_ws(E'\\x1f', {", ".join(words.values())}))
             FROM ({inner}) AS c ({_NAMES})
             """,
             [needs, *values],
         )
-        ids, caller_ids, seconds, cents, said = cursor.fetchone()
+        ids, caller_ids, lengths, cents, said = cursor.fetchone()
     if ids is None:
         return cells.NO_CALLS
-    place, texts = _encoded(said)
-    split = [_parts(text) for text in texts]
     codes, names = {}, {}
-    for number, name in enumerate(cells.FACTS):
+    place, texts = _encoded(said)
+    split = [_parts(text, len(words)) for text in texts]
+    for number, name in enumerate(words):
         found, names[name] = _encoded([one[number] for one in split])
         codes[name] = found[place]
-    people, _ = _encoded([one or "" for one in caller_ids])
+    seconds = np.frombuffer(lengths, ">i4").astype(np.int64)
+    band, names["length"] = _encoded(_BANDS)
+    codes["length"] = band[np.searchsorted([start for start, _ in LENGTHS], seconds, side="right")]
     return cells.Columns(
-        millis=np.array([int(one[:8] + one[9:], 16) for one in ids], np.int64),
-        callers=np.where([one is None for one in caller_ids], groups.NOBODY, people),
-        seconds=np.array(seconds, np.int64),
-        cents=np.array(cents, np.int64),
+        millis=_millis(ids),
+        callers=_callers(caller_ids),
+        seconds=np.maximum(seconds, 0),
+        cents=np.frombuffer(cents, ">i8").astype(np.int64),
         codes=codes,
         words=names,
     )
 
 
-def _parts(text: str) -> list[str]:
+def _millis(ids: bytes) -> Ints:
+    """Instants out of the first six bytes of ids, which are milliseconds."""
+    parts = np.frombuffer(ids, ">u2").astype(np.int64).reshape(-1, 3)
+    return np.asarray(parts[:, 0] * 2**32 + parts[:, 1] * 2**16 + parts[:, 2], np.int64)
+
+
+def _callers(ids: bytes) -> Ints:
+    """A number for each caller, out of ids of sixteen bytes."""
+    numbers: dict[bytes, int] = {_NO_CALLER: groups.NOBODY}
+    each = [ids[place : place + 16] for place in range(0, len(ids), 16)]
+    return np.array([numbers.setdefault(one, len(numbers) - 1) for one in each], np.int64)
+
+
+def _parts(text: str, count: int) -> list[str]:
     """A call's words. Where the sign between them stands in a free text, too, none of the free texts is told."""
     parts = text.split(_SEPARATOR)
-    return (
-        parts
-        if len(parts) == len(cells.FACTS)
-        else [*("" for _ in _FREE), *parts[len(_FREE) - len(cells.FACTS) :]]
-    )
+    return parts if len(parts) == count else [*("" for _ in _FREE), *parts[len(_FREE) - count :]]
 
 
 def _encoded(values: Sequence[str]) -> tuple[Ints, list[str]]:
@@ -388,41 +416,42 @@ def _left_out(every: QuerySet[Call], measured: QuerySet[Call], count: int, k: in
     return rows.count() if people >= k else None
 
 
-_TYPES: Final = (
-    "smallint", "timestamptz", "timestamptz", "smallint", *("text" for _ in cells.FACTS), "smallint", "smallint",
-    "bigint", "bigint", "bigint", "bigint",
+_LINE: Final = (
+    ("sheet", "smallint"), ("starts", "bigint"), ("ends", "bigint"), ("grain", "smallint"),
+    *((name, "text") for name in cells.FACTS), ("weekday", "smallint"), ("hour", "smallint"), ("calls", "bigint"),
+    ("seconds", "bigint"), ("cents", "bigint"), ("callers", "bigint"),
 )  # fmt: skip
 _INSERT: Final = f"""
     INSERT INTO analytics_cell (agency_id, client_id, span_id, sheet, starts_at, ends_at, grain,
         {", ".join(cells.FACTS)}, weekday, hour, calls, seconds, value_cents, callers)
-    SELECT %s, %s, %s, * FROM unnest({", ".join(f"%s::{one}[]" for one in _TYPES)})
+    SELECT %s, %s, %s, sheet, to_timestamp(starts / 1000.0), to_timestamp(ends / 1000.0), grain,
+        {", ".join(cells.FACTS)}, weekday, hour, calls, seconds, cents, callers
+    FROM json_to_recordset(%s) AS line ({", ".join(" ".join(one) for one in _LINE)})
 """
 
 
 def _write(span: Span, lines: Sequence[cells.Line]) -> None:
+    """A span's cells, in one text: of lists the driver writes each value by itself, which takes as long as all else."""
     if not lines:
         return
-    columns = zip(
-        *(
-            (
-                int(line.sheet),
-                datetime.fromtimestamp(line.starts / 1000, UTC),
-                datetime.fromtimestamp(line.ends / 1000, UTC),
-                int(line.grain),
-                *(line.told.get(name) for name in cells.FACTS),
-                line.weekday,
-                line.hour,
-                line.calls,
-                line.seconds,
-                line.cents,
-                line.callers,
-            )
-            for line in lines
-        ),
-        strict=True,
-    )
+    rows = [
+        {
+            "sheet": int(line.sheet),
+            "starts": line.starts,
+            "ends": line.ends,
+            "grain": int(line.grain),
+            **line.told,
+            "weekday": line.weekday,
+            "hour": line.hour,
+            "calls": line.calls,
+            "seconds": line.seconds,
+            "cents": line.cents,
+            "callers": line.callers,
+        }
+        for line in lines
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [span.agency_id, span.client_id, span.pk, *map(list, columns)])
+        cursor.execute(_INSERT, [span.agency_id, span.client_id, span.pk, json.dumps(rows)])
 
 
 def _forget(rows: QuerySet[Span]) -> int:
