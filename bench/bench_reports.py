@@ -138,6 +138,8 @@ def prepare(databases: Any, calls: int, clients: int) -> Place:
             admin.execute(statement.encode(), {"calls": a_month, "words": said})
         admin.execute("CREATE INDEX analytics_cell_of_sheet ON analytics_cell (client_id, sheet, starts_at)")
         admin.execute("CREATE INDEX analytics_cell_of_list ON analytics_cell (client_id, span_id, sheet)")
+        # A span's lists are written at once, one span after the other, and lie together.
+        admin.execute("CLUSTER analytics_cell USING analytics_cell_of_list")
         admin.execute("VACUUM ANALYZE")
         (cells,) = admin.execute("SELECT count(*) FROM analytics_cell").fetchone() or (0,)
     took = time.perf_counter() - begin

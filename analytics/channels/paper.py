@@ -322,7 +322,11 @@ def _fill(look: str) -> tuple[int, int, int]:
         return _SHADES[_number(look)]
     if look.startswith("plot-fill"):
         return _COLOURS[_number(look)]
-    return {"plot-rule": (214, 220, 221), "plot-untold": (213, 211, 206)}.get(look, _QUIET)
+    return {
+        "plot-rule": (214, 220, 221),
+        "plot-untold": (213, 211, 206),
+        "plot-unknown": (226, 224, 220),
+    }.get(look, _QUIET)
 
 
 def _number(look: str) -> int:

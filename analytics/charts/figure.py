@@ -88,7 +88,7 @@ def keys_of_classes(limits: Sequence[float], *, rest: str, is_rest_told: bool, w
 
     :param rest: what is said of a region without a number; hatched where it is not told whether it is none.
     """
-    keys = [Key(rest, look="plot-shade-0") if is_rest_told else Key(rest, look="plot-untold", pattern=1)]
+    keys = [Key(rest, look="plot-shade-0") if is_rest_told else Key(rest, look="plot-unknown", pattern=1)]
     for place, limit in enumerate(limits):
         over = f"over {words(limits[place - 1])} up to " if place else "up to "
         keys.append(Key(f"{over}{words(limit)}", look=f"plot-shade-{level_of(limit, limits)}"))

@@ -178,7 +178,7 @@ class _Shown:
 
     @property
     def look(self) -> str:
-        return "plot-untold" if self.value.hidden else f"plot-shade-{self.level}"
+        return "plot-unknown" if self.value.hidden else f"plot-shade-{self.level}"
 
     @property
     def ink(self) -> str:

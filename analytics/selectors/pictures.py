@@ -54,7 +54,7 @@ def map_of(kind: maps.Place, values: Mapping[str, Value], shown: Shown, *, rest:
     limits = classes((value.number or 0 for value in here.values()), SHADES)
     keys = keys_of_classes(limits, rest=upper(rest.words), is_rest_told=not rest.hidden, words=shown.axis)
     if any(value.hidden for value in here.values()) and not rest.hidden:
-        keys.append(Key("Not told: too few people", look="plot-untold", pattern=1))
+        keys.append(Key("Not told: too few people", look="plot-unknown", pattern=1))
     return twice(
         lambda width: maps.outlines(
             kind, here, names, limits=limits, rest=rest, width=width, words=shown.axis

@@ -208,10 +208,11 @@ def _columns(asked: Asked, measure: Measure | None = None) -> frozenset[str]:
 
 # --- The queries ------------------------------------------------------------------------------------------------------
 
-# Materialised, and of the cells' own types: row security lets nothing else look for cells by their index.
+# Materialised, and of the cells' own types: row security lets nothing else look for cells by their index. Each look
+# costs as much as there are clients in sight, so that spans of one kind that follow each other are one stretch.
 _SPANS: Final = f"""
-    WITH w AS MATERIALIZED (
-        SELECT s.id, s.client_id, p.zone, p.from_at, p.to_at, f.is_whole,
+    WITH spans AS MATERIALIZED (
+        SELECT s.client_id, s.starts_at, s.ends_at, p.zone, p.from_at, p.to_at, f.is_whole,
             CASE WHEN %(slots)s AND s.is_slotted AND f.is_within THEN {Sheet.SLOTS.value}
                 WHEN f.is_whole THEN %(whole)s ELSE %(cut)s END::smallint AS sheet
         FROM unnest(%(clients)s::bigint[], %(zones)s::text[], %(from)s::timestamptz[], %(to)s::timestamptz[])
@@ -219,11 +220,19 @@ _SPANS: Final = f"""
         JOIN analytics_span s ON s.client_id = p.client_id AND s.starts_at < p.to_at AND s.ends_at > p.from_at
         CROSS JOIN LATERAL (SELECT i.is_within, i.is_within AND s.grain >= %(step_grain)s AS is_whole
             FROM (SELECT s.starts_at >= p.from_at AND s.ends_at <= p.to_at AS is_within) AS i) AS f
+    ), w AS MATERIALIZED (
+        SELECT client_id, zone, from_at, to_at, is_whole, sheet, min(starts_at) AS first_at, max(ends_at) AS last_at
+        FROM (
+            SELECT spans.*, row_number() OVER (PARTITION BY client_id ORDER BY starts_at)
+                - row_number() OVER (PARTITION BY client_id, sheet, is_whole ORDER BY starts_at) AS stretch
+            FROM spans
+        ) AS stretches
+        GROUP BY client_id, zone, from_at, to_at, is_whole, sheet, stretch
     )
 """
 _FROM: Final = """
-    FROM w JOIN analytics_cell c ON c.client_id = w.client_id AND c.span_id = w.id AND c.sheet = w.sheet
-        AND c.starts_at < w.to_at AND c.ends_at > w.from_at
+    FROM w JOIN analytics_cell c ON c.client_id = w.client_id AND c.sheet = w.sheet
+        AND c.starts_at >= w.first_at AND c.starts_at < least(w.last_at, w.to_at) AND c.ends_at > w.from_at
 """
 _INSIDE: Final = "c.starts_at >= w.from_at AND c.ends_at <= w.to_at"
 

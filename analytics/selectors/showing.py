@@ -180,12 +180,12 @@ def in_words(dimension: str, value: str | None) -> str:
         "weekday": {str(place): name for place, name in enumerate(WEEKDAYS, 1)},
     }
     if dimension in known:
-        return str(known[dimension].get(value, value or "none"))
+        return str(known[dimension].get(value, value or "Not known"))
     if dimension == "hour_of_day":
         return f"{int(value):02d}:00"
     if dimension == "region" and value:
         return place_name(value)
-    return value or "none"
+    return value or ("Not known" if dimension == "region" else f"No {dimension}")
 
 
 def place_name(value: str) -> str:

@@ -252,7 +252,7 @@ def test_a_map_shades_its_regions_by_class_and_says_what_has_none(width: int) ->
 def test_where_some_calls_have_no_told_place_a_region_without_any_is_hatched() -> None:
     drawing = _map("states", {"CA": Value(40, "40 calls")}, width=WIDE, hidden=True)
     said = {area.say: (area.look, area.pattern) for area in drawing.areas}
-    assert said["NY: none, or too few to tell"] == ("plot-untold", 1)
+    assert said["NY: none, or too few to tell"] == ("plot-unknown", 1)
     assert said["California: 40 calls"] == ("plot-shade-5", 0)
 
 

@@ -107,5 +107,5 @@ def test_a_pdf_is_made_of_each_kind_of_picture_and_of_long_tables() -> None:
 
 def test_the_legend_of_a_pdf_has_the_colours_of_its_picture() -> None:
     keys = keys_of_classes([5, 40], rest="None", is_rest_told=False, words=str)
-    assert [paper._fill(key.look) for key in keys] == [(213, 211, 206), paper._SHADES[4], paper._SHADES[5]]
+    assert [paper._fill(key.look) for key in keys] == [(226, 224, 220), paper._SHADES[4], paper._SHADES[5]]
     assert paper._fill("plot-fill-2") == paper._COLOURS[2]

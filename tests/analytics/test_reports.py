@@ -252,6 +252,16 @@ def test_a_country_is_called_by_its_name_and_is_all_of_its_regions(cast: Cast, n
     assert re.search(r"<th scope=\"row\"[^>]*>Switzerland</th><td[^>]*>20</td>", text)
 
 
+def test_what_nobody_said_is_called_so_in_a_sentence_too() -> None:
+    said = {
+        name: showing.in_words(name, "") for name in ("source", "campaign", "medium", "region", "repeated")
+    }
+    assert said == {
+        "source": "No source", "campaign": "No campaign", "medium": "No medium", "region": "Not known",
+        "repeated": "Not known",
+    }  # fmt: skip
+
+
 def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
     assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
 
