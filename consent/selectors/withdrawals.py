@@ -17,6 +17,8 @@ from django.db.models.functions import Coalesce
 
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import CallRef, Recording, caller_label
+from callprivacy.calls.providers import by_hand
+from callprivacy.calls.providers.base import ByHand
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from consent.enums import Purpose, VendorStep, WaitingState
@@ -241,6 +243,14 @@ class Step:
     is_late: bool
     waits_for: str = ""
     fails: bool = False
+
+    @property
+    def by_hand(self) -> ByHand | None:
+        """How a person has a recording deleted at this vendor; None where a program does it, or it is another step."""
+        task = self.task
+        if task.step != VendorStep.DELETE_RECORDING or task.connection is None:
+            return None
+        return by_hand(task.connection.provider)
 
 
 _TONES: Final = {

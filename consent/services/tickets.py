@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from callprivacy.calls.models import Recording
+from callprivacy.calls.providers import by_hand
 from consent.enums import VendorStep
 from consent.models import VendorTask
 from consent.selectors.vendors import vendor_of
 
 _WORDS: Final = {
     VendorStep.DELETE_RECORDING: (
-        "Please delete one call recording, its transcript and every copy of it.\n\n{call}\n"
+        "Please delete one call recording, its transcript and every copy of it. {way}\n\n{call}\n"
         "The id by which you know the call stands below, where we know it. The caller has withdrawn consent to "
         "being recorded."
     ),
@@ -49,20 +50,33 @@ _END: Final = (
 
 
 _EXPIRED: Final = (
-    "Please delete one call recording, its transcript and every copy of it.\n\n{call}"
+    "Please delete one call recording, its transcript and every copy of it. {way}\n\n{call}"
     "The id by which you know the call stands below, where we know it. {client} keeps it no longer: it has been erased "
     "here."
     "\n\nPlease confirm by {target:%B %-d, %Y} that this is done, and on which date.\n\n{agency}, for {client}"
 )
 
 
-def draft_of_expired(task: VendorTask, *, vendor: str, started_at: datetime | None) -> str:
+def _way(provider: str) -> str:
+    """How the vendor does it, in its own terms; "" where we do not know."""
+    found = by_hand(provider)
+    return "" if found is None else found.letter
+
+
+def _tidy(letter: str) -> str:
+    """The letter without the blank that a missing sentence leaves."""
+    return "\n".join(line.rstrip() for line in letter.split("\n"))
+
+
+def draft_of_expired(task: VendorTask, *, provider: str, vendor: str, started_at: datetime | None) -> str:
     """The letter for a recording that we have erased, by its date or as withheld, and that the vendor still has."""
     client = task.client
     name = client.legal_name or client.name
     call = f"The call began on {started_at:%B %-d, %Y at %H:%M:%S} UTC.\n" if started_at is not None else ""
-    words = _EXPIRED.format(call=call, client=name, target=task.target_at, agency=client.agency.name)
-    return f"To {vendor}\n\n{words}"
+    words = _EXPIRED.format(
+        call=call, client=name, target=task.target_at, agency=client.agency.name, way=_way(provider)
+    )
+    return _tidy(f"To {vendor}\n\n{words}")
 
 
 def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
@@ -72,7 +86,10 @@ def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
     if recording is not None:
         started = recording.call.started_at
         call = f"The call began on {started:%B %-d, %Y at %H:%M:%S} UTC.\n"
-    body = _WORDS.get(VendorStep(task.step), "").format(client=client.legal_name or client.name, call=call)
+    way = _way("" if task.connection is None else task.connection.provider)
+    body = _WORDS.get(VendorStep(task.step), "").format(
+        client=client.legal_name or client.name, call=call, way=way
+    )
     end = _END.format(
         target=task.target_at,
         outer=task.outer_at,
@@ -81,4 +98,4 @@ def draft(task: VendorTask, *, recording: Recording | None = None) -> str:
         client=client.legal_name or client.name,
     )
     hello = f"To {vendor_of(task)}\n\n"
-    return hello + body + end
+    return _tidy(hello + body + end)

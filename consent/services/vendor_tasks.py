@@ -119,7 +119,9 @@ def _deletion(client: Client, copy: Copy, key: Key, at: datetime) -> VendorTask:
     else:
         task.by_ticket = True
         title = TRACKERS.get(copy.provider, "the vendor")
-        task.ticket = tickets.draft_of_expired(task, vendor=title, started_at=copy.started_at)
+        task.ticket = tickets.draft_of_expired(
+            task, provider=copy.provider, vendor=title, started_at=copy.started_at
+        )
         # The address opens the recording for whoever has it: the vendor knows the call by its id.
         known = {"call": call_in(copy.where) if "://" in copy.where else copy.where}
     place = Place(client.pk, VendorTask._meta.db_table, "reference", task.pk)

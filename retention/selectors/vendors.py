@@ -11,6 +11,8 @@ from typing import Final
 from django.db.models import QuerySet
 
 from callprivacy.calls.models import Connection
+from callprivacy.calls.providers import by_hand
+from callprivacy.calls.providers.base import ByHand
 from callprivacy.calls.selectors.connections import title_of
 from callprivacy.tenancy.models import Client
 from consent.enums import VendorStep, WaitingState
@@ -38,6 +40,11 @@ class Checked:
     lists: bool
     is_open: bool
     outliving: int
+
+    @property
+    def by_hand(self) -> ByHand | None:
+        """How a person has a recording deleted there; None where its interface is asked."""
+        return by_hand(self.connection.provider)
 
 
 def checks_of(client: Client) -> list[Checked]:

@@ -44,6 +44,7 @@ def list_leftovers(request: StaffRequest, client: Client) -> HttpResponse:
         "tab": "policies",
         "form": form,
         "checks": checks,
+        "ways": list({checked.connection.provider: checked for checked in checks}.values()),
         "page": page,
         "rows": selectors.lines(list(page.object_list), request.at),
         "instructed": selectors.is_instructed(client),

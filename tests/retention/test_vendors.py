@@ -154,7 +154,33 @@ def test_a_vendor_without_an_interface_gets_a_letter_that_names_no_caller_and_no
         shown = vendor_tasks.show_reference(task=task, by=make.JOB, at=make.NOON)
         vendor_tasks.mark_sent(task=task, words=task.ticket, by=make.JOB, at=make.NOON)
     assert shown == {"call": "766970532"}
+    assert "offers us no way to delete it ourselves" in task.ticket
     assert vendor_tasks.chase(agency_id=cast.acme.pk, at=make.NOON + timedelta(days=7)) == 1
+
+
+def test_call_tracking_metrics_is_asked_by_a_person_and_the_pages_say_so_plainly(cast: Cast) -> None:
+    client = live(cast.dentist, instructed=True)
+    recording = recorded(client, "ctm", "https://app.calltrackingmetrics.com/calls/recording/1")
+    begin(client, recording)
+    task = the(client)
+    assert (task.by_ticket, task.due_at) == (True, None)
+    assert "To CallTrackingMetrics" in task.ticket
+    assert "the redaction of the call" in task.ticket
+    make.grant(cast.alice, cast.dentist)
+    browser = Browser()
+    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    end(client, recording)
+    for page in ("/clients/dentist/copies/", f"/clients/dentist/consent/steps/{task.pk}/"):
+        shown = browser.get(page).content.decode()
+        assert "publishes no interface that asks for it" in shown, page
+        assert "6469265224077-Redacting-Information-for-Privacy" in shown
+
+
+def test_no_letter_has_blanks_where_nothing_is_known_of_the_vendor(cast: Cast) -> None:
+    client = live(cast.dentist, instructed=True)
+    recording = recorded(client, "signed", "call-1")
+    begin(client, recording)
+    assert "every copy of it.\n\n" in the(client).ticket
 
 
 def test_what_is_done_at_the_vendor_is_gone_and_forgotten_after_30_days(cast: Cast) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from callprivacy.calls.providers import ctm, generic, invoca, mapped
-from callprivacy.calls.providers.base import Capabilities, Provider
+from callprivacy.calls.providers.base import ByHand, Capabilities, Provider
 from callprivacy.calls.providers.callrail import CallRail
 from callprivacy.calls.providers.ctm import CallTrackingMetrics
 from callprivacy.calls.providers.tabular import Format
@@ -48,3 +48,32 @@ _NONE: Final = Capabilities()
 def capabilities(name: str) -> Capabilities:
     """What a tracker lets us do at its side; nothing, where we do not know it or calls come by files of any kind."""
     return _CAPABILITIES.get(name, _NONE)
+
+
+# Looked up in November 2026, CTM's in its own help and in the list of operations of its published interface.
+_BY_HAND: Final[dict[str, ByHand]] = {
+    "callrail": ByHand(
+        "CallRail's published interface has no call that deletes a recording, so no program of ours can. A person asks"
+        " its support, from an address of the account.",
+        "Your published interface offers us no way to delete it ourselves, so we ask you to.",
+        "https://apidocs.callrail.com",
+    ),
+    "ctm": ByHand(
+        "CallTrackingMetrics has a redaction that takes caller, sound and words out of a call for good, but publishes"
+        " no interface that asks for it, so no program of ours can. Whoever manages the account redacts the call there,"
+        " once redaction is switched on; it comes with plans that can have accounts below them. Where it is not, a"
+        " person asks its support. What is redacted there is redacted here as well, with the next webhook about it.",
+        "In CallTrackingMetrics this is the redaction of the call: caller, audio and transcript, for good.",
+        "https://calltrackingmetrics.zendesk.com/hc/en-us/articles/6469265224077-Redacting-Information-for-Privacy",
+    ),
+    "invoca": ByHand(
+        "Nothing that Invoca publishes names a way to delete a recording, so no program of ours can. A person asks its"
+        " support.",
+        "Your published interfaces name no way to delete it ourselves, so we ask you to.",
+    ),
+}
+
+
+def by_hand(name: str) -> ByHand | None:
+    """How a person has a recording deleted at a tracker; None where its interface does it, or we know of no way."""
+    return None if capabilities(name).deletes_after else _BY_HAND.get(name)

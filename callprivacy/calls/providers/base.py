@@ -210,6 +210,20 @@ class Capabilities:
         return not (self.gates_before or self.stops_mid_call or self.deletes_after or self.redacts)
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """
+    How a person has a recording deleted where no program may.
+
+    :ivar words: what is so and what to do, for who sends the letter. :ivar letter: what the vendor is told beside the
+    call. :ivar source: where the vendor says so; empty where it says nothing.
+    """
+
+    words: str
+    letter: str
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Listed:
     """
