@@ -52,40 +52,73 @@ class PartQuerySet[M: models.Model](ScopedQuerySet[M]):
         return self.unfinished().filter(models.Q(leased_until__isnull=True) | models.Q(leased_until__lte=at))
 
 
-class RunPart(ClientOwned):
+class Portion(models.Model):
     """
-    What one run does for one client and one category: the cut-off, what was due, what has left, what a hold kept.
+    One category's portion of a run: the cut-off, what was due, what has left, how far it is, and who works on it.
 
-    `cursor` is the last row that was looked at, so that a batch begins where the one before ended. `digest` is
-    SHA-256 over the digest so far and the ids of each batch, sorted; the certificate tells it.
+    `digest` is SHA-256 over the digest so far and the ids of each batch, sorted; the certificate tells it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.ForeignKey(Run, models.CASCADE, related_name="parts")
-    category = models.CharField(
-        max_length=12, choices=Category, default=Category.CALL, db_default=Category.CALL
-    )
     state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
-    then = models.CharField(max_length=10, choices=Then, default=Then.ERASE, db_default=Then.ERASE)
-    policy_version = models.PositiveIntegerField(default=0, db_default=0)
     cutoff = models.DateTimeField()
     keep_for_days = models.PositiveIntegerField()
     rows_due = models.PositiveIntegerField()
-    recordings_due = models.PositiveIntegerField(default=0, db_default=0)
-    callers_due = models.PositiveIntegerField(default=0, db_default=0)
-    bytes_due = models.BigIntegerField(default=0, db_default=0)
-    rows_held = models.PositiveIntegerField(default=0, db_default=0)
     rows_erased = models.PositiveIntegerField(default=0)
-    recordings_erased = models.PositiveIntegerField(default=0)
-    callers_erased = models.PositiveIntegerField(default=0)
-    bytes_erased = models.BigIntegerField(default=0, db_default=0)
-    vendor_steps = models.PositiveIntegerField(default=0, db_default=0)
-    cursor = models.UUIDField(null=True)
     digest = models.BinaryField(max_length=32, default=bytes(32), db_default=bytes(32))
     failures = models.PositiveSmallIntegerField(default=0)
     started_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Statement(models.Model):
+    """
+    What a run destroyed, signed: the JSON that was signed, byte for byte, and its signature.
+
+    `copies_gone_on`: the day from which no copy of a vault that opens any of it is left.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.PositiveIntegerField()
+    statement = models.TextField()
+    signature = models.CharField(max_length=128)
+    key_id = models.CharField(max_length=64)
+    issued_at = models.DateTimeField()
+    copies_gone_on = models.DateField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"certificate {self.number}"
+
+
+class RunPart(Portion, ClientOwned):
+    """
+    What one run does for one client and one category.
+
+    `cursor` is the last row that was looked at, so that a batch begins where the one before ended.
+    """
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="parts")
+    category = models.CharField(
+        max_length=12, choices=Category, default=Category.CALL, db_default=Category.CALL
+    )
+    then = models.CharField(max_length=10, choices=Then, default=Then.ERASE, db_default=Then.ERASE)
+    policy_version = models.PositiveIntegerField(default=0, db_default=0)
+    recordings_due = models.PositiveIntegerField(default=0, db_default=0)
+    callers_due = models.PositiveIntegerField(default=0, db_default=0)
+    bytes_due = models.BigIntegerField(default=0, db_default=0)
+    rows_held = models.PositiveIntegerField(default=0, db_default=0)
+    recordings_erased = models.PositiveIntegerField(default=0)
+    callers_erased = models.PositiveIntegerField(default=0)
+    bytes_erased = models.BigIntegerField(default=0, db_default=0)
+    vendor_steps = models.PositiveIntegerField(default=0, db_default=0)
+    cursor = models.UUIDField(null=True)
 
     objects = models.Manager.from_queryset(PartQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -146,22 +179,10 @@ class GoLive(ClientOwned):
         return f"signed {self.signed_at:%Y-%m-%d}"
 
 
-class Certificate(ClientOwned):
-    """
-    What one run destroyed at one client, as a signed statement: the JSON that was signed, byte for byte, and its
-    signature.
+class Certificate(Statement, ClientOwned):
+    """What one run destroyed at one client, as a signed statement."""
 
-    `copies_gone_on`: the day from which no copy of a vault that opens any of it is left.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(Run, models.PROTECT, related_name="certificates")
-    number = models.PositiveIntegerField()
-    statement = models.TextField()
-    signature = models.CharField(max_length=128)
-    key_id = models.CharField(max_length=64)
-    issued_at = models.DateTimeField()
-    copies_gone_on = models.DateField()
 
     class Meta:
         base_manager_name = "objects"
@@ -170,28 +191,14 @@ class Certificate(ClientOwned):
             models.UniqueConstraint(fields=["client", "run"], name="retention_certificate_one_a_run"),
         )
 
-    def __str__(self) -> str:
-        return f"certificate {self.number}"
 
-
-class HousePart(AgencyOwned):
+class HousePart(Portion, AgencyOwned):
     """What one run does with one category of the agency's own rows, as `RunPart` does with a client's."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(Run, models.CASCADE, related_name="house_parts")
     category = models.CharField(max_length=12, choices=Category)
-    state = models.CharField(max_length=10, choices=PartState, default=PartState.WAITING)
     policy_version = models.PositiveIntegerField(default=0)
-    cutoff = models.DateTimeField()
-    keep_for_days = models.PositiveIntegerField()
-    rows_due = models.PositiveIntegerField()
     rows_held = models.PositiveIntegerField(default=0)
-    rows_erased = models.PositiveIntegerField(default=0)
-    digest = models.BinaryField(max_length=32, default=bytes(32), db_default=bytes(32))
-    failures = models.PositiveSmallIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)
-    leased_until = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
     objects = models.Manager.from_queryset(PartQuerySet)()  # type: ignore[misc]  # a manager with more words
 
@@ -207,17 +214,10 @@ class HousePart(AgencyOwned):
         return f"own part of {self.run_id}"
 
 
-class HouseCertificate(AgencyOwned):
+class HouseCertificate(Statement, AgencyOwned):
     """What one run destroyed of the agency's own rows, as `Certificate` says it of a client's."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(Run, models.PROTECT, related_name="house_certificates")
-    number = models.PositiveIntegerField()
-    statement = models.TextField()
-    signature = models.CharField(max_length=128)
-    key_id = models.CharField(max_length=64)
-    issued_at = models.DateTimeField()
-    copies_gone_on = models.DateField()
 
     class Meta:
         base_manager_name = "objects"
