@@ -30,6 +30,7 @@ from retention.models import Certificate, Hold, Run, RunPart
 from retention.services import certificates, erasing, runs
 from tests import make
 from tests.cast import Cast
+from tests.retention import pdfa
 from tools import verify_certificate
 
 OLD = make.NOON - timedelta(days=400)
@@ -297,6 +298,22 @@ def test_the_pdf_carries_the_very_file_and_says_what_it_is(cast: Cast, certified
     assert pdf.rindex(b"startxref\n") < len(pdf)
     at = int(pdf[pdf.rindex(b"startxref\n") + 10 :].split(b"\n", 1)[0])
     assert pdf[at : at + 5] == b"xref\n"
+
+
+def test_the_pdf_is_as_the_standard_of_archives_has_it(cast: Cast, certified: Certificate) -> None:
+    pdf = _file(certified, cast, as_pdf=True)
+    assert pdfa.faults(pdf) == []
+    for old, new, said in (
+        (b"/S /GTS_PDFA1", b"/S /GTS_PDFX1", "output intent"),
+        (b"/FontFile2 ", b"/FontFil2e ", "not embedded"),
+        (b"<pdfaid:part>3<", b"<pdfaid:part>1<", "metadata say"),
+        (b"/AFRelationship /Data", b"/AFRelatiunship /Data", "AFRelationship"),
+        (b"/PageLayout", b"/JavaScript", "forbidden"),
+        (b"/ID [<", b"/IX [<", "no ID"),
+        (b"%%EOF", b"%%EOF\nmore", "follows"),
+    ):
+        assert old in pdf
+        assert any(said in fault for fault in pdfa.faults(pdf.replace(old, new))), said
 
 
 def test_the_tool_alone_and_the_command_say_the_same(

@@ -34,7 +34,7 @@ from retention.services.policies import ShownEffect
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
-from tests.retention import night
+from tests.retention import night, pdfa
 from tools import verify_certificate
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +136,7 @@ def test_a_run_takes_what_the_preview_counted_and_certifies_it(cast: Cast, site:
             report = verify_certificate.verify(taken.data, pins=[signing.public_key().hex()])
             assert report.findings == []
             assert verify_certificate.told(report)[0].startswith("certificate 1 of Acme")
+            assert not as_pdf or pdfa.faults(taken.data) == []
             spoiled = taken.data.replace(b'"erased":2', b'"erased":3', 1)
             if not as_pdf:
                 assert verify_certificate.verify(spoiled).findings
