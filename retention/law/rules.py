@@ -22,6 +22,7 @@ from callprivacy.tenancy.enums import Sector
 from consent.law import places
 from consent.law.rule import Confidence
 from retention.enums import Category
+from retention.law.categories import ABOUT
 
 _FILE: Final = Path(__file__).with_name("rules.toml")
 _TERM: Final = re.compile(r"(\d+) (year|month|day)s?")
@@ -61,7 +62,8 @@ class Rule:
     One floor or ceiling.
 
     :param days: the term in days, the longest it can be for a floor and the shortest for a ceiling.
-    :param sectors: the trades it holds for; empty: all.
+    :param sectors: the trades it holds for; empty: all. :param part_of: a category whose records it is a part of: where
+    those are kept for a shorter time it asks nothing, for they are beyond a rule of their own.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Rule:
     checked_on: date
     words: str
     remedy: str
+    part_of: Category | None = None
 
     @property
     def refuses(self) -> bool:
@@ -94,7 +97,8 @@ class Rule:
     def limit(self) -> str:
         """The limit in words, such as "at least 5 years (1,827 days)"."""
         word = "at least" if self.side is Side.FLOOR else "at most"
-        return f"{word} {self.term} ({self.days:,} days)"
+        only = f", if {ABOUT[self.part_of].noun[1]} are kept so long" if self.part_of else ""
+        return f"{word} {self.term} ({self.days:,} days){only}"
 
     @property
     def doubt(self) -> str:
@@ -121,6 +125,10 @@ class Rule:
         """Whether keeping something for so many days is beyond the rule."""
         return days < self.days if self.side is Side.FLOOR else days > self.days
 
+    def asks_beside(self, kept: Mapping[Category, int]) -> bool:
+        """Whether it asks anything where the other categories are kept for so many days."""
+        return self.part_of is None or kept.get(self.part_of, self.days) >= self.days
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -142,13 +150,19 @@ def rules_for(ground: Ground, category: Category) -> list[Rule]:
     return [rule for rule in all_rules() if category in rule.categories and rule.holds_for(ground)]
 
 
-def judge(ground: Ground, days: Mapping[Category, int]) -> list[Finding]:
-    """What of these policies, in days, is beyond the law; those that refuse come first."""
+def judge(
+    ground: Ground, days: Mapping[Category, int], *, beside: Mapping[Category, int] | None = None
+) -> list[Finding]:
+    """
+    What of these policies, in days, is beyond the law; those that refuse come first.
+
+    :param beside: all that holds, where `days` is only some of it.
+    """
     found = [
         Finding(rule, category, kept)
         for category, kept in days.items()
         for rule in rules_for(ground, category)
-        if rule.is_broken_by(kept)
+        if rule.is_broken_by(kept) and rule.asks_beside(days if beside is None else beside)
     ]
     return sorted(found, key=lambda finding: not finding.rule.refuses)
 
@@ -195,6 +209,7 @@ def _rule(name: str, table: Mapping[str, Any]) -> Rule:
             sectors=frozenset(Sector(word).value for word in rest.pop("sectors", [])),
             answer=Answer(rest.pop("answer")),
             confidence=Confidence(rest.pop("confidence")),
+            part_of=Category(rest.pop("part_of")) if "part_of" in rest else None,
             **{key: rest.pop(key) for key in ("citation", "source", "checked_on", "words", "remedy")},
         )
     except (KeyError, ValueError) as error:

@@ -255,10 +255,11 @@ def _beyond(touched: Sequence[Touched], own: Own | None, clients: Sequence[Clien
         for client in clients:
             for category in own.changed:
                 days.setdefault(client, {}).setdefault(category, own.after[category].days)
+    beside = {one.client: {category: after.days for category, after in one.after.items()} for one in touched}
     found = [
         Beyond(finding, client)
         for client, kept in days.items()
-        for finding in rules.judge(grounds[client.pk], kept)
+        for finding in rules.judge(grounds[client.pk], kept, beside=beside.get(client))
     ]
     return sorted(found, key=lambda beyond: not beyond.finding.rule.refuses)
 

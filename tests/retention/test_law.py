@@ -70,6 +70,18 @@ def test_only_calls_that_went_out_meet_the_floor_of_telemarketing() -> None:
     assert not _broken(NEW_YORK, Category.CALL, 30)
 
 
+def test_a_record_of_telemarketing_keeps_the_number_as_long_as_itself() -> None:
+    kept = {Category.CALL_OUT: 1827, Category.IDENTITY: 90}
+    assert [finding.rule.id for finding in rules.judge(NEW_YORK, kept)] == ["tsr-numbers-called"]
+    only = rules.judge(NEW_YORK, {Category.IDENTITY: 90}, beside=kept)
+    assert [finding.rule.id for finding in only] == ["tsr-numbers-called"]
+    assert not rules.judge(NEW_YORK, {**kept, Category.IDENTITY: 1827})
+    shorter = rules.judge(NEW_YORK, {**kept, Category.CALL_OUT: 365})
+    assert [finding.rule.id for finding in shorter] == ["tsr-calls-out"], "one rule says it"
+    (rule,) = [rule for rule in rules.all_rules() if rule.id == "tsr-numbers-called"]
+    assert rule.limit == "at least 5 years (1,827 days), if calls out are kept so long"
+
+
 def test_a_quality_recording_meets_its_ceiling_in_pennsylvania_alone() -> None:
     assert _broken(PENNSYLVANIA, Category.RECORDING, 366) == {"pennsylvania-quality"}
     assert not _broken(PENNSYLVANIA, Category.RECORDING, 365)
