@@ -332,6 +332,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# What opens the buckets of stored and dropped files, where it is no role of the machine: their programs read it
+# themselves; here it is known so that its age is told.
+CALLPRIVACY_STORE_SECRET = env.optional("AWS_SECRET_ACCESS_KEY", "")
+
 # Where others drop files of calls, one folder a connection: /srv/drop, or s3://bucket/folder. Empty: nowhere.
 CALLPRIVACY_DROP = env.optional("CALLPRIVACY_DROP", "")
 if (_drop := env.drop_storage("CALLPRIVACY_DROP")) is not None:

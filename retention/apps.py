@@ -1,3 +1,5 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -7,6 +9,7 @@ class RetentionConfig(AppConfig):
     verbose_name = "Retention"
 
     def ready(self) -> None:
+        from analytics.services import ends as release_ends  # noqa: PLC0415  (models load after the apps)
         from callprivacy.accounts.enums import AgencyRight  # noqa: PLC0415  (models load after the apps)
         from callprivacy.tenancy.enums import Permission  # noqa: PLC0415  (models load after the apps)
         from callprivacy.work import kinds  # noqa: PLC0415  (models load after the apps)
@@ -15,6 +18,16 @@ class RetentionConfig(AppConfig):
         from retention.services import trail  # noqa: PLC0415  (models load after the apps)
 
         targets.register_house(trail.TARGET)
+        own.register_own_date(
+            own.OwnDate(
+                "Releases, by the date that was signed",
+                None,
+                "the day of the release",
+                "Two people signed when the file ends. Where the policy for releases says a sooner day, that day"
+                " counts.",
+                release_ends.count_signed,
+            )
+        )
         kinds.register(
             kinds.Kind(
                 "vendor_deletion",
@@ -49,6 +62,15 @@ class RetentionConfig(AppConfig):
                 step="Open the policies",
                 url_name="retention:policies",
                 permission=Permission.MANAGE_RETENTION,
+            )
+        )
+        kinds.register(
+            kinds.Kind(
+                "own_files_missing",
+                title="Stored files of the agency's own that are gone without having been erased",
+                step="Open the watch",
+                url_name="retention:watch",
+                right=AgencyRight.MANAGE_CLIENTS,
             )
         )
         kinds.register(
@@ -121,9 +143,17 @@ class RetentionConfig(AppConfig):
             )
             over = f"Over: {alarm.title[0].lower()}{alarm.title[1:]}"
             told[own.mail_kind(alarm.kind, is_over=True)] = (over, "Open the watch", "retention:watch")
+        to_do = {own.mail_kind(alarm.kind, is_over=False): [alarm.to_do] for alarm in own.ALARMS.values()}
         for name, (title, step, url_name) in told.items():
             kinds.register(
-                kinds.Kind(name, title=title, step=step, url_name=url_name, right=AgencyRight.MANAGE_CLIENTS)
+                kinds.Kind(
+                    name,
+                    title=title,
+                    step=step,
+                    url_name=url_name,
+                    right=AgencyRight.MANAGE_CLIENTS,
+                    details=partial(list, to_do.get(name, [])),
+                )
             )
 
     def _register_holds(self) -> None:

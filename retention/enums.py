@@ -14,6 +14,7 @@ class Category(models.TextChoices):
     CONSENT = "consent", "Evidence of consent"
     WITHDRAWAL = "withdrawal", "Evidence of withdrawal"
     EXPORT = "export", "Exports"
+    RELEASE = "release", "Releases"
     INBOX = "inbox", "Inbox"
     TRAIL = "trail", "Staff trail"
     REQUEST = "request", "Requests"
@@ -28,6 +29,7 @@ class Moment(models.TextChoices):
     LAST_CONTACT = "last_contact", "the day of the last contact"
     WITHDRAWN = "withdrawn", "the day of the withdrawal"
     MADE = "made", "the day it was made"
+    RELEASED = "released", "the day of the release"
     RECEIVED = "received", "the day it came in"
     HAPPENED = "happened", "the day it happened"
     ANSWERED = "answered", "the day the last of it was answered"
@@ -90,6 +92,12 @@ class SecretKind(models.TextChoices):
     METRICS = "metrics", "Token of the metrics"
     BACKUP = "backup", "Recipients of backups"
     DATABASE = "database", "Passwords of the databases"
+    SIGN_IN = "sign_in", "Secret of the sign-in provider"
+    MAIL = "mail", "Password of the mail server"
+    MAIL_IN = "mail_in", "Secret of incoming mail"
+    TEXTS = "texts", "Token of the texts' account"
+    QUEUE = "queue", "Password of the queue"
+    STORE = "store", "Key of stored files"
 
 
 class RotationState(models.TextChoices):

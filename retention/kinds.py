@@ -25,12 +25,19 @@ class Alarm:
     :param title: what is so, as a mail's subject says it.
     :param to_do: what a person does about it, in plain words.
     :param url_name: the page where that is done.
+    :param section: of the runbook, for who operates the installation.
     """
 
     kind: str
     title: str
     to_do: str
     url_name: str
+    section: str
+
+    @property
+    def runbook(self) -> str:
+        """Where the runbook says what it means, where to look and what to do."""
+        return f"docs/runbook.md#{self.section.lower()}"
 
 
 _ALARMS: Final = (
@@ -40,6 +47,7 @@ _ALARMS: Final = (
         "Open the newest run. If it is paused, resume it; if a part of it stopped by a fault, start a run now. Rows"
         " that a hold keeps are not counted.",
         "retention:home",
+        "RowsPastDue",
     ),
     Alarm(
         "run_missing",
@@ -47,6 +55,7 @@ _ALARMS: Final = (
         "Open the runs. A paused run keeps the next one from starting: resume or cancel it. If none is there, see"
         " that the worker and the beat of the installation run.",
         "retention:home",
+        "RunMissing",
     ),
     Alarm(
         "run_failed",
@@ -54,18 +63,21 @@ _ALARMS: Final = (
         "Open the run and see which client it is. Start a run now: it goes on where the part stopped. If it stops"
         " again, the log of the worker names the fault.",
         "retention:home",
+        "RunFailed",
     ),
     Alarm(
         "inbox_old",
         "What trackers sent has waited for more than a quarter of an hour",
         "See that the worker of the installation runs. What came in is kept, sealed, and is read when it does.",
         "dashboard:overview",
+        "InboxOld",
     ),
     Alarm(
         "vendor_late",
         "Steps at vendors are past their outer date",
         "Open the withdrawals, and each step that is late: send its ticket again, or note the vendor's answer.",
         "consent:all_withdrawals",
+        "VendorLate",
     ),
     Alarm(
         "vendor_outlives",
@@ -73,18 +85,21 @@ _ALARMS: Final = (
         "Your queue has an item for each client with such copies; it opens their list. Ask for deletion there where the"
         " client has instructed you to, or note that they are gone.",
         "work:queue",
+        "VendorOutlives",
     ),
     Alarm(
         "secret_over",
         "A secret is older than its limit",
         "Open the secrets. Rotate what has a button; for the others the page says what to do.",
         "retention:secrets",
+        "SecretOld",
     ),
     Alarm(
         "rotation_failed",
         "The rotation of a key stopped by a fault",
         "Open the secrets and rotate the key again: it goes on where it stopped. Both keys work until then.",
         "retention:secrets",
+        "RotationStopped",
     ),
     Alarm(
         "trail_unsealed",
@@ -92,24 +107,28 @@ _ALARMS: Final = (
         "See that the worker of the installation runs. Until it is sealed, the newest deeds can still be altered"
         " by who owns the database.",
         "dashboard:trail",
+        "TrailUnsealed",
     ),
     Alarm(
         "backup_late",
         "No backup was made for more than a day",
         "On the installation run manage.py backup and read what it says: the folder may be full or away.",
         "retention:backups",
+        "BackupLate",
     ),
     Alarm(
         "drill_late",
         "No restore drill has passed for more than eight days",
         "On the installation run manage.py restore_drill. A backup that was never restored is a hope.",
         "retention:backups",
+        "DrillLate",
     ),
     Alarm(
         "drill_failed",
         "The newest restore drill failed",
         "On the installation run manage.py restore_drill and read its report: it names the check that failed.",
         "retention:backups",
+        "DrillFailed",
     ),
 )
 ALARMS: Final = {alarm.kind: alarm for alarm in _ALARMS}
@@ -124,15 +143,16 @@ def mail_kind(kind: str, *, is_over: bool) -> str:
 @dataclass(frozen=True, slots=True)
 class OwnDate:
     """
-    Rows of a higher room that leave by a date of their own, which no policy moves: pages of policies list them,
-    previews and the calendar count them.
+    Rows that leave by a date of their own, which no policy moves: pages of policies list them, previews and the
+    calendar count them.
 
-    :param title: what they are. :param days: how long. :param moment: from when. :param words: why so.
-    :param count: how many of an agency leave by a day, as far as the scope sees them; a hold's are none.
+    :param title: what they are. :param days: how long; None: each says so itself. :param moment: from when.
+    :param words: why so.
+    :param count: how many of an agency leave by a day, as far as the scope sees them.
     """
 
     title: str
-    days: int
+    days: int | None
     moment: str
     words: str
     count: Callable[[int, date], int]

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from analytics import services as totals
+from analytics.services import ends as release_ends
 from analytics.services import making
 from callprivacy.audit import services as audit
 from callprivacy.calls.services import ends, erasure
@@ -237,6 +238,26 @@ _EXPORT = Target(
     destroy=_delete_export_files,
     remove=lambda line, chosen, deed: ends.remove_exports(client=line.client, chosen=chosen),
 )
+
+
+def _destroy_releases(line: Line, chosen: Chosen, deed: Deed) -> Chosen:
+    release_ends.destroy(line, chosen)
+    return chosen
+
+
+_RELEASE = Target(
+    category=Category.RELEASE,
+    noun="releases",
+    batch=50,
+    watermark="",
+    count=release_ends.count,
+    due=release_ends.due,
+    choose=lambda line, *, after, limit, deed: _beside(release_ends.due, line=line, after=after, limit=limit),
+    destroy=_destroy_releases,
+    remove=lambda line, chosen, deed: release_ends.remove(line, chosen, by=deed.by, at=deed.at),
+    by_day=release_ends.by_day,
+    told=release_ends.told,
+)
 _INBOX = Target(
     category=Category.INBOX,
     noun="inbox",
@@ -299,6 +320,7 @@ TARGETS: Final[dict[Category, Target]] = {
         _evidence(Category.WITHDRAWAL, "withdrawals", evidence_ends.WITHDRAWAL),
         _evidence(Category.CONSENT, "consents", evidence_ends.CONSENT),
         _EXPORT,
+        _RELEASE,
         _INBOX,
         _TRAIL,
     )

@@ -19,7 +19,8 @@ class RightsConfig(AppConfig):
                 "Packages of people's data",
                 7,
                 "the day it was made",
-                "The file leaves with its key.",
+                "The person was told that the file is there for seven days, and it is a copy: no policy makes the time"
+                " longer or shorter. The file leaves with its key.",
                 ends.count_packages,
             )
         )

@@ -96,14 +96,21 @@ class ReleaseForm(forms.Form):
     last_on = forms.DateField(label="Last day", widget=forms.DateInput(_DATE))
     keep_for_days = forms.TypedChoiceField(
         label="Ends after",
-        choices=[(days, f"{days} days") for days in KEPT_FOR],
         coerce=int,
-        initial=90,
         help_text="Then our file is destroyed and the recipient is told to delete theirs.",
     )
 
-    def __init__(self, *args: Any, recipients: Sequence[Recipient], today: date, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        recipients: Sequence[Recipient],
+        today: date,
+        terms: Sequence[int] = KEPT_FOR,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["keep_for_days"].choices = [(days, f"{days} day{'s'[: days != 1]}") for days in terms]  # type: ignore[attr-defined]  # the field has choices
+        self.initial.setdefault("keep_for_days", 90 if 90 in terms else terms[-1])
         self._recipients = {str(one.pk): one for one in recipients}
         self._today = today
         self.fields["recipient"] = forms.ChoiceField(

@@ -37,6 +37,8 @@ KEPT_FOR: Final = (30, 90, 180, 365)
 """Days after which a release may end, as they can be picked."""
 PSEUDONYMS_KEPT_FOR: Final = 30
 """Days that a pseudonymised file is kept at most."""
+MOST_KEPT_FOR: Final = KEPT_FOR[-1]
+"""Days after which any release has ended, where no policy says fewer."""
 LONGEST: Final = timedelta(days=366)
 CAVEAT: Final = (
     "Dropping the columns that name people makes no table anonymous: what counts is how many callers share what is"
@@ -56,6 +58,17 @@ def floor_of(agency_id: int) -> Floor:
     """An agency's floor; one query."""
     row = ReleaseFloor.objects.filter(agency_id=agency_id).first()
     return Floor() if row is None else Floor(row.k, row.most_suppressed)
+
+
+def kept_for_at_most(client: Client) -> int:
+    """For how many days a file of a client's calls may be given away, by the policy of retention."""
+    return min(client.keep_released_for_days or MOST_KEPT_FOR, MOST_KEPT_FOR)
+
+
+def terms(client: Client) -> list[int]:
+    """The days after which a new release of a client may end, as they can be picked."""
+    most = kept_for_at_most(client)
+    return [days for days in KEPT_FOR if days < most] + [most]
 
 
 def is_health(client: Client) -> bool:

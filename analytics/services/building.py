@@ -451,7 +451,11 @@ def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clo
     with job_scope(agency_id=release.agency_id):
         at = clock()
         # One release of a client at a time, each compared with all that were before it.
-        Client.objects.select_for_update(no_key=True).get(pk=release.client_id)
+        client = (
+            Client.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("agency")
+            .get(pk=release.client_id)
+        )
         is_alone = {one.pk for one in selectors.live(release.client)} <= against
         ours = Release.objects.filter(pk=release.pk, state=ReleaseState.APPROVED)
         done = is_alone and ours.update(
@@ -462,7 +466,7 @@ def _deliver(release: Release, built: Built, against: set[uuid.UUID], clock: Clo
             rows=built.report["rows"],
             report=built.report,
             released_at=at,
-            ends_at=at + timedelta(days=release.keep_for_days),
+            ends_at=at + timedelta(days=min(release.keep_for_days, selectors.kept_for_at_most(client))),
             due_at=None,
         )
         if done:

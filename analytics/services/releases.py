@@ -106,6 +106,11 @@ def check(client: Client, recipient: Recipient, wish: Wish) -> None:
         raise NotReleasableError("Pick at least one column that is made coarser.")
     if not timedelta() < wish.until_on - wish.from_on <= selectors.LONGEST:
         raise NotReleasableError("A release is of at least a day and at most a year.")
+    if wish.keep_for_days > (most := selectors.kept_for_at_most(client)):
+        raise NotReleasableError(
+            f"The client's policy keeps releases for {most} day{'s'[: most != 1]} at most. Let it end sooner, or change"
+            " the policy first."
+        )
     if wish.kind == ReleaseKind.PSEUDONYMISED:
         if not recipient.contract:
             raise NotReleasableError(
@@ -418,6 +423,13 @@ def expire(*, agency_id: int, at: datetime) -> int:
         audit.record("release.expired", subject=release, by=JOB, at=at)
         work.close_item(kinds.RELEASE_RISEN, agency_id=agency_id, key=str(release.pk), at=at, by=JOB)
     return len(found)
+
+
+def end_by_policy(*, release: Release, by: Actor, at: datetime) -> None:
+    """End a live release whose days are over by the policy of retention; part of a run's batch, which locks the row."""
+    _end(release, ReleaseState.EXPIRED, at)
+    audit.record("release.expired", subject=release, by=by, at=at, policy=True)
+    work.close_item(kinds.RELEASE_RISEN, agency_id=release.agency_id, key=str(release.pk), at=at, by=by)
 
 
 def destroy_ended(*, agency_id: int) -> int:

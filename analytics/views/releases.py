@@ -97,6 +97,7 @@ def new(request: StaffRequest, client: Client) -> HttpResponse:
         request.POST or None,
         recipients=found,
         today=today,
+        terms=selectors.terms(client),
         initial={"recipient": request.GET.get("recipient", "")},
     )
     if request.method == "POST" and form.is_valid():

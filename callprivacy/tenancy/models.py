@@ -134,6 +134,9 @@ class Agency(models.Model):
     keep_calls_out_for_days = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    keep_releases_for_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     reveals_per_hour = models.PositiveIntegerField(default=20, validators=[MinValueValidator(1)])
     is_demo = models.BooleanField(default=False)
     needs_reviewed_vendors = models.BooleanField(
@@ -184,6 +187,9 @@ class Client(AgencyOwned):
     keep_calls_out_for_days = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    keep_releases_for_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     retention_state = models.CharField(max_length=10, choices=RetentionState, default=RetentionState.OBSERVE)
     quarantine_hours = models.PositiveSmallIntegerField(
         "hours a withheld recording stays", default=72, db_default=72
@@ -224,6 +230,11 @@ class Client(AgencyOwned):
     def keep_out_for_days(self) -> int:
         """Days a call that went out is kept: the client's own, else the agency's, else as calls that came in."""
         return self.keep_calls_out_for_days or self.agency.keep_calls_out_for_days or self.keep_for_days
+
+    @property
+    def keep_released_for_days(self) -> int | None:
+        """Days a file given to a recipient is kept at most: the client's own, else the agency's; None: as is signed."""
+        return self.keep_releases_for_days or self.agency.keep_releases_for_days
 
 
 class Place(ClientOwned):

@@ -112,9 +112,19 @@ _ABOUT: Final = (
         ("export", "exports"),
         Moment.MADE,
         7,
-        "Sealed files of masked calls that people made to download. No file is kept for more than seven days. What is"
-        " released to somebody outside ends on the date that two people signed for it.",
+        "Sealed files of masked calls that people made to download. No file is kept for more than seven days.",
         most=7,
+    ),
+    About(
+        Category.RELEASE,
+        ("release", "releases"),
+        Moment.RELEASED,
+        365,
+        "Files of calls that were given to a recipient outside. One ends on the date that two people signed, or when"
+        " these days are over, whichever comes first: our file and its list of members are destroyed, and the recipient"
+        " is told to delete theirs. That it was given, to whom, stays. A pseudonymised file is kept for 30 days at"
+        " most.",
+        most=365,
     ),
     About(
         Category.INBOX,

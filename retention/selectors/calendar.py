@@ -5,9 +5,9 @@ A day is the client's own: what started on one local day is past its date at the
 as it is kept. Clients with the same zone and the same days share their limits and are counted in one statement, which
 walks the ranges of the index of client and id that fall due, and nothing else.
 
-Drawn is what no later call can move: calls, recordings, transcripts, exports, the inbox, requests, training and entries
-of premises. Identities and evidence
-count from the last contact, so that of these it is only said how many fall due by the end if nobody calls again.
+Drawn is what no later call can move: calls, recordings, transcripts, exports, releases, the inbox, requests, training
+and entries of premises. Identities and evidence count from the last contact, so that of these it is only said how many
+fall due by the end if nobody calls again.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ DRAWN: Final = (
     Category.RECORDING,
     Category.TRANSCRIPT,
     Category.EXPORT,
+    Category.RELEASE,
     Category.INBOX,
     Category.REQUEST,
     Category.TRAINING,

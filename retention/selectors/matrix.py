@@ -51,7 +51,14 @@ class Cell:
             return self._bound()
         if self.is_own:
             return "own"
-        return "agency" if self.kept.version or self.category is Category.CALL else "default"
+        return "agency" if self.kept.is_said else self.follows or "default"
+
+    @property
+    def follows(self) -> str:
+        """What its days follow where nobody says anything about it, in words; "" where they are the product's own."""
+        if self.kept.is_said or self.about.days is not None:
+            return ""
+        return "as calls in" if self.category is Category.CALL_OUT else "as the call record"
 
     @property
     def beyond_ids(self) -> set[str]:
@@ -168,6 +175,13 @@ class Law:
 def law_about(category: Category, clients: Sequence[Client]) -> list[Law]:
     """The rules about a category that hold for any of these clients; one query however many."""
     return _law(category, clients, changes.grounds_of(clients))
+
+
+def own_law(agency: Agency) -> dict[Category, list[Law]]:
+    """The rules about what the agency keeps of its own that hold for any of its clients."""
+    clients = list(Client.objects.filter(agency=agency))
+    grounds = changes.grounds_of(clients)
+    return {category: _law(category, clients, grounds) for category in categories.OF_HOUSE}
 
 
 def law_of(client: Client) -> dict[Category, list[Law]]:

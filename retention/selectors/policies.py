@@ -26,6 +26,7 @@ class Effective:
     :param version: of the policy that says so; 0 where nobody has set one.
     :param inherited: the client has none of its own.
     :param set_days: what is set, where the days that hold are bounded by another category.
+    :param is_said: whether client or agency says anything about it.
     """
 
     category: Category
@@ -34,6 +35,7 @@ class Effective:
     version: int
     inherited: bool
     set_days: int
+    is_said: bool = True
 
     @property
     def is_bounded(self) -> bool:
@@ -120,6 +122,7 @@ def _house(agency: Agency, rows: Mapping[Key, Policy]) -> dict[Category, Own]:
     columns = {
         Category.CALL: agency.keep_calls_for_days,
         Category.CALL_OUT: agency.keep_calls_out_for_days,
+        Category.RELEASE: agency.keep_releases_for_days,
     }
     return _said(None, columns, rows)
 
@@ -128,6 +131,7 @@ def _of_client(client: Client, rows: Mapping[Key, Policy]) -> dict[Category, Own
     columns = {
         Category.CALL: client.keep_calls_for_days,
         Category.CALL_OUT: client.keep_calls_out_for_days,
+        Category.RELEASE: client.keep_releases_for_days,
     }
     return _said(client.pk, columns, rows)
 
@@ -136,8 +140,8 @@ def _said(
     client_id: int | None, columns: Mapping[Category, int | None], rows: Mapping[Key, Policy]
 ) -> dict[Category, Own]:
     """
-    A call record's days are columns, for lower rooms read them; a row adds what happens then, and the version. A row
-    that says other days was overtaken, as by a blueprint, and its version is none.
+    Days of call records and releases are columns, for lower rooms read them; a row adds what happens then, and the
+    version. A row that says other days was overtaken, as by a blueprint, and its version is none.
     """
     found = {}
     for category in categories.ABOUT:
@@ -174,6 +178,7 @@ def resolve(levels: Levels) -> dict[Category, Effective]:
             version=said.version,
             inherited=category not in levels.own,
             set_days=days[category],
+            is_said=category in chosen,
         )
     return found
 

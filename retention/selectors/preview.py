@@ -24,6 +24,7 @@ from retention.targets import Extent, Line
 
 NEEDS: Final[Mapping[Category, Permission]] = dict.fromkeys(Category, Permission.VIEW_CALLS) | {
     Category.EXPORT: Permission.EXPORT_CALLS,
+    Category.RELEASE: Permission.RELEASE_DATA,
     Category.INBOX: Permission.MANAGE_CONNECTIONS,
     Category.REQUEST: Permission.HANDLE_REQUESTS,
 }

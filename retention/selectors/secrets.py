@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 
-from callprivacy.accounts.models import ApiKey
+from callprivacy.accounts.models import ApiKey, SignInProvider
 from callprivacy.audit.models import Event
-from callprivacy.calls.models import Connection
+from callprivacy.calls.models import Connection, Pull
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
@@ -42,6 +43,12 @@ DEFAULT_DAYS: Final[Mapping[SecretKind, int]] = {
     SecretKind.METRICS: 365,
     SecretKind.BACKUP: 730,
     SecretKind.DATABASE: 365,
+    SecretKind.SIGN_IN: 365,
+    SecretKind.MAIL: 365,
+    SecretKind.MAIL_IN: 365,
+    SecretKind.TEXTS: 365,
+    SecretKind.QUEUE: 365,
+    SecretKind.STORE: 365,
 }
 """Our own limits. Of token keys twice as long: another one makes nothing of an older copy unreadable."""
 ITSELF: Final = frozenset({SecretKind.CLIENT, SecretKind.TOKEN})
@@ -49,7 +56,7 @@ ITSELF: Final = frozenset({SecretKind.CLIENT, SecretKind.TOKEN})
 OF_THE_HOUSE: Final = frozenset(
     {
         SecretKind.MASTER, SecretKind.SIGNING, SecretKind.DJANGO, SecretKind.METRICS, SecretKind.BACKUP,
-        SecretKind.DATABASE,
+        SecretKind.DATABASE, SecretKind.MAIL, SecretKind.MAIL_IN, SecretKind.TEXTS, SecretKind.QUEUE, SecretKind.STORE,
     }
 )  # fmt: skip
 """Kinds that the installation's settings hold; the operator changes them."""
@@ -89,7 +96,8 @@ class Secret:
     :ivar ends_at: when it ends by itself, where it does.
     :ivar rotation: its newest rotation.
     :ivar thing_id: what it belongs to, where its page needs it.
-    :ivar is_of_a_list: it opens a vendor's list of recordings, of the connection `thing_id`.
+    :ivar is_of_a_list: it opens a vendor's list of recordings, of the connection `thing_id`. :ivar is_of_a_pull: it
+    opens a tracker's list of calls, of the same.
     """
 
     kind: SecretKind
@@ -101,6 +109,7 @@ class Secret:
     rotation: Rotation | None = None
     thing_id: UUID | None = None
     is_of_a_list: bool = False
+    is_of_a_pull: bool = False
 
     @property
     def is_of_the_house(self) -> bool:
@@ -150,8 +159,8 @@ def every(agency: Agency, clients: Iterable[Client], at: datetime) -> list[Secre
     found = limits()
     by_id = {client.pk: client for client in clients}
     secrets = [*_of_the_house(agency, found), *_keys(agency, by_id, found)]
-    secrets += [*_connections(by_id, found), *_lists(by_id, found)]
-    secrets += [*_api_keys(by_id, found, at), *_endpoints(agency, by_id, found)]
+    secrets += [*_connections(by_id, found), *_pulls(by_id, found), *_lists(by_id, found)]
+    secrets += [*_api_keys(by_id, found, at), *_endpoints(agency, by_id, found), *_sign_in(agency, found)]
     return secrets
 
 
@@ -166,8 +175,9 @@ def house_names() -> dict[SecretKind, str]:
         SecretKind.SIGNING: signing.key_id(signing.public_key()),
         SecretKind.DJANGO: _name_of(settings.SECRET_KEY),
     }
-    if settings.CALLPRIVACY_METRICS_TOKEN:
-        names[SecretKind.METRICS] = _name_of(settings.CALLPRIVACY_METRICS_TOKEN)
+    for kind, secret in _outside().items():
+        if secret:
+            names[kind] = _name_of(secret)
     if settings.CALLPRIVACY_BACKUP_RECIPIENTS:
         names[SecretKind.BACKUP] = _name_of(" ".join(sorted(settings.CALLPRIVACY_BACKUP_RECIPIENTS)))
     passwords = [str(settings.DATABASES[alias].get("PASSWORD") or "") for alias in ("default", "vault")]
@@ -176,7 +186,22 @@ def house_names() -> dict[SecretKind, str]:
     return names
 
 
-@lru_cache(maxsize=16)
+def _outside() -> dict[SecretKind, str]:
+    """What the settings name of others' doors, by kind; empty where there is none."""
+    mailer = settings.MAILERS["default"].get("OPTIONS", {})
+    mail_in = getattr(settings, "ANYMAIL", {})
+    texts = settings.CALLPRIVACY_CODES
+    return {
+        SecretKind.METRICS: settings.CALLPRIVACY_METRICS_TOKEN,
+        SecretKind.MAIL: str(mailer.get("password") or ""),
+        SecretKind.MAIL_IN: str(mail_in.get("WEBHOOK_SECRET") or ""),
+        SecretKind.TEXTS: texts[1] if texts else "",
+        SecretKind.QUEUE: urlsplit(settings.REDIS_URL).password or "",
+        SecretKind.STORE: settings.CALLPRIVACY_STORE_SECRET,
+    }
+
+
+@lru_cache(maxsize=32)
 def _name_of(secret: str) -> str:
     """Eight hex digits that change with a secret. So slowly made, and so short, that no guess is confirmed by them."""
     salt = b"callprivacy: the name of a secret"
@@ -195,6 +220,11 @@ _WORDS: Final[Mapping[SecretKind, str]] = {
     SecretKind.METRICS: "Token of the metrics",
     SecretKind.BACKUP: "Public keys that backups are sealed to",
     SecretKind.DATABASE: "Passwords of the app’s role",
+    SecretKind.MAIL: "Password at the server that sends mail",
+    SecretKind.MAIL_IN: "Secret with which a provider brings mail",
+    SecretKind.TEXTS: "Token of the account that texts codes",
+    SecretKind.QUEUE: "Password of Valkey",
+    SecretKind.STORE: "Key of the bucket of files",
 }
 
 
@@ -236,6 +266,25 @@ def _connections(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit
             SecretKind.CONNECTION, clients[client_id], name, newest, found[SecretKind.CONNECTION], thing_id=pk
         )
         for pk, client_id, name, newest in dated.values_list("pk", "client_id", "name", "newest")
+    ]
+
+
+def _pulls(clients: Mapping[int, Client], found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    """Keys by which a tracker is asked for its calls."""
+    rows = Pull.objects.filter(client_id__in=list(clients), secret_set_at__isnull=False)
+    named = rows.values_list("connection_id", "client_id", "connection__name", "secret_set_at")
+    return [
+        Secret(
+            SecretKind.CONNECTION,
+            clients[client_id],
+            f"Key of the tracker’s calls: {name}",
+            set_at,
+            found[SecretKind.CONNECTION],
+            thing_id=connection_id,
+            is_of_a_pull=True,
+        )
+        for connection_id, client_id, name, set_at in named
+        if set_at is not None
     ]
 
 
@@ -300,6 +349,18 @@ def _endpoints(
             limit,
         )
         for row in own
+    ]
+
+
+def _sign_in(agency: Agency, found: Mapping[SecretKind, Limit]) -> list[Secret]:
+    """The secret at the provider through which the agency's people sign in, as old as the trail says."""
+    rows = SignInProvider.objects.filter(agency=agency)
+    changed = Event.objects.filter(
+        agency_id=agency.pk, action="sign_in_provider.changed", details__fields__endswith="secret"
+    ).aggregate(newest=Max("at"))["newest"]
+    return [
+        Secret(SecretKind.SIGN_IN, None, row.name, changed or row.proposed_at, found[SecretKind.SIGN_IN])
+        for row in rows.defer("secret")
     ]
 
 

@@ -3,7 +3,8 @@ Files that no row names, and rows whose file is gone: each client's folder is he
 
 A file without a row is left by whatever was cut short between the two, and goes (`consent.services.store` for
 recordings, `calls.services.imports` for the rest). A row without its file says something that is not so: it is made
-true, and a person is told, for somebody has lost it. Each client has its turn once a day.
+true, and a person is told, for somebody has lost it. Each client has its turn once a day, and so has the agency's own
+folder, whose files without a row go with the job of registers (`consent.services.registers.purge`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Recording
-from callprivacy.calls.services.imports import FILE_COLUMNS
+from callprivacy.calls.services.imports import FILE_COLUMNS, own_rows_with_files
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client, ClientOwned
 from callprivacy.tenancy.scope import job_scope
@@ -28,6 +29,7 @@ from consent.services import store
 
 JOB: Final = Actor.job("retention.sweep_files")
 MISSING: Final = "files_missing"
+OWN_MISSING: Final = "own_files_missing"
 _LEFT_ALONE_FOR: Final = timedelta(hours=24)
 _PAGE: Final = 1_000
 
@@ -65,6 +67,30 @@ def sweep_client(*, agency_id: int, client_id: int, at: datetime) -> Swept:
                 MISSING, agency_id=agency_id, client_id=client_id, key=str(client_id), at=at, count=lost
             )
     return Swept(removed=removed, missing=lost)
+
+
+def claim_own(*, agency_id: int, at: datetime) -> bool:
+    """Whether it is the turn of the agency's own folder, in its scope: once a day."""
+    day = at.astimezone(UTC).date().isoformat()
+    return work.claim_period(job=f"{JOB.name}/own", period=day, agency_id=agency_id, at=at)
+
+
+def sweep_own(*, agency_id: int, at: datetime) -> Swept:
+    """Make rows true that name a file of the agency's own folder which is gone. Outside any scope; twice is once."""
+    there = set(files.ids(-agency_id, older_than=at))
+    lost = 0
+    with job_scope(agency_id=agency_id):
+        for rows, name in own_rows_with_files(agency_id):
+            named = dict(rows.filter(**{f"{name}__isnull": False}).values_list("pk", name))
+            gone = [pk for pk, key in named.items() if key not in there and not files.exists(-agency_id, key)]
+            if gone:
+                rows.filter(pk__in=gone).update(**{name: None})
+                kind = rows.model._meta.label_lower
+                audit.record("files.missed", by=JOB, at=at, agency_id=agency_id, kind=kind, count=len(gone))
+            lost += len(gone)
+        if lost:
+            work.open_item(OWN_MISSING, agency_id=agency_id, key="own", at=at, count=lost)
+    return Swept(missing=lost)
 
 
 def _recordings_without_file(agency_id: int, client_id: int, at: datetime) -> int:

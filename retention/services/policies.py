@@ -335,8 +335,12 @@ def _put_in_force(change: PolicyChange, plan: Plan, *, by: Actor, at: datetime) 
 
 
 def _write(change: PolicyChange, category: Category, version: int, at: datetime) -> None:
-    """Write the policy: a row, and for call records the column that lower rooms read."""
-    column = {Category.CALL: "keep_calls_for_days", Category.CALL_OUT: "keep_calls_out_for_days"}
+    """Write the policy: a row, and for call records and releases the column that lower rooms read."""
+    column = {
+        Category.CALL: "keep_calls_for_days",
+        Category.CALL_OUT: "keep_calls_out_for_days",
+        Category.RELEASE: "keep_releases_for_days",
+    }
     if category in column:
         holder = change.client or change.agency
         setattr(holder, column[category], change.days)

@@ -324,6 +324,7 @@ def _message(row: Alert) -> Mapping[str, Any]:
         "title": alarm.title,
         "to_do": alarm.to_do,
         "page": f"{settings.CALLPRIVACY_URL}{reverse('retention:watch')}",
+        "runbook": alarm.runbook,
     }
     if row.ended_at is None:
         return {"type": BEGAN, "timestamp": row.began_at.isoformat(), "data": {**about, "count": row.count}}

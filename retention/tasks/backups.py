@@ -38,11 +38,14 @@ def run_drill(**_: Any) -> None:
 
 @shared_task(name="retention.sweep_files", acks_late=True)
 def sweep_files(**_: Any) -> None:
-    """Have each client's files held against its rows, once a day, by a task of its own."""
+    """Have each client's files held against its rows once a day, by a task of its own, and the agency's own."""
 
     def hand_out(agency_id: int) -> None:
         with job_scope(agency_id=agency_id):
             client_ids = files_sweep.claim(agency_id=agency_id, at=timezone.now())
+            is_own_turn = files_sweep.claim_own(agency_id=agency_id, at=timezone.now())
+        if is_own_turn:
+            files_sweep.sweep_own(agency_id=agency_id, at=timezone.now())
         for client_id in client_ids:
             sweep_client_files.delay(agency_id=agency_id, client_id=client_id)
 

@@ -107,10 +107,11 @@ def show_matrix(request: StaffRequest) -> HttpResponse:
     )
 
 
-def _own(request: StaffRequest) -> list[tuple[matrix.Cell, house.Row]]:
-    """What the agency keeps of its own, with what of it is past its date."""
-    cells = matrix.own_cells(request.agency)
-    return [(cells[row.category], row) for row in house.rows(request.agency, request.at, days=DAYS)]
+def _own(request: StaffRequest) -> list[tuple[matrix.Cell, house.Row, list[matrix.Law]]]:
+    """What the agency keeps of its own, with what of it is past its date, and the law about it at all its clients."""
+    cells, law = matrix.own_cells(request.agency), matrix.own_law(request.agency)
+    rows = house.rows(request.agency, request.at, days=DAYS)
+    return [(cells[row.category], row, law[row.category]) for row in rows]
 
 
 def _is_wanted(row: matrix.Row, only: str) -> bool:

@@ -24,6 +24,12 @@ from retention.services import secrets
 from retention.tasks import secrets as tasks
 
 _PAGE: Final = 50
+_PAGES: Final = {
+    SecretKind.CONNECTION: "calls:rotate_secret",
+    SecretKind.API: "accounts:rotate_api_key",
+    SecretKind.ENDPOINT: "consent:endpoint",
+}
+"""Where a client's secret of a kind is changed."""
 _WORST_FIRST: Final = {Standing.OVER: 0, Standing.SOON: 1, Standing.GOOD: 2}
 
 
@@ -96,19 +102,13 @@ def _row(secret: Secret, request: StaffRequest) -> Row:
 def _where(secret: Secret) -> str:
     """The page on which a person changes it, "" where there is none."""
     if secret.client is None:
-        return reverse("retention:watch") if secret.kind == SecretKind.ENDPOINT else ""
-    slug = secret.client.slug
-    match secret.kind:
-        case SecretKind.CONNECTION if secret.is_of_a_list:
-            return reverse("retention:open_list", args=[slug, secret.thing_id])
-        case SecretKind.CONNECTION:
-            return reverse("calls:rotate_secret", args=[slug, secret.thing_id])
-        case SecretKind.API:
-            return reverse("accounts:rotate_api_key", args=[slug, secret.thing_id])
-        case SecretKind.ENDPOINT:
-            return reverse("consent:endpoint", args=[slug, secret.thing_id])
-        case _:
-            return ""
+        pages = {SecretKind.ENDPOINT: "retention:watch", SecretKind.SIGN_IN: "accounts:provider"}
+        return reverse(pages[secret.kind]) if secret.kind in pages else ""
+    if secret.is_of_a_list or secret.is_of_a_pull:
+        name = "retention:open_list" if secret.is_of_a_list else "calls:pull"
+    else:
+        name = _PAGES.get(secret.kind, "")
+    return reverse(name, args=[secret.client.slug, secret.thing_id]) if name else ""
 
 
 @require_POST

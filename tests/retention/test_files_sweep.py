@@ -21,7 +21,11 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from callprivacy.work.models import Item
+from consent.services import registers
+from governance.models import Completion
+from governance.services import certificates as proofs
 from retention.services import files_sweep
+from retention.tasks import backups as tasks
 from tests import make
 from tests.cast import Cast
 
@@ -113,6 +117,45 @@ def test_an_export_whose_file_is_gone_names_none(cast: Cast) -> None:
     assert swept.missing == 1
     with job_scope(agency_id=cast.acme.pk):
         assert set(CallExport.objects.values_list("file_key", flat=True)) == {here, None}
+
+
+def certificate(cast: Cast, *, with_file: bool) -> Completion:
+    """A certificate of Bob's from elsewhere, its file in the agency's own folder."""
+    at = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        proofs.open_holder(agency_id=cast.acme.pk, at=at)
+    file_key = uuid.uuid4()
+    if with_file:
+        files.write(proofs.holder_of(cast.acme.pk), file_key, io.BytesIO(b"%PDF-1.7"), at=at)
+    with job_scope(agency_id=cast.acme.pk):
+        return Completion.objects.create(
+            agency=cast.acme, user=cast.bob.user, course="passwords", issuer="A school", passed_on=at.date(),
+            valid_until=at.date() + timedelta(days=365), file_key=file_key, file_digest=bytes(32), noted_at=at,
+        )  # fmt: skip
+
+
+def test_a_staff_members_certificate_outlives_the_sweep_of_the_agencys_own_folder(cast: Cast) -> None:
+    row = certificate(cast, with_file=True)
+    holder, orphan = proofs.holder_of(cast.acme.pk), uuid.uuid4()
+    files.write(holder, orphan, io.BytesIO(b"of an upload that ended early"), at=make.now())
+    registers.purge(agency_id=cast.acme.pk, at=make.now() + timedelta(days=2))
+    assert row.file_key is not None
+    assert files.exists(holder, row.file_key)
+    assert not files.exists(holder, orphan)
+
+
+def test_a_row_of_the_agencys_own_whose_file_is_gone_names_none_and_somebody_is_told(cast: Cast) -> None:
+    kept, lost = certificate(cast, with_file=True), certificate(cast, with_file=False)
+    tasks.sweep_files.run()
+    with job_scope(agency_id=cast.acme.pk):
+        assert Completion.objects.get(pk=kept.pk).file_key == kept.file_key
+        assert Completion.objects.get(pk=lost.pk).file_key is None
+        item = Item.objects.get(kind="own_files_missing")
+        assert (item.client_id, item.count) == (None, 1)
+        event = Event.objects.get(action="files.missed")
+        assert event.details == {"kind": "governance.completion", "count": 1}
+        assert not files_sweep.claim_own(agency_id=cast.acme.pk, at=make.now())
+    assert files_sweep.sweep_own(agency_id=cast.acme.pk, at=make.now()) == files_sweep.Swept()
 
 
 def test_each_client_has_its_turn_once_a_day(cast: Cast) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.test import Client as Browser
 
 from analytics.models import DailyTotal
+from analytics.models.releases import Recipient, Release, ReleaseKind, ReleaseState
 from callprivacy.audit import services as audit
 from callprivacy.audit.models import Reason
 from callprivacy.calls.enums import Direction, InboxState, JobState, RecordingState, TranscriptState
@@ -662,6 +663,23 @@ def test_no_totals_stay_where_the_policy_erases(cast: Cast) -> None:
 # --- The preview ------------------------------------------------------------------------------------------------------
 
 
+def _released(cast: Cast) -> None:
+    """A file that was given to a recipient longer ago than any policy keeps one."""
+    ours: dict[str, Any] = {"agency_id": cast.acme.pk, "client": cast.dentist}
+    with job_scope(agency_id=cast.acme.pk):
+        to = Recipient.objects.create(
+            **ours, name="Northwind", email="data@northwind.example", epsilon=1, created_by=cast.alice.user,
+            created_at=ago(500),
+        )  # fmt: skip
+        Release.objects.create(
+            **ours, kind=ReleaseKind.ANONYMISED, state=ReleaseState.RELEASED, recipient=to, purpose="A model",
+            columns=["day"], from_on=ago(480).date(), until_on=ago(450).date(), k=11, keep_for_days=365,
+            rows=40, file_key=uuid.uuid4(), members_key=uuid.uuid4(), created_by=cast.alice.user, created_at=ago(401),
+            proposed_by=cast.alice.user, proposed_at=ago(401), decided_by=cast.bob.user, decided_at=ago(400),
+            released_at=ago(400), ends_at=NOON + timedelta(days=1),
+        )  # fmt: skip
+
+
 @pytest.fixture
 def everything(cast: Cast) -> Client:
     """A client with something past its date in every category, and something that is not."""
@@ -681,6 +699,7 @@ def everything(cast: Cast) -> Client:
             agency_id=cast.acme.pk, client=cast.dentist, created_by_id=cast.alice.user_id, state=JobState.DONE,
             created_at=ago(90), due_at=ago(90),
         )  # fmt: skip
+    _released(cast)
     make.call(cast.dentist, CLEO, at=ago(400))
     make.call(cast.dentist, CLEO, at=ago(110), direction=Direction.OUTBOUND)
     said = make.call(cast.dentist, "+12125550109", at=ago(70))

@@ -8,10 +8,12 @@ import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client as Browser
 from pytest_django import Settings
 
@@ -23,6 +25,7 @@ from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import kinds as work_kinds
+from callprivacy.work import tasks as work_tasks
 from callprivacy.work.models import Notification
 from consent.models import Rejudgement
 from consent.services import webhooks
@@ -50,6 +53,7 @@ from tests.make import NOON
 
 ANNA, BEN = "+12125550101", "+12125550102"
 TOKEN = "a-token-of-the-collector-of-metrics"
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
 CALM = House(backups={}, backups_expected=False, drill_age=None, drill_passed=None, drill_expected=False)
 
 
@@ -234,6 +238,7 @@ def test_every_alarm_can_ring_and_says_what_to_do() -> None:
     assert {one.kind for _, _, found in RINGS for one in found} == kinds.ALARMS.keys()
     for alarm in kinds.ALARMS.values():
         assert len(alarm.to_do) > 40
+        assert f"### {alarm.section}\n" in RUNBOOK, alarm.kind
         for is_over in (False, True):
             assert work_kinds.get(kinds.mail_kind(alarm.kind, is_over=is_over)).title
 
@@ -263,6 +268,22 @@ def test_an_alert_begins_once_and_ends_with_its_cause(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.update(keep_calls_for_days=None)
     assert look(cast, NOON + timedelta(minutes=4)) == (1, 0)
+
+
+def test_its_mail_says_what_to_do(cast: Cast, mailoutbox: list[EmailMultiAlternatives]) -> None:
+    ring(cast)
+    work_tasks.send_due_mail.run()
+    to = {one.to[0]: one for one in mailoutbox}
+    assert {cast.alice.user.email, cast.carol.user.email} <= to.keys()
+    said = to[cast.carol.user.email]
+    assert kinds.ALARMS["past_due"].to_do in said.body
+    assert "Open the newest run" in str(said.alternatives[0][0])
+    assert ANNA not in said.body
+    quiet(cast, NOON + timedelta(minutes=5))
+    mailoutbox.clear()
+    work_tasks.send_due_mail.run()
+    assert mailoutbox
+    assert not [one for one in mailoutbox if kinds.ALARMS["past_due"].to_do in one.body]
 
 
 def test_another_agencys_alert_is_nobodys_business(cast: Cast) -> None:
@@ -325,6 +346,7 @@ def test_the_agencys_system_is_told_what_to_do_and_that_it_is_over(
     body = body_of(letter)
     assert body["type"] == "retention.alert.began"
     assert body["data"]["to_do"] == kinds.ALARMS["past_due"].to_do
+    assert body["data"]["runbook"] == "docs/runbook.md#rowspastdue"
     assert (body["data"]["kind"], body["data"]["key"], body["data"]["count"]) == ("past_due", "call", 1)
     signed = f"{letter.headers['webhook-id']}.{letter.headers['webhook-timestamp']}.".encode() + letter.body
     raw = base64.b64decode(SECRET.removeprefix("whsec_"))

@@ -89,8 +89,8 @@ REGISTER: dict[str, Table] = {
     "tenancy.Agency": Table(
         "An agency, the tenant",
         _plain(
-            "id name slug time_zone keep_calls_for_days keep_calls_out_for_days reveals_per_hour is_demo created_at",
-            "needs_reviewed_vendors",
+            "id name slug time_zone keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
+            "reveals_per_hour is_demo created_at needs_reviewed_vendors",
             reviewed_vendors="Names of trackers, and until when each one's review counts",
             vendors="Names of companies, what they do, where, and on what a transfer rests",
         ),
@@ -99,7 +99,8 @@ REGISTER: dict[str, Table] = {
         "A company the agency works for",
         _plain(
             "id agency slug name legal_name time_zone sector brand_colour policy_url home_country",
-            "keep_calls_for_days keep_calls_out_for_days retention_state went_live_at created_at archived_at",
+            "keep_calls_for_days keep_calls_out_for_days keep_releases_for_days",
+            "retention_state went_live_at created_at archived_at",
             "quarantine_hours stores_recordings takes_transcripts",
             last_call_at="The newest call's start, of whichever caller",
         ),

@@ -38,7 +38,7 @@ from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.models import Client, ClientOwned
+from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
@@ -695,17 +695,21 @@ def files_of_agency(agency_id: int) -> set[uuid.UUID]:
     For who sweeps that folder: a package, a proof or a certificate of the agency's own lies there beside registers.
     """
     found: set[uuid.UUID] = set()
+    for rows, column in own_rows_with_files(agency_id):
+        found |= set(rows.filter(**{f"{column}__isnull": False}).values_list(column, flat=True))
+    return found
+
+
+def own_rows_with_files(agency_id: int) -> Iterator[tuple[Any, str]]:
+    """(rows, column): what may name a file in the agency's own folder, whichever room its table is in."""
     for model in apps.get_models():
-        names = {field.name for field in model._meta.get_fields()}
-        columns = [column for column in FILE_COLUMNS if column in names]
-        if not columns or "agency" not in names or issubclass(model, ClientOwned):
+        if not issubclass(model, AgencyOwned):
             continue
+        names = {field.name for field in model._meta.get_fields()}
         rows: Any = model._default_manager.filter(agency_id=agency_id)
         if "client" in names:
             rows = rows.filter(client_id=None)
-        for column in columns:
-            found |= {key for key in rows.values_list(column, flat=True) if key is not None}
-    return found
+        yield from ((rows, column) for column in FILE_COLUMNS if column in names)
 
 
 # --- Without a page -----------------------------------------------------------------------------------------
