@@ -1,15 +1,17 @@
 """
 The people inside, as they meet it: somebody comes, learns, is granted, looked over and leaves; a visitor at the door
-and the host; a drill of a breach, from the report to the notice.
+and the host; a drill of a breach, from the report to the notice; a binder that verifies elsewhere.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -69,6 +71,7 @@ def test_somebody_comes_learns_is_granted_looked_over_and_leaves(
         come_in(nora, link, password)
         learn(nora)
         number = grant(visitor, email)
+        change_the_password_on_the_day(nora, email, password, f"{password}-and-more")
         nora.open(f"/clients/{SLUG}/")
         expect(nora.page.get_by_role("heading", name=CLIENT).first).to_be_visible()
         look_over(visitor)
@@ -146,6 +149,34 @@ def grant(visitor: Visitor, email: str) -> int:
     visitor.open(f"/people/{found[1]}/")
     expect(page.get_by_role("region", name="Clients granted to")).to_contain_text(CLIENT)
     return int(found[1])
+
+
+def change_the_password_on_the_day(nora: Visitor, email: str, old: str, new: str) -> None:
+    """Ninety-one days later every page leads to the one for a new password, until there is one."""
+    ask(
+        nora.site,
+        "from datetime import timedelta\n"
+        "from django.utils import timezone\n"
+        "from callprivacy.accounts.models import User\n"
+        "from callprivacy.accounts.services import passwords\n"
+        f"rows = User.objects.filter(email={email!r})\n"
+        "rows.update(password_changed_at=timezone.now() - timedelta(days=91))\n"
+        "passwords.renew_due(user_ids=[rows.get().pk])\n",
+    )
+    page = nora.page
+    for path in (f"/clients/{SLUG}/", "/programme/training/", "/accounts/sessions/"):
+        nora.open(path)
+        expect(page).to_have_url(re.compile("/accounts/password/change/$"))
+    expect(page.get_by_role("main")).to_contain_text("Your password is due")
+    page.locator("input[name=oldpassword]").fill(old)
+    page.locator("input[name=password1]").fill(new)
+    page.locator("input[name=password2]").fill(new)
+    page.get_by_role("main").get_by_role("button", name=re.compile("password", re.IGNORECASE)).last.click()
+    expect(page).to_have_url(re.compile("/accounts/login/"))
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(new)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("heading", level=1).wait_for()
 
 
 def look_over(visitor: Visitor) -> None:
@@ -264,3 +295,38 @@ def test_a_drill_has_its_notices_within_minutes(visitor: Visitor) -> None:
     row = told.get_by_role("row").filter(has_text="Attorney general of Texas")
     expect(row).to_contain_text("Told")
     assert (datetime.now(UTC) - begin).total_seconds() < 300  # noqa: TID251  (what is tested reads the same clock)
+
+
+# --- A binder -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_clients_binder_verifies_on_another_machine(visitor: Visitor, tmp_path: Path) -> None:
+    """Built and taken on the pages; then nothing but the file, the program and the key, told on another way."""
+    visitor.sign_in()
+    page = visitor.page
+    visitor.open("/binders/")
+    key = page.locator("#public-key-1").inner_text()
+    visitor.open("/clients/lone-star-hvac/proof/")
+    page.get_by_role("button", name="Build a binder").or_(
+        page.get_by_role("link", name="Build a binder")
+    ).first.click()
+    if page.url.endswith("/new/"):
+        page.get_by_role("main").get_by_role("button").last.click()
+    page.get_by_role("button", name="Take the PDF").wait_for(timeout=90_000)
+    for form in ("PDF", "JSON"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Take the {form}").click()
+        download.value.save_as(tmp_path / f"binder.{form.lower()}")
+    shutil.copy(ROOT / "tools/verify_bundle.py", tmp_path)
+
+    for name in ("binder.pdf", "binder.json"):
+        command = [sys.executable, "-I", "-S", "verify_bundle.py", name, "--key", key]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "0 findings" in done.stdout
+    raw = bytearray((tmp_path / "binder.pdf").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (tmp_path / "binder.pdf").write_bytes(raw)
+    command = [sys.executable, "-I", "-S", "verify_bundle.py", "binder.pdf", "--key", key]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, env={}).returncode == 1
