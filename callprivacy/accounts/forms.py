@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from allauth.account import forms as allauth_forms
@@ -438,8 +439,9 @@ _SCOPE_HELP = {
 
 
 class LifeForm(forms.Form):
-    """For how long a key opens."""
+    """For how long a key opens. `key_id` is the form's own: loading the answer again makes no other key."""
 
+    key_id = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
     life = forms.TypedChoiceField(
         label="It ends by itself after",
         coerce=lambda days: timedelta(days=int(days)),

@@ -51,3 +51,22 @@ def test_a_key_that_vouches_is_exchanged_by_an_officer_alone(cast: Cast) -> None
     assert plain in page
     assert KEY.search(browser.post(plain, SAID).text)
     assert KEY.search(signed_in(cast.alice).post(vouching, SAID).text)
+
+
+@pytest.mark.parametrize("is_exchange", [False, True])
+def test_loading_the_page_of_a_new_key_again_makes_no_other(cast: Cast, is_exchange: bool) -> None:
+    browser = signed_in(cast.alice)
+    page = (
+        of(cast, ApiScope.CONSENT_WRITE)
+        if is_exchange
+        else reverse("accounts:create_api_key", args=["dentist"])
+    )
+    (key_id,) = re.findall(r'name="key_id" value="([^"]+)"', browser.get(page).text)
+    said = SAID | {"key_id": key_id, "name": "CRM", "scopes": [ApiScope.CONSENT_WRITE.value]}
+
+    assert KEY.search(browser.post(page, said).text)
+    again = browser.post(page, said)
+
+    assert again.status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert ApiKey.objects.count() == 1 + is_exchange

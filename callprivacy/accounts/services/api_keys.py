@@ -52,6 +52,13 @@ class KeyOverError(ValueError):
     """The key has ended or was revoked, so it cannot be exchanged for another."""
 
 
+class KeyMadeError(ValueError):
+    """This form made its key already, which was shown then. Revoke it and make another if it is lost."""
+
+    def __init__(self) -> None:
+        super().__init__("The key was made and shown already. Revoke it and make another if it is lost.")
+
+
 class LifeError(ValueError):
     """A key lives for a day at least and a year at most."""
 
@@ -89,6 +96,7 @@ def create_key(
     scopes: Collection[ApiScope],
     life: timedelta = DEFAULT_LIFE,
     networks: Collection[str] = (),
+    key_id: uuid.UUID | None = None,
     by: Actor,
     at: datetime,
 ) -> Made:
@@ -96,6 +104,8 @@ def create_key(
     Make a key for a system of the agency's.
 
     :param networks: from where it opens anything (see `lib.networks`); none: from everywhere.
+    :param key_id: the form's own; the same one again makes no other key.
+    :raises KeyMadeError: it made one.
     :raises LifeError: it would live for less than a day or more than a year.
     """
     made = _make(
@@ -105,6 +115,7 @@ def create_key(
         scopes=scopes,
         life=life,
         networks=networks,
+        key_id=key_id,
         by=by,
         at=at,
     )
@@ -120,11 +131,21 @@ def create_key(
 
 
 @transaction.atomic
-def rotate_key(*, key: ApiKey, overlap: timedelta, life: timedelta, by: Actor, at: datetime) -> Made:
+def rotate_key(
+    *,
+    key: ApiKey,
+    overlap: timedelta,
+    life: timedelta,
+    key_id: uuid.UUID | None = None,
+    by: Actor,
+    at: datetime,
+) -> Made:
     """
     Make another key of the same name and scopes; the earlier one goes on for the overlap, never longer than before.
 
     :param overlap: zero where the earlier one is known to somebody.
+    :param key_id: the form's own; the same one again makes no other key.
+    :raises KeyMadeError: it made one.
     :raises KeyOverError: the earlier one is over already.
     :raises LifeError: it would live for less than a day or more than a year.
     """
@@ -138,6 +159,7 @@ def rotate_key(*, key: ApiKey, overlap: timedelta, life: timedelta, by: Actor, a
         scopes=[ApiScope(scope) for scope in earlier.scopes],
         life=life,
         networks=earlier.networks,
+        key_id=key_id,
         by=by,
         at=at,
     )
@@ -173,6 +195,7 @@ def _make(
     scopes: Collection[ApiScope],
     life: timedelta,
     networks: Collection[str],
+    key_id: uuid.UUID | None,
     by: Actor,
     at: datetime,
 ) -> Made:
@@ -180,9 +203,12 @@ def _make(
         raise TypeError("A key is made by a person.")
     if not timedelta(days=1) <= life <= LONGEST_LIFE:
         raise LifeError("A key lives for a day at least and a year at most.")
+    if key_id is not None and ApiKey.objects.filter(pk=key_id).exists():
+        raise KeyMadeError
     public = secrets.token_hex(_NAME_BYTES)
     text = f"cpk_{public}.{secrets.token_urlsafe(SECRET_BYTES)}"
     key = ApiKey.objects.create(
+        pk=key_id or uuid.uuid4(),
         agency_id=agency_id,
         client_id=client_id,
         name=name,

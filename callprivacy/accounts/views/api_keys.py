@@ -67,7 +67,11 @@ def create_key(request: StaffRequest, client: Client) -> HttpResponse:
     may_vouch = access.has_right(request.membership, AgencyRight.SIGN_OFF)
     form = ApiKeyForm(request.POST or None, may_vouch=may_vouch)
     if request.method == "POST" and form.is_valid():
-        made = api_keys.create_key(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+        try:
+            made = api_keys.create_key(client=client, by=request.actor, at=request.at, **form.cleaned_data)
+        except api_keys.KeyMadeError as error:
+            messages.info(request, str(error))
+            return redirect("accounts:api_keys", client.slug)
         return _show(request, client, made)
     return render(request, "accounts/api_key_new.html", _context(client, form=form))
 
@@ -85,7 +89,7 @@ def rotate_key(request: StaffRequest, client: Client, api_key_id: UUID) -> HttpR
     if request.method == "POST" and form.is_valid():
         try:
             made = api_keys.rotate_key(key=key, by=request.actor, at=request.at, **form.cleaned_data)
-        except api_keys.KeyOverError as error:
+        except (api_keys.KeyOverError, api_keys.KeyMadeError) as error:
             messages.warning(request, str(error))
             return redirect("accounts:api_keys", client.slug)
         return _show(request, client, made, earlier=key)
