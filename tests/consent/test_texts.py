@@ -904,7 +904,7 @@ def test_an_account_that_is_learned_ends_asking_another_for_calls(
     with job_scope(agency_id=cast.acme.pk):
         row = Pull.objects.get(connection=connection)
         assert not row.is_on
-        assert Pull.objects.filter(pk=row.pk, secret=None).exists()
+        assert row.secret_set_at is None
         assert not PullRun.objects.filter(state=JobState.QUEUED).exists()
         assert Event.objects.filter(action="pull.closed").count() == 1
         pulls.set_access(connection=connection, account=ACCOUNT, secret="k" * 32, **asked)
