@@ -292,12 +292,14 @@ class Through:
 
     :ivar agreed_at: since when the provider is the one that it is, written as in the database.
     :ivar shown_at: when the person last showed the provider who they are, in seconds; 0: it does not say.
+    :ivar session: the digest of the provider's name for their session there; empty: it does not say.
     """
 
     agency_id: int
     key: str
     agreed_at: str
     shown_at: float
+    session: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> Through | None:

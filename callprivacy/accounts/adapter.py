@@ -184,7 +184,7 @@ def _through(request: HttpRequest, user: User) -> access.Through | None:
     for record in reversed(get_authentication_records(request, user)):
         if record["method"] == BY_PROVIDER:
             names = [field.name for field in fields(access.Through)]
-            return access.Through(**{name: record[name] for name in names})
+            return access.Through(**{name: record[name] for name in names if name in record})
         if record["method"] != "mfa" or record.get("passwordless"):
             return None
     return None

@@ -91,6 +91,7 @@ class Refusal(models.TextChoices):
     EXPIRED = "expired", "It is not of this moment"
     WRONG_NONCE = "wrong_nonce", "It belongs to another sign-in"
     OTHER_SUBJECT = "other_subject", "The provider speaks of two different people"
+    NO_FACTOR = "no_factor", "The provider does not say that it asked for a second factor"
     NOT_FRESH = "not_fresh", "The provider did not ask the person again, or does not say so"
     OTHER_PERSON = "other_person", "Somebody else confirmed than who is signed in"
     UNVERIFIED = "unverified", "The provider does not vouch for the e-mail address"

@@ -691,6 +691,7 @@ class SeatsForm(forms.Form):
 
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])", re.ASCII)
 _MOST_DOMAINS = 20
+_MOST_CLASSES, _LONGEST_CLASS = 5, 200
 
 
 class ProviderForm(forms.Form):
@@ -725,6 +726,20 @@ class ProviderForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "acme.example"}),
         help_text="What stands behind the @, one a line. Somebody with another address is not let in through it.",
     )
+    wants_factor = forms.BooleanField(
+        label="It has to say that it asked for a second factor",
+        required=False,
+        help_text="Who comes without that is not let in, and confirms nothing. "
+        "Try it yourself before others do: some providers do not say it.",
+    )
+    classes = forms.CharField(
+        label="What it calls that",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text="Two factors among its methods (amr) always count. Names of its own (acr), one a line, are asked for "
+        "and count as well; empty for most.",
+    )
 
     def __init__(self, *args: Any, has_secret: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -742,6 +757,8 @@ class ProviderForm(forms.Form):
             "issuer": provider.issuer,
             "application": provider.application,
             "domains": "\n".join(provider.domains),
+            "wants_factor": provider.wants_factor,
+            "classes": "\n".join(provider.classes),
         }
 
     def clean_issuer(self) -> str:
@@ -760,6 +777,15 @@ class ProviderForm(forms.Form):
                 raise forms.ValidationError(f"“{one[:60]}” is no domain. Write acme.example.")
         if len(found) > _MOST_DOMAINS:
             raise forms.ValidationError(f"Write at most {_MOST_DOMAINS} domains.")
+        return found
+
+    def clean_classes(self) -> list[str]:
+        """Names of kinds of sign-in, in the order in which they are asked for."""
+        found = list(dict.fromkeys(self.cleaned_data["classes"].split()))
+        if len(found) > _MOST_CLASSES or any(len(one) > _LONGEST_CLASS for one in found):
+            raise forms.ValidationError(
+                f"Write at most {_MOST_CLASSES} names, none longer than {_LONGEST_CLASS}."
+            )
         return found
 
 

@@ -260,6 +260,8 @@ class SignInProvider(AgencyOwned):
     :ivar issuer: exactly what the provider calls itself; everything it signs names it.
     :ivar application: what the provider calls us, its "client id".
     :ivar domains: what stands behind the @ of the addresses that it may speak for.
+    :ivar wants_factor: it has to say each time that it asked for more than one factor.
+    :ivar classes: what it may call that (OpenID Connect's `acr`), beside two factors among its methods (`amr`).
     :ivar endpoints: where its pages are, as it said when it was last asked.
     :ivar found: what was found when it was last looked at, in the order of the page: [good, words].
     :ivar is_on: people sign in through it. Off until a second person has agreed to whom it speaks for.
@@ -274,6 +276,8 @@ class SignInProvider(AgencyOwned):
     application = models.CharField("client id", max_length=300)
     secret = StrictEncryptedField()
     domains = ArrayField(models.CharField(max_length=253))
+    wants_factor = models.BooleanField(default=False, db_default=False)
+    classes = ArrayField(models.CharField(max_length=200), default=list, db_default=[], blank=True)
     endpoints = models.JSONField(default=dict)
     found = models.JSONField(default=list)
     checked_at = models.DateTimeField(null=True)

@@ -13,7 +13,7 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeGuard
@@ -27,11 +27,11 @@ from callprivacy.lib import outside
 ALGORITHMS: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 """How a token may be signed, and the kind of key that it takes. Nothing that a secret of ours could sign."""
 LEEWAY: Final = timedelta(seconds=60)
+"""By so much the clocks of two machines may differ."""
 _KNOWN: Final = frozenset({"pwd", "pin", "kba"})
 _HELD: Final = frozenset(
     {"otp", "hwk", "swk", "sc", "sms", "tel", "pop", "fido", "face", "fpt", "iris", "retina", "vbm"}
 )
-"""By so much the clocks of two machines may differ."""
 FRESH: Final = timedelta(minutes=5)
 """How long ago somebody may have shown who they are, where that is what we asked for."""
 LEAST_BITS: Final = {"RSA": 2048, "EC": 256}
@@ -46,6 +46,16 @@ _NO_AUTH_TIME: Final = (
     "It does not say that it tells when somebody last showed it who they are (auth_time). Where it does not, nobody "
     "who came through it can confirm a deed, such as showing a number."
 )
+
+_NO_METHODS: Final = (
+    "It does not say that it tells how somebody signed in (amr, acr). If you demand a second factor there, sign in "
+    "yourself before anybody else does."
+)
+_NO_SIGN_OUT: Final = (
+    "It does not say that it can tell us when somebody signs out there or is shut out. Suspend people here as well, "
+    "then they are out at once."
+)
+_SIGNS_OUT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 type Fetch = Callable[..., outside.Answer]
 
@@ -77,6 +87,7 @@ class Endpoints:
     userinfo_endpoint: str = ""
     by_header: bool = True
     has_pkce: bool = False
+    tells_sign_out: bool = False
     algorithms: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
 
@@ -104,6 +115,8 @@ class Person:
 
     :ivar shown_at: when they last showed it who they are, in seconds; None: it does not say.
     :ivar with_factor: it says that they showed a second factor.
+    :ivar context: what it calls the kind of sign-in (`acr`).
+    :ivar session: its name for their session there; empty: it does not say.
     """
 
     subject: str
@@ -111,6 +124,23 @@ class Person:
     is_verified: bool
     shown_at: float | None
     with_factor: bool = False
+    context: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SignedOut:
+    """
+    Who signed out at a provider, or was shut out there, as it says and we believe.
+
+    :ivar subject: its name for the person; empty: the session alone is named.
+    :ivar session: its name for one session; empty: all of the person's.
+    :ivar at: when it said so, in seconds.
+    """
+
+    subject: str
+    session: str
+    at: float
 
 
 # --- What a provider says of itself --------------------------------------------------------------------------------
@@ -159,6 +189,7 @@ def discover(issuer: str, *, fetch: Fetch = outside.fetch) -> Endpoints:
         said.get("userinfo_endpoint") or "",
         by_header="client_secret_basic" in methods,
         has_pkce="S256" in _words(said.get("code_challenge_methods_supported")),
+        tells_sign_out=said.get("backchannel_logout_supported") is True,
         algorithms=_words(said.get("id_token_signing_alg_values_supported")),
         claims=_words(said.get("claims_supported")),
     )
@@ -211,6 +242,16 @@ def look(issuer: str, *, fetch: Fetch = outside.fetch) -> tuple[Endpoints | None
         if "auth_time" in endpoints.claims
         else (False, _NO_AUTH_TIME)
     )
+    found.append(
+        (True, "It says how somebody signed in (amr or acr), so a second factor there can be demanded.")
+        if {"amr", "acr"} & set(endpoints.claims)
+        else (False, _NO_METHODS)
+    )
+    found.append(
+        (True, "It can tell us when somebody signs out there, once it has the address for that.")
+        if endpoints.tells_sign_out
+        else (False, _NO_SIGN_OUT)
+    )
     return endpoints, found
 
 
@@ -218,12 +259,20 @@ def look(issuer: str, *, fetch: Fetch = outside.fetch) -> tuple[Endpoints | None
 
 
 def way_to(
-    authorization_endpoint: str, *, party: Party, trip: Trip, back_to: str, asks_again: bool, hint: str = ""
+    authorization_endpoint: str,
+    *,
+    party: Party,
+    trip: Trip,
+    back_to: str,
+    asks_again: bool,
+    hint: str = "",
+    classes: Sequence[str] = (),
 ) -> str:
     """
     The address at the provider to lead a browser to.
 
     :param asks_again: who is there shows it once more, also where the provider remembers them.
+    :param classes: kinds of sign-in that are asked for, the first before the others.
     """
     asked = {
         "response_type": "code",
@@ -239,6 +288,8 @@ def way_to(
         asked |= {"prompt": "login", "max_age": "0"}
     if hint:
         asked["login_hint"] = hint
+    if classes:
+        asked["acr_values"] = " ".join(classes)
     joint = "&" if urlsplit(authorization_endpoint).query else "?"
     return f"{authorization_endpoint}{joint}{urlencode(asked)}"
 
@@ -270,12 +321,15 @@ def person_of(
         if told.get("sub") != claims["sub"]:
             raise RefusedError(Refusal.OTHER_SUBJECT)
     email, shown_at = told.get("email"), claims.get("auth_time")
+    context, session = claims.get("acr"), claims.get("sid")
     return Person(
         subject=claims["sub"],
         email=email.strip().lower() if isinstance(email, str) else "",
         is_verified=_is_verified(told, party.issuer),
         shown_at=float(shown_at) if _is_number(shown_at) else None,
         with_factor=_has_factor(claims.get("amr")),
+        context=context if isinstance(context, str) else "",
+        session=session if isinstance(session, str) else "",
     )
 
 
@@ -314,6 +368,21 @@ def check_token(
 
     :raises RefusedError: one of these is not so.
     """
+    claims = _signed(token, keys)
+    _check_for_us(claims, party)
+    _check_when(claims, trip, at)
+    nonce, subject = claims.get("nonce"), claims.get("sub")
+    if not isinstance(nonce, str) or not secrets.compare_digest(nonce.encode(), trip.nonce.encode()):
+        raise RefusedError(Refusal.WRONG_NONCE)
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise RefusedError(Refusal.BAD_TOKEN)
+    if "at_hash" in claims and claims["at_hash"] != _half_digest(access_token):
+        raise RefusedError(Refusal.BAD_TOKEN)
+    return claims
+
+
+def _signed(token: str, keys: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """What a token says, by one of these keys; None: what it only claims to say, which nobody has to have signed."""
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError:
@@ -321,15 +390,15 @@ def check_token(
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS or "crit" in header:
         raise RefusedError(Refusal.BAD_ALGORITHM)
-    key = _key_for(header.get("kid"), str(algorithm), keys)
+    key = "" if keys is None else _key_for(header.get("kid"), str(algorithm), keys)
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
             key=key,
             algorithms=[str(algorithm)],
-            # Each of these is asked below, by our own clock and in our own words.
+            # Each of these is asked by our own clock and in our own words.
             options={
-                "verify_signature": True,
+                "verify_signature": keys is not None,
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
@@ -341,16 +410,44 @@ def check_token(
         )
     except (jwt.PyJWTError, ValueError, TypeError):
         raise RefusedError(Refusal.BAD_SIGNATURE) from None
-    _check_for_us(claims, party)
-    _check_when(claims, trip, at)
-    nonce, subject = claims.get("nonce"), claims.get("sub")
-    if not isinstance(nonce, str) or not secrets.compare_digest(nonce.encode(), trip.nonce.encode()):
-        raise RefusedError(Refusal.WRONG_NONCE)
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-        raise RefusedError(Refusal.BAD_TOKEN)
-    if "at_hash" in claims and claims["at_hash"] != _half_digest(access_token):
-        raise RefusedError(Refusal.BAD_TOKEN)
     return claims
+
+
+def signed_out(token: str, *, party: Party, at: datetime, fetch: Fetch = outside.fetch) -> SignedOut:
+    """
+    Who signed out at the provider, of what it sends to say so (OpenID Connect Back-Channel Logout 1.0).
+
+    What cannot be one is refused before anything is asked of the provider, for anybody may send it.
+
+    :raises RefusedError: it is not believed.
+    """
+    if not 0 < len(token) <= _LONGEST_TOKEN:
+        raise RefusedError(Refusal.BAD_TOKEN)
+    _read_sign_out(_signed(token, None), party, at)
+    keys = keys_of(discover(party.issuer, fetch=fetch), fetch=fetch)
+    return _read_sign_out(_signed(token, keys), party, at)
+
+
+def _read_sign_out(claims: dict[str, Any], party: Party, at: datetime) -> SignedOut:
+    _check_for_us(claims, party)
+    events, said_at, ends = claims.get("events"), claims.get("iat"), claims.get("exp")
+    subject, session = claims.get("sub", ""), claims.get("sid", "")
+    is_one = isinstance(events, dict) and isinstance(events.get(_SIGNS_OUT), dict)
+    if not is_one or "nonce" in claims or not isinstance(claims.get("jti"), str):
+        raise RefusedError(Refusal.BAD_TOKEN)
+    if not isinstance(subject, str) or not isinstance(session, str) or not subject + session:
+        raise RefusedError(Refusal.BAD_TOKEN)
+    now, leeway = at.timestamp(), LEEWAY.total_seconds()
+    if not _is_number(said_at) or not now - FRESH.total_seconds() - leeway <= said_at <= now + leeway:
+        raise RefusedError(Refusal.EXPIRED)
+    if ends is not None and not (_is_number(ends) and now < ends + leeway):
+        raise RefusedError(Refusal.EXPIRED)
+    return SignedOut(subject, session, said_at)
+
+
+def has_factor(person: Person, classes: Sequence[str]) -> bool:
+    """Whether the provider says that it asked somebody for more than one factor."""
+    return person.with_factor or (bool(person.context) and person.context in classes)
 
 
 def _check_for_us(claims: dict[str, Any], party: Party) -> None:

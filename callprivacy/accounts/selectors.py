@@ -160,6 +160,30 @@ def sessions_of(user_id: int, through: access.Through | None = None) -> list[Use
     return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
 
 
+@dataclass(frozen=True, slots=True)
+class BoundSession:
+    """A sign-in that began at an agency's provider, and when, in seconds."""
+
+    row: UserSession
+    through: access.Through
+    started_at: float
+
+
+def sessions_through(*, user_ids: Collection[int], agency_id: int) -> list[BoundSession]:
+    """The sign-ins of these people, as far as they are alive, that began at an agency's provider; two queries."""
+    rows = list(UserSession.objects.filter(user_id__in=list(user_ids)))
+    kept = Session.objects.in_bulk([row.session_key for row in rows])
+    found = []
+    for row in rows:
+        if (session := kept.get(row.session_key)) is None:
+            continue
+        said = session.get_decoded()
+        through = said.get(access.PROVIDER_IN_SESSION)
+        if through and through["agency_id"] == agency_id:
+            found.append(BoundSession(row, access.Through(**through), float(said.get(access.STARTED_AT, 0))))
+    return found
+
+
 def _agency_bound(session: Session) -> int | None:
     """At whose provider a session began."""
     kept = session.get_decoded().get(access.PROVIDER_IN_SESSION)
@@ -178,6 +202,12 @@ def provider() -> SignInProvider | None:
     """The provider of the scope's agency, on or off, with who proposed and who agreed to it."""
     rows = SignInProvider.objects.filter(agency_id=lib_scope.require_agency())
     return rows.select_related("proposed_by", "agreed_by").first()
+
+
+def provider_for(email: str) -> SignInProvider | None:
+    """The provider of the scope's agency, where people sign in through it and it may speak for an address."""
+    found = provider()
+    return found if found and found.is_on and email.rpartition("@")[2] in found.domains else None
 
 
 def link_of(user_id: int) -> ProviderLink | None:

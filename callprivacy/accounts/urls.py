@@ -14,6 +14,7 @@ from callprivacy.accounts.views import (
     people,
     providers,
     reviews,
+    signed_out,
 )
 
 app_name = "accounts"
@@ -58,6 +59,7 @@ urlpatterns = [
     path("sso/<str:key>/", providers.show_door, name="provider_door"),
     path("sso/<str:key>/go/", providers.go, name="provider_go"),
     path("sso/<str:key>/back/", providers.back, name="provider_back"),
+    path("sso/<str:key>/signed-out/", signed_out.signed_out, name="provider_signed_out"),
     path("sso/<str:key>/confirm/", providers.confirm, name="provider_confirm"),
     path("agencies/", own.choose_agency, name="agencies"),
     path("accounts/sessions/", own.list_sessions, name="sessions"),

@@ -413,7 +413,7 @@ def test_a_way_back_ends_once(acme: cast.Cast, provider: Provider, key: str) -> 
     assert browser.get(back).status_code == 302
     browser.post("/accounts/logout/")
     assert browser.get(back).status_code == 403
-    assert reasons(acme.acme) == ["no_trip"]
+    assert reasons(acme.acme) == []
 
 
 def test_a_code_of_another_way_is_of_no_use(acme: cast.Cast, provider: Provider, key: str) -> None:
@@ -430,7 +430,7 @@ def test_a_code_of_another_way_is_of_no_use(acme: cast.Cast, provider: Provider,
         assert mine.get(f"/sso/{key}/back/?code={code}&state={state}").status_code == 403
         assert reasons(acme.acme)[-1] == why
     assert mine.get(stolen).status_code == 403  # nobody set out from this browser for it
-    assert reasons(acme.acme)[-1] == "no_trip"
+    assert reasons(acme.acme) == ["code_refused", "wrong_nonce"]
     assert not browsers.is_in(mine)
 
 
@@ -444,7 +444,7 @@ def test_a_way_that_took_too_long_or_names_another_issuer_is_over(
     monkeypatch.setattr("callprivacy.accounts.views.providers._TRIP_FOR", -1)
     assert browser.get(back).status_code == 403
     monkeypatch.undo()
-    assert reasons(acme.acme) == ["other_issuer", "no_trip"]
+    assert reasons(acme.acme) == ["other_issuer"]
 
 
 def test_who_turned_back_at_the_provider_reads_so(acme: cast.Cast, provider: Provider, key: str) -> None:
@@ -457,14 +457,28 @@ def test_who_turned_back_at_the_provider_reads_so(acme: cast.Cast, provider: Pro
 
 
 def test_too_many_tries_from_one_place_wait(acme: cast.Cast, provider: Provider, key: str) -> None:
-    browser = Browser()
     for _ in range(5):
-        assert browser.get(f"/sso/{key}/back/?code=x&state=y").status_code == 403
+        assert come(Browser(), provider, key, email="nobody@acme.example").status_code == 403
     asked = len(provider.asked)
-    assert browser.get(f"/sso/{key}/back/?code=x&state=y").status_code == 429
+    assert come(Browser(), provider, key, email="nobody@acme.example").status_code == 429
     assert len(provider.asked) == asked
-    elsewhere = browser.get(f"/sso/{key}/back/?code=x&state=y", REMOTE_ADDR="203.0.113.9")
-    assert elsewhere.status_code == 403
+    browser = Browser()
+    back = provider.authorize(browser.get(f"/sso/{key}/go/")["Location"])
+    assert browser.get(back, REMOTE_ADDR="203.0.113.9").status_code == 403
+
+
+def test_who_comes_back_without_having_set_out_keeps_nobody_out(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    asked = len(provider.asked)
+    for state in ("y", "", "\0", "z" * 5000):
+        for _ in range(3):
+            assert Browser().get(f"/sso/{key}/back/", {"code": "x", "state": state}).status_code == 403
+    assert len(provider.asked) == asked
+    assert reasons(acme.acme) == []
+    browser = Browser()
+    come(browser, provider, key)
+    assert browsers.is_in(browser)
 
 
 def test_where_it_leads_next_is_a_page_of_ours(provider: Provider, key: str) -> None:
@@ -717,6 +731,256 @@ def test_what_a_session_began_with_is_the_last_way_in_and_no_second_factor(acme:
             "account_authentication_methods_user": str(acme.bob.user_id),
         }
         assert (adapter._through(request, acme.bob.user) is not None) is is_bound
+
+
+# --- a second factor at the provider, if it is demanded --------------------------------------------------------------
+
+
+@pytest.fixture
+def demanding(acme: cast.Cast, provider: Provider, key: str, django_capture_on_commit_callbacks: Any) -> str:
+    """Acme demands that its provider says that it asked for a second factor, as `mfa` or as `gold`."""
+    changed = set_up(
+        acme.acme,
+        provider,
+        by=acme.alice,
+        run=django_capture_on_commit_callbacks,
+        secret="",
+        wants_factor=True,
+        classes=["gold", "silver"],
+    )
+    assert changed == ["classes", "wants_factor"]
+    assert not kept(acme.acme).is_on  # another word about it is agreed to by two as well
+    switch_on(acme.acme, acme.carol)
+    return key
+
+
+@pytest.mark.parametrize(
+    ("said", "is_in"),
+    [
+        ({}, False),
+        ({"amr": ["pwd"]}, False),
+        ({"amr": "mfa"}, False),
+        ({"amr": [["mfa"]]}, False),
+        ({"acr": "1"}, False),
+        ({"acr": ["gold"]}, False),
+        ({"acr": ""}, False),
+        ({"amr": ["pwd", "mfa"]}, True),
+        ({"amr": ["pwd", "otp"]}, True),
+        ({"acr": "silver", "amr": ["pwd"]}, True),
+    ],
+    ids=str,
+)
+def test_who_is_not_said_to_have_shown_a_second_factor_is_not_let_in(
+    acme: cast.Cast, provider: Provider, demanding: str, said: dict[str, Any], is_in: bool
+) -> None:
+    browser = Browser()
+    assert "acr_values=gold+silver" in browser.get(f"/sso/{demanding}/go/")["Location"]
+    come(browser, provider, demanding, **said)
+    assert browsers.is_in(browser) is is_in
+    assert reasons(acme.acme) == ([] if is_in else ["no_factor"])
+
+
+def test_a_confirmation_without_it_opens_nothing(acme: cast.Cast, provider: Provider, demanding: str) -> None:
+    browser = Browser()
+    come(browser, provider, demanding, email=OFFICER, sub="alice", amr=["mfa"])
+    there = browser.get(f"/sso/{demanding}/confirm/?next=/people/invite/")["Location"]
+    assert browser.get(provider.authorize(there, amr=["pwd"])).status_code == 403
+    assert reasons(acme.acme) == ["no_factor"]
+    assert browser.get("/people/invite/").status_code == 302
+
+
+def test_where_it_is_not_demanded_nothing_is_said_of_it(provider: Provider, key: str) -> None:
+    browser = Browser()
+    assert "acr_values" not in browser.get(f"/sso/{key}/go/")["Location"]
+    come(browser, provider, key, amr=["pwd"])
+    assert browsers.is_in(browser)
+
+
+# --- who signs out there ---------------------------------------------------------------------------------------------
+
+_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+def _word(provider: Provider, **more: Any) -> str:
+    """What the provider sends when somebody signs out there."""
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": provider.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": "1",
+        "sub": "bob-at-the-provider", "events": {_EVENT: {}},
+    } | more  # fmt: skip
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, provider.key, algorithm=provider.algorithm, headers={"kid": provider.kid})
+
+
+def _tell(key: str, token: str, **more: Any) -> HttpResponse:
+    browser = Browser(enforce_csrf_checks=True)
+    return browser.post(f"/sso/{key}/signed-out/", {"logout_token": token}, **more)  # type: ignore[return-value]  # the test client's answer
+
+
+def test_who_signs_out_at_the_provider_is_signed_out_here(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    bob, alice, elsewhere = Browser(), Browser(), browsers.signed_in(acme.bob)
+    come(bob, provider, key)
+    come(alice, provider, key, email=OFFICER, sub="alice")
+    found = _tell(key, _word(provider))
+    assert found.status_code == 200
+    assert "no-store" in found["Cache-Control"]
+    assert not browsers.is_in(bob)
+    assert browsers.is_in(alice)
+    assert browsers.is_in(elsewhere)  # a password's session is not the provider's to end
+    with job_scope(agency_id=acme.acme.pk):
+        event = Event.objects.get(action="sign_in_provider.signed_out")
+    assert event.details == {"people": str(acme.bob.user_id), "sessions": 1}
+
+
+def test_one_session_alone_ends_where_it_is_named(provider: Provider, key: str) -> None:
+    office, home, alice = Browser(), Browser(), Browser()
+    come(office, provider, key, sid="office")
+    come(home, provider, key, sid="home")
+    come(alice, provider, key, email=OFFICER, sub="alice", sid="alice")
+    assert _tell(key, _word(provider, sid="office")).status_code == 200
+    assert not browsers.is_in(office)
+    assert browsers.is_in(home)
+    assert _tell(key, _word(provider, sub=None, sid="home")).status_code == 200
+    assert not browsers.is_in(home)
+    assert _tell(key, _word(provider, sub="nobody-we-know")).status_code == 200
+    assert browsers.is_in(alice)
+    assert alice.session["provider"]["session"] != "alice"
+
+
+def test_a_word_that_is_sent_again_ends_no_newer_session(provider: Provider, key: str) -> None:
+    browser = Browser()
+    word = _word(provider, iat=int(time.time()) - 90)
+    come(browser, provider, key)
+    assert _tell(key, word).status_code == 200
+    assert browsers.is_in(browser)
+
+
+WRONG_WORDS: dict[str, tuple[dict[str, Any], str]] = {
+    "of another provider": ({"iss": "https://id.evil.example"}, "other_issuer"),
+    "for another application": ({"aud": "somebody-else"}, "other_audience"),
+    "of an hour ago": ({"iat": 1}, "expired"),
+    "of tomorrow": ({"iat": int(time.time()) + 86_400}, "expired"),
+    "over": ({"exp": 1}, "expired"),
+    "that is an id token": ({"nonce": "n"}, "bad_token"),
+    "of nothing": ({"events": None}, "bad_token"),
+    "of another event": ({"events": {"http://schemas.openid.net/event/other": {}}}, "bad_token"),
+    "of an event that is none": ({"events": {_EVENT: "yes"}}, "bad_token"),
+    "of nobody": ({"sub": None}, "bad_token"),
+    "of a number": ({"sub": None, "sid": 7}, "bad_token"),
+    "without a name": ({"jti": None}, "bad_token"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WORDS)
+def test_a_word_that_is_none_ends_nothing_and_asks_nothing(
+    acme: cast.Cast, provider: Provider, key: str, name: str
+) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    asked = len(provider.asked)
+    claims, why = WRONG_WORDS[name]
+    found = _tell(key, _word(provider, **claims))
+    assert (found.status_code, json.loads(found.content)) == (400, {"error": "invalid_request"})
+    assert browsers.is_in(browser)
+    assert len(provider.asked) == asked
+    with job_scope(agency_id=acme.acme.pk):
+        event = Event.objects.get(action="sign_in_provider.sign_out_refused")
+    assert event.details == {"why": why}
+
+
+def test_a_forged_word_ends_nothing_and_its_sender_waits(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    provider.key = OTHER_KEY
+    forged = _word(provider)
+    for _ in range(5):
+        assert _tell(key, forged).status_code == 400
+    asked = len(provider.asked)
+    assert _tell(key, forged).status_code == 429
+    assert len(provider.asked) == asked
+    provider.key = RSA_KEY
+    assert browsers.is_in(browser)
+    assert _tell(key, _word(provider), REMOTE_ADDR="203.0.113.9").status_code == 200
+    assert not browsers.is_in(browser)
+    for token in ("", "x", "a.b.c", "x" * 70_000):
+        assert _tell(key, token, REMOTE_ADDR="203.0.113.10").status_code == 400
+
+
+# --- invited people ---------------------------------------------------------------------------------------------------
+
+
+def _invite(acme: cast.Cast, email: str = "dora@acme.example") -> str:
+    from callprivacy.accounts.services import invitations
+
+    with job_scope(agency_id=acme.acme.pk):
+        return invitations.invite(
+            agency_id=acme.acme.pk,
+            email=email,
+            name="Dora",
+            role=Role.REVIEWER,
+            client_ids=[acme.dentist.pk],
+            by=staff(acme.carol),
+            at=make.now(),
+        )[1]
+
+
+def test_who_is_invited_comes_in_through_the_provider_without_a_password(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    token, browser = _invite(acme), Browser()
+    page = browser.get(f"/invitation/{token}/").content.decode()
+    assert "Accept through Keycloak" in page
+    there = browser.get(f"/invitation/{token}/?how=provider")
+    assert there["Location"] == f"/sso/{key}/go/"
+    come(browser, provider, key, email="dora@acme.example", sub="dora")
+    assert browsers.is_in(browser)
+    user = User.objects.get(email="dora@acme.example")
+    assert not user.has_usable_password()
+    assert user.password_due_at is None
+    assert browsers.actions_of(acme.acme.pk)[-4:] == [
+        "invitation.accepted", "grant.changed", "sign_in_provider.linked", "person.signed_in",
+    ]  # fmt: skip
+    assert Browser().get(f"/invitation/{token}/").status_code == 410
+    again = Browser()
+    come(again, provider, key, email="dora@acme.example", sub="dora")
+    assert browsers.is_in(again)
+
+
+@pytest.mark.parametrize("how", ["another address", "withdrawn", "no link", "has an account"])
+def test_an_invitation_lets_in_nobody_else(acme: cast.Cast, provider: Provider, key: str, how: str) -> None:
+    from callprivacy.accounts.models import Invitation
+    from callprivacy.accounts.services import invitations
+
+    token, browser = _invite(acme), Browser()
+    if how != "no link":
+        browser.get(f"/invitation/{token}/?how=provider")
+    if how == "withdrawn":
+        with job_scope(agency_id=acme.acme.pk):
+            invitations.withdraw(invitation=Invitation.objects.get(), by=staff(acme.carol), at=make.now())
+    if how == "has an account":
+        User.objects.create_user("dora@acme.example", "Another-Horse-8-Battery", name="Dora")
+    email = "eve@acme.example" if how == "another address" else "dora@acme.example"
+    assert come(browser, provider, key, email=email, sub="eve").status_code == 403
+    assert reasons(acme.acme) == ["nobody"]
+    with job_scope(agency_id=acme.acme.pk):
+        assert not Membership.objects.filter(
+            user__email__in=["eve@acme.example", "dora@acme.example"]
+        ).exists()
+
+
+def test_an_invitation_offers_the_provider_for_its_own_addresses_alone(
+    acme: cast.Cast, provider: Provider, required: str
+) -> None:
+    inside = Browser().get(f"/invitation/{_invite(acme)}/").content.decode()
+    assert "password1" not in inside  # a password would open nothing here
+    outside = Browser().get(f"/invitation/{_invite(acme, 'dora@elsewhere.example')}/?how=provider")
+    assert outside.status_code == 200
+    assert "Keycloak" not in outside.content.decode()
+    assert "password1" in outside.content.decode()
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
@@ -1087,6 +1351,11 @@ def test_the_pages_of_setting_it_up(
     )
     assert "Somebody else who manages people has to agree" in page
     assert "so people can confirm a deed there" in page
+    assert "does not say that it can tell us when somebody signs out" in page
+    assert f"/sso/{kept(acme.acme).key}/signed-out/" in page
+    assert (
+        "none longer than" in officer.post("/agency/sign-in/", form | {"classes": "x" * 201}).content.decode()
+    )
     assert SECRET not in page
     seen = sso.named(kept(acme.acme))
     officer.post("/agency/sign-in/switch/", {"to": "on", "seen": seen})

@@ -172,7 +172,7 @@ REGISTER: dict[str, Table] = {
     "accounts.SignInProvider": Table(
         "The provider through which an agency's people sign in",
         _plain(
-            "id agency name issuer application domains checked_at is_sound is_on is_required",
+            "id agency name issuer application domains wants_factor classes checked_at is_sound is_on is_required",
             "proposed_by proposed_at agreed_by agreed_at",
             endpoints="Addresses of the provider's own pages, as it says them",
             found="Sentences of ours about the provider, with what it calls itself",

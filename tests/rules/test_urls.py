@@ -101,6 +101,7 @@ OF_PROVIDERS: dict[str, set[int]] = {
     "sso/<str:key>/go/": {302, 405},
     "sso/<str:key>/back/": {403, 405, 429},
     "sso/<str:key>/confirm/": {404, 405},
+    "sso/<str:key>/signed-out/": {400, 405, 429},
 }
 # Doors of the agency's systems, which a key opens and no session does: what they answer a form without one. What they
 # answer a question without one is tried below, and each that is added is tried there of itself.
@@ -154,6 +155,7 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
 # Doors that a vendor signs for: what they answer a form that is not theirs.
 SIGNED: dict[str, int] = {
     "hooks/<str:provider>/<str:key>/": 415,
+    "sso/<str:key>/signed-out/": 400,
     "twilio/<str:key>/voice/": 415,
     "twilio/<str:key>/voice/step/": 415,
     "twilio/<str:key>/voice/status/": 415,

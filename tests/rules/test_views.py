@@ -39,6 +39,7 @@ SIGNATURES = {
 # Forms that Django's middleware does not guard, and why.
 UNPROTECTED = {
     "consent/views/doors.py": "callers' pages have no session; a signed note stands in the token's place",
+    "callprivacy/accounts/views/signed_out.py": "an agency's provider signs what it sends",
     "callprivacy/calls/views/hooks.py": "trackers sign what they send",
     "consent/views/desk_doors.py": "Twilio signs what it sends",
     "consent/views/phone.py": "the demo's vendor has a password of its own",

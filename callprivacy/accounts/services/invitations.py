@@ -173,11 +173,12 @@ def _send_mail(
 
 
 @transaction.atomic
-def accept(*, invitation: Invitation, name: str, password: str, at: datetime) -> User:
+def accept(*, invitation: Invitation, name: str, password: str | None, at: datetime) -> User:
     """
     Let somebody in who has no sign-in yet: a user, the membership, and the bundle on the clients that were
     named.
 
+    :param password: None: they come through the agency's provider, and may choose one later by mail.
     :raises InvitationGoneError: the link was used, withdrawn or has expired.
     :raises AccountExistsError: the address has a sign-in.
     """

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,9 +26,9 @@ from django.template.loader import render_to_string
 from callprivacy.accounts import providers, selectors
 from callprivacy.accounts.access import Through
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Refusal, Role
-from callprivacy.accounts.models import Membership, ProviderLink, SignInProvider, User
+from callprivacy.accounts.models import Invitation, Membership, ProviderLink, SignInProvider, User
 from callprivacy.accounts.providers import Party, RefusedError
-from callprivacy.accounts.services import passwords, sign_in
+from callprivacy.accounts.services import invitations, passwords, sign_in
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
@@ -38,7 +38,7 @@ from callprivacy.tenancy.models import Agency, PublicKey
 from callprivacy.tenancy.scope import job_scope
 
 _KEY_BYTES: Final = 16
-_IDENTITY: Final = frozenset({"issuer", "application", "domains"})
+_IDENTITY: Final = frozenset({"issuer", "application", "domains", "wants_factor", "classes"})
 _DOOR: Final = Actor.job("sign_in")
 
 
@@ -61,6 +61,8 @@ class Door:
     party: Party
     endpoint: str
     agreed_at: datetime
+    wants_factor: bool = False
+    classes: tuple[str, ...] = ()
 
     @property
     def back_to(self) -> str:
@@ -78,6 +80,11 @@ def back_to(key: str) -> str:
     return f"{address_of(key)}back/"
 
 
+def signed_out_at(key: str) -> str:
+    """Where the provider tells us that somebody signed out there."""
+    return f"{address_of(key)}signed-out/"
+
+
 # --- Setting it up -------------------------------------------------------------------------------------------------
 
 
@@ -90,16 +97,21 @@ def set_up(
     application: str,
     secret: str,
     domains: Collection[str],
+    wants_factor: bool = False,
+    classes: Sequence[str] = (),
     by: Actor,
     at: datetime,
 ) -> list[str]:
     """
     Name the agency's provider, or change it; returns the names of what changed. It is looked at after the commit.
 
-    Another issuer, client id or other domains switch it off until a second person has agreed, and with another issuer
-    or client id everybody's link to it ends, because its names for people are others.
+    Another issuer, client id, other domains or another word about second factors switch it off until a second person
+    has agreed, and with another issuer or client id everybody's link to it ends, because its names for people are
+    others.
 
     :param secret: empty: the one that is there.
+    :param wants_factor: it has to say each time that it asked for more than one factor.
+    :param classes: what it may call that, beside `mfa`.
     """
     if by.user_id is None:
         raise TypeError("A provider is named by a person.")
@@ -111,6 +123,8 @@ def set_up(
         "issuer": issuer,
         "application": application,
         "domains": sorted(set(domains)),
+        "wants_factor": wants_factor,
+        "classes": list(classes),
     }
     row = selectors.provider()
     if row is None:
@@ -181,7 +195,7 @@ def why_not_agree(row: SignInProvider, *, user_id: int) -> str:
 
 def named(row: SignInProvider) -> str:
     """What a second person agrees to, as the page that they look at says it."""
-    said = json.dumps([row.issuer, row.application, row.domains])
+    said = json.dumps([row.issuer, row.application, row.domains, row.wants_factor, row.classes])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -323,13 +337,18 @@ def open_door(key: str) -> Door | None:
             Party(row.issuer, row.application, str(row.secret)),
             str(row.endpoints["authorization_endpoint"]),
             row.agreed_at,
+            row.wants_factor,
+            tuple(row.classes),
         )
 
 
-def let_in(*, door: Door, person: providers.Person, at: datetime) -> tuple[User, Through]:
+def let_in(
+    *, door: Door, person: providers.Person, at: datetime, invited: bytes = b""
+) -> tuple[User, Through]:
     """
     Find who somebody is who came back from the provider, and note that they came. It enters the scope itself.
 
+    :param invited: the digest of an invitation that they hold: who has no account gets one by it, without a password.
     :raises RefusedError: nobody whom the provider may speak for, who works here now, and whom it always called so.
     """
     _check_address(door, person)
@@ -339,18 +358,47 @@ def let_in(*, door: Door, person: providers.Person, at: datetime) -> tuple[User,
             raise RefusedError(Refusal.NO_TRIP)
         if person.email.rpartition("@")[2] not in row.domains:
             raise RefusedError(Refusal.OTHER_DOMAIN)
+        _check_factor(door, person)
+        shown = providers.has_factor(person, row.classes)
         digest = selectors.digest_of_subject(row.issuer, person.subject)
         link = ProviderLink.objects.filter(agency_id=door.agency_id, digest=digest).first()
         if link is None:
+            if invited and not User.objects.filter(email=person.email).exists():
+                _accept(invited, person, at)
             membership = _member(door.agency_id, user__email=person.email)
-            _link(membership, digest, person, at)
+            _link(membership, digest, at, with_factor=shown)
         else:
             membership = _member(door.agency_id, user_id=link.user_id)
-            ProviderLink.objects.filter(pk=link.pk).update(last_at=at, with_factor=person.with_factor)
+            ProviderLink.objects.filter(pk=link.pk).update(last_at=at, with_factor=shown)
         user = membership.user
     return user, Through(
-        door.agency_id, door.key, door.agreed_at.isoformat(), min(person.shown_at or 0, at.timestamp())
+        door.agency_id,
+        door.key,
+        door.agreed_at.isoformat(),
+        min(person.shown_at or 0, at.timestamp()),
+        _session_of(door, person.session),
     )
+
+
+def _accept(invited: bytes, person: providers.Person, at: datetime) -> None:
+    """Let somebody in by an invitation to the address that the provider vouches for; no password is chosen."""
+    invitation = Invitation.objects.filter(digest=invited, email=person.email).first()
+    if invitation is None:
+        raise RefusedError(Refusal.NOBODY)
+    try:
+        invitations.accept(invitation=invitation, name=invitation.name, password=None, at=at)
+    except (invitations.InvitationGoneError, invitations.AccountExistsError):
+        raise RefusedError(Refusal.NOBODY) from None
+
+
+def _check_factor(door: Door, person: providers.Person) -> None:
+    if door.wants_factor and not providers.has_factor(person, door.classes):
+        raise RefusedError(Refusal.NO_FACTOR)
+
+
+def _session_of(door: Door, name: str) -> str:
+    """What is kept of the provider's name for a session."""
+    return selectors.digest_of_subject(door.party.issuer, f"session\0{name}").hex() if name else ""
 
 
 def _check_address(door: Door, person: providers.Person) -> None:
@@ -371,7 +419,7 @@ def _member(agency_id: int, **who: Any) -> Membership:
     return found
 
 
-def _link(membership: Membership, digest: bytes, person: providers.Person, at: datetime) -> None:
+def _link(membership: Membership, digest: bytes, at: datetime, *, with_factor: bool) -> None:
     try:
         with transaction.atomic():
             ProviderLink.objects.create(
@@ -380,7 +428,7 @@ def _link(membership: Membership, digest: bytes, person: providers.Person, at: d
                 digest=digest,
                 linked_at=at,
                 last_at=at,
-                with_factor=person.with_factor,
+                with_factor=with_factor,
             )
     except IntegrityError:
         raise RefusedError(Refusal.OTHER_LINK) from None
@@ -405,6 +453,7 @@ def confirm(
     """
     if not providers.is_fresh(person, trip, at):
         raise RefusedError(Refusal.NOT_FRESH)
+    _check_factor(door, person)
     with job_scope(agency_id=door.agency_id):
         link = selectors.link_of(user_id)
         digest = selectors.digest_of_subject(door.party.issuer, person.subject)
@@ -414,26 +463,62 @@ def confirm(
         audit.record("person.confirmed", by=Actor.staff(user_id=user_id), at=at, person=user_id)
 
 
-def must_wait(*, door: Door, address: str | None, at: datetime) -> int:
-    """Seconds until somebody at an address may come back from the provider again; 0: now."""
-    return selectors.seconds_to_wait(_tries_of(door, address), at=at)
+def sign_out(*, door: Door, said: providers.SignedOut, at: datetime) -> int:
+    """
+    End the sessions that began at the provider and that it says are over; returns how many. It enters the scope itself.
+
+    None that began after it said so: a word that is sent again ends nothing that is newer than it.
+    """
+    with job_scope(agency_id=door.agency_id):
+        links = ProviderLink.objects.filter(agency_id=door.agency_id)
+        if said.subject:
+            links = links.filter(digest=selectors.digest_of_subject(door.party.issuer, said.subject))
+        found = selectors.sessions_through(
+            user_ids=list(links.values_list("user_id", flat=True)), agency_id=door.agency_id
+        )
+        session, limit = _session_of(door, said.session), said.at + providers.LEEWAY.total_seconds()
+        # Of a person, a session whose name there is not known is ended rather than left.
+        fits = {session, ""} if said.subject else {session}
+        ended = [
+            one for one in found if one.started_at <= limit and (not session or one.through.session in fits)
+        ]
+        for one in ended:
+            one.row.end()
+        if ended:
+            audit.record(
+                "sign_in_provider.signed_out",
+                by=_DOOR,
+                at=at,
+                people=", ".join(map(str, sorted({one.row.user_id for one in ended}))),
+                sessions=len(ended),
+            )
+    return len(ended)
 
 
-def record_refusal(*, door: Door, address: str | None, why: Refusal, at: datetime) -> None:
+def must_wait(*, door: Door, address: str | None, at: datetime, signs_out: bool = False) -> int:
+    """Seconds until somebody at an address may come back from the provider again, or speak for it; 0: now."""
+    return selectors.seconds_to_wait(_tries_of(door, address, signs_out), at=at)
+
+
+def record_refusal(
+    *, door: Door, address: str | None, why: Refusal, at: datetime, signs_out: bool = False
+) -> None:
     """Write down that somebody was not let in and why, and count it against where they came from."""
     with contextlib.suppress(sign_in.MustWaitError):
-        sign_in.start_attempt(digest=_tries_of(door, address), at=at)
+        sign_in.start_attempt(digest=_tries_of(door, address, signs_out), at=at)
     with job_scope(agency_id=door.agency_id):
-        audit.record("sign_in_provider.refused", by=_DOOR, at=at, why=why.value)
+        action = "sign_in_provider.sign_out_refused" if signs_out else "sign_in_provider.refused"
+        audit.record(action, by=_DOOR, at=at, why=why.value)
 
 
-def forget_refusals(*, door: Door, address: str | None) -> None:
+def forget_refusals(*, door: Door, address: str | None, signs_out: bool = False) -> None:
     """Start again from nothing, after somebody came in from there."""
-    sign_in.forget_failures(digest=_tries_of(door, address))
+    sign_in.forget_failures(digest=_tries_of(door, address, signs_out))
 
 
-def _tries_of(door: Door, address: str | None) -> bytes:
-    return selectors.digest_of_name(f"provider {door.key}", address or "nowhere")
+def _tries_of(door: Door, address: str | None, signs_out: bool) -> bytes:
+    kind = "sign-out" if signs_out else "provider"
+    return selectors.digest_of_name(f"{kind} {door.key}", address or "nowhere")
 
 
 def record_beside(*, user_id: int, at: datetime) -> None:

@@ -18,6 +18,7 @@ from callprivacy.accounts.forms import AcceptForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
 from callprivacy.accounts.models import Invitation, User
 from callprivacy.accounts.services import invitations
+from callprivacy.accounts.views.providers import INVITED
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.scope import job_scope
@@ -42,6 +43,10 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  
             return _closed(request, state.value, 410)
         if User.objects.filter(email=invitation.email).exists():
             return _with_a_sign_in(request, invitation)
+        provider = selectors.provider_for(invitation.email)
+        if provider is not None and request.GET.get("how") == "provider":
+            request.session[INVITED] = digest.hex()
+            return redirect("accounts:provider_go", key=provider.key)
         policy = access.policy_of(invitation.agency)
         asked = passwords.asked_by(
             policy, agency=invitation.agency.name, time_zone=invitation.agency.time_zone
@@ -53,7 +58,13 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:  # noqa: PLR0911  
             initial={"name": invitation.name},
         )
         if not form.is_valid():
-            context = {"invitation": invitation, "form": form, "keeper": policy.keeper, "token": token}
+            context = {
+                "invitation": invitation,
+                "form": form,
+                "keeper": policy.keeper,
+                "token": token,
+                "provider": provider,
+            }
             return render(request, "accounts/invitation.html", context)
         try:
             user = invitations.accept(

@@ -7,9 +7,10 @@ is not let in reads the same words, whatever the reason; the reason is in the ag
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final, cast
 
+import structlog
 from allauth.account.adapter import get_adapter
 from allauth.account.utils import perform_login
 from django.contrib import messages
@@ -36,6 +37,10 @@ from callprivacy.accounts.models import User
 from callprivacy.accounts.services import sso
 from callprivacy.accounts.views.people import membership_or_404
 
+log = structlog.get_logger(__name__)
+
+INVITED: Final = "invited"
+"""Where the session says which invitation its person means to accept through the provider: the digest, in hex."""
 _TRIPS: Final = "provider_trips"
 _TRIPS_AT_MOST: Final = 5
 _TRIP_FOR: Final = 600
@@ -108,6 +113,7 @@ def _set_out(request: HttpRequest, door: sso.Door, *, confirms_for: User | None)
             back_to=door.back_to,
             asks_again=confirms_for is not None,
             hint=confirms_for.email if confirms_for else "",
+            classes=door.classes,
         )
     )
 
@@ -122,6 +128,11 @@ def back(request: HttpRequest, key: str) -> HttpResponse:
         return _refuse(request, door, Refusal.TOO_OFTEN, seconds)
     try:
         kept, trip = _trip_of(request, door)
+    except providers.RefusedError as error:
+        # Nothing was asked and nothing can be guessed: it is not counted, so that nobody sends others away by it.
+        log.info("sign_in_provider.no_trip", agency_id=door.agency_id)
+        return _refuse(request, door, error.why)
+    try:
         person = providers.person_of(
             party=door.party, trip=trip, code=_code_of(request, door), back_to=door.back_to, at=at
         )
@@ -139,7 +150,8 @@ def back(request: HttpRequest, key: str) -> HttpResponse:
 def _sign_in(
     request: HttpRequest, door: sso.Door, person: providers.Person, kept: dict[str, Any]
 ) -> HttpResponse:
-    user, through = sso.let_in(door=door, person=person, at=timezone.now())
+    invited = str(request.session.pop(INVITED, ""))
+    user, through = sso.let_in(door=door, person=person, at=timezone.now(), invited=bytes.fromhex(invited))
     if (
         request.user.is_authenticated
     ):  # whoever was in before; signing in over it would forget where this one began
@@ -190,7 +202,7 @@ def _confirmed(
         raise providers.RefusedError(Refusal.NO_TRIP)
     sso.confirm(door=door, person=person, trip=trip, user_id=request.user.pk, at=at)
     shown_at = min(person.shown_at or 0, at.timestamp())
-    Through(through.agency_id, through.key, through.agreed_at, shown_at).keep(request)
+    replace(through, shown_at=shown_at).keep(request)
     return redirect(kept["next"])
 
 
@@ -228,6 +240,7 @@ def edit_provider(request: StaffRequest) -> HttpResponse:
         context |= {
             "address": sso.address_of(row.key),
             "back_to": sso.back_to(row.key),
+            "signed_out": sso.signed_out_at(row.key),
             "named": sso.named(row),
             "why_not": sso.why_not_agree(row, user_id=request.membership.user_id),
             "beside": BesideForm(
