@@ -23,8 +23,8 @@ __all__ = ["AUTHORITIES"]
 KNOWN: Final = frozenset(
     {
         "agency", "answer_by", "answers", "appeal", "appeal_by", "client", "clock", "complaint", "days", "deed", "done",
-        "found", "ground", "handed_on", "kind", "law", "link", "link_until", "received_on", "recipient", "reference",
-        "rights", "signature", "status_url", "stays", "words",
+        "found", "ground", "handed_on", "kept", "kind", "law", "link", "link_until", "received_on", "recipient",
+        "reference", "rights", "signature", "status_url", "stays", "words",
     }
 )  # fmt: skip
 """The words that a letter may have filled in."""

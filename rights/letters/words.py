@@ -71,6 +71,8 @@ DEEDS: Final[dict[Language, dict[Kind, str]]] = {
 SENTENCES: Final[dict[Language, dict[str, str]]] = {
     Language.ENGLISH: {
         "stays": "This stays, and why:",
+        "months": "{count} months",
+        "days": "{count} days",
         "appeal": "If you do not agree, you can appeal: answer this letter or use your page, and name the reference."
         " Somebody else looks at it again.",
         "complaint": "You can complain to {authority}, and you can go to court.",
@@ -92,6 +94,8 @@ SENTENCES: Final[dict[Language, dict[str, str]]] = {
     },
     Language.SPANISH: {
         "stays": "Esto se conserva, y por qué:",
+        "months": "{count} meses",
+        "days": "{count} días",
         "appeal": "Si no está de acuerdo, puede recurrir: responda a esta carta o use su página, e indique la"
         " referencia. Lo examinará otra persona.",
         "complaint": "Puede reclamar ante {authority} y puede acudir a los tribunales.",
@@ -169,6 +173,8 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "others": "It is from before the number was yours, as far as is known. If it is about you, write to us: a"
         " person looks at it.",
         "evidence": "It proves what you agreed to or refused, and is erased at its own date.",
+        "lone": "What was said is erased. That a call came at that time stays as a count: no number was shown, and"
+        " nothing in it says whose it was.",
         "request": "It is the record of your request, and is erased at its own date.",
         "suppression": "It is a digest by which your refusal is remembered; your number cannot be read from it.",
     },
@@ -179,6 +185,8 @@ KEPT: Final[dict[Language, dict[str, str]]] = {
         "others": "Es de antes de que el número fuera suyo, según lo que se sabe. Si trata de usted, escríbanos: lo"
         " mira una persona.",
         "evidence": "Prueba lo que usted aceptó o rechazó, y se suprime en su propia fecha.",
+        "lone": "Se borró lo que se dijo. Que hubo una llamada a esa hora queda como cifra: no se mostró ningún número,"
+        " y nada en ella dice de quién era.",
         "request": "Es el registro de su solicitud, y se suprime en su propia fecha.",
         "suppression": "Es un resumen cifrado que recuerda su negativa; su número no se puede leer de él.",
     },

@@ -16,7 +16,7 @@ from rights.enums import Ask, Copies, IdentityState, Kind, NoticeAbout
 from rights.law import UnknownKindError, grounds, load
 from rights.letters import words as letter_words
 from rights.models import Case, Finding, Identity, Letter, RecipientNotice
-from rights.selectors import corrections, reach, words
+from rights.selectors import corrections, ends, reach, words
 
 PACKAGE_DAYS: Final = 7
 
@@ -72,6 +72,7 @@ def facts_of(
         "deed": letter_words.DEEDS[language].get(Kind(case.kind), ""),
         "clock": _clock(case, language),
         "law": _law(case, sentences),
+        "kept": _kept(ends.kept_for(case), sentences),
         **_found(case, language),
         **_decided(case, language),
     }
@@ -83,6 +84,14 @@ def facts_of(
     if case.kind == Kind.APPEAL:
         facts["appeal_by"] = facts["answer_by"]
     return {name: text for name, text in (facts | dict(more or {})).items() if text}
+
+
+def _kept(days: int, sentences: Mapping[str, str]) -> str:
+    """For how long the record of a request is kept: whole years as months, as laws say it, else days."""
+    years, rest = divmod(days, 365)
+    if years and rest <= years:
+        return sentences["months"].format(count=12 * years)
+    return sentences["days"].format(count=f"{days:,}")
 
 
 def _day(on: date | None, language: Language) -> str:

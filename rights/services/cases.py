@@ -565,5 +565,22 @@ def appeal(*, case: Case, words: str, received_at: datetime, by: Actor, at: date
     return made
 
 
+@transaction.atomic
+def open_again(*, appeal: Case, by: Actor, at: datetime) -> Case | None:
+    """
+    Open anew what an appeal was about, because it was right, to be decided and carried out; by the appeal's day.
+
+    Returns the new case; None where nothing has to be done that waits for a decision.
+    """
+    first = appeal.appeal_of
+    if first is None or not Ask(first.asks).needs_proof:
+        return None
+    submission = appeal.submission
+    made = _open_case(submission, Ask(first.asks), received_at=appeal.received_at, by=by, at=at)
+    note_proven(submission=submission, by=by, at=at)
+    queue.renew(agency_id=made.agency_id, client_id=made.client_id, by=by, at=at)
+    return made
+
+
 class NotAnsweredError(LookupError):
     """There is no answer yet that could be appealed against."""

@@ -13,8 +13,11 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight, Role
+from callprivacy.accounts.models import Membership
 from callprivacy.lib.scope import Actor
-from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.enums import Answerer, Permission
 from rights.enums import (
     ApprovalKind,
     ApprovalState,
@@ -54,6 +57,10 @@ class NoGroundError(ValueError):
 
 class NotSearchedError(LookupError):
     """What there is of the person has not been looked for yet."""
+
+
+class OwnAnswerError(LookupError):
+    """An appeal is answered by somebody who did not give the answer that it is against."""
 
 
 class UnfinishedError(LookupError):
@@ -106,11 +113,14 @@ def decide(
     :param shown_by: what shows that these are right; sealed. Needed with corrections.
     :param beyond_floor: of an erasure: what only a law wants kept leaves too.
     :raises ClosedError, AlreadyDoneError, NotProvenError, NotApprovedError, NoGroundError, EmptyWordsError,
-        NotSearchedError, NotCorrectableError: as their names say.
+        NotSearchedError, NotCorrectableError, OwnAnswerError: as their names say.
     """
-    rows = Case.objects.select_related("submission__agency", "submission__client", "client", "agency")
+    rows = Case.objects.select_related(
+        "submission__agency", "submission__client", "client", "agency", "appeal_of"
+    )
     found = rows.select_for_update(of=("self",)).get(pk=case.pk)
     _check(found, decided, ground, words)
+    _check_other_eyes(found, by, at)
     key = sealing.key_of(submission=found.submission, at=at)
     found.decided, found.ground = decided, ground
     found.decided_at, found.decided_by_id = at, by.user_id
@@ -141,6 +151,8 @@ def decide(
             StepKind.ERASE: {"beyond_floor": beyond_floor},
         }
         _plan(found, at, wanted)
+        if found.asks == Ask.APPEAL:
+            cases.open_again(appeal=found, by=by, at=at)
     queue.renew(agency_id=found.agency_id, client_id=found.client_id, by=by, at=at)
     return found
 
@@ -160,6 +172,23 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
         _check_person(case)
     if decided != Decided.NOT_OURS and needs_approval(case):
         raise NotApprovedError("The client has to agree to the answer first.")
+
+
+def _check_other_eyes(case: Case, by: Actor, at: datetime) -> None:
+    """Another person looks at an appeal, as was said to who made it; where nobody else may, it is answered as well."""
+    first = case.appeal_of
+    if first is None or first.decided_by_id is None or first.decided_by_id != by.user_id:
+        return
+    if case.client_id is None:
+        people = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
+    else:
+        people = access.people_with(
+            Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=at
+        )
+    # Who approves for a client answers what the client is asked, and decides nothing.
+    others = Membership.objects.filter(agency_id=case.agency_id, user_id__in=set(people) - {by.user_id})
+    if others.exclude(role=Role.APPROVER).exists():
+        raise OwnAnswerError("You gave the first answer; somebody else looks at the appeal. Hand it over.")
 
 
 def _check_ground(case: Case, ground: str, words: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, JobState
 from callprivacy.calls.models import Call, Caller, CallExport, Recording
@@ -23,9 +24,11 @@ from consent.enums import Language
 from consent.models import ConsentEvent
 from retention.services import holds
 from rights.enums import Ask, CaseState, Copies, Decided
+from rights.law.grounds import grounds_for
+from rights.letters import filling
 from rights.models import Case, Finding, Package, Proof, Step, Submission
 from rights.selectors import letters, reach, words
-from rights.services import deciding, packages
+from rights.services import cases, deciding, packages
 from tests import make
 from tests.cast import Cast
 from tests.rights import asking
@@ -230,6 +233,51 @@ def test_refusals_and_their_evidence_outlive_the_erasure(cast: Cast, office: Off
         assert ConsentEvent.objects.filter(purpose="contact", kind="withdrawn").exists()
     consent = line(submission, Copies.CONSENT)
     assert (consent.kept, consent.kept_why) == (1, "evidence")
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(731, ("24 months", "24 meses")), (1096, ("36 months", "36 meses")), (900, ("900 days", "900 días"))],
+)
+def test_the_letter_says_for_how_long_the_record_is_kept_by_the_policy(
+    cast: Cast, office: Office, monkeypatch: pytest.MonkeyPatch, days: int, told: tuple[str, str]
+) -> None:
+    make.call(cast.dentist, ANNA)
+    case = erase(cast, office, ready(cast.dentist, cast))
+    monkeypatch.setattr("rights.selectors.ends.kept_for", lambda _: days)
+    with job_scope(agency_id=cast.acme.pk):
+        for language, words_of in zip((Language.ENGLISH, Language.SPANISH), told, strict=True):
+            facts = letters.facts_of(case, language=language)
+            assert f" {words_of}, " in filling.fill("erased", language, facts).body
+
+
+def test_an_appeal_that_is_right_is_carried_out(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = asking.asked(cast.dentist, Ask.DELETE)
+    asking.prove(submission)
+    asking.search(submission)
+    first = asking.case_of(submission, Ask.DELETE)
+    (why, *_) = grounds_for(first.kind, [row["law"] for row in first.laws])
+    office.does(deciding.decide, case=first, decided=Decided.REFUSE, ground=why.id, words="We keep it.")
+    office.does(deciding.close, case=first)
+    make.grant(make.person(cast.acme, "erin", Role.OFFICER), cast.dentist)
+    appeal = office.does(cases.appeal, case=first, words="I do not agree.", received_at=LATER, at=LATER)
+
+    said = {"case": appeal, "decided": Decided.FULFIL, "ground": "", "words": "You are right.", "at": LATER}
+    with pytest.raises(deciding.OwnAnswerError):
+        office.does(deciding.decide, **said)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=first.pk).update(decided_by_id=None)
+    office.does(deciding.decide, **said)
+    with job_scope(agency_id=cast.acme.pk):
+        again = Case.objects.get(submission=submission, asks=Ask.DELETE, decided="")
+        assert (again.state, again.received_at, again.identified_at) == (CaseState.OPEN, LATER, LATER)
+        assert Call.objects.for_client(cast.dentist).exists()
+    asking.search(submission, at=LATER)
+    office.does(deciding.decide, case=again, decided=Decided.FULFIL, ground="", words="", at=LATER)
+    asking.work(cast.acme, at=LATER + timedelta(minutes=1))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Call.objects.for_client(cast.dentist).exists()
 
 
 def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Office) -> None:
