@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from callprivacy.accounts.access import StaffRequest
+from rights.channels import package
 from rights.forms.cases import YearForm
 from rights.selectors import board, metrics
 from rights.views.doors import clients_of, sees_own
@@ -35,6 +36,18 @@ def take_year(request: StaffRequest) -> HttpResponse:
     writer.writerows(row.cells() for row in context["rows"])
     response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="requests-{context["year"]}.csv"'
+    return response
+
+
+@require_safe
+def take_record(request: StaffRequest) -> HttpResponse:
+    """The record of requests that 11 CCR 7101 wants kept, as CSV: of all that the person looks after."""
+    clients = clients_of(request)
+    cases = board.cases_of([one.pk for one in clients], with_own=sees_own(request))
+    rows = metrics.record_of(cases, zone=request.agency.time_zone)
+    body = package.table(metrics.RECORD, rows)
+    response = HttpResponse(body, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="requests-record.csv"'
     return response
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from callprivacy.tenancy.enums import Answerer, KeyPurpose
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item, Notification
+from consent.enums import Language
 from rights import kinds
 from rights.channels import links
 from rights.channels.links import Named
@@ -24,11 +27,14 @@ from rights.enums import (
     ApprovalState,
     Ask,
     CaseState,
+    Channel,
     Decided,
     EventKind,
+    Kind,
     LetterState,
     LetterWay,
 )
+from rights.law.grounds import grounds_for
 from rights.letters import Filled
 from rights.models import Approval, Case, CaseEvent, Letter, RecipientNotice
 from rights.selectors import metrics
@@ -417,6 +423,38 @@ def test_the_years_figures_count_kinds_answers_and_days(cast: Cast) -> None:
     )
     assert lines[0].startswith("kind,received,complied_in_whole")
     assert lines[1] == "delete,3,1,1,1,0,0,0,10.0,11.3"
+
+
+def test_the_record_has_the_six_fields_of_each_request_and_nobody_in_it(cast: Cast) -> None:
+    refused = asking.asked(cast.dentist, Ask.DELETE, channel=Channel.POST, at=make.NOON)
+    laws = [row["law"] for row in asking.case_of(refused, Ask.DELETE).laws]
+    (why, *_) = grounds_for(Kind.DELETE, laws)
+    asking.asked(cast.plumber, Ask.DO_NOT_SELL, at=make.NOON + timedelta(days=1))
+    asking.asked(cast.florist, Ask.SEE, at=make.NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(submission=refused).update(
+            decided=Decided.REFUSE, ground=why.id, decided_at=make.NOON, state=CaseState.DONE,
+            answered_at=make.NOON + timedelta(days=9), closed_at=make.NOON + timedelta(days=9),
+        )  # fmt: skip
+    make.grant(cast.alice, cast.dentist)
+    make.grant(cast.alice, cast.plumber)
+    answer = signed_in(cast.alice).get("/requests/record.csv")
+    first, second = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert first | {"reference": ""} == {
+        "reference": "",
+        "asked_of": cast.dentist.legal_name,
+        "date_of_request": "2026-11-24",
+        "nature_of_request": "Delete my data",
+        "manner": "Post",
+        "date_of_response": "2026-12-03",
+        "nature_of_response": "Refused",
+        "basis_of_denial": first["basis_of_denial"],
+    }
+    assert first["basis_of_denial"].startswith(why.words[Language.ENGLISH])
+    assert (second["asked_of"], second["nature_of_response"]) == (cast.plumber.legal_name, "")
+    assert "example.org" not in answer.content.decode()
+    assert "555" not in answer.content.decode()
+    assert signed_in(cast.carol).get("/requests/record.csv").status_code == 403
 
 
 def test_a_recipient_is_told_by_letter_and_leaves_a_receipt(cast: Cast) -> None:

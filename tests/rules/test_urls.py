@@ -268,6 +268,7 @@ FOR_EVERY_MEMBER = {
     "requests/figures.csv",
     "requests/figures/",
     "requests/new/",
+    "requests/record.csv",
     "requests/told/",
     "retention/",
     "retention/calendar/",
