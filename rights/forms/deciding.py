@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final, cast
+from uuid import UUID
 
 from django import forms
 
@@ -18,6 +20,9 @@ _OF_CALLS: Final = ("call", "field", "value", "not_theirs")
 _CORRECTS: Final = ("place", "language", "name", *_OF_CALLS, "shown_by")
 _TRUTHS: Final = frozenset({"first_call", "qualified"})
 _TRUE: Final = {"yes": True, "no": False}
+
+
+_ID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 class DecideForm(forms.Form):
@@ -206,6 +211,31 @@ class JudgeForm(forms.Form):
         widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
         help_text="In a sentence, without numbers. It is sealed.",
     )
+    call = forms.ChoiceField(
+        label="Which call it is",
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="Calls whose number was withheld around the time that was said, the nearest first.",
+    )
+
+    def __init__(self, *args: Any, calls: Sequence[tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        """
+        Make it.
+
+        :param calls: of a withheld call those that it may be; None: it is a number or an address.
+        """
+        super().__init__(*args, **kwargs)
+        if calls is None:
+            del self.fields["call"]
+        else:
+            cast(forms.ChoiceField, self.fields["call"]).choices = [*calls, ("", "None of them")]
+
+    def clean(self) -> dict[str, Any]:
+        """A withheld call that is proven is one of those that are there."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("holds") == "yes" and "call" in self.fields and not said.get("call"):
+            self.add_error("call", "Pick the call, or say that it is not shown.")
+        return said
 
 
 class OlderForm(forms.Form):
@@ -233,6 +263,31 @@ class OlderForm(forms.Form):
         if since >= self.shown_from:
             raise forms.ValidationError("Calls since that day are shown already. Name an earlier one.")
         return since
+
+
+class CallerForm(forms.Form):
+    """Whose calls a mail address stands for."""
+
+    caller = forms.CharField(
+        label="Address of the caller's page",
+        max_length=300,
+        widget=forms.TextInput({"autocomplete": "off"}),
+        help_text="Find the person among the client's callers, open the page, and copy its address here.",
+    )
+    seen = forms.CharField(
+        label="What shows that they are the same person",
+        min_length=SHORTEST,
+        max_length=1000,
+        widget=forms.Textarea({"rows": 3, "autocomplete": "off"}),
+        help_text="In a sentence, without numbers. It is sealed.",
+    )
+
+    def clean_caller(self) -> UUID:
+        """The caller's id in the address."""
+        found = _ID.findall(str(self.cleaned_data["caller"]).lower())
+        if not found:
+            raise forms.ValidationError("That is not the address of a caller's page.")
+        return UUID(found[-1])
 
 
 def place_choices() -> list[tuple[str, str]]:

@@ -20,10 +20,11 @@ class Identity(Held):
 
     `value` is sealed under the submission's key: a number in E.164, an address in lower case, or for a withheld call
     JSON {"at", "minutes", "business"}. `caller_id` is the caller in the vault of the submission's client: found by the
-    number when it is proven, or the call's; of an agency's own submission the findings hold them. `from_at`: calls
-    before it are not shown on this proof (older than twelve months, or before the number is known to have changed
-    hands) until a person has looked: `looked_by`. `others_until`: since when the number is known to be this person's;
-    calls before it are another holder's, and no erasure takes them until a person has looked.
+    number when it is proven; of an agency's own submission the findings hold them. `call_id`: of a withheld call the
+    one that somebody has found to be it. `from_at`: calls before it are not shown on this proof (older than twelve
+    months, or before the number is known to have changed hands) until a person has looked: `looked_by`.
+    `others_until`: since when the number is known to be this person's; calls before it are another holder's, and no
+    erasure takes them until a person has looked.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +35,7 @@ class Identity(Held):
     value = SealedField()
     state = models.CharField(max_length=10, choices=IdentityState, default=IdentityState.CLAIMED)
     caller_id = models.UUIDField(null=True)
+    call_id = models.UUIDField(null=True)
     from_at = models.DateTimeField(null=True)
     others_until = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField()

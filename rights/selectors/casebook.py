@@ -281,6 +281,20 @@ class FoundLine:
     newest_at: datetime | None
     note: str = ""
 
+    @property
+    def why(self) -> str:
+        """Why something of it stays, as staff read it."""
+        return _STAYS.get(self.kept_why, "until its own date")
+
+
+_STAYS: Final = {
+    "hold": "a hold keeps it",
+    "law": "a law wants it kept",
+    "others": "from before the number was this person's",
+    "evidence": "evidence of consent, until its own date",
+    "lone": "as a count: no number was shown",
+}
+
 
 def found_of(case: Case) -> list[FoundLine]:
     """What was found, a line for each client and category; of a client's case that client alone."""

@@ -19,9 +19,11 @@ from typing import Any, Final
 from django.db import connection
 
 from analytics.selectors import holding
-from callprivacy.calls.models import start_of
+from callprivacy.calls.enums import RecordingState
+from callprivacy.calls.models import Call, Recording, Transcript, start_of
 from callprivacy.calls.services.erasure import id_array
 from callprivacy.lib import scope as lib_scope
+from callprivacy.tenancy.models import Client
 from rights.enums import Copies
 
 type Pair = tuple[int, uuid.UUID]
@@ -101,6 +103,20 @@ def count(pairs: Collection[Pair], *, submission_id: uuid.UUID) -> Counted:
             _add(found[client_id, caller_id][copies], number, oldest, newest)
     _count_beside(found, values)
     _count_releases(found)
+    return found
+
+
+def of_lone_calls(
+    client: Client, call_ids: Collection[uuid.UUID]
+) -> list[tuple[uuid.UUID, Copies, datetime]]:
+    """What there is of calls without a caller: (call, what, when it began); three queries."""
+    calls = Call.objects.for_client(client).filter(pk__in=list(call_ids))
+    found = [(pk, Copies.CALLS, start_of(pk)) for pk in calls.values_list("pk", flat=True)]
+    recordings = Recording.objects.for_client(client).exclude(state=RecordingState.GONE)
+    words = Transcript.objects.for_client(client).filter(text__isnull=False)
+    for rows, copies in ((recordings, Copies.RECORDINGS), (words, Copies.TRANSCRIPTS)):
+        there = rows.filter(call_id__in=list(call_ids)).values_list("call_id", flat=True)
+        found += [(pk, copies, start_of(pk)) for pk in there]
     return found
 
 

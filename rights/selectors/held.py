@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from analytics.selectors import holding, releases
 from callprivacy.calls.enums import RecordingState
@@ -36,6 +36,7 @@ from consent.models import (
 from retention.law.categories import ABOUT
 from retention.selectors import policies
 from rights.models import Case, Identity
+from rights.selectors.described import Lone
 from rights.selectors.reach import Target
 
 _PURPOSES: Final = (
@@ -80,15 +81,21 @@ class Company:
         }
 
 
-def companies(targets: Sequence[Target], *, submission_id: uuid.UUID) -> list[Company]:
+def companies(
+    targets: Sequence[Target], *, submission_id: uuid.UUID, lone: Collection[Lone] = ()
+) -> list[Company]:
     """
     What is held of these callers, by client. In the scope of a job; some twenty statements however many they are, and
     a few more for each client of which something sealed is opened.
+
+    :param lone: withheld calls that are the person's as well.
     """
     found: dict[int, Company] = {}
+    for one in lone:
+        found.setdefault(one.client.pk, Company(one.client, []))
     for target in targets:
         found.setdefault(target.client.pk, Company(target.client, [])).callers.append(target.caller_id)
-    _calls(found, targets)
+    _calls(found, targets, [one.call_id for one in lone])
     _words(found)
     _consents(found)
     _messages(found)
@@ -102,9 +109,10 @@ def _scope(found: Mapping[int, Company]) -> dict[str, Any]:
     return {"client_id__in": list(found), "caller_id__in": callers}
 
 
-def _calls(found: Mapping[int, Company], targets: Collection[Target]) -> None:
+def _calls(found: Mapping[int, Company], targets: Collection[Target], lone: Collection[uuid.UUID]) -> None:
     limits = {target.caller_id: target.from_at for target in targets if target.from_at is not None}
-    rows = Call.objects.filter(**_scope(found)).select_related("tracking_number").order_by("client_id", "pk")
+    mine = Q(**_scope(found)) | Q(client_id__in=list(found), pk__in=list(lone))
+    rows = Call.objects.filter(mine).select_related("tracking_number").order_by("client_id", "pk")
     for call in rows:
         company = found[call.client_id]
         limit = limits.get(call.caller_id) if call.caller_id else None

@@ -20,7 +20,7 @@ from django.db.models import F
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Caller, CallExport, Recording, Transcript
-from callprivacy.calls.services import ends, erasure
+from callprivacy.calls.services import ends, erasure, redaction
 from callprivacy.calls.services.erasure import Chosen, Removed
 from callprivacy.calls.services.redaction import TOMBSTONE_FOR
 from callprivacy.lib.scope import Actor
@@ -43,13 +43,16 @@ from retention.services import erasing as retention
 from retention.services import holds
 from rights.enums import Copies, EventKind
 from rights.models import Finding, Step
-from rights.selectors import reach
+from rights.selectors import described, reach
+from rights.selectors.described import Lone
 from rights.selectors.reach import Target
 from rights.services import packages, steps
 
 JOB: Final = Actor.job("rights.erase_people")
 BATCH: Final = 2_000
 """Calls that one batch takes."""
+LONE: Final = "lone"
+"""Why a withheld call stays as a count (`Finding.kept_why`): what is left of it says nothing of anybody."""
 _LATE_AT_MOST: Final = 10
 
 type Clock = Callable[[], datetime]
@@ -90,7 +93,7 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     case = step.case
     beyond = bool(step.wanted.get("beyond_floor"))
     with job_scope(agency_id=case.agency_id):
-        targets = reach.targets_of(case)
+        targets, lone = reach.targets_of(case), described.lone_calls(case)
         if reach.is_packed_first(case, targets):
             # The copy that the person asked for, too, would be empty.
             steps.put_off(step=step, at=clock())
@@ -102,6 +105,10 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             _note(case.submission_id, target, done)
             steps.hold(step=step, at=clock(), done=number, total=len(targets))
         outcome[f"{target.client.pk}/{target.caller_id}"] = done.as_json()
+    for one in lone:
+        outcome[f"{one.client.pk}/call {one.call_id}"] = erase_lone(
+            lone=one, submission_id=case.submission_id, by=JOB, clock=clock
+        )
     packages.end_with(case=case, targets=targets, at=clock())
     with job_scope(agency_id=case.agency_id):
         steps.finish(
@@ -112,7 +119,49 @@ def carry_out(*, step: Step, clock: Clock) -> None:
             outcome=outcome,
             clients=len({target.client.pk for target in targets}),
             callers=len(targets),
+            lone_calls=len(lone),
         )
+
+
+def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock) -> dict[str, int]:
+    """
+    Erase what was said on a withheld call, here and at the tracker; that it was stays, for nothing in it says whose.
+
+    Its references are remembered, so that nothing that comes again brings the words back. A hold puts it off. Called
+    outside any scope; may be repeated.
+    """
+    client, at = lone.client, clock()
+    with job_scope(agency_id=client.agency_id):
+        holds.mark_held(client=client, at=at)
+        is_held = Call.objects.for_client(client).filter(pk=lone.call_id, on_hold=True).exists()
+        copies = [] if is_held else list(erasure.vendor_copies(client, [lone.call_id]))
+        retention.open_errands(client, copies, by, at)
+        lines = Finding.objects.filter(submission_id=submission_id, identity_id=lone.identity_id)
+        there = {
+            Copies.RECORDINGS.value: Recording.objects.for_client(client)
+            .filter(call_id=lone.call_id)
+            .count(),
+            Copies.TRANSCRIPTS.value: Transcript.objects.for_client(client)
+            .filter(call_id=lone.call_id)
+            .count(),
+        }
+    redaction.begin(client=client, call_ids=[lone.call_id], at=at)
+    with job_scope(agency_id=client.agency_id):
+        redaction.finish(client=client, call_ids=[lone.call_id], at=at)
+        lines.filter(copies=Copies.CALLS).update(kept=1, kept_why="hold" if is_held else LONE)
+        for name, count in there.items():
+            if count:
+                left = {"kept": count, "kept_why": "hold"} if is_held else {"erased": count}
+                lines.filter(copies=name).update(**left)
+        audit.record(
+            "call.erased_for_person",
+            subject=Call(pk=lone.call_id, client_id=client.pk),
+            by=by,
+            at=at,
+            held=is_held,
+            copies=len(copies),
+        )
+    return there
 
 
 def erase_person(

@@ -36,7 +36,7 @@ from callprivacy.vault.sealing import SealBrokenError
 from rights.channels import package as channel
 from rights.enums import EventKind, OtherParty, PackageState, ProofKind
 from rights.models import Case, Download, Package, Proof, Step, Submission
-from rights.selectors import held, reach
+from rights.selectors import described, held, reach
 from rights.selectors.held import Company
 from rights.selectors.reach import Target
 from rights.services import fetching, steps, timeline
@@ -74,18 +74,26 @@ def carry_out(*, step: Step, clock: Clock) -> None:
     case = step.case
     other_party = OtherParty(step.wanted.get("other_party", OtherParty.WITHHOLD))
     with job_scope(agency_id=case.agency_id):
-        targets = reach.targets_of(case)
-        row = _row(case, other_party, len({target.client.pk for target in targets}), clock())
+        targets, lone = reach.targets_of(case), described.lone_calls(case)
+        row = _row(
+            case,
+            other_party,
+            len({one.client.pk for one in targets} | {one.client.pk for one in lone}),
+            clock(),
+        )
     made = _Made(case, other_party, clock(), lambda: _stay(step, clock()))
     file_id = uuid.uuid4()
     with files.Writer(case.holder_id, file_id, at=clock()) as out:
         digest = _Digest(out)
         with zipfile.ZipFile(digest, "w", zipfile.ZIP_DEFLATED) as archive:
-            of_client = list(_by_client(targets))
+            # A client's case reaches one client, so there its withheld calls are of the only batch.
+            of_client = list(_by_client(targets)) or ([[]] if lone else [])
             for done, batch in enumerate(batched(of_client, BATCH), 1):
                 with job_scope(agency_id=case.agency_id):
                     found = held.companies(
-                        [one for group in batch for one in group], submission_id=case.submission_id
+                        [one for group in batch for one in group],
+                        submission_id=case.submission_id,
+                        lone=lone,
                     )
                     steps.hold(
                         step=step, at=clock(), done=min(done * BATCH, len(of_client)), total=len(of_client)

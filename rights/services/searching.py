@@ -157,11 +157,35 @@ def _search_at(
         for copies, line in lines.items()
         if line.count or line.detail
     ]
+    rows += _lone_lines(submission, proven, at)
     Finding.objects.bulk_create(rows, batch_size=1_000)
     if submission.client_id is not None:
         for (_, caller_id), identity in owners.items():
             Identity.objects.filter(pk=identity.pk).update(caller_id=caller_id)
     return len(rows)
+
+
+def _lone_lines(
+    submission: Submission, proven: Sequence[tuple[Identity, str]], at: datetime
+) -> list[Finding]:
+    """Lines of withheld calls that somebody has found: the call, its recording, its words."""
+    ids = {identity.call_id: identity for identity, _ in proven if identity.call_id is not None}
+    if submission.client is None or not ids:
+        return []
+    return [
+        Finding(
+            agency_id=submission.agency_id,
+            client_id=submission.client.pk,
+            submission=submission,
+            identity=ids[call_id],
+            copies=copies,
+            count=1,
+            oldest_at=started_at,
+            newest_at=started_at,
+            found_at=at,
+        )
+        for call_id, copies, started_at in findings.of_lone_calls(submission.client, list(ids))
+    ]
 
 
 def _callers(

@@ -21,13 +21,14 @@ from callprivacy.accounts.access import StaffRequest, confirms
 from callprivacy.accounts.enums import Deed
 from callprivacy.calls.enums import RevealReason
 from callprivacy.calls.forms.calls import RevealForm
+from callprivacy.calls.models import Call
 from callprivacy.calls.services import reveals
 from callprivacy.tenancy.enums import Permission
 from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, OtherParty
-from rights.forms.deciding import DecideForm, JudgeForm, OlderForm
+from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
-from rights.selectors import casebook, corrections, ends, reach, words
+from rights.selectors import casebook, corrections, described, ends, reach, words
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, restricting
 from rights.services.restricting import NotCorrectableError
@@ -39,6 +40,7 @@ _REFUSALS = (
     deciding.NotApprovedError,
     deciding.NotProvenError,
     deciding.NotSearchedError,
+    deciding.OwnAnswerError,
 )
 _SUFFIXES: Final = {
     "image/png": "png",
@@ -86,6 +88,7 @@ def decide(request: StaffRequest, case: Case) -> HttpResponse:
         "zone": letter_selectors.zone_of(case),
         "kept_for": ends.kept_for(case),
         "others": reach.others_of(case) if case.client_id is None else [],
+        "lone": described.lone_calls(case),
     }
     return render(request, "rights/decide.html", context, status=422 if request.method == "POST" else 200)
 
@@ -108,7 +111,12 @@ def _decide(request: StaffRequest, case: Case, form: DecideForm) -> bool:
     except (*_REFUSALS, deciding.NoGroundError, deciding.EmptyWordsError, NotCorrectableError) as error:
         form.add_error(None, str(error))
         return False
-    if said["decided"] in {Decided.FULFIL, Decided.PART}:
+    if case.asks == Ask.APPEAL and said["decided"] in {Decided.FULFIL, Decided.PART}:
+        messages.success(
+            request,
+            "Decided. What was asked for is open again, as a request of its own: decide it, then write both answers.",
+        )
+    elif said["decided"] in {Decided.FULFIL, Decided.PART}:
         messages.success(request, "Decided. It is carried out within minutes; then write the answer.")
     else:
         messages.success(request, "Decided. Now write the person the letter.")
@@ -133,11 +141,17 @@ def _identity(case: Case, identity_id: UUID) -> Identity:
 def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
     """Look at what shows an identity, and say whether it is proven."""
     row = _identity(case, identity_id)
-    form = JudgeForm(request.POST or None)
+    form = _judge_form(case, row, request.POST or None)
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
+        holds = said["holds"] == "yes"
         proofs.judge(
-            identity=row, holds=said["holds"] == "yes", seen=said["seen"], by=request.actor, at=request.at
+            identity=row,
+            holds=holds,
+            seen=said["seen"],
+            by=request.actor,
+            at=request.at,
+            call_id=UUID(said["call"]) if holds and said.get("call") else None,
         )
         if said["holds"] == "yes":
             messages.success(request, "Proven. What there is of the person is looked for now.")
@@ -145,6 +159,24 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
             messages.success(request, "Noted as not proven. Tell the person what is missing.")
         return redirect("rights:case", case.pk)
     return _identity_page(request, case, row, form, 422 if request.method == "POST" else 200)
+
+
+def _judge_form(case: Case, row: Identity, data: Any = None) -> JudgeForm:
+    """What a person saw; of a withheld call with the calls that it may be, where one client was asked."""
+    said = described.described(row, words.key_of(case.submission)) if case.client is not None else None
+    if said is None or case.client is None:
+        return JudgeForm(data)
+    zone = ZoneInfo(case.client.time_zone)
+    calls = [(str(call.pk), _call_words(call, zone)) for call in described.candidates(case.client, said)]
+    return JudgeForm(data, calls=calls)
+
+
+def _call_words(call: Call, zone: ZoneInfo) -> str:
+    """A call whose caller is not known, as staff compare it with what a person said."""
+    parts = [f"{call.started_at.astimezone(zone):%-d %b %Y, %H:%M:%S}", call.get_direction_display().lower()]
+    parts += [f"{call.seconds} s"] if call.seconds is not None else []
+    parts += [call.tracking_number.label] if call.tracking_number and call.tracking_number.label else []
+    return ", ".join(parts)
 
 
 def _identity_page(
@@ -163,6 +195,8 @@ def _identity_page(
             (proof, casebook.evidence_of(proof, key))
             for proof in (*line.proofs, *casebook.other_proofs(case))
         ],
+        "said": described.described(row, key),
+        "caller_form": CallerForm() if _may_name(case, row) else None,
         "zone": letter_selectors.zone_of(case),
         "older": _older_form(case, row),
         "reveal": RevealForm(initial={"reason_kind": RevealReason.REQUEST})
@@ -214,7 +248,7 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
         messages.info(request, "Nothing older is kept back here, or the request is decided.")
         return redirect("rights:identity", case.pk, row.pk)
     if not form.is_valid():
-        return _identity_page(request, case, row, JudgeForm(), 422, older=form)
+        return _identity_page(request, case, row, _judge_form(case, row), 422, older=form)
     zone = ZoneInfo(letter_selectors.zone_of(case))
     since = datetime.combine(form.cleaned_data["since"], time.min, tzinfo=zone)
     try:
@@ -232,6 +266,46 @@ def show_older(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResp
             else "Calls since that day are shown as well.",
         )
     return redirect("rights:identity", case.pk, row.pk)
+
+
+@never_cache
+@require_POST
+@sensitive_post_parameters("seen")
+@work_of_case
+def name_caller(request: StaffRequest, case: Case, identity_id: UUID) -> HttpResponse:
+    """Say whose calls a proven mail address stands for."""
+    row = _identity(case, identity_id)
+    if not _may_name(case, row):
+        messages.info(
+            request, "Whose calls are meant is asked of a mail address that is proven, before the decision."
+        )
+        return redirect("rights:identity", case.pk, row.pk)
+    form = CallerForm(request.POST)
+    if form.is_valid():
+        try:
+            proofs.name_caller(
+                identity=row,
+                caller_id=form.cleaned_data["caller"],
+                seen=form.cleaned_data["seen"],
+                by=request.actor,
+                at=request.at,
+            )
+        except ValueError as error:
+            form.add_error("caller", str(error))
+        else:
+            messages.success(request, "Noted. What there is of this caller is looked for now.")
+            return redirect("rights:case", case.pk)
+    return _identity_page(request, case, row, _judge_form(case, row), 422, caller_form=form)
+
+
+def _may_name(case: Case, row: Identity) -> bool:
+    """Whether somebody has still to say whose calls an identity stands for."""
+    return (
+        case.client_id is not None
+        and row.kind == IdentityKind.EMAIL
+        and row.state == IdentityState.PROVEN
+        and not (case.decided_at or case.closed_at)
+    )
 
 
 @never_cache
@@ -265,7 +339,7 @@ def show_number(request: StaffRequest, case: Case, identity_id: UUID) -> HttpRes
     access.require(request, Permission.REVEAL_NUMBERS, case.client)
     form = RevealForm(request.POST)
     if not form.is_valid():
-        return _identity_page(request, case, row, JudgeForm(), 422, reveal=form)
+        return _identity_page(request, case, row, _judge_form(case, row), 422, reveal=form)
     try:
         revealed = reveals.reveal_number_for(
             subject=row,

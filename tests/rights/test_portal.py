@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import time
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -482,6 +483,24 @@ def test_a_known_and_an_unknown_number_answer_alike(cast: Cast, browser: Browser
             [_plain(text, where, identity) for text in texts] + [asked.status_code, wrong.status_code]
         )
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("ask", [Ask.DELETE, Ask.DO_NOT_SELL])
+def test_what_is_taken_is_answered_no_sooner_than_it_is_held(
+    cast: Cast, browser: Browser, monkeypatch: pytest.MonkeyPatch, ask: Ask
+) -> None:
+    """Known or not: both wait until the same instant after they came, so that what had to be written tells nothing."""
+    make.call(cast.dentist, ANNA, at=NOON - timedelta(days=9))
+    key = open_page(cast.dentist, cast)
+    slept: list[float] = []
+    monkeypatch.setattr("rights.views.portal.HELD_FOR", 60.0)
+    monkeypatch.setattr("rights.views.portal.time.sleep", slept.append)
+    for number in (TYPED, "(212) 555-0109"):
+        begun = time.perf_counter()
+        arrive(browser, key, ask, number=number)
+        # What is left to wait and what the writing took are the held time together, whatever the writing took.
+        assert 60.0 - (time.perf_counter() - begun) <= slept[-1] <= 60.0
+    assert len(slept) == 2
 
 
 def _plain(body: bytes, where: str, identity: str) -> str:

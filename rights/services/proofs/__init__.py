@@ -9,7 +9,14 @@ own. Nobody who asks learns from an answer whether a number, a day or a business
 
 from consent.services.codes import WrongCodeError
 from rights.services.proofs.coding import NotOfThisRequestError, can_send, fresh_proof, prove_phone, send_code
-from rights.services.proofs.judging import NoPaperError, NothingOlderError, judge, open_paper, show_older
+from rights.services.proofs.judging import (
+    NoPaperError,
+    NothingOlderError,
+    judge,
+    name_caller,
+    open_paper,
+    show_older,
+)
 from rights.services.proofs.saying import (
     PERMISSION_AT_MOST,
     declare,
@@ -43,6 +50,7 @@ __all__ = [
     "hand_in",
     "judge",
     "mask_of",
+    "name_caller",
     "needs",
     "note_checked",
     "open_paper",

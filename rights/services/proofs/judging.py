@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.models import Call, Caller
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
-from rights.enums import IdentityState, ProofKind
+from rights.enums import IdentityKind, IdentityState, ProofKind
 from rights.models import Identity, Proof, Submission
 from rights.services import restricting
 from rights.services.proofs.settling import add, go_on, prove
@@ -25,16 +27,21 @@ class NothingOlderError(ValueError):
 
 
 @transaction.atomic
-def judge(*, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime) -> None:
+def judge(
+    *, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime, call_id: UUID | None = None
+) -> None:
     """
     Say of an identity that a person has looked at whether it is proven. In the scope of who may.
 
     :param seen: what the person saw, in a sentence; sealed.
-    :raises ValueError: nothing is said of what was seen.
+    :param call_id: of a withheld call which one it is (`selectors.described`).
+    :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
     submission = identity.submission
+    if call_id is not None:
+        _note_call(identity, call_id)
     add(
         submission,
         ProofKind.DOCUMENT,
@@ -52,6 +59,17 @@ def judge(*, identity: Identity, holds: bool, seen: str, by: Actor, at: datetime
     else:
         Identity.objects.filter(pk=identity.pk).update(state=IdentityState.REFUSED)
         audit.record("identity.refused", subject=identity, by=by, at=at, kind=identity.kind)
+
+
+def _note_call(identity: Identity, call_id: UUID) -> None:
+    """:raises ValueError: the client has no such call, or knows who called."""
+    client_id = identity.submission.client_id
+    if identity.kind != IdentityKind.WITHHELD or client_id is None:
+        raise ValueError("Only of a withheld call somebody says which one it is.")
+    if not Call.objects.filter(client_id=client_id, pk=call_id, caller=None).exists():
+        raise ValueError("That is no call of the client whose caller is not known.")
+    identity.call_id = call_id
+    identity.save(update_fields=["call_id"])
 
 
 @transaction.atomic
@@ -81,6 +99,36 @@ def show_older(*, identity: Identity, since: datetime, seen: str, by: Actor, at:
     )
     audit.record("identity.reaches_back", subject=identity, by=by, at=at, since=since.isoformat())
     restricting.reach_back(submission_id=identity.submission_id, at=at)
+
+
+@transaction.atomic
+def name_caller(*, identity: Identity, caller_id: UUID, seen: str, by: Actor, at: datetime) -> None:
+    """
+    Say whose calls a proven mail address stands for, because a person looked. In the scope of who may.
+
+    :param seen: what shows it, in a sentence; sealed.
+    :raises ValueError: nothing is said of what was seen, it is no proven address, or the client has no such caller.
+    """
+    if not seen.strip():
+        raise ValueError("Say what you saw.")
+    client_id = identity.submission.client_id
+    if identity.kind != IdentityKind.EMAIL or identity.state != IdentityState.PROVEN or client_id is None:
+        raise ValueError("Only of a mail address that is proven somebody says whose calls are meant.")
+    if not Caller.objects.filter(client_id=client_id, pk=caller_id).exists():
+        raise ValueError("The client has no such caller.")
+    identity.caller_id, identity.looked_by_id, identity.looked_at = caller_id, by.user_id, at
+    identity.save(update_fields=["caller_id", "looked_by", "looked_at"])
+    add(
+        identity.submission,
+        ProofKind.DOCUMENT,
+        holds=True,
+        at=at,
+        identity=identity,
+        said={"seen": seen.strip(), "caller": str(caller_id)},
+        by=by,
+    )
+    audit.record("identity.caller_named", subject=identity, by=by, at=at, caller=str(caller_id))
+    go_on(identity.submission, by=by, at=at)
 
 
 @transaction.atomic

@@ -1,0 +1,214 @@
+"""Who has no number to prove: a withheld call, found by staff, and a mail address whose caller staff name."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client as Browser
+
+from callprivacy.audit.models import Event
+from callprivacy.calls.models import Call, Recording
+from callprivacy.tenancy.enums import Answerer
+from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.vault import files
+from callprivacy.vault import selectors as vault
+from consent.models import VendorTask
+from rights.channels import package as channel
+from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState
+from rights.models import Case, Finding, Identity, Package
+from rights.selectors import letters
+from rights.services import cases, deciding, packages, proofs
+from tests import make
+from tests.accounts.browsers import signed_in
+from tests.cast import Cast
+from tests.make import NOON
+from tests.rights import asking
+from tests.rights.test_portal import arrive, case_of, open_page
+
+pytestmark = pytest.mark.django_db
+
+CAME = NOON - timedelta(days=4)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("rights.views.portal.HELD_FOR", 0.0)
+    with time_machine.travel(NOON, tick=True):
+        yield
+
+
+@pytest.fixture
+def call(cast: Cast) -> Call:
+    """A call without a number, recorded at the tracker, and others around it."""
+    make.grant(cast.alice, cast.dentist)
+    asking.answered_by(cast.dentist, Answerer.AGENCY, delete_at_vendor=True)
+    found = make.call(cast.dentist, None, at=CAME)
+    make.recording(found, "https://vendor.example/r/7")
+    make.call(cast.dentist, None, at=CAME + timedelta(hours=1))
+    make.call(cast.dentist, asking.ANNA, at=CAME + timedelta(minutes=1))
+    make.call(cast.plumber, None, at=CAME)
+    make.call(cast.dentist, None, at=CAME - timedelta(days=2))
+    return found
+
+
+def described(cast: Cast, ask: Ask) -> Case:
+    """What somebody sends who called without a number."""
+    said = {
+        "number": "", "withheld_day": f"{CAME:%Y-%m-%d}", "withheld_time": f"{CAME:%H:%M}",
+        "withheld_business": "The dentist on Main Street",
+    }  # fmt: skip
+    return case_of(arrive(Browser(), open_page(cast.dentist, cast), ask, **said))
+
+
+def found_by_staff(cast: Cast, case: Case, call: Call, *, picks: str | None = None) -> Any:
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.get(submission=case.submission)
+    page = f"/requests/{case.pk}/identities/{identity.pk}/"
+    shown = signed_in(cast.alice).get(page).text
+    assert "The dentist on Main Street" in shown
+    assert shown.count('name="call"') == 3, "two calls without a number around that time, and none of them"
+    assert str(call.pk) in shown
+    told = {
+        "holds": "yes",
+        "seen": "Knew what was spoken of.",
+        "call": str(call.pk) if picks is None else picks,
+    }
+    return signed_in(cast.alice).post(page, told)
+
+
+def decided(cast: Cast, case: Case) -> Case:
+    later = NOON + timedelta(minutes=5)
+    asking.search(case.submission, at=later)
+    office = asking.Office(cast)
+    office.does(deciding.decide, case=asking.case_of(case.submission, Ask(case.asks)), decided=Decided.FULFIL,
+                ground="", words="", at=later)  # fmt: skip
+    asking.work(cast.acme, at=later)
+    return asking.case_of(case.submission, Ask(case.asks))
+
+
+def test_a_call_that_staff_found_is_in_the_copy(cast: Cast, call: Call) -> None:
+    case = described(cast, Ask.COPY)
+    assert found_by_staff(cast, case, call, picks="").status_code == 422
+    assert found_by_staff(cast, case, call).status_code == 302
+    done = decided(cast, case)
+
+    with job_scope(agency_id=cast.acme.pk):
+        lines = dict(Finding.objects.filter(submission=case.submission).values_list("copies", "count"))
+        assert lines == {Copies.CALLS: 1, Copies.RECORDINGS: 1}
+        package = Package.objects.get(case=done)
+        assert package.contents["calls"] == 1
+        assert package.file_key is not None
+        with files.open(package.holder_id, package.file_key) as stream:
+            archive = zipfile.ZipFile(io.BytesIO(stream.read()))
+        data = json.loads(archive.read(channel.DATA))
+    (told,) = data["companies"][0]["calls"]
+    assert told["id"] == str(call.pk)
+    assert told["recording"]["withheld"] == packages.OTHERS
+
+
+def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays(
+    cast: Cast, call: Call
+) -> None:
+    case = described(cast, Ask.DELETE)
+    found_by_staff(cast, case, call)
+    asking.search(case.submission, at=NOON)
+    shown = signed_in(cast.alice).get(f"/requests/{case.pk}/decide/").text
+    assert "A call whose number was withheld" in shown
+    assert "Nothing of this person was found" not in shown
+    with job_scope(agency_id=cast.acme.pk):
+        recording = Recording.objects.get(call_id=call.pk)
+    assert vault.recording_keys(cast.dentist.pk, [recording.pk])
+
+    done = decided(cast, case)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Recording.objects.filter(call_id=call.pk).exists()
+        left = Call.objects.get(pk=call.pk)
+        assert (left.caller_id, left.caller_withheld, left.tags) == (None, True, [])
+        assert VendorTask.objects.filter(client=cast.dentist).count() == 1
+        assert Event.objects.filter(action="call.erased_for_person").count() == 1
+        stays, gone = letters.facts_of(done)["stays"], letters.facts_of(done)["done"]
+    assert vault.recording_keys(cast.dentist.pk, [recording.pk]) == {}
+    assert "stays as a count" in stays
+    assert "Recordings: 1" in gone
+    assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
+
+
+def test_a_hold_keeps_it_and_the_letter_says_so(cast: Cast, call: Call) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Call.objects.filter(pk=call.pk).update(on_hold=True)
+    case = described(cast, Ask.DELETE)
+    found_by_staff(cast, case, call)
+    done = decided(cast, case)
+    with job_scope(agency_id=cast.acme.pk):
+        row = Finding.objects.get(submission=case.submission, copies=Copies.RECORDINGS)
+        assert done.decided == Decided.FULFIL
+        if Recording.objects.filter(call_id=call.pk).exists():
+            assert (row.erased, row.kept_why) == (0, "hold")
+
+
+@pytest.mark.parametrize("which", ["known", "stranger"])
+def test_only_a_call_of_the_client_whose_caller_is_not_known_may_be_picked(
+    cast: Cast, call: Call, which: str
+) -> None:
+    known = make.call(cast.dentist, asking.BEN, at=CAME)
+    stranger = make.call(cast.plumber, None, at=CAME)
+    other = known if which == "known" else stranger
+    case = described(cast, Ask.DELETE)
+    assert found_by_staff(cast, case, call, picks=str(other.pk)).status_code == 422
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.select_related("submission").get(submission=case.submission)
+        assert identity.state != IdentityState.PROVEN
+    with pytest.raises(ValueError, match="caller is not known"):
+        asking.Office(cast).does(
+            proofs.judge, identity=identity, holds=True, seen="A guess of mine.", call_id=other.pk
+        )
+
+
+def by_mail(cast: Cast) -> tuple[Case, Identity]:
+    """Somebody asks for a copy by mail alone, and has proven the mailbox."""
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
+        submission = cases.open_cases(
+            agency=cast.acme, client=cast.dentist, asks=[Ask.COPY], channel=Channel.EMAIL,
+            claims=[cases.Claim(IdentityKind.EMAIL, "anna@people.example")], contact=cases.Contact(name="Anna"),
+            received_at=NOON, by=asking.BY_PAGE, at=NOON,
+        )  # fmt: skip
+        Identity.objects.filter(submission=submission).update(state=IdentityState.PROVEN, proven_at=NOON)
+        cases.note_proven(submission=submission, by=asking.PROVER, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.select_related("submission").get(submission=submission)
+    return asking.case_of(submission, Ask.COPY), identity
+
+
+def test_staff_say_whose_calls_a_proven_mail_address_stands_for(cast: Cast, call: Call) -> None:
+    hers = make.call(cast.dentist, asking.BEN, at=CAME)
+    foreign = make.call(cast.plumber, asking.BEN, at=CAME)
+    case, identity = by_mail(cast)
+    page = f"/requests/{case.pk}/identities/{identity.pk}/"
+    browser = signed_in(cast.alice)
+    assert "A mailbox says nothing of a phone" in browser.get(page).text
+    said = {
+        "caller": f"http://x/clients/dentist/callers/{hers.caller_id}/",
+        "seen": "The invoice names both.",
+    }
+    for wrong in ({"caller": "K7-42Q"}, {"caller": str(foreign.caller_id)}, {"seen": ""}):
+        assert browser.post(f"{page}caller/", said | wrong).status_code == 422
+    assert signed_in(cast.mallory).post(f"{page}caller/", said).status_code == 404
+    assert browser.post(f"{page}caller/", said).status_code == 302
+
+    decided(cast, case)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Finding.objects.get(submission=case.submission, copies=Copies.CALLS).count == 1
+        assert Package.objects.get(case=case).contents["calls"] == 1
+        assert Event.objects.filter(action="identity.caller_named").count() == 1
+    assert browser.post(f"{page}caller/", said).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert Event.objects.filter(action="identity.caller_named").count() == 1, "it is decided"
