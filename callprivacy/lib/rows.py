@@ -13,24 +13,23 @@ from django import template
 from django.template import loader
 from django.utils.dateformat import DateFormat
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 register = template.Library()
 
 
 @register.simple_tag
-def pill(text: object, tone: object = "") -> SafeString:
+def pill(text: object, tone: object = "") -> str:
     """What `components/pill.html` writes for a text and a tone: few of each stand in many rows."""
     return _pill(str(text), str(tone))
 
 
 @lru_cache(maxsize=1000)
-def _pill(text: str, tone: str) -> SafeString:
+def _pill(text: str, tone: str) -> str:
     return loader.render_to_string("components/pill.html", {"text": text, "tone": tone})
 
 
 @register.simple_tag
-def when(at: datetime, zone: str) -> SafeString:
+def when(at: datetime, zone: str) -> str:
     """What `components/when.html` writes for an instant in a zone."""
     local = DateFormat(at.astimezone(ZoneInfo(zone)))
     return format_html(
