@@ -1,5 +1,6 @@
 """
-The same backend, but for how a connection that was kept open is found fit for the next request.
+The same backend, but for how a connection that was kept open is found fit for the next request, and for what is known
+of a server without asking it.
 
 A server that ends a connection says so on it, and nothing is ever said on one that rests. So it is enough to look
 whether there is anything to read; only then, or after an error, the server is asked, which costs a request a way there
@@ -10,12 +11,20 @@ from __future__ import annotations
 
 import select
 
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, features
 from psycopg.pq import TransactionStatus
+
+
+class DatabaseFeatures(features.DatabaseFeatures):
+    """What PostgreSQL from 15 on can do: known without asking a server, so that checks of the code need none."""
+
+    supports_virtual_generated_columns = False
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection to PostgreSQL."""
+
+    features_class = DatabaseFeatures
 
     def is_usable(self) -> bool:
         """Whether the connection still leads to its server."""
