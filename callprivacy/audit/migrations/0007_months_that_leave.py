@@ -202,9 +202,9 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
+                            ("events__gte", 1),
                             ("first_seal__gte", 1),
                             ("last_seal__gte", models.F("first_seal")),
-                            ("events__gte", 1),
                         ),
                         name="audit_leaving_of_something",
                     ),
