@@ -26,7 +26,7 @@ pytestmark = [
 OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/mail/", "/nowhere/"]
 # Not followed: what ends the visit, what is a file, and callers' and requests' pages, which have tests of their own.
 _NOT = re.compile(
-    r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|rules\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
+    r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|(?:rules|record)\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
     r"|^/operator/|/training/passed/"
 )
 _ANY = (

@@ -1100,6 +1100,7 @@ REGISTER: dict[str, Table] = {
         | _evidence(
             value="Under the submission's key",
             caller_id="Of which caller it is; leads nowhere once the caller is erased",
+            call_id="Which call it is, where its number was withheld; leads nowhere once the call is erased",
         ),
         leaves=(_REQUESTS,),
     ),

@@ -442,7 +442,8 @@ def test_what_a_tracker_names_is_words_on_every_page(world: World) -> None:
     User.objects.filter(pk=world.cast.bob.user_id).update(name=markup)
     browser = _alice(world)
     for address in OURS:
-        for path in address.paths(world.dentist):
+        # A file to keep is no page: what is in its cells, the tests of formulas look at.
+        for path in address.paths(world.dentist) if not address.route.endswith(".csv") else ():
             body = ask(browser, "get", path).body
             assert b"<script>alert" not in body, path
             assert b"<img src=x" not in body, path
