@@ -288,9 +288,8 @@ def what_was_erased_stays_away(visitor: Visitor) -> None:
     visitor.open(f"/calls/?client={SLUG}&until_on={a_month_ago:%Y-%m-%d}")
     expect(page.get_by_role("region", name="Calls").locator("tbody tr")).to_have_count(HELD)
     for number, calls in ((ERASED, None), (IN_DISPUTE, str(HELD))):
-        visitor.open("/calls/search/")
-        page.locator("main").get_by_role("textbox").fill(number)
-        page.locator("main").get_by_role("button", name="Find", exact=True).click()
+        page.locator("#number-search").fill(number)
+        page.locator("#number-search").press("Enter")
         if calls is None:
             expect(page.get_by_text("Nobody by that number")).to_be_visible()
         else:
