@@ -90,7 +90,8 @@ def test_a_live_client_loses_what_is_past_its_date_and_keeps_the_rest(cast: Cast
             1,
             1,
         )
-        actions = list(Event.objects.filter(action__startswith="calls.").values_list("action", flat=True))
+        events = Event.objects.filter(action__startswith="calls.").order_by("pk")
+        actions = list(events.values_list("action", flat=True))
     assert actions == ["calls.erasing", "calls.erased"]
 
 
