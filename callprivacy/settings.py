@@ -143,7 +143,8 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"choices": "callprivacy.lib.choices", "rows": "callprivacy.lib.rows"},
+            "libraries": {"choices": "callprivacy.lib.choices"},
+            "builtins": ["callprivacy.lib.rows"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

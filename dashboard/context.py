@@ -163,8 +163,8 @@ class _Frame:
         at: datetime = self.request.at  # type: ignore[attr-defined]  # the scope's middleware sets it
         return at
 
-    def nav(self) -> list[dict[str, Any]]:
-        """The entries that the person may open."""
+    @cached_property
+    def _entries(self) -> list[dict[str, Any]]:
         granted, active = self._permissions[0], _entry_of(self.match)
         return [
             {
@@ -177,6 +177,10 @@ class _Frame:
             for entry in ENTRIES
             if _may_open(entry, self.membership, granted) and (url := _url(entry.url_name))
         ]
+
+    def nav(self) -> list[dict[str, Any]]:
+        """The entries that the person may open."""
+        return self._entries
 
     def clients(self) -> list[dict[str, str]]:
         """The first of the clients that the person may see."""
@@ -198,11 +202,15 @@ class _Frame:
         """Whether the person may end the demo."""
         return may_remove_demo(self.membership)
 
-    def new_menu(self) -> list[dict[str, str]]:
-        """What "+ New" offers."""
+    @cached_property
+    def _new_menu(self) -> list[dict[str, str]]:
         slug = self.slug if Permission.MANAGE_CONNECTIONS in self._permissions[1] else ""
         enters = Permission.HANDLE_REQUESTS in self._permissions[0] and self.membership.role != Role.APPROVER
         return _new_menu(self.membership, slug, enters=enters)
+
+    def new_menu(self) -> list[dict[str, str]]:
+        """What "+ New" offers."""
+        return self._new_menu
 
     def is_password_due_soon(self) -> bool:
         """Whether every page says that the person's password is due within a week; its own page says so anyway."""

@@ -70,7 +70,7 @@ def test_each_component_is_described() -> None:
 @pytest.mark.parametrize(
     ("sprite", "written"),
     [
-        ("icons", r'components/icon\.html" with name="([a-z-]+)"|\bicon="([a-z-]+)"'),
+        ("icons", r'{% icon "([a-z-]+)"|\bicon="([a-z-]+)"'),
         ("pictures", r'\bpicture="([a-z-]+)"'),
     ],
 )
