@@ -11,13 +11,13 @@ which calls are the person's at all.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import FIRST_ID, Call, Caller, first_id_at
@@ -114,9 +114,9 @@ def restrict(
 
     :param since: calls from before are of whoever had the number, and stay in use; None: all are the person's.
     """
-    first = FIRST_ID if since is None else first_id_at(since)
+    first = _first_of(since)
     vault.suppress_callers(client_id=client.pk, caller_ids=[caller_id], purposes={RESTRICTED}, at=at)
-    rows = Caller.objects.for_client(client).filter(pk=caller_id)
+    rows = _held(client, caller_id)
     # Of one that is restricted already the further reach counts.
     new = rows.filter(restricted_at=None).update(restricted_at=at, restricted_from=first)
     if not new and not rows.filter(restricted_from__gt=first).update(restricted_from=first):
@@ -192,13 +192,19 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
     """
     End a restriction that a case brought; returns of how many callers.
 
-    In the scope of who may write the client's callers.
+    Who asked for it in another request as well stays restricted, as far as that one reaches. In the scope of who may
+    write the client's callers.
     """
     count = 0
-    for target in reach.targets_of(case):
-        rows = Caller.objects.for_client(target.client).filter(
-            pk=target.caller_id, restricted_at__isnull=False
-        )
+    targets = reach.targets_of(case)
+    callers = {target: _held(target.client, target.caller_id) for target in targets}
+    others = kept_restricted(case=case, targets=targets)
+    for target, held in callers.items():
+        rows = held.filter(restricted_at__isnull=False)
+        if (first := others.get(_who(target))) is not None:
+            if rows.exclude(restricted_from=first).update(restricted_from=first):
+                _look_again(target.client, target.caller_id, at)
+            continue
         vault.lift_suppressions(client_id=target.client.pk, caller_id=target.caller_id, purposes={RESTRICTED})
         if rows.update(restricted_at=None, restricted_from=FIRST_ID):
             count += 1
@@ -210,6 +216,48 @@ def lift(*, case: Case, by: Actor, at: datetime) -> int:
                 at=at,
             )
     return count
+
+
+def kept_restricted(*, case: Case, targets: Collection[Target]) -> dict[tuple[int, UUID], UUID]:
+    """
+    Those of these people whom another request restricts all the same, with the first call that it reaches.
+
+    One that was decided and waits for its job counts: the person has the word that it holds.
+    """
+    wanted = {_who(target) for target in targets}
+    found = Finding.objects.filter(copies=Copies.IDENTITY, caller_id__in=[one for _, one in wanted])
+    rows = Case.objects.filter(
+        Exists(Step.objects.filter(case=OuterRef("pk"), kind=StepKind.RESTRICT)),
+        ~Exists(Step.objects.filter(case=OuterRef("pk"), kind=StepKind.LIFT)),
+        agency_id=case.agency_id,
+        asks=Ask.RESTRICT,
+        submission_id__in=found.values("submission_id"),
+    ).exclude(pk=case.pk)
+    firsts: dict[tuple[int, UUID], UUID] = {}
+    for target in _all_targets(rows):
+        if (who := _who(target)) in wanted:
+            first = _first_of(target.others_until)
+            firsts[who] = min(first, firsts.get(who, first))
+    return firsts
+
+
+def _all_targets(rows: Iterable[Case]) -> Iterable[Target]:
+    return (target for one in rows for target in reach.targets_of(one))
+
+
+def _who(target: Target) -> tuple[int, UUID]:
+    return target.client.pk, target.caller_id
+
+
+def _first_of(since: datetime | None) -> UUID:
+    return FIRST_ID if since is None else first_id_at(since)
+
+
+def _held(client: Client, caller_id: UUID) -> QuerySet[Caller]:
+    """A caller's row, held: of two requests one that ends and one that begins take turns."""
+    rows: QuerySet[Caller] = Caller.objects.for_client(client).filter(pk=caller_id)
+    list(rows.select_for_update().values_list("pk", flat=True))
+    return rows
 
 
 def _look_again(client: Client, caller_id: UUID, at: datetime) -> None:

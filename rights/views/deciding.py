@@ -394,10 +394,13 @@ def lift(request: StaffRequest, case: Case) -> HttpResponse:
             messages.success(request, "The restriction ends within a minute.")
         return redirect("rights:case", case.pk)
     targets = reach.targets_of(case)
+    stay = restricting.kept_restricted(case=case, targets=targets)
     extent = [
         {"label": "Request", "value": case.reference},
-        {"label": "Callers that are shown and counted again", "value": f"{len(targets):,}"},
+        {"label": "Callers that are shown and counted again", "value": f"{len(targets) - len(stay):,}"},
     ]
+    if stay:
+        extent.append({"label": "Callers that another request keeps restricted", "value": f"{len(stay):,}"})
     return render(request, "rights/lift.html", {"case": case, "extent": extent})
 
 

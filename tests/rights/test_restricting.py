@@ -21,7 +21,7 @@ from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from callprivacy.vault import services as vault_services
-from consent.enums import Language, Purpose, WaitingState
+from consent.enums import RESTRICTED, Language, Purpose, WaitingState
 from consent.models import MinorMark, WebhookDelivery
 from consent.selectors import decisions, people
 from consent.services import destinations, webhooks, withdrawals
@@ -31,7 +31,7 @@ from retention.selectors import calendar, preview, samples
 from retention.selectors import holds as hold_selectors
 from retention.services import erasing, holds, restoring
 from retention.targets import Line
-from rights.enums import Ask, Decided, NoticeAbout, NoticeState, NoticeWay
+from rights.enums import Ask, Decided, NoticeAbout, NoticeState, NoticeWay, StepKind
 from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Submission
 from rights.selectors import letters, words
 from rights.services import deciding, passing, restricting
@@ -119,6 +119,25 @@ def test_a_restricted_caller_is_neither_shown_nor_counted_until_it_is_lifted(
     assert office.does(restricting.lift, case=case, at=LATER) == 1
     assert office.does(restricting.lift, case=case, at=LATER) == 0
     assert (shown(cast), counted(cast)) == (3, 3)
+
+
+def test_who_asked_twice_stays_restricted_until_the_second_restriction_ends(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    first, second = done(cast, office, Ask.RESTRICT), done(cast, office, Ask.RESTRICT)
+
+    assert office.does(restricting.lift, case=first, at=LATER) == 0
+    assert shown(cast) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        row = Caller.objects.get(client=cast.dentist)
+        assert row.restricted_at is not None
+        assert vault.callers_who_refused(cast.dentist.pk, RESTRICTED, on=LATER.date()) == [row.pk]
+        Step.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, case=first, kind=StepKind.LIFT, created_at=LATER
+        )
+    assert office.does(restricting.lift, case=second, at=LATER) == 1
+    assert shown(cast) == 1
 
 
 def test_a_restriction_ends_once_the_person_was_told_by_letter(cast: Cast, office: Office) -> None:
