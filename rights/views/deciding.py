@@ -145,20 +145,28 @@ def judge_identity(request: StaffRequest, case: Case, identity_id: UUID) -> Http
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         holds = said["holds"] == "yes"
-        proofs.judge(
-            identity=row,
-            holds=holds,
-            seen=said["seen"],
-            by=request.actor,
-            at=request.at,
-            call_id=UUID(said["call"]) if holds and said.get("call") else None,
-        )
-        if said["holds"] == "yes":
-            messages.success(request, "Proven. What there is of the person is looked for now.")
+        try:
+            proofs.judge(
+                identity=row,
+                holds=holds,
+                seen=said["seen"],
+                by=request.actor,
+                at=request.at,
+                call_id=UUID(said["call"]) if holds and said.get("call") else None,
+            )
+        except proofs.SettledError as error:
+            messages.info(request, str(error))
         else:
-            messages.success(request, "Noted as not proven. Tell the person what is missing.")
+            _say_judged(request, holds=holds)
         return redirect("rights:case", case.pk)
     return _identity_page(request, case, row, form, 422 if request.method == "POST" else 200)
+
+
+def _say_judged(request: StaffRequest, *, holds: bool) -> None:
+    if holds:
+        messages.success(request, "Proven. What there is of the person is looked for now.")
+    else:
+        messages.success(request, "Noted as not proven. Tell the person what is missing.")
 
 
 def _judge_form(case: Case, row: Identity, data: Any = None) -> JudgeForm:
@@ -190,7 +198,7 @@ def _identity_page(
     context = {
         "case": case,
         "line": line,
-        "form": form if case.closed_at is None and row.state != IdentityState.PROVEN else None,
+        "form": None if case.decided_at or case.closed_at or row.state == IdentityState.PROVEN else form,
         "evidence": [
             (proof, casebook.evidence_of(proof, key))
             for proof in (*line.proofs, *casebook.other_proofs(case))

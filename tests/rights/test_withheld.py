@@ -187,6 +187,43 @@ def by_mail(cast: Cast) -> tuple[Case, Identity]:
     return asking.case_of(submission, Ask.COPY), identity
 
 
+@pytest.mark.parametrize("is_decided", [False, True])
+def test_what_was_picked_and_proven_is_judged_no_second_time(
+    cast: Cast, call: Call, *, is_decided: bool
+) -> None:
+    case = described(cast, Ask.DELETE)
+    found_by_staff(cast, case, call)
+    later = NOON + timedelta(minutes=5)
+    asking.search(case.submission, at=later)
+    if is_decided:
+        asking.Office(cast).does(deciding.decide, case=asking.case_of(case.submission, Ask.DELETE),
+                                 decided=Decided.FULFIL, ground="", words="", at=later)  # fmt: skip
+    with job_scope(agency_id=cast.acme.pk):
+        identity = Identity.objects.get(submission=case.submission)
+        other = Call.objects.for_client(cast.dentist).filter(caller=None).exclude(pk=call.pk).latest("pk")
+    page = f"/requests/{case.pk}/identities/{identity.pk}/"
+    for told in ({"holds": "yes", "call": str(other.pk)}, {"holds": "no"}):
+        answer = signed_in(cast.alice).post(page, told | {"seen": "Knew what was spoken of."})
+        assert answer.status_code == 302
+        with job_scope(agency_id=cast.acme.pk):
+            identity.refresh_from_db()
+        assert (identity.call_id, identity.state) == (call.pk, IdentityState.PROVEN)
+
+
+def test_who_is_not_proven_is_not_judged_once_it_is_decided(cast: Cast, call: Call) -> None:
+    case = described(cast, Ask.DELETE)
+    with job_scope(agency_id=cast.acme.pk):
+        Case.objects.filter(pk=case.pk).update(decided=Decided.REFUSE, decided_at=NOON)
+        identity = Identity.objects.get(submission=case.submission)
+    page = f"/requests/{case.pk}/identities/{identity.pk}/"
+    assert 'name="holds"' not in signed_in(cast.alice).get(page).text
+    told = {"holds": "yes", "seen": "Knew what was spoken of.", "call": str(call.pk)}
+    signed_in(cast.alice).post(page, told)
+    with job_scope(agency_id=cast.acme.pk):
+        identity.refresh_from_db()
+    assert (identity.call_id, identity.proven_at) == (None, None)
+
+
 def test_staff_say_whose_calls_a_proven_mail_address_stands_for(cast: Cast, call: Call) -> None:
     hers = make.call(cast.dentist, asking.BEN, at=CAME)
     foreign = make.call(cast.plumber, asking.BEN, at=CAME)

@@ -12,6 +12,7 @@ from rights.services.proofs.coding import NotOfThisRequestError, can_send, fresh
 from rights.services.proofs.judging import (
     NoPaperError,
     NothingOlderError,
+    SettledError,
     judge,
     name_caller,
     open_paper,
@@ -40,6 +41,7 @@ __all__ = [
     "NoPaperError",
     "NotOfThisRequestError",
     "NothingOlderError",
+    "SettledError",
     "Steps",
     "WrongCodeError",
     "can_send",

@@ -13,13 +13,17 @@ from callprivacy.lib.scope import Actor
 from callprivacy.vault import files
 from callprivacy.vault.sealing import SealBrokenError
 from rights.enums import IdentityKind, IdentityState, ProofKind
-from rights.models import Identity, Proof, Submission
+from rights.models import Case, Identity, Proof, Submission
 from rights.services import restricting
 from rights.services.proofs.settling import add, go_on, prove
 
 
 class NoPaperError(LookupError):
     """Nothing was handed in, or it does not open any more."""
+
+
+class SettledError(LookupError):
+    """The identity is proven already, or what its request asked for is decided: what is decided reaches nobody else."""
 
 
 class NothingOlderError(ValueError):
@@ -36,10 +40,12 @@ def judge(
     :param seen: what the person saw, in a sentence; sealed.
     :param call_id: of a withheld call which one it is (`selectors.described`).
     :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
+    :raises SettledError: it is proven already, or nothing that was asked for waits for a decision.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
     submission = identity.submission
+    _check_unsettled(identity)
     if call_id is not None:
         _note_call(identity, call_id)
     add(
@@ -59,6 +65,15 @@ def judge(
     else:
         Identity.objects.filter(pk=identity.pk).update(state=IdentityState.REFUSED)
         audit.record("identity.refused", subject=identity, by=by, at=at, kind=identity.kind)
+
+
+def _check_unsettled(identity: Identity) -> None:
+    # In this order, which decisions take as well: one that is made meanwhile is seen.
+    cases = Case.objects.select_for_update(of=("self",)).filter(submission_id=identity.submission_id)
+    is_open = any(case.decided_at is None and case.closed_at is None for case in cases.order_by("pk"))
+    rows = Identity.objects.select_for_update(of=("self",)).filter(pk=identity.pk)
+    if not is_open or not rows.exclude(state=IdentityState.PROVEN).exists():
+        raise SettledError("This is proven already, or the request is decided.")
 
 
 def _note_call(identity: Identity, call_id: UUID) -> None:
