@@ -175,9 +175,13 @@ def _check(case: Case, decided: Decided, ground: str, words: str) -> None:
 
 
 def _check_other_eyes(case: Case, by: Actor, at: datetime) -> None:
-    """Another person looks at an appeal, as was said to who made it; where nobody else may, it is answered as well."""
-    first = case.appeal_of
-    if first is None or first.decided_by_id is None or first.decided_by_id != by.user_id:
+    """
+    Another person looks at an appeal, as was said to who made it, and at what an appeal that was right opened again.
+
+    Where nobody else may, it is answered as well.
+    """
+    gave = _gave_answers_before(case)
+    if by.user_id not in gave:
         return
     if case.client_id is None:
         people = access.people_with_right(AgencyRight.SIGN_OFF, agency_id=case.agency_id)
@@ -186,9 +190,22 @@ def _check_other_eyes(case: Case, by: Actor, at: datetime) -> None:
             Permission.HANDLE_REQUESTS, case.client_id, agency_id=case.agency_id, at=at
         )
     # Who approves for a client answers what the client is asked, and decides nothing.
-    others = Membership.objects.filter(agency_id=case.agency_id, user_id__in=set(people) - {by.user_id})
+    others = Membership.objects.filter(agency_id=case.agency_id, user_id__in=set(people) - gave)
     if others.exclude(role=Role.APPROVER).exists():
-        raise OwnAnswerError("You gave the first answer; somebody else looks at the appeal. Hand it over.")
+        raise OwnAnswerError(
+            "You gave the answer before; since the appeal somebody else looks at it. Hand it over."
+        )
+
+
+def _gave_answers_before(case: Case) -> set[int]:
+    """Who gave an answer that an appeal is against: this one, or one that was right and opened this case."""
+    rows = Case.objects.filter(submission_id=case.submission_id)
+    if case.appeal_of_id is not None:
+        rows = rows.filter(pk=case.appeal_of_id)
+    else:
+        rows = rows.filter(asks=case.asks, appeals__decided__in=[Decided.FULFIL, Decided.PART])
+    rows = rows.exclude(pk=case.pk).filter(decided_by__isnull=False)
+    return set(rows.values_list("decided_by_id", flat=True))
 
 
 def _check_ground(case: Case, ground: str, words: str) -> None:

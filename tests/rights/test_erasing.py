@@ -16,6 +16,7 @@ from callprivacy.calls.models import Call, Caller, CallExport, Recording
 from callprivacy.calls.providers.base import CallFacts
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services import exports, intake
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -278,6 +279,33 @@ def test_an_appeal_that_is_right_is_carried_out(cast: Cast, office: Office) -> N
     asking.work(cast.acme, at=LATER + timedelta(minutes=1))
     with job_scope(agency_id=cast.acme.pk):
         assert not Call.objects.for_client(cast.dentist).exists()
+
+
+def test_who_gave_the_first_answer_does_not_give_it_again_after_an_appeal_that_was_right(
+    cast: Cast, office: Office
+) -> None:
+    make.call(cast.dentist, ANNA)
+    submission = ready(cast.dentist, cast)
+    first = asking.case_of(submission, Ask.DELETE)
+    (why, *_) = grounds_for(first.kind, [row["law"] for row in first.laws])
+    no = {"decided": Decided.REFUSE, "ground": why.id, "words": "We keep it.", "at": LATER}
+    office.does(deciding.decide, case=first, **no)
+    erin = make.person(cast.acme, "erin", Role.OFFICER)
+    make.grant(erin, cast.dentist)
+    appeal = office.does(cases.appeal, case=first, words="I do not agree.", received_at=LATER, at=LATER)
+    with staff_scope(agency_id=cast.acme.pk, user_id=erin.user_id):
+        by = Actor.staff(user_id=erin.user_id)
+        deciding.decide(
+            case=appeal, decided=Decided.FULFIL, ground="", words="You are right.", by=by, at=LATER
+        )
+    asking.search(submission, at=LATER)
+    with job_scope(agency_id=cast.acme.pk):
+        again = Case.objects.get(submission=submission, asks=Ask.DELETE, decided="")
+
+    with pytest.raises(deciding.OwnAnswerError):
+        office.does(deciding.decide, case=again, **no)
+    with staff_scope(agency_id=cast.acme.pk, user_id=erin.user_id):
+        deciding.decide(case=again, decided=Decided.FULFIL, ground="", words="", by=by, at=LATER)
 
 
 def test_an_erasure_that_is_done_again_does_nothing_more(cast: Cast, office: Office) -> None:
