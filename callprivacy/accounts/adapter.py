@@ -391,6 +391,21 @@ def _digest_of_try(request: HttpRequest, credentials: Mapping[str, Any]) -> byte
     return selectors.digest_of_name(name, device) if owner == plain.hex() else plain
 
 
+def tried_from(request: HttpRequest) -> str | None:
+    """
+    What a try at a provider's door counts against: the browser in which somebody has signed in here, else the address.
+
+    So nobody behind the same address keeps those waiting who have been here before.
+    """
+    try:
+        _, device = signing.loads(
+            request.COOKIES.get(_cookie_name(), ""), salt=_DEVICE_SALT, max_age=_DEVICE_FOR
+        )
+    except (signing.BadSignature, ValueError):
+        return client_address(request)
+    return f"device {device}"
+
+
 def _is_known_device(request: HttpRequest, email: str) -> bool:
     """Whether this browser has signed in under this address before."""
     try:

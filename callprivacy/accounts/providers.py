@@ -68,6 +68,10 @@ class RefusedError(ValueError):
         self.why = why
 
 
+class NoWordError(RefusedError):
+    """What was sent can be no word of somebody's signing out, whoever signed it. Nobody was asked."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Party:
     """With whom we speak, and as whom."""
@@ -388,7 +392,8 @@ def _signed(token: str, keys: list[dict[str, Any]] | None) -> dict[str, Any]:
     except jwt.InvalidTokenError:
         raise RefusedError(Refusal.BAD_TOKEN) from None
     algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS or "crit" in header:
+    # A list or an object is no name of an algorithm, and nothing that could be looked up.
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise RefusedError(Refusal.BAD_ALGORITHM)
     key = "" if keys is None else _key_for(header.get("kid"), str(algorithm), keys)
     try:
@@ -419,11 +424,14 @@ def signed_out(token: str, *, party: Party, at: datetime, fetch: Fetch = outside
 
     What cannot be one is refused before anything is asked of the provider, for anybody may send it.
 
-    :raises RefusedError: it is not believed.
+    :raises NoWordError: it cannot be one. :raises RefusedError: it is not believed.
     """
     if not 0 < len(token) <= _LONGEST_TOKEN:
-        raise RefusedError(Refusal.BAD_TOKEN)
-    _read_sign_out(_signed(token, None), party, at)
+        raise NoWordError(Refusal.BAD_TOKEN)
+    try:
+        _read_sign_out(_signed(token, None), party, at)
+    except RefusedError as error:
+        raise NoWordError(error.why) from None
     keys = keys_of(discover(party.issuer, fetch=fetch), fetch=fetch)
     return _read_sign_out(_signed(token, keys), party, at)
 

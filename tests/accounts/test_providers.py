@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -467,6 +468,24 @@ def test_too_many_tries_from_one_place_wait(acme: cast.Cast, provider: Provider,
     assert browser.get(back, REMOTE_ADDR="203.0.113.9").status_code == 403
 
 
+def test_a_browser_that_was_here_before_counts_for_itself(
+    acme: cast.Cast, provider: Provider, key: str
+) -> None:
+    bob, nobody = ({"email": f"{name}@acme.example", "sub": name} for name in ("bob", "nobody"))
+    office = Browser()
+    come(office, provider, key, **bob)
+    office.post("/accounts/logout/")
+    for _ in range(5):
+        assert come(Browser(), provider, key, **nobody).status_code == 403
+    assert come(Browser(), provider, key, **bob).status_code == 429
+    come(office, provider, key, **bob)
+    assert browsers.is_in(office)
+    office.post("/accounts/logout/")
+    for _ in range(5):
+        assert come(office, provider, key, **nobody).status_code == 403
+    assert come(office, provider, key, **bob).status_code == 429
+
+
 def test_who_comes_back_without_having_set_out_keeps_nobody_out(
     acme: cast.Cast, provider: Provider, key: str
 ) -> None:
@@ -888,6 +907,26 @@ def test_a_word_that_is_none_ends_nothing_and_asks_nothing(
     with job_scope(agency_id=acme.acme.pk):
         event = Event.objects.get(action="sign_in_provider.sign_out_refused")
     assert event.details == {"why": why}
+
+
+def test_what_can_be_no_word_keeps_no_true_one_away(acme: cast.Cast, provider: Provider, key: str) -> None:
+    browser = Browser()
+    come(browser, provider, key)
+    for _ in range(8):
+        assert _tell(key, _word(provider, iss="https://id.evil.example")).status_code == 400
+    with job_scope(agency_id=acme.acme.pk):
+        assert Event.objects.filter(action="sign_in_provider.sign_out_refused").count() == 5
+    assert _tell(key, _word(provider)).status_code == 200
+    assert not browsers.is_in(browser)
+
+
+@pytest.mark.parametrize("algorithm", [[], {}, None, 1])
+def test_a_word_signed_in_no_way_is_refused_without_a_fault(
+    provider: Provider, key: str, algorithm: object
+) -> None:
+    _, *rest = _word(provider).split(".")
+    head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": "rsa"}).encode()).rstrip(b"=")
+    assert _tell(key, ".".join([head.decode(), *rest])).status_code == 400
 
 
 def test_a_forged_word_ends_nothing_and_its_sender_waits(

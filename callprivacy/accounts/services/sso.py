@@ -497,7 +497,7 @@ def sign_out(*, door: Door, said: providers.SignedOut, at: datetime) -> int:
 
 def must_wait(*, door: Door, address: str | None, at: datetime, signs_out: bool = False) -> int:
     """Seconds until somebody at an address may come back from the provider again, or speak for it; 0: now."""
-    return selectors.seconds_to_wait(_tries_of(door, address, signs_out), at=at)
+    return selectors.seconds_to_wait(_tries_of(door, address, _kind(signs_out)), at=at)
 
 
 def record_refusal(
@@ -505,19 +505,30 @@ def record_refusal(
 ) -> None:
     """Write down that somebody was not let in and why, and count it against where they came from."""
     with contextlib.suppress(sign_in.MustWaitError):
-        sign_in.start_attempt(digest=_tries_of(door, address, signs_out), at=at)
+        sign_in.start_attempt(digest=_tries_of(door, address, _kind(signs_out)), at=at)
     with job_scope(agency_id=door.agency_id):
         action = "sign_in_provider.sign_out_refused" if signs_out else "sign_in_provider.refused"
         audit.record(action, by=_DOOR, at=at, why=why.value)
 
 
+def record_no_word(*, door: Door, address: str | None, why: Refusal, at: datetime) -> None:
+    """Write down what came and can be no word of the provider's; of many from one place only some."""
+    with contextlib.suppress(sign_in.MustWaitError):
+        sign_in.start_attempt(digest=_tries_of(door, address, "no word"), at=at)
+        with job_scope(agency_id=door.agency_id):
+            audit.record("sign_in_provider.sign_out_refused", by=_DOOR, at=at, why=why.value)
+
+
 def forget_refusals(*, door: Door, address: str | None, signs_out: bool = False) -> None:
     """Start again from nothing, after somebody came in from there."""
-    sign_in.forget_failures(digest=_tries_of(door, address, signs_out))
+    sign_in.forget_failures(digest=_tries_of(door, address, _kind(signs_out)))
 
 
-def _tries_of(door: Door, address: str | None, signs_out: bool) -> bytes:
-    kind = "sign-out" if signs_out else "provider"
+def _kind(signs_out: bool) -> str:
+    return "sign-out" if signs_out else "provider"
+
+
+def _tries_of(door: Door, address: str | None, kind: str) -> bytes:
     return selectors.digest_of_name(f"{kind} {door.key}", address or "nowhere")
 
 

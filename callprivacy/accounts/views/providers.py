@@ -29,7 +29,7 @@ from django.views.decorators.http import (
 
 from callprivacy.accounts import providers, selectors
 from callprivacy.accounts.access import StaffRequest, Through, confirms, needs_right
-from callprivacy.accounts.adapter import client_address, note_provider
+from callprivacy.accounts.adapter import note_provider, tried_from
 from callprivacy.accounts.enums import AgencyRight, Deed, Refusal
 from callprivacy.accounts.forms import BesideForm, ProviderForm
 from callprivacy.accounts.middleware import AGENCY_IN_SESSION
@@ -123,7 +123,7 @@ def _set_out(request: HttpRequest, door: sso.Door, *, confirms_for: User | None)
 @require_GET
 def back(request: HttpRequest, key: str) -> HttpResponse:
     """Where the provider leads people back to: let in, or not."""
-    door, at, address = _door_or_404(key), timezone.now(), client_address(request)
+    door, at, address = _door_or_404(key), timezone.now(), tried_from(request)
     if seconds := sso.must_wait(door=door, address=address, at=at):
         return _refuse(request, door, Refusal.TOO_OFTEN, seconds)
     try:

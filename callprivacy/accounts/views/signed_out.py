@@ -27,6 +27,10 @@ def signed_out(request: HttpRequest, key: str) -> HttpResponse:
         return HttpResponse(status=429)
     try:
         said = providers.signed_out(request.POST.get("logout_token", ""), party=door.party, at=at)
+    except providers.NoWordError as error:
+        # Whoever has the provider send them from its own address keeps its true ones away by none of these.
+        sso.record_no_word(door=door, address=address, why=error.why, at=at)
+        return JsonResponse({"error": "invalid_request"}, status=400)
     except providers.RefusedError as error:
         sso.record_refusal(door=door, address=address, why=error.why, at=at, signs_out=True)
         return JsonResponse({"error": "invalid_request"}, status=400)
