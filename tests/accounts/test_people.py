@@ -8,12 +8,13 @@ from django.test import Client as Browser
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Membership
+from callprivacy.accounts.services import invitations
 from callprivacy.accounts.services import people as deeds
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import cast
 from tests.accounts.browsers import actions_of, is_in, sign_in, signed_in
-from tests.make import NOON
+from tests.make import NOON, now
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,22 @@ def test_a_second_suspension_is_no_second_deed(people: cast.Cast) -> None:
         deeds.reactivate(membership=people.bob, by=by, at=NOON)
     said = actions_of(people.acme.pk)
     assert said.count("person.suspended") == said.count("person.reactivated") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("suspend", {}), ("role", {"role": "reviewer"}), ("role", {"role": "officer"})]
+)
+def test_who_may_invite_nobody_any_more_leaves_no_way_in_behind(
+    people: cast.Cast, path: str, said: dict[str, str]
+) -> None:
+    with job_scope(agency_id=people.acme.pk):
+        _, token = invitations.invite(
+            agency_id=people.acme.pk, email="carol@elsewhere.example", name="Carol", role=Role.OFFICER,
+            client_ids=[people.dentist.pk], by=Actor.staff(user_id=people.carol.user_id), at=now(),
+        )  # fmt: skip
+    signed_in(people.alice).post(f"/people/{people.carol.pk}/{path}/", said)
+    stays = said == {"role": "officer"}
+    assert Browser().get(f"/invitation/{token}/").status_code == (200 if stays else 410)
 
 
 def test_a_role_is_changed_and_grants_stay(people: cast.Cast) -> None:

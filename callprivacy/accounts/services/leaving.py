@@ -62,9 +62,7 @@ def leave(*, membership: Membership, by: Actor, at: datetime) -> Left:
             bundle=None,
             leaves=True,
         )
-    withdrawn = Invitation.objects.filter(
-        agency_id=membership.agency_id, invited_by_id=membership.user_id, accepted_at=None, withdrawn_at=None
-    ).update(withdrawn_at=at)
+    withdrawn = people.withdraw_invitations_of(membership, at=at)
     left = Left(sessions, keys, len(client_ids), withdrawn)
     audit.record(
         "person.left",

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from callprivacy.accounts import access, passwords, selectors
 from callprivacy.accounts.enums import RIGHTS, AgencyRight, DueWhy, MembershipState, Role
-from callprivacy.accounts.models import Membership, PasswordHistory, User
+from callprivacy.accounts.models import Invitation, Membership, PasswordHistory, User
 from callprivacy.audit import services as audit
 from callprivacy.lib import scope as lib_scope
 from callprivacy.lib.scope import Actor, ScopeKind
@@ -204,7 +204,8 @@ def check_may_go(membership: Membership, *, by: Actor) -> None:
 @transaction.atomic
 def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
     """
-    Take a person's access away at once: their sessions end and no grant counts until they are active again.
+    Take a person's access away at once: their sessions end, no grant counts until they are active again, and whom
+    they have invited does not come in.
 
     :raises LastManagerError: nobody else could manage people.
     :raises OwnRightsError: people do not suspend themselves.
@@ -217,8 +218,25 @@ def suspend(*, membership: Membership, by: Actor, at: datetime) -> None:
         return
     ended = end_sessions(membership.user_id)
     audit.record(
-        "person.suspended", by=by, at=at, subject=membership, person=membership.user_id, sessions=ended
+        "person.suspended",
+        by=by,
+        at=at,
+        subject=membership,
+        person=membership.user_id,
+        sessions=ended,
+        invitations=withdraw_invitations_of(membership, at=at),
     )
+
+
+def withdraw_invitations_of(membership: Membership, *, at: datetime) -> int:
+    """
+    Take back whom a person has invited and who has not come yet; returns how many. Whoever calls writes it down.
+
+    Else who may invite nobody any more would come in again by a link that they had sent to themselves.
+    """
+    return Invitation.objects.filter(
+        agency_id=membership.agency_id, invited_by_id=membership.user_id, accepted_at=None, withdrawn_at=None
+    ).update(withdrawn_at=at)
 
 
 @transaction.atomic
@@ -233,7 +251,7 @@ def reactivate(*, membership: Membership, by: Actor, at: datetime) -> None:
 @transaction.atomic
 def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) -> None:
     """
-    Make a person something else in the agency; grants stay as they are.
+    Make a person something else in the agency; grants stay as they are. Invitations of who may send none any more end.
 
     :raises LastManagerError: nobody would be left to manage people.
     :raises OwnRightsError: somebody else could do it.
@@ -246,6 +264,7 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
     if role == before or not Membership.objects.filter(pk=membership.pk, role=before).update(role=role):
         return
     membership.role = role
+    may_invite = AgencyRight.MANAGE_PEOPLE in RIGHTS[role]
     audit.record(
         "person.changed_role",
         by=by,
@@ -254,6 +273,7 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
         person=membership.user_id,
         before=before,
         after=role.value,
+        invitations=0 if may_invite else withdraw_invitations_of(membership, at=at),
     )
 
 
