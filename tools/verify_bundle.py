@@ -29,6 +29,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,10 @@ def mark_of(event: dict[str, Any]) -> Mark:
     return event["epoch"], int(event["xid"]), event["id"]
 
 
+def day_of(instant: str) -> date:
+    return date.fromisoformat(instant[:10])
+
+
 def until_of(seal: dict[str, Any]) -> Mark:
     until = seal["until"]
     return until["epoch"], int(until["xid"]), until["id"]
@@ -354,6 +359,7 @@ class Verifier:
         """The statement's name where a trusted key has signed it."""
         if set(said) != LEAVING_MEMBERS or said["v"] != VERSION or not 1 <= said["first"] <= said["last"]:
             raise ValueError("its members are not those of a leaving")
+        day_of(said["at"])
         name = f"the leaving of seals {said['first']} to {said['last']}"
         key = self.keys.get(said["key"])
         if key is None or not key.verify(LEAVING_CONTEXT + canonical(said), bytes.fromhex(signature)):
@@ -547,6 +553,7 @@ class Verifier:
         """Hold the chain against checkpoints that were kept elsewhere."""
         known: dict[int, bytes] = {}
         said: list[dict[str, Any]] = []
+        newest = date.min
         for line, entry in lines:
             try:
                 if "leaving" in entry:
@@ -561,9 +568,11 @@ class Verifier:
                     message = SEAL_CONTEXT + canonical(entry["seal"])
                     self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
                     known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
+                    newest = max(newest, day_of(entry["seal"]["signed_at"]))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self.report.found(f"checkpoint line {line}: cannot be read ({error!r})")
         self._compare_said(said)
+        self._find_unsaid(said, newest)
         for number, digest in sorted(known.items()):
             if number > self.number:
                 last = max(known)
@@ -587,6 +596,24 @@ class Verifier:
                 self.report.found(f"{name}: the bundle does not hold it, a checkpoint remembers it")
             else:
                 self.report.notes.append(f"{name}: said on {one['at'][:10]}, and its events are here")
+
+    def _find_unsaid(self, said: list[dict[str, Any]], newest: date) -> None:
+        """
+        What the bundle says to have left and no checkpoint does: a statement stands there before its events are gone.
+
+        A copy of the checkpoints that was taken before cannot know it; one that goes on for two days and more does.
+        """
+        known = [canonical(one) for one in said]
+        for one in self.leavings:
+            if canonical(one) in known:
+                continue
+            name = f"the leaving of seals {one['first']} to {one['last']}"
+            if newest - day_of(one["at"]) >= timedelta(days=2):
+                self.report.found(f"{name}: unknown to the checkpoints")
+            else:
+                self.report.notes.append(
+                    f"{name}: said on {one['at'][:10]}, and unknown to these checkpoints; hold it against a later copy"
+                )
 
     def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> None:
         said = entry["epoch"]

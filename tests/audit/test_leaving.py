@@ -634,6 +634,15 @@ def test_what_the_checkpoints_do_not_know_is_named(acme: int, tmp_path: Path) ->
     assert [str(one) for one in verify(acme).findings] == [
         "the leaving of seals 1 to 2: unknown to the checkpoints"
     ]
+    report = verify_offline(acme, tmp_path)
+    assert report.findings == []
+    assert any("unknown to these checkpoints" in one for one in report.notes), (
+        "it may be older than the statement"
+    )
+    write(acme, 1)
+    seal(acme, at=NOON + timedelta(days=2))
+    report = verify_offline(acme, tmp_path)
+    assert report.findings == ["the leaving of seals 1 to 2: unknown to the checkpoints"]
 
 
 def test_a_checkpoint_that_was_changed_says_nothing(acme: int, tmp_path: Path) -> None:
