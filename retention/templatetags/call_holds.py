@@ -1,5 +1,5 @@
 """
-What keeps a call, on the call's own page.
+What keeps a call, and what of it leaves before it does, on the call's own page.
 
 Calls may not look up at retention, and a page is no import: its template asks for this part, which reads in the same
 scope and the same answer.
@@ -15,7 +15,7 @@ from django.template import Context
 from callprivacy.calls.models import Call
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
-from retention.selectors import holds
+from retention.selectors import holds, policies
 
 register = template.Library()
 
@@ -35,3 +35,9 @@ def call_holds(context: Context, call: Call, client: Client) -> dict[str, Any]:
         ],
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.inclusion_tag("retention/sooner_of_call.html")
+def leaves_sooner(call: Call, client: Client) -> dict[str, Any]:
+    """What of a call leaves before its record, by policies of its own."""
+    return {"sooner": policies.sooner(call, client)}

@@ -21,12 +21,7 @@ from retention.selectors.calendar import DAYS
 from retention.targets import HOUSE, TARGETS
 
 _PAGE = 50
-_SEEN = (
-    Permission.VIEW_CALLS,
-    Permission.EXPORT_CALLS,
-    Permission.MANAGE_CONNECTIONS,
-    Permission.HANDLE_REQUESTS,
-)
+_SEEN = frozenset(preview.NEEDS.values())
 
 
 @require_GET

@@ -9,6 +9,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils.html import escape
 
+from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.selectors import calls as selectors
 from callprivacy.tenancy.enums import RetentionState
@@ -18,6 +19,8 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.services import Erasure
 from consent.models import Decision
 from consent.services import decisions
+from retention.enums import Category
+from retention.models import Policy
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast, assemble
@@ -142,6 +145,43 @@ def test_a_call_leaves_on_the_day_its_cut_off_passes_it(cast: Cast) -> None:
     morning = datetime(2026, 4, 6, 12, tzinfo=UTC)
     assert late_evening < cutoff_of(cast.dentist, morning)
     assert late_evening >= cutoff_of(cast.dentist, morning - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("direction", "words"),
+    [
+        (Direction.INBOUND, "Calls in of this client are kept for 30 days"),
+        (Direction.OUTBOUND, "Calls out of this client are kept for 1827 days"),
+    ],
+)
+def test_a_call_that_went_out_has_days_of_its_own(cast: Cast, direction: Direction, words: str) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(
+            retention_state=RetentionState.LIVE, keep_calls_for_days=30, keep_calls_out_for_days=1827
+        )
+    call = make.call(cast.dentist, CANARY, at=make.NOON - timedelta(days=60), direction=direction)
+
+    page = browser_of(cast.bob).get(_address(call)).content.decode()
+
+    assert words in page
+    assert ("Due now" in page) is (direction is Direction.INBOUND)
+
+
+def test_what_leaves_before_the_call_is_said(cast: Cast) -> None:
+    call = make.call(cast.dentist, CANARY, at=datetime(2026, 3, 7, 4, 30, tzinfo=UTC))
+    make.recording(call, "https://tracker.example/1")
+    assert "leaves before it" not in browser_of(cast.bob).get(_address(call)).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        for category, days in ((Category.RECORDING, 30), (Category.TRANSCRIPT, 20), (Category.IDENTITY, 60)):
+            Policy.objects.create(
+                agency=cast.acme, client=cast.dentist, category=category, keep_for_days=days, set_at=make.NOON
+            )
+
+    page = browser_of(cast.bob).get(_address(call)).content.decode()
+
+    assert 'Its recording leaves before it, on <span class="tnum">6 Apr 2026</span>' in page
+    assert "Its transcript" not in page, "there is none"
+    assert "Its number leaves 60 days after the caller was last in contact" in page
 
 
 @pytest.mark.parametrize(

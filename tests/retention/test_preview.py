@@ -759,6 +759,7 @@ def test_the_pages_show_it_masked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -
     page = browser.get(f"/clients/dentist/policies/preview/?category=call&after={after}").content.decode()
     assert page.count('<th scope="row" data-label="Moment">') == 1
     everywhere = browser.get("/retention/preview/").content.decode()
+    assert "Not everything is counted" not in everywhere, "she holds every permission"
     assert "Dentist" in everywhere
 
 

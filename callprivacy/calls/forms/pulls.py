@@ -146,6 +146,7 @@ class BackfillForm(forms.Form):
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, today: date, keep_for_days: int) -> None:
+        """:param keep_for_days: those of the calls that are kept longest."""
         self.today, self.keep_for_days = today, keep_for_days
         super().__init__(data, initial={"from_on": today - timedelta(days=30), "until_on": today})
 
@@ -159,6 +160,7 @@ class BackfillForm(forms.Form):
         if last and last < self.today - timedelta(days=self.keep_for_days):
             self.add_error(
                 "until_on",
-                f"Calls of this client are kept for {self.keep_for_days} days, so none of these days would be taken.",
+                f"No call of this client is kept for longer than {self.keep_for_days} days, "
+                "so none of these days would be taken.",
             )
         return cleaned

@@ -25,6 +25,7 @@ from django.db.models.expressions import RawSQL
 from callprivacy.accounts import access
 from callprivacy.accounts.models import Membership, User
 from callprivacy.audit import selectors as audit
+from callprivacy.calls.enums import Direction
 from callprivacy.calls.models import Call, Caller, Recording, Reveal, TrackingNumber, first_id_at, start_of
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.enums import Permission
@@ -428,7 +429,12 @@ def other_calls(call: Call) -> OtherCalls | None:
 def leaves_on(call: Call, client: Client) -> date:
     """The first day, in the client's zone, on which a run finds the call past its keep-for."""
     started_on = call.started_at.astimezone(ZoneInfo(client.time_zone)).date()
-    return started_on + timedelta(days=client.keep_for_days + 1)
+    return started_on + timedelta(days=kept_for(call, client) + 1)
+
+
+def kept_for(call: Call, client: Client) -> int:
+    """For how many days a call is kept: those that went out have days of their own."""
+    return client.keep_out_for_days if call.direction == Direction.OUTBOUND else client.keep_for_days
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from callprivacy.accounts import access
 from callprivacy.accounts.access import StaffRequest, confirms, needs, needs_right
 from callprivacy.accounts.enums import AgencyRight, Deed
-from callprivacy.calls.enums import RevealReason
+from callprivacy.calls.enums import Direction, RevealReason
 from callprivacy.calls.forms.calls import CallFilterForm, NumberForm, RevealForm
 from callprivacy.calls.models import Call, Recording
 from callprivacy.calls.selectors import calls as selectors
@@ -170,6 +170,8 @@ def _leaves(call: Call, client: Client, at: datetime) -> dict[str, Any]:
     today = at.astimezone(ZoneInfo(client.time_zone)).date()
     return {
         "on": on,
+        "kept_for": selectors.kept_for(call, client),
+        "out": call.direction == Direction.OUTBOUND,
         "days": (on - today).days,
         "overdue": on <= today,
         "observes": client.retention_state == RetentionState.OBSERVE,

@@ -65,7 +65,7 @@ def _find(client: Client, import_id: UUID) -> CallImport:
 
 
 def _context(client: Client, row: CallImport | None = None, **more: Any) -> dict[str, Any]:
-    context = {"client": client, "tab": "connections", "keep_for_days": client.keep_for_days, **more}
+    context = {"client": client, "tab": "connections", **more}
     if row is not None:
         context |= {
             "row": row,

@@ -95,7 +95,8 @@ def backfill(request: StaffRequest, client: Client, connection_id: UUID) -> Http
     pull = _pull(connection)
     zone = ZoneInfo(client.time_zone)
     today = request.at.astimezone(zone).date()
-    form = BackfillForm(request.POST or None, today=today, keep_for_days=client.keep_for_days)
+    longest = max(client.keep_for_days, client.keep_out_for_days)
+    form = BackfillForm(request.POST or None, today=today, keep_for_days=longest)
     if request.method == "POST" and form.is_valid():
         try:
             run = pulls.backfill(pull=pull, **form.cleaned_data, zone=zone, by=request.actor, at=request.at)
