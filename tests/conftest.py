@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import ground, order
+from tests import ground, order, starts
 
 if TYPE_CHECKING:
     from pytest_django.plugin import DjangoDbBlocker
@@ -42,6 +42,7 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
+    starts.end()
     ground.leave()
 
 

@@ -18,7 +18,7 @@ from callprivacy.audit.models import Event
 from callprivacy.audit.services import sink
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import signing
-from tests import make
+from tests import make, starts
 from tests.audit.trails import seal, superuser, write
 from tools import verify_bundle
 
@@ -188,11 +188,8 @@ def test_the_owner_begins_an_epoch_and_declares_what_was_lost(acme: int, setting
         line.execute("DELETE FROM audit_seal")
         line.execute("DELETE FROM audit_event WHERE action = 'call.revealed'")
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "start_epoch", "--why", "restored a dump"],
-        env=os.environ | {"CALLPRIVACY_ROLE": "owner", "CALLPRIVACY_STATE": str(settings.CALLPRIVACY_STATE)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environ = {"CALLPRIVACY_ROLE": "owner", "CALLPRIVACY_STATE": str(settings.CALLPRIVACY_STATE)}
+    done = starts.manage("start_epoch", "--why", "restored a dump", environ=os.environ | environ)
 
     assert done.returncode == 0, done.stderr
     assert "Epoch 2 has begun; 1 seals are declared lost." in done.stdout

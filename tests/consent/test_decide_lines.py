@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from consent.decide import lines
+from tests import starts
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "2026-11-25T15:00:00Z"
@@ -408,15 +407,8 @@ def test_it_runs_without_a_database() -> None:
     import os
 
     environment = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "decide", "-"],
-        input=f"{json.dumps(question())}\n{json.dumps(question() | {'mood': 'good'})}\n",
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        check=False,
-    )
+    asked = f"{json.dumps(question())}\n{json.dumps(question() | {'mood': 'good'})}\n"
+    done = starts.manage("decide", "-", environ=environment, given=asked)
     assert done.returncode == 1
     assert [json.loads(line)["allowed"] for line in done.stdout.splitlines()] == [True]
     assert 'line 2: unknown key "mood"' in done.stderr

@@ -1,62 +1,23 @@
 """A missing or wrong setting names itself and says what to do."""
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from callprivacy.lib import env
+from tests import starts
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FERNET = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-# Starts `manage.py` as often as it is asked to, each time in a process of its own that has read no setting yet. What it
-# forks from has loaded Django's code and nothing of ours, which is what most of the time of a start goes into.
-_STARTS = """
-import json, os, runpy, sys, tempfile
-import django.core.management.commands.check
-assert not any(name.partition(".")[0] == "callprivacy" for name in sys.modules)
-for line in sys.stdin:
-    out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-    pid = os.fork()
-    if not pid:
-        os.dup2(out.fileno(), 1), os.dup2(err.fileno(), 2)
-        os.environ.update(json.loads(line))
-        sys.argv = ["manage.py", "check"]
-        runpy.run_path("manage.py", run_name="__main__")
-        sys.exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    err.seek(0)
-    print(json.dumps([code, err.read().decode()]), flush=True)
-"""
-
-Start = Callable[[dict[str, str]], tuple[int, str]]
 
 
-@pytest.fixture(scope="module")
-def start() -> Iterator[Start]:
+def start(variables: dict[str, str]) -> tuple[int, str]:
     """Start `manage.py check` with these variables; returns its exit code and what it said of errors."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _STARTS], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as starts:
-        assert starts.stdin is not None
-        assert starts.stdout is not None
-        ask, answers = starts.stdin, starts.stdout
-
-        def once(variables: dict[str, str]) -> tuple[int, str]:
-            ask.write(json.dumps(variables) + "\n")
-            ask.flush()
-            code, said = json.loads(answers.readline())
-            return code, said
-
-        yield once
-        ask.close()
+    done = starts.manage("check", environ=os.environ | variables)
+    return done.returncode, done.stderr
 
 
-def test_with_right_settings_it_starts(start: Start) -> None:
+def test_with_right_settings_it_starts() -> None:
     assert start({}) == (0, "")
 
 
@@ -90,7 +51,7 @@ def test_with_right_settings_it_starts(start: Start) -> None:
         ("CALLPRIVACY_RECORDINGS", "s3://bucket?endpoint_url=http://s3.example.com"),
     ],
 )
-def test_a_wrong_setting_refuses_to_start(name: str, value: str, start: Start) -> None:
+def test_a_wrong_setting_refuses_to_start(name: str, value: str) -> None:
     code, said = start({name: value, "CALLPRIVACY_STATE": "/nowhere"})
     assert code == 2
     assert said.startswith(f"CallPrivacy does not start: {name} ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from django.conf import settings
 from callprivacy.audit import services as audit
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import envelopes
-from tests import ground, make
+from tests import ground, make, starts
 from tools import services
 
 
@@ -41,14 +40,7 @@ class Operator:
         env.pop("CALLPRIVACY_ROLE", None)
         if role is not None:
             env["CALLPRIVACY_ROLE"] = role
-        return subprocess.run(
-            [sys.executable, "manage.py", *command],
-            env=env,
-            cwd=ground.ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return starts.manage(*command, environ=env)
 
     def do(self, *command: str, role: str | None = None, **environ: str) -> str:
         """The same, and it must work."""

@@ -31,6 +31,7 @@ class Command(BaseCommand):
         "Write the pack of evidence of one person, who is named by id and never by number: the address of the person's "
         "page ends with it. That it was taken, and why, goes into the trail. Check it with tools/verify_evidence.py."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("caller", type=_uuid, help="id of the caller")

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     """Exits with 1 where something is wrong; with --strict also where something wants a look."""
 
     help = "Look at the databases, Valkey, keys, processes, proxies, mail, TLS, disks and backups; say what to do."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--strict", action="store_true", help="what wants a look counts as wrong")

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         "gone, say every no again, and let web and worker serve. Cut off and begun again, it goes on. Run it with web, "
         "worker and beat stopped, DATABASE_OWNER_URL set."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--why", default="a dump was put back", help="what happened, for the trail")

@@ -17,6 +17,7 @@ class Command(BaseCommand):
         "Dump both databases, each into its folder, sealed to CALLPRIVACY_BACKUP_RECIPIENTS, and remove the vault's "
         "dumps of fourteen days ago. docs/backups.md says how to set it up."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -15,6 +15,7 @@ class Command(BaseCommand):
         "Put a dump back into the configured database of its name, which must be empty. Stop web, worker and beat "
         "before; run after_restore afterwards: nothing is served until it has run."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

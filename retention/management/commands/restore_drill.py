@@ -18,6 +18,7 @@ class Command(BaseCommand):
         "Put the newest backups back on a server of their own, run after_restore there, look whether the promises "
         "hold, remove everything, and write down what was seen. Exit status 1: something does not hold."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -16,6 +16,7 @@ from callprivacy.lib.scope import Actor
 
 class Command(BaseCommand):
     help = "Make an agency, and print the invitation link of its first compliance officer."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the agency's name")

@@ -15,6 +15,7 @@ from callprivacy.accounts.services import operators
 
 class Command(BaseCommand):
     help = "Make an operator of the platform, who makes agencies at /operator/; print their link."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="the operator's e-mail")

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     help = (
         "Empty the list of networks from which an agency's people may work. It stands in the agency's trail."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")

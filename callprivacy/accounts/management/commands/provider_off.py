@@ -16,6 +16,7 @@ from callprivacy.tenancy.scope import job_scope
 
 class Command(BaseCommand):
     help = "Switch off an agency's own sign-in provider. It stands in the agency's trail."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")

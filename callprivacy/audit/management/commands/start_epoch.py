@@ -17,6 +17,7 @@ class Command(BaseCommand):
         "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints "
         "which seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) with all else stopped."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -27,6 +27,7 @@ class Command(BaseCommand):
         "checkpoints kept outside the database. "
         "Exit status 0: it holds, 1: it does not, 2: it could not be verified."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", metavar="SLUG", help="only this agency")

@@ -31,6 +31,7 @@ class Command(BaseCommand):
         "Import a file of calls, CSV or a JSON array, plain or gzip. Only the allowed columns are read; what is "
         "known is not added twice. A command that was ended goes on where it was when it is given the same file again."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
