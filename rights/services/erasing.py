@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState, RecordingState, TranscriptState
-from callprivacy.calls.models import Call, Caller, CallExport, Recording, Transcript
+from callprivacy.calls.models import Call, Caller, CallExport, CallRef, Recording, Transcript
 from callprivacy.calls.services import ends, erasure, redaction
 from callprivacy.calls.services.erasure import Chosen, Removed
 from callprivacy.calls.services.redaction import TOMBSTONE_FOR
@@ -41,7 +41,7 @@ from retention.selectors import holds as hold_selectors
 from retention.selectors import preview as previews
 from retention.services import erasing as retention
 from retention.services import holds
-from rights.enums import Copies, EventKind
+from rights.enums import Copies, EventKind, IdentityState, StepKind, StepState
 from rights.models import Finding, Step
 from rights.selectors import described, reach
 from rights.selectors.described import Lone
@@ -127,8 +127,8 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
     """
     Erase what was said on a withheld call, here and at the tracker; that it was stays, for nothing in it says whose.
 
-    Its references are remembered, so that nothing that comes again brings the words back. A hold puts it off. Called
-    outside any scope; may be repeated.
+    Its references are remembered, so that nothing that comes again brings the words back. A hold puts all of it off:
+    without our row nobody would know what to ask the tracker for. Called outside any scope; may be repeated.
     """
     client, at = lone.client, clock()
     with job_scope(agency_id=client.agency_id):
@@ -145,13 +145,23 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
             .filter(call_id=lone.call_id)
             .count(),
         }
-    redaction.begin(client=client, call_ids=[lone.call_id], at=at)
+        references = CallRef.objects.for_client(client).filter(call_id=lone.call_id)
+        digests = [bytes(digest) for digest in references.values_list("digest", flat=True)]
+    if is_held:
+        redaction.entomb(client=client, digests=digests, at=at)
+    else:
+        redaction.begin(client=client, call_ids=[lone.call_id], at=at)
     with job_scope(agency_id=client.agency_id):
-        redaction.finish(client=client, call_ids=[lone.call_id], at=at)
+        if not is_held:
+            redaction.finish(client=client, call_ids=[lone.call_id], at=at)
         lines.filter(copies=Copies.CALLS).update(kept=1, kept_why="hold" if is_held else LONE)
         for name, count in there.items():
             if count:
-                left = {"kept": count, "kept_why": "hold"} if is_held else {"erased": count}
+                left = (
+                    {"kept": count, "kept_why": "hold"}
+                    if is_held
+                    else {"erased": count, "kept": 0, "kept_why": ""}
+                )
                 lines.filter(copies=name).update(**left)
         audit.record(
             "call.erased_for_person",
@@ -162,6 +172,33 @@ def erase_lone(*, lone: Lone, submission_id: uuid.UUID, by: Actor, clock: Clock)
             copies=len(copies),
         )
     return there
+
+
+def erase_freed(*, agency_id: int, clock: Clock, limit: int = 100) -> int:
+    """
+    Erase what was said on withheld calls that a hold kept when it was decided, and none keeps now; returns of how many.
+
+    Called outside any scope; what is left is found again.
+    """
+    freed = Call.objects.filter(
+        client_id=OuterRef("client_id"), pk=OuterRef("identity__call_id"), on_hold=False
+    )
+    erased = Step.objects.filter(
+        case__submission_id=OuterRef("submission_id"), kind=StepKind.ERASE, state=StepState.DONE
+    )
+    with job_scope(agency_id=agency_id):
+        rows = Finding.objects.filter(
+            Exists(freed), Exists(erased), agency_id=agency_id, copies=Copies.CALLS, kept_why="hold",
+            identity__call_id__isnull=False, identity__state=IdentityState.PROVEN,
+        )  # fmt: skip
+        found = [
+            (row.submission_id, Lone(row.client, row.identity.call_id, row.identity_id))
+            for row in rows.select_related("client__agency", "identity").order_by("pk")[:limit]
+            if row.identity.call_id is not None
+        ]
+    for submission_id, lone in found:
+        erase_lone(lone=lone, submission_id=submission_id, by=JOB, clock=clock)
+    return len(found)
 
 
 def erase_person(

@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,16 +15,20 @@ from django.test import Client as Browser
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.services import redaction
 from callprivacy.tenancy.enums import Answerer
-from callprivacy.tenancy.scope import client_scope, job_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import files
 from callprivacy.vault import selectors as vault
 from consent.models import VendorTask
+from retention.selectors import holds as hold_selectors
+from retention.services import holds
 from rights.channels import package as channel
 from rights.enums import Ask, Channel, Copies, Decided, IdentityKind, IdentityState
 from rights.models import Case, Finding, Identity, Package
 from rights.selectors import letters
-from rights.services import cases, deciding, packages, proofs
+from rights.services import cases, deciding, erasing, packages, proofs
+from rights.tasks.steps import sweep_requests
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -141,17 +145,38 @@ def test_what_was_said_on_it_is_erased_here_and_at_the_tracker_and_a_count_stays
     assert "until its own date" not in signed_in(cast.alice).get(f"/requests/{case.pk}/").text
 
 
-def test_a_hold_keeps_it_and_the_letter_says_so(cast: Cast, call: Call) -> None:
-    with job_scope(agency_id=cast.acme.pk):
-        Call.objects.filter(pk=call.pk).update(on_hold=True)
+def test_a_hold_keeps_it_and_the_letter_says_so_until_it_ends_here_and_at_the_tracker(
+    cast: Cast, call: Call
+) -> None:
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        hold = holds.place_hold(
+            client=cast.dentist, extent=holds.Wanted(call_ids=frozenset({call.pk})), name="The bill", matter="",
+            reason="Counsel asked.", review_on=date(2027, 2, 1), ends_on=None, people=[],
+            placed_by=cast.alice.user_id, at=NOON,
+        )  # fmt: skip
     case = described(cast, Ask.DELETE)
     found_by_staff(cast, case, call)
     done = decided(cast, case)
+    later = NOON + timedelta(hours=2)
+
+    def stays() -> tuple[int, str, int, int]:
+        with job_scope(agency_id=cast.acme.pk):
+            row = Finding.objects.get(submission=case.submission, copies=Copies.RECORDINGS)
+            recordings = Recording.objects.filter(call_id=call.pk).count()
+            return row.erased, row.kept_why, recordings, VendorTask.objects.count()
+
+    assert done.decided == Decided.FULFIL
+    assert erasing.erase_freed(agency_id=cast.acme.pk, clock=lambda: later) == 0
+    assert redaction.work_off(agency_id=cast.acme.pk, at=later) == 0
+    assert stays() == (0, "hold", 1, 0)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        holds.lift_hold(hold=hold, shown=hold_selectors.falls_due(hold, later), reason="The bill is paid.",
+                        lifted_by=cast.alice.user_id, at=later)  # fmt: skip
     with job_scope(agency_id=cast.acme.pk):
-        row = Finding.objects.get(submission=case.submission, copies=Copies.RECORDINGS)
-        assert done.decided == Decided.FULFIL
-        if Recording.objects.filter(call_id=call.pk).exists():
-            assert (row.erased, row.kept_why) == (0, "hold")
+        holds.mark_held(client=cast.dentist, at=later)
+    sweep_requests()
+    assert stays() == (1, "", 0, 1)
+    assert erasing.erase_freed(agency_id=cast.acme.pk, clock=lambda: later) == 0
 
 
 @pytest.mark.parametrize("which", ["known", "stranger"])
