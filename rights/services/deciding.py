@@ -239,9 +239,17 @@ def _check_person(case: Case) -> None:
                 else ": by a guardian, or that they are of age."
             )
         )
-    if Ask(case.asks).needs_more and not (ProofKind.DOCUMENT in holding or holding >= _MORE):
+    if Ask(case.asks).needs_more and not holding >= _MORE:
+        # What a person looked at shows whose the calls of that identity are, and says nothing of another's.
+        looked_at = Proof.objects.filter(
+            submission_id=case.submission_id, kind=ProofKind.DOCUMENT, holds=True, identity__isnull=False
+        )
         calls = Finding.objects.filter(submission_id=case.submission_id, copies=Copies.CALLS)
-        if calls.exists():
+        if (
+            calls.filter(identity__in=proven)
+            .exclude(identity_id__in=looked_at.values("identity_id"))
+            .exists()
+        ):
             raise NotProvenError(
                 "Calls are shown on two facts of a call and a signed declaration besides the code."
             )

@@ -31,10 +31,10 @@ from retention.selectors import calendar, preview, samples
 from retention.selectors import holds as hold_selectors
 from retention.services import erasing, holds, restoring
 from retention.targets import Line
-from rights.enums import Ask, Decided, NoticeAbout, NoticeState, NoticeWay, StepKind
+from rights.enums import Ask, Decided, IdentityState, NoticeAbout, NoticeState, NoticeWay, StepKind
 from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Submission
 from rights.selectors import letters, words
-from rights.services import deciding, passing, restricting
+from rights.services import deciding, passing, proofs, restricting
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
@@ -274,6 +274,29 @@ def test_a_child_is_marked_and_nothing_of_it_is_shared(cast: Cast, office: Offic
 def test_who_asks_for_another_shows_the_right_to(cast: Cast, office: Office) -> None:
     with pytest.raises(deciding.NotProvenError):
         done(cast, office, Ask.DELETE, asked={"on_behalf": "guardian"})
+
+
+def test_what_was_seen_of_one_number_shows_no_calls_of_another(cast: Cast, office: Office) -> None:
+    make.call(cast.dentist, ANNA)
+    make.call(cast.dentist, BEN)
+    submission = asking.asked(cast.dentist, Ask.SEE, numbers=(ANNA, BEN))
+    asking.prove(submission, ANNA, kinds=())
+    seen = {"holds": True, "seen": "A bill with the number on it."}
+    with job_scope(agency_id=cast.acme.pk):
+        other = Identity.objects.filter(submission=submission).exclude(state=IdentityState.PROVEN).get()
+    office.does(proofs.judge, identity=other, **seen)
+    asking.search(submission)
+    case = asking.case_of(submission, Ask.SEE)
+    said = {"case": case, "decided": Decided.FULFIL, "ground": "", "words": ""}
+    with pytest.raises(deciding.NotProvenError):
+        office.does(deciding.decide, **said)
+    with job_scope(agency_id=cast.acme.pk):
+        first = Identity.objects.filter(submission=submission).exclude(pk=other.pk).get()
+        Identity.objects.filter(pk=first.pk).update(state=IdentityState.DOUBTFUL)
+        first.refresh_from_db()
+    office.does(proofs.judge, identity=first, **seen)
+    asking.search(submission)
+    office.does(deciding.decide, **said)
 
 
 def test_calls_are_shown_on_more_than_a_code(cast: Cast, office: Office) -> None:
