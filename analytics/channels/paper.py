@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.charts.figure import Key
 from analytics.charts.shapes import Area, Dot, Drawing, Rect, Text
-from callprivacy.calls.services.exports import plain_cell
+from callprivacy.lib.cells import plain_cell
 from consent.channels.sheet import Sheet
 
 type Cell = str | int | float | None

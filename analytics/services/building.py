@@ -34,7 +34,7 @@ from analytics.services.releases import tell
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import Call
-from callprivacy.calls.services.exports import plain_cell
+from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client

@@ -30,10 +30,10 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.providers.base import UnparsableError
 from callprivacy.calls.providers.tabular import Table
-from callprivacy.calls.services.exports import plain_cell
 from callprivacy.calls.services.imports import Stored
 from callprivacy.calls.services.reveals import checked_reason
 from callprivacy.lib import phone
+from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client

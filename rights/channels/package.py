@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from callprivacy.lib.cells import plain_cell
 from consent.channels.sheet import Sheet
 
 SCHEMA: Final = "callprivacy.package/1"
@@ -29,7 +30,6 @@ CALLS: Final = (
 CONSENTS: Final = (
     "client", "id", "happened_at", "purpose", "kind", "basis", "channel", "strength", "recorded_by",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#142126}"
     "h1{font-size:1.6rem}h2{margin-top:2.5rem;border-bottom:1px solid #cdd5d7}table{border-collapse:collapse;"
@@ -64,8 +64,7 @@ def _cell(value: Any) -> str:
         value = ", ".join(map(str, value))
     elif isinstance(value, Mapping):
         value = value.get("what", "")
-    text = " ".join(str(value).split())
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+    return plain_cell(" ".join(str(value).split()))
 
 
 def calls_of(package: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

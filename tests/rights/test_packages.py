@@ -525,3 +525,9 @@ def test_what_machines_decide_is_counted_from_what_is_there(cast: Cast, office: 
     decided, marked, _ = _particulars(cast, office)["automated"]
     assert "decided by fixed rules for 1 of your calls" in decided
     assert marked.startswith("1 of your calls bear marks that came with the call from the tracker")
+
+
+@pytest.mark.parametrize("text", ["\ufeff=1", "\0=1", "\uff1d1", "\u2028@A1", " +1"])
+def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
+    body = channel.table(("source",), [{"source": text}]).decode("utf-8-sig")
+    assert body.splitlines()[1].startswith("\"'")

@@ -16,6 +16,7 @@ from callprivacy.audit import leaves, selectors
 from callprivacy.audit.models import Leaving
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.verifying import batches, keep_still
+from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.scope import Actor
 from callprivacy.vault import signing
 
@@ -129,10 +130,5 @@ def export_table(
             event.reason_hash,
             seal.number if seal else "",
         )
-        table.writerow([_harmless(str(cell)) for cell in cells])
+        table.writerow([plain_cell(str(cell)) for cell in cells])
     return len(rows)
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

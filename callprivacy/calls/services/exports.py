@@ -31,6 +31,7 @@ from callprivacy.calls.selectors import calls as selectors
 from callprivacy.calls.selectors import masks
 from callprivacy.calls.selectors.calls import CallFilters
 from callprivacy.calls.services.reveals import checked_reason
+from callprivacy.lib.cells import plain_cell
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Permission, Sector
 from callprivacy.tenancy.models import Client
@@ -50,10 +51,6 @@ _HELD_FOR: Final = timedelta(minutes=2)
 _SENT_FOR: Final = timedelta(minutes=10)
 _GIVEN_UP_AFTER: Final = timedelta(days=1)
 _BOM: Final = "\ufeff"
-_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_LINE_ENDS: Final = str.maketrans(
-    {"\r": " ", "\n": " ", "\v": " ", "\f": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
-)
 
 COLUMNS: Final = (
     "Started",
@@ -239,13 +236,6 @@ def _finish(export: CallExport, file_id: uuid.UUID, rows: int, at: datetime) -> 
 
 
 # --- Cells --------------------------------------------------------------------------------------------------
-
-
-def plain_cell(text: str) -> str:
-    """A text as a cell that no spreadsheet takes for a formula."""
-    risky = {one.lstrip(" \u00a0\ufeff\0")[:1] for one in (text, text.translate(_LINE_ENDS))}
-    text = text.translate(_LINE_ENDS)
-    return f"'{text}" if risky & set(_FORMULA) else text
 
 
 def _lines(rows: list[tuple[str, ...]] | list[tuple[str, ...] | tuple[str]]) -> str:

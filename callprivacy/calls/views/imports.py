@@ -30,10 +30,10 @@ from callprivacy.calls.providers.base import CallFacts, RefusedError, Unparsable
 from callprivacy.calls.providers.tabular import FIELDS, Columns, Table, columns_dropped, columns_found
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import imports
-from callprivacy.calls.services.exports import plain_cell
 from callprivacy.calls.services.imports import FORMATS, Layout, NotReadyError
 from callprivacy.calls.tasks.imports import nudge_on_commit
 from callprivacy.lib import phone
+from callprivacy.lib.cells import plain_cell
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import files
