@@ -99,8 +99,8 @@ def test_the_log_names_the_same_address_by_its_network(settings: Settings) -> No
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 @pytest.fixture

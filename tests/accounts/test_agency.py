@@ -20,8 +20,8 @@ SETTINGS = {"name": "Acme Media", "time_zone": "America/Chicago", "reveals_per_h
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def agency_of(people: cast.Cast) -> tuple[str, str, int]:

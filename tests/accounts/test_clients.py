@@ -38,8 +38,8 @@ AGREED = {
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def test_a_new_client_has_keys_places_an_engagement_and_who_works_for_it(people: cast.Cast) -> None:

@@ -29,8 +29,8 @@ FRESH = {"name": "Dora Day", "password1": "Another-Horse-8-Battery", "password2"
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def invite(people: cast.Cast, email: str = "dora@acme.example", **given: Any) -> tuple[Invitation, str]:

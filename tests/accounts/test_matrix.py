@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def cell_url(person: Membership, client: Client) -> str:

@@ -29,8 +29,8 @@ PAGES = (
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ EVERYBODY = (ALICE, BOB, CAROL, MALLORY)
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def invitation_of(people: cast.Cast) -> Invitation:

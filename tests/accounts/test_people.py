@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def state_of(person: Membership) -> tuple[str, str]:

@@ -50,8 +50,8 @@ OFFICER = "alice@acme.example"
 
 
 @pytest.fixture
-def acme() -> cast.Cast:
-    return cast.assemble()
+def acme(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 @pytest.fixture

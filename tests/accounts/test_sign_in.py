@@ -33,8 +33,8 @@ WRONG = "Wrong-Horse-7-Battery"
 
 
 @pytest.fixture
-def people() -> cast.Cast:
-    return cast.assemble()
+def people(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def own_state(tmp_path: Path, settings: Settings) -> None:
 
 
 @pytest.fixture
-def everybody() -> cast.Cast:
-    return cast.assemble()
+def everybody(cast: cast.Cast) -> cast.Cast:
+    return cast
 
 
 def signed_in(person: Membership) -> Browser:
