@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, Role
@@ -81,11 +82,17 @@ _MORE: Final = {ProofKind.FACTS.value, ProofKind.DECLARATION.value}
 
 
 def needs_approval(case: Case) -> bool:
-    """Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement."""
+    """
+    Whether the client has still to agree, because the engagement says so; refusals of contact need no agreement.
+
+    It agreed to what it was asked about: not to an identity that is proven, or reaches further, only since.
+    """
     if case.answerer != Answerer.AFTER_APPROVAL or case.client_id is None or Ask(case.asks).works_at_once:
         return False
+    proven = Identity.objects.filter(submission_id=case.submission_id, state=IdentityState.PROVEN)
+    changed = proven.filter(Q(proven_at__gt=OuterRef("asked_at")) | Q(looked_at__gt=OuterRef("asked_at")))
     return not Approval.objects.filter(
-        case=case, kind=ApprovalKind.APPROVE, state=ApprovalState.APPROVED
+        ~Exists(changed), case=case, kind=ApprovalKind.APPROVE, state=ApprovalState.APPROVED
     ).exists()
 
 

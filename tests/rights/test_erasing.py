@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,12 +24,12 @@ from callprivacy.vault import selectors as vault
 from consent.enums import Language
 from consent.models import ConsentEvent
 from retention.services import holds
-from rights.enums import Ask, CaseState, Copies, Decided
+from rights.enums import ApprovalKind, Ask, CaseState, Copies, Decided
 from rights.law.grounds import grounds_for
 from rights.letters import filling
 from rights.models import Case, Finding, Package, Proof, Step, Submission
 from rights.selectors import letters, reach, words
-from rights.services import cases, deciding, packages
+from rights.services import approvals, cases, deciding, packages
 from tests import make
 from tests.cast import Cast
 from tests.rights import asking
@@ -279,6 +279,36 @@ def test_an_appeal_that_is_right_is_carried_out(cast: Cast, office: Office) -> N
     asking.work(cast.acme, at=LATER + timedelta(minutes=1))
     with job_scope(agency_id=cast.acme.pk):
         assert not Call.objects.for_client(cast.dentist).exists()
+
+
+def test_the_client_agrees_anew_once_more_is_reached_than_it_was_asked_about(
+    cast: Cast, office: Office
+) -> None:
+    asking.answered_by(cast.dentist, Answerer.AFTER_APPROVAL)
+    submission = asking.asked(cast.dentist, Ask.DELETE, numbers=[ANNA, BEN])
+    asking.prove(submission, ANNA)
+    asking.search(submission)
+
+    def agree(at: datetime) -> Case:
+        case = asking.case_of(submission, Ask.DELETE)
+        question = office.does(
+            approvals.ask_client, case=case, kind=ApprovalKind.APPROVE, to="owner@dentist.example", said="",
+            is_vouched=True, at=at,
+        )  # fmt: skip
+        office.does(
+            approvals.answer_signed_in, approval=question, agrees=True, name="The owner", said="", at=at
+        )
+        return case
+
+    case = agree(make.NOON)
+    assert not office.does(lambda case, **_: deciding.needs_approval(case), case=case)
+    asking.prove(submission, BEN, at=LATER)
+    asking.search(submission, at=LATER)
+    said = {"case": case, "decided": Decided.FULFIL, "ground": "", "words": "", "at": LATER}
+    with pytest.raises(deciding.NotApprovedError):
+        office.does(deciding.decide, **said)
+    agree(LATER)
+    office.does(deciding.decide, **said)
 
 
 def test_who_gave_the_first_answer_does_not_give_it_again_after_an_appeal_that_was_right(
