@@ -1,12 +1,13 @@
 """
 What is watched: one reading of an agency's figures, and the alerts that stand. No name, no number of anybody.
 
-A reading is made by the agency's job and kept in the cache, for the page and for who collects metrics; the cache may
-lose it, and then it is made again.
+A reading is made by the agency's job and kept in Valkey, for the page and for who collects metrics. Valkey may lose it,
+and then it is made again; it may be away, and then nothing is kept.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -14,8 +15,10 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final, cast
 
+import redis
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import HistogramMetricFamily, Metric
@@ -59,7 +62,10 @@ RUN_LATE_AFTER: Final = timedelta(hours=30)
 INBOX_LATE_AFTER: Final = timedelta(minutes=15)
 BACKUP_LATE_AFTER: Final = timedelta(hours=30)
 DRILL_LATE_AFTER: Final = timedelta(days=8)
+# A weekly drill tries a backup that is up to a night old.
+VERIFIED_LATE_AFTER: Final = DRILL_LATE_AFTER + BACKUP_LATE_AFTER
 PROCESS_LATE_AFTER: Final = 90.0
+DATABASES: Final = ("default", "vault")
 _KEPT_FOR: Final = 24 * 3600
 
 
@@ -75,6 +81,7 @@ class Reading:
         date. :ivar outliving: recordings that a vendor still has although ours are erased.
     :ivar due: what a job works off -> seconds since the oldest was due. :ivar outbox_oldest: of what leaves the house.
     :ivar outbox_waiting: how many of these are due. :ivar seal_age: since the newest seal of the trail.
+    :ivar age: of the agency itself.
     :ivar secrets: standing -> how many. :ivar over: kind of secret -> how many are past their limit and need a person.
     """
 
@@ -99,6 +106,12 @@ class Reading:
     outbox_oldest: int | None = None
     outbox_waiting: int = 0
     seal_age: int | None = None
+    age: int | None = None
+
+    @property
+    def since_run(self) -> int | None:
+        """Since the newest run that was done; since the agency began where none ever was."""
+        return self.age if self.run_age is None else self.run_age
 
     @property
     def made_at(self) -> datetime:
@@ -119,6 +132,7 @@ class House:
     :ivar backups: database -> age of its newest backup. :ivar backups_expected: backups are made by us.
     :ivar drill_age: of the newest drill that passed. :ivar drill_passed: what the newest one that is over showed.
     :ivar verified: database -> age of the newest backup that a drill put back and found good.
+    :ivar age: of the installation itself.
     """
 
     backups: Mapping[str, int]
@@ -127,6 +141,25 @@ class House:
     drill_passed: bool | None
     drill_expected: bool
     verified: Mapping[str, int] = field(default_factory=dict)
+    age: int = 0
+
+    @property
+    def since_backup(self) -> dict[str, int]:
+        """As `backups`; since the installation began where one should be and never was."""
+        return self._never(is_expected=self.backups_expected) | dict(self.backups)
+
+    @property
+    def since_verified(self) -> dict[str, int]:
+        """As `verified`, likewise."""
+        return self._never(is_expected=self.backups_expected and self.drill_expected) | dict(self.verified)
+
+    @property
+    def since_drill(self) -> int | None:
+        """As `drill_age`, likewise."""
+        return self.age if self.drill_age is None and self.drill_expected else self.drill_age
+
+    def _never(self, *, is_expected: bool) -> dict[str, int]:
+        return dict.fromkeys(DATABASES, self.age) if is_expected else {}
 
 
 def read(agency: Agency, at: datetime) -> Reading:
@@ -170,6 +203,7 @@ def read(agency: Agency, at: datetime) -> Reading:
         outbox_oldest=max((age for age, _ in out), default=None),
         outbox_waiting=sum(count for _, count in out),
         alerts_open=Alert.objects.open().filter(agency=agency).count(),
+        age=_age(agency.created_at, at),
     )
 
 
@@ -226,6 +260,7 @@ def house(at: datetime) -> House:
     last, passed = over.first(), over.filter(passed=True).first()
     names = list(passed.report.get("backups", {}).values()) if passed else []
     verified = Backup.objects.filter(name__in=names).values_list("database", "made_at")
+    began = MigrationRecorder.Migration.objects.aggregate(at=Min("applied"))["at"]
     return House(
         backups={database: cast("int", _age(made_at, at)) for database, made_at in newest.items()},
         backups_expected=bool(settings.CALLPRIVACY_BACKUP_DIR),
@@ -233,6 +268,7 @@ def house(at: datetime) -> House:
         drill_passed=last.passed if last else None,
         drill_expected=settings.CALLPRIVACY_DRILL == "weekly",
         verified={database: cast("int", _age(made_at, at)) for database, made_at in verified},
+        age=_age(began, at) or 0,
     )
 
 
@@ -240,8 +276,9 @@ def house(at: datetime) -> House:
 
 
 def keep(agency_id: int, reading: Reading) -> None:
-    """Keep a reading for the page and for metrics."""
-    cache.set(_name(agency_id), asdict(reading), _KEPT_FOR)
+    """Keep a reading for the page and for metrics; not where Valkey is away."""
+    with contextlib.suppress(redis.RedisError):
+        caches["hints"].set(_name(agency_id), asdict(reading), _KEPT_FOR)
 
 
 def with_alerts(reading: Reading, count: int) -> Reading:
@@ -250,8 +287,10 @@ def with_alerts(reading: Reading, count: int) -> Reading:
 
 
 def kept(agency_id: int) -> Reading | None:
-    """The newest reading that is kept of an agency; None where there is none, or it is a day old."""
-    found = cache.get(_name(agency_id))
+    """The newest reading that is kept of an agency; None where there is none, it is a day old, or Valkey is away."""
+    found = None
+    with contextlib.suppress(redis.RedisError):
+        found = caches["hints"].get(_name(agency_id))
     if found is None:
         return None
     # Another version of this program may have kept it, with figures that this one does not know.
@@ -292,7 +331,11 @@ def metrics(  # noqa: PLR0915  one line a metric
     by("rows_past_due", "Rows still here a day after they fell due", "category", _added(readings, "past_due"))
     gauge("inbox_oldest_seconds", "Age of the oldest event that waits", greatest("inbox_oldest") or 0)
     gauge("inbox_waiting", "Events that wait", total("inbox_waiting"))
-    gauge("run_age_seconds", "Since the last run of the agency whose last run is oldest", greatest("run_age"))
+    gauge(
+        "run_age_seconds",
+        "Since the last run of the agency whose last run is oldest; since it began where there was none",
+        greatest("since_run"),
+    )
     gauge("run_failures", "Parts of newest runs that a fault stopped", total("run_failures"))
     gauge("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
     gauge("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
@@ -310,14 +353,15 @@ def metrics(  # noqa: PLR0915  one line a metric
     gauge("outbox_oldest_seconds", "Since the oldest message was due", greatest("outbox_oldest") or 0)
     gauge("outbox_waiting", "Messages and mail that are due", total("outbox_waiting"))
     gauge("alerts_open", "Alerts that stand", total("alerts_open"))
-    by("backup_age_seconds", "Age of the newest backup", "database", found.backups)
+    never = "of the installation where one should be and none ever was"
+    by("backup_age_seconds", f"Age of the newest backup; {never}", "database", found.since_backup)
     by(
         "backup_verified_age_seconds",
-        "Age of the newest backup a drill found good",
+        f"Age of the newest backup a drill found good; {never}",
         "database",
-        found.verified,
+        found.since_verified,
     )
-    gauge("drill_age_seconds", "Since the newest restore drill that passed", found.drill_age)
+    gauge("drill_age_seconds", f"Since the newest restore drill that passed; age {never}", found.since_drill)
     gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
     dead = {f"{one.database}.{one.name}": one.dead for one in tables}
     by("table_dead_share", "Share of a large table's rows that are dead", "table", dead)

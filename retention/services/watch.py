@@ -9,6 +9,7 @@ system hears that it is over, and since when it stood.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ PAUSES: Final = tuple(
     for seconds in (10, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 43200)
 )
 LEASE: Final = timedelta(minutes=2)
+READ_FOR: Final = 5.0
+"""For how many seconds a scrape reads agencies of which no reading is kept; Prometheus gives up after ten."""
 _GONE: Final = 410
 _DEAD: Final = "Given up: "
 
@@ -75,7 +78,7 @@ def judge(reading: Reading, house: House) -> list[Found]:
     found += [Found(kind) for kind, is_so in _late(reading, house).items() if is_so]
     found += [
         Found("backup_late", database)
-        for database in ("default", "vault")
+        for database in selectors.DATABASES
         if house.backups_expected and _is_old(house.backups.get(database), selectors.BACKUP_LATE_AFTER)
     ]
     return found
@@ -166,20 +169,25 @@ def metrics(*, at: datetime) -> bytes:
     """
     The figures of every agency in the text format of Prometheus, as they were read last; read now where none is kept.
 
+    Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these.
     Outside any scope.
     """
-    readings = []
-    for agency_id in tenancy.agency_ids():
-        reading = selectors.kept(agency_id)
-        if reading is None:
-            with job_scope(agency_id=agency_id):
-                reading = selectors.read(Agency.objects.get(pk=agency_id), at)
-            selectors.keep(agency_id, reading)
-        readings.append(reading)
+    until = time.monotonic() + READ_FOR
     try:
         running = figures.read()
     except redis.RedisError:
         running = None
+    readings = []
+    for agency_id in tenancy.agency_ids():
+        # A Valkey that hangs would let each agency wait for it anew.
+        reading = None if running is None else selectors.kept(agency_id)
+        if reading is None and time.monotonic() < until:
+            with job_scope(agency_id=agency_id):
+                reading = selectors.read(Agency.objects.get(pk=agency_id), at)
+            if running is not None:
+                selectors.keep(agency_id, reading)
+        if reading is not None:
+            readings.append(reading)
     return selectors.metrics(readings, selectors.house(at), storage.tables(), running, at)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+import redis
+from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client as Browser
 from pytest_django import Settings
@@ -593,9 +594,50 @@ def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
     assert [lines[requests % bound] for bound in ("0.01", "0.025", "+Inf")] == ["0.0", "1.0", "1.0"]
     assert float(lines['callprivacy_task_seconds_count{outcome="failed",task="calls.sweep_inbox"}']) == 1
     assert str(row.pk) not in text
+
+
+@pytest.fixture
+def _without_valkey(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the figures nor what is kept is reached."""
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.CACHES = {name: one | {"LOCATION": settings.REDIS_URL} for name, one in settings.CACHES.items()}
     monkeypatch.setattr(figures, "_lines", {})
-    assert "callprivacy_broker_up 0.0" in scrape(TOKEN).content.decode()
+
+
+@pytest.mark.usefixtures("_without_valkey")
+def test_who_collects_metrics_is_told_that_valkey_is_away_and_what_waits_meanwhile(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    live(cast.dentist)
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
+    with pytest.raises(redis.RedisError):
+        caches["hints"].get("anything")
+    answer = scrape(TOKEN)
+    assert answer.status_code == 200
+    lines = answer.content.decode().splitlines()
+    assert "callprivacy_broker_up 0.0" in lines
+    assert "callprivacy_agencies_read 2.0" in lines
+    assert 'callprivacy_rows_past_due{category="call"} 1.0' in lines
+
+
+@pytest.mark.usefixtures("_without_valkey")
+def test_the_page_and_the_look_go_without_what_valkey_keeps(cast: Cast) -> None:
+    ring(cast)
+    assert ("past_due", "call") in alerts(cast)
+    answer = browser_of(cast.alice).get("/retention/watch/")
+    assert answer.status_code == 200
+    assert "a day after they fell due" in answer.content.decode()
+    assert "No reading" in answer.content.decode()
+
+
+def test_a_scrape_does_not_wait_for_agencies_that_take_long(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "READ_FOR", 0.0)
+    assert "callprivacy_agencies_read 0.0" in watch.metrics(at=NOON).decode().splitlines()
+    look(cast)
+    assert "callprivacy_agencies_read 1.0" in watch.metrics(at=NOON).decode().splitlines()
 
 
 def test_what_is_finished_is_due_no_more(cast: Cast) -> None:
@@ -622,10 +664,57 @@ def test_a_backup_that_a_drill_found_good_has_an_age(cast: Cast) -> None:
     assert selectors.house(NOON).verified == {"vault": 9 * 24 * 3600}
 
 
+def _ages(readings: list[Reading], house: House) -> dict[str, float]:
+    """What is said of runs, backups and drills."""
+    text = selectors.metrics(readings, house, [], None, NOON).decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    wanted = ("callprivacy_run_age", "callprivacy_backup", "callprivacy_drill_age")
+    return {
+        name.removeprefix("callprivacy_"): float(value)
+        for name, value in lines.items()
+        if name.startswith(wanted)
+    }
+
+
+def test_what_never_was_is_as_old_as_what_should_have_it() -> None:
+    never = dataclasses.replace(CALM, backups_expected=True, drill_expected=True, age=900)
+    assert _ages([Reading(AT, age=700), Reading(AT, age=800, run_age=5)], never) == {
+        "run_age_seconds": 700,
+        'backup_age_seconds{database="default"}': 900,
+        'backup_age_seconds{database="vault"}': 900,
+        'backup_verified_age_seconds{database="default"}': 900,
+        'backup_verified_age_seconds{database="vault"}': 900,
+        "drill_age_seconds": 900,
+    }
+    one = dataclasses.replace(never, backups={"default": 5}, verified={"default": 6}, drill_age=7)
+    assert _ages([Reading(AT, age=800, run_age=5)], one) == {
+        "run_age_seconds": 5,
+        'backup_age_seconds{database="default"}': 5,
+        'backup_age_seconds{database="vault"}': 900,
+        'backup_verified_age_seconds{database="default"}': 6,
+        'backup_verified_age_seconds{database="vault"}': 900,
+        "drill_age_seconds": 7,
+    }
+
+
+def test_what_nobody_expects_has_no_age() -> None:
+    assert _ages([], dataclasses.replace(CALM, age=900)) == {}
+
+
+def test_a_new_agency_and_a_new_installation_have_an_age(cast: Cast) -> None:
+    assert read(cast, cast.acme.created_at + timedelta(hours=31)).since_run == 31 * 3600
+    done_run(cast, cast.acme.created_at + timedelta(hours=30))
+    assert read(cast, cast.acme.created_at + timedelta(hours=31)).since_run == 3600
+    now = make.now()
+    young, old = selectors.house(now).age, selectors.house(now + timedelta(days=9)).age
+    assert old - young == 9 * 86_400
+
+
 def test_a_reading_of_another_version_is_read(cast: Cast) -> None:
     selectors.keep(cast.acme.pk, Reading(at=NOON.isoformat(), holds_open=3))
     name = selectors._name(cast.acme.pk)
-    cache.set(name, cache.get(name) | {"of_another_version": 1}, 60)
+    kept = caches["hints"]
+    kept.set(name, kept.get(name) | {"of_another_version": 1}, 60)
     found = selectors.kept(cast.acme.pk)
     assert found is not None
     assert found.holds_open == 3
