@@ -71,6 +71,13 @@ def _styles() -> tuple[int, str]:
     return _run(["npm", "run", "--silent", "check-build"])
 
 
+def _alerts() -> tuple[int, str]:
+    """Let the rules for Prometheus ring and be calm, where its promtool is."""
+    if not shutil.which("promtool"):
+        return 0, "promtool is not here: the rules of deploy/alerts.yaml were not tried.\n"
+    return _run(["promtool", "test", "rules", "deploy/alerts_test.yaml"])
+
+
 def _chromium() -> tuple[int, str]:
     """Find Debian's browser for the browser tests, or install it where that is allowed."""
     if shutil.which("chromium") or os.environ.get("CHROMIUM"):
@@ -104,6 +111,7 @@ BESIDE: Final[dict[str, Step]] = {
     "imports": _tool("lint-imports"),
     "templates": _templates,
     "migrations": _django("makemigrations", "--check", "--dry-run", environ=_CODE_ONLY),
+    "alerts": _alerts,
     "deployment": _django("check", "--deploy", "--fail-level", "WARNING", environ=_PUBLIC),
 }
 

@@ -19,7 +19,7 @@ from callprivacy.lib import figures
 from retention.selectors import watch
 from retention.selectors.watch import House, Reading
 from tests.make import NOON
-from tools import alive, new_env, services, supervise
+from tools import alive, check, new_env, services, supervise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = supervise.read_procfile(ROOT / "Procfile")
@@ -31,6 +31,7 @@ def read(name: str) -> str:
 
 COMPOSE: dict[str, Any] = yaml.safe_load(read("compose.yaml"))
 ALERTS: list[dict[str, Any]] = yaml.safe_load(read("deploy/alerts.yaml"))["groups"][0]["rules"]
+ALERT_TESTS: list[dict[str, Any]] = yaml.safe_load(read("deploy/alerts_test.yaml"))["tests"]
 
 
 # --- processes ---
@@ -155,16 +156,46 @@ def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
     assert sorted(sections) == sorted(alert["alert"] for alert in ALERTS)
     for alert in ALERTS:
         assert alert["annotations"]["runbook"] == f"docs/runbook.md#{alert['alert'].lower()}"
-        text = book.partition(f"\n### {alert['alert']}\n")[2].partition("\n### ")[0]
-        assert "**Means**" in text
+        assert _parts(book, alert["alert"]) == ["Means", "Look", "Do"], alert["alert"]
     anchors = {word.lower() for word in re.findall(r"^#+ (\w+)$", book, re.MULTILINE)}
     assert set(re.findall(r"\(#(\w+)\)", book)) <= anchors
+
+
+def _parts(book: str, name: str) -> list[str]:
+    """Of an alert's section, in their order, those that say something."""
+    text = re.split(r"\n##+ ", book.partition(f"\n### {name}\n")[2])[0]
+    said = re.split(r"\*\*(\w+)\*\*", text)[1:]
+    return [part for part, words in zip(said[::2], said[1::2], strict=True) if len(words.split()) > 1]
+
+
+def test_a_section_that_leaves_something_out_is_found() -> None:
+    book = "\n### Late\n\n**Means** that it is late. **Look**: **Do**: start it.\n\n### Gone\n\n**Look** at it here.\n"
+    assert _parts(book, "Late") == ["Means", "Do"]
+    assert _parts(book, "Gone") == ["Look"]
+
+
+def test_every_alert_is_tried_past_its_limit_and_at_it() -> None:
+    tried = [one for group in ALERT_TESTS for one in group["alert_rule_test"]]
+    names = sorted(alert["alert"] for alert in ALERTS)
+    assert sorted(one["alertname"] for one in tried if one["exp_alerts"]) == names
+    assert sorted(one["alertname"] for one in tried if not one["exp_alerts"]) == names
+
+
+def test_the_rules_are_tried_where_promtool_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, said = check.BESIDE["alerts"]()
+    assert (code, "promtool is not here" in said) == (0, True)
+    program = tmp_path / "promtool"
+    for exit_code in (0, 1):
+        program.write_text(f'#!/bin/sh\necho "$@"\nexit {exit_code}\n', encoding="utf-8")
+        program.chmod(0o700)
+        assert check.BESIDE["alerts"]() == (exit_code, "test rules deploy/alerts_test.yaml\n")
 
 
 def test_limits_of_alerts_are_those_of_the_watch() -> None:
     limits = {
         "RunMissing": watch.RUN_LATE_AFTER, "InboxOld": watch.INBOX_LATE_AFTER, "BackupLate": watch.BACKUP_LATE_AFTER,
-        "DrillLate": watch.DRILL_LATE_AFTER,
+        "DrillLate": watch.DRILL_LATE_AFTER, "BackupUnproven": watch.VERIFIED_LATE_AFTER,
     }  # fmt: skip
     by_name = {alert["alert"]: alert["expr"] for alert in ALERTS}
     for name, limit in limits.items():
