@@ -18,6 +18,11 @@ from callprivacy.lib.env import LOOPBACK
 
 _VERIFIED: Final = frozenset({"verify-ca", "verify-full"})
 _BUCKET_ADDRESSES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_BUCKETS: Final = {
+    "recordings": ("recordings", "CALLPRIVACY_RECORDINGS"),
+    "drop": ("dropped files", "CALLPRIVACY_DROP"),
+}
+"""Name among Django's STORAGES -> what lies in the bucket, and the variable that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Line:
 def lines() -> list[Line]:
     """Every connection that the settings describe."""
     found = [_database(alias) for alias in ("default", "vault")]
-    found += [_valkey(settings.REDIS_URL), *_mail(), *_bucket()]
+    found += [_valkey(settings.REDIS_URL), *_mail(), *_buckets()]
     return found
 
 
@@ -103,22 +108,26 @@ def _mail() -> list[Line]:
     ]
 
 
-def _bucket() -> list[Line]:
-    found: dict[str, Any] = settings.STORAGES["recordings"]
-    options = found.get("OPTIONS", {})
-    if "bucket_name" not in options:
-        return []
+def _buckets() -> list[Line]:
+    """One for each bucket that files are kept in or taken from."""
+    return [
+        _bucket(name, found["OPTIONS"])
+        for name, found in settings.STORAGES.items()
+        if "bucket_name" in found.get("OPTIONS", {})
+    ]
+
+
+def _bucket(name: str, options: dict[str, Any]) -> Line:
+    of, variable = _BUCKETS.get(name, (name, "its address"))
     given = options.get("endpoint_url") or next(
-        (os.environ[name] for name in _BUCKET_ADDRESSES if os.environ.get(name)), "https://"
+        (os.environ[address] for address in _BUCKET_ADDRESSES if os.environ.get(address)), "https://"
     )
     parts = urlsplit(str(given))
     is_sealed = parts.scheme == "https" or _is_here(parts.hostname or "-")
-    return [
-        Line(
-            "the bucket of recordings",
-            parts.hostname or "",
-            is_sealed=is_sealed,
-            is_verified=is_sealed,
-            to_do="Write https:// in endpoint_url of CALLPRIVACY_RECORDINGS, and in AWS_ENDPOINT_URL if it is set.",
-        )
-    ]
+    return Line(
+        f"the bucket of {of}",
+        parts.hostname or "",
+        is_sealed=is_sealed,
+        is_verified=is_sealed,
+        to_do=f"Write https:// in endpoint_url of {variable}, and in AWS_ENDPOINT_URL if it is set.",
+    )

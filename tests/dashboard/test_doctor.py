@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
 from callprivacy.audit.models import Seal
-from callprivacy.lib import figures, transport
+from callprivacy.lib import env, figures, transport
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import envelopes, signing
 from dashboard.services import doctor
@@ -180,6 +180,7 @@ CLEAR: dict[str, dict[str, Any]] = {
     "Valkey": {"REDIS_URL": "redis://:secret@valkey.example.com:6379/0"},
     "the mail server": {"MAIL": {"host": "mail.example.com"}},
     "the bucket of recordings": {"BUCKET": {"bucket_name": "b", "endpoint_url": "http://s3.example.com"}},
+    "the bucket of dropped files": {"AWS_ENDPOINT_URL": "http://s3.example.com"},
 }
 
 
@@ -195,6 +196,10 @@ def test_what_is_spoken_in_the_clear(settings: Settings, monkeypatch: pytest.Mon
         settings.REDIS_URL = change["REDIS_URL"]
     elif "MAIL" in change:
         settings.MAILERS = {"default": {"OPTIONS": change["MAIL"]}}
+    elif "AWS_ENDPOINT_URL" in change:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", change["AWS_ENDPOINT_URL"])
+        monkeypatch.setenv("CALLPRIVACY_DROP", "s3://calls/new")
+        settings.STORAGES = settings.STORAGES | {"drop": env.drop_storage("CALLPRIVACY_DROP")}
     else:
         settings.STORAGES = settings.STORAGES | {"recordings": {"OPTIONS": change["BUCKET"]}}
     one = only("TLS")
@@ -207,6 +212,17 @@ def test_what_is_spoken_in_the_clear(settings: Settings, monkeypatch: pytest.Mon
     settings.CALLPRIVACY_PLAIN_HOSTS = frozenset({transport.in_the_clear()[0].host})
     assert transport.in_the_clear() == []
     assert "as you allowed" in only("TLS", LOOK).fact
+
+
+def test_every_bucket_is_looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = {"OPTIONS": {"bucket_name": "b"}}
+    settings.STORAGES = dict.fromkeys(("recordings", "drop", "another"), bucket) | {"staticfiles": {}}
+    assert transport.in_the_clear() == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example.com")
+    said = [line.what for line in transport.in_the_clear()]
+    assert said == ["the bucket of recordings", "the bucket of dropped files", "the bucket of another"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.com")
+    assert transport.in_the_clear() == []
 
 
 @pytest.mark.parametrize(
