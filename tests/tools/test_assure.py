@@ -55,6 +55,40 @@ def test_a_test_that_is_gone_is_found() -> None:
     assert asvs.faults([["V1.1.1", "1", "words", "n/a", ""]])
 
 
+def test_every_named_test_is_in_one_piece_and_what_takes_minutes_comes_last() -> None:
+    tests = asvs.named(asvs.requirements())
+    pieces = asvs.pieces(tests)
+    assert sorted(test for piece in pieces for test in piece) == tests
+    assert pieces[-1][0].startswith("browser/")
+
+
+def test_what_passed_at_a_commit_is_not_run_again_at_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    late, bad = {"lib/test_b.py"}, {"work/test_c.py"}
+
+    def run(piece: list[str], **_: object) -> proofs.Ran:
+        asked.extend(piece)
+        if late & set(piece):
+            return proofs.Ran(2, late=True, failed=["did not end"])
+        return proofs.Ran(1, failed=["c"]) if bad & set(piece) else proofs.Ran(0, passed=3)
+
+    monkeypatch.setattr(asvs, "PASSED", tmp_path / "passed.json")
+    monkeypatch.setattr(proofs, "run", run)
+    tests = ["calls/test_a.py", "lib/test_b.py", "work/test_c.py"]
+    assert asvs._run(tests, 60, "one") == (3, ["c"], 1)
+    late.clear()
+    asked.clear()
+    assert asvs._run(tests, 60, "one") == (6, ["c"], 0)
+    assert asked == tests[1:]
+    asked.clear()
+    assert asvs._run(tests, 60, "two with changes") == (6, ["c"], 0)
+    assert asvs._run(tests, 60, "two with changes") == (6, ["c"], 0)
+    assert asked == tests * 2
+    assert asvs._run(tests, 1, "three") == (0, [], 3)
+
+
 def _chosen() -> list[tuple[str, str]]:
     every = (*suite.ROWS, *attack.ROWS, *load.ROWS, *soak.ROWS)
     return [(row.number, node) for row in every for node in (*row.tests, *row.broken, *row.finders)]
@@ -134,6 +168,31 @@ def test_a_change_of_a_line_is_one_change() -> None:
     changed = [text for _, text in core.changes(source)]
     assert len(changed) == len(set(changed)) == 6
     assert "def f(a, b):\n    if a <= b and a:\n        return a + 1\n    return None" in changed
+
+
+@pytest.mark.parametrize(
+    ("ends", "was"), [(0, False), (1, True), (2, True), (3, None), (4, None), (5, None), (None, None)]
+)
+def test_a_change_counts_as_noticed_where_tests_fail_and_not_where_they_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, ends: int | None, was: bool | None
+) -> None:
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        if ends is None:
+            raise subprocess.TimeoutExpired(command, 1)
+        return subprocess.CompletedProcess(command, ends)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert core._is_noticed(ROOT / "callprivacy/audit/merkle.py", "", ()) is was
+
+
+def test_a_sample_of_changes_that_is_too_small_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "_noticed_by_nothing", lambda: False)
+    for tried, ended in ((core.SAMPLE_AT_LEAST - 1, False), (core.SAMPLE_AT_LEAST, True)):
+        monkeypatch.setattr(core, "_changes", lambda _, tried=tried: (tried, tried, [], 2, 900))
+        figure = core.noticed(60)
+        assert (figure.ended, figure.failures) == (ended, ())
+        assert f"with seed {core.SEED}" in figure.said
+        assert "2 more were not counted" in figure.said
 
 
 def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
