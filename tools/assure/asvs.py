@@ -1,7 +1,7 @@
 """
 Row 20: docs/asvs.csv. Every test that a requirement names is run; every file that one names is there; what does not
-apply, differs or is the operator's gives its reason. Tests run piece by piece; what passed at a commit is not run
-again at it, so that a row that needs longer than there is comes to its end by being asked for again.
+apply, differs or is the operator's gives its reason. Tests run piece by piece; what passed is not run
+again for the same files, so that a row that needs longer than there is comes to its end by being asked for again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tools.assure import proofs, rows
 from tools.assure.rows import ROOT, STATE, Figure
 
 FILE = ROOT / "docs" / "asvs.csv"
-# What passed at one commit, so that a run that had no time for everything is gone on with.
+# What passed with the files as they are, so that a run that had no time for everything is gone on with.
 PASSED = STATE / "asvs.json"
 
 
@@ -70,17 +70,17 @@ def _place(test: str) -> int:
     return -order.place_of(f"tests/{test}")[0]
 
 
-def _passed(commit: str) -> dict[str, int]:
-    """The pieces that passed before at this very commit, by how they are told apart, and their cases."""
+def _passed(content: str) -> dict[str, int]:
+    """The pieces that passed before with the very same files, by how they are told apart, and their cases."""
     if not PASSED.exists():
         return {}
     kept: dict[str, dict[str, int]] = json.loads(PASSED.read_text(encoding="utf-8"))
-    return kept.get(commit, {})
+    return kept.get(content, {}) if content else {}
 
 
-def _run(tests: Sequence[str], seconds: float, commit: str) -> tuple[int, list[str], int]:
+def _run(tests: Sequence[str], seconds: float, content: str) -> tuple[int, list[str], int]:
     """How many cases passed, what failed, and how many tests there was no time for; a later run goes on from there."""
-    until, passed = time.monotonic() + seconds, _passed(commit)
+    until, passed = time.monotonic() + seconds, _passed(content)
     failed: list[str] = []
     cases = left = 0
     for piece in pieces(tests):
@@ -96,8 +96,8 @@ def _run(tests: Sequence[str], seconds: float, commit: str) -> tuple[int, list[s
                 cases += ran.passed
                 continue
             passed[name] = ran.passed
-            if not commit.endswith("with changes"):  # else nobody knows later what was tried
-                PASSED.write_text(json.dumps({commit: passed}), encoding="utf-8")
+            if content:  # else nobody knows later what was tried
+                PASSED.write_text(json.dumps({content: passed}), encoding="utf-8")
         cases += passed[name]
     return cases, failed, left
 
@@ -107,7 +107,7 @@ def asvs(seconds: float) -> Figure:
     found = requirements()
     wrong = faults(found)
     tests = named(found)
-    cases, failed, left = _run(tests, seconds, rows.commit())
+    cases, failed, left = _run(tests, seconds, rows.content())
     states = Counter(row[3] for row in found)
     said = (
         f"{len(found)} requirements of level 1 and 2: {states['met']} met, {states['n/a']} do not apply,"
@@ -115,7 +115,7 @@ def asvs(seconds: float) -> Figure:
         f" they name: {cases} cases passed, {len(failed)} failed"
     )
     if left:
-        said += f", {left} tests not yet run at this commit (the same command goes on with them)"
+        said += f", {left} tests not yet run (the same command goes on with them)"
     bare = [row for row in found if row[3] == "met" and not any(map(_is_test, row[4].split()))]
     said += f"; {len(bare)} of those met rest on files alone"
     gone = ["V0", "1", "words", "met", "rules/test_urls.py::test_none"]

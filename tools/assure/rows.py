@@ -8,6 +8,7 @@ themselves plant one, in the database or in a file, and show that it is found.
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -111,23 +112,32 @@ def what_none_proves(trials: int) -> str:
     return f"0 of {trials:,}: fewer than 1 in {1 / (1 - 0.05 ** (1 / trials)):,.0f}"
 
 
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+# The tables themselves: a run writes them, and they are no part of what it tries.
+_TABLES = ("docs/assurance.md", "docs/assurance.json")
+
+
+def _is_changed() -> bool:
+    return bool(
+        _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{one}" for one in _TABLES))
+    )
+
+
 def commit() -> str:
     """The commit that was tried, and whether anything beside it was changed."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    changed = git(
-        "status",
-        "--porcelain",
-        "--untracked-files=no",
-        "--",
-        ".",
-        ":!docs/assurance.md",
-        ":!docs/assurance.json",
+    return (_git("rev-parse", "--short=10", "HEAD") or "no commit") + (
+        " with changes" if _is_changed() else ""
     )
-    return (git("rev-parse", "--short=10", "HEAD") or "no commit") + (" with changes" if changed else "")
+
+
+def content() -> str:
+    """A name for what is committed but for the tables, the same as long as that is; "" where something is changed."""
+    lines = [line for line in _git("ls-tree", "-r", "HEAD").splitlines() if not line.endswith(_TABLES)]
+    return "" if _is_changed() or not lines else hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def cell(text: str) -> str:
