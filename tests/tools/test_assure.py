@@ -137,6 +137,16 @@ def test_a_row_counts_only_where_its_faults_were_found() -> None:
     assert Outcome(row, late, 0.0, [("one", True)]).verdict == "NOT PROVEN"
 
 
+@pytest.mark.parametrize("how", [SystemExit("The target did not start."), ValueError("no")])
+def test_a_trial_that_breaks_is_a_failure_of_its_row_and_ends_nothing_else(how: BaseException) -> None:
+    def breaks(_: float) -> Figure:
+        raise how
+
+    outcome = proofs.try_row(Row("23d", "", "", "", trial=breaks), seconds=1)
+    assert outcome.verdict == "BROKEN"
+    assert str(how) in outcome.figure.failures[0]
+
+
 def test_a_row_is_chosen_by_its_number_or_by_a_part_that_is_no_row_of_its_own() -> None:
     every = {"1, 2, 4", "2", "16, 17"}
     assert not __main__._is_chosen("1, 2, 4", {"2"}, every)

@@ -144,7 +144,7 @@ def _tried(trial: Callable[[float], Figure], seconds: float) -> Figure:
     """A trial; what breaks it is a failure of its row, and the rows after it are tried all the same."""
     try:
         return trial(seconds)
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is told)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is, it is told)
         return Figure("", (f"the trial itself broke: {type(error).__name__}: {str(error)[:300]}",))
 
 

@@ -54,7 +54,7 @@ def target() -> Target:
         cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         preexec_fn=services.dies_with_us(signal.SIGTERM),  # noqa: PLW1509  (no threads yet)
     )  # fmt: skip
-    until = time.monotonic() + 240
+    until = time.monotonic() + 480
     while not report.exists():
         if process.poll() is not None or time.monotonic() > until:
             end()
