@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ from tools.assure import (
     suite,
 )
 from tools.assure.rows import Edit, Figure, Outcome, Row
+from tools.assure.weak import weak
 
 ROOT = rows.ROOT
 # How many requirements of level 1 and 2 each chapter of ASVS 5.0.0 has.
@@ -210,6 +213,15 @@ def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
     assert not soak.grows(steady)
     assert soak.grows([(second, size + second * 1e4) for second, size in steady])
     assert [soak.warm_up(60 * minutes) / 60 for minutes in (2, 25, 60, 480)] == [1, 10, 12, 96]
+
+
+def test_the_weak_page_is_no_page_for_every_address() -> None:
+    """A scanner looks away from a site that answers every address alike, and finds nothing on it."""
+    with weak() as url:
+        with urllib.request.urlopen(f"{url}/?q=a") as answer:  # noqa: S310  (ours)
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/nothing-here")  # noqa: S310  (ours)
 
 
 def test_statements_that_were_read_are_there() -> None:

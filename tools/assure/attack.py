@@ -84,18 +84,20 @@ def wapiti(seconds: float) -> Figure:
     """Signed in as three roles and not at all; then the weak page."""
     tools.program("wapiti")
     at = target.target()
-    each, failures, scanned = max(seconds / 9, 30), list[str](), []
+    each, failures, scanned, unseen = max(seconds / 9, 30), list[str](), [], 0
     for person in ("anonymous", "alice", "bob", "mallory"):
         reached, found = _wapiti(f"{at.url}/", each, at.cookies.get(person, ""))
         failures += [f"{person}: {one}" for one in found if not _OF_HTTP.search(one)]
         scanned.append(f"{person} ({reached} addresses and forms)")
+        unseen += reached < 2  # the first page alone: it followed nothing
     with weak() as url:
         there = " ".join(_wapiti(f"{url}/", 60, modules="xss,sql")[1])
     caught = (
         ("a page that repeats markup", "Cross Site Scripting" in there or "XSS" in there),
         ("a statement made of what is asked", "SQL Injection" in there),
     )
-    return Figure(f"as {', '.join(scanned)}: {len(failures)} findings", tuple(failures), caught=caught)
+    said = f"as {', '.join(scanned)}: {len(failures)} findings"
+    return Figure(said, tuple(failures), caught=caught, ended=not unseen)
 
 
 def _sqlmap(url: str, seconds: float, cookie: str = "") -> str:

@@ -37,8 +37,10 @@ class _Weak(BaseHTTPRequestHandler):
             body, kind = json.dumps(_SCHEMA), "application/json"
         elif parts.path == "/api/double":
             status, body, kind = self._double(asked.get("n", "0"))
-        else:
+        elif parts.path == "/":
             body = self._page(asked)
+        else:  # a site that has a page for every address is one that scanners look away from
+            status, body = 404, "<html><body><p>There is nothing here.</p></body></html>"
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.end_headers()
