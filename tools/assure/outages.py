@@ -186,6 +186,11 @@ def between(server: Path, address: str) -> tuple[Line, str]:
     return line, f"{parts.scheme}://{who}@127.0.0.1:{port}{parts.path}"
 
 
+# The share of a trial's time in which outages may begin. To compare everything, and once more for each planted fault,
+# takes as long again, and longer where others use the machine as well.
+NIGHTS = 0.4
+
+
 # --- Nights -----------------------------------------------------------------------------------------------------------
 
 
@@ -262,7 +267,7 @@ def _lines(postgres: Any, valkey: Any, addresses: dict[str, str]) -> dict[str, L
 
 def drops(seconds: float) -> Figure:
     """Nights while the lines to both servers are disturbed."""
-    return kills.own_process("drops", str(seconds - 150), seconds=seconds, module="tools.assure.outages")
+    return kills.own_process("drops", str(seconds * NIGHTS), seconds=seconds, module="tools.assure.outages")
 
 
 def _drops(seconds: float) -> dict[str, Any]:
@@ -324,7 +329,7 @@ def full(seconds: float) -> Figure:
     """Nights while the disk of everything is full, and a backup onto a full one."""
     if os.geteuid():
         return Figure("", skipped="a small file system needs root; run it as root or in a container")
-    return kills.own_process("full", str(seconds - 150), seconds=seconds, module="tools.assure.outages")
+    return kills.own_process("full", str(seconds * NIGHTS), seconds=seconds, module="tools.assure.outages")
 
 
 def _full(seconds: float) -> dict[str, Any]:
