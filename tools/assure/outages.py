@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tools.assure import kills
-from tools.assure.rows import ROOT, Figure
+from tools.assure.rows import ROOT, STATE, Figure
 
 # --- A line that can be disturbed -------------------------------------------------------------------------------------
 
@@ -312,6 +312,11 @@ def _small_disk() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        logs = STATE / "full"
+        logs.mkdir(parents=True, exist_ok=True)
+        # What was said outlives the disk: else nobody could say why a night hung.
+        for log in folder.glob("*.log"):
+            shutil.copy(log, logs)
         subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
 
