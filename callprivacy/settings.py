@@ -118,6 +118,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.middleware.MethodMiddleware",
     # Before anything that reads the database: while one database is older than the other, nothing is served.
     "retention.middleware.TogetherMiddleware",
     "retention.middleware.MovedMiddleware",

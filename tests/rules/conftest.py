@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,18 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     Twenty thousand pages are asked for here, of dozens of templates each, and looked at as a reader would.
     """
     monkeypatch.setattr(client, "store_rendered_templates", lambda *_, **__: None)
+
+
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """
+    Let no line about a refusal be written while a walk asks for thousands: what comes back is looked at, not the log.
+
+    Faults are written all the same, as they tell why a walk failed.
+    """
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

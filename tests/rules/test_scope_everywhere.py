@@ -25,7 +25,7 @@ from callprivacy.work.models import Item
 from tests.rules.test_urls import METHODS, OURS, Address, ask, does_not_know
 from tests.rules.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 
 _NARROWS = ("client", "agency", "content_object")
 # A lie told to PostgreSQL about who asks cannot be refused by it: switching to an own agency is checked in Python.

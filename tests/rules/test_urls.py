@@ -15,18 +15,24 @@ the decorator of the view says who may. A part without an entry in `PARTS` fails
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pytest
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404  # noqa: TID251  (what a view would raise)
+from django.http import Http404, HttpRequest, HttpResponse  # noqa: TID251  (what a view has to do with)
 from django.test import Client as Browser
+from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, Deed
@@ -41,7 +47,7 @@ from governance.services import badge_systems
 from retention.enums import Category
 from tests.rules.world import NOTHING, SECRET, Things, World, undone
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 
 # What stands in an address, by the name of its part, or by (address, name) where one name means several.
 PARTS: dict[str, Callable[[Things], object]] = {
@@ -477,16 +483,39 @@ def test_who_is_suspended_gets_in_nowhere(world: World, address: Address) -> Non
 
 
 _unknown: dict[tuple[str, str], bool] = {}
+_OF_METHODS = require_http_methods([])(lambda _: None).__code__
+
+
+def methods_of(view: Callable[..., Any] | None) -> frozenset[str] | None:
+    """The methods that a view says it knows, by Django's decorators; nothing of a package's view."""
+    while view is not None and getattr(view, "__code__", None) is not _OF_METHODS:
+        view = getattr(view, "__wrapped__", None)
+    return view and frozenset(inspect.getclosurevars(view).nonlocals["request_method_list"])
+
+
+def refuses_nobody(view: Callable[..., Any], method: str) -> bool:
+    """
+    Whether a view refuses a method to a request of nobody for nothing: without a person, a session, or what stands in
+    the address there is nothing that it could have looked at, and nothing was done.
+    """
+    method, known = method.upper(), methods_of(view)
+    if known is None or method in known:
+        return False
+    with suppress(AttributeError, TypeError):  # of a view that looks first
+        return bool(view(RequestFactory().generic(method, "/")).status_code == 405)
+    return False
 
 
 def does_not_know(world: World, address: Address, method: str) -> bool:
     """
-    Whether a view does not know a method: it says so before it looks at anything, so that one of each kind of asker
-    shows it for all: who may, who may not, a stranger, and what is nowhere.
+    Whether a view does not know a method: it says so before it looks at anything.
+
+    Where it does not say so to nobody, one of each kind of asker shows it for all: who may, who may not, a stranger,
+    and what is nowhere.
     """
     about = (address.route, method)
     if about not in _unknown:
-        _unknown[about] = all(
+        _unknown[about] = refuses_nobody(address.view, method) or all(
             ask(world.browsers[person], method, path).status == 405
             for person, things in (
                 # First who is shown least, which is answered soonest.
@@ -562,6 +591,17 @@ def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address
             got_in = got_in or answer.status < 400 or answer.status == 422
     if address.route not in SHUT and not address.is_own_account and address.route not in PUBLIC:
         assert got_in, "nobody gets in: this walk shows nothing"
+
+
+def test_a_view_that_looks_first_does_not_pass_for_one_that_refuses_nobody() -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(request.user))
+
+    assert refuses_nobody(require_POST(view), "get")
+    assert refuses_nobody(never_cache(require_POST(view)), "get")
+    assert not refuses_nobody(require_POST(view), "post")
+    assert not refuses_nobody(login_required(require_POST(view)), "get")
+    assert not refuses_nobody(view, "get")
 
 
 def test_a_person_with_the_grant_sees_the_clients_own_marks(world: World) -> None:
