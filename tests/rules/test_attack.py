@@ -28,7 +28,7 @@ from dashboard.middleware import MethodMiddleware
 from retention.models import Errand
 from tests import make
 from tests.rules.test_urls import OURS, ask, methods_of, refuses_nobody
-from tests.rules.world import NOTHING, World, browser_of
+from tests.rules.world import NOTHING, World, browser_in_use, browser_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 
@@ -40,11 +40,11 @@ HOSTILE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http
 
 
 def _alice(world: World) -> Browser:
-    return browser_of(world.cast.alice.user)
+    return browser_in_use(world.cast.alice.user)
 
 
 def _bob(world: World) -> Browser:
-    return browser_of(world.cast.bob.user)
+    return browser_in_use(world.cast.bob.user)
 
 
 # --- Ids of others in sessions, bodies and lists ---

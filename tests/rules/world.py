@@ -24,7 +24,10 @@ from analytics.models.releases import ReleaseKind
 from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
 from analytics.services import costs, noisy, recipients, releases, saved
+from callprivacy.accounts import selectors
+from callprivacy.accounts.access import STARTED_AT
 from callprivacy.accounts.enums import ApiScope, MembershipState, Role
+from callprivacy.accounts.middleware import AGENCY_IN_SESSION, SEEN_AT
 from callprivacy.accounts.models import AccessReview, FactorReset, Membership, SignInProvider, User
 from callprivacy.accounts.services import api_keys, invitations, reviews
 from callprivacy.audit import services as audit
@@ -304,7 +307,7 @@ def build() -> World:
         florist=_things(cast, cast.florist, cast.mallory, now, "+12025550133"),
         browsers={"anonymous": Browser(raise_request_exception=False)}
         | {
-            name: browser_of(user)
+            name: browser_in_use(user)
             for name, user in {
                 "alice": cast.alice.user, "bob": cast.bob.user, "carol": cast.carol.user,
                 "mallory": cast.mallory.user, "dave": dave.user, "operator": operator,
@@ -319,6 +322,22 @@ def browser_of(user: User) -> Browser:
     """A signed-in browser that gets a page, not an exception, when a view fails."""
     browser = Browser(raise_request_exception=False)
     browser.force_login(user, backend=BACKEND)
+    return browser
+
+
+def browser_in_use(user: User) -> Browser:
+    """
+    A signed-in browser whose session is in use, as most are.
+
+    Walks undo each request, so that each would be the session's first else, and write down anew that it began, was seen
+    and is at an agency.
+    """
+    browser = browser_of(user)
+    session = browser.session
+    session[STARTED_AT] = session[SEEN_AT] = int(timezone.now().timestamp()) + 3600  # noqa: TID251  (requests ask the clock)
+    for agency_id in selectors.agencies_opened_by(user.pk, None)[:1]:
+        session[AGENCY_IN_SESSION] = agency_id
+    session.save()
     return browser
 
 
