@@ -53,6 +53,18 @@ def test_what_the_requirements_name_is_there() -> None:
     assert asvs.faults(asvs.requirements()) == []
 
 
+def test_what_is_done_otherwise_is_told_apart_from_what_is_met() -> None:
+    row = ["V1.1.1", "1", "words"]
+    found = [[*row, state, "where"] for state in ("met", "met", "differs", "n/a", "operator")]
+    assert asvs.summary(found) == (
+        "5 requirements of level 1 and 2: 2 met, 1 not met as written and done otherwise, 1 the operator's,"
+        " 1 do not apply"
+    )
+    for page in ("docs/assurance.md", "README.md"):
+        text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+        assert asvs.summary(asvs.requirements()) in text, page
+
+
 def test_a_test_that_is_gone_is_found() -> None:
     assert asvs.faults([["V1.1.1", "1", "words", "met", "rules/test_urls.py::test_that_never_was"]])
     assert asvs.faults([["V1.1.1", "1", "words", "n/a", ""]])
@@ -286,6 +298,21 @@ def test_a_goal_is_kept_only_where_every_trial_of_it_ran_and_at_full_size_only_w
 def test_the_page_is_made_of_the_results() -> None:
     text = rows.PAGE.read_text(encoding="utf-8")
     assert results.written(results.read()) in text, "python -m tools.assure page makes it again"
+
+
+def test_the_readmes_table_is_made_of_the_results() -> None:
+    readme = results.README.read_text(encoding="utf-8")
+    assert results.in_short(results.read()) in readme, "python -m tools.assure page makes it again"
+    assert set(results.TRIES) == set(results.MODULES)
+
+
+def test_the_readmes_table_says_what_failed_and_what_did_not_run() -> None:
+    found = [_result("5"), _result("6", "BROKEN"), _result("3", trials=0)]
+    (line,) = [one for one in results.in_short(found).splitlines() if one.startswith("| `make assure`")]
+    of = sum(suite == "assure" for suite, _ in results.expected())
+    assert f"| 2 of {of} trials kept, 1 BROKEN, {of - 3} not tried;" in line
+    assert "; 1 failures in 120 tries; 2 of 3 planted faults found |" in line
+    assert "| 0 of 1 trials kept, 1 not tried |" in results.in_short([])
 
 
 def test_a_trial_of_two_commands_is_kept_once() -> None:

@@ -2,8 +2,8 @@
 Tries the promises: `python -m tools.assure [assure|faults|attack|load|soak|upgrade] [--minutes N] [--rows 11,13]`.
 
 What is asked may also stand in ARGS. Each row is tried, then its faults are planted; the tables go onto the screen,
-into docs/assurance.json, and onto the page that is made of it, docs/assurance.md. `python -m tools.assure page` makes
-the page again. The exit code is 1 where a promise is broken or not proven.
+into docs/assurance.json, and into what is made of it: the page docs/assurance.md and README's table. `python -m
+tools.assure page` makes both again. The exit code is 1 where a promise is broken or not proven.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = parser.parse_args([*given, *shlex.split(os.environ.pop("ARGS", ""))])
     if asked.suite == "page":
-        results.write_page(results.read(asked.results))
+        kept = results.read(asked.results)
+        results.write_page(kept)
+        results.write_readme(kept)
         return 0
     chosen = {one.strip() for one in asked.rows.split(",") if one.strip()}
     every: tuple[rows.Row, ...] = importlib.import_module(f"tools.assure.{results.MODULES[asked.suite]}").ROWS
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             alone = f'make {asked.suite} ARGS="--rows {one.row.number.split(",")[0]}"'
             kept = results.keep([results.result_of(asked.suite, alone, one)], asked.results)
             results.write_page(kept)
+            results.write_readme(kept)
     text = rows.told(
         asked.suite, command, outcomes, seconds=time.monotonic() - began, cores=os.cpu_count() or 1
     )

@@ -102,17 +102,23 @@ def _run(tests: Sequence[str], seconds: float, content: str) -> tuple[int, list[
     return cases, failed, left
 
 
+def summary(found: Sequence[Sequence[str]]) -> str:
+    """How many there are of each state; what is done otherwise is not met as it is written, whatever its reason."""
+    states = Counter(row[3] for row in found)
+    return (
+        f"{len(found)} requirements of level 1 and 2: {states['met']} met, {states['differs']} not met as written and"
+        f" done otherwise, {states['operator']} the operator's, {states['n/a']} do not apply"
+    )
+
+
 def asvs(seconds: float) -> Figure:
     """The state of every requirement, and whether its tests pass."""
     found = requirements()
     wrong = faults(found)
     tests = named(found)
     cases, failed, left = _run(tests, seconds, rows.content())
-    states = Counter(row[3] for row in found)
     said = (
-        f"{len(found)} requirements of level 1 and 2: {states['met']} met, {states['n/a']} do not apply,"
-        f" {states['differs']} are done otherwise, {states['operator']} are the operator's; the {len(tests)} tests that"
-        f" they name: {cases} cases passed, {len(failed)} failed"
+        f"{summary(found)}; the {len(tests)} tests that they name: {cases} cases passed, {len(failed)} failed"
     )
     if left:
         said += f", {left} tests not yet run (the same command goes on with them)"

@@ -1,5 +1,5 @@
 """
-What runs brought, kept in docs/assurance.json, and the page that is made of it (docs/assurance.md).
+What runs brought, kept in docs/assurance.json, and what is made of it: the page (docs/assurance.md) and README's table.
 
 A run replaces what an earlier one brought for the same rows and leaves the others as they are, so that rows can be
 tried one at a time; each keeps the commit, the command and the day of its own run. What was not tried replaces nothing.
@@ -24,6 +24,19 @@ MODULES = {
     "upgrade": "upgrading",
 }  # fmt: skip
 RESULTS = rows.ROOT / "docs" / "assurance.json"
+README = rows.ROOT / "README.md"
+TRIES = {
+    "faults": "worker, Valkey and PostgreSQL ended by SIGKILL, lines to them slow, silent, cut or refused, a full disk,"
+    " while nights erase and trackers call",
+    "assure": "each promise in its small form: forged webhooks, tampered trails, moved ciphertexts, crossed agencies,"
+    " canaries on the disk",
+    "attack": "scanners, fuzzers and a stop-watch against a running installation, beside something weak that they"
+    " must find",
+    "load": "events and pages at a rate, and what was lost",
+    "soak": "how memory grows, for an hour or a night",
+    "upgrade": "an upgrade under load, killed after its steps",
+}
+"""Suite -> what it tries, for README."""
 BEGIN, END = "<!-- written by the commands -->", "<!-- end of what the commands wrote -->"
 
 Result = dict[str, Any]
@@ -172,12 +185,43 @@ def _long(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
+def in_short(results: Sequence[Result]) -> str:
+    """README's table: each command, what it tries, and what came of it in figures."""
+    whole = _whole(results)
+    lines = ["| command | what it tries | what came of it |", "|---|---|---|"]
+    for suite, tries in TRIES.items():
+        came = _came([one for one in whole if one["suite"] == suite])
+        lines.append(f"| `make {suite}` | {tries} | {came} |")
+    return "\n".join(lines)
+
+
+def _came(own: Sequence[Result]) -> str:
+    """What came of a command's trials: how many held, how many did not run, what failed, what was planted and found."""
+    verdicts = Counter(one["verdict"] for one in own)
+    kept = verdicts.pop("kept", 0)
+    others = "".join(f", {count} {word}" for word, count in sorted(verdicts.items()))
+    said = [f"{kept} of {len(own)} trials kept{others}"]
+    ran = [one for one in own if one["verdict"] != "not tried"]
+    if tries := sum(one["trials"] for one in ran):
+        said.append(f"{sum(len(one['failures']) for one in ran)} failures in {tries:,} tries")
+    if caught := [was for one in ran for _, was in one["caught"]]:
+        said.append(f"{sum(caught)} of {len(caught)} planted faults found")
+    return "; ".join(said)
+
+
 def write_page(results: Sequence[Result], page: Path = rows.PAGE) -> None:
     """Put the tables between their marks; the words around them stay."""
+    _put(written(results), page)
+
+
+def write_readme(results: Sequence[Result], readme: Path = README) -> None:
+    """Put the short table between its marks likewise."""
+    _put(in_short(results), readme)
+
+
+def _put(text: str, page: Path) -> None:
     old = page.read_text(encoding="utf-8") if page.exists() else "# Assurance\n"
     if BEGIN not in old:
         old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, _, rest = old.partition(BEGIN)
-    page.write_text(
-        f"{before}{BEGIN}\n\n{written(results)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8"
-    )
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")

@@ -376,7 +376,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "20",
-        "OWASP ASVS 5.0, level 1 and 2: each requirement is met, or says why it does not apply or differs",
+        "OWASP ASVS 5.0, level 1 and 2: what is said to be met is shown, and what is not has its reason",
         "every test that docs/asvs.csv names, every file and every reason",
         "every named test passes; no requirement without a state, a test or a reason",
         trial=asvs.asvs,
