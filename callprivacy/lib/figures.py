@@ -88,7 +88,7 @@ class _Pending:
 
 _pending = _Pending()
 _lock = threading.Lock()
-_lines: dict[int, redis.Redis] = {}
+_lines: dict[tuple[int, str], redis.Redis] = {}
 
 
 def count_request(*, room: str, status: int, seconds: float, forwarded: int = 0) -> None:
@@ -214,10 +214,11 @@ def _key(name: str) -> str:
 
 def _line() -> redis.Redis:
     """This process's connection; a child makes its own. It waits for a quarter of a second and no longer."""
-    found = _lines.get(os.getpid())
+    to = (os.getpid(), settings.REDIS_URL)
+    found = _lines.get(to)
     if found is None:
         _lines.clear()
-        found = _lines[os.getpid()] = redis.Redis.from_url(
+        found = _lines[to] = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25
         )
     return found
