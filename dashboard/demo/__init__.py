@@ -201,9 +201,11 @@ CLIENTS = (
     ),
 )
 
+# Where a role has two people, the first is who did what stands in the demo.
 PEOPLE = (
     ("Ada Lindqvist", "ada", Role.ADMIN),
     ("Olivia Reyes", "olivia", Role.OFFICER),
+    ("Oscar Lund", "oscar", Role.OFFICER),
     ("Marcus Bell", "marcus", Role.ACCOUNT_MANAGER),
     ("Nina Kovac", "nina", Role.ANALYST),
     ("Theo Grant", "theo", Role.REVIEWER),
@@ -212,7 +214,8 @@ PEOPLE = (
     ("Carla Stern", "carla", Role.CALL_CENTRE_HEAD),
 )
 
-# Which clients each role is granted; the admin is granted none, for managing people shows no calls.
+# Which clients the people of each role are granted, both officers all, so that each may sign what the other proposes;
+# the admin is granted none, for managing people shows no calls.
 GRANTED: dict[Role, tuple[str, ...]] = {
     Role.OFFICER: tuple(client.slug for client in CLIENTS),
     Role.ACCOUNT_MANAGER: ("harbor-dental", "sunset-plumbing", "lone-star-hvac", "lindenhof"),

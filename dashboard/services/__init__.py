@@ -97,7 +97,8 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
             )
         except agencies.SlugTakenError as error:
             raise DemoExistsError(f"An agency is called {demo.AGENCY}, and it is no demo.") from error
-        people = _make_people(agency, password, at)
+        everybody = _make_people(agency, password, at)
+        people = {Role(member.role): member for member in reversed(everybody)}
         grounds = []
         for about in demo.CLIENTS:
             progress(about.name)
@@ -107,14 +108,19 @@ def make_demo(*, password: str, at: datetime, progress: Callable[[str], None]) -
         said.fill(grounds, officer=officer, at=at)
         asked.fill(agency, grounds, officer=officer, at=at)
         with job_scope(agency_id=agency.pk):
-            for role, slugs in demo.GRANTED.items():
-                for client in Client.objects.filter(slug__in=slugs):
+            for member in everybody:
+                for client in Client.objects.filter(slug__in=demo.GRANTED.get(Role(member.role), ())):
                     grants.set_bundle(
-                        membership=people[role], client=client, bundle=role, by=_MAKER, at=at, ends_at=None
+                        membership=member,
+                        client=client,
+                        bundle=Role(member.role),
+                        by=_MAKER,
+                        at=at,
+                        ends_at=None,
                     )
             _fill_reports(Actor.staff(user_id=people[Role.ANALYST].user_id), at)
             _set_policies(signed_by=people[Role.OFFICER].user_id, at=at)
-            signing_in.fill(agency, people, at=at)
+            signing_in.fill(agency, everybody, officer=people[Role.OFFICER], at=at)
             lab = Client.objects.select_related("agency").get(slug=demo.RELEASED)
             proposer = people[Role.ACCOUNT_MANAGER]
             grants.set_bundle(
@@ -157,13 +163,13 @@ def _is_finished(agency_id: int) -> bool:
         return Period.objects.filter(agency_id=agency_id, job=_MAKER.name, period=_MADE).exists()
 
 
-def _make_people(agency: Agency, password: str, at: datetime) -> dict[Role, Membership]:
-    """All in one transaction: a person without a membership would not be found again."""
+def _make_people(agency: Agency, password: str, at: datetime) -> list[Membership]:
+    """In the demo's order, and in one transaction: a person without a membership would not be found again."""
     with job_scope(agency_id=agency.pk):
-        people = {}
+        people = []
         for name, short, role in demo.PEOPLE:
             user = User.objects.create_user(f"{short}{demo.MAIL}", password, name=name)
-            people[role] = Membership.objects.create(agency=agency, user=user, role=role, created_at=at)
+            people.append(Membership.objects.create(agency=agency, user=user, role=role, created_at=at))
         return people
 
 

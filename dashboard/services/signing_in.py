@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,12 +23,11 @@ from dashboard import demo
 
 _MORNINGS = 90
 # How old each one's password is; the oldest is due soon, and none is overdue, so that everybody gets in.
-_AGES = (21, 81, 12, 47, 33, 66, 5, 58)
+_AGES = (21, 81, 39, 12, 47, 33, 66, 5, 58)
 
 
-def fill(agency: Agency, people: Mapping[Role, Membership], *, at: datetime) -> None:
+def fill(agency: Agency, members: Sequence[Membership], *, officer: Membership, at: datetime) -> None:
     """Fill it; called inside the agency's scope, once its people and clients are there."""
-    officer = people[Role.OFFICER]
     by = Actor.staff(user_id=officer.user_id)
     passwords.change_policy(
         agency=agency,
@@ -36,7 +35,6 @@ def fill(agency: Agency, people: Mapping[Role, Membership], *, at: datetime) -> 
         by=by,
         at=at,
     )
-    members = sorted(people.values(), key=lambda member: member.pk)
     for number, member in enumerate(members):
         age = timedelta(days=_AGES[number % len(_AGES)])
         User.objects.filter(pk=member.user_id).update(password_changed_at=at - age)
@@ -86,7 +84,7 @@ def _look_over(agency: Agency, officer: Membership, at: datetime) -> None:
     )
 
 
-def _list_of_vendor(agency: Agency, members: list[Membership], by: Actor, at: datetime) -> None:
+def _list_of_vendor(agency: Agency, members: Sequence[Membership], by: Actor, at: datetime) -> None:
     clients = list(Client.objects.filter(agency=agency).order_by("name"))
     held = {(one.user_id, one.client_id) for one in selectors.grants_held(at=at)}
     seats = [

@@ -25,7 +25,7 @@ from tools import services, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 12
-OFFICER, ADMIN, REVIEWER = "olivia", "ada", "theo"
+OFFICER, OTHER_OFFICER, ADMIN, REVIEWER = "olivia", "oscar", "ada", "theo"
 _DEMO = f"""
 import os, django
 django.setup()

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.site import OFFICER, ROOT, Site, Visitor
-from tests.browser.test_done_when import a_day_passes, figure
+from tests.browser.test_done_when import figure, the_other_officer_agrees
 
 pytestmark = pytest.mark.browser
 
@@ -103,7 +103,7 @@ def refused_as_too_old(visitor: Visitor) -> int:
 
 
 def set_the_matrix(visitor: Visitor) -> None:
-    """From its cell in the matrix: the effect before it is saved, then a day in which it can be stopped."""
+    """From its cell in the matrix: the effect before it is saved, then another officer's word."""
     page = visitor.page
     page.get_by_role("link", name="Retention", exact=True).first.click()
     page.get_by_role("link", name="Policies", exact=True).click()
@@ -117,9 +117,9 @@ def set_the_matrix(visitor: Visitor) -> None:
     assert [int(cell) for cell in row.get_by_role("cell").all_inner_texts()] == [0, HELD + OLD]
     page.get_by_label("My reason answers the rule").check()
     page.get_by_role("button", name="Propose").click()
-    expect(page.get_by_text("it is in force in 24 hours unless it is stopped")).to_be_visible()
+    expect(page.get_by_text("in force once another officer agrees")).to_be_visible()
 
-    a_day_passes(visitor)
+    the_other_officer_agrees(visitor, CLIENT)
     visitor.open("/retention/policies/")
     cell = page.get_by_role("link", name=re.compile(f"Call records, calls in of {CLIENT}")).first
     expect(cell).to_contain_text(re.compile(rf"{KEPT_FOR} d\s*own"))

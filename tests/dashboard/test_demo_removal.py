@@ -11,11 +11,14 @@ from django.test import override_settings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from callprivacy.accounts.enums import Role
+from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
-from callprivacy.tenancy.models import Agency
+from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
 from dashboard import demo, services, tasks
+from retention.enums import Category
+from retention.selectors import changes
 from tests import ground, make
 from tests.accounts.browsers import signed_in
 from tests.dashboard.test_demo import _kept, _make, _person, _refuse, _rows_of, state
@@ -80,6 +83,22 @@ def test_beside_an_agency_of_ones_own_the_first_start_stays_over(agency: Agency,
     assert _kept(state) == ["started-with"]
 
 
+def test_either_officer_signs_what_the_other_proposes(agency: Agency) -> None:
+    with job_scope(agency_id=agency.pk):
+        officers = Membership.objects.filter(role=Role.OFFICER).order_by("pk")
+        first, second = officers.values_list("user_id", flat=True)
+        wishes = [
+            changes.Wish(agency, client, Category.CALL, 45)
+            for client in (None, *Client.objects.select_related("agency"))
+        ]
+        assert len(wishes) == 13
+        for wish in wishes:
+            plan = changes.plan(wish)
+            assert plan.shortens
+            assert changes.deciders(plan, but=first, at=make.now()) == [second]
+            assert changes.deciders(plan, but=second, at=make.now()) == [first]
+
+
 def test_one_click_shows_the_extent_and_a_second_removes(
     agency: Agency,
     state: Path,
@@ -95,7 +114,7 @@ def test_one_click_shows_the_extent_and_a_second_removes(
         shown = browser.post("/demo/remove/")
     assert shown.status_code == 200
     assert "<dd>12</dd>" in shown.content.decode()
-    assert "<dd>8</dd>" in shown.content.decode()
+    assert "<dd>9</dd>" in shown.content.decode()
     assert sent == []
     assert browser.get("/overview/").status_code == 200
 

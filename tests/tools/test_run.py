@@ -10,7 +10,9 @@ import pytest
 from tools import run
 
 LOGINS = (
-    "Demo people, all with the password North-invented-7a\n  Compliance officer  olivia@northlight.example\n"
+    "Demo people, all with the password North-invented-7a\n"
+    "  Compliance officer  olivia@northlight.example\n"
+    "  Compliance officer  oscar@northlight.example\n"
 )
 
 
@@ -200,7 +202,7 @@ def test_the_start_says_where_it_is_and_the_logins_only_while_there_is_a_demo(
 
     assert with_demo.count("http://127.0.0.1:8123/\n") == 1
     assert "http://127.0.0.1:8123/\n" in without
-    assert "olivia@northlight.example" in with_demo
+    assert all(f"{officer}@northlight.example" in with_demo for officer in ("olivia", "oscar"))
     assert "northlight" not in without
 
 

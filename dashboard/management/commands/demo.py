@@ -20,7 +20,7 @@ from dashboard import demo, services
 class Command(BaseCommand):
     """Makes the demo once; a second call says that it exists. What an interrupted call left is made anew."""
 
-    help = "Make an invented agency with twelve clients, eight people and ninety days of calls; or remove it."
+    help = "Make an invented agency with twelve clients, nine people and ninety days of calls; or remove it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
