@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Min, Q
 from django.utils.timesince import timesince
 
 from callprivacy.accounts import access
+from callprivacy.accounts.enums import AgencyRight
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.models import Connection
-from callprivacy.calls.selectors import counts
+from callprivacy.calls.selectors import counts, pulls
 from callprivacy.calls.selectors.counts import ClientCount, DayCount
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import Permission, RetentionState
@@ -26,6 +28,8 @@ from consent.selectors.decisions import ByBasis
 from dashboard.duties import DUTIES, Duty, by_id
 from dashboard.enums import DutyState
 from dashboard.models import ClientStanding, ClientStandingDay, Standing, StandingDay
+from retention.selectors import watch
+from rights.selectors import board
 
 WEEKS = 4
 _SILENT_AFTER = timedelta(hours=24)
@@ -202,6 +206,92 @@ def connections(membership: Membership, *, at: datetime) -> list[Connection]:
     ids = access.client_ids_with(membership, Permission.VIEW_CLIENT, at=at)
     rows = Connection.objects.filter(client_id__in=ids, is_active=True).select_related("client")
     return list(rows.order_by("last_event_at", "client__name")[:20])
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """
+    What a connection's webhooks did not bring.
+
+    :ivar calls: of the last 30 days, found in the tracker's own list; None where that is not asked. :ivar why: then.
+    """
+
+    calls: int | None
+    why: str = ""
+
+
+def missed_calls(
+    membership: Membership, rows: Sequence[Connection], *, at: datetime
+) -> dict[UUID, Missed] | None:
+    """Connection id -> what its webhooks did not bring; None for who may look after none of them. Three queries."""
+    managed = set(access.client_ids_with(membership, Permission.MANAGE_CONNECTIONS, at=at))
+    if not any(row.client_id in managed for row in rows):
+        return None
+    found = pulls.missed(rows, at=at)
+    return {row.pk: Missed(found.get(row.pk), _why_unknown(row, managed)) for row in rows}
+
+
+def _why_unknown(row: Connection, managed: Collection[int]) -> str:
+    if row.client_id not in managed:
+        return "not granted to you"
+    return "its list is not asked" if pulls.lists_calls(row.provider) else "it has no list to ask"
+
+
+# --- Clocks and copies, which are counted for who may see them ---
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """
+    One tile: a word or number, what stands below it, and its tone.
+
+    :ivar next_label: the client, or the agency, whose clock ends first.
+    """
+
+    words: str
+    note: str
+    tone: str = ""
+    next_label: str = ""
+
+
+def clocks(membership: Membership, *, at: datetime) -> Figure | None:
+    """The clocks that run for requests of people; None for who looks after none. Three queries."""
+    ids = access.client_ids_with(membership, Permission.HANDLE_REQUESTS, at=at)
+    with_own = access.has_right(membership, AgencyRight.SIGN_OFF)
+    if not ids and not with_own:
+        return None
+    cases = board.running(board.cases_of(ids, with_own=with_own))
+    counted = board.counts(cases, at=at)
+    if not counted.open:
+        return Figure("None", "no request waits for its day")
+    near = f"{counted.near_shown} within three days"
+    said = f"{counted.late_shown} late, {near}" if counted.late else f"none late, {near}"
+    first = board.soonest(cases, zone=membership.agency.time_zone, at=at)
+    return Figure(
+        counted.open_shown,
+        f"requests with a day: {said}",
+        "bad" if counted.late else "warn" if counted.near else "",
+        f"{first.client or 'the agency'}, {first.clock.words}" if first else "",
+    )
+
+
+def copies(membership: Membership, *, at: datetime) -> Figure | None:
+    """Whether the newest drill found backups of both databases good; None for who does not manage the agency."""
+    if not access.has_right(membership, AgencyRight.MANAGE_CLIENTS):
+        return None
+    house = watch.house(at)
+    if house.drill_passed is False:
+        return Figure("Drill failed", "the newest restore drill found a fault", "bad")
+    if set(house.backups) <= set(house.verified) and house.verified:
+        age = timedelta(seconds=max(house.verified.values()))
+        old = age > watch.VERIFIED_LATE_AFTER
+        since = timesince(at - age, at, depth=1)
+        return Figure("Verified", f"a drill put back what is {since} old", "warn" if old else "good")
+    if house.backups:
+        return Figure("Not verified", "no drill has put the backups back yet", "warn")
+    if house.backups_expected:
+        return Figure("None yet", "the first backup has not been made", "warn")
+    return Figure("None here", "CallPrivacy makes no backups on this machine", "warn")
 
 
 def demo_extent(agency: Agency) -> list[dict[str, str]]:

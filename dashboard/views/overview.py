@@ -31,6 +31,8 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     """Seven rows that need you, the figures, four weeks of calls, clients worst first, standards, connections."""
     rows = selectors.client_rows(request.membership, at=request.at)
     days = selectors.last_weeks(rows, request.agency.time_zone, at=request.at)
+    doors = selectors.connections(request.membership, at=request.at)
+    missed = selectors.missed_calls(request.membership, doors, at=request.at)
     context: dict[str, Any] = {
         "posture": selectors.duty_figures(selectors.duties()) if _manages(request) else None,
         "items": selectors.needs_you(request.membership, at=request.at),
@@ -48,10 +50,13 @@ def show_overview(request: StaffRequest) -> HttpResponse:
                 for day in days
             ],
         },
+        "clocks": selectors.clocks(request.membership, at=request.at),
+        "copies": selectors.copies(request.membership, at=request.at),
         "connections": [
-            {"row": row, "vendor": title_of(row.provider)}
-            for row in selectors.connections(request.membership, at=request.at)
+            {"row": row, "vendor": title_of(row.provider), "missed": missed[row.pk] if missed else None}
+            for row in doors
         ],
+        "shows_missed": missed is not None,
         "lowered": standards.lowered(request.membership, at=request.at),
         "now": request.at,
     }

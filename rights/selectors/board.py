@@ -206,6 +206,19 @@ def counts(cases: QuerySet[Case], *, at: datetime) -> Counts:
         return Counts(*cursor.fetchone())
 
 
+def running(cases: QuerySet[Case]) -> QuerySet[Case]:
+    """Those of these cases whose clock runs: the law names a day, nobody stopped it, and no answer has gone out."""
+    return cases.filter(
+        closed_at__isnull=True, answered_at__isnull=True, paused_at__isnull=True, answer_due_at__isnull=False
+    )
+
+
+def soonest(cases: QuerySet[Case], *, zone: str, at: datetime) -> Line | None:
+    """The one of these cases whose answer is due first. :param zone: of the agency, for cases of its own."""
+    case = running(cases).select_related("client").order_by("answer_due_at", "pk").first()
+    return None if case is None else line_of(case, zone=zone, at=at)
+
+
 def _filtered(rows: QuerySet[Case], filters: Filters, *, user_id: int, at: datetime) -> QuerySet[Case]:
     rows = _in_state(rows, filters.state, at)
     if filters.kind:

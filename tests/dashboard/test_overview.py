@@ -12,8 +12,10 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from callprivacy.accounts.models import Membership
-from callprivacy.calls.enums import RecordingState
-from callprivacy.calls.models import Call, Recording
+from callprivacy.calls.enums import JobState, PullKind, RecordingState
+from callprivacy.calls.models import Call, Pull, PullRun, Recording
+from callprivacy.calls.services import connections as doors
+from callprivacy.calls.services import pulls
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -21,8 +23,12 @@ from consent.enums import Purpose, Standard
 from consent.models import Decision
 from consent.services import standards
 from dashboard.views import overview
+from retention.models import Backup, Drill
+from rights.enums import Ask
+from rights.models import Case
 from tests import make
 from tests.cast import Cast
+from tests.rights.asking import asked
 
 ANNA = "+12125550101"
 
@@ -162,3 +168,151 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
 
     assert response.context["tiles"]["calls"]["value"] == 2
     assert "1 more client, all counted above" in response.content.decode()
+
+
+# --- Clocks, copies, and what webhooks did not bring ---
+
+
+def test_clocks_that_run_are_counted_with_the_one_that_ends_first(cast: Cast) -> None:
+    browser, now = _browser(cast.alice), make.now()
+    assert "no request waits for its day" in browser.get("/overview/").content.decode()
+    for client, days in ((cast.dentist, 43), (cast.plumber, 1), (cast.plumber, 2)):
+        asked(client, Ask.SEE, at=now - timedelta(days=days))
+
+    response = browser.get("/overview/")
+
+    tile = response.context["clocks"]
+    assert (tile.words, tile.note) == ("3", "requests with a day: none late, 1 within three days")
+    assert tile.next_label.startswith("Dentist, ")
+    assert 'href="/requests/"' in response.content.decode()
+
+    asked(cast.plumber, Ask.SEE, at=now - timedelta(days=60))
+    tile = browser.get("/overview/").context["clocks"]
+    assert (tile.words, tile.note, tile.tone) == (
+        "4",
+        "requests with a day: 1 late, 1 within three days",
+        "bad",
+    )
+
+
+def test_a_clock_that_was_stopped_or_has_no_day_does_not_run(cast: Cast) -> None:
+    browser, now = _browser(cast.alice), make.now()
+    for _ in range(4):
+        asked(cast.dentist, Ask.SEE, at=now - timedelta(days=2))
+    with job_scope(agency_id=cast.acme.pk):
+        stopped, dateless, answered, _ = Case.objects.order_by("pk").values_list("pk", flat=True)
+        Case.objects.filter(pk=stopped).update(paused_at=now)
+        Case.objects.filter(pk=dateless).update(answer_by=None, answer_due_at=None)
+        Case.objects.filter(pk=answered).update(answered_at=now)
+
+    assert browser.get("/overview/").context["clocks"].words == "1"
+
+
+def test_clocks_and_copies_are_shown_to_whom_they_concern(cast: Cast) -> None:
+    asked(cast.plumber, Ask.SEE, at=make.now())
+    asked(cast.florist, Ask.SEE, at=make.now())
+
+    bob = _browser(cast.bob).get("/overview/")
+    assert (bob.context["clocks"], bob.context["copies"]) == (None, None)
+    assert all(said not in bob.content.decode() for said in ("Clocks running", ">Backup<"))
+    carol = _browser(cast.carol).get("/overview/")
+    assert carol.context["clocks"] is None
+    assert ">Backup<" in carol.content.decode()
+    assert _browser(cast.alice).get("/overview/").context["clocks"].words == "1"
+
+
+def test_the_backup_tile_says_what_a_drill_found(cast: Cast) -> None:
+    browser, now = _browser(cast.alice), make.now()
+
+    def tile() -> tuple[str, str]:
+        found = browser.get("/overview/").context["copies"]
+        return found.words, found.tone
+
+    assert tile() == ("None here", "warn")
+    for database, days in (("default", 1), ("vault", 2)):
+        Backup.objects.create(
+            database=database, made_at=now - timedelta(days=days), name=f"{database}.age", size=1
+        )
+    assert tile() == ("Not verified", "warn")
+    only = {"backups": {"default": "default.age"}}
+    Drill.objects.create(started_at=now, finished_at=now, passed=True, report=only)
+    assert tile() == ("Not verified", "warn")
+    both = {"backups": {"default": "default.age", "vault": "vault.age"}}
+    later = now + timedelta(minutes=1)
+    Drill.objects.create(started_at=later, finished_at=later, passed=True, report=both)
+    assert tile() == ("Verified", "good")
+    assert "put back what is 2\xa0days old" in browser.get("/overview/").context["copies"].note
+    last = now + timedelta(minutes=2)
+    Drill.objects.create(started_at=last, finished_at=last, passed=False, report={})
+    assert tile() == ("Drill failed", "bad")
+
+
+def test_calls_missed_are_those_that_no_webhook_brought(cast: Cast) -> None:
+    now = make.now()
+    with job_scope(agency_id=cast.acme.pk):
+        asks, quiet, other = (
+            doors.create_connection(
+                client=client, provider=provider, name=name, secret="s" * 32, by=make.JOB, at=now
+            )
+            for client, provider, name in (
+                (cast.dentist, "callrail", "Asked"),
+                (cast.dentist, "callrail", "Not asked"),
+                (cast.plumber, "generic", "Any"),
+            )
+        )
+        pull = pulls.set_access(
+            connection=asks, account="ACC1", company="", login="", secret="s" * 32, only_known=False,
+            by=make.JOB, at=now,
+        )  # fmt: skip
+        for kind, days, brought in (
+            (PullKind.HOURLY, 1, 2),
+            (PullKind.NIGHTLY, 9, 5),
+            (PullKind.NIGHTLY, 40, 100),
+            (PullKind.BACKFILL, 3, 1_000),
+        ):
+            at = now - timedelta(days=days)
+            PullRun.objects.create(
+                agency=cast.acme, client=cast.dentist, pull=pull, kind=kind, period=f"{kind} {days}",
+                state=JobState.DONE, from_at=at - timedelta(hours=2), until_at=at, position=at,
+                brought=brought, created_at=at, finished_at=at,
+            )  # fmt: skip
+
+    response = _browser(cast.alice).get("/overview/")
+
+    found = {entry["row"].pk: entry["missed"] for entry in response.context["connections"]}
+    assert (found[asks.pk].calls, found[quiet.pk].calls, found[other.pk].calls) == (7, None, None)
+    assert (found[quiet.pk].why, found[other.pk].why) == ("its list is not asked", "it has no list to ask")
+    assert "Calls missed" in response.content.decode()
+    assert "Calls missed" not in _browser(cast.bob).get("/overview/").content.decode()
+
+    with job_scope(agency_id=cast.acme.pk):
+        Pull.objects.filter(pk=pull.pk).update(is_on=False)
+    entries = _browser(cast.alice).get("/overview/").context["connections"]
+    assert {entry["missed"].calls for entry in entries} == {None}
+
+
+def test_the_number_of_queries_does_not_grow_with_requests_and_connections(
+    cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
+) -> None:
+    def add(number: int) -> None:
+        asked(cast.dentist, Ask.SEE, at=make.now() - timedelta(days=number))
+        with job_scope(agency_id=cast.acme.pk):
+            door = doors.create_connection(
+                client=cast.dentist, provider="callrail", name=f"Door {number}", secret="s" * 32, by=make.JOB,
+                at=make.now(),
+            )  # fmt: skip
+            pulls.set_access(
+                connection=door, account=f"ACC{number}", company="", login="", secret="s" * 32, only_known=False,
+                by=make.JOB, at=make.now(),
+            )  # fmt: skip
+
+    browser = _browser(cast.alice)
+    add(1)
+    browser.get("/overview/")
+    with CaptureQueriesContext(connections["default"]) as few:
+        browser.get("/overview/")
+    for number in range(2, 7):
+        add(number)
+
+    with django_assert_num_queries(len(few)):
+        browser.get("/overview/")

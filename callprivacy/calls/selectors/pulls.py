@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Sum
 
@@ -81,6 +82,26 @@ def state_of(connection: Connection, *, at: datetime, limit: int = 8) -> PullSta
         [_line(row) for row in others],
         None if back is None else _line(back),
     )
+
+
+def missed(connections: Sequence[Connection], *, at: datetime) -> dict[UUID, int]:
+    """
+    Connection id -> calls of the last 30 days that no webhook brought, for those whose tracker is asked for its list
+    and may be looked at by the scope; two queries.
+    """
+    wanted = [connection.pk for connection in connections]
+    pulls = Pull.objects.filter(connection_id__in=wanted, is_on=True)
+    asked = dict(pulls.values_list("pk", "connection_id"))
+    runs = PullRun.objects.filter(
+        client_id__in={connection.client_id for connection in connections},
+        pull_id__in=list(asked),
+        kind__in=_NEWS,
+        created_at__gte=at - LOOKED_BACK,
+    )
+    found = dict.fromkeys(asked.values(), 0)
+    for pull_id, brought in runs.order_by().values_list("pull_id").annotate(sum=Sum("brought")):
+        found[asked[pull_id]] = brought
+    return found
 
 
 def _line(run: PullRun) -> RunLine:
