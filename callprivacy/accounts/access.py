@@ -159,10 +159,13 @@ def people_with_any(
     return sorted(rows.order_by().values_list("user_id", flat=True).distinct())
 
 
-def people_with_all(
+def clients_with_all(
     permissions: Collection[Permission], client_ids: Collection[int], *, agency_id: int, at: datetime
-) -> list[int]:
-    """User ids of the active people who hold each of these permissions on each of these clients, one query."""
+) -> dict[int, set[int]]:
+    """
+    User id of an active person -> those of these clients on which the person holds each of these permissions, one
+    query. Who holds them on none is left out.
+    """
     rows = ClientGrant.objects.filter(
         _in_force(at),
         agency_id=agency_id,
@@ -172,11 +175,15 @@ def people_with_all(
         user__memberships__agency_id=agency_id,
         user__memberships__state=MembershipState.ACTIVE,
     )
-    held: dict[int, set[tuple[int, str]]] = {}
+    held: dict[tuple[int, int], set[str]] = {}
     for user_id, client_id, name in rows.values_list("user_id", "content_object_id", "permission__codename"):
-        held.setdefault(user_id, set()).add((client_id, name))
-    wanted = len(set(permissions)) * len(set(client_ids))
-    return sorted(user_id for user_id, grants in held.items() if len(grants) == wanted)
+        held.setdefault((user_id, client_id), set()).add(name)
+    wanted = len(set(permissions))
+    found: dict[int, set[int]] = {}
+    for (user_id, client_id), names in held.items():
+        if len(names) == wanted:
+            found.setdefault(user_id, set()).add(client_id)
+    return found
 
 
 def people_with_right(right: AgencyRight, *, agency_id: int) -> list[int]:

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import Membership, User
 from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Agency, Client, Place
 from retention import targets
@@ -436,28 +436,57 @@ def unseen(plan: Plan, membership: Membership, *, at: datetime) -> list[Client]:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """An officer who may not agree to a plan yet, and the clients at which something is not granted."""
+
+    officer: User
+    clients: Sequence[Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """
+    Who besides the proposer could agree to a plan.
+
+    :param may: user ids of the officers who may. :param lacking: the other officers, where none may yet.
+    :param permissions: what it takes at each client, in words. :param givers: who may grant it.
+    """
+
+    may: Sequence[int]
+    lacking: Sequence[Lacking]
+    permissions: Sequence[str]
+    givers: Sequence[User]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the agency has another active officer at all."""
+        return bool(self.may or self.lacking)
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """
     A plan with what it makes due, and how it would come about.
 
-    :param state: IN_FORCE at once, WAITING for a second officer, or DELAYED where there is none.
+    :param state: IN_FORCE at once, WAITING for a second officer, or DELAYED where the agency has no other.
+    :param second: who could agree to it, where it waits for a second officer.
     """
 
     plan: Plan
     effect: Effect
     state: ChangeState
+    second: Second | None = None
 
 
 def proposal(wish: Wish, *, proposer_id: int, at: datetime) -> Proposal:
     """What a wish does and makes due: at once, or when it could take effect at the earliest."""
     found = plan(wish)
     if not found.shortens:
-        state = ChangeState.IN_FORCE
-    elif deciders(found, but=proposer_id, at=at):
-        state = ChangeState.WAITING
-    else:
-        state = ChangeState.DELAYED
-    return Proposal(found, effect(found, at + DELAY if state is ChangeState.DELAYED else at), state)
+        return Proposal(found, effect(found, at), ChangeState.IN_FORCE)
+    second = second_person(found, but=proposer_id, at=at)
+    if second.is_there:
+        return Proposal(found, effect(found, at), ChangeState.WAITING, second)
+    return Proposal(found, effect(found, at + DELAY), ChangeState.DELAYED)
 
 
 # --- Changes that wait, and those that were -------------------------------------------------------------------------
@@ -498,14 +527,49 @@ def deciders(plan: Plan, *, but: int, at: datetime) -> list[int]:
 
     :param but: user id of who proposes it.
     """
-    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=plan.wish.agency.pk)) - {but}
-    client_ids = {one.client.pk for one in plan.touched}
+    return sorted(user_id for user_id, lacks in _lacks(plan, but=but, at=at).items() if not lacks)
+
+
+def second_person(plan: Plan, *, but: int, at: datetime) -> Second:
+    """
+    Who could agree to a plan, and where nobody may yet, what the other officers lack. Two queries, four where they lack
+    something.
+
+    :param but: user id of who proposes it.
+    """
+    lacks = _lacks(plan, but=but, at=at)
+    may = sorted(user_id for user_id, clients in lacks.items() if not clients)
+    if may or not lacks:
+        return Second(may, (), (), ())
+    officers = User.objects.filter(pk__in=list(lacks)).order_by("name", "pk")
+    givers = access.people_with_right(AgencyRight.MANAGE_PEOPLE, agency_id=plan.wish.agency.pk)
+    return Second(
+        may,
+        [Lacking(officer, lacks[officer.pk]) for officer in officers],
+        sorted(permission.words for permission in _takes(plan)),
+        list(User.objects.filter(pk__in=givers).order_by("name", "pk")),
+    )
+
+
+def _takes(plan: Plan) -> set[Permission]:
+    """What it takes at each client that a plan changes to agree to it."""
+    return {Permission.MANAGE_RETENTION, *(preview.NEEDS[category] for category in plan.counted)}
+
+
+def _lacks(plan: Plan, *, but: int, at: datetime) -> dict[int, list[Client]]:
+    """User id of each other active officer -> the clients at which the person lacks what it takes; two queries."""
+    agency_id = plan.wish.agency.pk
+    officers = set(access.people_with_right(AgencyRight.SIGN_OFF, agency_id=agency_id)) - {but}
+    clients = {one.client.pk: one.client for one in plan.touched}
     if plan.wish.client is not None:
-        client_ids.add(plan.wish.client.pk)
-    if officers and client_ids:
-        permissions = {Permission.MANAGE_RETENTION, *(preview.NEEDS[category] for category in plan.counted)}
-        officers &= set(access.people_with_all(permissions, client_ids, agency_id=plan.wish.agency.pk, at=at))
-    return sorted(officers)
+        clients.setdefault(plan.wish.client.pk, plan.wish.client)
+    if not officers or not clients:
+        return {officer: [] for officer in officers}
+    held = access.clients_with_all(_takes(plan), clients, agency_id=agency_id, at=at)
+    return {
+        officer: [client for pk, client in clients.items() if pk not in held.get(officer, ())]
+        for officer in officers
+    }
 
 
 def next_version(change: PolicyChange) -> int:

@@ -1,8 +1,9 @@
 """
 How long things are kept, and whether they may leave at all.
 
-No policy is shortened by one person alone: a second officer agrees, or, where there is none, a day passes in which
-everybody who manages the agency is told and may stop it. What is beyond the law is refused, or wants a written reason.
+No policy is shortened by one person alone: a second officer agrees, or, where the agency has no other, a day passes in
+which everybody who manages the agency is told and may stop it. What is beyond the law is refused, or wants a written
+reason.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def propose(
     if seen.state is ChangeState.IN_FORCE:
         _put_in_force(change, plan, by=by, at=at)
     else:
-        _let_wait(change, at)
+        _let_wait(change, at, may_be_agreed=seen.second is not None and bool(seen.second.may))
     return change
 
 
@@ -356,11 +357,14 @@ def _write(change: PolicyChange, category: Category, version: int, at: datetime)
         )
 
 
-def _let_wait(change: PolicyChange, at: datetime) -> None:
-    """Put it into the queue of who may agree to it, or tell everybody who manages the agency that it will come."""
+def _let_wait(change: PolicyChange, at: datetime, *, may_be_agreed: bool) -> None:
+    """
+    Put it into the queue of who may agree to it, or of every officer where none may yet; or tell everybody who manages
+    the agency that it will come.
+    """
     if change.state == ChangeState.DELAYED:
         kind, client_id = DELAYED_ITEM, None
-    elif change.client_id is None:
+    elif change.client_id is None or not may_be_agreed:
         kind, client_id = AGENCY_ITEM, None
     else:
         kind, client_id = WAITING_ITEM, change.client_id

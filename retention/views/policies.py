@@ -271,16 +271,22 @@ class _Change:
         except policies.OpenChangeError as error:
             form.add_error(None, str(error))
             return None
-        self._say(change)
+        self._say(change, shown)
         return redirect(self._back())
 
-    def _say(self, change: PolicyChange) -> None:
+    def _say(self, change: PolicyChange, shown: Proposal) -> None:
         said = {
             ChangeState.IN_FORCE: "Saved, and in force from now on.",
             ChangeState.WAITING: "Proposed. It is in force once another officer agrees; it is in their queue.",
-            ChangeState.DELAYED: "Proposed. Nobody else could agree to it, so it is in force in 24 hours unless it is "
+            ChangeState.DELAYED: "Proposed. There is no other officer, so it is in force in 24 hours unless it is "
             "stopped. Everybody who manages the agency is told.",
         }
+        if shown.second is not None and not shown.second.may:
+            messages.warning(
+                self.request,
+                "Proposed. No other officer may agree to it yet; the change's page says which grants they lack.",
+            )
+            return
         messages.success(self.request, said[ChangeState(change.state)])
 
     def _back(self) -> str:
@@ -341,11 +347,8 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
     plan = selectors.plan(selectors.wish_of(change)) if is_open else None
     me = request.membership.user_id
     mine = change.proposed_by_id == me
-    decides = (
-        plan is not None
-        and not mine
-        and me in selectors.deciders(plan, but=change.proposed_by_id, at=request.at)
-    )
+    second = selectors.second_person(plan, but=change.proposed_by_id, at=request.at) if plan else None
+    decides = second is not None and not mine and me in second.may
     # Who agrees brings it about now; by itself it comes at its hour.
     waits_until = None if decides else change.takes_effect_at
     hidden = selectors.unseen(plan, request.membership, at=request.at) if plan else []
@@ -363,6 +366,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
         "tomorrow": waits_until is not None,
         "hidden": hidden,
         "is_mine": mine,
+        "second": second if change.state == ChangeState.WAITING else None,
         "may_decide": decides,
         "may_stop": is_open and policies.may_stop(change, request.membership),
         "may_see": may_see,

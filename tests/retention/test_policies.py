@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event, Reason
 from callprivacy.lib.scope import Actor
@@ -457,6 +457,51 @@ def test_where_there_is_one_officer_a_day_passes_and_everybody_who_manages_is_to
         assert Event.objects.filter(action="policy.changed").count() == 1
         assert not Item.objects.open().exists()
     assert _effective(cast.dentist)[Category.CALL].days == 90
+
+
+def test_an_officer_without_a_grant_is_waited_for_and_no_day_passes(cast: Cast) -> None:
+    erin = make.person(cast.acme, "erin", Role.OFFICER)
+    make.grant(erin, cast.dentist)
+
+    change = _propose(cast.acme, Category.CALL, 90, by=cast.alice)
+
+    assert (_state(change), change.takes_effect_at) == (ChangeState.WAITING, None)
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().get().kind == policies.AGENCY_ITEM
+        assert not policies.apply_due(change_id=change.pk, at=NOON + timedelta(days=30))
+        plan = selectors.plan(selectors.wish_of(selectors.changes().get()))
+        second = selectors.second_person(plan, but=cast.alice.user_id, at=NOON)
+    assert (list(second.may), second.is_there) == ([], True)
+    assert [(one.officer.pk, list(one.clients)) for one in second.lacking] == [(erin.user_id, [cast.plumber])]
+    assert second.permissions == ["Manage retention", "View calls"]
+    assert {person.pk for person in second.givers} == {one.user_id for one in (cast.alice, cast.carol, erin)}
+    with pytest.raises(policies.NotYoursError):
+        _approve(change, by=erin)
+    assert _effective(cast.plumber)[Category.CALL].days == 365
+
+    make.grant(erin, cast.plumber)
+    _approve(change, by=erin)
+    assert _effective(cast.plumber)[Category.CALL].days == 90
+
+
+def test_a_clients_change_that_nobody_may_agree_to_is_in_every_officers_queue(cast: Cast) -> None:
+    make.person(cast.acme, "erin", Role.OFFICER)
+    change = _propose(cast.dentist, Category.CALL, 90, by=cast.alice)
+    assert _state(change) == ChangeState.WAITING
+    with job_scope(agency_id=cast.acme.pk):
+        item = Item.objects.open().get()
+    assert (item.kind, item.client_id) == (policies.AGENCY_ITEM, None)
+    with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
+        seen = selectors.open_changes().get()
+        policies.withdraw(change=seen, member=cast.alice, reason="Nobody may agree to it.", at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().exists()
+
+
+def test_an_officer_who_is_suspended_is_nobody_to_wait_for(cast: Cast, erin: Membership) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(state=MembershipState.SUSPENDED)
+    assert _state(_propose(cast.dentist, Category.CALL, 90, by=cast.alice)) == ChangeState.DELAYED
 
 
 def test_an_admin_without_a_grant_stops_it_meanwhile(cast: Cast) -> None:

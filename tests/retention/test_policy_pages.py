@@ -14,7 +14,7 @@ from django.db import connections
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from callprivacy.accounts.enums import Role
+from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallExport, Connection, Inbox
@@ -199,6 +199,34 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
     assert carol.post(f"{url}approve/", {"due_before": "0", "due_after": "0"}).status_code == 403
     assert carol.post(f"{url}refuse/", {"reason": REASON}).status_code == 403
     assert carol.post(f"{url}withdraw/", {"reason": REASON}).status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert _change().state == ChangeState.WITHDRAWN
+
+
+def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_them(cast: Cast) -> None:
+    erin = make.person(cast.acme, "erin", Role.OFFICER)
+    alice = _browser(cast.alice)
+
+    shown = alice.post(CALLS, {"days": "90", "then": "erase", "reason": REASON}).content.decode()
+    _confirmed(alice, CALLS, "90")
+
+    with job_scope(agency_id=cast.acme.pk):
+        change = _change()
+    assert change.state == ChangeState.WAITING
+    url = f"/retention/changes/{change.pk}/"
+    for page in (shown, alice.get(url).content.decode(), _browser(erin).get(url).content.decode()):
+        assert "No other officer may agree yet" in page
+        assert f"<strong>{erin.user}</strong> lacks it at Dentist." in page
+        assert "Manage retention, View calls" in page
+        assert str(cast.carol.user) in page
+    assert "Withdraw it" in alice.get(url).content.decode()
+
+    make.grant(erin, cast.dentist)
+    assert "No other officer may agree yet" not in alice.get(url).content.decode()
+    with job_scope(agency_id=cast.acme.pk):
+        Membership.objects.filter(pk=erin.pk).update(state=MembershipState.SUSPENDED)
+    assert "There is no other officer any more" in alice.get(url).content.decode()
+    assert alice.post(f"{url}withdraw/", {"reason": REASON}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert _change().state == ChangeState.WITHDRAWN
 
