@@ -25,7 +25,7 @@ class Category(models.TextChoices):
 class Moment(models.TextChoices):
     """From when the days of a policy count."""
 
-    CALL_START = "call_start", "the day of the call"
+    CALL_START = "call_start", "the day on which the call began"
     LAST_CONTACT = "last_contact", "the day of the last contact"
     WITHDRAWN = "withdrawn", "the day of the withdrawal"
     MADE = "made", "the day it was made"

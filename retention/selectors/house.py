@@ -104,7 +104,7 @@ class Row:
     One category on a page.
 
     :ivar soon: how many more fall due by the calendar's last day. :ivar kept_by: why months of the trail whose date has
-    come stay, in words.
+    come stay, in words. :ivar holds: that keep what is held, as far as the scope sees them.
     """
 
     category: Category
@@ -113,23 +113,35 @@ class Row:
     extent: Extent
     soon: int
     kept_by: str = ""
+    holds: Sequence[Hold] = ()
 
 
 def rows(agency: Agency, at: datetime, *, days: int) -> list[Row]:
     """Every category, in the order of pages, as far as the scope sees its rows."""
     kept = policies.house_effective(agency)
     now, then = lines(agency, at), by_day(agency, at, days=days)
+    counted = {category: targets.HOUSE[category].count(line) for category, line in now.items()}
+    holds: list[Hold] = []
+    if any(extent.held for extent in counted.values()):
+        found = Hold.objects.open().filter(agency=agency).select_related("client")
+        holds = list(found.order_by("name", "pk"))
     return [
         Row(
             category,
             kept[category],
             now[category].cutoff,
-            targets.HOUSE[category].count(now[category]),
+            counted[category],
             sum(then[category].values()),
             trail.kept_by(now[category].months),
+            _keeping(category, holds) if counted[category].held else (),
         )
         for category in targets.HOUSE
     ]
+
+
+def _keeping(category: Category, holds: Sequence[Hold]) -> list[Hold]:
+    """Those of these holds that keep the agency's rows of a category; months of the trail every hold does."""
+    return [hold for hold in holds if category is Category.TRAIL or hold.keeps_house]
 
 
 def by_day(agency: Agency, at: datetime, *, days: int) -> dict[Category, Mapping[int, int]]:

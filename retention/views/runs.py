@@ -21,7 +21,7 @@ from callprivacy.tenancy.enums import Permission, RetentionState
 from callprivacy.tenancy.models import Client
 from consent.selectors import decisions
 from retention import targets
-from retention.enums import RunCause, RunState
+from retention.enums import PartState, RunCause, RunState
 from retention.forms.runs import ReasonForm, ShownForm
 from retention.law import categories
 from retention.models import Run
@@ -109,6 +109,7 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
     run = _run_or_404(request, run_id)
     page, tallies = progress.by_client(run, request.GET.get("page"))
     issued = certificates.of_run(run)
+    own = list(house.parts_of(run))
     clients = [{"tally": tally, "certificate": issued.get(tally.client_id)} for tally in tallies]
     template = "retention/run_progress.html" if request.htmx else "retention/run.html"  # type: ignore[attr-defined]  # django-htmx sets it
     context = {
@@ -116,7 +117,10 @@ def show_run(request: StaffRequest, run_id: UUID) -> HttpResponse:
         "progress": progress.added_up(run, request.at),
         "categories": progress.by_category(run),
         "clients": clients,
-        "own": house.parts_of(run),
+        "own": own,
+        "own_is_told": any(
+            part.rows_erased or part.rows_held or part.state == PartState.FAILED for part in own
+        ),
         "own_certificate": certificates.own_of_run(run),
         "page": page,
         "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),

@@ -218,6 +218,25 @@ def test_an_officer_sees_what_is_held_at_a_client_that_is_not_granted(
     assert (found.rows, found.held) == (0, 1)
 
 
+def test_the_page_names_the_hold_that_keeps_what_is_held(cast: Cast, site: Site, erin: Membership) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        _entry(site, 100)
+        hold = _hold(cast, keeps_house=True)
+        Hold.objects.create(
+            agency=cast.acme, client=cast.plumber, name="Calls alone", review_on=date(2027, 2, 1),
+            placed_by_id=cast.alice.user_id, placed_at=make.NOON - timedelta(days=2),
+        )  # fmt: skip
+
+    page = signed_in(cast.alice).get("/retention/preview/premises/").content.decode()
+
+    link = f'<a class="link" href="/clients/dentist/holds/{hold.pk}/">The inquiry</a>'
+    assert f"kept by {link}</small>" in page
+    assert "Calls alone" not in page
+    hidden = signed_in(erin).get("/retention/preview/premises/").content.decode()
+    assert "kept by a hold at a client that is not granted to you" in hidden
+    assert "The inquiry" not in hidden
+
+
 def test_reasons_behind_deeds_that_name_no_client_leave_too(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         for days in (2300, 2100):

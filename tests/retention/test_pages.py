@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -20,6 +21,7 @@ from callprivacy.tenancy.scope import job_scope
 from retention.enums import Category, RunState
 from retention.law import categories
 from retention.models import Errand, Policy, Run
+from retention.services import runs
 from retention.tasks import runs as tasks
 from retention.views import previews
 from tests import make
@@ -115,6 +117,36 @@ def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one
     assert "every 1s" in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
     tasks.work_runs()
     assert "every 1s" not in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
+
+
+def test_a_runs_page_says_why_a_client_has_no_certificate(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(
+            retention_state=RetentionState.LIVE, went_live_at=make.now()
+        )
+    browser = _browser(cast.alice)
+    started = browser.post("/retention/runs/")["Location"]
+
+    def said() -> dict[str, str]:
+        page = browser.get(started).content.decode()
+        rows = re.findall(r'<th scope="row" data-label="Client">(.*?)</tr>', page, re.DOTALL)
+        cells = [re.sub(r"<[^>]+>", "", row.split('data-label="Certificate">')[1]).strip() for row in rows]
+        return dict(zip((re.sub(r"<[^>]+>", "", row.split("</th>")[0]) for row in rows), cells, strict=True))
+
+    with job_scope(agency_id=cast.acme.pk):
+        run_id = Run.objects.get().pk
+    runs._plan(cast.acme.pk, run_id, make.now() + timedelta(minutes=1), make.now)
+    assert said() == {
+        "Dentist": "when the run is over",
+        "Plumber": "none: counted only, nothing leaves while it is observed",
+    }
+    tasks.work_runs()
+    assert said()["Dentist"] == "none: nothing was taken, nothing held, nothing failed"
+
+    make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
+    started = browser.post("/retention/runs/")["Location"]
+    tasks.work_runs()
+    assert said()["Dentist"] == "Number 1"
 
 
 def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast) -> None:
