@@ -34,6 +34,7 @@ BENCHES = {
     "reveal": "bench.bench_reveal",
     "rights": "bench.bench_rights",
     "rotate": "bench.bench_rotate",
+    "start": "bench.bench_start",
     "stop": "bench.bench_stop",
     "storage": "bench.bench_storage",
     "webhook": "bench.bench_webhook",

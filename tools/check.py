@@ -59,10 +59,34 @@ def _templates() -> tuple[int, str]:
     return _tool("djlint", str(folder), "--lint", "--quiet")()
 
 
+# Two that install at once would find each other's lock.
+_INSTALLING: Final = threading.Lock()
+
+
+def _from_debian(program: str, *packages: str) -> str:
+    """Install a program of Debian's where that is allowed and it is not there; returns what was said of it."""
+    with _INSTALLING:
+        if shutil.which(program) or os.geteuid() != 0 or not shutil.which("apt-get"):
+            return ""
+        said = ""
+        for arguments in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+            code, said = _run(["apt-get", *arguments], {"DEBIAN_FRONTEND": "noninteractive"})
+            if code:
+                break
+        return said
+
+
 def _styles() -> tuple[int, str]:
-    """Build the styles again and compare them with what is committed, where Node.js is."""
+    """
+    Build the styles again and compare them with what is committed; what checks the pages in the browser comes along.
+    Needs Node.js, which is installed where that is allowed.
+    """
+    said = _from_debian("npm", "nodejs", "npm")
     if not shutil.which("npm"):
-        return 0, "Node.js is not here: static/dist was not built again and compared.\n"
+        return 1, said + (
+            "The styles are built again and the pages are checked by axe, which npm brings. On Debian: apt-get install "
+            "nodejs npm. Elsewhere, install Node.js with npm and have npm on the path.\n"
+        )
     install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
     if not (ROOT / "node_modules").is_dir():
         code, said = _run(install)
@@ -82,14 +106,9 @@ def _chromium() -> tuple[int, str]:
     """Find Debian's browser for the browser tests, or install it where that is allowed."""
     if shutil.which("chromium") or os.environ.get("CHROMIUM"):
         return 0, ""
-    said = ""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        for arguments in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "chromium"]):
-            code, said = _run(["apt-get", *arguments], {"DEBIAN_FRONTEND": "noninteractive"})
-            if code:
-                break
-        if shutil.which("chromium"):
-            return 0, ""
+    said = _from_debian("chromium", "chromium")
+    if shutil.which("chromium"):
+        return 0, ""
     return 1, said + (
         "The browser tests need chromium. On Debian: apt-get install chromium. Elsewhere, name a Chromium or "
         "Chrome: CHROMIUM=/path/to/it make test\n"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,3 +129,73 @@ def test_what_runs_beside_the_suite_leaves_it_the_processor() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) > os.nice(0)
+
+
+# --- What the suite needs of the machine ---
+
+
+class Machine:
+    """Stands in for the machine: which programs are there, and what apt-get is asked for and brings."""
+
+    def __init__(self, *programs: str) -> None:
+        self.programs, self.asked = set(programs), list[list[str]]()
+        self.brings: dict[str, str] = {}
+
+    def which(self, name: str) -> str | None:
+        return f"/usr/bin/{name}" if name in self.programs else None
+
+    def run(self, command: list[str], environ: dict[str, str] | None = None) -> tuple[int, str]:
+        self.asked.append(command)
+        if command[:2] == ["apt-get", "install"]:
+            time.sleep(0.05)
+            self.programs |= {self.brings[name] for name in command if name in self.brings}
+        return 0, "said by the program\n"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A Debian of root's without Node.js and Chromium."""
+    found = Machine("apt-get")
+    found.brings = {"npm": "npm", "chromium": "chromium"}
+    monkeypatch.setattr(check, "_run", found.run)
+    monkeypatch.setattr(shutil, "which", found.which)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    return found
+
+
+def test_node_is_installed_where_that_is_allowed_and_the_styles_are_checked(machine: Machine) -> None:
+    assert check._styles()[0] == 0
+    assert machine.asked[0] == ["apt-get", "update", "-q"]
+    assert machine.asked[1][-2:] == ["nodejs", "npm"]
+    assert machine.asked[-1] == ["npm", "run", "--silent", "check-build"]
+    machine.asked.clear()
+    assert check._styles()[0] == 0
+    assert not [command for command in machine.asked if command[0] == "apt-get"]
+
+
+@pytest.mark.parametrize("why", ["nobody in particular", "another system", "no such package"])
+def test_without_node_the_step_fails_and_names_what_to_install(
+    machine: Machine, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "nobody in particular":
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    elif why == "another system":
+        machine.programs.clear()
+    else:
+        machine.brings.clear()
+    for step, needed in ((check._styles, "nodejs npm"), (check._chromium, "chromium")):
+        code, said = step()
+        assert code == 1
+        assert f"apt-get install {needed}" in said
+    installs = [command for command in machine.asked if "install" in command]
+    assert bool(installs) is (why == "no such package")
+
+
+def test_two_steps_install_one_after_the_other(machine: Machine) -> None:
+    with ThreadPoolExecutor() as pool:
+        codes = list(pool.map(lambda step: step()[0], (check._styles, check._chromium)))
+    assert codes == [0, 0]
+    assert {"npm", "chromium"} <= machine.programs
+    installs = [place for place, command in enumerate(machine.asked) if command[:2] == ["apt-get", "install"]]
+    assert all(machine.asked[place - 1][:2] == ["apt-get", "update"] for place in installs)
