@@ -264,7 +264,7 @@ def clocks(membership: Membership, *, at: datetime) -> Figure | None:
     counted = board.counts(cases, at=at)
     if not counted.open:
         return Figure("None", "no request waits for its day")
-    near = f"{counted.near_shown} within three days"
+    near = f"{counted.near_shown if counted.near else 'none'} within three days"
     said = f"{counted.late_shown} late, {near}" if counted.late else f"none late, {near}"
     first = board.soonest(cases, zone=membership.agency.time_zone, at=at)
     return Figure(
