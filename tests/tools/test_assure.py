@@ -32,6 +32,7 @@ from tools.assure import (
     rows,
     soak,
     suite,
+    target,
 )
 from tools.assure.rows import Edit, Figure, Outcome, Row
 from tools.assure.weak import weak
@@ -225,6 +226,15 @@ def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
     assert not soak.grows(steady)
     assert soak.grows([(second, size + second * 1e4) for second, size in steady])
     assert [soak.warm_up(60 * minutes) / 60 for minutes in (2, 25, 60, 480)] == [1, 10, 12, 96]
+
+
+def test_a_scanner_has_the_cookie_that_guards_forms_signed_in_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attack, "_token", lambda _: "secret")
+    at = target.Target("", {"alice": "session=a"}, {}, ROOT, 1)
+    assert attack._browser_of(at, "alice") == "session=a; csrf=secret"
+    assert attack._browser_of(at, "anonymous") == "csrf=secret"
 
 
 def test_the_weak_page_is_no_page_for_every_address() -> None:
