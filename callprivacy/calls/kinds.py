@@ -65,7 +65,7 @@ def register_pulls() -> None:
     register(
         Kind(
             DROP_REFUSED,
-            title="Files in a drop folder that could not be read",
+            title="A drop folder, or files in it, that could not be read",
             step="Open the connections",
             url_name="calls:client_connections",
             permission=Permission.MANAGE_CONNECTIONS,

@@ -20,6 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 _SENDER = re.compile(r"(AC[0-9a-zA-Z]{2,62}):(\S+)@(\+[1-9][0-9]{6,14})", re.ASCII).fullmatch
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+IN_MEMORY = 1024 * 1024
+"""How much of a bucket's file is held in memory while it is read; the rest lies in a file without a name."""
 
 
 class SettingError(ImproperlyConfigured):
@@ -303,6 +305,12 @@ def _bucket(name: str, raw: str) -> dict[str, Any]:
         raise SettingError(name, "says more than endpoint_url and region_name", remedy)
     if not options.get("endpoint_url", "https://").startswith("https://"):
         raise SettingError(name, "names an endpoint without https", remedy)
+    from botocore.config import Config  # noqa: PLC0415  most houses have no bucket, and it takes a while to load
+
+    # Where nothing is said, botocore waits a minute for each of five tries.
+    patience = Config(
+        connect_timeout=4, read_timeout=20, retries={"total_max_attempts": 2, "mode": "standard"}
+    )
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -310,6 +318,8 @@ def _bucket(name: str, raw: str) -> dict[str, Any]:
             "location": parts.path.strip("/"),
             "default_acl": None,
             "file_overwrite": False,
+            "max_memory_size": IN_MEMORY,
+            "client_config": patience,
             **options,
         },
     }

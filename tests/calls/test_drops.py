@@ -172,6 +172,30 @@ def test_a_link_to_what_is_not_theirs_and_a_pipe_are_not_opened(cast: Cast, root
         assert CallImport.objects.count() == 1
 
 
+def test_a_folder_that_cannot_be_read_is_said_and_others_are_not_kept_waiting(cast: Cast, root: Path) -> None:
+    broken, way = opened(cast), opened(cast)
+    drop(root, way, "calls.csv", GOOD)
+    loop = root / "acme" / "dentist" / broken.pk.hex[:8]
+    loop.symlink_to(loop)
+    assert take(cast) == 1
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{broken.pk}/").content.decode()
+    assert "It could not be read (" in page
+    with job_scope(agency_id=cast.acme.pk):
+        assert Item.objects.open().filter(kind="drop_refused").exists()
+    loop.unlink()
+    take(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_a_disk_that_is_not_mounted_is_no_empty_folder(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    root.rename(root.with_name("elsewhere"))
+    assert take(cast) == 0
+    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    assert "whether the disk is mounted" in page
+
+
 def test_without_a_folder_of_the_operator_nothing_is_looked_for(cast: Cast, settings: Any) -> None:
     settings.CALLPRIVACY_DROP = ""
     opened(cast)

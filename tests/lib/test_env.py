@@ -133,13 +133,17 @@ def test_a_file_fills_only_what_the_environment_lacks(
 
 def test_recordings_lie_in_a_bucket_or_in_a_folder_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", "s3://calls/sealed?endpoint_url=https://s3.example.com&region_name=eu-central-1")
-    assert env.recordings_storage("X") == {
+    found = env.recordings_storage("X")
+    patience = found["OPTIONS"].pop("client_config")
+    assert (patience.connect_timeout, patience.read_timeout) == (4, 20)
+    assert found == {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": "calls",
             "location": "sealed",
             "default_acl": None,
             "file_overwrite": False,
+            "max_memory_size": 1024 * 1024,
             "endpoint_url": "https://s3.example.com",
             "region_name": "eu-central-1",
         },

@@ -6,30 +6,27 @@ A file is read where it lies, resumed where a worker was ended, and erased there
 columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
 not tried again as it is, and somebody hears of it; it may be called after somebody or their number, so that no name of
 one is kept, and each of its letters and digits is a dot. A file that changed within the last minute may still be on its
-way.
-Whoever drops files may drop a link or a pipe as well: neither is a file of theirs, and neither is opened.
+way. A folder or bucket that cannot be read says why on the connection's page, and others are not kept waiting by it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO, Final, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.kinds import DROP_REFUSED
 from callprivacy.calls.models import CallImport, Connection
-from callprivacy.calls.services import imports
+from callprivacy.calls.services import folders, imports
+from callprivacy.calls.services.folders import FolderError
 from callprivacy.calls.services.imports import Layout
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
@@ -122,82 +119,84 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         )
     count = 0
     for way in ways:
-        layout = layout_of(way)
+        layout, fault = layout_of(way), ""
         if layout is None:
             continue
-        for file in _files(way, at=clock()):
-            if clock() >= until:
-                return count
-            count += _take_file(way, layout, file, until=until, clock=clock)
+        try:
+            for file in _files(way, at=clock()):
+                if clock() >= until:
+                    return count
+                count += _take_file(way, layout, file, until=until, clock=clock)
+        except FolderError as error:
+            fault = str(error)
+        if fault != fault_of(way):
+            _note_fault(way, fault, at=clock())
     return count
 
 
-def _storage() -> Storage:
-    return storages["drop"]
+def fault_of(connection: Connection) -> str:
+    """Why a connection's folder could not be read when it was last looked into; "" where it could."""
+    return str(connection.mapping.get("drop_fault", ""))
 
 
 def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
-    """What lies in a connection's folder, has come to rest and was not refused before."""
-    storage, folder = _storage(), folder_of(way)
-    try:
-        names = storage.listdir(folder)[1]
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    """
+    What lies in a connection's folder, has come to rest and was not refused before.
+
+    :raises FolderError: it cannot be said.
+    """
+    folder = folder_of(way)
     refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
-    for name in sorted(names)[: FILES_AT_ONCE + len(refused)]:
+    for name in folders.names_in(folder)[: FILES_AT_ONCE + len(refused)]:
         if _NAME.fullmatch(name) is None:
             continue
-        path = f"{folder}/{name}"
-        try:
-            _open(path).close()
-            changed, size = storage.get_modified_time(path), storage.size(path)
-        except OSError:
+        found = folders.found(folder, name)
+        if found is None or found.changed_at > at - SETTLED_FOR:
             continue
-        changed = changed if changed.tzinfo else changed.replace(tzinfo=UTC)
-        mark = tokens.digest("drop", name, str(size)).hex()
-        if changed <= at - SETTLED_FOR and mark not in refused:
-            yield Dropped(path, mark, f"{_shape(name)} ({size} bytes, of {changed:%Y-%m-%d %H:%M} UTC)")
+        mark = tokens.digest("drop", name, str(found.size)).hex()
+        if mark not in refused:
+            when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
+            yield Dropped(found.path, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
 
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
-    with _open(file.path) as source:
+    """:raises FolderError: it could not be read, or not be erased; it is gone on with the next time."""
+    with folders.reading(), folders.open_file(file.path) as source:
         digest = hashlib.file_digest(cast(Any, source), "sha256").digest()
     row = imports.begin_from_disk(
         client=way.client, connection=way, layout=layout, digest=digest, by=JOB, at=clock()
     )
-    imports.run_import(
-        agency_id=way.agency_id,
-        import_id=row.pk,
-        clock=clock,
-        until=until,
-        source=lambda: _open(file.path),
-        workers=0,
-    )
+    with folders.reading():
+        imports.run_import(
+            agency_id=way.agency_id,
+            import_id=row.pk,
+            clock=clock,
+            until=until,
+            source=lambda: folders.open_file(file.path),
+            workers=0,
+        )
     with job_scope(agency_id=way.agency_id):
         state = CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
     if state == JobState.DONE:
-        _storage().delete(file.path)
+        folders.delete(file.path)
         return True
     if state == JobState.FAILED:
         _refuse(way, file, at=clock())
     return False
 
 
-def _open(path: str) -> BinaryIO:
-    """
-    A dropped file; a link is not followed, and a pipe not waited for.
-
-    :raises OSError: it is no file, or may not be read.
-    """
-    storage = _storage()
-    if not isinstance(storage, FileSystemStorage):
-        return cast(BinaryIO, storage.open(path, "rb"))
-    handle = os.open(storage.path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError("It is no file.")
-    return os.fdopen(handle, "rb")
+def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
+    """Write down why a folder cannot be read, or that it can again."""
+    if fault:
+        log.warning("drop.unreachable", connection=str(way.pk), why=fault)
+    with job_scope(agency_id=way.agency_id):
+        row = Connection.objects.select_for_update().get(pk=way.pk)
+        row.mapping.pop("drop_fault", None)
+        if fault:
+            row.mapping["drop_fault"] = fault
+        row.save(update_fields=["mapping"])
+        _renew_item(row, by=JOB, at=at)
 
 
 def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
@@ -207,7 +206,7 @@ def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
         found = [*_refused(row), {"mark": file.mark, "shape": file.shape}][-REMEMBERED_AT_MOST:]
         row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
-        _renew_item(row, len(found), by=JOB, at=at)
+        _renew_item(row, by=JOB, at=at)
 
 
 @transaction.atomic
@@ -218,13 +217,14 @@ def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
     if found:
         row.save(update_fields=["mapping"])
         audit.record("drop.retried", subject=row, by=by, at=at, count=len(found))
-        _renew_item(row, 0, by=by, at=at)
+        _renew_item(row, by=by, at=at)
     return len(found)
 
 
-def _renew_item(row: Connection, count: int, *, by: Actor, at: datetime) -> None:
+def _renew_item(row: Connection, *, by: Actor, at: datetime) -> None:
+    """What waits for somebody: each file that could not be read, and each folder that cannot."""
     others = Connection.objects.for_client(row.client_id).filter(provider=FOLDER).exclude(pk=row.pk)
-    count += sum(len(refused_of(other)) for other in others)
+    count = sum(len(_refused(one)) + bool(fault_of(one)) for one in (row, *others))
     work_items.renew_item(
         DROP_REFUSED, agency_id=row.agency_id, client_id=row.client_id, count=count, by=by, at=at
     )

@@ -197,6 +197,7 @@ def _drop(connection: Connection) -> dict[str, Any] | None:
         "folder": drops.folder_of(connection),
         "layout": layout,
         "format_title": FORMATS.get(layout.format, "") if layout else "",
+        "fault": drops.fault_of(connection),
         "refused": drops.refused_of(connection),
     }
 

@@ -1,0 +1,173 @@
+"""Files that are dropped into a bucket are read as those in a folder are, and a bucket that fails says so."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.core.files.storage import storages
+
+from callprivacy.calls.enums import JobState
+from callprivacy.calls.models import CallImport, Connection
+from callprivacy.calls.services import drops, folders, imports
+from callprivacy.lib import env
+from callprivacy.tenancy.scope import job_scope
+from callprivacy.work.models import Item
+from tests.calls import bucket_side
+from tests.calls.bucket_side import Bucket
+from tests.calls.doors import browser_of
+from tests.calls.test_drops import GOOD, opened, take
+from tests.calls.test_inbox import calls
+from tests.cast import Cast, assemble
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db
+PAST = (NOON - timedelta(minutes=5)).astimezone(UTC)
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    monkeypatch.setenv("X", f"s3://{bucket_side.NAME}/in?region_name=eu-central-1")
+    storage = env.drop_storage("X")
+    assert storage is not None
+    with bucket_side.bucket() as found:
+        keys = {"access_key": bucket_side.KEY, "secret_key": bucket_side.SECRET, "endpoint_url": found.url}
+        settings.CALLPRIVACY_DROP = "s3://drops/in"
+        settings.STORAGES = settings.STORAGES | {"drop": storage | {"OPTIONS": storage["OPTIONS"] | keys}}
+        storages._storages.clear()  # type: ignore[attr-defined]  # Django keeps what it made of the settings before
+        yield found
+
+
+def drop(bucket: Bucket, way: Connection, name: str, text: bytes | str, *, minutes: int = 5) -> str:
+    key = f"in/acme/dentist/{way.pk.hex[:8]}/{name}"
+    return bucket.put(key, text, (NOON - timedelta(minutes=minutes)).astimezone(UTC))
+
+
+def page_of(cast: Cast, way: Connection) -> str:
+    return browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+
+
+def is_waiting(cast: Cast) -> bool:
+    with job_scope(agency_id=cast.acme.pk):
+        return Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_a_file_is_read_and_erased_and_what_is_not_theirs_is_left(cast: Cast, bucket: Bucket) -> None:
+    way = opened(cast)
+    done, packed = (
+        drop(bucket, way, "calls 1.csv", GOOD),
+        drop(bucket, way, "old.csv.gz", gzip.compress(GOOD.encode())),
+    )
+    fresh, other = drop(bucket, way, "fresh.csv", GOOD, minutes=0), drop(bucket, way, "deeper/b.csv", GOOD)
+    stranger = bucket.put("in/globex/calls.csv", GOOD, PAST)
+    assert take(cast) == 2
+    assert len(calls(cast.dentist)) == 2
+    assert not {done, packed} & set(bucket.objects)
+    assert {fresh, other, stranger} == set(bucket.objects)
+
+
+def test_a_killed_worker_goes_on_and_adds_nothing_twice(
+    cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    key = drop(bucket, opened(cast), "calls.csv", GOOD)
+    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert key in bucket.objects
+    later = NOON + timedelta(minutes=3)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=6), clock=lambda: later) == 1
+    assert len(calls(cast.dentist)) == 2
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
+
+
+def test_a_large_file_does_not_lie_in_memory(cast: Cast, bucket: Bucket) -> None:
+    bucket.put("in/large.csv", b"x" * (9 << 20), PAST)  # more than boto3 takes at once
+    with folders.open_file("large.csv") as opened_:
+        assert opened_.read(1) == b"x"
+        assert opened_.file._rolled  # type: ignore[attr-defined]  # it has gone on to the disk
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [
+        ({("GET", False): "AccessDenied"}, "It refused us"),
+        ({("GET", False): "NoSuchBucket"}, "It is not there"),
+        ({("GET", False): "SlowDown"}, "It answered with a fault"),
+        ({("HEAD", True): "AccessDenied"}, "It refused us"),
+        ({("GET", True): "AccessDenied"}, "It refused us"),
+        ({("DELETE", True): "AccessDenied"}, "It refused us"),
+    ],
+)
+def test_a_bucket_that_refuses_or_is_gone_is_said_on_its_page_until_it_opens(
+    cast: Cast, bucket: Bucket, fails: dict[tuple[str, bool], str], words: str
+) -> None:
+    way = opened(cast)
+    key = drop(bucket, way, "calls.csv", GOOD)
+    bucket.fails = fails
+    assert take(cast) == 0
+    assert key in bucket.objects
+    assert words in page_of(cast, way)
+    assert is_waiting(cast)
+    bucket.fails = {}
+    assert take(cast) == 1
+    assert words not in page_of(cast, way)
+    assert not is_waiting(cast)
+    assert len(calls(cast.dentist)) == 2
+
+
+def test_a_bucket_that_does_not_answer_is_not_waited_for(
+    cast: Cast, bucket: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings.STORAGES["drop"]["OPTIONS"]["client_config"]
+    assert config.connect_timeout + config.read_timeout <= 30
+    assert config.retries["total_max_attempts"] == 2
+    monkeypatch.setattr(config, "read_timeout", 0.2)
+    bucket.slow = 0.6
+    way = opened(cast)
+    drop(bucket, way, "calls.csv", GOOD)
+    assert take(cast) == 0
+    assert "It did not answer" in page_of(cast, way)
+
+
+def test_a_fault_of_one_does_not_keep_others_waiting(
+    cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = opened(cast), opened(cast)
+    for way in (first, second):
+        drop(bucket, way, f"{way.pk.hex[:4]}.csv", GOOD)
+    listed = Bucket.listed
+
+    def broken(self: Bucket, asked: dict[str, list[str]]) -> str:
+        return "<no" if first.pk.hex[:8] in asked["prefix"][0] else listed(self, asked)
+
+    monkeypatch.setattr(Bucket, "listed", broken)
+    assert take(cast) == 1
+    assert drops.fault_of(Connection.objects.model(mapping=_mapping(cast, first)))
+    assert not drops.fault_of(Connection.objects.model(mapping=_mapping(cast, second)))
+
+
+def _mapping(cast: Cast, way: Connection) -> Any:
+    with job_scope(agency_id=cast.acme.pk):
+        return Connection.objects.values_list("mapping", flat=True).get(pk=way.pk)
+
+
+def test_what_is_written_and_copied_there_is_read_again(bucket: Bucket) -> None:
+    """The bucket that is played keeps what the storage does with one, so that what the tests see of it counts."""
+    storage = storages["drop"]
+    assert storage.save("a.csv", BytesIO(b"one")) == "a.csv"
+    storage.bucket.Object("in/b.csv").copy_from(CopySource={"Bucket": bucket_side.NAME, "Key": "in/a.csv"})  # type: ignore[attr-defined]
+    assert storage.listdir("")[1] == ["a.csv", "b.csv"]
+    with storage.open("b.csv") as copy:
+        assert copy.read() == b"one"
+    storage.delete("a.csv")
+    assert (storage.exists("a.csv"), storage.exists("b.csv")) == (False, True)
