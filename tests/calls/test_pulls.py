@@ -24,7 +24,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
-from tests import make
+from tests import make, published
 from tests.calls.doors import browser_of
 from tests.calls.test_hooks import TOKEN, connect
 from tests.calls.test_inbox import bring, calls, event, work_off
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 KEY = "key-of-the-interface"
-AC = "AC" + "0" * 32
+AC, CALL, RECORDING = "AC" + "0" * 32, "CA" + "1" * 32, "RE" + "1" * 32
 CANARY = "+12125550188"
 
 
@@ -46,15 +46,19 @@ def cast() -> Cast:
 
 @dataclass
 class Vendor:
-    """The tracker's side: what it answers, one after the other, and what it was asked."""
+    """
+    The tracker's side: what it answers, one after the other, and what it was asked.
 
-    answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
+    Both are held to what the trackers publish (`tests/published.py`), but for an answer that `lies`.
+    """
+
+    answers: list[tuple[int, Any, dict[str, str], bool]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
+    watch: published.Watch = field(default_factory=published.Watch)
 
-    def says(self, payload: Any, status: int = 200, **headers: str) -> None:
-        self.answers.append(
-            (status, payload, {name.replace("_", "-"): value for name, value in headers.items()})
-        )
+    def says(self, payload: Any, status: int = 200, *, lies: bool = False, **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.append((status, payload, named, lies))
 
 
 @pytest.fixture
@@ -66,7 +70,8 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
             parts = urlsplit(self.path)
             said = {name: values[0] for name, values in parse_qs(parts.query).items()}
             found.asked.append((parts.path, said, dict(self.headers)))
-            status, payload, headers = found.answers.pop(0) if found.answers else (500, {}, {})
+            status, payload, headers, lies = found.answers.pop(0) if found.answers else (500, {}, {}, False)
+            found.watch.exchange("GET", self.path, {}, status, payload, lies=lies)
             body = json.dumps(payload).encode()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -84,6 +89,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield found
         server.shutdown()
+    assert not found.watch.wrong, found.watch.wrong
 
 
 def opened(to: Connection, account: str = "ACC1", **more: Any) -> Pull:
@@ -240,7 +246,8 @@ def test_of_a_shared_account_only_calls_to_known_numbers_are_taken(cast: Cast, v
     make.tracking_number(cast.dentist, "+14045550199")
     run = start(opened(connect(cast.dentist), only_known=True))
     vendor.says(
-        listing(row("CAL1"), row("CAL2", tracking_phone_number="+14045550123"), row("CAL3", duration="?"))
+        listing(row("CAL1"), row("CAL2", tracking_phone_number="+14045550123"), row("CAL3", duration="?")),
+        lies=True,
     )
     work(cast)
     work_off(cast)
@@ -297,7 +304,7 @@ def test_a_redirect_and_what_is_no_list_are_not_understood(cast: Cast, vendor: V
         ({"calls": 7}, 200, {}),
         ([], 200, {}),
     ):
-        vendor.says(payload, status, **headers)
+        vendor.says(payload, status, lies=True, **headers)
         with pytest.raises(asking.AskError):
             callrail.list_calls(access, window, "")
     assert len(vendor.asked) == 3
@@ -408,6 +415,21 @@ def test_of_a_client_that_is_put_away_nothing_is_asked_any_more(cast: Cast, vend
     assert not vendor.asked
 
 
+def test_a_tracker_that_is_played_as_none_is_is_found_out(cast: Cast, vendor: Vendor) -> None:
+    start(opened(connect(cast.dentist)))
+    vendor.says(listing(row(duration="60", shoe_size=43)))
+    work(cast)
+    wrong, vendor.watch.wrong = vendor.watch.wrong, []
+    assert wrong == ["call: duration is no integer or null", "call: shoe_size is no field"]
+
+
+def test_a_question_that_no_tracker_understands_is_found_out(vendor: Vendor) -> None:
+    vendor.says(listing())
+    asking.get(f"{callrail.BASE}/v3/a/ACC1/calls.json", {"per_page": "250", "since": "2026-11-24"}, {})
+    wrong, vendor.watch.wrong = vendor.watch.wrong, []
+    assert wrong == ["query: since is no parameter"]
+
+
 # --- Twilio, CallTrackingMetrics, Invoca ---
 
 
@@ -415,17 +437,18 @@ def test_twilios_calls_and_then_its_recordings(cast: Cast, vendor: Vendor) -> No
     to = connect(cast.dentist, "twilio", TOKEN)
     run = start(opened(to, AC, secret=""))
     said = {
-        "sid": "CA1", "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
+        "sid": CALL, "account_sid": AC, "parent_call_sid": None, "from": CANARY, "to": "+14045550199",
         "direction": "inbound", "status": "completed", "duration": "60", "answered_by": None,
         "start_time": "Tue, 24 Nov 2026 11:30:00 +0000", "end_time": "Tue, 24 Nov 2026 11:31:00 +0000",
     }  # fmt: skip
-    leg = said | {"sid": "CA2", "parent_call_sid": "CA1", "direction": "outbound-dial"}
+    leg = said | {"sid": "CA" + "2" * 32, "parent_call_sid": CALL, "direction": "outbound-dial"}
     more = "/2010-04-01/Accounts/AC/Calls.json?Page=1&PageToken=PACA1"
     vendor.says({"calls": [said], "next_page_uri": more})
     vendor.says({"calls": [leg], "next_page_uri": None})
     recording = {
-        "sid": "RE1", "call_sid": "CA1", "account_sid": AC, "status": "completed", "duration": "55",
-        "start_time": "Tue, 24 Nov 2026 11:30:02 +0000", "uri": f"/2010-04-01/Accounts/{AC}/Recordings/RE1.json",
+        "sid": RECORDING, "call_sid": CALL, "account_sid": AC, "status": "completed", "duration": "55",
+        "start_time": "Tue, 24 Nov 2026 11:30:02 +0000",
+        "uri": f"/2010-04-01/Accounts/{AC}/Recordings/{RECORDING}.json",
     }  # fmt: skip
     vendor.says({"recordings": [recording], "next_page_uri": None})
     assert work(cast) == 3
@@ -449,6 +472,7 @@ def test_calltrackingmetrics_goes_by_pages(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist, "ctm", TOKEN)
     run = start(opened(to, "25", login="access-key"))
     shape = json.loads((FIXTURES / "ctm_call_2013_shape.json").read_text())
+    del shape["_source"]
     shape["unix_time"] = int((NOON - timedelta(hours=1)).timestamp())
     older = shape | {"id": 7, "unix_time": shape["unix_time"] - 90_000}
     vendor.says({"calls": [shape], "page": 1, "total_pages": 2})

@@ -482,7 +482,7 @@ def test_a_withdrawal_during_the_call_stops_and_deletes_at_twilio(
     assert stop.authorization.startswith("Basic ")
     found = orders(cast)
     assert {task.state for task in found.values()} == {WaitingState.DONE}
-    assert found[VendorStep.STOP_RECORDING].receipt == f"{RECORDING} ok"
+    assert found[VendorStep.STOP_RECORDING].receipt == f"{RECORDING} stopped"
     assert found[VendorStep.DELETE_RECORDING].receipt == f"{RECORDING} deleted"
     tasks.stop_recordings(agency_id=cast.acme.pk)
     assert len(vendor.asked) == 2

@@ -24,7 +24,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Channel, Language, NoticeState
 from consent.models import Notice, NoticeVersion, PhoneMenu
-from tests import make
+from tests import make, published
 
 FORM = "application/x-www-form-urlencoded"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -197,14 +197,29 @@ class Asked:
 
 @dataclass
 class Interface:
-    """An interface that answers 200 with ids, or what it was told to answer next."""
+    """
+    An interface that answers 200 with ids, or what it was told to answer next.
+
+    :ivar watch: holds questions and answers to what Twilio publishes.
+    """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     answers: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    watch: published.Watch = field(default_factory=published.Watch)
 
     def texts(self) -> list[dict[str, str]]:
         return [one.said for one in self.asked if one.path.endswith("/Messages.json")]
+
+
+def _usual(method: str, path: str) -> dict[str, Any]:
+    """What Twilio answers where something was made or stopped, and where it has none of what was asked for."""
+    if method == "GET":
+        name = path.partition("?")[0].rpartition("/")[2].removesuffix(".json").lower()
+        return {name: []} | ({"meta": {}} if path.startswith("/v2/") else {})
+    if "/Recordings/" in path:
+        return {"sid": RECORDING, "status": "stopped"}
+    return {"sid": ("CA" if path.endswith("/Calls.json") else "SM") + "1" * 32, "status": "queued"}
 
 
 @contextmanager
@@ -218,13 +233,9 @@ def interface() -> Iterator[Interface]:
             found.asked.append(
                 Asked(self.command, self.path, dict(parse_qsl(body)), self.headers.get("Authorization", ""))
             )
-            default: tuple[int, dict[str, Any]] = (204, {})
-            if self.command == "POST":
-                default = (
-                    200,
-                    {"sid": RECORDING if "/Recordings/" in self.path else "SM" + "1" * 32, "status": "ok"},
-                )
+            default = (204, {}) if self.command == "DELETE" else (200, _usual(self.command, self.path))
             status, payload = found.answers.pop(0) if found.answers else default
+            found.watch.exchange(self.command, self.path, found.asked[-1].said, status, payload)
             self.send_response(status)
             text = b"" if status == 204 else json.dumps(payload).encode()
             self.send_header("Content-Length", str(len(text)))
@@ -246,3 +257,4 @@ def interface() -> Iterator[Interface]:
         server.shutdown()
         server.server_close()
         thread.join()
+    assert not found.watch.wrong, found.watch.wrong

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests import published
+
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
 CALLRAIL_ACCOUNT = "ACC123"
@@ -26,6 +28,7 @@ class Lists:
     What the vendors have, in the order in which they list it, and how they were asked.
 
     :ivar page: how many they list at once. :ivar fails: answered instead, as many times as there are statuses.
+    :ivar watch: holds questions and answers to what the vendors publish.
     """
 
     url: str
@@ -35,6 +38,7 @@ class Lists:
     fails: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
+    watch: published.Watch = field(default_factory=published.Watch)
 
     def add_recording(self, sid: str, call: str, started_at: datetime) -> None:
         """A recording as Twilio lists it."""
@@ -118,6 +122,7 @@ def interface() -> Iterator[Lists]:
                 self._answer(401, {"code": 20003})
 
         def _answer(self, status: int, payload: dict[str, Any]) -> None:
+            lists.watch.exchange("GET", self.path, {}, status, payload)
             body = json.dumps(payload).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -136,3 +141,4 @@ def interface() -> Iterator[Lists]:
     finally:
         server.shutdown()
         server.server_close()
+    assert not lists.watch.wrong, lists.watch.wrong
