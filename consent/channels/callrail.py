@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from callprivacy.calls.channels import asking
 from callprivacy.calls.providers.base import ListedPage, UnparsableError
 from callprivacy.calls.providers.callrail import listed
 from callprivacy.calls.providers.transcripts import Words, words_of
@@ -32,11 +34,15 @@ _KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII).fullmatch
 
 
 class CallRailError(Exception):
-    """CallRail did not answer with a list; the text says why in a word. What is `final` is not asked again at once."""
+    """
+    CallRail did not answer with a list; the text says why in a word. What is `final` is not asked again at once.
 
-    def __init__(self, why: str, *, final: bool = False) -> None:
+    :ivar wait: how long it wants to be left alone; None where it does not say.
+    """
+
+    def __init__(self, why: str, *, final: bool = False, wait: timedelta | None = None) -> None:
         super().__init__(why)
-        self.final = final
+        self.final, self.wait = final, wait
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +67,7 @@ def is_key(key: str) -> bool:
     return _KEY(key) is not None
 
 
-_pool = urllib3.PoolManager(num_pools=2, maxsize=1, retries=False)
+_pool = urllib3.PoolManager(num_pools=2, maxsize=1)
 
 
 def list_calls(access: Access, *, following: str = "") -> ListedPage:
@@ -106,7 +112,13 @@ def _ask(access: Access, path: str, said: dict[str, str]) -> bytes:
     }
     try:
         answer = _pool.request(
-            "GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False
+            "GET",
+            url,
+            headers=headers,
+            timeout=_TIMEOUT,
+            retries=asking.RETRIES,
+            redirect=False,
+            preload_content=False,
         )
         try:
             body = answer.read(_LARGEST + 1)
@@ -116,7 +128,9 @@ def _ask(access: Access, path: str, said: dict[str, str]) -> bytes:
         raise CallRailError("not reached") from error
     if answer.status != 200:
         raise CallRailError(
-            f"answered {answer.status}", final=400 <= answer.status < 500 and answer.status not in {408, 429}
+            f"answered {answer.status}",
+            final=400 <= answer.status < 500 and answer.status not in {408, 429},
+            wait=asking.pause_of(answer.status, answer.headers.get("Retry-After", "")),
         )
     if len(body) > _LARGEST:
         raise CallRailError("answered with too much")

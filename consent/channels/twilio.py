@@ -12,12 +12,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from callprivacy.calls.channels import asking
 from callprivacy.calls.providers.base import ListedPage, UnparsableError
 from callprivacy.calls.providers.twilio import listed
 from callprivacy.lib import phone
@@ -118,7 +120,15 @@ class TwilioError(Exception):
 
 
 class RetryableError(TwilioError):
-    """It did not, and it may later: nothing was done. The text says why in a word."""
+    """
+    It did not, and it may later: nothing was done. The text says why in a word.
+
+    :ivar wait: how long it wants to be left alone; None where it does not say.
+    """
+
+    def __init__(self, why: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
 
 
 class UnclearError(TwilioError):
@@ -346,17 +356,24 @@ def _ask_at(account: Account, method: str, url: str, said: Mapping[str, str]) ->
     if method == "POST":
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     try:
+        # What changes something is asked once: whether it was done may be unclear.
         answer = _pool.request(
-            method, url, body=urlencode(said), headers=headers, timeout=_TIMEOUT, redirect=False
+            method,
+            url,
+            body=urlencode(said),
+            headers=headers,
+            timeout=_TIMEOUT,
+            retries=asking.RETRIES if method == "GET" else False,
+            redirect=False,
         )
     except (NewConnectionError, ConnectTimeoutError) as error:
         raise RetryableError("not reached") from error
     except HTTPError as error:
         raise UnclearError(type(error).__name__) from error
-    return _understood(answer.status, answer.data)
+    return _understood(answer.status, answer.data, answer.headers.get("Retry-After", ""))
 
 
-def _understood(status: int, body: bytes) -> Mapping[str, Any]:
+def _understood(status: int, body: bytes, retry_after: str) -> Mapping[str, Any]:
     try:
         found = json.loads(body) if body else {}
     except ValueError:
@@ -369,7 +386,7 @@ def _understood(status: int, body: bytes) -> Mapping[str, Any]:
     if number == OPTED_OUT:
         raise OptedOutError(status, number)
     if status in _TRY_AGAIN or status >= 500:
-        raise RetryableError(f"answered {status}")
+        raise RetryableError(f"answered {status}", wait=asking.pause_of(status, retry_after))
     if status == 404:
         raise GoneError(status, number)
     raise RefusedError(status, number)

@@ -22,6 +22,7 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.models import Connection
 from callprivacy.calls.services import people
 from callprivacy.calls.services.intake import TRACK
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -624,7 +625,7 @@ def _stopped(order: Order, account: twilio.Account) -> Outcome:
     return Outcome(receipt=str(receipt), recording=receipt.sid if twilio.is_recording(receipt.sid) else "")
 
 
-def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> None:
+def settle(*, agency_id: int, order: Order, outcome: Outcome, chance: float, at: datetime) -> None:
     """Write down what came of it: done with its receipt, to be tried again, or failed for a person to look at."""
     with job_scope(agency_id=agency_id):
         task = VendorTask.objects.for_client(order.client_id).filter(
@@ -655,7 +656,7 @@ def settle(*, agency_id: int, order: Order, outcome: Outcome, at: datetime) -> N
             log.error("vendor.failed", task=str(order.task_id), step=order.step)
         else:
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(order.attempts - 1, 16))
-            task.update(due_at=at + pause, last_error=outcome.error[:200])
+            task.update(due_at=at + pauses.spread(pause, chance), last_error=outcome.error[:200])
         client = Client.objects.filter(pk=order.client_id).first()
         if client is not None:
             withdrawals.renew_items(client=client, at=at)

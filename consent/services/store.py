@@ -19,6 +19,7 @@ from django.db import transaction
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import ConnectionSecret, Recording
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -86,11 +87,13 @@ class _Leased:
     until: datetime
 
 
-def fetch_recording(*, due: Due, clock: Clock) -> bool:
+def fetch_recording(*, due: Due, clock: Clock, chance: float) -> bool:
     """
     Fetch one recording and store it, sealed under its own key; returns whether it is here now by this call.
 
     Called outside any scope; safe to run twice and after a kill.
+
+    :param chance: 0 to 1; spreads the pauses after failures.
     """
     leased = _lease(due, clock())
     if leased is None:
@@ -99,7 +102,7 @@ def fetch_recording(*, due: Due, clock: Clock) -> bool:
     try:
         fetched = _fetch(leased, file_id)
     except FetchError as error:
-        _note_failure(due, leased, error, clock())
+        _note_failure(due, leased, error, chance, clock())
         return False
     return _record(due, leased, file_id, fetched, clock())
 
@@ -171,7 +174,7 @@ def _record(due: Due, leased: _Leased, file_id: uuid.UUID, fetched: Fetched, at:
     return bool(kept)
 
 
-def _note_failure(due: Due, leased: _Leased, error: FetchError, at: datetime) -> None:
+def _note_failure(due: Due, leased: _Leased, error: FetchError, chance: float, at: datetime) -> None:
     """Try again later, or have a person look where that is of no use."""
     is_over = error.final or leased.attempts >= TRIES
     log.warning("recording.not_fetched", recording=str(due.recording_id), why=error.why, over=is_over)
@@ -181,7 +184,8 @@ def _note_failure(due: Due, leased: _Leased, error: FetchError, at: datetime) ->
             row.update(fetch_attempts=TRIES, fetch_due_at=None)
             renew_item(client=Client.objects.get(pk=leased.client_id), at=at)
         else:
-            row.update(fetch_due_at=at + _PAUSES[min(leased.attempts, len(_PAUSES)) - 1])
+            pause = _PAUSES[min(leased.attempts, len(_PAUSES)) - 1]
+            row.update(fetch_due_at=at + pauses.spread(pause, chance))
 
 
 def not_fetched(client: Client) -> int:

@@ -20,6 +20,7 @@ from django.urls import reverse
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Call, Caller, Connection, TrackingNumber
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -236,7 +237,7 @@ def _invitation(row: Invitation, at: datetime) -> list[Outgoing]:
     way = _way(row.client, _number_for(row), at)
     if way is None:
         log.warning("invitation.no_sender", client=row.client_id)
-        _later(row.client_id, row.pk, row.attempts + 1, at)
+        _later(row.client_id, row.pk, row.attempts + 1, 0.0, at)
         return []
     connection, sender = way
     return [
@@ -334,7 +335,7 @@ def send(outgoing: Outgoing) -> Sent:
     return Sent(message=receipt.sid)
 
 
-def settle(*, agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime) -> None:
+def settle(*, agency_id: int, outgoing: Outgoing, sent: Sent, chance: float, at: datetime) -> None:
     """Write down what came of a text."""
     if sent.error:
         log.warning("text.not_sent", kind=outgoing.kind, error=sent.error, detail=sent.detail)
@@ -342,7 +343,7 @@ def settle(*, agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime) -> N
         if outgoing.kind == "answer":
             _settle_answer(agency_id, outgoing, sent, at)
         else:
-            _settle_invitation(outgoing, sent, at)
+            _settle_invitation(outgoing, sent, chance, at)
 
 
 def _settle_answer(agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime) -> None:
@@ -356,7 +357,7 @@ def _settle_answer(agency_id: int, outgoing: Outgoing, sent: Sent, at: datetime)
         reply.filter(received_at__gt=again - within).update(confirm_due_at=again)
 
 
-def _settle_invitation(outgoing: Outgoing, sent: Sent, at: datetime) -> None:
+def _settle_invitation(outgoing: Outgoing, sent: Sent, chance: float, at: datetime) -> None:
     invitations = Invitation.objects.for_client(outgoing.client_id).filter(
         pk=outgoing.row_id, state=InvitationState.QUEUED
     )
@@ -364,7 +365,7 @@ def _settle_invitation(outgoing: Outgoing, sent: Sent, at: datetime) -> None:
         digest = _digest(outgoing.client_id, sent.message) if sent.message else None
         invitations.update(state=InvitationState.SENT, sent_at=at, due_at=None, message_digest=digest)
     elif sent.error == "later":
-        _later(outgoing.client_id, outgoing.row_id, outgoing.attempts, at)
+        _later(outgoing.client_id, outgoing.row_id, outgoing.attempts, chance, at)
     else:
         row = invitations.select_related("client").first()
         invitations.update(state=InvitationState.BOUNCED, bounced_at=at, due_at=None)
@@ -374,13 +375,13 @@ def _settle_invitation(outgoing: Outgoing, sent: Sent, at: datetime) -> None:
             )
 
 
-def _later(client_id: int, invitation_id: uuid.UUID, attempts: int, at: datetime) -> None:
+def _later(client_id: int, invitation_id: uuid.UUID, attempts: int, chance: float, at: datetime) -> None:
     rows = Invitation.objects.for_client(client_id).filter(pk=invitation_id, state=InvitationState.QUEUED)
     if attempts >= _TRIED_AT_MOST:
         rows.update(state=InvitationState.BOUNCED, bounced_at=at, due_at=None)
     else:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 12))
-        rows.update(due_at=at + pause)
+        rows.update(due_at=at + pauses.spread(pause, chance))
 
 
 def _digest(client_id: int, message: str) -> bytes:

@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.models import Caller
-from callprivacy.lib import outside
+from callprivacy.lib import outside, pauses
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -341,8 +341,12 @@ def _post(letter: Letter, parts: SplitResult, address: str) -> int:
         pool.close()
 
 
-def settle(*, agency_id: int, letter: Letter, status: int, words: str, at: datetime) -> None:
-    """Write down what came of it: taken, to be tried again, or a dead letter for a person to look at."""
+def settle(*, agency_id: int, letter: Letter, status: int, words: str, chance: float, at: datetime) -> None:
+    """
+    Write down what came of it: taken, to be tried again, or a dead letter for a person to look at.
+
+    :param chance: 0 to 1; spreads the pauses, so that many receivers are not told in step.
+    """
     with job_scope(agency_id=agency_id):
         row = WebhookDelivery.objects.for_client(letter.client_id).filter(
             pk=letter.delivery_id, state=WaitingState.WAITING
@@ -350,7 +354,7 @@ def settle(*, agency_id: int, letter: Letter, status: int, words: str, at: datet
         if 200 <= status < 300:
             row.update(state=WaitingState.DONE, delivered_at=at, due_at=None, payload=None, last_status=words)
             return
-        pause = _PAUSES[min(letter.attempts, len(_PAUSES)) - 1]
+        pause = pauses.spread(_PAUSES[min(letter.attempts, len(_PAUSES)) - 1], chance)
         if status == _GONE or at + pause >= letter.created_at + TRIED_FOR:
             row.update(state=WaitingState.FAILED, due_at=None, last_status=words[:120])
             renew_item(agency_id=agency_id, client_id=letter.client_id, at=at)

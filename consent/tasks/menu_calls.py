@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import menu_calls
 from consent.tasks.nudges import nudge_on_commit
@@ -25,7 +26,9 @@ def stop_recordings(*, agency_id: int, **_: Any) -> None:
         if order is None:
             return
         outcome = menu_calls.carry_out(order)
-        menu_calls.settle(agency_id=agency_id, order=order, outcome=outcome, at=timezone.now())
+        menu_calls.settle(
+            agency_id=agency_id, order=order, outcome=outcome, chance=pauses.dice(), at=timezone.now()
+        )
 
 
 def nudge_stops(agency_id: int) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from consent.services import store
@@ -23,7 +24,8 @@ _EVERY: Final = 60
 )
 def fetch_recording(*, agency_id: int, recording_id: str, **_: Any) -> None:
     """Fetch one recording."""
-    store.fetch_recording(due=Due(agency_id, UUID(recording_id)), clock=timezone.now)
+    due = Due(agency_id, UUID(recording_id))
+    store.fetch_recording(due=due, clock=timezone.now, chance=pauses.dice())
 
 
 @shared_task(name="consent.fetch_recordings", acks_late=True)

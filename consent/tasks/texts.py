@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import text_sending, texts
 from consent.tasks.nudges import nudge_on_commit
@@ -25,7 +26,9 @@ def send_texts(*, agency_id: int, **_: Any) -> None:
         while time.monotonic() < until and (claimed := claim(agency_id=agency_id, at=timezone.now())):
             for outgoing in claimed:
                 sent = text_sending.send(outgoing)
-                text_sending.settle(agency_id=agency_id, outgoing=outgoing, sent=sent, at=timezone.now())
+                text_sending.settle(
+                    agency_id=agency_id, outgoing=outgoing, sent=sent, chance=pauses.dice(), at=timezone.now()
+                )
 
 
 def nudge_texts(agency_id: int) -> None:

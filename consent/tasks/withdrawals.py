@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy.scope import in_each_agency
 from consent.services import vendor_tasks, webhooks, withdrawals
 from consent.tasks.nudges import nudge_on_commit
@@ -36,7 +37,14 @@ def deliver(*, agency_id: int, **_: Any) -> None:
         if letter is None:
             return
         status, words = webhooks.send(letter)
-        webhooks.settle(agency_id=agency_id, letter=letter, status=status, words=words, at=timezone.now())
+        webhooks.settle(
+            agency_id=agency_id,
+            letter=letter,
+            status=status,
+            words=words,
+            chance=pauses.dice(),
+            at=timezone.now(),
+        )
 
 
 def nudge_withdrawals(agency_id: int) -> None:

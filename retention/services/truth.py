@@ -25,7 +25,8 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, CallRef, Connection, Recording, first_id_at
 from callprivacy.calls.providers.base import Listed, ListedPage
-from callprivacy.calls.services import erasure
+from callprivacy.calls.services import erasure, pulls
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -37,7 +38,7 @@ from callprivacy.work import services as work
 from consent.channels import callrail, twilio
 from consent.enums import VendorStep, WaitingState
 from consent.models import VendorTask
-from consent.services import twilio_door
+from consent.services import limits, twilio_door
 from consent.services.vendor_tasks import Copy
 from retention.enums import LeftoverState
 from retention.models import Leftover, VendorCheck
@@ -162,6 +163,13 @@ class Claimed:
     started_at: datetime
     until: datetime
 
+    @property
+    def account(self) -> str:
+        """The vendor's account that is asked; "" where it is not known."""
+        if isinstance(self.access, twilio.Account):
+            return self.access.sid
+        return self.access.account if self.access is not None else ""
+
 
 def claim(*, agency_id: int, at: datetime) -> Claimed | None:
     """Claim the check of an agency that waits longest; it comes back when its lease ends. In no scope."""
@@ -242,29 +250,44 @@ def ask(claimed: Claimed, following: str) -> ListedPage:
             return twilio.list_recordings(claimed.access, following=following)
         if isinstance(claimed.access, callrail.Access):
             return callrail.list_calls(claimed.access, following=following)
+    except twilio.RetryableError as error:
+        raise ListError(str(error), wait=error.wait) from error
     except twilio.TwilioError as error:
         raise ListError(str(error)) from error
     except callrail.CallRailError as error:
-        raise ListError(str(error)) from error
+        raise ListError(str(error), wait=error.wait) from error
     raise ListError("what opens the list is not known")
 
 
 class ListError(Exception):
-    """A vendor's list did not come; the text says why in a word."""
+    """
+    A vendor's list did not come; the text says why in a word.
+
+    :ivar wait: how long the vendor wants to be left alone; None where it does not say.
+    """
+
+    def __init__(self, why: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
 
 
-def work_check(*, claimed: Claimed, clock: Clock, pages: int = _PAGES_AT_ONCE) -> bool:
+def work_check(*, claimed: Claimed, clock: Clock, chance: float, pages: int = _PAGES_AT_ONCE) -> bool:
     """
     Go on with a claimed check for up to so many pages; returns whether the pass is over.
 
     Called outside any scope. A lease that ran out, or a page that another worker wrote, ends it here.
+
+    :param chance: 0 to 1; spreads the pauses after failures.
     """
     following = claimed.following
     for _ in range(pages):
+        if _is_spent(claimed, clock()):
+            _wait(claimed, _next_hour(clock()))
+            return False
         try:
             page = ask(claimed, following)
         except ListError as error:
-            _note_failure(claimed, error, clock())
+            _note_failure(claimed, error, chance, clock())
             return False
         if not _write(claimed, page, clock()):
             return False
@@ -272,12 +295,45 @@ def work_check(*, claimed: Claimed, clock: Clock, pages: int = _PAGES_AT_ONCE) -
             _end(claimed, clock())
             return True
         if page.following == following:
-            _note_failure(claimed, ListError("the list does not go on"), clock())
+            _note_failure(claimed, ListError("the list does not go on"), chance, clock())
             return False
         following = page.following
     with job_scope(agency_id=claimed.agency_id):
         VendorCheck.objects.filter(pk=claimed.check_id).update(due_at=clock() + _SOON)
     return False
+
+
+def _is_spent(claimed: Claimed, at: datetime) -> bool:
+    """
+    Count a question to the vendor's account; whether our share of this hour or this day is used up.
+
+    Where the count does not answer the vendor is asked: it says itself when it is too much.
+    """
+    in_hour, in_day = pulls.CHECKS.get(claimed.provider, pulls.USUAL)
+    who = f"{claimed.agency_id} {claimed.account}"
+    of_hour = limits.knock(f"check:{claimed.provider}", who, most=in_hour, per=timedelta(hours=1), at=at)
+    of_day = limits.knock(f"check:{claimed.provider}", who, most=in_day, per=timedelta(days=1), at=at)
+    return limits.Verdict.FULL in {of_hour, of_day}
+
+
+def _next_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _wait(claimed: Claimed, until: datetime) -> None:
+    with job_scope(agency_id=claimed.agency_id):
+        row = VendorCheck.objects.filter(pk=claimed.check_id).first()
+        if row is not None and row.started_at == claimed.started_at:
+            _leave_alone(row, until)
+
+
+def _leave_alone(row: VendorCheck, until: datetime) -> None:
+    """Ask a vendor's account no more until then, whichever connection it was asked for."""
+    row.due_at = until
+    row.save(update_fields=["due_at"])
+    if row.account:
+        same = VendorCheck.objects.filter(agency_id=row.agency_id, account=row.account, due_at__lt=until)
+        same.update(due_at=until)
 
 
 def _write(claimed: Claimed, page: ListedPage, at: datetime) -> bool:
@@ -443,17 +499,21 @@ def _next_night(client: Client, at: datetime) -> datetime:
     return max(night, at + timedelta(hours=12))
 
 
-def _note_failure(claimed: Claimed, error: ListError, at: datetime) -> None:
-    """Ask again later, where the pass was; after three times in the next night."""
+def _note_failure(claimed: Claimed, error: ListError, chance: float, at: datetime) -> None:
+    """Ask again later, where the pass was; after three times in the next night. Who asks for a pause has not failed."""
     log.warning("vendor.list_failed", connection=str(claimed.connection_id), why=str(error))
     with job_scope(agency_id=claimed.agency_id):
         row = VendorCheck.objects.select_related("client").filter(pk=claimed.check_id).first()
         if row is None or row.started_at != claimed.started_at:
             return
+        if error.wait is not None:
+            _leave_alone(row, at + pauses.spread(error.wait, chance))
+            return
         row.failures = min(row.failures + 1, 1_000)
         row.last_error = str(error)[:200]
         tried = row.failures <= len(_PAUSES)
-        row.due_at = at + _PAUSES[row.failures - 1] if tried else _next_night(row.client, at)
+        later = at + pauses.spread(_PAUSES[row.failures - 1], chance) if tried else None
+        row.due_at = later or _next_night(row.client, at)
         row.save(update_fields=["failures", "last_error", "due_at"])
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
+from callprivacy.lib import pauses
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.scope import in_each_agency, job_scope
 from retention.selectors import runs as selectors
@@ -29,7 +30,7 @@ def check_vendors(**_: Any) -> None:
             claimed = truth.claim(agency_id=agency_id, at=timezone.now())
             if claimed is None:
                 return
-            truth.work_check(claimed=claimed, clock=timezone.now)
+            truth.work_check(claimed=claimed, clock=timezone.now, chance=pauses.dice())
 
     in_each_agency(check)
 

@@ -329,6 +329,25 @@ def test_the_limit_of_an_account_is_kept_by_all_its_connections_together(
     assert work(cast, at=NOON + timedelta(hours=1)) == 2
 
 
+def test_a_tracker_that_asks_for_a_pause_is_left_alone_by_all_that_ask_that_account(
+    cast: Cast, vendor: Vendor
+) -> None:
+    asked, same, other = [
+        opened(connect(client), account)
+        for client, account in ((cast.dentist, "ACC1"), (cast.plumber, "ACC1"), (cast.plumber, "ACC2"))
+    ]
+    start(asked)
+    vendor.says({}, 429, Retry_After="30")
+    assert work(cast) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        rests = dict(Pull.objects.values_list("pk", "rests_until"))
+    assert rests == {
+        asked.pk: NOON + timedelta(seconds=30),
+        same.pk: NOON + timedelta(seconds=30),
+        other.pk: None,
+    }
+
+
 def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist)
     browser = browser_of(cast.alice)

@@ -338,7 +338,7 @@ def run(client: Client, *, at: datetime = NOON) -> list[bool]:
     with job_scope(agency_id=client.agency_id):
         waiting = store.due(agency_id=client.agency_id, at=at)
         store.renew_items(agency_id=client.agency_id, at=at)
-    return [store.fetch_recording(due=due, clock=lambda: at) for due in waiting]
+    return [store.fetch_recording(due=due, clock=lambda: at, chance=0.0) for due in waiting]
 
 
 def stored(call: Call) -> bytes:
@@ -463,8 +463,8 @@ def test_two_workers_store_one_file(cast: Cast, tracker: Tracker) -> None:
     call = allowed(client, tracker.keeps("/r/1"))
     work(client)
     due = Due(client.agency_id, recording(call).pk)
-    assert store.fetch_recording(due=due, clock=lambda: NOON)
-    assert not store.fetch_recording(due=due, clock=lambda: NOON)
+    assert store.fetch_recording(due=due, clock=lambda: NOON, chance=0.0)
+    assert not store.fetch_recording(due=due, clock=lambda: NOON, chance=0.0)
     assert len(files.recording_ids(client.pk)) == 1
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from urllib3.exceptions import NewConnectionError
 
 from callprivacy.audit.models import Event
+from callprivacy.lib import pauses
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault import services as vault
@@ -95,7 +96,9 @@ def waiting(cast: Cast) -> list[int | None]:
 
 def test_what_was_taken_leaves(cast: Cast) -> None:
     letter = queued(cast)
-    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=204, words="answered 204", at=NOON)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=204, words="answered 204", chance=0.0, at=NOON
+    )
     row = delivery(cast)
     assert (row.state, row.payload, row.due_at) == (WaitingState.DONE, None, None)
 
@@ -104,7 +107,9 @@ def test_it_is_tried_for_three_days_with_growing_pauses_and_then_kept(cast: Cast
     letter: webhooks.Letter | None = queued(cast)
     at, waits, row = NOON, [], delivery(cast)
     while letter is not None:
-        webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=500, words="answered 500", at=at)
+        webhooks.settle(
+            agency_id=cast.acme.pk, letter=letter, status=500, words="answered 500", chance=0.0, at=at
+        )
         row = delivery(cast)
         if row.due_at is None:
             break
@@ -124,15 +129,36 @@ def test_it_is_tried_for_three_days_with_growing_pauses_and_then_kept(cast: Cast
     assert webhooks.claim(agency_id=cast.acme.pk, at=at) is not None
 
 
+def test_receivers_that_failed_together_are_not_told_again_together(cast: Cast) -> None:
+    letter, dues = queued(cast), []
+    for chance in (0.0, 0.5, 1.0):
+        webhooks.settle(
+            agency_id=cast.acme.pk, letter=letter, status=503, words="answered 503", chance=chance, at=NOON
+        )
+        due = delivery(cast).due_at
+        assert due is not None
+        dues.append((due - NOON) / timedelta(seconds=5))
+    assert dues == [1.0, 1.125, 1.25]
+
+
+def test_even_the_longest_pauses_end_within_three_days() -> None:
+    longest = sum((pauses.spread(pause, 1.0) for pause in webhooks._PAUSES), timedelta())
+    assert longest < webhooks.TRIED_FOR
+
+
 def test_an_endpoint_that_is_gone_is_not_tried_again(cast: Cast) -> None:
     letter = queued(cast)
-    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", at=NOON)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", chance=0.0, at=NOON
+    )
     assert delivery(cast).state == WaitingState.FAILED
 
 
 def test_old_messages_leave_with_their_keys(cast: Cast) -> None:
     letter = queued(cast)
-    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=0, words="ConnectError", at=NOON)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=0, words="ConnectError", chance=0.0, at=NOON
+    )
     assert webhooks.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=6)) == 0
     assert webhooks.purge(agency_id=cast.acme.pk, at=NOON + timedelta(days=8)) == 1
 
@@ -191,7 +217,9 @@ def test_a_number_is_added_as_the_message_leaves_and_lies_in_no_queue(cast: Cast
 def test_a_dead_letter_names_nobody_after_an_erasure(cast: Cast) -> None:
     letter = switched_on(cast)
     caller_id = uuid.UUID(json.loads(letter.body)["data"]["caller"])
-    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", at=NOON)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", chance=0.0, at=NOON
+    )
     vault.erase_callers(client_id=cast.dentist.pk, erasures=[vault.Erasure(caller_id)], at=NOON)
     by, dead = Actor.staff(user_id=cast.alice.user_id), delivery(cast)
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):

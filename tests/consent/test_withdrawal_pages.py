@@ -241,7 +241,9 @@ def test_an_endpoint_from_its_secret_to_its_dead_letter(cast: Cast, alice: Brows
     refused = alice.post(url("add_endpoint"), {"name": "CRM", "url": "https://127.0.0.1/hooks"})
     assert "private network" in refused.text
     letter = queued(cast)
-    webhooks.settle(agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", at=NOON)
+    webhooks.settle(
+        agency_id=cast.acme.pk, letter=letter, status=410, words="answered 410", chance=0.0, at=NOON
+    )
     with job_scope(agency_id=cast.acme.pk):
         row = WebhookEndpoint.objects.for_client(cast.dentist).get()
         dead = WebhookDelivery.objects.for_client(cast.dentist).get()

@@ -11,11 +11,13 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.audit.models import Event
+from callprivacy.calls.channels import asking
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, CallRef, Connection, Recording
 from callprivacy.calls.providers import callrail as parser
 from callprivacy.calls.providers import twilio as twilio_parser
 from callprivacy.calls.providers.base import UnparsableError
+from callprivacy.calls.services import pulls
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
@@ -46,6 +48,7 @@ def sid(kind: str, number: int) -> str:
 def lists(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lists]:
     with lists_side.interface() as found, override_settings(CALLPRIVACY_TWILIO_URL=found.url):
         monkeypatch.setattr(callrail, "BASE", found.url)
+        monkeypatch.setattr(asking, "RETRIES", asking.RETRIES.new(backoff_factor=0, backoff_jitter=0))
         yield found
 
 
@@ -74,7 +77,14 @@ def check(way: Connection, at: datetime = make.NOON, *, pages: int = 20) -> bool
     truth.plan(agency_id=way.agency_id, at=at)
     claimed = truth.claim(agency_id=way.agency_id, at=at)
     assert claimed is not None
-    return truth.work_check(claimed=claimed, clock=lambda: at, pages=pages)
+    return truth.work_check(claimed=claimed, clock=lambda: at, chance=0.0, pages=pages)
+
+
+def opened(way: Connection) -> None:
+    with job_scope(agency_id=way.agency_id):
+        truth.set_access(
+            connection=way, account=CALLRAIL_ACCOUNT, company="", key=CALLRAIL_KEY, by=make.JOB, at=make.NOON
+        )
 
 
 def found(client: Client, state: str = "") -> list[Leftover]:
@@ -170,7 +180,7 @@ def test_of_an_account_that_clients_share_a_date_alone_shows_nothing(cast: Cast,
     truth.plan(agency_id=cast.acme.pk, at=make.NOON)
 
     while (claimed := truth.claim(agency_id=cast.acme.pk, at=make.NOON)) is not None:
-        truth.work_check(claimed=claimed, clock=lambda: make.NOON)
+        truth.work_check(claimed=claimed, clock=lambda: make.NOON, chance=0.0)
 
     assert row(way).checked_at == make.NOON
     assert found(cast.dentist) == []
@@ -224,7 +234,7 @@ def test_a_vendor_that_fails_is_asked_again_later_and_nothing_is_gone_by_that(
     lists.add_recording(sid("RE", 1), sid("CA", 1), OLD)
     check(way)
     night = make.NOON + timedelta(days=1, hours=3)
-    lists.fails = [500]
+    lists.fails = [500] * 3  # each time twice more at once
 
     assert not check(way, night)
 
@@ -234,6 +244,43 @@ def test_a_vendor_that_fails_is_asked_again_later_and_nothing_is_gone_by_that(
     assert [one.state for one in found(cast.dentist)] == [LeftoverState.OPEN]
     assert check(way, night + timedelta(minutes=5))
     assert (row(way).failures, row(way).last_error) == (0, "")
+
+
+@pytest.mark.parametrize("provider", ["twilio", "callrail"])
+def test_a_vendor_that_asks_for_a_pause_has_not_failed_and_gets_it(
+    cast: Cast, lists: Lists, provider: str
+) -> None:
+    way = connect(cast.dentist, provider)
+    if provider == "callrail":
+        opened(way)
+    lists.fails = [429]
+
+    assert not check(way)
+
+    assert (row(way).failures, row(way).due_at) == (0, make.NOON + timedelta(minutes=1))
+    assert check(way, make.NOON + timedelta(minutes=1))
+
+
+def test_the_share_of_an_account_is_kept_by_all_its_connections_and_all_wait(
+    cast: Cast, lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = [connect(client, "callrail") for client in (cast.dentist, cast.plumber)]
+    for way in ways:
+        opened(way)
+    for number in range(9):
+        lists.add_call(f"CAL{number}", OLD)
+    at = make.NOON + timedelta(days=40, minutes=5)  # an hour that nothing else of the suite is counted in
+    monkeypatch.setitem(pulls.CHECKS, "callrail", (3, 100))
+
+    assert not check(ways[0], at)
+
+    hour = at + timedelta(minutes=55)
+    assert len(lists.asked) == 3
+    assert [row(way).due_at for way in ways] == [hour, hour]
+    assert [row(way).failures for way in ways] == [0, 0]
+    assert truth.claim(agency_id=cast.acme.pk, at=hour - timedelta(seconds=1)) is None
+    monkeypatch.setitem(pulls.CHECKS, "callrail", (90, 100))
+    assert check(ways[0], hour)
 
 
 def test_a_claim_is_anothers_for_as_long_as_its_lease(cast: Cast, lists: Lists) -> None:

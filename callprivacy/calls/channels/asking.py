@@ -125,12 +125,20 @@ def get(url: str, said: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         raise AskError("It answered with something that is no list.") from None
 
 
+def pause_of(status: int, retry_after: str) -> timedelta | None:
+    """How long who answers with this wants to be left alone, a minute where it says no time; None where it does not."""
+    if status != _BUSY:
+        return None
+    # CallRail says no time at all, whatever it answers (apidocs.callrail.com, "Rate limiting").
+    seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 60
+    return min(timedelta(seconds=seconds), LONGEST_WAIT)
+
+
 def _check(status: int, retry_after: str) -> None:
     if 200 <= status < 300:
         return
-    if status == _BUSY:
-        seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else 60
-        raise AskError("It asked for a pause.", wait=min(timedelta(seconds=seconds), LONGEST_WAIT))
+    if (wait := pause_of(status, retry_after)) is not None:
+        raise AskError("It asked for a pause.", wait=wait)
     if status in _WRONG_KEY:
         raise AskError(f"It refused the key (answer {status}). Enter one that may read calls.", final=True)
     if status == 404:

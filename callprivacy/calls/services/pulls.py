@@ -19,7 +19,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Sum, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Greatest
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.channels import LISTS
@@ -30,6 +31,7 @@ from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
 from callprivacy.calls.services import connections, inbox
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
@@ -56,7 +58,9 @@ _OPEN: Final = (JobState.QUEUED, JobState.RUNNING)
 # 1,000 and 10,000 an account (apidocs.callrail.com, "Rate limiting"); Invoca wants five minutes between polls; the
 # others name none that is lower.
 LIMITS: Final[dict[str, tuple[int, int]]] = {"callrail": (800, 8000), "invoca": (600, 6000)}
-_USUAL: Final = (3000, 40_000)
+USUAL: Final = (3000, 40_000)
+# What the nightly look at what vendors still have may ask of the same account, beside those.
+CHECKS: Final[dict[str, tuple[int, int]]] = {"callrail": (150, 1500)}
 # By tests first, then news, then history.
 _TURN: Final = (PullKind.TEST, PullKind.HOURLY, PullKind.NIGHTLY, PullKind.BACKFILL)
 
@@ -400,13 +404,18 @@ def _next_hour(at: datetime) -> datetime:
 
 def _is_spent(pull: Pull, at: datetime) -> bool:
     """Whether the account's share of this hour or this day is used up, by all connections of the agency together."""
-    in_hour, in_day = LIMITS.get(pull.connection.provider, _USUAL)
-    same = Pull.objects.filter(
-        agency_id=pull.agency_id, account=pull.account, connection__provider=pull.connection.provider
-    )
+    in_hour, in_day = LIMITS.get(pull.connection.provider, USUAL)
+    same = _same_account(pull)
     hour = same.filter(hour=_next_hour(at)).aggregate(sum=Sum("asked_in_hour"))["sum"] or 0
     day = same.filter(day=at.astimezone(UTC).date()).aggregate(sum=Sum("asked_in_day"))["sum"] or 0
     return hour >= in_hour or day >= in_day
+
+
+def _same_account(pull: Pull) -> QuerySet[Pull]:
+    """An agency's connections that ask the same account of a tracker."""
+    return Pull.objects.filter(
+        agency_id=pull.agency_id, account=pull.account, connection__provider=pull.connection.provider
+    )
 
 
 def _count_question(pull: Pull, at: datetime) -> None:
@@ -495,9 +504,14 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
     """
     with job_scope(agency_id=claimed.agency_id):
         _free(claimed)
-        pull = Pull.objects.select_for_update().get(pk=claimed.run.pull_id)
+        pull = (
+            Pull.objects.select_related("connection")
+            .select_for_update(of=("self",))
+            .get(pk=claimed.run.pull_id)
+        )
         if error.wait is not None:
-            Pull.objects.filter(pk=pull.pk).update(rests_until=at + error.wait)
+            # It is the account that is asked too often, whichever connection asked last.
+            _same_account(pull).update(rests_until=Greatest("rests_until", at + error.wait))
             return
         failures = min(pull.failures + 1, 1000)
         Pull.objects.filter(pk=pull.pk).update(
@@ -517,7 +531,7 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
 def rest_after(failures: int, chance: float) -> timedelta:
     """One minute, then twice as long each time, six hours at most; up to a quarter more by chance."""
     doubled: int = 1 << min(failures - 1, 10)
-    return min(_FIRST_REST * doubled, _LONGEST_REST) * (1 + chance / 4)
+    return pauses.spread(min(_FIRST_REST * doubled, _LONGEST_REST), chance)
 
 
 def _renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 
 from callprivacy.calls.services import pulls
 from callprivacy.calls.tasks import inbox
+from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.scope import in_each_agency
@@ -57,8 +57,6 @@ def pull_agency(*, agency_id: int, **_: Any) -> None:
 def _work(agency_id: int, share: timedelta) -> None:
     until = timezone.now() + share
     while timezone.now() < until:
-        if not pulls.pull_page(
-            agency_id=agency_id, clock=timezone.now, chance=secrets.randbelow(1000) / 1000
-        ):
+        if not pulls.pull_page(agency_id=agency_id, clock=timezone.now, chance=pauses.dice()):
             return
         inbox.nudge_on_commit(agency_id)
