@@ -70,6 +70,16 @@ urlpatterns: list[URLPattern] = [
         connections.retry_drops,
         name="retry_drops",
     ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/dropped/test/",
+        connections.test_drop,
+        name="test_drop",
+    ),
+    path(
+        "clients/<slug:slug>/connections/<uuid:connection_id>/dropped/now/",
+        connections.show_drop,
+        name="drop_progress",
+    ),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/", pulls.set_up, name="pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/test/", pulls.test, name="test_pull"),
     path("clients/<slug:slug>/connections/<uuid:connection_id>/list/back/", pulls.backfill, name="backfill"),

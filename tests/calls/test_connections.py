@@ -266,6 +266,24 @@ def test_closing_says_first_what_it_means_and_opening_undoes_it(cast: Cast) -> N
     assert len(calls(cast.dentist)) == 1
 
 
+def test_a_test_says_whether_what_arrived_last_was_believed(cast: Cast) -> None:
+    connection, browser = connect(cast.dentist), browse(cast.alice)
+    url = f"/clients/dentist/connections/{connection.pk}/"
+
+    def tested() -> str:
+        return page(browser.get(f"{url}?tested=1"))
+
+    assert "Nothing yet" not in page(browser.get(url))  # nobody asked
+    assert "Nothing yet" in tested()
+    assert post(connection, signature="wrong").status_code == 403
+    assert "What arrived last was not proven." in tested()
+    assert post(connection).status_code == 200
+    assert "not proven" not in tested()
+    assert "Arrives</span>" in tested()
+    browser.post(f"{url}close/")
+    assert "What arrives is answered" in tested()
+
+
 def test_the_list_says_how_each_is_doing_in_few_queries(
     cast: Cast, django_assert_max_num_queries: Any
 ) -> None:

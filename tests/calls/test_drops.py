@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,53 @@ def test_a_folder_that_cannot_be_read_is_said_and_others_are_not_kept_waiting(ca
     take(cast)
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="drop_refused").exists()
+
+
+def test_a_test_lists_and_counts_what_lies_there_and_reads_nothing(cast: Cast, root: Path) -> None:
+    way = opened(cast, described=False)
+    now = datetime.now(UTC)  # noqa: TID251  the page asks the clock itself
+    for name, minutes in (("a.csv", 5), ("b.csv.gz", 5), ("fresh.csv", 0), ("notes.docx", 5)):
+        path = drop(root, way, name, GOOD)
+        at = (now - timedelta(minutes=minutes)).timestamp()
+        os.utime(path, (at, at))
+    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    assert browser.post(f"{base}dropped/test/").status_code == 302
+    assert "It is being looked into." in browser.get(base).content.decode()
+    drops.look(agency_id=cast.acme.pk, connection_id=way.pk, clock=lambda: now)
+    with job_scope(agency_id=cast.acme.pk):
+        said = drops.look_of(Connection.objects.get(pk=way.pk))
+    assert said == drops.Look(now, files=4, ready=2, resting=1, others=1)
+    assert "4 files there" in browser.get(f"{base}dropped/now/").content.decode()
+    assert calls(cast.dentist) == []
+    drops.look(
+        agency_id=cast.acme.pk, connection_id=way.pk, clock=lambda: now + timedelta(days=1)
+    )  # nobody asked again
+    with job_scope(agency_id=cast.acme.pk):
+        assert drops.look_of(Connection.objects.get(pk=way.pk)) == said
+
+
+def test_a_test_says_why_a_folder_does_not_open_and_the_beat_tests_where_no_worker_did(
+    cast: Cast, root: Path
+) -> None:
+    way = opened(cast, described=False)
+    loop = root / "acme" / "dentist" / way.pk.hex[:8]
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)
+    base = f"/clients/dentist/connections/{way.pk}/"
+    assert browser_of(cast.alice).post(f"{base}dropped/test/").status_code == 302
+    assert take(cast) == 0
+    page = browser_of(cast.alice).get(base).content.decode()
+    assert "Failed" in page
+    assert "It could not be read (" in page
+
+
+def test_only_a_folder_has_files_to_count(cast: Cast, root: Path) -> None:
+    other = connect(cast.dentist)
+    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{other.pk}/"
+    assert browser.post(f"{base}dropped/test/").status_code == 302
+    assert browser.get(f"{base}dropped/now/").status_code == 302
+    with job_scope(agency_id=cast.acme.pk):
+        assert Connection.objects.get(pk=other.pk).mapping == {}
 
 
 def test_a_disk_that_is_not_mounted_is_no_empty_folder(cast: Cast, root: Path) -> None:

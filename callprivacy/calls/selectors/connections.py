@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Max, Min, Q
 
 from callprivacy.calls.enums import InboxState, PressKind, PressPurpose, PressScope
 from callprivacy.calls.models import (
@@ -87,6 +87,40 @@ def active_secrets(connection: Connection, *, at: datetime) -> Sequence[Connecti
     counting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
     rows = ConnectionSecret.objects.filter(counting, client_id=connection.client_id, connection=connection)
     return list(rows.defer("secret").order_by("-created_at", "-id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Whether what a tracker tells us arrives and is believed. `tone`: of the pill; `words`: what to do, or ""."""
+
+    tone: str
+    title: str
+    words: str = ""
+
+
+def heard_of(connection: Connection, secrets: Sequence[ConnectionSecret]) -> Heard:
+    """The test of a way in that waits to be told: when it last was, and whether that was refused. One query."""
+    inbox = Inbox.objects.filter(client_id=connection.client_id, connection=connection, pull_run=None)
+    found = inbox.aggregate(
+        newest=Max("received_at"), rejected=Count("id", filter=Q(state=InboxState.REJECTED))
+    )
+    known = [at for at in (connection.last_event_at, found["newest"]) if at is not None]
+    last, refused = max(known, default=None), connection.last_refused_at
+    if not connection.is_active:
+        return Heard("bad", "Closed", "What arrives is answered “not found”.")
+    if not secrets:
+        return Heard("bad", "Refused", "No secret counts any more. Enter the one that the tracker uses now.")
+    if refused is not None and (last is None or refused > last):
+        return Heard(
+            "bad",
+            "Refused",
+            "What arrived last was not proven. Compare the secret here with that at the tracker.",
+        )
+    if last is None:
+        return Heard("warn", "Nothing yet", "Send a test event or make a call there, then test again.")
+    if found["rejected"]:
+        return Heard("warn", "Arrives", "Some of it was genuine and could not be read: see above.")
+    return Heard("good", "Arrives")
 
 
 # --- What a tracker lets us do ------------------------------------------------------------------------------

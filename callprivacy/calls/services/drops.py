@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
@@ -26,12 +28,13 @@ from callprivacy.calls.enums import JobState
 from callprivacy.calls.kinds import DROP_REFUSED
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import folders, imports
-from callprivacy.calls.services.folders import FolderError
+from callprivacy.calls.services.folders import FolderError, Found
 from callprivacy.calls.services.imports import Layout
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault
+from callprivacy.vault.sealing import TokenKey
 from callprivacy.work import services as work_items
 
 log = logger(__name__)
@@ -42,6 +45,7 @@ JOB: Final = Actor.job("calls.take_drops")
 SETTLED_FOR: Final = timedelta(minutes=1)
 FILES_AT_ONCE: Final = 20
 REMEMBERED_AT_MOST: Final = 50
+LOOKED_AT_MOST: Final = 100
 
 _NAME = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
@@ -64,6 +68,25 @@ class Dropped:
     path: str
     mark: str
     shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """
+    What lay in a connection's folder when somebody had it tested.
+
+    :ivar at: None while it is being looked into. :ivar files: all that lay there; the first hundred were opened. :ivar
+        ready: those that are read next. :ivar resting: those that have just changed. :ivar refused: those that could
+        not be read before. :ivar others: those of another kind, and links. :ivar fault: why it could not be said.
+    """
+
+    at: datetime | None
+    files: int = 0
+    ready: int = 0
+    resting: int = 0
+    refused: int = 0
+    others: int = 0
+    fault: str = ""
 
 
 def is_set_up() -> bool:
@@ -119,6 +142,8 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         )
     count = 0
     for way in ways:
+        if _is_asked(way):
+            look(agency_id=agency_id, connection_id=way.pk, clock=clock)
         layout, fault = layout_of(way), ""
         if layout is None:
             continue
@@ -132,6 +157,78 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         if fault != fault_of(way):
             _note_fault(way, fault, at=clock())
     return count
+
+
+# --- A test, because a person asks ---
+
+
+@transaction.atomic
+def ask_look(*, connection: Connection, at: datetime) -> None:
+    """Have a connection's folder looked into, as soon as a worker may; nothing is read or erased by it."""
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    row.mapping["drop_look"] = {"asked_at": at.isoformat()}
+    row.save(update_fields=["mapping"])
+
+
+def look(*, agency_id: int, connection_id: uuid.UUID, clock: Clock) -> None:
+    """List and count what lies in a connection's folder, where somebody asked for it. Called outside any scope."""
+    with job_scope(agency_id=agency_id):
+        rows = Connection.objects.filter(agency_id=agency_id, provider=FOLDER).select_related(
+            "client__agency"
+        )
+        way = rows.filter(pk=connection_id).first()
+    if way is None or not _is_asked(way) or not is_set_up():
+        return
+    try:
+        said = _looked(way, at=clock())
+    except FolderError as error:
+        said = Look(clock(), fault=str(error))
+    if said.fault != fault_of(way):
+        _note_fault(way, said.fault, at=clock())
+    with job_scope(agency_id=agency_id):
+        row = Connection.objects.select_for_update().get(pk=way.pk)
+        row.mapping["drop_look"] = asdict(said) | {"at": clock().isoformat()}
+        row.save(update_fields=["mapping"])
+
+
+def look_of(connection: Connection) -> Look | None:
+    """What came of the last test of a connection's folder; None where nobody has tested it."""
+    found = connection.mapping.get("drop_look")
+    if not found:
+        return None
+    return (
+        Look(None) if _is_asked(connection) else Look(**found | {"at": datetime.fromisoformat(found["at"])})
+    )
+
+
+def _is_asked(connection: Connection) -> bool:
+    return "asked_at" in connection.mapping.get("drop_look", ())
+
+
+def _looked(way: Connection, *, at: datetime) -> Look:
+    folder, kinds = folder_of(way), Counter[str]()
+    refused = {found["mark"] for found in _refused(way)}
+    tokens = vault.client_keys(way.client_id).tokens
+    names = folders.names_in(folder)
+    for name in names[:LOOKED_AT_MOST]:
+        found = folders.found(folder, name) if _NAME.fullmatch(name) else None
+        if found is None:
+            kinds["others"] += 1
+        elif _mark(tokens, found) in refused:
+            kinds["refused"] += 1
+        else:
+            kinds["resting" if found.changed_at > at - SETTLED_FOR else "ready"] += 1
+    return Look(
+        at,
+        len(names),
+        ready=kinds["ready"],
+        resting=kinds["resting"],
+        refused=kinds["refused"],
+        others=kinds["others"],
+    )
+
+
+# --- What lies there ---
 
 
 def fault_of(connection: Connection) -> str:
@@ -154,10 +251,14 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         found = folders.found(folder, name)
         if found is None or found.changed_at > at - SETTLED_FOR:
             continue
-        mark = tokens.digest("drop", name, str(found.size)).hex()
+        mark = _mark(tokens, found)
         if mark not in refused:
             when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             yield Dropped(found.path, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+
+
+def _mark(tokens: TokenKey, found: Found) -> str:
+    return tokens.digest("drop", found.name, str(found.size)).hex()
 
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:

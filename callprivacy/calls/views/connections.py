@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callprivacy.accounts import access
@@ -26,6 +27,7 @@ from callprivacy.calls.selectors import connections as selectors
 from callprivacy.calls.selectors import pulls
 from callprivacy.calls.services import connections, drops, inbox
 from callprivacy.calls.services.imports import FORMATS
+from callprivacy.calls.tasks.drops import look_at_drop
 from callprivacy.calls.tasks.inbox import nudge_on_commit
 from callprivacy.tenancy.enums import Permission
 from callprivacy.tenancy.models import Client
@@ -105,14 +107,16 @@ def show_connection(request: StaffRequest, client: Client, connection_id: UUID) 
     """One connection: its address, what to set at the vendor, its secrets and how it is doing."""
     connection = _find(client, connection_id)
     calls_us = selectors.calls_us(connection.provider)
+    secrets = selectors.active_secrets(connection, at=request.at)
     context = _context(
         client,
         state=selectors.state_of(connection),
+        heard=selectors.heard_of(connection, secrets) if "tested" in request.GET else None,
         connection=connection,
         calls_us=calls_us,
         address=_address(connection) if calls_us else "",
         columns=",".join(selectors.columns_read(connection.provider)),
-        secrets=selectors.active_secrets(connection, at=request.at),
+        secrets=secrets,
         abilities=selectors.abilities_of(connection.provider),
         rules=selectors.press_rules(connection),
         lists_calls=pulls.lists_calls(connection.provider),
@@ -188,6 +192,33 @@ def retry_drops(request: StaffRequest, client: Client, connection_id: UUID) -> H
     return redirect("calls:connection", client.slug, connection.pk)
 
 
+@require_POST
+@needs(Permission.MANAGE_CONNECTIONS)
+def test_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """Have what lies in a connection's folder listed and counted, without reading any of it."""
+    connection = _find(client, connection_id)
+    if _has_folder(connection):
+        drops.ask_look(connection=connection, at=request.at)
+        look_at_drop.delay_on_commit(agency_id=client.agency_id, connection_id=str(connection.pk))
+    return redirect("calls:connection", client.slug, connection.pk)
+
+
+@require_safe
+@never_cache
+@needs(Permission.MANAGE_CONNECTIONS)
+def show_drop(request: StaffRequest, client: Client, connection_id: UUID) -> HttpResponse:
+    """The test of a folder while it goes on."""
+    connection = _find(client, connection_id)
+    if not _has_folder(connection):
+        return redirect("calls:connection", client.slug, connection.pk)
+    context = _context(client, connection=connection, drop=_drop(connection))
+    return render(request, "calls/drop_look.html", context)
+
+
+def _has_folder(connection: Connection) -> bool:
+    return connection.provider == drops.FOLDER and drops.is_set_up()
+
+
 def _drop(connection: Connection) -> dict[str, Any] | None:
     if connection.provider != drops.FOLDER:
         return None
@@ -198,6 +229,7 @@ def _drop(connection: Connection) -> dict[str, Any] | None:
         "layout": layout,
         "format_title": FORMATS.get(layout.format, "") if layout else "",
         "fault": drops.fault_of(connection),
+        "look": drops.look_of(connection),
         "refused": drops.refused_of(connection),
     }
 
