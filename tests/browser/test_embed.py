@@ -173,7 +173,7 @@ class Stranger:
 def _on_the_site(browser: Browser, site: Site, **options: Any) -> Iterator[Stranger]:
     options.setdefault("timezone_id", "America/New_York")
     context = browser.new_context(**options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(sites.PATIENCE)
     stranger = Stranger(context.new_page())
     sites.listen(stranger.page, stranger.complaints)
     stranger.page.on(
@@ -450,6 +450,7 @@ def test_from_the_page_to_a_proven_phone_to_ones_choices(browser: Browser, site:
         page.get_by_role("link", name="See and change your choices").click()
         page.get_by_label("Your phone number").fill("415 555 0140")
         page.get_by_role("button", name="Send me a code").click()
+        page.get_by_label("Code, 6 digits").wait_for()  # by then it was sent
         page.get_by_label("Code, 6 digits").fill(_code(page, site))
         page.get_by_role("button", name="Go on").click()
         page.wait_for_url("**/p/**")

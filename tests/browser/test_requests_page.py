@@ -51,7 +51,9 @@ def test_somebody_asks_on_a_phone_and_proves_who_asks(browser: Browser, site: Si
         expect(page.get_by_role("heading", name="Waits for your proof")).to_be_visible()
         _fits(page)
         page.get_by_role("button", name="Text me a code").click()
-        page.get_by_label("Code, 6 digits").fill(_newest_code(site))
+        code = page.get_by_label("Code, 6 digits")
+        code.wait_for()  # by then it was sent
+        code.fill(_newest_code(site))
         page.get_by_role("button", name="Go on").click()
 
         expect(page.get_by_role("heading", name="Being looked at")).to_be_visible()
