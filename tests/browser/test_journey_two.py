@@ -183,11 +183,11 @@ def take_the_pack(hand: Hand, folder: Path) -> None:
     hand.type("In a sentence", "The caller asks what we have written down of the text.")
     pack = downloaded(hand, folder)
     report = verify_evidence.verify(pack.read_bytes())
-    for _ in range(40):
+    for _ in range(100):
         if report.proven == report.events:
             break
         # A seal covers what was written within a minute or two; the pack is then taken again.
-        page.wait_for_timeout(5000)
+        page.wait_for_timeout(2000)
         report = verify_evidence.verify(downloaded(hand, folder).read_bytes())
         hand.actions -= 1
     assert report.findings == []

@@ -93,13 +93,13 @@ def invite(visitor: Visitor, email: str) -> str:
     page.get_by_label("E-mail").fill(email)
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_role("main")).to_contain_text(email)
-    for _ in range(60):
+    for _ in range(150):
         text = page.request.get(f"{visitor.site.url}/mail/").text()
         if email in text:
             found = re.search(r"/invitation/[\w-]+/", text[text.index(email) :])
             assert found is not None, text
             return found[0]
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(400)
     raise AssertionError(f"No invitation.\n{visitor.site.said()}")
 
 
