@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 
-def times(few: int, many: int) -> int:
+def times[T](few: T, many: T) -> T:
     """How often: `few` in the suite, `many` where promises are tried (tools/assure)."""
     return many if os.environ.get("ASSURE") == "1" else few
 

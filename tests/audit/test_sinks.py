@@ -1,12 +1,20 @@
-"""The trail's places refuse, fill up or do not answer: no deed without its event, and no seal that is not kept."""
+"""
+The trail's places refuse, fill up, hang or do not answer: no deed without its event, and no seal that is not kept.
+
+The event is a row of the deed's own transaction; the file outside gets seals, and never keeps a deed waiting
+(docs/adr/0092).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +29,7 @@ from callprivacy.audit.services import sink
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from tests import make
-from tests.audit.trails import seal, superuser, verify, write
+from tests.audit.trails import seal, seal_now, superuser, verify, write
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -44,7 +52,27 @@ def _full_disk(room: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("fault", ["gone", "full", "a pipe", "a folder"])
+@contextmanager
+def _no_reader(path: Path, kind: str) -> Iterator[None]:
+    """A pipe that is open and full, or a socket that somebody listens at and never reads."""
+    if kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as listens:
+            listens.bind(str(path))
+            listens.listen()
+            yield
+        return
+    os.mkfifo(path)
+    end = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            while True:
+                os.write(end, bytes(65536))
+        yield
+    finally:
+        os.close(end)
+
+
+@pytest.mark.parametrize("fault", ["gone", "full", "a pipe", "a full pipe", "a socket", "a folder"])
 def test_a_seal_that_cannot_be_kept_outside_is_not_made(fault: str) -> None:
     acme = make.agency("Acme")
     seal(acme.pk)
@@ -61,14 +89,15 @@ def test_a_seal_that_cannot_be_kept_outside_is_not_made(fault: str) -> None:
             os.mkfifo(path)
         if fault == "a folder":
             path.mkdir()
-        with pytest.raises(services.SinkError):
+        held = _no_reader(path, fault) if fault in {"a full pipe", "a socket"} else nullcontext()
+        with held, pytest.raises(services.SinkError):
             seal(acme.pk)
     assert time.monotonic() - began < 5
     with job_scope(agency_id=acme.pk):
         assert Seal.objects.count() == 1
     if fault == "a folder":
         path.rmdir()
-    elif fault == "a pipe":
+    elif fault not in {"gone", "full"}:
         path.unlink()
     path.write_bytes(kept)
 
@@ -87,6 +116,51 @@ def _promote(cast: Cast) -> None:
 def _role(cast: Cast) -> str:
     with job_scope(agency_id=cast.acme.pk):
         return Membership.objects.get(pk=cast.bob.pk).role
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_sink_that_hangs_keeps_no_deed_waiting_and_no_seal_is_made(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The disk below the file does not answer, as that of another machine that is gone."""
+    seal(cast.acme.pk)
+    hangs, released = threading.Event(), threading.Event()
+    found: list[BaseException] = []
+
+    def hang(*_: object) -> int:
+        hangs.set()
+        assert released.wait(60)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def sealing() -> None:
+        try:
+            seal(cast.acme.pk)
+        except BaseException as error:  # noqa: BLE001  (told by the assertion below)
+            found.append(error)
+        finally:
+            connections.close_all()
+
+    write(cast.acme.pk, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"callprivacy.audit.services.sink.os.{call}", hang)
+        sealer = threading.Thread(target=sealing)
+        sealer.start()
+        try:
+            assert hangs.wait(20)
+            began = time.monotonic()
+            _promote(cast)
+            assert _role(cast) == Role.OFFICER
+            assert seal_now(cast.acme.pk) == 0
+            assert time.monotonic() - began < 5
+        finally:
+            released.set()
+            sealer.join(30)
+    assert [type(error) for error in found] == [services.SinkError]
+    with job_scope(agency_id=cast.acme.pk):
+        assert Seal.objects.count() == 1
+    # A line that did reach the file is made good first: its seal is made again and covers the first of the two.
+    assert seal(cast.acme.pk) == (1 if call == "fsync" else 2)
+    assert verify(cast.acme.pk).holds
 
 
 FAULTS = {

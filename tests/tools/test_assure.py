@@ -163,6 +163,82 @@ def test_a_trial_that_breaks_is_a_failure_of_its_row_and_ends_nothing_else(how: 
     assert str(how) in outcome.figure.failures[0]
 
 
+def test_the_rows_of_the_suite_fit_into_its_time() -> None:
+    assert sum(row.minutes for row in suite.ROWS) <= __main__.MINUTES["assure"]
+
+
+@pytest.mark.parametrize(
+    ("brought", "ends", "said"),
+    [
+        (Figure("said"), 0, ""),
+        (Figure("said", ended=False), 1, "row 6 (NOT PROVEN)"),
+        (Figure("", skipped="no program for it"), 1, "row 6 (not tried: no program for it)"),
+        (Figure("", ("lost",)), 1, "row 6 (BROKEN)"),
+    ],
+)
+def test_who_asks_for_a_suite_is_told_by_the_exit_code_what_was_not_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], brought: Figure, ends: int, said: str
+) -> None:
+    def tried(row: Row, **_: object) -> Outcome:
+        return Outcome(row, brought if row.number == "6" else Figure("said"), 0.0, [("one", True)])
+
+    monkeypatch.setattr(proofs, "try_row", tried)
+    assert __main__.main(["assure", "--no-page", "--rows", "9,6"]) == ends
+    assert said in capsys.readouterr().out
+
+
+def test_rows_come_from_the_cheapest_on_and_one_without_time_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passed, had = [0.0], {}
+
+    def tried(row: Row, *, seconds: float) -> Outcome:
+        had[row.number] = seconds / 60
+        passed[0] += row.minutes * 60
+        return Outcome(row, Figure("said"), 0.0, [("one", True)])
+
+    monkeypatch.setattr(rows.Deadline, "left", property(lambda _: 6 * 60 - passed[0]))
+    monkeypatch.setattr(proofs, "try_row", tried)
+    dear, cheap, last = (
+        Row("11", "", "", "", tests=("a",), minutes=4),
+        Row("6", "", "", "", trial=lambda _: Figure(""), minutes=1),
+        Row("13", "", "", "", tests=("a",), minutes=9),
+    )
+    monkeypatch.setattr(suite, "ROWS", (last, dear, cheap))
+    assert __main__.main(["assure", "--no-page"]) == 0
+    assert had == {"6": 1, "11": 4, "13": 1}
+    passed[0] = 0.0
+    monkeypatch.setattr(suite, "ROWS", (dear, cheap))
+    assert __main__.main(["assure", "--no-page"]) == 0
+    assert had == {"6": 1, "11": 5, "13": 1}
+    passed[0] = 6 * 60.0
+    assert __main__.main(["assure", "--no-page", "--rows", "11"]) == 1
+    assert "row 11 (not tried: no time was left)" in capsys.readouterr().out
+
+
+def test_a_rows_tests_and_its_faults_have_one_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault for which none is left was neither found nor missed: the row is not proven, and says why."""
+    plant, left, given = Edit("a fault", "file", "old", "new"), [100.0], list[float]()
+
+    def run(_: object, *, seconds: float, **other: object) -> proofs.Ran:
+        given.append(seconds)
+        left[0] -= 60
+        late = other.get("plant") is not None and left[0] < 0
+        return proofs.Ran(
+            int("plant" in other), late=late, passed=1, failed=["found"] if "plant" in other else []
+        )
+
+    monkeypatch.setattr(rows.Deadline, "left", property(lambda _: max(left[0], 0.0)))
+    monkeypatch.setattr(proofs, "run", run)
+    outcome = proofs.try_row(Row("3", "", "", "", tests=("a",), plants=(plant, plant)), seconds=100)
+    assert given == [100, 40]
+    assert (outcome.verdict, outcome.caught) == ("NOT PROVEN", [])
+    assert outcome.figure.said == "1 tests; no time was left for 2 planted faults"
+    left[0] = 200.0
+    outcome = proofs.try_row(Row("3", "", "", "", tests=("a",), plants=(plant, plant)), seconds=200)
+    assert (outcome.verdict, len(outcome.caught)) == ("kept", 2)
+
+
 def test_a_row_is_chosen_by_its_number_or_by_a_part_that_is_no_row_of_its_own() -> None:
     every = {"1, 2, 4", "2", "16, 17"}
     assert not __main__._is_chosen("1, 2, 4", {"2"}, every)

@@ -15,10 +15,10 @@ import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tools.assure.rows import ROOT, STATE, Edit, Figure, Outcome, Row, output_of
+from tools.assure.rows import LEAST, ROOT, STATE, Deadline, Edit, Figure, Outcome, Row, output_of
 
 # How pytest ends: 0 all passed, 1 some failed, 2 was interrupted, 3 and 4 could not start, 5 found no test.
 _FAILED = 1
@@ -122,22 +122,22 @@ def figure_of(ran: Ran) -> Figure:
 
 
 def try_row(row: Row, *, seconds: float) -> Outcome:
-    """Try a row, then plant its faults."""
-    began = time.monotonic()
+    """Try a row, then plant its faults, all within so many seconds; what found no time for its faults did not end."""
+    began, deadline = time.monotonic(), Deadline(seconds / 60)
     figure = Figure("")
     if row.tests:
-        figure = figure_of(run(row.tests, seconds=seconds))
+        figure = figure_of(run(row.tests, seconds=deadline.left))
     if row.trial is not None:
-        more = _tried(row.trial, seconds)
+        more = _tried(row.trial, deadline.left)
         figure = more if not row.tests else Figure(
             "; ".join(filter(None, (more.said, figure.said))), (*more.failures, *figure.failures),
             more.trials or figure.trials, more.skipped, more.caught, more.ended and figure.ended,
         )  # fmt: skip
-    outcome = Outcome(row, figure, 0.0, list(figure.caught))
-    if not figure.skipped:
-        outcome.caught += plant_all(row, seconds=seconds)
-    outcome.seconds = time.monotonic() - began
-    return outcome
+    caught, unplanted = ([], 0) if figure.skipped else plant_all(row, deadline)
+    if unplanted:
+        said = f"{figure.said}; no time was left for {unplanted} planted faults"
+        figure = replace(figure, said=said, ended=False)
+    return Outcome(row, figure, time.monotonic() - began, [*figure.caught, *caught])
 
 
 def _tried(trial: Callable[[float], Figure], seconds: float) -> Figure:
@@ -148,16 +148,28 @@ def _tried(trial: Callable[[float], Figure], seconds: float) -> Figure:
         return Figure("", (f"the trial itself broke: {type(error).__name__}: {str(error)[:300]}",))
 
 
-def plant_all(row: Row, *, seconds: float) -> list[tuple[str, bool]]:
-    """Each planted fault, and whether it was found: a test fails by it, not for want of starting."""
-    caught = []
+def plant_all(row: Row, deadline: Deadline) -> tuple[list[tuple[str, bool]], int]:
+    """
+    Each planted fault, and whether it was found: a test fails by it, not for want of starting.
+
+    Then how many there was no time for, or that did not end in it.
+    """
+    caught: list[tuple[str, bool]] = []
     for plant in row.plants:
-        ran = run(row.broken or row.tests, seconds=seconds, plant=plant, large=False)
-        caught.append((plant.name, ran.code == _FAILED and bool(ran.failed)))
-    if row.finders:
-        ran = run(row.finders, seconds=seconds, large=False)
+        ran = _within(deadline, row.broken or row.tests, plant)
+        if ran is not None:
+            caught.append((plant.name, ran.code == _FAILED and bool(ran.failed)))
+    if row.finders and (ran := _within(deadline, row.finders, None)) is not None:
         caught += [(_sentence(node), ran.code == 0 and not ran.failed) for node in row.finders]
-    return caught
+    return caught, len(row.plants) + len(row.finders) - len(caught)
+
+
+def _within(deadline: Deadline, nodes: Sequence[str], plant: Edit | None) -> Ran | None:
+    """How tests ended with a fault, or None where there was no time for that."""
+    if deadline.left < LEAST:
+        return None
+    ran = run(nodes, seconds=deadline.left, plant=plant, large=False)
+    return None if ran.late else ran
 
 
 def _sentence(node: str) -> str:

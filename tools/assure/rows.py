@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATE = ROOT / ".state" / "assure"
 PAGE = ROOT / "docs" / "assurance.md"
+# Seconds with which nothing is worth beginning.
+LEAST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Row:
     :ivar broken: the tests that are run with the faults in; those that find them, which are few so that it is quick.
     :ivar finders: node ids of tests that plant a fault themselves.
     :ivar trial: what tries it instead of tests, or beside them; is told how many seconds it has.
-    :ivar minutes: what it takes at most.
+    :ivar minutes: what its tests or its trial and its planted faults take at most, together.
     """
 
     number: str
