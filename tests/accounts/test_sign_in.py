@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client as Browser
 from pytest_django import Settings
 
@@ -117,6 +118,26 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(people: cast.Cast) ->
     known = statistics.median(seconds(BOB, n) for n in range(2, 14))
     unknown = statistics.median(seconds("nobody@acme.example", n) for n in range(2, 14))
     assert 0.6 < unknown / known < 1.6
+
+
+@pytest.mark.parametrize("who", ["there is", "there is none", "closed", "without a password"])
+def test_each_name_costs_one_hash(people: cast.Cast, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    """What Argon2 takes is most of an answer: by their time names are told apart where one is hashed more often."""
+    if who == "closed":
+        people.bob.user.is_active = False
+    if who == "without a password":
+        people.bob.user.set_unusable_password()
+    people.bob.user.save()
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def count(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        hashed.append(salt)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", count)
+    sign_in(Browser(), "nobody@acme.example" if who == "there is none" else BOB, WRONG)
+    assert len(hashed) == 1
 
 
 def test_no_name_is_in_the_houses_log(people: cast.Cast) -> None:

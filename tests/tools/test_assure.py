@@ -313,6 +313,22 @@ def test_a_scanner_has_the_cookie_that_guards_forms_signed_in_or_not(
     assert attack._browser_of(at, "anonymous") == "csrf=secret"
 
 
+def test_the_door_is_held_against_the_goals_own_line() -> None:
+    noisy = [300.0, 420.0] * 8
+    said, missed, is_shown = attack.at_the_door([400.0] * 16, [403.0] * 16)
+    assert (missed, is_shown) == ([], True)
+    assert "3.0 ms apart; the goal's line is 5 ms" in said
+    assert "missed" not in said
+    said, missed, is_shown = attack.at_the_door(noisy, [one + 33 for one in noisy])
+    assert (missed, is_shown) == ([], False)
+    assert "missed by 28.0 ms" in said
+    assert "120.0 ms apart; against it" in said
+    assert attack.at_the_door([400.0] * 16, [406.0] * 16)[1:] == (
+        ["the door: 6.0 ms apart, by chance 0.0 ms"],
+        False,
+    )
+
+
 def test_the_weak_page_is_no_page_for_every_address() -> None:
     """A scanner looks away from a site that answers every address alike, and finds nothing on it."""
     with weak() as url:

@@ -15,7 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -453,8 +453,6 @@ def bill(_: float) -> Figure:
 # --- The stop-watch ---------------------------------------------------------------------------------------------------
 
 APART_AT_MOST = 5.0
-# A password costs so much that a share of it is the measure: sixteen tries of each cannot show less.
-DOOR_APART_AT_MOST = 0.15
 
 
 def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> float:
@@ -549,18 +547,41 @@ def watch(seconds: float) -> Figure:
     )
     worst = max(apart.items(), key=lambda one: one[1])
     failures = [f"{name}: {ms:.1f} ms" for name, ms in apart.items() if ms >= APART_AT_MOST]
-    known, unknown = door
-    if abs(known - unknown) > max(DOOR_APART_AT_MOST * known, APART_AT_MOST):
-        failures.append(f"the door: {known:.0f} ms for a name that there is, {unknown:.0f} ms for none")
-    said = (
-        f"{len(apart)} pairs, {samples} times each in turn: medians at most {worst[1]:.1f} ms apart ({worst[0]});"
-        f" the door {known:.0f} ms for known names, {unknown:.0f} ms for unknown ones"
+    told, missed, is_shown = at_the_door(*door)
+    pairs = f"{len(apart)} pairs, {samples} times each in turn: medians at most {worst[1]:.1f} ms apart ({worst[0]})"
+    said = f"{pairs}; {told}"
+    return Figure(said, (*failures, *missed), caught=caught, ended=is_shown)
+
+
+def at_the_door(known: Sequence[float], unknown: Sequence[float]) -> tuple[str, list[str], bool]:
+    """
+    What wrong passwords took: in words beside the goal's line, what breaks it, and whether it was shown to hold.
+
+    A password costs Argon2 so much that the tries of one kind differ by themselves. Where the kinds are further apart
+    than the line allows, yet no further than the halves of one kind, nothing was shown either way.
+    """
+    one, two = statistics.median(known), statistics.median(unknown)
+    by_chance = max(
+        abs(statistics.median(took[::2]) - statistics.median(took[1::2])) for took in (known, unknown)
     )
-    return Figure(said, tuple(failures), caught=caught)
+    said = (
+        f"the door {one:.0f} ms for known names, {two:.0f} ms for unknown ones, {len(known)} times each:"
+        f" {abs(one - two):.1f} ms apart; the goal's line is {APART_AT_MOST:.0f} ms"
+    )
+    over = abs(one - two) - APART_AT_MOST
+    if over < 0:
+        return said, [], True
+    said += (
+        f", missed by {over:.1f} ms: Argon2 takes most of that time here, and halves of the tries of one kind"
+        f" are {by_chance:.1f} ms apart; against it stand one hash for either (accounts/test_sign_in.py), the same"
+        " answer, and the slow-down after five tries of a name"
+    )
+    missed = [f"the door: {abs(one - two):.1f} ms apart, by chance {by_chance:.1f} ms"]
+    return said, missed if abs(one - two) > by_chance else [], False
 
 
-def _door(at: target.Target) -> tuple[float, float]:
-    """Median milliseconds of a wrong password for names that there are and for names that there are not."""
+def _door(at: target.Target) -> tuple[list[float], list[float]]:
+    """Milliseconds of each wrong password for names that there are and for names that there are not."""
     took: dict[bool, list[float]] = {True: [], False: []}
     token = _token(at)
     for number in range(4):  # a fifth failure of one name would wait
@@ -571,7 +592,7 @@ def _door(at: target.Target) -> tuple[float, float]:
                     {"login": email, "password": "Wrong-Horse-7-Battery", "csrfmiddlewaretoken": token}
                 )
                 took[is_known].append(_ask(f"{at.url}/accounts/login/", f"csrf={token}", body.encode()))
-    return statistics.median(took[True]), statistics.median(took[False])
+    return took[True], took[False]
 
 
 def _token(at: target.Target) -> str:
@@ -655,7 +676,7 @@ ROWS: tuple[Row, ...] = (
     _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history),
     _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
     _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn; names at"
-         " the door", "medians less than 5 ms apart; at the door less than 15 %", watch, 6),
+         " the door", "medians less than 5 ms apart, at the door as well", watch, 6),
     _row("23a", "The interface for programs falls over nothing", "schemathesis by its own description", "0 of 5xx",
          schemathesis, 6),
     _row("23b", "Readers of bytes from outside fall over nothing", "atheris by coverage, 512 MB", "0 exceptions",

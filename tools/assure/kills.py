@@ -85,34 +85,56 @@ def broker(seconds: float) -> Figure:
 
 
 class _Taker:
-    """Sends a task and waits until a worker has taken it."""
+    """
+    Writes an event, sends the task that seals, and waits until a seal covers that very event.
+
+    What counts is the effect by its id: a message that was taken from the queue and lost leaves none.
+    """
 
     def __init__(self, site: Any) -> None:
+        from datetime import UTC, datetime
+
         import redis
         from kombu.exceptions import KombuError
 
         from callprivacy.celery import app
+        from tests import make
 
         self.site, self.app = site, app
-        self.line = redis.Redis.from_url(site.valkey.url(), socket_timeout=2)
+        self.agency = make.agency("Broker", at=datetime.now(UTC))
         self.faults = (redis.RedisError, OSError, KombuError, *app.connection_for_write().connection_errors)
 
     def took(self, within: float, *, keep: bool = True) -> float | None:
-        """Seconds until a task that is sent now has been taken; None if it is not within so many."""
-        began, sent = time.monotonic(), False
+        """Seconds until a task that is sent now has had its effect; None if it has not within so many."""
+        began, sent, event = time.monotonic(), False, self._event()
         while time.monotonic() - began < within:
             if keep:
                 self.site.keep_worker()
-            try:
-                if not sent:
+            if not sent:
+                with contextlib.suppress(*self.faults):
                     self.app.send_task("audit.seal_events", retry=False)
                     sent = True
-                if self.line.llen("celery") == 0:
-                    return time.monotonic() - began
-            except self.faults:
-                pass
+            if self._is_sealed(event):
+                return time.monotonic() - began
             time.sleep(0.1)
         return None
+
+    def _event(self) -> int:
+        from datetime import UTC, datetime
+
+        from callprivacy.audit import services as audit
+        from callprivacy.tenancy.scope import job_scope
+        from tests import make
+
+        with job_scope(agency_id=self.agency.pk):
+            return int(audit.record("call.revealed", by=make.JOB, at=datetime.now(UTC)).pk)
+
+    def _is_sealed(self, event: int) -> bool:
+        from callprivacy.audit.models import Seal
+        from callprivacy.tenancy.scope import job_scope
+
+        with job_scope(agency_id=self.agency.pk):
+            return Seal.objects.filter(first_event__lte=event, last_event__gte=event).exists()
 
 
 # In turn: kills cost little, the others 20 seconds each.
@@ -139,7 +161,7 @@ def _disturb(site: Any, line: Any, kind: str) -> None:
 
 
 def _broker(seconds: float) -> dict[str, Any]:
-    """How long after each fault a task that was sent then has been taken; and a worker that never comes is noticed."""
+    """How long after each fault a task that was sent then has its effect; and a worker that never comes is noticed."""
     from tools import faults
     from tools.assure import outages
 
@@ -162,7 +184,7 @@ def _broker(seconds: float) -> dict[str, Any]:
             found = taker.took(WITHIN + 5)
             number += 1
             if found is None or found > WITHIN:
-                failures.append(f"after Valkey was {kind} no task was taken within {WITHIN:.0f} s")
+                failures.append(f"after Valkey was {kind} no task had its effect within {WITHIN:.0f} s")
             else:
                 took.setdefault(kind, []).append(found)
         assert site.worker is not None  # noqa: S101  (for the type checker)
@@ -170,9 +192,11 @@ def _broker(seconds: float) -> dict[str, Any]:
         caught = [("a worker that is not started again", taker.took(8, keep=False) is None)]
         ended = site.ended_by_themselves
     parts = [
-        f"Valkey {kind} {len(times)} times, tasks taken again after {max(times):.1f} s at most"
+        f"Valkey {kind} {len(times)} times, what was sent then was done after {max(times):.1f} s at most"
         for kind, times in took.items()
     ]
+    done = sum(map(len, took.values()))
+    parts.append(f"{done} of {number} events, each looked for by its id, under a seal")
     said = "; ".join([*parts, f"the worker ended by itself {ended} times"])
     return {"said": said, "failures": failures, "trials": number, "caught": caught}
 

@@ -105,7 +105,7 @@ ROWS: tuple[Row, ...] = (
         "5",
         "A broker that dies or stops answering is got over without a person",
         "Valkey ended by SIGKILL, stopped by SIGSTOP, its line cut and silenced, under a worker that is kept",
-        "the worker takes tasks again within 60 s, every time",
+        "a task sent then has its effect, looked for by its id, within 60 s, every time",
         trial=kills.broker,
         minutes=3,
     ),
