@@ -6,6 +6,7 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -310,6 +311,48 @@ def test_the_night_begins_at_two_in_the_agencys_zone(cast: Cast, at: datetime, s
         run = runs.start_nightly(agency=cast.acme, at=at)
         assert (run is not None) == starts
         assert runs.start_nightly(agency=cast.acme, at=at) is None
+
+
+@pytest.mark.parametrize("change", [datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("back_at", [timedelta(hours=5), timedelta(hours=7), timedelta(hours=20)])
+def test_a_clock_that_goes_back_an_hour_runs_each_night_once_and_loses_nothing(
+    cast: Cast, change: datetime, back_at: timedelta
+) -> None:
+    """A tick each half hour of three days around a clock change; each day at `back_at` the clock goes back an hour."""
+    begin = change - timedelta(days=1)
+    calls = [make.call(cast.dentist, ANNA, at=begin - timedelta(days=26 + days)) for days in range(6)]
+    _live(cast.dentist)
+    ticks: list[datetime] = []
+    for half in range(2 * 24 * 3):
+        ticks.append(begin + half * timedelta(minutes=30))
+        if (ticks[-1] - begin) % timedelta(days=1) == back_at:
+            ticks += [ticks[-1] - timedelta(minutes=minutes) for minutes in (60, 30, 0)]
+    marks = []
+    with job_scope(agency_id=cast.acme.pk):
+        Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_for_days=30)
+        client = Client.objects.select_related("agency").get(pk=cast.dentist.pk)
+    for at in ticks:
+        with job_scope(agency_id=cast.acme.pk):
+            run = runs.start_nightly(agency=cast.acme, at=at)
+        if run is not None:
+            runs.work_run(
+                agency_id=cast.acme.pk,
+                run_id=run.pk,
+                until=at + timedelta(minutes=1),
+                clock=partial(_same, at),
+            )
+        marks.append(vault.watermark(client.pk, "call") or datetime.min.replace(tzinfo=UTC))
+    with job_scope(agency_id=cast.acme.pk):
+        started = list(Run.objects.order_by("created_at").values_list("created_at", flat=True))
+        left = set(Call.objects.for_client(client).values_list("pk", flat=True))
+        assert {run.state for run in Run.objects.all()} == {RunState.DONE}
+    zone = ZoneInfo(cast.acme.time_zone)
+    nights = [at.astimezone(zone).date() for at in started]
+    assert nights == sorted({at.astimezone(zone).date() for at in ticks if at.astimezone(zone).hour >= 2})
+    assert marks == sorted(marks)
+    line = tenancy.cutoff_of(client, started[-1])
+    assert left == {call.pk for call in calls if call.started_at >= line}
+    assert 0 < len(left) < len(calls)
 
 
 def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: Cast) -> None:
