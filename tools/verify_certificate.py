@@ -204,6 +204,16 @@ def verify(data: bytes, *, pins: Iterable[str] = ()) -> Report:
     return Verifier(pins).verify(data)
 
 
+def _with(row: dict[str, Any]) -> str:
+    """What left with the rows of a category: their recordings, and the callers of whom nothing was left."""
+    parts = [
+        f"{row[name]:,} {name if row[name] != 1 else name[:-1]}"
+        for name in ("recordings", "callers")
+        if row[name]
+    ]
+    return f" with {' and '.join(parts)}" if parts else ""
+
+
 def told(report: Report) -> list[str]:
     """What a certificate that holds says, in lines."""
     said = report.statement
@@ -212,7 +222,7 @@ def told(report: Report) -> list[str]:
     return [
         f"certificate {said['number']} of {whose}, run of {said['run']['planned_on']}",
         *(
-            f"{row['title']}: {row['erased']:,} of {row['due']:,} destroyed, {row['held']:,} held,"
+            f"{row['title']}: {row['erased']:,} of {row['due']:,} destroyed{_with(row)}, {row['held']:,} held,"
             f" before {row['cutoff']}, digest {row['digest'][:16]}"
             for row in said["categories"]
         ),

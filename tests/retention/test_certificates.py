@@ -220,7 +220,9 @@ def test_nobody_of_the_staff_writes_one(cast: Cast, certified: Certificate) -> N
 def test_it_holds_and_tells_what_it_says(cast: Cast, certified: Certificate, as_pdf: bool) -> None:
     report = verify_certificate.verify(_file(certified, cast, as_pdf=as_pdf), pins=_pin())
     assert report.findings == []
-    assert "2 of 2 destroyed" in "\n".join(verify_certificate.told(report))
+    assert "2 of 2 destroyed with 1 recording and 1 caller, 0 held" in "\n".join(
+        verify_certificate.told(report)
+    )
 
 
 @pytest.mark.parametrize("as_pdf", [False, True])
@@ -360,6 +362,7 @@ def test_an_officer_reads_and_takes_it_and_that_is_written_down(cast: Cast, cert
     assert "Number 1" in page
     page = browser.get(f"/clients/dentist/certificates/{certified.pk}/").content.decode()
     assert "What was destroyed" in page
+    assert "with 1 recording, 1 caller<" in page
     answer = browser.post(f"/clients/dentist/certificates/{certified.pk}/json/")
     assert answer["Content-Type"] == "application/json"
     assert verify_certificate.verify(answer.content, pins=_pin()).findings == []
