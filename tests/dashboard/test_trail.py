@@ -220,6 +220,9 @@ def test_the_button_verifies_and_the_page_says_what_vouches(everybody: cast.Cast
     page = browser.get(reverse("dashboard:trail"))
 
     assert "The trail holds" in result
+    assert "Nothing is wrong" in result
+    assert "verify_bundle.py FILE" in result
+    assert "verify_bundle.py FILE" in page.content.decode()
     row = next(row for row in page.context["rows"] if row.event.action == "call.revealed")
     assert row.seal is not None
     assert bytes(row.seal.root).hex().startswith(row.root)
