@@ -374,20 +374,20 @@ def _secrets(look: Look) -> Found:
 
 
 def _backups(look: Look) -> Found:
-    if not look.house.backups_expected:
-        return GOOD
     late = watch.BACKUP_LATE_AFTER.total_seconds()
     ages = [look.house.backups.get(name) for name in ("default", "vault")]
+    if not look.house.backups_expected:
+        return worst((DutyState.DUE, sum(age is None for age in ages)))
     return worst((DutyState.FAILING, sum(age is None or age > late for age in ages)))
 
 
 def _drills(look: Look) -> Found:
-    if not look.house.drill_expected:
-        return GOOD
     age, late = look.house.drill_age, watch.DRILL_LATE_AFTER.total_seconds()
-    is_late = age is None or age > late
+    is_late = look.house.drill_expected and (age is None or age > late)
     return worst(
-        (DutyState.FAILING, int(look.house.drill_passed is False)), (DutyState.OVERDUE, int(is_late))
+        (DutyState.FAILING, int(look.house.drill_passed is False)),
+        (DutyState.OVERDUE, int(is_late)),
+        (DutyState.DUE, int(age is None)),
     )
 
 
@@ -439,11 +439,14 @@ DUTIES: Final = (
     ),
     Duty(
         "backups", "Both databases are backed up", "GDPR article 32(1)(c)",
-        "failing after 30 hours without one, where this installation makes them", "retention:backups", _backups,
+        "failing after 30 hours without one where this installation makes them; elsewhere due while there is none yet",
+        "retention:backups", _backups,
     ),
     Duty(
         "drills", "A backup is restored on trial", "GDPR article 32(1)(d)",
-        "failing when the newest drill failed, overdue after eight days", "retention:backups", _drills,
+        "failing when the newest drill failed, overdue after eight days where one runs each week; elsewhere due while"
+        " there was none yet",
+        "retention:backups", _drills,
     ),
     Duty(
         "transport", "Nothing goes over a network in the clear", "GDPR article 32(1)(a)",

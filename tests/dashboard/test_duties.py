@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as project
@@ -343,6 +344,28 @@ def test_a_valkey_in_the_clear_makes_a_duty_red(cast: Cast, settings: Settings) 
     assert _see("transport", cast).state == DutyState.GOOD
     settings.REDIS_URL = "redis://:secret@valkey.example.com:6379/0"
     assert _see("transport", cast) == Found(DutyState.FAILING, 1)
+
+
+@pytest.mark.parametrize(
+    ("house", "backups", "drills"),
+    [
+        ({}, Found(DutyState.DUE, 2), Found(DutyState.DUE, 1)),
+        ({"backups": {"default": 60}}, Found(DutyState.DUE, 1), Found(DutyState.DUE, 1)),
+        (
+            {"backups": {"default": 60, "vault": 60}, "drill_age": 60, "drill_passed": True},
+            Found(DutyState.GOOD),
+            Found(DutyState.GOOD),
+        ),
+    ],
+)
+def test_what_never_was_is_not_good_where_nobody_expects_it_either(
+    cast: Cast, house: dict[str, Any], backups: Found, drills: Found
+) -> None:
+    never = watch.House(
+        backups={}, backups_expected=False, drill_age=None, drill_passed=None, drill_expected=False
+    )
+    assert _see("backups", cast, house=replace(never, **house)) == backups
+    assert _see("drills", cast, house=replace(never, **house)) == drills
 
 
 def test_a_breach_that_was_opened_again_is_due_until_what_is_new_is_told(cast: Cast) -> None:
