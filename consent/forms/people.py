@@ -9,6 +9,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 
 from callprivacy.calls.forms.calls import ReasonForm
 from callprivacy.tenancy.models import Client
@@ -21,30 +22,29 @@ SHORTEST_NOTE = 15
 
 
 class CoverageForm(forms.Form):
-    """The filters of the page of coverage, as they stand in the address."""
+    """
+    The filters of the page of coverage, as they stand in the address. Of one client every purpose is listed, unless
+    one is picked.
+
+    :ivar active: how many filters are in use.
+    """
 
     client = forms.ChoiceField(required=False)
-    purpose = forms.ChoiceField(
-        label="Purpose", required=False, choices=[("", "Record"), ("all", "All purposes"), *Purpose.choices]
-    )
+    purpose = forms.ChoiceField(label="Purpose", choices=[("all", "All purposes"), *Purpose.choices])
 
-    def __init__(self, *args: Any, clients: Sequence[Client], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, asked: QueryDict, *, clients: Sequence[Client]) -> None:
+        usual = "all" if asked.get("client") else Purpose.RECORD.value
+        purpose = asked.get("purpose") or usual
+        super().__init__({"client": asked.get("client", ""), "purpose": purpose})
+        self.active = bool(asked.get("client")) + (purpose != usual)
         field = cast(forms.ChoiceField, self.fields["client"])
         field.choices = [("", "All clients"), *((client.slug, client.name) for client in clients)]
 
     @property
     def purposes(self) -> list[Purpose]:
-        """The purposes asked for; of one client all, where none is picked. Only after `is_valid()`."""
+        """The purposes asked for. Only after `is_valid()`."""
         picked = self.cleaned_data["purpose"]
-        if picked == "all" or (not picked and self.cleaned_data["client"]):
-            return list(Purpose)
-        return [Purpose(picked or Purpose.RECORD)]
-
-    @property
-    def active(self) -> int:
-        """How many filters are in use."""
-        return sum(bool(self.cleaned_data[name]) for name in self.fields)
+        return list(Purpose) if picked == "all" else [Purpose(picked)]
 
 
 class CallersForm(forms.Form):

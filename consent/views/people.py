@@ -52,7 +52,7 @@ def show_home(request: StaffRequest) -> HttpResponse:
     purposes = form.purposes if form.is_valid() else [Purpose.RECORD]
     context = {
         "form": form,
-        "active": form.active if form.is_valid() else 0,
+        "active": form.active,
         "client": shown[0] if picked else None,
         "has_clients": bool(clients),
         "may_manage_clients": access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS),

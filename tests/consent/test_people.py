@@ -97,6 +97,27 @@ def test_coverage_counts_every_caller_once_a_purpose(cast: Cast, alice: Browser)
     assert ONE not in page
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown", "active"),
+    [
+        ("", "record", 0),
+        ("?purpose=all", "all", 1),
+        ("?client=dentist", "all", 1),
+        ("?client=dentist&purpose=", "all", 1),
+        ("?client=dentist&purpose=record", "record", 2),
+    ],
+)
+def test_the_filter_names_the_purposes_that_are_listed(
+    cast: Cast, alice: Browser, asked: str, shown: str, active: int
+) -> None:
+    page = alice.get(reverse("consent:home") + asked)
+    assert f'<option value="{shown}" selected>' in page.text
+    assert len({line["row"].purpose for line in page.context["rows"]}) == (
+        len(Purpose) if shown == "all" else 1
+    )
+    assert page.context["active"] == active
+
+
 def test_the_bar_has_a_table_beside_it_and_words(cast: Cast, alice: Browser) -> None:
     fill(cast)
     page = alice.get(reverse("consent:home")).text
