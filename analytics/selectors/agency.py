@@ -72,6 +72,7 @@ class Overview:
     tiles: list[Tile]
     trend: Trend | None = None
     trend_title: str = ""
+    trend_note: str = ""
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -130,6 +131,13 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     made.left_out = max(0, len(rows) - _LISTED)
     made.trend_title = f"Calls of all clients by {by_day.asked.step.value}"
     made.trend = _all_of_them(by_day.rows, by_day.asked.step.value, steps, is_partly_told=is_partly_told)
+    if by_day.unplaced or any(
+        row.at is None or not row.figures.get(Measure.CALLS, Figure(0)).is_told for row in by_day.rows
+    ):
+        made.trend_note = (
+            f"Some calls are not in this chart, so that a {by_day.asked.step.value} may have had more: those of too few"
+            " callers at a client, and those from which these could be worked out. They are in the totals alone."
+        )
     made.notes.append(
         f"Behind each number stand at least {report.k} callers; calls that would say more are in totals alone. “Best”"
         " and “Worst” are marked only where the change against the period before passes an exact test at 1 %, corrected"

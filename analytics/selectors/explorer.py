@@ -155,7 +155,8 @@ def _notes(report: Report, asked: Asked) -> list[str]:
         notes.append(
             f"Of {hidden:,} of these calls {what} asked for {'is' if what == 'the time' else 'are'} not told:"
             f" fewer than {report.k} people would share them, and who knows one of them could find that person's"
-            " calls. They are in the total. Fewer dimensions or longer steps tell more of them."
+            " calls, or another hidden figure could be worked out from them. They are in the total. Fewer dimensions or"
+            " longer steps tell more of them."
         )
     if report.unplaced:
         notes.append(

@@ -211,6 +211,7 @@ def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, ni
     assert "Drains" in text
     assert "=One()" not in text
     assert "fewer than 5 people would share them" in text
+    assert "or another hidden figure could be worked out from them" in text
 
 
 def test_a_map_does_not_say_that_no_call_came_from_where_it_is_not_told(cast: Cast, nina: Membership) -> None:
