@@ -64,12 +64,12 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     context["trend"] = agency.trend(list(reported), at=request.at)
     if access.has_right(request.membership, AgencyRight.MANAGE_CLIENTS):
         late, standing = watch.late_rows(), watch.open_count()
+        late_words = f"{late:,} row{' is' if late == 1 else 's are'} late" if late else "Nothing is late"
+        alerts = f"{standing or 'No'} alert{' stands' if standing <= 1 else 's stand'}"
         context["watch"] = {
-            "is_late": late > 0,
-            "words": f"{late:,} row{' is' if late == 1 else 's are'} late" if late else "Nothing is late",
-            "note": f"{standing} alert{'' if standing == 1 else 's'} stand{'s' if standing == 1 else ''}"
-            if standing
-            else "no alert stands",
+            "tone": "bad" if late else "warn" if standing else "good",
+            "words": late_words if late or not standing else alerts,
+            "note": alerts if late or not standing else late_words.lower(),
         }
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
         state = trail.seal_state(request.agency.pk)

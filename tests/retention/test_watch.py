@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -494,6 +495,15 @@ def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
     quiet(cast, NOON + timedelta(minutes=5))
     page = browser.get("/retention/watch/").content.decode()
     assert "Nothing is alarming" in page
+
+
+def test_the_overview_is_not_green_while_an_alert_stands_though_nothing_is_late(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.CALLPRIVACY_DRILL = "weekly"
+    look(cast)
+    overview = browser_of(cast.alice).get("/overview/").content.decode()
+    assert re.search(r'text-warn">1 alert stands</p>\s*<p class="stat-note">nothing is late<', overview)
 
 
 # --- tables ---
