@@ -4,6 +4,8 @@ Every address, by GET and POST, by everybody, for own things, other people's thi
 Nothing here knows an address: the resolver lists them, the names of their parts say what to put there, and
 the decorator of the view says who may. A part without an entry in `PARTS` fails. What the rules are:
 
+- every role there is walks: those of the cast to every address, of the others one to each in turn (in `make assure`
+  all of them);
 - nobody gets a 5xx; who is not signed in is led to the sign-in, but for the public doors listed here;
 - a thing of another agency, of a client that is not granted, or of another client than the one named answers
   exactly as one that does not exist: the same status and the same bytes;
@@ -35,7 +37,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from callprivacy.accounts import access
-from callprivacy.accounts.enums import AgencyRight, Deed
+from callprivacy.accounts.access import StaffRequest
+from callprivacy.accounts.enums import BUNDLES, RIGHTS, AgencyRight, Deed, Role
 from callprivacy.accounts.models import ApiKey, Membership
 from callprivacy.accounts.services import api_keys
 from callprivacy.lib.scope import Actor
@@ -45,7 +48,9 @@ from callprivacy.tenancy.scope import job_scope
 from governance.models import SiteKey
 from governance.services import badge_systems
 from retention.enums import Category
-from tests.rules.world import NOTHING, SECRET, Things, World, undone
+from tests import make
+from tests.rules.world import NOTHING, OTHERS, SECRET, Things, World, ticket_of, undone
+from tests.scale import times
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 
@@ -127,6 +132,9 @@ PARTS_OF: dict[tuple[str, str], Callable[[Things], object]] = (
     | {
         ("approve/<str:token>/", "token"): lambda things: things.approval,
         ("b/<str:token>/", "token"): lambda things: things.door,
+        ("reports/releases/<slug:slug>/<uuid:release_id>/file/", "release_id"): lambda things: (
+            things.released_id
+        ),
         ("clients/<slug:slug>/leave/<slug:deed>/", "deed"): lambda things: "agree",
         ("clients/<slug:slug>/leave/<slug:how>/", "how"): lambda things: "agree",
         ("clients/<slug:slug>/consent/accounts/<uuid:connection_id>/", "connection_id"): lambda things: (
@@ -297,14 +305,14 @@ SHUT = {
     "demo/phone/": "the agency is no demo",
     "demo/phone/sign/": "the agency is no demo",
     "demo/phone/heard/": "the agency is no demo",
-    "programme/training/pictures/<uuid:picture_id>/": "the picture has no file",
-    "programme/training/passed/<uuid:completion_id>/file/": "it was passed here, so there is no file",
-    "clients/<slug:slug>/calls/export/<uuid:export_id>/file/": "the file is not written yet",
-    "requests/<uuid:case_id>/asked/<uuid:approval_id>/": "nobody in the cast approves for a client",
-    "requests/<uuid:case_id>/paper/": "nothing was handed in",
-    "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the file is not written yet",
-    "reports/releases/<slug:slug>/<uuid:release_id>/file/": "the file is not built yet",
-    "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": "nobody has a ticket",
+}
+# Addresses that one role alone gets into, which is therefore asked there in any case.
+OPEN_TO = {"requests/<uuid:case_id>/asked/<uuid:approval_id>/": Role.APPROVER}
+# What an address asks behind the question mark, without which there is nothing for anybody.
+QUERIES: dict[str, Callable[[Things], str]] = {
+    "clients/<slug:slug>/calls/<uuid:call_id>/recording/sound/": lambda things: (
+        f"ticket={ticket_of(things, at=make.now())}"
+    )
 }
 
 
@@ -344,6 +352,8 @@ class Address:
             if value is None:
                 value = str((PARTS_OF.get((self.route, part)) or PARTS[part])(of))
             path = re.sub(rf"<(\w+:)?{part}>", value, path)
+        if self.route in QUERIES:
+            path = f"{path}?{QUERIES[self.route](inner or things)}"
         return [path]
 
 
@@ -360,6 +370,7 @@ ADDRESSES = list(_walk(get_resolver()))
 OURS = [address for address in ADDRESSES if not address.is_of_operators]
 MEMBERS = ("alice", "bob", "carol", "mallory")
 METHODS = ("get", "post")
+_PLACE = {address.route: place for place, address in enumerate(OURS)}
 _by_route = pytest.mark.parametrize("address", OURS, ids=lambda address: address.route or "home")
 
 
@@ -482,6 +493,38 @@ def test_who_is_suspended_gets_in_nowhere(world: World, address: Address) -> Non
 # --- Members ---
 
 
+def others_at(address: Address) -> list[str]:
+    """
+    Who of the roles that are not in the cast asks an address: one in turn, so that each is asked at a fifth of them;
+    in `make assure` all.
+    """
+    count = times(1, len(OTHERS))
+    chosen: list[Role] = [OTHERS[(_PLACE[address.route] + n) % len(OTHERS)] for n in range(count)]
+    if (always := OPEN_TO.get(address.route)) and always not in chosen:
+        chosen.append(always)
+    return [role.value for role in chosen]
+
+
+def _asked_by(person: str, known: list[str]) -> list[str]:
+    """Of the methods that a view knows, the first for who is not in the cast; in `make assure` each."""
+    return known if person in MEMBERS else known[: times(1, len(METHODS))]
+
+
+def test_every_role_walks(world: World) -> None:
+    assert {Role(one.role) for one in world.people.values()} == set(Role)
+    asked = [name for address in OURS for name in others_at(address)]
+    assert {Role(name) for name in asked} == set(OTHERS)
+    assert min(asked.count(role.value) for role in OTHERS) >= len(OURS) // len(OTHERS)
+    for role in OTHERS:
+        may = {needed for needed in Permission if _may(_needing(needed), world.people[role.value], world)}
+        assert may == BUNDLES[role]
+        assert world.browsers[role.value].get("/clients/dentist/").status_code == 200
+
+
+def _needing(needed: Permission) -> Address:
+    return next(address for address in OURS if address.needs is needed)
+
+
 _unknown: dict[tuple[str, str], bool] = {}
 _OF_METHODS = require_http_methods([])(lambda _: None).__code__
 
@@ -533,8 +576,14 @@ def test_what_is_not_theirs_answers_as_if_it_did_not_exist(world: World, address
     (nowhere,) = address.paths(NOTHING)
     # Of another agency, or of a client of the own one that was not granted.
     foreign = {"alice": world.florist, "bob": world.plumber, "carol": world.florist, "mallory": world.dentist}
-    for method, (person, things) in product(METHODS, foreign.items()):
-        if does_not_know(world, address, method) or _is_theirs_all_the_same(address, person, things, world):
+    if address.needs in RIGHTS[Role.ADMIN]:
+        foreign["trudy"] = world.dentist
+    agencys = not {"slug", "item_id", "notification_id"} & set(address.parts)
+    foreign |= dict.fromkeys(others_at(address), world.florist if agencys else world.plumber)
+    known = [method for method in METHODS if not does_not_know(world, address, method)]
+    for person, method in ((name, method) for name in foreign for method in _asked_by(name, known)):
+        things = foreign[person]
+        if _is_theirs_all_the_same(address, person, things, world):
             continue
         none = ask(world.browsers[person], method, nowhere)
         assert none.status in {403, 404, 405}, (person, method, nowhere)
@@ -567,7 +616,8 @@ def test_a_thing_of_another_client_is_none_behind_this_clients_name(world: World
         assert ask(world.browsers["bob"], method, path).status in {403, 404, 405}, (method, path)
 
 
-def _may(address: Address, membership: Membership, client: Client, world: World) -> bool:
+def _may(address: Address, membership: Membership, world: World) -> bool:
+    client = world.cast.florist if membership.agency_id == world.cast.globex.pk else world.cast.dentist
     with job_scope(agency_id=membership.agency_id):
         if isinstance(address.needs, Permission):
             return access.may(membership, address.needs, client, at=world.at)
@@ -578,19 +628,20 @@ def _may(address: Address, membership: Membership, client: Client, world: World)
 def test_who_may_gets_in_and_who_may_not_does_not(world: World, address: Address) -> None:
     got_in = False
     methods = [method for method in METHODS if not does_not_know(world, address, method)]
-    for person in MEMBERS:
-        membership = getattr(world.cast, person)
+    for person in (*MEMBERS, *others_at(address)):
+        membership = world.people[person]
         things = world.florist if person == "mallory" else world.dentist
-        client = world.cast.florist if person == "mallory" else world.cast.dentist
-        may = _may(address, membership, client, world)
-        for method, path in product(methods, address.paths(things)):
+        may = _may(address, membership, world)
+        for method, path in product(_asked_by(person, methods), address.paths(things)):
             answer = ask(world.browsers[person], method, path)
             assert answer.status < 500, (person, method, path)
             if not may:
                 assert answer.status in {403, 404, 405}, (person, method, path)
             got_in = got_in or answer.status < 400 or answer.status == 422
-    if address.route not in SHUT and not address.is_own_account and address.route not in PUBLIC:
-        assert got_in, "nobody gets in: this walk shows nothing"
+    if not address.is_own_account and address.route not in PUBLIC:
+        assert got_in is (address.route not in SHUT), (
+            "nobody gets in: this walk shows nothing; or it is not shut"
+        )
 
 
 def test_a_view_that_looks_first_does_not_pass_for_one_that_refuses_nobody() -> None:
@@ -620,6 +671,22 @@ def test_the_walk_would_notice_a_door_that_tells(world: World, monkeypatch: pyte
     address = next(a for a in OURS if a.route == "clients/<slug:slug>/calls/<uuid:call_id>/")
     with pytest.raises(AssertionError):
         test_what_is_not_theirs_answers_as_if_it_did_not_exist(world, address)
+
+
+def test_the_walk_would_notice_a_role_that_may_too_much(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person of any role who is let in without the permission is found by the rule above."""
+    get = access.get_client_or_404
+
+    def lets_in(request: StaffRequest, slug: str, permission: Permission) -> Client:
+        lacks = request.membership.role in OTHERS and permission is Permission.MANAGE_RETENTION
+        return get(request, slug, Permission.VIEW_CLIENT if lacks else permission)
+
+    monkeypatch.setattr(access, "get_client_or_404", lets_in)
+    address = next(a for a in OURS if a.needs is Permission.MANAGE_RETENTION and not set(a.parts) - {"slug"})
+    with pytest.raises(AssertionError):
+        test_who_may_gets_in_and_who_may_not_does_not(world, address)
 
 
 # --- Forged forms ---

@@ -15,12 +15,13 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.core import signing
 from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
 from analytics.channels.cost_file import CostRow
-from analytics.models.releases import ReleaseKind
+from analytics.models.releases import Release, ReleaseKind, ReleaseState
 from analytics.noise import Bounds
 from analytics.selectors.noisy import Question
 from analytics.services import costs, noisy, recipients, releases, saved
@@ -41,6 +42,7 @@ from callprivacy.calls.models import (
     ImportRefusal,
     Inbox,
     PullRun,
+    Recording,
     Reveal,
     TrackingNumber,
 )
@@ -60,6 +62,7 @@ from consent import law
 from consent.channels import tokens
 from consent.enums import (
     Channel,
+    EventKind,
     InvitationState,
     Language,
     ListKind,
@@ -67,6 +70,7 @@ from consent.enums import (
     PostedWhere,
     Purpose,
     ReplyState,
+    Strength,
     VendorStep,
 )
 from consent.models import (
@@ -88,6 +92,7 @@ from consent.services import (
     destinations,
     ledger,
     notices,
+    playing,
     posted,
     preferences,
     registers,
@@ -101,11 +106,13 @@ from consent.services import invitations as letters
 from dashboard.models import Binder, BinderLink
 from dashboard.selectors import records as record_selectors
 from dashboard.services import binders, records
+from governance.channels import pictures
 from governance.courses import courses, draw
 from governance.enums import BreachKind, BreachRisk, EntrySource
 from governance.law.vendors import sheets
-from governance.models import BreachNotice, CoursePicture, Entry
+from governance.models import BreachNotice, Completion, CoursePicture, Entry
 from governance.services import badge_systems, breaches, kiosks, premises, training, vendors
+from governance.services import certificates as brought
 from governance.services import courses as own_courses
 from retention.enums import Category, ChangeState, PartState, RunCause, RunState, Then
 from retention.models import (
@@ -121,10 +128,10 @@ from retention.models import (
 )
 from retention.services import certificates, runs
 from rights.channels import links
-from rights.enums import ApprovalKind, Ask, CaseState, IdentityKind, LetterWay
+from rights.enums import ApprovalKind, Ask, CaseState, IdentityKind, LetterWay, ProofKind
 from rights.enums import Channel as RequestChannel
 from rights.letters import Filled
-from rights.models import Case, Identity, RecipientNotice
+from rights.models import Case, Identity, Proof, RecipientNotice
 from rights.selectors import notice as privacy_selectors
 from rights.selectors import words
 from rights.services import approvals, cases
@@ -136,6 +143,8 @@ from tests.cast import Cast, assemble
 
 SECRET = "signing-secret-of-a-tracker"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+OTHERS = tuple(role for role in Role if role not in {Role.OFFICER, Role.REVIEWER, Role.ADMIN})
+"""The roles that nobody of the cast has."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,7 @@ class Things:
     list_id: uuid.UUID
     numbers_id: uuid.UUID
     release_id: uuid.UUID
+    released_id: uuid.UUID
     trial_id: uuid.UUID
     recipient_id: uuid.UUID
     spend_id: uuid.UUID
@@ -228,6 +238,7 @@ class Things:
     secret: str
     api_key: str
     site_key: str
+    session: str
     mark: str
     provider: str = "callrail"
     deed: str = "pause"
@@ -263,8 +274,8 @@ NOTHING = Things(
     identity_id=uuid.UUID(int=73), letter_id=uuid.UUID(int=74), approval_id=uuid.UUID(int=75),
     word_id=uuid.UUID(int=76), approval="no-such-question",
     list_id=uuid.UUID(int=49), numbers_id=uuid.UUID(int=50),
-    release_id=uuid.UUID(int=51), trial_id=uuid.UUID(int=52), recipient_id=uuid.UUID(int=53),
-    spend_id=uuid.UUID(int=54),
+    release_id=uuid.UUID(int=51), released_id=uuid.UUID(int=55), trial_id=uuid.UUID(int=52),
+    recipient_id=uuid.UUID(int=53), spend_id=uuid.UUID(int=54),
     request_key="no-such-page", request_link="no-such-link", privacy_id=uuid.UUID(int=81),
     report_id=uuid.UUID(int=71), cost_import_id=uuid.UUID(int=72),
     breach_id=uuid.UUID(int=71), told_id=uuid.UUID(int=72), vendor_id=uuid.UUID(int=73), engaged_id=uuid.UUID(int=74),
@@ -275,18 +286,25 @@ NOTHING = Things(
     binder_id=uuid.UUID(int=79), door_id=uuid.UUID(int=80), door="no-such-door",
     sign_in_key="no-such-page",
     consent_key="no-such-page", link="no-such-link", receipt="no-such-receipt", secret="no-such-secret",
-    api_key=f"cpk_{'0' * 20}.{'A' * 43}", site_key=f"cps_{'0' * 20}.{'A' * 43}", mark="no-such-mark",
+    api_key=f"cpk_{'0' * 20}.{'A' * 43}", site_key=f"cps_{'0' * 20}.{'A' * 43}",
+    session="no-such-session", mark="no-such-mark",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class World:
-    """The cast, what each client has, and a browser for each person."""
+    """
+    The cast, what each client has, and a browser for each person.
+
+    :ivar people: who is a member and walks, by name: the cast; at Acme one more of each role that is not in it, named
+        by the role and granted the dentist; and trudy, admin of Globex.
+    """
 
     cast: Cast
     dentist: Things
     plumber: Things
     florist: Things
+    people: dict[str, Membership]
     browsers: dict[str, Browser]
     at: datetime
 
@@ -300,22 +318,34 @@ def build() -> World:
     with job_scope(agency_id=cast.acme.pk):
         Membership.objects.filter(pk=dave.pk).update(state=MembershipState.SUSPENDED)
     operator = User.objects.create_user("operator@platform.example", make.PASSWORD, name="Op", is_staff=True)
+    people = {"alice": cast.alice, "bob": cast.bob, "carol": cast.carol, "mallory": cast.mallory}
+    people["trudy"] = trudy = make.person(cast.globex, "trudy", Role.ADMIN)
+    browsers = {"anonymous": Browser(raise_request_exception=False)} | {
+        name: browser_in_use(user)
+        for name, user in {"dave": dave.user, "operator": operator}.items()
+        | {name: one.user for name, one in people.items()}.items()
+    }
+
+    def things(client: Client, officer: Membership, second: Membership, number: str) -> Things:
+        session = browsers[officer.user.name.lower()].session.session_key or ""
+        return _things(client, officer, second, now=now, number=number, session=session)
+
+    dentist = things(cast.dentist, cast.alice, cast.carol, "+12025550111")
     world = World(
         cast,
-        dentist=_things(cast, cast.dentist, cast.alice, now, "+12025550111"),
-        plumber=_things(cast, cast.plumber, cast.alice, now, "+12025550122"),
-        florist=_things(cast, cast.florist, cast.mallory, now, "+12025550133"),
-        browsers={"anonymous": Browser(raise_request_exception=False)}
-        | {
-            name: browser_in_use(user)
-            for name, user in {
-                "alice": cast.alice.user, "bob": cast.bob.user, "carol": cast.carol.user,
-                "mallory": cast.mallory.user, "dave": dave.user, "operator": operator,
-            }.items()
-        },
+        dentist=replace(dentist, membership_id=cast.bob.pk),
+        plumber=things(cast.plumber, cast.alice, cast.carol, "+12025550122"),
+        florist=things(cast.florist, cast.mallory, trudy, "+12025550133"),
+        people=people,
+        browsers=browsers,
         at=now,
-    )  # fmt: skip
-    return replace(world, dentist=replace(world.dentist, membership_id=cast.bob.pk))
+    )
+    # They come when everything is there, so that nobody is told of it five times more.
+    for role in OTHERS:
+        people[role.value] = one = make.person(cast.acme, role.value, role)
+        make.grant(one, cast.dentist)
+        browsers[role.value] = browser_in_use(one.user)
+    return world
 
 
 def browser_of(user: User) -> Browser:
@@ -341,7 +371,9 @@ def browser_in_use(user: User) -> Browser:
     return browser
 
 
-def _things(cast: Cast, client: Client, officer: Membership, now: datetime, number: str) -> Things:
+def _things(
+    client: Client, officer: Membership, second: Membership, *, now: datetime, number: str, session: str
+) -> Things:
     mark = f"MARK-OF-{client.slug.upper()}"
     by = Actor.staff(user_id=officer.user_id)
     ours = {"agency_id": client.agency_id, "client_id": client.pk}
@@ -366,9 +398,8 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             connection=connection, account="ACC1", company="", login="", secret="key-of-an-interface",
             only_known=False, by=by, at=now,
         )  # fmt: skip
-        export = CallExport.objects.create(
-            **ours, state=JobState.QUEUED, created_by_id=officer.user_id, created_at=now, due_at=now
-        )
+        written = _written(client, mark, now)
+        export = CallExport.objects.create(**ours, **written, created_by_id=officer.user_id, due_at=now)
         an_import = CallImport.objects.create(
             **ours, format="generic", time_zone="UTC", created_by_id=officer.user_id, created_at=now,
             state=JobState.DONE, connection=connection, finished_at=now, refused=1,
@@ -422,7 +453,8 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             **ours, kind=ListKind.DO_NOT_CALL, name=f"Register {mark}", as_of=now.date(),
             state=JobState.DONE, is_active=True, size=1, created_by_id=officer.user_id, created_at=now,
         )  # fmt: skip
-        numbers = NumbersOut.objects.create(**ours, created_by_id=officer.user_id, created_at=now, due_at=now)
+        numbers = NumbersOut.objects.create(**ours, **written, created_by_id=officer.user_id)
+        _heard(client, recording, old.caller_id, mark, now)
         page, link, receipt = _public(client, old.caller_id, mark=mark, now=now)
         asked = _asked(client, connection, by, mark=mark, now=now)
         invitation, token = invitations.invite(
@@ -479,11 +511,47 @@ def _things(cast: Cast, client: Client, officer: Membership, now: datetime, numb
             link=link,
             receipt=receipt,
             **asked,
-            **_released(client, by, mark, now),
+            **_released(client, by, second, file_key=written["file_key"], mark=mark, now=now),
             **_programme(client, officer, now),
-            **_worked_on(client, officer, mark=mark, now=now),
+            **_worked_on(client, officer, written["file_key"], mark=mark, now=now),
+            session=session,
             mark=mark,
         )
+
+
+def _written(client: Client, mark: str, now: datetime) -> dict[str, Any]:
+    """What a job says that has written its file, and the file."""
+    file_id = uuid.uuid4()
+    with files.Writer(client.pk, file_id, at=now) as out:
+        out.write(f"{mark}\n".encode())
+    return {
+        "state": JobState.DONE, "file_key": file_id, "rows": 1, "created_at": now, "finished_at": now,
+        "expires_at": now + timedelta(days=7),
+    }  # fmt: skip
+
+
+def _heard(client: Client, recording: Recording, caller_id: uuid.UUID, mark: str, now: datetime) -> None:
+    """The recording is stored, and its caller had agreed to it and to its being heard."""
+    file_id, key = uuid.uuid4(), vault_selectors.recording_keys(client.pk, [recording.pk])[recording.pk]
+    with files.RecordingWriter(client.pk, file_id, key) as out:
+        out.write(mark.encode())
+    Recording.objects.filter(pk=recording.pk).update(
+        file_key=file_id, file_size=len(mark), media_type="audio/wav", stored_at=now
+    )
+    said = [
+        ledger.Said(
+            purpose=purpose, kind=EventKind.GIVEN, channel=Channel.API, strength=Strength.A,
+            happened_at=now - timedelta(hours=6), source=f"world {purpose}", caller_id=caller_id,
+        )
+        for purpose in (Purpose.RECORD, Purpose.REVIEW)
+    ]  # fmt: skip
+    ledger.record_events(client=client, said=said, by=make.JOB, at=now)
+
+
+def ticket_of(things: Things, *, at: datetime) -> str:
+    """What the officer's own session is given to hear the recording, as `playing.open_recording` gives it."""
+    told = [things.user_id, things.recording_id.hex, playing._bound(things.session), int(at.timestamp())]
+    return signing.dumps(told, salt=playing._SALT, compress=False)
 
 
 def _bound(client: Client, officer: Membership, by: Actor, now: datetime) -> dict[str, Any]:
@@ -554,8 +622,10 @@ def _public(client: Client, caller_id: uuid.UUID, *, mark: str, now: datetime) -
     return page.key, link.rpartition("/p/")[2].strip("/"), receipt
 
 
-def _released(client: Client, by: Actor, mark: str, now: datetime) -> dict[str, Any]:
-    """A recipient with a question that was paid for, and a draft of a release with a setting that waits."""
+def _released(
+    client: Client, by: Actor, second: Membership, *, file_key: uuid.UUID, mark: str, now: datetime
+) -> dict[str, Any]:
+    """A recipient with a question that was paid for, a draft with a setting that waits, and a release that is out."""
     recipient = recipients.add_recipient(
         client=client, name=f"Company {mark}", email=f"data@{client.slug}.example", contract=f"Contract {mark}",
         epsilon=Decimal(1), by=by, at=now,
@@ -580,9 +650,15 @@ def _released(client: Client, by: Actor, mark: str, now: datetime) -> dict[str, 
     )  # fmt: skip
     release = releases.draft_release(client=client, recipient=recipient, wish=wish, by=by, at=now)
     trial = releases.ask_trial(release=release, k=11, l=None, t=None, at=now)
+    out = releases.draft_release(client=client, recipient=recipient, wish=wish, by=by, at=now)
+    Release.objects.filter(pk=out.pk).update(
+        state=ReleaseState.RELEASED, k=11, proposed_by_id=by.user_id, proposed_at=now, decided_by_id=second.user_id,
+        decided_at=now, released_at=now, ends_at=now + timedelta(days=30), file_key=file_key,
+    )  # fmt: skip
     return {
         "recipient_id": recipient.pk,
         "release_id": release.pk,
+        "released_id": out.pk,
         "spend_id": spend.pk,
         "trial_id": trial.pk,
     }
@@ -641,9 +717,15 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         attempt=attempt, course=course, answers=answers, user_id=officer.user_id, at=now
     )
     assert passed is not None
+    shown, file_id = b"%PDF-1.7", uuid.uuid4()
+    with files.Writer(brought.open_holder(agency_id=client.agency_id, at=now), file_id, at=now) as out:
+        out.write(shown)
+    Completion.objects.filter(pk=passed.pk).update(
+        file_key=file_id, file_digest=hashlib.sha256(shown).digest(), file_type="application/pdf"
+    )
     site = premises.add_site(
         agency=client.agency, name=f"Site {breach.number}", address="1 Main Street", time_zone="America/New_York",
-        weekdays=range(1, 8), opens=time(0, 0), closes=time(23, 59), by=by, at=now,
+        weekdays=range(1, 8), opens=time(0, 0), closes=time(23, 59, 59), by=by, at=now,
     )  # fmt: skip
     badge = premises.give_badge(
         site=site, user_id=officer.user_id, label="Badge 1", code=f"badge-{client.pk}", any_hour=False,
@@ -675,6 +757,7 @@ def _programme(client: Client, officer: Membership, now: datetime) -> dict[str, 
         size=1,
         added_at=now,
     )
+    pictures.keep(agency_id=client.agency_id, picture_id=picture.pk, data=b"\x89PNG")
     return {
         "own_id": own.pk, "picture_id": picture.pk, "site_key_id": made.key.pk, "site_key": made.text, "kiosk": kiosk,
         "breach_id": breach.pk, "told_id": told.pk, "vendor_id": vendor.pk, "engaged_id": engaged.pk,
@@ -836,8 +919,10 @@ def _asked(client: Client, connection: Connection, by: Actor, *, mark: str, now:
     }
 
 
-def _worked_on(client: Client, officer: Membership, *, mark: str, now: datetime) -> dict[str, Any]:
-    """A person's request with a note, something to do, a letter, a question to the client and a recipient."""
+def _worked_on(
+    client: Client, officer: Membership, file_key: uuid.UUID, *, mark: str, now: datetime
+) -> dict[str, Any]:
+    """A person's request with a paper, a note, something to do, a letter, a question to the client and a recipient."""
     by = Actor.staff(user_id=officer.user_id)
     submission = cases.open_cases(
         agency=client.agency, client=client, asks=[Ask.DELETE], channel=RequestChannel.PORTAL,
@@ -846,6 +931,10 @@ def _worked_on(client: Client, officer: Membership, *, mark: str, now: datetime)
         by=Actor.client("rights.portal"), at=now, words=f"Words of {mark}",
     )  # fmt: skip
     case = Case.objects.select_related("submission", "client", "agency").get(submission=submission)
+    Proof.objects.create(
+        agency_id=client.agency_id, client_id=client.pk, submission=submission, kind=ProofKind.PERMISSION, holds=False,
+        file_key=file_key, file_type="application/pdf", at=now, by="rights.portal",
+    )  # fmt: skip
     cases.write_note(case=case, words=f"Note {mark}", by=by, at=now)
     todo = cases.add_task(case=case, words=f"To do {mark}", owner_id=None, due_on=None, by=by, at=now)
     letter = request_letters.send_letter(
