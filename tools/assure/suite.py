@@ -291,14 +291,23 @@ ROWS: tuple[Row, ...] = (
     Row(
         "13",
         "No address crosses agencies or clients",
-        "every pattern of the resolver by GET and POST, every role, own, foreign, no ids; path, query, body, lists",
-        "foreign and nowhere: the same status and bytes; an address without an entry fails",
-        tests=("rules/test_urls.py", "rules/test_crossing.py", "rules/test_attack.py"),
+        "every pattern of the resolver by GET and POST, every role, own, foreign, no ids; path, query, body, lists;"
+        " every field of the interface for systems by keys of other clients and agencies",
+        "foreign and nowhere: the same status and bytes; an address, operation or field without an entry fails",
+        tests=(
+            "rules/test_urls.py",
+            "rules/test_crossing.py",
+            "rules/test_attack.py",
+            "rules/test_systems.py",
+        ),
         finders=(
             "rules/test_urls.py::test_the_walk_would_notice_a_door_that_tells",
+            "rules/test_urls.py::test_the_walk_would_notice_a_role_that_may_too_much",
+            "rules/test_systems.py::test_an_operation_that_tells_would_be_noticed",
+            "rules/test_systems.py::test_a_field_that_is_new_would_be_noticed",
             "rules/test_crossing.py::test_a_form_that_tells_a_strangers_id_from_none_would_be_noticed",
         ),
-        minutes=6,
+        minutes=12,
     ),
     Row(
         "14",
