@@ -370,6 +370,7 @@ def _about_change(request: StaffRequest, change: PolicyChange, **more: Any) -> d
         "may_decide": decides,
         "may_stop": is_open and policies.may_stop(change, request.membership),
         "may_see": may_see,
+        "policies_url": _policies_url(request, change.client),
         "form": more.pop("form", None) or DecisionForm(),
         **more,
     }
@@ -456,6 +457,17 @@ def withdraw_change(request: StaffRequest, change_id: UUID) -> HttpResponse:
             messages.success(request, "Withdrawn. The policy stays as it is.")
         return redirect("retention:change", change.pk)
     return render(request, "retention/change_show.html", _about_change(request, change, form=form))
+
+
+def _policies_url(request: StaffRequest, client: Client | None) -> str:
+    """Where the policies stand that a change is about; nowhere for who may not open them."""
+    if client is not None and access.may(
+        request.membership, Permission.MANAGE_RETENTION, client, at=request.at
+    ):
+        return reverse("retention:policies", args=[client.slug])
+    if access.has_right(request.membership, AgencyRight.SIGN_OFF):
+        return reverse("retention:policy_matrix")
+    return ""
 
 
 def _change_or_404(request: StaffRequest, change_id: UUID) -> PolicyChange:

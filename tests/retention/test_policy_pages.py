@@ -97,8 +97,13 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
     page = other.get(url).content.decode()
     assert REASON not in page
     assert REASON in other.post(f"{url}reason/").content.decode()
+    assert "Rows due, as shown" in page
+    assert "Open the policies" not in page
     assert other.post(f"{url}approve/", _seen(page)).status_code == 302
     assert _days(cast.dentist) == 90
+    decided = other.get(url).content.decode()
+    assert "Open the policies" in decided
+    assert 'href="/clients/dentist/policies/"' in decided
 
 
 def test_agreeing_without_the_effect_as_it_is_now_shows_it_again(cast: Cast, erin: Membership) -> None:
@@ -194,13 +199,16 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
     url = f"/retention/changes/{change.pk}/"
     page = carol.get(url).content.decode()
     assert "The counts are not shown to you" in page
-    assert "Due, as shown" not in page
+    assert "Rows due, as shown" not in page
     assert carol.post(f"{url}withdraw/", {"reason": "short"}).status_code == 200
     assert carol.post(f"{url}approve/", {"due_before": "0", "due_after": "0"}).status_code == 403
     assert carol.post(f"{url}refuse/", {"reason": REASON}).status_code == 403
     assert carol.post(f"{url}withdraw/", {"reason": REASON}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert _change().state == ChangeState.WITHDRAWN
+    decided = carol.get(url).content.decode()
+    assert "This change is decided" in decided
+    assert "Open the policies" not in decided
 
 
 def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_them(cast: Cast) -> None:
