@@ -307,7 +307,7 @@ ROWS: tuple[Row, ...] = (
             "rules/test_systems.py::test_a_field_that_is_new_would_be_noticed",
             "rules/test_crossing.py::test_a_form_that_tells_a_strangers_id_from_none_would_be_noticed",
         ),
-        minutes=12,
+        minutes=6,
     ),
     Row(
         "14",
