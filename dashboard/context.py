@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Case, Max, QuerySet, Value, When
+from django.db.models import Case, Max, Min, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, ResolverMatch, reverse
 from django.utils.functional import SimpleLazyObject
@@ -119,6 +120,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "may_remove_demo": frame.may_remove_demo,
         "may_see_proof": may_see_proof(membership),
         "new_menu": frame.new_menu,
+        "imports_url": frame.imports_url,
         "membership": membership,
         "password_due_soon": frame.is_password_due_soon,
     }
@@ -133,8 +135,14 @@ class _Frame:
         self.slug = str(self.match.kwargs.get("slug", "")) if self.match else ""
 
     @cached_property
-    def _permissions(self) -> tuple[set[Permission], set[Permission]]:
-        return _permissions(self.membership, self.slug, at=self._at)
+    def _permissions(self) -> tuple[dict[Permission, str], set[Permission]]:
+        return _permissions(self.membership, self.slug or self._asked, at=self._at)
+
+    @property
+    def _asked(self) -> str:
+        """The client that a list of several clients' things is narrowed to."""
+        asked = self.request.GET.get("client", "")
+        return asked if asked.isprintable() else ""
 
     @cached_property
     def _visible(self) -> QuerySet[Client]:
@@ -192,7 +200,7 @@ class _Frame:
 
     def may_here(self) -> set[Permission]:
         """What the person may do at that client."""
-        return self._permissions[1]
+        return self._permissions[1] if self.slug else set()
 
     def bell_count(self) -> int:
         """How many notifications are not read."""
@@ -204,9 +212,18 @@ class _Frame:
 
     @cached_property
     def _new_menu(self) -> list[dict[str, str]]:
-        slug = self.slug if Permission.MANAGE_CONNECTIONS in self._permissions[1] else ""
+        slug = self.slug if Permission.MANAGE_CONNECTIONS in self.may_here() else ""
         enters = Permission.HANDLE_REQUESTS in self._permissions[0] and self.membership.role != Role.APPROVER
-        return _new_menu(self.membership, slug, enters=enters)
+        return _new_menu(self.membership, slug, imports_at=self.imports_url(), enters=enters)
+
+    def imports_url(self) -> str:
+        """Where calls from a file come in, or its client is chosen; empty where the person may import none."""
+        held, here = self._permissions
+        if Permission.MANAGE_CONNECTIONS not in held:
+            return ""
+        chosen = self.slug or self._asked
+        slug = chosen if Permission.MANAGE_CONNECTIONS in here else held[Permission.MANAGE_CONNECTIONS]
+        return _url("calls:import_new", slug) if slug else _url("accounts:clients")
 
     def new_menu(self) -> list[dict[str, str]]:
         """What "+ New" offers."""
@@ -227,19 +244,29 @@ def _client(client: Client) -> dict[str, str]:
 
 def _permissions(
     membership: Membership, slug: str, *, at: datetime
-) -> tuple[set[Permission], set[Permission]]:
-    """What the person may do at some client, and what at the client whose page this is."""
+) -> tuple[dict[Permission, str], set[Permission]]:
+    """
+    What the person may do at some client, and what at the client that is chosen.
+
+    Beside each permission stands the only client on which the person holds it; empty where there are several.
+    """
     here = Max(Case(When(content_object__slug=slug, then=1), default=0)) if slug else Value(0)
+    first, last = Min("content_object__slug"), Max("content_object__slug")
     rows = (
         access.grants_of(membership, at=at)
         .order_by()
         .values("permission__codename")
-        .annotate(here=here)
-        .values_list("permission__codename", "here")
+        .annotate(here=here, first=first, last=last)
+        .values_list("permission__codename", "here", "first", "last")
         .distinct()
     )
-    found = {Permission(name): bool(is_here) for name, is_here in rows}
-    return set(found), {permission for permission, is_here in found.items() if is_here}
+    found = {
+        Permission(name): (is_here, first if first == last else "") for name, is_here, first, last in rows
+    }
+    return (
+        {permission: only for permission, (_, only) in found.items()},
+        {permission for permission, (is_here, _) in found.items() if is_here},
+    )
 
 
 def _entry_of(match: ResolverMatch | None) -> str:
@@ -256,7 +283,7 @@ def _entry_of(match: ResolverMatch | None) -> str:
     return match.app_name
 
 
-def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) -> bool:
+def _may_open(entry: Entry, membership: Membership, granted: Collection[Permission]) -> bool:
     if entry.permission is not None and entry.permission not in granted:
         return False
     if entry.instead_of is not None and entry.instead_of in granted:
@@ -264,15 +291,17 @@ def _may_open(entry: Entry, membership: Membership, granted: set[Permission]) ->
     return entry.right is None or access.has_right(membership, entry.right)
 
 
-def _new_menu(membership: Membership, slug: str, *, enters: bool) -> list[dict[str, str]]:
+def _new_menu(membership: Membership, slug: str, *, imports_at: str, enters: bool) -> list[dict[str, str]]:
     """
     What "+ New" offers; with a client's slug, also what is made for that client.
 
+    :param imports_at: where calls from a file come in; empty where the person may import none.
     :param enters: whether the person enters requests that came by mail, post, phone or in person.
     """
     wanted: list[tuple[str, str, str]] = []
+    if imports_at:
+        wanted.append(("Calls from a file", imports_at, "upload"))
     if slug:
-        wanted.append(("Calls from a file", _url("calls:import_new", slug), "upload"))
         wanted.append(("Connection", _url("calls:create_connection", slug), "connections"))
     if enters:
         wanted.append(("Request", _url("rights:new"), "requests"))

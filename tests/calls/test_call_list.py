@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -378,3 +379,21 @@ def test_one_client_of_many_costs_no_more_queries(cast: Cast) -> None:
     browser.get("/calls/")
 
     assert len(_queries(browser, client="dentist")) <= 12
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [("", "/clients/"), ("?client=dentist", "/clients/dentist/imports/new/")],
+)
+def test_the_list_and_the_menu_lead_to_the_import(cast: Cast, asked: str, place: str) -> None:
+    page = browser_of(cast.alice).get(f"/calls/{asked}")
+    text = page.content.decode()
+    (button,) = re.findall(r'<a class="btn" href="([^"]+)">(?:(?!</a>).)*Import calls', text, re.DOTALL)
+    assert button == place
+    assert {one["label"]: one["url"] for one in page.context["new_menu"]()}["Calls from a file"] == place
+
+
+def test_who_may_import_for_one_client_is_led_there_and_who_may_for_none_nowhere(cast: Cast) -> None:
+    assert "Import calls" not in browser_of(cast.bob).get("/calls/").content.decode()
+    make.grant(cast.bob, cast.dentist, Role.OFFICER)
+    assert "/clients/dentist/imports/new/" in browser_of(cast.bob).get("/calls/").content.decode()
