@@ -62,9 +62,23 @@ def preview_all(request: StaffRequest) -> HttpResponse:
         "rows": sum(one.total for one in found) + sum(row.extent.rows for row in own),
         "held": sum(one.held for one in found) + sum(row.extent.held for row in own),
         "size": sum(one.size for one in found),
+        "may_run": access.has_right(request.membership, AgencyRight.RUN_JOBS),
+        "extent": _extent(found, own),
         "unseen": sum(1 for one in found if not all(row.is_seen for row in one.rows)),
     }
     return render(request, "retention/preview_all.html", context)
+
+
+def _extent(found: list[preview.ClientPreview], own: list[house.Row]) -> list[dict[str, str]]:
+    """What a run would erase now, as far as the person may see it: of observed clients it erases nothing."""
+    leaves = f"{sum(one.total for one in found if one.is_live):,}"
+    extent = [{"label": "Rows that leave at live clients", "value": leaves}]
+    if own:
+        extent.append(
+            {"label": "The agency's own that leave", "value": f"{sum(row.extent.rows for row in own):,}"}
+        )
+    stays = f"{sum(one.total for one in found if not one.is_live):,}"
+    return [*extent, {"label": "Past their date at observed clients, and staying", "value": stays}]
 
 
 @require_GET

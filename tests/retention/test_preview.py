@@ -763,6 +763,22 @@ def test_the_pages_show_it_masked(cast: Cast, monkeypatch: pytest.MonkeyPatch) -
     assert "Dentist" in everywhere
 
 
+def test_a_run_is_started_below_the_counts_of_what_it_erases(cast: Cast) -> None:
+    make.call(cast.dentist, "+12125550101", at=make.now() - timedelta(days=400))
+    browser = next(_browser(cast))
+    start = 'action="/retention/runs/"'
+    assert start not in browser.get("/retention/").content.decode(), "one click erases nothing"
+    leaves, stays = "Rows that leave at live clients", "Past their date at observed clients, and staying"
+    for state in (RetentionState.OBSERVE, RetentionState.LIVE):
+        with job_scope(agency_id=cast.acme.pk):
+            Client.objects.filter(pk=cast.dentist.pk).update(retention_state=state)
+        page = browser.get("/retention/preview/")
+        assert start in page.content.decode()
+        told = {row["label"]: row["value"] for row in page.context["extent"]}
+        is_live = state == RetentionState.LIVE
+        assert (told[leaves] != "0", told[stays] != "0") == (is_live, not is_live)
+
+
 @pytest.mark.parametrize(
     "query", ["?category=nothing", "?after=none", "?category=trail&after=", "?category=call"]
 )
