@@ -28,7 +28,7 @@ from rights.enums import Ask, CaseState, Decided, IdentityKind, IdentityState, O
 from rights.forms.deciding import CallerForm, DecideForm, JudgeForm, OlderForm
 from rights.law import grounds, load
 from rights.models import Case, Identity
-from rights.selectors import casebook, corrections, described, ends, reach, words
+from rights.selectors import casebook, corrections, described, ends, guardians, reach, words
 from rights.selectors import letters as letter_selectors
 from rights.services import deciding, proofs, restricting
 from rights.services.restricting import NotCorrectableError
@@ -187,6 +187,13 @@ def _call_words(call: Call, zone: ZoneInfo) -> str:
     return ", ".join(parts)
 
 
+def _may_judge(case: Case, row: Identity) -> bool:
+    """Also of somebody who is proven, where it has to be seen besides that they are of age, or may ask for another."""
+    if case.decided_at or case.closed_at:
+        return False
+    return row.state != IdentityState.PROVEN or guardians.evidence_of(case.submission) is not None
+
+
 def _identity_page(
     request: StaffRequest, case: Case, row: Identity, form: JudgeForm, status: int = 200, **more: Any
 ) -> HttpResponse:
@@ -198,7 +205,7 @@ def _identity_page(
     context = {
         "case": case,
         "line": line,
-        "form": None if case.decided_at or case.closed_at or row.state == IdentityState.PROVEN else form,
+        "form": form if _may_judge(case, row) else None,
         "evidence": [
             (proof, casebook.evidence_of(proof, key))
             for proof in (*line.proofs, *casebook.other_proofs(case))

@@ -286,7 +286,8 @@ def at_twilio(cast: Cast, *, provider: str = "twilio") -> Call:
         ([NO_LIST, TRANSCRIBED], "fetched"),
         ([(403, {"code": 20003}), TRANSCRIBED], "fetched"),
         ([NO_LIST, (200, {"transcriptions": []})], "not kept here, and the call tracker has none"),
-        ([(500, {})], "not kept here, and not given by the call tracker"),
+        # Each of the two questions is put three times.
+        ([(500, {})] * 6, "not kept here, and not given by the call tracker"),
     ],
 )
 def test_words_that_only_twilio_has_are_fetched_with_the_accounts_token(

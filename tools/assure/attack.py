@@ -97,7 +97,7 @@ def wapiti(seconds: float) -> Figure:
     for person in ("anonymous", "alice", "bob", "mallory"):
         reached, found = _wapiti(f"{at.url}/", each, _browser_of(at, person))
         failures += [f"{person}: {one}" for one in found if not _OF_HTTP.search(one)]
-        scanned.append(f"{person} ({reached} addresses and forms)")
+        scanned.append(f"{'a stranger' if person == 'anonymous' else person} ({reached} addresses and forms)")
         unseen += reached < 2  # the first page alone: it followed nothing
     with weak() as url:
         there = " ".join(_wapiti(f"{url}/", 60, modules="xss,sql")[1])

@@ -40,12 +40,13 @@ def judge(
     :param seen: what the person saw, in a sentence; sealed.
     :param call_id: of a withheld call which one it is (`selectors.described`).
     :raises ValueError: nothing is said of what was seen, or the call is none of a withheld one.
-    :raises SettledError: it is proven already, or nothing that was asked for waits for a decision.
+    :raises SettledError: nothing that was asked for waits for a decision; or it is proven already, and this would take
+        the proof away or name another call. That a person saw more, as that somebody is of age, may still be added.
     """
     if not seen.strip():
         raise ValueError("Say what you saw.")
     submission = identity.submission
-    _check_unsettled(identity)
+    _check_unsettled(identity, adds=holds and call_id is None)
     if call_id is not None:
         _note_call(identity, call_id)
     add(
@@ -67,12 +68,13 @@ def judge(
         audit.record("identity.refused", subject=identity, by=by, at=at, kind=identity.kind)
 
 
-def _check_unsettled(identity: Identity) -> None:
+def _check_unsettled(identity: Identity, *, adds: bool) -> None:
     # In this order, which decisions take as well: one that is made meanwhile is seen.
     cases = Case.objects.select_for_update(of=("self",)).filter(submission_id=identity.submission_id)
     is_open = any(case.decided_at is None and case.closed_at is None for case in cases.order_by("pk"))
     rows = Identity.objects.select_for_update(of=("self",)).filter(pk=identity.pk)
-    if not is_open or not rows.exclude(state=IdentityState.PROVEN).exists():
+    is_proven = any(row.state == IdentityState.PROVEN for row in rows)
+    if not is_open or (is_proven and not adds):
         raise SettledError("This is proven already, or the request is decided.")
 
 
