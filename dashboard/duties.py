@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
 
 from callprivacy.accounts import access
@@ -375,7 +376,7 @@ def _secrets(look: Look) -> Found:
 
 def _backups(look: Look) -> Found:
     late = watch.BACKUP_LATE_AFTER.total_seconds()
-    ages = [look.house.backups.get(name) for name in ("default", "vault")]
+    ages = [look.house.backups.get(name) for name in settings.DATABASES]
     if not look.house.backups_expected:
         return worst((DutyState.DUE, sum(age is None for age in ages)))
     return worst((DutyState.FAILING, sum(age is None or age > late for age in ages)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
 from callprivacy.calls.enums import Direction, RecordingState, TranscriptState
 from callprivacy.calls.models import Call, Recording, Transcript
+from callprivacy.calls.selectors import calls
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency, Client
 from retention.enums import Category, Then
@@ -202,7 +202,6 @@ def sooner(call: Call, client: Client) -> Sooner:
     """What of a call leaves before its record, by the days of the client's zone; at most two queries."""
     kept = all_effective(client)
     record = kept[Category.CALL_OUT if call.direction == Direction.OUTBOUND else Category.CALL].days
-    started_on = call.started_at.astimezone(ZoneInfo(client.time_zone)).date()
 
     def days(category: Category, *, is_there: bool) -> int | None:
         return kept[category].days if is_there and kept[category].days < record else None
@@ -210,7 +209,7 @@ def sooner(call: Call, client: Client) -> Sooner:
     def on(category: Category, row: Recording | Transcript | None) -> date | None:
         is_there = row is not None and row.state not in {RecordingState.GONE, TranscriptState.GONE}
         found = days(category, is_there=is_there)
-        return None if found is None else started_on + timedelta(days=found + 1)
+        return None if found is None else calls.first_day_after(call, client, found)
 
     return Sooner(
         on(Category.RECORDING, getattr(call, "recording", None)),

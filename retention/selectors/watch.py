@@ -65,7 +65,6 @@ DRILL_LATE_AFTER: Final = timedelta(days=8)
 # A weekly drill tries a backup that is up to a night old.
 VERIFIED_LATE_AFTER: Final = DRILL_LATE_AFTER + BACKUP_LATE_AFTER
 PROCESS_LATE_AFTER: Final = 90.0
-DATABASES: Final = ("default", "vault")
 _KEPT_FOR: Final = 24 * 3600
 
 
@@ -159,7 +158,7 @@ class House:
         return self.age if self.drill_age is None and self.drill_expected else self.drill_age
 
     def _never(self, *, is_expected: bool) -> dict[str, int]:
-        return dict.fromkeys(DATABASES, self.age) if is_expected else {}
+        return dict.fromkeys(settings.DATABASES, self.age) if is_expected else {}
 
 
 def read(agency: Agency, at: datetime) -> Reading:

@@ -282,7 +282,7 @@ def work_check(*, claimed: Claimed, clock: Clock, chance: float, pages: int = _P
     following = claimed.following
     for _ in range(pages):
         if _is_spent(claimed, clock()):
-            _wait(claimed, _next_hour(clock()))
+            _wait(claimed, pulls.next_hour(clock()))
             return False
         try:
             page = ask(claimed, following)
@@ -314,10 +314,6 @@ def _is_spent(claimed: Claimed, at: datetime) -> bool:
     of_hour = limits.knock(f"check:{claimed.provider}", who, most=in_hour, per=timedelta(hours=1), at=at)
     of_day = limits.knock(f"check:{claimed.provider}", who, most=in_day, per=timedelta(days=1), at=at)
     return limits.Verdict.FULL in {of_hour, of_day}
-
-
-def _next_hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def _wait(claimed: Claimed, until: datetime) -> None:

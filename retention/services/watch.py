@@ -78,7 +78,7 @@ def judge(reading: Reading, house: House) -> list[Found]:
     found += [Found(kind) for kind, is_so in _late(reading, house).items() if is_so]
     found += [
         Found("backup_late", database)
-        for database in selectors.DATABASES
+        for database in settings.DATABASES
         if house.backups_expected and _is_old(house.backups.get(database), selectors.BACKUP_LATE_AFTER)
     ]
     return found

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.core.files.storage import storages
 
+from callprivacy.calls.channels import folders
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
-from callprivacy.calls.services import drops, folders, imports
+from callprivacy.calls.services import drops, imports
 from callprivacy.lib import env
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from analytics.anonymise import AnonymiseError, Spec, Table, anonymise, parse
 from analytics.anonymise.report import report
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Output, Progress
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Generalise the rows of a CSV file until nobody stands out by the columns that the spec calls "
         "quasi-identifying, and write them to another file. Needs no database. What the columns are and which "
         "hierarchies they have is in the spec, described in docs/anonymiser.md. The report goes to standard output; "
         "nothing is written where the demands cannot be met."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -5,23 +5,23 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from analytics.services import rebuilding
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from callprivacy.tenancy import selectors as agencies
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Make the cells that reports are made of anew from the calls, while everybody works; afterwards they are what "
         "they were, unless something was wrong. Spans whose calls have begun to expire stay as they are. With --check "
         "nothing is kept: exit status 1 when something differs."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--agency", metavar="SLUG", help="only this agency")

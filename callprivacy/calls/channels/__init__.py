@@ -1,4 +1,8 @@
-"""Trackers' interfaces as we ask them: which calls they know. One module each; `LISTS` are those that list calls."""
+"""
+Trackers' interfaces as we ask them: which calls they know. One module each; `LISTS` are those that list calls.
+
+And the folder or bucket into which files are dropped, which is no tracker's.
+"""
 
 from __future__ import annotations
 

@@ -428,8 +428,12 @@ def other_calls(call: Call) -> OtherCalls | None:
 
 def leaves_on(call: Call, client: Client) -> date:
     """The first day, in the client's zone, on which a run finds the call past its keep-for."""
-    started_on = call.started_at.astimezone(ZoneInfo(client.time_zone)).date()
-    return started_on + timedelta(days=kept_for(call, client) + 1)
+    return first_day_after(call, client, kept_for(call, client))
+
+
+def first_day_after(call: Call, client: Client, days: int) -> date:
+    """The first day, in the client's zone, on which what of a call is kept for so many days is past its date."""
+    return call.started_at.astimezone(ZoneInfo(client.time_zone)).date() + timedelta(days=days + 1)
 
 
 def kept_for(call: Call, client: Client) -> int:

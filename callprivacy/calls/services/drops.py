@@ -24,11 +24,12 @@ from django.conf import settings
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.calls.channels import folders
+from callprivacy.calls.channels.folders import FolderError, Found
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.kinds import DROP_REFUSED
 from callprivacy.calls.models import CallImport, Connection
-from callprivacy.calls.services import folders, imports
-from callprivacy.calls.services.folders import FolderError, Found
+from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import Layout
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor

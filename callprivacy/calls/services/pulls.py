@@ -354,7 +354,7 @@ def claim(*, agency_id: int, at: datetime) -> Claimed | None:
         )
         for pull in pulls:
             if _is_spent(pull, at):
-                Pull.objects.filter(pk=pull.pk).update(rests_until=_next_hour(at))
+                Pull.objects.filter(pk=pull.pk).update(rests_until=next_hour(at))
                 continue
             return _claimed(pull, at)
     return None
@@ -398,7 +398,8 @@ def _secret(pull: Pull, at: datetime) -> str:
     return str(newest.secret) if newest is not None else ""
 
 
-def _next_hour(at: datetime) -> datetime:
+def next_hour(at: datetime) -> datetime:
+    """The end of the hour in which questions are counted."""
     return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
@@ -406,7 +407,7 @@ def _is_spent(pull: Pull, at: datetime) -> bool:
     """Whether the account's share of this hour or this day is used up, by all connections of the agency together."""
     in_hour, in_day = LIMITS.get(pull.connection.provider, USUAL)
     same = _same_account(pull)
-    hour = same.filter(hour=_next_hour(at)).aggregate(sum=Sum("asked_in_hour"))["sum"] or 0
+    hour = same.filter(hour=next_hour(at)).aggregate(sum=Sum("asked_in_hour"))["sum"] or 0
     day = same.filter(day=at.astimezone(UTC).date()).aggregate(sum=Sum("asked_in_day"))["sum"] or 0
     return hour >= in_hour or day >= in_day
 
@@ -420,7 +421,7 @@ def _same_account(pull: Pull) -> QuerySet[Pull]:
 
 def _count_question(pull: Pull, at: datetime) -> None:
     """Take the lease, and count the question that follows."""
-    hour, day = _next_hour(at), at.astimezone(UTC).date()
+    hour, day = next_hour(at), at.astimezone(UTC).date()
     Pull.objects.filter(pk=pull.pk).update(
         leased_until=at + _LEASE,
         asked_in_hour=1 + (pull.asked_in_hour if pull.hour == hour else 0),

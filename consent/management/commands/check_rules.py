@@ -8,20 +8,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from consent.law import pack
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Check the shipped rules, or a pack before it is imported: rows that overlap or leave a gap, places that "
         "must be answered and are not, missing citations, unknown places and topics, and rows that were not "
         "checked for 90 days. Each finding is a line on standard error. Exit status 0: nothing was found, 1: "
         "something was."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from callprivacy.lib.commands import OwnCommand
 from consent import replies
 
 COLUMN = "text"
 CHANNELS = ("sms", "email", "web", "voice")
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Read a CSV file with a column `text`, one reply a row, and print CSV with text, label and why. "
         "The label is withdraw, consent, help, review (a person decides) or none. "
         "`-` reads standard input. Exit status 2: the file cannot be read as such."
     )
-    requires_system_checks = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from callprivacy.accounts.services import keys
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from consent.selectors import people
@@ -26,12 +27,11 @@ def _uuid(raw: str) -> UUID:
         raise ArgumentTypeError("that is no id of a caller") from None
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Write the pack of evidence of one person, who is named by id and never by number: the address of the person's "
         "page ends with it. That it was taken, and why, goes into the trail. Check it with tools/verify_evidence.py."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("caller", type=_uuid, help="id of the caller")

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from callprivacy.lib.commands import OwnCommand
 from consent import law
 from consent.decide import decide, lines
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Decide each line of a JSON lines file, by the shipped rules and without a database. Each answer is one "
         "line, in the order of the questions; empty lines are passed over. The first line that is no question "
         "ends the run: its number and what is wrong are written to standard error, the exit status is 1, and the "
         "lines before it are answered."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a file of JSON lines, or - for standard input")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from callprivacy.tenancy import selectors as agencies
 from callprivacy.tenancy.models import Agency, Client
@@ -15,13 +16,12 @@ from callprivacy.tenancy.scope import job_scope
 from consent.services import rebuilding
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Make where people stand anew from what happened, while everybody works; afterwards both are equal. "
         "With --check nothing is written: exit status 1 when something differs. Only who stands where is made anew, "
         "the vault's list of numbers that said no is not touched."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--agency", metavar="SLUG", help="only this agency")

@@ -10,18 +10,18 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 from dashboard import demo, services
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     """Makes the demo once; a second call says that it exists. What an interrupted call left is made anew."""
 
     help = "Make an invented agency with twelve clients, nine people and ninety days of calls; or remove it."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         choice = parser.add_mutually_exclusive_group()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from dashboard.services import doctor
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     """Exits with 1 where something is wrong; with --strict also where something wants a look."""
 
     help = "Look at the databases, Valkey, keys, processes, proxies, mail, TLS, disks and backups; say what to do."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--strict", action="store_true", help="what wants a look counts as wrong")

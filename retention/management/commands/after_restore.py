@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from callprivacy.audit.services import lineage
 from callprivacy.audit.services.lineage import Lineage
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from retention.services import restoring
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "After a dump of the database was put back: begin a new epoch of the trail, take out what the vault says is "
         "gone, say every no again, and let web and worker serve. Cut off and begun again, it goes on. Run it with web, "
         "worker and beat stopped, DATABASE_OWNER_URL set."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--why", default="a dump was put back", help="what happened, for the trail")

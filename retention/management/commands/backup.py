@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.vault import envelopes
 from retention.services import backups
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Dump both databases, each into its folder, sealed to CALLPRIVACY_BACKUP_RECIPIENTS, and remove the vault's "
         "dumps of fourteen days ago. docs/backups.md says how to set it up."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from callprivacy.lib.commands import OwnCommand
 from retention.services import backups, restoring
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Put a dump back into the configured database of its name, which must be empty. Stop web, worker and beat "
         "before; run after_restore afterwards: nothing is served until it has run."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from retention.services import backups, drills
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Put the newest backups back on a server of their own, run after_restore there, look whether the promises "
         "hold, remove everything, and write down what was seen. Exit status 1: something does not hold."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

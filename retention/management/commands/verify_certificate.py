@@ -6,19 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.vault import signing
 from tools import verify_certificate
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Verify a certificate of destruction, JSON or PDF, against the keys of this installation. It is what "
         "tools/verify_certificate.py does anywhere, with the keys pinned. "
         "Exit status 0: it holds, 1: it does not, 2: it could not be read."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")

@@ -7,20 +7,19 @@ from argparse import ArgumentParser
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from callprivacy.lib.commands import OwnCommand
 from consent.law import Confidence
 from rights.law import book
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Check the shipped book of deadlines: terms that overlap or leave a gap, laws without terms, missing "
         "citations, what cannot be counted, and rows that were not checked for 90 days. Each finding is a line on "
         "standard error. Exit status 0: nothing was found, 1: something was."
     )
-    requires_system_checks = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -9,12 +9,13 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from callprivacy.lib.commands import OwnCommand
 from rights.deadlines import ground, lines
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Read a CSV file with the columns law, kind, received_at and zone, one request a row, and print it with "
         "acknowledge_by and answer_by added: the last day in time, in that zone; empty where the law sets no day. "
@@ -22,7 +23,6 @@ class Command(BaseCommand):
         "input. A row that cannot be answered is named by its line on standard error, nothing is printed and the exit "
         "status is 1; 2: there is no such file."
     )
-    requires_system_checks = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:

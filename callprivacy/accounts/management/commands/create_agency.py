@@ -6,17 +6,17 @@ import zoneinfo
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.validators import validate_email
 from django.utils import timezone
 
 from callprivacy.accounts.services import agencies, invitations
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Make an agency, and print the invitation link of its first compliance officer."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the agency's name")

@@ -3,20 +3,20 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from callprivacy.accounts import selectors
 from callprivacy.accounts.services import sso
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
 from callprivacy.tenancy.scope import job_scope
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Switch off an agency's own sign-in provider. It stands in the agency's trail."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", required=True, metavar="SLUG", help="the agency's short name")

@@ -5,22 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from callprivacy.accounts.services import keys
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault_keys
 from callprivacy.vault import services as vault
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Wrap keys again, in batches and online; a run that was killed is taken up by the next. "
         "--master: put a new key first in FIELD_ENCRYPTION_KEY, restart, run this, then remove the old one."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)

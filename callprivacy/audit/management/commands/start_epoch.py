@@ -4,20 +4,20 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from callprivacy.audit import services
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.tenancy import selectors as agencies
 from callprivacy.tenancy.scope import job_scope
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "After the database was restored: begin a new epoch of the trail, and sign into the checkpoints "
         "which seals were lost. Run it as the owner (CALLPRIVACY_ROLE=owner) with all else stopped."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

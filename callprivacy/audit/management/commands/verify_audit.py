@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from callprivacy.audit import services
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as agencies
@@ -21,13 +22,12 @@ from callprivacy.tenancy.scope import job_scope
 BY = Actor.job("verify_audit")
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Verify the trail: every event against its seal, every seal against its signature and the "
         "checkpoints kept outside the database. "
         "Exit status 0: it holds, 1: it does not, 2: it could not be verified."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--agency", metavar="SLUG", help="only this agency")

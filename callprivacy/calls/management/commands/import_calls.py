@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from callprivacy.audit.services import lineage
@@ -17,6 +17,7 @@ from callprivacy.calls.providers.tabular import Table
 from callprivacy.calls.selectors import imports as selectors
 from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import FORMATS, Layout
+from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
@@ -26,12 +27,11 @@ from callprivacy.tenancy.scope import job_scope
 BY = Actor.job("import_calls")
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Import a file of calls, CSV or a JSON array, plain or gzip. Only the allowed columns are read; what is "
         "known is not added twice. A command that was ended goes on where it was when it is given the same file again."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, Final, cast
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
-_REFUSED: Final = frozenset({400, 401, 403})
 _GONE: Final = "It is not there. Look whether it is still named so, and whether the disk is mounted."
 
 
@@ -118,39 +118,17 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except _errors_of_buckets() as error:
-        raise FolderError(_said_by_bucket(error)) from None
+        raise FolderError(_buckets().said(error)) from None
     except OSError as error:
         said = os.strerror(error.errno) if error.errno else "no reason given"
         raise FolderError(f"It could not be read ({said}).") from None
 
 
 def _errors_of_buckets() -> tuple[type[Exception], ...]:
-    """What a bucket fails with, asked for once something failed: its programs take a while to load."""
-    if isinstance(_storage(), FileSystemStorage):
-        return ()
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415  as said above
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415
-
-    return (ClientError, BotoCoreError, Boto3Error, ResponseParserError)
+    return () if isinstance(_storage(), FileSystemStorage) else _buckets().ERRORS
 
 
-def _said_by_bucket(error: Exception) -> str:
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415  as above
-    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError  # noqa: PLC0415
+def _buckets() -> ModuleType:
+    from callprivacy.calls.channels import buckets  # noqa: PLC0415  its programs take a while to load
 
-    if isinstance(error, ClientError):
-        return _answered(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if isinstance(error, NoCredentialsError):
-        return "No key opens it. The operator sets one; see docs/connections.md."
-    if isinstance(error, (HTTPClientError, Boto3Error)):
-        return "It did not answer, or broke off. It is tried again within a minute."
-    return "It answered with something that is no folder. Look at its address."
-
-
-def _answered(status: int) -> str:
-    if status in _REFUSED:
-        return f"It refused us (answer {status}). Its key has to be one that may list, read and delete there."
-    if status == 404:
-        return _GONE
-    return f"It answered with a fault ({status}). It is tried again within a minute."
+    return buckets
