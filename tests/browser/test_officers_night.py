@@ -196,8 +196,7 @@ def watch_the_night(visitor: Visitor) -> None:
 
 def night_comes(visitor: Visitor) -> None:
     """It is night in the agency's zone: a zone in which it is past two stands in for it, and nobody began it yet."""
-    begin = (
-        "import django; django.setup()\n"
+    visitor.site.do(
         "from datetime import timedelta\n"
         "from django.utils import timezone\n"
         "from callprivacy.tenancy.models import Agency\n"
@@ -216,15 +215,6 @@ def night_comes(visitor: Visitor) -> None:
         "in_each_agency(night)\n"
         "work_runs.delay()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", begin],
-        env=dict(visitor.site.environ) | {"DJANGO_SETTINGS_MODULE": "callprivacy.settings"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def take_and_verify(visitor: Visitor, folder: Path) -> None:
@@ -277,7 +267,7 @@ def verified(file: Path, key: str) -> int:
 
 def verified_here(visitor: Visitor, files: list[Path]) -> list[int]:
     """What the installation's command says of each file, in one process, for it takes longer to start than to look."""
-    ask = (
+    said = visitor.site.do(
         "import sys\n"
         "from django.core.management import execute_from_command_line\n"
         "for file in sys.argv[1:]:\n"
@@ -286,18 +276,10 @@ def verified_here(visitor: Visitor, files: list[Path]) -> list[int]:
         "        ended = 0\n"
         "    except SystemExit as end:\n"
         "        ended = end.code\n"
-        "    print('ended', ended)\n"
+        "    print('ended', ended)\n",
+        *map(str, files),
     )
-    done = subprocess.run(
-        [sys.executable, "-c", ask, *map(str, files)],
-        env=dict(visitor.site.environ) | {"DJANGO_SETTINGS_MODULE": "callprivacy.settings"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [int(found) for found in re.findall(r"^ended (\d+)$", done.stdout, re.MULTILINE)]
+    return [int(found) for found in re.findall(r"^ended (\d+)$", said, re.MULTILINE)]
 
 
 def what_was_erased_stays_away(visitor: Visitor) -> None:

@@ -28,23 +28,9 @@ COURSE = "phishing"
 ANNEX = "The annex"
 
 
-def ask(site: Site, code: str) -> None:
-    """Do what a job does in its time, at once."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-        env=dict(site.environ) | {"DJANGO_SETTINGS_MODULE": "callprivacy.settings"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def end_the_open_review(site: Site) -> None:
     """The demo's review reaches its date."""
-    ask(
-        site,
+    site.do(
         "from django.utils import timezone\n"
         "from callprivacy.accounts import selectors\n"
         "from callprivacy.accounts.models import ReviewLine\n"
@@ -153,8 +139,7 @@ def grant(visitor: Visitor, email: str) -> int:
 
 def change_the_password_on_the_day(nora: Visitor, email: str, old: str, new: str) -> None:
     """Ninety-one days later every page leads to the one for a new password, until there is one."""
-    ask(
-        nora.site,
+    nora.site.do(
         "from datetime import timedelta\n"
         "from django.utils import timezone\n"
         "from callprivacy.accounts.models import User\n"

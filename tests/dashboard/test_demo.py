@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from dashboard.demo import said
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
+from tests.dashboard import demos
 
 FICTION = re.compile(r"\+1\d{3}55501\d\d|\+442079460\d{3}|\+493023125\d{3}|\+3319900\d{4}")
 
@@ -71,10 +72,6 @@ def state(tmp_path: Path, settings: Settings) -> Path:
     return tmp_path
 
 
-def _make(at: datetime = make.NOON) -> Agency:
-    return services.make_demo(password=make.PASSWORD, at=at, progress=lambda _name: None)
-
-
 def _kept(state: Path) -> list[str]:
     return sorted(
         file.name for file in state.iterdir() if file.suffix == ".txt" or file.name == "started-with"
@@ -111,7 +108,7 @@ def test_the_demo_is_made_once_and_removed_as_a_whole(state: Path) -> None:
         assert Recording.objects.exclude(state="withheld").count() == 0
     assert services.what_there_is() == "demo"
     with pytest.raises(services.DemoExistsError, match="already"):
-        _make()
+        demos.made()
     assert len(told) == 12
 
     services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
@@ -136,13 +133,13 @@ def test_an_interrupted_demo_is_removed_and_made_anew(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(intake, "take_in", crash_after_three)
     with pytest.raises(ConnectionError):
-        _make()
+        demos.made()
     first = services.find_demo()
     assert first is not None
     assert services.what_there_is() == "unfinished"
     monkeypatch.setattr(intake, "take_in", take_in)
 
-    agency = _make()
+    agency = demos.made()
 
     assert agency.pk != first
     assert services.find_demo() == agency.pk
@@ -159,7 +156,7 @@ def test_an_agency_of_somebody_by_that_name_is_left_alone() -> None:
     agency = make.agency(demo.AGENCY)
 
     with pytest.raises(services.DemoExistsError, match="no demo"):
-        _make()
+        demos.made()
 
     assert services.find_demo() is None
     assert services.what_there_is() == "agency"

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.test import override_settings
 
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import InboxState
@@ -48,7 +47,7 @@ from dashboard.demo import said
 from retention import targets
 from retention.models import GoLive
 from tests import ground, make
-from tests.dashboard.test_demo import _make
+from tests.dashboard import demos
 
 if TYPE_CHECKING:
     from pytest_django.plugin import DjangoDbBlocker
@@ -68,18 +67,9 @@ def made(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Agency]:
     """The demo of ninety days, committed, in the databases that this file's tests use."""
-    pair = databases.clone()
-    folder = tmp_path_factory.mktemp("demo")
-    with ground.staying_at(pair, databases, django_db_blocker):
-        with (
-            pytest.MonkeyPatch.context() as patched,
-            django_db_blocker.unblock(),
-            override_settings(CALLPRIVACY_STATE=folder, MEDIA_ROOT=folder / "media"),
-        ):
-            patched.setattr(demo, "CLIENTS", tuple(_quiet(client) for client in demo.CLIENTS))
-            agency = _make()
+    folder, quiet = tmp_path_factory.mktemp("demo"), tuple(_quiet(client) for client in demo.CLIENTS)
+    with demos.standing(databases, django_db_blocker, folder, CLIENTS=quiet) as agency:
         yield agency
-    databases.drop(pair)
 
 
 @pytest.fixture

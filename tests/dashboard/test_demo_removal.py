@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.test import override_settings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from callprivacy.accounts.enums import Role
@@ -16,12 +15,13 @@ from callprivacy.audit.models import Event
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
-from dashboard import demo, services, tasks
+from dashboard import services, tasks
 from retention.enums import Category
 from retention.selectors import changes
 from tests import ground, make
 from tests.accounts.browsers import signed_in
-from tests.dashboard.test_demo import _kept, _make, _person, _refuse, _rows_of, state
+from tests.dashboard import demos
+from tests.dashboard.test_demo import _kept, _person, _refuse, _rows_of, state
 
 if TYPE_CHECKING:
     from pytest_django.plugin import DjangoDbBlocker
@@ -39,18 +39,9 @@ def made(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Agency]:
     """A demo of three days, committed, in the databases that this file's tests use."""
-    pair = databases.clone()
     folder = tmp_path_factory.mktemp("demo")
-    with ground.staying_at(pair, databases, django_db_blocker):
-        with (
-            pytest.MonkeyPatch.context() as patched,
-            django_db_blocker.unblock(),
-            override_settings(CALLPRIVACY_STATE=folder, MEDIA_ROOT=folder / "media"),
-        ):
-            patched.setattr(demo, "DAYS", 3)
-            agency = _make(make.now())
+    with demos.standing(databases, django_db_blocker, folder, at=make.now(), DAYS=3) as agency:
         yield agency
-    databases.drop(pair)
 
 
 @pytest.fixture

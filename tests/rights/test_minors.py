@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from callprivacy.calls.models import Caller
 from callprivacy.tenancy.enums import Answerer, Sector
@@ -20,6 +21,7 @@ from rights.services import deciding, proofs
 from rights.services.deciding import NotProvenError
 from rights.views.requests import _file_step
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights import asking
 from tests.rights.asking import ANNA, Office
@@ -76,6 +78,28 @@ def test_a_trade_of_children_asks_for_a_guardian_or_that_one_is_of_age(
         decide(cast, office, submission)
     look_at(office, submission)
     assert decide(cast, office, submission).state == CaseState.DECIDED
+
+
+def test_staff_note_on_the_page_that_who_is_proven_is_of_age(cast: Cast, office: Office) -> None:
+    submission = searched(trade(cast.dentist, Sector.CHILDREN), cast)
+    elsewhere = searched(cast.plumber, cast)
+    with job_scope(agency_id=cast.acme.pk):
+        row, other = (Identity.objects.get(submission=one) for one in (submission, elsewhere))
+    page = reverse("rights:identity", args=[asking.case_of(submission, Ask.DELETE).pk, row.pk])
+    there = reverse("rights:identity", args=[asking.case_of(elsewhere, Ask.DELETE).pk, other.pk])
+    alice = signed_in(cast.alice)
+    assert "Is it proven?" in alice.get(page).text
+    assert "Is it proven?" not in alice.get(there).text, "nothing is wanted of them besides"
+
+    alice.post(page, {"holds": "no", "seen": "A passport of somebody else."})
+    with pytest.raises(NotProvenError, match="guardian"):
+        decide(cast, office, submission)
+    alice.post(page, {"holds": "yes", "seen": "A passport: of age."})
+    asking.search(submission)
+    assert decide(cast, office, submission).state == CaseState.DECIDED
+    with job_scope(agency_id=cast.acme.pk):
+        assert Identity.objects.get(pk=row.pk).state == IdentityState.PROVEN
+    assert "Is it proven?" not in alice.get(page).text, "it is decided"
 
 
 def test_elsewhere_nobody_is_asked(cast: Cast, office: Office) -> None:
