@@ -187,6 +187,21 @@ def test_who_asks_for_a_suite_is_told_by_the_exit_code_what_was_not_kept(
     assert said in capsys.readouterr().out
 
 
+def test_a_row_is_asked_for_by_what_it_is_called() -> None:
+    every = {"1, 2, 4, 8", "29a, 1, 8", "2", "16, 17", "17"}
+    found = {
+        one: {number for number in every if __main__._is_chosen(number, {one}, every)}
+        for one in ("1", "2", "8", "17", "29a")
+    }
+    assert found == {
+        "1": {"1, 2, 4, 8"},
+        "2": {"2"},
+        "8": {"1, 2, 4, 8", "29a, 1, 8"},
+        "17": {"17"},
+        "29a": {"29a, 1, 8"},
+    }
+
+
 def test_rows_come_from_the_cheapest_on_and_one_without_time_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,9 +80,10 @@ def _why(one: rows.Outcome) -> str:
 
 
 def _is_chosen(number: str, chosen: set[str], every: set[str]) -> bool:
-    """By its whole number, or by a part of it that is no row of its own."""
-    parts = {part.strip() for part in number.split(",")}
-    return number in chosen or bool(parts & (chosen - every))
+    """By its first number, which is what a row is called; or by another of them that no row is called by."""
+    called = {one.partition(",")[0] for one in every}
+    first, *others = (part.strip() for part in number.split(","))
+    return first in chosen or bool(set(others) & (chosen - called))
 
 
 def _seconds(row: rows.Row, deadline: rows.Deadline, later: Sequence[rows.Row]) -> float:
