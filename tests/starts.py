@@ -2,7 +2,8 @@
 `manage.py` in processes of their own, as an operator runs it, at a third of what a start takes.
 
 Each is forked from a process that has loaded the code of others, which reads no setting, and nothing of ours: what a
-command does from its first line on, and by which environment, is what it does anywhere.
+command does from its first line on, and by which environment, is what it does anywhere. Where a test runs several in
+one environment and does not look at how they start, they are forked from one that has started there (tests/forking.py).
 """
 
 from __future__ import annotations
@@ -16,39 +17,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_FORKS = """
-import gc, json, os, runpy, sys, tempfile
-import celery.app, cryptography.x509, django.contrib.postgres.fields, django.core.management.commands.check
-import django.core.mail, django.db.backends.postgresql.base, django.template.backends.django, django.views.generic
-import django_stubs_ext, fido2.server, holidays, jwt, phonenumbers, prometheus_client, psycopg, redis, structlog
-import urllib3, zxcvbn
-gc.freeze()
-assert not any(name.partition(".")[0] == "callprivacy" for name in sys.modules)
-for line in sys.stdin:
-    asked = json.loads(line)
-    given, out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile(), tempfile.TemporaryFile()
-    given.write(asked["given"].encode())
-    given.seek(0)
-    pid = os.fork()
-    if not pid:
-        os.dup2(given.fileno(), 0), os.dup2(out.fileno(), 1), os.dup2(err.fileno(), 2)
-        os.environ.clear()
-        os.environ.update(asked["environ"])
-        sys.argv = ["manage.py", *asked["command"]]
-        runpy.run_path("manage.py", run_name="__main__")
-        sys.exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    out.seek(0), err.seek(0)
-    print(json.dumps([code, out.read().decode(), err.read().decode()]), flush=True)
-"""
 
 
-def manage(*command: str, environ: Mapping[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command of `manage.py` in just this environment; `given` is its standard input."""
+def manage(
+    *command: str, environ: Mapping[str, str], given: str = "", stays: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """
+    Run a command of `manage.py` in just this environment.
+
+    :param given: its standard input. :param stays: whether the process that started for it stays, for those that
+        follow in the same environment.
+    """
     forks = _forks()
     assert forks.stdin is not None
     assert forks.stdout is not None
-    forks.stdin.write(json.dumps({"command": command, "environ": dict(environ), "given": given}) + "\n")
+    asked = {"command": command, "environ": dict(environ), "given": given, "stays": stays}
+    forks.stdin.write(json.dumps(asked) + "\n")
     forks.stdin.flush()
     code, out, err = json.loads(forks.stdout.readline())
     return subprocess.CompletedProcess(["manage.py", *command], code, out, err)
@@ -64,7 +48,7 @@ def end() -> None:
 @functools.cache
 def _forks() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _FORKS],
+        [sys.executable, "-m", "tests.forking"],
         cwd=ROOT,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         text=True,

@@ -40,7 +40,7 @@ class Operator:
         env.pop("CALLPRIVACY_ROLE", None)
         if role is not None:
             env["CALLPRIVACY_ROLE"] = role
-        return starts.manage(*command, environ=env)
+        return starts.manage(*command, environ=env, stays=True)
 
     def do(self, *command: str, role: str | None = None, **environ: str) -> str:
         """The same, and it must work."""

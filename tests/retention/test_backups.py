@@ -9,8 +9,10 @@ import random
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import Client as Browser
 
@@ -209,17 +211,24 @@ def owner_of(alias: str) -> backups.Access:
 
 @pytest.mark.django_db
 def test_a_backup_refuses_without_folders_apart_and_says_what_to_set(
-    operator: dumps.Operator, tmp_path: Path
+    operator: dumps.Operator, tmp_path: Path, settings: Any
 ) -> None:
     same = operator.run("backup", CALLPRIVACY_VAULT_BACKUP_DIR=str(tmp_path / "default"))
     assert same.returncode == 2
     assert "folders apart" in same.stderr
     inside = operator.run("backup", CALLPRIVACY_VAULT_BACKUP_KEYS=str(tmp_path / "vault" / "keys"))
     assert "lies in" in inside.stderr
-    no_recipient = operator.run("backup", CALLPRIVACY_BACKUP_RECIPIENTS="")
-    assert "CALLPRIVACY_BACKUP_RECIPIENTS" in no_recipient.stderr
-    no_program = operator.run("backup", CALLPRIVACY_PG_PROGRAMS=str(tmp_path))
-    assert "CALLPRIVACY_PG_PROGRAMS" in no_program.stderr
+    settings.CALLPRIVACY_ROLE = "owner"
+    for name in ("CALLPRIVACY_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_DIR", "CALLPRIVACY_VAULT_BACKUP_KEYS"):
+        setattr(settings, name, Path(operator.environ[name]))
+    settings.CALLPRIVACY_BACKUP_RECIPIENTS = []
+    with pytest.raises(CommandError, match="CALLPRIVACY_BACKUP_RECIPIENTS"):
+        call_command("backup")
+    settings.CALLPRIVACY_BACKUP_RECIPIENTS = [operator.environ["CALLPRIVACY_BACKUP_RECIPIENTS"]]
+    settings.CALLPRIVACY_PG_PROGRAMS = str(tmp_path)
+    with pytest.raises(CommandError, match="CALLPRIVACY_PG_PROGRAMS"):
+        call_command("backup")
+    assert Backup.objects.count() == 0
 
 
 @pytest.mark.django_db
