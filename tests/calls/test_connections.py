@@ -231,7 +231,11 @@ def test_a_second_rotation_prolongs_no_earlier_secret(cast: Cast) -> None:
     connection = connect(cast.dentist)
     with job_scope(agency_id=cast.acme.pk):
         first_end = connections.rotate_secret(
-            connection=connection, secret="second", overlap=timedelta(hours=1), by=make.JOB, at=NOON
+            connection=connection,
+            secret="second",
+            overlap=timedelta(hours=1),
+            by=make.JOB,
+            at=NOON + timedelta(minutes=10),
         )
         second_end = connections.rotate_secret(
             connection=connection,
