@@ -97,61 +97,6 @@ def _person(agency: Agency, role: Role) -> Membership:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_the_demo_is_made_once_and_removed_as_a_whole(state: Path) -> None:
-    told: list[str] = []
-    agency = services.make_demo(password=make.PASSWORD, at=make.NOON, progress=told.append)
-    with job_scope(agency_id=agency.pk):
-        assert Client.objects.count() == len(told) == 12
-        assert Membership.objects.count() == 9
-        assert Call.objects.count() > 300
-        assert Recording.objects.exclude(state="withheld").count() == 0
-    assert services.what_there_is() == "demo"
-    with pytest.raises(services.DemoExistsError, match="already"):
-        demos.made()
-    assert len(told) == 12
-
-    services.remove_demo(agency_id=agency.pk, by=make.JOB, at=make.NOON)
-
-    assert _vault_rows() == 0
-    assert _rows_of(agency) == (0, 0, 0)
-    assert not User.objects.filter(email__endswith="@northlight.example").exists()
-    assert services.what_there_is() == "nothing"
-    assert _kept(state) == []
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("small")
-def test_an_interrupted_demo_is_removed_and_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    take_in, taken = intake.take_in, []
-
-    def crash_after_three(**facts: Any) -> list[intake.Taken]:
-        taken.append(facts["client"].slug)
-        if len(taken) > 3:
-            raise ConnectionError
-        return take_in(**facts)
-
-    monkeypatch.setattr(intake, "take_in", crash_after_three)
-    with pytest.raises(ConnectionError):
-        demos.made()
-    first = services.find_demo()
-    assert first is not None
-    assert services.what_there_is() == "unfinished"
-    monkeypatch.setattr(intake, "take_in", take_in)
-
-    agency = demos.made()
-
-    assert agency.pk != first
-    assert services.find_demo() == agency.pk
-    assert services.what_there_is() == "demo"
-    with job_scope(agency_id=first):
-        assert (Client.objects.count(), Call.objects.count()) == (0, 0)
-    calls, clients, people = _rows_of(agency)
-    assert (calls > 300, clients, people) == (True, 12, 9)
-    assert User.objects.filter(email__endswith=demo.MAIL).count() == 9
-
-
-@pytest.mark.django_db
 def test_an_agency_of_somebody_by_that_name_is_left_alone() -> None:
     agency = make.agency(demo.AGENCY)
 
@@ -203,25 +148,65 @@ def test_an_agency_that_is_no_demo_is_not_removed(cast: object) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small")
-def test_the_command_makes_looks_and_removes_without_a_worker(
-    state: Path, capsys: pytest.CaptureFixture[str]
+def test_a_demo_is_made_anew_where_it_was_cut_off_once_and_is_removed_as_a_whole_without_a_worker(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call_command("demo", "--look")
-    call_command("demo")
-    made = capsys.readouterr().out
-    call_command("demo", "--look")
-    looked = capsys.readouterr().out
-    call_command("demo", "--remove")
-    removed = capsys.readouterr().out
+    take_in, taken = intake.take_in, []
 
-    assert made.startswith("nothing\n")
-    assert all(f"{short}{demo.MAIL}" in made for _, short, _ in demo.PEOPLE)
-    assert looked == "demo\n"
-    assert "manage.py create_agency NAME --officer EMAIL" in removed
-    assert services.find_demo() is None
+    def crash_after_three(**facts: Any) -> list[intake.Taken]:
+        taken.append(facts["client"].slug)
+        if len(taken) > 3:
+            raise ConnectionError
+        return take_in(**facts)
+
+    assert _looked(capsys) == "nothing\n"
+    monkeypatch.setattr(intake, "take_in", crash_after_three)
+    with pytest.raises(ConnectionError):
+        call_command("demo")
+    first = services.find_demo()
+    assert first is not None
+    assert _looked(capsys) == "unfinished\n"
+    monkeypatch.setattr(intake, "take_in", take_in)
+
+    call_command("demo")
+
+    made = capsys.readouterr()
+    assert len(made.err.splitlines()) == 12
+    assert all(f"{short}{demo.MAIL}" in made.out for _, short, _ in demo.PEOPLE)
+    assert _looked(capsys) == "demo\n"
+    found = services.find_demo()
+    assert found not in {first, None}
+    with job_scope(agency_id=first):
+        assert (Client.objects.count(), Call.objects.count()) == (0, 0)
+    with job_scope(agency_id=found):
+        agency = Agency.objects.get()
+        assert Recording.objects.exclude(state="withheld").count() == 0
+    calls, clients, people = _rows_of(agency)
+    assert (calls > 300, clients, people) == (True, 12, 9)
+    assert User.objects.filter(email__endswith=demo.MAIL).count() == 9
+
+    with pytest.raises(CommandError, match="already"):
+        call_command("demo")
+    assert capsys.readouterr() == ("", "")
+    assert services.find_demo() == found
+
+    call_command("demo", "--remove")
+
+    assert "manage.py create_agency NAME --officer EMAIL" in capsys.readouterr().out
+    assert _vault_rows() == 0
+    assert _rows_of(agency) == (0, 0, 0)
+    assert not User.objects.filter(email__endswith=demo.MAIL).exists()
+    assert _looked(capsys) == "nothing\n"
     assert _kept(state) == []
     with pytest.raises(CommandError, match="There is no demo"):
         call_command("demo", "--remove")
+
+
+def _looked(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says that there is, after all else that was said."""
+    capsys.readouterr()
+    call_command("demo", "--look")
+    return capsys.readouterr().out
 
 
 # --- The page ---
