@@ -20,6 +20,7 @@ from tests.look import pages
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
+WIDE = 1440
 FOLDERS = [ROOT / "static", Path(django_htmx.__file__).parent / "static"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.urls("tests.look.urls")]
@@ -90,7 +91,8 @@ def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
     :param only: rules, where not all of them are asked.
     """
     session = page.context.new_cdp_session(page)
-    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    if not page.evaluate("'axe' in window"):
+        session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     options = json.dumps({"runOnly": list(only)} if only else {})
     answer = session.send(
         "Runtime.evaluate",
@@ -106,15 +108,17 @@ def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 @pytest.mark.parametrize("name", pages.PAGES)
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [WIDE, 390])
 def test_page_is_clean(browser: Browser, address: str, name: str, width: int) -> None:
     page, said = opened(browser, f"{address}/{name}", width=width, theme="light")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    # Only colours differ in the dark.
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    assert violations(page, only=["color-contrast", "link-in-text-block"]) == []
+    if width == WIDE:
+        # Only colours differ in the dark, and they do not differ by width.
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        assert violations(page, only=["color-contrast", "link-in-text-block"]) == []
     assert said == []
+    page.context.close()
 
 
 def test_revealed_value_leaves_the_page_at_zero(browser: Browser, address: str) -> None:

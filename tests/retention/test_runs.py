@@ -37,6 +37,7 @@ from retention.services import erasing, policies, runs, sweeping, vendors
 from retention.tasks import runs as tasks
 from tests import make
 from tests.cast import Cast
+from tests.scale import times
 
 OLD = make.NOON - timedelta(days=400)
 NEW = make.NOON - timedelta(days=3)
@@ -318,13 +319,14 @@ def test_the_night_begins_at_two_in_the_agencys_zone(cast: Cast, at: datetime, s
 def test_a_clock_that_goes_back_an_hour_runs_each_night_once_and_loses_nothing(
     cast: Cast, change: datetime, back_at: timedelta
 ) -> None:
-    """A tick each half hour of three days around a clock change; each day at `back_at` the clock goes back an hour."""
+    """A tick each hour of three days around a clock change; each day at `back_at` the clock goes back an hour."""
     begin = change - timedelta(days=1)
     calls = [make.call(cast.dentist, ANNA, at=begin - timedelta(days=26 + days)) for days in range(6)]
     _live(cast.dentist)
     ticks: list[datetime] = []
-    for half in range(2 * 24 * 3):
-        ticks.append(begin + half * timedelta(minutes=30))
+    step = times(timedelta(hours=1), timedelta(minutes=10))
+    for number in range(timedelta(days=3) // step):
+        ticks.append(begin + number * step)
         if (ticks[-1] - begin) % timedelta(days=1) == back_at:
             ticks += [ticks[-1] - timedelta(minutes=minutes) for minutes in (60, 30, 0)]
     marks = []

@@ -23,6 +23,7 @@ from callprivacy.vault.models import Caller, ClientKey, ListedNumber, Suppressio
 from callprivacy.vault.sealing import TokenKey, new_key
 from callprivacy.vault.services import Erasure, keys
 from tests.make import NOON
+from tests.scale import times
 from tests.vault.test_services import Aside
 
 C, HOLDER = 7, -1
@@ -130,7 +131,7 @@ def test_everything_is_found_before_after_each_step_and_after(client_id: int) ->
     refused = {ANNA, *NUMBERS[5:9], *NUMBERS[30:33]}
     refuse(*refused)
     everything_is_found(ids, refused, erased)
-    for turn in range(1, 4):
+    for turn in range(1, times(2, 3) + 1):
         assert start() == turn + 1
         everything_is_found(ids, refused, erased)
         for moved in services.retoken_client(client_id=C, limit=4):
@@ -149,11 +150,13 @@ DEEDS = st.lists(
         ),
         st.integers(min_value=0, max_value=5),
     ),
-    max_size=40,
+    max_size=times(25, 40),
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=times(15, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(DEEDS)
 def test_whatever_happens_meanwhile_everything_is_found(client_id: int, deeds: list[tuple[str, int]]) -> None:
     with transaction.atomic(using="vault"):

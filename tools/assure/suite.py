@@ -267,7 +267,7 @@ ROWS: tuple[Row, ...] = (
         broken=(
             "audit/test_merkle.py::test_every_consistency_proof_is_pymerkles",
             "audit/test_merkle.py::test_a_flipped_bit_is_never_accepted",
-            "audit/test_tampering.py::test_every_one_of_hundreds_of_tamperings_is_seen_and_named",
+            "audit/test_tampering.py::test_every_tampering_is_seen_and_named",
         ),
         minutes=9,
     ),
