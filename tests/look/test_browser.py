@@ -1,7 +1,6 @@
 """The sample pages in a real browser under the real policy: nothing refused, nothing for axe-core to find."""
 
 import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -13,8 +12,9 @@ import django_htmx
 import pytest
 from django.conf import settings
 from django.utils.csp import build_policy
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser import site as sites
 from tests.look import pages
 
 ROOT = Path(__file__).parents[2]
@@ -63,13 +63,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
-            args=["--no-sandbox", "--headless", "--disable-gpu"],
-        )
+    with sites.launched() as found:
         yield found
-        found.close()
 
 
 def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page, list[str]]:
