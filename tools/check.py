@@ -18,6 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from tools import debian
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 # For commands that only read the code: nothing connects with these.
@@ -59,29 +61,12 @@ def _templates() -> tuple[int, str]:
     return _tool("djlint", str(folder), "--lint", "--quiet")()
 
 
-# Two that install at once would find each other's lock.
-_INSTALLING: Final = threading.Lock()
-
-
-def _from_debian(program: str, *packages: str) -> str:
-    """Install a program of Debian's where that is allowed and it is not there; returns what was said of it."""
-    with _INSTALLING:
-        if shutil.which(program) or os.geteuid() != 0 or not shutil.which("apt-get"):
-            return ""
-        said = ""
-        for arguments in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
-            code, said = _run(["apt-get", *arguments], {"DEBIAN_FRONTEND": "noninteractive"})
-            if code:
-                break
-        return said
-
-
 def _styles() -> tuple[int, str]:
     """
     Build the styles again and compare them with what is committed; what checks the pages in the browser comes along.
     Needs Node.js, which is installed where that is allowed.
     """
-    said = _from_debian("npm", "nodejs", "npm")
+    said = debian.installed("npm", "nodejs", "npm")
     if not shutil.which("npm"):
         return 1, said + (
             "The styles are built again and the pages are checked by axe, which npm brings. On Debian: apt-get install "
@@ -106,7 +91,7 @@ def _chromium() -> tuple[int, str]:
     """Find Debian's browser for the browser tests, or install it where that is allowed."""
     if shutil.which("chromium") or os.environ.get("CHROMIUM"):
         return 0, ""
-    said = _from_debian("chromium", "chromium")
+    said = debian.installed("chromium", "chromium")
     if shutil.which("chromium"):
         return 0, ""
     return 1, said + (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import check
+from tools import check, debian
 
 
 def _failing(said: str) -> check.Step:
@@ -144,7 +144,7 @@ class Machine:
     def which(self, name: str) -> str | None:
         return f"/usr/bin/{name}" if name in self.programs else None
 
-    def run(self, command: list[str], environ: dict[str, str] | None = None) -> tuple[int, str]:
+    def run(self, command: list[str]) -> tuple[int, str]:
         self.asked.append(command)
         if command[:2] == ["apt-get", "install"]:
             time.sleep(0.05)
@@ -158,6 +158,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     found = Machine("apt-get")
     found.brings = {"npm": "npm", "chromium": "chromium"}
     monkeypatch.setattr(check, "_run", found.run)
+    monkeypatch.setattr(debian, "_run", found.run)
     monkeypatch.setattr(shutil, "which", found.which)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.delenv("CHROMIUM", raising=False)

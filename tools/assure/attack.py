@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from tools.assure import observatory, suite, target, tools
+from tools.assure import edge, observatory, suite, target, tools
 from tools.assure.rows import ROOT, STATE, Figure, Row
 from tools.assure.weak import weak
 
@@ -376,8 +376,8 @@ def _leaks(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     report = STATE / "leaks.json"
     report.unlink(missing_ok=True)
     command = [
-        tools.gitleaks(), "detect", "-s", str(folder), "--no-banner", "--report-format", "json", "--report-path",
-        str(report), "--exit-code", "0", *arguments,
+        tools.of_debian("gitleaks"), "detect", "-s", str(folder), "--no-banner", "--report-format", "json",
+        "--report-path", str(report), "--exit-code", "0", *arguments,
     ]  # fmt: skip
     done = tools.run(command, seconds=280)
     if not report.exists():
@@ -688,5 +688,8 @@ ROWS: tuple[Row, ...] = (
          " graded by Mozilla's HTTP Observatory", "A+, 115 and above, each", observatory.observatory, 8),
     _row("21b", "Main pages are quick, accessible and sound", "Lighthouse in Debian's chromium", "95 and above, each",
          lighthouse, 10),
+    _row("21d", "TLS is as strict as Mozilla's intermediate profile, and graded A+", "sslyze and testssl.sh on nginx"
+         " with deploy/nginx.conf in front of the product", "compliant, A+, nothing of medium severity or above",
+         edge.edge, 15),
     _CROSSING,
 )  # fmt: skip

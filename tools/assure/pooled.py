@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tools.assure import kills
+from tools.assure import kills, tools
 from tools.assure.rows import ROOT, Edit, Figure
 
 THREADS, CONNECTIONS = 24, 4
@@ -38,8 +38,10 @@ FOR_THE_SESSION = Edit(
 
 def pooled(seconds: float) -> Figure:
     """As many requests as there is time for; then a few with the fault in."""
-    if not shutil.which("pgbouncer"):
-        return Figure("", skipped="there is no pgbouncer; on Debian: apt-get install pgbouncer")
+    try:
+        tools.of_debian("pgbouncer")
+    except tools.NotHereError as error:
+        return Figure("", skipped=str(error))
     each = min(max(seconds - 240, 30), 240)
     module = "tools.assure.pooled"
     figure = kills.own_process("pooled", str(each), seconds=seconds, module=module)
@@ -77,8 +79,10 @@ def _pooler() -> Iterator[Any]:
             "max_prepared_statements = 200", "ignore_startup_parameters = options,extra_float_digits",
         ]  # fmt: skip
         services.write_private(folder / "pgbouncer.ini", "\n".join(lines) + "\n", place.account)
-        program = shutil.which("pgbouncer") or "pgbouncer"
-        command, log = [program, str(folder / "pgbouncer.ini")], place.state / "pgbouncer.log"
+        command, log = (
+            [tools.of_debian("pgbouncer"), str(folder / "pgbouncer.ini")],
+            place.state / "pgbouncer.log",
+        )
         started.append(
             place.spawn(command, log=log, environ={"PATH": os.environ["PATH"]}, stop=signal.SIGTERM)
         )

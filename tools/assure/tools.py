@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from tools import debian
 from tools.assure.rows import STATE
 
 # What each attack is made with. Nothing of it comes into the product's own environment.
@@ -22,6 +23,7 @@ PACKAGES: dict[str, str] = {
     "semgrep": "semgrep==1.185.0",
     "detect-secrets": "detect-secrets==1.5.0",
     "cyclonedx-py": "cyclonedx-bom==7.5.0",
+    "sslyze": "sslyze==6.3.1",
 }
 LIGHTHOUSE = "lighthouse@12.8.2"
 OBSERVATORY = "@mdn/mdn-http-observatory@1.4.8"
@@ -97,15 +99,26 @@ def observatory() -> Path:
     return folder
 
 
-def gitleaks() -> str:
-    """
-    Debian's gitleaks.
+# The packages that bring a program of Debian's.
+DEBIAN: dict[str, str] = {
+    "chromium": "chromium",
+    "gitleaks": "gitleaks",
+    "nginx": "nginx-light",
+    "pgbouncer": "pgbouncer",
+    "testssl": "testssl.sh",
+}
 
-    :raises NotHereError: it is not installed.
+
+def of_debian(name: str) -> str:
     """
-    found = shutil.which("gitleaks")
+    The program, installed where that is allowed.
+
+    :raises NotHereError: it is not there, and may not be installed or cannot be.
+    """
+    debian.installed(name, DEBIAN[name])
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if not found:
-        raise NotHereError("There is no gitleaks. On Debian: apt-get install gitleaks.")
+        raise NotHereError(f"There is no {name}. On Debian: apt-get install {DEBIAN[name]}.")
     return found
 
 
@@ -115,10 +128,7 @@ def chromium() -> str:
 
     :raises NotHereError: there is none.
     """
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not found:
-        raise NotHereError("There is no chromium. On Debian: apt-get install chromium.")
-    return found
+    return os.environ.get("CHROMIUM") or of_debian("chromium")
 
 
 def run(
