@@ -168,6 +168,7 @@ def test_a_role_that_has_to_have_one_is_led_to_where_one_is_added_and_nowhere_el
 
     with_codes(cast.bob)
     assert is_in(browser)
+    assert "Your role needs a second factor" not in browser.get("/accounts/2fa/").content.decode()
     browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
     kept = browser.get("/accounts/2fa/totp/deactivate/").content.decode()
     assert "Your role has to have a second factor" in kept
