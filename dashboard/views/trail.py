@@ -85,8 +85,8 @@ def words_of(action: str) -> str:
     return action.replace(".", " ").replace("_", " ").capitalize()
 
 
-@needs_right(AgencyRight.VIEW_TRAIL)
 @require_GET
+@needs_right(AgencyRight.VIEW_TRAIL)
 def trail(request: StaffRequest) -> HttpResponse:
     """A page of the trail, newest first; filters and place are in the address."""
     form, people, clients = _asked(request)
@@ -165,8 +165,8 @@ def _cursor(written: str) -> selectors.Cursor | None:
         return None
 
 
-@needs_right(AgencyRight.VIEW_TRAIL)
 @require_POST
+@needs_right(AgencyRight.VIEW_TRAIL)
 def trail_reason(request: StaffRequest, event_id: int) -> HttpResponse:
     """The words behind an event; that they were opened is written down first."""
     event = selectors.find_event(request.agency.pk, event_id)
@@ -178,8 +178,8 @@ def trail_reason(request: StaffRequest, event_id: int) -> HttpResponse:
     return render(request, template, {"event": event, "what": words_of(event.action), "words": words})
 
 
-@needs_right(AgencyRight.VIEW_TRAIL)
 @require_POST
+@needs_right(AgencyRight.VIEW_TRAIL)
 def trail_verify(request: StaffRequest) -> HttpResponse:
     """Verify the whole trail now and show what came out."""
     try:
@@ -191,8 +191,8 @@ def trail_verify(request: StaffRequest) -> HttpResponse:
     return render(request, "dashboard/trail_verified.html", context)
 
 
-@needs_right(AgencyRight.VIEW_TRAIL)
 @require_POST
+@needs_right(AgencyRight.VIEW_TRAIL)
 def trail_export(request: StaffRequest) -> HttpResponse:
     """The whole trail as a bundle, for the offline verifier."""
     size = selectors.trail_size(request.agency.pk)
@@ -207,8 +207,8 @@ def trail_export(request: StaffRequest) -> HttpResponse:
     return cast(HttpResponse, answer)
 
 
-@needs_right(AgencyRight.VIEW_TRAIL)
 @require_POST
+@needs_right(AgencyRight.VIEW_TRAIL)
 def trail_table(request: StaffRequest) -> HttpResponse:
     """The filtered trail as CSV; the filters are those of the page, in the address."""
     form, people, clients = _asked(request)

@@ -64,8 +64,9 @@ from dashboard.services import binders, records
 from tests import ground, make
 from tests.rules import world as worlds
 from tests.rules.scanner import Canary, Scanner, dressed
-from tests.rules.test_urls import ADDRESSES, METHODS, PUBLIC, Address, ask, refuses_nobody
+from tests.rules.test_urls import ADDRESSES, METHODS, PUBLIC, Address, ask, in_turn, refuses_nobody
 from tests.rules.world import SECRET, World
+from tests.scale import times
 from tools import services
 
 if TYPE_CHECKING:
@@ -515,15 +516,16 @@ def _mails() -> bytes:
 
 def _shown(address: Address) -> tuple[str, ...]:
     """
-    Who is shown something at an address.
+    Who is shown something at an address: alice, who is shown most, and of all others one in turn; in `make assure` all.
 
-    That all others are led away, or told the same as where nothing is, `test_urls` proves of each of them.
+    That nobody else is, `test_urls` proves of each of them: they are led away, or told the same as where nothing is.
     """
     if address.is_of_operators:
         return ("operator",)
+    others: tuple[str, ...] = ("bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
     if address.route in PUBLIC or address.is_own_account:
-        return PEOPLE
-    return ("alice", "bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
+        others = tuple(one for one in PEOPLE if one != "alice")
+    return ("alice", *times((in_turn(others, address),), others))
 
 
 def _known(address: Address) -> list[str]:
@@ -552,8 +554,10 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
                 note(person, method, path, shows=address.route in SHOWS)
         shown = () if address.route in SHOWS or "get" not in known else made.keys() & set(address.parts)
         keys = [{name: key} for name in shown for key in made[name]]
-        for path in chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys):
-            for person in ("alice", "bob"):
+        paths = list(chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys))
+        for number, path in enumerate(paths):
+            # Bob sees less of it than alice: one of each kind, in `make assure` all.
+            for person in ("alice", *times(("bob",) * (number == 0), ("bob",))):
                 note(person, "get", path)
     for search in (
         "/calls/?client=dentist",
