@@ -424,21 +424,21 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(
     plumber: Client, media: Path, batches: int
 ) -> None:
     now = files.now()
-    rows = [line(number, **({"Start_Time": "no"} if number % 50 == 3 else {})) for number in range(6_000)]
+    rows = [line(number, **({"Start_Time": "no"} if number % 50 == 3 else {})) for number in range(3_000)]
     row = files.started(plumber, table(rows), at=now)
     arguments = [sys.executable, "-c", _WORKER, str(plumber.agency_id), str(row.pk), str(media)]
     _kill_after(arguments, rows=200 * batches)
     stopped = files.fresh(row)
     assert stopped.state == JobState.RUNNING
-    assert 0 < stopped.rows_done < 6_000
+    assert 0 < stopped.rows_done < 3_000
     # What was counted is in, and nothing that was not.
     assert len(calls(plumber)) == stopped.added
     assert len(files.refusals(row)) == stopped.refused
     later = files.now() + imports.LEASE
     assert imports.sweep(agency_id=plumber.agency_id, at=later) == [row.pk]
     done = files.run(row, clock=lambda: later, workers=2)
-    assert counts(done) == {"rows": 6_000, "rows_done": 6_000, "added": 5_880, "refused": 120}
-    assert len(calls(plumber)) == 5_880
+    assert counts(done) == {"rows": 3_000, "rows_done": 3_000, "added": 2_940, "refused": 60}
+    assert len(calls(plumber)) == 2_940
     assert files.sealed_files(media) == []
 
 
@@ -458,6 +458,17 @@ def _kill_after(arguments: list[str], *, rows: int) -> None:
         worker.kill()
         worker.wait()
 
+
+_COMMAND = textwrap.dedent(
+    """
+    import django
+    django.setup()
+    from django.core.management import execute_from_command_line
+    from callprivacy.calls.services import imports
+    imports.BATCH = 250
+    execute_from_command_line()
+    """
+)
 
 # --- The command -----------------------------------------------------------------------------------------------------
 
@@ -488,16 +499,15 @@ def test_the_command_goes_on_where_it_was_killed(
     plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "calls.csv"
-    path.write_bytes(table([line(number) for number in range(12_000)]))
-    code = "from django.core.management import execute_from_command_line as run; run()"
-    arguments = [sys.executable, "-c", code, "import_calls", str(path), "--client", "plumber"]
+    path.write_bytes(table([line(number) for number in range(3_000)]))
+    arguments = [sys.executable, "-c", _COMMAND, "import_calls", str(path), "--client", "plumber"]
     _kill_after(arguments, rows=1)
     came = len(calls(plumber))
-    assert 0 < came < 12_000
+    assert 0 < came < 3_000
     told = command(str(path), "--client", "plumber", capsys=capsys)
     assert "Going on behind line" in told
-    assert "12,000 rows: 12,000 added, 0 known" in told
-    assert len(calls(plumber)) == 12_000
+    assert "3,000 rows: 3,000 added, 0 known" in told
+    assert len(calls(plumber)) == 3_000
 
 
 def test_the_command_says_what_is_wrong(plumber: Client, tmp_path: Path) -> None:
