@@ -186,31 +186,25 @@ def _role(variable: str) -> str:
 
 
 def _work_inside(environ: dict[str, str], dump: Path, checks: list[Check]) -> None:
-    made_good = _manage(["after_restore", "--why", "a drill", "--anyway"], environ)
-    checks.append(Check("after_restore", ok=made_good.returncode == 0, said=_last_line(made_good)))
-    trail = _manage(["verify_audit"], environ)
-    checks.append(Check("trail", ok=trail.returncode == 0, said=_last_line(trail)))
-    looked = _manage(["restore_drill", "--look-inside", str(dump)], environ)
-    if looked.returncode:
-        checks.append(Check("look", ok=False, said=_last_line(looked)))
-        return
-    checks += [Check(**found) for found in json.loads(looked.stdout.splitlines()[-1])]
-
-
-def _manage(arguments: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+    """Make good and look, in one process that knows of nothing but what was put back."""
+    done = subprocess.run(
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), "restore_drill", "--look-inside", str(dump)],
         cwd=settings.BASE_DIR,
         env=environ,
         capture_output=True,
         text=True,
         check=False,
     )
+    if done.returncode:
+        checks.append(Check("look", ok=False, said=last_line(done.stderr or done.stdout)))
+        return
+    checks += [Check(**found) for found in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    said = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
-    return said[-1][:300] if said else ""
+def last_line(said: str) -> str:
+    """The last line of what a program said, as a report holds it."""
+    lines = said.strip().splitlines()
+    return lines[-1][:300] if lines else ""
 
 
 # --- Inside, on the databases that were put back ----------------------------------------------------------------------

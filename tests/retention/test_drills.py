@@ -17,9 +17,11 @@ from callprivacy.calls.models import Call
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
+from retention.management.commands import restore_drill
 from retention.models import Drill
 from retention.services import drills
 from tests import make
+from tests.audit import trails
 from tests.retention import dumps
 
 NOON = make.NOON
@@ -81,6 +83,21 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     failed = operator.run("restore_drill", "--identity", str(stranger.identity))
     assert failed.returncode == 1
     assert list(Path(settings.CALLPRIVACY_STATE).glob("drill-*")) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_that_fails_inside_fails_the_drill_with_what_it_said() -> None:
+    acme = make.agency("Acme")
+    trails.write(acme.pk, 2)
+    dumps.seal(acme.pk)
+    assert restore_drill._run("trail", "verify_audit").ok
+    no_agency = restore_drill._run("trail", "verify_audit", agency="nobody")
+    assert no_agency == drills.Check("trail", ok=False, said="There is no agency nobody.")
+    with trails.superuser() as line:
+        line.execute("UPDATE audit_event SET action = 'call.erased' WHERE agency_id = %s", [acme.pk])
+    broken = restore_drill._run("trail", "verify_audit")
+    assert not broken.ok
+    assert broken.said.endswith("3 findings")
 
 
 @pytest.mark.django_db

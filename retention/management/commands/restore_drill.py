@@ -1,5 +1,6 @@
 """Try the newest backups out beside the live system, and report."""
 
+import io
 import json
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -31,7 +33,12 @@ class Command(OwnCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if options["look_inside"]:
             manifest = backups.read_manifest(options["look_inside"])
-            self.stdout.write(json.dumps([asdict(check) for check in drills.look_inside(manifest)]))
+            checks = [
+                _run("after_restore", "after_restore", why="a drill", anyway=True),
+                _run("trail", "verify_audit"),
+                *drills.look_inside(manifest),
+            ]
+            self.stdout.write(json.dumps([asdict(check) for check in checks]))
             return
         identity = options["identity"] or (settings.CALLPRIVACY_DRILL_IDENTITY or None)
         if identity is None:
@@ -47,3 +54,15 @@ class Command(OwnCommand):
         if not drill.passed:
             raise CommandError("The drill failed.", returncode=1)
         self.stdout.write("The drill passed.")
+
+
+def _run(name: str, command: str, **options: Any) -> drills.Check:
+    """Run another command here, and take what it says last for what was seen."""
+    out = io.StringIO()
+    try:
+        call_command(command, stdout=out, **options)
+    except CommandError as error:
+        return drills.Check(name, ok=False, said=drills.last_line(str(error)))
+    except SystemExit as ended:
+        return drills.Check(name, ok=not ended.code, said=drills.last_line(out.getvalue()))
+    return drills.Check(name, ok=True, said=drills.last_line(out.getvalue()))
