@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Final, Self
 
 from django.db import models
 
@@ -12,6 +12,12 @@ from callprivacy.accounts.models import User
 from callprivacy.tenancy.models import AgencyOwned, ClientOwned, ScopedQuerySet
 from callprivacy.vault.fields import SealedField
 from retention.enums import Category, PartState, RunCause, RunState, Then
+
+LEASE_AHEAD: Final = timedelta(minutes=10)
+"""
+A lease that ends later than in so many minutes was taken before the clock went back: none lasts so long. Clocks of two
+machines are less apart.
+"""
 
 
 class RunQuerySet(ScopedQuerySet["Run"]):
@@ -48,8 +54,9 @@ class PartQuerySet[M: models.Model](ScopedQuerySet[M]):
         return self.filter(state__in=[PartState.WAITING, PartState.RUNNING])
 
     def free(self, at: datetime) -> Self:
-        """Unfinished parts that no worker holds."""
-        return self.unfinished().filter(models.Q(leased_until__isnull=True) | models.Q(leased_until__lte=at))
+        """Unfinished parts that no worker holds; a worker that still holds one loses it, and then removes nothing."""
+        ended = models.Q(leased_until__lte=at) | models.Q(leased_until__gt=at + LEASE_AHEAD)
+        return self.unfinished().filter(models.Q(leased_until__isnull=True) | ended)
 
 
 class Portion(models.Model):

@@ -140,13 +140,14 @@ def is_passed_by(hold: Hold, at: datetime) -> bool:
     """
     Whether something that a hold covers may still be leaving, because a batch had chosen it before.
 
-    A run's batch had begun before while its lease still runs and ends earlier than one that was taken since would;
+    A run's batch had begun before while its lease still runs and ends earlier than one that was taken since would, or
+    later than any that is taken now: the clock went back;
     a quarantine's is over when nothing that was taken out of use waits to be cleared.
     """
-    leased = RunPart.objects.for_client(hold.client_id).filter(
-        leased_until__gt=at, leased_until__lte=_widened_at(hold) + LEASED_AT_MOST + _IN_TURN
-    )
-    if leased.exists():
+    leased = RunPart.objects.for_client(hold.client_id).filter(leased_until__gt=at)
+    is_older = Q(leased_until__lte=_widened_at(hold) + LEASED_AT_MOST + _IN_TURN)
+    is_ahead = Q(leased_until__gt=at + LEASED_AT_MOST + _IN_TURN)
+    if leased.filter(is_older | is_ahead).exists():
         return True
     calls = kept_calls(hold).values("pk")
     for rows, gone in ((Recording, RecordingState.GONE), (Transcript, TranscriptState.GONE)):

@@ -24,6 +24,7 @@ from callprivacy.work import services as work
 from retention import targets
 from retention.enums import Category, PartState, RunCause, RunState, Then
 from retention.models import Hold, Run, RunPart
+from retention.models.runs import LEASE_AHEAD
 from retention.selectors import policies, preview
 from retention.selectors import runs as selectors
 from retention.selectors.holds import LEASED_AT_MOST
@@ -236,7 +237,7 @@ _NEXT: Final = """
         WHERE run_id = %(run)s AND state IN ('waiting', 'running')
         ORDER BY client_id, array_position(%(order)s::text[], category::text)
     ) AS p
-    WHERE (p.leased_until IS NULL OR p.leased_until <= %(at)s)
+    WHERE (p.leased_until IS NULL OR p.leased_until <= %(at)s OR p.leased_until > %(ahead)s)
         AND EXISTS (SELECT FROM retention_run r WHERE r.id = %(run)s AND r.state = 'running')
     ORDER BY p.client_id LIMIT 1
 """
@@ -251,7 +252,7 @@ def _lease(agency_id: int, run_id: UUID, at: datetime) -> RunPart | None:
         while True:
             with connection.cursor() as cursor:
                 order = [category.value for category in targets.TARGETS]
-                cursor.execute(_NEXT, {"run": run_id, "order": order, "at": at})
+                cursor.execute(_NEXT, {"run": run_id, "order": order, "at": at, "ahead": at + LEASE_AHEAD})
                 row = cursor.fetchone()
             if row is None:
                 return None

@@ -257,6 +257,19 @@ def test_a_hold_settles_when_no_batch_from_before_runs(cast: Cast) -> None:
         assert Event.objects.get(action="hold.settled").details["calls"] == 1
 
 
+def test_a_batch_from_before_the_clock_went_back_is_waited_for(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    hold = place(cast)
+    part = _leased(cast, make.NOON + timedelta(hours=1))
+
+    settle(cast.dentist, make.NOON)
+    assert _found(cast, hold).settled_at is None
+    with looking(cast):
+        RunPart.objects.filter(pk=part.pk).update(leased_until=None)
+    settle(cast.dentist, make.NOON)
+    assert _found(cast, hold).settled_at == make.NOON
+
+
 def _leased(cast: Cast, until: datetime) -> RunPart:
     with looking(cast):
         started = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)

@@ -357,6 +357,32 @@ def test_a_clock_that_goes_back_an_hour_runs_each_night_once_and_loses_nothing(
     assert 0 < len(left) < len(calls)
 
 
+def test_a_part_that_a_dead_worker_holds_waits_no_hour_when_the_clock_goes_back(cast: Cast) -> None:
+    make.call(cast.dentist, ANNA, at=OLD)
+    _live(cast.dentist)
+    with job_scope(agency_id=cast.acme.pk):
+        run = runs.start_run(agency=cast.acme, cause=RunCause.BY_HAND, by=make.JOB, at=make.NOON)
+    runs._plan(cast.acme.pk, run.pk, make.NOON + timedelta(minutes=1), lambda: make.NOON)
+    dead = runs._lease(cast.acme.pk, run.pk, make.NOON)
+    assert dead is not None
+    assert dead.leased_until == make.NOON + runs.LEASE
+
+    for at, is_free in (
+        (make.NOON, False),
+        (make.NOON - timedelta(minutes=7), False),
+        (make.NOON - timedelta(hours=1), True),
+    ):
+        with job_scope(agency_id=cast.acme.pk):
+            assert RunPart.objects.free(at).filter(pk=dead.pk).exists() is is_free
+    taken = runs._lease(cast.acme.pk, run.pk, make.NOON - timedelta(hours=1))
+    assert taken is not None
+    assert taken.pk == dead.pk
+
+    book = runs._Book(dead, targets.TARGETS[Category(dead.category)], make.NOON - timedelta(hours=1), may_end=True)
+    with job_scope(agency_id=cast.acme.pk), pytest.raises(runs._TakenError):
+        book.begin()
+
+
 def test_a_cut_off_is_the_start_of_the_clients_day_across_a_clock_change(cast: Cast) -> None:
     client = Client(agency=cast.acme, time_zone="America/New_York", keep_calls_for_days=30)
 
