@@ -109,7 +109,7 @@ class _Taker:
         began, sent, event = time.monotonic(), False, self._event()
         while time.monotonic() - began < within:
             if keep:
-                self.site.keep_worker()
+                self.site.keep()
             if not sent:
                 with contextlib.suppress(*self.faults):
                     self.app.send_task("audit.seal_events", retry=False)
@@ -144,11 +144,11 @@ _KINDS = ("killed", "cut", "killed", "stopped for 20 s", "cut", "killed", "silen
 
 def _disturb(site: Any, line: Any, kind: str) -> None:
     """End Valkey at once and start it again, let it hang, or disturb the line to it."""
-    from tools import faults
+    from tools.faults import site as sites
 
     assert site.valkey.process is not None  # noqa: S101  (for the type checker)
     if kind == "killed":
-        faults._kill_all(site.valkey.process)
+        sites.kill_all(site.valkey.process)
         site.valkey.start()
     elif kind == "stopped for 20 s":
         os.kill(site.valkey.process.pid, signal.SIGSTOP)
@@ -162,8 +162,8 @@ def _disturb(site: Any, line: Any, kind: str) -> None:
 
 def _broker(seconds: float) -> dict[str, Any]:
     """How long after each fault a task that was sent then has its effect; and a worker that never comes is noticed."""
-    from tools import faults
     from tools.assure import outages
+    from tools.faults import site as sites
 
     took: dict[str, list[float]] = {}
     until, failures, number = time.monotonic() + seconds, list[str](), 0
@@ -173,9 +173,9 @@ def _broker(seconds: float) -> dict[str, Any]:
         line, addresses["REDIS_URL"] = outages.between(valkey.socket, addresses["REDIS_URL"])
         lines.append(line)
 
-    with faults._site(between=between) as (site, _):
+    with sites.standing(between=between) as (site, _):
         taker = _Taker(site)
-        site.start_worker()
+        site.start("worker")
         if taker.took(60) is None:
             failures.append("the worker never started")
         while not failures and number < 100 and time.monotonic() + 60 < until:
@@ -187,8 +187,7 @@ def _broker(seconds: float) -> dict[str, Any]:
                 failures.append(f"after Valkey was {kind} no task had its effect within {WITHIN:.0f} s")
             else:
                 took.setdefault(kind, []).append(found)
-        assert site.worker is not None  # noqa: S101  (for the type checker)
-        faults._kill_all(site.worker)
+        site.worker.kill()
         caught = [("a worker that is not started again", taker.took(8, keep=False) is None)]
         ended = site.ended_by_themselves
     parts = [
@@ -213,11 +212,11 @@ def at_rest(seconds: float) -> Figure:
 
 def _at_rest() -> dict[str, Any]:
     """Canaries of many people through the door and the forms; then every file of the installation is searched."""
-    from tools import faults
+    from tools.faults import site as sites
 
     chance = random.Random(17)  # noqa: S311  (no secret)
-    state = faults.STATE
-    with faults._site() as (site, clock):
+    state = sites.STATE
+    with sites.standing() as (site, clock):
         from tests.rules.scanner import Canary, Scanner
 
         numbers = [
@@ -275,7 +274,7 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
     from callprivacy.calls.services import connections as ways
     from callprivacy.tenancy.scope import job_scope
     from tests import make
-    from tools import faults
+    from tools.faults.history import SECRET
 
     at = clock.now()
     agency = make.agency("At rest", at=at)
@@ -284,7 +283,7 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
     make.grant(officer, client)
     with job_scope(agency_id=agency.pk):
         way = ways.create_connection(
-            client=client, provider="callrail", name="CallRail", secret=faults.SECRET, by=make.JOB, at=at
+            client=client, provider="callrail", name="CallRail", secret=SECRET, by=make.JOB, at=at
         )
     from django.test import Client as Browser
 
@@ -297,7 +296,7 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
             "recording": f"https://app.callrail.com/calls/{number}/recording?access_key={number}",
         }  # fmt: skip
         body = json.dumps(event).encode()
-        signature = base64.b64encode(hmac.digest(faults.SECRET.encode(), body, "sha1")).decode()
+        signature = base64.b64encode(hmac.digest(SECRET.encode(), body, "sha1")).decode()
         answer = browser.post(
             f"/hooks/callrail/{way.key}/",
             data=body,
@@ -311,12 +310,12 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
             audit.record(
                 "number.revealed", subject=client, by=make.JOB, at=at, reason=f"{name} asked to be called."
             )
-    site.start_worker()
+    site.start("worker")
     from callprivacy.celery import app
 
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        site.keep_worker()
+        site.keep()
         app.send_task("calls.sweep_inbox", retry=False)
         time.sleep(0.5)
         with job_scope(agency_id=agency.pk):
@@ -455,9 +454,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found = _broker(float(arguments[0])) if name == "broker" else _at_rest()
     Path(report).write_text(json.dumps(found), encoding="utf-8")
-    from tools import faults
+    from tools.faults import site as sites
 
-    shutil.rmtree(faults.STATE, ignore_errors=True)
+    shutil.rmtree(sites.STATE, ignore_errors=True)
     return 0
 
 

@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tools.assure import kills
-from tools.assure.rows import ROOT, STATE, Figure
+from tools.assure.rows import STATE, Figure
 
 # --- A line that can be disturbed -------------------------------------------------------------------------------------
 
@@ -198,42 +198,23 @@ def _nights(
     site: Any, clock: Any, kinds: list[str], *, count: int, seconds: float, a_night: int
 ) -> tuple[dict[str, Any], Any]:
     """As many outages as there is time for, while nights run and trackers send; then the checker and its plants."""
-    from tools import faults
+    from tools.faults import nights
+    from tools.faults.history import World
 
-    seed = int(time.time())
-    chance = random.Random(seed)  # noqa: S311  (no secret)
+    chance = random.Random(int(time.time()))  # noqa: S311  (no secret)
     plan = [kinds[number % len(kinds)] for number in range(count)]
     chance.shuffle(plan)
-    until = time.monotonic() + seconds
-    world = faults.World(clock)
-    site.start_worker()
-    tracker, beat = faults.Tracker(world, seed), faults.Beat()
-    tracker.start()
-    beat.start()
-    nights = 0
-    while plan and time.monotonic() < until:
-        faults.night(world, site, chance, kills=a_night, plan=plan)
-        nights += 1
-        print(f"night {nights}, {sum(site.kills.values())} outages so far", flush=True)
-    tracker.ending.set()
-    tracker.join(60)
-    faults.night(world, site, chance, kills=0, plan=[])
-    faults._settle(world)
-    beat.ending.set()
-    beat.join(10)
-    checker = faults.Checker(world, site)
-    findings = checker.findings()
-    counts = dict(checker.counts)
-    caught = faults.planted(world, site, checker, findings)
+    world = World(clock)
+    came = nights.through(world, site, chance, plan, seconds=seconds, a_night=a_night, back=False)
     done = sum(site.kills.values())
-    compared = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    compared = ", ".join(f"{count:,} {what}" for what, count in came.counts.items())
     said = (
-        f"{done} outages in {nights + 1} nights ("
+        f"{done} outages in {came.nights} nights ("
         + ", ".join(f"{times} times {kind}" for kind, times in sorted(site.kills.items()))
-        + f"); {world.history.refused:,} events were not acknowledged, the worker ended by itself"
+        + f"); {nights.unanswered(world)}; processes of the product ended by themselves"
         f" {site.ended_by_themselves} times; compared: {compared}"
     )
-    found = {"said": said, "failures": findings, "trials": done, "caught": caught}
+    found = {"said": said, "failures": came.findings, "trials": done, "caught": came.caught}
     return found, world
 
 
@@ -271,11 +252,11 @@ def drops(seconds: float) -> Figure:
 
 
 def _drops(seconds: float) -> dict[str, Any]:
-    from tools import faults
+    from tools.faults import site as sites
 
     lines: dict[str, Line] = {}
 
-    class Disturbed(faults.Site):
+    class Disturbed(sites.Site):
         """Its lines are disturbed where others are killed."""
 
         def kill(self, victim: str, chance: random.Random) -> None:
@@ -285,7 +266,7 @@ def _drops(seconds: float) -> dict[str, Any]:
             self.kills[victim] += 1
 
     kinds = [f"{server} {how}" for how in DISTURBED for server in ("PostgreSQL", "Valkey")]
-    with faults._site(
+    with sites.standing(
         between=lambda postgres, valkey, addresses: lines.update(_lines(postgres, valkey, addresses)),
         kind=Disturbed,
     ) as (site, clock):
@@ -338,13 +319,13 @@ def full(seconds: float) -> Figure:
 
 
 def _full(seconds: float) -> dict[str, Any]:
-    from tools import faults, services
+    from tools import services
+    from tools.faults import site as sites
 
     brought_back: Counter[str] = Counter()
     with _small_disk() as disk:
-        faults.STATE = disk  # the whole of it lies on the small disk
 
-        class Full(faults.Site):
+        class Full(sites.Site):
             """Its disk is filled where others are killed."""
 
             def kill(self, victim: str, chance: random.Random) -> None:
@@ -365,7 +346,7 @@ def _full(seconds: float) -> dict[str, Any]:
                 )
                 self.kills[victim] += 1
 
-        with faults._site(kind=Full) as (site, clock):
+        with sites.standing(kind=Full, state=disk) as (site, clock):
             found, world = _nights(site, clock, ["a full disk"], count=24, seconds=seconds, a_night=6)
             said, wrong = _backed_up(disk)
             wrong += _uploaded(disk, world.clients[0].pk, clock)
@@ -433,10 +414,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found = TRIALS[name](max(float(seconds), 60))
     Path(report).write_text(json.dumps(found), encoding="utf-8")
-    from tools import faults
+    from tools.faults import site as sites
 
-    if faults.STATE.is_relative_to(ROOT):
-        shutil.rmtree(faults.STATE, ignore_errors=True)
+    shutil.rmtree(sites.STATE, ignore_errors=True)
     return 0
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tools.assure import kills, tools
-from tools.assure.rows import ROOT, Edit, Figure
+from tools.assure.rows import Edit, Figure
 
 THREADS, CONNECTIONS = 24, 4
 FOR_THE_SESSION = Edit(
@@ -101,11 +101,11 @@ def _pooler() -> Iterator[Any]:
 
 
 def _crowd(seconds: float) -> dict[str, Any]:
-    from tools import faults
+    from tools.faults import site as sites
 
     wrong: list[str] = []
     done = [0] * THREADS
-    with _pooler() as between, faults._site(between=between):
+    with _pooler() as between, sites.standing(between=between):
         from django.db import connections
 
         from tests import cast, make
@@ -151,10 +151,9 @@ def main() -> int:
         sys.meta_path.insert(0, planting.Finder(asdict(FOR_THE_SESSION)))
     found = _crowd(float(seconds))
     Path(report).write_text(json.dumps(found), encoding="utf-8")
-    from tools import faults
+    from tools.faults import site as sites
 
-    if faults.STATE.is_relative_to(ROOT):
-        shutil.rmtree(faults.STATE, ignore_errors=True)
+    shutil.rmtree(sites.STATE, ignore_errors=True)
     return 0
 
 

@@ -26,8 +26,8 @@ MODULES = {
 RESULTS = rows.ROOT / "docs" / "assurance.json"
 README = rows.ROOT / "README.md"
 TRIES = {
-    "faults": "worker, Valkey and PostgreSQL ended by SIGKILL, lines to them slow, silent, cut or refused, a full disk,"
-    " while nights erase and trackers call",
+    "faults": "web, worker, beat, Valkey and PostgreSQL ended by SIGKILL, a clock an hour back, lines slow, silent, cut"
+    " or refused, a full disk, while nights erase and trackers call",
     "assure": "each promise in its small form: forged webhooks, tampered trails, moved ciphertexts, crossed agencies,"
     " canaries on the disk",
     "attack": "scanners, fuzzers and a stop-watch against a running installation, beside something weak that they"

@@ -36,12 +36,12 @@ def grows(samples: list[tuple[float, float]]) -> bool:
 
 def _memory(at: Installation) -> dict[str, float]:
     """Bytes that each process of the Procfile and its children have in memory."""
-    from tools import faults
+    from tools.faults import site as sites
 
     page = os.sysconf("SC_PAGE_SIZE")
     found: dict[str, float] = {}
     for name, process in at.processes.running.items():
-        for pid in (process.pid, *faults._children(process.pid)):
+        for pid in (process.pid, *sites.children(process.pid)):
             with contextlib.suppress(OSError, IndexError):
                 pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
                 found[name] = found.get(name, 0.0) + pages * page

@@ -16,7 +16,8 @@ ROWS: tuple[Row, ...] = (
         "1, 2, 4, 8",
         "Erasing under kills loses nothing and keeps nothing; no deed depends on the queue; what is acknowledged is"
         " stored",
-        "`make faults` in short: worker, Valkey and PostgreSQL ended by SIGKILL while nights run and trackers call",
+        "`make faults` in short: worker, Valkey, PostgreSQL, web and beat ended by SIGKILL while nights run and"
+        " trackers call; in every other night the clock goes back by an hour",
         "0 due rows, keys or recordings left; 0 kept ones lost; 0 acknowledged events lost; the trail verifies",
         trial=kills.nights,
         minutes=8,
