@@ -71,7 +71,8 @@ def nights(seconds: float, *, count: int = 60) -> Figure:
     compared = ", ".join(f"{count:,} {what}" for what, count in found["compared"].items())
     caught = tuple((name, was) for name, was in found["planted"])
     text = f"{said}; compared: {compared}. {found['facts']}"
-    return Figure(text, tuple(found["findings"]), kills, caught=caught)
+    findings = tuple(found["findings"]) if kills else (*found["findings"], "nothing was killed")
+    return Figure(text, findings, kills, caught=caught)
 
 
 # --- The broker -------------------------------------------------------------------------------------------------------

@@ -179,6 +179,7 @@ class Checker:
             len(history.unsure.keys() - history.taken),
         )
         found += [f"{waiting} events wait or are rejected" for _ in [0] if waiting]
+        found += ["no event was acknowledged: nothing was tried" for _ in [0] if not history.taken]
         return found + [
             f"true events were turned away with {status}" for status in sorted(set(history.refused))
         ]

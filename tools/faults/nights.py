@@ -114,8 +114,9 @@ def through(
 
     :param back: whether the clock goes back by an hour in every other night.
     """
-    until, nights = time.monotonic() + seconds, 0
     site.start()
+    _await(site)
+    until, nights = time.monotonic() + seconds, 0
     tracker = Tracker(world, site, chance.randrange(1 << 30))
     tracker.start()
     while plan and time.monotonic() < until:
@@ -133,6 +134,16 @@ def through(
     print(f"compared: {findings or 'nothing found'}", flush=True)
     counts = dict(checker.counts)
     return Outcome(nights + 1, findings, counts, planted(world, site, checker, findings))
+
+
+def _await(site: Site) -> None:
+    """Wait until the product's processes do their work."""
+    until = time.monotonic() + 180
+    while not all(site.is_ready(name) for name in site.processes):
+        if time.monotonic() > until:
+            raise SystemExit(f"The product does not start; see the logs in {site.state}.")
+        site.keep()
+        time.sleep(0.2)
 
 
 def unanswered(world: World) -> str:

@@ -27,7 +27,7 @@ def plants(world: World) -> list[Plant]:
     client, history = world.clients[0], world.history
     kept = min(history.kept[client.pk])
     gone = min(history.due[client.pk])
-    number, owner = min(history.taken.items())
+    number, owner = min(history.taken.items(), default=(0, client.pk))
     event = f"client_id = {owner} AND seconds = {number}"
     twin = uuid.uuid4()
     return [
