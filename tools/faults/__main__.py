@@ -70,8 +70,9 @@ def main(arguments: Sequence[str]) -> int:
     # So that what was started is ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     chance = random.Random(asked.seed)  # noqa: S311  (no secret)
-    plan = [VICTIMS[number % len(VICTIMS)] for number in range(asked.kills)]
-    chance.shuffle(plan)
+    # In rounds, so that a short trial has each of them, too.
+    rounds = [chance.sample(VICTIMS, len(VICTIMS)) for _ in range(-(-asked.kills // len(VICTIMS)))]
+    plan = [victim for one in rounds for victim in one][: asked.kills]
     began = time.monotonic()
     with sites.standing() as (site, clock):
         world = World(clock)
