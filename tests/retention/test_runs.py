@@ -378,7 +378,9 @@ def test_a_part_that_a_dead_worker_holds_waits_no_hour_when_the_clock_goes_back(
     assert taken is not None
     assert taken.pk == dead.pk
 
-    book = runs._Book(dead, targets.TARGETS[Category(dead.category)], make.NOON - timedelta(hours=1), may_end=True)
+    book = runs._Book(
+        dead, targets.TARGETS[Category(dead.category)], make.NOON - timedelta(hours=1), may_end=True
+    )
     with job_scope(agency_id=cast.acme.pk), pytest.raises(runs._TakenError):
         book.begin()
 
