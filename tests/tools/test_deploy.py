@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from callprivacy.audit import selectors as trail
 from callprivacy.lib import figures
 from retention.selectors import watch
 from retention.selectors.watch import House, Reading
+from tests import starts
 from tests.make import NOON
 from tools import alive, check, new_env, services, supervise
 
@@ -95,11 +94,8 @@ def test_a_new_environment_passes_the_check_of_a_release(tmp_path: Path) -> None
     program = dict(line.split("=", 1) for line in (tmp_path / "program.env").read_text().splitlines())
     assert not [name for name in program if "OWNER" in name]
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=ROOT, env=kept | program | {"CALLPRIVACY_STATE": str(tmp_path)}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    environ = kept | program | {"CALLPRIVACY_STATE": str(tmp_path)}
+    done = starts.manage("check", "--deploy", "--fail-level", "WARNING", environ=environ)
     assert done.returncode == 0, done.stderr
     named = set(re.findall(r"\$\{(\w+)", read("compose.yaml")))
     given = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())
