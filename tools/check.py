@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from tools import debian
+from tools import browsers, debian
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -88,15 +88,17 @@ def _alerts() -> tuple[int, str]:
 
 
 def _chromium() -> tuple[int, str]:
-    """Find Debian's browser for the browser tests, or install it where that is allowed."""
-    if shutil.which("chromium") or os.environ.get("CHROMIUM"):
+    """Find the browser of the tests, or install it where that is allowed: the lighter one, else the whole one."""
+    if os.environ.get("CHROMIUM"):
         return 0, ""
-    said = debian.installed("chromium", "chromium")
-    if shutil.which("chromium"):
+    said = debian.installed(browsers.SHELL, browsers.SHELL)
+    if not browsers.chromium():
+        said = debian.installed("chromium", "chromium")
+    if browsers.chromium():
         return 0, ""
     return 1, said + (
-        "The browser tests need chromium. On Debian: apt-get install chromium. Elsewhere, name a Chromium or "
-        "Chrome: CHROMIUM=/path/to/it make test\n"
+        "The browser tests need Chromium. On Debian: apt-get install chromium-headless-shell, or chromium. Elsewhere, "
+        "name a Chromium or Chrome: CHROMIUM=/path/to/it make test\n"
     )
 
 

@@ -156,7 +156,7 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A Debian of root's without Node.js and Chromium."""
     found = Machine("apt-get")
-    found.brings = {"npm": "npm", "chromium": "chromium"}
+    found.brings = {name: name for name in ("npm", "chromium", "chromium-headless-shell")}
     monkeypatch.setattr(check, "_run", found.run)
     monkeypatch.setattr(debian, "_run", found.run)
     monkeypatch.setattr(shutil, "which", found.which)
@@ -185,7 +185,7 @@ def test_without_node_the_step_fails_and_names_what_to_install(
         machine.programs.clear()
     else:
         machine.brings.clear()
-    for step, needed in ((check._styles, "nodejs npm"), (check._chromium, "chromium")):
+    for step, needed in ((check._styles, "nodejs npm"), (check._chromium, "chromium-headless-shell")):
         code, said = step()
         assert code == 1
         assert f"apt-get install {needed}" in said
@@ -197,6 +197,22 @@ def test_two_steps_install_one_after_the_other(machine: Machine) -> None:
     with ThreadPoolExecutor() as pool:
         codes = list(pool.map(lambda step: step()[0], (check._styles, check._chromium)))
     assert codes == [0, 0]
-    assert {"npm", "chromium"} <= machine.programs
+    assert {"npm", "chromium-headless-shell"} <= machine.programs
     installs = [place for place, command in enumerate(machine.asked) if command[:2] == ["apt-get", "install"]]
     assert all(machine.asked[place - 1][:2] == ["apt-get", "update"] for place in installs)
+
+
+def test_the_whole_browser_is_installed_only_where_the_lighter_one_is_not_offered(machine: Machine) -> None:
+    assert check._chromium()[0] == 0
+    assert "chromium" not in machine.programs
+    machine.programs = {"apt-get"}
+    machine.brings.pop("chromium-headless-shell")
+    assert check._chromium()[0] == 0
+    assert "chromium" in machine.programs
+
+
+def test_a_browser_that_is_named_is_the_one(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/opt/mine")
+
+    assert check._chromium() == (0, "")
+    assert machine.asked == []
