@@ -78,13 +78,13 @@ def _of_npm(name: str, package: str) -> Path:
     return found
 
 
-def lighthouse() -> list[str]:
+def lighthouse() -> Path:
     """
-    The command of Lighthouse.
+    The folder of Lighthouse.
 
     :raises NotHereError: there is no Node.js, or the registry does not give it.
     """
-    return ["node", str(_of_npm("lighthouse", LIGHTHOUSE) / "cli" / "index.js")]
+    return _of_npm("lighthouse", LIGHTHOUSE)
 
 
 def observatory() -> Path:
