@@ -441,6 +441,12 @@ def test_hostile_members_are_findings_and_no_crash(taken: Taken) -> None:
             assert verify_evidence.verify(edit(taken), pins=[taken.key]).findings
 
 
+def test_drawing_it_says_nothing_in_the_log(taken: Taken, logged: io.StringIO) -> None:
+    found = json.loads(opened(taken.data)["evidence.json"])
+    assert evidence_pdf.document(found, zone="UTC").startswith(b"%PDF-")
+    assert logged.getvalue() == ""
+
+
 # --- Taking it ---
 
 
