@@ -142,7 +142,7 @@ def settings(*, level: str, as_json: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
-            # Of each font of a PDF it tells every glyph, in a hundred lines.
+            # Of each font of a PDF it tells every glyph, in dozens of lines.
             "fontTools": {"handlers": [], "level": "WARNING", "propagate": True},
         },
     }
