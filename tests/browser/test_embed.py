@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser import site as sites
+from tests.browser.axe import AXE, findings
 from tests.browser.site import Site
-from tests.browser.test_axe import AXE, findings
 
 pytestmark = pytest.mark.browser
 

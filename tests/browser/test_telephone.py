@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import AXE, findings
 from tests.browser.site import Visitor
-from tests.browser.test_axe import AXE, findings
 
 pytestmark = pytest.mark.browser
 

@@ -1,8 +1,7 @@
 """The sample pages in a real browser under the real policy: nothing refused, nothing for axe-core to find."""
 
-import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +14,11 @@ from django.utils.csp import build_policy
 from playwright.sync_api import Browser, Page
 
 from tests.browser import site as sites
+from tests.browser.axe import AXE, findings
 from tests.look import pages
 
 ROOT = Path(__file__).parents[2]
-AXE = ROOT / "node_modules/axe-core/axe.min.js"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
-WIDE = 1440
 FOLDERS = [ROOT / "static", Path(django_htmx.__file__).parent / "static"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.urls("tests.look.urls")]
@@ -79,39 +77,13 @@ def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page,
     return page, said
 
 
-def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
-    """
-    Run axe-core beside the page's policy, through the browser's own protocol.
-
-    :param only: rules, where not all of them are asked.
-    """
-    session = page.context.new_cdp_session(page)
-    if not page.evaluate("'axe' in window"):
-        session.send("Runtime.evaluate", {"expression": AXE.read_text()})
-    options = json.dumps({"runOnly": list(only)} if only else {})
-    answer = session.send(
-        "Runtime.evaluate",
-        {
-            "expression": f"axe.run({options}).then(r => JSON.stringify(r.violations.map("
-            "v => v.id + ': ' + v.nodes[0].html.slice(0, 120))))",
-            "awaitPromise": True,
-            "returnByValue": True,
-        },
-    )
-    return list(json.loads(answer["result"]["value"]))
-
-
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 @pytest.mark.parametrize("name", pages.PAGES)
-@pytest.mark.parametrize("width", [WIDE, 390])
+@pytest.mark.parametrize("width", [1440, 390])
 def test_page_is_clean(browser: Browser, address: str, name: str, width: int) -> None:
     page, said = opened(browser, f"{address}/{name}", width=width, theme="light")
-    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    if width == WIDE:
-        # Only colours differ in the dark, and they do not differ by width.
-        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-        assert violations(page, only=["color-contrast", "link-in-text-block"]) == []
+    assert findings(page) == []
     assert said == []
     page.context.close()
 
