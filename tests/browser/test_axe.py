@@ -67,19 +67,20 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
         assert answer is not None
         if follow and not answer.ok:
             found.append(f"{path}: linked, and answers {answer.status}")
-        seen[shape(path)] = path
-        arrived = _view(urlsplit(page.url).path)
+        there = urlsplit(page.url).path
+        seen |= {shape(path): path, shape(there): there}
+        arrived = _view(there)
         if follow and arrived in views:
             views.add(_view(path))
             continue
-        there = page.evaluate(_ON_THE_PAGE)
+        shown = page.evaluate(_ON_THE_PAGE)
         found += [f"{path}: {said}" for said in findings(page, framed=follow and bool(views))]
         views |= {_view(path), arrived}
-        if not there["title"].endswith(" - CallPrivacy") or there["title"].startswith(" "):
-            found.append(f"{path}: the title is {there['title']!r}")
-        if there["ranks"] != 1:
-            found.append(f"{path}: {there['ranks']} headings of the first rank")
-        for link in there["links"] if follow else []:
+        if not shown["title"].endswith(" - CallPrivacy") or shown["title"].startswith(" "):
+            found.append(f"{path}: the title is {shown['title']!r}")
+        if shown["ranks"] != 1:
+            found.append(f"{path}: {shown['ranks']} headings of the first rank")
+        for link in shown["links"] if follow else []:
             to = urlsplit(urljoin(page.url, link))
             if f"{to.scheme}://{to.netloc}" == visitor.site.url and not _NOT.search(to.path):
                 waiting.append(to.path)
