@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tools.faults import checker, nights, site, trackers
+from tools.faults import checker, nights, product, site, trackers
 from tools.faults.clock import Clock
 from tools.faults.history import History
 
@@ -178,3 +178,10 @@ def test_nothing_is_ready_before_it_runs(tmp_path: Path) -> None:
         "beat": False,
         "a full disk": True,
     }
+
+
+def test_what_a_night_waits_for_is_in_the_schedule_and_comes_sooner_than_there() -> None:
+    from callprivacy.celery import app
+
+    every = {name: entry["schedule"] for name, entry in app.conf.beat_schedule.items()}
+    assert [name for name, seconds in product.SOONER.items() if not seconds < every[name]] == []
