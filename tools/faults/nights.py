@@ -28,8 +28,7 @@ def night(
     world.a_day(chance)
     world.history.nights += 1
     before = len(_runs(world))
-    next_day = world.clock.now() + timedelta(days=1)
-    world.clock.jump(next_day.replace(hour=8, minute=0) - world.clock.now())
+    _next_morning(world)
     began, back_at = time.monotonic(), chance.randrange(1, kills + 1) if goes_back and kills else -1
     while True:
         site.keep()
@@ -114,8 +113,9 @@ def through(
 
     :param back: whether the clock goes back by an hour in every other night.
     """
+    _next_morning(world)
     site.start()
-    _await(site)
+    _await(world, site)
     until, nights = time.monotonic() + seconds, 0
     tracker = Tracker(world, site, chance.randrange(1 << 30))
     tracker.start()
@@ -136,10 +136,20 @@ def through(
     return Outcome(nights + 1, findings, counts, planted(world, site, checker, findings))
 
 
-def _await(site: Site) -> None:
-    """Wait until the product's processes do their work."""
+def _next_morning(world: World) -> None:
+    """Some hours after the night's run begins everywhere in America."""
+    now = world.clock.now()
+    world.clock.jump((now + timedelta(days=1)).replace(hour=8, minute=0) - now)
+
+
+def _await(world: World, site: Site) -> None:
+    """
+    Wait until the product's processes do their work, and the run of the day on which they began is over.
+
+    A run that is still under way when the next day's would begin is a person's concern, and that day has none.
+    """
     until = time.monotonic() + 180
-    while not all(site.is_ready(name) for name in site.processes):
+    while not all(site.is_ready(name) for name in site.processes) or _runs(world)[-1:] != ["done"]:
         if time.monotonic() > until:
             raise SystemExit(f"The product does not start; see the logs in {site.state}.")
         site.keep()
