@@ -234,6 +234,7 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
         .get_by_role("row")
         .filter(has_text="Call records, calls in")
     )
+    row.wait_for()
     assert row.get_by_role("cell").all_inner_texts()[:3] == [str(OLD), str(OLD), str(HELD)]
     expect(page.locator("main").get_by_text("Invoice in dispute").first).to_be_visible()
     last_copy = datetime.now(ZONE).date() + timedelta(days=15)  # noqa: TID251  (what is tested reads the same clock)
