@@ -1,4 +1,4 @@
-"""axe-core beside a page's policy, in both themes."""
+"""axe-core beside a page's policy, in both themes or in one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from tests.browser.site import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Page
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
+
+type Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 # Of a long table the first rows stand for all: they come from the same lines of a template.
 _FEWER_ROWS = (
@@ -51,25 +56,23 @@ _LOOKS = """(() => {
 })()"""
 
 
-def findings(page: Page, *, framed: bool = False) -> list[str]:
+def findings(page: Page, *, framed: bool = False, themes: Sequence[Theme] = THEMES) -> list[str]:
     """
-    What axe-core finds, injected through the browser's protocol beside the policy, in both themes.
+    What axe-core finds, injected through the browser's protocol beside the policy.
 
     The page is not as it was afterwards: long tables have lost rows.
 
     :param framed: leave out the menu and the bar at the top, which are the same on every page of a person.
+    :param themes: in which it looks: at everything in the first, in another one at colours alone.
     """
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": _FEWER_ROWS})
     session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     found: list[str] = []
     part = json.dumps({"exclude": [[".rail"], [".topbar"]]}) if framed else "document"
-    # Only colours differ in the dark: what stands on the page is looked at once.
-    themes: tuple[tuple[Literal["light", "dark"], str], ...] = (
-        ("light", ""),
-        ("dark", "runOnly: ['color-contrast', 'link-in-text-block'], "),
-    )
-    for theme, only in themes:
+    for theme in themes:
+        # Only colours differ between themes: what stands on the page is looked at once.
+        only = "" if theme == themes[0] else "runOnly: ['color-contrast', 'link-in-text-block'], "
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         session.send("Runtime.evaluate", {"expression": _LOOKS})
         answer = session.send(

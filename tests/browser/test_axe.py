@@ -1,14 +1,21 @@
-"""axe-core finds nothing on any page that a compliance officer can reach by links, light and dark."""
+"""
+axe-core finds nothing on any page that a compliance officer can reach by links, light and dark.
+
+In the suite most pages have their colours measured in one of the themes, about half of them in each: the stylesheet
+takes them from the same few names everywhere. `make attack` measures every page in both.
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.urls import Resolver404, resolve
 
-from tests.browser.axe import AXE, findings
+from tests import scale
+from tests.browser.axe import AXE, THEMES, Theme, findings
 from tests.browser.site import Visitor
 
 pytestmark = [
@@ -18,6 +25,8 @@ pytestmark = [
 ]
 
 OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/mail/", "/nowhere/"]
+# Measured in both themes in the suite, too, as those before the door are.
+MAIN = {"/overview/", "/work/", "/calls/", "/clients/*/", "/clients/*/calls/*/"}
 # Not followed: what ends the visit, what is a file, and callers' and requests' pages, which have tests of their own.
 _NOT = re.compile(
     r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|(?:rules|record)\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
@@ -43,6 +52,12 @@ def _view(path: str) -> str:
         return resolve(path).route
     except Resolver404:
         return path
+
+
+def themes_of(path: str) -> tuple[Theme, ...]:
+    """In which themes a page's colours are measured: by its view, so that a page has the same one every time."""
+    one = THEMES[zlib.crc32(_view(path).encode()) % len(THEMES)]
+    return scale.times((one,), THEMES) if path not in OPEN and shape(path) not in MAIN else THEMES
 
 
 _ON_THE_PAGE = (
@@ -74,7 +89,8 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
             views.add(_view(path))
             continue
         shown = page.evaluate(_ON_THE_PAGE)
-        found += [f"{path}: {said}" for said in findings(page, framed=follow and bool(views))]
+        framed = follow and bool(views)
+        found += [f"{path}: {said}" for said in findings(page, framed=framed, themes=themes_of(there))]
         views |= {_view(path), arrived}
         if not shown["title"].endswith(" - CallPrivacy") or shown["title"].startswith(" "):
             found.append(f"{path}: the title is {shown['title']!r}")
@@ -107,3 +123,27 @@ def test_the_pages_before_the_door_are_clean(visitor: Visitor) -> None:
 
     assert found == []
     visitor.complaints[:] = [said for said in visitor.complaints if " 404 " not in said]
+
+
+_FAINT = """theme => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(`@media (prefers-color-scheme: ${theme}) { h1 { color: #777; background: #888 } }`);
+    document.adoptedStyleSheets = [sheet];
+    document.body.appendChild(document.createElement('button'));
+}"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first(
+    visitor: Visitor, theme: Theme
+) -> None:
+    visitor.open("/accounts/login/")
+    visitor.page.evaluate(_FAINT, theme)
+
+    def found(*themes: Theme) -> set[str]:
+        return {": ".join(said.split(": ")[:2]) for said in findings(visitor.page, themes=themes)}
+
+    assert found(theme) == {f"{theme}: button-name", f"{theme}: color-contrast"}
+    (other,) = set(THEMES) - {theme}
+    assert found(other) == {f"{other}: button-name"}
+    assert found(other, theme) == {f"{other}: button-name", f"{theme}: color-contrast"}

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.utils.csp import build_policy
 from playwright.sync_api import Browser, Page
 
+from tests import scale
 from tests.browser import site as sites
-from tests.browser.axe import AXE, findings
+from tests.browser.axe import AXE, Theme, findings
 from tests.look import pages
 
 ROOT = Path(__file__).parents[2]
@@ -79,11 +80,14 @@ def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page,
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 @pytest.mark.parametrize("name", pages.PAGES)
-@pytest.mark.parametrize("width", [1440, 390])
-def test_page_is_clean(browser: Browser, address: str, name: str, width: int) -> None:
-    page, said = opened(browser, f"{address}/{name}", width=width, theme="light")
+@pytest.mark.parametrize(("width", "themes"), [(1440, ("light", "dark")), (390, ("dark", "light"))])
+def test_page_is_clean(
+    browser: Browser, address: str, name: str, width: int, themes: tuple[Theme, ...]
+) -> None:
+    page, said = opened(browser, f"{address}/{name}", width=width, theme=themes[0])
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert findings(page) == []
+    # Every page in both themes, in the suite each at a width of its own.
+    assert findings(page, themes=scale.times(themes[:1], themes)) == []
     assert said == []
     page.context.close()
 

@@ -707,13 +707,28 @@ _HEADERS = Row(
     "0 missing",
     tests=("rules/test_headers.py",),
     finders=("rules/test_headers.py::test_a_header_that_is_missing_is_found",),
+    minutes=2,
+)
+_EVERY_PAGE = Row(
+    "21e",
+    "Every page is one that anybody can read and work, light and dark",
+    "axe-core on a page of each view that links lead an officer to, and on those before the door: all rules, and"
+    " colours in both themes",
+    "0 findings",
+    tests=(
+        "browser/test_axe.py::test_every_page_of_the_officer_is_clean",
+        "browser/test_axe.py::test_the_pages_before_the_door_are_clean",
+        "look/test_browser.py::test_page_is_clean",
+    ),
+    finders=("browser/test_axe.py::test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first",),
+    minutes=5,
 )
 _CROSSING = next(row for row in suite.ROWS if row.number == "13")
 
 ROWS: tuple[Row, ...] = (
     _row("30a", "The code does nothing dangerous", "bandit, medium and above", "0 findings", bandit),
     _row("30b", "The code keeps our own rules", "semgrep, tools/assure/semgrep.yml", "0 findings", semgrep, 10),
-    _row("30c", "No secret in the repository", "detect-secrets over what git has", "0 secrets", secrets),
+    _row("30c", "No secret in the repository", "detect-secrets over what git has", "0 secrets", secrets, 2),
     _row("30e", "No secret in the history", "gitleaks over every commit", "0 secrets", history),
     _row("30d", "Packages are listed and pinned", "CycloneDX of requirements.txt", "each with its hash", bill),
     _row("16", "Times tell nothing of what one may not see", "foreign things and none, asked in turn; names at"
@@ -725,6 +740,7 @@ ROWS: tuple[Row, ...] = (
     _row("23c", "No statement can be changed from outside", "sqlmap, signed in", "0 injectable", sqlmap, 8),
     _row("23d", "A scanner of pages finds nothing", "wapiti as each role", "0 findings", wapiti, 12),
     _HEADERS,
+    _EVERY_PAGE,
     _row("21c", "Every kind of page has the best grade", "recorded answers of every address at a public address,"
          " graded by Mozilla's HTTP Observatory", "A+, 115 and above, each", observatory.observatory, 8),
     _row("21b", "Pages are quick, accessible and sound, light and dark", "Lighthouse in Debian's chromium: the main"
