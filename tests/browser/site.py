@@ -75,6 +75,8 @@ for name in {_WAITED_FOR}:
 app.start(sys.argv[1:])
 """
 
+NEXT_LOOK = 2000
+"""Milliseconds until a page is asked again for what a job of those does: each time it is made and drawn anew."""
 KEPT_FOR = 180.0
 """Seconds for which a session is used again: what is grave asks anew for a sign-in of a quarter hour ago."""
 

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import site as sites
-from tests.browser.site import OFFICER, OTHER_OFFICER, ROOT, Site, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -245,11 +245,11 @@ def wait_for_the_seal(visitor: Visitor) -> None:
     ask = [sys.executable, "-m", "celery", "-A", "callprivacy", "call", "audit.seal_events"]
     subprocess.run(ask, env=visitor.site.environ, cwd=ROOT, capture_output=True, check=True)
     row = visitor.page.get_by_role("row").filter(has_text="Number revealed").first
-    for _ in range(70):
+    for _ in range(35):
         visitor.open("/trail/")
         if "Not sealed yet" not in row.inner_text():
             break
-        visitor.page.wait_for_timeout(1000)
+        visitor.page.wait_for_timeout(NEXT_LOOK)
     expect(row).to_contain_text("root ")
 
 

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import make
-from tests.browser.site import OFFICER, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -90,14 +90,14 @@ def call(visitor: Visitor) -> None:
 
 def caller_of_the_newest_call(visitor: Visitor) -> str:
     """The stable name of who called last."""
-    for _ in range(40):
+    for _ in range(20):
         visitor.open(f"/calls/?client={SLUG}")
         rows = visitor.page.get_by_role("row").filter(has_text="+44")
         if rows.count():
             found = LABEL.search(rows.first.inner_text())
             if found is not None:
                 return found[0]
-        visitor.page.wait_for_timeout(1000)
+        visitor.page.wait_for_timeout(NEXT_LOOK)
     raise AssertionError(visitor.site.said())
 
 
@@ -138,10 +138,10 @@ def type_the_code(visitor: Visitor, person: Page) -> None:
     """A code comes to the phone, and is typed."""
     before = unread(visitor).count("Text message to")
     person.get_by_role("button", name="Text me a code").first.click()
-    for _ in range(80):
+    for _ in range(40):
         if unread(visitor).count("Text message to") > before:
             break
-        person.wait_for_timeout(500)
+        person.wait_for_timeout(1000)
     found = re.search(r"Text message to.*?\b(\d{6})\b", mails(visitor), flags=re.DOTALL)
     assert found is not None
     person.get_by_label("Code, 6 digits").fill(found[1])
@@ -163,11 +163,11 @@ def mails(visitor: Visitor) -> str:
 
 def mail_about(visitor: Visitor, subject: str, *, seconds: int = 90) -> str:
     """The mail with this subject, once it is there."""
-    for _ in range(seconds * 2):
+    for _ in range(seconds):
         if subject in unread(visitor):
             text = mails(visitor)
             return text[text.index(subject) :]
-        visitor.page.wait_for_timeout(500)
+        visitor.page.wait_for_timeout(1000)
     raise AssertionError(f"No mail about {subject!r}.\n{visitor.site.said()}")
 
 
@@ -198,12 +198,14 @@ def open_the_page(visitor: Visitor) -> str:
 def open_case(visitor: Visitor, reference: str) -> None:
     """From the board to the case, once what there is of the person was looked for."""
     page = visitor.page
-    for _ in range(90):
-        visitor.open(f"/requests/?client={SLUG}&state=all")
-        page.get_by_role("row").filter(has_text=reference).get_by_role("link").first.click()
+    visitor.open(f"/requests/?client={SLUG}&state=all")
+    page.get_by_role("row").filter(has_text=reference).get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}/"))
+    for _ in range(45):
         if page.get_by_text("Looked through").count():
             return
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(NEXT_LOOK)
+        page.reload()
     raise AssertionError(visitor.site.said())
 
 
@@ -239,11 +241,11 @@ def decide(visitor: Visitor, reference: str, decision: str, shows: str) -> str:
     page.get_by_role("button", name="Decide").click()
     expect(page.get_by_text("Decided. It is carried out")).to_be_visible()
     done = page.locator("#done").get_by_text("Done", exact=True)
-    for _ in range(120):
+    for _ in range(60):
         waiting = page.locator("#done").get_by_text(re.compile("^(Waiting|Running|Being made|Tried again)$"))
         if done.count() and not waiting.count():
             return shown
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(NEXT_LOOK)
         page.reload()
     raise AssertionError(f"{shows}: {page.locator('#done').inner_text()}\n{visitor.site.said()}")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.site import OFFICER, ROOT, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Visitor
 from tests.browser.test_journey_one import Hand
 from tools import verify_evidence
 
@@ -93,10 +93,10 @@ def call(phone: Page) -> None:
 
 def until(page: Page, seen: Locator, *, seconds: int = 90) -> None:
     """Look again until a job has done its part."""
-    for _ in range(seconds):
+    for _ in range(seconds // 2):
         if seen.count():
             break
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(NEXT_LOOK)
         page.reload()
     expect(seen.first).to_be_visible()
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import OFFICER, ROOT, Site, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Site, Visitor
 from tests.browser.test_done_when import figure, the_other_officer_agrees
 
 pytestmark = pytest.mark.browser
@@ -158,11 +158,11 @@ def place_a_hold(visitor: Visitor) -> None:
     assert "555" not in page.url
     expect(page.locator("main")).not_to_contain_text(NUMBER)
 
-    for _ in range(30):  # a job marks what it covers, at once and each minute
+    for _ in range(15):  # a job marks what it covers, at once and each minute
         visitor.open(f"/clients/{SLUG}/policies/preview/")
         if figure(visitor, "Kept by holds"):
             break
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(NEXT_LOOK)
     assert figure(visitor, "Rows that would go") == OLD
     assert figure(visitor, "Kept by holds") == HELD
     expect(page.locator("main")).to_contain_text("Invoice in dispute")
@@ -223,10 +223,10 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
     link = page.get_by_role("region", name="Clients of this run").get_by_role(
         "link", name="Number 1", exact=True
     )
-    for _ in range(60):
+    for _ in range(30):
         if link.count():
             break
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(NEXT_LOOK)
         page.reload()
     link.first.click()
     row = (
