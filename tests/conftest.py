@@ -96,13 +96,9 @@ def own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Whoever empties a cache here empties it for the tests beside it as well, so nobody may.
     """
-    from django.core.cache import caches
     from django.core.cache.backends.redis import RedisCache
 
-    mine = secrets.token_hex(6)
-    for alias in ("default", "hints"):
-        caches.settings[alias]["KEY_PREFIX"] = mine
-        caches[alias].key_prefix = mine
+    ground.count_anew()
     monkeypatch.setattr(RedisCache, "clear", None)
 
 
