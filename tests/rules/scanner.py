@@ -11,15 +11,14 @@ import gzip
 import hashlib
 import html
 import json
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 _DEEPEST = 3
-_HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_HEX, _LOWER_HEX = b"0123456789abcdefABCDEF", b"0123456789abcdef"
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _ZLIB_HEADS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
@@ -77,9 +76,7 @@ def _in_base64(text: str) -> Iterator[bytes]:
 
 def _digests(text: str) -> Iterator[bytes]:
     for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s"):
-        digest = hashlib.new(name, text.encode()).digest()
-        yield digest
-        yield digest.hex().encode()
+        yield hashlib.new(name, text.encode()).digest()
 
 
 class Scanner:
@@ -87,23 +84,62 @@ class Scanner:
 
     def __init__(self, canaries: list[Canary]) -> None:
         self.canaries = canaries
-        self._any_case: dict[bytes, str] = {}
-        self._exact: dict[bytes, str] = {}
+        self.needles: dict[bytes, str] = {}
+        any_case: dict[bytes, str] = {}
+        self._packed: dict[bytes, str] = {}
+        self._digests: dict[bytes, str] = {}
+        self._hex_digests: dict[bytes, str] = {}
         for canary in canaries:
             for text in _writings(canary):
-                for dress in _dresses(text):
-                    self._any_case[dress.lower()] = canary.what
-                for packed in (*_in_base64(text), *_digests(text)):
-                    self._exact[packed] = canary.what
+                any_case |= {dress.lower(): canary.what for dress in _dresses(text)}
+                self._packed |= dict.fromkeys(_in_base64(text), canary.what)
+                for digest in _digests(text):
+                    self._digests[digest] = self._hex_digests[digest.hex().encode()] = canary.what
+        for needles in (any_case, self._packed, self._digests, self._hex_digests):
+            self.needles |= needles
+        any_case = _without_longer(any_case)
+        self._plain = {needle: what for needle, what in any_case.items() if 0 not in needle}
+        self._wide = {needle: what for needle, what in any_case.items() if 0 in needle}
+        self._packed = _without_longer(self._packed)
+        assert not any(map(_stands_in_text, self._digests)), "or they had to be looked for in texts"
 
     def find(self, blob: bytes) -> set[str]:
         """What of the canaries is in these bytes, or in anything packed into them."""
         found: set[str] = set()
         for layer in _layers(blob, _DEEPEST):
             lower = layer.lower()
-            found |= {what for needle, what in self._any_case.items() if needle in lower}
-            found |= {what for needle, what in self._exact.items() if needle in layer}
+            places = [(self._plain, lower), (self._packed, layer)]
+            if b"\0" in layer:
+                places.append((self._wide, lower))
+            if not _is_text(layer):
+                places.append((self._digests, layer))
+            if runs := b" ".join(_runs(layer, _LOWER_HEX, 32)):
+                places.append((self._hex_digests, runs))
+            for needles, place in places:
+                found |= {what for needle, what in needles.items() if needle in place}
         return found
+
+
+def _without_longer(needles: dict[bytes, str]) -> dict[bytes, str]:
+    """Without those that hold another one of the same canary: where they are, it is found."""
+    return {
+        needle: what
+        for needle, what in needles.items()
+        if not any(other in needle and other != needle for other, whose in needles.items() if whose == what)
+    }
+
+
+def _is_text(layer: bytes) -> bool:
+    try:
+        layer.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _stands_in_text(digest: bytes) -> bool:
+    """Whether a text in UTF-8 may hold these bytes, begun or broken off within a sign."""
+    return any(_is_text(digest[begin : len(digest) - end]) for begin in range(4) for end in range(4))
 
 
 def _layers(blob: bytes, depth: int) -> Iterator[bytes]:
@@ -113,11 +149,17 @@ def _layers(blob: bytes, depth: int) -> Iterator[bytes]:
             yield from _layers(inner, depth - 1)
 
 
+def _runs(blob: bytes, signs: bytes, length: int) -> list[bytes]:
+    """Where nothing but these signs stands, for so long or longer; several times as quick as an expression."""
+    only = bytes(sign if sign in signs else 32 for sign in range(256))
+    return [run for run in blob.translate(only).split() if len(run) >= length]
+
+
 def _unpacked(blob: bytes) -> Iterator[bytes]:
     """What is packed into these bytes: hex, base64, gzip, zlib, quoted-printable."""
-    parts = [binascii.unhexlify(run) for run in _HEX.findall(blob)]
-    for run in _BASE64.findall(blob):
-        text = run.rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
+    parts = [binascii.unhexlify(run[: len(run) // 2 * 2]) for run in _runs(blob, _HEX, 24)]
+    for run in _runs(blob, _BASE64, 16):
+        text = run.replace(b"-", b"+").replace(b"_", b"/")
         parts.append(base64.b64decode(text[: len(text) // 4 * 4]))
     if b"=3D" in blob or b"=\n" in blob or b"=\r\n" in blob:
         yield binascii.a2b_qp(blob)

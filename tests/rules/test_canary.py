@@ -744,6 +744,18 @@ def test_the_scanner_knows_every_canary(canary: Canary) -> None:
     assert canary.what in SCANNER.find(b"1\t\\\\x" + packed + b"\t2\n")
 
 
+def test_the_scanner_finds_whatever_it_looks_for_in_text_and_in_bytes() -> None:
+    """It leaves out what cannot stand where it looks, and what a shorter one finds; nothing is lost by that."""
+    missed = {
+        needle
+        for needle, what in SCANNER.needles.items()
+        for before, after in ((b"text \xc3\xa9 ", b" text"), (b"\xff\0", b"\0\xff"), (b"text\n", b""))
+        if what not in SCANNER.find(before + needle + after)
+    }
+    assert missed == set()
+    assert len(SCANNER.needles) > 600
+
+
 def _a_planted_canary_is_found_in_each_store(
     found: Found, tmp_path: Path, databases: ground.Databases, settings: Any
 ) -> None:
