@@ -6,7 +6,7 @@ the decorator of the view says who may. A part without an entry in `PARTS` fails
 
 - every role there is walks. In the suite few ask at one address, in turn: of who may one until somebody got in, of who
   may not one, of the strangers one of another agency and one of another client, of whom one who may do it at home,
-  where there is one. In `make assure` everybody asks everywhere;
+  where there is one; of these two one by every method, the other by one. In `make assure` everybody asks everywhere;
 - nobody gets a 5xx; who is not signed in is led to the sign-in, but for the public doors listed here;
 - a thing of another agency, of a client that is not granted, or of another client than the one named answers
   exactly as one that does not exist: the same status and the same bytes;
@@ -515,7 +515,9 @@ def _lets_in_members_alone(world: World, address: Address) -> None:
             continue
         assert answer.status == 302, (method, path)
         assert answer.where.startswith("/accounts/login/"), (method, path)
-        for nowhere in address.paths(NOTHING) if address.parts else ():
+        # Who is led away is so before anything is looked for: by one method in turn.
+        is_tried = bool(address.parts) and times(method == in_turn(METHODS, address), many=True)
+        for nowhere in address.paths(NOTHING) if is_tried else ():
             assert ask(browser, method, nowhere).status == answer.status, (method, nowhere)
     if address.route in PUBLIC or address.is_own_account:
         return
@@ -663,11 +665,15 @@ def test_what_is_not_theirs_answers_as_if_it_did_not_exist(world: World, several
 def _tells_nothing_of_what_is_not_theirs(world: World, address: Address) -> None:
     (nowhere,) = address.paths(NOTHING)
     known = [method for method in METHODS if not does_not_know(world, address, method)]
-    for (person, things), method in product(_strangers(address, world).items(), known):
-        none = ask(world.browsers[person], method, nowhere)
-        assert none.status in {403, 404, 405}, (person, method, nowhere)
-        (path,) = address.paths(things)
-        assert ask(world.browsers[person], method, path) == none, (person, method, path)
+    strangers = _strangers(address, world)
+    # Who of them asks by every method, where the other one asks by one.
+    by_all = in_turn(list(strangers), address)
+    for person, things in strangers.items():
+        for method in times(known if person == by_all or not known else [in_turn(known, address)], known):
+            none = ask(world.browsers[person], method, nowhere)
+            assert none.status in {403, 404, 405}, (person, method, nowhere)
+            (path,) = address.paths(things)
+            assert ask(world.browsers[person], method, path) == none, (person, method, path)
 
 
 def _is_within_a_client(address: Address) -> bool:
