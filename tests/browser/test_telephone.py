@@ -44,6 +44,7 @@ def test_the_menu_is_tried_out_with_the_keyboard(officer: Visitor) -> None:
     page.get_by_role("link", name="Try it out").first.click()
     heard = page.locator("#heard")
     expect(heard).to_contain_text("we record and monitor this call")
+    page.wait_for_load_state()  # who listens for keys comes after what is drawn
     page.keyboard.press("3")
     expect(heard).to_contain_text("grabamos y supervisamos")
     page.keyboard.press("1")
