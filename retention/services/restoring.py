@@ -110,14 +110,15 @@ def restore_dump(dump: Path, *, manifest: Manifest, secret: str, access: Access)
 
     :raises BackupError: the database is not empty, the dump does not open, or pg_restore refuses.
     """
-    tools = backups.programs()
     with _connect(access) as link:
         row = link.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
         if row is None or row[0]:
             raise BackupError(
                 "The database is not empty. Name an empty one, or add --replace to drop what is in this one."
             )
-        backups.check_version(tools, link.info.server_version // 10000)
+        server = link.info.server_version // 10000
+        tools = backups.programs(server)
+        backups.check_version(tools, server)
     command = [
         tools.path("pg_restore"), "--single-transaction", "--exit-on-error", "--no-owner", "--no-password",
         f"--dbname={access.address}",

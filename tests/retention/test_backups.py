@@ -233,18 +233,46 @@ def test_a_backup_refuses_without_folders_apart_and_says_what_to_set(
 
 @pytest.mark.django_db
 def test_programs_older_than_the_server_are_refused(tmp_path: Path) -> None:
-    for name in ("pg_dump", "pg_restore"):
-        (tmp_path / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n")
-        (tmp_path / name).chmod(0o755)
-    found = backups.Programs(tmp_path, {"PATH": os.environ["PATH"]})
+    found = _stub(tmp_path / "old", "14.9")
     backups.check_version(found, 14)
     with pytest.raises(backups.BackupError, match="older than the server"):
         backups.check_version(found, 18)
 
 
+def _stub(folder: Path, version: str) -> backups.Programs:
+    folder.mkdir(parents=True)
+    for name in ("pg_dump", "pg_restore"):
+        (folder / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
+        (folder / name).chmod(0o755)
+    return backups.Programs(folder, {"PATH": os.environ["PATH"]})
+
+
+def test_programs_that_put_nothing_back_into_the_server_are_refused(tmp_path: Path) -> None:
+    """pg_restore 17 sets transaction_timeout, which a server of version 15 or 16 does not know."""
+    for version, servers in (("16.4", (15, 16)), ("17.6", (17,)), ("18.1", (17, 18))):
+        found = _stub(tmp_path / version, version)
+        for server in servers:
+            backups.check_version(found, server)
+    for version, server in (("17.6", 16), ("18.1", 15)):
+        with pytest.raises(backups.BackupError, match=f"version {server} of PostgreSQL's client"):
+            backups.check_version(backups.Programs(tmp_path / version, {"PATH": os.environ["PATH"]}), server)
+
+
+def test_debians_programs_of_the_servers_version_come_before_those_that_come_along(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_PG_PROGRAMS = ""
+    monkeypatch.setattr(backups, "_DEBIANS", tmp_path)
+    debians = _stub(tmp_path / "15" / "bin", "15.18")
+    assert backups.programs(15).folder == debians.folder
+    assert backups.programs(16).folder != debians.folder
+    settings.CALLPRIVACY_PG_PROGRAMS = str(_stub(tmp_path / "own", "15.2").folder)
+    assert backups.programs(15).folder == tmp_path / "own"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_failed_dump_leaves_nothing(operator: dumps.Operator, tmp_path: Path) -> None:
-    real = backups.programs()
+    real = backups.programs(backups._server_of("default"))
     (tmp_path / "bin").mkdir()
     for name in ("pg_dump", "pg_restore"):
         program = tmp_path / "bin" / name
