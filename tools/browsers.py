@@ -5,7 +5,7 @@ import shutil
 from typing import Final
 
 SHELL: Final = "chromium-headless-shell"
-"""Debian's Chromium built without windows: the same pages, for a third to two thirds less of the processor's time."""
+"""Debian's Chromium built without windows: the same pages, for less of the processor's time."""
 
 
 def chromium() -> str | None:

@@ -323,7 +323,7 @@ def _before_factor(request: HttpRequest, membership: Membership) -> HttpResponse
         access.Through.of(request) is not None
     ):  # theirs is the provider's to ask for; there is no page to add one on
         return None
-    # Asked for where the agency asks for one: woven into the membership's query it costs every request a millisecond.
+    # Asked for where the agency asks for one: woven into the membership's query every request would pay for it.
     if request.path.startswith(_OWN_ACCOUNT) or selectors.has_second_factor(membership.user_id):
         return None
     messages.warning(

@@ -86,7 +86,7 @@ def programs(server: int) -> Programs:
     along, on the PATH.
 
     :param server: its major version.
-    :raises BackupError: they are nowhere.
+    :raises BackupError: they are nowhere, or none for this server.
     """
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if settings.CALLPRIVACY_PG_PROGRAMS:
@@ -107,6 +107,7 @@ def programs(server: int) -> Programs:
     for name in ("pg_dump", "pg_restore"):
         if not os.access(found.path(name), os.X_OK):
             raise BackupError(f"{found.path(name)} is not there. Set CALLPRIVACY_PG_PROGRAMS to its folder.")
+    check_version(found, server)
     return found
 
 
@@ -348,7 +349,6 @@ def _make(database: str, where: Folders, tools: Programs, at: datetime) -> Backu
     target, beside = where.of(database) / f"{name}.age", where.of(database) / f"{name}.json"
     recipients, key = list(settings.CALLPRIVACY_BACKUP_RECIPIENTS), where.keys / f"{name}.key"
     facts = _facts(database)
-    check_version(tools, facts["server"])
     part = target.with_suffix(".age.part")
     try:
         if database == "vault":
@@ -424,8 +424,6 @@ def _masked(said: bytes) -> str:
 
 def _facts(database: str) -> dict[str, Any]:
     with connections[database].cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
-        server = cursor.fetchone()[0]
         cursor.execute("SELECT app, max(name) FROM django_migrations GROUP BY app ORDER BY app")
         heads = dict(cursor.fetchall())
         seals: dict[str, str] = {}
@@ -435,7 +433,7 @@ def _facts(database: str) -> dict[str, Any]:
                 " ORDER BY agency_id, number DESC"
             )
             seals = {str(agency_id): f"{number} {root}" for agency_id, number, root in cursor.fetchall()}
-    return {"server": server, "heads": heads, "seals": seals}
+    return {"server": _server_of(database), "heads": heads, "seals": seals}
 
 
 # --- Their end --------------------------------------------------------------------------------------------------------

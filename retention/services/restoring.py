@@ -116,9 +116,7 @@ def restore_dump(dump: Path, *, manifest: Manifest, secret: str, access: Access)
             raise BackupError(
                 "The database is not empty. Name an empty one, or add --replace to drop what is in this one."
             )
-        server = link.info.server_version // 10000
-        tools = backups.programs(server)
-        backups.check_version(tools, server)
+        tools = backups.programs(link.info.server_version // 10000)
     command = [
         tools.path("pg_restore"), "--single-transaction", "--exit-on-error", "--no-owner", "--no-password",
         f"--dbname={access.address}",

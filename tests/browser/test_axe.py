@@ -28,7 +28,7 @@ OPEN = ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", "/
 # Measured in both themes in the suite, too, as those before the door are.
 MAIN = {"/overview/", "/work/", "/calls/", "/clients/*/", "/clients/*/calls/*/"}
 # Not followed: what ends the visit, what is a file, and callers' and requests' pages, which have tests of their own.
-_NOT = re.compile(
+NOT_FOLLOWED = re.compile(
     r"/logout/|/file/|/refused/|/picture/|/(?:csv|xlsx|pdf)/$|(?:rules|record)\.csv|openapi\.json|gpc\.json|^/r/|^/static/"
     r"|^/operator/|/training/passed/"
 )
@@ -98,7 +98,7 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
             found.append(f"{path}: {shown['ranks']} headings of the first rank")
         for link in shown["links"] if follow else []:
             to = urlsplit(urljoin(page.url, link))
-            if f"{to.scheme}://{to.netloc}" == visitor.site.url and not _NOT.search(to.path):
+            if f"{to.scheme}://{to.netloc}" == visitor.site.url and not NOT_FOLLOWED.search(to.path):
                 waiting.append(to.path)
     return seen, found
 

@@ -265,7 +265,7 @@ def test_debians_programs_of_the_servers_version_come_before_those_that_come_alo
     monkeypatch.setattr(backups, "_DEBIANS", tmp_path)
     debians = _stub(tmp_path / "15" / "bin", "15.18")
     assert backups.programs(15).folder == debians.folder
-    assert backups.programs(16).folder != debians.folder
+    assert backups.programs(18).folder != debians.folder
     settings.CALLPRIVACY_PG_PROGRAMS = str(_stub(tmp_path / "own", "15.2").folder)
     assert backups.programs(15).folder == tmp_path / "own"
 

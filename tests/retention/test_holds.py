@@ -27,6 +27,7 @@ from consent.models import Rejudgement
 from consent.services import ledger
 from retention.enums import Category, RunCause
 from retention.models import Hold, HoldCall, HoldCaller, Policy, RunPart
+from retention.models.runs import LEASE_AHEAD
 from retention.selectors import holds as selectors
 from retention.services import erasing, holds, runs, sweeping
 from retention.tasks import holds as tasks
@@ -307,7 +308,7 @@ def test_a_widened_hold_waits_for_the_batches_of_before(cast: Cast) -> None:
 
 
 def test_no_lease_is_longer_than_settling_believes() -> None:
-    assert runs.LEASE <= selectors.LEASED_AT_MOST
+    assert runs.LEASE <= selectors.LEASED_AT_MOST < LEASE_AHEAD
 
 
 def test_a_hold_settles_when_what_quarantine_took_out_of_use_is_cleared(cast: Cast) -> None:

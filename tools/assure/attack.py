@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import random
 import re
 import shutil
 import statistics
@@ -17,12 +16,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
-from tools.assure import edge, observatory, suite, target, tools
+from tools.assure import edge, lighthouse, observatory, suite, target, tools
 from tools.assure.rows import ROOT, STATE, Figure, Row
 from tools.assure.weak import weak
 
@@ -460,7 +458,7 @@ APART_AT_MOST = 5.0
 def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> float:
     """Milliseconds until the whole answer is there, whatever its status."""
     request = urllib.request.Request(url, data=body, headers={"Cookie": cookie} | (headers or {}))  # noqa: S310  (the site that is tried)
-    opener = _opener()
+    opener = target.opener()
     began = time.perf_counter()
     try:
         with opener.open(request, timeout=20) as answer:
@@ -468,17 +466,6 @@ def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, st
     except urllib.error.HTTPError as error:
         error.read()
     return (time.perf_counter() - began) * 1000
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays())
-
-
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """Follows nothing."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """None: the answer is the redirect itself."""
 
 
 def _apart(one: Callable[[], float], two: Callable[[], float], samples: int) -> float:
@@ -607,93 +594,6 @@ def _token(at: target.Target) -> str:
     return found[1] if found else ""
 
 
-# --- Lighthouse -------------------------------------------------------------------------------------------------------
-
-AT_LEAST = 0.95
-MAIN = (
-    "/accounts/login/",
-    "/overview/",
-    "/calls/",
-    "/work/",
-    "/clients/dentist/",
-    "/requests/",
-    "/reports/",
-    "/retention/",
-)
-THEMES = ("light", "dark")
-
-
-def _linked(at: target.Target, cookie: str) -> list[str]:
-    """One address of each page that links lead to, as somebody sees them who is signed in."""
-    from tests.browser.test_axe import _NOT as NOT_FOLLOWED
-    from tests.browser.test_axe import shape
-
-    opener, waiting, found = _opener(), ["/overview/"], dict[str, str]()
-    while waiting:
-        path = waiting.pop(0)
-        if shape(path) in found:
-            continue
-        request = urllib.request.Request(at.url + path, headers={"Cookie": cookie})  # noqa: S310  (the site that is tried)
-        try:
-            with opener.open(request, timeout=60) as answer:
-                text = answer.read().decode() if "html" in answer.headers["Content-Type"] else ""
-        except urllib.error.HTTPError:
-            text = ""
-        if text:
-            found[shape(path)] = path
-        for link in re.findall(r'<a [^>]*href="([^"]+)"', text):
-            to = urlsplit(urljoin(at.url + path, unescape(link)))
-            if f"{to.scheme}://{to.netloc}" == at.url and not NOT_FOLLOWED.search(to.path):
-                waiting.append(to.path)
-    return sorted(found.values())
-
-
-def _looks(pages: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
-    """What Lighthouse says of each page in each of its themes, for as long as there is time."""
-    work = STATE / "lighthouse.json"
-    work.write_text(
-        json.dumps({"browser": tools.chromium(), "seconds": seconds, "pages": pages}), encoding="utf-8"
-    )
-    command = ["node", str(ROOT / "tools" / "assure" / "lighthouse.mjs"), str(tools.lighthouse()), str(work)]
-    done = tools.run(command, seconds=seconds + 120)
-    if done.returncode not in {0, 124}:
-        raise tools.NotHereError(f"Lighthouse: {done.stderr.strip()[-300:]}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def lighthouse(seconds: float) -> Figure:
-    """The main pages in both themes, then as many others as there is time for, in any order; and the weak one."""
-    tools.chromium(), tools.lighthouse()
-    at = target.target()
-    until, alice = time.monotonic() + seconds * 0.9, at.cookies["alice"]
-    with weak() as url:
-        bad = _looks([{"name": "weak", "url": f"{url}/?q=a", "themes": ["light"]}], 120)
-    others = [path for path in _linked(at, alice) if path not in MAIN]
-    random.shuffle(others)
-    pages = [
-        {"name": path, "url": at.url + path, "cookie": "" if "login" in path else alice, "themes": THEMES}
-        for path in (*MAIN, *others)
-    ]
-    looks, low, lowest = _looks(pages, max(until - time.monotonic(), 30)), list[str](), dict[str, float]()
-    for look in looks:
-        said = f"{look['name']}, {look['theme']}"
-        low += [f"{said}: {look['wrong']}"] if look["wrong"] else []
-        for kind, score in look["scores"].items():
-            lowest[kind] = min(lowest.get(kind, 1.0), score)
-            if score < AT_LEAST:
-                low.append(f"{said}: {kind} {score * 100:.0f}, {', '.join(look['low'])}")
-    caught = (
-        (
-            "a page without a title, a language or labels",
-            bad[0]["scores"].get("accessibility", 1.0) < AT_LEAST,
-        ),
-    )
-    worst = ", ".join(f"{kind} {score * 100:.0f}" for kind, score in lowest.items())
-    done = len({look["name"] for look in looks})
-    text = f"{done} of {len(pages)} pages, light and dark, the main ones among them; lowest: {worst}"
-    return Figure(text, tuple(low), caught=caught, ended=len(looks) >= len(MAIN) * len(THEMES))
-
-
 def _row(  # noqa: PLR0917  (a table reads as one)
     number: str, promise: str, how: str, passes: str, trial: Callable[[float], Figure], minutes: float = 5.0
 ) -> Row:
@@ -745,7 +645,7 @@ ROWS: tuple[Row, ...] = (
          " graded by Mozilla's HTTP Observatory", "A+, 115 and above, each", observatory.observatory, 8),
     _row("21b", "Pages are quick, accessible and sound, light and dark", "Lighthouse in Debian's chromium: the main"
          " pages, and of all others that links lead to as many as there is time for", "95 and above, each",
-         lighthouse, 15),
+         lighthouse.lighthouse, 15),
     _row("21d", "TLS is as strict as Mozilla's intermediate profile, and graded A+", "sslyze and testssl.sh on nginx"
          " with deploy/nginx.conf in front of the product", "compliant, A+, nothing of medium severity or above",
          edge.edge, 15),

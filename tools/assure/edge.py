@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -152,18 +153,16 @@ def nginx(name: str, conf: str, *, web: int, host: str = HOST) -> Iterator[Edge]
         f"http {{ access_log off; {' '.join(f'{kind}_temp_path {folder}/{kind};' for kind in kinds)}\n"
         f"include {folder}/calls.conf; }}\n"
     )
-    process = subprocess.Popen(
-        [
-            tools.of_debian("nginx"),
-            "-p",
-            str(folder),
-            "-e",
-            str(folder / "error.log"),
-            "-c",
-            str(folder / "nginx.conf"),
-        ],
-        preexec_fn=services.dies_with_us(signal.SIGTERM),  # noqa: PLW1509  (no threads yet)
-    )
+    command = [
+        tools.of_debian("nginx"),
+        "-p",
+        str(folder),
+        "-e",
+        f"{folder}/error.log",
+        "-c",
+        f"{folder}/nginx.conf",
+    ]
+    process = subprocess.Popen(command, preexec_fn=services.dies_with_us(signal.SIGTERM))  # noqa: PLW1509  (no threads yet)
     try:
         _until(lambda: _status(found.plain, "/") is not None, process, folder / "error.log")
         yield found
@@ -221,8 +220,6 @@ def _status(port: int, path: str) -> int | None:
 
 def _over_tls(at: Edge, path: str) -> http.client.HTTPResponse:
     """An answer over TLS, with the certificate checked, whatever name its address has."""
-    import socket
-
     trusting = ssl.create_default_context(cafile=str(at.authority))
     plain = socket.create_connection(("127.0.0.1", at.tls), timeout=20)
     line = http.client.HTTPConnection(HOST)
@@ -283,22 +280,19 @@ def _testssl(at: Edge) -> tuple[str, list[str]]:
     return grade, found
 
 
-# A public authority writes down where its certificates are taken back, and is known to browsers; a trial's own is not.
-_OF_THE_TRIAL: Final = {"cert_revocation", "cert_chain_of_trust", "DNS_CAArecord", "scanProblem"}
+# A public authority writes down where its certificates are taken back; a trial's own does not.
+_OF_THE_TRIAL: Final = {"cert_revocation"}
 
 
 # --- In a process of its own ------------------------------------------------------------------------------------------
 
-_WEAK: Final = (
-    "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:AES128-SHA",
-    "ssl_protocols TLSv1.2;",
-)
+_OLD_CIPHERS: Final = "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:AES128-SHA"
 
 
 def _weakened(conf: str) -> str:
     """The file with old ciphers and without the newest protocol."""
-    conf = re.sub(r"(?<=ssl_ciphers )[^;]+", _WEAK[0], conf)
-    return conf.replace("ssl_protocols TLSv1.2 TLSv1.3;", _WEAK[1])
+    conf = re.sub(r"(?<=ssl_ciphers )[^;]+", _OLD_CIPHERS, conf)
+    return conf.replace("TLSv1.2 TLSv1.3;", "TLSv1.2;")
 
 
 def _tried() -> dict[str, Any]:

@@ -14,8 +14,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools import services
 from tools.assure.rows import ROOT, STATE
@@ -82,6 +84,18 @@ def free_port() -> int:
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         return int(line.getsockname()[1])
+
+
+def opener() -> urllib.request.OpenerDirector:
+    """Asks it past any proxy, and follows nothing."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays())
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Follows nothing."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """None: the answer is the redirect itself."""
 
 
 def main() -> int:
