@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import site as sites
 from tests.browser.site import Site, Visitor
+from tests.numbers import says
 from tools import verify_evidence
 
 pytestmark = pytest.mark.browser
@@ -31,7 +32,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         page = agent.page
         assert page.url == f"{site.url}/desk/"
         meet(page)
-        assert "555" not in page.url
+        assert not says(page.url, NUMBER)
         expect(page.get_by_role("main")).to_contain_text(MASK)
         yes = page.get_by_role("button", name="They agree, from now on")
         expect(yes).to_be_disabled()
@@ -47,7 +48,7 @@ def test_an_agent_speaks_asks_and_stops_on_a_phones_screen(browser: Browser, sit
         expect(page.get_by_role("main")).to_contain_text("Nobody calls or texts this number")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, "nothing has to be scrolled sideways"
-        assert "0187" not in page.content().replace(MASK, "")
+        assert not says(page.content(), NUMBER)
 
 
 def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:

@@ -28,6 +28,7 @@ from tests import make
 from tests.cast import Cast
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
 from tests.make import NOON
+from tests.numbers import says
 
 pytestmark = pytest.mark.as_committed
 
@@ -143,7 +144,6 @@ def test_a_client_sends_so_many_an_hour(cast: Cast, monkeypatch: pytest.MonkeyPa
 
 def test_a_challenge_is_sealed_and_ends_and_is_one_clients(cast: Cast) -> None:
     challenge, code = send(cast.dentist)
-    assert "555" not in challenge.replace("A", "")
     assert ONE[2:] not in challenge
     for bad in ("", "x", challenge[:-6] + "AAAAAA", "é", "====", "A" * 200):
         with pytest.raises(StaleChallengeError):
@@ -394,7 +394,7 @@ def test_every_number_is_answered_alike(cast: Cast, page: WebPage) -> None:
         body = browser.post(where, {"form": form, "number": number}).content.decode()
         shapes.add(re.sub(r'value="[^"]{40,}"', "", body))
     assert len(shapes) == 1
-    assert "555" not in shapes.pop()
+    assert not says(shapes.pop(), ONE)
 
 
 def test_a_phone_that_is_proven_opens_its_choices(cast: Cast, page: WebPage) -> None:

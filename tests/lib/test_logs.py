@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callprivacy.lib import logs
+from tests.numbers import says
 
 NUMBER = "+1 (555) 555-0123"
 WRITTEN = [
@@ -85,7 +86,9 @@ def test_nor_can_our_own_events(lines: StringIO) -> None:
         "dialled", caller=NUMBER, count=15555550123, rows=[{NUMBER: "555-0123"}], network="198.51.100.0/24"
     )
     written = _only(lines)
-    assert "555" not in json.dumps(written).replace("[number", "")
+    assert not says(json.dumps(written), NUMBER)
+    assert "15555550123" not in json.dumps(written)
+    assert "555-0123" not in json.dumps(written)
     assert written["network"] == "198.51.100.0/24"
 
 
@@ -107,7 +110,7 @@ def test_nor_a_traceback(lines: StringIO) -> None:
         raise ValueError(f"no such caller: {NUMBER}")
     except ValueError:
         logging.getLogger("some.library").exception("failed")
-    assert "0123" not in lines.getvalue()
+    assert not says(lines.getvalue(), NUMBER)
     assert "no such caller" in lines.getvalue()
 
 

@@ -422,6 +422,7 @@ def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast)
     assert "Does not hold: What was erased between the two backups does not open" in page
     # What concerns other agencies of the server is not shown.
     assert "77 clients" not in page
-    assert "123" not in page
+    assert "117.7" not in page
+    assert "123,456" not in page
     assert browser_of(cast.bob).get("/retention/backups/").status_code == 403
     assert Browser().get("/retention/backups/").status_code == 302

@@ -33,6 +33,7 @@ from retention.services import erasing, holds, runs, sweeping
 from retention.tasks import holds as tasks
 from tests import make
 from tests.cast import Cast
+from tests.numbers import says
 
 OLD = make.NOON - timedelta(days=400)
 NEW = make.NOON - timedelta(days=3)
@@ -180,7 +181,7 @@ def test_placing_seals_the_reason_and_keeps_no_number(cast: Cast) -> None:
         assert event.pk == Hold.objects.get().event_id
     assert event.reason_hash
     assert (event.actor_user_id, event.details["numbers"]) == (cast.alice.user_id, 1)
-    assert "555" not in str(event.details)
+    assert not says(str(event.details), "212-555-0101")
 
 
 @pytest.mark.parametrize(("typed", "line"), [((ANNA, "12"), 2), ((BEN,), 1)])
@@ -198,7 +199,7 @@ def test_a_number_of_nobody_is_refused_by_its_line_and_the_look_is_written_down(
         )  # fmt: skip
 
     assert refused.value.line == line
-    assert "555" not in str(refused.value)
+    assert not any(says(str(refused.value), number) for number in typed[:1])
     with looking(cast):
         assert not Hold.objects.exists()
         assert Event.objects.get(action="number.searched").details["typed"] == len(typed)
@@ -626,7 +627,7 @@ def test_an_officer_places_a_hold_by_number_and_lifts_it_with_what_was_shown(cas
     placed = browser.post("/clients/dentist/holds/new/", _form(scope="numbers", numbers="212 555 0101"))
 
     assert placed.status_code == 302, placed.content.decode()[-3000:]
-    assert "555" not in placed["Location"]
+    assert not says(placed["Location"], "212 555 0101")
     page = browser.get(placed["Location"]).content.decode()
     assert "1 number" in page
     assert "Being placed" in page
