@@ -128,6 +128,7 @@ def ask(visitor: Visitor, person: Page, address: str, what: str, *, facts: bool)
         person.get_by_label("I declare this").check()
         person.get_by_label("Your full name").fill("Erin Shaw")
         person.get_by_role("button", name="Sign", exact=True).click()
+    person.wait_for_load_state("domcontentloaded")
     assert NUMBER not in person.content()
     found = re.search(r"R-[0-9A-Z]{4}-[0-9A-Z]{4}", person.content())
     assert found is not None
@@ -236,6 +237,7 @@ def decide(visitor: Visitor, reference: str, decision: str, shows: str) -> str:
     open_case(visitor, reference)
     page = visitor.page
     page.get_by_role("link", name="Decide").click()
+    page.wait_for_load_state("domcontentloaded")
     shown = page.locator("main").inner_text()
     page.get_by_label(decision, exact=True).check()
     page.get_by_role("button", name="Decide").click()

@@ -95,6 +95,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
         {"name": "costs.csv", "mimeType": "text/csv", "buffer": text}
     )
     page.get_by_role("button", name="Read the file").click()
+    page.wait_for_load_state("domcontentloaded")
     seen.append(page.locator("main").inner_text())
     page.get_by_role("button", name="Take them in").click()
     visitor.open("/reports/clients/lakeshore-roofing/campaigns/?period=28")

@@ -21,6 +21,7 @@ def test_the_door_says_the_same_of_every_name_and_closes(visitor: Visitor) -> No
         page.get_by_label("Email").fill("nobody@northlight.example")
         page.get_by_label("Password").fill("Wrong-Password-7")
         page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_load_state("domcontentloaded")
         said.append(page.locator("main").inner_text())
 
     assert all("do not belong together" in answer for answer in said[:4])
