@@ -8,11 +8,25 @@ call. Stopping a recording that runs is never kept back.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Aggregate,
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from callprivacy.calls.enums import RecordingState
@@ -21,6 +35,7 @@ from callprivacy.calls.providers import by_hand
 from callprivacy.calls.providers.base import ByHand
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
+from consent import kinds
 from consent.enums import Purpose, VendorStep, WaitingState
 from consent.models import (
     AdDestination,
@@ -81,10 +96,13 @@ def failing() -> Q:
 
 def at_the_laws_date(*, at: datetime) -> Q:
     """A condition on steps: our own target has passed, and the law's date has too or comes within two days."""
-    return (
-        Q(state__in=OPEN, target_at__lte=at, outer_at__lte=at + NEAR, withdrawal__isnull=False)
-        & ~Q(law="")
-        & ~kept_back()
+    return _is_pressing(at) & ~kept_back()
+
+
+def _is_pressing(at: datetime) -> Q:
+    """The same of steps whether they are kept back or not."""
+    return Q(state__in=OPEN, target_at__lte=at, outer_at__lte=at + NEAR, withdrawal__isnull=False) & ~Q(
+        law=""
     )
 
 
@@ -123,6 +141,67 @@ def pressing(client_ids: list[int], *, at: datetime) -> Pressing:
         failing=rows.filter(failing()).exclude(kept_back()).count(),
         first_at=min(found.values(), default=None),
     )
+
+
+# --- What waits for a person --------------------------------------------------------------------------------------
+
+WAITING_FOR_PEOPLE: Final = (
+    kinds.WITHDRAWAL_CHOICE,
+    kinds.VENDOR_TASKS,
+    kinds.VENDOR_FAILS,
+    kinds.WITHDRAWALS_BY_LAW,
+)
+"""The kinds of items of the queue that `waiting_for_people` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many wait under one item of the queue, and the first date among them."""
+
+    count: int
+    first_at: datetime | None
+
+
+NOBODY_WAITS: Final = Waiting(0, None)
+
+
+def waiting_for_people(client_ids: Collection[int], *, at: datetime) -> dict[tuple[int, str], Waiting]:
+    """
+    What waits for a person, by client and kind of item, where anything does; one statement for all of them.
+
+    Steps are counted, and for the law's dates withdrawals. What is kept back waits for nobody.
+    """
+    mine = Q(state__in=(WaitingState.WAITING, WaitingState.FAILED), kept=False)
+    by_law = _is_pressing(at) & Q(kept=False)
+    of_kind = {
+        kinds.WITHDRAWAL_CHOICE: mine & Q(step=VendorStep.CHOOSE),
+        kinds.VENDOR_TASKS: mine & Q(due_at=None, fails=False) & ~Q(step=VendorStep.CHOOSE),
+        kinds.VENDOR_FAILS: mine & Q(fails=True),
+    }
+    told: dict[str, Aggregate] = {
+        f"{kind}_count": Count("pk", filter=which) for kind, which in of_kind.items()
+    }
+    told |= {f"{kind}_first": Min("target_at", filter=which) for kind, which in of_kind.items()}
+    law = kinds.WITHDRAWALS_BY_LAW
+    told[f"{law}_count"] = Count("withdrawal_id", distinct=True, filter=by_law)
+    told[f"{law}_first"] = Min("outer_at", filter=by_law)
+    rows: Iterable[Any] = (
+        VendorTask.objects.filter(client_id__in=client_ids, state__in=OPEN)
+        .annotate(kept=_said(kept_back()), fails=_said(failing()))
+        .values("client_id")
+        .annotate(**told)
+    )
+    return {
+        (row["client_id"], kind): Waiting(row[f"{kind}_count"], row[f"{kind}_first"])
+        for row in rows
+        for kind in WAITING_FOR_PEOPLE
+        if row[f"{kind}_count"]
+    }
+
+
+def _said(condition: Q) -> Case:
+    """Whether a condition holds, as a column; what is unknown does not hold."""
+    return Case(When(condition, then=Value(True)), default=Value(False))
 
 
 # --- The board ----------------------------------------------------------------------------------------------------

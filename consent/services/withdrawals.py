@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Final
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState
@@ -31,7 +32,6 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
-from consent import kinds
 from consent.channels import twilio
 from consent.enums import OnWithdrawal, Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, PhoneMenu, VendorTask, Withdrawal
@@ -237,38 +237,31 @@ def renew_items(*, client: Client, at: datetime) -> None:
 
     What is kept back waits for nobody.
     """
-    rows = VendorTask.objects.for_client(client)
-    mine = rows.filter(state__in=(WaitingState.WAITING, WaitingState.FAILED)).exclude(selectors.kept_back())
-    by_hand = mine.filter(due_at=None).exclude(step=VendorStep.CHOOSE).exclude(selectors.failing())
-    for kind, waiting in (
-        (kinds.WITHDRAWAL_CHOICE, mine.filter(step=VendorStep.CHOOSE)),
-        (kinds.VENDOR_TASKS, by_hand),
-        (kinds.VENDOR_FAILS, mine.filter(selectors.failing())),
-    ):
-        found = waiting.aggregate(count=Count("pk"), first=Min("target_at"))
-        _renew(kind, client, count=found["count"], due_at=found["first"], at=at)
-    pressing = selectors.pressing([client.pk], at=at)
-    _renew(kinds.WITHDRAWALS_BY_LAW, client, count=pressing.by_law, due_at=pressing.first_at, at=at)
+    _renew(client.agency_id, [client.pk], at)
 
 
-def _renew(kind: str, client: Client, *, count: int, due_at: datetime | None, at: datetime) -> None:
-    work.renew_item(
-        kind,
-        agency_id=client.agency_id,
-        client_id=client.pk,
-        count=count,
-        by=JOB,
-        at=at,
-        due_at=due_at,
-    )
-
-
-_KINDS: Final = (
-    kinds.WITHDRAWAL_CHOICE,
-    kinds.VENDOR_TASKS,
-    kinds.VENDOR_FAILS,
-    kinds.WITHDRAWALS_BY_LAW,
-)
+def _renew(agency_id: int, client_ids: Collection[int], at: datetime) -> None:
+    """Two statements for all of these clients, and those of each item that is not as it should be."""
+    wanted = selectors.waiting_for_people(client_ids, at=at)
+    items = Item.objects.open().filter(agency_id=agency_id, client_id__in=client_ids)
+    there = {
+        (client_id, kind): selectors.Waiting(count or 0, due_at)
+        for client_id, kind, count, due_at in items.filter(kind__in=selectors.WAITING_FOR_PEOPLE).values_list(
+            "client_id", "kind", "count", "due_at"
+        )
+    }
+    for client_id, kind in product(client_ids, selectors.WAITING_FOR_PEOPLE):
+        waiting = wanted.get((client_id, kind), selectors.NOBODY_WAITS)
+        if waiting != there.get((client_id, kind), selectors.NOBODY_WAITS):
+            work.renew_item(
+                kind,
+                agency_id=agency_id,
+                client_id=client_id,
+                count=waiting.count,
+                by=JOB,
+                at=at,
+                due_at=waiting.first_at,
+            )
 
 
 def watch(*, agency_id: int, at: datetime) -> int:
@@ -279,32 +272,32 @@ def watch(*, agency_id: int, at: datetime) -> int:
     """
     with job_scope(agency_id=agency_id):
         tasks = VendorTask.objects.filter(agency_id=agency_id, state__in=_OPEN)
-        items = Item.objects.open().filter(agency_id=agency_id, kind__in=_KINDS)
-        wanted = set(tasks.values_list("client_id", flat=True).distinct())
-        wanted |= set(items.values_list("client_id", flat=True))
-        clients = list(Client.objects.filter(pk__in=wanted).order_by("pk"))
-        for client in clients:
-            _drop_what_may_stay(client, at)
-            renew_items(client=client, at=at)
-    return len(clients)
+        items = Item.objects.open().filter(agency_id=agency_id, kind__in=selectors.WAITING_FOR_PEOPLE)
+        found = set(tasks.values_list("client_id", flat=True).distinct())
+        found |= set(items.values_list("client_id", flat=True))
+        if found:
+            _drop_what_may_stay(agency_id, at)
+            _renew(agency_id, sorted(found), at)
+    return len(found)
 
 
-def _drop_what_may_stay(client: Client, at: datetime) -> None:
+def _drop_what_may_stay(agency_id: int, at: datetime) -> None:
     """
-    A deletion that was kept back is not asked for any more once evidence shows that the recording may stay.
+    Deletions that were kept back are not asked for any more once evidence shows that the recordings may stay.
 
     What is asked for because our own copy leaves by its date names no caller, and is asked for all the same.
     """
     allowed = Recording.objects.filter(
         pk=OuterRef("recording_id"), client_id=OuterRef("client_id"), state=RecordingState.ALLOWED
     )
-    rows = VendorTask.objects.for_client(client).filter(
+    rows = VendorTask.objects.filter(
         Exists(allowed),
+        agency_id=agency_id,
         step=VendorStep.DELETE_RECORDING,
         state=WaitingState.WAITING,
         caller_id__isnull=False,
     )
-    for task in list(rows.select_for_update(skip_locked=True, of=("self",))):
+    for task in list(rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk")):
         task.state, task.due_at, task.reference, task.done_at = WaitingState.CANCELLED, None, None, at
         task.receipt = MAY_STAY
         task.save(update_fields=["state", "due_at", "reference", "done_at", "receipt"])

@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Connection, Recording
 from callprivacy.calls.services import people
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
@@ -34,11 +37,13 @@ ONE = "+14155550101"
 EVERY = (Purpose.CONTACT, Purpose.RECORD, Purpose.REVIEW, Purpose.ANALYSE, Purpose.SHARE)
 
 
-def connect(cast: Cast, provider: str = "callrail", **mapping: Any) -> Connection:
+def connect(
+    cast: Cast, provider: str = "callrail", client: Client | None = None, **mapping: Any
+) -> Connection:
     with job_scope(agency_id=cast.acme.pk):
         return Connection.objects.create(
             agency_id=cast.acme.pk,
-            client=cast.dentist,
+            client=client or cast.dentist,
             provider=provider,
             name=provider.title(),
             key=uuid.uuid4().hex,
@@ -48,10 +53,12 @@ def connect(cast: Cast, provider: str = "callrail", **mapping: Any) -> Connectio
 
 
 def withdraw(
-    cast: Cast, *purposes: Purpose, at: datetime = NOON, kind: EventKind = EventKind.WITHDRAWN
-) -> uuid.UUID:
-    with client_scope(agency_id=cast.acme.pk, client_id=cast.dentist.pk):
-        caller_id = people.add_callers(client=cast.dentist, numbers=[ONE], at=at)[ONE]
+    cast: Cast, *purposes: Purpose, at: datetime = NOON, kind: EventKind = EventKind.WITHDRAWN,
+    client: Client | None = None,
+) -> uuid.UUID:  # fmt: skip
+    client = client or cast.dentist
+    with client_scope(agency_id=cast.acme.pk, client_id=client.pk):
+        caller_id = people.add_callers(client=client, numbers=[ONE], at=at)[ONE]
         said = [
             Said(
                 purpose=purpose,
@@ -65,7 +72,7 @@ def withdraw(
             )
             for purpose in purposes or EVERY
         ]
-        ledger.record_events(client=cast.dentist, said=said, by=Actor.client("tests"), at=at)
+        ledger.record_events(client=client, said=said, by=Actor.client("tests"), at=at)
     return caller_id
 
 
@@ -318,6 +325,23 @@ def test_the_laws_date_is_told_of_before_it_passes_and_after(cast: Cast) -> None
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         vendor_tasks.confirm_done(task=task, receipt="case 12", was_checked=True, by=by, at=at)
     assert pressing(at) == (0, 0)
+
+
+def test_the_minutes_look_asks_the_same_of_few_and_of_many(cast: Cast) -> None:
+    """Each minute a job looks whether time alone changed what waits; where nothing did, it writes nothing."""
+    asked = []
+    for client in (cast.dentist, cast.plumber):
+        connect(cast, client=client)
+        withdraw(cast, client=client)
+        carry_out(cast)
+        with CaptureQueriesContext(connection) as queries:
+            withdrawals.watch(agency_id=cast.acme.pk, at=NOON)
+        asked.append([query["sql"].split(" ", 1)[0] for query in queries])
+    with job_scope(agency_id=cast.acme.pk):
+        of = set(Item.objects.open().filter(kind=kinds.VENDOR_TASKS).values_list("client_id", flat=True))
+    assert of == {cast.dentist.pk, cast.plumber.pk}
+    assert asked[0] == asked[1]
+    assert not {"UPDATE", "INSERT"} & set(asked[0])
 
 
 def test_a_letter_is_sent_answered_checked_and_done(cast: Cast) -> None:

@@ -61,24 +61,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unlogged")]
 PARTS: dict[str, Callable[[Things], object]] = {
     name: (lambda things, name=name: getattr(things, name))  # type: ignore[misc]  # bound where the loop stands
     for name in (
-        "slug", "call_id", "connection_id", "pull_run_id",
-        "number_id", "export_id", "import_id", "errand_id", "hold_id", "run_id",
-        "certificate_id", "form", "change_id", "category",
-        "item_id", "notification_id", "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id",
-        "reply_id", "link", "receipt", "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id",
-        "call_back_id", "check_id", "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id",
-        "destination_id", "endpoint_id", "delivery_id", "secret",
-        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
-        "list_id", "numbers_id", "announcement_id", "release_id", "trial_id", "recipient_id",
-        "list_id", "numbers_id", "announcement_id", "privacy_id", "asks", "number", "reset_id", "review_id",
-        "report_id", "cost_import_id", "paper",
-        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id", "trial_id",
-        "recipient_id",
+        "slug", "call_id", "connection_id", "pull_run_id", "number_id", "export_id", "import_id", "errand_id",
+        "hold_id", "run_id", "certificate_id", "form", "change_id", "category", "item_id", "notification_id",
+        "event_id", "token", "key", "provider", "deed", "caller_id", "menu_id", "reply_id", "link", "receipt",
+        "notice_id", "posted_id", "site_id", "acknowledgement_id", "pack_id", "call_back_id", "check_id",
+        "api_key_id", "batch_id", "document_id", "withdrawal_id", "task_id", "destination_id", "endpoint_id",
+        "delivery_id", "secret", "list_id", "numbers_id", "announcement_id", "reset_id", "review_id", "release_id",
+        "trial_id", "recipient_id", "privacy_id", "asks", "number", "report_id", "cost_import_id", "paper",
         "breach_id", "told_id", "vendor_id", "engaged_id", "completion_id", "course", "screen", "place_id",
-        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk",
-        "list_id", "numbers_id", "announcement_id", "reset_id", "review_id",
-        "binder_id", "door_id", "sheet",
-        "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
+        "badge_id", "entry_id", "hours_id", "own_id", "picture_id", "site_key_id", "place", "kiosk", "binder_id",
+        "door_id", "sheet", "case_id", "todo_id", "identity_id", "letter_id", "approval_id", "word_id", "how",
     )
 }  # fmt: skip
 # Callers' pages: a key of their own stands where a tracker's stands elsewhere.
