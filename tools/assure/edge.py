@@ -300,11 +300,7 @@ def _tried() -> dict[str, Any]:
 
     conf = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
     with servers.started(FOLDER / "state"):
-        subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-            cwd=ROOT,
-            check=True,
-        )
+        servers.collect_static()
         with web() as port:
             with nginx("stands", conf, web=port) as at:
                 failures = _of_the_file(at) + [f"sslyze: {one}" for one in _sslyze(at)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,11 +86,7 @@ def _answers() -> dict[str, Any]:
 
     run._settings = public
     with servers.started(STATE / "observatory"):
-        subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-            cwd=ROOT,
-            check=True,
-        )
+        servers.collect_static()
         from tests.rules import test_urls
         from tests.rules import world as worlds
 

@@ -113,11 +113,7 @@ def main() -> int:
     with servers.started(state):
         os.environ["CALLPRIVACY_URL"] = f"http://127.0.0.1:{processes.PORT}"
         found = _people()
-        subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-            cwd=ROOT,
-            check=True,
-        )
+        servers.collect_static()
         running = processes.Processes(state)
         try:
             running.start()

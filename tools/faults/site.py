@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import servers
 from tools import run as start
 from tools import services, supervise
 from tools.assure.target import free_port
@@ -159,8 +160,7 @@ class Site:
         """Start these of the product's processes, all of them if none is named."""
         chosen = names or tuple(_COMMANDS)
         if "web" in chosen:
-            collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-            subprocess.run(collect, cwd=ROOT, check=True)
+            servers.collect_static()
         for name in chosen:
             self.processes[name].start()
 
