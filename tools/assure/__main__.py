@@ -87,9 +87,9 @@ def _is_chosen(number: str, chosen: set[str], every: set[str]) -> bool:
 
 
 def _seconds(row: rows.Row, deadline: rows.Deadline, later: Sequence[rows.Row]) -> float:
-    """A row's own time; tests, which end when they are done, may use what no later row needs, too."""
+    """A row's own time; what ends when it is done may use what no later row needs, too."""
     spare = deadline.left - sum(one.minutes for one in later) * 60
-    return min(max(row.minutes * 60, 0 if row.trial else spare), deadline.left)
+    return min(max(row.minutes * 60, spare if row.has_an_end or not row.trial else 0), deadline.left)
 
 
 def _tried(row: rows.Row, seconds: float) -> rows.Outcome:

@@ -70,6 +70,7 @@ class Row:
     :ivar finders: node ids of tests that plant a fault themselves.
     :ivar trial: what tries it instead of tests, or beside them; is told how many seconds it has.
     :ivar minutes: what its tests or its trial and its planted faults take at most, together.
+    :ivar has_an_end: its trial ends when it is done, as tests do, and may use what no later row needs.
     """
 
     number: str
@@ -82,6 +83,7 @@ class Row:
     finders: tuple[str, ...] = ()
     trial: Callable[[float], Figure] | None = None
     minutes: float = 5.0
+    has_an_end: bool = False
 
 
 @dataclass(slots=True)

@@ -419,6 +419,7 @@ ROWS: tuple[Row, ...] = (
         "every named test passes; no requirement without a state, a test or a reason",
         trial=asvs.asvs,
         minutes=6,
+        has_an_end=True,
     ),
     Row(
         "22",
