@@ -574,13 +574,17 @@ def at_the_door(known: Sequence[float], unknown: Sequence[float]) -> tuple[str, 
 
 
 def _door(at: target.Target) -> tuple[list[float], list[float]]:
-    """Milliseconds of each wrong password for names that there are and for names that there are not."""
+    """
+    Milliseconds of each wrong password for names that there are and for as many names that there are not.
+
+    Each is tried as often as every other: a name's second failure is counted by a change of its row, not by a new one.
+    """
     took: dict[bool, list[float]] = {True: [], False: []}
     token = _token(at)
     for number in range(4):  # a fifth failure of one name would wait
-        for name in at.ids["people"].values():
+        for name in at.ids["guessed"].values():
             for is_known in (True, False) if number % 2 else (False, True):
-                email = name if is_known else f"nobody-{number}-{name}"
+                email = name if is_known else f"nobody-{name}"
                 body = urlencode(
                     {"login": email, "password": "Wrong-Horse-7-Battery", "csrfmiddlewaretoken": token}
                 )

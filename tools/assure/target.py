@@ -23,6 +23,9 @@ from tools import services
 from tools.assure.rows import ROOT, STATE
 
 
+GUESSED = 24
+
+
 @dataclass(frozen=True)
 class Target:
     """
@@ -132,6 +135,8 @@ def _people() -> dict[str, object]:
     """The world of the rules' tests, and a session of each of its people."""
     from django.conf import settings
 
+    from callprivacy.accounts.enums import Role
+    from tests import make
     from tests.rules import world as worlds
 
     made = worlds.build()
@@ -144,8 +149,9 @@ def _people() -> dict[str, object]:
         name: {key: str(value) for key, value in vars(getattr(made, name)).items()}
         for name in ("dentist", "plumber", "florist")
     }
-    people = {name: getattr(made.cast, name) for name in ("alice", "bob", "carol", "mallory")}
-    ids["people"] = {name: person.user.email for name, person in people.items()}
+    # Whose names are guessed at the door: enough of them that tries of one kind hardly differ by chance.
+    guessed = [make.person(made.cast.acme, f"guessed-{number}", Role.AGENT) for number in range(GUESSED)]
+    ids["guessed"] = {person.user.name: person.user.email for person in guessed}
     return {"cookies": cookies, "ids": ids}
 
 
