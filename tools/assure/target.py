@@ -22,8 +22,8 @@ from typing import Any
 from tools import services
 from tools.assure.rows import ROOT, STATE
 
-
-GUESSED = 24
+GUESSED = 100
+_QUICK = "DJANGO_SETTINGS_MODULE=tools.assure.quick_hash WEB_CONCURRENCY=1"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Target:
     """
     Where it answers.
 
+    :ivar door: where the same answers with a password's hash that costs nothing.
     :ivar cookies: by person, the value of the header Cookie.
     :ivar ids: by client's slug, its things by the names that addresses use for them.
     """
 
     url: str
+    door: str
     cookies: dict[str, str]
     ids: dict[str, dict[str, str]]
     state: Path
@@ -66,7 +68,9 @@ def target() -> Target:
             raise SystemExit(f"The target did not start; see {STATE}/target.log.")
         time.sleep(0.3)
     found = json.loads(report.read_text(encoding="utf-8"))
-    made = Target(found["url"], found["cookies"], found["ids"], Path(found["state"]), process.pid)
+    made = Target(
+        found["url"], found["door"], found["cookies"], found["ids"], Path(found["state"]), process.pid
+    )
     _running.append((process, made))
     atexit.register(end)
     return made
@@ -117,10 +121,17 @@ def main() -> int:
         os.environ["CALLPRIVACY_URL"] = f"http://127.0.0.1:{processes.PORT}"
         found = _people()
         servers.collect_static()
-        running = processes.Processes(state)
+        running, door = processes.Processes(state), free_port()
+        running.commands["door"] = running.commands["web"].replace(
+            "gunicorn", f"env PORT={door} {_QUICK} gunicorn", 1
+        )
         try:
             running.start()
-            found |= {"url": os.environ["CALLPRIVACY_URL"], "state": str(state)}
+            found |= {
+                "url": os.environ["CALLPRIVACY_URL"],
+                "state": str(state),
+                "door": f"http://127.0.0.1:{door}",
+            }
             draft = report.with_suffix(".new")
             draft.write_text(json.dumps(found), encoding="utf-8")
             draft.rename(report)
@@ -134,6 +145,7 @@ def main() -> int:
 def _people() -> dict[str, object]:
     """The world of the rules' tests, and a session of each of its people."""
     from django.conf import settings
+    from django.test import override_settings
 
     from callprivacy.accounts.enums import Role
     from tests import make
@@ -150,7 +162,8 @@ def _people() -> dict[str, object]:
         for name in ("dentist", "plumber", "florist")
     }
     # Whose names are guessed at the door: enough of them that tries of one kind hardly differ by chance.
-    guessed = [make.person(made.cast.acme, f"guessed-{number}", Role.AGENT) for number in range(GUESSED)]
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        guessed = [make.person(made.cast.acme, f"guessed-{number}", Role.AGENT) for number in range(GUESSED)]
     ids["guessed"] = {person.user.name: person.user.email for person in guessed}
     return {"cookies": cookies, "ids": ids}
 
