@@ -101,7 +101,9 @@ class Scanner:
         self._plain = {needle: what for needle, what in any_case.items() if 0 not in needle}
         self._wide = {needle: what for needle, what in any_case.items() if 0 in needle}
         self._packed = _without_longer(self._packed)
-        assert not any(map(_stands_in_text, self._digests)), "or they had to be looked for in texts"
+        # A digest that may stand in a text, which few may, is looked for in everything.
+        in_texts = {digest for digest in self._digests if _stands_in_text(digest)}
+        self._packed |= {digest: self._digests.pop(digest) for digest in in_texts}
 
     def find(self, blob: bytes) -> set[str]:
         """What of the canaries is in these bytes, or in anything packed into them."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tools.assure import kills
+from tools.assure import at_rest, kills
 from tools.assure.rows import STATE, Figure
 
 # --- A line that can be disturbed -------------------------------------------------------------------------------------
@@ -363,14 +363,14 @@ def _backed_up(disk: Path) -> tuple[str, list[str]]:
     folder, wrong = disk / "dumps", []
     ballast = _fill(disk, but=64 << 10)
     try:
-        kills.backup(disk)
+        at_rest.backup(disk)
         wrong.append("a backup onto a full disk says that it was made")
     except SystemExit:
         pass
     if whole := [file.name for file in folder.rglob("*.json")]:
         wrong.append(f"a backup onto a full disk left a manifest: {whole[:2]}")
     ballast.unlink()
-    kills.backup(disk)
+    at_rest.backup(disk)
     made = [file for file in folder.rglob("*") if file.is_file()]
     if len(made) < 2:
         wrong.append("with room again no backup was made")

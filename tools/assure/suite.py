@@ -8,7 +8,7 @@ took on two cores, other programs beside it, with something to spare; together t
 
 from __future__ import annotations
 
-from tools.assure import asvs, core, kills, pooled
+from tools.assure import asvs, at_rest, core, kills, pooled
 from tools.assure.rows import Edit, Row
 
 ROWS: tuple[Row, ...] = (
@@ -364,7 +364,7 @@ ROWS: tuple[Row, ...] = (
         "many people with numbers and names, then the data directories with the log of writes, Valkey's files, media,"
         " mail, logs and backups as bytes on the disk",
         "0 hits; a planted canary is found in each store",
-        trial=kills.at_rest,
+        trial=at_rest.at_rest,
         minutes=3,
     ),
     Row(
