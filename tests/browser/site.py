@@ -132,10 +132,9 @@ def running(state: Path, databases: Mapping[str, str], redis_url: str) -> Iterat
     files, people = _started(["-c", _COLLECT], environ), _started(["-c", _DEMO], environ)
     site = Site(environ["CALLPRIVACY_URL"], password, state, environ)
     commands = supervise.read_procfile(ROOT / "Procfile")
-    assert commands["beat"].startswith("celery ")
-    commands["beat"] = (
-        f"python -c {shlex.quote(_HURRIED)}{commands['beat'].removeprefix('celery -A callprivacy')}"
-    )
+    program, _, arguments = commands["beat"].partition(" -A callprivacy")
+    assert program == "celery --quiet"
+    commands["beat"] = f"python -c {shlex.quote(_HURRIED)}{arguments}"
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(*names: str) -> None:
