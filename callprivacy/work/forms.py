@@ -24,9 +24,20 @@ class QueueFilter(forms.Form):
         required=False, choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")], label="Owner"
     )
 
-    def __init__(self, *args: object, clients: Sequence[Client], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        clients: Sequence[Client],
+        waiting: Mapping[str, int],
+        **kwargs: object,
+    ) -> None:
+        """:param waiting: how many items of each kind there are; other kinds are offered where one is asked for."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        shown = [(kind.name, kind.title) for kind in kinds.every()]
+        shown = [
+            (kind.name, f"{kind.title} ({waiting.get(kind.name, 0):,})")
+            for kind in kinds.every()
+            if kind.name in waiting or kind.name == self.data.get("kind")
+        ]
         self.fields["kind"].choices = [("", "Every kind"), *shown]  # type: ignore[attr-defined]  # a field with choices
         self.fields["client"].choices = [  # type: ignore[attr-defined]  # a field with choices
             ("", "Every client"),

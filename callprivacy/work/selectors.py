@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight, MembershipState
@@ -126,6 +126,12 @@ def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
         .select_related("client", "owner")
         .order_by("due_at", "opened_at", "id")
     )
+
+
+def kinds_in(rows: QuerySet[Item]) -> dict[str, int]:
+    """How many of these items there are of each kind that there is among them; one query."""
+    found = rows.order_by().values_list("kind").annotate(count=Count("pk"))
+    return dict(found)
 
 
 def notifications_of(membership: Membership) -> QuerySet[Notification]:

@@ -32,8 +32,8 @@ def show_queue(request: StaffRequest) -> HttpResponse:
     """Everything that waits for this person, earliest due first, filters in the url."""
     clients = list(access.visible_clients(request.membership, at=request.at))
     people = selectors.colleagues(request.membership)
-    form = QueueFilter(request.GET, clients=clients)
     rows = selectors.queue_of(request.membership, at=request.at)
+    form = QueueFilter(request.GET, clients=clients, waiting=selectors.kinds_in(rows))
     wanted = form.cleaned_data if form.is_valid() else {}
     if wanted.get("kind"):
         rows = rows.filter(kind=wanted["kind"])

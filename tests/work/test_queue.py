@@ -97,6 +97,23 @@ def test_filters(cast: Cast) -> None:
     }
 
 
+def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -> None:
+    waiting.of_client(cast.dentist, "one")
+    waiting.of_client(cast.plumber, "two")
+    waiting.of_agency(cast.acme)
+
+    def offered(query: str = "") -> dict[str, str]:
+        form = browser_of(cast.alice).get(f"/work/{query}").context["form"]
+        assert form.is_valid() is (query != "?kind=nothing_at_all")
+        return {name: label.rpartition(" (")[2] for name, label in form.fields["kind"].choices}
+
+    there = offered()
+    assert sorted(there.values()) == ["1)", "2)", "Every kind"]
+    assert there["reveal_limit"] == "1)"
+    assert offered("?kind=withdrawal_choice") == there | {"withdrawal_choice": "0)"}
+    assert offered("?kind=nothing_at_all") == there
+
+
 def test_pages(cast: Cast) -> None:
     for number in range(53):
         waiting.of_client(cast.dentist, f"k{number}")
