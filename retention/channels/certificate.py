@@ -44,6 +44,10 @@ def _number(value: int, one: str, many: str) -> str:
     return f"{value:,} {one if value == 1 else many}"
 
 
+def _version(number: int) -> str:
+    return f"version {number}" if number else "no version of its own"
+
+
 class _Certificate(Sheet):
     def __init__(self, statement: Mapping[str, Any], file: bytes, zone: ZoneInfo) -> None:
         title = f"Certificate of destruction {statement['number']}"
@@ -105,7 +109,7 @@ class _Certificate(Sheet):
             self.entry(row["title"])
             facts = [
                 ("Destroyed", _number(row["erased"], "row", "rows")),
-                ("Policy", f"{_number(row['days'], 'day', 'days')}, version {row['policy_version']}"),
+                ("Policy", f"{_number(row['days'], 'day', 'days')}, {_version(row['policy_version'])}"),
                 ("Before", self.when(row["cutoff"])),
                 ("Past its date", _number(row["due"], "row", "rows")),
                 ("Kept by holds", _number(row["held"], "row", "rows")),
