@@ -198,7 +198,7 @@ SEAL_CHANGES = (
     "root = set_byte(root, 3, get_byte(root, 3) # 4)",
     "previous = set_byte(previous, 9, get_byte(previous, 9) # 1)",
     "signature = set_byte(signature, 40, get_byte(signature, 40) # 8)",
-    "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)",
+    "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)", "peaks = substr(peaks, 33)",
     "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
     "leaves = substr(leaves, 41)", "leaves = substr(leaves, 41) || substr(leaves, 1, 40)",
     "signed_at = signed_at - interval '1 day'", "count = count + 1", "size = size + 1",

@@ -265,9 +265,10 @@ class _Chain:
             self.add("seal_changed", f"seal {number}: names other events than it lists", seal=number)
         try:
             self.frontier = Frontier.load(seal.size, bytes(seal.peaks))
+            fits = self.frontier.root() == bytes(seal.root)
         except ValueError:
-            self.frontier = grown
-        if self.frontier.root() != bytes(seal.root):
+            fits = False
+        if not fits:
             self.add("seal_changed", f"seal {number}: its peaks are not those of its root", seal=number)
             self.frontier = grown
 
