@@ -625,6 +625,70 @@ def test_a_removed_row_of_what_left_is_named(acme: int, tmp_path: Path) -> None:
     assert "the leaving of seals 1 to 2: the bundle does not hold it, a checkpoint remembers it" in found
 
 
+def leave_twice(acme: int) -> None:
+    """Seals 1 to 2, and then 3 by itself."""
+    leave(acme)
+    with job_scope(agency_id=acme):
+        later = services.Wish(3, 3, datetime(2023, 4, 1, tzinfo=UTC), 1000, 7)
+        services.leave(agency_id=acme, wish=later, by=JOB, at=NOON)
+
+
+def test_a_gap_between_what_left_is_named(acme: int) -> None:
+    leave_twice(acme)
+    with superuser() as line:
+        line.execute("DELETE FROM audit_leaving WHERE first_seal = 1")
+
+    named = [str(one) for one in verify(acme).findings]
+    assert "the leaving of seals 3 to 3: does not follow what left before" in named
+    assert sum("missing (seal 1)" in one for one in named) == 4
+
+
+def test_what_left_under_a_seal_that_is_gone_is_not_vouched_for(acme: int) -> None:
+    """Neither what the seal ended, nor what began behind it."""
+    leave_twice(acme)
+    with superuser() as line:
+        line.execute("DELETE FROM audit_seal WHERE number = 2")
+
+    named = [str(one) for one in verify(acme).findings]
+    assert "the leaving of seals 1 to 2: is about other seals than these" in named
+    assert "the leaving of seals 3 to 3: is about other seals than these" in named
+    assert sum("missing (seal 1)" in one for one in named) == 4
+    assert sum("missing (seal 3)" in one for one in named) == 3
+
+
+def test_a_statement_that_cannot_be_read_covers_nothing(acme: int) -> None:
+    leave(acme)
+    sink.path_of(acme).write_bytes(
+        b"".join(
+            line
+            for line in sink.path_of(acme).read_bytes().splitlines(keepends=True)
+            if not line.startswith(b'{"leaving"')
+        )
+    )
+    with superuser() as line:
+        line.execute("UPDATE audit_leaving SET statement = statement || ' '")
+
+    named = [str(one) for one in verify(acme).findings]
+    assert "the leaving of seals 1 to 2: its statement cannot be read" in named
+    assert sum("missing (seal 1)" in one for one in named) == 4
+
+
+def test_one_event_put_back_does_not_excuse_those_that_are_gone(acme: int) -> None:
+    """The row of what left is removed, and too few events are here for a restore to have brought them."""
+    with superuser() as line:
+        line.execute("CREATE TABLE kept AS TABLE audit_event")
+    gone = leave(acme)
+    with superuser() as line:
+        line.execute("DELETE FROM audit_leaving")
+        line.execute(
+            "INSERT INTO audit_event OVERRIDING SYSTEM VALUE SELECT * FROM kept WHERE id = %s", [gone[0]]
+        )
+
+    named = [str(one) for one in verify(acme).findings]
+    assert "the leaving of seals 1 to 2: the database does not hold it, the checkpoints remember it" in named
+    assert [f"event {event}: missing" in " ".join(named) for event in gone] == [False] + 6 * [True]
+
+
 def test_what_the_checkpoints_do_not_know_is_named(acme: int, tmp_path: Path) -> None:
     """With our key, but without our disk: whoever has one of both is found out."""
     message = forged(acme, 2)

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from callprivacy.audit import leaves, merkle, selectors, services
 from callprivacy.audit.models import Epoch, Event, Seal
-from callprivacy.audit.services import sealing, sink
+from callprivacy.audit.services import sealing, sink, verifying
 from callprivacy.audit.tasks import seal_events
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import signing
@@ -430,3 +430,80 @@ def test_a_leaf_is_the_bytes_that_the_specification_shows() -> None:
         '"at":"2026-11-24T12:00:00.000000Z","client":null,"details":{"a":"é\\"\\n","b":1,"c":null,"d":true},'
         '"epoch":1,"id":7,"reason":null,"subject":{"id":"0193","kind":"calls.call"},"v":1,"xid":"900"}'
     )
+
+
+# --- Verifying ---
+
+
+@pytest.mark.parametrize(("chunk", "sizes"), [(2, [2, 2, 1]), (5, [5]), (9, [5])])
+def test_what_waits_for_its_seal_is_read_in_parts_and_no_event_twice(
+    chunk: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "_CHUNK", chunk)
+    acme = make.agency("Acme")
+    written = write(acme.pk, 4)
+
+    with job_scope(agency_id=acme.pk):
+        parts = [[event.pk for event in batch.events] for batch in verifying.batches(acme.pk)]
+    assert [len(part) for part in parts] == sizes
+    assert [pk for part in parts for pk in part][1:] == written
+
+
+def test_a_verification_is_an_event_that_says_what_came_out() -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 2)
+    seal(acme.pk)
+    (waits,) = write(acme.pk)
+    with superuser() as line:
+        line.execute("UPDATE audit_event SET action = 'call.erased' WHERE id = %s", [waits - 1])
+
+    with job_scope(agency_id=acme.pk):
+        found = services.check_trail(agency_id=acme.pk, by=JOB, at=NOON)
+        said = Event.objects.get(action="trail.verified")
+    assert [str(one) for one in found.findings] == [f"event {waits - 1}: changed (seal 1)"]
+    assert said.details == {"events": 4, "sealed": 3, "seals": 1, "left": 0, "findings": 1}
+    assert (said.actor_name, said.at) == (JOB.name, NOON)
+
+
+def test_nobody_waits_for_a_trail_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 2)
+    seal(acme.pk)
+
+    with job_scope(agency_id=acme.pk):
+        monkeypatch.setattr(verifying, "EVENTS_WHILE_WAITING", 2)
+        with pytest.raises(services.TooLongError, match=r"^3 events .* manage.py verify_audit"):
+            services.check_trail(agency_id=acme.pk, by=JOB, at=NOON)
+        assert not Event.objects.filter(action="trail.verified").exists()
+        monkeypatch.setattr(verifying, "EVENTS_WHILE_WAITING", 3)
+        assert services.check_trail(agency_id=acme.pk, by=JOB, at=NOON).holds
+
+
+def test_checkpoints_that_cannot_be_read_are_named_and_the_seals_still_verified() -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 2)
+    seal(acme.pk)
+    sink.path_of(acme.pk).unlink()
+    sink.path_of(acme.pk).mkdir()
+
+    found = verify(acme.pk)
+    ((kind, text),) = [(one.kind, one.text) for one in found.findings]
+    assert kind == "checkpoints"
+    assert f"{sink.path_of(acme.pk)} is no file" in text
+    assert (found.seals, found.sealed) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "until"), [(1, "epoch = 0, until_xid = '0', until_id = 0"), (2, "until_xid = '1'")]
+)
+def test_a_seal_that_spans_nothing_is_named(number: int, until: str) -> None:
+    """One that ends where the trail begins, and one that ends before the seal ahead of it."""
+    acme = make.agency("Acme")
+    seal(acme.pk)
+    write(acme.pk)
+    seal(acme.pk)
+    with superuser() as line:
+        line.execute(f"UPDATE audit_seal SET {until} WHERE number = {number}".encode())
+
+    named = [str(one) for one in verify(acme.pk).findings if "ends before" in str(one)]
+    assert named == [f"seal {number}: ends before it begins"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pytest_django import Settings
 
 from callprivacy.audit import leaves, merkle
-from callprivacy.audit.leaves import Mark, SealMessage
+from callprivacy.audit.leaves import LeavingMessage, Mark, SealMessage
 from callprivacy.audit.models import Event, Seal, pack_leaves
 from callprivacy.audit.services import sealing
 from callprivacy.tenancy.scope import job_scope
@@ -340,3 +341,41 @@ def test_the_message_knows_only_its_own_form() -> None:
             SealMessage.from_dict({key: value for key, value in members.items() if key != member})
     with pytest.raises(ValueError, match="another form"):
         SealMessage.from_dict({**members, "count": "2"})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"events": "7"}, {"root": "AB" * 32}, {"more": 1}, {"first": 0}, {"first": 3}],
+    ids=["a number as a text", "other letters", "one more", "from no seal", "ends before it begins"],
+)
+def test_what_is_said_of_a_leaving_has_one_form(changed: dict[str, object]) -> None:
+    message = LeavingMessage(1, 1, 2, 7, 7, bytes(32), NOON, 1000, 7, NOON, "ab" * 8)
+    members = message.as_dict()
+
+    assert LeavingMessage.from_dict(members) == message
+    with pytest.raises(ValueError, match="a member has another form"):
+        LeavingMessage.from_dict(members | changed)
+
+
+def test_a_leaving_that_was_spaced_or_ordered_anew_is_not_what_was_signed() -> None:
+    message = LeavingMessage(1, 1, 2, 7, 7, bytes(32), NOON, 1000, 7, NOON, "ab" * 8)
+    text = leaves.canonical(message.as_dict()).decode()
+
+    assert LeavingMessage.from_json(text) == message
+    for other in (text.replace(",", ", "), json.dumps(message.as_dict(), separators=(",", ":"))):
+        with pytest.raises(ValueError, match="written in another form"):
+            LeavingMessage.from_json(other)
+
+
+@pytest.mark.parametrize("name", ["näme", 1, None])
+def test_a_name_that_is_no_plain_text_is_not_hashed(name: object) -> None:
+    """RFC 8785 sorts by UTF-16 and `json` by code point: of ASCII both are the same."""
+    for value in ({name: 1}, {"inner": {name: 1}}):
+        with pytest.raises(leaves.NotCanonicalError, match="not plain ASCII"):
+            leaves.canonical(value)  # type: ignore[arg-type]  # what a caller's slip would hand over
+
+
+def test_an_instant_says_its_zone_or_is_none() -> None:
+    assert leaves.instant(NOON) == "2026-11-24T12:00:00.000000Z"
+    with pytest.raises(leaves.NotCanonicalError, match="without a zone"):
+        leaves.instant(datetime(2026, 11, 24, 12))

@@ -313,6 +313,13 @@ def test_offsets_are_instants(tmp_path: Path) -> None:
     assert run(tmp_path, same)[0]["allowed"] is False
 
 
+@pytest.mark.parametrize("row", [{}, {"region": None}], ids=["left out", "null"])
+def test_a_place_without_a_region_is_the_whole_country(row: dict[str, Any]) -> None:
+    short = question(places=[{"country": "DE", "evidence": "address"} | row])
+    whole = question(places=[place("DE", region="")])
+    assert lines.read_question(json.dumps(short)) == lines.read_question(json.dumps(whole))
+
+
 WRONG = [
     ({"purpos": "record", "at": START}, 'unknown key "purpos"'),
     (question(ended_at=START), 'unknown key "ended_at"'),

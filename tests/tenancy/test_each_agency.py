@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from callprivacy.lib import scope as lib_scope
 from callprivacy.tenancy.models import Client
@@ -25,3 +26,16 @@ def test_the_other_agencys_work_is_done(cast: Cast, broken: str) -> None:
     (sound,) = {cast.acme.pk, cast.globex.pk} - {getattr(cast, broken).pk}
     assert set(done) == {sound}
     assert lib_scope.current() is None
+
+
+def test_a_job_whose_time_is_over_begins_no_further_agency(cast: Cast) -> None:
+    """The worker is about to be killed; the limit is no fault of the agency that it fell upon."""
+    begun: list[int] = []
+
+    def deed(agency_id: int) -> None:
+        begun.append(agency_id)
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        in_each_agency(deed)
+    assert len(begun) == 1

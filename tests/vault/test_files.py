@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import uuid
 from collections.abc import Iterator
@@ -188,3 +189,47 @@ def test_what_lies_too_long_is_found_and_remains_are_removed(
     assert not left.exists()
     files.delete_all(plumber.pk)
     assert files.ids(plumber.pk, older_than=now + timedelta(hours=1)) == []
+
+
+def test_what_the_writer_forgot_is_not_there(plumber: Client, media: Path) -> None:
+    """No `with`, and neither closed nor discarded."""
+    out = files.Writer(plumber.pk, uuid.uuid4(), at=NOON)
+    out.write(b"half")
+    assert [path.suffix for path in media.rglob("*") if path.is_file()] == [".part"]
+
+    del out
+    gc.collect()
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+def test_closing_twice_seals_once(plumber: Client) -> None:
+    file_id = uuid.uuid4()
+    with files.Writer(plumber.pk, file_id, at=NOON) as out:
+        out.write(CANARY)
+        out.close()
+        sealed = lies_at(plumber, file_id).read_bytes()
+    assert lies_at(plumber, file_id).read_bytes() == sealed
+    assert read(plumber, file_id) == CANARY
+
+
+def test_a_library_that_asks_first_may_write(plumber: Client) -> None:
+    """As `io` does before it buffers."""
+    file_id = uuid.uuid4()
+    with io.BufferedWriter(files.Writer(plumber.pk, file_id, at=NOON)) as out:  # type: ignore[type-var]  # write is narrower than Buffer
+        for _ in range(3):
+            out.write(CANARY)
+    assert read(plumber, file_id) == 3 * CANARY
+
+
+def test_a_file_is_there_with_its_size_until_it_is_deleted(plumber: Client) -> None:
+    file_id = uuid.uuid4()
+    assert not files.exists(plumber.pk, file_id)
+    files.write(plumber.pk, file_id, io.BytesIO(CANARY), at=NOON)
+    assert files.exists(plumber.pk, file_id)
+    assert files.size(plumber.pk, file_id) == HEAD + len(CANARY) + 16
+    assert not files.exists(plumber.pk + 1, file_id)
+
+    files.delete(plumber.pk, file_id)
+    assert not files.exists(plumber.pk, file_id)
+    with pytest.raises(FileNotFoundError):
+        files.size(plumber.pk, file_id)

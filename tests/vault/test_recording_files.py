@@ -6,6 +6,7 @@ import io
 import random
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,25 @@ def test_on_this_machine_only_we_read_it(key: Key, storage: str, tmp_path: Path)
     path = tmp_path / "recordings" / str(CLIENT) / file_id.hex
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_library_that_asks_first_may_read_from_any_place(key: Key) -> None:
+    """As `io` does before it buffers."""
+    with io.BufferedReader(files.open_recording(CLIENT, write(key), key)) as file:
+        assert file.seek(files.CHUNK - 2) == files.CHUNK - 2
+        assert file.read(5) == CONTENT[files.CHUNK - 2 : files.CHUNK + 3]
+
+
+def test_a_recording_is_there_until_it_is_deleted(key: Key) -> None:
+    file_id = write(key, b"x")
+    assert files.recording_exists(CLIENT, file_id)
+    assert not files.recording_exists(CLIENT + 1, file_id)
+    files.delete_recording(CLIENT, file_id)
+    assert not files.recording_exists(CLIENT, file_id)
+
+
+def test_the_sweep_is_told_only_of_what_was_stored_before(key: Key) -> None:
+    file_id = write(key, b"x")
+    stored_at = storages["recordings"].get_modified_time(f"recordings/{CLIENT}/{file_id.hex}")
+    assert files.recording_ids(CLIENT, older_than=stored_at) == []
+    assert files.recording_ids(CLIENT, older_than=stored_at + timedelta(microseconds=1)) == [file_id]

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from callprivacy.calls.models import Caller
 from callprivacy.lib.scope import NoScopeError
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.vault import checks, selectors, services
+from callprivacy.vault import checks, sealing, selectors, services
 from callprivacy.vault.fields import Sealed, StrictEncryptedField
 from callprivacy.vault.models import ClientKey
 from callprivacy.vault.sealing import Key, Place, SealBrokenError, TokenKey, new_key
@@ -98,6 +98,13 @@ def test_a_key_has_its_length_and_is_neither_printed_nor_stored() -> None:
         for store in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError):
                 store(key)
+
+
+def test_what_is_remembered_of_tokens_has_an_end_and_changes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "_REMEMBERED", 2)
+    key, numbers = TokenKey(raw := new_key()), [f"+1212555014{digit}" for digit in range(5)]
+    assert [key.token(number) for number in numbers] == [TokenKey(raw).token(number) for number in numbers]
+    assert list(key._made) == numbers[4:]
 
 
 def test_tokens_meet_within_a_client_and_never_across() -> None:
