@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import threading
@@ -289,6 +290,25 @@ def test_lost_checkpoints_stop_the_sealer_until_they_are_made_anew() -> None:
         services.rebuild_checkpoints(agency_id=acme.pk, by=JOB, at=NOON)
     assert seal(acme.pk) == 2
     assert verify(acme.pk).holds
+
+
+def test_a_newest_seal_with_cut_peaks_is_refused_and_holds_nobody_else_up(logged: io.StringIO) -> None:
+    acme, globex = make.agency("Acme"), make.agency("Globex")
+    for agency in (acme, globex):
+        write(agency.pk, 1)
+        seal(agency.pk)
+    with superuser() as line:
+        line.execute("UPDATE audit_seal SET peaks = substr(peaks, 2) WHERE agency_id = %s", [acme.pk])
+    for agency in (acme, globex):
+        write(agency.pk, 1)
+
+    with pytest.raises(services.SealChangedError, match="was changed"):
+        seal(acme.pk)
+    made = [len(seals(agency.pk)) for agency in (acme, globex)]
+    seal_events.run()
+
+    assert [len(seals(agency.pk)) for agency in (acme, globex)] == [made[0], made[1] + 1]
+    assert "was changed" in logged.getvalue()
 
 
 def test_a_restore_is_noticed_declared_and_then_sealed_on(tmp_path: Path) -> None:

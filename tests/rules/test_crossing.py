@@ -38,8 +38,15 @@ _PLAIN = {
     "sheet",
     "mark",
 }
-# A plain number is a thing only where the field is for one.
-_NUMBERED = re.compile(r"person|people|user|member|owner|host|client|invit|event")
+# A plain number is a thing only where the field is for one of its kind: an invitation may have a colleague's number.
+_PERSON = re.compile(r"person|people|user|member|owner|host")
+_NUMBERED = {
+    "user_id": _PERSON,
+    "membership_id": _PERSON,
+    "client_id": re.compile(r"client"),
+    "invitation_id": re.compile(r"invit"),
+    "event_id": re.compile(r"event"),
+}
 _THINGS = [one.name for one in fields(Things) if one.name not in _PLAIN]
 # In the suite every sixth page; in `make assure` every one.
 _EVERY = times(6, 1)
@@ -104,7 +111,7 @@ def _kinds(name: str, value: str, world: World) -> Iterator[str]:
     """Which thing of the dentist's a value is; a plain number may be several."""
     for kind in _THINGS:
         thing = getattr(world.dentist, kind)
-        if value and value == str(thing) and (not isinstance(thing, int) or _NUMBERED.search(name)):
+        if value and value == str(thing) and (not isinstance(thing, int) or _NUMBERED[kind].search(name)):
             yield kind
 
 

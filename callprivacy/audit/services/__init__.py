@@ -34,6 +34,7 @@ from callprivacy.audit.services.recording import (
 )
 from callprivacy.audit.services.sealing import (
     RestoredError,
+    SealChangedError,
     TailCutError,
     declare_restore,
     rebuild_checkpoints,
@@ -50,7 +51,7 @@ from callprivacy.audit.services.verifying import (
     verify_agency,
 )
 
-SEALING_ERRORS = (SinkError, RestoredError, TailCutError)
+SEALING_ERRORS = (SinkError, RestoredError, SealChangedError, TailCutError)
 
 __all__ = [
     "EVENTS_WHILE_WAITING",
@@ -62,6 +63,7 @@ __all__ = [
     "NotRecordableError",
     "PersonalValueError",
     "RestoredError",
+    "SealChangedError",
     "SinkError",
     "TailCutError",
     "TooLongError",

@@ -36,6 +36,10 @@ class TailCutError(RuntimeError):
     """A checkpoint remembers seals that the database no longer has and that cannot be made again."""
 
 
+class SealChangedError(RuntimeError):
+    """The newest seal's peaks do not fit its size: somebody changed it, and nothing can be sealed after it."""
+
+
 def leaf_of(event: Event) -> bytes:
     """An event's leaf hash."""
     return leaf_hash(leaves.canonical(event.as_leaf()))
@@ -50,6 +54,7 @@ def seal_events(*, agency_id: int, at: datetime) -> int:
     :raises SinkError: the seal cannot be kept outside the database; nothing is sealed.
     :raises RestoredError: the database was restored; `manage.py start_epoch` declares it.
     :raises TailCutError: seals are gone that were made once.
+    :raises SealChangedError: the newest seal's peaks do not fit its size.
     """
     with transaction.atomic():
         if not _lock(agency_id):
@@ -91,7 +96,10 @@ def _horizon() -> Mark:
 def _next(
     agency_id: int, newest: Seal | None, listed: Listed, until: Mark, at: datetime
 ) -> tuple[SealMessage, Frontier]:
-    frontier = Frontier.load(newest.size, bytes(newest.peaks)) if newest else Frontier()
+    try:
+        frontier = Frontier.load(newest.size, bytes(newest.peaks)) if newest else Frontier()
+    except ValueError as error:
+        raise SealChangedError(f"Seal {newest.number if newest else 0} was changed: {error}") from error
     frontier.extend(leaf for _, leaf in listed)
     message = SealMessage(
         agency_id=agency_id,
