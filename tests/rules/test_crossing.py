@@ -36,6 +36,7 @@ _PLAIN = {
     "screen",
     "how",
     "sheet",
+    "place",
     "mark",
 }
 # A plain number is a thing only where the field is for one of its kind: an invitation may have a colleague's number.
@@ -121,9 +122,11 @@ def _same(world: World, method: str, path: str, values: list[tuple[str, str]], *
     # A small number stands on a page for other things as well, so that both are masked in both answers.
     both = {str(getattr(things, kind)) for things in (world.florist, NOTHING)}
     for things in (world.florist, NOTHING):
+        # Of a choice the other values are left out: the last one that is sent would be the one that counts.
         asked = [
             (name, str(getattr(things, kind)) if number == at else value)
             for number, (name, value) in enumerate(values)
+            if number == at or name != values[at][0]
         ]
         query = urlencode(asked)
         if method == "post":
