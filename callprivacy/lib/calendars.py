@@ -68,12 +68,11 @@ def _holidays_of(country: str, region: str, year: int) -> frozenset[date] | None
     The public holidays of a place in a year, None where nobody knows them.
 
     They are read once and whole: the library's own calendars fill themselves as they are asked, a year at a time, and a
-    second thread can find such a year begun and empty. Days observed for another year's holiday are among them.
+    second thread can find such a year begun and empty. A day observed for a holiday of the next year is among its own.
     """
     if not country:
         return None
     try:
-        days = holidays.country_holidays(country, subdiv=region or None, years=range(year - 1, year + 2))
+        return frozenset(holidays.country_holidays(country, subdiv=region or None, years=year))
     except NotImplementedError:
         return None
-    return frozenset(day for day in days if day.year == year)

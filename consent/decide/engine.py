@@ -92,13 +92,12 @@ def _cut(
         refusal for this call is looked at in any case: who is asked and says no has said so of the whole call.
     """
     stop = found.stop if found.stop is not None and found.stop.at <= known else found.refusal
-    left, end = (False, False), None
-    if found.yes is not None and found.end is not None and found.end.at <= known:
+    end = found.end if found.yes is not None and found.end is not None and found.end.at <= known else None
+    if end is not None and (stop is None or end.at < stop.at):
         left = _judge(question, ground, replace(found, yes=None))
-        end = None if all(left) else found.end
-    if stop is None:
-        return end, left
-    return (end if end is not None and end.at < stop.at else stop), (False, False)
+        if not all(left):
+            return end, left if stop is None else (False, False)
+    return stop, (False, False)
 
 
 def _cutting(found: Standing, cut: Event) -> list[str]:

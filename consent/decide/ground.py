@@ -61,7 +61,7 @@ class _Asked:
     """A place as it counts: `weak` is known from an area code or the like alone."""
 
     place: Place
-    weak: bool
+    weak: bool = False
 
 
 @lru_cache(maxsize=16_384)
@@ -103,16 +103,16 @@ def ground_of(
 
 def _sides(asked: tuple[Place, ...]) -> list[_Asked]:
     """The places that count. A place nobody knows is added where nothing at all is said of the caller."""
-    kinds = [_kind(place) for place in asked]
-    strong = any(kind in _OF_THE_CALLER for kind in kinds)
+    kinds = [(place, _kind(place)) for place in asked]
+    strong = any(kind in _OF_THE_CALLER for _, kind in kinds)
     found = [
         _Asked(place, weak=not strong and kind not in _OF_THE_SITE)
-        for place, kind in zip(asked, kinds, strict=True)
+        for place, kind in kinds
         # Beside better evidence an area code of no place (toll-free) says nothing.
         if not strong or kind in _OF_THE_CALLER or kind in _OF_THE_SITE or place.country.strip()
     ]
-    if all(kind in _OF_THE_SITE for kind in kinds):
-        found.append(_Asked(_ANYWHERE, weak=False))
+    if all(kind in _OF_THE_SITE for _, kind in kinds):
+        found.append(_Asked(_ANYWHERE))
     return found
 
 

@@ -214,17 +214,13 @@ def _take_notice(
 
 
 def _newest(one: Event | None, other: Event) -> Event:
-    if one is None or one.at < other.at:
-        return other
-    return other if one.at == other.at and _order(one) < _order(other) else one
+    return other if one is None else max(one, other, key=_order)
 
 
 def _first(one: Event | None, other: Event) -> Event:
-    if one is None or other.at < one.at:
-        return other
-    return other if one.at == other.at and _order(other) < _order(one) else one
+    return other if one is None else min(one, other, key=_order)
 
 
-def _order(event: Event) -> tuple[str, str, str, str, str]:
-    """Which of two at one instant is named is never left to the order of arrival."""
-    return event.kind, event.channel, event.basis, event.scope, str(event.id)
+def _order(event: Event) -> tuple[datetime, str, str, str, str, str]:
+    """By time; which of two at one instant is named is never left to the order of arrival."""
+    return event.at, event.kind, event.channel, event.basis, event.scope, str(event.id)

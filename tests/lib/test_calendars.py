@@ -19,6 +19,8 @@ from callprivacy.lib import calendars
         ("US", "", date(2026, 3, 31), True),
         ("US", "CA", date(2026, 3, 31), False),
         ("US", "", date(2026, 7, 3), False),
+        # New Year's Day of 2022 was a Saturday.
+        ("US", "", date(2021, 12, 31), False),
         ("GB", "ENG", date(2026, 4, 6), False),
         ("GB", "SCT", date(2026, 4, 6), True),
         ("GB", "", date(2026, 4, 6), True),

@@ -93,7 +93,30 @@ def test_the_law_and_its_reasons_are_said() -> None:
 def test_a_verified_term_raises_no_doubt() -> None:
     found = deadlines_of("ccpa", "access", MARCH, "America/Los_Angeles")
     assert not any("not yet verified" in why for why in found.why)
-    assert any("holidays of the United States" in why for why in found.why)
+
+
+def test_only_of_working_days_it_is_said_which_they_leave_out() -> None:
+    def said(law: str, kind: str) -> list[str]:
+        found = deadlines_of(law, kind, MARCH, "America/Los_Angeles")
+        return [why for why in found.why if why.startswith("Working days leave out weekends")]
+
+    assert said("ccpa", "access") == [
+        "Working days leave out weekends and the holidays of the United States."
+    ]
+    assert said("iowa", "access") == []
+
+
+def test_only_what_a_term_has_to_say_is_said() -> None:
+    for law in ("ccpa", "iowa"):
+        found = deadlines_of(law, "access", MARCH, "UTC")
+        (term,) = (term for term in load().terms if term.id == found.terms[0])
+        assert (term.words in found.why) is bool(term.words)
+        assert all(found.why)
+
+
+def test_a_month_that_has_the_day_says_nothing_of_its_last() -> None:
+    for found in (uk(), uk((days(4), days(11))), deadlines_of("iowa", "access", MARCH, "UTC")):
+        assert not any(why.startswith("There is no ") for why in found.why)
 
 
 def test_the_notice_of_an_extension_is_due_by_the_first_date() -> None:
@@ -145,13 +168,18 @@ class TestThePausedClock:
     def test_counts_what_overlaps_once(self) -> None:
         twice = uk((days(4), days(10)), (days(6), days(11)))
         assert shown(twice.answer_by) == shown(uk((days(4), days(11))).answer_by)
-        assert shown(uk((days(4), days(11)), (days(5), days(7))).answer_by) == shown(
-            uk((days(4), days(11))).answer_by
-        )
+        within = uk((days(4), days(11)), (days(5), days(7)))
+        assert shown(within.answer_by) == shown(uk((days(4), days(11))).answer_by)
+        assert "The clock stood for 7 days." in within.why
 
     def test_counts_no_pause_after_the_end(self) -> None:
         assert shown(uk((days(40), days(60))).answer_by) == "2026-04-07"
         assert shown(uk((days(4), days(24)), (days(40), days(50))).answer_by) == "2026-05-05"
+
+    def test_counts_what_begins_on_the_last_day_that_was_counted(self) -> None:
+        """A month after 5 March is 5 April, which is moved only then."""
+        assert "The clock stood for 5 days." in uk((days(31), days(36))).why
+        assert not any("The clock stood" in why for why in uk((days(32), days(36))).why)
 
     def test_counts_no_day_before_the_request(self) -> None:
         assert shown(uk((days(-5), days(2))).answer_by) == "2026-04-07"
@@ -169,6 +197,7 @@ class TestThePausedClock:
             assert "The clock runs on while the person is asked what is meant." in paused.why
 
     def test_never_ends_before_it_begins(self) -> None:
+        assert uk((days(4), days(4))) == uk((days(4), days(4.2)))
         with pytest.raises(ValueError, match="before it begins"):
             uk((days(4), days(3)))
 
@@ -183,6 +212,10 @@ class TestProof:
         assert shown(deadlines_of("uk_gdpr", "access", MARCH, LONDON, identified_at=days(-9)).answer_by) == (
             "2026-04-07"
         )
+
+    def test_on_the_day_of_receipt_is_not_mentioned(self) -> None:
+        found = deadlines_of("uk_gdpr", "access", MARCH, LONDON, identified_at=days(0.1))
+        assert found == uk()
 
     def test_is_not_waited_for_in_california(self) -> None:
         zone = "America/Los_Angeles"
@@ -277,6 +310,8 @@ class TestWhatIsNotThere:
 
     @pytest.mark.parametrize("year", [1999, 2099])
     def test_a_year(self, year: int) -> None:
+        nearest = datetime(min(max(year, 2000), 2098), 6, 1, tzinfo=UTC)
+        assert deadlines_of("gdpr", "access", nearest, "UTC").received_on == nearest.date()
         with pytest.raises(OutOfRangeError):
             deadlines_of("gdpr", "access", datetime(year, 6, 1, tzinfo=UTC), "UTC")
 
@@ -288,6 +323,8 @@ def test_who_asks_before_a_law_holds_is_answered_by_it_all_the_same() -> None:
         "It holds only since Wednesday 1 January 2025, and is counted by as if it had held already."
         in found.why
     )
+    first = deadlines_of("iowa", "access", datetime(2025, 1, 1, 18, tzinfo=UTC), "America/Chicago")
+    assert not any("It holds only since" in why for why in first.why)
 
 
 def test_a_right_that_the_law_does_not_grant_is_refused_in_time() -> None:
