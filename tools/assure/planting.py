@@ -1,7 +1,8 @@
 """
 A plugin of pytest that reads a module of ours with a fault in it: `-p tools.assure.planting`, with the fault as JSON in
 ASSURE_PLANT: {"file", "old", "new"}, or {"file", "source"} with a file that is read in its place. Nothing of ours on
-the disk is changed, and no compiled file is kept.
+the disk is changed, and no compiled file is kept. Tests run in the order in which they are asked for, the quickest
+first, where the suite begins with what takes longest.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import importlib.abc
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -67,6 +70,18 @@ class Finder(importlib.abc.MetaPathFinder):
         found.loader = _Loader(fullname, found.origin, self.edit)
         found.cached = None
         return found
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Let tests run in the order of the command's arguments."""
+    yield
+    places = {argument: place for place, argument in enumerate(config.args)}
+    items.sort(
+        key=lambda item: next(
+            (place for argument, place in places.items() if item.nodeid.startswith(argument)), len(places)
+        )
+    )
 
 
 if _asked := os.environ.get("ASSURE_PLANT"):
