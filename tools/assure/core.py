@@ -27,7 +27,11 @@ from tools.assure.rows import ROOT, STATE, Figure
 # What is the core, and the tests that are its own, the quickest first: they are asked in this order, until one fails.
 CORE: dict[str, tuple[str, ...]] = {
     "callprivacy/vault/sealing.py": ("vault/test_sealing.py", "vault/test_many_swaps.py"),
-    "callprivacy/vault/files.py": ("vault/test_files_kept.py", "vault/test_files.py"),
+    "callprivacy/vault/files.py": (
+        "vault/test_files_kept.py",
+        "vault/test_files.py",
+        "vault/test_recording_files.py",
+    ),
     "callprivacy/audit/merkle.py": ("audit/test_frontier.py", "audit/test_merkle.py"),
     "callprivacy/audit/leaves.py": (
         "audit/test_sealing.py",
