@@ -295,7 +295,8 @@ def _ground_stays() -> Iterator[None]:
     command = [sys.executable, "-c", "from tools.assure.core import stay; stay()"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
-            process.stdout.readline()  # type: ignore[union-attr]  # a pipe
+            if not process.stdout.readline():  # type: ignore[union-attr]  # a pipe
+                raise SystemExit("The servers of the tests did not start.")
             yield
         finally:
             process.communicate()
@@ -306,7 +307,7 @@ def stay() -> None:
     from tests import ground
 
     ground.prepare_environment(os.environ)
-    ground.servers.join()
+    ground.join()
     try:
         databases = ground.Databases(ground.servers.admin_url)
         databases.prepare()
@@ -315,7 +316,7 @@ def stay() -> None:
         sys.stdin.read()
         databases.admin.close()
     finally:
-        ground.servers.leave()
+        ground.leave()
 
 
 def _is_noticed(file: Path, source: str, tests: Sequence[str]) -> bool | None:
