@@ -521,7 +521,7 @@ ROWS: tuple[Row, ...] = (
         "branch coverage of sealing, trail, scope, deadlines and decisions by their own tests",
         "100 % of branches",
         trial=core.coverage,
-        minutes=5,
+        minutes=4,
     ),
     Row(
         "30f",
@@ -529,6 +529,6 @@ ROWS: tuple[Row, ...] = (
         "changes of one line, drawn by chance, in sealing, trail, scope, deadlines and decisions",
         "90 % noticed",
         trial=core.noticed,
-        minutes=5,
+        minutes=6,
     ),
 )
