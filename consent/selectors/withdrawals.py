@@ -162,9 +162,6 @@ class Waiting:
     first_at: datetime | None
 
 
-NOBODY_WAITS: Final = Waiting(0, None)
-
-
 def waiting_for_people(client_ids: Collection[int], *, at: datetime) -> dict[tuple[int, str], Waiting]:
     """
     What waits for a person, by client and kind of item, where anything does; one statement for all of them.

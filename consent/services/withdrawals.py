@@ -251,16 +251,16 @@ def _renew(agency_id: int, client_ids: Collection[int], at: datetime) -> None:
         )
     }
     for client_id, kind in product(client_ids, selectors.WAITING_FOR_PEOPLE):
-        waiting = wanted.get((client_id, kind), selectors.NOBODY_WAITS)
-        if waiting != there.get((client_id, kind), selectors.NOBODY_WAITS):
+        waiting = wanted.get((client_id, kind))
+        if waiting != there.get((client_id, kind)):
             work.renew_item(
                 kind,
                 agency_id=agency_id,
                 client_id=client_id,
-                count=waiting.count,
+                count=waiting.count if waiting is not None else 0,
                 by=JOB,
                 at=at,
-                due_at=waiting.first_at,
+                due_at=waiting.first_at if waiting is not None else None,
             )
 
 

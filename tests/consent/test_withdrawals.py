@@ -18,6 +18,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from callprivacy.vault import services as vault
+from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
 from consent import kinds
 from consent.enums import Channel, EventKind, OnWithdrawal, Purpose, Strength, VendorStep, WaitingState
@@ -342,6 +343,20 @@ def test_the_minutes_look_asks_the_same_of_few_and_of_many(cast: Cast) -> None:
     assert of == {cast.dentist.pk, cast.plumber.pk}
     assert asked[0] == asked[1]
     assert not {"UPDATE", "INSERT"} & set(asked[0])
+
+
+def test_an_item_for_which_nothing_waits_is_closed_whatever_it_counted(cast: Cast) -> None:
+    with job_scope(agency_id=cast.acme.pk):
+        work.open_item(
+            kinds.VENDOR_TASKS,
+            agency_id=cast.acme.pk,
+            client_id=cast.plumber.pk,
+            key=str(cast.plumber.pk),
+            at=NOON,
+        )
+    assert withdrawals.watch(agency_id=cast.acme.pk, at=NOON) == 1
+    with job_scope(agency_id=cast.acme.pk):
+        assert not Item.objects.open().filter(kind=kinds.VENDOR_TASKS).exists()
 
 
 def test_a_letter_is_sent_answered_checked_and_done(cast: Cast) -> None:

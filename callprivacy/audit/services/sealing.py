@@ -96,10 +96,7 @@ def _horizon() -> Mark:
 def _next(
     agency_id: int, newest: Seal | None, listed: Listed, until: Mark, at: datetime
 ) -> tuple[SealMessage, Frontier]:
-    try:
-        frontier = Frontier.load(newest.size, bytes(newest.peaks)) if newest else Frontier()
-    except ValueError as error:
-        raise SealChangedError(f"Seal {newest.number if newest else 0} was changed: {error}") from error
+    frontier = _frontier_after(newest) if newest else Frontier()
     frontier.extend(leaf for _, leaf in listed)
     message = SealMessage(
         agency_id=agency_id,
@@ -115,6 +112,14 @@ def _next(
         key_id=signing.key_id(signing.public_key()),
     )
     return message, frontier
+
+
+def _frontier_after(seal: Seal) -> Frontier:
+    try:
+        return Frontier.load(seal.size, bytes(seal.peaks))
+    except ValueError as error:
+        text = f"Seal {seal.number} was changed: {error} Run: manage.py verify_audit."
+        raise SealChangedError(text) from error
 
 
 def _store(checkpoint: Checkpoint, frontier: Frontier, listed: Listed) -> Seal:
