@@ -16,6 +16,7 @@ from callprivacy.work.models import Item
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast
+from tests.numbers import says
 from tests.work import waiting
 
 
@@ -112,6 +113,13 @@ def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -
     assert there["reveal_limit"] == "1)"
     assert offered("?kind=withdrawal_choice") == there | {"withdrawal_choice": "0)"}
     assert offered("?kind=nothing_at_all") == there
+
+
+def test_what_stands_in_the_address_and_is_no_choice_is_not_repeated(cast: Cast) -> None:
+    for name in ("kind", "client", "owner"):
+        page = browser_of(cast.alice).get("/work/", {name: "+12025550147"}).content.decode()
+        assert "Pick one of the list." in page
+        assert not says(page, "+12025550147")
 
 
 def test_pages(cast: Cast) -> None:
