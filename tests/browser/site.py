@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tools import browsers, services, supervise
 
@@ -225,6 +225,13 @@ def launched() -> Iterator[Browser]:
         )
         yield found
         found.close()
+
+
+def texts(these: Locator) -> list[str]:
+    """What each of them says, once there is one and its page is whole: a list is read as it is, without waiting."""
+    these.first.wait_for(state="attached")
+    these.page.wait_for_load_state()
+    return these.all_inner_texts()
 
 
 @dataclass

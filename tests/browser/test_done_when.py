@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import site as sites
-from tests.browser.site import NEXT_LOOK, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor, texts
 
 pytestmark = pytest.mark.browser
 
@@ -117,7 +117,7 @@ def see_masked_calls(visitor: Visitor) -> None:
     visitor.open(f"/calls/?client={SLUG}")
     expect(page.get_by_role("heading", name=f"Calls of {CLIENT}")).to_be_visible()
     expect(page.get_by_role("region", name="Calls").get_by_text(CAMPAIGN).first).to_be_visible()
-    callers = page.locator('th[data-label="Caller"] small').all_inner_texts()
+    callers = texts(page.locator('th[data-label="Caller"] small'))
     assert callers
     assert all(re.fullmatch(r"\+\d+ ••• ••• \d{3,4}", caller) for caller in callers), callers
 
@@ -168,7 +168,7 @@ def shorten_the_keep_for(visitor: Visitor) -> None:
 
     table = page.get_by_role("region", name="What is due before and after")
     row = table.get_by_role("row").filter(has_text="Call records, calls in")
-    now, then = (int(cell.replace(",", "")) for cell in row.get_by_role("cell").all_inner_texts())
+    now, then = (int(cell.replace(",", "")) for cell in texts(row.get_by_role("cell")))
     assert now == before
     assert then >= before + OLD
     page.get_by_label("My reason answers the rule").check()

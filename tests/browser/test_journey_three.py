@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import make
-from tests.browser.site import NEXT_LOOK, OFFICER, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, Visitor, texts
 
 pytestmark = pytest.mark.browser
 
@@ -75,9 +75,7 @@ def call(visitor: Visitor) -> None:
     phone = visitor.context.new_page()
     phone.goto(f"{visitor.site.url}/demo/phone/")
     lines = phone.get_by_label("Number to call and to text")
-    line = next(
-        name for name in lines.locator("option").all_inner_texts() if name.startswith(f"{CLIENT}: Ads")
-    )
+    line = next(name for name in texts(lines.locator("option")) if name.startswith(f"{CLIENT}: Ads"))
     lines.select_option(line)
     phone.get_by_label("You are", exact=True).select_option(CALLER)
     phone.get_by_role("button", name="Call", exact=True).click()

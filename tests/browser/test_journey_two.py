@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Visitor, texts
 from tests.browser.test_journey_one import Hand
 from tools import verify_evidence
 
@@ -61,9 +61,7 @@ def a_telephone(visitor: Visitor) -> Page:
     phone = visitor.context.new_page()
     phone.goto(f"{visitor.site.url}/demo/phone/")
     lines = phone.get_by_label("Number to call and to text")
-    (line,) = [
-        name for name in lines.locator("option").all_inner_texts() if name == f"{CLIENT}: Ads (CallRail)"
-    ]
+    (line,) = [name for name in texts(lines.locator("option")) if name == f"{CLIENT}: Ads (CallRail)"]
     lines.select_option(line)
     phone.get_by_label("You are", exact=True).select_option(CALLER)
     return phone

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Site, Visitor
+from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Site, Visitor, texts
 from tests.browser.test_done_when import figure, the_other_officer_agrees
 from tests.numbers import says
 
@@ -96,6 +96,7 @@ def bring(visitor: Visitor, content: bytes) -> None:
 
 def refused_as_too_old(visitor: Visitor) -> int:
     """How many rows the import that is shown did not take, because their time is over."""
+    visitor.page.wait_for_load_state()
     rows = visitor.page.locator("dl > div, tr, .stat").filter(has_text=re.compile("Too old"))
     if not rows.count():
         return 0
@@ -115,7 +116,7 @@ def set_the_matrix(visitor: Visitor) -> None:
 
     table = page.get_by_role("region", name="What is due before and after")
     row = table.get_by_role("row").filter(has_text="Call records, calls in")
-    assert [int(cell) for cell in row.get_by_role("cell").all_inner_texts()] == [0, HELD + OLD]
+    assert [int(cell) for cell in texts(row.get_by_role("cell"))] == [0, HELD + OLD]
     page.get_by_label("My reason answers the rule").check()
     page.get_by_role("button", name="Propose").click()
     expect(page.get_by_text("in force once another officer agrees")).to_be_visible()
@@ -236,7 +237,7 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
         .filter(has_text="Call records, calls in")
     )
     row.wait_for()
-    assert row.get_by_role("cell").all_inner_texts()[:3] == [str(OLD), str(OLD), str(HELD)]
+    assert texts(row.get_by_role("cell"))[:3] == [str(OLD), str(OLD), str(HELD)]
     expect(page.locator("main").get_by_text("Invoice in dispute").first).to_be_visible()
     last_copy = datetime.now(ZONE).date() + timedelta(days=15)  # noqa: TID251  (what is tested reads the same clock)
     said = page.locator("dl.facts > div").filter(has_text="No copy opens from").inner_text()

@@ -170,6 +170,7 @@ def look_over(visitor: Visitor) -> None:
     visitor.open("/people/reviews/")
     page.get_by_role("button", name="Start one now").click()
     row = page.get_by_role("row").filter(has_text=NEWCOMER)
+    page.wait_for_load_state()
     if not row.count():
         page.get_by_role("link", name="Answer the open one").click()
     expect(row).to_contain_text(CLIENT)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import site as sites
-from tests.browser.site import ADMIN, REVIEWER, Site, Visitor
+from tests.browser.site import ADMIN, REVIEWER, Site, Visitor, texts
 
 pytestmark = pytest.mark.browser
 
@@ -79,7 +79,7 @@ def test_the_menu_of_a_phone_leads_to_every_entry(browser: Browser, site: Site) 
         drawer = page.get_by_role("dialog", name="Menu")
         expect(drawer).to_be_hidden()
         page.get_by_role("button", name="Menu", exact=True).tap()
-        entries = drawer.get_by_role("link").all_inner_texts()
+        entries = texts(drawer.get_by_role("link"))
         assert {"Overview", "Work queue", "Clients", "Calls", "Retention", "Proof and settings"} <= {
             entry.strip() for entry in entries
         }
@@ -124,8 +124,8 @@ def test_calls_of_granted_clients_only(visitor: Visitor) -> None:
     visitor.sign_in(REVIEWER)
     page = visitor.page
     visitor.open("/calls/")
-    offered = set(page.locator("select[name=client] option").all_inner_texts()) - {"All clients"}
-    listed = set(page.locator('td[data-label="Client"]').all_inner_texts())
+    offered = set(texts(page.locator("select[name=client] option"))) - {"All clients"}
+    listed = set(texts(page.locator('td[data-label="Client"]')))
     assert len(offered) == 2
     assert listed
     assert listed <= offered
