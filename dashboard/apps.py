@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from callprivacy.lib import forms
+
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
@@ -16,6 +18,7 @@ class DashboardConfig(AppConfig):
             selectors,
         )
 
+        forms.repeat_nothing()
         accounts.rank_clients_by(selectors.what_clients_need)
         kinds.register(
             kinds.Kind(

@@ -67,12 +67,6 @@ class ExploreForm(forms.Form):
             self.fields[dimension] = forms.ChoiceField(
                 label=words, required=False, choices=[("", "Any"), *values.get(dimension, ())]
             )
-        for one in self.fields.values():
-            # Django's words repeat what was written, which may be anything.
-            if isinstance(one, forms.ChoiceField):
-                one.error_messages["invalid_choice"] = (
-                    "This is not one of the choices. Pick one from the list."
-                )
 
     def main_fields(self) -> list[forms.BoundField]:
         """What everybody asks."""

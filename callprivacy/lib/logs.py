@@ -91,6 +91,19 @@ def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {key: value if _is_plain(key, value) else _masked(value) for key, value in event.items()}
 
 
+def round_floats(record: logging.LogRecord) -> bool:
+    """A filter that passes all: a fraction is written with three digits, for in a message more look like a number."""
+    if isinstance(record.args, Mapping):
+        record.args = {key: _rounded(value) for key, value in record.args.items()}
+    elif record.args:
+        record.args = tuple(_rounded(value) for value in record.args)
+    return True
+
+
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -137,7 +150,9 @@ def settings(*, level: str, as_json: bool) -> dict[str, Any]:
                 "processors": [*_LAST, renderer],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "masked", "filters": [round_floats]}
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},

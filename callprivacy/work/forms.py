@@ -12,21 +12,18 @@ from callprivacy.work import kinds
 from callprivacy.work.enums import Told
 from callprivacy.work.kinds import Kind
 
-# What somebody wrote into the address, which may be a number, is not repeated.
-_NOT_LISTED = {"invalid_choice": "Pick one of the list."}
 _SNOOZES = (("1", "Tomorrow"), ("3", "In 3 days"), ("7", "In a week"))
 
 
 class QueueFilter(forms.Form):
     """What of the queue is shown."""
 
-    kind = forms.ChoiceField(required=False, error_messages=_NOT_LISTED)
-    client = forms.ChoiceField(required=False, error_messages=_NOT_LISTED)
+    kind = forms.ChoiceField(required=False)
+    client = forms.ChoiceField(required=False)
     owner = forms.ChoiceField(
         required=False,
         choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")],
         label="Owner",
-        error_messages=_NOT_LISTED,
     )
 
     def __init__(

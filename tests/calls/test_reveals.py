@@ -165,7 +165,7 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         ({"reason_kind": "call_back", "reason": "short" + " " * 20}, "at least 15 characters"),
         ({"reason_kind": "call_back", "reason": ""}, "Say why, in a sentence."),
         ({"reason_kind": "", "reason": WHY["reason"]}, "Pick what it is for."),
-        ({"reason_kind": "fun", "reason": WHY["reason"]}, "Select a valid choice"),
+        ({"reason_kind": "fun", "reason": WHY["reason"]}, "Pick one of the list"),
     ],
 )
 def test_without_a_reason_nothing_is_shown(cast: Cast, call: Call, given: dict[str, str], words: str) -> None:

@@ -57,6 +57,8 @@ def lines() -> Iterator[StringIO]:
     out = StringIO()
     handler = logging.StreamHandler(out)
     settings = logs.settings(level="INFO", as_json=True)
+    for one in settings["handlers"]["stderr"]["filters"]:
+        handler.addFilter(one)
     formatter = dict(settings["formatters"]["masked"])
     handler.setFormatter(formatter.pop("()")(**formatter))
     root = logging.getLogger()
@@ -112,6 +114,16 @@ def test_nor_a_traceback(lines: StringIO) -> None:
         logging.getLogger("some.library").exception("failed")
     assert not says(lines.getvalue(), NUMBER)
     assert "no such caller" in lines.getvalue()
+
+
+def test_how_long_something_took_is_no_number(lines: StringIO) -> None:
+    logging.getLogger("tests").warning(
+        "%(task)s took %(runtime)ss", {"task": "purge", "runtime": 0.12345678901234}
+    )
+    logging.getLogger("tests").warning("took %ss, then %ss", 12.3456789012, "5555550123")
+    first, second = (json.loads(line)["event"] for line in lines.getvalue().splitlines())
+    assert first == "purge took 0.123s"
+    assert second == "took 12.346s, then [number ..23]s"
 
 
 @pytest.mark.parametrize(

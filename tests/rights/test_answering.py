@@ -116,7 +116,7 @@ def test_no_letter_of_ours_names_the_number(cast: Cast) -> None:
         ("refused", "Because it is so.", "Decide the request with a ground first"),
         ("proof_wanted", "", "This letter needs your words"),
         ("erased", "", "Nothing was done yet"),
-        ("copy_ready", "", "Select a valid choice"),
+        ("copy_ready", "", "Pick one of the list"),
     ],
 )
 def test_a_letter_that_lacks_something_says_what(cast: Cast, name: str, words: str, says: str) -> None:
