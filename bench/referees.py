@@ -1,7 +1,7 @@
 """
 An environment of their own for ANJANA and pyCANON, whose pins do not go with ours: nothing of them is imported here.
 
-`python -m bench.referees` makes it; `make test` does that, so that the tests which ask pyCANON are never left out.
+`python -m bench.referees` makes it, as does whoever asks first: a test that needs it is never left out.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from tools import services
+
 _ROOT = Path(__file__).resolve().parent.parent
 _WANTED = _ROOT / "bench" / "referees.txt"
 _PLACE = _ROOT / ".state" / "referees"
 
 
-def python() -> Path | None:
+def _made() -> Path | None:
     """Their Python, if their environment is there and is what is wanted."""
     found = _PLACE / "bin" / "python"
     stamp = _PLACE / "installed"
@@ -29,14 +31,23 @@ def python() -> Path | None:
 
 
 def install() -> Path:
-    """Make their environment, from wheels of the pinned hashes, if it is not there."""
-    if (found := python()) is not None:
-        return found
-    venv.create(_PLACE, clear=True, with_pip=True, symlinks=True)
-    pip = [str(_PLACE / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    exactly = ["--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(_WANTED)]
-    subprocess.run([*pip, *exactly], check=True)
-    (_PLACE / "installed").write_text(_digest(), encoding="ascii")
+    """Make their environment, from wheels of the pinned hashes, if it is not there; who comes second waits."""
+    _PLACE.parent.mkdir(mode=0o711, exist_ok=True)
+    with services.locked(_PLACE.parent / "referees.lock"):
+        if (found := _made()) is not None:
+            return found
+        venv.create(_PLACE, clear=True, with_pip=True, symlinks=True)
+        pip = [
+            str(_PLACE / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
+        exactly = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "-r", str(_WANTED)]
+        subprocess.run([*pip, *exactly], check=True)
+        (_PLACE / "installed").write_text(_digest(), encoding="ascii")
     return _PLACE / "bin" / "python"
 
 

@@ -49,6 +49,8 @@ def _install(name: str) -> None:
         "--quiet",
         "--disable-pip-version-check",
         "--require-hashes",
+        # Python compiles what is imported when it is: of all that is installed that is the smaller part.
+        "--no-compile",
     ]
     wheels = ["--only-binary=:all:", *(f"--no-binary={source}" for source in FROM_SOURCE)]
     subprocess.run([*command, *wheels, "-r", str(ROOT / name)], check=True)

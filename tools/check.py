@@ -105,11 +105,11 @@ def _chromium() -> tuple[int, str]:
 # The browser and the checker of its pages, which npm brings, have to be here before tests are collected.
 BEFORE: Final[dict[str, Step]] = {
     "browser": _chromium,
-    # pyCANON, which confirms releases in the tests, cannot live beside our own numpy.
-    "referees": _tool("python", "-m", "bench.referees"),
     "styles": _styles,
 }
 BESIDE: Final[dict[str, Step]] = {
+    # pyCANON, which confirms releases in the tests, cannot live beside our own numpy. A test that is quicker waits.
+    "referees": _tool("python", "-m", "bench.referees"),
     "types": _tool("mypy"),
     "requirements": _tool("python", "-m", "tools.compile_requirements", "--check"),
     "lint": _tool("ruff", "check", "."),

@@ -57,16 +57,13 @@ def test_the_loss_is_counted_as_the_yardstick_says(adult: Table, release: Releas
     assert release.measures.loss == pytest.approx(lost / 30_162 / 8)
 
 
-@pytest.mark.skipif(referees.python() is None, reason="pyCANON has an environment of its own: make bench")
 @pytest.mark.parametrize("setting", [bench.Setting(3, l=2), bench.Setting(5, t=0.3)], ids=str)
 def test_pycanon_finds_what_was_demanded(adult: Table, setting: bench.Setting, tmp_path: Path) -> None:
     """Of some rows; the benchmark asks about all of them."""
-    interpreter = referees.python()
-    assert interpreter is not None
     some = Table.of({name: column.texts()[::12] for name, column in adult.columns.items()})
     release = anonymise(some, bench.spec(setting, ranges=False))
 
-    found = bench.measured_by_pycanon(release, tmp_path / "out.csv", interpreter)
+    found = bench.measured_by_pycanon(release, tmp_path / "out.csv", referees.install())
 
     assert found["k"] == release.measures.smallest_class >= setting.k
     spread = release.spread[bench.SENSITIVE]

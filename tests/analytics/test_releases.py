@@ -105,9 +105,6 @@ def test_a_release_is_tried_proposed_signed_by_another_and_built(cast: Cast) -> 
 def test_the_report_is_what_pycanon_finds_in_the_file(cast: Cast, tmp_path: Path) -> None:
     from bench import referees
 
-    interpreter = referees.python()
-    if interpreter is None:
-        pytest.skip("pyCANON has an environment of its own; make bench makes it")
     released.fill(cast.dentist, callers=80, calls_each=1)
     to = released.recipient(cast.dentist, cast.alice)
     waiting = released.proposed(released.draft(to, cast.alice), cast.alice, l=2)
@@ -119,7 +116,7 @@ def test_the_report_is_what_pycanon_finds_in_the_file(cast: Cast, tmp_path: Path
         csv.writer(file, delimiter=";").writerows([head, *rows])
     found = referees.ask(
         {"of": "pycanon", "file": str(path), "delimiter": ";", "quasi": head[:4], "sensitive": ["Outcome"]},
-        interpreter=interpreter,
+        interpreter=referees.install(),
     )
     # One call of each caller, so that callers are rows.
     assert found["k"] == release.report["people"] >= 11

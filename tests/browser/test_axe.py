@@ -2,7 +2,8 @@
 axe-core finds nothing on any page that a compliance officer can reach by links, light and dark.
 
 In the suite most pages have their colours measured in one of the themes, about half of them in each: the stylesheet
-takes them from the same few names everywhere. `make attack` measures every page in both.
+takes them from the same few names everywhere. What looks the same all the way up is measured twice in a walk. `make
+attack` measures every page in both.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from django.urls import Resolver404, resolve
 
 from tests import scale
-from tests.browser.axe import AXE, THEMES, Theme, findings
+from tests.browser.axe import AXE, THEMES, Looks, Theme, findings
 from tests.browser.site import Visitor
 
 pytestmark = [
@@ -74,6 +75,7 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
     """
     page, waiting, views, found = visitor.page, list(start), set[str](), list[str]()
     seen: dict[str, str] = {}
+    measured: Looks | None = scale.times(Looks(), None)
     while waiting:
         path = waiting.pop(0)
         if _view(path) in views:
@@ -90,7 +92,8 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
             continue
         shown = page.evaluate(_ON_THE_PAGE)
         framed = follow and bool(views)
-        found += [f"{path}: {said}" for said in findings(page, framed=framed, themes=themes_of(there))]
+        said_here = findings(page, framed=framed, themes=themes_of(there), measured=measured)
+        found += [f"{path}: {said}" for said in said_here]
         views |= {_view(path), arrived}
         if not shown["title"].endswith(" - CallPrivacy") or shown["title"].startswith(" "):
             found.append(f"{path}: the title is {shown['title']!r}")
@@ -140,10 +143,17 @@ def test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first(
     visitor.open("/accounts/login/")
     visitor.page.evaluate(_FAINT, theme)
 
-    def found(*themes: Theme) -> set[str]:
-        return {": ".join(said.split(": ")[:2]) for said in findings(visitor.page, themes=themes)}
+    def found(*themes: Theme, measured: Looks | None = None) -> set[str]:
+        all_said = findings(visitor.page, themes=themes, measured=measured)
+        return {": ".join(said.split(": ")[:2]) for said in all_said}
 
     assert found(theme) == {f"{theme}: button-name", f"{theme}: color-contrast"}
     (other,) = set(THEMES) - {theme}
     assert found(other) == {f"{other}: button-name"}
     assert found(other, theme) == {f"{other}: button-name", f"{theme}: color-contrast"}
+
+    walked: Looks = {}
+    assert found(other, measured=walked) == {f"{other}: button-name"}
+    for _ in range(2):
+        assert found(theme, measured=walked) == {f"{theme}: button-name", f"{theme}: color-contrast"}
+    assert found(theme, measured=walked) == {f"{theme}: button-name"}, "measured twice in a walk"

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests import scale
 from tests.browser import site as sites
-from tests.browser.axe import AXE, Theme, findings
+from tests.browser.axe import AXE, Looks, Theme, findings
 from tests.look import pages
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def address() -> Iterator[str]:
     html = {name: page() for name, page in pages.PAGES.items()}
     policy = build_policy(settings.SECURE_CSP)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answer, html, policy))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -74,20 +74,30 @@ def opened(browser: Browser, url: str, *, width: int, theme: Any) -> tuple[Page,
     )
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(url)
-    page.wait_for_load_state("networkidle")
     return page, said
+
+
+@pytest.fixture(scope="module")
+def measured() -> Looks | None:
+    return scale.times(Looks(), None)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: npm ci")
 @pytest.mark.parametrize("name", pages.PAGES)
 @pytest.mark.parametrize(("width", "themes"), [(1440, ("light", "dark")), (390, ("dark", "light"))])
 def test_page_is_clean(
-    browser: Browser, address: str, name: str, width: int, themes: tuple[Theme, ...]
+    browser: Browser,
+    address: str,
+    measured: Looks | None,
+    *,
+    name: str,
+    width: int,
+    themes: tuple[Theme, ...],
 ) -> None:
     page, said = opened(browser, f"{address}/{name}", width=width, theme=themes[0])
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     # Every page in both themes, in the suite each at a width of its own.
-    assert findings(page, themes=scale.times(themes[:1], themes)) == []
+    assert findings(page, themes=scale.times(themes[:1], themes), measured=measured) == []
     assert said == []
     page.context.close()
 
