@@ -1,5 +1,5 @@
 """
-Which tests share a process, and in which order: those that take longest begin first, so that both workers end together.
+Which tests share a process, and in which order: those that take longest begin first, so that all workers end together.
 
 A file's tests run in one process, and so do all of the browser's, which share one running site, and most of the rules',
 which share a world and read the source of everything once. pytest-xdist's own groups are not used: it writes them into

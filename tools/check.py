@@ -160,7 +160,7 @@ def _suite(arguments: list[str]) -> int:
 def _suite_beside(report: Report, steps: Future[None]) -> int:
     """Run the whole suite; its closing line waits for the steps beside it."""
     colour = "yes" if sys.stdout.isatty() else "no"
-    command = [str(BIN / "pytest"), "-n", "2", f"--color={colour}"]
+    command = [str(BIN / "pytest"), "-n", "3", f"--color={colour}"]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as suite:
