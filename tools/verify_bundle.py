@@ -27,6 +27,7 @@ import json
 import re
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -400,6 +401,8 @@ class Verifier:
         if number in self.digests:
             self.report.found(f"{name}: appears twice")
         listed = [(identity, bytes.fromhex(digest)) for identity, digest in entry["leaves"]]
+        if any(len(digest) != 32 for _, digest in listed):
+            raise ValueError("a leaf's hash has 32 bytes")
         self._batch(name, seal, listed, until_of(seal))
         size, peaks = grow(self.size, self.peaks, [digest for _, digest in listed])
         follows = number == self.number + 1
@@ -484,6 +487,7 @@ class Verifier:
             self._compare_events(name, seal["number"], listed, until)
 
     def _compare_events(self, name: str, number: int, listed: list[tuple[int, bytes]], until: Mark) -> None:
+        before = len(self.report.findings)
         expected = dict(listed)
         seen: dict[int, bytes] = {}
         for mark, digest in self.batch:
@@ -497,15 +501,28 @@ class Verifier:
             elif not self.until <= mark < until:
                 self.report.found(f"event {identity}: does not belong into {name}")
             seen[identity] = digest
-        for identity in expected:
-            if identity not in seen:
-                self.missed.add(number)
-                self.report.found(f"event {identity}: missing ({name})")
+        self._missing(name, number, listed, seen)
         right = [identity for identity, _ in listed if identity in seen]
         here = [mark[2] for mark, _ in self.batch if mark[2] in expected]
         moved = (pair for pair in zip(right, here, strict=False) if pair[0] != pair[1])
         for wanted, found in islice(moved, 1):
             self.report.found(f"event {found}: stands where event {wanted} belongs ({name})")
+        if [(mark[2], digest) for mark, digest in self.batch] != listed and before == len(
+            self.report.findings
+        ):
+            self.report.found(f"{name}: lists other events than are here")
+
+    def _missing(
+        self, name: str, number: int, listed: list[tuple[int, bytes]], seen: dict[int, bytes]
+    ) -> None:
+        for identity, times in Counter(identity for identity, _ in listed).items():
+            if identity not in seen:
+                self.report.found(f"event {identity}: missing ({name})")
+            elif times > 1:
+                self.report.found(f"{name}: lists event {identity} in place of another, which is missing")
+            else:
+                continue
+            self.missed.add(number)
 
     def _counts(self, name: str, seal: dict[str, Any], listed: list[tuple[int, bytes]]) -> None:
         if seal["count"] != len(listed) or not listed:
@@ -553,7 +570,7 @@ class Verifier:
         """Hold the chain against checkpoints that were kept elsewhere."""
         known: dict[int, bytes] = {}
         said: list[dict[str, Any]] = []
-        newest = date.min
+        days: list[date] = []
         for line, entry in lines:
             try:
                 if "leaving" in entry:
@@ -562,17 +579,26 @@ class Verifier:
                     ):
                         said.append(entry["leaving"])
                 elif "epoch" in entry:
-                    self._restored(line, entry, known)
-                    said = [one for one in said if one["last"] <= entry["epoch"]["after"]]
+                    if self._restored(line, entry, known):
+                        said = [one for one in said if one["last"] <= entry["epoch"]["after"]]
                 elif entry["seal"]["agency"] == self.report.agency:
-                    message = SEAL_CONTEXT + canonical(entry["seal"])
-                    self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
-                    known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
-                    newest = max(newest, day_of(entry["seal"]["signed_at"]))
+                    days.append(self._remembered(line, entry, known))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self.report.found(f"checkpoint line {line}: cannot be read ({error!r})")
+        if self.number and not days:
+            self.report.found(f"the checkpoints: hold no seal of agency {self.report.agency}")
         self._compare_said(said)
-        self._find_unsaid(said, newest)
+        self._find_unsaid(said, max(days, default=date.min))
+        self._compare_known(known)
+
+    def _remembered(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> date:
+        """Note a seal that a checkpoint remembers; returns the day on which it was signed."""
+        message = SEAL_CONTEXT + canonical(entry["seal"])
+        self._signature(f"checkpoint line {line}", entry["seal"], message, entry["signature"])
+        known[entry["seal"]["number"]] = hashlib.sha256(message).digest()
+        return day_of(entry["seal"]["signed_at"])
+
+    def _compare_known(self, known: dict[int, bytes]) -> None:
         for number, digest in sorted(known.items()):
             if number > self.number:
                 last = max(known)
@@ -615,16 +641,17 @@ class Verifier:
                     f"{name}: said on {one['at'][:10]}, and unknown to these checkpoints; hold it against a later copy"
                 )
 
-    def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> None:
+    def _restored(self, line: int, entry: dict[str, Any], known: dict[int, bytes]) -> bool:
+        """Forget the seals that a restore of this agency lost; whether a trusted key declares one."""
         said = entry["epoch"]
         if said["agency"] != self.report.agency:
-            return
+            return False
         key = self.keys.get(said["key"])
         if key is None or not key.verify(EPOCH_CONTEXT + canonical(said), bytes.fromhex(entry["signature"])):
             self.report.found(
                 f"checkpoint line {line}: the declaration of a restore is not signed by a trusted key"
             )
-            return
+            return False
         lost = [number for number in known if number > said["after"]]
         for number in lost:
             del known[number]
@@ -632,6 +659,7 @@ class Verifier:
             self.report.notes.append(
                 f"seals {min(lost)} to {max(lost)} were lost in the restore declared on {said['started_at']}"
             )
+        return True
 
 
 def verify(

@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 
 from callprivacy.audit.leaves import LeavingMessage, Mark, SealMessage, instant
+from callprivacy.audit.merkle import Frontier
 from callprivacy.lib.scope import ScopeKind
 from callprivacy.tenancy.models import ScopedManager
 from callprivacy.vault.fields import SealedField
@@ -233,6 +234,17 @@ class Seal(models.Model):
             signed_at=self.signed_at,
             key_id=self.key_id,
         )
+
+    def frontier(self) -> Frontier:
+        """
+        The tree as this seal left it.
+
+        :raises ValueError: its peaks are not those of its size and root: somebody changed it.
+        """
+        found = Frontier.load(self.size, bytes(self.peaks))
+        if found.root() != bytes(self.root):
+            raise ValueError("Its peaks are not those of its root.")
+        return found
 
     def listed(self) -> list[tuple[int, bytes]]:
         """The event ids and leaf hashes it covers, in order."""

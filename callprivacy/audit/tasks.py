@@ -7,8 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from callprivacy.audit import services
-from callprivacy.tenancy import selectors as agencies
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 # A backlog is worked off in several seals; what is left waits for the next minute.
 _SEALS_A_RUN = 10
@@ -19,11 +18,14 @@ log = structlog.get_logger(__name__)
 @shared_task(name="audit.seal_events", acks_late=True)
 def seal_events(**_: Any) -> None:
     """Seal every agency's new events; one that cannot be sealed is logged and does not hold up the others."""
-    for agency_id in agencies.agency_ids():
-        try:
-            for _seal in range(_SEALS_A_RUN):
-                with job_scope(agency_id=agency_id):
-                    if not services.seal_events(agency_id=agency_id, at=timezone.now()):
-                        break
-        except services.SEALING_ERRORS as error:
-            log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)
+    in_each_agency(_seal_events_of)
+
+
+def _seal_events_of(agency_id: int) -> None:
+    try:
+        for _seal in range(_SEALS_A_RUN):
+            with job_scope(agency_id=agency_id):
+                if not services.seal_events(agency_id=agency_id, at=timezone.now()):
+                    break
+    except services.SEALING_ERRORS as error:
+        log.error("trail.not_sealed", agency_id=agency_id, why=str(error))  # noqa: TRY400  (no traceback)

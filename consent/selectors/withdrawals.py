@@ -112,13 +112,12 @@ class Pressing:
     What cannot wait on the board.
 
     :ivar late: withdrawals of which a step is past the law's date. :ivar near: of which one comes to it in two days.
-    :ivar failing: steps that Twilio does not do. :ivar first_at: the law's first date among late and near ones.
+    :ivar failing: steps that Twilio does not do.
     """
 
     late: int
     near: int
     failing: int
-    first_at: datetime | None
 
     @property
     def by_law(self) -> int:
@@ -139,7 +138,6 @@ def pressing(client_ids: list[int], *, at: datetime) -> Pressing:
         late=late,
         near=len(found) - late,
         failing=rows.filter(failing()).exclude(kept_back()).count(),
-        first_at=min(found.values(), default=None),
     )
 
 

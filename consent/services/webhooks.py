@@ -35,7 +35,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
-from callprivacy.vault.sealing import Place
+from callprivacy.vault.sealing import Place, SealBrokenError
 from callprivacy.work import services as work
 from consent import kinds
 from consent.enums import WaitingState
@@ -227,8 +227,13 @@ def ping(*, endpoint: WebhookEndpoint, by: Actor, at: datetime) -> WebhookDelive
 
 def _number(client_id: int, caller_id: uuid.UUID) -> str | None:
     caller = Caller.objects.for_client(client_id).filter(pk=caller_id).first()
-    keys = vault_selectors.content_keys({client_id: [caller_id]})
-    return caller.number.reveal(keys[caller_id]) if caller is not None and caller_id in keys else None
+    if caller is None:
+        return None
+    try:
+        key = vault_selectors.content_keys({client_id: [caller_id]}).get(caller_id)
+        return None if key is None else caller.number.reveal(key)
+    except SealBrokenError:
+        return None
 
 
 def _digest(client: Client, caller_id: uuid.UUID) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
+from operator import attrgetter
 from typing import Final
 
 from django.db import connection as database
@@ -61,7 +62,6 @@ NAMES_CALLER: Final = frozenset(
     }
 )
 """The steps for which a vendor has to be told the number."""
-_OPEN: Final = (WaitingState.WAITING, WaitingState.SENT, WaitingState.FAILED)
 
 
 class NotToChooseError(LookupError):
@@ -196,15 +196,19 @@ def _who(client: Client, task: VendorTask, caller: Caller | None, at: datetime) 
     """
     The number, for whoever has to name it to the vendor: under the caller's evidence key, as what the person said.
 
-    So an erasure leaves it while the no has still to be carried out, and it leaves with the evidence at the latest.
+    So an erasure leaves it while the no has still to be carried out, and it leaves with the evidence at the latest. A
+    number that does not open any more is none: everything else of the no is carried out, and nobody else's waits.
     """
     if task.step not in NAMES_CALLER or caller is None:
         return None
-    content = vault_selectors.content_keys({client.pk: [caller.pk]}).get(caller.pk)
-    evidence = vault_selectors.evidence_keys(client.pk, [caller.pk]).get(caller.pk)
-    if content is None or evidence is None:
+    try:
+        content = vault_selectors.content_keys({client.pk: [caller.pk]}).get(caller.pk)
+        evidence = vault_selectors.evidence_keys(client.pk, [caller.pk]).get(caller.pk)
+        if content is None or evidence is None:
+            return None
+        plain = json.dumps({"number": caller.number.reveal(content)})
+    except SealBrokenError:
         return None
-    plain = json.dumps({"number": caller.number.reveal(content)})
     return seal_reference(client, task, plain, at, key=evidence)
 
 
@@ -218,7 +222,7 @@ def seal_reference(
 
 def _close_what_is_done(agency_id: int, at: datetime) -> int:
     """Close planned withdrawals of which no step is open any more."""
-    still = VendorTask.objects.filter(withdrawal=OuterRef("pk"), state__in=_OPEN)
+    still = VendorTask.objects.filter(withdrawal=OuterRef("pk"), state__in=selectors.OPEN)
     rows = Withdrawal.objects.filter(agency_id=agency_id, planned_at__isnull=False).open()
     done = list(rows.exclude(Exists(still)).select_for_update(skip_locked=True).order_by("pk")[:BATCH])
     for row in done:
@@ -271,7 +275,7 @@ def watch(*, agency_id: int, at: datetime) -> int:
     Returns how many clients were looked at. Enters the agency's scope itself.
     """
     with job_scope(agency_id=agency_id):
-        tasks = VendorTask.objects.filter(agency_id=agency_id, state__in=_OPEN)
+        tasks = VendorTask.objects.filter(agency_id=agency_id, state__in=selectors.OPEN)
         items = Item.objects.open().filter(agency_id=agency_id, kind__in=selectors.WAITING_FOR_PEOPLE)
         found = set(tasks.values_list("client_id", flat=True).distinct())
         found |= set(items.values_list("client_id", flat=True))
@@ -390,7 +394,7 @@ def ask_deletions(*, agency_id: int, at: datetime) -> int:
         recordings = list(rows.select_related("call__connection", "call__caller", "client__agency"))
         for recording in recordings:
             _ask_deletion(recording, at)
-        for client in {recording.client for recording in recordings}:
+        for client in sorted({recording.client for recording in recordings}, key=attrgetter("pk")):
             renew_items(client=client, at=at)
     return len(recordings)
 

@@ -292,13 +292,16 @@ def test_lost_checkpoints_stop_the_sealer_until_they_are_made_anew() -> None:
     assert verify(acme.pk).holds
 
 
-def test_a_newest_seal_with_cut_peaks_is_refused_and_holds_nobody_else_up(logged: io.StringIO) -> None:
+@pytest.mark.parametrize("changed", ["substr(peaks, 2)", "set_byte(peaks, 1, get_byte(peaks, 1) # 2)"])
+def test_a_newest_seal_with_other_peaks_is_refused_and_holds_nobody_else_up(
+    logged: io.StringIO, changed: str
+) -> None:
     acme, globex = make.agency("Acme"), make.agency("Globex")
     for agency in (acme, globex):
         write(agency.pk, 1)
         seal(agency.pk)
     with superuser() as line:
-        line.execute("UPDATE audit_seal SET peaks = substr(peaks, 2) WHERE agency_id = %s", [acme.pk])
+        line.execute(f"UPDATE audit_seal SET peaks = {changed} WHERE agency_id = %s".encode(), [acme.pk])
     for agency in (acme, globex):
         write(agency.pk, 1)
 
@@ -309,6 +312,20 @@ def test_a_newest_seal_with_cut_peaks_is_refused_and_holds_nobody_else_up(logged
 
     assert [len(seals(agency.pk)) for agency in (acme, globex)] == [made[0], made[1] + 1]
     assert "was changed" in logged.getvalue()
+
+
+@pytest.mark.parametrize("written", ["details = '{\"n\": 1.5}'", "at = 'infinity'"])
+def test_an_event_that_cannot_be_sealed_holds_no_other_agency_up(logged: io.StringIO, written: str) -> None:
+    agencies = [make.agency(name) for name in ("Acme", "Globex", "Initech")]
+    for agency in agencies:
+        write(agency.pk, 1)
+    with superuser() as line:
+        line.execute(f"UPDATE audit_event SET {written} WHERE agency_id = %s".encode(), [agencies[1].pk])
+
+    seal_events.run()
+
+    assert [len(seals(agency.pk)) for agency in agencies] == [1, 0, 1]
+    assert "job.failed" in logged.getvalue()
 
 
 def test_a_restore_is_noticed_declared_and_then_sealed_on(tmp_path: Path) -> None:

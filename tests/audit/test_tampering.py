@@ -208,6 +208,22 @@ SEAL_CHANGES = (
 )  # fmt: skip
 
 
+def relabel(trail: Trail, *, after: bool) -> Names:
+    """An event is gone, and its leaf goes by the id of the one before it or after it in the seal's list."""
+    number = trail.any_seal()
+    with job_scope(agency_id=trail.acme):
+        listed = Seal.objects.get(number=number).listed()
+    place = trail.chance.randrange(1, len(listed) - 1)
+    event, leaf = listed[place]
+    listed[place] = (listed[place + (1 if after else -1)][0], leaf)
+    trail.line.execute("DELETE FROM audit_event WHERE id = %s", [event])
+    trail.line.execute(
+        "UPDATE audit_seal SET leaves = %s WHERE agency_id = %s AND number = %s",
+        [pack_leaves(listed), trail.acme, number],
+    )
+    return {f"seal {number}"}
+
+
 def swap_signatures(trail: Trail) -> Names:
     one, two = trail.chance.sample(range(1, 8), 2)
     trail.line.execute(
@@ -274,6 +290,7 @@ TAMPERINGS: list[Callable[[Trail], Names]] = [
     delete_seal,
     *(partial(edit_seal, change=change) for change in SEAL_CHANGES),
     swap_signatures,
+    *(partial(relabel, after=after) for after in (False, True)),
     *(
         partial(recompute_everything, change=change, theirs=theirs)
         for change in ("DELETE FROM audit_event", "UPDATE audit_event SET action = 'call.erased'")

@@ -435,3 +435,25 @@ def test_where_no_law_names_a_time_our_own_target_is_the_limit(places: list[tupl
         load_pack(), purpose=Purpose.RECORD, places=places, zone="America/New_York", at=NOON
     )
     assert found == deadlines.Limit(NOON + deadlines.TARGET, "", "")
+
+
+def test_a_number_that_does_not_open_keeps_nobodys_wish_waiting(cast: Cast) -> None:
+    connect(cast)
+    connect(cast, client=cast.plumber)
+    broken = withdraw(cast)
+    withdraw(cast, client=cast.plumber)
+    with job_scope(agency_id=cast.acme.pk), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE calls_caller SET number = set_byte(number, 20, get_byte(number, 20) # 1) WHERE id = %s",
+            [broken],
+        )
+
+    withdrawals.carry_out(agency_id=cast.acme.pk, at=NOON)
+
+    with job_scope(agency_id=cast.acme.pk):
+        assert Withdrawal.objects.filter(planned_at=NOON).count() == 2
+        named = {
+            task.caller_id == broken: task.reference is not None
+            for task in VendorTask.objects.filter(step__in=withdrawals.NAMES_CALLER)
+        }
+    assert named == {True: False, False: True}

@@ -164,9 +164,8 @@ def _frontier(seal: Seal) -> Frontier:
 
     :raises NotLeavingError: it is not what was signed.
     """
-    peaks = Seal.objects.values_list("peaks", flat=True).get(pk=seal.pk)
     try:
-        frontier = Frontier.load(seal.size, bytes(peaks))
+        frontier = seal.frontier()
     except ValueError:
         frontier = Frontier()
     if not _is_signed(seal, frontier):

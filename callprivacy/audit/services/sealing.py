@@ -37,7 +37,7 @@ class TailCutError(RuntimeError):
 
 
 class SealChangedError(RuntimeError):
-    """The newest seal's peaks do not fit its size: somebody changed it, and nothing can be sealed after it."""
+    """The newest seal's peaks are not those of its size and root: somebody changed it; nothing is sealed after it."""
 
 
 def leaf_of(event: Event) -> bytes:
@@ -54,7 +54,7 @@ def seal_events(*, agency_id: int, at: datetime) -> int:
     :raises SinkError: the seal cannot be kept outside the database; nothing is sealed.
     :raises RestoredError: the database was restored; `manage.py start_epoch` declares it.
     :raises TailCutError: seals are gone that were made once.
-    :raises SealChangedError: the newest seal's peaks do not fit its size.
+    :raises SealChangedError: the newest seal's peaks are not those of its size and root.
     """
     with transaction.atomic():
         if not _lock(agency_id):
@@ -116,7 +116,7 @@ def _next(
 
 def _frontier_after(seal: Seal) -> Frontier:
     try:
-        return Frontier.load(seal.size, bytes(seal.peaks))
+        return seal.frontier()
     except ValueError as error:
         text = f"Seal {seal.number} was changed: {error} Run: manage.py verify_audit."
         raise SealChangedError(text) from error

@@ -9,6 +9,7 @@ Events that left by policy are not missed: a signed statement says which, and th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -220,31 +221,39 @@ class _Chain:
             self.add("left_over", text, seal=number, event_id=event.pk)
 
     def _compare(self, number: int, listed: list[tuple[int, bytes]], events: list[Event]) -> None:
-        expected = dict(listed)
-        here: list[int] = []
-        for event in events:
-            if event.pk not in expected:
-                self.add("added", f"event {event.pk}: added (seal {number})", seal=number, event_id=event.pk)
-            else:
-                here.append(event.pk)
-                if _leaf(event) != expected[event.pk]:
-                    self.add(
-                        "changed",
-                        f"event {event.pk}: changed (seal {number})",
-                        seal=number,
-                        event_id=event.pk,
-                    )
-        there = set(here)
-        for event_id, _ in listed:
-            if event_id not in there:
+        """The events have to be those that the seal lists, one by one; what differs is named."""
+        here = [(event.pk, _leaf(event)) for event in events]
+        if here == listed:
+            return
+        before = len(self.found.findings)
+        expected, there = dict(listed), {event_id for event_id, _ in here}
+        for event_id, leaf in here:
+            if event_id not in expected:
+                self.add("added", f"event {event_id}: added (seal {number})", seal=number, event_id=event_id)
+            elif leaf != expected[event_id]:
                 self.add(
-                    "missing", f"event {event_id}: missing (seal {number})", seal=number, event_id=event_id
+                    "changed", f"event {event_id}: changed (seal {number})", seal=number, event_id=event_id
                 )
-        for right, found in zip((one for one, _ in listed if one in there), here, strict=False):
-            if right != found:
-                text = f"event {found}: stands where event {right} belongs (seal {number})"
-                self.add("reordered", text, seal=number, event_id=found)
+        self._missing(number, listed, there)
+        right = [event_id for event_id, _ in listed if event_id in there]
+        found = [event_id for event_id, _ in here if event_id in expected]
+        for belongs, stands in zip(right, found, strict=False):
+            if belongs != stands:
+                text = f"event {stands}: stands where event {belongs} belongs (seal {number})"
+                self.add("reordered", text, seal=number, event_id=stands)
                 break
+        if len(self.found.findings) == before:
+            self.add("seal_changed", f"seal {number}: lists other events than are here", seal=number)
+
+    def _missing(self, number: int, listed: list[tuple[int, bytes]], there: set[int]) -> None:
+        for event_id, times in Counter(event_id for event_id, _ in listed).items():
+            if event_id not in there:
+                text = f"event {event_id}: missing (seal {number})"
+            elif times > 1:
+                text = f"seal {number}: lists event {event_id} in place of another, which is missing"
+            else:
+                continue
+            self.add("missing", text, seal=number, event_id=event_id)
 
     def _root(self, seal: Seal, events: list[Event], *, follows: bool) -> None:
         number, listed = seal.number, seal.listed()
@@ -264,11 +273,8 @@ class _Chain:
         if listed and (seal.first_event, seal.last_event) != (listed[0][0], listed[-1][0]):
             self.add("seal_changed", f"seal {number}: names other events than it lists", seal=number)
         try:
-            self.frontier = Frontier.load(seal.size, bytes(seal.peaks))
-            fits = self.frontier.root() == bytes(seal.root)
+            self.frontier = seal.frontier()
         except ValueError:
-            fits = False
-        if not fits:
             self.add("seal_changed", f"seal {number}: its peaks are not those of its root", seal=number)
             self.frontier = grown
 
