@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 
+_BETWEEN = r"(?:%[0-9A-Fa-f]{2}|<[^>]*>|[^0-9A-Za-z]){0,3}"
+
 
 def says(text: str, number: str) -> bool:
     """
-    Whether the last seven digits of a number stand in a text, however they are parted, quoted or not.
+    Whether the last seven digits of a number stand in a text, parted by up to three signs or tags.
 
     Three or four digits alone stand by chance in one of some thousand random ids; seven do not.
 
     :param number: with or without its country, of any written form.
     """
-    digits = re.sub(r"\D", "", number)[-7:]
-    return re.search(rf"{digits[:3]}(?:%[0-9A-Fa-f]{{2}}|[^0-9A-Za-z]){{0,3}}{digits[3:]}", text) is not None
+    return re.search(_BETWEEN.join(_digits(number)[-7:]), text) is not None
+
+
+def hints(text: str, number: str) -> bool:
+    """Whether the last four digits of a number stand for themselves in a text, as they do behind a mask."""
+    return re.search(rf"(?<![\w-]){_digits(number)[-4:]}(?![\w-])", text) is not None
+
+
+def _digits(number: str) -> str:
+    return re.sub(r"\D", "", number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-NOT_LISTED = "Pick one of the list."
+NOT_LISTED = "Pick one from the list."
 _OF_A_LIST = (
     forms.ChoiceField,
     forms.MultipleChoiceField,

@@ -94,7 +94,8 @@ def mask_numbers(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 def round_floats(record: logging.LogRecord) -> bool:
     """A filter that passes all: a fraction is written with three digits, for in a message more look like a number."""
     if isinstance(record.args, Mapping):
-        record.args = {key: _rounded(value) for key, value in record.args.items()}
+        if any(isinstance(value, float) for value in record.args.values()):
+            record.args = {key: _rounded(value) for key, value in record.args.items()}
     elif record.args:
         record.args = tuple(_rounded(value) for value in record.args)
     return True

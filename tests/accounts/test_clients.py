@@ -59,7 +59,7 @@ def test_a_new_client_has_keys_places_an_engagement_and_who_works_for_it(people:
 
 def test_who_makes_a_client_does_not_grant_it_to_themselves(people: cast.Cast) -> None:
     answer = signed_in(people.carol).post("/clients/new/", NEW | {"people": [people.carol.pk]})
-    assert "Pick one of the list" in answer.content.decode()
+    assert "Pick one from the list" in answer.content.decode()
 
 
 def test_a_name_that_is_taken_is_refused_and_a_reserved_one_is_bent(people: cast.Cast) -> None:
@@ -77,7 +77,7 @@ def test_a_name_that_is_taken_is_refused_and_a_reserved_one_is_bent(people: cast
         ("places", "", "required"),
         ("home_country", "U1", "Write two letters"),
         ("brand_colour", "red", "Write it as #2f5d62"),
-        ("time_zone", "Mars/Base", "Pick one of the list"),
+        ("time_zone", "Mars/Base", "Pick one from the list"),
         ("policy_url", "javascript:alert(1)", "Enter a valid URL"),
     ],
 )

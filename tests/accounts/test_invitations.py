@@ -189,7 +189,7 @@ def test_a_client_of_another_agency_cannot_be_named(people: cast.Cast) -> None:
         {"name": "D", "email": "d@acme.example", "role": "analyst", "clients": people.florist.pk},
     )
     assert answer.status_code == 200
-    assert "Pick one of the list" in answer.content.decode()
+    assert "Pick one from the list" in answer.content.decode()
 
 
 def test_create_agency_prints_the_link_of_its_officer(db: None) -> None:

@@ -77,7 +77,7 @@ def test_a_day_that_is_over_and_an_unknown_bundle_are_refused_beside_the_field(p
     assert (
         "This day is over" in browser.post(url, {"bundle": "agent", "until": "2020-01-01"}).content.decode()
     )
-    assert "Pick one of the list" in browser.post(url, {"bundle": "king"}).content.decode()
+    assert "Pick one from the list" in browser.post(url, {"bundle": "king"}).content.decode()
     assert names_of(people.bob, people.plumber) == set()
 
 

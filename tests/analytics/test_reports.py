@@ -134,7 +134,7 @@ def test_a_question_stands_in_its_address() -> None:
         ("period=own", "Write the first day."),
         ("measure=callers&by=source", "counted without dimensions"),
         ("step=hour&kind=line&period=90", "By the hour at most"),
-        ("source=+12025550199", "Pick one of the list."),
+        ("source=+12025550199", "Pick one from the list."),
     ],
 )
 def test_a_question_that_nothing_answers_says_what_to_change(

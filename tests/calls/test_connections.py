@@ -180,7 +180,7 @@ def test_twilios_instructions_warn_of_the_answer(cast: Cast) -> None:
         ("secret", "short", "16 to 200"),
         ("secret", "with spaces in the middle", "no spaces"),
         ("secret", "", "required"),
-        ("provider", "generic", "one of the list"),
+        ("provider", "generic", "one from the list"),
         ("name", "", "required"),
     ],
 )
@@ -415,7 +415,7 @@ def test_a_number_is_described_in_the_clients_zone_and_the_trail_names_the_field
         ({"announced_from": ""}, "Say since when"),
         ({"announced_from": "soon"}, "valid date"),
         ({"tested_at": "2099-01-01T00:00"}, "in the future"),
-        ({"records": "perhaps"}, "one of the list"),
+        ({"records": "perhaps"}, "one from the list"),
         ({"label": "x" * 121}, "120"),
     ],
 )
@@ -541,7 +541,7 @@ def test_a_number_that_is_there_is_not_added_twice_and_the_page_says_so(cast: Ca
         ({"number": "555-0199"}, "no telephone number"),
         ({"number": "1-800-FLOWERS"}, "no telephone number"),
         ({"region": "Calif."}, "short form alone"),
-        ({"provider": "pigeon"}, "one of the list"),
+        ({"provider": "pigeon"}, "one from the list"),
         ({"announced_from": ""}, "Say since when"),
     ],
 )

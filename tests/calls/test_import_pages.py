@@ -172,7 +172,7 @@ def test_too_large_a_file_is_refused_and_deleted(
 
 def test_a_form_that_will_not_do_deletes_the_file(cast: Cast, media: Path) -> None:
     shown = text(bring(browser_of(cast.alice), cast.dentist, table([line(1)]), time_zone="Mars/Base"))
-    assert "Pick one of the list" in shown
+    assert "Pick one from the list" in shown
     assert files.sealed_files(media) == []
 
 
@@ -215,7 +215,7 @@ def test_another_clients_connection_cannot_be_chosen(cast: Cast) -> None:
             created_at=NOON,
         )  # fmt: skip
     shown = text(bring(browser_of(cast.alice), cast.dentist, table([line(1)]), connection=connection.pk))
-    assert "Pick one of the list" in shown
+    assert "Pick one from the list" in shown
     assert "Theirs" not in shown
 
 

@@ -28,7 +28,7 @@ from callprivacy.work.models import Item, Notification
 from tests import make
 from tests.calls.doors import browser_of
 from tests.cast import Cast, assemble
-from tests.numbers import says
+from tests.numbers import hints, says
 
 CANARY = "+14045554686"
 WHY = {"reason_kind": "call_back", "reason": "She asked us to call her back today"}
@@ -129,6 +129,7 @@ def test_what_cannot_be_recorded_is_not_shown(
 
     assert answer.status_code == 500
     assert not says(answer.content.decode(), CANARY)
+    assert not hints(answer.content.decode(), CANARY)
     assert not _shown(cast)
 
 
@@ -165,7 +166,7 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         ({"reason_kind": "call_back", "reason": "short" + " " * 20}, "at least 15 characters"),
         ({"reason_kind": "call_back", "reason": ""}, "Say why, in a sentence."),
         ({"reason_kind": "", "reason": WHY["reason"]}, "Pick what it is for."),
-        ({"reason_kind": "fun", "reason": WHY["reason"]}, "Pick one of the list"),
+        ({"reason_kind": "fun", "reason": WHY["reason"]}, "Pick one from the list"),
     ],
 )
 def test_without_a_reason_nothing_is_shown(cast: Cast, call: Call, given: dict[str, str], words: str) -> None:

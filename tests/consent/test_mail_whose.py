@@ -157,7 +157,7 @@ def test_who_is_known_cannot_be_nobody(cast: Cast, alice: Browser) -> None:
     bring(cast, message("STOP", proven=False))
     reply = waiting(cast)
     assert reply.caller_id is not None
-    assert "Pick one of the list" in alice.post(where(reply), {"decision": "nobody"}).text
+    assert "Pick one from the list" in alice.post(where(reply), {"decision": "nobody"}).text
 
 
 def test_of_nobody_it_waits_on_and_counts_as_soon_as_somebody_is_named(cast: Cast, alice: Browser) -> None:

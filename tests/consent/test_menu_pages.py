@@ -112,7 +112,7 @@ def test_without_published_words_it_does_not_answer_calls(
         ({"languages": "en"}, "Choose the notice"),
         ({"wait_seconds": "1"}, "greater than or equal to 3"),
         ({"number": ""}, "required"),
-        ({"number": str(uuid.uuid4())}, "one of the list"),
+        ({"number": str(uuid.uuid4())}, "one from the list"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(

@@ -590,4 +590,4 @@ def test_a_form_that_misses_something_says_so_beside_the_field(cast: Cast) -> No
     said = {"name": "Menu", "words": "x", "controller": "", "withdraw": "", "policy_url": ""}
     assert "already" in browser.post(KIND, said).content.decode()
     kind = browser.get(f"{HOME}new/?channel=gpc&language=en").content.decode()
-    assert "Pick one of the list" in kind
+    assert "Pick one from the list" in kind

@@ -357,7 +357,7 @@ def test_the_same_form_twice_is_one_event(cast: Cast, alice: Browser) -> None:
         ({"when": "1990-01-01T09:00"}, "too long ago"),
         ({"note": "short"}, "Say a little more"),
         ({"purposes": []}, "Tick at least one"),
-        ({"kind": "expired"}, "one of the list"),
+        ({"kind": "expired"}, "one from the list"),
         ({"tap": "x"}, "valid UUID"),
     ],
 )

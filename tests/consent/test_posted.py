@@ -287,7 +287,7 @@ def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(
         ("to_on", "2000-01-01", "later day"),
         ("place", "", "required"),
         ("words", "", "required"),
-        ("where", "moon", "one of the list"),
+        ("where", "moon", "one from the list"),
     ],
 )
 def test_bad_input_is_told_beside_its_field(cast: Cast, field: str, value: str, words: str) -> None:

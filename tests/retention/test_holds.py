@@ -679,7 +679,7 @@ def test_dates_are_days_of_the_clients_zone(cast: Cast) -> None:
         ({"ends_on": "2020-01-01"}, "Name a day to come, or none"),
         ({"from_on": "2026-05-02", "until_on": "2026-05-01"}, "lies before the first"),
         ({"scope": "numbers"}, "Write at least one number"),
-        ({"scope": "calls"}, "Pick one of the list"),
+        ({"scope": "calls"}, "Pick one from the list"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(cast: Cast, said: dict[str, str], words: str) -> None:

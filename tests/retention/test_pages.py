@@ -26,7 +26,7 @@ from retention.tasks import runs as tasks
 from retention.views import previews
 from tests import make
 from tests.cast import Cast
-from tests.numbers import says
+from tests.numbers import hints, says
 
 ANNA = "+12125550101"
 SHOWN = {"calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0"}
@@ -51,7 +51,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
     page = _browser(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
 
     assert "••• 0101" in page
-    assert "••• 0177" not in page
+    assert not hints(page, "+12125550177")
     assert not says(page, "+12125550177")
     assert "2125550101" not in page
     with job_scope(agency_id=cast.acme.pk):

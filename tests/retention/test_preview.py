@@ -46,6 +46,7 @@ from retention.selectors import preview, samples
 from retention.selectors.certificates import statement_of
 from retention.services import erasing, runs
 from tests import make
+from tests.calls.doors import browser_of
 from tests.calls.saying import fact, told
 from tests.cast import Cast
 from tests.consent import deciding
@@ -236,6 +237,23 @@ def test_recordings_and_transcripts_leave_while_their_calls_stay(cast: Cast) -> 
     assert bytes(found.digest) == erasing.digest_after(bytes(32), [sound.pk])
     assert night(client) is not None
     assert due(client, Category.RECORDING) == due(client, Category.TRANSCRIPT) == set()
+
+
+def test_a_recording_that_left_before_its_call_is_not_counted_again(cast: Cast) -> None:
+    keep(cast.dentist, Category.CALL, 30)
+    calls = [make.call(cast.dentist, ANNA, at=ago(40 + day)) for day in range(3)]
+    left, _ = (make.recording(call, f"{LINK}{call.pk}") for call in calls[:2])
+    with job_scope(agency_id=cast.acme.pk):
+        Recording.objects.filter(pk=left.pk).update(
+            state=RecordingState.GONE, gone_at=ago(20), reference=None, fetch_due_at=None
+        )
+    client = live(cast.dentist)
+    page = browser_of(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
+    assert "1 of them recorded" in page
+
+    found = part(night(client), client, Category.CALL)
+
+    assert (found.rows_erased, found.recordings_due, found.recordings_erased) == (3, 1, 1)
 
 
 def test_a_stored_recording_leaves_with_its_file_and_is_counted_in_bytes(cast: Cast) -> None:

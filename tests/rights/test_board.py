@@ -233,7 +233,7 @@ def test_staff_enter_what_came_by_phone_with_the_clock_of_the_day_it_came(cast: 
         ({"number": "", "email": ""}, "Write the number that is meant"),
         ({"asks": []}, "Tick what the person asks for"),
         ({"received_on": "2099-01-01"}, "after now"),
-        ({"client": "florist"}, "Pick one of the list"),
+        ({"client": "florist"}, "Pick one from the list"),
     ],
 )
 def test_what_cannot_be_entered_says_why_and_forgets_the_number(

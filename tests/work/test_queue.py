@@ -118,7 +118,7 @@ def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -
 def test_what_stands_in_the_address_and_is_no_choice_is_not_repeated(cast: Cast) -> None:
     for name in ("kind", "client", "owner"):
         page = browser_of(cast.alice).get("/work/", {name: "+12025550147"}).content.decode()
-        assert "Pick one of the list." in page
+        assert "Pick one from the list." in page
         assert not says(page, "+12025550147")
 
 

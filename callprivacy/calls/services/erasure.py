@@ -245,7 +245,7 @@ _COUNT_CALLS: Final = """
     FROM unnest(%(clients)s::bigint[], %(befores)s::uuid[]) AS w (client_id, before),
     LATERAL (
         SELECT count(*) FILTER (WHERE NOT c.on_hold) AS due, count(*) FILTER (WHERE c.on_hold) AS held,
-               count(r.id) FILTER (WHERE NOT c.on_hold) AS recordings,
+               count(r.id) FILTER (WHERE NOT c.on_hold AND r.state <> 'gone') AS recordings,
                coalesce(sum(r.file_size) FILTER (WHERE NOT c.on_hold), 0)::bigint AS size
         FROM calls_call c LEFT JOIN calls_recording r ON r.client_id = c.client_id AND r.call_id = c.id
         WHERE c.client_id = w.client_id AND c.id < w.before AND (c.direction = 'outbound') = %(out)s
@@ -491,11 +491,11 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         reasons = _erase_words(client, leaving, scope, chosen.forgotten)
         cursor.execute(
             "DELETE FROM calls_recording WHERE client_id = %s AND call_id = ANY(%s::uuid[])"
-            " RETURNING file_key, file_size",
+            " RETURNING file_key, file_size, state",
             scope,
         )
-        recordings = cursor.fetchall()
-        delete_files_on_commit(client.pk, [file_key for file_key, _ in recordings])
+        rows = cursor.fetchall()
+        delete_files_on_commit(client.pk, [file_key for file_key, *_ in rows])
         for table in ("calls_transcript", "calls_callpress", "calls_callref"):
             cursor.execute(
                 f"DELETE FROM {table} WHERE client_id = %s AND call_id = ANY(%s::uuid[])",
@@ -505,10 +505,11 @@ def remove_calls(*, client: Client, chosen: Chosen) -> Removed:
         callers = _remove_callers(client, chosen.forgotten)
     return Removed(
         ids=tuple(leaving),
-        recordings=len(recordings),
+        # What left before its call was counted then.
+        recordings=sum(state != RecordingState.GONE for *_, state in rows),
         callers=callers,
         reasons=reasons,
-        size=sum(size or 0 for _, size in recordings),
+        size=sum(size or 0 for _, size, _ in rows),
         is_whole=not late,
     )
 
