@@ -308,6 +308,7 @@ def test_a_newest_seal_with_other_peaks_is_refused_and_holds_nobody_else_up(
     with pytest.raises(services.SealChangedError, match="was changed"):
         seal(acme.pk)
     made = [len(seals(agency.pk)) for agency in (acme, globex)]
+    wait_for_others(globex.pk)
     seal_events.run()
 
     assert [len(seals(agency.pk)) for agency in (acme, globex)] == [made[0], made[1] + 1]
@@ -321,6 +322,8 @@ def test_an_event_that_cannot_be_sealed_holds_no_other_agency_up(logged: io.Stri
         write(agency.pk, 1)
     with superuser() as line:
         line.execute(f"UPDATE audit_event SET {written} WHERE agency_id = %s".encode(), [agencies[1].pk])
+    for agency in agencies:
+        wait_for_others(agency.pk)
 
     seal_events.run()
 
