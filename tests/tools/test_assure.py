@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import socket
@@ -20,6 +21,7 @@ import pytest
 from tools.assure import (
     __main__,
     asvs,
+    at_rest,
     attack,
     core,
     goals,
@@ -343,6 +345,33 @@ def test_the_door_is_held_against_the_goals_own_line() -> None:
         ["the door: 6.0 ms apart, by chance 0.0 ms"],
         False,
     )
+
+
+_NUMBER, _NAME = "+12125550147", "Zq0123456789 Wxabcdef0123"
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        (_NUMBER.encode(), "number"),
+        (b"(212) 555-0147", "number"),
+        (_NAME.encode("utf-16"), "name"),
+        (base64.b64encode(_NUMBER.encode()), "number"),
+        (_NUMBER.encode().hex().encode(), "number"),
+        (_NUMBER[1:].encode().hex().encode(), "number"),
+        (_NUMBER[2:].encode().hex().upper().encode(), "number"),
+        (b"(212) 555-0147".hex().encode(), "number"),
+        (b"7" + _NUMBER.encode().hex().encode(), "number"),
+        (_NAME.encode().hex().encode(), "name"),
+        (f"for {_NAME}, who asks".encode().hex().encode(), "name"),
+        (_NAME.encode("utf-16-le").hex().encode(), "name"),
+    ],
+)
+def test_what_people_said_is_found_in_bytes_of_any_length(written: bytes, what: str) -> None:
+    others = b"+12125550148 Zq0123456789 Wxabcdef0124 " + b"+12125550148".hex().encode()
+    blob = bytes(10**6) + others + bytes(9) + written + bytes(9)
+    assert at_rest.shown(blob, {b"2125550147"}, {_NAME.lower().encode()}) == {what}
+    assert at_rest.shown(blob, {b"2125550149"}, {b"zq0123456789 wxabcdef0125"}) == set()
 
 
 def test_the_weak_page_is_no_page_for_every_address() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import gzip
 import hmac
 import json
@@ -329,7 +328,7 @@ def _stores(state: Path) -> dict[str, list[Path]]:
 # What every canary looks like, so that a file is read once: numbers of three area codes, names that begin alike.
 _NUMBERS = re.compile(rb"(212|404|617)[-.) ]{0,2}([2-9]\d\d)[-. ]?(\d{4})")
 _NAMES = re.compile(rb"zq[0-9a-f]{10} wx[0-9a-f]{10}")
-_IN_HEX = re.compile(rb"(?:2b31)?(?:3\d){10}|5a71(?:[0-9a-f]{2}){10}20")
+_IN_HEX = re.compile(rb"[0-9a-f]{20,}")
 _IN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{14,}")
 _OF_ADDRESSES = bytes.maketrans(b"-_", b"+/")
 # What is packed is unpacked in memory by the scanner, of files of this size.
@@ -337,16 +336,26 @@ _UNPACKED_AT_MOST = 300_000
 
 
 def _searched(scanner: Any, file: Path, numbers: set[bytes], names: set[bytes]) -> set[str]:
-    """What of the canaries is in a file: as it is, in UTF-16, hex, base64, and in whatever small files have packed."""
+    """What of the canaries is in a file: what bytes of any length show, and whatever small files have packed."""
     try:
         blob = file.read_bytes()
     except OSError:
         return set()
     small = len(blob) <= _UNPACKED_AT_MOST and "pg_" not in str(file) and "/base/" not in str(file)
     what: set[str] = scanner.find(blob) if small else set()
+    return what | shown(blob, numbers, names)
+
+
+def shown(blob: bytes, numbers: set[bytes], names: set[bytes]) -> set[str]:
+    """
+    What of the canaries is in bytes of any length: as it is, in UTF-16, in hex, in base64.
+
+    :param numbers: ten digits each. :param names: in lower case.
+    """
+    what: set[str] = set()
     lower = blob.lower()
-    from_hex = (_from_hex(run) for run in _IN_HEX.findall(lower))
-    for text in (lower, lower.replace(b"\0", b""), *from_hex, b"\n".join(_from_base64(blob))):
+    from_hex, from_base64 = b"\n".join(_from_hex(lower)), b"\n".join(_from_base64(blob))
+    for text in (lower, lower.replace(b"\0", b""), from_hex, from_hex.replace(b"\0", b""), from_base64):
         what |= {"number" for found in _NUMBERS.finditer(text) if b"".join(found.groups()) in numbers}
         what |= {"name" for found in _NAMES.findall(text) if found in names}
     return what
@@ -360,10 +369,11 @@ def _from_base64(blob: bytes) -> Iterator[bytes]:
             yield binascii.a2b_base64(whole.translate(_OF_ADDRESSES)).lower()
 
 
-def _from_hex(run: bytes) -> bytes:
-    with contextlib.suppress(ValueError):
-        return bytes.fromhex(run.decode()).lower()
-    return b""
+def _from_hex(lower: bytes) -> Iterator[bytes]:
+    """What runs of its signs say, at whichever of both a byte begins."""
+    for run in _IN_HEX.findall(lower):
+        for start in range(2):
+            yield binascii.unhexlify(run[start : start + (len(run) - start) // 2 * 2]).lower()
 
 
 def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[str]) -> list[tuple[str, bool]]:
@@ -373,18 +383,21 @@ def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[st
     caught = []
     plain = {number[2:].encode() for number in numbers}, {name.lower().encode() for name in names}
 
-    def again(store: str) -> bool:
+    def again(store: str) -> set[str]:
         files = _stores(Path(os.environ["CALLPRIVACY_STATE"]))[store]
-        return any(_searched(scanner, file, *plain) for file in files)
+        return set[str]().union(*(_searched(scanner, file, *plain) for file in files))
 
     site.postgres.sql(
-        f"CREATE TABLE planted AS SELECT '{numbers[1]}'::text AS number; CHECKPOINT", database="postgres"
+        f"CREATE TABLE planted AS SELECT '{numbers[1]}'::text AS number, '{names[0].encode().hex()}'::text AS name;"
+        " CHECKPOINT",
+        database="postgres",
     )
-    caught.append(("a table with a number", again("data with the log of writes")))
+    found = again("data with the log of writes")
+    caught += [("a table with a number", "number" in found), ("a table with a name in hex", "name" in found)]
     with redis.Redis.from_url(site.valkey.url()) as line:
         line.set("planted", numbers[2])
         line.save()
-    caught.append(("a number in Valkey", again("Valkey's files")))
+    caught.append(("a number in Valkey", "number" in again("Valkey's files")))
     state = Path(os.environ["CALLPRIVACY_STATE"])
     in_base64 = base64.b64encode(f"of {numbers[4]}".encode())
     left: tuple[tuple[str, str, Path, bytes], ...] = (
@@ -394,6 +407,18 @@ def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[st
             "backups",
             state / "dumps/vault/careless",
             bytes(10**6) + in_base64 + bytes(10),
+        ),
+        (
+            "a number in hex without its +",
+            "backups",
+            state / "dumps/vault/careless-number",
+            bytes(10**6) + numbers[6][1:].encode().hex().encode() + bytes(10),
+        ),
+        (
+            "a name in hex",
+            "backups",
+            state / "dumps/vault/careless-name",
+            bytes(10**6) + f"of {names[4]}".encode().hex().encode() + bytes(10),
         ),
         ("a name", "logs", state / "careless.log", f"asked by {names[2]}\n".encode()),
         ("a number", "mails", state / "mail/careless", f"For {numbers[5]}".encode()),
@@ -408,7 +433,8 @@ def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[st
     for what, store, file, content in left:
         file.write_bytes(content)
         is_looked_at = file.resolve() in {one.resolve() for one in _stores(state)[store]}
-        caught.append((f"{what} among {store}", is_looked_at and bool(_searched(scanner, file, *plain))))
+        kind = "name" if " name" in what else "number"
+        caught.append((f"{what} among {store}", is_looked_at and kind in _searched(scanner, file, *plain)))
     return caught
 
 
