@@ -14,6 +14,8 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
 import pytest
@@ -372,6 +374,26 @@ def test_what_people_said_is_found_in_bytes_of_any_length(written: bytes, what: 
     blob = bytes(10**6) + others + bytes(9) + written + bytes(9)
     assert at_rest.shown(blob, {b"2125550147"}, {_NAME.lower().encode()}) == {what}
     assert at_rest.shown(blob, {b"2125550149"}, {b"zq0123456789 wxabcdef0125"}) == set()
+
+
+def test_a_file_that_is_gone_shows_nothing_and_one_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert at_rest._searched(None, tmp_path / "gone", set(), set()) == set()
+    assert at_rest._searched(None, tmp_path, set(), set()) == {"it cannot be read (IsADirectoryError)"}
+
+
+def test_a_mail_that_was_not_sent_is_missed(tmp_path: Path) -> None:
+    link = f"https://calls.example/accounts/password/reset/key/{'a1' * 40}/"
+    body = EmailMessage(policy=SMTP)
+    body["Subject"] = "A new password"
+    body.set_content(f"Choose one, \u00e9: {link}\n", cte="quoted-printable")
+    expected = {"a link": link.encode(), "news": b"Subject: CallPrivacy: something waits for you"}
+    assert at_rest.unsent(tmp_path, expected) == ["a link", "news"]
+    assert at_rest.unsent(tmp_path / "no folder", expected) == ["a link", "news"]
+    (tmp_path / "one.log").write_bytes(body.as_bytes())
+    assert link.encode() not in body.as_bytes()
+    assert at_rest.unsent(tmp_path, expected) == ["news"]
+    (tmp_path / "two.log").write_bytes(b"Subject: CallPrivacy: something waits for you\n\nLook.\n")
+    assert at_rest.unsent(tmp_path, expected) == []
 
 
 def test_the_weak_page_is_no_page_for_every_address() -> None:

@@ -11,6 +11,7 @@ import gzip
 import hmac
 import json
 import os
+import quopri
 import random
 import re
 import secrets
@@ -119,6 +120,7 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
     from callprivacy.calls.services import connections as ways
     from callprivacy.tenancy.scope import job_scope
     from tests import make
+    from tools.faults import site as sites
     from tools.faults.history import SECRET
 
     at = clock.now()
@@ -152,7 +154,8 @@ def _story(site: Any, clock: Any, numbers: list[str], names: list[str]) -> None:
                 )
         _until(lambda: _is_taken_in(site, agency.pk), "The inbox was not worked off.")
         _at_the_pages(line, officer, client, (numbers, names), at)
-    _until(lambda: _is_written(site, agency.pk), "The file, the export or the mails were not worked off.")
+    folder = sites.STATE / "mail"
+    _until(lambda: _is_written(site, agency.pk, folder), "The file, the export or a mail was not written.")
 
 
 def _event(number: int, caller: str, name: str, at: datetime) -> bytes:
@@ -247,7 +250,20 @@ def _at_the_pages(
         )  # fmt: skip
 
 
-def _is_written(site: Any, agency_id: int) -> bool:
+# What an officer is sent: by the web for a forgotten password, by the worker for what was made.
+_MAILS = {
+    "the link to a new password": b"/accounts/password/reset/key/",
+    "word of the export": b"CallPrivacy: something waits for you",
+}
+
+
+def unsent(folder: Path, expected: dict[str, bytes]) -> list[str]:
+    """Which of the mails that are expected by a part of their text are not in the folder."""
+    mails = [quopri.decodestring(file.read_bytes()) for file in folder.glob("*") if file.is_file()]
+    return [what for what, text in expected.items() if not any(text in mail for mail in mails)]
+
+
+def _is_written(site: Any, agency_id: int, mails: Path) -> bool:
     from callprivacy.calls.enums import JobState
     from callprivacy.calls.models import CallExport, CallImport
     from callprivacy.celery import app
@@ -257,10 +273,10 @@ def _is_written(site: Any, agency_id: int) -> bool:
     for task in ("calls.sweep_imports", "calls.sweep_exports", "work.send_mail"):
         app.send_task(task, retry=False)
     with job_scope(agency_id=agency_id):
-        under_way = (JobState.QUEUED, JobState.RUNNING)
-        return not any(
-            model.objects.filter(state__in=under_way).exists() for model in (CallImport, CallExport)
+        are_done = all(
+            model.objects.filter(state=JobState.DONE).exists() for model in (CallImport, CallExport)
         )
+    return are_done and not unsent(mails, _MAILS)
 
 
 def backup(state: Path) -> None:
@@ -339,8 +355,10 @@ def _searched(scanner: Any, file: Path, numbers: set[bytes], names: set[bytes]) 
     """What of the canaries is in a file: what bytes of any length show, and whatever small files have packed."""
     try:
         blob = file.read_bytes()
-    except OSError:
-        return set()
+    except FileNotFoundError:
+        return set()  # taken away since it was listed
+    except OSError as error:
+        return {f"it cannot be read ({type(error).__name__})"}
     small = len(blob) <= _UNPACKED_AT_MOST and "pg_" not in str(file) and "/base/" not in str(file)
     what: set[str] = scanner.find(blob) if small else set()
     return what | shown(blob, numbers, names)
@@ -435,6 +453,9 @@ def _planted_at_rest(site: Any, scanner: Any, numbers: list[str], names: list[st
         is_looked_at = file.resolve() in {one.resolve() for one in _stores(state)[store]}
         kind = "name" if " name" in what else "number"
         caught.append((f"{what} among {store}", is_looked_at and kind in _searched(scanner, file, *plain)))
+    caught.append(("a mail that nobody sent", unsent(state / "mail", {"none": b"of nobody"}) == ["none"]))
+    # A folder in a file's place is what can be read by nobody, whoever asks.
+    caught.append(("a file that cannot be read", bool(_searched(scanner, state / "mail", *plain))))
     return caught
 
 
