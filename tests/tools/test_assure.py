@@ -16,10 +16,12 @@ from collections import Counter
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from callprivacy.accounts.adapter import AccountAdapter
 from tools.assure import (
     __main__,
     asvs,
@@ -37,6 +39,7 @@ from tools.assure import (
     soak,
     suite,
     target,
+    telling,
 )
 from tools.assure.rows import Edit, Figure, Outcome, Row
 from tools.assure.weak import weak
@@ -328,7 +331,7 @@ def test_a_scanner_has_the_cookie_that_guards_forms_signed_in_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(attack, "_token", lambda _: "secret")
-    at = target.Target("", "", {"alice": "session=a"}, {}, ROOT, 1)
+    at = target.Target("", "", "", {"alice": "session=a"}, {}, ROOT, 1)
     assert attack._browser_of(at, "alice") == "session=a; csrf=secret"
     assert attack._browser_of(at, "anonymous") == "csrf=secret"
 
@@ -347,6 +350,94 @@ def test_the_door_is_held_against_the_goals_own_line() -> None:
         ["the door: 6.0 ms apart, by chance 0.0 ms"],
         False,
     )
+
+
+@contextlib.contextmanager
+def _standing_in(
+    status: int = 200, words: str = attack.REFUSAL, *, longer: float = 0.0, cookie: str = "csrf=secret"
+) -> Iterator[str]:
+    """The address of a door that answers each guess so, and one for a name that there is so much later."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Set-Cookie", f"{cookie}; Path=/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            given = self.rfile.read(int(self.headers["Content-Length"]))
+            if b"nobody" not in given:
+                time.sleep(longer)
+            is_guarded = b"csrfmiddlewaretoken=secret" in given and self.headers["Cookie"] == "csrf=secret"
+            self.send_response(status if is_guarded else 403)
+            self.send_header("Content-Length", str(len(words)))
+            self.end_headers()
+            self.wfile.write(words.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_door_that_takes_longer_for_names_that_there_are_is_found() -> None:
+    names = [f"guessed-{number}@acme.example" for number in range(8)]
+    for longer, breaks in ((0.0, False), (0.03, True)):
+        with _standing_in(longer=longer) as door:
+            known, unknown = attack._door(door, names)
+            assert len(known) == len(unknown) == 4 * len(names)
+            assert bool(attack.at_the_door(known, unknown)[1]) is breaks
+            assert attack._is_refused(door)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(403, attack.REFUSAL), (500, "error"), (302, ""), (200, "Wait 1 second.")]
+)
+def test_a_guess_that_is_not_refused_for_its_password_ends_the_trial(status: int, words: str) -> None:
+    with (
+        _standing_in(status, words) as door,
+        pytest.raises(attack.NothingTriedError, match=f"answered {status}, not 200"),
+    ):
+        attack._door(door, ["guessed-1@acme.example"])
+
+
+def test_a_door_without_what_guards_its_forms_ends_the_trial() -> None:
+    with weak() as url, pytest.raises(attack.NothingTriedError, match="answered 404"):
+        attack._token(url)
+    with _standing_in(cookie="lang=en") as door, pytest.raises(attack.NothingTriedError, match="no cookie"):
+        attack._token(door)
+
+
+def test_a_page_that_is_there_for_a_stranger_ends_the_trial() -> None:
+    with weak() as url:
+        assert attack.timed(f"{url}/nothing-here", "", status=404) > 0
+        with pytest.raises(attack.NothingTriedError, match="answered 200, not 404"):
+            attack.timed(f"{url}/?q=a", "", status=404)
+
+
+def test_the_refusal_is_what_the_door_says() -> None:
+    assert AccountAdapter.error_messages["email_password_mismatch"] == attack.REFUSAL
+
+
+def test_the_door_with_the_fault_is_late_for_who_is_there_and_for_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late: list[float] = []
+    monkeypatch.setattr(telling.time, "sleep", late.append)
+    hasher = telling.TellingHasher()
+    encoded = hasher.encode("Right-Horse-7-Battery", "salt")
+    assert late == []
+    assert not hasher.verify("Wrong-Horse-7-Battery", encoded)
+    assert late == [telling.LONGER]
+    assert telling.LONGER * 1000 > attack.APART_AT_MOST
 
 
 _NUMBER, _NAME = "+12125550147", "Zq0123456789 Wxabcdef0123"

@@ -15,12 +15,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tools.assure import edge, lighthouse, observatory, suite, target, tools
+from tools.assure import edge, lighthouse, observatory, suite, target, telling, tools
 from tools.assure.rows import ROOT, STATE, Figure, Row
 from tools.assure.weak import weak
 
@@ -86,7 +86,7 @@ def _browser_of(at: target.Target, person: str) -> str:
 
     The one that guards forms is among them: without it each form is refused before it is looked at, whatever is sent.
     """
-    return "; ".join(filter(None, (at.cookies.get(person), f"csrf={_token(at)}")))
+    return "; ".join(filter(None, (at.cookies.get(person), f"csrf={_token(at.door)}")))
 
 
 def wapiti(seconds: float) -> Figure:
@@ -455,17 +455,34 @@ def bill(_: float) -> Figure:
 APART_AT_MOST = 5.0
 
 
-def _ask(url: str, cookie: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> float:
-    """Milliseconds until the whole answer is there, whatever its status."""
-    request = urllib.request.Request(url, data=body, headers={"Cookie": cookie} | (headers or {}))  # noqa: S310  (the site that is tried)
+# What a stranger reads of a thing that is there and of one that is not, and after a wrong password.
+NOT_FOUND, REFUSED = 404, 200
+REFUSAL = "This e-mail address and password do not belong together."
+
+
+class NothingTriedError(RuntimeError):
+    """An answer is not the one that was to be timed: its time says nothing."""
+
+
+def timed(url: str, cookie: str, body: bytes | None = None, *, status: int, words: str = "") -> float:
+    """
+    Milliseconds until the whole answer is there.
+
+    :raises NothingTriedError: it has another status, or lacks the words.
+    """
+    request = urllib.request.Request(url, data=body, headers={"Cookie": cookie})  # noqa: S310  (the site that is tried)
     opener = target.opener()
     began = time.perf_counter()
     try:
         with opener.open(request, timeout=20) as answer:
-            answer.read()
+            found, said = answer.status, answer.read()
     except urllib.error.HTTPError as error:
-        error.read()
-    return (time.perf_counter() - began) * 1000
+        found, said = error.code, error.read()
+    took = (time.perf_counter() - began) * 1000
+    if found != status or words.encode() not in said:
+        lacks = f" and {words!r}" if words else ""
+        raise NothingTriedError(f"{url} answered {found}, not {status}{lacks}: {said[-200:]!r}")
+    return took
 
 
 def _apart(one: Callable[[], float], two: Callable[[], float], samples: int) -> float:
@@ -490,7 +507,7 @@ def _questions(at: target.Target) -> Iterator[tuple[str, Callable[[], float], Ca
     }  # fmt: skip
 
     def page(path: str, things: dict[str, str], cookie: str) -> Callable[[], float]:
-        return lambda: _ask(at.url + path.format(**things), cookie)
+        return lambda: timed(at.url + path.format(**things), cookie, status=NOT_FOUND)
 
     for name, path in pages.items():
         yield f"{name} of another agency", page(path, theirs, alice), page(path, _nothing(theirs), alice)
@@ -523,20 +540,22 @@ def watch(seconds: float) -> Figure:
             break
         theirs(), none()
         apart[name] = _apart(theirs, none, samples)
-    door = _door(at)
-    url = f"{at.url}/nowhere/"
+    door = _door(at.door, at.ids["door"].values())
+    faulty = _door(at.telling, at.ids["telling"].values())
+
+    def quick() -> float:
+        return timed(f"{at.url}/nowhere/", at.cookies["alice"], status=NOT_FOUND)
 
     def slow() -> float:
         began = time.perf_counter()
-        time.sleep(0.008)
-        _ask(url, at.cookies["alice"])
+        time.sleep(telling.LONGER)
+        quick()
         return (time.perf_counter() - began) * 1000
 
     caught = (
-        (
-            "an answer that takes 8 ms longer",
-            _apart(lambda: _ask(url, at.cookies["alice"]), slow, samples) > APART_AT_MOST,
-        ),
+        ("an answer that takes 8 ms longer", _apart(quick, slow, samples) > APART_AT_MOST),
+        ("a door that takes 8 ms longer for names that there are", bool(at_the_door(*faulty)[1])),
+        ("a guess that the door refuses before it looks at the password", _is_refused(at.door)),
     )
     worst = max(apart.items(), key=lambda one: one[1])
     failures = [f"{name}: {ms:.1f} ms" for name, ms in apart.items() if ms >= APART_AT_MOST]
@@ -569,29 +588,59 @@ def at_the_door(known: Sequence[float], unknown: Sequence[float]) -> tuple[str, 
     return said, missed if abs(one - two) > by_chance else [], False
 
 
-def _door(at: target.Target) -> tuple[list[float], list[float]]:
+def _door(door: str, names: Collection[str]) -> tuple[list[float], list[float]]:
     """
     Milliseconds of each wrong password for names that there are and for as many names that there are not.
 
     Each is tried as often as every other: a name's second failure is counted by a change of its row, not by a new one.
+
+    :raises NothingTriedError: an answer is not the refusal.
     """
     took: dict[bool, list[float]] = {True: [], False: []}
-    token = _token(at)
+    token = _token(door)
     for number in range(4):  # a fifth failure of one name would wait
-        for name in at.ids["guessed"].values():
+        for name in names:
             for is_known in (True, False) if number % 2 else (False, True):
-                email = name if is_known else f"nobody-{name}"
-                body = urlencode(
-                    {"login": email, "password": "Wrong-Horse-7-Battery", "csrfmiddlewaretoken": token}
-                )
-                took[is_known].append(_ask(f"{at.door}/accounts/login/", f"csrf={token}", body.encode()))
+                took[is_known].append(_guessed(door, name if is_known else f"nobody-{name}", token))
     return took[True], took[False]
 
 
-def _token(at: target.Target) -> str:
-    with urllib.request.urlopen(f"{at.door}/accounts/login/", timeout=20) as answer:  # noqa: S310  (ours)
-        found = re.search(r"csrf=(\w+)", answer.headers["Set-Cookie"] or "")
-    return found[1] if found else ""
+def _guessed(door: str, email: str, token: str) -> float:
+    given = {"login": email, "password": "Wrong-Horse-7-Battery", "csrfmiddlewaretoken": token}
+    url, body = f"{door}/accounts/login/", urlencode(given).encode()
+    return timed(url, f"csrf={token}", body, status=REFUSED, words=REFUSAL)
+
+
+def _is_refused(door: str) -> bool:
+    """Whether a guess without what guards forms, of which no password is looked at, ends the trial."""
+    try:
+        _guessed(door, "nobody@door.example", "")
+    except NothingTriedError:
+        return True
+    return False
+
+
+def _token(door: str) -> str:
+    """
+    The cookie that guards forms, once the door is open.
+
+    :raises NothingTriedError: it gives none.
+    """
+    url, until = f"{door}/accounts/login/", time.monotonic() + 60
+    while True:
+        try:
+            with target.opener().open(url, timeout=20) as answer:
+                found = re.search(r"csrf=(\w+)", answer.headers["Set-Cookie"] or "")
+            break
+        except urllib.error.HTTPError as error:
+            raise NothingTriedError(f"{url} answered {error.code}.") from None
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.3)
+    if found is None:
+        raise NothingTriedError(f"{url} gives no cookie that guards forms.")
+    return found[1]
 
 
 def _row(  # noqa: PLR0917  (a table reads as one)
