@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import re
@@ -40,6 +41,7 @@ from tools.assure import (
     suite,
     target,
     telling,
+    tools,
 )
 from tools.assure.rows import Edit, Figure, Outcome, Row
 from tools.assure.weak import weak
@@ -438,6 +440,38 @@ def test_the_door_with_the_fault_is_late_for_who_is_there_and_for_nobody_else(
     assert not hasher.verify("Wrong-Horse-7-Battery", encoded)
     assert late == [telling.LONGER]
     assert telling.LONGER * 1000 > attack.APART_AT_MOST
+
+
+def test_dawdlers_that_were_not_there_try_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    well = load.Answered(
+        dict.fromkeys(range(load.HEALTH_ASKED), 200), dict.fromkeys(range(load.HEALTH_ASKED), 9.0)
+    )
+    late = load.Answered(well.status, well.took | {0: load.HEALTH_WITHIN + 1})
+    assert load.of_dawdlers(well, load.DAWDLERS) == []
+    assert load.of_dawdlers(well, load.DAWDLERS - 1) == ["399 of 400 connections were there to dawdle"]
+    assert len(load.of_dawdlers(late, load.DAWDLERS)) == 1
+    assert len(load.of_dawdlers(late, 0)) == 2
+    monkeypatch.setattr(load, "DAWDLERS", 6)
+    monkeypatch.setattr(load, "HEALTH_ASKED", 1)
+    assert asyncio.run(load._held_by_nobody()) == 0
+    with weak() as url:
+        answered, held = asyncio.run(load._dawdle(int(url.rpartition(":")[2]), of=1))
+    assert (held, len(answered.status)) == (6, 1)
+
+
+def test_without_nginx_dawdlers_are_not_tried_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: str) -> str:
+        raise tools.NotHereError("There is no nginx.")
+
+    started: list[str] = []
+    monkeypatch.setattr(load, "own", lambda name, _: started.append(name) or Figure("said"))
+    monkeypatch.setattr(tools, "of_debian", none)
+    (row,) = [one for one in load.ROWS if one.number == "8"]
+    outcome = proofs.try_row(row, seconds=60)
+    assert (outcome.verdict, outcome.figure.skipped, started) == ("not tried", "There is no nginx.", [])
+    monkeypatch.setattr(tools, "of_debian", lambda _: "/usr/sbin/nginx")
+    assert proofs.try_row(row, seconds=60).figure.said == "said"
+    assert started == ["webhooks"]
 
 
 _NUMBER, _NAME = "+12125550147", "Zq0123456789 Wxabcdef0123"
