@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import contextlib
@@ -312,14 +313,61 @@ def test_a_change_counts_as_noticed_where_tests_fail_and_not_where_they_cannot_b
     assert core._is_noticed(ROOT / "callprivacy/audit/merkle.py", "", ()) is was
 
 
-def test_a_sample_of_changes_that_is_too_small_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def core_alone(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The row of changes with nothing started: its tests pass unchanged, and enough changes were noticed."""
+    monkeypatch.setattr(core, "_ground_stays", contextlib.nullcontext)
     monkeypatch.setattr(core, "_noticed_by_nothing", lambda: False)
+    monkeypatch.setattr(core, "_fails_unchanged", lambda: True)
+    monkeypatch.setattr(core, "unchanged", lambda: ([], []))
+    monkeypatch.setattr(core, "_changes", lambda _: (60, 60, [], 2, 900))
+    return monkeypatch
+
+
+def test_a_sample_of_changes_that_is_too_small_proves_nothing(core_alone: pytest.MonkeyPatch) -> None:
     for tried, ended in ((core.SAMPLE_AT_LEAST - 1, False), (core.SAMPLE_AT_LEAST, True)):
-        monkeypatch.setattr(core, "_changes", lambda _, tried=tried: (tried, tried, [], 2, 900))
+        core_alone.setattr(core, "_changes", lambda _, tried=tried: (tried, tried, [], 2, 900))
         figure = core.noticed(60)
         assert (figure.ended, figure.failures) == (ended, ())
         assert f"with seed {core.SEED}" in figure.said
         assert "2 more were not counted" in figure.said
+        assert (
+            f"with nothing changed the tests of {len(core.CORE)} of {len(core.CORE)} parts pass"
+            in figure.said
+        )
+
+
+def test_tests_that_fail_with_nothing_changed_notice_nothing(core_alone: pytest.MonkeyPatch) -> None:
+    core_alone.setattr(core, "unchanged", lambda: (["consent/decide"], []))
+    figure = core.noticed(60)
+    assert figure.failures == ("with nothing changed tests fail: consent/decide",)
+    core_alone.setattr(core, "unchanged", lambda: ([], ["consent/decide"]))
+    figure = core.noticed(60)
+    assert (figure.ended, figure.failures) == (False, ())
+    assert "those of consent/decide could not be asked or took too long" in figure.said
+
+
+def test_each_part_of_the_core_is_asked_once_with_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[tuple[str, ...], str] = {}
+
+    def is_noticed(file: Path, source: str, tests: tuple[str, ...]) -> bool | None:
+        assert ast.dump(ast.parse(source)) == ast.dump(ast.parse(file.read_text(encoding="utf-8")))
+        asked[tests] = str(file.relative_to(ROOT))
+        return {"rights/deadlines/engine.py": True, "callprivacy/audit/merkle.py": None}.get(
+            asked[tests], False
+        )
+
+    monkeypatch.setattr(core, "_is_noticed", is_noticed)
+    assert core.unchanged() == (["rights/deadlines/engine.py"], ["callprivacy/audit/merkle.py"])
+    assert len(asked) == len(core.CORE)
+    assert all(asked[tests].startswith(name) for name, tests in core.CORE.items())
+
+
+def test_a_test_that_always_fails_is_told_by_the_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control that lets each part pass does not find the test that is planted for it."""
+    monkeypatch.setattr(core, "_is_noticed", lambda *_: False)
+    core.STATE.mkdir(parents=True, exist_ok=True)
+    assert not core._fails_unchanged()
 
 
 def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -88,21 +88,30 @@ def coverage(seconds: float) -> Figure:
 
 def noticed(seconds: float) -> Figure:
     """How many of the changes that were drawn the tests notice, of as many as there is time for."""
-    count, tried, missed, late, of = _changes(max(seconds - 60, 60))
+    until = time.monotonic() + max(seconds - 60, 60)
+    with _ground_stays():
+        fail, unasked = unchanged()
+        count, tried, missed, late, of = _changes(until)
+        caught = (
+            ("a test file that asserts nothing lets a change through", _noticed_by_nothing() is False),
+            ("a test that fails though nothing is changed", _fails_unchanged()),
+        )
     share = count / tried if tried else 0.0
-    failures = []
+    failures = [f"with nothing changed tests fail: {one}" for one in fail]
     if share < NOTICED_AT_LEAST:
         failures.append(f"{count} of {tried} changes noticed; not these: {', '.join(missed)}")
-    caught = (("a test file that asserts nothing lets a change through", _noticed_by_nothing() is False),)
+    passed = len(CORE) - len(fail) - len(unasked)
     text = (
         f"{count} of {tried} changes noticed ({share:.0%}): the first of {of:,} in an order drawn with seed {SEED}, as"
-        " many as there was time for"
+        f" many as there was time for; with nothing changed the tests of {passed} of {len(CORE)} parts pass"
     )
+    if unasked:
+        text += f", those of {', '.join(unasked)} could not be asked or took too long"
     if late:
         text += f"; {late} more were not counted, since their tests could not be asked or took too long"
     if missed:
         text += f"; not noticed: {', '.join(missed[:12])}"
-    return Figure(text, tuple(failures), 0, caught=caught, ended=tried >= SAMPLE_AT_LEAST)
+    return Figure(text, tuple(failures), 0, caught=caught, ended=tried >= SAMPLE_AT_LEAST and not unasked)
 
 
 # --- Coverage ---------------------------------------------------------------------------------------------------------
@@ -260,9 +269,27 @@ def _files() -> Iterator[tuple[Path, tuple[str, ...]]]:
             yield file, tests
 
 
-def _changes(seconds: float) -> tuple[int, int, list[str], int, int]:
+def unchanged(parts: Mapping[str, tuple[str, ...]] = CORE) -> tuple[list[str], list[str]]:
+    """
+    Ask each part's tests once with nothing changed; whose fail, and whose could not be asked or took too long.
+
+    Tests that fail by themselves would notice whatever is changed. It is read as a changed module is, without comments.
+    """
+
+    def ask(part: tuple[str, tuple[str, ...]]) -> bool | None:
+        name, tests = part
+        path = ROOT / name
+        file = min(path.rglob("*.py")) if path.is_dir() else path
+        return _is_noticed(file, ast.unparse(ast.parse(file.read_text(encoding="utf-8"))), tests)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(zip(parts, pool.map(ask, parts.items()), strict=True))
+    return [name for name, was in found.items() if was], [name for name, was in found.items() if was is None]
+
+
+def _changes(until: float) -> tuple[int, int, list[str], int, int]:
     """How many of how many changes were noticed, which were not, how many were not counted, and how many there are."""
-    chance, until = random.Random(SEED), time.monotonic() + seconds  # noqa: S311  (no secret)
+    chance = random.Random(SEED)  # noqa: S311  (no secret)
     every = [
         (file, tests, line, source)
         for file, tests in _files()
@@ -279,7 +306,7 @@ def _changes(seconds: float) -> tuple[int, int, list[str], int, int]:
             return False, None, where
         return True, _is_noticed(file, source, tests), where
 
-    with _ground_stays(), ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool:
         for began, was, where in pool.map(look, every):
             late += began and was is None
             tried += was is not None
@@ -345,3 +372,12 @@ def _noticed_by_nothing() -> bool | None:
     file = ROOT / "callprivacy" / "audit" / "merkle.py"
     _, source = changes(file.read_text(encoding="utf-8"))[0]
     return _is_noticed(file, source, ("lib/test_calendars.py",))
+
+
+def _fails_unchanged() -> bool:
+    """The control itself: a test that fails whatever is there is told though nothing is changed."""
+    with tempfile.NamedTemporaryFile("w", prefix="test_", suffix=".py", dir=STATE, encoding="utf-8") as file:
+        file.write("def test_that_always_fails() -> None:\n    assert not __name__\n")
+        file.flush()
+        name = "callprivacy/lib/calendars.py"
+        return unchanged({name: (os.path.relpath(file.name, ROOT / "tests"),)}) == ([name], [])

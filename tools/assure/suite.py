@@ -526,7 +526,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "30f",
         "The tests of the core notice a changed line",
-        "changes of one line, drawn by chance, in sealing, trail, scope, deadlines and decisions",
+        "changes of one line, drawn by chance, in sealing, trail, scope, deadlines and decisions, whose tests first"
+        " pass with nothing changed",
         "90 % noticed",
         trial=core.noticed,
         minutes=6,
