@@ -249,8 +249,8 @@ ROWS: tuple[Row, ...] = (
             Edit(
                 "the verifier compares no leaf",
                 "callprivacy/audit/services/verifying.py",
-                "                if _leaf(event) != expected[event.pk]:\n",
-                "                if False:\n",
+                "            elif leaf != expected[event_id]:\n",
+                "            elif False:\n",
             ),
             Edit(
                 "a proof is believed whatever its root",
