@@ -366,7 +366,7 @@ def test_each_part_of_the_core_is_asked_once_with_nothing_changed(monkeypatch: p
 def test_a_test_that_always_fails_is_told_by_the_control(monkeypatch: pytest.MonkeyPatch) -> None:
     """A control that lets each part pass does not find the test that is planted for it."""
     monkeypatch.setattr(core, "_is_noticed", lambda *_: False)
-    core.STATE.mkdir(parents=True, exist_ok=True)
+    rows.STATE.mkdir(parents=True, exist_ok=True)
     assert not core._fails_unchanged()
 
 
@@ -481,7 +481,7 @@ def test_the_door_with_the_fault_is_late_for_who_is_there_and_for_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     late: list[float] = []
-    monkeypatch.setattr(telling.time, "sleep", late.append)
+    monkeypatch.setattr(time, "sleep", late.append)
     hasher = telling.TellingHasher()
     encoded = hasher.encode("Right-Horse-7-Battery", "salt")
     assert late == []
@@ -512,7 +512,12 @@ def test_without_nginx_dawdlers_are_not_tried_and_nothing_is_started(monkeypatch
         raise tools.NotHereError("There is no nginx.")
 
     started: list[str] = []
-    monkeypatch.setattr(load, "own", lambda name, _: started.append(name) or Figure("said"))
+
+    def own(name: str, _: float) -> Figure:
+        started.append(name)
+        return Figure("said")
+
+    monkeypatch.setattr(load, "own", own)
     monkeypatch.setattr(tools, "of_debian", none)
     (row,) = [one for one in load.ROWS if one.number == "8"]
     outcome = proofs.try_row(row, seconds=60)

@@ -630,17 +630,17 @@ def _token(door: str) -> str:
     while True:
         try:
             with target.opener().open(url, timeout=20) as answer:
-                found = re.search(r"csrf=(\w+)", answer.headers["Set-Cookie"] or "")
-            break
+                given = str(answer.headers["Set-Cookie"])
         except urllib.error.HTTPError as error:
             raise NothingTriedError(f"{url} answered {error.code}.") from None
         except OSError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.3)
-    if found is None:
+            continue
+        if found := re.search(r"csrf=(\w+)", given):
+            return found[1]
         raise NothingTriedError(f"{url} gives no cookie that guards forms.")
-    return found[1]
 
 
 def _row(  # noqa: PLR0917  (a table reads as one)
