@@ -100,7 +100,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("calls/test_inbox.py::test_two_workers_at_once_take_each_event_once",),
-        minutes=3,
+        minutes=2,
     ),
     Row(
         "5",
@@ -163,7 +163,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("calls/test_forgeries.py",),
-        minutes=3.5,
+        minutes=2.5,
     ),
     Row(
         "9",
@@ -287,7 +287,7 @@ ROWS: tuple[Row, ...] = (
             ),
         ),
         broken=("audit/test_sealing.py::test_a_transaction_still_open_is_waited_for_and_loses_no_event",),
-        minutes=3,
+        minutes=2,
     ),
     Row(
         "13",
@@ -530,6 +530,6 @@ ROWS: tuple[Row, ...] = (
         " pass with nothing changed",
         "90 % noticed",
         trial=core.noticed,
-        minutes=6,
+        minutes=9,
     ),
 )
