@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def _compress(point: Point) -> bytes:
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
+@lru_cache(maxsize=16)
 def _windows(point: Point) -> list[list[Point]]:
     """Multiples 0..15 of 16**i times the point, for i below 64: a product is then 64 additions."""
     table = []
@@ -114,17 +116,16 @@ def _times(scalar: int, table: list[list[Point]]) -> Point:
     return result
 
 
-def _base_point() -> Point:
+@lru_cache(maxsize=1)
+def _base_windows() -> list[list[Point]]:
     point = _decompress((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
     if point is None:  # pragma: no cover  (a constant)
         raise ArithmeticError("No base point.")
-    return point
+    return _windows(point)
 
 
 class PublicKey:
     """An Ed25519 public key that verifies signatures."""
-
-    _base: list[list[Point]] = []
 
     def __init__(self, encoded: bytes) -> None:
         point = _decompress(encoded) if len(encoded) == 32 else None
@@ -132,8 +133,6 @@ class PublicKey:
             raise ValueError("Not an Ed25519 public key.")
         self.encoded = encoded
         self._minus = _windows((P - point[0], point[1], 1, P - point[3]))
-        if not PublicKey._base:
-            PublicKey._base = _windows(_base_point())
 
     @property
     def key_id(self) -> str:
@@ -151,7 +150,7 @@ class PublicKey:
             return False
         digest = hashlib.sha512(signature[:32] + self.encoded + message).digest()
         challenge = int.from_bytes(digest, "little") % ORDER
-        point = _add(_times(scalar, PublicKey._base), _times(challenge, self._minus))
+        point = _add(_times(scalar, _base_windows()), _times(challenge, self._minus))
         return _compress(point) == signature[:32]
 
 
