@@ -4,6 +4,7 @@ Whole sealed months leave by one guarded path; their roots stay, and whoever goe
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -716,6 +717,27 @@ def test_a_checkpoint_that_was_changed_says_nothing(acme: int, tmp_path: Path) -
     found = both_find(acme, tmp_path)
     assert any("checkpoint line" in one for one in found)
     assert any("signature is not of a trusted key" in one for one in found)
+
+
+def test_a_restore_that_nobody_trusted_declared_forgets_nothing(acme: int, tmp_path: Path) -> None:
+    leave(acme)
+    with superuser() as line:
+        line.execute("DELETE FROM audit_leaving")
+    epoch = {
+        "v": 1,
+        "agency": acme,
+        "epoch": 2,
+        "after": 0,
+        "started_at": "2026-01-01T00:00:00Z",
+        "key": "0" * 16,
+    }
+    with sink.path_of(acme).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"epoch": epoch, "signature": "00" * 64}) + "\n")
+
+    found = verify_offline(acme, tmp_path).findings
+
+    assert any("the declaration of a restore is not signed by a trusted key" in one for one in found)
+    assert "the leaving of seals 1 to 2: the bundle does not hold it, a checkpoint remembers it" in found
 
 
 # --- Cut off ---

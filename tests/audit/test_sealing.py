@@ -25,6 +25,7 @@ from tests import make
 from tests.audit.trails import JOB, seal, seal_now, superuser, verify, verify_offline, wait_for_others, write
 from tests.make import NOON
 from tests.scale import tell, times
+from tools import verify_bundle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -329,6 +330,34 @@ def test_an_event_that_cannot_be_sealed_holds_no_other_agency_up(logged: io.Stri
 
     assert [len(seals(agency.pk)) for agency in agencies] == [1, 0, 1]
     assert "job.failed" in logged.getvalue()
+
+
+def test_checkpoints_of_another_agency_vouch_for_nothing(tmp_path: Path) -> None:
+    acme, globex = make.agency("Acme"), make.agency("Globex")
+    for agency in (acme, globex):
+        write(agency.pk, 2)
+        seal(agency.pk)
+    assert verify_offline(acme.pk, tmp_path).findings == []
+
+    report, _ = verify_bundle.verify(tmp_path / "bundle.jsonl", checkpoint=sink.path_of(globex.pk))
+
+    assert report.findings == [f"the checkpoints: hold no seal of agency {acme.pk}"]
+
+
+def test_a_leaf_of_another_length_is_none(tmp_path: Path) -> None:
+    acme = make.agency("Acme")
+    write(acme.pk, 2)
+    seal(acme.pk)
+    assert verify_offline(acme.pk, tmp_path).findings == []
+    path = tmp_path / "bundle.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    (sealed,) = [line for line in lines if "seal" in line]
+    sealed["leaves"][0][1] += "00"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    report, _ = verify_bundle.verify(path)
+
+    assert any("a leaf's hash has 32 bytes" in one for one in report.findings)
 
 
 def test_a_restore_is_noticed_declared_and_then_sealed_on(tmp_path: Path) -> None:
