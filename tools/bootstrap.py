@@ -74,7 +74,10 @@ def _by_uv(name: str) -> bool:
     command = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
     wheels = ["--only-binary", ":all:", *(word for source in FROM_SOURCE for word in ("--no-binary", source))]
     exactly = ["--require-hashes", "--link-mode", "copy", "-r", str(ROOT / name)]
-    return subprocess.run([*command, *wheels, *exactly], check=False).returncode == 0
+    if subprocess.run([*command, *wheels, *exactly], check=False).returncode == 0:
+        return True
+    print("uv could not: pip does it.", flush=True)
+    return False
 
 
 def _install(name: str) -> None:
