@@ -60,7 +60,7 @@ def _by_pip(file: Path) -> None:
 
 
 def _by_uv(name: str) -> bool:
-    """Install with uv, which the file pins itself and which takes a sixth of pip's time; whether that went."""
+    """Install with uv, which the file pins itself and which is quicker than pip; whether that went."""
     pins = re.search(r"^uv==.*(?:\n +--hash=.*)+", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     if pins is None:
         return False

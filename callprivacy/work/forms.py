@@ -21,9 +21,7 @@ class QueueFilter(forms.Form):
     kind = forms.ChoiceField(required=False)
     client = forms.ChoiceField(required=False)
     owner = forms.ChoiceField(
-        required=False,
-        choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")],
-        label="Owner",
+        required=False, choices=[("", "Anybody"), ("me", "Mine"), ("nobody", "Nobody's")], label="Owner"
     )
 
     def __init__(
