@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from callprivacy.calls.services import imports
 from callprivacy.lib.logs import logger
-from callprivacy.tenancy import selectors as tenancy
+from callprivacy.tenancy.scope import in_each_agency
 
 log = logger(__name__)
 
@@ -53,6 +53,9 @@ def run_import(*, agency_id: int, import_id: str, **_: Any) -> None:
 @shared_task(name="calls.sweep_imports", acks_late=True)
 def sweep_imports(**_: Any) -> None:
     """Wake a worker for every import that waits for one, and clear up behind those that are over."""
-    for agency_id in tenancy.agency_ids():
-        for import_id in imports.sweep(agency_id=agency_id, at=timezone.now()):
-            run_import.delay(agency_id=agency_id, import_id=str(import_id))
+    in_each_agency(_sweep_of)
+
+
+def _sweep_of(agency_id: int) -> None:
+    for import_id in imports.sweep(agency_id=agency_id, at=timezone.now()):
+        run_import.delay(agency_id=agency_id, import_id=str(import_id))
