@@ -7,9 +7,8 @@ import hmac
 import io
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import caches
 from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
@@ -386,12 +386,23 @@ type Callbacks = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 
 
 @pytest.fixture
-def silent_server() -> Iterator[int]:
-    """A server that takes connections and never says anything; its port."""
+def silent_server() -> Iterator[socket.socket]:
+    """A server that takes connections and never says anything."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
-        yield listening.getsockname()[1]
+        listening.setblocking(False)
+        yield listening
+
+
+def _came_to(server: socket.socket) -> int:
+    """How many connections came to it since this was last asked."""
+    came = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            came += 1
+    return came
 
 
 def _away(port: int) -> Any:
@@ -409,34 +420,30 @@ def test_with_redis_down_the_answer_is_quick_and_the_event_kept(
         post_to("/hooks/callrail/nobody/", b"{}", "").status_code == 404
     )  # a process loads its addresses once
     with _away(1), django_capture_on_commit_callbacks(execute=True):
-        began = time.monotonic()
         answer = post(connection)
     assert answer.status_code == 200
-    # One short wait for the broker, on a machine that may be busy; a broker that is waited for costs two seconds.
-    assert time.monotonic() - began < 1.5
     assert tasks._broker.is_quiet()
     assert len(rows(cast.dentist)) == 1
 
 
 def test_with_redis_mute_one_answer_waits_a_moment_and_the_next_do_not(
-    cast: Cast, silent_server: int, django_capture_on_commit_callbacks: Callbacks
+    cast: Cast, silent_server: socket.socket, django_capture_on_commit_callbacks: Callbacks
 ) -> None:
-    connection, took = connect(cast.dentist), []
-    with _away(silent_server):
+    """It is asked once, and what waits for it waits for 0.25 s; five seconds long nothing asks it again."""
+    connection, waits = connect(cast.dentist), []
+    with _away(silent_server.getsockname()[1]):
+        patience = caches["hints"]._options["socket_timeout"]  # type: ignore[attr-defined]
         for number in range(3):
-            began = time.monotonic()
             with django_capture_on_commit_callbacks(execute=True):
                 assert post_signed(connection, {"id": number}).status_code == 200
-            took.append(time.monotonic() - began)
+            waits.append(_came_to(silent_server))
 
-    assert took[0] < 1.0
-    assert max(took[1:]) < 0.2
+    assert waits == [1, 0, 0]
+    assert patience == 0.25
     assert len(rows(cast.dentist)) == 3
 
 
 def test_one_nudge_is_on_its_way_at_a_time(cast: Cast, django_capture_on_commit_callbacks: Callbacks) -> None:
-    from django.core.cache import caches
-
     flag = tasks._flag(cast.acme.pk)
     caches["hints"].delete(flag)
     connection = connect(cast.dentist)
