@@ -20,10 +20,11 @@ EPOCH_CONTEXT = b"callprivacy epoch 1\n"
 LEAVING_CONTEXT = b"callprivacy leaving 1\n"
 NO_PREVIOUS = bytes(32)
 LARGEST_INTEGER = 2**53 - 1
+DEEPEST = 64
 
 
 class NotCanonicalError(ValueError):
-    """A value has no one canonical form: a float, a huge integer, half a surrogate pair."""
+    """A value has no one canonical form: a float, a huge integer, half a surrogate pair; or it is nested too deep."""
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -32,7 +33,7 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
     :raises NotCanonicalError: it holds something without one form.
     """
-    _check(value)
+    _check(value, 1)
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     try:
         return text.encode()
@@ -40,7 +41,9 @@ def canonical(value: Mapping[str, Any]) -> bytes:
         raise NotCanonicalError("Half a surrogate pair.") from error
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, depth: int) -> None:
+    if depth > DEEPEST:
+        raise NotCanonicalError(f"Nested deeper than {DEEPEST} objects.")
     if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
@@ -51,7 +54,7 @@ def _check(value: Any) -> None:
         for key, inner in value.items():
             if not isinstance(key, str) or not key.isascii():
                 raise NotCanonicalError(f"The key {key!r} is not plain ASCII.")
-            _check(inner)
+            _check(inner, depth + 1)
         return
     raise NotCanonicalError(f"{type(value).__name__} has no canonical form.")
 

@@ -70,8 +70,8 @@ def events_between(agency_id: int, begin: Mark, until: Mark | None = None) -> Qu
 
 def trail_size(agency_id: int) -> int:
     """How many events are under seals."""
-    seal = newest_seal(agency_id)
-    return seal.size if seal else 0
+    sizes = Seal.objects.filter(agency_id=agency_id).order_by("-number").values_list("size", flat=True)
+    return sizes.first() or 0
 
 
 def sealed_until(agency_id: int) -> Mark:

@@ -106,7 +106,9 @@ EVENT_CHANGES = (
     "subject_id = subject_id || '1'", "reason_hash = repeat('a', 64)",
     "details = details || '{\"number\": 77}'", "details = details || '{\"number\": 1.5}'",
     "details = '[]'",
-    "epoch = epoch - 1",
+    "epoch = epoch - 1", "at = 'infinity'", "at = at - interval '2100 years'",
+    "details = ('{\"number\": 1' || repeat('0', 5000) || '}')::jsonb",
+    "details = (repeat('{\"a\":', 2000) || '1' || repeat('}', 2000))::jsonb",
 )  # fmt: skip
 
 
@@ -202,7 +204,8 @@ SEAL_CHANGES = (
     "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)", "peaks = substr(peaks, 33)",
     "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
     "leaves = substr(leaves, 41)", "leaves = substr(leaves, 41) || substr(leaves, 1, 40)",
-    "signed_at = signed_at - interval '1 day'", "count = count + 1", "size = size + 1",
+    "signed_at = signed_at - interval '1 day'", "signed_at = '-infinity'", "count = count + 1",
+    "size = size + 1",
     "first_event = first_event + 1", "last_event = last_event - 1", "key_id = 'aaaaaaaaaaaaaaaa'",
     "until_id = until_id + 1", "until_xid = (until_xid::text::bigint - 1)::text::xid8",
 )  # fmt: skip

@@ -12,22 +12,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
 
-from django.db import connection
+from django.db import DataError, connection
+from django.db.models import QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, LeavingMessage, Mark
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
 from callprivacy.audit.models import Event, Leaving, Seal
-from callprivacy.audit.selectors import events_between, newest_seal
+from callprivacy.audit.selectors import events_between, trail_size
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sealing import leaf_of
 from callprivacy.lib.scope import Actor
 
 _CHUNK = 2000
+_UNREADABLE: Final = (DataError, ValueError, RecursionError)
+"""What is raised where Python has no value for a cell: a time that is infinite, a number of 5,000 digits, a thousand
+brackets."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 EVENTS_WHILE_WAITING = 100_000
 
 
@@ -81,9 +87,10 @@ class Batch:
 
 def batches(agency_id: int) -> Iterator[Batch]:
     """An agency's seals in order, each with the events of its span, then the unsealed ones in parts."""
-    events = events_between(agency_id, START).iterator(chunk_size=_CHUNK)
+    events = _each(partial(_events_behind, agency_id), _CHUNK, at=_NEVER, details={})
+    seals = _each(partial(_seals_behind, agency_id), 20, signed_at=_NEVER, sealed_at=_NEVER)
     waiting = next(events, None)
-    for seal in Seal.objects.filter(agency_id=agency_id).order_by("number").iterator(chunk_size=20):
+    for seal in seals:
         until = seal.until
         inside: list[Event] = []
         while waiting is not None and waiting.mark < until:
@@ -97,6 +104,45 @@ def batches(agency_id: int) -> Iterator[Batch]:
         if len(rest) == _CHUNK:
             waiting = next(events, None)
         yield Batch(None, rest)
+
+
+def _events_behind(agency_id: int, last: Event | None) -> QuerySet[Event]:
+    begin = START if last is None else Mark(last.epoch, last.xid, last.pk + 1)
+    return events_between(agency_id, begin)
+
+
+def _seals_behind(agency_id: int, last: Seal | None) -> QuerySet[Seal]:
+    behind = Seal.objects.filter(agency_id=agency_id).order_by("number")
+    return behind if last is None else behind.filter(number__gt=last.number)
+
+
+def _each[Row: (Event, Seal)](
+    behind: Callable[[Row | None], QuerySet[Row]], chunk: int, **instead: Any
+) -> Iterator[Row]:
+    """
+    Read rows in their order. One that cannot be read, because somebody wrote into it what no program of ours
+    writes, comes with other values in its place, so that it is named as changed, and what is behind it is read.
+
+    :param behind: the rows behind one, or all of them.
+    :param instead: the fields that may be at fault, and what stands for them.
+    """
+    last: Row | None = None
+    while True:
+        try:
+            for row in behind(last).iterator(chunk_size=chunk):
+                yield (last := row)
+        except _UNREADABLE:
+            rows = behind(last)
+            for pk in list(rows.values_list("pk", flat=True)[:chunk]):
+                try:
+                    last = rows.get(pk=pk)
+                except _UNREADABLE:
+                    last = rows.defer(*instead).get(pk=pk)
+                    for name, value in instead.items():
+                        setattr(last, name, value)
+                yield last
+        else:
+            return
 
 
 def keep_still(agency_id: int) -> None:
@@ -149,9 +195,8 @@ def check_trail(*, agency_id: int, by: Actor, at: datetime) -> Verification:
 
     :raises TooLongError: it would take too long; the command has the time.
     """
-    newest = newest_seal(agency_id)
-    if newest is not None and newest.size > EVENTS_WHILE_WAITING:
-        raise TooLongError(f"{newest.size:,} events take too long here. Run: manage.py verify_audit.")
+    if (size := trail_size(agency_id)) > EVENTS_WHILE_WAITING:
+        raise TooLongError(f"{size:,} events take too long here. Run: manage.py verify_audit.")
     found = verify_agency(agency_id)
     record(
         "trail.verified", by=by, at=at, agency_id=agency_id,
@@ -353,7 +398,11 @@ class _Gone:
         )  # fmt: skip
 
     def _seal(self, number: int) -> Seal | None:
-        return Seal.objects.filter(agency_id=self.agency_id, number=number).defer("leaves", "peaks").first()
+        return (
+            Seal.objects.filter(agency_id=self.agency_id, number=number)
+            .only("size", "root", "epoch", "until_xid", "until_id")
+            .first()
+        )
 
     def _only_remembered(self, said: list[LeavingMessage]) -> list[LeavingMessage]:
         """
