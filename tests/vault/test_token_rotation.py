@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from callprivacy.vault import selectors, services
 from callprivacy.vault.models import Caller, ClientKey, ListedNumber, Suppression, Tombstone
 from callprivacy.vault.sealing import TokenKey, new_key
-from callprivacy.vault.services import Erasure, keys
+from callprivacy.vault.services import Erasure, keys, noes
 from tests.make import NOON
 from tests.scale import times
 from tests.vault.test_services import Aside
@@ -444,6 +444,21 @@ def test_two_who_meet_a_number_during_a_change_make_one_caller(client_id: int) -
     assert seen[0].items() >= known.items()
     assert forms() == {6}
     everything_is_found(seen[0], set(NUMBERS[5:30]), set())
+
+
+@commits
+def test_who_brings_noes_to_the_new_form_waits_for_who_does_before_holding_any(client_id: int) -> None:
+    """Two who wait for each other's rows in two orders would wait without end."""
+    refuse(ANNA, BEN)
+    start()
+    with transaction.atomic(using="vault"):
+        noes.bring_noes_along(selectors.client_keys(C), [ANNA])
+        other = Aside(lambda: refuse(BEN))
+        assert other.is_waiting()
+        free = Suppression.objects.filter(token_generation=1).select_for_update(nowait=True)
+        assert free.count() == len(free) == 1
+    assert other.end() == 0
+    assert {one.token_generation for one in Suppression.objects.all()} == {2}
 
 
 def held_up(*deeds: Callable[[], object], by: Callable[[], object]) -> list[object]:

@@ -2,6 +2,8 @@
 Numbers that said no to a client.
 
 Whoever holds noes takes callers first, by id, then noes, by token and purpose; fresh callers come after them, by token.
+Whoever changes their tokens does so in turn, before holding any: PostgreSQL also holds a row that was waited for and
+has another token now, whose place is another one.
 """
 
 from __future__ import annotations
@@ -105,7 +107,11 @@ def bring_noes_along(keys: selectors.ClientKeys, numbers: Collection[str]) -> No
 
 
 def move_noes(keys: selectors.ClientKeys, moves: Mapping[bytes, bytes]) -> None:
-    """Give noes of a client their newest token, by the one under which they stand."""
+    """Give noes of a client their newest token, by the one under which they stand; in turn."""
+    with connections[VAULT].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('vault.move_noes', %s))", [keys.client_id]
+        )
     held = _held_noes(keys.client_id, moves)
     if held:
         with connections[VAULT].cursor() as cursor:
