@@ -212,6 +212,8 @@ def see_what_was_found(hand: Hand) -> None:
         f"without, {GERMAN} from Germany without."
     )
     expect(page.get_by_text(sentence)).to_be_visible(timeout=60_000)
+    # While anything is still being decided the page stays at this step, whatever was done there.
+    expect(page.get_by_text("Recordings are being decided.")).to_have_count(0, timeout=60_000)
 
 
 def make_tasks(hand: Hand) -> None:
