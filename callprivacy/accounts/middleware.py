@@ -187,11 +187,12 @@ class ScopeMiddleware:
         limits: tuple[int | None, int | None] | None = None
         with staff_scope(agency_id=agency_id, user_id=user_id):
             membership = (
-                Membership.objects.select_related("agency__sign_in_policy", "user")
+                Membership.objects.select_related("agency__sign_in_policy")
                 .filter(agency_id=agency_id, user_id=user_id)
                 .first()
             )
             if membership is not None:
+                membership.user = cast(User, request.user)
                 policy = access.policy_of(membership.agency)
                 if _is_over(request, policy.idle_minutes, policy.longest_hours):
                     limits = (policy.idle_minutes, policy.longest_hours)
