@@ -1,12 +1,31 @@
 """The addresses of the pages that compose."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from dashboard.views import binders, demo, health, home, law, mail, overview, posture, records, trail
 
 app_name = "dashboard"
 
-urlpatterns = [
+_OF_A_CLIENT: list[URLPattern | URLResolver] = [
+    path("proof/", binders.show_proof, name="proof"),
+    path("proof/new/", binders.make_binder, name="make_binder"),
+    path("proof/<uuid:binder_id>/", binders.show_binder, name="binder"),
+    path("proof/<uuid:binder_id>/progress/", binders.show_progress, name="binder_progress"),
+    path("proof/<uuid:binder_id>/link/", binders.make_link, name="binder_link"),
+    path(
+        "proof/<uuid:binder_id>/link/<uuid:door_id>/end/",
+        binders.end_link,
+        name="end_binder_link",
+    ),
+    path(
+        "proof/<uuid:binder_id>/withdraw/",
+        binders.withdraw_binder,
+        name="withdraw_binder",
+    ),
+    path("proof/<uuid:binder_id>/<slug:form>/", binders.take_binder, name="take_binder"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.show_home, name="home"),
     path("overview/", overview.show_overview, name="overview"),
     path("posture/", posture.show_posture, name="posture"),
@@ -17,24 +36,7 @@ urlpatterns = [
     path("programme/records/<int:number>/", records.show_snapshot, name="record"),
     path("programme/records/<int:number>/<slug:sheet>/", records.take_records, name="take_records"),
     path("binders/", binders.list_binders, name="binders"),
-    path("clients/<slug:slug>/proof/", binders.show_proof, name="proof"),
-    path("clients/<slug:slug>/proof/new/", binders.make_binder, name="make_binder"),
-    path("clients/<slug:slug>/proof/<uuid:binder_id>/", binders.show_binder, name="binder"),
-    path(
-        "clients/<slug:slug>/proof/<uuid:binder_id>/progress/", binders.show_progress, name="binder_progress"
-    ),
-    path("clients/<slug:slug>/proof/<uuid:binder_id>/link/", binders.make_link, name="binder_link"),
-    path(
-        "clients/<slug:slug>/proof/<uuid:binder_id>/link/<uuid:door_id>/end/",
-        binders.end_link,
-        name="end_binder_link",
-    ),
-    path(
-        "clients/<slug:slug>/proof/<uuid:binder_id>/withdraw/",
-        binders.withdraw_binder,
-        name="withdraw_binder",
-    ),
-    path("clients/<slug:slug>/proof/<uuid:binder_id>/<slug:form>/", binders.take_binder, name="take_binder"),
+    path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     path("b/<str:token>/", binders.open_link, name="binder_door"),
     path("health", health.health, name="health"),
     path("healthz", health.show_alive, name="alive"),

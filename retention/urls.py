@@ -1,6 +1,6 @@
 """Retention's addresses."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from retention.views import (
     backups,
@@ -18,7 +18,42 @@ from retention.views import (
 
 app_name = "retention"
 
-urlpatterns = [
+_OF_A_CLIENT: list[URLPattern | URLResolver] = [
+    path("policies/", policies.show_policies, name="policies"),
+    path("policies/change/<slug:category>/", policies.change_policy, name="change_policy"),
+    path("policies/preview/", previews.show_preview, name="preview"),
+    path("leave/", offboarding.show, name="offboarding"),
+    path("leave/statement/", offboarding.take_statement, name="offboarding_statement"),
+    path("leave/<slug:how>/", offboarding.steer, name="steer_offboarding"),
+    path("certificates/", certificates.list_certificates, name="certificates"),
+    path(
+        "certificates/<uuid:certificate_id>/",
+        certificates.show_certificate,
+        name="certificate",
+    ),
+    path(
+        "certificates/<uuid:certificate_id>/<slug:form>/",
+        certificates.take_certificate,
+        name="take_certificate",
+    ),
+    path("policies/go-live/", runs.go_live, name="go_live"),
+    path("policies/observe/", runs.observe, name="observe"),
+    path("holds/", holds.list_holds, name="holds"),
+    path("holds/new/", holds.new_hold, name="new_hold"),
+    path("holds/<uuid:hold_id>/", holds.show_hold, name="hold"),
+    path("holds/<uuid:hold_id>/review/", holds.review_hold, name="review_hold"),
+    path("holds/<uuid:hold_id>/lift/", holds.lift_hold, name="lift_hold"),
+    path("calls/<uuid:call_id>/hold/", holds.add_call, name="hold_call"),
+    path("copies/", vendors.list_leftovers, name="leftovers"),
+    path("copies/ask/", vendors.ask_leftovers, name="ask_leftovers"),
+    path("copies/gone/", vendors.note_leftovers, name="note_leftovers"),
+    path("copies/<uuid:connection_id>/", vendors.open_list, name="open_list"),
+    path("copies/<uuid:connection_id>/close/", vendors.close_list, name="close_list"),
+    path("errands/", runs.show_errands, name="errands"),
+    path("errands/<uuid:errand_id>/", runs.show_reference, name="errand"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("retention/", policies.home, name="home"),
     path("retention/policies/", policies.show_matrix, name="policy_matrix"),
     path("retention/policies/<slug:category>/", policies.change_agency_policy, name="change_agency_policy"),
@@ -44,10 +79,7 @@ urlpatterns = [
     path("retention/runs/", runs.start_run, name="start_run"),
     path("retention/runs/<uuid:run_id>/", runs.show_run, name="run"),
     path("retention/runs/<uuid:run_id>/<slug:deed>/", runs.steer_run, name="steer_run"),
-    path("clients/<slug:slug>/policies/", policies.show_policies, name="policies"),
-    path(
-        "clients/<slug:slug>/policies/change/<slug:category>/", policies.change_policy, name="change_policy"
-    ),
+    path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     path("retention/preview/", previews.preview_all, name="preview_all"),
     path("retention/preview/<slug:category>/", previews.preview_own, name="preview_own"),
     path("retention/certificates/", certificates.list_own, name="own_certificates"),
@@ -57,38 +89,8 @@ urlpatterns = [
         certificates.take_own,
         name="take_own_certificate",
     ),
-    path("clients/<slug:slug>/policies/preview/", previews.show_preview, name="preview"),
     path("retention/leaving/", offboarding.show_leaving, name="leaving"),
     path("retention/leaving/<slug:slug>/stop/", offboarding.stop_leaving, name="stop_leaving"),
-    path("clients/<slug:slug>/leave/", offboarding.show, name="offboarding"),
-    path("clients/<slug:slug>/leave/statement/", offboarding.take_statement, name="offboarding_statement"),
-    path("clients/<slug:slug>/leave/<slug:how>/", offboarding.steer, name="steer_offboarding"),
     path("handover/<str:token>/", offboarding.hand_over, name="handover"),
-    path("clients/<slug:slug>/certificates/", certificates.list_certificates, name="certificates"),
-    path(
-        "clients/<slug:slug>/certificates/<uuid:certificate_id>/",
-        certificates.show_certificate,
-        name="certificate",
-    ),
-    path(
-        "clients/<slug:slug>/certificates/<uuid:certificate_id>/<slug:form>/",
-        certificates.take_certificate,
-        name="take_certificate",
-    ),
-    path("clients/<slug:slug>/policies/go-live/", runs.go_live, name="go_live"),
-    path("clients/<slug:slug>/policies/observe/", runs.observe, name="observe"),
     path("retention/holds/", holds.list_open_holds, name="all_holds"),
-    path("clients/<slug:slug>/holds/", holds.list_holds, name="holds"),
-    path("clients/<slug:slug>/holds/new/", holds.new_hold, name="new_hold"),
-    path("clients/<slug:slug>/holds/<uuid:hold_id>/", holds.show_hold, name="hold"),
-    path("clients/<slug:slug>/holds/<uuid:hold_id>/review/", holds.review_hold, name="review_hold"),
-    path("clients/<slug:slug>/holds/<uuid:hold_id>/lift/", holds.lift_hold, name="lift_hold"),
-    path("clients/<slug:slug>/calls/<uuid:call_id>/hold/", holds.add_call, name="hold_call"),
-    path("clients/<slug:slug>/copies/", vendors.list_leftovers, name="leftovers"),
-    path("clients/<slug:slug>/copies/ask/", vendors.ask_leftovers, name="ask_leftovers"),
-    path("clients/<slug:slug>/copies/gone/", vendors.note_leftovers, name="note_leftovers"),
-    path("clients/<slug:slug>/copies/<uuid:connection_id>/", vendors.open_list, name="open_list"),
-    path("clients/<slug:slug>/copies/<uuid:connection_id>/close/", vendors.close_list, name="close_list"),
-    path("clients/<slug:slug>/errands/", runs.show_errands, name="errands"),
-    path("clients/<slug:slug>/errands/<uuid:errand_id>/", runs.show_reference, name="errand"),
 ]

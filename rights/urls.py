@@ -1,6 +1,6 @@
 """Addresses of requests: those of the people called, and those of the staff."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from rights.views import (
     approvals,
@@ -19,6 +19,18 @@ from rights.views import (
 
 app_name = "rights"
 
+_OF_A_CLIENT: list[URLPattern | URLResolver] = [
+    path("reach/", facts.show_reach, name="reach"),
+    path("reach/figures/", facts.set_facts, name="facts"),
+    path("requests-page/", pages.show_page, name="page"),
+    path("requests-page/key/", pages.change_key, name="page_key"),
+    path("requests-page/gpc.json", pages.take_gpc, name="gpc_file"),
+    path("privacy-notice/", notices.show_notice, name="notice"),
+    path("privacy-notice/publish/", notices.publish, name="publish_notice"),
+    path("privacy-notice/<uuid:privacy_id>/", notices.show_version, name="notice_version"),
+    path("requests/", board.of_one, name="board"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     # Public pages
     path("r/<str:key>/", portal.show_portal, name="portal"),
@@ -29,16 +41,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("q/<str:link>/", requests.show_request, name="request"),
     # What staff say on them
     path("requests/page/", pages.show_agency_page, name="agency_page"),
-    path("clients/<slug:slug>/reach/", facts.show_reach, name="reach"),
-    path("clients/<slug:slug>/reach/figures/", facts.set_facts, name="facts"),
-    path("clients/<slug:slug>/requests-page/", pages.show_page, name="page"),
-    path("clients/<slug:slug>/requests-page/key/", pages.change_key, name="page_key"),
-    path("clients/<slug:slug>/requests-page/gpc.json", pages.take_gpc, name="gpc_file"),
-    path("clients/<slug:slug>/privacy-notice/", notices.show_notice, name="notice"),
-    path("clients/<slug:slug>/privacy-notice/publish/", notices.publish, name="publish_notice"),
-    path(
-        "clients/<slug:slug>/privacy-notice/<uuid:privacy_id>/", notices.show_version, name="notice_version"
-    ),
+    path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     # The client's word, behind a link
     path("approve/<str:token>/", approvals.answer_by_link, name="approve"),
     # The board and a case
@@ -48,7 +51,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests/figures.csv", metrics.take_year, name="metrics_file"),
     path("requests/record.csv", metrics.take_record, name="record_file"),
     path("requests/told/", told.list_told, name="recipients"),
-    path("clients/<slug:slug>/requests/", board.of_one, name="board"),
     path("requests/<uuid:case_id>/", cases.show_case, name="case"),
     path("requests/<uuid:case_id>/progress/", deciding.show_progress, name="progress"),
     path("requests/<uuid:case_id>/owner/", cases.assign, name="assign"),

@@ -1,6 +1,6 @@
 """Clients, people, grants, the agency, a person's own account, and the door for who was invited."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from callprivacy.accounts.views import (
     agency,
@@ -18,17 +18,21 @@ from callprivacy.accounts.views import (
 )
 
 app_name = "accounts"
-urlpatterns = [
+_OF_A_CLIENT: list[URLPattern | URLResolver] = [
+    path("", clients.show_client, name="client"),
+    path("edit/", clients.edit_client, name="edit_client"),
+    path("engagement/", clients.edit_engagement, name="edit_engagement"),
+    path("people/", clients.list_people, name="client_people"),
+    path("keys/", api_keys.list_keys, name="api_keys"),
+    path("keys/new/", api_keys.create_key, name="create_api_key"),
+    path("keys/<uuid:api_key_id>/rotate/", api_keys.rotate_key, name="rotate_api_key"),
+    path("keys/<uuid:api_key_id>/revoke/", api_keys.revoke_key, name="revoke_api_key"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("clients/", clients.list_clients, name="clients"),
     path("clients/new/", clients.new_client, name="new_client"),
-    path("clients/<slug:slug>/", clients.show_client, name="client"),
-    path("clients/<slug:slug>/edit/", clients.edit_client, name="edit_client"),
-    path("clients/<slug:slug>/engagement/", clients.edit_engagement, name="edit_engagement"),
-    path("clients/<slug:slug>/people/", clients.list_people, name="client_people"),
-    path("clients/<slug:slug>/keys/", api_keys.list_keys, name="api_keys"),
-    path("clients/<slug:slug>/keys/new/", api_keys.create_key, name="create_api_key"),
-    path("clients/<slug:slug>/keys/<uuid:api_key_id>/rotate/", api_keys.rotate_key, name="rotate_api_key"),
-    path("clients/<slug:slug>/keys/<uuid:api_key_id>/revoke/", api_keys.revoke_key, name="revoke_api_key"),
+    path("clients/<slug:slug>/", include(_OF_A_CLIENT)),
     path("people/", people.list_people, name="people"),
     path("people/invite/", people.invite, name="invite"),
     path("people/invitations/<int:pk>/send/", people.send_again, name="send_invitation"),
