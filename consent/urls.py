@@ -46,22 +46,10 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("consent/menus/new/", menus.add_menu, name="add_menu"),
     path("consent/menus/<uuid:menu_id>/", menus.show_menu, name="menu"),
     path("consent/menus/<uuid:menu_id>/change/", menus.change_menu, name="change_menu"),
-    path(
-        "consent/menus/<uuid:menu_id>/activate/",
-        menus.activate_menu,
-        name="activate_menu",
-    ),
-    path(
-        "consent/menus/<uuid:menu_id>/deactivate/",
-        menus.deactivate_menu,
-        name="deactivate_menu",
-    ),
+    path("consent/menus/<uuid:menu_id>/activate/", menus.activate_menu, name="activate_menu"),
+    path("consent/menus/<uuid:menu_id>/deactivate/", menus.deactivate_menu, name="deactivate_menu"),
     path("consent/menus/<uuid:menu_id>/preview/", menus.preview_menu, name="preview_menu"),
-    path(
-        "consent/accounts/<uuid:connection_id>/",
-        menus.describe_account,
-        name="describe_account",
-    ),
+    path("consent/accounts/<uuid:connection_id>/", menus.describe_account, name="describe_account"),
     # Messages that wait for a person, and asking by text
     path("consent/messages/", texts.list_replies, name="replies"),
     path("consent/messages/<uuid:reply_id>/", texts.decide_reply, name="decide_reply"),
@@ -92,11 +80,8 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("sites/<uuid:site_id>/change/", sites.change_site, name="change_site"),
     path("sites/<uuid:site_id>/remove/", sites.remove_site, name="remove_site"),
     path("sites/<uuid:site_id>/acknowledge/", sites.acknowledge, name="acknowledge"),
-    path(
-        "sites/<uuid:site_id>/people/<uuid:acknowledgement_id>/left/",
-        sites.note_left,
-        name="note_left",
-    ),
+    path("sites/<uuid:site_id>/people/<uuid:acknowledgement_id>/left/", sites.note_left, name="note_left"),
+    # Setting a client up
     path("setup/", onboarding.show_setup, name="setup"),
     path("setup/blueprint/", onboarding.apply_blueprint, name="apply_blueprint"),
     path("setup/engagement/", onboarding.save_agreed, name="save_agreed"),
@@ -114,6 +99,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("calls/<uuid:call_id>/recording/sound/", recordings.give_audio, name="audio"),
     path("calls/<uuid:call_id>/transcript/", recordings.read, name="transcript"),
     path("calls/<uuid:call_id>/place/", recordings.place_caller, name="caller_place"),
+    # Asking by e-mail
     path("invitations/", invitations.list_batches, name="invitations"),
     path("invitations/new/", invitations.new_batch, name="new_batch"),
     path("invitations/mail/", invitations.bring_mail, name="bring_mail"),
@@ -125,59 +111,38 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("terms/<uuid:document_id>/", terms.show_terms, name="terms_document"),
     path("terms/<uuid:document_id>/more/", terms.cover_more, name="cover_more"),
     path("terms/<uuid:document_id>/file/", terms.show_file, name="terms_file"),
+    # Withdrawals, and what vendors owe
     path("consent/withdrawals/", withdrawals.list_withdrawals, name="withdrawals"),
-    path(
-        "consent/withdrawals/<uuid:withdrawal_id>/",
-        withdrawals.show_withdrawal,
-        name="withdrawal",
-    ),
+    path("consent/withdrawals/<uuid:withdrawal_id>/", withdrawals.show_withdrawal, name="withdrawal"),
     path("consent/steps/<uuid:task_id>/", withdrawals.show_step, name="vendor_task"),
-    path(
-        "consent/steps/<uuid:task_id>/reference/",
-        withdrawals.show_reference,
-        name="vendor_reference",
-    ),
+    path("consent/steps/<uuid:task_id>/reference/", withdrawals.show_reference, name="vendor_reference"),
     path("consent/steps/<uuid:task_id>/choose/", withdrawals.choose, name="vendor_choose"),
     path("consent/steps/<uuid:task_id>/sent/", withdrawals.mark_sent, name="vendor_sent"),
     path("consent/steps/<uuid:task_id>/reply/", withdrawals.note_reply, name="vendor_reply"),
     path("consent/steps/<uuid:task_id>/done/", withdrawals.confirm_done, name="vendor_done"),
     path("consent/steps/<uuid:task_id>/again/", withdrawals.try_again, name="vendor_again"),
     path("ads/", endpoints.list_destinations, name="destinations"),
-    path(
-        "ads/<uuid:destination_id>/close/",
-        endpoints.close_destination,
-        name="close_destination",
-    ),
+    path("ads/<uuid:destination_id>/close/", endpoints.close_destination, name="close_destination"),
     path("endpoints/", endpoints.list_endpoints, name="endpoints"),
     path("endpoints/new/", endpoints.add_endpoint, name="add_endpoint"),
     path("endpoints/<uuid:endpoint_id>/", endpoints.show_endpoint, name="endpoint"),
     path("endpoints/<uuid:endpoint_id>/ping/", endpoints.ping, name="ping_endpoint"),
-    path(
-        "endpoints/<uuid:endpoint_id>/secret/",
-        endpoints.rotate_secret,
-        name="rotate_endpoint",
-    ),
-    path(
-        "endpoints/<uuid:endpoint_id>/number/",
-        endpoints.switch_number,
-        name="endpoint_number",
-    ),
-    path(
-        "endpoints/<uuid:endpoint_id>/close/",
-        endpoints.close_endpoint,
-        name="close_endpoint",
-    ),
+    path("endpoints/<uuid:endpoint_id>/secret/", endpoints.rotate_secret, name="rotate_endpoint"),
+    path("endpoints/<uuid:endpoint_id>/number/", endpoints.switch_number, name="endpoint_number"),
+    path("endpoints/<uuid:endpoint_id>/close/", endpoints.close_endpoint, name="close_endpoint"),
     path(
         "endpoints/<uuid:endpoint_id>/messages/<uuid:delivery_id>/again/",
         endpoints.send_again,
         name="send_again",
     ),
+    # How far consent reaches, and the people behind it
     path("callers/", people.list_callers, name="callers"),
     path("callers/<uuid:caller_id>/", people.show_person, name="caller"),
     path("callers/<uuid:caller_id>/said/", people.record_said, name="record_said"),
     path("callers/<uuid:caller_id>/link/", people.hand_link, name="hand_link"),
     path("callers/<uuid:caller_id>/minor/", people.note_minor, name="caller_minor"),
     path("callers/<uuid:caller_id>/evidence/", people.take_evidence, name="evidence"),
+    # Lists that are checked before they are dialled
     path("lists/", list_checks.list_checked, name="client_lists"),
     path("lists/new/", list_checks.new_list, name="new_list"),
     path("lists/<uuid:check_id>/", list_checks.show_list, name="list_check"),
@@ -185,22 +150,17 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("lists/<uuid:check_id>/cancel/", list_checks.cancel, name="cancel_list"),
     path("lists/<uuid:check_id>/progress/", list_checks.progress, name="list_progress"),
     path("lists/<uuid:check_id>/rows/", list_checks.take, name="take_list"),
+    # How old a consent may become
     path("consent/age/", ages.choose_for_client, name="ages"),
+    # Registers of numbers, and numbers for the one of those that were reassigned
     path("consent/numbers/", numbers_out.ask, name="numbers_out"),
     path("consent/numbers/<uuid:numbers_id>/", numbers_out.show, name="numbers_file"),
-    path(
-        "consent/numbers/<uuid:numbers_id>/progress/",
-        numbers_out.progress,
-        name="numbers_progress",
-    ),
+    path("consent/numbers/<uuid:numbers_id>/progress/", numbers_out.progress, name="numbers_progress"),
     path("consent/numbers/<uuid:numbers_id>/file/", numbers_out.take, name="take_numbers"),
+    # The desk of people on the phone
     path("desk/tap/", desk.tap, name="desk_tap"),
     path("desk/call/", desk.ask_call_back, name="desk_call_back"),
-    path(
-        "desk/<uuid:caller_id>/call/",
-        desk.call_back_state,
-        name="desk_call_back_state",
-    ),
+    path("desk/<uuid:caller_id>/call/", desk.call_back_state, name="desk_call_back_state"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -226,6 +186,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("demo/vendor/2010-04-01/Accounts/<str:account>/<path:rest>", phone.play_vendor, name="demo_vendor"),
     # Setting a client up
     path("blueprints/", onboarding.list_blueprints, name="blueprints"),
+    # Which law
     path("law/", law.show_law, name="law"),
     path("law/rules.csv", law.take_rules, name="take_rules"),
     path("law/sign/", law.sign_off, name="sign_rule"),

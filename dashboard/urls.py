@@ -12,16 +12,8 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("proof/<uuid:binder_id>/", binders.show_binder, name="binder"),
     path("proof/<uuid:binder_id>/progress/", binders.show_progress, name="binder_progress"),
     path("proof/<uuid:binder_id>/link/", binders.make_link, name="binder_link"),
-    path(
-        "proof/<uuid:binder_id>/link/<uuid:door_id>/end/",
-        binders.end_link,
-        name="end_binder_link",
-    ),
-    path(
-        "proof/<uuid:binder_id>/withdraw/",
-        binders.withdraw_binder,
-        name="withdraw_binder",
-    ),
+    path("proof/<uuid:binder_id>/link/<uuid:door_id>/end/", binders.end_link, name="end_binder_link"),
+    path("proof/<uuid:binder_id>/withdraw/", binders.withdraw_binder, name="withdraw_binder"),
     path("proof/<uuid:binder_id>/<slug:form>/", binders.take_binder, name="take_binder"),
 ]
 

@@ -20,6 +20,7 @@ from rights.views import (
 app_name = "rights"
 
 _OF_A_CLIENT: list[URLPattern | URLResolver] = [
+    # What staff say on them
     path("reach/", facts.show_reach, name="reach"),
     path("reach/figures/", facts.set_facts, name="facts"),
     path("requests-page/", pages.show_page, name="page"),
@@ -28,6 +29,7 @@ _OF_A_CLIENT: list[URLPattern | URLResolver] = [
     path("privacy-notice/", notices.show_notice, name="notice"),
     path("privacy-notice/publish/", notices.publish, name="publish_notice"),
     path("privacy-notice/<uuid:privacy_id>/", notices.show_version, name="notice_version"),
+    # The board and a case
     path("requests/", board.of_one, name="board"),
 ]
 

@@ -152,7 +152,7 @@ class ScopeMiddleware:
         agency_id = _agency_of(request, user_id)
         if agency_id is None:
             return self._without_agency(request)
-        return self._as_staff(request, user_id, agency_id, at)
+        return self._as_staff(request, user, agency_id, at)
 
     def _as_operator(self, request: HttpRequest) -> HttpResponse:
         """Reading happens in the operator's scope; a deed enters its agency's by itself."""
@@ -182,7 +182,8 @@ class ScopeMiddleware:
         )
         return redirect("account_login")
 
-    def _as_staff(self, request: HttpRequest, user_id: int, agency_id: int, at: datetime) -> HttpResponse:
+    def _as_staff(self, request: HttpRequest, user: User, agency_id: int, at: datetime) -> HttpResponse:
+        user_id = user.pk
         response: HttpResponse | None = None
         limits: tuple[int | None, int | None] | None = None
         with staff_scope(agency_id=agency_id, user_id=user_id):
@@ -192,7 +193,8 @@ class ScopeMiddleware:
                 .first()
             )
             if membership is not None:
-                membership.user = cast(User, request.user)
+                # The session's user, who is read already.
+                membership.user = user
                 policy = access.policy_of(membership.agency)
                 if _is_over(request, policy.idle_minutes, policy.longest_hours):
                     limits = (policy.idle_minutes, policy.longest_hours)

@@ -42,8 +42,6 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 
 def _check(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise NotCanonicalError(f"Nested deeper than {DEEPEST} objects.")
     if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
@@ -51,6 +49,8 @@ def _check(value: Any, depth: int) -> None:
             raise NotCanonicalError(f"{value} is not exact in every JSON reader.")
         return
     if isinstance(value, Mapping):
+        if depth > DEEPEST:
+            raise NotCanonicalError(f"Nested deeper than {DEEPEST} objects.")
         for key, inner in value.items():
             if not isinstance(key, str) or not key.isascii():
                 raise NotCanonicalError(f"The key {key!r} is not plain ASCII.")

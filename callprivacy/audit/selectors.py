@@ -69,7 +69,7 @@ def events_between(agency_id: int, begin: Mark, until: Mark | None = None) -> Qu
 
 
 def trail_size(agency_id: int) -> int:
-    """How many events are under seals."""
+    """How many events are under seals; by the size alone, since another cell of a seal may be unreadable."""
     sizes = Seal.objects.filter(agency_id=agency_id).order_by("-number").values_list("size", flat=True)
     return sizes.first() or 0
 

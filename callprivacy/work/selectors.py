@@ -116,9 +116,9 @@ def queue_of(membership: Membership, *, at: datetime) -> QuerySet[Item]:
             clients = reach.of(kind.permission or Permission.VIEW_CLIENT)
             kinds_at.setdefault((clients, kind.permission is None), []).append(kind.name)
     wanted = Q(pk__in=[])
-    for (clients, with_agencys_own), names in kinds_at.items():
+    for (clients, needs_no_permission), names in kinds_at.items():
         where = Q(client_id__in=clients)
-        wanted |= Q(kind__in=names) & (where | Q(client_id__isnull=True) if with_agencys_own else where)
+        wanted |= Q(kind__in=names) & (where | Q(client_id__isnull=True) if needs_no_permission else where)
     return (
         Item.objects.awake(at)
         .filter(wanted)

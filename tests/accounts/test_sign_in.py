@@ -109,7 +109,7 @@ def test_an_unknown_name_a_wrong_password_and_a_closed_account_read_the_same(peo
 
 
 def test_an_unknown_name_asks_the_database_the_same(people: cast.Cast) -> None:
-    """Beside the hash below, what is asked takes an answer's time. What a clock says is the attack's to measure."""
+    """An answer's time is one hash, below, and what the database is asked. `make attack` looks at a clock."""
 
     def asked(email: str, n: int) -> list[str]:
         with CaptureQueriesContext(connection) as queries:

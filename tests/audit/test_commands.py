@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from callprivacy.audit import services
 from callprivacy.audit.models import Event
 from callprivacy.audit.services import sink
 from callprivacy.tenancy.scope import job_scope
@@ -69,6 +70,29 @@ def test_a_changed_event_is_named_and_ends_with_1(acme: int) -> None:
 
     assert status == 1
     assert "FOUND event 2: changed (seal 1)" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "found"),
+    [("event", "at = 'infinity'", "event"), ("seal", "signed_at = 'infinity'", "seal 1: its signature")],
+)
+def test_what_cannot_be_read_is_named_and_the_other_agencies_are_verified(
+    acme: int, table: str, change: str, found: str
+) -> None:
+    globex = make.agency("Globex").pk
+    for agency in (acme, globex):
+        write(agency, 2)
+        seal(agency)
+    with superuser() as line:
+        line.execute(f"UPDATE audit_{table} SET {change} WHERE agency_id = %s".encode(), [acme])
+
+    status, said = run()
+
+    assert status == 1
+    assert f"acme: FOUND {found}" in said
+    assert "globex: 3 events, 3 under 1 seals, 0 not sealed yet: the trail holds" in said
+    with job_scope(agency_id=acme):
+        assert not services.check_trail(agency_id=acme, by=make.JOB, at=make.NOON).holds
 
 
 def test_what_cannot_be_meant_ends_with_2(acme: int, tmp_path: Path) -> None:

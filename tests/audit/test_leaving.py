@@ -383,6 +383,15 @@ def test_an_event_more_or_less_than_was_sealed_stops_it(acme: int) -> None:
     refused(deed, "6 events are there where these seals count 7")
 
 
+def test_a_leaving_whose_time_cannot_be_read_is_verified_all_the_same(acme: int) -> None:
+    """What was signed says when it was; the row's own time is nobody's proof."""
+    leave(acme)
+    with superuser() as line:
+        line.execute("UPDATE audit_leaving SET left_at = 'infinity'")
+
+    assert verify(acme).holds
+
+
 def test_what_was_changed_does_not_leave(acme: int) -> None:
     """It would take with it what tells of that."""
     with superuser() as line:

@@ -204,8 +204,8 @@ SEAL_CHANGES = (
     "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)", "peaks = substr(peaks, 33)",
     "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
     "leaves = substr(leaves, 41)", "leaves = substr(leaves, 41) || substr(leaves, 1, 40)",
-    "signed_at = signed_at - interval '1 day'", "signed_at = '-infinity'", "count = count + 1",
-    "size = size + 1",
+    "signed_at = signed_at - interval '1 day'", "signed_at = '-infinity'", "sealed_at = 'infinity'",
+    "count = count + 1", "size = size + 1",
     "first_event = first_event + 1", "last_event = last_event - 1", "key_id = 'aaaaaaaaaaaaaaaa'",
     "until_id = until_id + 1", "until_xid = (until_xid::text::bigint - 1)::text::xid8",
 )  # fmt: skip
@@ -393,6 +393,20 @@ def test_a_name_that_is_no_plain_text_is_not_hashed(name: object) -> None:
     for value in ({name: 1}, {"inner": {name: 1}}):
         with pytest.raises(leaves.NotCanonicalError, match="not plain ASCII"):
             leaves.canonical(value)  # type: ignore[arg-type]  # what a caller's slip would hand over
+
+
+def test_what_is_nested_deeper_than_64_objects_is_not_hashed() -> None:
+    """Python gives up at a depth that depends on who calls."""
+
+    def nested(depth: int) -> dict[str, object]:
+        inner: dict[str, object] = {"a": 1}
+        for _ in range(depth - 1):
+            inner = {"a": inner}
+        return inner
+
+    assert leaves.canonical(nested(64)).count(b"{") == 64
+    with pytest.raises(leaves.NotCanonicalError, match="deeper than 64"):
+        leaves.canonical(nested(65))
 
 
 def test_an_instant_says_its_zone_or_is_none() -> None:

@@ -456,7 +456,7 @@ def test_who_brings_noes_to_the_new_form_waits_for_who_does_before_holding_any(c
         other = Aside(lambda: refuse(BEN))
         assert other.is_waiting()
         free = Suppression.objects.filter(token_generation=1).select_for_update(nowait=True)
-        assert free.count() == len(free) == 1
+        assert len(free) == 1
     assert other.end() == 0
     assert {one.token_generation for one in Suppression.objects.all()} == {2}
 

@@ -55,7 +55,7 @@ def write_bundle(
     header = {"bundle": "callprivacy trail", "v": leaves.VERSION, "agency": agency_id}
     write({**header, "exported_at": leaves.instant(at), "keys": keys})
     keep_still(agency_id)
-    left = list(Leaving.objects.filter(agency_id=agency_id).order_by("first_seal", "pk"))
+    left = list(Leaving.objects.filter(agency_id=agency_id).defer("left_at").order_by("first_seal", "pk"))
     for row in left:
         write({"leaving": _parsed(row.statement), "signature": bytes(row.signature).hex()})
     gone_to = max((row.last_seal for row in left), default=0)

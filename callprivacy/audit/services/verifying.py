@@ -33,7 +33,7 @@ _CHUNK = 2000
 _UNREADABLE: Final = (DataError, ValueError, RecursionError)
 """What is raised where Python has no value for a cell: a time that is infinite, a number of 5,000 digits, a thousand
 brackets."""
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 EVENTS_WHILE_WAITING = 100_000
 
 
@@ -346,7 +346,9 @@ class _Gone:
         """The statements that hold, by their first seal; what does not is written down."""
         said: list[LeavingMessage] = []
         remembered = {one.message.to_bytes() for one in self.known.leavings} if self.known else set()
-        for row in Leaving.objects.filter(agency_id=self.agency_id).order_by("first_seal", "pk"):
+        for row in (
+            Leaving.objects.filter(agency_id=self.agency_id).defer("left_at").order_by("first_seal", "pk")
+        ):
             name = f"the leaving of seals {row.first_seal} to {row.last_seal}"
             message = self._signed(row, name)
             if message is None:

@@ -2,8 +2,8 @@
 Numbers that said no to a client.
 
 Whoever holds noes takes callers first, by id, then noes, by token and purpose; fresh callers come after them, by token.
-Whoever changes their tokens does so in turn, before holding any: PostgreSQL also holds a row that was waited for and
-has another token now, whose place is another one.
+Whoever waits for noes to change their tokens does so in turn, before holding any: PostgreSQL also holds a row that was
+waited for and has another token now, whose place is another one. The change itself passes over what is held.
 """
 
 from __future__ import annotations
@@ -129,12 +129,7 @@ def move_noes(keys: selectors.ClientKeys, moves: Mapping[bytes, bytes]) -> None:
 
 
 def _held_noes(client_id: int, tokens: Iterable[bytes], purposes: Collection[str] | None = None) -> list[int]:
-    """
-    Ids of noes under these tokens, held until the transaction is over.
-
-    Whoever holds noes takes them by token and purpose, and after the callers that they stand beside; so nobody who
-    waits for one holds one that comes later.
-    """
+    """Ids of noes under these tokens, held until the transaction is over."""
     with connections[VAULT].cursor() as cursor:
         cursor.execute(
             "SELECT id FROM vault_suppression WHERE client_id = %s AND token = ANY(%s::bytea[])"
