@@ -316,7 +316,14 @@ class Verifier:
                 if member in entry:
                     try:
                         handle(entry)
-                    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                    except (
+                        KeyError,
+                        TypeError,
+                        ValueError,
+                        AttributeError,
+                        OverflowError,
+                        RecursionError,
+                    ) as error:
                         self.report.found(f"line {line}: not a well-formed {member} ({error!r})")
                     return
             self.report.found(f"line {line}: neither event nor seal nor leaving")
@@ -410,7 +417,8 @@ class Verifier:
         stated = bytes.fromhex(entry["peaks"])
         self.size = seal["size"]
         self.peaks = [stated[at : at + 32] for at in range(0, len(stated), 32)]
-        if root_of(self.peaks).hex() != seal["root"] or len(self.peaks) != self.size.bit_count():
+        fits = self.size >= 0 and len(self.peaks) == self.size.bit_count()
+        if root_of(self.peaks).hex() != seal["root"] or not fits:
             self.report.found(f"{name}: its peaks are not those of its root")
             self.size, self.peaks = size, peaks
         self.previous = hashlib.sha256(message).digest()

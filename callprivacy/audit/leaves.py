@@ -228,8 +228,12 @@ class LeavingMessage:
 
         :raises ValueError: it is no such JSON.
         """
-        message = cls.from_dict(json.loads(text))
-        if canonical(message.as_dict()) != text.encode():
+        try:
+            message = cls.from_dict(json.loads(text))
+            written = canonical(message.as_dict())
+        except (OverflowError, RecursionError) as error:
+            raise ValueError(f"Not a leaving: {error}") from error
+        if written != text.encode():
             raise ValueError("Not a leaving: it is written in another form.")
         return message
 

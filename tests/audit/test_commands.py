@@ -9,6 +9,7 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -93,6 +94,40 @@ def test_what_cannot_be_read_is_named_and_the_other_agencies_are_verified(
     assert "globex: 3 events, 3 under 1 seals, 0 not sealed yet: the trail holds" in said
     with job_scope(agency_id=acme):
         assert not services.check_trail(agency_id=acme, by=make.JOB, at=make.NOON).holds
+
+
+def test_an_agency_that_cannot_be_verified_ends_with_2_after_the_others(
+    acme: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.agency("Globex")
+    verify = services.verify_agency
+
+    def fails_at_acme(agency_id: int, **more: Any) -> services.Verification:
+        if agency_id == acme:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "what nobody thought of")
+        return verify(agency_id, **more)
+
+    monkeypatch.setattr(services, "verify_agency", fails_at_acme)
+    status, said = run()
+
+    assert status == 2
+    assert "acme: could not be verified: UnicodeDecodeError" in said
+    assert "globex: 1 events" in said
+
+
+def test_an_event_that_cannot_be_read_is_named_before_it_is_sealed(acme: int) -> None:
+    write(acme, 1)
+    with superuser() as line:
+        line.execute(
+            "UPDATE audit_event SET at = 'infinity' WHERE id = (SELECT max(id) FROM audit_event) RETURNING id"
+        )
+        (event,) = line.execute("SELECT max(id) FROM audit_event").fetchone() or (0,)
+
+    status, said = run()
+
+    assert status == 1
+    assert f"acme: FOUND event {event}: cannot be read, and stands under no seal" in said
+    assert "1 not sealed yet: 1 findings" in said
 
 
 def test_what_cannot_be_meant_ends_with_2(acme: int, tmp_path: Path) -> None:

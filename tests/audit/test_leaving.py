@@ -4,6 +4,7 @@ Whole sealed months leave by one guarded path; their roots stay, and whoever goe
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -390,6 +391,21 @@ def test_a_leaving_whose_time_cannot_be_read_is_verified_all_the_same(acme: int)
         line.execute("UPDATE audit_leaving SET left_at = 'infinity'")
 
     assert verify(acme).holds
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["repeat('[', 100000)", 'replace(statement, \'"agency":\', \'"agency":1e999,"x":\')', "'no statement'"],
+)
+def test_a_statement_that_cannot_be_read_is_named(acme: int, statement: str) -> None:
+    leave(acme)
+    with superuser() as line:
+        line.execute(f"UPDATE audit_leaving SET statement = {statement}".encode())
+
+    named = [str(one) for one in verify(acme).findings]
+    assert "the leaving of seals 1 to 2: its statement cannot be read" in named
+    with job_scope(agency_id=acme):
+        assert services.write_bundle(agency_id=acme, file=io.BytesIO(), at=NOON)
 
 
 def test_what_was_changed_does_not_leave(acme: int) -> None:

@@ -204,8 +204,8 @@ SEAL_CHANGES = (
     "peaks = set_byte(peaks, 1, get_byte(peaks, 1) # 2)", "peaks = substr(peaks, 33)",
     "leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1)",
     "leaves = substr(leaves, 41)", "leaves = substr(leaves, 41) || substr(leaves, 1, 40)",
-    "signed_at = signed_at - interval '1 day'", "signed_at = '-infinity'", "sealed_at = 'infinity'",
-    "count = count + 1", "size = size + 1",
+    "signed_at = signed_at - interval '1 day'", "signed_at = '-infinity'", "count = count + 1",
+    "size = size + 1", "size = -1, peaks = root", "last_event = 9007199254740992", "until_id = 9007199254740992",
     "first_event = first_event + 1", "last_event = last_event - 1", "key_id = 'aaaaaaaaaaaaaaaa'",
     "until_id = until_id + 1", "until_xid = (until_xid::text::bigint - 1)::text::xid8",
 )  # fmt: skip

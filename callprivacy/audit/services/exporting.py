@@ -88,7 +88,7 @@ def _parsed(statement: str) -> Any:
     """A statement's members; the text itself where it is no JSON, for the verifier to name."""
     try:
         return json.loads(statement)
-    except ValueError:
+    except (ValueError, RecursionError):
         return statement
 
 

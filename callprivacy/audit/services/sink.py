@@ -13,13 +13,16 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import LeavingMessage, SealMessage
 from callprivacy.vault import signing
+
+_DAMAGED: Final = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What a line raises that somebody damaged."""
 
 
 class SinkError(RuntimeError):
@@ -205,7 +208,7 @@ def last(agency_id: int) -> Checkpoint | None:
         return None
     except OSError as error:
         raise SinkError(f"{path_of(agency_id)} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError):
+    except _DAMAGED:
         return None
     return None
 
@@ -243,7 +246,7 @@ def read(agency_id: int) -> Known:
             if checkpoint.message.agency_id != agency_id or not checkpoint.is_signed():
                 raise ValueError("Not a seal of this agency, signed by a key of ours.")
             known.seals[checkpoint.message.number] = checkpoint
-        except (ValueError, KeyError, TypeError):
+        except _DAMAGED:
             known.damaged.append(number)
     return known
 
@@ -263,7 +266,7 @@ def leavings(agency_id: int) -> list[Statement]:
                 found = known.leavings
             elif "leaving" in members:
                 found.append(_leaving(agency_id, members))
-        except (ValueError, KeyError, TypeError):
+        except _DAMAGED:
             continue
     return found
 
@@ -286,7 +289,7 @@ def _lines(agency_id: int, *, only: tuple[bytes, ...] = ()) -> Iterator[tuple[in
                     continue
                 try:
                     yield number, json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     yield number, {}
     except FileNotFoundError:
         return

@@ -9,6 +9,7 @@ Events that left by policy are not missed: a signed statement says which, and th
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import DataError, connection
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, LeavingMessage, Mark
@@ -87,8 +88,10 @@ class Batch:
 
 def batches(agency_id: int) -> Iterator[Batch]:
     """An agency's seals in order, each with the events of its span, then the unsealed ones in parts."""
+    # Seals that are made meanwhile may cover events that are not read any more.
+    newest = Seal.objects.filter(agency_id=agency_id).aggregate(number=Max("number"))["number"] or 0
     events = _each(partial(_events_behind, agency_id), _CHUNK, at=_NEVER, details={})
-    seals = _each(partial(_seals_behind, agency_id), 20, signed_at=_NEVER, sealed_at=_NEVER)
+    seals = _each(partial(_seals_behind, agency_id, newest), 20, signed_at=_NEVER)
     waiting = next(events, None)
     for seal in seals:
         until = seal.until
@@ -111,8 +114,10 @@ def _events_behind(agency_id: int, last: Event | None) -> QuerySet[Event]:
     return events_between(agency_id, begin)
 
 
-def _seals_behind(agency_id: int, last: Seal | None) -> QuerySet[Seal]:
-    behind = Seal.objects.filter(agency_id=agency_id).order_by("number")
+def _seals_behind(agency_id: int, newest: int, last: Seal | None) -> QuerySet[Seal]:
+    behind = (
+        Seal.objects.filter(agency_id=agency_id, number__lte=newest).defer("sealed_at").order_by("number")
+    )
     return behind if last is None else behind.filter(number__gt=last.number)
 
 
@@ -175,6 +180,10 @@ def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = Non
         found.events += len(batch.events)
         if batch.seal is not None:
             chain.take(batch.seal, batch.events)
+        for event in batch.events if batch.seal is None else ():
+            if event.at == _NEVER:
+                text = f"event {event.pk}: cannot be read, and stands under no seal"
+                chain.add("unreadable", text, event_id=event.pk)
         if progress is not None:
             progress(found.events)
     _compare_with_checkpoints(chain, known, why)
@@ -224,6 +233,11 @@ class _Chain:
         """Check one seal and the events in its span."""
         number = seal.number
         message = seal.message()
+        try:
+            written = message.to_bytes()
+        except leaves.NotCanonicalError:
+            written = b""
+            self.add("seal_changed", f"seal {number}: holds a number that no seal has", seal=number)
         follows = number == self.number + 1
         if not follows:
             self.add(
@@ -231,14 +245,15 @@ class _Chain:
             )
         elif message.previous != self.previous:
             self.add("seal_changed", f"seal {number}: does not continue the seal before it", seal=number)
-        if not sink.is_signed(message.to_bytes(), bytes(seal.signature), seal.key_id):
+        if not sink.is_signed(written, bytes(seal.signature), seal.key_id):
             self.add("signature", f"seal {number}: its signature is none of ours", seal=number)
         if seal.until <= self.begin:
             self.add("seal_changed", f"seal {number}: ends before it begins", seal=number)
         self._events(seal, events)
         self._root(seal, events, follows=follows)
-        self.messages[number] = message.digest()
-        self.number, self.previous, self.begin = number, message.digest(), seal.until
+        digest = hashlib.sha256(written).digest()
+        self.messages[number] = digest
+        self.number, self.previous, self.begin = number, digest, seal.until
         self.found.seals += 1
         self.found.sealed += len(events)
 

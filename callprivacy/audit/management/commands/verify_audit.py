@@ -45,13 +45,20 @@ class Command(OwnCommand):
         if options["agency"] is None and (options["export"] or options["rebuild_checkpoints"]):
             raise CommandError("Name the --agency that is meant.", returncode=2)
         chosen = self._chosen(options["agency"])
-        holds = True
+        holds = verified = True
         for agency_id, slug in chosen:
             if options["rebuild_checkpoints"]:
                 self._rebuild(agency_id, slug, at)
-            holds = self._verify(agency_id, slug) and holds
+            try:
+                holds = self._verify(agency_id, slug) and holds
+            except Exception as error:  # noqa: BLE001  (whatever stands in one agency's rows, the others are verified)
+                self.stdout.write(self.style.ERROR(f"{slug}: could not be verified: {type(error).__name__}"))
+                verified = False
+                continue
             if options["export"]:
                 self._export(agency_id, slug, options["export"], at)
+        if not verified:
+            sys.exit(2)
         if not holds:
             sys.exit(1)
 
