@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, models
-from django.db.models import BooleanField, Q, QuerySet
+from django.db.models import BooleanField, Case, Q, QuerySet, When
 from django.db.models.expressions import RawSQL
 
 from callprivacy.audit.leaves import START, Mark
@@ -15,6 +15,7 @@ from callprivacy.audit.models import Event, Leaving, Reason, Seal
 
 UNSEALED_ALARM = timedelta(minutes=5)
 COUNTED_AT_MOST = 1000
+_A_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +226,10 @@ def seal_state(agency_id: int) -> SealState:
     """How an agency's trail stands: its newest seal, and what waits for the next."""
     seal = newest_seal(agency_id)
     waiting = events_between(agency_id, seal.until if seal else START)
-    instants = list(waiting.values_list("at", flat=True)[:COUNTED_AT_MOST])
-    return SealState(seal, len(instants), min(instants, default=None))
+    # What cannot be read, written past the product, hides from nobody how long the others wait.
+    at = Case(When(at__range=_A_TIME, then="at"))
+    instants = list(waiting.values_list(at, flat=True)[:COUNTED_AT_MOST])
+    return SealState(seal, len(instants), min(filter(None, instants), default=None))
 
 
 def actions(agency_id: int) -> list[str]:

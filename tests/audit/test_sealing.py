@@ -439,6 +439,12 @@ def test_the_oldest_unsealed_event_raises_an_alarm_after_five_minutes() -> None:
     assert not state.is_alarming(NOON + timedelta(minutes=5))
     assert state.is_alarming(NOON + timedelta(minutes=5, seconds=1))
 
+    with superuser() as line:
+        line.execute("UPDATE audit_event SET at = 'infinity' WHERE id = (SELECT max(id) FROM audit_event)")
+    with job_scope(agency_id=acme.pk):
+        state = selectors.seal_state(acme.pk)
+    assert (state.unsealed, state.oldest_unsealed_at) == (2, NOON), "one that cannot be read hides nothing"
+
 
 @pytest.mark.parametrize(
     "statement",
