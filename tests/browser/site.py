@@ -212,6 +212,8 @@ def _wait_for(site: Site, web: subprocess.Popen[bytes]) -> None:
 
 PATIENCE = 30_000
 """Milliseconds for what comes at once: a machine that is busy with other tests may take a while."""
+JOBS = 90_000
+"""Milliseconds for what a job of the worker does: it may stand behind others."""
 expect.set_options(timeout=PATIENCE)
 
 
@@ -232,6 +234,17 @@ def texts(these: Locator) -> list[str]:
     these.first.wait_for(state="attached")
     these.page.wait_for_load_state()
     return these.all_inner_texts()
+
+
+def until(page: Page, seen: Locator, *, within: int = JOBS) -> None:
+    """Look again at the whole page until a job has done its part."""
+    page.wait_for_load_state()
+    for _ in range(within // NEXT_LOOK):
+        if seen.count():
+            break
+        page.wait_for_timeout(NEXT_LOOK)
+        page.reload()
+    expect(seen.first).to_be_visible()
 
 
 @dataclass
@@ -262,13 +275,14 @@ class Visitor:
         self.site.sessions[name] = time.monotonic(), list(self.context.cookies())
 
     def come_in(self, name: str = OFFICER) -> None:
-        """Sign in through the door."""
+        """Sign in through the door, until the page behind it is whole and its scripts listen."""
         self.open("/accounts/login/")
         self.page.get_by_label("Email").fill(f"{name}@northlight.example")
         self.page.get_by_label("Password").fill(self.site.password)
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.get_by_role("heading", level=1).wait_for()
         assert not self.page.url.startswith(f"{self.site.url}/accounts/login/"), self.page.content()
+        self.page.wait_for_load_state()
 
 
 @contextmanager

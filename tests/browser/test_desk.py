@@ -63,6 +63,7 @@ def test_the_keys_written_on_the_buttons_press_them(visitor: Visitor) -> None:
     page.keyboard.press("Alt+Shift+N")
     expect(page.get_by_role("main")).to_contain_text("Written down: you have spoken the notice.")
     expect(page.get_by_role("main")).not_to_contain_text("Stopped here")
+    page.wait_for_load_state()  # who listens for keys comes after what is drawn
     page.keyboard.press("Alt+Shift+S")
     expect(page.get_by_role("main")).to_contain_text("Stopped here at")
 

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import site as sites
-from tests.browser.site import NEXT_LOOK, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor, texts
+from tests.browser.site import JOBS, OFFICER, OTHER_OFFICER, ROOT, Site, Visitor, texts, until
 
 pytestmark = pytest.mark.browser
 
@@ -101,12 +101,12 @@ def bring_a_file(visitor: Visitor) -> None:
     expect(page.locator("body")).not_to_contain_text(NUMBER)
     expect(page.locator("body")).not_to_contain_text("Jane Canary")
     start = page.get_by_role("button", name="Start the import")
-    start.wait_for(timeout=20_000)  # the worker counts the rows; the page then brings the button
+    start.wait_for(timeout=JOBS)  # the worker counts the rows; the page then brings the button
     assert figure(visitor, "Rows in the file") == ROWS + 1
     assert figure(visitor, "Refused for what stands in them") == 1
     start.click()
 
-    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=JOBS)
     expect(page.get_by_role("heading", name="Refused lines")).to_be_visible()
     expect(page.get_by_label("Refused lines").get_by_text("Duration (seconds)").first).to_be_visible()
 
@@ -226,7 +226,7 @@ def see_it_go(visitor: Visitor, due: int) -> None:
     page.get_by_role("link", name="Retention", exact=True).first.click()
     page.get_by_role("link", name="Start a run now").click()
     page.get_by_role("button", name="Erase what is due").click()
-    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=40_000)
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=JOBS)
     assert figure(visitor, "Rows erased") == due
     row = page.get_by_role("row").filter(has_text=CLIENT)
     expect(row).to_contain_text("Done")
@@ -244,13 +244,9 @@ def wait_for_the_seal(visitor: Visitor) -> None:
     """Beat asks for a seal each minute; asking now only saves the wait. Unsealed events vouch for nothing."""
     ask = [sys.executable, "-m", "celery", "-A", "callprivacy", "call", "audit.seal_events"]
     subprocess.run(ask, env=visitor.site.environ, cwd=ROOT, capture_output=True, check=True)
+    visitor.open("/trail/")
     row = visitor.page.get_by_role("row").filter(has_text="Number revealed").first
-    for _ in range(35):
-        visitor.open("/trail/")
-        if "Not sealed yet" not in row.inner_text():
-            break
-        visitor.page.wait_for_timeout(NEXT_LOOK)
-    expect(row).to_contain_text("root ")
+    until(visitor.page, row.filter(has_text="root "))
 
 
 def verify_the_trail_offline(visitor: Visitor, folder: Path) -> None:

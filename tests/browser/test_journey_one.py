@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.site import OFFICER, ROOT, Visitor
+from tests.browser.site import JOBS, OFFICER, ROOT, Visitor, until
 
 pytestmark = pytest.mark.browser
 
@@ -165,12 +165,8 @@ def connect_the_tracker(hand: Hand, visitor: Visitor) -> None:
     expect(page.get_by_text("Not tested yet")).to_be_visible()
     hand.button("Copy")
     the_tracker_calls(visitor, page.locator("code[id^=way-]").inner_text())
-    for _ in range(20):
-        page.reload()
-        if page.get_by_text("Tested: the last event came").count():
-            break
-        page.wait_for_timeout(500)
-    expect(page.get_by_text("Tested: the last event came")).to_be_visible()
+    page.reload()
+    until(page, page.get_by_text("Tested: the last event came"))
     hand.link("Go on: Past calls")
 
 
@@ -184,9 +180,9 @@ def bring_past_calls(hand: Hand) -> None:
     hand.button("Upload and look")
     expect(page.get_by_role("heading", name="The first rows, masked")).to_be_visible()
     start = page.get_by_role("button", name="Start the import")
-    start.wait_for(timeout=20_000)
+    start.wait_for(timeout=JOBS)
     hand.click(start)
-    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
+    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=JOBS)
     hand.link("Go on with the setup")
 
 
@@ -211,9 +207,9 @@ def see_what_was_found(hand: Hand) -> None:
         f"Of {ANNOUNCED + SILENT + GERMAN} recorded calls: {ANNOUNCED} announced, {SILENT} from California (US) "
         f"without, {GERMAN} from Germany without."
     )
-    expect(page.get_by_text(sentence)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(sentence)).to_be_visible(timeout=JOBS)
     # While anything is still being decided the page stays at this step, whatever was done there.
-    expect(page.get_by_text("Recordings are being decided.")).to_have_count(0, timeout=60_000)
+    expect(page.get_by_text("Recordings are being decided.")).to_have_count(0, timeout=JOBS)
 
 
 def make_tasks(hand: Hand) -> None:
@@ -242,4 +238,4 @@ def go_live(hand: Hand) -> None:
     hand.link("See the counts and sign")
     expect(page.get_by_text(re.compile(r"withheld", re.IGNORECASE)).first).to_be_visible()
     hand.button("Sign and go live")
-    expect(page.get_by_text(re.compile("Live")).first).to_be_visible()
+    expect(page.get_by_text("Live: what is due leaves", exact=True)).to_be_visible()

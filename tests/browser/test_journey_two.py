@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Visitor, texts
+from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Visitor, texts, until
 from tests.browser.test_journey_one import Hand
 from tools import verify_evidence
 
@@ -87,16 +87,6 @@ def call(phone: Page) -> None:
 
 
 # --- The officer ----------------------------------------------------------------------------------------------------
-
-
-def until(page: Page, seen: Locator, *, seconds: int = 90) -> None:
-    """Look again until a job has done its part."""
-    for _ in range(seconds // 2):
-        if seen.count():
-            break
-        page.wait_for_timeout(NEXT_LOOK)
-        page.reload()
-    expect(seen.first).to_be_visible()
 
 
 def see_it_stopped(hand: Hand) -> None:
@@ -185,7 +175,7 @@ def take_the_pack(hand: Hand, folder: Path) -> None:
         if report.proven == report.events:
             break
         # A seal covers what was written within a minute or two; the pack is then taken again.
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(NEXT_LOOK)
         report = verify_evidence.verify(downloaded(hand, folder).read_bytes())
         hand.actions -= 1
     assert report.findings == []

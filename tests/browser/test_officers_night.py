@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import NEXT_LOOK, OFFICER, ROOT, Site, Visitor, texts
+from tests.browser.site import JOBS, NEXT_LOOK, OFFICER, ROOT, Site, Visitor, texts, until
 from tests.browser.test_done_when import figure, the_other_officer_agrees
 from tests.numbers import says
 
@@ -90,8 +90,8 @@ def bring(visitor: Visitor, content: bytes) -> None:
         {"name": "calls.csv", "mimeType": "text/csv", "buffer": content}
     )
     page.get_by_role("button", name="Upload and look").click()
-    page.get_by_role("button", name="Start the import").click(timeout=20_000)
-    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Start the import").click(timeout=JOBS)
+    expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=JOBS)
 
 
 def refused_as_too_old(visitor: Visitor) -> int:
@@ -160,9 +160,9 @@ def place_a_hold(visitor: Visitor) -> None:
     assert not says(page.url, IN_DISPUTE)
     expect(page.locator("main")).not_to_contain_text(NUMBER)
 
-    for _ in range(15):  # a job marks what it covers, at once and each minute
+    for _ in range(JOBS // NEXT_LOOK):  # a job marks what it covers, at once and each minute
         visitor.open(f"/clients/{SLUG}/policies/preview/")
-        if figure(visitor, "Kept by holds"):
+        if figure(visitor, "Kept by holds") == HELD:
             break
         page.wait_for_timeout(NEXT_LOOK)
     assert figure(visitor, "Rows that would go") == OLD
@@ -187,7 +187,7 @@ def watch_the_night(visitor: Visitor) -> None:
     page.get_by_role("link", name="Retention", exact=True).first.click()
     run = page.get_by_role("region", name="Runs").get_by_role("row").filter(has_text="Each night").first
     run.get_by_role("link").click()
-    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=JOBS)
     row = page.get_by_role("region", name="Clients of this run").get_by_role("row").filter(has_text=CLIENT)
     due, erased, held, forgotten = (
         row.locator(f'td[data-label="{label}"]').inner_text()
@@ -225,11 +225,7 @@ def take_and_verify(visitor: Visitor, folder: Path) -> None:
     link = page.get_by_role("region", name="Clients of this run").get_by_role(
         "link", name="Number 1", exact=True
     )
-    for _ in range(30):
-        if link.count():
-            break
-        page.wait_for_timeout(NEXT_LOOK)
-        page.reload()
+    until(page, link)
     link.first.click()
     row = (
         page.get_by_role("region", name="What was destroyed, by category")

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from bench import referees
 from tests import make
 from tests.browser import site as sites
-from tests.browser.site import OFFICER, Site
+from tests.browser.site import JOBS, OFFICER, Site
 
 pytestmark = pytest.mark.browser
 
@@ -45,9 +45,11 @@ def test_one_person_proposes_a_release_and_another_signs_it(
         page.get_by_label("First day").fill((today - timedelta(days=31)).isoformat())
         page.get_by_label("Last day").fill((today - timedelta(days=2)).isoformat())
         page.get_by_role("button", name="Next: see cost and risk").click()
+        page.get_by_label("k: callers in every class").wait_for()
+        page.wait_for_load_state()  # what is set is sent by a script
         page.get_by_label("k: callers in every class").fill("15")
-        expect(page.get_by_text("k = 15")).to_be_visible()
-        page.get_by_role("button", name="Propose with this").click(timeout=30_000)
+        expect(page.get_by_text("k = 15")).to_be_visible(timeout=JOBS)
+        page.get_by_role("button", name="Propose with this").click(timeout=JOBS)
         expect(page.get_by_text("You proposed this")).to_be_visible()
         address = page.url
     with sites.visiting(browser, site) as olivia:
@@ -55,8 +57,10 @@ def test_one_person_proposes_a_release_and_another_signs_it(
         page = olivia.page
         page.goto(address)
         page.get_by_role("button", name="Sign the release").click()
-        with page.expect_download(timeout=30_000) as taken:
-            page.get_by_role("button", name="Take the file").click(timeout=30_000)
+        take = page.get_by_role("button", name="Take the file")
+        take.wait_for(timeout=JOBS)  # a job makes the file; the page then brings the button
+        with page.expect_download() as taken:
+            take.click()
         file = taken.value.path().read_text(encoding="utf-8")
         said = dict(
             row.split("\t")[:2]

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import make
-from tests.browser.site import NEXT_LOOK, Visitor
+from tests.browser.site import JOBS, NEXT_LOOK, Visitor, until
 from tests.browser.test_small_things import reach
 
 pytestmark = pytest.mark.browser
@@ -35,9 +35,11 @@ def test_a_report_is_asked_read_and_taken_along_without_a_mouse(visitor: Visitor
     # Who may see reports and no calls begins here. Cells follow the demo's calls within a minute.
     page.wait_for_url("**/reports/")
     link = page.get_by_role("link", name=CLIENT, exact=True)
-    for _ in range(30):
-        if page.get_by_role("row", name=CLIENT).locator("td").nth(1).inner_text() != "0":
-            break
+    calls, before = page.get_by_role("row", name=CLIENT).locator("td").nth(1), "0"
+    for _ in range(JOBS // NEXT_LOOK):
+        if before != "0" and calls.inner_text() == before:
+            break  # the whole of them: they come in batches
+        before = calls.inner_text()
         page.wait_for_timeout(NEXT_LOOK)
         page.reload()
     link.focus()
@@ -102,11 +104,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     table = page.get_by_role("region", name="Campaign by campaign")
     dear = table.get_by_role("row", name=DEAR)
     # Cells follow the demo's calls within a minute.
-    for _ in range(30):
-        if dear.get_by_text("Costs more").count():
-            break
-        page.wait_for_timeout(NEXT_LOOK)
-        page.reload()
+    until(page, dear.get_by_text("Costs more"))
     seen.append(page.locator("main").inner_text())
     expect(page.get_by_text(f"A qualified call from “{DEAR}” costs")).to_be_visible()
     expect(page.get_by_text("If one campaign is to be stopped, look at this one first.")).to_be_visible()

@@ -27,6 +27,7 @@ def _newest_code(site: Site) -> str:
 
 def _fits(page: Page) -> None:
     """Nothing is wider than the phone, and axe-core finds nothing, light or dark."""
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     if AXE.exists():
         assert findings(page) == []

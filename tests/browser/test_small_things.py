@@ -100,10 +100,11 @@ def test_nothing_inline_runs(visitor: Visitor) -> None:
     policy = page.request.get(f"{visitor.site.url}/").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    page.evaluate(
-        """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
-                   document.body.append(s); }"""
-    )
+    with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+        page.evaluate(
+            """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
+                       document.body.append(s); }"""
+        )
 
     assert page.evaluate("window.ran") is None
     assert any("Content Security Policy" in complaint for complaint in visitor.complaints)
