@@ -63,11 +63,14 @@ def instant(at: datetime) -> str:
     """
     Write an instant in UTC with six decimals, `2026-11-24T12:00:00.000000Z`.
 
-    :raises NotCanonicalError: it has no zone.
+    :raises NotCanonicalError: it has no zone, or in UTC no year.
     """
     if at.tzinfo is None:
         raise NotCanonicalError("An instant without a zone.")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except OverflowError as error:
+        raise NotCanonicalError("An instant without a year in UTC.") from error
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -142,7 +145,7 @@ class SealMessage:
                 signed_at=datetime.fromisoformat(members["signed_at"]),
                 key_id=str(members["key"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"Not a seal: {error!r}") from error
         if message.as_dict() != dict(members):
             raise ValueError("Not a seal: a member has another form.")
@@ -215,7 +218,7 @@ class LeavingMessage:
                 at=datetime.fromisoformat(members["at"]),
                 key_id=str(members["key"]),
             )
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise ValueError(f"Not a leaving: {error!r}") from error
         if message.as_dict() != dict(members) or not 1 <= message.first <= message.last:
             raise ValueError("Not a leaving: a member has another form.")
@@ -229,11 +232,11 @@ class LeavingMessage:
         :raises ValueError: it is no such JSON.
         """
         try:
-            message = cls.from_dict(json.loads(text))
-            written = canonical(message.as_dict())
-        except (OverflowError, RecursionError) as error:
-            raise ValueError(f"Not a leaving: {error}") from error
-        if written != text.encode():
+            members = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("Not a leaving: nested too deep.") from error
+        message = cls.from_dict(members)
+        if canonical(message.as_dict()) != text.encode():
             raise ValueError("Not a leaving: it is written in another form.")
         return message
 

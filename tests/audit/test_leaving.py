@@ -395,7 +395,12 @@ def test_a_leaving_whose_time_cannot_be_read_is_verified_all_the_same(acme: int)
 
 @pytest.mark.parametrize(
     "statement",
-    ["repeat('[', 100000)", 'replace(statement, \'"agency":\', \'"agency":1e999,"x":\')', "'no statement'"],
+    [
+        "repeat('[', 100000)",
+        'replace(statement, \'"agency":\', \'"agency":1e999,"x":\')',
+        'regexp_replace(statement, \'before":"[^"]*\', \'before":"0001-01-01T00:00:00+14:00\')',
+        "'no statement'",
+    ],
 )
 def test_a_statement_that_cannot_be_read_is_named(acme: int, statement: str) -> None:
     leave(acme)

@@ -132,6 +132,15 @@ def test_pages(cast: Cast) -> None:
     assert len({item.pk for item in [*first, *second]}) == 53
 
 
+def test_what_is_asked_does_not_grow_with_kinds(cast: Cast) -> None:
+    """A hundred kinds ask for a few sets of clients; each set stands in the question once."""
+    browser = browser_of(cast.alice)
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/work/")
+    asked = [query["sql"].count('"client_id" IN') for query in queries if "work_item" in query["sql"]]
+    assert 1 <= max(asked) <= 6
+
+
 @pytest.mark.parametrize("address", ["/work/", "/notifications/"])
 def test_queries_do_not_grow_with_items(cast: Cast, address: str) -> None:
     browser = browser_of(cast.alice)

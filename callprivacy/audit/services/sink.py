@@ -21,7 +21,7 @@ from callprivacy.audit import leaves
 from callprivacy.audit.leaves import LeavingMessage, SealMessage
 from callprivacy.vault import signing
 
-_DAMAGED: Final = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+_DAMAGED: Final = (ValueError, KeyError, TypeError, RecursionError)
 """What a line raises that somebody damaged."""
 
 
