@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
@@ -28,7 +27,7 @@ from callprivacy.accounts.enums import (
 )
 from callprivacy.accounts.models import Membership, SignInPolicy, SignInProvider, User
 from callprivacy.accounts.services import reviews
-from callprivacy.lib import networks, outside
+from callprivacy.lib import networks, outside, zones
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement
 
@@ -38,9 +37,7 @@ _PLACE = re.compile(r"^([A-Z]{2})(?:-([A-Z0-9]{1,5}))?$")
 
 def zone_choices() -> list[tuple[str, str]]:
     """Every zone that has a place's name, as (name, readable name)."""
-    names = sorted(
-        name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/")
-    )
+    names = sorted(name for name in zones.known() if "/" in name and not name.startswith("Etc/"))
     return [(name, name.replace("_", " ")) for name in [*names, "UTC"]]
 
 

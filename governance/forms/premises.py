@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Sequence
 from datetime import time
 from typing import Any, cast
@@ -11,6 +10,7 @@ from uuid import uuid4
 from django import forms
 
 from callprivacy.accounts.models import Membership
+from callprivacy.lib import zones
 from governance.forms.vendors import day_field
 from governance.models import Badge
 
@@ -98,7 +98,7 @@ class SiteForm(forms.Form):
 
     def clean_time_zone(self) -> str:
         name: str = self.cleaned_data["time_zone"]
-        if name not in zoneinfo.available_timezones():
+        if name not in zones.known():
             raise forms.ValidationError("There is no such zone. Write it as America/New_York.")
         return name
 

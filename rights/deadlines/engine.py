@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from callprivacy.lib import calendars
+from callprivacy.lib import calendars, zones
 from consent.law import Confidence
 from rights.deadlines import ground
 from rights.deadlines.ground import Place
@@ -195,14 +194,9 @@ def zone_of(name: str) -> ZoneInfo:
 
     :raises UnknownZoneError: the time zone database has none.
     """
-    if name not in _zones():
+    if name not in zones.known():
         raise UnknownZoneError(f'There is no time zone "{name}"; write one such as Europe/Berlin.')
     return ZoneInfo(name)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _local(at: datetime, zone: ZoneInfo) -> date:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from django import forms
 
@@ -14,7 +13,7 @@ from callprivacy.calls.enums import Direction
 from callprivacy.calls.providers import mapped
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, UnparsableError
 from callprivacy.calls.providers.tabular import FIELDS, REQUIRED
-from callprivacy.lib import phone
+from callprivacy.lib import phone, zones
 
 _COUNTRIES: Final = ("US", "CA", "GB", "AU", "IE", "NZ", "DE", "FR", "ES", "MX")
 
@@ -109,8 +108,7 @@ class FieldsForm(forms.Form):
         for name in mapped.MAPPABLE:
             ours[name] = forms.ChoiceField(label=FIELDS[name], choices=choices, required=name in REQUIRED)
         self.fields = {**ours, **self.fields}
-        zones = self.fields["zone"]
-        zones.choices = [(name, name) for name in sorted(available_timezones())]  # type: ignore[attr-defined]  # a field with choices
+        self.fields["zone"].choices = [(name, name) for name in sorted(zones.known())]  # type: ignore[attr-defined]  # a field with choices
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

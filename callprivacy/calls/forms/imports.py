@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from django import forms
 from django.db.models import QuerySet
@@ -13,6 +12,7 @@ from callprivacy.calls.models import Connection
 from callprivacy.calls.providers import FORMATS as PRESETS
 from callprivacy.calls.providers.tabular import FIELDS, REQUIRED
 from callprivacy.calls.services.imports import FORMATS, Layout
+from callprivacy.lib import zones
 
 _USUAL_ZONES: Final = (
     "America/New_York",
@@ -38,7 +38,7 @@ _SLASHES: Final = (
 def _zones(own: str) -> list[tuple[str, Any]]:
     """The client's zone first, the usual ones, then all."""
     usual = list(dict.fromkeys((own, *_USUAL_ZONES)))
-    others = sorted(zone for zone in available_timezones() - set(usual) if "/" in zone)
+    others = sorted(zone for zone in zones.known() - set(usual) if "/" in zone)
     return [
         ("Usual", [(zone, zone.replace("_", " ")) for zone in usual]),
         ("All", [(zone, zone.replace("_", " ")) for zone in others]),

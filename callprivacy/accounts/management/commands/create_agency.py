@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +10,7 @@ from django.core.validators import validate_email
 from django.utils import timezone
 
 from callprivacy.accounts.services import agencies, invitations
+from callprivacy.lib import zones
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.scope import Actor
 
@@ -32,7 +32,7 @@ class Command(OwnCommand):
             validate_email(email)
         except ValidationError:
             raise CommandError(f"--officer {email} is no e-mail address.") from None
-        if zone not in zoneinfo.available_timezones():
+        if zone not in zones.known():
             raise CommandError(f"--time-zone {zone} is no time zone; write one such as America/Chicago.")
         by, at = Actor.operator(user_id=None), timezone.now()
         try:

@@ -1,0 +1,12 @@
+"""The time zones there are, by their names."""
+
+from __future__ import annotations
+
+from functools import cache
+from zoneinfo import available_timezones
+
+
+@cache
+def known() -> frozenset[str]:
+    """The names of all, as "Europe/Berlin": found out once, since six hundred files are opened for it."""
+    return frozenset(available_timezones())
