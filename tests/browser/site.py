@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from tools import browsers, services, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
-DAYS = 12
+DAYS_OF_A_MONTH = 12
+"""So many days of the demo's calls at least lie in one month, as campaigns are told of whole months at best."""
 OFFICER, OTHER_OFFICER, ADMIN, REVIEWER = "olivia", "oscar", "ada", "theo"
-_DEMO = f"""
+_DEMO = """
 import os, django
 django.setup()
 from django.utils import timezone
 from dashboard import demo, services
-demo.DAYS = {DAYS}
+demo.DAYS = int(os.environ["DEMO_DAYS"])
 services.make_demo(password=os.environ["DEMO_PASSWORD"], at=timezone.now(), progress=lambda name: None)
 """
 
@@ -81,6 +83,11 @@ KEPT_FOR = 180.0
 """Seconds for which a session is used again: what is grave asks anew for a sign-in of a quarter hour ago."""
 
 
+def demo_days(today: date) -> int:
+    """How many days the demo's calls go back: those of this month, or, where it has too few, so many of the last."""
+    return DAYS_OF_A_MONTH + (today.day - 1 if today.day <= DAYS_OF_A_MONTH else 0)
+
+
 @dataclass(frozen=True)
 class Site:
     """Where the product answers, how its people sign in, and what its processes said."""
@@ -117,6 +124,8 @@ class Site:
 def running(state: Path, databases: Mapping[str, str], redis_url: str) -> Iterator[Site]:
     """Prepare what `make run` prepares, run web, worker and a hurried beat, and end them."""
     port, password = _free_port(), f"North-{secrets.token_urlsafe(9)}-7a"
+    from tests import make  # models load after Django's setup
+
     environ = dict(os.environ) | {
         **databases,
         "REDIS_URL": redis_url,
@@ -125,6 +134,7 @@ def running(state: Path, databases: Mapping[str, str], redis_url: str) -> Iterat
         "CALLPRIVACY_LOG_FORMAT": "text",
         "CALLPRIVACY_LOG_LEVEL": "WARNING",
         "DEMO_PASSWORD": password,
+        "DEMO_DAYS": str(demo_days(make.now().date())),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
         "WEB_CONCURRENCY": "1",
@@ -217,13 +227,17 @@ JOBS = 90_000
 expect.set_options(timeout=PATIENCE)
 
 
+# No page lives long enough to earn back what its scripts' best machine code takes to make.
+_LIGHT = ("--disable-gpu", "--js-flags=--no-turbofan,--no-maglev")
+
+
 @contextmanager
 def launched() -> Iterator[Browser]:
     """The tests' Chromium; its sandbox is off only where root cannot have one."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
             executable_path=browsers.chromium() or "chromium",
-            args=["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+            args=[*_LIGHT, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
         )
         yield found
         found.close()
@@ -292,7 +306,7 @@ def visiting(browser: Browser, site: Site, **options: Any) -> Iterator[Visitor]:
 
     :param options: of the browser's context, such as its viewport.
     """
-    options.setdefault("viewport", {"width": 1280, "height": 900})
+    options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     visitor = Visitor(context.new_page(), site)

@@ -16,7 +16,7 @@ import pytest
 from django.urls import Resolver404, resolve
 
 from tests import scale
-from tests.browser.axe import AXE, THEMES, Looks, Theme, findings
+from tests.browser.axe import AXE, THEMES, Looks, Theme, findings, stays_with
 from tests.browser.site import Visitor
 
 pytestmark = [
@@ -74,6 +74,7 @@ def walk(visitor: Visitor, start: list[str], *, follow: bool) -> tuple[dict[str,
     The frame around pages is looked at once, on the first one.
     """
     page, waiting, views, found = visitor.page, list(start), set[str](), list[str]()
+    stays_with(page)
     seen: dict[str, str] = {}
     measured: Looks | None = scale.times(Looks(), None)
     while waiting:
