@@ -1,7 +1,8 @@
 """
 One person, put through every way in there is, and then looked for in everything that comes out or lies about: every
 page of everybody, the exported file, mails, log lines, error pages, the broker, dumps of both databases, the media
-folder. Found nowhere but in the one answer that shows a number; and the same look finds a canary that is planted.
+folder. Found nowhere but in the one answer that shows a number; and the same look finds a canary that is planted. On
+the same pages what somebody named in markup is words.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
+from callprivacy.accounts.models import User
 from callprivacy.calls.enums import InboxState
 from callprivacy.calls.models import Call, CallExport, CallImport, Connection, Inbox
 from callprivacy.calls.services import connections as ways
@@ -43,6 +45,7 @@ from callprivacy.calls.tasks import imports as import_tasks
 from callprivacy.calls.tasks import inbox as inbox_tasks
 from callprivacy.celery import app
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work import tasks as work_tasks
 from consent import adapter
@@ -102,6 +105,10 @@ SHOWS = {
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the numbers that an officer asked for",
 }
 
+MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
+MARKUP_IN_WORDS = b"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;{{7*7}}"
+_IS_RUN = re.compile(rb"<script>alert|<img src=x")
+
 
 @dataclass
 class Found:
@@ -112,6 +119,13 @@ class Found:
     plant: dict[str, Callable[[], bytes]] = field(default_factory=dict)
     revealed: bytes = b""
     calls: int = 0
+    run: list[str] = field(default_factory=list)
+    """Addresses of pages on which markup that came in is markup."""
+
+    def look_for_markup(self, path: str, body: bytes) -> None:
+        """A file to keep is no page: what is in its cells, the tests of formulas look at."""
+        if _IS_RUN.search(body) and not path.endswith((".csv", "/trail/table/")):
+            self.run.append(path)
 
 
 # --- The ways in ---
@@ -514,18 +528,24 @@ def _mails() -> bytes:
     return b"\n".join(message.message().as_bytes() for message in getattr(mail, "outbox", []))
 
 
-def _shown(address: Address) -> tuple[str, ...]:
+def _shown(address: Address) -> Iterator[tuple[str, str]]:
     """
-    Who is shown something at an address: alice, who is shown most, and of all others one in turn; in `make assure` all.
+    Who is shown something at an address, and by which method: alice, who is shown most, by GET, and at every second
+    one what comes back from a form that says nothing; of all others one in turn at every second; in `make assure` all.
 
     That nobody else is, `test_urls` proves of each of them: they are led away, or told the same as where nothing is.
     """
+    known = _known(address)
     if address.is_of_operators:
-        return ("operator",)
+        yield from (("operator", method) for method in known if method == "get")
+        return
     others: tuple[str, ...] = ("bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
     if address.route in PUBLIC or address.is_own_account:
         others = tuple(one for one in PEOPLE if one != "alice")
-    return ("alice", *times((in_turn(others, address),), others))
+    by_form = times(in_turn((True, False), address), many=True)
+    yield from (("alice", method) for method in known if method == "get" or by_form)
+    few = [one for one in [in_turn((*others, *("",) * len(others)), address)] if one]
+    yield from ((one, method) for one in times(few, list(others)) for method in known if method == "get")
 
 
 def _known(address: Address) -> list[str]:
@@ -533,26 +553,36 @@ def _known(address: Address) -> list[str]:
     return [method for method in METHODS if not refuses_nobody(address.view, method)]
 
 
-def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
+def _name_in_markup(world: World) -> None:
+    """What a tracker, an admin and a colleague name is words on every page."""
+    with job_scope(agency_id=world.cast.acme.pk):
+        named = {"source": MARKUP, "campaign": MARKUP, "tags": [MARKUP]}
+        assert Call.objects.filter(pk=world.dentist.call_id).update(**named) == 1
+        Client.objects.filter(pk=world.cast.dentist.pk).update(name=MARKUP, legal_name=MARKUP)
+    User.objects.filter(pk=world.cast.bob.user_id).update(name=MARKUP)
+
+
+def _pages(found: Found, made: dict[str, list[Any]]) -> bytes:
     """
     Every page of everybody; those of what the canary made, too, for who may see it.
 
     :param made: the keys of what it made, by the name that addresses have for it.
     """
+    world = found.world
     # The same lines stand on page after page: each is looked at once.
-    found: dict[bytes, None] = {}
+    lines: dict[bytes, None] = {}
 
     def note(person: str, method: str, path: str, *, shows: bool = False) -> None:
         body = ask(world.browsers[person], method, path).body
+        found.look_for_markup(path, body)
         if not shows:
-            found.update(dict.fromkeys(body.splitlines()))
+            lines.update(dict.fromkeys(body.splitlines()))
 
     for address in ADDRESSES:
-        known = _known(address)
-        for path, person, method in product(address.paths(world.dentist), _shown(address), known):
-            if method == "get" or person == "alice":
-                note(person, method, path, shows=address.route in SHOWS)
-        shown = () if address.route in SHOWS or "get" not in known else made.keys() & set(address.parts)
+        for path, (person, method) in product(address.paths(world.dentist), _shown(address)):
+            note(person, method, path, shows=address.route in SHOWS)
+        is_shown = address.route not in SHOWS and "get" in _known(address)
+        shown = made.keys() & set(address.parts) if is_shown else ()
         keys = [{name: key} for name in shown for key in made[name]]
         paths = list(chain.from_iterable(address.paths(replace(world.dentist, **key)) for key in keys))
         for number, path in enumerate(paths):
@@ -567,7 +597,7 @@ def _pages(world: World, made: dict[str, list[Any]]) -> bytes:
     ):
         for person in PEOPLE:
             note(person, "get", search)
-    return b"\n".join(found)
+    return b"\n".join(lines)
 
 
 class _Lines(logging.Handler):
@@ -694,7 +724,8 @@ def _tell(
         }
     found.calls = len(calls)
     found.stores["binder"] = _binder(world)
-    found.stores["pages"] = _pages(world, made)
+    _name_in_markup(world)
+    found.stores["pages"] = _pages(found, made)
     found.stores["mails"] = _mails()
     found.stores["broker"] = _broker()
     found.stores["media"] = _files(media)
@@ -719,6 +750,8 @@ def test_the_canary_is_nowhere_and_would_be_found(
     looked = {store: SCANNER.find(content) for store, content in found.stores.items()}
     assert {store: seen for store, seen in looked.items() if seen} == {}
     assert SCANNER.find(found.revealed) == {"number"}, "the one answer that shows it, and nothing else"
+    assert found.run == []
+    assert MARKUP_IN_WORDS in found.stores["pages"]
     _a_planted_canary_is_found_in_each_store(found, tmp_path, databases, settings)
 
 

@@ -24,7 +24,17 @@ from callprivacy.tenancy.models import Client, ScopedQuerySet
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
-from tests.rules.test_urls import METHODS, OURS, Address, ask, at_each, by_route, does_not_know, in_turn
+from tests.rules.test_urls import (
+    A_QUARTER,
+    METHODS,
+    OURS,
+    Address,
+    ask,
+    at_each,
+    by_route,
+    does_not_know,
+    in_turn,
+)
 from tests.rules.world import World
 from tests.scale import times
 
@@ -109,7 +119,7 @@ def _methods(world: World, address: Address) -> list[str]:
     empty is shown as it is to who has not sent it; in `make assure` by both everywhere.
     """
     known = [method for method in METHODS if not does_not_know(world, address, method)]
-    by_both = times(in_turn((False, True, False, False), address), many=True)
+    by_both = times(in_turn(A_QUARTER[::-1], address), many=True)
     return known if by_both else known[:1]
 
 
@@ -118,7 +128,7 @@ def _named(address: Address, own: str, stranger: str) -> list[tuple[str, str]]:
     A stranger's things behind an own client's name, where every list is everybody's here; and behind the stranger's,
     at every fourth address, since who is no client is told so before any list; in `make assure` at each.
     """
-    by_both = times(in_turn((True, False, False, False), address), many=True)
+    by_both = times(in_turn(A_QUARTER, address), many=True)
     return [(own, stranger), *([(stranger, stranger)] if by_both else [])]
 
 
