@@ -22,7 +22,6 @@ _FEWER_ROWS = (
     "for (const body of document.querySelectorAll('tbody'))"
     " while (body.rows.length > 8) body.rows[8].remove()"
 )
-_NO_FRAME = "; document.querySelectorAll('.rail, .topbar').forEach(part => part.remove())"
 
 # What is written alike is measured twice, not a hundred times: the first two of those that have the same tags, classes
 # and colours all the way up, for a contrast takes as long to find out as all other rules together. Who looks at many
@@ -92,11 +91,12 @@ def findings(
     """
     looks: Looks = {} if measured is None else measured
     session = page.context.new_cdp_session(page)
-    session.send("Runtime.evaluate", {"expression": _FEWER_ROWS + (_NO_FRAME if framed else "")})
+    session.send("Runtime.evaluate", {"expression": _FEWER_ROWS})
     there = session.send("Runtime.evaluate", {"expression": "typeof axe === 'object'", "returnByValue": True})
     if not there["result"]["value"]:
         session.send("Runtime.evaluate", {"expression": AXE.read_text()})
     found: list[str] = []
+    part = json.dumps({"exclude": [[".rail"], [".topbar"]]}) if framed else "document"
     for theme in themes:
         # Only colours differ between themes: what stands on the page is looked at once.
         only = "" if theme == themes[0] else "runOnly: ['color-contrast', 'link-in-text-block'], "
@@ -110,7 +110,7 @@ def findings(
         answer = session.send(
             "Runtime.evaluate",
             {
-                "expression": f"axe.run(document, {{{only}resultTypes: ['violations'], preload: false, "
+                "expression": f"axe.run({part}, {{{only}resultTypes: ['violations'], preload: false, "
                 "iframes: false}).then(r => JSON.stringify(r.violations.map("
                 "v => v.id + ': ' + v.nodes[0].html.slice(0, 160) + v.nodes[0].any.map(a => a.message))))",
                 "awaitPromise": True,

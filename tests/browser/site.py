@@ -18,14 +18,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from tests import scale
 from tools import browsers, services, supervise
 
 ROOT = Path(__file__).resolve().parents[2]
-DAYS_OF_A_MONTH = 12
-"""So many days of the demo's calls at least lie in one month, as campaigns are told of whole months at best."""
+DAYS = 12
+ZONE = ZoneInfo("America/Chicago")
+"""Of the demo's client whose reports are looked at."""
 OFFICER, OTHER_OFFICER, ADMIN, REVIEWER = "olivia", "oscar", "ada", "theo"
 _DEMO = """
 import os, django
@@ -83,9 +86,13 @@ KEPT_FOR = 180.0
 """Seconds for which a session is used again: what is grave asks anew for a sign-in of a quarter hour ago."""
 
 
-def demo_days(today: date) -> int:
-    """How many days the demo's calls go back: those of this month, or, where it has too few, so many of the last."""
-    return DAYS_OF_A_MONTH + (today.day - 1 if today.day <= DAYS_OF_A_MONTH else 0)
+def told(today: date) -> tuple[str, int]:
+    """
+    The month of which the demo has calls of twelve days, by its name in the reports, and how many days back they begin.
+
+    Campaigns are told of whole months at best.
+    """
+    return ("this_month", DAYS) if today.day > DAYS else ("month", DAYS + today.day - 1)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def running(state: Path, databases: Mapping[str, str], redis_url: str) -> Iterat
         "CALLPRIVACY_LOG_FORMAT": "text",
         "CALLPRIVACY_LOG_LEVEL": "WARNING",
         "DEMO_PASSWORD": password,
-        "DEMO_DAYS": str(demo_days(make.now().date())),
+        "DEMO_DAYS": str(told(make.now().astimezone(ZONE).date())[1]),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
         "WEB_CONCURRENCY": "1",
@@ -302,11 +309,12 @@ class Visitor:
 @contextmanager
 def visiting(browser: Browser, site: Site, **options: Any) -> Iterator[Visitor]:
     """
-    Visit the site, and fail at the end when the browser complained.
+    Visit the site, and fail at the end when the browser complained. In the suite nothing on its pages moves.
 
     :param options: of the browser's context, such as its viewport.
     """
-    options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+    motion = scale.times("reduce", "no-preference")
+    options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": motion} | options
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     visitor = Visitor(context.new_page(), site)

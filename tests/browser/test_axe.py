@@ -144,8 +144,8 @@ def test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first(
     visitor.open("/accounts/login/")
     visitor.page.evaluate(_FAINT, theme)
 
-    def found(*themes: Theme, measured: Looks | None = None) -> set[str]:
-        all_said = findings(visitor.page, themes=themes, measured=measured)
+    def found(*themes: Theme, measured: Looks | None = None, framed: bool = False) -> set[str]:
+        all_said = findings(visitor.page, themes=themes, measured=measured, framed=framed)
         return {": ".join(said.split(": ")[:2]) for said in all_said}
 
     assert found(theme) == {f"{theme}: button-name", f"{theme}: color-contrast"}
@@ -158,3 +158,10 @@ def test_faint_colours_are_found_in_their_theme_and_all_else_in_the_first(
     for _ in range(2):
         assert found(theme, measured=walked) == {f"{theme}: button-name", f"{theme}: color-contrast"}
     assert found(theme, measured=walked) == {f"{theme}: button-name"}, "measured twice in a walk"
+
+    stays_with(visitor.page)
+    visitor.open("/accounts/login/")
+    visitor.page.evaluate(_FAINT, theme)
+    assert found(theme, framed=True) == {f"{theme}: button-name", f"{theme}: color-contrast"}, (
+        "as a walk looks"
+    )

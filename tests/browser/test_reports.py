@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
 from analytics.selectors.asked import period_of
 from tests import make
-from tests.browser.site import DAYS_OF_A_MONTH, JOBS, NEXT_LOOK, Visitor, until
+from tests.browser.site import JOBS, NEXT_LOOK, ZONE, Visitor, told, until
 from tests.browser.test_small_things import reach
 
 pytestmark = pytest.mark.browser
@@ -87,7 +86,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     seen: list[str] = []
     page.get_by_role("row", name="Lakeshore Roofing").get_by_role("link", name="Campaigns").click()
     page.get_by_role("link", name="Bring costs").first.click()
-    today = make.now().astimezone(ZoneInfo("America/Chicago")).date()
+    today = make.now().astimezone(ZONE).date()
     days = [today - timedelta(days=back) for back in range(27, 0, -1)]
     lines = [
         f"{day},{campaign},{cost}"
@@ -103,7 +102,7 @@ def test_an_analyst_who_may_see_no_call_finds_which_campaign_to_stop(visitor: Vi
     seen.append(page.locator("main").inner_text())
     page.get_by_role("button", name="Take them in").click()
     page.get_by_text("What each campaign brings, and what it costs").wait_for()
-    period = "this_month" if today.day > DAYS_OF_A_MONTH else "month"
+    period, _ = told(today)
     visitor.open(f"/reports/clients/lakeshore-roofing/campaigns/?period={period}")
     first, last = period_of(period, today)
     table = page.get_by_role("region", name="Campaign by campaign")

@@ -34,6 +34,7 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
+from django.utils.html import escape
 
 from callprivacy.accounts.models import User
 from callprivacy.calls.enums import InboxState
@@ -105,8 +106,8 @@ SHOWS = {
     "clients/<slug:slug>/consent/numbers/<uuid:numbers_id>/file/": "the numbers that an officer asked for",
 }
 
-MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
-MARKUP_IN_WORDS = b"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;{{7*7}}"
+MARKUP = '"><script>alert({})</script><img src=x onerror=alert({})>{{{{7*7}}}}'
+BY_A_TRACKER, BY_AN_ADMIN, BY_A_COLLEAGUE = (MARKUP.format(number, number) for number in (1, 2, 3))
 _IS_RUN = re.compile(rb"<script>alert|<img src=x")
 
 
@@ -530,8 +531,9 @@ def _mails() -> bytes:
 
 def _shown(address: Address) -> Iterator[tuple[str, str]]:
     """
-    Who is shown something at an address, and by which method: alice, who is shown most, by GET, and at every second
-    one what comes back from a form that says nothing; of all others one in turn at every second; in `make assure` all.
+    Who is shown something at an address, and by which method: alice, who is shown most, and of all others one in turn
+    at every second. What comes back from a form that says nothing is looked at where there is nothing else, and of
+    the others at every second; in `make assure` everywhere.
 
     That nobody else is, `test_urls` proves of each of them: they are led away, or told the same as where nothing is.
     """
@@ -542,9 +544,9 @@ def _shown(address: Address) -> Iterator[tuple[str, str]]:
     others: tuple[str, ...] = ("bob", "carol", *(() if "slug" in address.parts else ("mallory",)))
     if address.route in PUBLIC or address.is_own_account:
         others = tuple(one for one in PEOPLE if one != "alice")
-    by_form = times(in_turn((True, False), address), many=True)
+    by_form = "get" not in known or times(in_turn((True, False), address, about="forms"), many=True)
     yield from (("alice", method) for method in known if method == "get" or by_form)
-    few = [one for one in [in_turn((*others, *("",) * len(others)), address)] if one]
+    few = [one for one in [in_turn((*others, *("",) * len(others)), address, about="others")] if one]
     yield from ((one, method) for one in times(few, list(others)) for method in known if method == "get")
 
 
@@ -554,12 +556,13 @@ def _known(address: Address) -> list[str]:
 
 
 def _name_in_markup(world: World) -> None:
-    """What a tracker, an admin and a colleague name is words on every page."""
+    """Let a tracker, an admin and a colleague give names that a browser would take for parts of a page."""
     with job_scope(agency_id=world.cast.acme.pk):
-        named = {"source": MARKUP, "campaign": MARKUP, "tags": [MARKUP]}
+        named = {"source": BY_A_TRACKER, "campaign": BY_A_TRACKER, "tags": [BY_A_TRACKER]}
         assert Call.objects.filter(pk=world.dentist.call_id).update(**named) == 1
-        Client.objects.filter(pk=world.cast.dentist.pk).update(name=MARKUP, legal_name=MARKUP)
-    User.objects.filter(pk=world.cast.bob.user_id).update(name=MARKUP)
+        named = {"name": BY_AN_ADMIN, "legal_name": BY_AN_ADMIN}
+        assert Client.objects.filter(pk=world.cast.dentist.pk).update(**named) == 1
+    assert User.objects.filter(pk=world.cast.bob.user_id).update(name=BY_A_COLLEAGUE) == 1
 
 
 def _pages(found: Found, made: dict[str, list[Any]]) -> bytes:
@@ -750,8 +753,7 @@ def test_the_canary_is_nowhere_and_would_be_found(
     looked = {store: SCANNER.find(content) for store, content in found.stores.items()}
     assert {store: seen for store, seen in looked.items() if seen} == {}
     assert SCANNER.find(found.revealed) == {"number"}, "the one answer that shows it, and nothing else"
-    assert found.run == []
-    assert MARKUP_IN_WORDS in found.stores["pages"]
+    _what_was_named_is_words(found)
     _a_planted_canary_is_found_in_each_store(found, tmp_path, databases, settings)
 
 
@@ -787,6 +789,14 @@ def test_the_scanner_finds_whatever_it_looks_for_in_text_and_in_bytes() -> None:
     }
     assert missed == set()
     assert len(SCANNER.needles) > 600
+
+
+def _what_was_named_is_words(found: Found) -> None:
+    assert found.run == []
+    for markup in (BY_A_TRACKER, BY_AN_ADMIN, BY_A_COLLEAGUE):
+        assert escape(markup).encode() in found.stores["pages"]
+        found.look_for_markup(f"/{markup}/", markup.encode())
+    assert len(found.run) == 3, "it would be found"
 
 
 def _a_planted_canary_is_found_in_each_store(

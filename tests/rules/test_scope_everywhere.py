@@ -25,12 +25,12 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import selectors as work
 from callprivacy.work.models import Item
 from tests.rules.test_urls import (
-    A_QUARTER,
     METHODS,
     OURS,
     Address,
     ask,
     at_each,
+    at_every_fourth,
     by_route,
     does_not_know,
     in_turn,
@@ -119,7 +119,7 @@ def _methods(world: World, address: Address) -> list[str]:
     empty is shown as it is to who has not sent it; in `make assure` by both everywhere.
     """
     known = [method for method in METHODS if not does_not_know(world, address, method)]
-    by_both = times(in_turn(A_QUARTER[::-1], address), many=True)
+    by_both = at_every_fourth(address, about="both methods")
     return known if by_both else known[:1]
 
 
@@ -128,7 +128,7 @@ def _named(address: Address, own: str, stranger: str) -> list[tuple[str, str]]:
     A stranger's things behind an own client's name, where every list is everybody's here; and behind the stranger's,
     at every fourth address, since who is no client is told so before any list; in `make assure` at each.
     """
-    by_both = times(in_turn(A_QUARTER, address), many=True)
+    by_both = at_every_fourth(address, about="both names")
     return [(own, stranger), *([(stranger, stranger)] if by_both else [])]
 
 

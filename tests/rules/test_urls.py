@@ -5,14 +5,16 @@ Nothing here knows an address: the resolver lists them, the names of their parts
 the decorator of the view says who may. A part without an entry in `PARTS` fails. What the rules are:
 
 - every role there is walks. In the suite few ask at one address, in turn: of who may one until somebody got in, of who
-  may not one, of the strangers one of another agency and one of another client, of whom one who may do it at home,
-  where there is one; of these two one by every method, the other by one. In `make assure` everybody asks everywhere;
+  may not one, by one method, of the strangers one of another agency and one of another client, of whom one who may do
+  it at home, where there is one; of these two one by every method, the other by one. In `make assure` everybody asks
+  everywhere;
 - nobody gets a 5xx; who is not signed in is led to the sign-in, but for the public doors listed here;
 - a thing of another agency, of a client that is not granted, or of another client than the one named answers
   exactly as one that does not exist: the same status and the same bytes;
 - who lacks the permission or right gets 403 or 404, who has it gets in somewhere;
 - who is suspended gets in nowhere, and the operator's pages are 404 for everybody but operators;
-- no POST works without the token against forged forms, but for trackers.
+- no POST works without the token against forged forms, but for trackers: in the suite asked of each view that takes
+  care of that itself, and of every fourth of those that are refused before they are reached.
 """
 
 from __future__ import annotations
@@ -390,12 +392,20 @@ def at_each(several: Sequence[Address], rule: Callable[[Address], None]) -> None
 
 
 _by_route = by_route(OURS)
-A_QUARTER = (True, False, False, False)
 
 
-def in_turn[T](some: Sequence[T], address: Address) -> T:
-    """One of some, another at another address; which one it is does not change when addresses are added."""
-    return some[zlib.crc32(address.route.encode()) % len(some)]
+def in_turn[T](some: Sequence[T], address: Address, *, about: str = "") -> T:
+    """
+    One of some, another at another address; which one it is does not change when addresses are added.
+
+    :param about: what is chosen, so that choices that meet at an address do not go together.
+    """
+    return some[zlib.crc32(f"{about}{address.route}".encode()) % len(some)]
+
+
+def at_every_fourth(address: Address, *, about: str) -> bool:
+    """Whether something is tried at an address: at every fourth, at other ones about something else; or at each."""
+    return times(in_turn((True, False, False, False), address, about=about), many=True)
 
 
 @dataclass(frozen=True)
@@ -744,7 +754,7 @@ def _lets_in_who_may_alone(world: World, address: Address) -> None:
             yield answer
 
     # Who may not is told so before anything knows of a method: one in turn.
-    one = times([in_turn(methods, address)] if methods else [], methods)
+    one = times([in_turn(methods, address, about="who may not")] if methods else [], methods)
     for person in _who_may_not(address, world):
         list(answers(person, one))
     got_in = False
@@ -836,7 +846,7 @@ def _is_asked_for_its_token(address: Address) -> bool:
     Where a view takes care of that itself, always. All others are refused before they are reached, and every fourth of
     them is asked; in `make assure` every one.
     """
-    return getattr(address.view, "csrf_exempt", False) or times(in_turn(A_QUARTER, address), many=True)
+    return getattr(address.view, "csrf_exempt", False) or at_every_fourth(address, about="forged forms")
 
 
 @by_route([address for address in OURS if _is_asked_for_its_token(address)])
