@@ -27,7 +27,7 @@ from tests.audit.trails import seal, superuser, verify, verify_offline, write
 from tests.make import NOON
 from tests.scale import tell, times
 
-ROUNDS = times(2, 180)
+ROUNDS = times(1, 180)
 """How often each tampering is tried, at events and seals that chance picks."""
 
 
