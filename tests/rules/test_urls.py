@@ -20,10 +20,10 @@ the decorator of the view says who may. A part without an entry in `PARTS` fails
 from __future__ import annotations
 
 import copy
+import hashlib
 import inspect
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -400,7 +400,8 @@ def in_turn[T](some: Sequence[T], address: Address, *, about: str = "") -> T:
 
     :param about: what is chosen, so that choices that meet at an address do not go together.
     """
-    return some[zlib.crc32(f"{about}{address.route}".encode()) % len(some)]
+    digest = hashlib.sha256(f"{about} {address.route}".encode()).digest()
+    return some[int.from_bytes(digest[:8]) % len(some)]
 
 
 def at_every_fourth(address: Address, *, about: str) -> bool:
