@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from zoneinfo import available_timezones
+from zoneinfo import available_timezones  # noqa: TID251  (asked here, once)
 
 
 @cache

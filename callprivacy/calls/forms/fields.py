@@ -74,6 +74,10 @@ def _words(facts: CallFacts) -> list[tuple[str, str]]:
     return [(label, value) for label, value in said if value]
 
 
+def _zones() -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(zones.known())]
+
+
 class FieldsForm(forms.Form):
     """One choice for each field of ours, among the paths that a tracker's events have."""
 
@@ -81,7 +85,7 @@ class FieldsForm(forms.Form):
         label="Numbers without a + are of", choices=[(code, code) for code in _COUNTRIES], initial="US"
     )
     otherwise = forms.ChoiceField(label="Calls that do not say it are", choices=Direction.choices)
-    zone = forms.ChoiceField(label="Times without an offset are of")
+    zone = forms.ChoiceField(label="Times without an offset are of", choices=_zones)
     slashes = forms.ChoiceField(
         label="01/02/2026 is",
         required=False,
@@ -108,7 +112,6 @@ class FieldsForm(forms.Form):
         for name in mapped.MAPPABLE:
             ours[name] = forms.ChoiceField(label=FIELDS[name], choices=choices, required=name in REQUIRED)
         self.fields = {**ours, **self.fields}
-        self.fields["zone"].choices = [(name, name) for name in sorted(zones.known())]  # type: ignore[attr-defined]  # a field with choices
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
