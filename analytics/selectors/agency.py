@@ -12,7 +12,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills, keys_of_lines
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, columns, line, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import answers, costs, explorer, reports, showing
+from analytics.selectors import answers, costs, counting, explorer, reports, showing
 from analytics.selectors.asked import before, end_of, period_of
 from analytics.selectors.pictures import twice
 from analytics.selectors.reports import Figure, Row
@@ -20,6 +20,7 @@ from callprivacy.tenancy.models import Client
 
 _LISTED: Final = 100
 _WEEKS: Final = 12
+_NAMED: Final = 5
 
 
 @dataclass(slots=True)
@@ -66,7 +67,11 @@ class Trend:
 
 @dataclass(slots=True)
 class Overview:
-    """What the agency's page shows."""
+    """
+    What the agency's page shows.
+
+    :ivar counting: says at whom many calls wait to be counted, where they do; no client is marked then.
+    """
 
     rows: list[ClientRow]
     tiles: list[Tile]
@@ -75,6 +80,7 @@ class Overview:
     trend_note: str = ""
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
+    counting: str = ""
 
 
 def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overview:
@@ -123,12 +129,15 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     ]
     was_first, was_last = before(first, last)
     length = ((last - first).days + 1) / ((was_last - was_first).days + 1)
-    _mark(rows, now, was, length=length)
+    uncounted = counting.among([client.pk for client in clients])
+    if not uncounted:
+        _mark(rows, now, was, length=length)
     rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
     made = Overview(
         rows[:_LISTED], _tiles(rows, report.total, report.before.total if report.before else None)
     )
     made.left_out = max(0, len(rows) - _LISTED)
+    made.counting = _counting([client.name for client in clients if client.pk in uncounted])
     made.trend_title = f"Calls of all clients by {by_day.asked.step.value}"
     made.trend = _all_of_them(by_day.rows, by_day.asked.step.value, steps, is_partly_told=is_partly_told)
     if by_day.unplaced or any(
@@ -189,6 +198,14 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
             [[label, *(one.values[place] for one in series)] for place, label in enumerate(labels)],
         ),
     )
+
+
+def _counting(names: Sequence[str]) -> str:
+    """What the page says while many calls of these clients wait to be counted."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{counting.WORDS} So it is of {', '.join(names[:_NAMED])}{more}."
 
 
 def _row(

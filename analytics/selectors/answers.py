@@ -14,6 +14,7 @@ from analytics.selectors.reports import Figure, Report, Row
 from analytics.selectors.showing import Shown, changed, name_of, together
 
 NO_PATTERN: Final = "No clear pattern: no difference here passes the test."
+NOT_YET: Final = "What stands out is said once the calls are counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Answer:
 
     :ivar said: the sentence over it; `found`: whether it says something.
     :ivar least: fewest callers that stand behind each number.
+    :ivar counting: says that many calls wait to be counted, where they do.
     """
 
     asked: Asked
@@ -46,6 +48,7 @@ class Answer:
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_empty: bool = False
+    counting: str = ""
 
     @property
     def total_words(self) -> str:

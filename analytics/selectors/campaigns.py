@@ -16,7 +16,7 @@ from analytics.charts import headline
 from analytics.charts.figure import Chart, keys_of_fills
 from analytics.charts.shapes import NARROW, WIDE, Drawing, Series, Value, bars, spark
 from analytics.enums import Dimension, Measure, Step
-from analytics.selectors import answers, costs, explorer, reports, rules, showing
+from analytics.selectors import answers, costs, counting, explorer, reports, rules, showing
 from analytics.selectors.asked import Asked, before, end_of
 from analytics.selectors.reports import Figure, Report, Row
 from callprivacy.tenancy.models import Client
@@ -89,7 +89,11 @@ class CampaignRow:
 
 @dataclass(slots=True)
 class CampaignReport:
-    """All campaigns of a period."""
+    """
+    All campaigns of a period.
+
+    :ivar counting: says that many calls wait to be counted, where they do; nothing is judged then.
+    """
 
     rows: list[CampaignRow]
     has_costs: bool
@@ -105,6 +109,7 @@ class CampaignReport:
     chart: Chart | None = None
     chart_title: str = "Cost of a qualified call"
     notes: list[str] = field(default_factory=list)
+    counting: str = ""
 
 
 def _amount(cents: float | None) -> str:
@@ -167,7 +172,12 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     made = CampaignReport(
         rows, bool(spent), _value("conversions", now.total), rule=rules.rule_of(client).words
     )
-    _judge(made)
+    if counting.among([client.pk]):
+        made.counting, made.said = counting.WORDS, answers.NOT_YET
+        for one in made.rows:
+            one.verdict_words = "still being counted"
+    else:
+        _judge(made)
     _summed(made, untold, now)
     made.rows.sort(key=_worst_first)
     _draw(made)
@@ -322,7 +332,7 @@ def paper_of(made: CampaignReport, *, client: Client, days: str, at: datetime) -
         zone=client.time_zone,
         facts=[("Client", client.name), ("Period", days), ("Time zone", client.time_zone)],
         headline=made.said,
-        notes=made.notes,
+        notes=[*filter(None, [made.counting]), *made.notes],
         columns=[
             "Campaign", "Compared with the others", "Cost of a qualified call", "Cost of one before", "Cost of a call",
             "Cost", "Calls", "Qualified calls", "Value",

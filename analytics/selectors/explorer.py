@@ -18,8 +18,8 @@ from analytics.charts import maps
 from analytics.charts.figure import keys_of_fills
 from analytics.charts.shapes import COLOURS, Series, Value, bars
 from analytics.enums import Dimension, Step
-from analytics.selectors import reports
-from analytics.selectors.answers import Answer, Group, Table, by_keys, groups_of, slack_of, untold_of
+from analytics.selectors import counting, reports
+from analytics.selectors.answers import NOT_YET, Answer, Group, Table, by_keys, groups_of, slack_of, untold_of
 from analytics.selectors.asked import OVER_TIME, Asked, before, end_of
 from analytics.selectors.pictures import heat_of, map_of, over_time, twice
 from analytics.selectors.reports import Report, Row
@@ -137,6 +137,8 @@ def answer(client: Client, asked: Asked) -> Answer:
         _answer_by_groups(made, report)
     else:
         _answer_over_time(made, report, client)
+    if counting.among([client.pk]):
+        made.counting, made.said, made.found = counting.WORDS, NOT_YET, False
     return made
 
 
@@ -398,7 +400,7 @@ def paper_of(made: Answer, *, title: str, facts: Sequence[tuple[str, str]], zone
         zone=zone,
         facts=[*facts, ("In all", made.total_words), ("Least callers behind a number", str(made.least))],
         headline=made.said,
-        notes=made.notes,
+        notes=[*filter(None, [made.counting]), *made.notes],
         columns=list(table.heads),
         rows=[[cell if isinstance(cell, str) else cell_of(cell) for cell in row] for row in table.rows],
         drawing=made.chart.wide if made.chart else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,6 +66,14 @@ def _fill(of: Client) -> None:
         calls(of, people[48:], at=at, campaign="", outcome=Outcome.MISSED, seconds=9)
     calls(of, people[:1], at=make.now() - 2 * DAY, campaign="=One()")
     work(of, make.now())
+
+
+def _text_of(body: bytes) -> str:
+    """A page, or all parts of a workbook."""
+    if not body.startswith(b"PK"):
+        return body.decode()
+    with zipfile.ZipFile(io.BytesIO(body)) as book:
+        return " ".join(book.read(name).decode() for name in book.namelist())
 
 
 def _bring(browser: Browser, text: str) -> Any:
@@ -265,6 +274,38 @@ def test_what_nobody_said_is_called_so_in_a_sentence_too() -> None:
 
 def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
     assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
+
+
+def test_while_many_calls_wait_to_be_counted_every_report_says_so(cast: Cast, nina: Membership) -> None:
+    browser = browser_of(nina)
+    addresses = [
+        "/reports/",
+        *(f"/reports/clients/dentist/{rest}?period=28" for rest in ("", "campaigns/")),
+        *(f"/reports/clients/dentist/{rest}/xlsx/?period=28" for rest in ("export", "campaigns")),
+    ]
+
+    def said(words: str) -> list[bool]:
+        return [words in _text_of(browser.get(address).content) for address in addresses]
+
+    people = callers(cast.dentist, 40)
+    calls(cast.dentist, people[:1], at=make.now() - DAY)
+    for hour in range(8):
+        calls(cast.dentist, people[:1], at=make.now() - 2 * DAY - hour * timedelta(hours=1))
+    # One person's calls are nobody's business who may see none.
+    assert not any(said("wait to be counted"))
+    for hour in range(8):
+        calls(cast.dentist, people, at=make.now() - 3 * DAY - hour * timedelta(hours=1), campaign="Roofs")
+    assert all(said("wait to be counted"))
+    assert not any(said("No call in"))
+    assert not any(said("No clear pattern"))
+    work(cast.dentist, make.now())
+    assert not any(said("wait to be counted"))
+    # Counted once, it takes more: a no of somebody who called often is not told.
+    for hour in range(99):
+        calls(cast.dentist, people[:1], at=make.now() - 5 * DAY - hour * timedelta(hours=1))
+    assert not any(said("wait to be counted"))
+    calls(cast.dentist, people[:1], at=make.now() - 12 * DAY)
+    assert all(said("wait to be counted"))
 
 
 def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
