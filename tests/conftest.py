@@ -18,8 +18,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest import runner
 from hypothesis import HealthCheck, settings
 
+from callprivacy.lib.stack import with_room
 from tests import ground, order, starts
 
 if TYPE_CHECKING:
@@ -74,6 +76,12 @@ def pytest_collection_finish() -> None:
     """Let the collector of garbage pass over eleven thousand tests and their modules, which stay."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test as pytest does, with room on the stack: under pytest a piece of it ended where Django calls most."""
+    return with_room(runner.pytest_runtest_protocol, item, nextitem)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> order.Scheduling:

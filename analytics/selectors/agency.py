@@ -205,7 +205,7 @@ def _counting(names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{counting.WORDS} So it is of {', '.join(names[:_NAMED])}{more}."
+    return f"{counting.WORDS} This concerns {', '.join(names[:_NAMED])}{more}."
 
 
 def _row(
@@ -301,7 +301,7 @@ def _tiles(rows: Sequence[ClientRow], total: Row, before: Row | None) -> list[Ti
     shown = showing.SHOWN
     calls = showing.value_of(shown["calls"], total)
     change = showing.changed(calls, showing.value_of(shown["calls"], before)) if before else "–"
-    most = max(rows, key=lambda row: row.calls.number or 0, default=None)
+    most = max((row for row in rows if row.calls.number), key=lambda row: row.calls.number or 0, default=None)
     rated = [row for row in rows if row.rate.number is not None and not row.rate.hidden]
     best = max(rated, key=lambda row: row.rate.number or 0, default=None)
     worst = min(

@@ -235,7 +235,6 @@ WRITTEN_OUT: dict[str, list[str]] = {
     "accounts/2fa/webauthn/keys/<int:pk>/remove/": ["/accounts/2fa/webauthn/keys/1/remove/"],
 }
 # Parts that name no thing of anybody: words of the product, the same for all.
-WORDS = {"category", "asks", "number", "paper", "course", "screen", "place", "how"}
 WORDS = {"category", "asks", "number", "paper", "sheet", "course", "screen", "how"}
 _OPERATOR_PARTS = {"object_id": "1", "pk": "1"}
 # Views that every member may open, without a permission of their own: what they show is filtered inside.
