@@ -63,6 +63,7 @@ class Trend:
 
     chart: Chart
     table: answers.Table
+    counting: str = ""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Overview:
     """
     What the agency's page shows.
 
-    :ivar counting: says at whom many calls wait to be counted, where they do; no client is marked then.
+    :ivar counting: says at whom many calls wait to be counted, where they do; no client stands out then.
     """
 
     rows: list[ClientRow]
@@ -89,6 +90,7 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
 
     :param period: a named one; each client's days are those of its own zone, "today" is that of the first.
     """
+    uncounted = counting.among([client.pk for client in clients])
     zone = clients[0].time_zone if clients else "UTC"
     first, last = period_of(period, at.astimezone(ZoneInfo(zone)).date())
     asked = reports.Asked(
@@ -129,12 +131,14 @@ def overview(clients: Sequence[Client], period: str, *, at: datetime) -> Overvie
     ]
     was_first, was_last = before(first, last)
     length = ((last - first).days + 1) / ((was_last - was_first).days + 1)
-    uncounted = counting.among([client.pk for client in clients])
-    if not uncounted:
+    if uncounted:
+        rows.sort(key=lambda row: row.client.name)
+    else:
         _mark(rows, now, was, length=length)
-    rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
+        rows.sort(key=lambda row: (row.ratio is None, row.ratio or 0, row.client.name))
     made = Overview(
-        rows[:_LISTED], _tiles(rows, report.total, report.before.total if report.before else None)
+        rows[:_LISTED],
+        _tiles([] if uncounted else rows, report.total, report.before.total if report.before else None),
     )
     made.left_out = max(0, len(rows) - _LISTED)
     made.counting = _counting([client.name for client in clients if client.pk in uncounted])
@@ -167,6 +171,7 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
     """
     if not clients:
         return None
+    uncounted = counting.among([client.pk for client in clients])
     today = at.astimezone(ZoneInfo(clients[0].time_zone)).date()
     last = today - timedelta(days=today.weekday() + 1)
     first = last - timedelta(days=7 * _WEEKS - 1)
@@ -197,6 +202,7 @@ def trend(clients: Sequence[Client], *, at: datetime) -> Trend | None:
             ["Week of", *(one.words for one in shown)],
             [[label, *(one.values[place] for one in series)] for place, label in enumerate(labels)],
         ),
+        _counting([client.name for client in clients if client.pk in uncounted]),
     )
 
 

@@ -14,7 +14,7 @@ from analytics.selectors.reports import Figure, Report, Row
 from analytics.selectors.showing import Shown, changed, name_of, together
 
 NO_PATTERN: Final = "No clear pattern: no difference here passes the test."
-NOT_YET: Final = "What stands out is said once the calls are counted."
+NOT_YET: Final = "Nothing is said before the calls are counted."
 
 
 @dataclass(frozen=True, slots=True)

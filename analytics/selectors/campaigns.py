@@ -127,6 +127,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     :param first: and :param last: days of the client's zone, both included.
     :param period: its name, for the links to the explorer.
     """
+    is_uncounted = bool(counting.among([client.pk]))
     was_first, was_last = before(first, last)
     whole = _asked(client, first, end_of(period, last))
     now = explorer.report_of(whole, first, last)
@@ -172,7 +173,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     made = CampaignReport(
         rows, bool(spent), _value("conversions", now.total), rule=rules.rule_of(client).words
     )
-    if counting.among([client.pk]):
+    if is_uncounted:
         made.counting, made.said = counting.WORDS, answers.NOT_YET
         for one in made.rows:
             one.verdict_words = "still being counted"

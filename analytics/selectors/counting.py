@@ -9,14 +9,16 @@ from django.db import connection
 
 WORDS: Final = (
     "Many calls wait to be counted, as after a file was brought or a rule was changed. That is done in the background,"
-    " the newest first; until then the figures here are too low or old. Look again in a few minutes."
+    " the newest first; until then the figures here are too low or old. Look again in a few minutes; if this still"
+    " stands here in an hour, tell who runs the server."
 )
 
 
 def among(client_ids: Collection[int]) -> frozenset[int]:
     """
-    Those of these clients, as far as the scope may see their reports, of whom a hundred hours wait, or ten where none
-    was counted yet. Fewer are not told: one person's no, or call, has the hours of that person's calls counted anew.
+    Those of these clients, as far as the scope may see their reports, whose figures are wrong by more than what comes
+    every minute: `analytics_counting` in the migrations says when. Ask before the figures are read: what is counted in
+    between is in them then.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT analytics_counting(%s)", [list(client_ids)])

@@ -121,6 +121,7 @@ def answer(client: Client, asked: Asked) -> Answer:
     :raises ReportError: nothing answers it; the text says what to ask instead.
     """
     shown = SHOWN[asked.measure]
+    is_uncounted = bool(counting.among([client.pk]))
     query = query_of(client, asked)
     report = report_of(query, asked.first_on, asked.last_on) if asked.compare else reports.report(query)
     made = Answer(asked, shown, value_of(shown, report.total), report.k)
@@ -137,7 +138,7 @@ def answer(client: Client, asked: Asked) -> Answer:
         _answer_by_groups(made, report)
     else:
         _answer_over_time(made, report, client)
-    if counting.among([client.pk]):
+    if is_uncounted:
         made.counting, made.said, made.found = counting.WORDS, NOT_YET, False
     return made
 

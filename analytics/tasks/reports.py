@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from smtplib import SMTPException
-from typing import Any
+from typing import Any, Final
 
 from celery import shared_task
 from django.conf import settings
@@ -16,7 +17,7 @@ from analytics.channels import paper
 from analytics.enums import Every
 from analytics.forms import explorer as asking
 from analytics.models import ReportMail
-from analytics.selectors import explorer
+from analytics.selectors import counting, explorer
 from analytics.services import costs, saved
 from callprivacy.lib import mail
 from callprivacy.lib.logs import logger
@@ -24,6 +25,7 @@ from callprivacy.tenancy.scope import in_each_agency, job_scope
 
 log = logger(__name__)
 _BATCH = 50
+_WAITS: Final = timedelta(hours=3)
 _SUBJECTS = {
     Every.DAY: "CallPrivacy: your daily report",
     Every.WEEK: "CallPrivacy: your weekly report",
@@ -56,10 +58,20 @@ def _mail_of(agency_id: int) -> None:
         if timezone.now() >= at + saved.AGAIN_AFTER:
             return  # the rest may be claimed by another run by now
         with job_scope(agency_id=agency_id):
+            if _is_early(one, at):
+                continue  # its claim ends, and it comes back
             letter = _letter(one)
         if letter is None or _send(letter):
             with job_scope(agency_id=agency_id):
                 saved.mail_sent(due=one, at=timezone.now())
+
+
+def _is_early(due: saved.DueMail, at: datetime) -> bool:
+    """Whether calls of the report's client are being counted; the mail waits for that, but not for ever."""
+    if at >= due.due_at + _WAITS:
+        return False
+    client_ids = ReportMail.objects.filter(pk=due.mail_id).values_list("report__client_id", flat=True)
+    return bool(counting.among(list(client_ids)))
 
 
 def _letter(due: saved.DueMail) -> _Letter | None:

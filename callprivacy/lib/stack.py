@@ -2,8 +2,8 @@
 Room on Python's own stack, for what calls deeply.
 
 The stack of a thread is made of pieces of 16 KiB, which are about forty of Django's frames. Where calls go back and
-forth over the end of a piece, each of them takes a piece from the kernel and gives it back, tens of thousands of times
-a second, until CPython keeps one (https://github.com/python/cpython/issues/142183; Debian's 3.13.5 does not). A frame
+forth over the end of a piece, each of them takes a piece from the kernel and gives it back, thousands of times a
+second, until CPython keeps one (https://github.com/python/cpython/issues/142183; Debian's 3.13.5 does not). A frame
 that asks for more than a piece gets a larger one, and what it calls finds room in the rest.
 """
 

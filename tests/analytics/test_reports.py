@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import uuid
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,11 +25,12 @@ from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
 from analytics.selectors import showing
 from analytics.selectors.asked import KINDS, Asked, before, end_of, period_of
 from analytics.selectors.explorer import steps_of
-from analytics.services import costs, saved
+from analytics.services import costs, making, saved
 from analytics.tasks import reports as tasks
 from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import ClientGrant, Membership
-from callprivacy.calls.enums import Outcome
+from callprivacy.calls.enums import JobState, Outcome
+from callprivacy.calls.models import CallImport
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -276,36 +278,92 @@ def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None
     assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
 
 
-def test_while_many_calls_wait_to_be_counted_every_report_says_so(cast: Cast, nina: Membership) -> None:
+_REPORTS = (
+    "/reports/",
+    *(f"/reports/clients/dentist/{rest}?period=28" for rest in ("", "campaigns/")),
+    *(f"/reports/clients/dentist/{rest}/xlsx/?period=28" for rest in ("export", "campaigns")),
+)
+
+
+def _say(nina: Membership, words: str) -> list[bool]:
+    """Whether each report says so."""
     browser = browser_of(nina)
-    addresses = [
-        "/reports/",
-        *(f"/reports/clients/dentist/{rest}?period=28" for rest in ("", "campaigns/")),
-        *(f"/reports/clients/dentist/{rest}/xlsx/?period=28" for rest in ("export", "campaigns")),
-    ]
+    return [words in _text_of(browser.get(address).content) for address in _REPORTS]
 
-    def said(words: str) -> list[bool]:
-        return [words in _text_of(browser.get(address).content) for address in addresses]
 
+def _are_counted(nina: Membership) -> bool:
+    """Whether no report says that calls wait; all say so, or none."""
+    (found,) = set(_say(nina, "wait to be counted"))
+    return not found
+
+
+def _hours(of: Client, people: list[uuid.UUID], count: int, *, back: timedelta, **fields: Any) -> None:
+    """A call of each in so many hours, the last of them so long ago."""
+    for hour in range(count):
+        calls(of, people, at=make.now() - back - hour * timedelta(hours=1), **fields)
+
+
+def test_before_the_first_count_reports_say_so_once_ten_people_called(cast: Cast, nina: Membership) -> None:
     people = callers(cast.dentist, 40)
-    calls(cast.dentist, people[:1], at=make.now() - DAY)
-    for hour in range(8):
-        calls(cast.dentist, people[:1], at=make.now() - 2 * DAY - hour * timedelta(hours=1))
-    # One person's calls are nobody's business who may see none.
-    assert not any(said("wait to be counted"))
-    for hour in range(8):
-        calls(cast.dentist, people, at=make.now() - 3 * DAY - hour * timedelta(hours=1), campaign="Roofs")
-    assert all(said("wait to be counted"))
-    assert not any(said("No call in"))
-    assert not any(said("No clear pattern"))
+    _hours(cast.dentist, people[:9], 20, back=2 * DAY)
+    assert _are_counted(nina), "nobody may learn of one person's calls"
+    calls(cast.dentist, people, at=make.now() - 3 * DAY, campaign="Roofs")
+    assert not _are_counted(nina)
+    assert not any(_say(nina, "No call in"))
+    assert not any(_say(nina, "No clear pattern"))
+    # Where there is nothing to show a page says so, and a workbook leaves out what would stand out.
+    assert _say(nina, "Nothing that fits is counted yet") == [False, True, False, False, False]
+    assert _say(nina, "Nothing is said before the calls are counted") == [False, False, False, True, True]
     work(cast.dentist, make.now())
-    assert not any(said("wait to be counted"))
-    # Counted once, it takes more: a no of somebody who called often is not told.
-    for hour in range(99):
-        calls(cast.dentist, people[:1], at=make.now() - 5 * DAY - hour * timedelta(hours=1))
-    assert not any(said("wait to be counted"))
-    calls(cast.dentist, people[:1], at=make.now() - 12 * DAY)
-    assert all(said("wait to be counted"))
+    assert _are_counted(nina)
+
+
+def test_once_counted_it_takes_a_hundred_hours_of_the_last_month(cast: Cast, nina: Membership) -> None:
+    people = callers(cast.dentist, 12)
+    calls(cast.dentist, people, at=make.now() - DAY)
+    work(cast.dentist, make.now())
+    _hours(cast.dentist, people, 120, back=40 * DAY)
+    _hours(cast.dentist, people, 99, back=2 * DAY)
+    assert _are_counted(nina)
+    calls(cast.dentist, people, at=make.now() - 12 * DAY)
+    assert not _are_counted(nina)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_counted"),
+    [
+        ({"state": JobState.RUNNING}, False),
+        ({"state": JobState.DONE, "finished_at": timedelta(minutes=3)}, False),
+        ({"state": JobState.DONE, "finished_at": timedelta(minutes=20)}, True),
+        ({"state": JobState.DRAFT, "added": 0}, True),
+    ],
+)
+def test_a_file_on_its_way_in_is_said_however_few_its_hours(
+    cast: Cast, nina: Membership, fields: dict[str, Any], is_counted: bool
+) -> None:
+    people = callers(cast.dentist, 12)
+    calls(cast.dentist, people, at=make.now() - DAY)
+    work(cast.dentist, make.now())
+    if "finished_at" in fields:
+        fields |= {"finished_at": make.now() - fields["finished_at"]}
+    with job_scope(agency_id=cast.acme.pk):
+        CallImport.objects.create(
+            agency_id=cast.acme.pk, client=cast.dentist, format="generic", time_zone="UTC",
+            created_at=make.now(), **({"added": 12} | fields),
+        )  # fmt: skip
+    assert _are_counted(nina), "all that it brought is counted"
+    calls(cast.dentist, people, at=make.now() - DAY)
+    assert _are_counted(nina) is is_counted
+
+
+def test_a_changed_rule_is_said_before_anybody_counts_by_it(cast: Cast, nina: Membership) -> None:
+    calls(cast.dentist, callers(cast.dentist, 12), at=make.now() - DAY)
+    work(cast.dentist, make.now())
+    with job_scope(agency_id=cast.acme.pk):
+        making.touch(client=cast.dentist, hours=[None])
+    assert not _are_counted(nina)
+    work(cast.dentist, make.now())
+    assert _are_counted(nina)
 
 
 def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
@@ -529,6 +587,24 @@ def test_a_report_of_fixed_dates_is_not_sent_again_and_again(cast: Cast, nina: M
     assert "dates of its own" in page.content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not ReportMail.objects.exists()
+
+
+def test_a_mail_waits_until_calls_are_counted_and_no_longer_than_three_hours(
+    cast: Cast, nina: Membership, report: SavedReport
+) -> None:
+    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
+    calls(cast.dentist, callers(cast.dentist, 12), at=make.now() - 3 * DAY)
+
+    def sent(*, due: timedelta) -> int:
+        with job_scope(agency_id=cast.acme.pk):
+            ReportMail.objects.update(due_at=make.now() - due, claimed_until=None)
+        tasks.mail_reports()
+        return len(mail.outbox)
+
+    assert sent(due=timedelta(hours=2)) == 0
+    assert sent(due=timedelta(hours=4)) == 1
+    work(cast.dentist, make.now())
+    assert sent(due=timedelta(hours=2)) == 2
 
 
 def test_who_may_no_longer_see_a_report_is_sent_it_no_more(

@@ -1,6 +1,6 @@
 """
 Permissions are found by their names: each policy that asks for a person's clients read all of them, for each grant
-where the server has no statistics yet. The table is Django's, and has some hundred rows.
+where the server has no statistics yet. The table is Django's, and has 821 rows today.
 """
 
 from django.db import migrations
