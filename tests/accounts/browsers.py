@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse  # noqa: TID251  (what a view answers)
 from django.test import Client as Browser
 from django.utils import timezone
 
-from callprivacy.accounts.models import Membership
+from callprivacy.accounts.models import Membership, User
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
 from tests.make import PASSWORD
@@ -16,10 +19,23 @@ from tests.make import PASSWORD
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
+def come_in(browser: Browser, user: User) -> None:
+    """
+    Let a browser have a session of who came through the door.
+
+    Nothing is written that the door writes besides: Django's own way has all of it done, in eighteen statements.
+    """
+    session = SessionStore()
+    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), BACKEND
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
+
+
 def signed_in(person: Membership) -> Browser:
     """A browser in which the person is signed in, without passing the door."""
     browser = Browser()
-    browser.force_login(person.user, backend=BACKEND)
+    come_in(browser, person.user)
     return browser
 
 

@@ -35,6 +35,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.analytics.calls import callers, calls, work
 from tests.cast import Cast
 
@@ -42,12 +43,6 @@ pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
 WEDNESDAY = date(2026, 11, 25)
-
-
-def browser_of(membership: Membership) -> Browser:
-    browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return browser
 
 
 @pytest.fixture
@@ -151,7 +146,7 @@ def test_a_question_stands_in_its_address() -> None:
 def test_a_question_that_nothing_answers_says_what_to_change(
     cast: Cast, nina: Membership, query: str, words: str
 ) -> None:
-    page = browser_of(nina).get(f"/reports/clients/dentist/?{query}")
+    page = signed_in(nina).get(f"/reports/clients/dentist/?{query}")
     assert page.status_code == 400
     assert words in page.content.decode()
     assert "2025550199" not in page.content.decode()
@@ -185,7 +180,7 @@ def test_every_picture_is_drawn_with_a_table_beside_it_and_nothing_inline(
     cast: Cast, nina: Membership
 ) -> None:
     _fill(cast.dentist)
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     for kind in KINDS:
         for query in ("by=campaign", "compare=on", "measure=answered_share&by=campaign", "measure=minutes"):
             page = browser.get(f"/reports/clients/dentist/?kind={kind}&{query}&period=28")
@@ -202,7 +197,7 @@ def test_everything_that_is_counted_can_be_asked_and_by_three_things_at_once(
 ) -> None:
     assert {shown.of for shown in showing.SHOWN.values()} == set(Measure)
     _fill(cast.dentist)
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     text = browser.get(
         "/reports/clients/dentist/?by=campaign&by2=outcome&by3=source&kind=bars&period=28"
     ).content.decode()
@@ -216,7 +211,7 @@ def test_everything_that_is_counted_can_be_asked_and_by_three_things_at_once(
 
 def test_campaigns_are_told_apart_and_one_of_too_few_is_not_named(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    text = browser_of(nina).get("/reports/clients/dentist/?by=campaign&kind=bars&period=28").content.decode()
+    text = signed_in(nina).get("/reports/clients/dentist/?by=campaign&kind=bars&period=28").content.decode()
     assert "Roofs" in text
     assert "420" in text
     assert "Drains" in text
@@ -231,7 +226,7 @@ def test_a_map_does_not_say_that_no_call_came_from_where_it_is_not_told(cast: Ca
     calls(cast.dentist, people[:40], at=at, region="CA", country="US")
     calls(cast.dentist, people[40:52], at=at, region="GA", country="US")
     work(cast.dentist, make.now())
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     asked = "/reports/clients/dentist/?kind=states&period=7"
     text = browser.get(asked).content.decode()
     assert 'data-say="California: 40"' in text
@@ -257,7 +252,7 @@ def test_a_country_is_called_by_its_name_and_is_all_of_its_regions(cast: Cast, n
     calls(cast.dentist, people[12:20], at=at, region="ZH", country="CH")
     calls(cast.dentist, people[20:], at=at, region="", country="DE")
     work(cast.dentist, make.now())
-    text = browser_of(nina).get("/reports/clients/dentist/?kind=countries&period=7").content.decode()
+    text = signed_in(nina).get("/reports/clients/dentist/?kind=countries&period=7").content.decode()
     assert 'data-say="Switzerland: 20"' in text
     # The table is of what the map shows, a country's regions as one.
     assert re.search(r"<th scope=\"col\">Country</th>", text)
@@ -275,7 +270,7 @@ def test_what_nobody_said_is_called_so_in_a_sentence_too() -> None:
 
 
 def test_an_explorer_without_calls_says_so(cast: Cast, nina: Membership) -> None:
-    assert "No call in this period" in browser_of(nina).get("/reports/clients/dentist/").content.decode()
+    assert "No call in this period" in signed_in(nina).get("/reports/clients/dentist/").content.decode()
 
 
 _REPORTS = (
@@ -287,7 +282,7 @@ _REPORTS = (
 
 def _say(nina: Membership, words: str) -> list[bool]:
     """Whether each report says so."""
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     return [words in _text_of(browser.get(address).content) for address in _REPORTS]
 
 
@@ -368,10 +363,10 @@ def test_a_changed_rule_is_said_before_anybody_counts_by_it(cast: Cast, nina: Me
 
 def test_a_change_that_passes_the_test_is_said(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    text = browser_of(nina).get("/reports/clients/dentist/?period=28&compare=on").content.decode()
+    text = signed_in(nina).get("/reports/clients/dentist/?period=28&compare=on").content.decode()
     assert "Some calls, where there were none in the period before." in text
     flat = (
-        browser_of(nina)
+        signed_in(nina)
         .get("/reports/clients/dentist/?period=7&compare=on&by=campaign&kind=bars")
         .content.decode()
     )
@@ -382,7 +377,7 @@ def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
     cast: Cast, nina: Membership
 ) -> None:
     _fill(cast.dentist)
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     counts = []
     for period in ("7", "90"):
         with CaptureQueriesContext(connection) as queries:
@@ -394,7 +389,7 @@ def test_the_explorer_asks_as_much_of_the_database_for_a_year_as_for_a_week(
 
 def test_a_report_leaves_as_a_file_with_what_the_page_says(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     answer = browser.get("/reports/clients/dentist/export/csv/?by=campaign&kind=bars&period=28")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert rows[0] == ["Campaign", "Calls", "Share (%)"]
@@ -416,7 +411,7 @@ def _costs_text(roofs: int, drains: int) -> str:
 
 def test_costs_are_shown_first_and_count_once_they_are_taken_in(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     shown = browser.get(_bring(browser, _costs_text(10, 95) + f"{date(2026, 1, 5)},Nobody,4\n")["Location"])
     text = shown.content.decode()
     assert "Take these costs in?" in text
@@ -469,12 +464,12 @@ def test_a_later_file_replaces_the_same_day_and_campaign_alone(cast: Cast) -> No
 def test_a_file_with_a_fault_leaves_nothing_behind_and_an_old_draft_goes(
     cast: Cast, nina: Membership
 ) -> None:
-    answer = _bring(browser_of(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n2026-11-02,Roofs,five\n")
+    answer = _bring(signed_in(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n2026-11-02,Roofs,five\n")
     assert answer.status_code == 400
     assert "Line 3" in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not CostImport.objects.exists()
-    _bring(browser_of(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n")
+    _bring(signed_in(nina), "date,campaign,cost\n2026-11-01,Roofs,5\n")
     with job_scope(agency_id=cast.acme.pk):
         CostImport.objects.update(created_at=make.now() - 2 * DAY)
     tasks.discard_costs()
@@ -490,7 +485,7 @@ def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Mem
     for number, person in enumerate(people[48:120]):
         calls(cast.dentist, [person], at=at, campaign=f"Lonely {number}")
     work(cast.dentist, make.now())
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     browser.get(_bring(browser, _costs_text(100, 100))["Location"])
     with job_scope(agency_id=cast.acme.pk):
         costs.take_costs(brought=CostImport.objects.get(), by=make.JOB, at=make.NOON)
@@ -506,7 +501,7 @@ def test_where_most_is_not_told_no_campaign_is_called_dear(cast: Cast, nina: Mem
 @pytest.fixture
 def report(cast: Cast, nina: Membership) -> SavedReport:
     """Nina's private report."""
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     form = {"name": "My campaigns"}
     browser.post("/reports/clients/dentist/save/?measure=calls&by=campaign&kind=bars", form)
     with job_scope(agency_id=cast.acme.pk):
@@ -517,7 +512,7 @@ def test_a_private_report_is_its_owners_and_a_shared_one_the_agencys(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
     url = f"/reports/clients/dentist/saved/{report.pk}/"
-    mine, hers, strange = browser_of(nina), browser_of(cast.alice), browser_of(cast.mallory)
+    mine, hers, strange = signed_in(nina), signed_in(cast.alice), signed_in(cast.mallory)
     assert mine.get(url)["Location"].startswith("/reports/clients/dentist/?measure=calls&by=campaign")
     assert "My campaigns" in mine.get(mine.get(url)["Location"]).content.decode()
     assert hers.get(url).status_code == 404
@@ -532,7 +527,7 @@ def test_a_private_report_is_its_owners_and_a_shared_one_the_agencys(
 
 
 def test_a_name_that_could_be_a_number_is_refused(cast: Cast, nina: Membership) -> None:
-    page = browser_of(nina).post("/reports/clients/dentist/save/", {"name": "Calls of 202 555 0199"})
+    page = signed_in(nina).post("/reports/clients/dentist/save/", {"name": "Calls of 202 555 0199"})
     assert "could be a phone number" in page.content.decode()
 
 
@@ -554,7 +549,7 @@ def test_a_report_is_sent_once_for_its_date_to_who_asked(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
     _fill(cast.dentist)
-    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
+    signed_in(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
     tasks.mail_reports()
     assert not mail.outbox
     with job_scope(agency_id=cast.acme.pk):
@@ -578,7 +573,7 @@ def test_a_report_is_sent_once_for_its_date_to_who_asked(
 
 
 def test_a_report_of_fixed_dates_is_not_sent_again_and_again(cast: Cast, nina: Membership) -> None:
-    browser = browser_of(nina)
+    browser = signed_in(nina)
     query = "measure=calls&period=own&from_on=2026-11-01&until_on=2026-11-02"
     browser.post(f"/reports/clients/dentist/save/?{query}", {"name": "Two days"})
     with job_scope(agency_id=cast.acme.pk):
@@ -592,7 +587,7 @@ def test_a_report_of_fixed_dates_is_not_sent_again_and_again(cast: Cast, nina: M
 def test_a_mail_waits_until_calls_are_counted_and_no_longer_than_three_hours(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
-    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
+    signed_in(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "day"})
     calls(cast.dentist, callers(cast.dentist, 12), at=make.now() - 3 * DAY)
 
     def sent(*, due: timedelta) -> int:
@@ -610,7 +605,7 @@ def test_a_mail_waits_until_calls_are_counted_and_no_longer_than_three_hours(
 def test_who_may_no_longer_see_a_report_is_sent_it_no_more(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
-    browser_of(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "week"})
+    signed_in(nina).post(f"/reports/clients/dentist/saved/{report.pk}/mail/", {"every": "week"})
     with job_scope(agency_id=cast.acme.pk):
         ReportMail.objects.update(due_at=make.now() - DAY)
         ClientGrant.objects.filter(user=nina.user).delete()
@@ -623,7 +618,7 @@ def test_who_may_no_longer_see_a_report_is_sent_it_no_more(
 def test_a_report_made_private_again_ends_the_mails_of_others(
     cast: Cast, nina: Membership, report: SavedReport
 ) -> None:
-    mine, hers = browser_of(nina), browser_of(cast.alice)
+    mine, hers = signed_in(nina), signed_in(cast.alice)
     url = f"/reports/clients/dentist/saved/{report.pk}/"
     mine.post(f"{url}share/", {"shared": "yes"})
     hers.post(f"{url}mail/", {"every": "week"})
@@ -654,17 +649,17 @@ def test_what_a_qualified_call_costs_is_a_range_where_it_is_not_told_which_calls
             client=cast.dentist, rows=[CostRow(day, "Roofs", 1000)], by=by, at=make.now()
         )
         costs.take_costs(brought=brought, by=by, at=make.now())
-    page = browser_of(nina).get("/reports/?period=this_month").content.decode()
+    page = signed_in(nina).get("/reports/?period=this_month").content.decode()
     assert f'class="num">{each}</td>' in page
 
 
 def test_the_agencys_view_has_the_granted_clients_and_no_other(cast: Cast, nina: Membership) -> None:
     _fill(cast.dentist)
     _fill(cast.plumber)
-    hers = browser_of(nina).get("/reports/").content.decode()
+    hers = signed_in(nina).get("/reports/").content.decode()
     assert "Dentist" in hers
     assert "Plumber" not in hers
-    both = browser_of(cast.alice).get("/reports/").content.decode()
+    both = signed_in(cast.alice).get("/reports/").content.decode()
     assert "Plumber" in both
     assert "Best" in both
-    assert browser_of(cast.bob).get("/reports/").status_code == 403
+    assert signed_in(cast.bob).get("/reports/").status_code == 403

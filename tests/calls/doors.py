@@ -5,12 +5,11 @@ from __future__ import annotations
 from django.test import Client as Browser
 
 from callprivacy.accounts.models import Membership
-
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+from tests.accounts.browsers import come_in
 
 
 def browser_of(person: Membership) -> Browser:
     """A browser in which this person is signed in."""
     browser = Browser()
-    browser.force_login(person.user, backend=BACKEND)
+    come_in(browser, person.user)
     return browser

@@ -19,6 +19,7 @@ from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import PublicKey
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.calls.test_hooks import CALLRAIL_KEY, TOKEN, address, connect, now, post, post_signed, rows
 from tests.calls.test_inbox import bring, calls, event, work_off
 from tests.cast import Cast, assemble
@@ -35,8 +36,7 @@ def cast() -> Cast:
 def browse(person: Membership | None) -> Browser:
     browser = Browser()
     if person is not None:
-        backend = "allauth.account.auth_backends.AuthenticationBackend"
-        browser.force_login(person.user, backend=backend)
+        come_in(browser, person.user)
     return browser
 
 

@@ -30,6 +30,7 @@ from callprivacy.calls.views import hooks
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -356,8 +357,7 @@ def test_a_body_of_unknown_length_is_refused(cast: Cast) -> None:
 
 def test_who_is_signed_in_makes_no_difference(cast: Cast) -> None:
     connection, browser = connect(cast.dentist), Browser()
-    backend = "allauth.account.auth_backends.AuthenticationBackend"
-    browser.force_login(cast.mallory.user, backend=backend)
+    come_in(browser, cast.mallory.user)
 
     answer = browser.post(
         address(connection),

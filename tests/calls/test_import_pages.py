@@ -25,8 +25,9 @@ from callprivacy.calls.views import imports as views
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.calls import files
-from tests.calls.doors import BACKEND, browser_of
+from tests.calls.doors import browser_of
 from tests.calls.files import ZONE, line, table
 from tests.calls.saying import calls
 from tests.cast import Cast, assemble
@@ -200,7 +201,7 @@ def test_an_upload_lies_sealed_at_every_moment(
 
 def test_a_forged_upload_is_refused_and_deleted(cast: Cast, media: Path) -> None:
     browser = Browser(enforce_csrf_checks=True)
-    browser.force_login(cast.alice.user, backend=BACKEND)
+    come_in(browser, cast.alice.user)
     assert bring(browser, cast.dentist, table([line(1)])).status_code == 403
     assert files.sealed_files(media) == []
     browser.get(url("import_new", cast.dentist))

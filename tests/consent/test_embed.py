@@ -27,6 +27,7 @@ from consent.enums import Channel, EventKind, Language, Purpose, State
 from consent.models import WebPage
 from consent.services import limits
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.calls.doors import browser_of
 from tests.cast import Cast
 from tests.consent import pages
@@ -360,7 +361,7 @@ def test_the_number_swap_follows_the_clients_switch(cast: Cast) -> None:
 
 def _alice(cast: Cast) -> Browser:
     browser = Browser()
-    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     return browser
 
 

@@ -19,9 +19,9 @@ from consent.models import CallerPlace, Rejudgement
 from consent.selectors import decisions as selectors
 from consent.services import store
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import NEW_YORK, START, decision, live, recorded, say, work
-from tests.consent.test_store import browser_of
 from tests.make import NOON
 
 pytestmark = pytest.mark.as_committed
@@ -39,7 +39,7 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     late = recorded(cast.dentist, at=START - timedelta(days=1), came_late=True)
     say(cast.dentist, EventKind.GIVEN, kept.caller_id)
     work(cast.dentist)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     page = browser.get(LIST)
     assert rows(page) == [withheld.pk, late.pk]
     text = page.content.decode()
@@ -51,8 +51,8 @@ def test_the_list_tells_states_apart_and_says_why(cast: Cast) -> None:
     assert rows(browser.get(f"{LIST}?show=nonsense")) == [withheld.pk, late.pk]
     assert rows(browser.get(f"{LIST}?before=nonsense")) == [withheld.pk, late.pk]
     assert page.context["counts"].by_basis[0].words == "Express consent"
-    assert browser_of(cast.carol).get(LIST).status_code == 403
-    assert browser_of(cast.mallory).get(LIST).status_code == 404
+    assert signed_in(cast.carol).get(LIST).status_code == 403
+    assert signed_in(cast.mallory).get(LIST).status_code == 404
 
 
 def test_the_list_goes_on_page_by_page_in_as_many_queries(
@@ -75,7 +75,7 @@ def test_the_list_goes_on_page_by_page_in_as_many_queries(
 
 def test_an_officer_says_how_recordings_are_handled(cast: Cast) -> None:
     address = f"{LIST}handling/"
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     refused = browser.post(address, {"quarantine_hours": "0"})
     assert "greater than or equal to 1" in refused.content.decode()
     saved = browser.post(address, {"quarantine_hours": "24", "stores_recordings": "on"})
@@ -85,7 +85,7 @@ def test_an_officer_says_how_recordings_are_handled(cast: Cast) -> None:
         assert Event.objects.filter(action="handling.changed").count() == 1
         assert Rejudgement.objects.filter(client=client, caller_id=None).count() == 1
     assert (client.quarantine_hours, client.stores_recordings, client.takes_transcripts) == (24, True, False)
-    assert browser_of(cast.bob).post(address, {"quarantine_hours": "5"}).status_code == 403
+    assert signed_in(cast.bob).post(address, {"quarantine_hours": "5"}).status_code == 403
 
 
 def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
@@ -95,7 +95,7 @@ def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     work(client)
     with job_scope(agency_id=cast.acme.pk):
         Recording.objects.filter(call_id=call.pk).update(fetch_attempts=store.TRIES, fetch_due_at=None)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "did not come from the tracker" in browser.get(LIST).content.decode()
     assert rows(browser.get(f"{LIST}?show=not_fetched")) == [call.pk]
     told = browser.post(f"{LIST}again/", follow=True)
@@ -104,13 +104,13 @@ def test_what_did_not_come_is_asked_for_again(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         assert Recording.objects.get(call_id=call.pk).fetch_due_at is not None
     assert "Nothing is missing" in browser.post(f"{LIST}again/", follow=True).content.decode()
-    assert browser_of(cast.bob).post(f"{LIST}again/").status_code == 403
+    assert signed_in(cast.bob).post(f"{LIST}again/").status_code == 403
 
 
 def test_where_a_caller_lives_is_noted_and_taken_back(cast: Cast) -> None:
     call = recorded(cast.dentist, NEW_YORK, country="US", region="NY")
     address = f"/clients/dentist/calls/{call.pk}/place/"
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     for wrong in ({"country": "ZZ1"}, {"country": "XX"}, {"country": "US", "region": "ON"}):
         assert browser.post(address, wrong).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
@@ -134,4 +134,4 @@ def test_where_a_caller_lives_is_noted_and_taken_back(cast: Cast) -> None:
         assert not any("TX" in str(event.details) for event in Event.objects.all())
     nobody = make.call(cast.dentist, None, at=NOON)
     assert browser.get(f"/clients/dentist/calls/{nobody.pk}/place/").status_code == 302
-    assert browser_of(cast.bob).get(address).status_code == 403
+    assert signed_in(cast.bob).get(address).status_code == 403

@@ -17,7 +17,6 @@ from django.core import signing
 from django.test import Client as Browser
 from django.test import override_settings
 
-from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Call, Recording
@@ -35,6 +34,7 @@ from consent.enums import EventKind, Purpose
 from consent.services import audio, playing, store
 from consent.services.store import Due
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import NEW_YORK, START, decision, live, recorded, recording, say, work
 from tests.consent.tracker_side import WAVE, Tracker
@@ -510,12 +510,6 @@ def test_a_recording_whose_key_is_gone_is_not_fetched(cast: Cast, tracker: Track
 REASON = {"kind": "quality", "reason": "The caller complained about the call."}
 
 
-def browser_of(person: Membership) -> Browser:
-    browser = Browser()
-    browser.force_login(person.user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return browser
-
-
 def here(call: Call, content: bytes = WAVE, media_type: str = "audio/wav") -> None:
     """The recording, stored."""
     row, file_id = recording(call), uuid.uuid4()
@@ -551,7 +545,7 @@ def address(response: Any) -> str:
 
 @pytestmark_db
 def test_who_may_hears_it_for_a_reason_and_the_trail_knows(cast: Cast, played: Call) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     opened = ask(browser, played)
     assert opened.status_code == 200
     assert "<audio" in opened.content.decode()
@@ -570,7 +564,7 @@ def test_who_may_hears_it_for_a_reason_and_the_trail_knows(cast: Cast, played: C
 @pytestmark_db
 @pytest.mark.parametrize("reason", [{"reason": "too short"}, {"kind": ""}, {"kind": "curiosity"}])
 def test_without_a_reason_nothing_is_played(cast: Cast, played: Call, reason: dict[str, str]) -> None:
-    answer = ask(browser_of(cast.bob), played, **reason)
+    answer = ask(signed_in(cast.bob), played, **reason)
     assert "<audio" not in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
         assert not Event.objects.filter(action="recording.played").exists()
@@ -578,9 +572,9 @@ def test_without_a_reason_nothing_is_played(cast: Cast, played: Call, reason: di
 
 @pytestmark_db
 def test_who_may_not_hears_nothing(cast: Cast, played: Call) -> None:
-    opened = address(ask(browser_of(cast.bob), played))
+    opened = address(ask(signed_in(cast.bob), played))
     for person, status in ((cast.carol, 403), (cast.mallory, 404)):
-        browser = browser_of(person)
+        browser = signed_in(person)
         assert browser.get(page(played)).status_code == status
         assert browser.post(page(played), REASON).status_code == status
         assert browser.get(opened).status_code == status
@@ -591,11 +585,11 @@ def test_who_may_not_hears_nothing(cast: Cast, played: Call) -> None:
 def test_a_ticket_is_one_persons_for_one_recording_in_one_session_for_a_while(
     cast: Cast, played: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     opened = address(ask(browser, played))
     assert browser.get(opened).status_code == 200
-    assert browser_of(cast.alice).get(opened).status_code == 404
-    assert browser_of(cast.bob).get(opened).status_code == 404
+    assert signed_in(cast.alice).get(opened).status_code == 404
+    assert signed_in(cast.bob).get(opened).status_code == 404
     other = allowed(cast.dentist, "https://app.callrail.com/r/2", at=START + timedelta(hours=1))
     work(cast.dentist)
     here(other)
@@ -608,7 +602,7 @@ def test_a_ticket_is_one_persons_for_one_recording_in_one_session_for_a_while(
 
 @pytestmark_db
 def test_a_withdrawal_shuts_an_open_ticket(cast: Cast, played: Call) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     opened = address(ask(browser, played))
     say(cast.dentist, EventKind.WITHDRAWN, played.caller_id, purpose=Purpose.REVIEW, happened_at=make.now())
     assert browser.get(opened).status_code == 404
@@ -635,7 +629,7 @@ def test_a_withdrawal_shuts_an_open_ticket(cast: Cast, played: Call) -> None:
 def test_a_part_is_given_where_one_is_asked_for(
     cast: Cast, played: Call, asked: str, start: int, end: int
 ) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     answer = browser.get(address(ask(browser, played)), headers={"Range": asked})
     assert answer.status_code == 206
     assert answer.content == WAVE[start:end]
@@ -648,7 +642,7 @@ def test_a_part_is_given_where_one_is_asked_for(
     "asked", ["bytes=99999999-", "bytes=10-5", "bytes=-0", "bytes=a-b", "items=0-1", "bytes=0-1,5-6"]
 )
 def test_a_part_that_is_none_is_refused(cast: Cast, played: Call, asked: str) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     answer = browser.get(address(ask(browser, played)), headers={"Range": asked})
     assert answer.status_code == 416
     assert answer["Content-Range"] == f"bytes */{len(WAVE)}"
@@ -658,7 +652,7 @@ def test_a_part_that_is_none_is_refused(cast: Cast, played: Call, asked: str) ->
 def test_a_long_recording_comes_in_pieces_of_a_megabyte(cast: Cast, played: Call) -> None:
     long = WAVE + bytes(3_000_000)
     here(played, long)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     answer = browser.get(address(ask(browser, played)), headers={"Range": "bytes=1000-"})
     assert answer.content == long[1000 : 1000 + (1 << 20)]
     assert answer["Content-Range"] == f"bytes 1000-{1000 + (1 << 20) - 1}/{len(long)}"
@@ -673,7 +667,7 @@ def test_it_ends_where_somebody_withdrew(cast: Cast) -> None:
     cut = START + timedelta(seconds=1.5)
     say(cast.dentist, EventKind.WITHDRAWN, call.caller_id, happened_at=cut)
     work(cast.dentist)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     opened = ask(browser, call)
     assert "there somebody withdrew" in opened.content.decode()
     sound: Any = browser.get(address(opened))
@@ -700,7 +694,7 @@ def test_what_cannot_be_parted_is_not_played_at_all(cast: Cast, unknown: str) ->
             Recording.objects.filter(call_id=call.pk).update(seconds=None)
     say(cast.dentist, EventKind.WITHDRAWN, call.caller_id, happened_at=START + timedelta(seconds=1))
     work(cast.dentist)
-    answer = ask(browser_of(cast.bob), call)
+    answer = ask(signed_in(cast.bob), call)
     assert answer.status_code == 422
     assert "It cannot be played" in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
@@ -714,7 +708,7 @@ def test_what_is_not_here_says_so(cast: Cast) -> None:
     erased = recorded(cast.dentist, at=START + timedelta(hours=1))
     with job_scope(agency_id=cast.acme.pk):
         Recording.objects.filter(call_id=erased.pk).update(state=RecordingState.GONE, gone_at=NOON)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     for call, words in ((none, "no recording"), (away, "not stored here"), (erased, "was erased")):
         for answer in (browser.get(page(call)), ask(browser, call)):
             assert words in answer.content.decode()
@@ -726,13 +720,13 @@ def test_a_file_that_does_not_open_is_told_and_not_played(cast: Cast, played: Ca
     row = recording(played)
     assert row.file_key is not None
     files.delete_recording(row.client_id, row.file_key)
-    answer = ask(browser_of(cast.bob), played)
+    answer = ask(signed_in(cast.bob), played)
     assert "does not open" in answer.content.decode()
 
 
 @pytestmark_db
 def test_sound_is_allowed_by_the_page_that_plays_it_alone(cast: Cast, played: Call) -> None:
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     assert "media-src 'self'" in browser.get(page(played))["Content-Security-Policy"]
     other = browser.get(f"/clients/dentist/calls/{played.pk}/")["Content-Security-Policy"]
     assert "media-src" not in other

@@ -26,11 +26,11 @@ from consent import kinds
 from consent.enums import EventKind, Purpose
 from consent.services import playing
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import CALLRAIL_KEY, connect
 from tests.calls.test_inbox import bring, event
 from tests.cast import Cast
 from tests.consent.deciding import CALIFORNIA, START, decision, live, recorded, say, transcript, worded, work
-from tests.consent.test_store import browser_of
 from tests.make import NOON
 
 pytestmark = pytest.mark.as_committed
@@ -305,7 +305,7 @@ def test_words_without_a_recording_are_decided_as_well(cast: Cast) -> None:
 
 def test_who_may_reads_them_for_a_reason_and_the_trail_knows(cast: Cast) -> None:
     call = readable(cast)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     assert "Hello" not in browser.get(page(call)).content.decode()
     assert "Hello" not in browser.post(page(call), REASON | {"reason": "short"}).content.decode()
     read = browser.post(page(call), REASON)
@@ -317,13 +317,13 @@ def test_who_may_reads_them_for_a_reason_and_the_trail_knows(cast: Cast) -> None
     assert (event.actor_user_id, event.details) == (cast.bob.user_id, {"kind": "quality"})
     assert event.reason_hash
     for person, status in ((cast.carol, 403), (cast.mallory, 404)):
-        assert browser_of(person).post(page(call), REASON).status_code == status
+        assert signed_in(person).post(page(call), REASON).status_code == status
 
 
 def test_after_a_withdrawal_nobody_reads_them(cast: Cast) -> None:
     call = readable(cast)
     say(cast.dentist, EventKind.WITHDRAWN, call.caller_id, purpose=Purpose.REVIEW, happened_at=make.now())
-    answer = browser_of(cast.bob).post(page(call), REASON)
+    answer = signed_in(cast.bob).post(page(call), REASON)
     assert answer.status_code == 422
     assert "Hello" not in answer.content.decode()
     with job_scope(agency_id=cast.acme.pk):
@@ -335,7 +335,7 @@ def test_words_cannot_be_parted(cast: Cast) -> None:
     say(cast.dentist, EventKind.WITHDRAWN, call.caller_id, happened_at=START + timedelta(seconds=30))
     work(cast.dentist)
     assert transcript(call).state == TranscriptState.WITHHELD
-    answer = browser_of(cast.bob).post(page(call), REASON)
+    answer = signed_in(cast.bob).post(page(call), REASON)
     assert answer.status_code == 422
     assert "cannot be parted" in answer.content.decode()
 
@@ -349,7 +349,7 @@ def test_what_is_not_there_says_so(cast: Cast) -> None:
     )
     with job_scope(agency_id=cast.acme.pk):
         Transcript.objects.filter(pk=row.pk).update(state=TranscriptState.GONE, gone_at=NOON)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     assert "no transcript" in browser.get(page(none)).content.decode()
     assert "was erased" in browser.post(page(erased), REASON).content.decode()
     assert "do not open any more" in browser.post(page(unreadable), REASON).content.decode()

@@ -17,6 +17,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 
 ANNA = "+12125550101"
@@ -29,7 +30,7 @@ def _rows(membership: Membership) -> list[tuple[str, str]]:
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

@@ -16,12 +16,13 @@ from callprivacy.accounts.models import Membership
 from callprivacy.urls import urlpatterns
 from dashboard.views.home import LANDINGS
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

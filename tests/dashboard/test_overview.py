@@ -27,6 +27,7 @@ from retention.models import Backup, Drill
 from rights.enums import Ask
 from rights.models import Case
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.rights.asking import asked
 
@@ -35,7 +36,7 @@ ANNA = "+12125550101"
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

@@ -16,6 +16,7 @@ from callprivacy.audit import services
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
 from tests import cast
+from tests.accounts.browsers import come_in
 from tests.audit.trails import seal
 from tests.make import JOB, NOON
 
@@ -35,7 +36,7 @@ def everybody(cast: cast.Cast) -> cast.Cast:
 
 def signed_in(person: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(person.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, person.user)
     return browser
 
 

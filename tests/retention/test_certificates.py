@@ -29,6 +29,7 @@ from retention.enums import Category, PartState, RunCause
 from retention.models import Certificate, Hold, Run, RunPart
 from retention.services import certificates, erasing, runs
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.retention import pdfa
 from tools import verify_certificate
@@ -352,7 +353,7 @@ def test_the_tool_alone_and_the_command_say_the_same(
 
 def _browser(cast: Cast) -> Browser:
     browser = Browser()
-    browser.force_login(cast.alice.user, "allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     return browser
 
 

@@ -32,6 +32,7 @@ from retention.selectors import holds as selectors
 from retention.services import erasing, holds, runs, sweeping
 from retention.tasks import holds as tasks
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.numbers import says
 
@@ -607,7 +608,7 @@ def test_the_beats_task_marks_and_reminds_and_does_nothing_twice(cast: Cast) -> 
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

@@ -25,6 +25,7 @@ from retention.services import runs
 from retention.tasks import runs as tasks
 from retention.views import previews
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.numbers import hints, says
 
@@ -35,7 +36,7 @@ REASON = "The client asked for ninety days in its new contract."
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

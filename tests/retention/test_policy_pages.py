@@ -30,6 +30,7 @@ from retention.services import policies
 from retention.targets import Extent
 from retention.tasks import policies as tasks
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 
 ANNA, BEN = "+12125550101", "+12125550102"
@@ -39,7 +40,7 @@ CALLS = "/clients/dentist/policies/change/call/"
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

@@ -46,6 +46,7 @@ from retention.selectors import preview, samples
 from retention.selectors.certificates import statement_of
 from retention.services import erasing, runs
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.calls.doors import browser_of
 from tests.calls.saying import fact, told
 from tests.cast import Cast
@@ -758,7 +759,7 @@ def test_a_person_sees_what_a_job_counts(cast: Cast, everything: Client) -> None
 
 def _browser(cast: Cast) -> Iterator[Browser]:
     browser = Browser()
-    browser.force_login(cast.alice.user, "allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     yield browser
 
 

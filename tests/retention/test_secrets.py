@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.test import Client as Browser
 
 from callprivacy.accounts.enums import ApiScope
-from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import api_keys, sso
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Pull
@@ -34,6 +32,7 @@ from retention.services import secrets, truth
 from retention.services.secrets import Wish
 from retention.tasks import secrets as tasks
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -41,12 +40,6 @@ NUMBERS = [f"+121255502{n:02}" for n in range(12)]
 REASON = "Our contract asks for half a year."
 ALL = [SecretKind.CLIENT, SecretKind.TOKEN]
 OUTSIDE = [SecretKind.MAIL, SecretKind.MAIL_IN, SecretKind.TEXTS, SecretKind.QUEUE, SecretKind.STORE]
-
-
-def browser_of(membership: Membership) -> Browser:
-    browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return browser
 
 
 def officer(cast: Cast) -> Actor:
@@ -305,7 +298,7 @@ def test_the_key_of_a_vendors_list_has_an_age_and_a_page_where_it_is_changed(cas
         )
     (found,) = [one for one in of_kind(cast, SecretKind.CONNECTION, at) if one.is_of_a_list]
     assert (found.days(at), found.standing(at)) == (400, Standing.OVER)
-    page = browser_of(cast.alice).get("/retention/secrets/?kind=connection").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/?kind=connection").content.decode()
     assert f"/clients/dentist/copies/{way.pk}/" in page
 
 
@@ -353,7 +346,7 @@ def test_secrets_of_the_settings_have_ages_and_names_that_do_not_tell(cast: Cast
     (recipients,) = of_kind(cast, SecretKind.BACKUP, make.now())
     assert make.now() - token.made_at < timedelta(minutes=1)
     assert recipients.made_at == cast.acme.created_at
-    page = browser_of(cast.alice).get("/retention/secrets/?kind=metrics").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/?kind=metrics").content.decode()
     assert "the installation" in page
     assert "CALLPRIVACY_METRICS_TOKEN" in page
     assert "a-token-of" not in page
@@ -375,7 +368,7 @@ def test_what_opens_doors_of_others_has_an_age_each_and_the_page_says_how_it_is_
     assert set(ages) == set(OUTSIDE)
     assert at - ages.pop(SecretKind.MAIL) < timedelta(minutes=1)
     assert set(ages.values()) == {cast.acme.created_at}
-    page = browser_of(cast.alice).get("/retention/secrets/").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/").content.decode()
     assert "s-own" not in page
     for name in ("MAIL_URL", "MAIL_HOOK_SECRET", "CALLPRIVACY_CODES", "REDIS_URL", "AWS_SECRET_ACCESS_KEY"):
         assert name in page
@@ -393,7 +386,7 @@ def test_the_key_by_which_a_tracker_is_asked_for_calls_has_an_age_and_a_page(cas
         )  # fmt: skip
     (found,) = [one for one in of_kind(cast, SecretKind.CONNECTION, at) if one.is_of_a_pull]
     assert (found.days(at), found.standing(at)) == (400, Standing.OVER)
-    page = browser_of(cast.alice).get("/retention/secrets/?kind=connection").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/?kind=connection").content.decode()
     assert f"/clients/dentist/connections/{way.pk}/list/" in page
 
 
@@ -420,7 +413,7 @@ def test_the_secret_of_the_sign_in_provider_is_as_old_as_its_last_change(cast: C
     name("", new + timedelta(days=1), called="The directory")
     (found,) = of_kind(cast, SecretKind.SIGN_IN, make.now())
     assert (found.name, found.made_at) == ("The directory", new)
-    page = browser_of(cast.alice).get("/retention/secrets/?kind=sign_in").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/?kind=sign_in").content.decode()
     assert "/agency/sign-in/" in page
     assert "secret-at-the-provider" not in page
 
@@ -521,7 +514,7 @@ def test_the_page_shows_ages_and_never_a_secret(cast: Cast, nobody_sends: None) 
             at=make.now(),
         )
     for person in (cast.alice, cast.carol):
-        page = browser_of(person).get("/retention/secrets/").content.decode()
+        page = signed_in(person).get("/retention/secrets/").content.decode()
         rows = page[page.index('id="secrets"') :]
         assert rows.index("Past the limit") < rows.index("Plumber")
         assert rows.index("Dentist") < rows.index("Plumber")
@@ -529,12 +522,12 @@ def test_the_page_shows_ages_and_never_a_secret(cast: Cast, nobody_sends: None) 
             assert row.key not in page
             assert row.token_key not in page
         assert "a-signing-key-of-the-tracker" not in page
-    assert browser_of(cast.bob).get("/retention/secrets/").status_code == 403
+    assert signed_in(cast.bob).get("/retention/secrets/").status_code == 403
 
 
 def test_the_page_filters_by_kind_and_state(cast: Cast) -> None:
     age(400, client_id=cast.dentist.pk)
-    page = browser_of(cast.alice).get("/retention/secrets/?kind=client&state=over").content.decode()
+    page = signed_in(cast.alice).get("/retention/secrets/?kind=client&state=over").content.decode()
     rows = page[page.index('id="secrets"') :]
     rows = rows[: rows.index("</section>")]
     assert "Dentist" in rows
@@ -544,7 +537,7 @@ def test_the_page_filters_by_kind_and_state(cast: Cast) -> None:
 
 def test_a_person_rotates_a_key_from_the_page(cast: Cast, nobody_sends: None) -> None:
     age(10)
-    browser = browser_of(cast.carol)
+    browser = signed_in(cast.carol)
     for _ in range(2):
         answer = browser.post("/retention/secrets/rotate/", {"kind": "client", "client": "plumber"})
         assert answer.status_code == 302
@@ -561,7 +554,7 @@ def test_a_person_rotates_a_key_from_the_page(cast: Cast, nobody_sends: None) ->
 
 
 def test_a_strangers_key_is_not_found_and_none_is_said_so(cast: Cast) -> None:
-    browser, url = browser_of(cast.alice), "/retention/secrets/rotate/"
+    browser, url = signed_in(cast.alice), "/retention/secrets/rotate/"
     for slug in ("florist", "no-such-client"):
         assert browser.post(url, {"kind": "client", "client": slug}).status_code == 404
     for said in ({"kind": "none"}, {}):
@@ -574,8 +567,8 @@ def test_a_strangers_key_is_not_found_and_none_is_said_so(cast: Cast) -> None:
 def test_an_officer_sets_limits_and_an_admin_may_not(cast: Cast) -> None:
     url = "/retention/secrets/limits/"
     said = {"client_days": "90", "token_itself": "on", "reason": REASON}
-    assert browser_of(cast.carol).post(url, said).status_code == 403
-    browser = browser_of(cast.alice)
+    assert signed_in(cast.carol).post(url, said).status_code == 403
+    browser = signed_in(cast.alice)
     assert "at least 15" in browser.post(url, said | {"reason": "no"}).content.decode()
     assert browser.post(url, said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):

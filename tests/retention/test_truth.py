@@ -29,6 +29,7 @@ from retention.models import Leftover, VendorCheck
 from retention.services import truth
 from retention.tasks import vendors as tasks
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.retention import lists_side
 from tests.retention.lists_side import CALLRAIL_ACCOUNT, CALLRAIL_KEY, Lists
@@ -389,7 +390,7 @@ def test_the_task_does_the_same_twice(cast: Cast, lists: Lists) -> None:
 def test_an_officer_gives_the_key_on_the_page_and_takes_it_back(cast: Cast) -> None:
     way = connect(cast.dentist, "callrail")
     browser = Browser()
-    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     url = f"/clients/dentist/copies/{way.pk}/"
     assert "no key is kept" in browser.get("/clients/dentist/copies/").content.decode()
 

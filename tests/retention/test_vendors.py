@@ -24,6 +24,7 @@ from retention.enums import LeftoverState
 from retention.models import Errand, Leftover
 from retention.services import errands, truth, vendors
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.numbers import says
 from tests.retention.lists_side import ACCOUNT, TOKEN
@@ -169,7 +170,7 @@ def test_call_tracking_metrics_is_asked_by_a_person_and_the_pages_say_so_plainly
     assert "the redaction of the call" in task.ticket
     make.grant(cast.alice, cast.dentist)
     browser = Browser()
-    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     end(client, recording)
     for page in ("/clients/dentist/copies/", f"/clients/dentist/consent/steps/{task.pk}/"):
         shown = browser.get(page).content.decode()
@@ -265,7 +266,7 @@ def test_errands_of_before_are_moved_and_leave_nothing_behind(cast: Cast, instru
 
 def _browser(membership: Membership) -> Browser:
     browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, membership.user)
     return browser
 
 

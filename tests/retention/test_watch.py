@@ -19,7 +19,6 @@ from django.core.mail import EmailMultiAlternatives
 from django.test import Client as Browser
 from pytest_django import Settings
 
-from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.lib import figures
 from callprivacy.lib.scope import Actor
@@ -50,6 +49,7 @@ from retention.services import watch
 from retention.services.watch import Found
 from retention.tasks import watch as tasks
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -57,12 +57,6 @@ ANNA, BEN = "+12125550101", "+12125550102"
 TOKEN = "a-token-of-the-collector-of-metrics"
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
 CALM = House(backups={}, backups_expected=False, drill_age=None, drill_passed=None, drill_expected=False)
-
-
-def browser_of(membership: Membership) -> Browser:
-    browser = Browser()
-    browser.force_login(membership.user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return browser
 
 
 def officer(cast: Cast) -> Actor:
@@ -294,9 +288,9 @@ def test_another_agencys_alert_is_nobodys_business(cast: Cast) -> None:
     watch.look(agency_id=cast.globex.pk, at=NOON)
     look(cast)
     assert ("past_due", "call") not in alerts(cast)
-    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    page = signed_in(cast.alice).get("/retention/watch/").content.decode()
     assert "a day after they fell due" not in page
-    assert "a day after they fell due" in browser_of(cast.mallory).get("/retention/watch/").content.decode()
+    assert "a day after they fell due" in signed_in(cast.mallory).get("/retention/watch/").content.decode()
 
 
 # --- messages ---
@@ -389,7 +383,7 @@ def test_it_is_tried_for_three_days_with_growing_pauses_and_then_shown(
     assert waits == sorted(waits)
     assert timedelta(days=2) < at - NOON < timedelta(days=3)
     assert watch.is_dead(row)
-    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    page = signed_in(cast.alice).get("/retention/watch/").content.decode()
     assert "Never reached" in page
 
 
@@ -428,7 +422,7 @@ def test_a_closed_address_hears_nothing(cast: Cast, endpoint: AlertEndpoint) -> 
 
 @pytest.mark.parametrize("url", ["http://pager.example/", "https://127.0.0.1/", "https://10.0.0.4/x"])
 def test_an_address_inside_our_network_is_refused(cast: Cast, url: str) -> None:
-    page = browser_of(cast.alice).post("/retention/watch/address/", {"url": url})
+    page = signed_in(cast.alice).post("/retention/watch/address/", {"url": url})
     assert page.status_code == 200
     assert "field-error" in page.content.decode()
     with job_scope(agency_id=cast.acme.pk):
@@ -437,7 +431,7 @@ def test_an_address_inside_our_network_is_refused(cast: Cast, url: str) -> None:
 
 def test_a_secret_is_shown_once_and_changed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "check_address", lambda *_, **__: "203.0.113.9")
-    browser = browser_of(cast.carol)
+    browser = signed_in(cast.carol)
     page = browser.post("/retention/watch/address/", {"url": "https://pager.example/a"}).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         first = AlertEndpoint.objects.get().secret
@@ -464,7 +458,7 @@ def test_a_test_is_sent_and_its_answer_shown(
         return 200, "answered 200"
 
     monkeypatch.setattr(webhooks, "send", send)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert browser.post("/retention/watch/address/test/").status_code == 302
     tasks.send_alerts.run()
     tasks.send_alerts.run()
@@ -482,7 +476,7 @@ def test_a_test_is_sent_and_its_answer_shown(
 
 
 def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "No reading yet" in browser.get("/retention/watch/").content.decode()
     assert "Nothing is late" in browser.get("/overview/").content.decode()
     ring(cast)
@@ -490,8 +484,8 @@ def test_the_page_and_the_overview_say_what_is_late(cast: Cast) -> None:
     assert kinds.ALARMS["past_due"].to_do.split(".")[0] in page
     assert "Call records, calls in" in page
     assert "1 row is late" in browser.get("/overview/").content.decode()
-    assert browser_of(cast.bob).get("/retention/watch/").status_code == 403
-    assert "Nothing is late" not in browser_of(cast.bob).get("/overview/").content.decode()
+    assert signed_in(cast.bob).get("/retention/watch/").status_code == 403
+    assert "Nothing is late" not in signed_in(cast.bob).get("/overview/").content.decode()
     quiet(cast, NOON + timedelta(minutes=5))
     page = browser.get("/retention/watch/").content.decode()
     assert "Nothing is alarming" in page
@@ -502,7 +496,7 @@ def test_the_overview_is_not_green_while_an_alert_stands_though_nothing_is_late(
 ) -> None:
     settings.CALLPRIVACY_DRILL = "weekly"
     look(cast)
-    overview = browser_of(cast.alice).get("/overview/").content.decode()
+    overview = signed_in(cast.alice).get("/overview/").content.decode()
     assert re.search(r'text-warn">1 alert stands</p>\s*<p class="stat-note">nothing is late<', overview)
 
 
@@ -526,7 +520,7 @@ def test_a_bloated_table_and_a_broken_index_are_marked(cast: Cast, monkeypatch: 
     broken = dataclasses.replace(good, database="vault", name="vault_caller", broken=1)
     monkeypatch.setattr(storage, "tables", lambda: [good, bloated, broken])
     look(cast)
-    page = browser_of(cast.alice).get("/retention/watch/").content.decode()
+    page = signed_in(cast.alice).get("/retention/watch/").content.decode()
     assert page.count("Bloated: VACUUM") == page.count("REINDEX") == 1
     said = watch.metrics(at=NOON).decode()
     assert 'callprivacy_table_dead_share{table="default.calls_callref"} 0.3' in said
@@ -635,7 +629,7 @@ def test_who_collects_metrics_is_told_that_valkey_is_away_and_what_waits_meanwhi
 def test_the_page_and_the_look_go_without_what_valkey_keeps(cast: Cast) -> None:
     ring(cast)
     assert ("past_due", "call") in alerts(cast)
-    answer = browser_of(cast.alice).get("/retention/watch/")
+    answer = signed_in(cast.alice).get("/retention/watch/")
     assert answer.status_code == 200
     assert "a day after they fell due" in answer.content.decode()
     assert "No reading" in answer.content.decode()
@@ -732,5 +726,5 @@ def test_a_reading_of_another_version_is_read(cast: Cast) -> None:
 
 def test_a_signed_in_person_with_the_token_reads_them_too(cast: Cast, settings: Settings) -> None:
     settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
-    answer = browser_of(cast.alice).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = signed_in(cast.alice).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200

@@ -23,6 +23,7 @@ from rights.models import PrivacyNotice
 from rights.selectors import notice as selectors
 from rights.services import notice
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.django_db
 def staff(cast: Cast) -> Browser:
     """Alice's browser: an officer who is granted both clients."""
     browser = Browser()
-    browser.force_login(cast.alice.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    come_in(browser, cast.alice.user)
     return browser
 
 

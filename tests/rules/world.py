@@ -139,10 +139,10 @@ from rights.services import letters as request_letters
 from rights.services import notice as privacy
 from rights.services.cases import Claim, Contact
 from tests import make
+from tests.accounts.browsers import come_in
 from tests.cast import Cast, assemble
 
 SECRET = "signing-secret-of-a-tracker"
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 OTHERS = tuple(role for role in Role if role not in {Role.OFFICER, Role.REVIEWER, Role.ADMIN})
 """The roles that nobody of the cast has."""
 
@@ -351,7 +351,7 @@ def build() -> World:
 def browser_of(user: User) -> Browser:
     """A signed-in browser that gets a page, not an exception, when a view fails."""
     browser = Browser(raise_request_exception=False)
-    browser.force_login(user, backend=BACKEND)
+    come_in(browser, user)
     return browser
 
 
