@@ -33,6 +33,7 @@ class CampaignRow:
     :ivar slack: how many qualified calls more may be its own, of which that is not told.
     :ivar each: cents a qualified call, at least: as if all of its calls counted of which that is not told; None where
         it has none. `at_most`: as if none of them did; None where that is not said.
+    :ivar is_uncounted: whether calls of its client wait to be counted, so that no call is not none.
     :ivar verdict: "worse" or "better" than the others where the test passes, else "".
     """
 
@@ -51,6 +52,7 @@ class CampaignRow:
     trend_words: str
     verdict: str = ""
     verdict_words: str = "no clear difference"
+    is_uncounted: bool = False
 
     @property
     def cost(self) -> str:
@@ -69,7 +71,8 @@ class CampaignRow:
     @property
     def brings_none(self) -> bool:
         """Whether it is told that no qualified call came."""
-        return self.conversions.number == 0 and not self.is_open and not self.conversions.hidden
+        is_told = not (self.is_open or self.conversions.hidden or self.is_uncounted)
+        return is_told and self.conversions.number == 0
 
     @property
     def is_open(self) -> bool:
@@ -176,7 +179,7 @@ def report(client: Client, first: date, last: date, *, period: str) -> CampaignR
     if is_uncounted:
         made.counting, made.said = counting.WORDS, answers.NOT_YET
         for one in made.rows:
-            one.verdict_words = "still being counted"
+            one.is_uncounted, one.verdict_words = True, "still being counted"
     else:
         _judge(made)
     _summed(made, untold, now)

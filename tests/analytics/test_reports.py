@@ -313,6 +313,19 @@ def test_before_the_first_count_reports_say_so_once_ten_people_called(cast: Cast
     assert _are_counted(nina)
 
 
+def test_a_campaign_whose_calls_wait_is_not_said_to_bring_none(cast: Cast, nina: Membership) -> None:
+    browser = signed_in(nina)
+    browser.get(_bring(browser, _costs_text(100, 100))["Location"])
+    with job_scope(agency_id=cast.acme.pk):
+        costs.take_costs(brought=CostImport.objects.get(), by=make.JOB, at=make.NOON)
+    address = "/reports/clients/dentist/campaigns/?period=28"
+    assert "none came" in browser.get(address).text
+    calls(cast.dentist, callers(cast.dentist, 12), at=make.now() - 3 * DAY, campaign="Roofs")
+    page = browser.get(address).text
+    assert "none came" not in page
+    assert page.count("still being counted") == 2
+
+
 def test_once_counted_it_takes_a_hundred_hours_of_the_last_month(cast: Cast, nina: Membership) -> None:
     people = callers(cast.dentist, 12)
     calls(cast.dentist, people, at=make.now() - DAY)
