@@ -17,7 +17,7 @@ from callprivacy.lib import networks
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 
 OFFICE = "198.51.100.7"
@@ -59,7 +59,7 @@ def test_lines_are_networks_in_one_spelling() -> None:
 def test_from_elsewhere_there_is_the_way_out_and_nothing_else(cast: Cast, settings: Any) -> None:
     settings.CALLPRIVACY_PROXY_COUNT = 1
     restrict(cast, "198.51.100.0/24")
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert browser.get("/calls/", HTTP_X_FORWARDED_FOR=OFFICE).status_code == 200
     # what the client claims further left counts for nothing
     answer = browser.get("/calls/", HTTP_X_FORWARDED_FOR=f"{OFFICE}, 203.0.113.9")
@@ -67,7 +67,7 @@ def test_from_elsewhere_there_is_the_way_out_and_nothing_else(cast: Cast, settin
     assert "Not from here" in answer.content.decode()
     assert browser.post("/clients/new/", {}, HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 403
     assert browser.get("/accounts/2fa/", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 403
-    assert browser_of(cast.mallory).get("/calls/", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 200
+    assert signed_in(cast.mallory).get("/calls/", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         assert Event.objects.filter(action="access.refused").count() == 3
     assert browser.post("/accounts/logout/", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 302
@@ -78,7 +78,7 @@ def test_nobody_locks_themselves_out(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         said = SignInPolicyForm.values_of(access.policy_of(cast.acme))
     said = {name: value for name, value in said.items() if value not in (None, "")}
-    browser, url = browser_of(admin), "/people/passwords/rule/"
+    browser, url = signed_in(admin), "/people/passwords/rule/"
     page = browser.post(url, said | {"networks": "203.0.113.0/24"}).content.decode()
     assert "You are at 127.0.0.1 now, so this would lock you out." in page
     assert browser.post(url, said | {"networks": "127.0.0.0/8\n203.0.113.0/24"}).status_code == 302
@@ -109,7 +109,7 @@ def test_a_key_opens_nothing_from_elsewhere_and_its_successor_neither(cast: Cast
             with pytest.raises(api_keys.WrongKeyError), api_keys.entered(text=text, address=address, at=at):
                 pass
     body = {"numbers": ["+14045550188"], "purpose": "contact"}
-    answer = browser_of(cast.mallory).post(
+    answer = signed_in(cast.mallory).post(
         "/api/v1/consent/check",
         body,
         content_type="application/json",

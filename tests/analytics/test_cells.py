@@ -32,8 +32,8 @@ from consent.enums import Basis, Purpose, State
 from consent.models import ConsentState, Declaration
 from retention.enums import Category
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.analytics.calls import callers, calls, work
-from tests.calls.doors import browser_of
 from tests.calls.saying import TRACKING, YESTERDAY, fact, told
 from tests.cast import Cast
 from tests.make import NOON
@@ -610,7 +610,7 @@ def test_a_client_says_what_converts_and_how_many_a_figure_needs(cast: Cast, sho
 def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: Client) -> None:
     page = "/reports/clients/dentist/rule/"
     make.grant(cast.alice, shop)
-    officer = browser_of(cast.alice)
+    officer = signed_in(cast.alice)
     assert "Answered, and long enough" in officer.get(page).content.decode()
     said = {"conversion": "tagged", "seconds": "60", "tags": "", "k": "2"}
     refused = officer.post(page, said)
@@ -622,4 +622,4 @@ def test_an_officer_says_so_on_a_page_and_a_reviewer_does_not(cast: Cast, shop: 
         rule = rule_selectors.rule_of(shop)
     assert (rule.k, rule.tags, rule.words) == (7, frozenset({"booked", "quote"}), "Tagged booked, quote")
     assert "booked, quote" in officer.get(page).content.decode()
-    assert browser_of(cast.bob).post(page, said).status_code == 403
+    assert signed_in(cast.bob).post(page, said).status_code == 403

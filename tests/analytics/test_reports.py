@@ -22,7 +22,7 @@ from analytics.channels.cost_file import CostRow
 from analytics.enums import CostState, Every, Measure
 from analytics.forms.explorer import ExploreForm
 from analytics.models import CampaignCost, CostImport, ReportMail, SavedReport
-from analytics.selectors import showing
+from analytics.selectors import counting, showing
 from analytics.selectors.asked import KINDS, Asked, before, end_of, period_of
 from analytics.selectors.explorer import steps_of
 from analytics.services import costs, making, saved
@@ -33,7 +33,7 @@ from callprivacy.calls.enums import JobState, Outcome
 from callprivacy.calls.models import CallImport
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
-from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.scope import client_scope, job_scope, staff_scope
 from tests import make
 from tests.accounts.browsers import signed_in
 from tests.analytics.calls import callers, calls, work
@@ -362,6 +362,27 @@ def test_a_file_on_its_way_in_is_said_however_few_its_hours(
     assert _are_counted(nina), "all that it brought is counted"
     calls(cast.dentist, people, at=make.now() - DAY)
     assert _are_counted(nina) is is_counted
+
+
+def test_whose_calls_are_counted_is_told_within_ones_scope_alone(cast: Cast, nina: Membership) -> None:
+    every = [cast.dentist, cast.plumber, cast.florist]
+    for of in every:
+        with job_scope(agency_id=of.agency_id):
+            making.touch(client=of, hours=[None])
+    ids = [of.pk for of in every]
+
+    def told(membership: Membership) -> frozenset[int]:
+        with staff_scope(agency_id=membership.agency_id, user_id=membership.user_id):
+            return counting.among(ids)
+
+    assert told(nina) == {cast.dentist.pk}
+    assert told(cast.mallory) == {cast.florist.pk}
+    assert told(cast.carol) == frozenset()
+    with job_scope(agency_id=cast.acme.pk):
+        assert counting.among(ids) == {cast.dentist.pk, cast.plumber.pk}
+    with client_scope(agency_id=cast.acme.pk, client_id=cast.plumber.pk):
+        assert counting.among(ids) == {cast.plumber.pk}
+    assert counting.among(ids) == frozenset(), "without a scope"
 
 
 def test_a_changed_rule_is_said_before_anybody_counts_by_it(cast: Cast, nina: Membership) -> None:

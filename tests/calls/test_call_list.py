@@ -20,7 +20,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.vault.models import Caller as Keys
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.make import NOON
 
@@ -52,7 +52,7 @@ def test_a_person_sees_the_calls_of_granted_clients_only(cast: Cast) -> None:
     make.call(cast.plumber, CANARY, source="Plumber's ad")
     make.call(cast.florist, CANARY, source="Florist's ad")
 
-    page = browser_of(cast.bob).get("/calls/").content.decode()
+    page = signed_in(cast.bob).get("/calls/").content.decode()
 
     assert "Dentist&#x27;s ad" in page
     assert "Plumber&#x27;s ad" not in page
@@ -72,11 +72,11 @@ def test_a_person_sees_the_calls_of_granted_clients_only(cast: Cast) -> None:
     ],
 )
 def test_one_client_is_listed_for_who_was_granted_it(cast: Cast, who: str, slug: str, status: int) -> None:
-    assert browser_of(getattr(cast, who)).get("/calls/", {"client": slug}).status_code == status
+    assert signed_in(getattr(cast, who)).get("/calls/", {"client": slug}).status_code == status
 
 
 def test_who_has_no_grant_is_told_so(cast: Cast) -> None:
-    answer = browser_of(cast.carol).get("/calls/")
+    answer = signed_in(cast.carol).get("/calls/")
 
     assert answer.status_code == 200
     assert "No client's calls are yours to see" in answer.content.decode()
@@ -93,7 +93,7 @@ def test_numbers_are_masked_and_callers_have_their_name(cast: Cast) -> None:
     call = make.call(cast.dentist, CANARY)
     make.call(cast.dentist, None)
 
-    page = browser_of(cast.bob).get("/calls/").content.decode()
+    page = signed_in(cast.bob).get("/calls/").content.decode()
 
     assert "+1 ••• ••• 4686" in page
     assert call.caller is not None
@@ -108,7 +108,7 @@ def test_an_erased_caller_does_not_fail_the_page(cast: Cast) -> None:
     make.call(cast.dentist, "+14045550142")
     Keys.objects.filter(pk=str(call.caller_id)).update(content_key=None)
 
-    page = browser_of(cast.bob).get("/calls/").content.decode()
+    page = signed_in(cast.bob).get("/calls/").content.decode()
 
     assert "erased" in page
     assert "0142" in page
@@ -120,7 +120,7 @@ def test_a_damaged_key_spoils_its_own_row_alone(cast: Cast) -> None:
     make.call(cast.plumber, "+14045550143")
     Keys.objects.filter(pk=str(call.caller_id)).update(content_key=b"\x01" + b"x" * 60)
 
-    page = browser_of(cast.alice).get("/calls/").content.decode()
+    page = signed_in(cast.alice).get("/calls/").content.decode()
 
     assert "erased" in page
     assert "0142" in page
@@ -251,12 +251,12 @@ def test_an_empty_page_goes_on_looking_by_itself(cast: Cast, monkeypatch: pytest
 
     for order, cursor in (("", "before"), ("oldest", "after")):
         asked = {"client": "dentist", "outcome": "busy", "sort": order}
-        answer = browser_of(cast.bob).get("/calls/", asked)
+        answer = signed_in(cast.bob).get("/calls/", asked)
         steps = 1
         while onward := answer.context["page"].onward:
             assert f"{cursor}={onward}" in answer.content.decode()
             assert "Looked as far as" in answer.content.decode()
-            answer = browser_of(cast.bob).get("/calls/", asked | {cursor: onward})
+            answer = signed_in(cast.bob).get("/calls/", asked | {cursor: onward})
             steps += 1
         assert steps == 3
         assert "No call matches" in answer.content.decode()
@@ -289,8 +289,8 @@ def test_choices_come_from_the_calls_of_the_clients_listed(cast: Cast) -> None:
     make.call(cast.dentist, CANARY, source="Bing", campaign="")
     make.call(cast.plumber, CANARY, source="Yelp")
 
-    everything = browser_of(cast.alice).get("/calls/").content.decode()
-    one = browser_of(cast.alice).get("/calls/", {"client": "dentist"}).content.decode()
+    everything = signed_in(cast.alice).get("/calls/").content.decode()
+    one = signed_in(cast.alice).get("/calls/", {"client": "dentist"}).content.decode()
 
     assert '<option value="Yelp"' in everything
     assert '<option value="Spring"' in everything
@@ -305,7 +305,7 @@ def test_with_many_clients_the_choices_come_from_the_tracking_numbers(
     make.call(cast.dentist, CANARY, source="Bing")
     make.tracking_number(cast.dentist, "+14045550100", source="Radio")
 
-    page = browser_of(cast.alice).get("/calls/").content.decode()
+    page = signed_in(cast.alice).get("/calls/").content.decode()
 
     assert '<option value="Radio"' in page
     assert '<option value="Bing"' not in page
@@ -323,7 +323,7 @@ def test_with_many_clients_the_choices_come_from_the_tracking_numbers(
 def test_a_wrong_filter_lists_nothing_and_says_so(cast: Cast, asked: dict[str, str]) -> None:
     make.call(cast.dentist, CANARY)
 
-    page = browser_of(cast.bob).get("/calls/", asked).content.decode()
+    page = signed_in(cast.bob).get("/calls/", asked).content.decode()
 
     assert "Nothing was looked for" in page
     assert "•••" not in page
@@ -333,11 +333,11 @@ def test_a_wrong_filter_lists_nothing_and_says_so(cast: Cast, asked: dict[str, s
 def test_a_cursor_that_is_none_gives_the_first_page(cast: Cast, cursor: str) -> None:
     make.call(cast.dentist, CANARY)
 
-    assert "4686" in browser_of(cast.bob).get("/calls/", {"before": cursor}).content.decode()
+    assert "4686" in signed_in(cast.bob).get("/calls/", {"before": cursor}).content.decode()
 
 
 def test_a_page_is_not_kept_by_thebrowser_of(cast: Cast) -> None:
-    assert "no-store" in browser_of(cast.bob).get("/calls/")["Cache-Control"]
+    assert "no-store" in signed_in(cast.bob).get("/calls/")["Cache-Control"]
 
 
 _CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
@@ -357,7 +357,7 @@ def _queries(browser: Browser, **asked: str) -> list[str]:
 
 
 def test_a_page_takes_at_most_twelve_queries_however_many_clients(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     make.call(cast.dentist, CANARY)
     browser.get("/calls/")  # the session remembers the agency from here on
     few = _queries(browser)
@@ -375,7 +375,7 @@ def test_a_page_takes_at_most_twelve_queries_however_many_clients(cast: Cast) ->
 def test_one_client_of_many_costs_no_more_queries(cast: Cast) -> None:
     make.grant(cast.bob, cast.plumber, Role.REVIEWER)
     make.call(cast.dentist, CANARY)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     browser.get("/calls/")
 
     assert len(_queries(browser, client="dentist")) <= 12
@@ -386,7 +386,7 @@ def test_one_client_of_many_costs_no_more_queries(cast: Cast) -> None:
     [("", "/clients/"), ("?client=dentist", "/clients/dentist/imports/new/")],
 )
 def test_the_list_and_the_menu_lead_to_the_import(cast: Cast, asked: str, place: str) -> None:
-    page = browser_of(cast.alice).get(f"/calls/{asked}")
+    page = signed_in(cast.alice).get(f"/calls/{asked}")
     text = page.content.decode()
     (button,) = re.findall(r'<a class="btn" href="([^"]+)">(?:(?!</a>).)*Import calls', text, re.DOTALL)
     assert button == place
@@ -394,6 +394,6 @@ def test_the_list_and_the_menu_lead_to_the_import(cast: Cast, asked: str, place:
 
 
 def test_who_may_import_for_one_client_is_led_there_and_who_may_for_none_nowhere(cast: Cast) -> None:
-    assert "Import calls" not in browser_of(cast.bob).get("/calls/").content.decode()
+    assert "Import calls" not in signed_in(cast.bob).get("/calls/").content.decode()
     make.grant(cast.bob, cast.dentist, Role.OFFICER)
-    assert "/clients/dentist/imports/new/" in browser_of(cast.bob).get("/calls/").content.decode()
+    assert "/clients/dentist/imports/new/" in signed_in(cast.bob).get("/calls/").content.decode()

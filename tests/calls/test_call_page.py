@@ -22,7 +22,7 @@ from consent.services import decisions
 from retention.enums import Category
 from retention.models import Policy
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def _address(call: Call, slug: str = "dentist") -> str:
 def test_a_call_opens_for_who_was_granted_its_client(cast: Cast, who: str, status: int) -> None:
     call = make.call(cast.dentist, CANARY)
 
-    assert browser_of(getattr(cast, who)).get(_address(call)).status_code == status
+    assert signed_in(getattr(cast, who)).get(_address(call)).status_code == status
 
 
 def test_a_stranger_is_sent_to_sign_in(cast: Cast) -> None:
@@ -53,8 +53,8 @@ def test_a_stranger_is_sent_to_sign_in(cast: Cast) -> None:
 def test_a_call_of_another_client_is_not_found(cast: Cast) -> None:
     call = make.call(cast.plumber, CANARY)
 
-    assert browser_of(cast.bob).get(_address(call, "plumber")).status_code == 404
-    assert browser_of(cast.alice).get(_address(call, "dentist")).status_code == 404
+    assert signed_in(cast.bob).get(_address(call, "plumber")).status_code == 404
+    assert signed_in(cast.alice).get(_address(call, "dentist")).status_code == 404
 
 
 def test_everything_known_is_shown_and_the_number_is_not(cast: Cast) -> None:
@@ -64,7 +64,7 @@ def test_everything_known_is_shown_and_the_number_is_not(cast: Cast) -> None:
         country="US", tags=["implant"], value_cents=125000, qualified=True, first_call=True, seconds=3725,
     )  # fmt: skip
 
-    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    page = signed_in(cast.bob).get(_address(call)).content.decode()
 
     for words in (
         "Front desk",
@@ -89,11 +89,11 @@ def test_a_recording_is_withheld_and_the_page_says_why(cast: Cast) -> None:
             agency=cast.acme, client=cast.dentist, call=call, reference=b"\x01x", provider="callrail"
         )
 
-    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    page = signed_in(cast.bob).get(_address(call)).content.decode()
     assert "Withheld until it is decided" in page
 
     decisions.work(agency_id=cast.acme.pk, until=make.NOON + timedelta(minutes=1), clock=lambda: make.NOON)
-    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    page = signed_in(cast.bob).get(_address(call)).content.decode()
     assert "Withheld until" not in page
     assert "Withheld" in page
     with job_scope(agency_id=cast.acme.pk):
@@ -109,14 +109,14 @@ def test_other_calls_of_the_caller_are_counted_and_listed(cast: Cast) -> None:
     make.call(cast.plumber, CANARY, at=make.NOON - timedelta(days=1))
     make.call(cast.dentist, "+14045550143", at=make.NOON - timedelta(days=1))
 
-    page = browser_of(cast.alice).get(_address(call)).content.decode()
+    page = signed_in(cast.alice).get(_address(call)).content.decode()
 
     assert "1 other call:" in page
     assert _address(earlier) in page
 
 
 def test_a_call_of_nobody_has_no_others_and_no_reveal(cast: Cast) -> None:
-    page = browser_of(cast.bob).get(_address(make.call(cast.dentist, None))).content.decode()
+    page = signed_in(cast.bob).get(_address(make.call(cast.dentist, None))).content.decode()
 
     assert "nothing connects this call with others" in page
     assert "Show the number" not in page
@@ -127,7 +127,7 @@ def test_an_erased_number_says_so(cast: Cast) -> None:
     assert call.caller_id is not None
     vault.erase_callers(client_id=cast.dentist.pk, erasures=[Erasure(call.caller_id)], at=make.NOON)
 
-    assert "erased" in browser_of(cast.bob).get(_address(call)).content.decode()
+    assert "erased" in signed_in(cast.bob).get(_address(call)).content.decode()
 
 
 def _leaves(client: Client, started_at: datetime, keep: int) -> date:
@@ -161,7 +161,7 @@ def test_a_call_that_went_out_has_days_of_its_own(cast: Cast, direction: Directi
         )
     call = make.call(cast.dentist, CANARY, at=make.NOON - timedelta(days=60), direction=direction)
 
-    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    page = signed_in(cast.bob).get(_address(call)).content.decode()
 
     assert words in page
     assert ("Due now" in page) is (direction is Direction.INBOUND)
@@ -170,14 +170,14 @@ def test_a_call_that_went_out_has_days_of_its_own(cast: Cast, direction: Directi
 def test_what_leaves_before_the_call_is_said(cast: Cast) -> None:
     call = make.call(cast.dentist, CANARY, at=datetime(2026, 3, 7, 4, 30, tzinfo=UTC))
     make.recording(call, "https://tracker.example/1")
-    assert "leaves before it" not in browser_of(cast.bob).get(_address(call)).content.decode()
+    assert "leaves before it" not in signed_in(cast.bob).get(_address(call)).content.decode()
     with job_scope(agency_id=cast.acme.pk):
         for category, days in ((Category.RECORDING, 30), (Category.TRANSCRIPT, 20), (Category.IDENTITY, 60)):
             Policy.objects.create(
                 agency=cast.acme, client=cast.dentist, category=category, keep_for_days=days, set_at=make.NOON
             )
 
-    page = browser_of(cast.bob).get(_address(call)).content.decode()
+    page = signed_in(cast.bob).get(_address(call)).content.decode()
 
     assert 'Its recording leaves before it, on <span class="tnum">6 Apr 2026</span>' in page
     assert "Its transcript" not in page, "there is none"
@@ -200,15 +200,15 @@ def test_the_clock_says_whether_anything_leaves(
         Client.objects.filter(pk=cast.dentist.pk).update(retention_state=state, keep_calls_for_days=keep)
     call = make.call(cast.dentist, CANARY, at=make.NOON - timedelta(days=60))
 
-    assert words in browser_of(cast.bob).get(_address(call)).content.decode()
+    assert words in signed_in(cast.bob).get(_address(call)).content.decode()
 
 
 def test_the_trail_of_a_call_is_for_who_may_read_it(cast: Cast) -> None:
     call = make.call(cast.dentist, CANARY)
-    browser_of(cast.bob).post(
+    signed_in(cast.bob).post(
         reverse("calls:reveal", args=["dentist", call.pk]),
         {"reason_kind": "quality", "reason": "The source looks wrong to me"},
     )
 
-    assert "Number revealed" in browser_of(cast.alice).get(_address(call)).content.decode()
-    assert "Number revealed" not in browser_of(cast.bob).get(_address(call)).content.decode()
+    assert "Number revealed" in signed_in(cast.alice).get(_address(call)).content.decode()
+    assert "Number revealed" not in signed_in(cast.bob).get(_address(call)).content.decode()

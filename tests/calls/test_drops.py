@@ -16,7 +16,7 @@ from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import drops, imports
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
 from tests.calls.test_inbox import calls
 from tests.cast import Cast, assemble
@@ -91,7 +91,7 @@ def test_before_somebody_said_how_it_is_read_it_stays(cast: Cast, root: Path) ->
     path = drop(root, way, "calls.csv", GOOD)
     assert take(cast) == 0
     assert path.exists()
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
     assert "Import one file by hand first" in page
     assert way.pk.hex[:8] in page
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
     with job_scope(agency_id=cast.acme.pk):
         assert CallImport.objects.count() == 1
         assert Item.objects.open().filter(kind="drop_refused").count() == 1
-    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{way.pk}/"
     assert "•••.csv (" in browser.get(base).content.decode()
     path.unlink()
     drop(root, way, "bad.csv", GOOD)
@@ -139,7 +139,7 @@ def test_a_file_called_after_somebody_is_shown_and_kept_without_name_and_number(
     way = opened(cast)
     drop(root, way, "Anna (212) 555-0188.csv", "Something,Else\n1,2\n")
     assert take(cast) == 0
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
     assert "•••• (•••) •••-••••.csv (19 bytes, of 2026-11-24 11:55 UTC)" in page
     assert "555-0188" not in page
     with job_scope(agency_id=cast.acme.pk):
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_read_is_said_and_others_are_not_kept_waiting(ca
     loop = root / "acme" / "dentist" / broken.pk.hex[:8]
     loop.symlink_to(loop)
     assert take(cast) == 1
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{broken.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{broken.pk}/").content.decode()
     assert "It could not be read (" in page
     with job_scope(agency_id=cast.acme.pk):
         assert Item.objects.open().filter(kind="drop_refused").exists()
@@ -195,7 +195,7 @@ def test_a_test_lists_and_counts_what_lies_there_and_reads_nothing(cast: Cast, r
         path = drop(root, way, name, GOOD)
         at = (now - timedelta(minutes=minutes)).timestamp()
         os.utime(path, (at, at))
-    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{way.pk}/"
     assert browser.post(f"{base}dropped/test/").status_code == 302
     assert "It is being looked into." in browser.get(base).content.decode()
     drops.look(agency_id=cast.acme.pk, connection_id=way.pk, clock=lambda: now)
@@ -219,16 +219,16 @@ def test_a_test_says_why_a_folder_does_not_open_and_the_beat_tests_where_no_work
     loop.parent.mkdir(parents=True)
     loop.symlink_to(loop)
     base = f"/clients/dentist/connections/{way.pk}/"
-    assert browser_of(cast.alice).post(f"{base}dropped/test/").status_code == 302
+    assert signed_in(cast.alice).post(f"{base}dropped/test/").status_code == 302
     assert take(cast) == 0
-    page = browser_of(cast.alice).get(base).content.decode()
+    page = signed_in(cast.alice).get(base).content.decode()
     assert "Failed" in page
     assert "It could not be read (" in page
 
 
 def test_only_a_folder_has_files_to_count(cast: Cast, root: Path) -> None:
     other = connect(cast.dentist)
-    browser, base = browser_of(cast.alice), f"/clients/dentist/connections/{other.pk}/"
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{other.pk}/"
     assert browser.post(f"{base}dropped/test/").status_code == 302
     assert browser.get(f"{base}dropped/now/").status_code == 302
     with job_scope(agency_id=cast.acme.pk):
@@ -239,7 +239,7 @@ def test_a_disk_that_is_not_mounted_is_no_empty_folder(cast: Cast, root: Path) -
     way = opened(cast)
     root.rename(root.with_name("elsewhere"))
     assert take(cast) == 0
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
     assert "whether the disk is mounted" in page
 
 

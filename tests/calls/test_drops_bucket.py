@@ -18,9 +18,9 @@ from callprivacy.calls.services import drops, imports
 from callprivacy.lib import env
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
+from tests.accounts.browsers import signed_in
 from tests.calls import bucket_side
 from tests.calls.bucket_side import Bucket
-from tests.calls.doors import browser_of
 from tests.calls.test_drops import GOOD, opened, take
 from tests.calls.test_inbox import calls
 from tests.cast import Cast, assemble
@@ -54,7 +54,7 @@ def drop(bucket: Bucket, way: Connection, name: str, text: bytes | str, *, minut
 
 
 def page_of(cast: Cast, way: Connection) -> str:
-    return browser_of(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    return signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
 
 
 def is_waiting(cast: Cast) -> bool:

@@ -33,7 +33,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.scope import job_scope, staff_scope
 from callprivacy.work.models import Notification
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.make import NOON
 
@@ -100,7 +100,7 @@ def _events(cast: Cast, action: str) -> list[Event]:
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 403), ("carol", 403), ("mallory", 404)])
 def test_an_export_is_asked_for_by_who_may(cast: Cast, who: str, status: int) -> None:
-    browser = browser_of(getattr(cast, who))
+    browser = signed_in(getattr(cast, who))
 
     assert browser.get(ASK).status_code == status
     assert browser.post(ASK, WHY).status_code == (302 if status == 200 else status)
@@ -115,7 +115,7 @@ def test_an_export_is_seen_and_taken_by_who_may(cast: Cast, who: str, status: in
     _write(export)
     with job_scope(agency_id=cast.acme.pk):
         CallExport.objects.update(expires_at=datetime(2999, 1, 1, tzinfo=NOON.tzinfo))
-    browser = browser_of(getattr(cast, who))
+    browser = signed_in(getattr(cast, who))
 
     for name in ("calls:export", "calls:export_progress"):
         assert browser.get(reverse(name, args=["dentist", export.pk])).status_code == status
@@ -141,14 +141,14 @@ def test_an_export_of_another_client_is_not_found(cast: Cast) -> None:
     export = _ask(cast)
 
     for name in ("calls:export", "calls:export_progress"):
-        assert browser_of(cast.alice).get(reverse(name, args=["plumber", export.pk])).status_code == 404
+        assert signed_in(cast.alice).get(reverse(name, args=["plumber", export.pk])).status_code == 404
 
 
 def test_a_file_is_not_taken_by_a_link(cast: Cast) -> None:
     export = _ask(cast)
 
     assert (
-        browser_of(cast.alice).get(reverse("calls:take_export", args=["dentist", export.pk])).status_code
+        signed_in(cast.alice).get(reverse("calls:take_export", args=["dentist", export.pk])).status_code
         == 405
     )
 
@@ -157,7 +157,7 @@ def test_a_file_is_not_taken_by_a_link(cast: Cast) -> None:
 
 
 def test_the_reason_is_written_down_first(cast: Cast) -> None:
-    browser_of(cast.alice).post(ASK + "?source=", WHY)
+    signed_in(cast.alice).post(ASK + "?source=", WHY)
 
     [event] = _events(cast, "export.requested")
     assert event.client_id == cast.dentist.pk
@@ -165,7 +165,7 @@ def test_the_reason_is_written_down_first(cast: Cast) -> None:
 
 
 def test_without_a_sentence_nothing_is_exported(cast: Cast) -> None:
-    page = browser_of(cast.alice).post(ASK, {"reason": "because"}).content.decode()
+    page = signed_in(cast.alice).post(ASK, {"reason": "because"}).content.decode()
 
     assert "at least 15 characters" in page
     assert not _events(cast, "export.requested")
@@ -183,7 +183,7 @@ def test_without_a_sentence_nothing_is_exported(cast: Cast) -> None:
 
 
 def test_a_wrong_filter_is_not_exported(cast: Cast) -> None:
-    answer = browser_of(cast.alice).post(ASK + "?outcome=nonsense", WHY)
+    answer = signed_in(cast.alice).post(ASK + "?outcome=nonsense", WHY)
 
     assert "The filter is not right" in answer.content.decode()
     assert not _events(cast, "export.requested")
@@ -192,8 +192,8 @@ def test_a_wrong_filter_is_not_exported(cast: Cast) -> None:
 def test_the_filter_of_the_address_is_shown_and_kept(cast: Cast) -> None:
     address = ASK + "?outcome=missed&from_on=2026-11-01"
 
-    page = browser_of(cast.alice).get(address).content.decode()
-    browser_of(cast.alice).post(address, WHY)
+    page = signed_in(cast.alice).get(address).content.decode()
+    signed_in(cast.alice).post(address, WHY)
 
     assert "Missed" in page
     with job_scope(agency_id=cast.acme.pk):
@@ -422,7 +422,7 @@ def test_a_file_is_gone_after_seven_days(cast: Cast) -> None:
 
     assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
     assert len(_events(cast, "export.expired")) == 1
-    page = browser_of(cast.alice).post(reverse("calls:take_export", args=["dentist", export.pk]))
+    page = signed_in(cast.alice).post(reverse("calls:take_export", args=["dentist", export.pk]))
     assert page.status_code == 410
     assert "The file is deleted" in page.content.decode()
 
@@ -468,7 +468,7 @@ def test_an_export_is_sent_to_the_worker_once_it_is_committed(
     make.call(cast.dentist, CANARY)
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(tasks.write_export, "delay", lambda **given: sent.append(given))
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     answer = browser.post(ASK, WHY)
 
@@ -489,7 +489,7 @@ def test_without_a_broker_the_export_waits_for_the_sweep(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(tasks.write_export, "delay", refuse)
 
-    assert browser_of(cast.alice).post(ASK, WHY).status_code == 302
+    assert signed_in(cast.alice).post(ASK, WHY).status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         assert CallExport.objects.get().state == JobState.QUEUED
 
@@ -498,9 +498,9 @@ def test_an_account_manager_may_export_what_was_granted(cast: Cast) -> None:
     dave = make.person(cast.acme, "dave", Role.ACCOUNT_MANAGER)
     make.grant(dave, cast.dentist)
 
-    assert browser_of(dave).get(ASK).status_code == 200
-    assert "Export" in browser_of(dave).get("/calls/", {"client": "dentist"}).content.decode()
-    assert browser_of(dave).get("/clients/plumber/calls/export/").status_code == 404
+    assert signed_in(dave).get(ASK).status_code == 200
+    assert "Export" in signed_in(dave).get("/calls/", {"client": "dentist"}).content.decode()
+    assert signed_in(dave).get("/clients/plumber/calls/export/").status_code == 404
 
 
 def test_no_number_in_logs_or_in_the_trail(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,8 @@ from callprivacy.calls.services import imports
 from callprivacy.calls.services.imports import Layout
 from callprivacy.tenancy.scope import job_scope
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.calls import files
-from tests.calls.doors import browser_of
 from tests.calls.saying import calls, number_of
 from tests.calls.test_hooks import connect
 from tests.calls.test_import_pages import bring, text, the_import, url
@@ -52,9 +52,9 @@ def cast() -> Cast:
 def test_transactions_of_invoca_by_the_page(cast: Cast, content: bytes) -> None:
     connection = connect(cast.dentist, "invoca", "")
     answer = bring(
-        browser_of(cast.alice), cast.dentist, content, format="invoca", connection=str(connection.pk)
+        signed_in(cast.alice), cast.dentist, content, format="invoca", connection=str(connection.pk)
     )
-    shown = text(browser_of(cast.alice).get(answer.url))
+    shown = text(signed_in(cast.alice).get(answer.url))
     for words in ("keypress_1: 1, keypress_2: 9", "opt_in_SMS: 1, Do not record", "display_name_data_append"):
         assert words in shown
     assert "Jo Doe" not in shown
@@ -62,13 +62,13 @@ def test_transactions_of_invoca_by_the_page(cast: Cast, content: bytes) -> None:
 
     row = the_import(cast.dentist)
     assert (row.rows, row.refused, row.failure, row.connection_id) == (3, 0, "", connection.pk)
-    assert browser_of(cast.alice).post(url("import_start", cast.dentist, row.pk)).status_code == 302
+    assert signed_in(cast.alice).post(url("import_start", cast.dentist, row.pk)).status_code == 302
     assert files.fresh(row).state == JobState.QUEUED
 
 
 def test_a_file_of_ctm_is_matched_by_its_names_and_a_person_may_choose(cast: Cast) -> None:
     connection = connect(cast.dentist, "ctm")
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     answer = bring(browser, cast.dentist, CTM, format="ctm", connection=str(connection.pk))
     row = the_import(cast.dentist)
     assert row.mapping["columns"] == {
@@ -100,13 +100,13 @@ def test_a_file_of_ctm_is_matched_by_its_names_and_a_person_may_choose(cast: Cas
 
 def test_columns_with_the_same_name_are_refused_beside_the_file(cast: Cast) -> None:
     answer = bring(
-        browser_of(cast.alice), cast.dentist, b"Called At,called at,Caller ID\n1,2,3\n", format="ctm"
+        signed_in(cast.alice), cast.dentist, b"Called At,called at,Caller ID\n1,2,3\n", format="ctm"
     )
     assert "Two columns are named" in text(answer)
 
 
 def test_the_form_shows_the_column_that_a_settled_format_finds(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     content = b"Start Time,Customer Phone Number\n2026-11-01 10:00:00,(202) 555-0147\n"
     answer = bring(browser, cast.dentist, content)
     shown = text(browser.get(answer.url))

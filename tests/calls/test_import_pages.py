@@ -25,9 +25,8 @@ from callprivacy.calls.views import imports as views
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import come_in, signed_in
 from tests.calls import files
-from tests.calls.doors import browser_of
 from tests.calls.files import ZONE, line, table
 from tests.calls.saying import calls
 from tests.cast import Cast, assemble
@@ -89,19 +88,19 @@ def test_every_door_is_for_who_manages_connections(cast: Cast) -> None:
     ]
     for method, address in doors:
         for person, status in [(cast.bob, 403), (cast.carol, 403), (cast.mallory, 404)]:
-            answer = getattr(browser_of(person), method)(address)
+            answer = getattr(signed_in(person), method)(address)
             assert answer.status_code == status, (address, person.user.name)
         answer = getattr(Browser(), method)(address)
         assert answer.status_code == 302, address
         assert answer.url.startswith("/accounts/login/")
     for method, address in doors:
-        assert getattr(browser_of(cast.alice), method)(address).status_code in {200, 302}, address
+        assert getattr(signed_in(cast.alice), method)(address).status_code in {200, 302}, address
 
 
 def test_an_import_of_another_client_is_not_there(cast: Cast) -> None:
     make.grant(cast.alice, cast.plumber, Role.ADMIN)
     row = files.draft(cast.dentist, table([line(1)]))
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     for name in ("import", "import_progress", "import_refusals"):
         assert browser.get(url(name, cast.plumber, row.pk)).status_code == 404
     for name in ("import_start", "import_cancel", "import_describe"):
@@ -112,7 +111,7 @@ def test_an_import_of_another_client_is_not_there(cast: Cast) -> None:
 
 
 def test_from_upload_to_result(cast: Cast, media: Path) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "No file yet" in text(browser.get(url("imports", cast.dentist)))
     content = table([line(47), line(2, Start_Time="2019-01-01 10:00:00"), line(3, Phone_Number="none 1234")])
     answer = bring(browser, cast.dentist, content)
@@ -153,7 +152,7 @@ def test_from_upload_to_result(cast: Cast, media: Path) -> None:
 def test_what_is_no_file_of_calls_is_refused_and_deleted(
     cast: Cast, media: Path, content: bytes, reason: str
 ) -> None:
-    assert reason in text(bring(browser_of(cast.alice), cast.dentist, content))
+    assert reason in text(bring(signed_in(cast.alice), cast.dentist, content))
     assert files.sealed_files(media) == []
     with job_scope(agency_id=cast.acme.pk):
         assert not CallImport.objects.exists()
@@ -166,13 +165,13 @@ def test_too_large_a_file_is_refused_and_deleted(
     monkeypatch.setattr(
         http.SealingUpload, "__init__", lambda self, client_id, at: kept(self, client_id, at=at, at_most=100)
     )
-    shown = text(bring(browser_of(cast.alice), cast.dentist, table([line(1)] * 5)))
+    shown = text(bring(signed_in(cast.alice), cast.dentist, table([line(1)] * 5)))
     assert "larger than 1 GB" in shown
     assert files.sealed_files(media) == []
 
 
 def test_a_form_that_will_not_do_deletes_the_file(cast: Cast, media: Path) -> None:
-    shown = text(bring(browser_of(cast.alice), cast.dentist, table([line(1)]), time_zone="Mars/Base"))
+    shown = text(bring(signed_in(cast.alice), cast.dentist, table([line(1)]), time_zone="Mars/Base"))
     assert "Pick one from the list" in shown
     assert files.sealed_files(media) == []
 
@@ -192,7 +191,7 @@ def test_an_upload_lies_sealed_at_every_moment(
 
     monkeypatch.setattr(http.SealingUpload, "receive_data_chunk", watch)
     monkeypatch.setattr("tempfile.NamedTemporaryFile", None)
-    bring(browser_of(cast.alice), cast.dentist, content)
+    bring(signed_in(cast.alice), cast.dentist, content)
     assert the_import(cast.dentist).due_at is not None, "a large file is counted in the background"
     assert len(seen) > 20
     assert not any(b"access_key" in head or b"555-01" in head for head in seen)
@@ -215,7 +214,7 @@ def test_another_clients_connection_cannot_be_chosen(cast: Cast) -> None:
             agency_id=cast.acme.pk, client=cast.plumber, provider="callrail", name="Theirs", key=uuid.uuid4().hex,
             created_at=NOON,
         )  # fmt: skip
-    shown = text(bring(browser_of(cast.alice), cast.dentist, table([line(1)]), connection=connection.pk))
+    shown = text(bring(signed_in(cast.alice), cast.dentist, table([line(1)]), connection=connection.pk))
     assert "Pick one from the list" in shown
     assert "Theirs" not in shown
 
@@ -229,7 +228,7 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
             agency_id=cast.acme.pk, client=cast.dentist, provider="callrail", name="Main", key=uuid.uuid4().hex,
             created_at=NOON,
         )  # fmt: skip
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     header = ("When", "Who", "Secs", "Else")
     content = table([("2026-11-02 10:00:00", "202-555-0147", "5", "x")], header)
     bring(browser, cast.dentist, content, format="generic", connection=connection.pk)
@@ -259,7 +258,7 @@ def test_the_columns_are_said_and_remembered_for_the_connection(cast: Cast) -> N
 
 def test_a_started_file_cannot_be_described_or_started_again(cast: Cast) -> None:
     row = files.imported(cast.dentist, table([line(1)]))
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     for name, words in [
         ("import_describe", "has been started already"),
         ("import_start", "cannot be started now"),
@@ -273,7 +272,7 @@ def test_discarding_deletes_the_file(
 ) -> None:
     row = files.draft(cast.dentist, table([line(1)]))
     with django_capture_on_commit_callbacks(execute=True):
-        browser_of(cast.alice).post(url("import_cancel", cast.dentist, row.pk))
+        signed_in(cast.alice).post(url("import_cancel", cast.dentist, row.pk))
     assert the_import(cast.dentist).state == JobState.CANCELLED
     assert files.sealed_files(media) == []
 
@@ -285,19 +284,19 @@ def test_refused_lines_as_csv_are_no_formulas(cast: Cast) -> None:
     header = ("=HYPERLINK(1)", "Who")
     layout = Layout("generic", {"started_at": "=HYPERLINK(1)", "caller": "Who"}, ZONE)
     row = files.imported(cast.dentist, table([("@cmd", "1")], header), layout)
-    answer = browser_of(cast.alice).get(url("import_refusals", cast.dentist, row.pk))
+    answer = signed_in(cast.alice).get(url("import_refusals", cast.dentist, row.pk))
     assert answer["Content-Disposition"].startswith("attachment")
     found = list(csv.reader(io.StringIO(text(answer).removeprefix("\ufeff"))))
     assert found == [["Line", "Column", "Reason"], ["2", "Who", "Expected a telephone number."]]
     with job_scope(agency_id=cast.acme.pk):
         ImportRefusal.objects.update(column="=HYPERLINK(1)", reason="@sum")
-    content = text(browser_of(cast.alice).get(url("import_refusals", cast.dentist, row.pk)))
+    content = text(signed_in(cast.alice).get(url("import_refusals", cast.dentist, row.pk)))
     assert list(csv.reader(io.StringIO(content)))[1] == ["2", "'=HYPERLINK(1)", "'@sum"]
 
 
 def test_the_result_shows_the_first_refusals_and_says_that_there_are_more(cast: Cast) -> None:
     row = files.imported(cast.dentist, table([line(number, Phone_Number="x") for number in range(130)]))
-    shown = text(browser_of(cast.alice).get(url("import", cast.dentist, row.pk)))
+    shown = text(signed_in(cast.alice).get(url("import", cast.dentist, row.pk)))
     assert shown.count("Expected a telephone number.") == 100
     assert "All 130 as CSV" in shown
     assert "The first 100 of them" in shown
@@ -306,7 +305,7 @@ def test_the_result_shows_the_first_refusals_and_says_that_there_are_more(cast: 
 def test_pages_ask_little(cast: Cast, django_assert_max_num_queries: Any) -> None:
     content = table([line(number, Phone_Number="x") for number in range(9)])
     row, *_ = [files.imported(cast.dentist, content) for _ in range(6)]
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     for address in (url("imports", cast.dentist), url("import", cast.dentist, row.pk)):
         with django_assert_max_num_queries(19, using="default"):
             browser.get(address)
@@ -314,6 +313,6 @@ def test_pages_ask_little(cast: Cast, django_assert_max_num_queries: Any) -> Non
 
 def test_a_preview_is_of_ten_rows(cast: Cast) -> None:
     row = files.draft(cast.dentist, table([line(number) for number in range(40)]))
-    shown = text(browser_of(cast.alice).get(url("import", cast.dentist, row.pk)))
+    shown = text(signed_in(cast.alice).get(url("import", cast.dentist, row.pk)))
     assert shown.count("+1 ••• •••") == views.PREVIEWED == 10
     assert "<dd>40</dd>" in shown

@@ -25,7 +25,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import CALLRAIL_KEY, TOKEN, base64_hmac, connect, now, rows
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -133,7 +133,7 @@ def test_an_event_of_what_has_left_is_counted_and_kept_nowhere(cast: Cast) -> No
     assert rows(cast.dentist) == []
     with job_scope(agency_id=cast.acme.pk):
         assert Connection.objects.get(pk=to.pk).stayed_out == 1
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
     assert "kept nowhere" in page
 
 

@@ -17,7 +17,7 @@ from callprivacy.calls.models import Connection, Inbox
 from callprivacy.calls.providers import PROVIDERS, mapped
 from callprivacy.calls.providers.base import Delivery, Ignored, RefusedError, UnparsableError
 from callprivacy.tenancy.scope import job_scope
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect, now
 from tests.calls.test_inbox import calls, work_off
 from tests.cast import Cast, assemble
@@ -172,7 +172,7 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     with job_scope(agency_id=cast.acme.pk):
         assert Inbox.objects.get().reason == mapped.UNMAPPED
 
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     url = f"/clients/dentist/connections/{to.pk}/fields/"
     page = browser.get(url).content.decode()
     assert "call.from" in page
@@ -196,7 +196,7 @@ def test_an_event_waits_until_somebody_says_what_its_fields_mean(cast: Cast) -> 
     work_off(cast, at=at + timedelta(minutes=2))
     assert len(calls(cast.dentist)) == 1
     assert browser.get(f"/clients/dentist/connections/{to.pk}/").status_code == 200
-    assert browser_of(cast.mallory).get(url).status_code == 404
-    assert browser_of(cast.bob).post(url, said).status_code == 403
+    assert signed_in(cast.mallory).get(url).status_code == 404
+    assert signed_in(cast.bob).post(url, said).status_code == 403
     other = connect(cast.dentist)
     assert browser.get(f"/clients/dentist/connections/{other.pk}/fields/").status_code == 302

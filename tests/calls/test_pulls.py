@@ -25,7 +25,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item
 from tests import make, published
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import TOKEN, connect
 from tests.calls.test_inbox import bring, calls, event, work_off
 from tests.cast import Cast, assemble
@@ -167,7 +167,7 @@ def test_what_no_webhook_brought_comes_page_by_page_and_is_counted(cast: Cast, v
         assert not Call.objects.exclude(tags=["Booked"]).filter(qualified=True).exists()
     assert state is not None
     assert state.brought == 2
-    page = browser_of(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/connections/{to.pk}/").content.decode()
     assert "2 calls that no webhook brought" in page
     assert KEY not in page
 
@@ -350,7 +350,7 @@ def test_a_tracker_that_asks_for_a_pause_is_left_alone_by_all_that_ask_that_acco
 
 def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     base = f"/clients/dentist/connections/{to.pk}/"
     said = {"account": "ACC1", "company": "", "secret": KEY}
     assert browser.post(f"{base}list/", said).status_code == 302
@@ -375,7 +375,7 @@ def test_a_test_keeps_nothing(cast: Cast, vendor: Vendor) -> None:
 
 def test_forms_say_what_to_write(cast: Cast) -> None:
     to = connect(cast.dentist)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     base = f"/clients/dentist/connections/{to.pk}/"
     page = browser.post(f"{base}list/", {"account": "../x", "secret": ""}).content.decode()
     assert "Paste it as the tracker shows it" in page
@@ -411,7 +411,7 @@ def test_a_connection_of_twilios_asks_no_other_account_without_a_word(cast: Cast
 def test_a_key_asks_for_no_calls_but_those_that_it_was_entered_for(cast: Cast) -> None:
     to = connect(cast.dentist)
     opened(to, company="COM1", only_known=True)
-    browser, address = browser_of(cast.alice), f"/clients/dentist/connections/{to.pk}/list/"
+    browser, address = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/list/"
     same = {"account": "ACC1", "company": "COM1", "only_known": "on", "secret": ""}
     for other in ({"account": "ACC2"}, {"company": "COM2"}, {"company": ""}, {"only_known": ""}):
         page = browser.post(address, same | other)

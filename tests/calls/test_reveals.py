@@ -26,7 +26,7 @@ from callprivacy.vault import services as vault
 from callprivacy.vault.services import Erasure
 from callprivacy.work.models import Item, Notification
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.numbers import hints, says
 
@@ -62,7 +62,7 @@ def _events(cast: Cast, action: str) -> list[Event]:
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 200), ("carol", 403), ("mallory", 404)])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_who_may_reveal(cast: Cast, call: Call, who: str, status: int, method: str) -> None:
-    browser = browser_of(getattr(cast, who))
+    browser = signed_in(getattr(cast, who))
 
     answer = browser.get(_address(call)) if method == "get" else browser.post(_address(call), WHY)
 
@@ -76,10 +76,10 @@ def test_who_sees_calls_but_may_not_reveal_is_refused(cast: Cast, call: Call) ->
     dave = make.person(cast.acme, "dave", Role.ACCOUNT_MANAGER)
     make.grant(dave, cast.dentist)
 
-    assert browser_of(dave).post(_address(call), WHY).status_code == 403
+    assert signed_in(dave).post(_address(call), WHY).status_code == 403
     assert (
         "Show the number"
-        not in browser_of(dave).get(reverse("calls:call", args=["dentist", call.pk])).content.decode()
+        not in signed_in(dave).get(reverse("calls:call", args=["dentist", call.pk])).content.decode()
     )
     assert not _shown(cast)
 
@@ -92,7 +92,7 @@ def test_a_stranger_is_sent_to_sign_in(call: Call) -> None:
 
 
 def test_a_number_is_shown_once_for_a_minute_and_not_kept(cast: Cast, call: Call) -> None:
-    answer = browser_of(cast.bob).post(_address(call), WHY)
+    answer = signed_in(cast.bob).post(_address(call), WHY)
 
     assert 'data-countdown="60"' in answer.content.decode()
     assert CANARY in answer.content.decode()
@@ -100,7 +100,7 @@ def test_a_number_is_shown_once_for_a_minute_and_not_kept(cast: Cast, call: Call
 
 
 def test_the_event_holds_the_kind_and_a_hash_and_the_words_are_sealed(cast: Cast, call: Call) -> None:
-    browser_of(cast.bob).post(_address(call), WHY)
+    signed_in(cast.bob).post(_address(call), WHY)
 
     [event] = _events(cast, "number.revealed")
     [row] = _shown(cast)
@@ -122,7 +122,7 @@ def test_what_cannot_be_recorded_is_not_shown(
         raise OperationalError("no room left")
 
     monkeypatch.setattr(audit, "record", fail)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     browser.raise_request_exception = False
 
     answer = browser.post(_address(call), WHY)
@@ -137,7 +137,7 @@ def test_what_cannot_be_recorded_is_not_shown(
 def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     cast = assemble()
     call = make.call(cast.dentist, CANARY)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     browser.get("/calls/")
     browser.raise_request_exception = False
     kind: Any = type(connections["default"])
@@ -170,7 +170,7 @@ def test_a_commit_that_fails_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_without_a_reason_nothing_is_shown(cast: Cast, call: Call, given: dict[str, str], words: str) -> None:
-    page = browser_of(cast.bob).post(_address(call), given).content.decode()
+    page = signed_in(cast.bob).post(_address(call), given).content.decode()
 
     assert words in page
     assert "4045554686" not in page
@@ -200,7 +200,7 @@ def _reveal(
 
 def test_a_repeated_sentence_is_flagged_whatever_its_spaces_and_capitals(cast: Cast, call: Call) -> None:
     other = make.call(cast.dentist, "+14045550143")
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     browser.post(_address(call), WHY)
 
     page = browser.post(_address(other), WHY | {"reason": WHY["reason"].upper() + "  "}).content.decode()
@@ -211,8 +211,8 @@ def test_a_repeated_sentence_is_flagged_whatever_its_spaces_and_capitals(cast: C
 
 
 def test_the_same_sentence_of_somebody_else_is_no_repeat(cast: Cast, call: Call) -> None:
-    browser_of(cast.alice).post(_address(call), WHY)
-    browser_of(cast.bob).post(_address(call), WHY)
+    signed_in(cast.alice).post(_address(call), WHY)
+    signed_in(cast.bob).post(_address(call), WHY)
 
     assert [row.is_repeat for row in _shown(cast)] == [False, False]
 
@@ -221,7 +221,7 @@ def test_nothing_of_a_number_that_is_gone_is_recorded(cast: Cast, call: Call) ->
     assert call.caller_id is not None
     vault.erase_callers(client_id=cast.dentist.pk, erasures=[Erasure(call.caller_id)], at=make.NOON)
 
-    page = browser_of(cast.bob).post(_address(call), WHY).content.decode()
+    page = signed_in(cast.bob).post(_address(call), WHY).content.decode()
 
     assert "This number was erased." in page
     assert not _shown(cast)
@@ -229,7 +229,7 @@ def test_nothing_of_a_number_that_is_gone_is_recorded(cast: Cast, call: Call) ->
 
 
 def test_a_withheld_number_cannot_be_shown(cast: Cast) -> None:
-    page = browser_of(cast.bob).post(_address(make.call(cast.dentist, None)), WHY).content.decode()
+    page = signed_in(cast.bob).post(_address(make.call(cast.dentist, None)), WHY).content.decode()
 
     assert "This call has no number." in page
     assert not _shown(cast)
@@ -242,7 +242,7 @@ def _limit(cast: Cast, count: int) -> None:
 
 def test_more_than_the_agency_allows_is_refused_and_told_to_the_officers(cast: Cast, call: Call) -> None:
     _limit(cast, 2)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
     for _ in range(2):
         assert browser.post(_address(call), WHY).status_code == 200
 
@@ -257,7 +257,7 @@ def test_more_than_the_agency_allows_is_refused_and_told_to_the_officers(cast: C
         [told] = Notification.objects.filter(kind=kinds.REVEAL_LIMIT)
     assert told.user_id == cast.alice.user_id
     assert item.client_id is None
-    assert browser_of(cast.alice).post(_address(call), WHY).status_code == 200
+    assert signed_in(cast.alice).post(_address(call), WHY).status_code == 200
 
 
 def test_the_hour_slides(cast: Cast, call: Call) -> None:
@@ -304,7 +304,7 @@ def test_a_revealed_number_prints_as_nothing() -> None:
 
 def test_no_number_in_logs_or_in_the_trail(cast: Cast, call: Call, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        browser_of(cast.bob).post(_address(call), WHY | {"reason": f"Calling {CANARY} back as she asked"})
+        signed_in(cast.bob).post(_address(call), WHY | {"reason": f"Calling {CANARY} back as she asked"})
 
     assert len(_shown(cast)) == 1
     assert "4045554686" not in caplog.text
@@ -373,9 +373,9 @@ def test_the_task_samples_every_agency_and_nothing_twice() -> None:
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 403), ("carol", 403), ("mallory", 200)])
 def test_reveals_are_listed_for_officers(cast: Cast, call: Call, who: str, status: int) -> None:
-    browser_of(cast.bob).post(_address(call), WHY)
+    signed_in(cast.bob).post(_address(call), WHY)
 
-    answer = browser_of(getattr(cast, who)).get(reverse("calls:reveals"))
+    answer = signed_in(getattr(cast, who)).get(reverse("calls:reveals"))
 
     assert answer.status_code == status
     assert ("Call back at the caller" in answer.content.decode()) is (who == "alice")
@@ -389,7 +389,7 @@ def test_a_stranger_sees_no_reveals(db: None) -> None:
 def test_officers_read_the_reasons_and_each_reading_is_recorded(cast: Cast, call: Call) -> None:
     _show_in_week(cast, call, 2, MONDAY - timedelta(days=3))
     _sample(cast)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     closed = browser.get(reverse("calls:reveals"), {"week": "2026-11-16"}).content.decode()
     opened = browser.post(reverse("calls:reveals"), {"week": "2026-11-16"})
@@ -399,13 +399,13 @@ def test_officers_read_the_reasons_and_each_reading_is_recorded(cast: Cast, call
     assert "A sentence numbered 1" in opened.content.decode()
     assert "no-store" in opened["Cache-Control"]
     assert len(_events(cast, "reason.opened")) == 2
-    assert browser_of(cast.bob).post(reverse("calls:reveals"), {"week": "2026-11-16"}).status_code == 403
+    assert signed_in(cast.bob).post(reverse("calls:reveals"), {"week": "2026-11-16"}).status_code == 403
 
 
 def test_an_officer_closes_the_sample(cast: Cast, call: Call) -> None:
     _show_in_week(cast, call, 1, MONDAY - timedelta(days=3))
     _sample(cast)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     for _ in range(2):
         assert browser.post(reverse("calls:finish_sample"), {"week": "2026-11-16"}).status_code == 302
@@ -413,7 +413,7 @@ def test_an_officer_closes_the_sample(cast: Cast, call: Call) -> None:
     assert len(_events(cast, "reveals.reviewed")) == 1
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().exists()
-    assert browser_of(cast.bob).post(reverse("calls:finish_sample")).status_code == 403
+    assert signed_in(cast.bob).post(reverse("calls:finish_sample")).status_code == 403
 
 
 def test_reveals_come_in_pages(cast: Cast, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +423,7 @@ def test_reveals_come_in_pages(cast: Cast, call: Call, monkeypatch: pytest.Monke
     _show_in_week(cast, call, 3, MONDAY - timedelta(days=3))
     events = [row.event_id for row in _shown(cast)]
 
-    page = browser_of(cast.alice).get(reverse("calls:reveals"))
+    page = signed_in(cast.alice).get(reverse("calls:reveals"))
     assert page.context["older"] == str(events[1])
-    rest = browser_of(cast.alice).get(reverse("calls:reveals"), {"before": page.context["older"]})
+    rest = signed_in(cast.alice).get(reverse("calls:reveals"), {"before": page.context["older"]})
     assert [row.event_id for row in rest.context["newest"]] == events[:1]

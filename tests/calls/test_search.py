@@ -16,7 +16,7 @@ from callprivacy.vault import selectors as vault_selectors
 from callprivacy.vault import services as vault
 from callprivacy.vault.services import Erasure
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def test_a_number_is_found_at_the_clients_granted(cast: Cast, who: str, finds: s
     for client in (cast.dentist, cast.plumber, cast.florist):
         make.call(client, CANARY)
 
-    answer = browser_of(getattr(cast, who)).post(SEARCH, {"number": "(404) 555-4686"})
+    answer = signed_in(getattr(cast, who)).post(SEARCH, {"number": "(404) 555-4686"})
 
     found = answer.context["found"]
     assert {hit.client.name for hit in found.hits} == finds if found else not finds
@@ -53,7 +53,7 @@ def test_a_stranger_is_sent_to_sign_in() -> None:
 
 
 def test_a_search_is_no_address(cast: Cast) -> None:
-    assert browser_of(cast.bob).get(SEARCH, {"number": CANARY}).status_code == 405
+    assert signed_in(cast.bob).get(SEARCH, {"number": CANARY}).status_code == 405
 
 
 def test_the_same_number_has_another_name_at_each_client(cast: Cast) -> None:
@@ -61,7 +61,7 @@ def test_the_same_number_has_another_name_at_each_client(cast: Cast) -> None:
     make.call(cast.dentist, CANARY)
     make.call(cast.plumber, CANARY)
 
-    hits = browser_of(cast.alice).post(SEARCH, {"number": CANARY}).context["found"].hits
+    hits = signed_in(cast.alice).post(SEARCH, {"number": CANARY}).context["found"].hits
 
     assert [(hit.client.name, hit.calls) for hit in hits] == [("Dentist", 2), ("Plumber", 1)]
     assert hits[0].name != hits[1].name
@@ -72,7 +72,7 @@ def test_a_national_number_is_read_as_each_clients_country_has_it(cast: Cast) ->
     make.call(british, "+442079460018")
     make.call(cast.dentist, "+12079460018")
 
-    hits = browser_of(cast.alice).post(SEARCH, {"number": "020 7946 0018"}).context["found"].hits
+    hits = signed_in(cast.alice).post(SEARCH, {"number": "020 7946 0018"}).context["found"].hits
 
     assert [hit.client.name for hit in hits] == ["Bakery"]
 
@@ -82,12 +82,12 @@ def test_an_erased_number_is_nobodys(cast: Cast) -> None:
     assert call.caller_id is not None
     vault.erase_callers(client_id=cast.dentist.pk, erasures=[Erasure(call.caller_id)], at=make.NOON)
 
-    assert "Nobody by that number" in browser_of(cast.bob).post(SEARCH, {"number": CANARY}).content.decode()
+    assert "Nobody by that number" in signed_in(cast.bob).post(SEARCH, {"number": CANARY}).content.decode()
 
 
 @pytest.mark.parametrize("number", ["", "anonymous", "12", "CALL NOW", "x" * 100])
 def test_what_is_no_number_is_refused_beside_the_field(cast: Cast, number: str) -> None:
-    page = browser_of(cast.bob).post(SEARCH, {"number": number}).content.decode()
+    page = signed_in(cast.bob).post(SEARCH, {"number": number}).content.decode()
 
     assert "field-error" in page
     assert "Nobody by that number" not in page
@@ -102,13 +102,13 @@ def test_nothing_that_is_sealed_for_a_caller_is_opened(cast: Cast, monkeypatch: 
     monkeypatch.setattr(sealing.Key, "unseal", refuse)
     monkeypatch.setattr(vault_selectors, "open_content_key", refuse)
 
-    assert browser_of(cast.bob).post(SEARCH, {"number": CANARY}).context["found"].hits
+    assert signed_in(cast.bob).post(SEARCH, {"number": CANARY}).context["found"].hits
 
 
 def test_the_number_is_left_nowhere(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
     make.call(cast.dentist, CANARY)
     with caplog.at_level(logging.DEBUG):
-        answer = browser_of(cast.bob).post(SEARCH, {"number": "404-555-4686"})
+        answer = signed_in(cast.bob).post(SEARCH, {"number": "404-555-4686"})
 
     page = answer.content.decode()
     assert "+1 ••• ••• 4686" in page
@@ -122,4 +122,4 @@ def test_the_number_is_left_nowhere(cast: Cast, caplog: pytest.LogCaptureFixture
 
 
 def test_a_number_that_failed_is_not_repeated(cast: Cast) -> None:
-    assert "55546861" not in browser_of(cast.bob).post(SEARCH, {"number": "5554686 1 1"}).content.decode()
+    assert "55546861" not in signed_in(cast.bob).post(SEARCH, {"number": "5554686 1 1"}).content.decode()

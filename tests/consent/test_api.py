@@ -30,7 +30,7 @@ from consent.services import events, ledger
 from consent.services.ledger import Said
 from consent.tasks.web import purge_writes
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.systems import System, system_of
 
@@ -151,8 +151,7 @@ def test_a_key_is_noted_as_used_once_a_day(cast: Cast, crm: System) -> None:
 
 
 def test_somebody_who_is_signed_in_needs_a_key_as_well(cast: Cast, crm: System) -> None:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     answer = browser.post("/api/v1/consent/check", json.dumps(RECORD), content_type="application/json")
     assert answer.status_code == 401
     answer = browser.post(
@@ -363,8 +362,7 @@ def test_the_description_is_open_to_whoever_connects_a_system(cast: Cast) -> Non
     ):
         assert words in text
     assert Browser().get("/api/v1/openapi.json").status_code == 200
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     assert "Sign out" in browser.get("/api/").content.decode()
 
 

@@ -240,9 +240,9 @@ def test_a_list_lifts_nobodys_no_and_its_page_says_of_how_many(cast: Cast) -> No
         )
     assert state_of(cast, caller_id, Purpose.CONTACT) == State.WITHDRAWN
     assert listed(cast) == {"contact"}
-    from tests.calls.doors import browser_of
+    from tests.accounts.browsers import signed_in
 
-    page = browser_of(cast.alice).get(reverse("consent:terms_document", args=["dentist", row.pk])).text
+    page = signed_in(cast.alice).get(reverse("consent:terms_document", args=["dentist", row.pk])).text
     assert "Their no goes on counting" in page
     with job_scope(agency_id=cast.acme.pk):
         terms.add_document(

@@ -23,7 +23,7 @@ from consent.services.blueprints import Applied
 from consent.services.notices import Words
 from retention.services import policies
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -257,7 +257,7 @@ ONE = "/clients/dentist/setup/blueprint/?name=home-services"
 
 
 def test_one_client_is_shown_what_changes_and_then_changed(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     page = browser.get(ONE).content.decode()
     assert "a draft, fit to be published" in page
     assert states(cast) == []
@@ -268,7 +268,7 @@ def test_one_client_is_shown_what_changes_and_then_changed(cast: Cast) -> None:
 
 
 def test_many_clients_are_carried_at_once(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     url = "/blueprints/?name=legal&client=dentist&client=plumber"
     page = browser.get(url).content.decode()
     assert page.count("What changes at") >= 2
@@ -282,7 +282,7 @@ def test_many_clients_are_carried_at_once(cast: Cast) -> None:
 def test_only_an_officer_applies_one_that_asks_less(cast: Cast) -> None:
     admin = make.person(cast.acme, "ada", Role.ADMIN)
     make.grant(admin, cast.dentist, Role.ACCOUNT_MANAGER)
-    browser = browser_of(admin)
+    browser = signed_in(admin)
     assert "A compliance officer applies this blueprint" in browser.get(ONE).content.decode()
     assert browser.post(ONE, {"reason": REASON}).status_code == 403
     other = "/clients/dentist/setup/blueprint/?name=dental"
@@ -294,9 +294,9 @@ def test_only_an_officer_applies_one_that_asks_less(cast: Cast) -> None:
 def test_who_manages_no_clients_applies_none(cast: Cast) -> None:
     manager = make.person(cast.acme, "max", Role.ACCOUNT_MANAGER)
     make.grant(manager, cast.dentist)
-    assert browser_of(manager).get(ONE).status_code == 403
-    assert browser_of(manager).get("/blueprints/").status_code == 403
-    assert browser_of(cast.bob).get(ONE).status_code == 403
-    assert browser_of(cast.mallory).get(ONE).status_code == 404
-    page = browser_of(cast.carol).get("/blueprints/").content.decode()
+    assert signed_in(manager).get(ONE).status_code == 403
+    assert signed_in(manager).get("/blueprints/").status_code == 403
+    assert signed_in(cast.bob).get(ONE).status_code == 403
+    assert signed_in(cast.mallory).get(ONE).status_code == 404
+    page = signed_in(cast.carol).get("/blueprints/").content.decode()
     assert "No client whose consent you look after" in page

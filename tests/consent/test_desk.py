@@ -43,7 +43,7 @@ from consent.selectors import asking
 from consent.services import call_backs, ledger
 from consent.tasks import call_backs as tasks
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import twilio_side
 from tests.consent.twilio_side import CALLER, TRACKING, Phone
@@ -77,7 +77,7 @@ def agent(cast: Cast) -> Membership:
 
 @pytest.fixture
 def dora(agent: Membership) -> Browser:
-    return browser_of(agent)
+    return signed_in(agent)
 
 
 @pytest.fixture
@@ -139,10 +139,10 @@ def test_an_agent_lands_here_and_a_single_client_is_chosen(dora: Browser) -> Non
 
 def test_only_granted_clients_can_be_chosen(cast: Cast, dora: Browser) -> None:
     assert dora.get(reverse("consent:desk") + "?client=plumber").status_code == 404
-    assert browser_of(cast.mallory).get(reverse("consent:desk") + "?client=dentist").status_code == 404
-    assert "Whose calls do you answer?" in browser_of(cast.alice).get(reverse("consent:desk")).text
+    assert signed_in(cast.mallory).get(reverse("consent:desk") + "?client=dentist").status_code == 404
+    assert "Whose calls do you answer?" in signed_in(cast.alice).get(reverse("consent:desk")).text
     for person in (cast.bob, cast.carol):
-        assert "No client is yours to speak for" in browser_of(person).get(reverse("consent:desk")).text
+        assert "No client is yours to speak for" in signed_in(person).get(reverse("consent:desk")).text
     assert Browser().get(reverse("consent:desk")).status_code == 302
 
 
@@ -174,7 +174,7 @@ def test_staff_are_warned_of_whoever_is_not_to_be_asked_until_the_day_on_which_t
     assert other is not None
     day = date(2027, 11, 24)
     vault.suppress(client_id=cast.dentist.pk, numbers=[CALLER], purposes={NOT_ASKED}, at=NOON, ends_on=day)
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
 
     def warned(of: uuid.UUID) -> list[bool]:
         pages = (
@@ -211,7 +211,7 @@ def test_the_calls_that_run_now_are_listed(cast: Cast, dora: Browser, phone: Pho
     assert "Plumber" not in part
     phone.hang_up()
     assert dora.get(reverse("consent:desk_running")).text.count("<li>") == 1
-    assert browser_of(cast.mallory).get(reverse("consent:desk_running")).text.count("<li>") == 0
+    assert signed_in(cast.mallory).get(reverse("consent:desk_running")).text.count("<li>") == 0
 
 
 # --- What was said ---
@@ -263,7 +263,7 @@ def test_nobody_agrees_before_the_notice_was_spoken(
         states = ConsentState.objects.for_client(cast.dentist)
         assert set(states.values_list("state", "strength")) == {(State.GIVEN, Strength.C)}
     with time_machine.travel(NOON + timedelta(hours=11), tick=False):
-        later = browser_of(agent)
+        later = signed_in(agent)
         assert "Speak the notice first" in said(later, tap(later, "agree", caller=caller_id))
 
 
@@ -361,8 +361,8 @@ def test_no_tap_reaches_anybody_elses_caller(cast: Cast, dora: Browser) -> None:
     plumber = reverse("consent:desk_tap", args=["plumber"])
     form = {"deed": "stop", "tap": str(uuid.uuid4()), "caller": str(foreign)}
     assert dora.post(plumber, form).status_code == 404
-    assert browser_of(cast.bob).post(reverse("consent:desk_tap", args=["dentist"]), form).status_code == 403
-    assert browser_of(cast.mallory).post(plumber, form).status_code == 404
+    assert signed_in(cast.bob).post(reverse("consent:desk_tap", args=["dentist"]), form).status_code == 403
+    assert signed_in(cast.mallory).post(plumber, form).status_code == 404
     with job_scope(agency_id=cast.acme.pk):
         assert not ConsentEvent.objects.exists()
 
@@ -487,7 +487,7 @@ def test_nobody_is_called_at_night(cast: Cast, agent: Membership, phone: Phone) 
     name_account(phone)
     caller_id = caller(cast)
     with time_machine.travel(NOON + timedelta(hours=20), tick=False):
-        browser = browser_of(agent)
+        browser = signed_in(agent)
         assert "Not called." in said(browser, ask(browser, caller_id))
 
 
@@ -567,9 +567,9 @@ def test_nobody_watches_another_agents_call_back(cast: Cast, dora: Browser, phon
     ask(dora, caller_id)
     address = reverse("consent:desk_call_back_state", args=["dentist", caller_id])
     assert dora.get(address).status_code == 200
-    assert browser_of(cast.alice).get(address).status_code == 404
-    assert browser_of(cast.bob).get(address).status_code == 403
-    assert browser_of(cast.mallory).get(address).status_code == 404
+    assert signed_in(cast.alice).get(address).status_code == 404
+    assert signed_in(cast.bob).get(address).status_code == 403
+    assert signed_in(cast.mallory).get(address).status_code == 404
 
 
 # --- What an agent may, and nothing else ---

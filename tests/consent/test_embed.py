@@ -27,8 +27,7 @@ from consent.enums import Channel, EventKind, Language, Purpose, State
 from consent.models import WebPage
 from consent.services import limits
 from tests import make
-from tests.accounts.browsers import come_in
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.pages import SITE, events_of, evidence_of, open_page, publish, states_of
@@ -360,9 +359,7 @@ def test_the_number_swap_follows_the_clients_switch(cast: Cast) -> None:
 
 
 def _alice(cast: Cast) -> Browser:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
-    return browser
+    return signed_in(cast.alice)
 
 
 @pytestmark_doors
@@ -444,7 +441,7 @@ def test_which_script_runs_on_the_clients_site_is_for_who_manages_connections(ca
     gus = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
     make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
     said = {"origins": "https://new.example.com", "swap_url": theirs, "swap_integrity": ""}
-    browser = browser_of(gus)
+    browser = signed_in(gus)
     assert "Who manages connections may change it" in browser.get("/clients/dentist/consent/web/").text
     assert browser.post("/clients/dentist/consent/web/", said).status_code == 302
     with job_scope(agency_id=cast.acme.pk):

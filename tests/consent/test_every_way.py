@@ -33,7 +33,7 @@ from consent.services import invitations, ledger, limits, menus, presses
 from consent.services.ledger import fingerprint
 from consent.tasks import texts as text_tasks
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_presses import BODY, CTM_SECRET, knock
 from tests.cast import Cast
 from tests.consent import asking_by_mail, pages, systems, twilio_side
@@ -113,7 +113,7 @@ def the_answer_to_a_letter(cast: Cast) -> uuid.UUID:
         type(row).objects.filter(pk=row.pk).update(message_digest=digest)
     file = SimpleUploadedFile("answer.eml", sample("gmail_i_agree"), "message/rfc822")
     with override_settings(CALLPRIVACY_MAIL_AUTHSERV=TRUSTED):
-        answer = browser_of(cast.alice).post(reverse("consent:bring_mail", args=("dentist",)), {"file": file})
+        answer = signed_in(cast.alice).post(reverse("consent:bring_mail", args=("dentist",)), {"file": file})
     assert answer.status_code == 302
     return row.version_id
 
@@ -131,7 +131,7 @@ def _add_terms(cast: Cast, **fields: str) -> None:
         "name": "New patient form", "signed_on": "2026-10-01", "clause": CLAUSE, "stands_apart": "on",
         "purposes": ["record", "review"], "file": SimpleUploadedFile("form.pdf", SIGNED, "application/pdf"),
     }  # fmt: skip
-    answer = browser_of(cast.alice).post(reverse("consent:add_terms", args=("dentist",)), facts | fields)
+    answer = signed_in(cast.alice).post(reverse("consent:add_terms", args=("dentist",)), facts | fields)
     assert answer.status_code == 302
 
 
@@ -163,7 +163,7 @@ def the_word_yes_to_our_question(cast: Cast) -> uuid.UUID:
         )
     where = reverse("consent:ask_by_text", args=("dentist", caller_of(cast)))
     with twilio_side.interface() as vendor, override_settings(CALLPRIVACY_TWILIO_URL=vendor.url):
-        assert browser_of(cast.alice).post(where, {"version": str(version.pk)}).status_code == 302
+        assert signed_in(cast.alice).post(where, {"version": str(version.pk)}).status_code == 302
         text_tasks.send_texts(agency_id=cast.acme.pk)
         assert len(vendor.texts()) == 1
     _text(connection, "YES")
@@ -207,7 +207,7 @@ def a_tap_at_the_desk(*deeds: str) -> Callable[[Cast], uuid.UUID]:
         version = twilio_side.notice(
             cast.dentist, channel=Channel.AGENT, name="Script", purposes=("record", "review")
         )
-        alice, caller_id = browser_of(cast.alice), caller_of(cast)
+        alice, caller_id = signed_in(cast.alice), caller_of(cast)
         for deed in deeds:
             form = {"deed": deed, "tap": str(uuid.uuid4()), "language": "en", "caller": str(caller_id)}
             assert alice.post(reverse("consent:desk_tap", args=("dentist",)), form).status_code == 302
@@ -232,7 +232,7 @@ def what_staff_were_told(cast: Cast) -> None:
         "note": "A letter of November 20, in the file.", "tap": str(uuid.uuid4()),
     }  # fmt: skip
     where = reverse("consent:record_said", args=("dentist", caller_of(cast)))
-    assert browser_of(cast.alice).post(where, form).status_code == 302
+    assert signed_in(cast.alice).post(where, form).status_code == 302
 
 
 def caller_of(cast: Cast) -> uuid.UUID:
@@ -410,7 +410,7 @@ def test_a_posted_notice_leaves_its_words_its_picture_and_recordings_to_decide_a
         "words": "Calls are recorded and monitored.", "from_on": "2026-11-01", "to_on": "",
         "picture": SimpleUploadedFile("page.png", picture, content_type="image/png"),
     }  # fmt: skip
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
 
     answer = alice.post(reverse("consent:post_notice", args=("plumber",)), form)
 

@@ -25,7 +25,7 @@ from consent.selectors import ages as selectors
 from consent.services import ages, rebuilding
 from consent.services.ages import AS_THE_AGENCY, NEVER
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import recorded, recording, say, work
 from tests.consent.pages import states_of
@@ -238,7 +238,7 @@ def test_another_agencys_consents_are_left_alone(cast: Cast) -> None:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 FORM = {purpose.value: AS_THE_AGENCY for purpose in Purpose}
@@ -294,7 +294,7 @@ def test_the_agencys_page_counts_the_clients_that_follow_it(cast: Cast, alice: B
 def test_only_an_officer_chooses(cast: Cast) -> None:
     manager = make.person(cast.acme, "mara", Role.ACCOUNT_MANAGER)
     make.grant(manager, cast.dentist)
-    browser = browser_of(manager)
+    browser = signed_in(manager)
     page = browser.get(PAGE)
     assert page.status_code == 200
     assert "chosen by a compliance officer" in text_of(page.content)

@@ -21,7 +21,7 @@ from consent.enums import Channel, EventKind, InvitationState, Language, Purpose
 from consent.models import ConsentEvent, Invitation, InvitationBatch, WebPage, Withdrawal
 from consent.services import invitations
 from consent.tasks import mail as tasks
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, WORDS, asked, version
 from tests.make import NOON
@@ -320,13 +320,13 @@ def test_a_batch_from_the_upload_to_its_counts(cast: Cast, alice: Browser) -> No
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 @pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
 def test_nobody_else_comes_in(cast: Cast, person: str, status: int) -> None:
     batch = queue(cast, f"{ADDRESS},{NUMBER}")
-    browser: Any = browser_of(getattr(cast, person))
+    browser: Any = signed_in(getattr(cast, person))
     for name in ("invitations", "new_batch"):
         assert browser.get(reverse(f"consent:{name}", args=("dentist",))).status_code == status
     assert browser.get(reverse("consent:batch", args=("dentist", batch.pk))).status_code == status

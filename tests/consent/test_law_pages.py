@@ -24,7 +24,7 @@ from consent.services import decisions, setup, standards
 from consent.services import law as services
 from consent.services.setup import Said
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -266,25 +266,25 @@ def test_checking_a_rule_again_keeps_its_approval() -> None:
 
 def test_everybody_of_the_agency_reads_which_law_decides(cast: Cast) -> None:
     for person in (cast.alice, cast.bob, cast.carol):
-        page = browser_of(person).get("/law/").content.decode()
+        page = signed_in(person).get("/law/").content.decode()
         assert "California (US)" in page
         assert "Everybody&#x27;s consent" in page
-    page = browser_of(cast.bob).get("/law/?place=US-CA").content.decode()
+    page = signed_in(cast.bob).get("/law/?place=US-CA").content.decode()
     assert "Cal. Penal Code" in page
     assert "Note approval" not in page
     assert "Import rules" not in page
-    assert "Note approval" in browser_of(cast.alice).get("/law/?place=US-CA").content.decode()
+    assert "Note approval" in signed_in(cast.alice).get("/law/?place=US-CA").content.decode()
 
 
 def test_rules_nobody_verified_say_so_and_can_be_listed(cast: Cast) -> None:
-    page = browser_of(cast.alice).get("/law/?state=unverified").content.decode()
+    page = signed_in(cast.alice).get("/law/?state=unverified").content.decode()
     assert "Not verified" in page
     assert "Smith v. LoanMe" not in page, "that rule is verified"
     with job_scope(agency_id=cast.acme.pk):
         day = datetime(2026, 11, 25, tzinfo=UTC).date()
         found = selectors.lines(law.load_pack(), day, wanted=selectors.LawFilter(state="unverified"))
     assert not any(line.is_verified for place in found for line in place.lines)
-    assert "No rule like that" in browser_of(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
+    assert "No rule like that" in signed_in(cast.alice).get("/law/?state=stale&place=US-CA").content.decode()
 
 
 def test_a_rule_that_nobody_looked_at_for_90_days_is_stale(cast: Cast) -> None:
@@ -325,14 +325,14 @@ def test_values_are_told_in_words(topic: Topic, value: str, words: str) -> None:
 
 
 def test_the_file_of_rules_reads_back_as_the_same_rules(cast: Cast) -> None:
-    answer = browser_of(cast.bob).get("/law/rules.csv")
+    answer = signed_in(cast.bob).get("/law/rules.csv")
     assert law.parse_pack(answer.content).digest == law.load_pack().digest
 
 
 def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
     make.call(cast.dentist, "+12125550101")
     make.call(cast.dentist, "+493023125001")
-    page = browser_of(cast.alice).get("/clients/dentist/law/").content.decode()
+    page = signed_in(cast.alice).get("/clients/dentist/law/").content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert re.search(r"California \(US\) does business there Everybody", text)
     assert re.search(r"New York \(US\) has callers from there One party", text)
@@ -343,7 +343,7 @@ def test_a_clients_page_says_which_places_matter_and_why(cast: Cast) -> None:
 @pytest.mark.as_committed
 def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) -> None:
     announced_calls(cast, cast.dentist, 2)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     bad = SimpleUploadedFile("rules.csv", pack(us_ca_notice_suffices="perhaps"))
     page = browser.post("/law/packs/", {"file": bad}).content.decode()
     assert "These rules cannot decide" in page
@@ -371,16 +371,16 @@ def test_a_file_is_imported_looked_at_and_put_in_force_on_the_pages(cast: Cast) 
 def test_only_an_officer_imports_signs_and_decides(cast: Cast) -> None:
     row = bring(cast, stricter())
     for person in (cast.bob, cast.carol):
-        browser = browser_of(person)
+        browser = signed_in(person)
         for url in ("/law/packs/", f"/law/packs/{row.pk}/", "/law/sign/"):
             assert browser.get(url).status_code == 403
         for url in ("/law/packs/", f"/law/packs/{row.pk}/activate/", "/law/sign/", "/law/packs/shipped/"):
             assert browser.post(url).status_code == 403
-    assert browser_of(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
+    assert signed_in(cast.mallory).get(f"/law/packs/{row.pk}/").status_code == 404
 
 
 def test_counsels_approval_is_written_down_on_its_page(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     form = browser.get(f"/law/sign/?rule={CALIFORNIA}").content.decode()
     seen = re.search(r'name="seen" value="([0-9a-f]{64})"', form)
     assert seen is not None

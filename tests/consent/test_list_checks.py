@@ -36,8 +36,8 @@ from consent.services.ledger import Said
 from consent.services.list_checks import Due, GoneError
 from consent.tasks import list_checks as tasks
 from tests import make
+from tests.accounts.browsers import signed_in
 from tests.calls import files
-from tests.calls.doors import browser_of
 from tests.cast import Cast, assemble
 from tests.consent.systems import system_of
 from tests.make import NOON
@@ -451,7 +451,7 @@ def post_list(browser: Browser, content: str = LIST, **said: Any) -> Any:
 def test_a_list_is_brought_by_who_may(cast: Cast, who: str, status: int) -> None:
     check = bring(cast)
     run(check)
-    browser = browser_of(getattr(cast, who))
+    browser = signed_in(getattr(cast, who))
     assert browser.get(url("client_lists")).status_code == status
     assert browser.get(url("list_check", check.pk)).status_code == status
     assert post_list(browser).status_code == (302 if status == 200 else status)
@@ -460,7 +460,7 @@ def test_a_list_is_brought_by_who_may(cast: Cast, who: str, status: int) -> None
 def test_from_the_file_to_the_rows(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
     """What a person does, page by page; no number stands in an address, a page, the log or the trail."""
     caplog.set_level(logging.DEBUG)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     answer = post_list(browser)
     assert answer.status_code == 302
     with job_scope(agency_id=cast.acme.pk):
@@ -495,7 +495,7 @@ def test_from_the_file_to_the_rows(cast: Cast, caplog: pytest.LogCaptureFixture)
 
 
 def test_a_list_that_cannot_be_read_is_refused_beside_the_field(cast: Cast, media: Path) -> None:
-    answer = post_list(browser_of(cast.alice), "Name\nAnna\n")
+    answer = post_list(signed_in(cast.alice), "Name\nAnna\n")
     assert b"No column holds a telephone number" in answer.content
     assert not [path for path in media.rglob("*") if path.is_file()]
 
@@ -507,10 +507,10 @@ def test_the_rows_are_taken_by_who_brought_them_or_may_see_numbers(cast: Cast) -
     assert run(check, make.now())
     manager = make.person(cast.acme, "ed", Role.ACCOUNT_MANAGER)
     make.grant(manager, cast.dentist)
-    browser = browser_of(manager)
+    browser = signed_in(manager)
     assert browser.get(url("take_list", check.pk)).status_code == 403
     assert b"may reveal numbers" in browser.get(url("list_check", check.pk)).content
-    assert browser_of(cast.alice).get(url("take_list", check.pk)).status_code == 200
+    assert signed_in(cast.alice).get(url("take_list", check.pk)).status_code == 200
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(created_by_id=manager.user_id)
     assert browser.get(url("take_list", check.pk)).status_code == 200
@@ -524,13 +524,13 @@ def test_a_result_that_is_gone_says_so(cast: Cast) -> None:
     run(check)
     with job_scope(agency_id=cast.acme.pk):
         ListCheck.objects.update(expires_at=NOON)
-    answer = browser_of(cast.alice).post(url("take_list", check.pk), WHY)
+    answer = signed_in(cast.alice).post(url("take_list", check.pk), WHY)
     assert answer.status_code == 410
     assert b"There is no file to take" in answer.content
 
 
 def test_the_page_of_consent_leads_there(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert reverse("consent:list_checks") in browser.get(reverse("consent:home")).content.decode()
     page = browser.get(reverse("consent:list_checks"))
     assert url("client_lists") in page.content.decode()
@@ -538,4 +538,4 @@ def test_the_page_of_consent_leads_there(cast: Cast) -> None:
         "client_lists"
     )
     assert browser.get(reverse("consent:list_checks") + "?client=florist").status_code == 404
-    assert browser_of(cast.carol).get(reverse("consent:list_checks")).status_code == 404
+    assert signed_in(cast.carol).get(reverse("consent:list_checks")).status_code == 404

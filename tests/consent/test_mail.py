@@ -25,7 +25,7 @@ from consent.enums import Channel, EventKind, InvitationState, Purpose, ReplySta
 from consent.models import ConsentEvent, ConsentState, Invitation, Reply
 from consent.services import invitations, mail, texts
 from consent.services.mail import Outcome
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, asked
 from tests.make import NOON
@@ -304,7 +304,7 @@ def test_of_two_messages_without_an_id_both_are_read(cast: Cast, letter: Invitat
 
 def test_a_person_brings_a_message(cast: Cast, letter: Invitation, settings: Any) -> None:
     settings.CALLPRIVACY_MAIL_AUTHSERV = TRUSTED
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
     where = reverse("consent:bring_mail", args=("dentist",))
     assert "says so in the message" in alice.get(where).text
     file = SimpleUploadedFile("answer.eml", sample("gmail_i_agree"), "message/rfc822")
@@ -320,7 +320,7 @@ def test_a_person_brings_a_message(cast: Cast, letter: Invitation, settings: Any
 
 @pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
 def test_nobody_else_brings_one(cast: Cast, person: str, status: int) -> None:
-    browser = browser_of(getattr(cast, person))
+    browser = signed_in(getattr(cast, person))
     where = reverse("consent:bring_mail", args=("dentist",))
     assert browser.get(where).status_code == status
     assert browser.post(where, {"file": SimpleUploadedFile("x.eml", b"From: a@b\n\nx")}).status_code == status

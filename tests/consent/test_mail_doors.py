@@ -23,7 +23,7 @@ from consent.models import ConsentEvent, Invitation, Reply
 from consent.services import invitations, mail
 from consent.services.mail import News
 from consent.tasks import mail as tasks
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, asked
 from tests.make import NOON
@@ -192,7 +192,7 @@ def test_letters_bear_the_mark_that_providers_tell_of(cast: Cast) -> None:
 
 
 def test_the_page_says_whether_answers_are_read(cast: Cast, settings: Any) -> None:
-    alice, where = browser_of(cast.alice), reverse("consent:invitations", args=("dentist",))
+    alice, where = signed_in(cast.alice), reverse("consent:invitations", args=("dentist",))
     settings.CALLPRIVACY_MAIL_AUTHSERV = frozenset({"mx.clinic.example"})
     page = alice.get(where).text
     assert "reply@clinic.example" in page

@@ -19,7 +19,7 @@ from consent.models import ConsentEvent, Invitation, NoticeVersion, Reply
 from consent.replies.table import EVERYTHING
 from consent.services import invitations, mail, texts
 from consent.services.mail import Outcome
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.asking_by_mail import ADDRESS, BY, NUMBER, asked, version
 from tests.make import NOON
@@ -78,7 +78,7 @@ def where(reply: Reply) -> str:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 # --- Nobody known ---
@@ -254,7 +254,7 @@ def test_what_withdraws_and_asks_for_more_counts_at_once_and_is_read(cast: Cast)
 def test_nobody_else_says_who_wrote_it(cast: Cast, person: str, status: int) -> None:
     version(cast)
     bring(cast, message("STOP", "stranger@elsewhere.example"))
-    browser: Any = browser_of(getattr(cast, person))
+    browser: Any = signed_in(getattr(cast, person))
     assert browser.get(where(waiting(cast))).status_code == status
     assert browser.post(where(waiting(cast)), {"writer": "1", "number": STRANGER}).status_code == status
     assert waiting(cast).caller_id is None

@@ -27,7 +27,7 @@ from consent.models import ConsentEvent, Invitation, NoticeVersion, PhoneMenu, R
 from consent.selectors import menus as selectors
 from consent.services import call_backs, menus, phone, twilio_door
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import twilio_side
 from tests.consent.twilio_side import CALLER, LINE, TRACKING
@@ -43,7 +43,7 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 @pytest.fixture
@@ -506,8 +506,8 @@ def test_a_demo_never_asks_the_real_twilio(cast: Cast, demo: Connection) -> None
 
 
 def test_nobody_but_the_officer_has_the_telephone(cast: Cast, demo: Connection) -> None:
-    assert browser_of(cast.carol).get("/demo/phone/").status_code == 403
-    assert browser_of(cast.bob).get("/demo/phone/").status_code == 403
+    assert signed_in(cast.carol).get("/demo/phone/").status_code == 403
+    assert signed_in(cast.bob).get("/demo/phone/").status_code == 403
 
 
 def test_a_reply_that_waits_is_shown_until_it_counts_by_itself(cast: Cast, alice: Browser) -> None:
@@ -525,7 +525,7 @@ def test_where_calls_go_on_to_is_changed_by_who_manages_connections(
     menu = twilio_side.menu(cast.dentist, connection)
     gus = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
     make.grant(gus, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
-    browser = browser_of(gus)
+    browser = signed_in(gus)
     with job_scope(agency_id=cast.acme.pk):
         version = NoticeVersion.objects.select_related("notice").get()
     said = facts(

@@ -27,7 +27,7 @@ from consent.selectors.cases import HEALTH
 from consent.services import checks, contact, minors
 from consent.services.contact import Aim, Asked
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import NEW_YORK, choose, decision, recorded, recording, say, work
 from tests.make import NOON
@@ -257,7 +257,7 @@ def page(name: str, call: Call, slug: str = "plumber") -> str:
 
 def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "They are a minor" in browser.get(page("caller", call)).content.decode()
     assert browser.get(page("caller_minor", call)).status_code == 200
 
@@ -274,7 +274,7 @@ def test_an_officer_notes_it_and_takes_it_back(cast: Cast, plumber: Client) -> N
 def test_who_may_not_does_not(cast: Cast) -> None:
     call = recorded(cast.dentist, NEW_YORK)
     for who, status in ((cast.bob, 403), (cast.carol, 403), (cast.mallory, 404)):
-        assert browser_of(who).post(page("caller_minor", call, "dentist")).status_code == status
+        assert signed_in(who).post(page("caller_minor", call, "dentist")).status_code == status
     with job_scope(agency_id=cast.acme.pk):
         assert not MinorMark.objects.exists()
 
@@ -283,7 +283,7 @@ def test_an_agent_notes_it_by_one_tap(cast: Cast, plumber: Client) -> None:
     call = recorded(plumber, NEW_YORK)
     agent = make.person(cast.acme, "ed", Role.AGENT)
     make.grant(agent, plumber)
-    browser = browser_of(agent)
+    browser = signed_in(agent)
     desk = reverse("consent:desk") + f"?client=plumber&caller={call.caller_id}"
     assert "They are a minor" in browser.get(desk).content.decode()
     said: dict[str, Any] = {

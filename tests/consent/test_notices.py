@@ -27,7 +27,7 @@ from consent.services import ledger, notices
 from consent.services.ledger import Said
 from consent.services.notices import Words
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -476,7 +476,7 @@ def test_callers_on_older_versions_are_counted(cast: Cast) -> None:
     assert older_and_newest(cast) == (2, 1)
     agree(cast, first, "+14155550102", EventKind.WITHDRAWN)
     assert older_and_newest(cast) == (1, 1), "who took it back agrees to no version"
-    page = browser_of(cast.alice).get(f"/clients/dentist/notices/{notice.pk}/").content.decode()
+    page = signed_in(cast.alice).get(f"/clients/dentist/notices/{notice.pk}/").content.decode()
     assert "1 caller agreed to, or were told by, an older version" in page
     with pytest.raises(DatabaseError), job_scope(agency_id=cast.acme.pk), transaction.atomic():
         NoticeVersion.objects.filter(pk=first.pk).remove()
@@ -493,7 +493,7 @@ def texts_of(page: str) -> str:
 
 
 def test_a_notice_is_written_mended_and_published_on_the_pages(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     filled = browser.get(KIND).content.decode()
     assert "Thank you for calling Dentist." in filled
     said = {"name": "Menu", "controller": "", "words": "Dentist records and monitors calls.", "withdraw": "No.",
@@ -523,7 +523,7 @@ def test_differences_are_told_by_more_than_colour(cast: Cast) -> None:
     notice = write(cast)
     first = publish(cast, notice)
     change(cast, notice, first.words.replace("Press 0", "Press zero"))
-    page = browser_of(cast.bob).get(f"{HOME}{notice.pk}/changes/?old=1&new=2").content.decode()
+    page = signed_in(cast.bob).get(f"{HOME}{notice.pk}/changes/?old=1&new=2").content.decode()
     assert re.search(r'<del[^>]*line-through[^>]*><span class="sr-only">\[removed: </span>0<span', page)
     assert re.search(r'<ins[^>]*underline[^>]*><span class="sr-only">\[added: </span>zero<span', page)
 
@@ -531,7 +531,7 @@ def test_differences_are_told_by_more_than_colour(cast: Cast) -> None:
 @pytest.mark.parametrize("channel", wording.NOTICE_CHANNELS)
 def test_each_channel_has_its_own_preview(cast: Cast, channel: Channel) -> None:
     notice = write(cast, channel, name="N")
-    page = texts_of(browser_of(cast.bob).get(f"{HOME}{notice.pk}/").content.decode())
+    page = texts_of(signed_in(cast.bob).get(f"{HOME}{notice.pk}/").content.decode())
     own = {
         Channel.MENU: "Nothing pressed is a refusal.",
         Channel.ANNOUNCEMENT: "Heard before the call connects",
@@ -560,7 +560,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(
 def test_the_list_is_narrowed_by_the_address(cast: Cast) -> None:
     publish(cast, write(cast))
     write(cast, Channel.SMS, name="Texts")
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     rows = browser.get(f"{HOME}?channel=sms").content.decode()
     assert "Texts" in rows
     assert len(re.findall("row-link", rows)) == 1
@@ -570,7 +570,7 @@ def test_the_list_is_narrowed_by_the_address(cast: Cast) -> None:
 
 def test_who_only_sees_the_client_reads_and_changes_nothing(cast: Cast) -> None:
     notice = write(cast)
-    bob = browser_of(cast.bob)
+    bob = signed_in(cast.bob)
     assert bob.get(HOME).status_code == 200
     assert bob.get(f"{HOME}{notice.pk}/").status_code == 200
     assert "New notice" not in bob.get(HOME).content.decode()
@@ -578,13 +578,13 @@ def test_who_only_sees_the_client_reads_and_changes_nothing(cast: Cast) -> None:
         assert bob.get(f"{HOME}{notice.pk}/{part}").status_code == 403
     for part in ("draft/", "publish/", "retire/", "discard/", "ready/"):
         assert bob.post(f"{HOME}{notice.pk}/{part}").status_code == 403
-    assert browser_of(cast.carol).get(HOME).status_code == 403
-    assert browser_of(cast.mallory).get(HOME).status_code == 404
+    assert signed_in(cast.carol).get(HOME).status_code == 403
+    assert signed_in(cast.mallory).get(HOME).status_code == 404
     assert versions(cast, notice) == [(1, "draft")]
 
 
 def test_a_form_that_misses_something_says_so_beside_the_field(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "This field is required" in browser.post(KIND, {"name": "M", "words": ""}).content.decode()
     write(cast, name="Menu")
     said = {"name": "Menu", "words": "x", "controller": "", "withdraw": "", "policy_url": ""}

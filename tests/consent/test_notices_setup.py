@@ -25,7 +25,7 @@ from consent.selectors.onboarding import DONE, OPEN, TODO, WAITING
 from consent.services import decisions, notices, setup, standards
 from consent.services.setup import Fix, Said
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -266,7 +266,7 @@ def test_the_words_that_are_proposed_are_those_in_force(cast: Cast) -> None:
 
 
 def test_the_next_step_is_open_and_each_can_be_opened(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     page = browser.get(HOME).content.decode()
     assert "1 of 9 steps are done" in page
     assert "See what Home services changes" in page
@@ -277,7 +277,7 @@ def test_the_next_step_is_open_and_each_can_be_opened(cast: Cast) -> None:
 
 
 def test_the_steps_deeds_lead_back_to_the_page(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     number = make.tracking_number(cast.dentist, "+14155550101")
     assert "required" in browser.post(f"{HOME}engagement/", {"contract_on": ""}).content.decode()
     agreed = {"contract_on": "2026-01-02", "dpa_on": "2026-01-03"}
@@ -314,7 +314,7 @@ def test_numbers_propose_what_their_calls_show(cast: Cast) -> None:
     other = make.tracking_number(cast.dentist, "+14155550102")
     recorded(cast, number, "+14155550111")
     make.call(cast.dentist, "+14155550111", tracking_number=other)
-    page = browser_of(cast.alice).get(f"{HOME}?step=numbers").content.decode()
+    page = signed_in(cast.alice).get(f"{HOME}?step=numbers").content.decode()
     assert "1 of 1 call recorded" in page
     assert "0 of 1 call recorded" in page
     assert page.count('<option value="yes" selected>') == 1
@@ -326,7 +326,7 @@ def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
     number = make.tracking_number(cast.dentist, "+14155550101")
     recorded(cast, number, "+14155550111")
     decide(cast)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "Tick what is to be asked" in browser.post(f"{HOME}fixes/", {}).content.decode()
     browser.post(f"{HOME}fixes/", {"fix": f"{number.pk}.move_to_menu"})
     assert "1 task about this client" in browser.get(f"{HOME}?step=findings").content.decode()
@@ -335,14 +335,14 @@ def test_fixes_are_accepted_on_the_page(cast: Cast) -> None:
 def test_each_deed_is_for_who_may_do_it(cast: Cast) -> None:
     agent = make.person(cast.acme, "gus", Role.ACCOUNT_MANAGER)
     make.grant(agent, cast.dentist, without=Permission.MANAGE_CONNECTIONS)
-    browser = browser_of(agent)
+    browser = signed_in(agent)
     page = browser.get(f"{HOME}?step=engagement").content.decode()
     assert "Who manages clients writes down what was agreed." in page
     assert "Who manages connections" in browser.get(f"{HOME}?step=tracker").content.decode()
     for part in ("engagement/", "tracker/", "numbers/"):
         assert browser.post(f"{HOME}{part}", {}).status_code == 403
-    bob = browser_of(cast.bob)
+    bob = signed_in(cast.bob)
     assert bob.get(HOME).status_code == 403
     for part in ("fixes/", "mark/", "blueprint/"):
         assert bob.post(f"{HOME}{part}", {}).status_code == 403
-    assert browser_of(cast.mallory).get(HOME).status_code == 404
+    assert signed_in(cast.mallory).get(HOME).status_code == 404

@@ -20,7 +20,7 @@ from consent.selectors import sites as site_selectors
 from consent.selectors import standards as selectors
 from consent.services import declarations, sites, standards
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -127,16 +127,16 @@ def test_the_page_lets_an_officer_lower_it_and_others_raise_it(cast: Cast) -> No
     manager = make.person(cast.acme, "max", Role.ACCOUNT_MANAGER)
     make.grant(manager, cast.dentist)
     lower = {"standard": "announce", "reason": REASON}
-    refused = browser_of(manager).post(f"{HOME}choose/", lower).content.decode()
+    refused = signed_in(manager).post(f"{HOME}choose/", lower).content.decode()
     assert "Only a compliance officer chooses less than express consent." in refused
-    short = browser_of(cast.alice).post(f"{HOME}choose/", lower | {"reason": "short"}).content.decode()
+    short = signed_in(cast.alice).post(f"{HOME}choose/", lower | {"reason": "short"}).content.decode()
     assert "at least 15 characters" in short
-    assert browser_of(cast.alice).post(f"{HOME}choose/", lower).status_code == 302
-    page = browser_of(cast.bob).get(HOME).content.decode()
+    assert signed_in(cast.alice).post(f"{HOME}choose/", lower).status_code == 302
+    page = signed_in(cast.bob).get(HOME).content.decode()
     assert "Announced on this call, or express" in page
     assert "Choose another" not in page
-    assert browser_of(cast.bob).post(f"{HOME}choose/", lower).status_code == 403
-    assert browser_of(manager).post(f"{HOME}choose/", {"standard": "express"}).status_code == 302
+    assert signed_in(cast.bob).post(f"{HOME}choose/", lower).status_code == 403
+    assert signed_in(manager).post(f"{HOME}choose/", {"standard": "express"}).status_code == 302
     assert standard_at(cast, make.now()) == Standard.EXPRESS
 
 
@@ -172,7 +172,7 @@ def test_legitimate_interests_are_weighed(cast: Cast) -> None:
 
 
 def test_the_page_brings_a_test_that_ships_and_refuses_an_empty_one(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     page = browser.get(f"{HOME}declare/").content.decode()
     assert "Dentist LLC needs to know which advertisements bring calls" in page
     assert 'value="notice"' not in page, "a notice is no lawful basis"
@@ -268,7 +268,7 @@ def test_who_left_no_longer_answers(cast: Cast) -> None:
 
 
 def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     said = {"name": "Office", "country": "us", "region": "ca"}
     wrong = browser.post(f"{SITES}new/", said | {"region": "ZZ"}).content.decode()
     assert "US has no ZZ" in wrong
@@ -294,7 +294,7 @@ def test_sites_are_kept_on_their_pages(cast: Cast) -> None:
     assert "Office" in browser.get(site_url).content.decode()
     shown = browser.get(f"{site_url}remove/").content.decode()
     assert "Tracking numbers are answered there" in shown
-    bob = browser_of(cast.bob)
+    bob = signed_in(cast.bob)
     assert bob.get(SITES).status_code == 200
     assert bob.post(f"{SITES}numbers/", {}).status_code == 403
     assert bob.post(f"{site_url}remove/").status_code == 403
@@ -309,8 +309,8 @@ def test_who_may_not_change_numbers_may_not_rename_their_site(cast: Cast) -> Non
     office = add(cast, "Office")
     make.tracking_number(cast.dentist, "+14155550101", target_site="Office")
     said = {"name": "Renamed", "country": "US", "region": "CA", "is_default": "on"}
-    page = browser_of(agent).post(f"{SITES}{office.pk}/change/", said).content.decode()
+    page = signed_in(agent).post(f"{SITES}{office.pk}/change/", said).content.decode()
     assert "Who manages connections may change its name" in page
-    assert browser_of(agent).post(f"{SITES}numbers/", {}).status_code == 403
+    assert signed_in(agent).post(f"{SITES}numbers/", {}).status_code == 403
     same = said | {"name": "Office", "region": "NV"}
-    assert browser_of(agent).post(f"{SITES}{office.pk}/change/", same).status_code == 302
+    assert signed_in(agent).post(f"{SITES}{office.pk}/change/", same).status_code == 302

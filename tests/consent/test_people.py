@@ -25,7 +25,7 @@ from consent.models import ConsentEvent, ConsentState, Withdrawal
 from consent.selectors import people
 from consent.services import ledger
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.test_ledger import caller_of, record, said
@@ -49,7 +49,7 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def dora(cast: Cast) -> Browser:
     """Who looks after the dentist's consent, and is no officer."""
     agent = make.person(cast.acme, "dora", Role.ACCOUNT_MANAGER)
     make.grant(agent, cast.dentist)
-    return browser_of(agent)
+    return signed_in(agent)
 
 
 def fill(cast: Cast) -> uuid.UUID:
@@ -142,16 +142,16 @@ def test_the_home_page_asks_as_often_for_one_client_as_for_two(
 def test_who_manages_no_consent_sees_none(cast: Cast) -> None:
     fill(cast)
     for person in (cast.bob, cast.carol):
-        page = browser_of(person).get(reverse("consent:home"))
+        page = signed_in(person).get(reverse("consent:home"))
         assert page.status_code == 200
         assert "Dentist" not in page.text.split("<main")[1]
-    assert browser_of(cast.mallory).get(reverse("consent:home") + "?client=dentist").status_code == 404
+    assert signed_in(cast.mallory).get(reverse("consent:home") + "?client=dentist").status_code == 404
 
 
 def test_the_entry_leads_here_for_who_manages_consent(cast: Cast, alice: Browser) -> None:
     link = f'href="{reverse("consent:home")}"'
     assert link in alice.get("/overview/").text
-    assert link not in browser_of(cast.carol).get("/overview/").text
+    assert link not in signed_in(cast.carol).get("/overview/").text
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_number_that_said_no_before_is_shown_to_have_said_no(cast: Cast, alice
 
 def test_a_reviewer_reads_the_page_and_changes_nothing(cast: Cast) -> None:
     caller_id = fill(cast)
-    bob = browser_of(cast.bob)
+    bob = signed_in(cast.bob)
     page = bob.get(at("caller", caller_id))
     assert page.status_code == 200
     assert "Record what they told us" not in page.text
@@ -273,8 +273,8 @@ def test_nobody_elses_person_is_shown(cast: Cast, alice: Browser) -> None:
     for name in ("caller", "record_said", "hand_link", "evidence"):
         assert alice.get(at(name, uuid.uuid4())).status_code == 404
         assert alice.get(reverse(f"consent:{name}", args=("plumber", caller_id))).status_code == 404
-        assert browser_of(cast.mallory).get(at(name, caller_id)).status_code == 404
-        assert browser_of(cast.carol).get(at(name, caller_id)).status_code in {403, 404}
+        assert signed_in(cast.mallory).get(at(name, caller_id)).status_code == 404
+        assert signed_in(cast.carol).get(at(name, caller_id)).status_code in {403, 404}
         assert Browser().get(at(name, caller_id)).status_code == 302
 
 

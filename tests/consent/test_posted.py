@@ -24,7 +24,7 @@ from consent.models import PostedNotice, Rejudgement
 from consent.selectors import notices as selectors
 from consent.services import posted
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -187,7 +187,7 @@ def upload(content: bytes, name: str = "picture.png") -> SimpleUploadedFile:
 
 
 def test_a_picture_is_sealed_shown_to_staff_and_known_by_its_digest(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     answer = browser.post(f"{HOME}new/", form(picture=upload(PNG)))
     assert answer.status_code == 302, answer.content.decode()
     page = browser.get(answer["Location"]).content.decode()
@@ -203,13 +203,13 @@ def test_a_picture_is_sealed_shown_to_staff_and_known_by_its_digest(cast: Cast) 
     stored = files._path(cast.dentist.pk, row.picture_key).read_bytes()
     assert PNG[:8] not in stored
     assert event.details["picture"] == hashlib.sha256(PNG).hexdigest()
-    assert browser_of(cast.bob).get(f"{answer['Location']}picture/").status_code == 200
-    assert browser_of(cast.carol).get(f"{answer['Location']}picture/").status_code == 403
-    assert browser_of(cast.mallory).get(f"{answer['Location']}picture/").status_code == 404
+    assert signed_in(cast.bob).get(f"{answer['Location']}picture/").status_code == 200
+    assert signed_in(cast.carol).get(f"{answer['Location']}picture/").status_code == 403
+    assert signed_in(cast.mallory).get(f"{answer['Location']}picture/").status_code == 404
 
 
 def test_a_picture_that_was_changed_is_said_to_be_and_not_shown(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     where = browser.post(f"{HOME}new/", form(picture=upload(PNG)))["Location"]
     with job_scope(agency_id=cast.acme.pk):
         row = PostedNotice.objects.get()
@@ -227,7 +227,7 @@ def test_a_picture_that_was_changed_is_said_to_be_and_not_shown(cast: Cast) -> N
 
 
 def test_a_pdf_is_handed_out_as_a_file(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     answer = browser.post(f"{HOME}new/", form(picture=upload(PDF, "page.pdf")))
     picture = browser.get(f"{answer['Location']}picture/")
     assert picture["Content-Type"] == "application/pdf"
@@ -236,7 +236,7 @@ def test_a_pdf_is_handed_out_as_a_file(cast: Cast) -> None:
 
 def test_what_is_no_picture_is_refused_and_leaves_nothing(cast: Cast) -> None:
     at = timezone.now() + timedelta(days=1)  # noqa: TID251  (what is tested reads the same clock)
-    page = browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(b"<svg/>"))).content.decode()
+    page = signed_in(cast.alice).post(f"{HOME}new/", form(picture=upload(b"<svg/>"))).content.decode()
     assert "This is no PNG, JPEG, WebP or PDF" in page
     assert "dentist.example" in page, "what was typed is still there"
     with job_scope(agency_id=cast.acme.pk):
@@ -246,14 +246,14 @@ def test_what_is_no_picture_is_refused_and_leaves_nothing(cast: Cast) -> None:
 
 def test_a_picture_that_is_too_large_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posted, "PICTURE_AT_MOST", 100)
-    page = browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG))).content.decode()
+    page = signed_in(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG))).content.decode()
     assert "larger than 8 MB" in page
     at = timezone.now() + timedelta(days=1)  # noqa: TID251  (what is tested reads the same clock)
     assert files.ids(cast.dentist.pk, older_than=at) == []
 
 
 def test_a_picture_that_was_swapped_is_not_shown(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     one = browser.post(f"{HOME}new/", form(picture=upload(PNG)))["Location"]
     other = browser.post(f"{HOME}new/", form(picture=upload(JPEG)))["Location"]
     with job_scope(agency_id=cast.acme.pk):
@@ -265,7 +265,7 @@ def test_a_picture_that_was_swapped_is_not_shown(cast: Cast) -> None:
 
 
 def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(cast: Cast) -> None:
-    browser_of(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG)))
+    signed_in(cast.alice).post(f"{HOME}new/", form(picture=upload(PNG)))
     later = timezone.now() + timedelta(days=3)  # noqa: TID251  (what is tested reads the same clock)
     forgotten = uuid.uuid4()
     with files.Writer(cast.dentist.pk, forgotten, at=NOON) as out:
@@ -291,13 +291,13 @@ def test_the_sweep_of_forgotten_uploads_leaves_pictures_that_the_register_names(
     ],
 )
 def test_bad_input_is_told_beside_its_field(cast: Cast, field: str, value: str, words: str) -> None:
-    page = browser_of(cast.alice).post(f"{HOME}new/", form(**{field: value})).content.decode()
+    page = signed_in(cast.alice).post(f"{HOME}new/", form(**{field: value})).content.decode()
     assert words in page
 
 
 def test_the_page_warns_of_numbers_beside_which_nothing_hangs(cast: Cast) -> None:
     make.tracking_number(cast.dentist, "+14155550101", label="Billboard")
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert "No notice hangs beside 1 number today" in browser.get(HOME).content.decode()
     browser.post(f"{HOME}new/", form())
     page = browser.get(HOME).content.decode()
@@ -307,7 +307,7 @@ def test_the_page_warns_of_numbers_beside_which_nothing_hangs(cast: Cast) -> Non
 
 
 def test_taking_down_is_written_on_its_page(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     where = browser.post(f"{HOME}new/", form())["Location"]
     today = timezone.now().date()  # noqa: TID251  (what is tested reads the same clock)
     early = browser.post(f"{where}end/", {"to_on": str(today - timedelta(days=30))}).content.decode()
@@ -320,12 +320,12 @@ def test_taking_down_is_written_on_its_page(cast: Cast) -> None:
 
 def test_who_only_sees_the_client_reads_and_changes_nothing(cast: Cast) -> None:
     row = hang(cast)
-    bob = browser_of(cast.bob)
+    bob = signed_in(cast.bob)
     assert bob.get(HOME).status_code == 200
     assert bob.get(f"{HOME}{row.pk}/").status_code == 200
     assert "Write" not in bob.get(HOME).content.decode()
     for url in (f"{HOME}new/", f"{HOME}{row.pk}/end/"):
         assert bob.get(url).status_code == 403
         assert bob.post(url, form()).status_code == 403
-    assert browser_of(cast.mallory).get(f"{HOME}{row.pk}/").status_code == 404
-    assert browser_of(cast.alice).get(f"{HOME}{row.pk}/picture/").status_code == 404, "it has no picture"
+    assert signed_in(cast.mallory).get(f"{HOME}{row.pk}/").status_code == 404
+    assert signed_in(cast.alice).get(f"{HOME}{row.pk}/picture/").status_code == 404, "it has no picture"

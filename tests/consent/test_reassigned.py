@@ -28,7 +28,7 @@ from consent.selectors.contact import Asked
 from consent.services import contact, numbers_out, rebuilding, registers
 from consent.services.contact import Aim, Code
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import recorded, recording, say, work
 from tests.consent.pages import evidence_of, states_of
@@ -57,7 +57,7 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 def agree(client: Client, number: str = ONE, at: datetime = GIVEN, *purposes: Purpose) -> uuid.UUID:
@@ -138,10 +138,9 @@ def test_all_numbers_of_a_client_are_for_officers_with_the_grant(cast: Cast) -> 
     make.grant(manager, cast.dentist)
     for person in (cast.bob, manager, cast.carol):
         assert (
-            browser_of(person).post("/clients/dentist/consent/numbers/", {"reason": REASON}).status_code
-            == 403
+            signed_in(person).post("/clients/dentist/consent/numbers/", {"reason": REASON}).status_code == 403
         )
-    assert browser_of(cast.mallory).get("/clients/dentist/consent/numbers/").status_code == 404
+    assert signed_in(cast.mallory).get("/clients/dentist/consent/numbers/").status_code == 404
 
 
 def test_the_file_lies_sealed_and_leaves_after_three_days(cast: Cast, alice: Browser) -> None:
@@ -376,7 +375,7 @@ def test_who_has_the_number_now_is_not_called_until_they_agree(cast: Cast, alice
 
 
 def test_answers_of_one_agency_end_nothing_at_another(cast: Cast) -> None:
-    mallory = browser_of(cast.mallory)
+    mallory = signed_in(cast.mallory)
     caller_id = agree(cast.dentist)
     file: Any = SimpleUploadedFile("a.csv", f"4155550101,{ASKED},yes\n".encode())
     mallory.post("/consent/registers/answers/", {"as_of": TODAY.isoformat(), "file": file})

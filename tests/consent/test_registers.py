@@ -31,7 +31,7 @@ from consent.selectors.contact import Asked
 from consent.services import contact, registers
 from consent.services.contact import Aim, Code
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.deciding import say
 from tests.consent.systems import system_of
@@ -61,7 +61,7 @@ def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 def form(content: bytes = FTC, **fields: Any) -> dict[str, Any]:
@@ -258,14 +258,14 @@ def test_what_an_upload_left_lying_is_removed_a_day_later(cast: Cast) -> None:
 def test_registers_are_the_officers(cast: Cast) -> None:
     manager = make.person(cast.acme, "mara", Role.ACCOUNT_MANAGER)
     make.grant(manager, cast.dentist)
-    for browser in (browser_of(manager), browser_of(cast.carol), browser_of(cast.bob)):
+    for browser in (signed_in(manager), signed_in(cast.carol), signed_in(cast.bob)):
         assert browser.get("/consent/registers/").status_code == 403
         assert browser.post("/consent/registers/new/", form()).status_code == 403
 
 
 def test_another_agencys_register_is_none(cast: Cast, alice: Browser) -> None:
     row = bring(cast, alice)
-    assert browser_of(cast.mallory).get(f"/consent/registers/{row.pk}/").status_code == 404
+    assert signed_in(cast.mallory).get(f"/consent/registers/{row.pk}/").status_code == 404
 
 
 def test_an_empty_page_says_what_to_bring(alice: Browser) -> None:

@@ -16,7 +16,7 @@ from consent.replies import classify
 from consent.selectors import law as selectors
 from consent.services import contact
 from consent.services.contact import Aim, Asked, Code
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.own_rules import put_in_force
 
@@ -49,7 +49,7 @@ def test_a_topic_is_read_by_the_code_or_its_rules_say_that_they_are_for_reading(
 
 
 def test_pages_say_beside_a_rule_that_it_decides_nothing(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     for topic in Topic:
         page = browser.get(f"/law/?topic={topic}").content.decode()
         if topic in READING:

@@ -20,7 +20,7 @@ from callprivacy.vault import services as vault
 from consent.enums import Basis, Channel, Purpose, Strength
 from consent.models import ConsentEvent, TermsDocument
 from consent.services import terms
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 
 pytestmark = pytest.mark.as_committed
@@ -65,7 +65,7 @@ def the(cast: Cast) -> TermsDocument:
 
 
 def test_one_persons_signature_is_that_persons_yes(cast: Cast) -> None:
-    answer = send(browser_of(cast.alice))
+    answer = send(signed_in(cast.alice))
     row = the(cast)
     assert answer["Location"] == url("terms_document", row.pk)
     assert bytes(row.file_digest) == sha256(PDF).digest()
@@ -78,7 +78,7 @@ def test_one_persons_signature_is_that_persons_yes(cast: Cast) -> None:
 
 
 def test_a_list_only_attests_and_can_grow(cast: Cast) -> None:
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
     send(alice, is_list="yes", numbers="phone,name\n415-555-0101,Anna\n+14155550102\n", stands_apart="")
     row = the(cast)
     assert row.people == 2
@@ -100,7 +100,7 @@ def erase(cast: Cast, number: str, up_to: datetime) -> None:
 
 
 def test_who_was_erased_since_is_not_covered_again_by_an_old_list(cast: Cast) -> None:
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
     erase(cast, "+14155550102", datetime(2026, 10, 3, tzinfo=UTC))
     send(alice, is_list="yes", numbers="+14155550101\n+14155550102", stands_apart="")
     row = the(cast)
@@ -115,7 +115,7 @@ def test_who_was_erased_since_is_not_covered_again_by_an_old_list(cast: Cast) ->
 
 
 def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) -> None:
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
     send(alice)
     row = the(cast)
     stored = list((settings.MEDIA_ROOT / "sealed" / str(cast.dentist.pk)).iterdir())
@@ -142,7 +142,7 @@ def test_the_document_is_sealed_and_comes_back_whole(cast: Cast, settings: Any) 
 )
 def test_what_cannot_be_is_refused_with_words(cast: Cast, fields: dict[str, Any], words: str) -> None:
     body = fields.pop("body", PDF)
-    answer = send(browser_of(cast.alice), body, **fields)
+    answer = send(signed_in(cast.alice), body, **fields)
     assert words in answer.text
     with job_scope(agency_id=cast.acme.pk):
         assert not TermsDocument.objects.exists()
@@ -152,19 +152,19 @@ def test_what_cannot_be_is_refused_with_words(cast: Cast, fields: dict[str, Any]
 def test_what_was_refused_leaves_no_file(cast: Cast, settings: Any) -> None:
     folder = settings.MEDIA_ROOT / "sealed" / str(cast.dentist.pk)
     before = set(folder.glob("*"))
-    send(browser_of(cast.alice), b"MZ a program")
+    send(signed_in(cast.alice), b"MZ a program")
     assert set(folder.glob("*")) == before
 
 
 def test_too_large_a_file_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terms, "DOCUMENT_AT_MOST", 100)
-    assert "larger than 10 MB" in send(browser_of(cast.alice)).text
+    assert "larger than 10 MB" in send(signed_in(cast.alice)).text
 
 
 @pytest.mark.parametrize(("person", "status"), [("bob", 403), ("carol", 403), ("mallory", 404)])
 def test_nobody_else_comes_in(cast: Cast, person: str, status: int) -> None:
-    send(browser_of(cast.alice))
-    browser, row = browser_of(getattr(cast, person)), the(cast)
+    send(signed_in(cast.alice))
+    browser, row = signed_in(getattr(cast, person)), the(cast)
     for name in ("terms", "add_terms"):
         assert browser.get(url(name)).status_code == status
     for name in ("terms_document", "terms_file"):
@@ -173,14 +173,14 @@ def test_nobody_else_comes_in(cast: Cast, person: str, status: int) -> None:
 
 
 def test_another_clients_document_is_nobodys(cast: Cast) -> None:
-    alice = browser_of(cast.alice)
+    alice = signed_in(cast.alice)
     send(alice)
     for name in ("terms_document", "terms_file"):
         assert alice.get(url(name, the(cast).pk, client="plumber")).status_code == 404
 
 
 def test_an_empty_list_says_what_will_be_here(cast: Cast) -> None:
-    assert "No signed document yet" in browser_of(cast.alice).get(url("terms")).text
+    assert "No signed document yet" in signed_in(cast.alice).get(url("terms")).text
 
 
 def test_numbers_of_a_list_are_each_read_once() -> None:

@@ -22,7 +22,7 @@ from consent.models import ConsentEvent, Rejudgement, WebPage
 from consent.services import limits, receipts, web
 from consent.services.limits import Verdict
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent import pages
 from tests.consent.pages import events_of, evidence_of, hidden, open_page, publish, states_of
@@ -98,8 +98,7 @@ def test_the_page_sets_no_cookie_is_not_kept_and_tells_nobody_where_it_was(
 
 
 def test_a_signed_in_person_of_staff_sees_the_same_page(cast: Cast, page: WebPage) -> None:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     assert browser.get(address(page)).status_code == 200
     assert send(browser, page, purposes=["record"]).status_code == 303
     assert events_of(cast.dentist)[0].recorded_by == "consent.web"

@@ -17,7 +17,7 @@ from consent.enums import Purpose, VendorStep, WaitingState
 from consent.models import AdDestination, VendorTask, WebhookDelivery, WebhookEndpoint, Withdrawal
 from consent.services import webhooks
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.consent.test_webhooks import endpoint, queued
 from tests.consent.test_withdrawals import ONE, carry_out, connect, tasks, withdraw
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.as_committed
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    return browser_of(cast.alice)
+    return signed_in(cast.alice)
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_who_may_not_show_numbers_hands_the_step_on(world: Cast) -> None:
     letter = the(world, VendorStep.STOP_TEXTS)
     mia = make.person(world.acme, "mia", Role.ACCOUNT_MANAGER)
     make.grant(mia, world.dentist)
-    page = browser_of(mia).get(url("vendor_task", letter.pk)).text
+    page = signed_in(mia).get(url("vendor_task", letter.pk)).text
     assert "Hand this step to a compliance officer" in page
-    assert browser_of(mia).post(url("vendor_reference", letter.pk), WHY).status_code == 403
-    assert "A compliance officer chooses" in browser_of(mia).get(
+    assert signed_in(mia).post(url("vendor_reference", letter.pk), WHY).status_code == 403
+    assert "A compliance officer chooses" in signed_in(mia).get(
         url("vendor_task", the(world, VendorStep.CHOOSE).pk)
     ).text  # fmt: skip
 
@@ -217,7 +217,7 @@ def test_nobody_else_comes_in(world: Cast, person: str, status: int) -> None:
         make.grant(member, world.dentist)
     else:
         member = getattr(world, person)
-    browser = browser_of(member)
+    browser = signed_in(member)
     letter = the(world, VendorStep.STOP_TEXTS)
     assert browser.get(url("withdrawals")).status_code == status
     assert browser.get(url("vendor_task", letter.pk)).status_code == status
@@ -275,7 +275,7 @@ def test_a_destination_is_added_once_and_ended(cast: Cast, alice: Browser) -> No
 def test_whoever_may_not_manage_connections_adds_no_endpoint(cast: Cast) -> None:
     endpoint(cast)
     assert (
-        browser_of(cast.bob).post(url("add_endpoint"), {"name": "x", "url": "https://x.example"}).status_code
+        signed_in(cast.bob).post(url("add_endpoint"), {"name": "x", "url": "https://x.example"}).status_code
         == 403
     )
 
@@ -285,12 +285,12 @@ def test_an_officer_chooses_and_for_all_with_connections_alone(world: Cast) -> N
     said = {"choice": "delete", "for_all": "on"}
     manager = make.person(world.acme, "mia", Role.ACCOUNT_MANAGER)
     make.grant(manager, world.dentist)
-    assert browser_of(manager).post(url("vendor_choose", choice.pk), said).status_code == 403
+    assert signed_in(manager).post(url("vendor_choose", choice.pk), said).status_code == 403
     officer = make.person(world.acme, "olaf", Role.OFFICER)
     make.grant(officer, world.dentist, without=Permission.MANAGE_CONNECTIONS)
-    assert browser_of(officer).post(url("vendor_choose", choice.pk), said).status_code == 403
+    assert signed_in(officer).post(url("vendor_choose", choice.pk), said).status_code == 403
     assert the(world, VendorStep.CHOOSE).state == WaitingState.WAITING
-    assert browser_of(officer).post(url("vendor_choose", choice.pk), {"choice": "off"}).status_code == 302
+    assert signed_in(officer).post(url("vendor_choose", choice.pk), {"choice": "off"}).status_code == 302
 
 
 def test_numbers_are_sent_to_a_system_where_an_officer_says_so(
@@ -299,7 +299,7 @@ def test_numbers_are_sent_to_a_system_where_an_officer_says_so(
     monkeypatch.setattr(webhooks, "check_address", lambda *_args, **_more: "93.184.215.14")
     carla = make.person(cast.acme, "carla", Role.ADMIN)
     make.grant(carla, cast.dentist)
-    browser = browser_of(carla)
+    browser = signed_in(carla)
     said = {"name": "mine", "url": "https://carla.example/x", "with_number": "on"}
     assert "whsec_" in browser.post(url("add_endpoint"), said).text
     with job_scope(agency_id=cast.acme.pk):
@@ -308,7 +308,7 @@ def test_numbers_are_sent_to_a_system_where_an_officer_says_so(
     switch = url("endpoint_number", row.pk)
     assert "A compliance officer may have numbers sent" in browser.get(url("endpoint", row.pk)).text
     assert browser.post(switch, {"on": "yes"}).status_code == 403
-    assert browser_of(cast.alice).post(switch, {"on": "yes"}).status_code == 302
+    assert signed_in(cast.alice).post(switch, {"on": "yes"}).status_code == 302
     assert "With numbers" in browser.get(url("endpoints")).text
     assert browser.post(switch, {"on": "no"}).status_code == 302
     with job_scope(agency_id=cast.acme.pk):

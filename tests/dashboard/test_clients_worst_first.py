@@ -17,7 +17,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 
 ANNA = "+12125550101"
@@ -25,13 +25,7 @@ ANNA = "+12125550101"
 
 def _rows(membership: Membership) -> list[tuple[str, str]]:
     """(client, needs you for) of each row of the page, in order."""
-    return _shown(_browser(membership))
-
-
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
+    return _shown(signed_in(membership))
 
 
 def _shown(browser: Browser) -> list[tuple[str, str]]:
@@ -148,7 +142,7 @@ def test_the_number_of_queries_does_not_grow_with_clients(
             ends_at=None,
         )
     _item(cast.plumber, "a", due_in=-timedelta(days=1))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     browser.get("/clients/")
     with django_assert_max_num_queries(26):
         rows = _shown(browser)

@@ -16,19 +16,13 @@ from callprivacy.accounts.models import Membership
 from callprivacy.urls import urlpatterns
 from dashboard.views.home import LANDINGS
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
-
-
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
 
 
 def _landed(membership: Membership) -> str:
     """Where "/" leads; the page there opens."""
-    browser = _browser(membership)
+    browser = signed_in(membership)
     answer = browser.get("/")
     assert answer.status_code == 302
     assert browser.get(answer["Location"]).status_code == 200
@@ -133,9 +127,9 @@ def test_a_grant_that_has_ended_leads_nowhere(cast: Cast) -> None:
 
 def test_the_overview_keeps_an_address_of_its_own_for_everybody(cast: Cast) -> None:
     for person in (cast.alice, cast.bob, cast.carol):
-        assert _browser(person).get("/overview/").status_code == 200
+        assert signed_in(person).get("/overview/").status_code == 200
 
 
 def test_a_stranger_is_led_to_the_door_and_nothing_is_done_by_post(cast: Cast) -> None:
     assert Browser().get("/")["Location"].startswith("/accounts/login/")
-    assert _browser(cast.alice).post("/").status_code == 405
+    assert signed_in(cast.alice).post("/").status_code == 405

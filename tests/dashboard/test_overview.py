@@ -8,10 +8,8 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections
-from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from callprivacy.accounts.models import Membership
 from callprivacy.calls.enums import JobState, PullKind, RecordingState
 from callprivacy.calls.models import Call, Pull, PullRun, Recording
 from callprivacy.calls.services import connections as doors
@@ -27,17 +25,11 @@ from retention.models import Backup, Drill
 from rights.enums import Ask
 from rights.models import Case
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.rights.asking import asked
 
 ANNA = "+12125550101"
-
-
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
 
 
 def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
@@ -45,7 +37,7 @@ def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=now - timedelta(days=2))
     make.call(cast.plumber, ANNA, at=now - timedelta(days=2))
 
-    page = _browser(cast.alice).get("/overview/").content.decode()
+    page = signed_in(cast.alice).get("/overview/").content.decode()
 
     assert "Dentist" in page
     assert "Plumber" in page
@@ -53,21 +45,21 @@ def test_an_officer_sees_each_granted_clients_figures(cast: Cast) -> None:
 
 
 def test_a_reviewer_sees_the_granted_client_only(cast: Cast) -> None:
-    page = _browser(cast.bob).get("/overview/").content.decode()
+    page = signed_in(cast.bob).get("/overview/").content.decode()
 
     assert "Dentist" in page
     assert "Plumber" not in page
 
 
 def test_a_stranger_sees_none_of_it(cast: Cast) -> None:
-    page = _browser(cast.mallory).get("/overview/").content.decode()
+    page = signed_in(cast.mallory).get("/overview/").content.decode()
 
     assert "Dentist" not in page
     assert "Florist" in page
 
 
 def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
-    page = _browser(cast.carol).get("/overview/").content.decode()
+    page = signed_in(cast.carol).get("/overview/").content.decode()
 
     assert "No calls for you to see" in page
     assert "Open the clients" in page
@@ -76,7 +68,7 @@ def test_who_was_granted_nothing_is_told_what_to_do(cast: Cast) -> None:
 def test_the_number_of_queries_does_not_grow_with_clients(
     cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     browser.get("/overview/")
     with CaptureQueriesContext(connections["default"]) as few:
         browser.get("/overview/")
@@ -91,7 +83,7 @@ def test_calls_out_are_past_their_date_by_their_own_days(cast: Cast) -> None:
     with job_scope(agency_id=cast.acme.pk):
         Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1_827)
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400), direction="outbound")
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
 
     assert browser.get("/overview/").context["tiles"]["observed"]["value"] == 0
     assert "past its date" not in browser.get("/clients/").content.decode()
@@ -112,7 +104,7 @@ def test_recordings_are_counted_by_what_they_rest_on(cast: Cast) -> None:
         call = make.call(cast.dentist, ANNA, at=at)
         decide(call, allowed=allowed, basis=basis, state=state)
 
-    tile = _browser(cast.alice).get("/overview/").context["tiles"]["recorded"]
+    tile = signed_in(cast.alice).get("/overview/").context["tiles"]["recorded"]
 
     assert (tile["value"], tile["client"]) == (2, cast.dentist)
     assert tile["note"] == "Express consent: 1; Announced on the call: 1"
@@ -141,7 +133,7 @@ def decide(call: Call, *, allowed: bool, basis: str, state: RecordingState) -> N
 
 
 def test_standards_below_express_consent_are_counted_with_their_end(cast: Cast) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     assert "Standards below express consent" not in browser.get("/overview/").content.decode()
     with staff_scope(agency_id=cast.acme.pk, user_id=cast.alice.user_id):
         standards.choose(
@@ -165,7 +157,7 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
     for client in (cast.dentist, cast.plumber):
         make.call(client, ANNA, at=make.now() - timedelta(days=2))
 
-    response = _browser(cast.alice).get("/overview/")
+    response = signed_in(cast.alice).get("/overview/")
 
     assert response.context["tiles"]["calls"]["value"] == 2
     assert "1 more client, all counted above" in response.content.decode()
@@ -175,7 +167,7 @@ def test_every_client_is_counted_also_those_that_are_not_listed(
 
 
 def test_clocks_that_run_are_counted_with_the_one_that_ends_first(cast: Cast) -> None:
-    browser, now = _browser(cast.alice), make.now()
+    browser, now = signed_in(cast.alice), make.now()
     assert "no request waits for its day" in browser.get("/overview/").content.decode()
     for client, days in ((cast.dentist, 44), (cast.plumber, 1), (cast.plumber, 2)):
         asked(client, Ask.SEE, at=now - timedelta(days=days))
@@ -197,7 +189,7 @@ def test_clocks_that_run_are_counted_with_the_one_that_ends_first(cast: Cast) ->
 
 
 def test_a_clock_that_was_stopped_or_has_no_day_does_not_run(cast: Cast) -> None:
-    browser, now = _browser(cast.alice), make.now()
+    browser, now = signed_in(cast.alice), make.now()
     for _ in range(4):
         asked(cast.dentist, Ask.SEE, at=now - timedelta(days=2))
     with job_scope(agency_id=cast.acme.pk):
@@ -213,17 +205,17 @@ def test_clocks_and_copies_are_shown_to_whom_they_concern(cast: Cast) -> None:
     asked(cast.plumber, Ask.SEE, at=make.now())
     asked(cast.florist, Ask.SEE, at=make.now())
 
-    bob = _browser(cast.bob).get("/overview/")
+    bob = signed_in(cast.bob).get("/overview/")
     assert (bob.context["clocks"], bob.context["copies"]) == (None, None)
     assert all(said not in bob.content.decode() for said in ("Clocks running", ">Backup<"))
-    carol = _browser(cast.carol).get("/overview/")
+    carol = signed_in(cast.carol).get("/overview/")
     assert carol.context["clocks"] is None
     assert ">Backup<" in carol.content.decode()
-    assert _browser(cast.alice).get("/overview/").context["clocks"].words == "1"
+    assert signed_in(cast.alice).get("/overview/").context["clocks"].words == "1"
 
 
 def test_the_backup_tile_says_what_a_drill_found(cast: Cast) -> None:
-    browser, now = _browser(cast.alice), make.now()
+    browser, now = signed_in(cast.alice), make.now()
 
     def tile() -> tuple[str, str]:
         found = browser.get("/overview/").context["copies"]
@@ -278,17 +270,17 @@ def test_calls_missed_are_those_that_no_webhook_brought(cast: Cast) -> None:
                 brought=brought, created_at=at, finished_at=at,
             )  # fmt: skip
 
-    response = _browser(cast.alice).get("/overview/")
+    response = signed_in(cast.alice).get("/overview/")
 
     found = {entry["row"].pk: entry["missed"] for entry in response.context["connections"]}
     assert (found[asks.pk].calls, found[quiet.pk].calls, found[other.pk].calls) == (7, None, None)
     assert (found[quiet.pk].why, found[other.pk].why) == ("its list is not asked", "it has no list to ask")
     assert "Calls missed" in response.content.decode()
-    assert "Calls missed" not in _browser(cast.bob).get("/overview/").content.decode()
+    assert "Calls missed" not in signed_in(cast.bob).get("/overview/").content.decode()
 
     with job_scope(agency_id=cast.acme.pk):
         Pull.objects.filter(pk=pull.pk).update(is_on=False)
-    entries = _browser(cast.alice).get("/overview/").context["connections"]
+    entries = signed_in(cast.alice).get("/overview/").context["connections"]
     assert {entry["missed"].calls for entry in entries} == {None}
 
 
@@ -307,7 +299,7 @@ def test_the_number_of_queries_does_not_grow_with_requests_and_connections(
                 by=make.JOB, at=make.now(),
             )  # fmt: skip
 
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     add(1)
     browser.get("/overview/")
     with CaptureQueriesContext(connections["default"]) as few:

@@ -11,12 +11,11 @@ from django.test import Client as Browser
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from callprivacy.accounts.models import Membership
 from callprivacy.audit import services
 from callprivacy.audit.models import Event
 from callprivacy.tenancy.scope import job_scope
 from tests import cast
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.audit.trails import seal
 from tests.make import JOB, NOON
 
@@ -32,12 +31,6 @@ def own_state(tmp_path: Path, settings: Settings) -> None:
 @pytest.fixture
 def everybody(cast: cast.Cast) -> cast.Cast:
     return cast
-
-
-def signed_in(person: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, person.user)
-    return browser
 
 
 def record(everybody: cast.Cast, action: str = "call.revealed", **given: object) -> Event:

@@ -23,7 +23,7 @@ from callprivacy.vault.services import note_pulse
 from retention.models import Backup, Drill
 from retention.services import backups, restoring
 from tests import ground, make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.retention import dumps
 from tests.scale import tell, times
@@ -396,7 +396,7 @@ def test_nothing_is_served_and_no_task_works_while_a_database_is_old(monkeypatch
 @pytest.mark.django_db
 def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast) -> None:
     assert (
-        "not made by this installation" in browser_of(cast.alice).get("/retention/backups/").content.decode()
+        "not made by this installation" in signed_in(cast.alice).get("/retention/backups/").content.decode()
     )
     for database, days in (("default", 1), ("vault", 1), ("vault", 15)):
         at = make.now() - timedelta(days=days)
@@ -415,7 +415,7 @@ def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast)
         started_at=make.now(), finished_at=make.now(), passed=False, report={"checks": checks}
     )
 
-    page = browser_of(cast.alice).get("/retention/backups/").content.decode()
+    page = signed_in(cast.alice).get("/retention/backups/").content.decode()
 
     assert "vault-15.age" in page
     assert "gone with its key" in page
@@ -424,5 +424,5 @@ def test_the_page_says_how_old_the_newest_are_and_what_drills_showed(cast: Cast)
     assert "77 clients" not in page
     assert "117.7" not in page
     assert "123,456" not in page
-    assert browser_of(cast.bob).get("/retention/backups/").status_code == 403
+    assert signed_in(cast.bob).get("/retention/backups/").status_code == 403
     assert Browser().get("/retention/backups/").status_code == 302

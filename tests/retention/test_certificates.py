@@ -29,7 +29,7 @@ from retention.enums import Category, PartState, RunCause
 from retention.models import Certificate, Hold, Run, RunPart
 from retention.services import certificates, erasing, runs
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.retention import pdfa
 from tools import verify_certificate
@@ -352,9 +352,7 @@ def test_the_tool_alone_and_the_command_say_the_same(
 
 
 def _browser(cast: Cast) -> Browser:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
-    return browser
+    return signed_in(cast.alice)
 
 
 def test_an_officer_reads_and_takes_it_and_that_is_written_down(cast: Cast, certified: Certificate) -> None:

@@ -9,10 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import Direction, RecordingState
 from callprivacy.calls.models import Call, Caller, Recording
@@ -32,7 +30,7 @@ from retention.selectors import holds as selectors
 from retention.services import erasing, holds, runs, sweeping
 from retention.tasks import holds as tasks
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.numbers import says
 
@@ -606,12 +604,6 @@ def test_the_beats_task_marks_and_reminds_and_does_nothing_twice(cast: Cast) -> 
 # --- Pages ---
 
 
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
-
-
 def _form(**said: Any) -> dict[str, Any]:
     review = make.now().date() + timedelta(days=90)
     return {
@@ -623,7 +615,7 @@ def _form(**said: Any) -> dict[str, Any]:
 def test_an_officer_places_a_hold_by_number_and_lifts_it_with_what_was_shown(cast: Cast) -> None:
     client = live(cast.dentist)
     call = make.call(client, ANNA, at=make.now() - timedelta(days=400))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
 
     placed = browser.post("/clients/dentist/holds/new/", _form(scope="numbers", numbers="212 555 0101"))
 
@@ -652,7 +644,7 @@ def test_an_officer_places_a_hold_by_number_and_lifts_it_with_what_was_shown(cas
 
 
 def test_a_wrong_number_is_refused_beside_the_field_and_not_shown_again(cast: Cast) -> None:
-    page = _browser(cast.alice).post(
+    page = signed_in(cast.alice).post(
         "/clients/dentist/holds/new/", _form(scope="numbers", numbers="+12125550199")
     )
 
@@ -662,7 +654,7 @@ def test_a_wrong_number_is_refused_beside_the_field_and_not_shown_again(cast: Ca
 
 
 def test_dates_are_days_of_the_clients_zone(cast: Cast) -> None:
-    placed = _browser(cast.alice).post(
+    placed = signed_in(cast.alice).post(
         "/clients/dentist/holds/new/", _form(from_on="2026-05-01", until_on="2026-05-31")
     )
     assert placed.status_code == 302
@@ -684,7 +676,7 @@ def test_dates_are_days_of_the_clients_zone(cast: Cast) -> None:
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(cast: Cast, said: dict[str, str], words: str) -> None:
-    page = _browser(cast.alice).post("/clients/dentist/holds/new/", _form(**said))
+    page = signed_in(cast.alice).post("/clients/dentist/holds/new/", _form(**said))
 
     assert words in page.content.decode()
     with looking(cast):
@@ -694,7 +686,7 @@ def test_what_is_wrong_is_said_beside_the_field(cast: Cast, said: dict[str, str]
 def test_a_hold_is_placed_from_a_call_and_another_call_is_added(cast: Cast) -> None:
     first = make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=2))
     second = make.call(cast.dentist, BEN, at=make.now() - timedelta(days=1))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     assert "Place a hold on this call" in browser.get(f"/clients/dentist/calls/{first.pk}/").content.decode()
     assert "1 call picked" in browser.get(f"/clients/dentist/holds/new/?call={first.pk}").content.decode()
 
@@ -712,7 +704,7 @@ def test_who_manages_no_retention_sees_that_a_call_is_held_and_no_name(cast: Cas
     call = make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=2))
     place(cast)
     settle(cast.dentist)
-    browser = _browser(cast.bob)
+    browser = signed_in(cast.bob)
 
     page = browser.get(f"/clients/dentist/calls/{call.pk}/").content.decode()
 
@@ -726,7 +718,7 @@ def test_only_an_officer_lifts(cast: Cast) -> None:
     dana = make.person(cast.acme, "dana", Role.ACCOUNT_MANAGER)
     make.grant(dana, cast.dentist, Role.OFFICER)
     hold = place(cast)
-    browser = _browser(dana)
+    browser = signed_in(dana)
     url = f"/clients/dentist/holds/{hold.pk}/"
 
     assert browser.get(url).status_code == 200
@@ -739,7 +731,7 @@ def test_only_an_officer_lifts(cast: Cast) -> None:
 
 def test_lists_tell_the_state_and_what_is_kept(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=NEW)
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     assert "No hold yet" in browser.get("/clients/dentist/holds/").content.decode()
     assert "No hold is open" in browser.get("/retention/holds/").content.decode()
     first = place(cast)
@@ -759,7 +751,7 @@ def test_lists_tell_the_state_and_what_is_kept(cast: Cast) -> None:
 def test_a_review_is_written_down_with_its_reason(cast: Cast) -> None:
     hold = place(cast)
     day = make.now().date() + timedelta(days=30)
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     url = f"/clients/dentist/holds/{hold.pk}/review/"
     assert "Does it still have to stand" in browser.get(url).content.decode()
 

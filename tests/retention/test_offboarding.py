@@ -32,7 +32,7 @@ from retention.kinds import LEAVES_ALONE
 from retention.models import Hold, Offboarding
 from retention.services import offboarding
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -130,13 +130,13 @@ def test_an_officer_alone_waits_a_day_and_who_manages_the_agency_may_stop_it(cas
         assert list(told) == [cast.carol.user_id]
     work(cast, NOON + timedelta(hours=23))
     assert now(cast).state == EndState.ASKED
-    admin = browser_of(cast.carol)
+    admin = signed_in(cast.carol)
     assert admin.get("/clients/dentist/leave/").status_code == 403
     page = admin.get("/retention/leaving/").content.decode()
     assert "/retention/leaving/dentist/stop/" in page
-    assert browser_of(cast.bob).get("/retention/leaving/").status_code == 403
-    assert browser_of(cast.bob).post("/retention/leaving/dentist/stop/").status_code == 403
-    assert browser_of(cast.mallory).post("/retention/leaving/dentist/stop/").status_code in {403, 404}
+    assert signed_in(cast.bob).get("/retention/leaving/").status_code == 403
+    assert signed_in(cast.bob).post("/retention/leaving/dentist/stop/").status_code == 403
+    assert signed_in(cast.mallory).post("/retention/leaving/dentist/stop/").status_code in {403, 404}
     assert now(cast).state == EndState.ASKED
     assert admin.post("/retention/leaving/dentist/stop/").status_code == 302
     with job_scope(agency_id=cast.acme.pk):
@@ -399,7 +399,7 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
                 connection=gone, account="ACC1", company="", login="", secret="k" * 20, only_known=False,
                 by=make.JOB, at=NOON,
             )  # fmt: skip
-    officer = browser_of(cast.alice)
+    officer = signed_in(cast.alice)
     assert officer.get("/clients/dentist/connections/").status_code == 200
     for deed_there in (f"connections/{way.pk}/reactivate/", "connections/new/", "imports/new/", "keys/new/"):
         assert officer.post(f"/clients/dentist/{deed_there}").status_code in {403, 404}, deed_there
@@ -420,9 +420,9 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
 def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Membership) -> None:
     filled(cast)
     url = "/clients/dentist/leave/"
-    assert browser_of(cast.bob).get(url).status_code == 403
-    assert browser_of(cast.mallory).get(url).status_code == 404
-    browser = browser_of(cast.alice)
+    assert signed_in(cast.bob).get(url).status_code == 403
+    assert signed_in(cast.mallory).get(url).status_code == 404
+    browser = signed_in(cast.alice)
     page = browser.get(url).content.decode()
     assert "Everything of Dentist is handed over and destroyed" in page
     with job_scope(agency_id=cast.acme.pk):
@@ -436,7 +436,7 @@ def test_pages_show_the_extent_and_take_nobody_elses_word(cast: Cast, second: Me
     assert "Waits for a second person or a day" in browser.get(url).content.decode()
     browser.post(f"{url}agree/")
     assert now(cast).state == EndState.ASKED
-    browser_of(second).post(f"{url}agree/")
+    signed_in(second).post(f"{url}agree/")
     at = make.now() + timedelta(seconds=5)
     work(cast, at)
     assert now(cast).state == EndState.WRITTEN

@@ -12,7 +12,6 @@ from django.db import connections
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Call
 from callprivacy.tenancy.enums import RetentionState
@@ -25,19 +24,13 @@ from retention.services import runs
 from retention.tasks import runs as tasks
 from retention.views import previews
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.numbers import hints, says
 
 ANNA = "+12125550101"
 SHOWN = {"calls": "1", "recordings": "0", "callers": "1", "allowed": "0", "withheld": "0", "leaving": "0"}
 REASON = "The client asked for ninety days in its new contract."
-
-
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
 
 
 def _dentist(cast: Cast) -> Client:
@@ -49,7 +42,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
     make.call(cast.dentist, "+12125550177", at=make.now() - timedelta(days=4))
 
-    page = _browser(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
+    page = signed_in(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
 
     assert "••• 0101" in page
     assert not hints(page, "+12125550177")
@@ -61,7 +54,7 @@ def test_the_dry_run_lists_what_would_go_masked_and_erases_nothing(cast: Cast) -
 
 def test_an_officer_signs_with_the_counts_shown_and_the_run_erases(cast: Cast) -> None:
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=400))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
 
     stale = browser.post("/clients/dentist/policies/go-live/", SHOWN | {"calls": "0", "callers": "0"})
     assert "counts have changed" in stale.content.decode()
@@ -91,7 +84,7 @@ def test_who_signs_is_shown_what_else_leaves(cast: Cast) -> None:
         make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=40)), "https://vendor.example/1"
     )
 
-    answer = _browser(cast.alice).get("/clients/dentist/policies/go-live/")
+    answer = signed_in(cast.alice).get("/clients/dentist/policies/go-live/")
 
     assert {row.category: row.extent.rows for row in answer.context["others"]} == {
         category: int(category is Category.RECORDING)
@@ -105,7 +98,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(previews, "_PAGE", 1)
     for client, days in ((cast.dentist, 400), (cast.dentist, 401), (cast.plumber, 400)):
         make.call(client, ANNA, at=make.now() - timedelta(days=days))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     first, second = (browser.get(f"/retention/preview/?page={number}") for number in (1, 2))
     assert [one.client for page in (first, second) for one in page.context["shown"]] == [
         cast.dentist,
@@ -115,7 +108,7 @@ def test_the_preview_of_all_has_pages(cast: Cast, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_that_is_under_way_is_fetched_again_each_second_and_a_finished_one_is_not(cast: Cast) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     started = browser.post("/retention/runs/")
     assert "every 1s" in browser.get(started["Location"], headers={"HX-Request": "true"}).content.decode()
     tasks.work_runs()
@@ -127,7 +120,7 @@ def test_a_runs_page_says_why_a_client_has_no_certificate(cast: Cast) -> None:
         Client.objects.filter(pk=cast.dentist.pk).update(
             retention_state=RetentionState.LIVE, went_live_at=make.now()
         )
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     started = browser.post("/retention/runs/")["Location"]
 
     def said() -> dict[str, str]:
@@ -154,7 +147,7 @@ def test_a_runs_page_says_why_a_client_has_no_certificate(cast: Cast) -> None:
 
 def test_an_errand_is_shown_with_a_trace_and_closed_on_a_persons_word(cast: Cast) -> None:
     errand = make.errand(cast.dentist, "https://vendor.example/r/secret")
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
 
     listed = browser.get("/clients/dentist/errands/").content.decode()
     shown = browser.post(f"/clients/dentist/errands/{errand.pk}/").content.decode()
@@ -179,33 +172,33 @@ PAGES = (
 
 @pytest.mark.parametrize("url", PAGES)
 def test_each_page_opens_for_the_officer_and_for_nobody_else(cast: Cast, url: str) -> None:
-    assert _browser(cast.alice).get(url).status_code == 200
-    assert _browser(cast.bob).get(url).status_code == 403
-    assert _browser(cast.carol).get(url).status_code == 403
-    assert _browser(cast.mallory).get(url).status_code == 404
+    assert signed_in(cast.alice).get(url).status_code == 200
+    assert signed_in(cast.bob).get(url).status_code == 403
+    assert signed_in(cast.carol).get(url).status_code == 403
+    assert signed_in(cast.mallory).get(url).status_code == 404
     assert Browser().get(url).status_code == 302
 
 
 def test_the_agencys_pages_open_for_the_officer_and_for_nobody_else(cast: Cast) -> None:
     for url in ("/retention/", "/retention/policies/", "/retention/policies/call/", "/retention/calendar/"):
-        assert _browser(cast.alice).get(url).status_code == 200
-        assert _browser(cast.bob).get(url).status_code == 403
-        assert _browser(cast.carol).get(url).status_code == 403
+        assert signed_in(cast.alice).get(url).status_code == 200
+        assert signed_in(cast.bob).get(url).status_code == 403
+        assert signed_in(cast.carol).get(url).status_code == 403
         assert Browser().get(url).status_code == 302
 
 
 def test_another_agencys_run_is_not_there(cast: Cast) -> None:
-    started = _browser(cast.alice).post("/retention/runs/")
+    started = signed_in(cast.alice).post("/retention/runs/")
 
-    assert _browser(cast.mallory).get(started["Location"]).status_code == 404
-    assert _browser(cast.mallory).post(f"{started['Location']}cancel/").status_code == 404
-    assert _browser(cast.bob).get(started["Location"]).status_code == 404
+    assert signed_in(cast.mallory).get(started["Location"]).status_code == 404
+    assert signed_in(cast.mallory).post(f"{started['Location']}cancel/").status_code == 404
+    assert signed_in(cast.bob).get(started["Location"]).status_code == 404
 
 
 def test_the_list_of_clients_takes_no_more_queries_for_more_clients(
     cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     browser.get("/retention/")
     with CaptureQueriesContext(connections["default"]) as few:
         browser.get("/retention/")

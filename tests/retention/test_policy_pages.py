@@ -30,18 +30,12 @@ from retention.services import policies
 from retention.targets import Extent
 from retention.tasks import policies as tasks
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 
 ANNA, BEN = "+12125550101", "+12125550102"
 REASON = "The client asked for ninety days in its new contract."
 CALLS = "/clients/dentist/policies/change/call/"
-
-
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
 
 
 @pytest.fixture
@@ -79,7 +73,7 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
     make.recording(
         make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=100)), "https://vendor.example/1"
     )
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
 
     shown = browser.post(CALLS, {"days": "90", "then": "erase", "reason": REASON}).content.decode()
     assert "<strong>1 call in</strong> becomes due" in shown
@@ -94,7 +88,7 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
     mine = browser.get(url).content.decode()
     assert "Withdraw it" in mine
     assert "approve/" not in mine
-    other = _browser(erin)
+    other = signed_in(erin)
     page = other.get(url).content.decode()
     assert REASON not in page
     assert REASON in other.post(f"{url}reason/").content.decode()
@@ -109,10 +103,10 @@ def test_shortening_shows_its_effect_and_takes_a_second_officer(cast: Cast, erin
 
 def test_agreeing_without_the_effect_as_it_is_now_shows_it_again(cast: Cast, erin: Membership) -> None:
     make.call(cast.dentist, ANNA, at=make.now() - timedelta(days=100))
-    _confirmed(_browser(cast.alice), CALLS, "90")
+    _confirmed(signed_in(cast.alice), CALLS, "90")
     with job_scope(agency_id=cast.acme.pk):
         url = f"/retention/changes/{_change().pk}/"
-    other = _browser(erin)
+    other = signed_in(erin)
     page = other.get(url).content.decode()
     make.call(cast.dentist, BEN, at=make.now() - timedelta(days=101))
 
@@ -124,7 +118,7 @@ def test_agreeing_without_the_effect_as_it_is_now_shows_it_again(cast: Cast, eri
 
 
 def test_saving_without_having_seen_the_effect_saves_nothing(cast: Cast, erin: Membership) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     asked = {"days": "90", "then": "erase", "reason": REASON, "confirmed": "1", "answered": "1"}
     assert "Look at the effect" in browser.post(CALLS, asked).content.decode()
     stale = asked | {"due_before": "0", "due_after": "7", "leaving": "0", "rules": "tsr-calls-out"}
@@ -134,12 +128,12 @@ def test_saving_without_having_seen_the_effect_saves_nothing(cast: Cast, erin: M
 
 
 def test_a_change_without_a_reason_is_refused_beside_the_field(cast: Cast) -> None:
-    page = _browser(cast.alice).post(CALLS, {"days": "90", "then": "erase", "reason": "short"})
+    page = signed_in(cast.alice).post(CALLS, {"days": "90", "then": "erase", "reason": "short"})
     assert "at least 15 characters" in page.content.decode()
 
 
 def test_a_rule_that_wants_a_reason_wants_its_tick(cast: Cast, erin: Membership) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     url = "/clients/dentist/policies/change/call_out/"
     page = browser.post(url, {"days": "100", "then": "erase", "reason": REASON}).content.decode()
     assert "16 CFR 310.5(a)(2)" in page
@@ -152,7 +146,7 @@ def test_a_rule_that_wants_a_reason_wants_its_tick(cast: Cast, erin: Membership)
 
 def test_the_law_refuses_in_the_page_with_rule_source_and_remedy(cast: Cast, erin: Membership) -> None:
     url = "/clients/dentist/policies/change/consent/"
-    response = _confirmed(_browser(cast.alice), url, "100")
+    response = _confirmed(signed_in(cast.alice), url, "100")
     page = response.content.decode()
     assert response.status_code == 200
     for said in ("The law refuses this", "16 CFR 310.5(a)(8)", "https://www.ecfr.gov", "1,827 days or more"):
@@ -174,7 +168,7 @@ def test_the_law_refuses_in_the_page_with_rule_source_and_remedy(cast: Cast, eri
 def test_what_cannot_be_says_why_beside_the_field(
     cast: Cast, category: str, days: str, said: str | None
 ) -> None:
-    response = _browser(cast.alice).post(
+    response = signed_in(cast.alice).post(
         f"/clients/dentist/policies/change/{category}/", {"days": days, "then": "erase", "reason": REASON}
     )
     page = response.content.decode()
@@ -183,18 +177,18 @@ def test_what_cannot_be_says_why_beside_the_field(
 
 
 def test_an_unknown_category_is_not_there(cast: Cast) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     assert browser.get("/clients/dentist/policies/change/letters/").status_code == 404
     assert browser.get("/retention/policies/letters/").status_code == 404
 
 
 def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) -> None:
-    shown = _confirmed(_browser(cast.alice), CALLS, "90", follow="1")
+    shown = _confirmed(signed_in(cast.alice), CALLS, "90", follow="1")
     assert shown.status_code == 302
     with job_scope(agency_id=cast.acme.pk):
         change = _change()
     assert change.state == ChangeState.DELAYED
-    carol = _browser(cast.carol)
+    carol = signed_in(cast.carol)
     assert "takes effect in a day" in carol.get("/work/").content.decode()
     assert "Takes effect later" in carol.get("/retention/changes/").content.decode()
     url = f"/retention/changes/{change.pk}/"
@@ -214,7 +208,7 @@ def test_where_there_is_one_officer_an_admin_stops_it_in_the_page(cast: Cast) ->
 
 def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_them(cast: Cast) -> None:
     erin = make.person(cast.acme, "erin", Role.OFFICER)
-    alice = _browser(cast.alice)
+    alice = signed_in(cast.alice)
 
     shown = alice.post(CALLS, {"days": "90", "then": "erase", "reason": REASON}).content.decode()
     _confirmed(alice, CALLS, "90")
@@ -223,7 +217,7 @@ def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_the
         change = _change()
     assert change.state == ChangeState.WAITING
     url = f"/retention/changes/{change.pk}/"
-    for page in (shown, alice.get(url).content.decode(), _browser(erin).get(url).content.decode()):
+    for page in (shown, alice.get(url).content.decode(), signed_in(erin).get(url).content.decode()):
         assert "No other officer may agree yet" in page
         assert f"<strong>{erin.user}</strong> lacks it at Dentist." in page
         assert "Manage retention, View calls" in page
@@ -241,7 +235,7 @@ def test_the_page_says_which_grants_the_other_officers_lack_and_who_can_give_the
 
 
 def test_the_beat_applies_a_delayed_change_once_its_hour_has_come(cast: Cast) -> None:
-    _confirmed(_browser(cast.alice), CALLS, "90")
+    _confirmed(signed_in(cast.alice), CALLS, "90")
     tasks.apply_policies()
     assert _days(cast.dentist) == 365
     with job_scope(agency_id=cast.acme.pk):
@@ -252,8 +246,8 @@ def test_the_beat_applies_a_delayed_change_once_its_hour_has_come(cast: Cast) ->
 
 
 def test_a_change_that_fails_keeps_no_other_waiting(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    _confirmed(_browser(cast.alice), CALLS.replace("dentist", "plumber"), "90")
-    _confirmed(_browser(cast.alice), CALLS, "90")
+    _confirmed(signed_in(cast.alice), CALLS.replace("dentist", "plumber"), "90")
+    _confirmed(signed_in(cast.alice), CALLS, "90")
     with job_scope(agency_id=cast.acme.pk):
         PolicyChange.objects.update(takes_effect_at=make.now() - timedelta(minutes=1))
         broken = PolicyChange.objects.get(client=cast.plumber).pk
@@ -273,7 +267,7 @@ def test_a_change_that_fails_keeps_no_other_waiting(cast: Cast, monkeypatch: pyt
 
 
 def test_an_officer_refuses_and_who_proposed_withdraws(cast: Cast, erin: Membership) -> None:
-    alice, other = _browser(cast.alice), _browser(erin)
+    alice, other = signed_in(cast.alice), signed_in(erin)
     for browser, deed, state in ((other, "refuse", "refused"), (alice, "withdraw", "withdrawn")):
         _confirmed(alice, CALLS, "90")
         with job_scope(agency_id=cast.acme.pk):
@@ -290,11 +284,11 @@ def test_an_officer_refuses_and_who_proposed_withdraws(cast: Cast, erin: Members
 
 
 def test_strangers_and_the_wrong_roles_find_no_change(cast: Cast, erin: Membership) -> None:
-    _confirmed(_browser(cast.alice), CALLS, "90")
+    _confirmed(signed_in(cast.alice), CALLS, "90")
     with job_scope(agency_id=cast.acme.pk):
         url = f"/retention/changes/{_change().pk}/"
     for who, of_officers in ((cast.bob, 403), (cast.mallory, 404)):
-        browser = _browser(who)
+        browser = signed_in(who)
         assert browser.get(url).status_code == 404
         for deed, status in {
             "reason": 404,
@@ -303,17 +297,17 @@ def test_strangers_and_the_wrong_roles_find_no_change(cast: Cast, erin: Membersh
             "refuse": of_officers,
         }.items():
             assert browser.post(f"{url}{deed}/", {"reason": REASON}).status_code == status
-    assert _browser(cast.bob).get("/retention/changes/").status_code == 403
-    assert _browser(cast.bob).get(CALLS).status_code == 403
-    assert _browser(cast.carol).get("/retention/policies/call/").status_code == 403
-    assert _browser(cast.mallory).get(CALLS).status_code == 404
+    assert signed_in(cast.bob).get("/retention/changes/").status_code == 403
+    assert signed_in(cast.bob).get(CALLS).status_code == 403
+    assert signed_in(cast.carol).get("/retention/policies/call/").status_code == 403
+    assert signed_in(cast.mallory).get(CALLS).status_code == 404
 
 
 def test_the_agencys_policy_needs_eyes_on_every_client_that_follows_it(cast: Cast) -> None:
     fay = make.person(cast.acme, "fay", Role.OFFICER)
     make.grant(fay, cast.dentist)
     page = (
-        _browser(fay)
+        signed_in(fay)
         .post("/retention/policies/call/", {"days": "90", "then": "erase", "reason": REASON})
         .content.decode()
     )
@@ -325,14 +319,14 @@ def test_the_agencys_policy_needs_eyes_on_every_client_that_follows_it(cast: Cas
 def test_the_agencys_policy_shows_what_it_makes_due_everywhere(cast: Cast, erin: Membership) -> None:
     for client in (cast.dentist, cast.plumber):
         make.call(client, ANNA, at=make.now() - timedelta(days=100))
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     shown = browser.post("/retention/policies/call/", {"days": "90", "then": "erase", "reason": REASON})
     assert "<strong>2 calls in</strong> become due" in shown.content.decode()
     saved = _confirmed(browser, "/retention/policies/call/", "90")
     assert saved["Location"] == "/retention/policies/"
     with job_scope(agency_id=cast.acme.pk):
         change = _change()
-    other = _browser(erin)
+    other = signed_in(erin)
     page = other.get(f"/retention/changes/{change.pk}/").content.decode()
     other.post(f"/retention/changes/{change.pk}/approve/", _seen(page))
     assert (_days(cast.dentist), _days(cast.plumber)) == (90, 90)
@@ -340,7 +334,7 @@ def test_the_agencys_policy_shows_what_it_makes_due_everywhere(cast: Cast, erin:
 
 
 def test_an_agency_always_says_how_long_calls_in_are_kept(cast: Cast) -> None:
-    page = _browser(cast.alice).post(
+    page = signed_in(cast.alice).post(
         "/retention/policies/call/", {"days": "", "then": "erase", "reason": REASON}
     )
     assert "This field is required" in page.content.decode()
@@ -359,7 +353,7 @@ def test_the_matrix_marks_what_is_own_and_what_is_beyond_the_law_and_filters_by_
             agency=cast.acme, client=cast.plumber, category=Category.TRAIL, keep_for_days=9, set_at=make.NOON
         )
         Client.objects.filter(pk=cast.dentist.pk).update(keep_calls_out_for_days=1827)
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     page = browser.get("/retention/policies/").content.decode()
     assert page.count("matrix-cell-changed") == 3
     assert "beyond 1 rule" in page
@@ -376,7 +370,7 @@ def test_the_matrix_marks_what_is_own_and_what_is_beyond_the_law_and_filters_by_
 def test_the_matrix_takes_no_more_queries_for_more_clients(
     cast: Cast, django_assert_num_queries: Callable[..., AbstractContextManager[CaptureQueriesContext]]
 ) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     browser.get("/retention/policies/")
     with CaptureQueriesContext(connections["default"]) as few:
         browser.get("/retention/policies/")
@@ -387,7 +381,7 @@ def test_the_matrix_takes_no_more_queries_for_more_clients(
 
 
 def test_a_clients_page_shows_each_policy_the_law_and_what_waits(cast: Cast, erin: Membership) -> None:
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     _confirmed(browser, CALLS, "90")
     page = browser.get("/clients/dentist/policies/").content.decode()
     for about in categories.OF_CLIENTS:
@@ -529,7 +523,7 @@ def test_the_calendar_is_a_picture_and_a_table_and_filters_by_client(cast: Cast)
         Client.objects.filter(pk=cast.dentist.pk).update(
             retention_state=RetentionState.LIVE, went_live_at=make.now()
         )
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     page = browser.get("/retention/calendar/").content.decode()
     assert "<svg" in page
     assert "The same as a table" in page
@@ -538,7 +532,7 @@ def test_the_calendar_is_a_picture_and_a_table_and_filters_by_client(cast: Cast)
     assert "Nothing falls due" in browser.get("/retention/calendar/?client=plumber").content.decode()
     later = browser.get("/retention/calendar/later/?client=dentist").content.decode()
     assert "Number and identity" in later
-    assert _browser(cast.bob).get("/retention/calendar/").status_code == 403
+    assert signed_in(cast.bob).get("/retention/calendar/").status_code == 403
 
 
 def test_evidence_and_numbers_are_told_by_the_last_day(cast: Cast) -> None:

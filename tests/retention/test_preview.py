@@ -46,8 +46,7 @@ from retention.selectors import preview, samples
 from retention.selectors.certificates import statement_of
 from retention.services import erasing, runs
 from tests import make
-from tests.accounts.browsers import come_in
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.calls.saying import fact, told
 from tests.cast import Cast
 from tests.consent import deciding
@@ -249,7 +248,7 @@ def test_a_recording_that_left_before_its_call_is_not_counted_again(cast: Cast) 
             state=RecordingState.GONE, gone_at=ago(20), reference=None, fetch_due_at=None
         )
     client = live(cast.dentist)
-    page = browser_of(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
+    page = signed_in(cast.alice).get("/clients/dentist/policies/preview/").content.decode()
     assert "1 of them recorded" in page
 
     found = part(night(client), client, Category.CALL)
@@ -758,8 +757,7 @@ def test_a_person_sees_what_a_job_counts(cast: Cast, everything: Client) -> None
 
 
 def _browser(cast: Cast) -> Iterator[Browser]:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     yield browser
 
 

@@ -22,7 +22,7 @@ from retention.models import Certificate, Policy, RunPart
 from retention.selectors import calendar, preview
 from retention.services import erasing
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.analytics import released
 from tests.cast import Cast
 from tests.make import NOON
@@ -200,6 +200,4 @@ def test_the_pages_say_which_date_counts_and_offer_no_longer_one(
 
 @pytest.fixture
 def alice(cast: Cast) -> Browser:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
-    return browser
+    return signed_in(cast.alice)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from django.test import Client as Browser
 from django.test import override_settings
 
 from callprivacy.audit.models import Event
@@ -29,7 +28,7 @@ from retention.models import Leftover, VendorCheck
 from retention.services import truth
 from retention.tasks import vendors as tasks
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.retention import lists_side
 from tests.retention.lists_side import CALLRAIL_ACCOUNT, CALLRAIL_KEY, Lists
@@ -389,8 +388,7 @@ def test_the_task_does_the_same_twice(cast: Cast, lists: Lists) -> None:
 
 def test_an_officer_gives_the_key_on_the_page_and_takes_it_back(cast: Cast) -> None:
     way = connect(cast.dentist, "callrail")
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     url = f"/clients/dentist/copies/{way.pk}/"
     assert "no key is kept" in browser.get("/clients/dentist/copies/").content.decode()
 

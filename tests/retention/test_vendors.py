@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.test import Client as Browser
 
 from callprivacy.accounts.enums import Role
-from callprivacy.accounts.models import Membership
 from callprivacy.audit.models import Event
 from callprivacy.calls.models import Connection, Recording
 from callprivacy.calls.services import connections, erasure
@@ -24,7 +22,7 @@ from retention.enums import LeftoverState
 from retention.models import Errand, Leftover
 from retention.services import errands, truth, vendors
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.numbers import says
 from tests.retention.lists_side import ACCOUNT, TOKEN
@@ -169,8 +167,7 @@ def test_call_tracking_metrics_is_asked_by_a_person_and_the_pages_say_so_plainly
     assert "To CallTrackingMetrics" in task.ticket
     assert "the redaction of the call" in task.ticket
     make.grant(cast.alice, cast.dentist)
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     end(client, recording)
     for page in ("/clients/dentist/copies/", f"/clients/dentist/consent/steps/{task.pk}/"):
         shown = browser.get(page).content.decode()
@@ -264,18 +261,12 @@ def test_errands_of_before_are_moved_and_leave_nothing_behind(cast: Cast, instru
 # --- The page ---
 
 
-def _browser(membership: Membership) -> Browser:
-    browser = Browser()
-    come_in(browser, membership.user)
-    return browser
-
-
 def test_the_page_lists_copies_and_asks_only_under_an_instruction(cast: Cast) -> None:
     client = live(cast.dentist, instructed=False)
     recording = recorded(client, "twilio", AT_TWILIO)
     begin(client, recording)
     end(client, recording)
-    browser = _browser(cast.alice)
+    browser = signed_in(cast.alice)
     url = "/clients/dentist/copies/"
 
     page = browser.get(url).content.decode()
@@ -300,8 +291,8 @@ def test_the_page_lists_copies_and_asks_only_under_an_instruction(cast: Cast) ->
 def test_who_may_not_open_steps_asks_for_none(cast: Cast) -> None:
     dana = make.person(cast.acme, "dana", Role.OFFICER)
     make.grant(dana, cast.dentist, without=Permission.MANAGE_CONSENT)
-    browser = _browser(dana)
+    browser = signed_in(dana)
 
     assert browser.get("/clients/dentist/copies/").status_code == 200
     assert browser.post("/clients/dentist/copies/ask/", {"leftover": []}).status_code == 403
-    assert _browser(cast.bob).get("/clients/dentist/copies/").status_code == 403
+    assert signed_in(cast.bob).get("/clients/dentist/copies/").status_code == 403

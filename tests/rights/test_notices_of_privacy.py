@@ -23,7 +23,7 @@ from rights.models import PrivacyNotice
 from rights.selectors import notice as selectors
 from rights.services import notice
 from tests import make
-from tests.accounts.browsers import come_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
 
@@ -32,9 +32,7 @@ pytestmark = pytest.mark.django_db
 
 def staff(cast: Cast) -> Browser:
     """Alice's browser: an officer who is granted both clients."""
-    browser = Browser()
-    come_in(browser, cast.alice.user)
-    return browser
+    return signed_in(cast.alice)
 
 
 def open_page(client: Client, **said: object) -> str:

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.test import Client as Browser
 
 from analytics.models import Touched
 from callprivacy.audit.models import Event
@@ -36,7 +35,7 @@ from rights.models import Case, CaseEvent, Identity, RecipientNotice, Step, Subm
 from rights.selectors import letters, words
 from rights.services import deciding, passing, proofs, restricting
 from tests import make
-from tests.accounts.browsers import come_in, signed_in
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.retention import night
 from tests.rights import asking
@@ -574,8 +573,7 @@ def test_a_hold_of_all_of_a_client_keeps_all_its_requests(cast: Cast, office: Of
 
 
 def test_the_policies_page_says_what_leaves_by_its_own_date(cast: Cast, office: Office) -> None:
-    browser = Browser()
-    come_in(browser, cast.alice.user)
+    browser = signed_in(cast.alice)
     page = browser.get("/clients/dentist/policies/").content.decode()
     assert "policies/change/request/" in page
     assert "Packages of people&#x27;s data" in page

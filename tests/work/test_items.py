@@ -20,7 +20,7 @@ from callprivacy.work import services as work
 from callprivacy.work.kinds import Kind
 from callprivacy.work.models import Item
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.work import waiting
 
@@ -318,7 +318,7 @@ def test_an_item_goes_back_to_nobody(cast: Cast) -> None:
 def test_the_list_of_people_is_the_agency_s_active_ones(cast: Cast) -> None:
     waiting.suspend(waiting.manager(cast, "dave", cast.dentist))
     waiting.of_client(cast.dentist)
-    bulk = browser_of(cast.alice).get("/work/").context["bulk"]
+    bulk = signed_in(cast.alice).get("/work/").context["bulk"]
 
     assert [label for _, label in bulk.fields["owner"].choices] == ["Nobody", "Alice", "Bob", "Carol"]
 
@@ -358,7 +358,7 @@ def test_without_a_tick_or_a_deed_nothing_happens(cast: Cast, fields: dict[str, 
     item = waiting.of_client(cast.dentist)
     ticked = {"item": str(item.pk)} if "deed" in fields else {}
 
-    answer = browser_of(cast.alice).post("/work/items/", {"deed": "done"} | ticked | fields, follow=True)
+    answer = signed_in(cast.alice).post("/work/items/", {"deed": "done"} | ticked | fields, follow=True)
 
     assert waiting.said(answer) == ["Tick at least one item, and pick what is to be done with it."]
     assert waiting.again(item).state == "open"

@@ -27,7 +27,7 @@ from callprivacy.work import services as work
 from callprivacy.work import tasks
 from callprivacy.work.models import Notification
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast, assemble
 from tests.work import waiting
 
@@ -95,7 +95,7 @@ def test_neither_number_nor_client_nor_person_nor_a_link_that_opens_by_itself(ca
             assert word not in body
         [link] = set(re.findall(r"https?://[^\s\"<>]+", text))
         assert link.endswith("/notifications/")
-    answer = browser_of(cast.alice).get("/notifications/")
+    answer = signed_in(cast.alice).get("/notifications/")
     assert answer.status_code == 200
     assert Browser().get("/notifications/").headers["Location"].startswith("/accounts/login/")
 
@@ -127,7 +127,7 @@ def test_it_is_sent_once(cast: Cast) -> None:
 
 def test_what_was_read_needs_no_mail(cast: Cast) -> None:
     waiting.of_client(cast.dentist)
-    browser_of(cast.alice).post("/notifications/read/")
+    signed_in(cast.alice).post("/notifications/read/")
 
     _send()
 

@@ -12,7 +12,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from callprivacy.work.models import Notification
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.work import waiting
 
@@ -20,7 +20,7 @@ PEOPLE = ("alice", "bob", "carol", "mallory")
 
 
 def _browser(cast: Cast, who: str) -> Browser:
-    return Browser() if who == "anonymous" else browser_of(getattr(cast, who))
+    return Browser() if who == "anonymous" else signed_in(getattr(cast, who))
 
 
 def _unread(cast: Cast, who: str) -> int:
@@ -110,7 +110,7 @@ def test_marking_all_as_read_is_about_one_s_own(cast: Cast, who: str) -> None:
 def test_deeds_are_no_links(cast: Cast) -> None:
     waiting.of_client(cast.dentist)
     [row] = waiting.told(cast.acme)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     for address in ("/work/items/", "/notifications/read/", f"/notifications/{row.pk}/"):
         assert browser.get(address).status_code == 405
@@ -118,7 +118,7 @@ def test_deeds_are_no_links(cast: Cast) -> None:
 
 
 def test_what_is_not_there_is_not_found(cast: Cast) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     assert browser.get(f"/work/items/{uuid.uuid4()}/").status_code == 404
     assert browser.post(f"/notifications/{uuid.uuid4()}/").status_code == 404
@@ -131,7 +131,7 @@ def test_one_is_marked_as_read_and_leads_to_its_step(cast: Cast) -> None:
     waiting.of_client(cast.dentist)
     waiting.of_agency(cast.acme)
     [row] = waiting.told(cast.acme, kind=waiting.EVENTS)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     assert _new(browser) == 2
 
     answer = browser.post(f"/notifications/{row.pk}/")
@@ -144,7 +144,7 @@ def test_one_is_marked_as_read_and_leads_to_its_step(cast: Cast) -> None:
 def test_all_are_marked_as_read_once(cast: Cast) -> None:
     waiting.of_client(cast.dentist)
     waiting.of_agency(cast.acme)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     browser.post("/notifications/read/")
     first = [row.read_at for row in waiting.told(cast.acme)]
@@ -158,7 +158,7 @@ def test_all_are_marked_as_read_once(cast: Cast) -> None:
 def test_newest_first_and_in_pages(cast: Cast) -> None:
     for number in range(52):
         waiting.of_client(cast.dentist, f"k{number:02}", at=make.NOON + timedelta(minutes=number))
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     pages = [browser.get(f"/notifications/?page={page}").context["page"] for page in (1, 2)]
 
@@ -171,10 +171,8 @@ def test_what_was_handed_over_says_so(cast: Cast) -> None:
     dave = waiting.manager(cast, "dave", cast.dentist)
     waiting.do(cast.alice, "assign", waiting.of_client(cast.dentist), owner=dave.user_id)
 
-    assert (
-        f"Handed to you: {waiting.EVENTS_TITLE}" in browser_of(dave).get("/notifications/").content.decode()
-    )
-    assert "Handed to you" not in browser_of(cast.alice).get("/notifications/").content.decode()
+    assert f"Handed to you: {waiting.EVENTS_TITLE}" in signed_in(dave).get("/notifications/").content.decode()
+    assert "Handed to you" not in signed_in(cast.alice).get("/notifications/").content.decode()
 
 
 def test_a_client_that_was_taken_away_is_not_named(cast: Cast) -> None:
@@ -187,7 +185,7 @@ def test_a_client_that_was_taken_away_is_not_named(cast: Cast) -> None:
             at=make.NOON,
         )
         row = Notification.objects.get(user_id=cast.bob.user_id)
-    browser = browser_of(cast.bob)
+    browser = signed_in(cast.bob)
 
     page = browser.get("/notifications/").content.decode()
 
@@ -197,7 +195,7 @@ def test_a_client_that_was_taken_away_is_not_named(cast: Cast) -> None:
 
 
 def test_the_page_says_when_it_rings_and_when_mail_follows(cast: Cast) -> None:
-    page = browser_of(cast.alice).get("/notifications/").content.decode()
+    page = signed_in(cast.alice).get("/notifications/").content.decode()
 
     assert "when a new item enters your work queue, when a colleague hands you one" in page
     assert "names no client and no caller" in page

@@ -14,7 +14,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from callprivacy.work.models import Item
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.numbers import says
 from tests.work import waiting
@@ -60,11 +60,11 @@ def test_a_grant_that_has_ended_shows_nothing(cast: Cast) -> None:
 
 def test_what_is_past_due_is_marked_and_comes_first(cast: Cast) -> None:
     later = waiting.of_client(cast.dentist, "later", due_at=make.now() + timedelta(days=1))
-    page = browser_of(cast.alice).get("/work/")
+    page = signed_in(cast.alice).get("/work/")
     assert "Past due" not in page.content.decode()
 
     late = waiting.of_client(cast.plumber, "late", due_at=make.now() - timedelta(minutes=1))
-    page = browser_of(cast.alice).get("/work/")
+    page = signed_in(cast.alice).get("/work/")
 
     assert list(page.context["page"].object_list) == [late, later]
     assert page.content.decode().count("Past due") == 1
@@ -104,7 +104,7 @@ def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -
     waiting.of_agency(cast.acme)
 
     def offered(query: str = "") -> dict[str, str]:
-        form = browser_of(cast.alice).get(f"/work/{query}").context["form"]
+        form = signed_in(cast.alice).get(f"/work/{query}").context["form"]
         assert form.is_valid() is (query != "?kind=nothing_at_all")
         return {name: label.rpartition(" (")[2] for name, label in form.fields["kind"].choices}
 
@@ -117,7 +117,7 @@ def test_kinds_are_offered_that_wait_and_the_one_that_is_asked_for(cast: Cast) -
 
 def test_what_stands_in_the_address_and_is_no_choice_is_not_repeated(cast: Cast) -> None:
     for name in ("kind", "client", "owner"):
-        page = browser_of(cast.alice).get("/work/", {name: "+12025550147"}).content.decode()
+        page = signed_in(cast.alice).get("/work/", {name: "+12025550147"}).content.decode()
         assert "Pick one from the list." in page
         assert not says(page, "+12025550147")
 
@@ -134,7 +134,7 @@ def test_pages(cast: Cast) -> None:
 
 def test_what_is_asked_does_not_grow_with_kinds(cast: Cast) -> None:
     """A hundred kinds ask for a few sets of clients; each set stands in the question once."""
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     with CaptureQueriesContext(connection) as queries:
         browser.get("/work/")
     asked = [query["sql"].count('"client_id" IN') for query in queries if "work_item" in query["sql"]]
@@ -143,7 +143,7 @@ def test_what_is_asked_does_not_grow_with_kinds(cast: Cast) -> None:
 
 @pytest.mark.parametrize("address", ["/work/", "/notifications/"])
 def test_queries_do_not_grow_with_items(cast: Cast, address: str) -> None:
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
     waiting.of_client(cast.dentist, "first")
     browser.get(address)  # what a session's first page asks once
     with CaptureQueriesContext(
@@ -180,7 +180,7 @@ def test_what_is_put_off_comes_back_by_itself(cast: Cast) -> None:
 
 def test_the_next_step_is_where_the_thing_is(cast: Cast) -> None:
     of_client, of_agency = waiting.of_client(cast.dentist), waiting.of_agency(cast.acme)
-    browser = browser_of(cast.alice)
+    browser = signed_in(cast.alice)
 
     assert browser.get(f"/work/items/{of_client.pk}/").headers["Location"].startswith("/clients/dentist/")
     assert browser.get(f"/work/items/{of_agency.pk}/").headers["Location"] == "/reveals/"

@@ -13,7 +13,7 @@ from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
 from callprivacy.work.models import Item, Notification
 from tests import make
-from tests.calls.doors import browser_of
+from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 
 EVENTS = "inbox_rejected"
@@ -73,7 +73,7 @@ def again(item: Item) -> Item:
 
 def queue_of(person: Membership, query: str = "") -> list[Item]:
     """The items on a person's page of the queue."""
-    answer = browser_of(person).get(f"/work/{query}")
+    answer = signed_in(person).get(f"/work/{query}")
     assert answer.status_code == 200
     return list(answer.context["page"].object_list)
 
@@ -81,7 +81,7 @@ def queue_of(person: Membership, query: str = "") -> list[Item]:
 def do(person: Membership, deed: str, *items: Item | UUID, **fields: Any) -> Any:
     """Do something with ticked items, and return the page that follows."""
     ids = [item.pk if isinstance(item, Item) else item for item in items]
-    return browser_of(person).post("/work/items/", {"deed": deed, "item": ids} | fields, follow=True)
+    return signed_in(person).post("/work/items/", {"deed": deed, "item": ids} | fields, follow=True)
 
 
 def said(answer: Any) -> list[str]:
