@@ -105,6 +105,9 @@ class Event(models.Model):
     xid = TransactionIdField(db_default=CurrentTransaction())
     epoch = models.IntegerField(db_default=CurrentEpoch())
 
+    is_readable = True
+    """False where cells hold what no program of ours writes, and other values stand for them."""
+
     objects = ScopedManager()
 
     class Meta:
@@ -143,7 +146,8 @@ class Event(models.Model):
             "id": self.pk,
             "epoch": self.epoch,
             "xid": str(self.xid),
-            "at": instant(self.at),
+            # What cannot be read is never what was sealed, whatever stands for it.
+            "at": instant(self.at) if self.is_readable else None,
             "actor": {"kind": self.actor_kind, "user": self.actor_user_id, "name": self.actor_name},
             "action": self.action,
             "client": self.client_id,
@@ -198,6 +202,9 @@ class Seal(models.Model):
     leaves = models.BinaryField(
         help_text="40 bytes an event, in order: its id (big-endian) and its leaf hash."
     )
+
+    is_readable = True
+    """As an event's."""
 
     objects = ScopedManager()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from django.db import connection, models
+from django.db import DataError, connection, models
 from django.db.models import BooleanField, Case, Q, QuerySet, When
 from django.db.models.expressions import RawSQL
 
@@ -15,7 +16,19 @@ from callprivacy.audit.models import Event, Leaving, Reason, Seal
 
 UNSEALED_ALARM = timedelta(minutes=5)
 COUNTED_AT_MOST = 1000
-_A_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""Stands for an instant that cannot be read."""
+UNREADABLE: Final = (DataError, ValueError, RecursionError)
+"""What is raised where Python has no value for a cell: a time that is infinite, a number of 5,000 digits, a thousand
+brackets, bytes that are no text."""
+_A_TIME = datetime.min.replace(tzinfo=UTC), NEVER
+_INSTEAD: Final[dict[type[Event | Seal], dict[str, Any]]] = {
+    Event: {
+        "at": NEVER, "details": {}, "actor_kind": "", "actor_name": "", "action": "", "subject_kind": "",
+        "subject_id": "", "reason_hash": "",
+    },
+    Seal: {"signed_at": NEVER, "sealed_at": NEVER, "key_id": ""},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,34 @@ class SealState:
         return self.oldest_unsealed_at is not None and at - self.oldest_unsealed_at > UNSEALED_ALARM
 
 
+def read_row[Row: (Event, Seal)](found: QuerySet[Row], pk: int) -> Row:
+    """
+    One of the rows. Where somebody wrote into a cell what no program of ours writes, another value stands for it,
+    and `is_readable` says so.
+    """
+    try:
+        return found.get(pk=pk)
+    except UNREADABLE:
+        instead = _INSTEAD[found.model]
+        row = found.defer(*instead).get(pk=pk)
+        for name, other in instead.items():
+            try:
+                setattr(row, name, found.values_list(name, flat=True).get(pk=pk))
+            except UNREADABLE:
+                row.is_readable = False
+                setattr(row, name, other)
+        return row
+
+
+def read_rows[Row: (Event, Seal)](found: QuerySet[Row]) -> list[Row]:
+    """The rows in their order, each as `read_row` has it."""
+    try:
+        return list(found)
+    except UNREADABLE:
+        whole = found.model.objects.all()
+        return [read_row(whole, pk) for pk in list(found.values_list("pk", flat=True))]
+
+
 def _at_or_behind(mark: Mark) -> RawSQL:
     """Events at a mark or behind it, as one comparison of rows that the index answers."""
     condition = "(audit_event.epoch, audit_event.xid, audit_event.id) >= (%s, %s::xid8, %s)"
@@ -83,7 +124,8 @@ def sealed_until(agency_id: int) -> Mark:
 
 def newest_seal(agency_id: int) -> Seal | None:
     """An agency's newest seal."""
-    return Seal.objects.filter(agency_id=agency_id).order_by("-number").first()
+    newest = Seal.objects.filter(agency_id=agency_id).order_by("-number")
+    return next(iter(read_rows(newest[:1])), None)
 
 
 def seal_numbered(agency_id: int, number: int) -> Seal | None:
@@ -172,12 +214,12 @@ def page(
     found = events(agency_id, wanted)
     if after is not None:
         newer = Q(at__gt=after.at) | Q(at=after.at, id__gt=after.event_id)
-        rows = list(found.filter(newer, at__gte=after.at).order_by("at", "id")[: size + 1])
+        rows = read_rows(found.filter(newer, at__gte=after.at).order_by("at", "id")[: size + 1])
         return rows[:size][::-1], len(rows) > size, True
     if before is not None:
         older = Q(at__lt=before.at) | Q(at=before.at, id__lt=before.event_id)
         found = found.filter(older, at__lte=before.at)
-    rows = list(found[: size + 1])
+    rows = read_rows(found[: size + 1])
     return rows[:size], before is not None, len(rows) > size
 
 
@@ -201,7 +243,7 @@ def seals_of(agency_id: int, shown: Sequence[Event]) -> dict[int, Seal]:
     seals = Seal.objects.filter(agency_id=agency_id, number__gte=first)
     if last is not None:
         seals = seals.filter(number__lte=last)
-    ordered = list(seals.defer("leaves", "peaks").order_by("number"))
+    ordered = read_rows(seals.defer("leaves", "peaks").order_by("number"))
     covered: dict[int, Seal] = {}
     for event in shown:
         covering = next((seal for seal in ordered if event.mark < seal.until), None)
@@ -249,9 +291,10 @@ def actions(agency_id: int) -> list[str]:
 
 def find_event(agency_id: int, event_id: int) -> Event | None:
     """One event of the agency, or None."""
-    return Event.objects.filter(agency_id=agency_id, pk=event_id).first()
+    return next(iter(read_rows(Event.objects.filter(agency_id=agency_id, pk=event_id))), None)
 
 
 def last_event_of(agency_id: int, action: str) -> Event | None:
     """The newest event of one kind, such as the last verification."""
-    return Event.objects.filter(agency_id=agency_id, action=action).order_by("-at", "-id").first()
+    newest = Event.objects.filter(agency_id=agency_id, action=action).order_by("-at", "-id")
+    return next(iter(read_rows(newest[:1])), None)

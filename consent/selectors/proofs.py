@@ -34,7 +34,9 @@ def proofs_of(agency_id: int, event_ids: Collection[int]) -> dict[int, Proof]:
 
     Three queries, and two for each seal among them.
     """
-    events = list(Event.objects.filter(agency_id=agency_id, pk__in=list(event_ids)).order_by("pk"))
+    events = selectors.read_rows(
+        Event.objects.filter(agency_id=agency_id, pk__in=list(event_ids)).order_by("pk")
+    )
     covering = selectors.seals_of(agency_id, events)
     found = {event.pk: Proof(event) for event in events if event.pk not in covering}
     by_seal: dict[int, list[Event]] = {}
@@ -42,7 +44,7 @@ def proofs_of(agency_id: int, event_ids: Collection[int]) -> dict[int, Proof]:
         if event.pk in covering:
             by_seal.setdefault(covering[event.pk].pk, []).append(event)
     for seal_id, covered in by_seal.items():
-        seal = Seal.objects.get(pk=seal_id)
+        seal = selectors.read_row(Seal.objects.all(), seal_id)
         tree = _Tree(_peaks_before(seal), seal.size - seal.count, [leaf for _, leaf in seal.listed()])
         places = {event_id: place for place, (event_id, _) in enumerate(seal.listed())}
         for event in covered:

@@ -74,7 +74,7 @@ def show_overview(request: StaffRequest) -> HttpResponse:
     if access.has_right(request.membership, AgencyRight.VIEW_TRAIL):
         state = trail.seal_state(request.agency.pk)
         context |= {"trail": state, "trail_late": state.is_alarming(request.at)}
-        if state.seal is not None:
+        if state.seal is not None and state.seal.is_readable:
             is_fresh = request.at - state.seal.signed_at < timedelta(minutes=1)
             context["sealed_ago"] = "just now" if is_fresh else f"{timesince(state.seal.signed_at)} ago"
     return render(request, "dashboard/overview.html", context)

@@ -47,9 +47,11 @@ class Row:
     @property
     def details(self) -> list[tuple[str, str]]:
         """The details as a person reads them; the export has them as they are."""
-        return [
-            (name.replace("_", " ").capitalize(), _plain(value)) for name, value in self.event.details.items()
-        ]
+        details = self.event.details
+        if not isinstance(details, dict):
+            # Somebody wrote past the product.
+            details = {"details": details}
+        return [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in details.items()]
 
 
 # Jobs as a person reads them; the details of a row name the job itself.
@@ -124,7 +126,7 @@ def _page(
     rows = [
         Row(
             event=event,
-            what=words_of(event.action),
+            what=words_of(event.action) or "Cannot be read",
             who=people.get(event.actor_user_id or 0) or JOBS.get(event.actor_name, event.actor_name),
             client=clients.get(event.client_id or 0),
             seal=seals.get(event.pk),

@@ -197,7 +197,7 @@ def read(agency: Agency, at: datetime) -> Reading:
         secrets={standing.value: standings[standing] for standing in Standing},
         over=dict(Counter(one.kind.value for one in ages if one.needs_a_person(at))),
         unsealed_age=_age(seals.oldest_unsealed_at, at),
-        seal_age=_age(seals.seal.signed_at if seals.seal else None, at),
+        seal_age=_age(seals.seal.signed_at if seals.seal and seals.seal.is_readable else None, at),
         due={name: age for name, (age, _) in waits.items()},
         outbox_oldest=max((age for age, _ in out), default=None),
         outbox_waiting=sum(count for _, count in out),

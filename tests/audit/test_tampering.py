@@ -23,7 +23,7 @@ from callprivacy.audit.services import sealing
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import signing
 from tests import make
-from tests.audit.trails import seal, superuser, verify, verify_offline, write
+from tests.audit.trails import no_text_may_be_written, seal, superuser, verify, verify_offline, write
 from tests.make import NOON
 from tests.scale import tell, times
 
@@ -84,6 +84,7 @@ def trail(tmp_path: Path, settings: Settings) -> Iterator[Trail]:
     with superuser() as line:
         found = Trail(line, acme.pk, globex.pk, random.Random(11), tmp_path)
         found.keep()
+        no_text_may_be_written(line)
         line.execute("SELECT setseed(0.11)")
         yield found
 
@@ -109,6 +110,7 @@ EVENT_CHANGES = (
     "epoch = epoch - 1", "at = 'infinity'", "at = at - interval '2100 years'",
     "details = ('{\"number\": 1' || repeat('0', 5000) || '}')::jsonb",
     "details = (repeat('{\"a\":', 2000) || '1' || repeat('}', 2000))::jsonb",
+    "subject_id = '\\xff'::bytea::text",
 )  # fmt: skip
 
 

@@ -102,3 +102,8 @@ def superuser() -> Iterator[psycopg.Connection]:
     with psycopg.connect(address, autocommit=True) as line:
         line.execute("SET session_replication_role = replica")
         yield line
+
+
+def no_text_may_be_written(line: psycopg.Connection) -> None:
+    """From now on `bytea::text` takes the bytes as they are, so that a cell can hold what is no UTF-8."""
+    line.execute("CREATE CAST (bytea AS text) WITHOUT FUNCTION")

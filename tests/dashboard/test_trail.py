@@ -253,3 +253,91 @@ def test_the_page_says_when_the_trail_does_not_hold(everybody: cast.Cast) -> Non
 
     assert "The trail does not hold" in result
     assert f"event {event.pk}: changed (seal 1)" in result
+
+
+UNREADABLE = (
+    "at = 'infinity'",
+    "at = at - interval '2100 years'",
+    "details = ('{\"number\": 1' || repeat('0', 5000) || '}')::jsonb",
+    "subject_id = '\\xff'::bytea::text",
+)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_an_event_that_nobody_can_read_hides_no_other(everybody: cast.Cast, change: str) -> None:
+    from tests.audit.trails import no_text_may_be_written, superuser
+
+    others = [record(everybody), record(everybody, "call.exported")]
+    event = record(everybody, "request.granted")
+    seal(everybody.acme.pk, at=NOON)
+    browser = signed_in(everybody.alice)
+    with superuser() as line:
+        no_text_may_be_written(line)
+        line.execute(f"UPDATE audit_event SET {change} WHERE id = %s".encode(), [event.pk])
+
+    page = browser.get(reverse("dashboard:trail"))
+    table = browser.post(reverse("dashboard:trail_table")).content.decode()
+    bundle = b"".join(browser.post(reverse("dashboard:trail_export")))
+    result = browser.post(reverse("dashboard:trail_verify")).content.decode()
+
+    shown = {row.event.pk: row for row in page.context["rows"]}
+    assert shown.keys() >= {event.pk, *(other.pk for other in others)}
+    assert not shown[event.pk].event.is_readable
+    assert shown[event.pk].what == "Request granted"
+    assert all(shown[other.pk].event.is_readable for other in others)
+    assert page.content.decode().count("Cannot be read") == 1
+    assert "cannot be read" in next(row for row in table.splitlines() if row.startswith(str(event.pk)))
+    assert json.loads(bundle.splitlines()[-1])["end"]["seals"] == 1
+    assert f"event {event.pk}: changed (seal 1)" in result
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["signed_at = 'infinity'", "sealed_at = '-infinity'"])
+def test_a_seal_that_nobody_can_read_hides_no_event(everybody: cast.Cast, change: str) -> None:
+    from tests.audit.trails import superuser
+
+    event = record(everybody)
+    seal(everybody.acme.pk, at=NOON)
+    with superuser() as line:
+        line.execute(f"UPDATE audit_seal SET {change} WHERE number = 1".encode())
+    browser = signed_in(everybody.alice)
+
+    page = browser.get(reverse("dashboard:trail"))
+    overview = browser.get(reverse("dashboard:overview"))
+
+    row = next(row for row in page.context["rows"] if row.event.pk == event.pk)
+    assert row.seal.number == 1
+    assert "its cells cannot be read" in page.content.decode()
+    assert "its newest seal cannot be read" in overview.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_details_that_are_no_names_and_values_are_shown_as_they_are(everybody: cast.Cast) -> None:
+    from tests.audit.trails import superuser
+
+    event = record(everybody)
+    with superuser() as line:
+        line.execute("""UPDATE audit_event SET details = '["odd"]' WHERE id = %s""", [event.pk])
+
+    page = signed_in(everybody.alice).get(reverse("dashboard:trail"))
+
+    row = next(row for row in page.context["rows"] if row.event.pk == event.pk)
+    assert row.details == [("Details", "['odd']")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_verification_that_nobody_can_read_is_not_said_to_have_held(everybody: cast.Cast) -> None:
+    from tests.audit.trails import superuser
+
+    record(everybody)
+    seal(everybody.acme.pk, at=NOON)
+    browser = signed_in(everybody.alice)
+    browser.post(reverse("dashboard:trail_verify"))
+    with superuser() as line:
+        line.execute("UPDATE audit_event SET at = 'infinity' WHERE action = 'trail.verified'")
+
+    page = browser.get(reverse("dashboard:trail")).content.decode()
+
+    assert "what was written of it cannot be read" in page
+    assert "the trail held" not in page

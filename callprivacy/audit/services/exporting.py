@@ -109,7 +109,7 @@ def export_table(
     :param clients: client id -> name.
     :raises TooManyRowsError: there are more than `ROWS_A_TABLE`.
     """
-    rows = list(selectors.events(agency_id, wanted)[: ROWS_A_TABLE + 1])
+    rows = selectors.read_rows(selectors.events(agency_id, wanted)[: ROWS_A_TABLE + 1])
     if len(rows) > ROWS_A_TABLE:
         raise TooManyRowsError(f"More than {ROWS_A_TABLE:,} events: narrow the dates, or export the bundle.")
     record("trail.exported", by=by, at=at, agency_id=agency_id, form="table", rows=len(rows))
@@ -120,7 +120,7 @@ def export_table(
         seal = seals.get(event.pk)
         cells = (
             event.pk,
-            leaves.instant(event.at),
+            leaves.instant(event.at) if event.is_readable else "cannot be read",
             event.action,
             people.get(event.actor_user_id or 0, event.actor_name),
             clients.get(event.client_id or 0, event.client_id or ""),

@@ -13,28 +13,24 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from django.db import DataError, connection
+from django.db import connection
 from django.db.models import Max, QuerySet
 
 from callprivacy.audit import leaves
 from callprivacy.audit.leaves import START, LeavingMessage, Mark
 from callprivacy.audit.merkle import HASH_SIZE, Frontier
 from callprivacy.audit.models import Event, Leaving, Seal
-from callprivacy.audit.selectors import events_between, trail_size
+from callprivacy.audit.selectors import UNREADABLE, events_between, read_row, trail_size
 from callprivacy.audit.services import sink
 from callprivacy.audit.services.recording import record
 from callprivacy.audit.services.sealing import leaf_of
 from callprivacy.lib.scope import Actor
 
 _CHUNK = 2000
-_UNREADABLE: Final = (DataError, ValueError, RecursionError)
-"""What is raised where Python has no value for a cell: a time that is infinite, a number of 5,000 digits, a thousand
-brackets."""
-_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 EVENTS_WHILE_WAITING = 100_000
 
 
@@ -90,8 +86,8 @@ def batches(agency_id: int) -> Iterator[Batch]:
     """An agency's seals in order, each with the events of its span, then the unsealed ones in parts."""
     # Seals that are made meanwhile may cover events that are not read any more.
     newest = Seal.objects.filter(agency_id=agency_id).aggregate(number=Max("number"))["number"] or 0
-    events = _each(partial(_events_behind, agency_id), _CHUNK, at=_NEVER, details={})
-    seals = _each(partial(_seals_behind, agency_id, newest), 20, signed_at=_NEVER)
+    events = _each(partial(_events_behind, agency_id), _CHUNK)
+    seals = _each(partial(_seals_behind, agency_id, newest), 20)
     waiting = next(events, None)
     for seal in seals:
         until = seal.until
@@ -121,31 +117,22 @@ def _seals_behind(agency_id: int, newest: int, last: Seal | None) -> QuerySet[Se
     return behind if last is None else behind.filter(number__gt=last.number)
 
 
-def _each[Row: (Event, Seal)](
-    behind: Callable[[Row | None], QuerySet[Row]], chunk: int, **instead: Any
-) -> Iterator[Row]:
+def _each[Row: (Event, Seal)](behind: Callable[[Row | None], QuerySet[Row]], chunk: int) -> Iterator[Row]:
     """
-    Read rows in their order. One that cannot be read, because somebody wrote into it what no program of ours
-    writes, comes with other values in its place, so that it is named as changed, and what is behind it is read.
+    Read rows in their order. One that cannot be read comes with other values in its cells, so that it is named as
+    changed, and what is behind it is read.
 
     :param behind: the rows behind one, or all of them.
-    :param instead: the fields that may be at fault, and what stands for them.
     """
     last: Row | None = None
     while True:
         try:
             for row in behind(last).iterator(chunk_size=chunk):
                 yield (last := row)
-        except _UNREADABLE:
+        except UNREADABLE:
             rows = behind(last)
             for pk in list(rows.values_list("pk", flat=True)[:chunk]):
-                try:
-                    last = rows.get(pk=pk)
-                except _UNREADABLE:
-                    last = rows.defer(*instead).get(pk=pk)
-                    for name, value in instead.items():
-                        setattr(last, name, value)
-                yield last
+                yield (last := read_row(rows, pk))
         else:
             return
 
@@ -181,7 +168,7 @@ def verify_agency(agency_id: int, *, progress: Callable[[int], Any] | None = Non
         if batch.seal is not None:
             chain.take(batch.seal, batch.events)
         for event in batch.events if batch.seal is None else ():
-            if event.at == _NEVER:
+            if not event.is_readable:
                 text = f"event {event.pk}: cannot be read, and stands under no seal"
                 chain.add("unreadable", text, event_id=event.pk)
         if progress is not None:
