@@ -1,7 +1,8 @@
 """
-`python -m tools.alive web|worker|beat`: whether that process of this machine is alive, for a container's health check.
+`python -m tools.alive web|ready|worker|beat`: whether that process of this machine is alive, for its health check.
 
-The web is asked over HTTP; worker and beat by what they last said of themselves in Valkey, by the name of this machine.
+The web is asked over HTTP, with `ready` for its parts and what is wrong with them (/readyz); worker and beat by what
+they last said of themselves in Valkey, by the name of this machine.
 Exits with 0 where it is, with 1 where it is not. Loads nothing of the program, so that it can be asked often.
 """
 
@@ -29,6 +30,23 @@ def web(port: int) -> bool:
         return False
 
 
+def ready(port: int, token: str) -> bool:
+    """Whether every part that the web rests on is there; prints what each says."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/readyz")
+    if token:
+        asked.add_header("Authorization", f"Bearer {token}")
+    try:
+        with opener.open(asked, timeout=30) as answer:
+            print(answer.read().decode())
+            return True
+    except urllib.error.HTTPError as error:
+        print(error.read().decode())
+    except OSError as error:
+        print(f"The web does not answer: {error}")
+    return False
+
+
 def process(kind: str, address: str) -> bool:
     """
     Whether a worker or beat of this machine has said lately that it is there.
@@ -51,9 +69,12 @@ def main() -> int:
     kind = sys.argv[1] if len(sys.argv) == 2 else ""
     if kind == "web":
         return int(not web(int(os.environ.get("PORT", "8000"))))
+    if kind == "ready":
+        port = int(os.environ.get("PORT", "8000"))
+        return int(not ready(port, os.environ.get("CALLPRIVACY_METRICS_TOKEN", "")))
     if kind in {"worker", "beat"}:
         return int(not process(kind, os.environ.get("REDIS_URL", "")))
-    print("Write web, worker or beat.", file=sys.stderr)
+    print("Write web, ready, worker or beat.", file=sys.stderr)
     return 2
 
 

@@ -1,7 +1,7 @@
 """
 Trying backups out: the newest ones are put back beside the live system, on a server of their own that lives as long as
 the drill, and made good there as after a real restore. Nothing live is entered; what was made is removed, also when it
-fails.
+fails, and within the hour where it was killed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from psycopg.conninfo import conninfo_to_dict
 
 from callprivacy.audit import services as audit
@@ -42,6 +42,7 @@ from tools import services as servers
 EVERY: Final = timedelta(days=7)
 _AT_MOST: Final = timedelta(hours=2)
 _ROLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_FOLDER: Final = re.compile(r"drill-[0-9a-f]{8}")
 _NAMES: Final = {"default": "drill", "vault": "drill_vault"}
 _SETTINGS: Final = {"max_connections": "20", "shared_buffers": "64MB", "jit": "off", "wal_level": "minimal",
                     "max_wal_senders": "0", "fsync": "off", "log_min_messages": "fatal"}  # fmt: skip
@@ -89,7 +90,9 @@ def run_drill(*, drill: Drill, identity: Path, clock: Clock) -> Drill:
     used: dict[str, str] = {}
     folder = Path(settings.CALLPRIVACY_STATE) / f"drill-{drill.pk.hex[:8]}"
     try:
-        _try_out(folder, identity, checks, used)
+        forget_cut_off()
+        with servers.locked(_lock(), shared=True):
+            _try_out(folder, identity, checks, used)
     except (BackupError, servers.ServiceError, OSError, psycopg.Error) as error:
         checks.append(Check("drill", ok=False, said=str(error)[:500]))
     passed = bool(checks) and all(check.ok for check in checks)
@@ -100,6 +103,35 @@ def run_drill(*, drill: Drill, identity: Path, clock: Clock) -> Drill:
         "drill.finished", at=drill.finished_at, passed=passed, failed=sum(not check.ok for check in checks)
     )
     return drill
+
+
+def _lock() -> Path:
+    """Held, shared, by whoever tries backups out, and let go by its end however that comes."""
+    return Path(settings.CALLPRIVACY_STATE) / "drills.lock"
+
+
+def forget_cut_off() -> int:
+    """
+    Remove what drills have left that were killed: copies of both databases, with every key that lived at the dump.
+
+    While a drill is under way nothing is removed; returns how many there were.
+    """
+    found = [one for one in Path(settings.CALLPRIVACY_STATE).glob("drill-*") if _FOLDER.fullmatch(one.name)]
+    if not found:
+        return 0
+    with servers.locked(_lock(), wait=False) as is_alone:
+        if not is_alone:
+            return 0
+        for folder in found:
+            place = servers.Place.of(folder)
+            _remove(place, servers.Postgres(place, settings=_SETTINGS))
+        return len(found)
+
+
+def _remove(place: servers.Place, postgres: servers.Postgres) -> None:
+    postgres.stop()
+    place.forget_if_elsewhere()
+    shutil.rmtree(place.state, ignore_errors=True)
 
 
 def _try_out(folder: Path, identity: Path, checks: list[Check], used: dict[str, str]) -> None:
@@ -135,9 +167,7 @@ def _try_out(folder: Path, identity: Path, checks: list[Check], used: dict[str, 
         checks.append(Check("restore", ok=True, said="both dumps were put back whole"))
         _work_inside(environ, dumps["default"][0], checks)
     finally:
-        postgres.stop()
-        place.forget_if_elsewhere()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(place, postgres)
 
 
 def _make_databases(postgres: servers.Postgres, folder: Path) -> dict[str, str]:
@@ -147,7 +177,7 @@ def _make_databases(postgres: servers.Postgres, folder: Path) -> dict[str, str]:
     for database, name in _NAMES.items():
         prefix = "VAULT_" if database == "vault" else ""
         # Dumps name the live roles in their grants: here they are others of the same names.
-        app, owner = _role(f"{prefix}DATABASE_URL"), _role(f"{prefix}DATABASE_OWNER_URL")
+        app, owner = _app(f"{prefix}DATABASE_URL"), _owner(database)
         for role in (app, owner):
             passwords.setdefault(role, uuid.uuid4().hex)
         postgres.sql(
@@ -173,16 +203,29 @@ def _make_databases(postgres: servers.Postgres, folder: Path) -> dict[str, str]:
     }
 
 
-def _role(variable: str) -> str:
-    """
-    The role that an address names.
+def _app(variable: str) -> str:
+    """The role that the app's address names."""
+    return _name_of_role(str(conninfo_to_dict(os.environ.get(variable, "")).get("user") or ""))
 
-    :raises BackupError: there is no such address, or its role's name is none that we write into SQL.
+
+def _owner(database: str) -> str:
+    """The role that owns the live tables: the worker that runs a drill is not given its address."""
+    with connections[database].cursor() as cursor:
+        cursor.execute(
+            "SELECT relowner::regrole::text FROM pg_class WHERE oid = 'django_migrations'::regclass"
+        )
+        return _name_of_role(str(cursor.fetchone()[0]).strip('"'))
+
+
+def _name_of_role(name: str) -> str:
     """
-    user = str(conninfo_to_dict(os.environ.get(variable, "")).get("user") or "")
-    if not _ROLE.fullmatch(user):
-        raise BackupError(f"A drill makes the roles that the dumps name: set {variable}.")
-    return user
+    A name that may be written into SQL.
+
+    :raises BackupError: it is none of ours.
+    """
+    if not _ROLE.fullmatch(name):
+        raise BackupError("A drill makes the roles that the dumps name: theirs are lower case, digits and _.")
+    return name
 
 
 def _work_inside(environ: dict[str, str], dump: Path, checks: list[Check]) -> None:

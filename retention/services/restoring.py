@@ -9,6 +9,7 @@ watermarks, the list of noes. Each step is repeatable and works in bounded batch
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import threading
 import uuid
@@ -86,8 +87,23 @@ def _connect(access: Access) -> psycopg.Connection:
     return psycopg.connect(make_conninfo(**access.parts), autocommit=True)
 
 
+def check(dump: Path, *, secret: str, access: Access) -> None:
+    """
+    Open a dump to its end, and find what puts it back, with nothing changed: before what is there is dropped for it.
+
+    :raises BackupError: it does not open, or there are no programs for the server.
+    """
+    with _connect(access) as link:
+        backups.programs(link.info.server_version // 10000)
+    try:
+        with dump.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
+            envelopes.open_into(file, nowhere, identity=secret)
+    except envelopes.EnvelopeError as error:
+        raise BackupError(f"{dump}: {error}") from None
+
+
 def empty(database: str) -> None:
-    """Drop everything in a configured database, and let the app's role in again. As the owner."""
+    """Drop everything in a configured database, and let the app's role in again. As the owner; `check` before."""
     access = Access.of(database)
     with _connect(access) as link:
         row = link.execute(

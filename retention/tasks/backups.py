@@ -22,7 +22,8 @@ def beat_pulse(**_: Any) -> None:
 
 @shared_task(name="retention.expire_backups", acks_late=True)
 def expire_backups(**_: Any) -> None:
-    """Remove the vault's dumps of fourteen days ago, and their keys."""
+    """Remove the vault's dumps of fourteen days ago, their keys, and what a drill that was killed has left."""
+    drills.forget_cut_off()
     backups.expire_backups(at=timezone.now())
 
 

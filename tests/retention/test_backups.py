@@ -131,6 +131,30 @@ def test_a_dump_is_sealed_signed_and_put_back(operator: dumps.Operator, database
 
 
 @pytest.mark.django_db(transaction=True)
+def test_nothing_is_dropped_for_a_dump_that_cannot_be_put_back(
+    operator: dumps.Operator, databases: ground.Databases, tmp_path: Path
+) -> None:
+    dentist = make.client(make.agency("Acme"), "Dentist")
+    operator.do("backup", "default")
+    (dump,) = operator.dumps("default")
+    (tmp_path / "other").mkdir()
+    stranger = dumps.operator(tmp_path / "other")
+
+    def refused(identity: Path, **environ: str) -> str:
+        done = operator.run(
+            "restore", str(dump), "--identity", str(identity), "--replace", "--yes", **environ
+        )
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    assert "does not open" in refused(stranger.identity)
+    assert "CALLPRIVACY_PG_PROGRAMS" in refused(operator.identity, CALLPRIVACY_PG_PROGRAMS=str(tmp_path))
+    assert "No such file" in refused(tmp_path / "no.key")
+    assert make.call(dentist, "+12025550143").pk is not None
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_dump_that_was_changed_or_cut_off_is_not_put_back(
     operator: dumps.Operator, databases: ground.Databases, tmp_path: Path
 ) -> None:

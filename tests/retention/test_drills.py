@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -83,6 +87,24 @@ def test_a_drill_puts_the_newest_backups_back_and_finds_what_is_wrong(tmp_path: 
     failed = operator.run("restore_drill", "--identity", str(stranger.identity))
     assert failed.returncode == 1
     assert list(Path(settings.CALLPRIVACY_STATE).glob("drill-*")) == []
+
+    state = Path(settings.CALLPRIVACY_STATE)
+    killed = subprocess.Popen(
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), "restore_drill"],
+        env=os.environ | operator.environ | {"CALLPRIVACY_DRILL_IDENTITY": str(operator.identity)},
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not list(state.glob("drill-*/services/postgres/postmaster.pid")) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert drills.forget_cut_off() == 0
+    killed.kill()
+    killed.wait()
+    (left,) = state.glob("drill-*")
+    assert (left / "services/postgres/PG_VERSION").exists()
+    assert drills.forget_cut_off() == 1
+    assert list(state.glob("drill-*")) == []
+    assert drills.forget_cut_off() == 0
 
 
 @pytest.mark.django_db(transaction=True)

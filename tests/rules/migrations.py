@@ -19,11 +19,12 @@ from django.db.migrations import operations as plain
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 
+from callprivacy.lib.beside import AddIndexBeside
 from tests.rules.source import ROOT
 
 BASELINE = Path(__file__).with_name("migrations.toml")
 _REMOVES = (plain.RemoveField, plain.DeleteModel, plain.RenameField, plain.RenameModel, plain.AlterModelTable)
-_BESIDE = (postgres.AddIndexConcurrently, postgres.RemoveIndexConcurrently)
+_BESIDE = (AddIndexBeside, postgres.RemoveIndexConcurrently)
 
 
 def is_released() -> bool:
@@ -86,8 +87,11 @@ def _fault(operation: Operation) -> str:
         return "AlterField may rewrite the table: add, fill, and remove later"
     if isinstance(operation, plain.AddField) and _must_be_filled(operation.field):
         return f"{operation.name} must be filled, and the version before does not fill it: give it db_default"
-    if type(operation) is plain.AddIndex:
-        return "AddIndex stops every write while it builds: AddIndexConcurrently"
+    if type(operation) in {plain.AddIndex, postgres.AddIndexConcurrently}:
+        return (
+            "AddIndex stops every write while it builds, AddIndexConcurrently cannot be run again where it was cut off:"
+            " AddIndexBeside"
+        )
     if type(operation) is plain.AddConstraint:
         return (
             "AddConstraint looks at every row under its lock: AddConstraintNotValid, then ValidateConstraint"

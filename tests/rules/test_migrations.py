@@ -11,6 +11,7 @@ from django.db import models
 from django.db.migrations import Migration
 from django.db.migrations import operations as plain
 
+from callprivacy.lib.beside import AddIndexBeside
 from tests.rules.migrations import BASELINE, baseline, faults, is_released, new_ones, ours
 
 
@@ -56,6 +57,7 @@ _CHECK = models.CheckConstraint(condition=models.Q(pk__gt=0), name="planted")
         plain.AddIndex("call", _INDEX),
         plain.AddConstraint("call", _CHECK),
         postgres.AddIndexConcurrently("call", _INDEX),
+        AddIndexBeside("call", _INDEX),
     ],
     ids=lambda operation: type(operation).__name__,
 )
@@ -70,7 +72,7 @@ def test_what_is_not_safe_is_found(operation: Any) -> None:
     [
         (plain.AddField("call", "more", models.TextField(null=True)), True),
         (plain.AddField("call", "more", models.TextField(db_default="")), True),
-        (postgres.AddIndexConcurrently("call", _INDEX), False),
+        (AddIndexBeside("call", _INDEX), False),
         (postgres.AddConstraintNotValid("call", _CHECK), True),
         (plain.RunSQL("SELECT 1"), True),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,10 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
+from django.urls import reverse
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from callprivacy.audit import selectors as trail
+from callprivacy.calls.http import UPLOAD_AT_MOST
+from callprivacy.calls.views import hooks
 from callprivacy.lib import figures
+from consent.services import posted, registers, terms
+from dashboard.services import readiness
 from retention.selectors import watch
 from retention.selectors.watch import House, Reading
 from tests import starts
@@ -60,6 +67,31 @@ def test_a_container_has_little_and_nothing_of_the_owners(name: str) -> None:
     assert service["env_file"] == "program.env"
     assert "environment" not in service
     assert int(service["stop_grace_period"].rstrip("s")) > 25
+
+
+def test_the_worker_may_remove_what_the_backup_writes() -> None:
+    folders = re.findall(
+        "^ReadWritePaths=.+$", read("deploy/systemd/callprivacy-backup.service"), re.MULTILINE
+    )
+    assert len(folders) == 1
+    assert folders[0] in read("deploy/systemd/callprivacy-worker.service").splitlines()
+
+
+def test_the_proxy_lets_through_what_the_pages_take_and_keeps_it_in_memory() -> None:
+    conf = read("deploy/nginx.conf")
+    path, _, place = conf.partition("location ~ ")[2].partition(" {")
+    assert re.search(path, reverse("calls:import_new", args=["a-client"]))
+    place = place.partition("}")[0]
+    rest = conf.replace(place, "")
+    (of_files,), (of_others,) = (
+        [int(size) << 20 for size in re.findall(r"client_max_body_size (\d+)m;", text)]
+        for text in (place, rest)
+    )
+    assert UPLOAD_AT_MOST < of_files < 1.1 * UPLOAD_AT_MOST
+    others = {registers.AT_MOST, terms.DOCUMENT_AT_MOST, posted.PICTURE_AT_MOST, hooks.LARGEST}
+    assert max(others) < of_others < of_files
+    assert re.findall(r"(\w+)_temp_path /dev/shm/", conf) == ["client_body", "proxy"]
+    assert COMPOSE["services"]["nginx"]["shm_size"] == "3g"
 
 
 def test_the_image_runs_as_nobody_in_particular_and_holds_what_runs() -> None:
@@ -120,6 +152,24 @@ def test_a_worker_is_alive_while_it_says_so(settings: Settings, monkeypatch: pyt
     assert not alive.process("worker", settings.REDIS_URL)
     assert alive.process("worker", "redis://127.0.0.1:1/0"), "who waits for Valkey is not ended"
     assert not alive.web(1)
+
+
+@pytest.mark.django_db
+def test_the_web_says_which_parts_it_lacks(
+    live_server: LiveServer, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = int(live_server.url.rpartition(":")[2])
+    settings.CALLPRIVACY_METRICS_TOKEN = "t" * 32
+    readiness.forget()
+    assert alive.ready(port, "t" * 32)
+    assert set(json.loads(capsys.readouterr().out)) >= {"broker", "databases", "keys"}
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    readiness.forget()
+    assert not alive.ready(port, "t" * 32)
+    assert json.loads(capsys.readouterr().out)["broker"] != "ok"
+    readiness.forget()
+    assert not alive.ready(1, "")
+    assert "does not answer" in capsys.readouterr().out
 
 
 # --- alerts and the runbook ---

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import CommandError
 
@@ -28,7 +29,7 @@ class Command(OwnCommand):
         parser.add_argument(
             "--replace",
             action="store_true",
-            help="first drop everything that is in the database; asks, unless --yes",
+            help="first drop everything that is in the database, once the dump was opened; asks, unless --yes",
         )
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -40,13 +41,16 @@ class Command(OwnCommand):
             secret = restoring.secret_for(manifest, identity=options["identity"], key=options["key"])
             access = backups.Access.of(manifest.database)
             if options["replace"]:
+                restoring.check(options["dump"], secret=secret, access=access)
                 name = access.parts["dbname"]
                 if not options["yes"] and input(f"Drop everything in {name}? Write its name: ") != name:
                     raise CommandError("Nothing was changed.", returncode=2)
                 restoring.empty(manifest.database)
             restoring.restore_dump(options["dump"], manifest=manifest, secret=secret, access=access)
-        except FileNotFoundError as error:
-            raise CommandError(f"{error.filename} is not there.", returncode=2) from None
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}.", returncode=2) from None
+        except psycopg.OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}", returncode=2) from None
         except backups.BackupError as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{manifest.database} is back as of {manifest.made_at}.")
