@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -89,6 +90,7 @@ class _Pending:
 _pending = _Pending()
 _lock = threading.Lock()
 _lines: dict[tuple[int, str], redis.Redis] = {}
+_has_fault: ContextVar[bool] = ContextVar("has_fault", default=False)
 
 
 def count_request(*, room: str, status: int, seconds: float, forwarded: int = 0) -> None:
@@ -96,8 +98,23 @@ def count_request(*, room: str, status: int, seconds: float, forwarded: int = 0)
     _count(f"{REQUEST}|{room}|{status // 100}xx", seconds, f"{FORWARDED}|{min(forwarded, _MOST_FORWARDED)}")
 
 
+def begin_task() -> None:
+    """Say that a job begins here: what went wrong before is none of its faults."""
+    _has_fault.set(False)
+
+
+def note_fault() -> None:
+    """Say that the job under way failed at a part, such as one agency's, and goes on with the others."""
+    _has_fault.set(True)
+
+
+def has_fault() -> bool:
+    """Whether the job under way failed at a part of it."""
+    return _has_fault.get()
+
+
 def count_task(*, name: str, is_done: bool, seconds: float) -> None:
-    """Count a job: its name, whether it ended by itself, and after how long."""
+    """Count a job: its name, whether it ended by itself and failed at no part, and after how long."""
     _count(f"{TASK}|{name}|{'done' if is_done else 'failed'}", seconds)
 
 

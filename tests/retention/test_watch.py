@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import json
 import re
+import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from celery.app.trace import build_tracer
 from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client as Browser
@@ -598,6 +600,44 @@ def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
     assert [lines[requests % bound] for bound in ("0.01", "0.025", "+Inf")] == ["0.0", "1.0", "1.0"]
     assert float(lines['callprivacy_task_seconds_count{outcome="failed",task="calls.sweep_inbox"}']) == 1
     assert str(row.pk) not in text
+
+
+def _tasks_counted() -> dict[tuple[str, str], float]:
+    """(task, outcome) -> how many, as /metrics says it."""
+    figures.add_up(at_once=True)
+    said = re.findall(
+        r'callprivacy_task_seconds_count\{outcome="(\w+)",task="([\w.]+)"\} (\S+)',
+        scrape(TOKEN).content.decode(),
+    )
+    return {(task, outcome): float(count) for outcome, task, count in said}
+
+
+def _run_as_a_worker_does(task: Any) -> str:
+    """Run a task with all that a worker does around it; returns the state it ends in."""
+    traced = build_tracer(task.name, task, app=task.app)(uuid.uuid4().hex, (), {}, {"is_eager": False})
+    return "SUCCESS" if traced.info is None else str(traced.info.state)
+
+
+def test_a_job_that_fails_at_one_agency_is_counted_as_failed_and_ends_as_before(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    really, name = watch.look, tasks.watch_agencies.name
+
+    def look_at(*, agency_id: int, at: datetime) -> tuple[int, int]:
+        if agency_id == cast.globex.pk:
+            raise LookupError("a fault of one")
+        return really(agency_id=agency_id, at=at)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watch, "look", look_at)
+        assert _run_as_a_worker_does(tasks.watch_agencies) == "SUCCESS", "it is not done again"
+    assert selectors.kept(cast.acme.pk) is not None
+    assert selectors.kept(cast.globex.pk) is None
+    assert _tasks_counted() == {(name, "failed"): 1}
+    assert _run_as_a_worker_does(tasks.watch_agencies) == "SUCCESS"
+    assert _tasks_counted() == {(name, "failed"): 1, (name, "done"): 1}
 
 
 @pytest.fixture
