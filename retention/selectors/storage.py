@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import connections
 
+DATABASES: Final = ("default", "vault")
 DEAD_SHARE_HIGH: Final = 0.2
 """From this share of dead rows on a table is bloated: ten times what autovacuum is set to."""
 _ROWS_AT_LEAST: Final = 1_000
@@ -26,6 +27,7 @@ _TABLES: Final = """
     WHERE s.schemaname = 'public' AND s.n_live_tup + s.n_dead_tup >= %s
     ORDER BY pg_total_relation_size(s.relid) DESC LIMIT %s
 """
+_BROKEN: Final = "SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,32 @@ class Table:
         return self.dead * 100
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    What is said of the databases themselves.
+
+    :ivar tables: the largest. :ivar broken: indexes of tables of any size that PostgreSQL does not use.
+    """
+
+    tables: list[Table]
+    broken: int
+
+
+def order() -> Order:
+    """Whether both databases are in good order; two statements each. Needs no scope."""
+    broken = 0
+    for database in DATABASES:
+        with connections[database].cursor() as cursor:
+            cursor.execute(_BROKEN)
+            broken += cursor.fetchone()[0]
+    return Order(tables(), broken)
+
+
 def tables() -> list[Table]:
     """The largest tables of both databases, those of `default` first; one statement each. Needs no scope."""
     found = []
-    for database in ("default", "vault"):
+    for database in DATABASES:
         with connections[database].cursor() as cursor:
             cursor.execute(_TABLES, [_ROWS_AT_LEAST, _SHOWN])
             found += [Table(database, *row) for row in cursor.fetchall()]

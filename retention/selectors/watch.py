@@ -55,7 +55,7 @@ from retention.models import (
 from retention.selectors import due, preview, secrets
 from retention.selectors import house as own_rows
 from retention.selectors.secrets import Standing
-from retention.selectors.storage import Table
+from retention.selectors.storage import Order
 
 LATE_AFTER: Final = timedelta(days=1)
 RUN_LATE_AFTER: Final = timedelta(hours=30)
@@ -301,7 +301,7 @@ def _name(agency_id: int) -> str:
 
 
 def metrics(  # noqa: PLR0915  one line a metric
-    readings: list[Reading], found: House, tables: list[Table], running: figures.Read | None, at: datetime
+    readings: list[Reading], found: House, order: Order, running: figures.Read | None, at: datetime
 ) -> bytes:
     """
     The figures of every agency, added up, in the text format of Prometheus; of ages the greatest.
@@ -362,12 +362,12 @@ def metrics(  # noqa: PLR0915  one line a metric
     )
     gauge("drill_age_seconds", f"Since the newest restore drill that passed; age {never}", found.since_drill)
     gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
-    dead = {f"{one.database}.{one.name}": one.dead for one in tables}
+    dead = {f"{one.database}.{one.name}": one.dead for one in order.tables}
     by("table_dead_share", "Share of a large table's rows that are dead", "table", dead)
-    ages = {f"{one.database}.{one.name}": _age(one.vacuumed_at, at) for one in tables}
+    ages = {f"{one.database}.{one.name}": _age(one.vacuumed_at, at) for one in order.tables}
     vacuumed = {name: age for name, age in ages.items() if age is not None}
     by("table_vacuumed_seconds", "Since a large table was vacuumed last", "table", vacuumed)
-    gauge("indexes_broken", "Indexes that PostgreSQL does not use", sum(one.broken for one in tables))
+    gauge("indexes_broken", "Indexes that PostgreSQL does not use", order.broken)
     gauge("agencies_read", "Agencies in these figures", len(readings))
     oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
     gauge("reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest)

@@ -188,7 +188,7 @@ def metrics(*, at: datetime) -> bytes:
                 selectors.keep(agency_id, reading)
         if reading is not None:
             readings.append(reading)
-    return selectors.metrics(readings, selectors.house(at), storage.tables(), running, at)
+    return selectors.metrics(readings, selectors.house(at), storage.order(), running, at)
 
 
 # --- The agency's system ----------------------------------------------------------------------------------------------

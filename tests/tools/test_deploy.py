@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from callprivacy.audit import selectors as trail
 from callprivacy.lib import figures
-from retention.selectors import watch
+from retention.selectors import storage, watch
 from retention.selectors.watch import House, Reading
 from tests import starts
 from tests.make import NOON
@@ -132,7 +132,7 @@ def _metrics() -> set[str]:
     histogram = {("room", "2xx"): figures.Histogram((1,) * (len(figures.BOUNDS) + 1), 1.0)}
     processes = [figures.Process("beat", "h", 1, 1.0), figures.Process("worker", "h", 1, 1.0)]
     running = figures.Read(histogram, histogram, {}, processes, 1.0)
-    said = watch.metrics([reading], house, [], running, NOON).decode()
+    said = watch.metrics([reading], house, storage.Order([], 0), running, NOON).decode()
     return {re.split(r"[{ ]", line)[0] for line in said.splitlines() if not line.startswith("#")} | {
         line.split()[2] for line in said.splitlines() if line.startswith("# TYPE")
     }
