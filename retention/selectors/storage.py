@@ -6,7 +6,8 @@ Shares alone, never how many rows there are: the page is an agency's, and the ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -64,27 +65,30 @@ class Order:
     """
     What is said of the databases themselves.
 
-    :ivar tables: the largest. :ivar broken: indexes of tables of any size that PostgreSQL does not use.
+    :ivar tables: the largest. :ivar broken: indexes of tables of any size that PostgreSQL does not use;
+    None where a database does not answer. :ivar up: database -> whether it answers.
     """
 
     tables: list[Table]
-    broken: int
+    broken: int | None
+    up: Mapping[str, bool] = field(default_factory=dict)
 
 
-def order() -> Order:
-    """Whether both databases are in good order; two statements each. Needs no scope."""
+def order(up: Mapping[str, bool]) -> Order:
+    """Whether the databases that answer are in good order; two statements each. Needs no scope."""
+    there = [database for database in DATABASES if up[database]]
     broken = 0
-    for database in DATABASES:
+    for database in there:
         with connections[database].cursor() as cursor:
             cursor.execute(_BROKEN)
             broken += cursor.fetchone()[0]
-    return Order(tables(), broken)
+    return Order(tables(there), broken if there == list(DATABASES) else None, up)
 
 
-def tables() -> list[Table]:
-    """The largest tables of both databases, those of `default` first; one statement each. Needs no scope."""
+def tables(databases: Iterable[str] = DATABASES) -> list[Table]:
+    """The largest tables, those of `default` first; one statement each database. Needs no scope."""
     found = []
-    for database in DATABASES:
+    for database in databases:
         with connections[database].cursor() as cursor:
             cursor.execute(_TABLES, [_ROWS_AT_LEAST, _SHOWN])
             found += [Table(database, *row) for row in cursor.fetchall()]

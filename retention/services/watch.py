@@ -26,7 +26,8 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from callprivacy.audit import services as audit
-from callprivacy.lib import figures
+from callprivacy.audit.services import lineage
+from callprivacy.lib import databases, figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
@@ -169,26 +170,33 @@ def metrics(*, at: datetime) -> bytes:
     """
     The figures of every agency in the text format of Prometheus, as they were read last; read now where none is kept.
 
-    Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these.
-    Outside any scope.
+    Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these, and
+    a database that does not answer is asked for nothing. Outside any scope.
+
+    :raises lineage.NotTogetherError: one of the two databases is an old copy.
     """
     until = time.monotonic() + READ_FOR
+    up = databases.answering()
+    if all(up.values()):
+        lineage.require_together()
     try:
         running = figures.read()
     except redis.RedisError:
         running = None
+    if not up["default"]:
+        return selectors.metrics([], None, storage.order(up), running, at)
     readings = []
     for agency_id in tenancy.agency_ids():
         # A Valkey that hangs would let each agency wait for it anew.
         reading = None if running is None else selectors.kept(agency_id)
-        if reading is None and time.monotonic() < until:
+        if reading is None and up["vault"] and time.monotonic() < until:
             with job_scope(agency_id=agency_id):
                 reading = selectors.read(Agency.objects.get(pk=agency_id), at)
             if running is not None:
                 selectors.keep(agency_id, reading)
         if reading is not None:
             readings.append(reading)
-    return selectors.metrics(readings, selectors.house(at), storage.order(), running, at)
+    return selectors.metrics(readings, selectors.house(at), storage.order(up), running, at)
 
 
 # --- The agency's system ----------------------------------------------------------------------------------------------

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import hmac
 import json
 import os
 import re
+import socket
+import time
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +24,13 @@ import redis
 from celery.app.trace import build_tracer
 from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
+from django.db import connection, connections
 from django.test import Client as Browser
 from pytest_django import Settings
 
 from callprivacy.audit.models import Event
-from callprivacy.lib import figures
+from callprivacy.audit.services import lineage
+from callprivacy.lib import databases, figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -522,7 +528,7 @@ def test_a_bloated_table_and_a_broken_index_are_marked(cast: Cast, monkeypatch: 
     good = storage.Table("default", "calls_call", 0.02, NOON, NOON, 0.9, 0)
     bloated = dataclasses.replace(good, name="calls_callref", dead=0.3, vacuumed_at=None)
     broken = dataclasses.replace(good, database="vault", name="vault_caller", broken=1)
-    monkeypatch.setattr(storage, "tables", lambda: [good, bloated, broken])
+    monkeypatch.setattr(storage, "tables", lambda *_: [good, bloated, broken])
     look(cast)
     page = signed_in(cast.alice).get("/retention/watch/").content.decode()
     assert page.count("Bloated: VACUUM") == page.count("REINDEX") == 1
@@ -678,6 +684,117 @@ def test_who_collects_metrics_is_told_that_valkey_is_away_and_what_waits_meanwhi
     assert "callprivacy_broker_up 0.0" in lines
     assert "callprivacy_agencies_read 2.0" in lines
     assert 'callprivacy_rows_past_due{category="call"} 1.0' in lines
+
+
+@contextlib.contextmanager
+def elsewhere(*names: str, **settings_of_it: Any) -> Iterator[None]:
+    """Have databases looked for where they are not, by requests that ask anew whether both are of one age."""
+    before = {name: connections[name] for name in names}
+    asked = lineage.remembered
+    lineage.remembered = lineage._Remembered(lineage.Lineage.SAME)
+    for name in names:
+        away: Any = connections.create_connection(name)
+        away.settings_dict = away.settings_dict | settings_of_it
+        connections[name] = away
+    try:
+        yield
+    finally:
+        lineage.remembered = asked
+        for name, one in before.items():
+            connections[name] = one
+
+
+def _said(answer: Any) -> dict[str, str]:
+    assert answer.status_code == 200
+    lines = [line for line in answer.content.decode().splitlines() if not line.startswith("#")]
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["default", "vault"])
+def test_who_collects_metrics_is_told_which_database_is_away(
+    cast: Cast, settings: Settings, name: str
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    for agency in (cast.acme, cast.globex):
+        watch.look(agency_id=agency.pk, at=make.now())
+    figures.say_alive("worker")
+    with elsewhere(name, HOST="/nowhere"):
+        answer = scrape(TOKEN)
+    said = _said(answer)
+    up = {other: said[f'callprivacy_database_up{{database="{other}"}}'] for other in ("default", "vault")}
+    assert up == {"default": "1.0", "vault": "1.0"} | {name: "0.0"}
+    assert said["callprivacy_broker_up"] == "1.0"
+    assert "nowhere" not in answer.content.decode()
+    of_agencies = {one for one in said if one.startswith(("callprivacy_run", "callprivacy_agencies"))}
+    if name == "vault":
+        assert said["callprivacy_agencies_read"] == "2.0", "what is kept needs no vault"
+    else:
+        assert of_agencies == set(), "of what nobody read, no figure says that it is well"
+    assert set(_said(scrape(TOKEN)).items()) >= {
+        (f'callprivacy_database_up{{database="{other}"}}', "1.0") for other in ("default", "vault")
+    }
+
+
+def test_what_is_not_kept_is_not_read_without_the_vault(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    with elsewhere("vault", HOST="/nowhere"):
+        assert _said(scrape(TOKEN))["callprivacy_agencies_read"] == "0.0"
+
+
+def test_databases_that_hang_keep_nobody_waiting(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with elsewhere("default", "vault", HOST="127.0.0.1", PORT=silent.getsockname()[1]):
+            began = time.monotonic()
+            said = _said(scrape(TOKEN))
+        took = time.monotonic() - began
+    assert said['callprivacy_database_up{database="default"}'] == "0.0"
+    assert said['callprivacy_database_up{database="vault"}'] == "0.0"
+    assert took < 6, "Prometheus gives up after ten seconds"
+
+
+def test_a_database_that_takes_a_connection_and_answers_nothing_is_away(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert databases.answering() == {"default": True, "vault": True}
+    monkeypatch.setattr(databases, "_ASK", b"SELECT pg_sleep(9)")
+    monkeypatch.setattr(databases, "_WAITS_FOR", 0.2)
+    began = time.monotonic()
+    assert databases.answering() == {"default": False, "vault": False}
+    assert time.monotonic() - began < 3
+    monkeypatch.setattr(databases, "_ASK", b"SELECT no_such_thing")
+    assert databases.answering() == {"default": False, "vault": False}
+
+
+def test_a_scrape_leaves_no_connection(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            found: int = cursor.fetchone()[0]
+            return found
+
+    scrape(TOKEN)
+    before = count()
+    for _ in range(5):
+        scrape(TOKEN)
+    until = time.monotonic() + 5
+    while count() > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert count() == before
+
+
+def test_metrics_are_shut_while_one_database_is_an_old_copy(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    older = lineage._Remembered(lineage.Lineage.VAULT_OLDER, float("inf"))
+    monkeypatch.setattr(lineage, "remembered", older)
+    answer = scrape(TOKEN)
+    assert answer.status_code == 503
+    assert "after_restore" in answer.content.decode()
+    assert scrape(None).status_code == 503
 
 
 @pytest.mark.usefixtures("_without_valkey")
