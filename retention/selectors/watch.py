@@ -407,7 +407,11 @@ def _say_order(said: _Gauges, order: Order, at: datetime) -> None:
 
 
 def _say_processes(said: _Gauges, running: figures.Read | None) -> None:
-    said.one("broker_up", "Whether Valkey answers", running is not None)
+    said.one(
+        "broker_up",
+        "Whether Valkey answers and takes writes",
+        running is not None and running.takes_writes,
+    )
     if running is None:
         return
     there = {kind: [one.age for one in running.processes if one.kind == kind] for kind in ("beat", "worker")}

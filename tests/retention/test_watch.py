@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import re
+import shutil
 import socket
 import time
 import uuid
@@ -62,6 +63,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tools import services
 
 ANNA, BEN = "+12125550101", "+12125550102"
 TOKEN = "a-token-of-the-collector-of-metrics"
@@ -686,6 +688,44 @@ def test_who_collects_metrics_is_told_that_valkey_is_away_and_what_waits_meanwhi
     assert 'callprivacy_rows_past_due{category="call"} 1.0' in lines
 
 
+@pytest.fixture
+def own_valkey(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
+    """A Valkey that no other test writes to, and which the product uses meanwhile."""
+    place = services.Place.of(tmp_path)
+    server = services.Valkey(place, durable=False)
+    server.start()
+    try:
+        settings.REDIS_URL = server.url()
+        settings.CACHES = {name: one | {"LOCATION": server.url()} for name, one in settings.CACHES.items()}
+        with redis.Redis.from_url(server.url()) as line:
+            yield line
+    finally:
+        server.stop()
+        place.forget_if_elsewhere()
+        shutil.rmtree(place.sockets, ignore_errors=True)
+
+
+def test_a_valkey_that_takes_no_writes_is_said_to_be_down_and_what_it_keeps_is_read(
+    cast: Cast, settings: Settings, own_valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    look(cast)
+    figures.say_alive("worker")
+    assert _said(scrape(TOKEN))["callprivacy_broker_up"] == "1.0"
+    # One that said nothing for a day is forgotten, which is a write as well.
+    own_valkey.hset(figures._key("processes"), "beat|gone|1", "1.0")
+    own_valkey.config_set("maxmemory", "1")
+    with pytest.raises(redis.ResponseError):
+        own_valkey.set("anything", "1")
+    said = _said(scrape(TOKEN))
+    assert said["callprivacy_broker_up"] == "0.0"
+    assert said["callprivacy_agencies_read"] == "2.0"
+    assert said['callprivacy_processes{kind="worker"}'] == "1.0"
+    own_valkey.config_set("maxmemory", "0")
+    assert _said(scrape(TOKEN))["callprivacy_broker_up"] == "1.0"
+
+
 @contextlib.contextmanager
 def elsewhere(*names: str, **settings_of_it: Any) -> Iterator[None]:
     """Have databases looked for where they are not, by requests that ask anew whether both are of one age."""
@@ -717,7 +757,6 @@ def test_who_collects_metrics_is_told_which_database_is_away(
     settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
     for agency in (cast.acme, cast.globex):
         watch.look(agency_id=agency.pk, at=make.now())
-    figures.say_alive("worker")
     with elsewhere(name, HOST="/nowhere"):
         answer = scrape(TOKEN)
     said = _said(answer)
