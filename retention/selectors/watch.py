@@ -364,6 +364,12 @@ def _say_agencies(said: _Gauges, readings: list[Reading], at: datetime) -> None:
     moving = {"running": total("rotations_running"), "failed": total("rotations_failed")}
     said.by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
     said.by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))
+    said.by(
+        "secrets_need_a_person",
+        "Secrets past their limit that do not change by themselves, or did not within two days",
+        "kind",
+        _added(readings, "over"),
+    )
     said.one(
         "audit_unsealed_seconds", "Age of the oldest event without a seal", greatest("unsealed_age") or 0
     )

@@ -912,6 +912,22 @@ def test_what_never_was_is_as_old_as_what_should_have_it() -> None:
     }
 
 
+def test_a_secret_that_changes_itself_in_time_needs_nobody() -> None:
+    """Who is woken by its age past the limit would find it changed by the next run."""
+    readings = [
+        Reading(AT, secrets={"over": 2}, over={}),
+        Reading(AT, secrets={"over": 3}, over={"api": 2}),
+        Reading(AT, secrets={"over": 1}, over={"api": 1}),
+    ]
+
+    def wanted(found: list[Reading]) -> list[str]:
+        text = selectors.metrics(found, CALM, storage.Order([], 0), None, NOON).decode()
+        return [line for line in text.splitlines() if line.startswith("callprivacy_secrets_need")]
+
+    assert wanted(readings[:1]) == []
+    assert wanted(readings) == ['callprivacy_secrets_need_a_person{kind="api"} 3.0']
+
+
 def test_what_nobody_expects_has_no_age() -> None:
     assert _ages([], dataclasses.replace(CALM, age=900)) == {}
 
