@@ -60,6 +60,7 @@ from retention.selectors.storage import Order
 LATE_AFTER: Final = timedelta(days=1)
 RUN_LATE_AFTER: Final = timedelta(hours=30)
 INBOX_LATE_AFTER: Final = timedelta(minutes=15)
+DUE_LATE_AFTER: Final = timedelta(minutes=15)
 BACKUP_LATE_AFTER: Final = timedelta(hours=30)
 DRILL_LATE_AFTER: Final = timedelta(days=8)
 # A weekly drill tries a backup that is up to a night old.

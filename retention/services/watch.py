@@ -68,6 +68,21 @@ class Found:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """
+    One thing that stands at an agency, for who operates the installation: nothing of a client or a person.
+
+    :ivar section: of the runbook. :ivar about: what kind of rows, secret or database, and how many.
+    """
+
+    section: str
+    title: str
+    slug: str
+    about: str
+    since: datetime
+
+
 # --- What is alarming -------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +179,44 @@ def _tell_people(agency: Agency, row: Alert, at: datetime, *, is_over: bool) -> 
         key=str(row.pk),
     )
     Alert.objects.filter(pk=row.pk).update(mailed_at=at)
+
+
+def standing() -> tuple[list[Stands], list[str]]:
+    """
+    What stands at every agency, by section of the runbook; and the agencies of which no figures are kept.
+
+    What waits for a job is of the newest figures, the rest as the newest watch found it. Outside any scope.
+    """
+    found: list[Stands] = []
+    unread = []
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            slug = Agency.objects.get(pk=agency_id).slug
+            found += [
+                _stands(slug, row) for row in selectors.alerts(is_open=True) if row.kind in kinds.ALARMS
+            ]
+        reading = selectors.kept(agency_id)
+        if reading is None:
+            unread.append(slug)
+        else:
+            found += [_waits(slug, name, reading.made_at - age) for name, age in _late_due(reading)]
+    return sorted(found, key=lambda one: (one.section, one.slug, one.about)), unread
+
+
+def _late_due(reading: Reading) -> list[tuple[str, timedelta]]:
+    ages = [(name, timedelta(seconds=seconds)) for name, seconds in reading.due.items()]
+    return [(name, age) for name, age in ages if age > selectors.DUE_LATE_AFTER]
+
+
+def _stands(slug: str, row: Alert) -> Stands:
+    alarm = kinds.ALARMS[row.kind]
+    about = f"{row.key} ({row.count})" if row.count > 1 else row.key
+    return Stands(alarm.section, alarm.title, slug, about.strip(), row.began_at)
+
+
+def _waits(slug: str, name: str, since: datetime) -> Stands:
+    title = "Rows have waited for their job for more than a quarter of an hour"
+    return Stands("JobsLate", title, slug, name, since)
 
 
 def metrics(*, at: datetime) -> bytes:

@@ -190,7 +190,8 @@ def test_the_rules_are_tried_where_promtool_is(tmp_path: Path, monkeypatch: pyte
 
 def test_limits_of_alerts_are_those_of_the_watch() -> None:
     limits = {
-        "RunMissing": watch.RUN_LATE_AFTER, "InboxOld": watch.INBOX_LATE_AFTER, "BackupLate": watch.BACKUP_LATE_AFTER,
+        "RunMissing": watch.RUN_LATE_AFTER, "InboxOld": watch.INBOX_LATE_AFTER,
+        "JobsLate": watch.DUE_LATE_AFTER, "BackupLate": watch.BACKUP_LATE_AFTER,
         "DrillLate": watch.DRILL_LATE_AFTER, "BackupUnproven": watch.VERIFIED_LATE_AFTER,
     }  # fmt: skip
     by_name = {alert["alert"]: alert["expr"] for alert in ALERTS}
