@@ -145,6 +145,7 @@ def _begin_to_count(task_id: str, task: Any, **_: Any) -> None:
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
     if request_id := getattr(task.request, _REQUEST, None):
         structlog.contextvars.bind_contextvars(request_id=str(request_id)[:40])
+    figures.begin_task()
     _began[task_id] = time.perf_counter()
 
 
@@ -154,7 +155,8 @@ def _count_the_job(task_id: str, task: Any, state: str | None = None, **_: Any) 
     if began is None:
         return
     seconds = time.perf_counter() - began
-    figures.count_task(name=task.name, is_done=state == "SUCCESS", seconds=seconds)
+    is_done = state == "SUCCESS" and not figures.has_fault()
+    figures.count_task(name=task.name, is_done=is_done, seconds=seconds)
     structlog.contextvars.clear_contextvars()
 
 

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -66,6 +67,7 @@ class Read:
     :ivar requests: (room, class of status such as 2xx) -> histogram.
     :ivar tasks: (name, "done" or "failed") -> histogram.
     :ivar forwarded: how many addresses X-Forwarded-For had -> requests. :ivar task_age: seconds since a job ended.
+    :ivar takes_writes: what is read may be old where Valkey is full, or cannot save, and refuses what is new.
     """
 
     requests: dict[tuple[str, str], Histogram]
@@ -73,6 +75,7 @@ class Read:
     forwarded: dict[int, int]
     processes: list[Process]
     task_age: float | None
+    takes_writes: bool = True
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class _Pending:
 _pending = _Pending()
 _lock = threading.Lock()
 _lines: dict[tuple[int, str], redis.Redis] = {}
+_has_fault: ContextVar[bool] = ContextVar("has_fault", default=False)
 
 
 def count_request(*, room: str, status: int, seconds: float, forwarded: int = 0) -> None:
@@ -96,8 +100,23 @@ def count_request(*, room: str, status: int, seconds: float, forwarded: int = 0)
     _count(f"{REQUEST}|{room}|{status // 100}xx", seconds, f"{FORWARDED}|{min(forwarded, _MOST_FORWARDED)}")
 
 
+def begin_task() -> None:
+    """Say that a job begins here: what went wrong before is none of its faults."""
+    _has_fault.set(False)
+
+
+def note_fault() -> None:
+    """Say that the job under way failed at a part, such as one agency's, and goes on with the others."""
+    _has_fault.set(True)
+
+
+def has_fault() -> bool:
+    """Whether the job under way failed at a part of it."""
+    return _has_fault.get()
+
+
 def count_task(*, name: str, is_done: bool, seconds: float) -> None:
-    """Count a job: its name, whether it ended by itself, and after how long."""
+    """Count a job: its name, whether it ended by itself and failed at no part, and after how long."""
     _count(f"{TASK}|{name}|{'done' if is_done else 'failed'}", seconds)
 
 
@@ -166,13 +185,14 @@ def read() -> Read:
     :raises redis.RedisError: Valkey does not answer.
     """
     line, now = _line(), time.time()
+    takes_writes = _takes_writes(line)
     counted = {name.decode(): value for name, value in cast("Any", line.hgetall(_key("figures"))).items()}
     said = cast("Any", line.hgetall(_key("processes")))
     processes = []
     for name, at in said.items():
         kind, host, pid = name.decode().split("|")
         age = max(now - float(at), 0.0)
-        if age > _FORGOTTEN_AFTER:
+        if age > _FORGOTTEN_AFTER and takes_writes:
             line.hdel(_key("processes"), name)
         else:
             processes.append(Process(kind, host, int(pid), age))
@@ -187,7 +207,16 @@ def read() -> Read:
         },
         processes=sorted(processes, key=lambda one: (one.kind, one.host, one.pid)),
         task_age=None if task_at is None else max(now - float(task_at), 0.0),
+        takes_writes=takes_writes,
     )
+
+
+def _takes_writes(line: redis.Redis) -> bool:
+    try:
+        line.set(_key("asked"), "1", ex=60)
+    except redis.ResponseError:
+        return False
+    return True
 
 
 def _histograms(kind: str, counted: dict[str, bytes]) -> dict[tuple[str, str], Histogram]:

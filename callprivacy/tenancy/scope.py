@@ -13,8 +13,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
 
+from callprivacy.lib import figures, statements
 from callprivacy.lib import scope as lib_scope
-from callprivacy.lib import statements
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Scope, ScopeKind
 from callprivacy.tenancy.enums import KeyPurpose
@@ -167,7 +167,8 @@ def in_each_agency(deed: Callable[[int], object]) -> None:
     """
     Do a job's deed for each agency, one after the other in an order of chance, outside any scope.
 
-    One agency's fault is logged by its kind and keeps no other agency's work; the deed enters the scope itself.
+    One agency's fault is logged by its kind and keeps no other agency's work; the job is counted as failed for it. The
+    deed enters the scope itself.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT agency_id FROM all_agency_ids() AS agency_id ORDER BY random()")
@@ -179,4 +180,5 @@ def in_each_agency(deed: Callable[[int], object]) -> None:
             raise
         except Exception as error:  # noqa: BLE001  (its work is found again by the next sweep)
             log.error("job.failed", agency=agency_id, error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
+            figures.note_fault()
     structlog.contextvars.unbind_contextvars("agency_id")

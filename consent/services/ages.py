@@ -16,6 +16,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from callprivacy.audit import services as audit
+from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
@@ -128,6 +129,7 @@ def expire(*, agency_id: int, until: datetime, clock: Callable[[], datetime]) ->
             except SoftTimeLimitExceeded:
                 raise
             except Exception as error:  # noqa: BLE001  (the next run finds them again; the other clients' go on)
+                figures.note_fault()
                 log.error("ages.failed", client=client_id, error=type(error).__name__)  # noqa: TRY400  (a text may hold a value)
     return count
 

@@ -21,6 +21,7 @@ from django.db.models import Q
 from callprivacy.audit import services as audit
 from callprivacy.calls.enums import RecordingState, TranscriptState
 from callprivacy.calls.models import Call, CallRef, Recording, Transcript
+from callprivacy.lib import figures
 from callprivacy.lib.logs import logger
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
@@ -108,6 +109,7 @@ def _log_failure(client_id: int, error: Exception) -> None:
     """The kind of the error alone: its text may hold a value."""
     if isinstance(error, SoftTimeLimitExceeded):
         raise error
+    figures.note_fault()
     log.error("decisions.failed", client=client_id, error=type(error).__name__)
 
 

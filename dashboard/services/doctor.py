@@ -380,7 +380,7 @@ def backups(clock: Clock) -> Iterator[Finding]:
                 "Run manage.py backup each night: by cron, a systemd timer or your platform's scheduler.",
             )
     if house.drill_passed is False:
-        yield _wrong("The newest restore drill failed.", "See Retention > Backups for what did not hold.")
+        yield _wrong("The newest restore drill failed.", "manage.py alerts says what did not hold.")
     if house.drill_age is None and not house.drill_expected:
         yield _look("No backup was ever put back on trial.", "manage.py restore_drill --identity FILE")
 

@@ -28,18 +28,29 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing a drill looked at, in words. What it saw counts over every agency, and is the operator's to read."""
+    """
+    One thing a drill looked at, in words.
+
+    :ivar said: what it saw. It counts over every agency, is the operator's to read, and on no page.
+    """
 
     title: str
     ok: bool
+    name: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DrillShown:
-    """A drill and its checks, failures first."""
+    """
+    A drill and its checks, failures first.
+
+    :ivar dumps: (database, name of the dump it put back, when that was made, where it is known).
+    """
 
     row: Drill
     checks: list[Checked]
+    dumps: list[tuple[str, str, datetime | None]]
 
     @property
     def failed(self) -> list[Checked]:
@@ -65,11 +76,29 @@ def drills() -> QuerySet[Drill]:
     return Drill.objects.order_by("-started_at")
 
 
+def newest_drills() -> list[DrillShown]:
+    """The newest drill that is over and, where that one failed, the newest that passed."""
+    over = drills().filter(finished_at__isnull=False)
+    newest = over.first()
+    if newest is None:
+        return []
+    passed = None if newest.passed else over.filter(passed=True).first()
+    return [shown(drill) for drill in (newest, passed) if drill is not None]
+
+
 def shown(drill: Drill) -> DrillShown:
-    """A drill as the page shows it."""
+    """A drill as it is shown."""
     found: list[dict[str, Any]] = drill.report.get("checks", [])
     checks = [
-        Checked(_TITLES.get(str(one.get("name")), str(one.get("name"))), ok=bool(one.get("ok")))
+        Checked(
+            _TITLES.get(str(one.get("name")), str(one.get("name"))),
+            ok=bool(one.get("ok")),
+            name=str(one.get("name")),
+            said=str(one.get("said", "")),
+        )
         for one in found
     ]
-    return DrillShown(drill, sorted(checks, key=lambda check: check.ok))
+    used: dict[str, str] = drill.report.get("backups", {})
+    made = dict(Backup.objects.filter(name__in=list(used.values())).values_list("name", "made_at"))
+    dumps = [(database, name, made.get(name)) for database, name in sorted(used.items())]
+    return DrillShown(drill, sorted(checks, key=lambda check: check.ok), dumps)

@@ -6,12 +6,14 @@ Shares alone, never how many rows there are: the page is an agency's, and the ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from django.db import connections
 
+DATABASES: Final = ("default", "vault")
 DEAD_SHARE_HIGH: Final = 0.2
 """From this share of dead rows on a table is bloated: ten times what autovacuum is set to."""
 _ROWS_AT_LEAST: Final = 1_000
@@ -26,6 +28,7 @@ _TABLES: Final = """
     WHERE s.schemaname = 'public' AND s.n_live_tup + s.n_dead_tup >= %s
     ORDER BY pg_total_relation_size(s.relid) DESC LIMIT %s
 """
+_BROKEN: Final = "SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,35 @@ class Table:
         return self.dead * 100
 
 
-def tables() -> list[Table]:
-    """The largest tables of both databases, those of `default` first; one statement each. Needs no scope."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    What is said of the databases themselves.
+
+    :ivar tables: the largest. :ivar broken: indexes of tables of any size that PostgreSQL does not use;
+    None where a database does not answer. :ivar up: database -> whether it answers.
+    """
+
+    tables: list[Table]
+    broken: int | None
+    up: Mapping[str, bool] = field(default_factory=dict)
+
+
+def order(up: Mapping[str, bool]) -> Order:
+    """Whether the databases that answer are in good order; two statements each. Needs no scope."""
+    there = [database for database in DATABASES if up[database]]
+    broken = 0
+    for database in there:
+        with connections[database].cursor() as cursor:
+            cursor.execute(_BROKEN)
+            broken += cursor.fetchone()[0]
+    return Order(tables(there), broken if there == list(DATABASES) else None, up)
+
+
+def tables(databases: Iterable[str] = DATABASES) -> list[Table]:
+    """The largest tables, those of `default` first; one statement each database. Needs no scope."""
     found = []
-    for database in ("default", "vault"):
+    for database in databases:
         with connections[database].cursor() as cursor:
             cursor.execute(_TABLES, [_ROWS_AT_LEAST, _SHOWN])
             found += [Table(database, *row) for row in cursor.fetchall()]

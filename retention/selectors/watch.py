@@ -55,15 +55,18 @@ from retention.models import (
 from retention.selectors import due, preview, secrets
 from retention.selectors import house as own_rows
 from retention.selectors.secrets import Standing
-from retention.selectors.storage import Table
+from retention.selectors.storage import Order
 
 LATE_AFTER: Final = timedelta(days=1)
 RUN_LATE_AFTER: Final = timedelta(hours=30)
 INBOX_LATE_AFTER: Final = timedelta(minutes=15)
+DUE_LATE_AFTER: Final = timedelta(minutes=15)
 BACKUP_LATE_AFTER: Final = timedelta(hours=30)
 DRILL_LATE_AFTER: Final = timedelta(days=8)
 # A weekly drill tries a backup that is up to a night old.
 VERIFIED_LATE_AFTER: Final = DRILL_LATE_AFTER + BACKUP_LATE_AFTER
+COPY_STAYS_AFTER: Final = timedelta(days=16)
+"""Fourteen days and the rest of the last one, and a day for whoever removes it."""
 PROCESS_LATE_AFTER: Final = 90.0
 _KEPT_FOR: Final = 24 * 3600
 
@@ -131,6 +134,7 @@ class House:
     :ivar backups: database -> age of its newest backup. :ivar backups_expected: backups are made by us.
     :ivar drill_age: of the newest drill that passed. :ivar drill_passed: what the newest one that is over showed.
     :ivar verified: database -> age of the newest backup that a drill put back and found good.
+    :ivar staying: dumps of the vault that are a day past the date up to which they may live.
     :ivar age: of the installation itself.
     """
 
@@ -140,6 +144,7 @@ class House:
     drill_passed: bool | None
     drill_expected: bool
     verified: Mapping[str, int] = field(default_factory=dict)
+    staying: int = 0
     age: int = 0
 
     @property
@@ -267,6 +272,9 @@ def house(at: datetime) -> House:
         drill_passed=last.passed if last else None,
         drill_expected=settings.CALLPRIVACY_DRILL == "weekly",
         verified={database: cast("int", _age(made_at, at)) for database, made_at in verified},
+        staying=Backup.objects.filter(
+            database="vault", removed_at=None, made_at__lt=at - COPY_STAYS_AFTER
+        ).count(),
         age=_age(began, at) or 0,
     )
 
@@ -300,89 +308,134 @@ def _name(agency_id: int) -> str:
     return f"retention.watch.{agency_id}"
 
 
-def metrics(  # noqa: PLR0915  one line a metric
-    readings: list[Reading], found: House, tables: list[Table], running: figures.Read | None, at: datetime
+class _Gauges:
+    """What is said, a line each."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+    def one(self, name: str, help_text: str, value: float | None) -> None:
+        """Say a figure, where there is one."""
+        if value is not None:
+            Gauge(f"callprivacy_{name}", help_text, registry=self.registry).set(value)
+
+    def by(self, name: str, help_text: str, label: str, values: Mapping[str, float]) -> None:
+        """Say a figure for each value of a label."""
+        many = Gauge(f"callprivacy_{name}", help_text, [label], registry=self.registry)
+        for key, value in sorted(values.items()):
+            many.labels(key).set(value)
+
+
+def metrics(
+    readings: list[Reading], found: House | None, order: Order, running: figures.Read | None, at: datetime
 ) -> bytes:
     """
     The figures of every agency, added up, in the text format of Prometheus; of ages the greatest.
 
     No label names an agency, a client or a person.
 
+    :param found: None where the database does not answer, and then nothing is said of agencies either.
     :param running: what processes counted; None where Valkey does not answer.
     """
-    registry = CollectorRegistry()
+    said = _Gauges()
+    said.by("database_up", "Whether a database takes a connection and answers", "database", order.up)
+    if found is not None:
+        _say_agencies(said, readings, at)
+        _say_backups(said, found)
+    _say_order(said, order, at)
+    _say_processes(said, running)
+    return generate_latest(said.registry)
 
-    def gauge(name: str, help_text: str, value: float | None) -> None:
-        if value is not None:
-            Gauge(f"callprivacy_{name}", help_text, registry=registry).set(value)
 
-    def by(name: str, help_text: str, label: str, values: Mapping[str, float]) -> None:
-        many = Gauge(f"callprivacy_{name}", help_text, [label], registry=registry)
-        for key, value in sorted(values.items()):
-            many.labels(key).set(value)
-
+def _say_agencies(said: _Gauges, readings: list[Reading], at: datetime) -> None:
     def total(each: str) -> int:
         return sum(getattr(reading, each) for reading in readings)
 
     def greatest(each: str) -> float | None:
         return max((age for one in readings if (age := getattr(one, each)) is not None), default=None)
 
-    by("rows_past_due", "Rows still here a day after they fell due", "category", _added(readings, "past_due"))
-    gauge("inbox_oldest_seconds", "Age of the oldest event that waits", greatest("inbox_oldest") or 0)
-    gauge("inbox_waiting", "Events that wait", total("inbox_waiting"))
-    gauge(
+    said.by(
+        "rows_past_due", "Rows still here a day after they fell due", "category", _added(readings, "past_due")
+    )
+    said.one("inbox_oldest_seconds", "Age of the oldest event that waits", greatest("inbox_oldest") or 0)
+    said.one("inbox_waiting", "Events that wait", total("inbox_waiting"))
+    said.one(
         "run_age_seconds",
         "Since the last run of the agency whose last run is oldest; since it began where there was none",
         greatest("since_run"),
     )
-    gauge("run_failures", "Parts of newest runs that a fault stopped", total("run_failures"))
-    gauge("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
-    gauge("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
-    gauge("vendor_outliving", "Recordings vendors have that are erased here", total("outliving"))
-    gauge("holds_open", "Holds that nobody has lifted", total("holds_open"))
+    said.one("run_failures", "Parts of newest runs that a fault stopped", total("run_failures"))
+    said.one("vendor_backlog", "Steps at vendors that are not done", total("vendor_open"))
+    said.one("vendor_late", "Steps at vendors past their outer date", total("vendor_late"))
+    said.one("vendor_outliving", "Recordings vendors have that are erased here", total("outliving"))
+    said.one("holds_open", "Holds that nobody has lifted", total("holds_open"))
     moving = {"running": total("rotations_running"), "failed": total("rotations_failed")}
-    by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
-    by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))
-    gauge("audit_unsealed_seconds", "Age of the oldest event without a seal", greatest("unsealed_age") or 0)
-    gauge(
+    said.by("rotations", "Keys whose newest rotation is under way or stopped", "state", moving)
+    said.by("secrets", "Secrets by what their limit says", "standing", _added(readings, "secrets"))
+    said.by(
+        "secrets_need_a_person",
+        "Secrets past their limit that do not change by themselves, or did not within two days",
+        "kind",
+        _added(readings, "over"),
+    )
+    said.one(
+        "audit_unsealed_seconds", "Age of the oldest event without a seal", greatest("unsealed_age") or 0
+    )
+    said.one(
         "audit_seal_age_seconds", "Since the seal of the agency whose newest is oldest", greatest("seal_age")
     )
     oldest_due = {name: max(one.due.get(name, 0) for one in readings) for one in readings for name in one.due}
-    by("due_oldest_seconds", "Since the oldest row was due that a job works off", "what", oldest_due)
-    gauge("outbox_oldest_seconds", "Since the oldest message was due", greatest("outbox_oldest") or 0)
-    gauge("outbox_waiting", "Messages and mail that are due", total("outbox_waiting"))
-    gauge("alerts_open", "Alerts that stand", total("alerts_open"))
+    said.by("due_oldest_seconds", "Since the oldest row was due that a job works off", "what", oldest_due)
+    said.one("outbox_oldest_seconds", "Since the oldest message was due", greatest("outbox_oldest") or 0)
+    said.one("outbox_waiting", "Messages and mail that are due", total("outbox_waiting"))
+    said.one("alerts_open", "Alerts that stand", total("alerts_open"))
+    said.one("agencies_read", "Agencies in these figures", len(readings))
+    oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
+    said.one(
+        "reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest
+    )
+
+
+def _say_backups(said: _Gauges, found: House) -> None:
     never = "of the installation where one should be and none ever was"
-    by("backup_age_seconds", f"Age of the newest backup; {never}", "database", found.since_backup)
-    by(
+    said.by("backup_age_seconds", f"Age of the newest backup; {never}", "database", found.since_backup)
+    said.by(
         "backup_verified_age_seconds",
         f"Age of the newest backup a drill found good; {never}",
         "database",
         found.since_verified,
     )
-    gauge("drill_age_seconds", f"Since the newest restore drill that passed; age {never}", found.since_drill)
-    gauge("drill_passed", "What the newest restore drill showed", found.drill_passed)
-    dead = {f"{one.database}.{one.name}": one.dead for one in tables}
-    by("table_dead_share", "Share of a large table's rows that are dead", "table", dead)
-    ages = {f"{one.database}.{one.name}": _age(one.vacuumed_at, at) for one in tables}
+    said.one(
+        "drill_age_seconds", f"Since the newest restore drill that passed; age {never}", found.since_drill
+    )
+    said.one("drill_passed", "What the newest restore drill showed", found.drill_passed)
+    said.one("vault_copies_staying", "Dumps of the vault that should be gone", found.staying)
+
+
+def _say_order(said: _Gauges, order: Order, at: datetime) -> None:
+    dead = {f"{one.database}.{one.name}": one.dead for one in order.tables}
+    said.by("table_dead_share", "Share of a large table's rows that are dead", "table", dead)
+    ages = {f"{one.database}.{one.name}": _age(one.vacuumed_at, at) for one in order.tables}
     vacuumed = {name: age for name, age in ages.items() if age is not None}
-    by("table_vacuumed_seconds", "Since a large table was vacuumed last", "table", vacuumed)
-    gauge("indexes_broken", "Indexes that PostgreSQL does not use", sum(one.broken for one in tables))
-    gauge("agencies_read", "Agencies in these figures", len(readings))
-    oldest = max((_age(one.made_at, at) or 0 for one in readings), default=None)
-    gauge("reading_age_seconds", "Age of the oldest reading; grows where the beat or worker is down", oldest)
-    gauge("broker_up", "Whether Valkey answers", running is not None)
-    if running is not None:
-        there = {
-            kind: [one.age for one in running.processes if one.kind == kind] for kind in ("beat", "worker")
-        }
-        alive = {kind: sum(age < PROCESS_LATE_AFTER for age in ages) for kind, ages in there.items()}
-        by("processes", "Processes that said within 90 seconds that they are there", "kind", alive)
-        newest = {kind: min(ages) for kind, ages in there.items() if ages}
-        by("heartbeat_age_seconds", "Since the newest sign of life", "kind", newest)
-        gauge("task_age_seconds", "Since a job ended", running.task_age)
-        registry.register(_Histograms(running))
-    return generate_latest(registry)
+    said.by("table_vacuumed_seconds", "Since a large table was vacuumed last", "table", vacuumed)
+    said.one("indexes_broken", "Indexes that PostgreSQL does not use", order.broken)
+
+
+def _say_processes(said: _Gauges, running: figures.Read | None) -> None:
+    said.one(
+        "broker_up",
+        "Whether Valkey answers and takes writes",
+        running is not None and running.takes_writes,
+    )
+    if running is None:
+        return
+    there = {kind: [one.age for one in running.processes if one.kind == kind] for kind in ("beat", "worker")}
+    alive = {kind: sum(age < PROCESS_LATE_AFTER for age in ages) for kind, ages in there.items()}
+    said.by("processes", "Processes that said within 90 seconds that they are there", "kind", alive)
+    newest = {kind: min(ages) for kind, ages in there.items() if ages}
+    said.by("heartbeat_age_seconds", "Since the newest sign of life", "kind", newest)
+    said.one("task_age_seconds", "Since a job ended", running.task_age)
+    said.registry.register(_Histograms(running))
 
 
 class _Histograms:

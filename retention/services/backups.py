@@ -443,7 +443,8 @@ def expire_backups(*, at: datetime) -> list[str]:
     """
     Remove the vault's dumps of fourteen days ago and before, and their keys first; returns their names.
 
-    By what lies in the folders, for the rows of a database that was restored know nothing of newer ones.
+    By what lies in the folders, for the rows of a database that was restored know nothing of newer ones, and still name
+    older ones: what is past its day and lies there no more is noted as removed.
     """
     try:
         where = folders()
@@ -458,11 +459,18 @@ def expire_backups(*, at: datetime) -> list[str]:
                 continue
             path.unlink(missing_ok=True)
             gone.add(f"vault-{match['at']}.age")
-    rows = Backup.objects.filter(database="vault", removed_at=None, name__in=gone)
-    rows.update(removed_at=at)
+    rows = Backup.objects.filter(database="vault", removed_at=None)
+    over = [row for row in rows if row.made_at.astimezone(UTC).date() <= before]
+    if where.keys.is_dir() and where.vault.is_dir():
+        rows.filter(pk__in=[row.pk for row in over if not _lies_there(row, where)]).update(removed_at=at)
     if gone:
         audit.record_house("backups.removed", at=at, database="vault", count=len(gone))
     return sorted(gone)
+
+
+def _lies_there(row: Backup, where: Folders) -> bool:
+    dump = where.vault / row.name
+    return dump.exists() or (where.keys / f"{dump.stem}.key").exists()
 
 
 def _day(stamp: str) -> date:

@@ -29,6 +29,7 @@ from callprivacy.audit import services as audit
 from callprivacy.audit.models import HouseEvent
 from callprivacy.calls.models import Call, Caller
 from callprivacy.calls.services import erasure
+from callprivacy.lib.logs import logger
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope, operator_scope
@@ -38,6 +39,8 @@ from retention.models import Drill
 from retention.services import backups, restoring
 from retention.services.backups import Access, BackupError, Manifest
 from tools import services as servers
+
+log = logger(__name__)
 
 EVERY: Final = timedelta(days=7)
 _AT_MOST: Final = timedelta(hours=2)
@@ -99,9 +102,10 @@ def run_drill(*, drill: Drill, identity: Path, clock: Clock) -> Drill:
     drill.finished_at, drill.passed = clock(), passed
     drill.report = {"backups": used, "checks": [asdict(check) for check in checks]}
     drill.save(update_fields=["finished_at", "passed", "report"])
-    audit.record_house(
-        "drill.finished", at=drill.finished_at, passed=passed, failed=sum(not check.ok for check in checks)
-    )
+    failed = [check.name for check in checks if not check.ok]
+    audit.record_house("drill.finished", at=drill.finished_at, passed=passed, failed=len(failed))
+    if not passed:
+        log.error("drill.failed", checks=failed)
     return drill
 
 

@@ -26,7 +26,8 @@ from callprivacy.accounts import access
 from callprivacy.accounts.enums import AgencyRight
 from callprivacy.audit import selectors as trail
 from callprivacy.audit import services as audit
-from callprivacy.lib import figures
+from callprivacy.audit.services import lineage
+from callprivacy.lib import databases, figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Agency
@@ -65,6 +66,21 @@ class Found:
     kind: str
     key: str = ""
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """
+    One thing that stands at an agency, for who operates the installation: nothing of a client or a person.
+
+    :ivar section: of the runbook. :ivar about: what kind of rows, secret or database, and how many.
+    """
+
+    section: str
+    title: str
+    slug: str
+    about: str
+    since: datetime
 
 
 # --- What is alarming -------------------------------------------------------------------------------------------------
@@ -165,30 +181,75 @@ def _tell_people(agency: Agency, row: Alert, at: datetime, *, is_over: bool) -> 
     Alert.objects.filter(pk=row.pk).update(mailed_at=at)
 
 
+def standing() -> tuple[list[Stands], list[str]]:
+    """
+    What stands at every agency, by section of the runbook; and the agencies of which no figures are kept.
+
+    What waits for a job is of the newest figures, the rest as the newest watch found it. Outside any scope.
+    """
+    found: list[Stands] = []
+    unread = []
+    for agency_id in tenancy.agency_ids():
+        with job_scope(agency_id=agency_id):
+            slug = Agency.objects.get(pk=agency_id).slug
+            found += [
+                _stands(slug, row) for row in selectors.alerts(is_open=True) if row.kind in kinds.ALARMS
+            ]
+        reading = selectors.kept(agency_id)
+        if reading is None:
+            unread.append(slug)
+        else:
+            found += [_waits(slug, name, reading.made_at - age) for name, age in _late_due(reading)]
+    return sorted(found, key=lambda one: (one.section, one.slug, one.about)), unread
+
+
+def _late_due(reading: Reading) -> list[tuple[str, timedelta]]:
+    ages = [(name, timedelta(seconds=seconds)) for name, seconds in reading.due.items()]
+    return [(name, age) for name, age in ages if age > selectors.DUE_LATE_AFTER]
+
+
+def _stands(slug: str, row: Alert) -> Stands:
+    alarm = kinds.ALARMS[row.kind]
+    about = f"{row.key} ({row.count})" if row.count > 1 else row.key
+    return Stands(alarm.section, alarm.title, slug, about.strip(), row.began_at)
+
+
+def _waits(slug: str, name: str, since: datetime) -> Stands:
+    title = "Rows have waited for their job for more than a quarter of an hour"
+    return Stands("JobsLate", title, slug, name, since)
+
+
 def metrics(*, at: datetime) -> bytes:
     """
     The figures of every agency in the text format of Prometheus, as they were read last; read now where none is kept.
 
-    Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these.
-    Outside any scope.
+    Whoever collects them waits some seconds and no longer: agencies for which no time is left are not among these, and
+    a database that does not answer is asked for nothing. Outside any scope.
+
+    :raises lineage.NotTogetherError: one of the two databases is an old copy.
     """
     until = time.monotonic() + READ_FOR
+    up = databases.answering()
+    if all(up.values()):
+        lineage.require_together()
     try:
         running = figures.read()
     except redis.RedisError:
         running = None
+    if not up["default"]:
+        return selectors.metrics([], None, storage.order(up), running, at)
     readings = []
     for agency_id in tenancy.agency_ids():
         # A Valkey that hangs would let each agency wait for it anew.
         reading = None if running is None else selectors.kept(agency_id)
-        if reading is None and time.monotonic() < until:
+        if reading is None and up["vault"] and time.monotonic() < until:
             with job_scope(agency_id=agency_id):
                 reading = selectors.read(Agency.objects.get(pk=agency_id), at)
             if running is not None:
                 selectors.keep(agency_id, reading)
         if reading is not None:
             readings.append(reading)
-    return selectors.metrics(readings, selectors.house(at), storage.tables(), running, at)
+    return selectors.metrics(readings, selectors.house(at), storage.order(up), running, at)
 
 
 # --- The agency's system ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from callprivacy.accounts.access import StaffRequest, needs_right
 from callprivacy.accounts.enums import AgencyRight
+from callprivacy.audit.services import lineage
 from consent.services.webhooks import AddressError
 from retention import kinds
 from retention.enums import Category, SecretKind
@@ -172,4 +173,8 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     """The figures for who brings the installation's token; for everybody else there is nothing here."""
     if not brings_token(request):
         raise Http404
-    return HttpResponse(watch.metrics(at=timezone.now()), content_type=_PROMETHEUS)
+    try:
+        said = watch.metrics(at=timezone.now())
+    except lineage.NotTogetherError as error:
+        return HttpResponse(f"{error}\n", "text/plain", 503)
+    return HttpResponse(said, content_type=_PROMETHEUS)

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from callprivacy.calls.enums import RecordingState
 from callprivacy.calls.models import Announcement, Call, Recording
 from callprivacy.calls.services import numbers
+from callprivacy.lib import figures
 from callprivacy.tenancy.enums import Sector
 from callprivacy.tenancy.models import Client, Place
 from callprivacy.tenancy.scope import job_scope, staff_scope
@@ -590,14 +591,18 @@ def test_one_clients_fault_keeps_no_others_calls(cast: Cast, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(cases, "calls_for", fail)
+        figures.begin_task()
         work(cast.dentist)
+        assert figures.has_fault()
         assert recording(bad).decided_at is None
         assert recording(good).decided_at == NOON
         say(cast.dentist, EventKind.GIVEN, bad.caller_id)
         say(cast.plumber, EventKind.GIVEN, good.caller_id)
         work(cast.dentist, at=NOON + timedelta(minutes=1))
     assert decision(good).allowed
+    figures.begin_task()
     work(cast.dentist, at=NOON + timedelta(minutes=10))
+    assert not figures.has_fault()
     assert decision(bad).allowed
 
 

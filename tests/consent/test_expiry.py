@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from callprivacy.accounts.enums import Role
 from callprivacy.audit.models import Event
 from callprivacy.calls.enums import RecordingState
+from callprivacy.lib import figures
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from consent.enums import Channel, EventKind, Purpose, State
@@ -123,6 +124,30 @@ def test_one_that_is_young_enough_stays_and_the_job_does_nothing_more_when_run_a
     later = NOON + timedelta(days=1)
     assert expire(cast, later) == 1
     assert expire(cast, later) == 0
+    assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: State.EXPIRED}
+
+
+def test_one_clients_fault_ends_no_others_consents_late_and_is_counted(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = ages._expire
+
+    def fail(client: Client, *rest: Any) -> int:
+        if client == cast.dentist:
+            raise ValueError("a fault of one")
+        return really(client, *rest)
+
+    for client in (cast.dentist, cast.plumber):
+        choose(client, 12)
+    caller_id = agreed(cast, NOON - 2 * YEAR)
+    monkeypatch.setattr(ages, "_expire", fail)
+    figures.begin_task()
+    assert expire(cast) == 0
+    assert figures.has_fault()
+    monkeypatch.setattr(ages, "_expire", really)
+    figures.begin_task()
+    assert expire(cast) == 1
+    assert not figures.has_fault()
     assert states_of(cast.dentist, caller_id) == {Purpose.RECORD: State.EXPIRED}
 
 

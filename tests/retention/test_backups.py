@@ -21,6 +21,7 @@ from callprivacy.audit.services.lineage import Lineage
 from callprivacy.vault import envelopes
 from callprivacy.vault.services import note_pulse
 from retention.models import Backup, Drill
+from retention.selectors import watch
 from retention.services import backups, restoring
 from tests import ground, make
 from tests.accounts.browsers import signed_in
@@ -84,6 +85,35 @@ def test_dumps_of_the_vault_and_their_keys_are_gone_by_the_day_that_is_promised(
     promised = datetime.combine(backups.no_copy_opens_after(NOON), datetime.min.time(), tzinfo=UTC)
     backups.expire_backups(at=promised - timedelta(hours=1))
     assert list((tmp_path / "keys").iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_a_dump_of_the_vault_that_stays_is_told_of_and_one_that_is_gone_is_not(
+    settings: object, tmp_path: Path
+) -> None:
+    for name, folder in (
+        ("CALLPRIVACY_BACKUP_DIR", "default"),
+        ("CALLPRIVACY_VAULT_BACKUP_DIR", "vault"),
+        ("CALLPRIVACY_VAULT_BACKUP_KEYS", "keys"),
+    ):
+        setattr(settings, name, tmp_path / folder)
+    name = f"vault-{NOON:%Y%m%dT%H%M%SZ}.age"
+    row = Backup.objects.create(database="vault", made_at=NOON, name=name, size=1)
+    promised = datetime.combine(backups.no_copy_opens_after(NOON), datetime.min.time(), tzinfo=UTC)
+
+    def staying(after: timedelta) -> int:
+        return watch.house(promised + after).staying
+
+    assert staying(timedelta(0)) == 0
+    # Who cannot see the folders removes nothing, and says nothing of what is there.
+    assert backups.expire_backups(at=promised) == []
+    assert staying(timedelta(days=2)) == 1
+    for folder in ("vault", "keys"):
+        (tmp_path / folder).mkdir()
+    assert backups.expire_backups(at=promised) == []
+    row.refresh_from_db()
+    assert row.removed_at == promised
+    assert staying(timedelta(days=2)) == 0
 
 
 # --- Real dumps -----------------------------------------------------------------------------------------------------

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import hmac
 import json
+import os
 import re
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
+from celery.app.trace import build_tracer
 from django.core.cache import caches
 from django.core.mail import EmailMultiAlternatives
+from django.db import connection, connections
 from django.test import Client as Browser
 from pytest_django import Settings
 
 from callprivacy.audit.models import Event
-from callprivacy.lib import figures
+from callprivacy.audit.services import lineage
+from callprivacy.lib import databases, figures
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import RetentionState
 from callprivacy.tenancy.models import Client
@@ -52,6 +63,7 @@ from tests import make
 from tests.accounts.browsers import signed_in
 from tests.cast import Cast
 from tests.make import NOON
+from tools import services
 
 ANNA, BEN = "+12125550101", "+12125550102"
 TOKEN = "a-token-of-the-collector-of-metrics"
@@ -518,13 +530,26 @@ def test_a_bloated_table_and_a_broken_index_are_marked(cast: Cast, monkeypatch: 
     good = storage.Table("default", "calls_call", 0.02, NOON, NOON, 0.9, 0)
     bloated = dataclasses.replace(good, name="calls_callref", dead=0.3, vacuumed_at=None)
     broken = dataclasses.replace(good, database="vault", name="vault_caller", broken=1)
-    monkeypatch.setattr(storage, "tables", lambda: [good, bloated, broken])
+    monkeypatch.setattr(storage, "tables", lambda *_: [good, bloated, broken])
     look(cast)
     page = signed_in(cast.alice).get("/retention/watch/").content.decode()
     assert page.count("Bloated: VACUUM") == page.count("REINDEX") == 1
     said = watch.metrics(at=NOON).decode()
     assert 'callprivacy_table_dead_share{table="default.calls_callref"} 0.3' in said
-    assert "callprivacy_indexes_broken 1.0" in said
+    assert "callprivacy_indexes_broken 0.0" in said, "the page's tables are not all there are"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["default", "vault"])
+def test_a_broken_index_of_a_small_table_is_counted(database: str) -> None:
+    prefix = "VAULT_" if database == "vault" else ""
+    with psycopg.connect(os.environ[f"{prefix}DATABASE_OWNER_URL"], autocommit=True) as owner:
+        owner.execute("CREATE TABLE small AS SELECT 1 AS number FROM generate_series(1, 2)")
+        assert "callprivacy_indexes_broken 0.0" in watch.metrics(at=NOON).decode().splitlines()
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            owner.execute("CREATE UNIQUE INDEX CONCURRENTLY small_number ON small (number)")
+        assert "callprivacy_indexes_broken 1.0" in watch.metrics(at=NOON).decode().splitlines()
+        owner.execute("DROP TABLE small")
 
 
 # --- metrics ---
@@ -600,6 +625,44 @@ def test_metrics_say_what_waits_who_is_there_and_how_long_things_take(
     assert str(row.pk) not in text
 
 
+def _tasks_counted() -> dict[tuple[str, str], float]:
+    """(task, outcome) -> how many, as /metrics says it."""
+    figures.add_up(at_once=True)
+    said = re.findall(
+        r'callprivacy_task_seconds_count\{outcome="(\w+)",task="([\w.]+)"\} (\S+)',
+        scrape(TOKEN).content.decode(),
+    )
+    return {(task, outcome): float(count) for outcome, task, count in said}
+
+
+def _run_as_a_worker_does(task: Any) -> str:
+    """Run a task with all that a worker does around it; returns the state it ends in."""
+    traced = build_tracer(task.name, task, app=task.app)(uuid.uuid4().hex, (), {}, {"is_eager": False})
+    return "SUCCESS" if traced.info is None else str(traced.info.state)
+
+
+def test_a_job_that_fails_at_one_agency_is_counted_as_failed_and_ends_as_before(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    really, name = watch.look, tasks.watch_agencies.name
+
+    def look_at(*, agency_id: int, at: datetime) -> tuple[int, int]:
+        if agency_id == cast.globex.pk:
+            raise LookupError("a fault of one")
+        return really(agency_id=agency_id, at=at)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watch, "look", look_at)
+        assert _run_as_a_worker_does(tasks.watch_agencies) == "SUCCESS", "it is not done again"
+    assert selectors.kept(cast.acme.pk) is not None
+    assert selectors.kept(cast.globex.pk) is None
+    assert _tasks_counted() == {(name, "failed"): 1}
+    assert _run_as_a_worker_does(tasks.watch_agencies) == "SUCCESS"
+    assert _tasks_counted() == {(name, "failed"): 1, (name, "done"): 1}
+
+
 @pytest.fixture
 def _without_valkey(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the figures nor what is kept is reached."""
@@ -623,6 +686,154 @@ def test_who_collects_metrics_is_told_that_valkey_is_away_and_what_waits_meanwhi
     assert "callprivacy_broker_up 0.0" in lines
     assert "callprivacy_agencies_read 2.0" in lines
     assert 'callprivacy_rows_past_due{category="call"} 1.0' in lines
+
+
+@pytest.fixture
+def own_valkey(settings: Settings, tmp_path: Path) -> Iterator[redis.Redis]:
+    """A Valkey that no other test writes to, and which the product uses meanwhile."""
+    place = services.Place.of(tmp_path)
+    server = services.Valkey(place, durable=False)
+    server.start()
+    try:
+        settings.REDIS_URL = server.url()
+        settings.CACHES = {name: one | {"LOCATION": server.url()} for name, one in settings.CACHES.items()}
+        with redis.Redis.from_url(server.url()) as line:
+            yield line
+    finally:
+        server.stop()
+        place.forget_if_elsewhere()
+        shutil.rmtree(place.sockets, ignore_errors=True)
+
+
+def test_a_valkey_that_takes_no_writes_is_said_to_be_down_and_what_it_keeps_is_read(
+    cast: Cast, settings: Settings, own_valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(figures, "_pending", figures._Pending())
+    look(cast)
+    figures.say_alive("worker")
+    assert _said(scrape(TOKEN))["callprivacy_broker_up"] == "1.0"
+    # One that said nothing for a day is forgotten, which is a write as well.
+    own_valkey.hset(figures._key("processes"), "beat|gone|1", "1.0")
+    own_valkey.config_set("maxmemory", "1")
+    with pytest.raises(redis.ResponseError):
+        own_valkey.set("anything", "1")
+    said = _said(scrape(TOKEN))
+    assert said["callprivacy_broker_up"] == "0.0"
+    assert said["callprivacy_agencies_read"] == "2.0"
+    assert said['callprivacy_processes{kind="worker"}'] == "1.0"
+    own_valkey.config_set("maxmemory", "0")
+    assert _said(scrape(TOKEN))["callprivacy_broker_up"] == "1.0"
+
+
+@contextlib.contextmanager
+def elsewhere(*names: str, **settings_of_it: Any) -> Iterator[None]:
+    """Have databases looked for where they are not, by requests that ask anew whether both are of one age."""
+    before = {name: connections[name] for name in names}
+    asked = lineage.remembered
+    lineage.remembered = lineage._Remembered(lineage.Lineage.SAME)
+    for name in names:
+        away: Any = connections.create_connection(name)
+        away.settings_dict = away.settings_dict | settings_of_it
+        connections[name] = away
+    try:
+        yield
+    finally:
+        lineage.remembered = asked
+        for name, one in before.items():
+            connections[name] = one
+
+
+def _said(answer: Any) -> dict[str, str]:
+    assert answer.status_code == 200
+    lines = [line for line in answer.content.decode().splitlines() if not line.startswith("#")]
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["default", "vault"])
+def test_who_collects_metrics_is_told_which_database_is_away(
+    cast: Cast, settings: Settings, name: str
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    for agency in (cast.acme, cast.globex):
+        watch.look(agency_id=agency.pk, at=make.now())
+    with elsewhere(name, HOST="/nowhere"):
+        answer = scrape(TOKEN)
+    said = _said(answer)
+    up = {other: said[f'callprivacy_database_up{{database="{other}"}}'] for other in ("default", "vault")}
+    assert up == {"default": "1.0", "vault": "1.0"} | {name: "0.0"}
+    assert said["callprivacy_broker_up"] == "1.0"
+    assert "nowhere" not in answer.content.decode()
+    of_agencies = {one for one in said if one.startswith(("callprivacy_run", "callprivacy_agencies"))}
+    if name == "vault":
+        assert said["callprivacy_agencies_read"] == "2.0", "what is kept needs no vault"
+    else:
+        assert of_agencies == set(), "of what nobody read, no figure says that it is well"
+    assert set(_said(scrape(TOKEN)).items()) >= {
+        (f'callprivacy_database_up{{database="{other}"}}', "1.0") for other in ("default", "vault")
+    }
+
+
+def test_what_is_not_kept_is_not_read_without_the_vault(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    with elsewhere("vault", HOST="/nowhere"):
+        assert _said(scrape(TOKEN))["callprivacy_agencies_read"] == "0.0"
+
+
+def test_databases_that_hang_keep_nobody_waiting(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with elsewhere("default", "vault", HOST="127.0.0.1", PORT=silent.getsockname()[1]):
+            began = time.monotonic()
+            said = _said(scrape(TOKEN))
+        took = time.monotonic() - began
+    assert said['callprivacy_database_up{database="default"}'] == "0.0"
+    assert said['callprivacy_database_up{database="vault"}'] == "0.0"
+    assert took < 6, "Prometheus gives up after ten seconds"
+
+
+def test_a_database_that_takes_a_connection_and_answers_nothing_is_away(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert databases.answering() == {"default": True, "vault": True}
+    monkeypatch.setattr(databases, "_ASK", b"SELECT pg_sleep(9)")
+    monkeypatch.setattr(databases, "_WAITS_FOR", 0.2)
+    began = time.monotonic()
+    assert databases.answering() == {"default": False, "vault": False}
+    assert time.monotonic() - began < 3
+    monkeypatch.setattr(databases, "_ASK", b"SELECT no_such_thing")
+    assert databases.answering() == {"default": False, "vault": False}
+
+
+def test_a_scrape_leaves_no_connection(cast: Cast, settings: Settings) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            found: int = cursor.fetchone()[0]
+            return found
+
+    scrape(TOKEN)
+    before = count()
+    for _ in range(5):
+        scrape(TOKEN)
+    until = time.monotonic() + 5
+    while count() > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert count() == before
+
+
+def test_metrics_are_shut_while_one_database_is_an_old_copy(
+    cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALLPRIVACY_METRICS_TOKEN = TOKEN
+    older = lineage._Remembered(lineage.Lineage.VAULT_OLDER, float("inf"))
+    monkeypatch.setattr(lineage, "remembered", older)
+    answer = scrape(TOKEN)
+    assert answer.status_code == 503
+    assert "after_restore" in answer.content.decode()
+    assert scrape(None).status_code == 503
 
 
 @pytest.mark.usefixtures("_without_valkey")
@@ -670,7 +881,7 @@ def test_a_backup_that_a_drill_found_good_has_an_age(cast: Cast) -> None:
 
 def _ages(readings: list[Reading], house: House) -> dict[str, float]:
     """What is said of runs, backups and drills."""
-    text = selectors.metrics(readings, house, [], None, NOON).decode()
+    text = selectors.metrics(readings, house, storage.Order([], 0), None, NOON).decode()
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     wanted = ("callprivacy_run_age", "callprivacy_backup", "callprivacy_drill_age")
     return {
@@ -699,6 +910,22 @@ def test_what_never_was_is_as_old_as_what_should_have_it() -> None:
         'backup_verified_age_seconds{database="vault"}': 900,
         "drill_age_seconds": 7,
     }
+
+
+def test_a_secret_that_changes_itself_in_time_needs_nobody() -> None:
+    """Who is woken by its age past the limit would find it changed by the next run."""
+    readings = [
+        Reading(AT, secrets={"over": 2}, over={}),
+        Reading(AT, secrets={"over": 3}, over={"api": 2}),
+        Reading(AT, secrets={"over": 1}, over={"api": 1}),
+    ]
+
+    def wanted(found: list[Reading]) -> list[str]:
+        text = selectors.metrics(found, CALM, storage.Order([], 0), None, NOON).decode()
+        return [line for line in text.splitlines() if line.startswith("callprivacy_secrets_need")]
+
+    assert wanted(readings[:1]) == []
+    assert wanted(readings) == ['callprivacy_secrets_need_a_person{kind="api"} 3.0']
 
 
 def test_what_nobody_expects_has_no_age() -> None:

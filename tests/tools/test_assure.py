@@ -81,6 +81,14 @@ def test_a_test_that_is_gone_is_found() -> None:
     assert asvs.faults([["V1.1.1", "1", "words", "n/a", ""]])
 
 
+@pytest.mark.parametrize("where", ["", "  "])
+def test_a_requirement_that_is_met_by_nothing_is_found(where: str) -> None:
+    assert asvs.faults([["V1.1.1", "1", "words", "met", where]]) == [
+        "V1.1.1: nothing is named by which it is met"
+    ]
+    assert asvs.faults([["V1.1.1", "1", "words", "operator", where]])
+
+
 def test_every_named_test_is_in_one_piece_and_what_takes_minutes_comes_last() -> None:
     tests = asvs.named(asvs.requirements())
     pieces = asvs.pieces(tests)

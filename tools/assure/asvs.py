@@ -1,7 +1,8 @@
 """
-Row 20: docs/asvs.csv. Every test that a requirement names is run; every file that one names is there; what does not
-apply, differs or is the operator's gives its reason. Tests run piece by piece; what passed is not run
-again for the same files, so that a row that needs longer than there is comes to its end by being asked for again.
+Row 20: docs/asvs.csv. Every test that a requirement names is run; every file that one names is there; what is met
+names something; what does not apply, differs or is the operator's gives its reason. Tests run piece by piece; what
+passed is not run again for the same files, so that a row that needs longer than there is comes to its end by being
+asked for again.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ def requirements() -> list[list[str]]:
 
 
 def faults(found: Sequence[Sequence[str]]) -> list[str]:
-    """Requirements whose state is none, that name a test or a file that is not there, or give no reason."""
+    """Requirements whose state is none, that name nothing or what is not there, or give no reason."""
     wrong = []
     for name, _, words, state, where in found:
         if not words or state not in {"met", "n/a", "differs", "operator"}:
             wrong.append(f"{name}: {state!r} is no state")
         elif state in {"n/a", "differs"} and (len(where) < 15 or not where.endswith(".")):
             wrong.append(f"{name}: no reason")
+        elif not where.split():
+            wrong.append(f"{name}: nothing is named by which it is met")
         elif state in {"met", "operator"}:
             wrong += [f"{name}: {one} is not there" for one in where.split() if not _is_there(one)]
     return wrong
@@ -128,5 +131,6 @@ def asvs(seconds: float) -> Figure:
     caught = (
         ("a requirement whose test is gone", bool(faults([gone]))),
         ("a requirement that gives no reason", bool(faults([["V0", "1", "words", "n/a", ""]]))),
+        ("a requirement that is met by nothing", bool(faults([["V0", "1", "words", "met", ""]]))),
     )
     return Figure(said, (*wrong, *failed), caught=caught, ended=not left)
