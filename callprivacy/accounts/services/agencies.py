@@ -149,7 +149,9 @@ def create_client(
     vault.create_client_keys(client_id=client.pk, agency_id=agency.pk, at=at)
     audit.record("client.created", subject=client, by=by, at=at)
     officers = Membership.objects.filter(agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE)
-    for membership in {row.pk: row for row in (*officers, *people)}.values():
+    granted = {row.pk: row for row in (*officers, *people)}
+    access.hold_members(agency_id=agency.pk, user_ids=[row.user_id for row in granted.values()])
+    for membership in granted.values():
         access.write_bundle(
             agency_id=agency.pk,
             user_id=membership.user_id,
