@@ -29,7 +29,8 @@ class Beside:
 
     def __init__(self, agency_id: int, deed: Callable[[], Any]) -> None:
         self.agency_id, self.deed = agency_id, deed
-        self.pid, self.error = 0, None
+        self.pid = 0
+        self.error: BaseException | None = None
         self.began = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()

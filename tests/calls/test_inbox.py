@@ -67,7 +67,7 @@ def bring(to: Connection, payload: dict[str, Any] | bytes, *, at: datetime = NOO
     )
 
 
-def bring_twilio(to: Connection, *, at: datetime = NOON, **params: str) -> None:
+def bring_twilio(to: Connection, at: datetime = NOON, /, **params: str) -> None:
     from urllib.parse import urlencode
 
     url = "https://calls.example.com/hooks/"
@@ -249,7 +249,7 @@ def test_what_a_tracker_numbers_counts_from_when_it_came_first(cast: Cast) -> No
     to = connect(cast.dentist, "twilio", TOKEN)
     for minute in range(2):
         bring_twilio(
-            to, at=NOON + timedelta(minutes=minute), CallSid="CA1", AccountSid="AC1", Direction="inbound",
+            to, NOON + timedelta(minutes=minute), CallSid="CA1", AccountSid="AC1", Direction="inbound",
             From=CALLER, To="+14045550199", CallStatus="completed", CallDuration="60", SequenceNumber="3",
         )  # fmt: skip
     work_off(cast, at=NOON + timedelta(minutes=2))
