@@ -394,6 +394,16 @@ def _path_of(address: str) -> str:
     return found if found.startswith("/") and not found.startswith("//") else ""
 
 
+def hold_members(*, agency_id: int, user_ids: Collection[int]) -> list[Membership]:
+    """
+    Let nobody else write these people's grants until the transaction is over; returns their memberships as they are.
+
+    Whoever writes several people's grants holds them all at first, so that two never wait crosswise.
+    """
+    rows = Membership.objects.filter(among("user_id", user_ids), agency_id=agency_id)
+    return list(rows.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+
+
 def write_bundle(
     *,
     agency_id: int,
@@ -407,8 +417,10 @@ def write_bundle(
     """
     Give a person exactly the bundle's permissions on clients, or none; services record the deed.
 
-    One delete and one insert however many clients.
+    One delete and one insert however many clients. It waits for whoever writes the same person's grants: a delete sees
+    nothing of what another transaction is about to insert.
     """
+    hold_members(agency_id=agency_id, user_ids=[user_id])
     ClientGrant.objects.filter(
         agency_id=agency_id, user_id=user_id, content_object_id__in=list(client_ids)
     ).delete()

@@ -1,11 +1,11 @@
 """
-Django's stock admin for the platform's operators: agencies and people to look at, and two deeds, a new
-agency and one
-more officer, which go through services. Nothing of a client's callers is registered here.
+Django's stock admin for the platform's operators: agencies and people to look at, and two deeds, a new agency and an
+officer for one that nobody manages, which go through services. Nothing of a client's callers is registered here.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 
+from callprivacy.accounts import selectors
 from callprivacy.accounts.forms import NewAgencyForm, OfficerForm
 from callprivacy.accounts.models import Membership
 from callprivacy.accounts.services import agencies, invitations
@@ -115,7 +116,7 @@ class ReadOnly[M: (Agency, Membership)](admin.ModelAdmin[M]):
 
 @admin.register(Agency, site=site)
 class AgencyAdmin(ReadOnly[Agency]):
-    """Agencies; a new one, and one more officer."""
+    """Agencies; a new one, and an officer for one that nobody manages."""
 
     list_display = ("name", "slug", "time_zone", "is_demo", "created_at")
     search_fields = ("name", "slug")
@@ -153,15 +154,23 @@ class AgencyAdmin(ReadOnly[Agency]):
                 return redirect("admin:tenancy_agency_changelist")
         return self._form(request, form, "New agency")
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """An agency, and the way to invite an officer where nobody there can."""
+        agency = context.get("original")
+        context["is_managed"] = agency is not None and selectors.managers_of(agency.pk).exists()
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def new_officer(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Invite one more officer."""
-        if request.method == "POST":
-            with operator_scope():
-                agency = Agency.objects.filter(pk=pk).first()
-        else:
+        """Invite an officer where nobody there manages people."""
+        with operator_scope() if request.method == "POST" else nullcontext():
             agency = Agency.objects.filter(pk=pk).first()
+            is_managed = selectors.managers_of(pk).exists()
         if agency is None:
             raise Http404
+        if is_managed:
+            return self._form(request, None, agency.name, why_not=str(agencies.HasManagersError(agency.name)))
         form = OfficerForm(request.POST or None)
         if form.is_valid():
             try:
@@ -174,13 +183,18 @@ class AgencyAdmin(ReadOnly[Agency]):
                 )
             except (invitations.AlreadyMemberError, invitations.AlreadyInvitedError) as error:
                 form.add_error("email", str(error))
+            except agencies.HasManagersError as error:
+                form.add_error(None, str(error))
             else:
                 messages.success(request, "The officer gets a link by mail.")
                 return redirect("admin:tenancy_agency_changelist")
         return self._form(request, form, f"New officer of {agency.name}")
 
-    def _form(self, request: HttpRequest, form: NewAgencyForm | OfficerForm, title: str) -> HttpResponse:
-        context = site.each_context(request) | {"form": form, "title": title, "opts": self.opts}
+    def _form(
+        self, request: HttpRequest, form: NewAgencyForm | OfficerForm | None, title: str, *, why_not: str = ""
+    ) -> HttpResponse:
+        own = {"form": form, "title": title, "opts": self.opts, "why_not": why_not}
+        context = site.each_context(request) | own
         return render(request, "accounts/operator/form.html", context)
 
 

@@ -408,9 +408,14 @@ def people(*, at: datetime, search: str = "", role: str = "", state: str = "") -
 
 def managers() -> QuerySet[Membership]:
     """The agency's active people who may manage people."""
+    return managers_of(lib_scope.require_agency())
+
+
+def managers_of(agency_id: int) -> QuerySet[Membership]:
+    """The same of an agency that is named; also in an operator's scope."""
     roles = [role for role in Role if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]]
     return Membership.objects.filter(
-        agency_id=lib_scope.require_agency(),
+        agency_id=agency_id,
         role__in=roles,
         state=MembershipState.ACTIVE,
         user__is_active=True,

@@ -12,6 +12,23 @@ from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 
 
+class ClientLeftError(ValueError):
+    """The client has left the agency: nothing is asked for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This client has left: nothing is taken in for it any more.")
+
+
+def require_here(client_id: int) -> None:
+    """
+    Refuse a client that has left. What is opened at the very moment of its end is closed by the end's last step.
+
+    :raises ClientLeftError: it has.
+    """
+    if Client.objects.filter(pk=client_id, archived_at__isnull=False).exists():
+        raise ClientLeftError
+
+
 def agency_ids() -> list[int]:
     """Ids of every agency, for jobs that enter one after the other; it needs no scope."""
     with connection.cursor() as cursor:

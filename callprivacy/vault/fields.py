@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.lookups import IsNull
@@ -147,3 +148,14 @@ def open_secret(text: str) -> str:
         return str(library.decrypt_str(text))
     except InvalidToken:
         raise SealBrokenError("A small secret does not open under FIELD_ENCRYPTION_KEY.") from None
+
+
+def is_behind(sealed: str | None) -> bool:
+    """Whether an older master key than the newest has sealed a small secret; False where there is none."""
+    if sealed is None:
+        return False
+    try:
+        Fernet(settings.FIELD_ENCRYPTION_KEY[0]).decrypt(sealed.encode())
+    except InvalidToken:
+        return True
+    return False

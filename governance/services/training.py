@@ -293,7 +293,10 @@ def _look(agency: Agency, at: datetime) -> None:
     rules = {(row.course, row.role): row.within_days for row in TrainingRule.objects.filter(agency=agency)}
     offered = selectors.catalogue()
     members = list(
-        Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
+        # In the order in which `access.hold_members` takes them: each is written, and two never wait crosswise.
+        Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True).order_by(
+            "pk"
+        )
     )
     passed: dict[tuple[int, str], date] = {}
     for row in Completion.objects.filter(agency=agency).order_by("valid_until"):

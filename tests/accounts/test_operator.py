@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
 from callprivacy.accounts.admin import site
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.models import Invitation, Membership, User
+from callprivacy.accounts.services import invitations
 from callprivacy.audit.models import Event, HouseEvent
 from callprivacy.calls.models import Call
+from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Agency, Client
 from callprivacy.tenancy.scope import job_scope, operator_scope
 from tests import cast, make
@@ -59,10 +64,7 @@ def test_an_operator_sees_agencies_and_people(people: cast.Cast, operator: Brows
     page = operator.get("/operator/tenancy/agency/").content.decode()
     assert "Acme" in page
     assert "Globex" in page
-    assert (
-        "Invite an officer"
-        in operator.get(f"/operator/tenancy/agency/{people.acme.pk}/change/").content.decode()
-    )
+    assert operator.get(f"/operator/tenancy/agency/{people.acme.pk}/change/").status_code == 200
     page = operator.get("/operator/accounts/membership/?q=bob").content.decode()
     assert "bob@acme.example" in page
     assert operator.get(f"/operator/accounts/membership/{people.bob.pk}/change/").status_code == 200
@@ -121,6 +123,119 @@ def test_an_operator_makes_an_agency_and_invites_officers(people: cast.Cast, ope
     again = operator.post(url, {"name": "Bea", "email": "bea@northlight.example"})
     assert "is open already" in again.content.decode()
     assert operator.post("/operator/tenancy/agency/999999/officer/", {"name": "B"}).status_code == 404
+
+
+def _invite(operator: Browser, agency: Agency, email: str = "rita@acme.example") -> Any:
+    return operator.post(f"/operator/tenancy/agency/{agency.pk}/officer/", {"name": "Rita", "email": email})
+
+
+def _nobody_manages(people: cast.Cast) -> None:
+    with job_scope(agency_id=people.acme.pk):
+        Membership.objects.filter(pk__in=[people.alice.pk, people.carol.pk]).update(state="suspended")
+
+
+def test_who_has_somebody_that_manages_people_gets_no_officer_of_the_operators(
+    people: cast.Cast, operator: Browser, mailoutbox: list[EmailMessage]
+) -> None:
+    """Else an operator would let themselves in, with everything on every client, and nobody there were asked."""
+    acme = people.acme.pk
+    with job_scope(agency_id=acme):
+        before = Event.objects.count()
+    page = operator.get(f"/operator/tenancy/agency/{acme}/officer/").content.decode()
+    assert "Acme has people who manage people" in page
+    assert '<input type="submit"' not in page
+
+    answer = _invite(operator, people.acme, "op@platform.example")
+
+    assert answer.status_code == 200
+    assert "Acme has people who manage people" in answer.content.decode()
+    with job_scope(agency_id=acme):
+        assert not Invitation.objects.exists()
+        assert Event.objects.count() == before
+    assert mailoutbox == []
+    page = operator.get(f"/operator/tenancy/agency/{acme}/change/").content.decode()
+    assert "Invite an officer" not in page
+    assert "Its own people invite whoever is to come." in page
+
+
+@pytest.mark.parametrize("who", ["alice", "carol"])
+def test_one_who_manages_people_is_enough(people: cast.Cast, operator: Browser, who: str) -> None:
+    _nobody_manages(people)
+    with job_scope(agency_id=people.acme.pk):
+        Membership.objects.filter(pk=getattr(people, who).pk).update(state="active")
+    assert _invite(operator, people.acme).status_code == 200
+    User.objects.filter(pk=getattr(people, who).user_id).update(is_active=False)
+    assert _invite(operator, people.acme).status_code == 302
+
+
+@pytest.mark.as_committed
+def test_an_agency_that_nobody_manages_gets_an_officer_and_everybody_there_is_told(
+    people: cast.Cast, operator: Browser, mailoutbox: list[EmailMessage]
+) -> None:
+    _nobody_manages(people)
+    page = operator.get(f"/operator/tenancy/agency/{people.acme.pk}/change/").content.decode()
+    assert "Invite an officer" in page
+
+    assert _invite(operator, people.acme).status_code == 302
+
+    with job_scope(agency_id=people.acme.pk):
+        event = Event.objects.filter(action="invitation.sent").get()
+    assert event.actor_kind == "operator"
+    assert event.actor_user_id == User.objects.get(email="op@platform.example").pk
+    letters = {mail.to[0]: mail for mail in mailoutbox}
+    assert set(letters) == {"rita@acme.example", "bob@acme.example"}, "who is suspended is told nothing"
+    told = letters["bob@acme.example"]
+    assert told.subject == "A compliance officer was invited to Acme"
+    assert "rita@acme.example" in str(told.body)
+    assert "/invitation/" not in str(told.body)
+
+
+@pytest.mark.as_committed
+def test_once_somebody_manages_people_no_other_link_of_an_operator_lets_in(
+    people: cast.Cast, operator: Browser, mailoutbox: list[EmailMessage]
+) -> None:
+    """An operator who had invited themselves beside the first officer would come in later, and unasked."""
+    _nobody_manages(people)
+    for email in ("rita@acme.example", "late@platform.example"):
+        assert _invite(operator, people.acme, email).status_code == 302
+    links = {
+        mail.to[0]: next(word for word in str(mail.body).split() if "/invitation/" in word)
+        for mail in mailoutbox
+        if "/invitation/" in str(mail.body)
+    }
+    path, late = (
+        links[one].removeprefix("http://127.0.0.1:8000")
+        for one in ("rita@acme.example", "late@platform.example")
+    )
+    given = {"name": "Rita", "password1": FRESH, "password2": FRESH}
+    assert Browser().post(path, given)["Location"] == "/"
+
+    assert Browser().get(late).status_code == 410
+    assert Browser().post(late, given).status_code == 410
+    with job_scope(agency_id=people.acme.pk):
+        assert Membership.objects.filter(role="officer", state="active").count() == 1
+        event = Event.objects.filter(action="invitation.withdrawn").get()
+        assert event.subject_id == str(Invitation.objects.get(email="late@platform.example").pk)
+        assert not Invitation.objects.get(email="rita@acme.example").withdrawn_at
+
+
+def test_what_who_manages_people_has_sent_stays_open_when_another_one_comes(people: cast.Cast) -> None:
+    by = Actor.staff(user_id=people.carol.user_id)
+    with job_scope(agency_id=people.acme.pk):
+        sent = [
+            invitations.invite(
+                agency_id=people.acme.pk,
+                email=email,
+                name="X",
+                role=Role.ADMIN,
+                client_ids=[],
+                by=by,
+                at=now(),
+            )[0]
+            for email in ("one@acme.example", "two@acme.example")
+        ]
+        invitations.accept(invitation=sent[0], name="One", password=FRESH, at=now())
+        assert Invitation.objects.get(pk=sent[1].pk).withdrawn_at is None
 
 
 def test_an_operator_who_stops_being_one_is_out_at_once(people: cast.Cast, operator: Browser) -> None:

@@ -525,6 +525,19 @@ def test_the_command_says_what_is_wrong(plumber: Client, tmp_path: Path) -> None
             call_command("import_calls", *arguments)
 
 
+def test_the_command_takes_nothing_for_a_client_that_has_left(plumber: Client, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_bytes(table([line(1)]))
+    with job_scope(agency_id=plumber.agency_id):
+        Client.objects.filter(pk=plumber.pk).update(archived_at=NOON)
+        events = Event.objects.count()
+    with pytest.raises(CommandError, match="This client has left: nothing is taken in for it any more"):
+        call_command("import_calls", str(path), "--client", "plumber")
+    with job_scope(agency_id=plumber.agency_id):
+        assert not CallImport.objects.exists()
+        assert Event.objects.count() == events
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_command_fails_when_the_file_does(
     plumber: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]

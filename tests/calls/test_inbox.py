@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -66,7 +67,7 @@ def bring(to: Connection, payload: dict[str, Any] | bytes, *, at: datetime = NOO
     )
 
 
-def bring_twilio(to: Connection, **params: str) -> None:
+def bring_twilio(to: Connection, at: datetime = NOON, /, **params: str) -> None:
     from urllib.parse import urlencode
 
     url = "https://calls.example.com/hooks/"
@@ -76,7 +77,7 @@ def bring_twilio(to: Connection, **params: str) -> None:
         "Content-Type": "application/x-www-form-urlencoded",
     }
     delivery = Delivery(body=urlencode(params).encode(), headers=headers, url=url)
-    inbox.receive_event(provider=PROVIDERS["twilio"], key=to.key, delivery=delivery, at=NOON)
+    inbox.receive_event(provider=PROVIDERS["twilio"], key=to.key, delivery=delivery, at=at)
 
 
 def work_off(cast: Cast, *, at: datetime = NOON) -> int:
@@ -147,7 +148,7 @@ def test_events_of_one_call_in_any_order_and_repeated_end_in_one_row(cast: Cast)
     bring(to, event(), at=NOON + timedelta(seconds=1))
     bring(to, pre)
     assert len(rows(cast.dentist)) == 3
-    work_off(cast)
+    work_off(cast, at=NOON + timedelta(seconds=1))
     bring(to, event(), at=NOON + timedelta(minutes=1))
     work_off(cast, at=NOON + timedelta(minutes=1))
 
@@ -155,6 +156,105 @@ def test_events_of_one_call_in_any_order_and_repeated_end_in_one_row(cast: Cast)
     assert (call.seconds, call.tags, call.qualified) == (60, ["Booked"], True)
     assert rows(cast.dentist) == []
     assert figures(to)[:2] == (4, 0)
+
+
+def _tagged(*tags: str) -> dict[str, Any]:
+    return event(changes=["tags"], tags=list(tags))
+
+
+def _said(cast: Cast) -> list[str]:
+    (call,) = calls(cast.dentist)
+    return call.tags
+
+
+def test_a_change_that_is_taken_back_while_nobody_reads_ends_as_it_was_said_last(cast: Cast) -> None:
+    """The very bytes of the first event come a third time: what a tracker says last counts."""
+    to = connect(cast.dentist)
+    for minute, tags in enumerate((["Booked"], ["Lost"], ["Booked"])):
+        bring(to, _tagged(*tags), at=NOON + timedelta(minutes=minute))
+    assert len(rows(cast.dentist)) == 2
+    work_off(cast, at=NOON + timedelta(minutes=3))
+
+    assert _said(cast) == ["Booked"]
+    assert figures(to) == (2, 0, NOON + timedelta(minutes=2))
+
+
+def test_a_change_that_is_taken_back_days_later_is_sealed_for_its_new_day(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    for day, tags in enumerate((["Booked"], ["Lost"], ["Booked"])):
+        bring(to, _tagged(*tags), at=NOON + timedelta(days=day))
+    work_off(cast, at=NOON + timedelta(days=3))
+    assert _said(cast) == ["Booked"]
+
+
+@pytest.mark.parametrize("read", [1, 2])
+def test_a_change_that_is_taken_back_once_the_first_has_been_read_counts(cast: Cast, read: int) -> None:
+    to = connect(cast.dentist)
+    for minute, tags in enumerate((["Booked"], ["Lost"], ["Booked"])):
+        at = NOON + timedelta(minutes=minute)
+        bring(to, _tagged(*tags), at=at)
+        if minute < read:
+            work_off(cast, at=at)
+    work_off(cast, at=NOON + timedelta(minutes=3))
+    assert _said(cast) == ["Booked"]
+
+
+def test_what_comes_again_while_it_is_read_is_read_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker has the first one in its hands while the change and its undoing come in."""
+    to = connect(cast.dentist)
+    bring(to, _tagged("Booked"))
+    late = NOON + timedelta(minutes=1)
+
+    class Meanwhile(CallRail):
+        told = False
+
+        def parse(self, body: bytes, headers: Any, *, at: datetime) -> Parsed:
+            if not Meanwhile.told:
+                Meanwhile.told = True
+                bring(to, _tagged("Lost"), at=late)
+                bring(to, _tagged("Booked"), at=late + timedelta(seconds=1))
+            return super().parse(body, headers, at=at)
+
+    monkeypatch.setitem(PROVIDERS, "callrail", Meanwhile())
+    work_off(cast)
+    work_off(cast, at=late + timedelta(minutes=1))
+
+    assert _said(cast) == ["Booked"]
+    assert rows(cast.dentist) == []
+    assert figures(to)[:2] == (2, 0), "an event that is read twice is counted once"
+
+
+def test_what_comes_again_takes_no_worker_its_row(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    bring(to, _tagged("Booked"))
+    assert len(inbox._claim(agency_id=cast.acme.pk, at=NOON, limit=10)) == 1
+    bring(to, _tagged("Booked"), at=NOON + timedelta(seconds=1))
+
+    (row,) = rows(cast.dentist)
+    assert (row.received_at, row.attempts) == (NOON + timedelta(seconds=1), 1)
+    assert inbox._claim(agency_id=cast.acme.pk, at=NOON + timedelta(seconds=2), limit=10) == []
+
+
+def test_what_was_refused_stays_refused_when_it_comes_again(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    for minute in range(2):
+        bring(to, event(direction="sideways"), at=NOON + timedelta(minutes=minute))
+        work_off(cast, at=NOON + timedelta(minutes=minute))
+    (row,) = rows(cast.dentist)
+    assert (row.state, row.received_at) == (InboxState.REJECTED, NOON)
+
+
+def test_what_a_tracker_numbers_counts_from_when_it_came_first(cast: Cast) -> None:
+    """A callback without a time of its own says how long the call was: its start follows from when it came."""
+    to = connect(cast.dentist, "twilio", TOKEN)
+    for minute in range(2):
+        bring_twilio(
+            to, NOON + timedelta(minutes=minute), CallSid="CA1", AccountSid="AC1", Direction="inbound",
+            From=CALLER, To="+14045550199", CallStatus="completed", CallDuration="60", SequenceNumber="3",
+        )  # fmt: skip
+    work_off(cast, at=NOON + timedelta(minutes=2))
+    (call,) = calls(cast.dentist)
+    assert call.started_at == NOON - timedelta(minutes=1)
 
 
 def test_twilios_callbacks_out_of_order_end_in_one_row(cast: Cast) -> None:
@@ -645,3 +745,36 @@ def test_the_same_event_at_the_same_moment_is_kept_once() -> None:
         list(pool.map(deliver, range(12)))
 
     assert len(rows(cast.dentist)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_again_while_its_row_is_being_removed_is_kept() -> None:
+    cast = assemble()
+    to = connect(cast.dentist)
+    bring(to, event())
+    late = NOON + timedelta(minutes=1)
+
+    def deliver() -> None:
+        try:
+            bring(to, event(), at=late)
+        finally:
+            databases.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with job_scope(agency_id=cast.acme.pk):
+            Inbox.objects.all().delete()
+            beside = pool.submit(deliver)
+            with databases["default"].cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                (pid,) = cursor.fetchone()
+                for _ in range(400):
+                    cursor.execute(
+                        "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))",
+                        [pid],
+                    )
+                    if cursor.fetchone()[0] or beside.done():
+                        break
+                    time.sleep(0.02)
+        beside.result(20)
+
+    assert [row.received_at for row in rows(cast.dentist)] == [late]

@@ -21,6 +21,7 @@ from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Client, PublicKey
 from callprivacy.tenancy.scope import job_scope
+from callprivacy.tenancy.selectors import ClientLeftError
 from callprivacy.vault import files, signing
 from callprivacy.vault import services as vault
 from callprivacy.work.models import Item, Notification
@@ -388,13 +389,13 @@ def test_in_the_end_nothing_is_left_old_links_say_where_and_it_is_signed(
         assert states == {JobState.CANCELLED}
         assert Pull.objects.get(pk=pull.pk).secret_set_at is None
         gone = Connection.objects.get(pk=way.pk)
-        with pytest.raises(connections.ClientLeftError):
+        with pytest.raises(ClientLeftError):
             connections.reactivate_connection(connection=gone, by=make.JOB, at=NOON)
-        with pytest.raises(connections.ClientLeftError):
+        with pytest.raises(ClientLeftError):
             connections.create_connection(
                 client=cast.dentist, provider="callrail", name="Again", secret="s" * 32, by=make.JOB, at=NOON
             )
-        with pytest.raises(connections.ClientLeftError):
+        with pytest.raises(ClientLeftError):
             pulls.set_access(
                 connection=gone, account="ACC1", company="", login="", secret="k" * 20, only_known=False,
                 by=make.JOB, at=NOON,

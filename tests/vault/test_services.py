@@ -15,14 +15,16 @@ from django.db import connections, transaction
 from encrypted_model_fields import fields as library
 from pytest_django import Settings
 
+from callprivacy.accounts.enums import Role
 from callprivacy.accounts.services import keys as rotation
-from callprivacy.audit.models import Event
+from callprivacy.audit.models import Event, HouseEvent
 from callprivacy.calls.models import Call
 from callprivacy.calls.models import Caller as SealedCaller
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import client_scope, job_scope, operator_scope, staff_scope
 from callprivacy.vault import selectors, services
+from callprivacy.vault.fields import close_secret, open_secret
 from callprivacy.vault.models import Caller, ClientKey, RecordingKey, Suppression, Tombstone
 from callprivacy.vault.sealing import Key, Place, SealBrokenError
 from callprivacy.vault.selectors import NoClientKeyError
@@ -331,6 +333,66 @@ def test_the_command_moves_the_small_secrets_of_connections_too(
     assert selectors.client_keys(dentist.pk).generation == 1
 
 
+def _master_events() -> list[int]:
+    with operator_scope():
+        found = HouseEvent.objects.filter(action="keys.master_rotated").order_by("id")
+        return [event.details["rows"] for event in found]
+
+
+def test_the_command_refuses_where_there_is_one_master_key_alone(
+    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing can be brought under a newer key, and nothing may say that it was."""
+    masters(Fernet.generate_key().decode())
+    make.client(make.agency("Acme"), "Dentist")
+    with pytest.raises(CommandError, match="There is no newer key: put a new one in front of") as refused:
+        call_command("rotate_keys", master=True)
+    assert refused.value.returncode == 2
+    assert "take the old one out" in str(refused.value)
+    assert capsys.readouterr().out == ""
+    assert _master_events() == []
+
+
+def test_the_command_says_where_nothing_is_behind_the_newest_master_key(
+    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from allauth.mfa.models import Authenticator
+
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    masters(old)
+    agency = make.agency("Acme")
+    make.client(agency, "Dentist")
+    bob = make.person(agency, "bob", Role.REVIEWER)
+    Authenticator.objects.create(user=bob.user, type="totp", data={"secret": close_secret("seed")})
+    masters(new, old)
+    for said in (
+        "2 secrets are under the newest master key; older ones open nothing now.",
+        "Everything was under the first key of FIELD_ENCRYPTION_KEY already; the others open nothing.",
+    ):
+        call_command("rotate_keys", master=True)
+        assert said in capsys.readouterr().out
+    assert _master_events() == [2], "what changed nothing is no rotation"
+
+
+def test_a_run_that_was_killed_over_the_last_secrets_is_taken_up(
+    masters: Callable[..., None], db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from allauth.mfa.models import Authenticator
+
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    masters(old)
+    agency = make.agency("Acme")
+    make.client(agency, "Dentist")
+    bob = make.person(agency, "bob", Role.REVIEWER)
+    Authenticator.objects.create(user=bob.user, type="totp", data={"secret": close_secret("seed")})
+    masters(new, old)
+    assert services.rewrap_master(limit=10) == 1
+    call_command("rotate_keys", master=True)
+    assert "1 secrets are under the newest" in capsys.readouterr().out
+    masters(new)
+    assert open_secret(Authenticator.objects.get().data["secret"]) == "seed"
+
+
 # --- a client's key ---
 
 
@@ -464,6 +526,26 @@ def test_the_command_names_a_client_and_refuses_a_doubtful_one(
     call_command("rotate_keys", client="globex/dentist")
     with pytest.raises(CommandError):
         call_command("rotate_keys")
+
+
+@pytest.mark.parametrize("which", ["client", "tokens"])
+def test_the_command_changes_no_key_of_a_client_that_has_left(dentist: Client, which: str) -> None:
+    before = list(ClientKey.objects.values_list("generation", "token_generation"))
+    with job_scope(agency_id=dentist.agency_id):
+        events = Event.objects.count()
+        Client.objects.filter(pk=dentist.pk).update(archived_at=NOON)
+    with pytest.raises(CommandError, match="dentist has left: its keys go with it"):
+        call_command("rotate_keys", **{which: "dentist"})
+    assert list(ClientKey.objects.values_list("generation", "token_generation")) == before
+    with job_scope(agency_id=dentist.agency_id):
+        assert Event.objects.count() == events
+
+
+@pytest.mark.parametrize("which", ["client", "tokens"])
+def test_the_command_says_so_where_a_client_has_no_key(dentist: Client, which: str) -> None:
+    ClientKey.objects.all().delete()
+    with pytest.raises(CommandError, match=f"Client {dentist.pk} has no key"):
+        call_command("rotate_keys", **{which: "dentist"})
 
 
 def test_the_command_gives_tokens_another_key_and_everybody_is_found(

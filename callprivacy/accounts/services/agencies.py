@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
+from django.template.loader import render_to_string
 from django.utils.text import slugify
 
-from callprivacy.accounts import access
+from callprivacy.accounts import access, selectors
 from callprivacy.accounts.enums import MembershipState, Role
 from callprivacy.accounts.models import Membership
-from callprivacy.accounts.services import invitations
+from callprivacy.accounts.services import invitations, people
 from callprivacy.audit import services as audit
+from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.enums import Answerer, AtEnd, PartyRole, Sector
 from callprivacy.tenancy.models import Agency, Client, Engagement, Place
@@ -25,6 +28,13 @@ RESERVED_SLUGS = frozenset({"new"})  # words that stand in a client's place in a
 
 class SlugTakenError(ValueError):
     """Another agency, or another client of this agency, has that short name already."""
+
+
+class HasManagersError(ValueError):
+    """Somebody in the agency may invite: an operator does not."""
+
+    def __init__(self, agency: str) -> None:
+        super().__init__(f"{agency} has people who manage people. They invite whoever is to come.")
 
 
 def create_agency(*, name: str, time_zone: str, by: Actor, at: datetime, is_demo: bool = False) -> Agency:
@@ -55,13 +65,19 @@ def create_agency(*, name: str, time_zone: str, by: Actor, at: datetime, is_demo
 
 def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: datetime) -> str:
     """
-    Invite a compliance officer into an agency and return the link's token; it enters the agency's scope
-    itself.
+    Invite a compliance officer into an agency that nobody manages, and return the link's token.
 
-    :raises AlreadyMemberError: the address is a member's.
+    It is a new agency, or one whose last manager is gone. Everybody who is there is told by mail, since an officer sees
+    every client and nobody there was asked. It enters the agency's scope itself.
+
+    :raises HasManagersError: somebody there may invite. :raises AlreadyMemberError: the address is a member's.
     :raises AlreadyInvitedError: an invitation to it is open.
     """
     with job_scope(agency_id=agency_id):
+        people.hold_managers(agency_id)
+        agency = Agency.objects.get(pk=agency_id)
+        if selectors.managers_of(agency_id).exists():
+            raise HasManagersError(agency.name)
         invitation, token = invitations.invite(
             agency_id=agency_id,
             email=email,
@@ -71,10 +87,22 @@ def invite_officer(*, agency_id: int, email: str, name: str, by: Actor, at: date
             by=by,
             at=at,
         )
-        invitations.send_mail_on_commit(
-            invitation=invitation, token=token, agency_name=Agency.objects.get(pk=agency_id).name, at=at
-        )
+        invitations.send_mail_on_commit(invitation=invitation, token=token, agency_name=agency.name, at=at)
+        _tell_everybody(agency, invited=invitation.email)
     return token
+
+
+def _tell_everybody(agency: Agency, *, invited: str) -> None:
+    """Tell whoever works in an agency that an operator has invited an officer, once that is kept."""
+    here = Membership.objects.filter(agency=agency, state=MembershipState.ACTIVE, user__is_active=True)
+    for member in here.select_related("user").order_by("pk"):
+        context = {"name": str(member.user), "agency": agency.name, "invited": invited}
+        transaction.on_commit(partial(_send_mail, to=member.user.email, context=context), robust=True)
+
+
+def _send_mail(*, to: str, context: dict[str, str]) -> None:
+    text = render_to_string("accounts/email/officer_invited.txt", context)
+    letter(f"A compliance officer was invited to {context['agency']}", text, [to]).send()
 
 
 @transaction.atomic
@@ -149,7 +177,9 @@ def create_client(
     vault.create_client_keys(client_id=client.pk, agency_id=agency.pk, at=at)
     audit.record("client.created", subject=client, by=by, at=at)
     officers = Membership.objects.filter(agency=agency, role=Role.OFFICER, state=MembershipState.ACTIVE)
-    for membership in {row.pk: row for row in (*officers, *people)}.values():
+    granted = {row.pk: row for row in (*officers, *people)}
+    access.hold_members(agency_id=agency.pk, user_ids=[row.user_id for row in granted.values()])
+    for membership in granted.values():
         access.write_bundle(
             agency_id=agency.pk,
             user_id=membership.user_id,

@@ -16,9 +16,9 @@ from django.db import transaction
 from django.template.loader import render_to_string
 
 from callprivacy.accounts import access, selectors
-from callprivacy.accounts.enums import MembershipState, Role
+from callprivacy.accounts.enums import RIGHTS, AgencyRight, MembershipState, Role
 from callprivacy.accounts.models import Invitation, Membership, User
-from callprivacy.accounts.services import passwords
+from callprivacy.accounts.services import passwords, people
 from callprivacy.audit import services as audit
 from callprivacy.lib.mail import letter
 from callprivacy.lib.scope import Actor
@@ -206,6 +206,9 @@ def accept_as(*, invitation: Invitation, user: User, at: datetime) -> None:
 
 
 def _claim(invitation: Invitation, at: datetime) -> None:
+    if AgencyRight.MANAGE_PEOPLE in RIGHTS[Role(invitation.role)]:
+        # Of two whom an operator has invited one comes in: see `_end_operators_links`.
+        people.hold_managers(invitation.agency_id)
     won = Invitation.objects.filter(
         pk=invitation.pk,
         digest=bytes(invitation.digest),
@@ -230,6 +233,8 @@ def _join(invitation: Invitation, user: User, at: datetime) -> None:
     if not is_new:
         return
     role = Role(invitation.role)
+    if AgencyRight.MANAGE_PEOPLE in RIGHTS[role]:
+        _end_operators_links(invitation.agency_id, by=by, at=at)
     clients = list(Client.objects.filter(agency_id=invitation.agency_id, pk__in=invitation.client_ids))
     access.write_bundle(
         agency_id=invitation.agency_id,
@@ -250,3 +255,11 @@ def _join(invitation: Invitation, user: User, at: datetime) -> None:
             bundle=role.value,
             granted_by=invitation.invited_by_id,
         )
+
+
+def _end_operators_links(agency_id: int, *, by: Actor, at: datetime) -> None:
+    """Now somebody here invites: what nobody sent who may lets nobody in any more, as if it were sent only now."""
+    sent = selectors.invitations().filter(agency_id=agency_id)
+    for row in sent.exclude(invited_by__in=selectors.managers_of(agency_id).values("user_id")).order_by("pk"):
+        if Invitation.objects.filter(pk=row.pk, accepted_at=None, withdrawn_at=None).update(withdrawn_at=at):
+            audit.record("invitation.withdrawn", by=by, at=at, subject=row, joins=True)

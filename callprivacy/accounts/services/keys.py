@@ -12,6 +12,8 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from callprivacy.audit import services as audit
 from callprivacy.lib.scope import Actor
@@ -20,7 +22,7 @@ from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import selectors as vault_keys
 from callprivacy.vault import services as vault
-from callprivacy.vault.fields import StrictEncryptedField, close_secret, open_secret
+from callprivacy.vault.fields import StrictEncryptedField, close_secret, is_behind, open_secret
 
 BATCH = 500
 CLIENT_BATCH = 5000
@@ -33,6 +35,16 @@ type Step = Callable[[int], None]
 
 class UnknownClientError(LookupError):
     """No client, or more than one, goes by this name."""
+
+
+class NoNewerKeyError(RuntimeError):
+    """There is one master key: nothing can be brought under a newer one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no newer key: put a new one in front of FIELD_ENCRYPTION_KEY, restart, run this again, then take "
+            "the old one out."
+        )
 
 
 class RotationStuckError(RuntimeError):
@@ -60,7 +72,15 @@ def find_client(name: str) -> Client:
 
 
 def rotate_master(*, at: datetime, step: Step) -> int:
-    """Bring everything under the newest master key; then older ones open nothing. Returns how many rows moved."""
+    """
+    Bring everything under the newest master key; then older ones open nothing. Returns how many rows moved.
+
+    Where none did, nothing has changed and nothing is written down.
+
+    :raises NoNewerKeyError: there is one master key alone.
+    """
+    if not vault.has_older_masters():
+        raise NoNewerKeyError
     moved = 0
     while vault_keys.clients_behind_master(vault.master_fingerprint()):
         count = vault.rewrap_master(limit=BATCH)
@@ -75,21 +95,25 @@ def rotate_master(*, at: datetime, step: Step) -> int:
     count = _rewrap_second_factors()
     moved += count
     step(count)
-    audit.record_house("keys.master_rotated", at=at, rows=moved)
+    if moved:
+        audit.record_house("keys.master_rotated", at=at, rows=moved)
     return moved
 
 
 def _rewrap_small_secrets(agency_id: int, *, at: datetime) -> int:
-    """Seal an agency's small secrets again, those of connections for one, whoever keeps them."""
+    """Seal an agency's small secrets again that an older key has sealed, connections' for one, whoever keeps them."""
     moved = 0
     with job_scope(agency_id=agency_id):
         for model in apps.get_models():
             names = [field.name for field in model._meta.fields if isinstance(field, StrictEncryptedField)]
             if not names or model._meta.app_label == "vault":
                 continue
-            for row in model._default_manager.filter(agency_id=agency_id).select_for_update().order_by("pk"):
-                row.save(update_fields=names)
-                moved += 1
+            rows = model._default_manager.filter(agency_id=agency_id).select_for_update().order_by("pk")
+            for row in rows.annotate(**{f"sealed_{name}": Cast(name, TextField()) for name in names}):
+                behind = [name for name in names if is_behind(getattr(row, f"sealed_{name}"))]
+                if behind:
+                    row.save(update_fields=behind)
+                    moved += 1
     return moved
 
 
@@ -99,17 +123,23 @@ def _rewrap_second_factors() -> int:
     moved = 0
     kinds = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
     for row in Authenticator.objects.filter(type__in=kinds).select_for_update().order_by("pk"):
-        for name in ("secret", "seed"):
-            if name in row.data:
-                row.data[name] = close_secret(open_secret(row.data[name]))
-                moved += 1
-        row.save(update_fields=["data"])
+        behind = [name for name in ("secret", "seed") if is_behind(row.data.get(name))]
+        if behind:
+            row.data |= {name: close_secret(open_secret(row.data[name])) for name in behind}
+            row.save(update_fields=["data"])
+            moved += len(behind)
     return moved
 
 
 def count_client_rows(client: Client) -> int:
     """How many keys a rotation of this client has to wrap again."""
     return vault_keys.count_wrapped(client.pk)
+
+
+def _require_here(client: Client) -> None:
+    """Its keys go with a client that leaves, step by step: none is made anew meanwhile, or behind it."""
+    with job_scope(agency_id=client.agency_id):
+        tenancy.require_here(client.pk)
 
 
 def _paused(client: Client, pauses: int) -> int:
@@ -123,8 +153,10 @@ def rotate_client(*, client: Client, at: datetime, step: Step) -> int:
     """
     Give a client a new key, wrap everything of it again, and destroy the old one. Returns how many keys moved.
 
-    :raises RotationStuckError: rows stayed held for a minute.
+    :raises RotationStuckError: rows stayed held for a minute. :raises ClientLeftError: it has left.
+    :raises NoClientKeyError: it has no key.
     """
+    _require_here(client)
     generation = vault.start_generation(client_id=client.pk, at=at)
     moved = pauses = 0
     while vault_keys.client_keys(client.pk).generations.keys() != {generation}:
@@ -151,8 +183,10 @@ def rotate_tokens(*, client: Client, at: datetime, step: Step) -> int:
     """
     Give the tokens of a client's numbers another key, while every number is found. Returns how many tokens moved.
 
-    :raises RotationStuckError: rows stayed held for a minute.
+    :raises RotationStuckError: rows stayed held for a minute. :raises ClientLeftError: it has left.
+    :raises NoClientKeyError: it has no key.
     """
+    _require_here(client)
     newest = vault.start_token_key(client_id=client.pk, at=at)
     moved = pauses = 0
     while True:

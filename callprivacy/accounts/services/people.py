@@ -169,7 +169,7 @@ def purge_sessions(*, at: datetime) -> int:
 # --- Deeds of who manages people ---
 
 
-def _hold_managers(agency_id: int) -> None:
+def hold_managers(agency_id: int) -> None:
     """Let one change at a time decide who is left; two at once could each remove the other's last one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('accounts.managers', %s))", [agency_id])
@@ -195,7 +195,7 @@ def check_may_go(membership: Membership, *, by: Actor) -> None:
     :raises LastManagerError: nobody else could manage people.
     :raises OwnRightsError: nobody does it to themselves.
     """
-    _hold_managers(membership.agency_id)
+    hold_managers(membership.agency_id)
     if by.kind == ScopeKind.STAFF and by.user_id == membership.user_id:
         raise OwnRightsError
     _check_somebody_is_left(membership)
@@ -256,7 +256,7 @@ def change_role(*, membership: Membership, role: Role, by: Actor, at: datetime) 
     :raises LastManagerError: nobody would be left to manage people.
     :raises OwnRightsError: somebody else could do it.
     """
-    _hold_managers(membership.agency_id)
+    hold_managers(membership.agency_id)
     _check_own(membership, by)
     if AgencyRight.MANAGE_PEOPLE not in RIGHTS[role]:
         _check_somebody_is_left(membership)

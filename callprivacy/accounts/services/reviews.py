@@ -150,6 +150,8 @@ def answer_lines(
     mine = {row.pk for row in own}
     rows = [row for row in rows if row.pk not in mine]
     answer = ReviewAnswer.KEPT if keep else ReviewAnswer.ENDED
+    if not keep:
+        access.hold_members(agency_id=review.agency_id, user_ids={row.user_id for row in rows})
     for row in rows:
         if not keep:
             _end_grant(row, by, at)
@@ -204,6 +206,7 @@ def close_review(*, review: AccessReview, by: Actor, at: datetime) -> int:
     rows = list(
         ReviewLine.objects.filter(review=review, answer=ReviewAnswer.OPEN).select_for_update().order_by("pk")
     )
+    access.hold_members(agency_id=review.agency_id, user_ids={row.user_id for row in rows})
     held = {(one.user_id, one.client_id): one for one in selectors.grants_held(at=at)}
     lapsed, gone = [], []
     for row in rows:

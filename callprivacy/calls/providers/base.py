@@ -272,11 +272,16 @@ def following(address: object, name: str) -> str:
 
 
 class Provider(Protocol):
-    """One vendor's way of telling us about calls. Pure: no clock, no database, no network."""
+    """
+    One vendor's way of telling us about calls. Pure: no clock, no database, no network.
+
+    :ivar latest_counts: it numbers nothing, so that whatever comes later knows better, be it the very bytes of before.
+    """
 
     name: str
     title: str
     content_types: frozenset[str]
+    latest_counts: bool
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether one of the connection's active secrets signed it; all are tried, in constant time."""

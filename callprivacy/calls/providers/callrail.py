@@ -64,6 +64,7 @@ class CallRail:
     name = "callrail"
     title = "CallRail"
     content_types = frozenset({"application/json"})
+    latest_counts = True
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether `Signature` is the body's under one of the keys."""

@@ -83,6 +83,7 @@ class CallTrackingMetrics:
     name = "ctm"
     title = "CallTrackingMetrics"
     content_types = frozenset({"application/json"})
+    latest_counts = True
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether `X-CTM-Signature` is that of time and body under one of the secrets, and the time not long past."""

@@ -93,6 +93,7 @@ class _Mapped:
     """What the two have in common."""
 
     content_types = frozenset({"application/json", "application/x-www-form-urlencoded"})
+    latest_counts = True
 
     def event_key(self, body: bytes) -> str | None:
         """Nobody says how it numbers its events; equal bodies are one."""

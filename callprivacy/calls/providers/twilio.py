@@ -57,6 +57,7 @@ class Twilio:
     name = "twilio"
     title = "Twilio"
     content_types = frozenset({FORM, JSON})
+    latest_counts = False
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
         """Whether `X-Twilio-Signature` is this delivery's under one of the tokens, port or no port."""

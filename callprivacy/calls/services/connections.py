@@ -18,15 +18,9 @@ from callprivacy.calls.providers.mapped import Fields
 from callprivacy.calls.selectors.connections import PressRule, calls_us, press_rules, title_of
 from callprivacy.calls.services import inbox
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.enums import KeyPurpose
 from callprivacy.tenancy.models import Agency, Client, PublicKey
-
-
-class ClientLeftError(ValueError):
-    """The client has left the agency: nothing is asked for it any more."""
-
-    def __init__(self) -> None:
-        super().__init__("This client has left: nothing is taken in for it any more.")
 
 
 class VendorNotReviewedError(ValueError):
@@ -54,16 +48,6 @@ def _require_review(agency_id: int, provider: str, at: datetime) -> None:
         raise VendorNotReviewedError(provider)
 
 
-def require_here(client_id: int) -> None:
-    """
-    Refuse a client that has left. What is opened at the very moment of its end is closed by the end's last step.
-
-    :raises ClientLeftError: it has.
-    """
-    if Client.objects.filter(pk=client_id, archived_at__isnull=False).exists():
-        raise ClientLeftError
-
-
 @transaction.atomic
 def create_connection(
     *, client: Client, provider: str, name: str, secret: str, by: Actor, at: datetime
@@ -77,7 +61,7 @@ def create_connection(
         CallTrackingMetrics.
     :raises VendorNotReviewedError: the agency wants the vendor reviewed first. :raises ClientLeftError: it has left.
     """
-    require_here(client.pk)
+    tenancy.require_here(client.pk)
     _require_review(client.agency_id, provider, at)
     connection = Connection.objects.create(
         agency_id=client.agency_id,
@@ -149,7 +133,7 @@ def reactivate_connection(*, connection: Connection, by: Actor, at: datetime) ->
     :raises VendorNotReviewedError: the agency wants the vendor reviewed first. :raises ClientLeftError: the client has
         left.
     """
-    require_here(connection.client_id)
+    tenancy.require_here(connection.client_id)
     _require_review(connection.agency_id, connection.provider, at)
     opened = Connection.objects.filter(pk=connection.pk, is_active=False).update(is_active=True)
     if opened:

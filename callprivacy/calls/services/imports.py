@@ -38,6 +38,7 @@ from callprivacy.calls.services import intake
 from callprivacy.calls.services.intake import Taken, Way
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import AgencyOwned, Client, ClientOwned
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import files
@@ -734,8 +735,11 @@ def begin_from_disk(
     Start an import of a file that stays where it is, or find the one of the same file that was cut off.
 
     Called outside any scope.
+
+    :raises ClientLeftError: the client has left; nothing was written.
     """
     with job_scope(agency_id=client.agency_id):
+        tenancy.require_here(client.pk)
         cut_off = CallImport.objects.filter(
             client=client,
             connection=connection,

@@ -86,7 +86,14 @@ _CONNECTION: Final = """
 _EVENT: Final = """
     INSERT INTO calls_inbox
         (id, agency_id, client_id, connection_id, event_digest, payload, state, reason, attempts, received_at, due_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id) DO NOTHING
+    VALUES (%s, %s, %s, %s, %s, %s, %s, '', 0, %s, %s) ON CONFLICT (id)
+"""
+_ONCE: Final = f"{_EVENT} DO NOTHING"
+# Whoever holds the row keeps it for as long as it was theirs, and finds at the end that it came again.
+_LATEST: Final = f"""
+    {_EVENT} DO UPDATE SET payload = excluded.payload, received_at = excluded.received_at,
+        due_at = CASE WHEN calls_inbox.attempts = 0 THEN excluded.due_at ELSE calls_inbox.due_at END
+    WHERE calls_inbox.state = '{InboxState.WAITING.value}' AND calls_inbox.received_at < excluded.received_at
 """
 _PULLED: Final = """
     INSERT INTO calls_inbox
@@ -124,7 +131,7 @@ class _Door:
 
 def receive_event(*, provider: Provider, key: str, delivery: Delivery, at: datetime) -> int:
     """
-    Check a delivery and keep it, sealed and committed; an event that waits already is not kept twice.
+    Check a delivery and keep it, sealed and committed; an event that waits already is not kept twice (see `_keep`).
 
     Enters the client's scope itself, so it is called outside any.
 
@@ -155,7 +162,16 @@ def _open_door(provider: Provider, key: str, scope: Scope, at: datetime) -> _Doo
 
 
 def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> None:
-    """Store the delivery under an id that follows from the event, so that the primary key stops repeats."""
+    """
+    Store the delivery under an id that follows from the event, so that the primary key stops repeats.
+
+    An event that waits and comes again is as of now where its tracker numbers nothing (`Provider.latest_counts`): said,
+    changed and said again it ends as it was said last. Nothing tells that from a delivery that somebody has recorded
+    and sends once more. So whoever has a signed Call Modified can bring an older state back: CallRail signs no time,
+    CallTrackingMetrics one that holds for a day. That is so for every event that has been read, which is most of them
+    within seconds, since no row is left of it; an event that waits is no exception any more. No earlier stage undoes a
+    later one (`base.merge`), whatever comes when. What was refused stays as it came first.
+    """
     keys = vault.client_keys(door.client_id)
     event_key = provider.event_key(delivery.body) or digest_key(delivery.body)
     digest = keys.tokens.digest("inbox", str(door.connection_id), event_key)
@@ -165,7 +181,7 @@ def _keep(door: _Door, provider: Provider, delivery: Delivery, at: datetime) -> 
     sealed = key.seal(plain, _place(door.client_id, row_id))
     with statements.cursor() as cursor:
         cursor.execute(
-            _EVENT,
+            _LATEST if provider.latest_counts else _ONCE,
             [
                 row_id,
                 door.agency_id,
@@ -508,8 +524,10 @@ def _log_failure(row: _Claimed, error: Exception) -> None:
 def _settle(settlement: _Settlement, *, agency_id: int, at: datetime) -> None:
     """Write down what became of a batch: one short transaction, one update a connection."""
     with job_scope(agency_id=agency_id):
+        again = _came_again(settlement)
         _count(settlement)
         Inbox.objects.filter(pk__in=[row.id for row in settlement.done]).delete()
+        Inbox.objects.filter(pk__in=again).update(attempts=0, due_at=at)
         reasons: dict[str, list[UUID]] = defaultdict(list)
         for row, reason in settlement.rejected:
             reasons[reason].append(row.id)
@@ -523,6 +541,20 @@ def _settle(settlement: _Settlement, *, agency_id: int, at: datetime) -> None:
             Inbox.objects.filter(pk=row.id).update(attempts=0, due_at=at + _early_pause(at - row.received_at))
         for client_id in sorted({row.client.pk for row, _ in settlement.rejected}):
             _renew_item(agency_id=agency_id, client_id=client_id, by=JOB, at=at)
+
+
+def _came_again(settlement: _Settlement) -> list[UUID]:
+    """
+    Leave in the inbox what was sent again while it was read: the door has written on its row when. Returns the ids.
+
+    Nobody at the door writes on these rows any more; who wants to waits, and finds them gone or waiting anew.
+    """
+    rows = Inbox.objects.filter(pk__in=[row.id for row in settlement.done])
+    came = dict(rows.select_for_update().order_by("pk").values_list("pk", "received_at"))
+    again = {row.id for row in settlement.done if came.get(row.id, row.received_at) != row.received_at}
+    for part in (settlement.done, settlement.stayed_out, settlement.brought):
+        part[:] = [row for row in part if row.id not in again]
+    return sorted(again)
 
 
 def pause_after(attempts: int) -> timedelta:

@@ -30,10 +30,11 @@ from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
-from callprivacy.calls.services import connections, inbox
+from callprivacy.calls.services import inbox
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work import services as work
@@ -107,7 +108,7 @@ def set_access(
     """
     if connection.provider not in LISTS:
         raise NoListError("This tracker's interface lists no calls.")
-    connections.require_here(connection.client_id)
+    tenancy.require_here(connection.client_id)
     held = Connection.objects.select_for_update().get(pk=connection.pk)
     if connection.provider == "twilio" and held.mapping.get("account", account) != account:
         raise NoListError(OTHER_ACCOUNT)

@@ -21,6 +21,7 @@ from callprivacy.vault.services.issuing import (
 from callprivacy.vault.services.keys import (
     create_client_keys,
     destroy_client,
+    has_older_masters,
     master_fingerprint,
 )
 from callprivacy.vault.services.noes import (
@@ -78,6 +79,7 @@ __all__ = [
     "erase_callers",
     "erasing_callers",
     "expire_tombstones",
+    "has_older_masters",
     "hold_callers",
     "holding_callers",
     "issue_keys",

@@ -34,6 +34,11 @@ def master_fingerprint() -> str:
     return hashlib.sha256(settings.FIELD_ENCRYPTION_KEY[0].encode()).hexdigest()[:16]
 
 
+def has_older_masters() -> bool:
+    """Whether there is a master key behind the newest one, whose secrets can be brought under it."""
+    return len(settings.FIELD_ENCRYPTION_KEY) > 1
+
+
 def create_client_keys(*, client_id: int, agency_id: int, at: datetime) -> None:
     """Make a client's first key and its token key; nothing happens where they exist."""
     ClientKey.objects.bulk_create(

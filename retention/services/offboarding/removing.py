@@ -158,9 +158,16 @@ def _shut(row: Offboarding, at: datetime) -> tuple[int, int]:
 
 
 def _end_grants(row: Offboarding, at: datetime) -> int:
+    # Everybody, since what another hand is about to give is seen only once that is over.
+    everybody = list(Membership.objects.filter(agency_id=row.agency_id).values_list("user_id", flat=True))
+    members = access.hold_members(agency_id=row.agency_id, user_ids=everybody)
     held = ClientGrant.objects.filter(agency_id=row.agency_id, content_object_id=row.client_id)
-    members = Membership.objects.filter(user_id__in=held.values("user_id"), agency_id=row.agency_id)
-    leaving = [one.user_id for one in members if not access.has_right(one, AgencyRight.SIGN_OFF)]
+    granted = set(held.values_list("user_id", flat=True))
+    leaving = [
+        one.user_id
+        for one in members
+        if one.user_id in granted and not access.has_right(one, AgencyRight.SIGN_OFF)
+    ]
     for user_id in leaving:
         access.write_bundle(
             agency_id=row.agency_id,

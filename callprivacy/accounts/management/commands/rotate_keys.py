@@ -11,6 +11,7 @@ from django.utils import timezone
 from callprivacy.accounts.services import keys
 from callprivacy.lib.commands import OwnCommand
 from callprivacy.lib.progress import Progress
+from callprivacy.tenancy import selectors as tenancy
 from callprivacy.tenancy.models import Client
 from callprivacy.vault import selectors as vault_keys
 from callprivacy.vault import services as vault
@@ -33,24 +34,40 @@ class Command(OwnCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         at = timezone.now()
         if options["master"]:
-            total = vault_keys.clients_behind_master(vault.master_fingerprint())
-            with Progress("Master key", out=self.stderr, total=total or None) as progress:
-                moved = keys.rotate_master(at=at, step=progress.step)
-            self.stdout.write(
-                f"{moved:,} secrets are under the newest master key; older ones open nothing now."
-            )
+            self._rotate_master(at)
             return
         try:
             client = keys.find_client(options["tokens"] or options["client"])
+        except keys.UnknownClientError as error:
+            raise CommandError(str(error)) from None
+        try:
             if options["tokens"]:
                 self._rotate_tokens(client, at)
                 return
             total = keys.count_client_rows(client)
             with Progress(f"Key of {client.slug}", out=self.stderr, total=total or None) as progress:
                 moved = keys.rotate_client(client=client, at=at, step=progress.step)
-        except (keys.UnknownClientError, keys.RotationStuckError) as error:
+        except (keys.RotationStuckError, vault_keys.NoClientKeyError) as error:
             raise CommandError(str(error)) from None
+        except tenancy.ClientLeftError:
+            raise CommandError(f"{client.slug} has left: its keys go with it.") from None
         self.stdout.write(f"{moved:,} keys of {client.slug} are under its new key; the old one is destroyed.")
+
+    def _rotate_master(self, at: datetime) -> None:
+        if not vault.has_older_masters():
+            raise CommandError(str(keys.NoNewerKeyError()), returncode=2)
+        total = vault_keys.clients_behind_master(vault.master_fingerprint())
+        with Progress("Master key", out=self.stderr, total=total or None) as progress:
+            moved = keys.rotate_master(at=at, step=progress.step)
+        if moved:
+            self.stdout.write(
+                f"{moved:,} secrets are under the newest master key; older ones open nothing now."
+            )
+        else:
+            self.stdout.write(
+                "Everything was under the first key of FIELD_ENCRYPTION_KEY already; the others open nothing. Take "
+                "them out."
+            )
 
     def _rotate_tokens(self, client: Client, at: datetime) -> None:
         with Progress(f"Tokens of {client.slug}", out=self.stderr) as progress:

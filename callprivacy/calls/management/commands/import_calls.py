@@ -56,14 +56,17 @@ class Command(OwnCommand):
         path: Path = options["file"]
         layout = self._layout(path, client, options)
         connection = self._connection(client, options["connection"])
-        row = imports.begin_from_disk(
-            client=client,
-            connection=connection,
-            layout=layout,
-            digest=imports.digest_of(path),
-            by=BY,
-            at=timezone.now(),
-        )
+        try:
+            row = imports.begin_from_disk(
+                client=client,
+                connection=connection,
+                layout=layout,
+                digest=imports.digest_of(path),
+                by=BY,
+                at=timezone.now(),
+            )
+        except tenancy.ClientLeftError as error:
+            raise CommandError(str(error)) from None
         if row.line:
             self.stdout.write(f"Going on behind line {row.line:,}.")
         with Progress("Importing", out=self.stdout) as progress:

@@ -1,0 +1,187 @@
+"""Two who write a person's grants at once: the second waits for the first, so that what was ended stays ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from callprivacy.accounts import access
+from callprivacy.accounts.enums import MembershipState, ReviewAnswer, Role
+from callprivacy.accounts.models import ClientGrant, Membership, ReviewLine
+from callprivacy.accounts.services import agencies, grants, leaving, reviews
+from callprivacy.lib.scope import Actor
+from callprivacy.tenancy.models import Client
+from callprivacy.tenancy.scope import job_scope
+from retention.services.offboarding import removing
+from tests import make
+from tests.cast import Cast
+from tests.make import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Beside:
+    """A deed in the agency's scope on a connection of its own; its error is raised where it is joined."""
+
+    def __init__(self, agency_id: int, deed: Callable[[], Any]) -> None:
+        self.agency_id, self.deed = agency_id, deed
+        self.pid = 0
+        self.error: BaseException | None = None
+        self.began = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        assert self.began.wait(10)
+
+    def _run(self) -> None:
+        try:
+            with job_scope(agency_id=self.agency_id):
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_backend_pid()")
+                    self.pid = cursor.fetchone()[0]
+                self.began.set()
+                self.deed()
+        except BaseException as error:  # noqa: BLE001  the test looks at it
+            self.error = error
+        finally:
+            self.began.set()
+            connections.close_all()
+
+    def let_it_come(self) -> None:
+        """Until it waits for whoever holds what it wants, or has ended."""
+        for _ in range(400):
+            if not self.thread.is_alive():
+                return
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [self.pid])
+                if cursor.fetchone()[0]:
+                    return
+            threading.Event().wait(0.02)
+        raise AssertionError("It neither waits nor ends.")
+
+    def join(self) -> None:
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+
+def _give(person: Membership, client: Client, bundle: Role | None) -> None:
+    grants.set_bundle(
+        membership=person, client=client, bundle=bundle, by=make.JOB, at=make.now(), ends_at=None
+    )
+
+
+def _held(person: Membership, client: Client) -> set[str]:
+    with job_scope(agency_id=client.agency_id):
+        rows = ClientGrant.objects.filter(user_id=person.user_id, content_object=client)
+        return set(rows.values_list("bundle", flat=True))
+
+
+def _while_given(cast: Cast, deed: Callable[[], Any]) -> None:
+    """Do something about Bob while somebody else is just giving him the plumber."""
+    with job_scope(agency_id=cast.acme.pk):
+        _give(cast.bob, cast.plumber, Role.ANALYST)
+        beside = Beside(cast.acme.pk, deed)
+        beside.let_it_come()
+    beside.join()
+
+
+def test_a_grant_that_is_ended_while_another_hand_gives_it_is_ended(cast: Cast) -> None:
+    _while_given(cast, lambda: _give(cast.bob, cast.plumber, None))
+    assert _held(cast.bob, cast.plumber) == set()
+
+
+def test_who_is_seen_off_while_another_hand_grants_keeps_nothing(cast: Cast) -> None:
+    _while_given(cast, lambda: leaving.leave(membership=cast.bob, by=make.JOB, at=NOON))
+    with job_scope(agency_id=cast.acme.pk):
+        assert not ClientGrant.objects.filter(user_id=cast.bob.user_id).exists()
+        assert Membership.objects.get(pk=cast.bob.pk).state == MembershipState.LEFT
+
+
+def test_two_who_give_at_once_leave_what_the_second_gave(cast: Cast) -> None:
+    _while_given(cast, lambda: _give(cast.bob, cast.plumber, Role.REVIEWER))
+    assert _held(cast.bob, cast.plumber) == {"reviewer"}
+
+
+def test_a_client_that_leaves_while_it_is_granted_is_left_to_officers_alone(cast: Cast) -> None:
+    from retention.models import Offboarding
+
+    row = Offboarding(agency=cast.acme, client=cast.plumber)
+    _while_given(cast, lambda: removing._end_grants(row, NOON))
+    assert _held(cast.bob, cast.plumber) == set()
+    assert _held(cast.alice, cast.plumber) == {"officer"}
+
+
+def test_what_was_given_anew_while_a_review_closes_stays(cast: Cast) -> None:
+    make.grant(cast.bob, cast.plumber)
+    with job_scope(agency_id=cast.acme.pk):
+        review = reviews.start_review(agency=cast.acme, period="2026-10", by=reviews.BY, at=NOON)
+    _while_given(cast, lambda: reviews.close_review(review=review, by=reviews.BY, at=make.now()))
+    assert _held(cast.bob, cast.plumber) == {"analyst"}
+    with job_scope(agency_id=cast.acme.pk):
+        line = ReviewLine.objects.get(user_id=cast.bob.user_id, client=cast.plumber)
+    assert line.answer == ReviewAnswer.GONE
+    assert _held(cast.bob, cast.dentist) == set()
+
+
+# --- Where many are written ---
+
+
+def _answer(cast: Cast) -> None:
+    review = reviews.start_review(agency=cast.acme, period="2026-10", by=reviews.BY, at=NOON)
+    lines = list(ReviewLine.objects.values_list("pk", flat=True))
+    reviews.answer_lines(
+        review=review, line_ids=lines, keep=False, by=Actor.staff(user_id=cast.carol.user_id), at=NOON
+    )
+
+
+def _close(cast: Cast) -> None:
+    review = reviews.start_review(agency=cast.acme, period="2026-10", by=reviews.BY, at=NOON)
+    reviews.close_review(review=review, by=reviews.BY, at=NOON)
+
+
+def _new_client(cast: Cast) -> None:
+    people = [cast.carol, cast.bob]
+    agencies.create_client(
+        agency=cast.acme, name="Bakery", legal_name="B", people=people, by=make.JOB, at=NOON
+    )
+
+
+def _end(cast: Cast) -> None:
+    from retention.models import Offboarding
+
+    removing._end_grants(Offboarding(agency=cast.acme, client=cast.dentist), NOON)
+
+
+@pytest.mark.parametrize("deed", [_answer, _close, _new_client, _end])
+def test_who_writes_many_peoples_grants_takes_them_in_one_order(
+    cast: Cast, deed: Callable[[Cast], None]
+) -> None:
+    """So that two never wait crosswise: who waits for the first of them holds none behind it."""
+    zoe = _whose_membership_comes_last(cast)
+    with job_scope(agency_id=cast.acme.pk):
+        access.hold_members(agency_id=cast.acme.pk, user_ids=[cast.bob.user_id])
+        beside = Beside(cast.acme.pk, lambda: deed(cast))
+        beside.let_it_come()
+        assert beside.thread.is_alive(), "it waits for Bob"
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+        access.hold_members(agency_id=cast.acme.pk, user_ids=[zoe.user_id, cast.carol.user_id])
+    beside.join()
+
+
+def _whose_membership_comes_last(cast: Cast) -> Membership:
+    """An account manager with an older sign-in than Bob's, who came to the agency after him."""
+    from callprivacy.accounts.models import User
+
+    user = User.objects.create(pk=-1, email="zoe@acme.example", name="Zoe", password="!")
+    with job_scope(agency_id=cast.acme.pk):
+        zoe = Membership.objects.create(
+            agency=cast.acme, user=user, role=Role.ACCOUNT_MANAGER, created_at=NOON
+        )
+    make.grant(zoe, cast.dentist)
+    return zoe
