@@ -18,13 +18,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.channels import LISTS
-from callprivacy.calls.channels.asking import Access, AskError, Page, Window
+from callprivacy.calls.channels.asking import LATE, Access, AskError, Page, Window
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
@@ -320,6 +321,9 @@ def pull_page(*, agency_id: int, clock: Clock, chance: float) -> bool:
         page = _ask(claimed)
     except AskError as error:
         _rest(claimed, error, chance=chance, at=clock())
+    except SoftTimeLimitExceeded:
+        _rest(claimed, AskError(LATE), chance=chance, at=clock())
+        raise
     else:
         _keep(claimed, page, at=clock())
     return True
