@@ -195,10 +195,63 @@ def test_two_beats_make_one_run_and_a_gap_is_caught_up(cast: Cast) -> None:
         Pull.objects.update(covered_until=NOON - timedelta(days=5))
     assert pulls.plan(agency_id=cast.acme.pk, at=NOON) == 2
     assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(minutes=5)) == 0
-    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
     with job_scope(agency_id=cast.acme.pk):
         hourly = PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).earliest("created_at")
+        PullRun.objects.filter(pk=hourly.pk).update(state=JobState.DONE)
     assert hourly.from_at == NOON - timedelta(days=5, hours=2)
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON + timedelta(hours=1)) == 1
+
+
+def test_what_waits_for_a_tracker_that_is_away_is_one_question_that_grows(cast: Cast, vendor: Vendor) -> None:
+    pull, at = opened(connect(cast.dentist)), NOON
+
+    def hourly() -> list[PullRun]:
+        with job_scope(agency_id=cast.acme.pk):
+            return list(PullRun.objects.filter(pull=pull, kind=PullKind.HOURLY).order_by("created_at"))
+
+    assert pulls.plan(agency_id=cast.acme.pk, at=at) == 2  # and the night's
+    (first,) = hourly()
+    for hours in range(1, 4):
+        assert (
+            work(cast, at=at + timedelta(hours=hours, minutes=-1)) == 1
+        )  # it fails, and nothing is kept of it
+        later = at + timedelta(hours=hours)
+        assert pulls.plan(agency_id=cast.acme.pk, at=later) == 0
+        (waiting,) = hourly()
+        assert (waiting.from_at, waiting.until_at) == (first.from_at, first.until_at + timedelta(hours=hours))
+        assert pulls.plan(agency_id=cast.acme.pk, at=later + timedelta(minutes=7)) == 0
+        assert hourly()[0].until_at == waiting.until_at  # once an hour
+    asked = len(vendor.asked)
+    vendor.says(listing(row(), after="abc"))
+    later = at + timedelta(hours=3, minutes=10)
+    assert work(cast, at=later, pages=1) == 1
+    assert len(vendor.asked) == asked + 1
+    # What is being read page by page keeps its end: where a page follows it does within its window.
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=4)) == 1
+    begun, added = hourly()
+    assert (begun.pk, begun.until_at) == (first.pk, waiting.until_at)
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=5)) == 0
+    assert [one.until_at for one in hourly()] == [begun.until_at, added.until_at + timedelta(hours=1)]
+
+
+def test_a_question_that_is_being_asked_does_not_grow_under_it(cast: Cast) -> None:
+    at = NOON
+    opened(connect(cast.dentist))
+    pulls.plan(agency_id=cast.acme.pk, at=at)
+    asking_at = at + timedelta(minutes=59)
+    claimed = pulls.claim(agency_id=cast.acme.pk, at=asking_at)
+    assert claimed is not None
+    assert pulls.plan(agency_id=cast.acme.pk, at=at + timedelta(hours=1)) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert PullRun.objects.get(kind=PullKind.HOURLY).until_at == claimed.window.until_at
+    later = asking_at + pulls._LEASE
+    assert pulls.plan(agency_id=cast.acme.pk, at=later) == 0
+    with job_scope(agency_id=cast.acme.pk):
+        assert PullRun.objects.get(kind=PullKind.HOURLY).until_at > claimed.window.until_at
+    pulls._keep(claimed, asking.Page(()), at=later)  # what it answers late covers what it was asked for
+    with job_scope(agency_id=cast.acme.pk):
+        run = PullRun.objects.get(kind=PullKind.HOURLY)
+    assert (run.state, run.position) == (JobState.RUNNING, claimed.window.until_at)
 
 
 def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cast, vendor: Vendor) -> None:

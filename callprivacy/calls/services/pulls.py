@@ -258,30 +258,58 @@ def plan(*, agency_id: int, at: datetime) -> int:
     """
     Give each connection that is asked its run of this hour and of this night; returns how many are new.
 
-    Each is claimed by its period, so that two beats make one. Runs of 90 days ago leave. The agency of a demo is left
-    out: its trackers are played. Enters the agency's scope itself.
+    Each is claimed by its period, so that two beats make one; a run that waits for its tracker takes later hours in.
+    Runs of 90 days ago leave. The agency of a demo is left out: its trackers are played. Enters the agency's scope
+    itself.
     """
     with job_scope(agency_id=agency_id):
-        rows = Pull.objects.filter(
-            agency_id=agency_id,
-            is_on=True,
-            connection__is_active=True,
-            agency__is_demo=False,
-            client__archived_at=None,
-        ).select_related("client")
-        count = 0
-        for pull in rows:
-            since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
-            hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
-            count += _start(pull, PullKind.HOURLY, hour, since, at, by=JOB, at=at) is not None
-            here = at.astimezone(ZoneInfo(pull.client.time_zone))
-            if here.time() >= NIGHT_BEGINS:
-                night = here.date().isoformat()
-                count += (
-                    _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, at, by=JOB, at=at) is not None
-                )
+        rows = (
+            Pull.objects.filter(
+                agency_id=agency_id,
+                is_on=True,
+                connection__is_active=True,
+                agency__is_demo=False,
+                client__archived_at=None,
+            )
+            .select_related("client")
+            # Held, so that nobody claims a run whose end moves; who is written about just now has its turn next minute.
+            .select_for_update(skip_locked=True, of=("self",))
+        )
+        count = sum(_plan_hour(pull, at) + _plan_night(pull, at) for pull in rows)
         _purge(agency_id, at)
     return count
+
+
+def _plan_hour(pull: Pull, at: datetime) -> bool:
+    """
+    This hour's run; whether there is a new one.
+
+    While a tracker is away its first run waits, and this hour is added to that one: each of its own would ask for the
+    same again, from the same beginning.
+    """
+    hour = at.astimezone(UTC).strftime("%Y-%m-%dT%H")
+    runs = PullRun.objects.for_client(pull.client_id).filter(pull=pull, kind=PullKind.HOURLY)
+    if runs.filter(period=hour).exists():
+        return False
+    untouched = runs.filter(state__in=_OPEN, pages=0).select_for_update(skip_locked=True)
+    waiting = untouched.order_by("created_at").first()
+    if waiting is None:
+        since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
+        return _start(pull, PullKind.HOURLY, hour, since, at, by=JOB, at=at) is not None
+    if pull.leased_until is None or pull.leased_until <= at:  # else it is being asked just now
+        waiting.from_at = waiting.position = max(waiting.from_at, at - CATCHES_UP)
+        waiting.period, waiting.until_at = hour, at
+        waiting.save(update_fields=["period", "from_at", "position", "until_at"])
+    return False
+
+
+def _plan_night(pull: Pull, at: datetime) -> bool:
+    """This night's run, once it is three where the client is; whether there is a new one."""
+    here = at.astimezone(ZoneInfo(pull.client.time_zone))
+    if here.time() < NIGHT_BEGINS:
+        return False
+    night = here.date().isoformat()
+    return _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, at, by=JOB, at=at) is not None
 
 
 def _purge(agency_id: int, at: datetime) -> None:
