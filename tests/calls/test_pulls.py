@@ -254,6 +254,66 @@ def test_a_question_that_is_being_asked_does_not_grow_under_it(cast: Cast) -> No
     assert (run.state, run.position) == (JobState.RUNNING, claimed.window.until_at)
 
 
+def test_calls_whose_webhook_may_still_come_are_not_asked_for_yet(cast: Cast) -> None:
+    """CallRail's comes up to twenty minutes after the call."""
+    pull = opened(connect(cast.dentist))
+    assert pulls.plan(agency_id=cast.acme.pk, at=NOON) == 2
+    with job_scope(agency_id=cast.acme.pk):
+        runs = {run.kind: run for run in PullRun.objects.filter(pull=pull)}
+    assert {run.until_at for run in runs.values()} == {NOON - timedelta(minutes=30)}
+    assert runs["hourly"].from_at == NOON - timedelta(hours=2)
+    assert runs["nightly"].from_at == NOON - timedelta(days=3)
+
+
+def test_a_tracker_without_webhooks_is_asked_up_to_now(cast: Cast) -> None:
+    opened(connect(cast.dentist, "invoca", ""), "33", login="acme")
+    pulls.plan(agency_id=cast.acme.pk, at=NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        assert set(PullRun.objects.values_list("until_at", flat=True)) == {NOON}
+
+
+def test_what_has_been_asked_for_goes_forward_and_over_no_gap(cast: Cast, vendor: Vendor) -> None:
+    pull = opened(connect(cast.dentist))
+
+    def covered_after(kind: PullKind, *, hours: int, at: datetime) -> datetime | None:
+        start(pull, kind, hours=hours, at=at)
+        pages = 1 + hours // (24 * 7)
+        for _ in range(pages):
+            vendor.says(listing())
+        assert work(cast, at=at) == pages
+        with job_scope(agency_id=cast.acme.pk):
+            return Pull.objects.get().covered_until
+
+    assert covered_after(PullKind.NIGHTLY, hours=72, at=NOON) == NOON
+    assert (
+        covered_after(PullKind.HOURLY, hours=3, at=NOON - timedelta(hours=1)) == NOON
+    )  # an older run ends later
+    later = NOON + timedelta(days=9)
+    assert (
+        covered_after(PullKind.NIGHTLY, hours=72, at=later) == NOON
+    )  # six days before it nobody has asked for
+    assert covered_after(PullKind.HOURLY, hours=24 * 9 + 2, at=later) == later
+
+
+def test_of_a_tracker_without_webhooks_nothing_is_missed(cast: Cast, vendor: Vendor) -> None:
+    to = connect(cast.dentist, "invoca", "")
+    run = start(opened(to, "33", login="acme"))
+    with job_scope(agency_id=cast.acme.pk):
+        PullRun.objects.filter(pk=run.pk).update(brought=2)
+        assert selectors.missed([to], at=NOON) == {}
+        state = selectors.state_of(to, at=NOON)
+    assert state is not None
+    assert (state.brought, state.has_webhooks) == (2, False)
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/"
+    page = browser.get(base).content.decode()
+    assert "Calls from its list" in page
+    assert "<dt>Came in the last 30 days</dt><dd>2</dd>" in page
+    form = browser.get(f"{base}list/").content.decode()
+    for wrong in ("no webhook", "every number", "never came", "webhooks go on"):
+        assert wrong not in page
+        assert wrong not in form
+
+
 def test_a_backfill_goes_week_by_week_with_its_progress_and_is_history(cast: Cast, vendor: Vendor) -> None:
     to = connect(cast.dentist)
     pull = opened(to)

@@ -31,6 +31,7 @@ from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
+from callprivacy.calls.selectors.connections import calls_us
 from callprivacy.calls.services import connections, inbox
 from callprivacy.lib import pauses
 from callprivacy.lib.logs import logger
@@ -43,6 +44,8 @@ log = logger(__name__)
 
 JOB: Final = Actor.job("calls.pull_calls")
 OVERLAP: Final = timedelta(hours=2)
+# CallRail's webhook comes up to twenty minutes after the call: what is younger is no call that none brought.
+WEBHOOKS_TAKE: Final = timedelta(minutes=30)
 NIGHT_BEGINS: Final = time(3)
 NIGHT_COVERS: Final = timedelta(days=3)
 CATCHES_UP: Final = timedelta(days=30)
@@ -271,7 +274,7 @@ def plan(*, agency_id: int, at: datetime) -> int:
                 agency__is_demo=False,
                 client__archived_at=None,
             )
-            .select_related("client")
+            .select_related("client", "connection")
             # Held, so that nobody claims a run whose end moves; who is written about just now has its turn next minute.
             .select_for_update(skip_locked=True, of=("self",))
         )
@@ -295,10 +298,10 @@ def _plan_hour(pull: Pull, at: datetime) -> bool:
     waiting = untouched.order_by("created_at").first()
     if waiting is None:
         since = max(min((pull.covered_until or at) - OVERLAP, at - OVERLAP), at - CATCHES_UP)
-        return _start(pull, PullKind.HOURLY, hour, since, at, by=JOB, at=at) is not None
+        return _start(pull, PullKind.HOURLY, hour, since, _news_until(pull, at), by=JOB, at=at) is not None
     if pull.leased_until is None or pull.leased_until <= at:  # else it is being asked just now
         waiting.from_at = waiting.position = max(waiting.from_at, at - CATCHES_UP)
-        waiting.period, waiting.until_at = hour, at
+        waiting.period, waiting.until_at = hour, _news_until(pull, at)
         waiting.save(update_fields=["period", "from_at", "position", "until_at"])
     return False
 
@@ -308,8 +311,13 @@ def _plan_night(pull: Pull, at: datetime) -> bool:
     here = at.astimezone(ZoneInfo(pull.client.time_zone))
     if here.time() < NIGHT_BEGINS:
         return False
-    night = here.date().isoformat()
-    return _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, at, by=JOB, at=at) is not None
+    night, until_at = here.date().isoformat(), _news_until(pull, at)
+    return _start(pull, PullKind.NIGHTLY, night, at - NIGHT_COVERS, until_at, by=JOB, at=at) is not None
+
+
+def _news_until(pull: Pull, at: datetime) -> datetime:
+    """Up to when calls are asked for by themselves; what may still come by a webhook is left to the next run."""
+    return at - WEBHOOKS_TAKE if calls_us(pull.connection.provider) else at
 
 
 def _purge(agency_id: int, at: datetime) -> None:
@@ -521,12 +529,24 @@ def _note_success(claimed: Claimed, run: PullRun, page: Page, at: datetime) -> N
     said: dict[str, Any] = {"failures": 0, "last_error": "", "rests_until": None}
     if run.kind == PullKind.HOURLY and page.marker:
         said["marker"] = page.marker[:100]
-    if run.kind in {PullKind.HOURLY, PullKind.NIGHTLY} and run.state == JobState.DONE:
-        said["covered_until"] = run.until_at
-    before = Pull.objects.filter(pk=run.pull_id, failures__gt=0).exists()
-    Pull.objects.filter(pk=run.pull_id).update(**said)
+    row = Pull.objects.filter(pk=run.pull_id)
+    before = row.filter(failures__gt=0).exists()
+    row.update(**said)
+    if run.state == JobState.DONE:
+        _note_covered(row, run)
     if before:
         _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+
+
+def _note_covered(row: QuerySet[Pull], run: PullRun) -> None:
+    """Move on until when calls have been asked for: never back, and by a night's run not over days before it."""
+    if run.kind == PullKind.HOURLY:
+        reached = Q(covered_until__lt=run.until_at)
+    elif run.kind == PullKind.NIGHTLY:
+        reached = Q(covered_until__lt=run.until_at, covered_until__gte=run.from_at)
+    else:
+        return
+    row.filter(Q(covered_until=None) | reached).update(covered_until=run.until_at)
 
 
 def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> None:
