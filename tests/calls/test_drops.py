@@ -86,6 +86,78 @@ def test_a_file_is_read_and_erased_and_one_that_changes_or_is_of_another_kind_is
     assert stranger.exists()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "+14155550100.csv",
+        "calls, march.csv",
+        "calls[1].csv",
+        "März.csv",
+        "2026-11-01T00:00:00.csv",
+        "-rf.csv",
+        "C'alls & more;$(x).CSV",
+        f"{'long' * 60}.csv",
+    ],
+)
+def test_a_file_may_be_called_anything_that_can_be_printed(cast: Cast, root: Path, name: str) -> None:
+    path = drop(root, opened(cast), name, GOOD)
+    assert take(cast) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 2
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", "\u202egnp.csv", "M\udce4rz.csv", "a\xa0b.csv", "a\\b.csv"])
+def test_what_is_refused_for_its_name_waits_for_somebody(cast: Cast, root: Path, name: str) -> None:
+    way = opened(cast)
+    path = drop(root, way, name, GOOD)
+    assert take(cast) == 0
+    assert take(cast) == 0
+    assert path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        (item,) = Item.objects.open().filter(kind="drop_refused")
+        (kept,) = drops.refused_of(Connection.objects.get(pk=way.pk))
+        assert not CallImport.objects.exists()
+    assert item.count == 1
+    assert kept.startswith("•")
+    assert kept.endswith(".csv: its name has a backslash or a sign that cannot be printed: call it otherwise")
+    assert kept.isprintable()
+    assert (
+        "cannot be printed"
+        in signed_in(cast.alice).get(f"/clients/dentist/connections/{way.pk}/").content.decode()
+    )
+    path.rename(path.with_name("b.csv"))
+    assert take(cast) == 1
+
+
+def test_what_is_left_alone_keeps_nothing_waiting(cast: Cast, root: Path) -> None:
+    """However much of it lies there: files of another kind, links, files that still change, files that were refused."""
+    way = opened(cast)
+    for number in range(drops.FILES_AT_ONCE * 2):
+        drop(root, way, f"a{number}.pdf", "x")
+        (drop(root, way, f"b{number}.part", "x").parent / f"b{number}.csv").symlink_to("/etc/hostname")
+        drop(root, way, f"c{number}.csv", GOOD, minutes=0)
+    done = drop(root, way, "z.csv", GOOD)
+    assert take(cast) == 1
+    assert not done.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        drops.ask_look(connection=way, at=NOON)
+    drops.look(agency_id=cast.acme.pk, connection_id=way.pk, clock=lambda: NOON)
+    with job_scope(agency_id=cast.acme.pk):
+        said = drops.look_of(Connection.objects.get(pk=way.pk))
+    assert said == drops.Look(NOON, files=160, resting=40, others=120)
+
+
+def test_looking_at_what_is_left_alone_ends_with_the_time(cast: Cast, root: Path) -> None:
+    way = opened(cast)
+    for number in range(9):
+        drop(root, way, f"c{number}.csv", GOOD, minutes=0)
+    done = drop(root, way, "z.csv", GOOD)
+    ticks = iter([NOON + timedelta(seconds=20 * number) for number in range(99)])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert done.exists()
+    assert next(ticks) < NOON + timedelta(minutes=3)
+
+
 def test_before_somebody_said_how_it_is_read_it_stays(cast: Cast, root: Path) -> None:
     way = opened(cast, described=False)
     path = drop(root, way, "calls.csv", GOOD)

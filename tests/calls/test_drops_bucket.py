@@ -76,6 +76,23 @@ def test_a_file_is_read_and_erased_and_what_is_not_theirs_is_left(cast: Cast, bu
     assert {fresh, other, stranger} == set(bucket.objects)
 
 
+def test_a_file_there_may_be_called_anything_that_can_be_printed(cast: Cast, bucket: Bucket) -> None:
+    way = opened(cast)
+    for name in (
+        "+14155550100.csv",
+        "calls, march.csv",
+        "calls[1].csv",
+        "März.csv",
+        "2026-11-01T00:00:00.csv",
+    ):
+        drop(bucket, way, name, GOOD)
+    left = {drop(bucket, way, "a\\b.csv", GOOD), drop(bucket, way, "notes.pdf", "x")}
+    assert take(cast) == 5
+    assert set(bucket.objects) == left
+    assert "its name has a backslash" in page_of(cast, way)
+    assert is_waiting(cast)
+
+
 def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

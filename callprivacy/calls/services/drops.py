@@ -48,13 +48,12 @@ FILES_AT_ONCE: Final = 20
 REMEMBERED_AT_MOST: Final = 50
 LOOKED_AT_MOST: Final = 100
 
-_NAME = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9 ._()-]{0,180}\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE
-)
-
-_SIGN = re.compile(r"[^\W_]")
+_OURS = re.compile(r"[^.].*\.(?:csv|tsv|txt|json)(?:\.gz)?", re.ASCII | re.IGNORECASE | re.DOTALL).fullmatch
+_SIGN = re.compile(r"[^ -/:-@\[-`{-~]")
 _ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json))?(?:\.gz)?\Z", re.IGNORECASE)
 _SIZE = re.compile(r" \(\d+ bytes.*\Z")
+
+_NAMED: Final = "its name has a backslash or a sign that cannot be printed: call it otherwise"
 
 type Clock = Callable[[], datetime]
 
@@ -76,9 +75,10 @@ class Look:
     """
     What lay in a connection's folder when somebody had it tested.
 
-    :ivar at: None while it is being looked into. :ivar files: all that lay there; the first hundred were opened. :ivar
-        ready: those that are read next. :ivar resting: those that have just changed. :ivar refused: those that could
-        not be read before. :ivar others: those of another kind, and links. :ivar fault: why it could not be said.
+    :ivar at: None while it is being looked into. :ivar files: all that lay there; the first hundred that may be read
+        were opened. :ivar ready: those that are read next. :ivar resting: those that have just changed. :ivar refused:
+        those that could not be read before. :ivar others: those of another kind, and links. :ivar fault: why it could
+        not be said.
     """
 
     at: datetime | None
@@ -110,14 +110,18 @@ def layout_of(connection: Connection) -> Layout | None:
 
 
 def refused_of(connection: Connection) -> list[str]:
-    """What can be said of files that lie there and could not be read: the shape of their names, size and age."""
-    shapes = [found["shape"] for found in _refused(connection)]
+    """What can be said of files that lie there and could not be read: the shape of their names, size, age and why."""
+    return [_refusal(found["shape"], found.get("why", "")) for found in _refused(connection)]
+
+
+def _refusal(shape: str, why: str) -> str:
     # Written down before letters were left out as well, some have words in them.
-    return [_shape(name := _SIZE.sub("", shape)) + shape[len(name) :] for shape in shapes]
+    name = _SIZE.sub("", shape)
+    return f"{_shape(name)}{shape[len(name) :]}" + (f": {why}" if why else "")
 
 
 def _shape(name: str) -> str:
-    """A name with a dot for each letter and digit, and its ending."""
+    """A name with a dot for each letter, digit and sign that is not usual, and its ending."""
     ending = _ENDING.search(name)
     cut = ending.start() if ending else len(name)
     return _SIGN.sub("•", name[:cut]) + name[cut:]
@@ -148,10 +152,10 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
         layout, fault = layout_of(way), ""
         if layout is None:
             continue
+        if clock() >= until:
+            return count
         try:
-            for file in _files(way, at=clock()):
-                if clock() >= until:
-                    return count
+            for file in _files(way, until=until, clock=clock):
                 count += _take_file(way, layout, file, until=until, clock=clock)
         except FolderError as error:
             fault = str(error)
@@ -211,9 +215,12 @@ def _looked(way: Connection, *, at: datetime) -> Look:
     refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
     names = folders.names_in(folder)
-    for name in names[:LOOKED_AT_MOST]:
-        found = folders.found(folder, name) if _NAME.fullmatch(name) else None
-        if found is None:
+    ours = [name for name in names if _OURS(name)]
+    kinds["others"] = len(names) - len(ours)
+    for name in ours[:LOOKED_AT_MOST]:
+        if not _can_be_opened(name):
+            kinds["refused"] += 1
+        elif (found := folders.found(folder, name)) is None:
             kinds["others"] += 1
         elif _mark(tokens, found) in refused:
             kinds["refused"] += 1
@@ -237,17 +244,26 @@ def fault_of(connection: Connection) -> str:
     return str(connection.mapping.get("drop_fault", ""))
 
 
-def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
+def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Dropped]:
     """
-    What lies in a connection's folder, has come to rest and was not refused before.
+    What lies in a connection's folder, has come to rest and was not refused before, as many as are read at once.
+
+    What is left alone is passed by, however much of it there is. What its name keeps from being read is refused.
 
     :raises FolderError: it cannot be said.
     """
-    folder = folder_of(way)
+    folder, count = folder_of(way), 0
     refused = {found["mark"] for found in _refused(way)}
     tokens = vault.client_keys(way.client_id).tokens
-    for name in folders.names_in(folder)[: FILES_AT_ONCE + len(refused)]:
-        if _NAME.fullmatch(name) is None:
+    for name in folders.names_in(folder):
+        if not _OURS(name):
+            continue
+        if count == FILES_AT_ONCE or (at := clock()) >= until:
+            return
+        if not _can_be_opened(name):
+            file = Dropped("", tokens.digest("drop", _written(name)).hex(), _shape(name))
+            if file.mark not in refused:
+                _refuse(way, file, _NAMED, at=at)
             continue
         found = folders.found(folder, name)
         if found is None or found.changed_at > at - SETTLED_FOR:
@@ -256,6 +272,17 @@ def _files(way: Connection, *, at: datetime) -> Iterator[Dropped]:
         if mark not in refused:
             when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
             yield Dropped(found.path, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+            count += 1
+
+
+def _can_be_opened(name: str) -> bool:
+    """A bucket's program makes a slash of a backslash; who is told of what cannot be printed does not find it."""
+    return name.isprintable() and "\\" not in name
+
+
+def _written(name: str) -> str:
+    """Also one whose bytes are no text."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _mark(tokens: TokenKey, found: Found) -> str:
@@ -301,11 +328,12 @@ def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
         _renew_item(row, by=JOB, at=at)
 
 
-def _refuse(way: Connection, file: Dropped, *, at: datetime) -> None:
+def _refuse(way: Connection, file: Dropped, why: str = "", *, at: datetime) -> None:
     log.warning("drop.refused", connection=str(way.pk))
     with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        found = [*_refused(row), {"mark": file.mark, "shape": file.shape}][-REMEMBERED_AT_MOST:]
+        said = {"mark": file.mark, "shape": file.shape} | ({"why": why} if why else {})
+        found = [*_refused(row), said][-REMEMBERED_AT_MOST:]
         row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
         _renew_item(row, by=JOB, at=at)
