@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,68 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     assert not path.exists()
     with job_scope(agency_id=cast.acme.pk):
         assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
+
+
+def overwriting(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
+    """Do it once a file's first batch is in."""
+    note, done = imports._Batch.note, []
+
+    def noted(self: Any, *args: Any, **more: Any) -> None:
+        note(self, *args, **more)
+        if not done:
+            done.append(deed())
+
+    monkeypatch.setattr(imports._Batch, "note", noted)
+
+
+OTHER = GOOD.replace("0188", "0177").replace("0189", "0178")
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_is_overwritten_while_it_is_read_is_read_as_well(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    way = opened(cast)
+    path = drop(root, way, "calls.csv", GOOD)
+    at = path.stat().st_mtime
+
+    def overwrite() -> None:
+        new = path if in_place else path.with_name("new.tmp")
+        new.write_text(OTHER)  # of the same size
+        os.utime(new, (at, at))  # and made to look as old
+        new.rename(path)
+
+    overwriting(monkeypatch, overwrite)
+    take(cast)
+    assert path.read_text() == OTHER
+    assert take(cast) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 4
+
+
+def test_what_is_overwritten_between_two_looks_is_not_gone_on_with_in_the_middle(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    path = drop(root, way, "calls.csv", GOOD)
+    ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+    drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+    assert len(calls(cast.dentist)) == 1
+    path.unlink()
+    drop(root, way, "calls.csv", OTHER)
+    later = NOON + timedelta(minutes=3)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=1), clock=lambda: later) == 1
+    assert len(calls(cast.dentist)) == 3
+
+
+def test_what_is_gone_once_it_is_read_is_done(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(root, opened(cast), "calls.csv", GOOD)
+    overwriting(monkeypatch, path.unlink)
+    assert take(cast) == 1
+    assert len(calls(cast.dentist)) == 2
 
 
 def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, root: Path) -> None:

@@ -21,7 +21,7 @@ from callprivacy.work.models import Item
 from tests.accounts.browsers import signed_in
 from tests.calls import bucket_side
 from tests.calls.bucket_side import Bucket
-from tests.calls.test_drops import GOOD, opened, take
+from tests.calls.test_drops import GOOD, OTHER, opened, overwriting, take
 from tests.calls.test_inbox import calls
 from tests.cast import Cast, assemble
 from tests.make import NOON
@@ -106,6 +106,28 @@ def test_a_killed_worker_goes_on_and_adds_nothing_twice(
     assert len(calls(cast.dentist)) == 2
     with job_scope(agency_id=cast.acme.pk):
         assert [row.state for row in CallImport.objects.all()] == [JobState.DONE]
+
+
+def test_what_is_overwritten_while_it_is_read_is_read_as_well(
+    cast: Cast, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = drop(bucket, opened(cast), "calls.csv", GOOD)
+    overwriting(monkeypatch, lambda: bucket.put(key, OTHER, PAST))
+    take(cast)
+    assert bucket.objects[key][0].decode() == OTHER
+    assert take(cast) == 1
+    assert key not in bucket.objects
+    assert len(calls(cast.dentist)) == 4
+
+
+def test_a_file_is_brought_once_to_be_read_and_known_by_what_the_bucket_says_of_it(
+    cast: Cast, bucket: Bucket
+) -> None:
+    key = drop(bucket, opened(cast), "calls.csv", GOOD)
+    assert take(cast) == 1
+    asked = [said.split()[0] for said in bucket.asked if said.endswith(key)]
+    assert asked.count("GET") == 1
+    assert asked[-2:] == ["HEAD", "DELETE"]
 
 
 def test_a_large_file_does_not_lie_in_memory(cast: Cast, bucket: Bucket) -> None:

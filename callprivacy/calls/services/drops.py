@@ -11,21 +11,20 @@ way. A folder or bucket that cannot be read says why on the connection's page, a
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import BinaryIO, Final
 
 from django.conf import settings
 from django.db import transaction
 
 from callprivacy.audit import services as audit
 from callprivacy.calls.channels import folders
-from callprivacy.calls.channels.folders import FolderError, Found
+from callprivacy.calls.channels.folders import ChangedError, FolderError, Found
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.kinds import DROP_REFUSED
 from callprivacy.calls.models import CallImport, Connection
@@ -44,6 +43,8 @@ FOLDER: Final = "folder"
 """The `provider` of a connection whose calls are dropped."""
 JOB: Final = Actor.job("calls.take_drops")
 SETTLED_FOR: Final = timedelta(minutes=1)
+READ_FOR: Final = timedelta(seconds=20)
+"""A file that is here is gone on with for so long, however late that is."""
 FILES_AT_ONCE: Final = 20
 REMEMBERED_AT_MOST: Final = 50
 LOOKED_AT_MOST: Final = 100
@@ -61,11 +62,13 @@ type Clock = Callable[[], datetime]
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """
-    A file that lies there. :ivar path: in the storage. :ivar mark: a keyed digest of its name and size, to know it
-    again. :ivar shape: both, as a person may read them.
+    A file that lies there. :ivar digest: keyed, of where it lies and what is known of it unread, to go on with it.
+    :ivar mark: a keyed digest of its name and size, to know what was refused. :ivar shape: both, as a person may read
+    them.
     """
 
-    path: str
+    found: Found
+    digest: bytes
     mark: str
     shape: str
 
@@ -261,9 +264,8 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
         if count == FILES_AT_ONCE or (at := clock()) >= until:
             return
         if not _can_be_opened(name):
-            file = Dropped("", tokens.digest("drop", _written(name)).hex(), _shape(name))
-            if file.mark not in refused:
-                _refuse(way, file, _NAMED, at=at)
+            if (mark := tokens.digest("drop", _written(name)).hex()) not in refused:
+                _refuse(way, mark, _shape(name), _NAMED, at=at)
             continue
         found = folders.found(folder, name)
         if found is None or found.changed_at > at - SETTLED_FOR:
@@ -271,7 +273,8 @@ def _files(way: Connection, *, until: datetime, clock: Clock) -> Iterator[Droppe
         mark = _mark(tokens, found)
         if mark not in refused:
             when = f"{found.changed_at:%Y-%m-%d %H:%M} UTC"
-            yield Dropped(found.path, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
+            digest = tokens.digest("dropped", found.path, found.tag)
+            yield Dropped(found, digest, mark, f"{_shape(name)} ({found.size} bytes, of {when})")
             count += 1
 
 
@@ -291,28 +294,39 @@ def _mark(tokens: TokenKey, found: Found) -> str:
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
     """:raises FolderError: it could not be read, or not be erased; it is gone on with the next time."""
-    with folders.reading(), folders.open_file(file.path) as source:
-        digest = hashlib.file_digest(cast(Any, source), "sha256").digest()
-    row = imports.begin_from_disk(
-        client=way.client, connection=way, layout=layout, digest=digest, by=JOB, at=clock()
-    )
-    with folders.reading():
-        imports.run_import(
-            agency_id=way.agency_id,
-            import_id=row.pk,
-            clock=clock,
-            until=until,
-            source=lambda: folders.open_file(file.path),
-            workers=0,
-        )
-    with job_scope(agency_id=way.agency_id):
-        state = CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
+    try:
+        with folders.bringing(file.found) as source:
+            state = _read(way, layout, file, source, until=until, clock=clock)
+    except ChangedError:
+        return False  # the next look finds what lies there now
     if state == JobState.DONE:
-        folders.delete(file.path)
+        # What was laid in its place meanwhile has not been read: it stays, and is found by the next look.
+        if not folders.delete(file.found):
+            log.info("drop.changed", connection=str(way.pk))
         return True
     if state == JobState.FAILED:
-        _refuse(way, file, at=clock())
+        _refuse(way, file.mark, file.shape, at=clock())
     return False
+
+
+def _read(
+    way: Connection, layout: Layout, file: Dropped, source: BinaryIO, *, until: datetime, clock: Clock
+) -> str:
+    """Go on with a file that is here; bringing it may have taken long, and all of it anew each time."""
+    at = clock()
+    row = imports.begin_from_disk(
+        client=way.client, connection=way, layout=layout, digest=file.digest, by=JOB, at=at
+    )
+    imports.run_import(
+        agency_id=way.agency_id,
+        import_id=row.pk,
+        clock=clock,
+        until=max(until, at + READ_FOR),
+        source=lambda: source,
+        workers=0,
+    )
+    with job_scope(agency_id=way.agency_id):
+        return CallImport.objects.values_list("state", flat=True).get(pk=row.pk)
 
 
 def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
@@ -328,11 +342,11 @@ def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
         _renew_item(row, by=JOB, at=at)
 
 
-def _refuse(way: Connection, file: Dropped, why: str = "", *, at: datetime) -> None:
+def _refuse(way: Connection, mark: str, shape: str, why: str = "", *, at: datetime) -> None:
     log.warning("drop.refused", connection=str(way.pk))
     with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        said = {"mark": file.mark, "shape": file.shape} | ({"why": why} if why else {})
+        said = {"mark": mark, "shape": shape} | ({"why": why} if why else {})
         found = [*_refused(row), said][-REMEMBERED_AT_MOST:]
         row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
