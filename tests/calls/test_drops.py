@@ -17,6 +17,7 @@ from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import drops, imports
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
+from tests import make
 from tests.accounts.browsers import signed_in
 from tests.calls.test_hooks import connect
 from tests.calls.test_inbox import calls
@@ -222,6 +223,48 @@ def test_what_is_overwritten_while_it_is_read_is_read_as_well(
     assert take(cast) == 1
     assert not path.exists()
     assert len(calls(cast.dentist)) == 4
+
+
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_a_file_whose_import_was_stopped_waits_until_somebody_says_so(
+    cast: Cast, root: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 1)
+    way = opened(cast)
+    path, browser = drop(root, way, "calls.csv", GOOD), signed_in(cast.alice)
+
+    def stop() -> str:
+        with job_scope(agency_id=cast.acme.pk):
+            row = CallImport.objects.get()
+        shown = browser.post(f"/clients/dentist/imports/{row.pk}/cancel/", follow=True).content.decode()
+        return " ".join(shown.split())
+
+    if meanwhile:  # a worker reads it
+        overwriting(
+            monkeypatch,
+            lambda: imports.cancel_import(row=CallImport.objects.get(), by=make.JOB, at=NOON),
+        )
+        assert take(cast) == 0
+    else:
+        ticks = iter([NOON, NOON, NOON, NOON, NOON, *[NOON + timedelta(minutes=2)] * 50])
+        drops.take(agency_id=cast.acme.pk, until=NOON + timedelta(minutes=1), clock=lambda: next(ticks))
+        page = stop()
+        assert "Stopped. The file stays in its folder; calls that came in by then stay." in page
+        assert "The file stays in its folder and is not read until you say so" in page
+        assert "deleted" not in page
+    for _ in range(2):
+        assert take(cast) == 0
+    assert path.exists()
+    with job_scope(agency_id=cast.acme.pk):
+        assert [row.state for row in CallImport.objects.all()] == [JobState.CANCELLED]
+        assert Item.objects.open().get(kind="drop_refused").count == 1
+    base = f"/clients/dentist/connections/{way.pk}/"
+    assert "UTC): its import was stopped" in browser.get(base).content.decode()
+    assert browser.post(f"{base}dropped/again/").status_code == 302
+    later = make.now() + timedelta(minutes=1)
+    assert drops.take(agency_id=cast.acme.pk, until=later + timedelta(minutes=1), clock=lambda: later) == 1
+    assert not path.exists()
+    assert len(calls(cast.dentist)) == 2
 
 
 def test_what_is_overwritten_between_two_looks_is_not_gone_on_with_in_the_middle(

@@ -3,10 +3,11 @@ Folders that files of calls are dropped into: one for each connection of that ki
 named.
 
 A file is read where it lies, resumed where a worker was ended, and erased there when its last line is in. How its
-columns are read the connection knows from the first file, which a person brings by hand. What cannot be read stays, is
-not tried again as it is, and somebody hears of it; it may be called after somebody or their number, so that no name of
-one is kept, and each of its letters and digits is a dot. A file that changed within the last minute may still be on its
-way. A folder or bucket that cannot be read says why on the connection's page, and others are not kept waiting by it.
+columns are read the connection knows from the first file, which a person brings by hand. What cannot be read, or was
+stopped, stays, is not tried again as it is, and somebody hears of it; it may be called after somebody or their number,
+so that no name of one is kept, and each of its letters and digits is a dot. A file that changed within the last minute
+may still be on its way. A folder or bucket that cannot be read, or is too slow, says so on the connection's page, and
+others are not kept waiting by it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ _ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json))?(?:\.gz)?\Z", re.IGNORECASE)
 _SIZE = re.compile(r" \(\d+ bytes.*\Z")
 
 _NAMED: Final = "its name has a backslash or a sign that cannot be printed: call it otherwise"
+_STOPPED: Final = "its import was stopped"
 
 type Clock = Callable[[], datetime]
 
@@ -294,6 +296,9 @@ def _mark(tokens: TokenKey, found: Found) -> str:
 
 def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetime, clock: Clock) -> bool:
     """:raises FolderError: it could not be read, or not be erased; it is gone on with the next time."""
+    if _is_stopped(way, file):
+        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
+        return False
     try:
         with folders.bringing(file.found) as source:
             state = _read(way, layout, file, source, until=until, clock=clock)
@@ -306,7 +311,25 @@ def _take_file(way: Connection, layout: Layout, file: Dropped, *, until: datetim
         return True
     if state == JobState.FAILED:
         _refuse(way, file.mark, file.shape, at=clock())
+    elif state == JobState.CANCELLED:
+        _refuse(way, file.mark, file.shape, _STOPPED, at=clock())
     return False
+
+
+def _is_stopped(way: Connection, file: Dropped) -> bool:
+    """Whether somebody stopped this file's import between two looks, and nobody has said since to read it."""
+    with job_scope(agency_id=way.agency_id):
+        rows = CallImport.objects.for_client(way.client_id).filter(
+            connection=way, file_digest=file.digest, state=JobState.CANCELLED
+        )
+        if said := way.mapping.get("drop_retried_at"):
+            rows = rows.filter(finished_at__gt=datetime.fromisoformat(said))
+        return rows.exists()
+
+
+def is_dropped(row: CallImport) -> bool:
+    """Whether an import's file lies in a folder that files are dropped into, and was brought by nobody's hand."""
+    return row.connection is not None and row.connection.provider == FOLDER and row.created_by_id is None
 
 
 def _read(
@@ -359,6 +382,7 @@ def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
     row = Connection.objects.select_for_update().get(pk=connection.pk)
     found = row.mapping.pop("drop_refused", [])
     if found:
+        row.mapping["drop_retried_at"] = at.isoformat()
         row.save(update_fields=["mapping"])
         audit.record("drop.retried", subject=row, by=by, at=at, count=len(found))
         _renew_item(row, by=by, at=at)
