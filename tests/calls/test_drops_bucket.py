@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import storages
 
 from callprivacy.calls.channels import folders
 from callprivacy.calls.enums import JobState
 from callprivacy.calls.models import CallImport, Connection
 from callprivacy.calls.services import drops, imports
+from callprivacy.calls.tasks import drops as tasks
 from callprivacy.lib import env
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.work.models import Item
@@ -211,3 +215,36 @@ def test_what_is_written_and_copied_there_is_read_again(bucket: Bucket) -> None:
         assert copy.read() == b"one"
     storage.delete("a.csv")
     assert (storage.exists("a.csv"), storage.exists("b.csv")) == (False, True)
+
+
+def test_a_bucket_that_outlasts_the_worker_lets_go_of_it_in_time(
+    cast: Cast, bucket: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the worker's first limit and its last is more time than the bucket's program waits for an answer."""
+    limits = tasks.take_drops.time_limit - tasks.take_drops.soft_time_limit
+    config = settings.STORAGES["drop"]["OPTIONS"]["client_config"]
+    assert limits > config.connect_timeout + config.read_timeout + 5
+    way = opened(cast)
+    drop(bucket, way, "calls.csv", GOOD)
+    give, began = bucket_side._Door._give, time.monotonic()
+
+    def drip(self: Any, *what: Any) -> None:
+        if self.command == "GET":
+            time.sleep(2)
+        give(self, *what)
+
+    def end(*_: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(bucket_side._Door, "_give", drip)
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            take(cast)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 4
+    assert "It is too slow" in page_of(cast, way)
+    assert is_waiting(cast)

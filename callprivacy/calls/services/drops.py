@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 
@@ -56,6 +57,9 @@ _ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json))?(?:\.gz)?\Z", re.IGNORECASE)
 _SIZE = re.compile(r" \(\d+ bytes.*\Z")
 
 _NAMED: Final = "its name has a backslash or a sign that cannot be printed: call it otherwise"
+_SLOW: Final = (
+    "It is too slow: what lies there did not come in the few minutes that a worker has. Drop smaller files."
+)
 _STOPPED: Final = "its import was stopped"
 
 type Clock = Callable[[], datetime]
@@ -164,6 +168,9 @@ def take(*, agency_id: int, until: datetime, clock: Clock) -> int:
                 count += _take_file(way, layout, file, until=until, clock=clock)
         except FolderError as error:
             fault = str(error)
+        except SoftTimeLimitExceeded:
+            _note_fault(way, _SLOW, at=clock())
+            raise
         if fault != fault_of(way):
             _note_fault(way, fault, at=clock())
     return count
@@ -193,11 +200,18 @@ def look(*, agency_id: int, connection_id: uuid.UUID, clock: Clock) -> None:
         said = _looked(way, at=clock())
     except FolderError as error:
         said = Look(clock(), fault=str(error))
+    except SoftTimeLimitExceeded:
+        _note_look(way, Look(clock(), fault=_SLOW), at=clock())
+        raise
+    _note_look(way, said, at=clock())
+
+
+def _note_look(way: Connection, said: Look, *, at: datetime) -> None:
     if said.fault != fault_of(way):
-        _note_fault(way, said.fault, at=clock())
-    with job_scope(agency_id=agency_id):
+        _note_fault(way, said.fault, at=at)
+    with job_scope(agency_id=way.agency_id):
         row = Connection.objects.select_for_update().get(pk=way.pk)
-        row.mapping["drop_look"] = asdict(said) | {"at": clock().isoformat()}
+        row.mapping["drop_look"] = asdict(said) | {"at": at.isoformat()}
         row.save(update_fields=["mapping"])
 
 
