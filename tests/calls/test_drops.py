@@ -311,6 +311,25 @@ def test_what_cannot_be_read_stays_once_and_somebody_hears_of_it(cast: Cast, roo
         assert not Item.objects.open().filter(kind="drop_refused").exists()
 
 
+def test_of_a_folder_whose_connection_is_closed_nothing_waits(cast: Cast, root: Path) -> None:
+    def waiting() -> list[int | None]:
+        with job_scope(agency_id=cast.acme.pk):
+            return list(Item.objects.open().filter(kind="drop_refused").values_list("count", flat=True))
+
+    way, other = opened(cast), opened(cast)
+    for one in (way, other):
+        drop(root, one, "bad.csv", "Something,Else\n1,2\n")
+    take(cast)
+    assert waiting() == [2]
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{way.pk}/"
+    assert browser.post(f"{base}close/").status_code == 302
+    assert waiting() == [1]
+    assert browser.post(f"/clients/dentist/connections/{other.pk}/close/").status_code == 302
+    assert waiting() == []
+    assert browser.post(f"{base}open/").status_code == 302
+    assert waiting() == [1]
+
+
 def test_a_file_called_after_somebody_is_shown_and_kept_without_name_and_number(
     cast: Cast, root: Path
 ) -> None:

@@ -19,7 +19,7 @@ from callprivacy.calls.channels import asking, callrail, ctm, invoca, twilio
 from callprivacy.calls.enums import JobState, PullKind
 from callprivacy.calls.models import Call, Connection, Inbox, Pull, PullRun
 from callprivacy.calls.selectors import pulls as selectors
-from callprivacy.calls.services import pulls
+from callprivacy.calls.services import connections, pulls
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
 from callprivacy.vault import services as vault
@@ -391,6 +391,43 @@ def test_a_tracker_that_fails_rests_longer_each_time_and_somebody_hears_of_it(
     with job_scope(agency_id=cast.acme.pk):
         assert not Item.objects.open().filter(kind="pull_failing").exists()
     assert pulls.rest_after(30, 1.0) == timedelta(hours=7.5)
+
+
+def is_waiting(cast: Cast) -> int | None:
+    with job_scope(agency_id=cast.acme.pk):
+        item = Item.objects.open().filter(kind="pull_failing").first()
+    return None if item is None else item.count
+
+
+def failing(to: Connection) -> Pull:
+    pull = opened(to)
+    with job_scope(agency_id=to.agency_id):
+        Pull.objects.filter(pk=pull.pk).update(failures=connections.TOLD_AFTER)
+        connections.renew_failing(agency_id=to.agency_id, client_id=to.client_id, by=make.JOB, at=NOON)
+    return pull
+
+
+def test_a_key_that_is_entered_again_ends_what_waits_for_it(cast: Cast) -> None:
+    first, second = connect(cast.dentist), connect(cast.dentist)
+    failing(first)
+    failing(second)
+    assert is_waiting(cast) == 2
+    opened(first)
+    assert is_waiting(cast) == 1
+    opened(second)
+    assert is_waiting(cast) is None
+
+
+def test_of_a_closed_connection_nothing_waits(cast: Cast) -> None:
+    to = connect(cast.dentist)
+    failing(to)
+    browser, base = signed_in(cast.alice), f"/clients/dentist/connections/{to.pk}/"
+    assert browser.post(f"{base}close/").status_code == 302
+    assert is_waiting(cast) is None
+    failing(connect(cast.dentist))
+    assert is_waiting(cast) == 1
+    assert browser.post(f"{base}open/").status_code == 302
+    assert is_waiting(cast) == 2
 
 
 def test_a_refused_key_ends_the_run_in_words_and_a_pause_is_no_failure(cast: Cast, vendor: Vendor) -> None:

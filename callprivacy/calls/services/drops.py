@@ -376,7 +376,7 @@ def _note_fault(way: Connection, fault: str, *, at: datetime) -> None:
         if fault:
             row.mapping["drop_fault"] = fault
         row.save(update_fields=["mapping"])
-        _renew_item(row, by=JOB, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
 
 
 def _refuse(way: Connection, mark: str, shape: str, why: str = "", *, at: datetime) -> None:
@@ -387,7 +387,7 @@ def _refuse(way: Connection, mark: str, shape: str, why: str = "", *, at: dateti
         found = [*_refused(row), said][-REMEMBERED_AT_MOST:]
         row.mapping["drop_refused"] = found
         row.save(update_fields=["mapping"])
-        _renew_item(row, by=JOB, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=JOB, at=at)
 
 
 @transaction.atomic
@@ -399,14 +399,15 @@ def try_again(*, connection: Connection, by: Actor, at: datetime) -> int:
         row.mapping["drop_retried_at"] = at.isoformat()
         row.save(update_fields=["mapping"])
         audit.record("drop.retried", subject=row, by=by, at=at, count=len(found))
-        _renew_item(row, by=by, at=at)
+        renew_item(agency_id=row.agency_id, client_id=row.client_id, by=by, at=at)
     return len(found)
 
 
-def _renew_item(row: Connection, *, by: Actor, at: datetime) -> None:
-    """What waits for somebody: each file that could not be read, and each folder that cannot."""
-    others = Connection.objects.for_client(row.client_id).filter(provider=FOLDER).exclude(pk=row.pk)
-    count = sum(len(_refused(one)) + bool(fault_of(one)) for one in (row, *others))
-    work_items.renew_item(
-        DROP_REFUSED, agency_id=row.agency_id, client_id=row.client_id, count=count, by=by, at=at
-    )
+def renew_item(*, agency_id: int, client_id: int, by: Actor, at: datetime) -> None:
+    """
+    What waits for somebody: each file that could not be read, and each folder that cannot, of connections that are
+    open.
+    """
+    open_ones = Connection.objects.for_client(client_id).filter(provider=FOLDER, is_active=True)
+    count = sum(len(_refused(one)) + bool(fault_of(one)) for one in open_ones)
+    work_items.renew_item(DROP_REFUSED, agency_id=agency_id, client_id=client_id, count=count, by=by, at=at)

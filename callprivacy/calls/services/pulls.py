@@ -27,7 +27,6 @@ from callprivacy.audit import services as audit
 from callprivacy.calls.channels import LISTS
 from callprivacy.calls.channels.asking import LATE, Access, AskError, Page, Window
 from callprivacy.calls.enums import JobState, PullKind
-from callprivacy.calls.kinds import PULL_FAILING
 from callprivacy.calls.models import Connection, ConnectionSecret, Pull, PullRun, TrackingNumber
 from callprivacy.calls.providers import pulled
 from callprivacy.calls.providers.base import CallFacts, Ignored, RefusedError, Stage, UnparsableError
@@ -38,7 +37,6 @@ from callprivacy.lib.logs import logger
 from callprivacy.lib.scope import Actor
 from callprivacy.tenancy.models import Client
 from callprivacy.tenancy.scope import job_scope
-from callprivacy.work import services as work
 
 log = logger(__name__)
 
@@ -51,7 +49,6 @@ NIGHT_COVERS: Final = timedelta(days=3)
 CATCHES_UP: Final = timedelta(days=30)
 BACK_AT_MOST: Final = timedelta(days=5 * 366)
 KEPT_FOR: Final = timedelta(days=90)
-TOLD_AFTER: Final = 3
 
 _LEASE: Final = timedelta(minutes=3)
 _STEP: Final = timedelta(days=7)
@@ -131,6 +128,7 @@ def set_access(
         pull.secret_set_at = at
     pull.is_on, pull.failures, pull.rests_until, pull.last_error = True, 0, None, ""
     pull.save()
+    connections.renew_failing(agency_id=pull.agency_id, client_id=pull.client_id, by=by, at=at)
     audit.record("pull.opened", subject=connection, by=by, at=at, only_known=only_known, others=others)
     _start(pull, PullKind.TEST, f"{at.isoformat()}", at - timedelta(days=1), at, by=by, at=at)
     return pull
@@ -154,7 +152,7 @@ def forget_access(*, pull: Pull, by: Actor, at: datetime) -> bool:
         return False
     _open_runs(pull).update(state=JobState.CANCELLED, finished_at=at)
     audit.record("pull.closed", subject=pull.connection, by=by, at=at)
-    _renew_item(agency_id=pull.agency_id, client_id=pull.client_id, at=at)
+    connections.renew_failing(agency_id=pull.agency_id, client_id=pull.client_id, by=by, at=at)
     return True
 
 
@@ -177,7 +175,7 @@ def forget_client(*, client: Client, at: datetime) -> None:
     PullRun.objects.for_client(client).filter(state__in=_OPEN).update(
         state=JobState.CANCELLED, finished_at=at
     )
-    _renew_item(agency_id=client.agency_id, client_id=client.pk, at=at)
+    connections.renew_failing(agency_id=client.agency_id, client_id=client.pk, by=JOB, at=at)
 
 
 def test(*, pull: Pull, by: Actor, at: datetime) -> PullRun | None:
@@ -535,7 +533,7 @@ def _note_success(claimed: Claimed, run: PullRun, page: Page, at: datetime) -> N
     if run.state == JobState.DONE:
         _note_covered(row, run)
     if before:
-        _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+        connections.renew_failing(agency_id=claimed.agency_id, client_id=claimed.client.pk, by=JOB, at=at)
 
 
 def _note_covered(row: QuerySet[Pull], run: PullRun) -> None:
@@ -577,18 +575,11 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
         log.warning(
             "pull.failed", connection=str(claimed.connection.pk), failures=failures, final=error.final
         )
-        if failures >= TOLD_AFTER:
-            _renew_item(agency_id=claimed.agency_id, client_id=claimed.client.pk, at=at)
+        if failures >= connections.TOLD_AFTER:
+            connections.renew_failing(agency_id=claimed.agency_id, client_id=claimed.client.pk, by=JOB, at=at)
 
 
 def rest_after(failures: int, chance: float) -> timedelta:
     """One minute, then twice as long each time, six hours at most; up to a quarter more by chance."""
     doubled: int = 1 << min(failures - 1, 10)
     return pauses.spread(min(_FIRST_REST * doubled, _LONGEST_REST), chance)
-
-
-def _renew_item(*, agency_id: int, client_id: int, at: datetime) -> None:
-    count = Pull.objects.filter(
-        agency_id=agency_id, client_id=client_id, is_on=True, failures__gte=TOLD_AFTER
-    ).count()
-    work.renew_item(PULL_FAILING, agency_id=agency_id, client_id=client_id, count=count, by=JOB, at=at)
