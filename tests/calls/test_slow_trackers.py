@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import connections
 
 from callprivacy.calls.channels import LISTS, asking, callrail
 from callprivacy.calls.enums import JobState, PullKind
@@ -185,3 +186,41 @@ def test_agencies_share_one_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) ->
     assert {cast.acme.pk, cast.globex.pk} <= set(planned)
     assert len(asked) == 1
     assert max(at for _, at in asked) < NOON + tasks.BUDGET
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_that_are_told_to_pause_for_one_account_do_not_wait_for_each_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pull in [opened(connect(client)) for client in (cast.dentist, cast.plumber)]:
+        start(pull)
+    claimed = [pulls.claim(agency_id=cast.acme.pk, at=NOON) for _ in range(2)]
+    both, free, errors = threading.Barrier(2), pulls._free, []
+
+    def freed(one: pulls.Claimed) -> None:
+        free(one)
+        with suppress(threading.BrokenBarrierError):  # where one waits for the other, they do not meet here
+            both.wait(1)
+
+    def rest(one: pulls.Claimed, seconds: int) -> None:
+        wait = asking.AskError("It asked for a pause.", wait=timedelta(seconds=seconds))
+        try:
+            pulls._rest(one, wait, chance=0.0, at=NOON)
+        except Exception as error:  # noqa: BLE001  it is looked at below
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(pulls, "_free", freed)
+    threads = [
+        threading.Thread(target=rest, args=[one, seconds])
+        for one, seconds in zip(claimed, (30, 60), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not errors
+    with job_scope(agency_id=cast.acme.pk):
+        rows = set(Pull.objects.values_list("rests_until", "leased_until"))
+    assert rows == {(NOON + timedelta(seconds=60), None)}

@@ -554,16 +554,17 @@ def _rest(claimed: Claimed, error: AskError, *, chance: float, at: datetime) -> 
     A tracker that asks for a pause has not failed.
     """
     with job_scope(agency_id=claimed.agency_id):
-        _free(claimed)
-        pull = (
-            Pull.objects.select_related("connection")
-            .select_for_update(of=("self",))
-            .get(pk=claimed.run.pull_id)
-        )
+        pull = Pull.objects.select_related("connection").get(pk=claimed.run.pull_id)
         if error.wait is not None:
-            # It is the account that is asked too often, whichever connection asked last.
-            _same_account(pull).update(rests_until=Greatest("rests_until", at + error.wait))
+            # It is the account that is asked too often, whichever connection asked last. Its rows are taken in one
+            # order, the own one too, so that two who are told so at once do not wait crosswise.
+            rows = _same_account(pull).select_for_update(of=("self",)).order_by("pk")
+            ids = list(rows.values_list("pk", flat=True))
+            _free(claimed)
+            Pull.objects.filter(pk__in=ids).update(rests_until=Greatest("rests_until", at + error.wait))
             return
+        _free(claimed)
+        pull = Pull.objects.select_for_update().get(pk=pull.pk)
         failures = min(pull.failures + 1, 1000)
         Pull.objects.filter(pk=pull.pk).update(
             failures=failures, last_error=error.why[:200], rests_until=at + rest_after(failures, chance)
